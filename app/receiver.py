@@ -1,0 +1,84 @@
+"""The receiver: authenticate, keep, knock, answer. Smartsupp may never send a body twice, so it is kept first and
+looked at afterwards."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable, Iterable
+
+import structlog
+from flask import Blueprint, Response, jsonify, request
+from werkzeug.exceptions import HTTPException
+
+from core.delivery import PayloadStatus
+from core.environment import Token
+from core.errors import PayloadError, StoreUnavailable
+from core.smartsupp import StatisticsReport, parse
+from core.store import INBOX, Store
+from core.watch import Watched
+
+log = structlog.get_logger(__name__)
+
+#: Seconds after which a sender that knows how may try again.
+RETRY_AFTER = 5
+
+
+def blueprint(store: Store, watched: Watched, knock: Callable[[str], None]) -> Blueprint:
+    """`POST /smartsupp/<token>`."""
+    pages = Blueprint("receiver", __name__)
+
+    @pages.post("/smartsupp/<token>")
+    def receive(token: str) -> tuple[Response, int]:
+        found = authenticated(token, watched.current().tokens)
+        if found is None:
+            return jsonify(error="unknown token"), 403
+        # Whatever its Content-Type says: never parsed as a form.
+        body = request.get_data(cache=False, parse_form_data=False)
+        if not body:
+            return jsonify(error="the body is empty"), 400
+        account = found.account or ""
+        accepted = store.accept(body, account, request.content_type or "")
+        if accepted.known:
+            return jsonify(id=accepted.id, status="duplicate"), 202
+        answer = {"id": accepted.id, **_looked_at(store, accepted.id, body, account)}
+        if accepted.knock:
+            knock(INBOX)
+        return jsonify(answer), 202
+
+    @pages.errorhandler(StoreUnavailable)
+    def unavailable(error: StoreUnavailable) -> tuple[Response, int, dict[str, str]]:
+        log.error("a body could not be kept", error=str(error))
+        return jsonify(error="not kept, try again"), 503, {"Retry-After": str(RETRY_AFTER)}
+
+    @pages.errorhandler(HTTPException)
+    def refused(error: HTTPException) -> tuple[Response, int]:
+        return jsonify(error=error.description), error.code or 500
+
+    return pages
+
+
+def authenticated(token: str, tokens: Iterable[Token]) -> Token | None:
+    """The token that was meant, in a time that does not tell how much of it was right, nor which one."""
+    given = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
+    found = None
+    for candidate in tokens:
+        wanted = hashlib.sha256(candidate.token.get_secret_value().encode()).digest()
+        if hmac.compare_digest(given, wanted):
+            found = candidate
+    return found
+
+
+def _looked_at(store: Store, identity: str, body: bytes, account: str) -> dict[str, str]:
+    """What to tell the sender about a body that is kept. A worker would find the same; it is only slower."""
+    try:
+        if not isinstance(parse(body, account), StatisticsReport):
+            return {"status": "accepted"}
+        status, error = PayloadStatus.SET_ASIDE, ""
+    except PayloadError as problem:
+        status, error = PayloadStatus.QUARANTINED, str(problem)
+    try:
+        store.divert(identity, status, error)
+    except StoreUnavailable:
+        log.info("left to the workers", payload=identity)  # kept it is
+    return {"status": str(status), **({"error": error} if error else {})}

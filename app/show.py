@@ -1,0 +1,228 @@
+"""What the command line prints: tables and stories. Texts of strangers are printed as text, without control codes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from connectors.transcript import single_line
+from core.delivery import Attempt, Delivery, DeliveryStatus, Payload
+from core.settings import Settings
+from core.store import INBOX, Ledger
+from core.store.ledger import Conversation
+
+_COLOURS = {
+    DeliveryStatus.DELIVERED: "green",
+    DeliveryStatus.RETRYING: "yellow",
+    DeliveryStatus.DEAD: "red",
+    DeliveryStatus.SKIPPED: "dim",
+    DeliveryStatus.WAITING: "cyan",
+}
+
+
+def _console() -> Console:
+    """As wide as the terminal; wide enough for anything where the output goes into a file or a pipe."""
+    return Console() if sys.stdout.isatty() else Console(width=200)
+
+
+def _table(*columns: str) -> Table:
+    """Only the last column may wrap: the others are what people copy."""
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        last = column == columns[-1]
+        table.add_column(column, no_wrap=not last, overflow="fold" if last else "ellipsis")
+    return table
+
+
+def print_json(value: Any) -> None:
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def plain(value: Any) -> Any:
+    """A record of the store as JSON; a body as text, as far as it is any."""
+
+    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        return {name: item.decode(errors="replace") if isinstance(item, bytes) else item for name, item in items}
+
+    return asdict(value, dict_factory=pairs)
+
+
+def overview(ledger: Ledger, settings: Settings) -> dict[str, Any]:
+    """Everything `relay status` tells."""
+    names = [*settings.connectors, *(name for name in ledger.connectors() if name not in settings.connectors)]
+    lanes = {name: ledger.lane(name) for name in (INBOX, *names)}
+    connectors = {}
+    for name in names:
+        lane = lanes[name]
+        known = settings.connectors.get(name)
+        state = "on" if known and known.enabled else "off" if known else "not in the config"
+        connectors[name] = {
+            "state": "paused" if lane.gate else state,
+            "reason": lane.gate.reason if lane.gate else "",
+            **lane.counts,
+            "in_flight": lane.in_flight,
+            "oldest_due_ms": lane.oldest_due,
+        }
+    return {
+        "config": settings.source,
+        "payloads": ledger.payload_counts(),
+        "inbox": {"waiting": lanes[INBOX].waiting, "oldest_due_ms": lanes[INBOX].oldest_due},
+        "connectors": connectors,
+        "workers": ledger.workers(),
+        "troubles": ledger.troubles(),
+    }
+
+
+def print_overview(found: dict[str, Any]) -> None:
+    console = _console()
+    counts = ", ".join(f"{number} {name}" for name, number in found["payloads"].items() if number) or "none yet"
+    console.print(f"Bodies     {counts}", highlight=False)
+    workers = ", ".join(found["workers"]) or "[red]none was heard of in the last minute: start one[/red]"
+    console.print(f"Workers    {workers}", highlight=False)
+    console.print(f"Config     {escape(found['config'])}", highlight=False)
+    table = _table("Connector", "State", *DeliveryStatus, "in flight", "oldest due")
+    for name, row in found["connectors"].items():
+        cells = [str(row[status] or "·") for status in DeliveryStatus]
+        state = f"[yellow]{row['state']}[/]" if row["state"] == "paused" else row["state"]
+        table.add_row(name, state, *cells, str(row["in_flight"] or "·"), span(row["oldest_due_ms"]))
+    console.print(table)
+    for name, row in found["connectors"].items():
+        if row["reason"]:
+            console.print(f"[yellow]{name} is paused[/]: {_shown(row['reason'])}", highlight=False)
+            console.print(f"  put it right in the config, or: relay resume {name}", highlight=False)
+        if row[DeliveryStatus.DEAD]:
+            console.print(f"{name} has dead deliveries: relay deliveries --status dead --connector {name}")
+    if found["payloads"]["quarantined"]:
+        console.print("There are quarantined bodies: relay payloads")
+    for worker, trouble in found["troubles"].items():
+        console.print(f"[red]{worker} refused a change of the configuration[/]: {_shown(trouble)}", highlight=False)
+
+
+def print_deliveries(found: Sequence[Delivery], now: int) -> None:
+    table = _table("Delivery", "Status", "Changed", "Tries", "Next", "Record or reason")
+    for delivery in found:
+        reason = delivery.error or (delivery.reference.url or delivery.reference.id if delivery.reference else "")
+        table.add_row(
+            delivery.id,
+            f"[{_COLOURS[delivery.status]}]{delivery.status}[/]",
+            moment(delivery.updated),
+            str(delivery.tries or "·"),
+            _next(delivery, now),
+            _shown(reason),
+        )
+    _print(table, "no deliveries")
+
+
+def print_payloads(found: Sequence[Payload]) -> None:
+    table = _table("Payload", "Received", "Bytes", "Conversation", "Why")
+    for payload in found:
+        table.add_row(
+            payload.id, moment(payload.received), str(payload.size), payload.conversation, _shown(payload.error)
+        )
+    _print(table, "none")
+
+
+def print_story(found: Payload | Conversation | Delivery, now: int) -> None:
+    console = _console()
+    if isinstance(found, Payload):
+        _facts(
+            console,
+            Payload=found.id,
+            Status=found.status,
+            Why=found.error,
+            Received=moment(found.received),
+            Account=found.account,
+            Conversation=found.conversation,
+            Bytes=str(found.size),
+            Type=found.content_type,
+            Duplicates=str(found.duplicates or ""),
+        )
+        click.echo()
+        click.echo(found.body.decode(errors="replace"))
+    elif isinstance(found, Conversation):
+        _facts(console, Conversation=found.id)
+        for payload in found.payloads:
+            text = f"Revision {payload.revision}   payload {payload.id}, received {moment(payload.received)}"
+            console.print(text, highlight=False)
+        print_deliveries(found.deliveries, now)
+    else:
+        _delivery(console, found, now)
+
+
+def _delivery(console: Console, found: Delivery, now: int) -> None:
+    reference = found.reference
+    _facts(
+        console,
+        Delivery=found.id,
+        Status=f"{found.status}{' (paused)' if found.paused else ''}{' (in flight)' if found.in_flight else ''}",
+        Why=found.error,
+        Record=" ".join(filter(None, (reference.id, reference.url))) if reference else "",
+        Revision=str(found.revision or ""),
+        Created=moment(found.created),
+        Next=_next(found, now),
+        Steps=", ".join(f"{name} = {value}" for name, value in found.steps.items()),
+    )
+    for number, attempt in enumerate(found.attempts, 1):
+        _attempt(console, number, attempt)
+
+
+def _attempt(console: Console, number: int, attempt: Attempt) -> None:
+    after = f", next try {moment(attempt.next)}" if attempt.next else ""
+    code = f", HTTP {attempt.status}" if attempt.status else ""
+    what = f"{attempt.outcome}{code}, {attempt.ms} ms" + (f", revision {attempt.revision}" if attempt.revision else "")
+    console.print(f"{number:3}. {moment(attempt.at)}  {what}{after}", highlight=False)
+    if attempt.error:
+        console.print(f"     {_shown(attempt.error)}", highlight=False)
+    for exchange in attempt.requests:
+        answer = exchange.status or "no answer"
+        console.print(f"     {exchange.method} {_shown(exchange.url)} → {answer}, {exchange.ms} ms", highlight=False)
+
+
+def _facts(console: Console, **facts: str) -> None:
+    for name, value in facts.items():
+        if value:
+            console.print(f"{name:13}{_shown(value)}", highlight=False)
+
+
+def _print(table: Table, nothing: str) -> None:
+    if table.rows:
+        _console().print(table)
+    else:
+        click.echo(nothing)
+
+
+def _next(delivery: Delivery, now: int) -> str:
+    if delivery.paused:
+        return "paused"
+    if delivery.in_flight:
+        return "in flight"
+    if delivery.due is None:
+        return ""
+    return "now" if delivery.due <= now else f"in {span(delivery.due - now)}"
+
+
+def _shown(text: str) -> str:
+    return escape(single_line(text))
+
+
+def moment(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def span(ms: int) -> str:
+    """A length of time in its largest unit."""
+    if not ms:
+        return "·"
+    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1_000)):
+        if ms >= size:
+            return f"{ms / size:.3g} {unit}"
+    return f"{ms} ms"

@@ -1,0 +1,157 @@
+"""`relay up`: the Procfile's processes, and the embedded server when no RELAY_REDIS_URL is given, under supervisor.
+
+supervisor (http://supervisord.org) restarts what dies, with a back-off for what dies young, and stops everything in
+the reverse order of its start: the receiver first, then the workers, which finish what they hold, then the server.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+import secrets
+import shlex
+import socket
+import sys
+from pathlib import Path
+
+from app import embedded
+from app.child import PARENT
+from connectors.registry import settings_model
+from core.environment import Environment, environment, token_file
+from core.errors import ConfigError, Problem
+from core.settings import Settings, load
+
+#: Seconds that a process may take to finish what it holds. One attempt may take 60.
+GRACE = 75
+
+_ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104  # compared with, not listened on
+_ENTRY = re.compile(r"^([A-Za-z0-9_-]+):\s*(.+)$")
+
+_SUPERVISORD = """\
+[supervisord]
+nodaemon=true
+user={user}
+logfile={folder}/supervisord.log
+pidfile={folder}/supervisord.pid
+childlogdir={folder}
+loglevel=warn
+"""
+
+_PROGRAM = """
+[program:{name}]
+command={command}
+priority={priority}
+autorestart={restart}
+startsecs={startsecs}
+startretries=1000000
+stopwaitsecs={grace}
+killasgroup=true
+stdout_logfile=/dev/fd/1
+stdout_logfile_maxbytes=0
+stderr_logfile=/dev/fd/2
+stderr_logfile_maxbytes=0
+"""
+
+
+def procfile(path: Path) -> dict[str, str]:
+    """The commands of a Procfile, by name, in order. Raises ConfigError."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise ConfigError(str(path), [Problem("", f"cannot be read: {error.strerror}")]) from None
+    entries, problems = {}, []
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        if match := _ENTRY.match(line.strip()):
+            entries[match[1]] = match[2]
+        else:
+            problems.append(Problem("", "expected NAME: COMMAND", number))
+    if problems or not entries:
+        raise ConfigError(str(path), problems or [Problem("", "no process in it; write, for one, web: relay web")])
+    return entries
+
+
+def main(path: Path) -> None:
+    """Check everything that can be checked, then become the supervisor. Raises ConfigError."""
+    env = environment(os.environ)
+    settings = load(env, settings_model, os.environ)
+    entries = procfile(path)
+    _check_ground(env)
+    if not settings.tokens:
+        _make_token(env)
+    folder = env.data_dir / "run"
+    folder.mkdir(parents=True, exist_ok=True)
+    config = folder / "supervisord.conf"
+    config.write_text(_config(env, entries, folder), encoding="utf-8")
+    # The commands of this installation, whether or not its environment is activated.
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    os.environ[PARENT] = str(os.getpid())
+    os.execv(sys.executable, [sys.executable, "-m", "supervisor.supervisord", "-c", str(config)])
+
+
+def _check_ground(env: Environment) -> None:
+    problems = []
+    try:
+        env.data_dir.mkdir(parents=True, exist_ok=True)
+        if env.embedded:
+            os.close(embedded.lock(env))
+    except BlockingIOError:
+        problems.append(Problem("RELAY_DATA_DIR", f"another relay uses {env.data_dir}; stop it, or choose another"))
+    except OSError as error:
+        problems.append(Problem("RELAY_DATA_DIR", f"cannot write to {env.data_dir}: {error.strerror}"))
+    family = socket.AF_INET6 if ":" in env.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((env.host, env.port))
+        except OSError as error:
+            problems.append(
+                Problem("RELAY_PORT", f"cannot listen on {env.host}:{env.port}: {error.strerror}; choose another")
+            )
+    if problems:
+        raise ConfigError("the environment", problems)
+
+
+def _make_token(env: Environment) -> None:
+    """None was given: make one, once."""
+    descriptor = os.open(token_file(env.data_dir), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_urlsafe(24) + "\n")
+
+
+def _config(env: Environment, entries: dict[str, str], folder: Path) -> str:
+    python = [sys.executable, "-m"]
+    parts = [_SUPERVISORD.format(user=_escaped(getpass.getuser()), folder=_escaped(str(folder)))]
+
+    def program(name: str, command: list[str], priority: int, *, once: bool = False) -> None:
+        parts.append(
+            _PROGRAM.format(
+                name=name,
+                command=_escaped(shlex.join(command)),
+                priority=priority,
+                restart="false" if once else "true",
+                startsecs=0 if once else 3,
+                grace=GRACE,
+            )
+        )
+
+    if env.embedded:
+        program("valkey", [*python, "app.embedded"], 1)
+    # The Procfile's first is the last to start and the first to stop.
+    for position, (name, command) in enumerate(entries.items()):
+        program(name, [*python, "app.child", *shlex.split(command)], 900 - position)
+    program("welcome", [*python, "app.child", *python, "app.cli", "welcome"], 950, once=True)
+    return "".join(parts)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%%")
+
+
+def hook_url(env: Environment, settings: Settings, host: str | None = None) -> str:
+    """The address to give to Smartsupp, as far as it can be known here."""
+    token = settings.tokens[0].token.get_secret_value() if settings.tokens else "TOKEN"
+    name = host or ("127.0.0.1" if env.host in _ANY_ADDRESS else env.host)
+    return f"http://{f'[{name}]' if ':' in name else name}:{env.port}/smartsupp/{token}"

@@ -1,0 +1,76 @@
+"""Archive: one JSON file and one readable transcript for each revision of a conversation, in a folder.
+
+    FOLDER/ACCOUNT/CHANNEL/r1.json   what Smartsupp sent, what we made of it, and when it came
+    FOLDER/ACCOUNT/CHANNEL/r1.txt    the transcript
+
+Safe under any number of workers: a file appears whole or not at all, and writing it again writes the same.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from pathlib import Path
+
+from pydantic import Field
+
+from connectors.base import Connector, Receipt, Step
+from connectors.transcript import as_text
+from core.conversation import Conversation
+from core.delivery import Reference, Revision
+from core.errors import RetryLater
+from core.settings import ConnectorSettings
+from core.smartsupp import parse_conversation
+
+
+class ArchiveSettings(ConnectorSettings):
+    """Settings of `type: archive`."""
+
+    folder: Path = Field(default=Path("archive"), description="Where; relative to the data folder.")
+
+
+class Archive(Connector[ArchiveSettings]):
+    label = "Archive"
+
+    def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
+        folder = self.data_dir / self.settings.folder / conversation.account / conversation.id
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for revision in receipt.history():
+                if revision.payload == receipt.revision.payload:
+                    _write_revision(folder, revision, conversation)
+                elif not (folder / f"r{revision.number}.json").exists():
+                    _write_revision(folder, revision, parse_conversation(revision.body, revision.account))
+        except OSError as error:
+            raise RetryLater(f"cannot write to {folder}: {error.strerror or error}") from error
+        return Reference(f"{conversation.account}/{conversation.id}/r{receipt.revision.number}")
+
+
+def _write_revision(folder: Path, revision: Revision, conversation: Conversation) -> None:
+    record = {
+        "account": conversation.account,
+        "conversation_id": conversation.id,
+        "revision": revision.number,
+        "received_at": revision.received_at.isoformat(),
+        "payload_id": revision.payload,
+        "conversation": conversation.model_dump(mode="json"),
+        "payload": json.loads(revision.body, strict=False),
+    }
+    _write(folder / f"r{revision.number}.txt", as_text(conversation))
+    # ASCII: a lone surrogate in the payload can be escaped, not encoded.
+    _write(folder / f"r{revision.number}.json", json.dumps(record, indent=2))
+
+
+def _write(file: Path, text: str) -> None:
+    """Whole or not at all, and on disk: readers see the old file or the new one."""
+    draft = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+    try:
+        with draft.open("w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        draft.replace(file)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise

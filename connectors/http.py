@@ -1,0 +1,267 @@
+"""How connectors speak HTTP: sessions, time-outs, the status -> error table, and the short horizon of retry.
+
+Every request has a time-out for connecting and for each read, and an end for the whole attempt, which stays below
+what a worker's lease allows. Redirects are not followed. Nothing is taken from ~/.netrc.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import requests
+from requests.exceptions import RequestException
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception,
+    stop_after_attempt,
+    stop_before_delay,
+    wait_random_exponential,
+)
+from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionError
+
+from connectors.network import GuardedAdapter, Network
+from core.delivery import Exchange
+from core.errors import ConnectorRefused, DeliveryError, RecordRefused, RetryLater
+
+#: Seconds that one attempt may take in all.
+ATTEMPT_SECONDS = 60.0
+CONNECT_SECONDS = 5.0
+#: A longer wait than this, in seconds, is the lane's to do and not a worker's.
+SHORT_WAIT = 5.0
+SHORT_TRIES = 3
+#: Bytes of an answer that are read. More is no answer to anything we ask.
+ANSWER_LIMIT = 8 * 1024 * 1024
+#: Characters of an answer that are kept in an error.
+QUOTE = 300
+
+Verdict = type[RetryLater] | type[RecordRefused] | type[ConnectorRefused]
+
+#: What a status means unless a connector's own table says otherwise; then the hundreds.
+STATUS: Mapping[int, Verdict] = {
+    401: ConnectorRefused,
+    402: ConnectorRefused,
+    403: ConnectorRefused,
+    # The address is wrong, or gone: that is so for every record, and nothing should die of it.
+    404: ConnectorRefused,
+    405: ConnectorRefused,
+    407: ConnectorRefused,
+    408: RetryLater,
+    410: ConnectorRefused,
+    421: RetryLater,
+    423: RetryLater,
+    425: RetryLater,
+    429: RetryLater,
+}
+_HUNDREDS: Mapping[int, Verdict] = {1: RetryLater, 3: ConnectorRefused, 4: RecordRefused, 5: RetryLater}
+
+
+@dataclass
+class _Attempt(threading.local):
+    """What belongs to the attempt of this thread."""
+
+    session: requests.Session | None = None
+    ends: float | None = None
+    exchanges: list[Exchange] = field(default_factory=list)
+
+
+class Http:
+    """Requests of one connector. Threads share it; each has its own session, so connections stay warm."""
+
+    def __init__(self, *, timeout: float, allow_networks: Sequence[Network] = ()) -> None:
+        self._timeout = timeout
+        self._networks = allow_networks
+        self._own = _Attempt()
+
+    @contextmanager
+    def attempt(self, seconds: float = ATTEMPT_SECONDS) -> Iterator[list[Exchange]]:
+        """Everything between is one attempt and ends within `seconds`; the list fills with its exchanges."""
+        self._own.ends = time.monotonic() + seconds
+        exchanges: list[Exchange] = []
+        self._own.exchanges = exchanges
+        try:
+            yield exchanges
+        finally:
+            self._own.ends = None
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        status: Mapping[int, Verdict] = STATUS,
+        repeatable: bool | None = None,
+        **options: Any,
+    ) -> requests.Response:
+        """Send a request and return its answer when that is a 2xx; else raise what the status means.
+
+        `status` overrides the table. `repeatable` says that doing it twice does no harm, which is the default for
+        GET, HEAD and OPTIONS. `options` are those of requests. Raises RetryLater, RecordRefused, ConnectorRefused.
+        """
+        safe = method in ("GET", "HEAD", "OPTIONS") if repeatable is None else repeatable
+        retrying = Retrying(
+            retry=retry_if_exception(lambda error: _worth_repeating(error, safe)),
+            stop=stop_after_attempt(SHORT_TRIES) | stop_before_delay(self._left()),
+            wait=_wait,
+            reraise=True,
+        )
+        return retrying(self._once, method, url, {**STATUS, **status}, options)
+
+    def _once(
+        self, method: str, url: str, status: Mapping[int, Verdict], options: Mapping[str, Any]
+    ) -> requests.Response:
+        started = time.monotonic()
+        answer: requests.Response | None = None
+        problem = ""
+        try:
+            left = self._left()
+            answer = self._session().request(
+                method,
+                url,
+                timeout=(min(CONNECT_SECONDS, left), min(self._timeout, left)),
+                stream=True,
+                allow_redirects=False,
+                **options,
+            )
+            self._read(answer)
+            if not answer.ok or answer.is_redirect:
+                raise refusal(answer, status)
+            return answer
+        except DeliveryError as error:
+            problem = str(error)
+            raise
+        except (RequestException, HTTPError, OSError, UnicodeError) as error:
+            failure = _unanswered(error, url, answer)
+            problem = str(failure)
+            raise failure from error
+        finally:
+            code = answer.status_code if answer is not None else None
+            elapsed = round((time.monotonic() - started) * 1000)
+            self._own.exchanges.append(Exchange(method, shown(url), code, elapsed, problem))
+
+    def _read(self, answer: requests.Response) -> None:
+        """Read the answer's body, but not for ever: a server may send a byte a second."""
+        parts, size = [], 0
+        while part := answer.raw.read1(65536, decode_content=True):
+            size += len(part)
+            if size > ANSWER_LIMIT:
+                answer.close()
+                raise RetryLater(f"the answer is longer than {ANSWER_LIMIT} bytes", status=answer.status_code)
+            parts.append(part)
+            self._left()
+        # What requests does itself when it reads a body, which it cannot do within a time.
+        answer._content = b"".join(parts)  # noqa: SLF001
+        answer.raw.release_conn()
+
+    def _left(self) -> float:
+        """Seconds left of the attempt. Raises RetryLater when there are none."""
+        if self._own.ends is None:
+            return ATTEMPT_SECONDS
+        left = self._own.ends - time.monotonic()
+        if left <= 0:
+            raise RetryLater("the attempt took longer than it may; it will be tried again")
+        return left
+
+    def _session(self) -> requests.Session:
+        if self._own.session is None:
+            session = requests.Session()
+            # Environment off: an entry in ~/.netrc would replace the connector's own credentials.
+            session.trust_env = False
+            session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE") or True
+            session.headers["User-Agent"] = "relay-for-smartsupp"
+            adapter = GuardedAdapter(self._networks)
+            session.mount("https://", adapter)
+            session.mount("http://", adapter)
+            self._own.session = session
+        return self._own.session
+
+
+def refusal(answer: requests.Response, table: Mapping[int, Verdict] = STATUS) -> DeliveryError:
+    """The error that an answer means, with the vendor's own words."""
+    code = answer.status_code
+    said = " ".join(answer.text[: 4 * QUOTE].split())[:QUOTE]
+    text = f"HTTP {code} {answer.reason or ''}".rstrip() + (f": {said}" if said else "")
+    verdict = table.get(code) or _HUNDREDS.get(code // 100, RetryLater)
+    if answer.is_redirect or code // 100 == 3:
+        place = shown(answer.headers.get("Location", ""))
+        return ConnectorRefused(f"HTTP {code}: the address has moved to {place}; put that into the config", status=code)
+    if verdict is RetryLater:
+        # A 429 was surely not acted upon; of a 5xx nobody knows.
+        return RetryLater(text, status=code, retry_after=retry_after(answer.headers), untaken=code == 429)
+    return verdict(text, status=code)
+
+
+def retry_after(headers: Mapping[str, str], now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> float | None:
+    """Seconds that Retry-After asks for, given as seconds or as a date (RFC 9110, 10.2.3); None without it."""
+    value = headers.get("Retry-After", "").strip()
+    if value.replace(".", "", 1).isdecimal() and value.isascii():
+        return float(value)
+    try:
+        return max(0.0, (parsedate_to_datetime(value) - now()).total_seconds())
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def shown(url: str) -> str:
+    """An address for people to read: no credentials, no query, which may hold some."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, host, parts.path, "", ""))
+
+
+def _worth_repeating(error: BaseException, safe: bool) -> bool:
+    if not isinstance(error, RetryLater):
+        return False
+    return (safe or error.untaken) and (error.retry_after or 0) <= SHORT_WAIT
+
+
+def _wait(state: RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    if isinstance(error, RetryLater) and error.retry_after is not None:
+        return error.retry_after
+    return _backoff(state)
+
+
+_backoff = wait_random_exponential(multiplier=0.2, max=2)
+
+
+def _unanswered(error: Exception, url: str, answer: requests.Response | None) -> DeliveryError:
+    """A request without a whole answer. Nothing was sent when not even a connection was made."""
+    if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.MissingSchema | UnicodeError):
+        return ConnectorRefused(f"{shown(url)} is not an address that can be called")
+    unsent = any(isinstance(cause, NewConnectionError | NameResolutionError) for cause in _causes(error))
+    unsent = unsent or isinstance(error, requests.exceptions.ConnectTimeout)
+    code = answer.status_code if answer is not None else None
+    return RetryLater(f"{_short(error)} ({urlsplit(url).netloc.rpartition('@')[2]})", status=code, untaken=unsent)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The error, what it wraps, and what it came from."""
+    seen: list[BaseException] = []
+    while error is not None and error not in seen:
+        seen.append(error)
+        yield error
+        wrapped = getattr(error, "reason", None) or next(iter(error.args), None)
+        error = wrapped if isinstance(wrapped, BaseException) else error.__cause__ or error.__context__
+
+
+def _short(error: Exception) -> str:
+    """The innermost reason, in a few words."""
+    for known, text in (
+        (requests.exceptions.SSLError, "the certificate or TLS was not accepted"),
+        (requests.exceptions.ConnectTimeout, "no connection in time"),
+        (requests.exceptions.ReadTimeout, "no answer in time"),
+    ):
+        if isinstance(error, known):
+            return text
+    last = list(_causes(error))[-1]
+    return f"{type(last).__name__}: {last}" if str(last) else type(last).__name__

@@ -1,0 +1,68 @@
+"""Which connectors there are: ours, those of installed packages, and any class by its dotted path."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from connectors.archive import Archive
+from connectors.base import Connector
+from connectors.webhook import Webhook
+from core.settings import ConnectorSettings, Settings
+
+#: A package announces its connectors under this name in its metadata.
+ENTRY_POINTS = "smartsupp_relay.connectors"
+
+BUILT_IN: Mapping[str, type[Connector[Any]]] = {"archive": Archive, "webhook": Webhook}
+
+
+def find(kind: str) -> type[Connector[Any]]:
+    """The class behind a `type`. Raises LookupError that says what to type."""
+    if kind in BUILT_IN:
+        return BUILT_IN[kind]
+    for entry in entry_points(group=ENTRY_POINTS):
+        if entry.name == kind:
+            return _checked(entry.load(), kind)
+    if "." in kind:
+        return _by_path(kind)
+    known = sorted(types())
+    near = difflib.get_close_matches(kind, known, n=1)
+    hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(known)}, and dotted paths of classes"
+    raise LookupError(f"there is no connector type '{kind}'; {hint}")
+
+
+def types() -> dict[str, type[Connector[Any]]]:
+    """Every type with a name of its own."""
+    return {**{entry.name: entry.load() for entry in entry_points(group=ENTRY_POINTS)}, **BUILT_IN}
+
+
+def settings_model(kind: str) -> type[ConnectorSettings]:
+    """The settings of a `type`, for core.settings.load. Raises LookupError."""
+    return find(kind).settings_model
+
+
+def build(settings: Settings, data_dir: Path) -> dict[str, Connector[Any]]:
+    """The enabled connectors, by name."""
+    return {
+        name: find(settings.connectors[name].type)(name, settings.connectors[name], data_dir)
+        for name in settings.enabled
+    }
+
+
+def _by_path(path: str) -> type[Connector[Any]]:
+    module, _, name = path.rpartition(".")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise LookupError(f"cannot import '{path}': {error}") from error
+    return _checked(found, path)
+
+
+def _checked(found: Any, kind: str) -> type[Connector[Any]]:
+    if isinstance(found, type) and issubclass(found, Connector):
+        return found
+    raise LookupError(f"'{kind}' is not a subclass of connectors.base.Connector")

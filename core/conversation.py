@@ -1,0 +1,91 @@
+"""A conversation as the rest of the project sees it: frozen, without I/O, whatever the source called its fields.
+
+Names follow Smartsupp's own (https://docs.smartsupp.com/chat-box/post-hook/), in snake case. A text that was
+missing, null or empty is ""; a number or a time that was missing is None. Ids are text, always.
+"""
+
+from __future__ import annotations
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Variable(Part):
+    """What the shop's page told about its visitor: a label for people and a value."""
+
+    label: str = ""
+    value: str | int | float | bool | None = None
+
+
+class Page(Part):
+    url: str = ""
+    title: str = ""
+
+
+class Message(Part):
+    """One line of the chat. `sender` is `agent:3`, `visitor:mx…` or `system`; `type` is visitor, agent or system.
+
+    `content` of a system message is a code such as `agent.join`.
+    """
+
+    type: str = ""
+    name: str = ""
+    sender: str = ""
+    content: str = ""
+    sent_at: AwareDatetime | None = None
+    triggered_by: str = ""
+
+
+class Visitor(Part):
+    """Who wrote. `city` and `country` are as sent, and Smartsupp swaps them: trust `country_code` alone."""
+
+    id: str = ""
+    name: str = ""
+    email: str = ""
+    note: str = ""
+    group: str = ""
+    ip_address: str = ""
+    city: str = ""
+    country_code: str = ""
+    country: str = ""
+    user_agent: str = ""
+    platform: str = ""
+    referer: str = ""
+    variables: dict[str, Variable] = Field(default_factory=dict)
+
+
+class Conversation(Part):
+    """A finished, missed or offline conversation. (account, id) names it.
+
+    Flags are as sent: they cannot be worked out from the messages, and contradict them in Smartsupp's own
+    sample. `duration`, `avg_response` and `first_response` are seconds; `rating` is 5 good, 3 normal, 1 bad.
+    """
+
+    account: str
+    id: str
+    begin_at: AwareDatetime | None = None
+    end_at: AwareDatetime | None = None
+    is_chat: bool = False
+    is_missed: bool = False
+    is_triggered: bool = False
+    is_offline: bool = False
+    is_completed: bool = False
+    is_dropped: bool = False
+    duration: int | None = None
+    avg_response: int | None = None
+    first_response: int | None = None
+    messages_count: int | None = None
+    words_count: int | None = None
+    rating: int | None = None
+    rating_desc: str = ""
+    visitor: Visitor = Visitor()
+    paths: tuple[Page, ...] = ()
+    messages: tuple[Message, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """The conversation's id in the store: `account:channel`."""
+        return f"{self.account}:{self.id}"

@@ -1,0 +1,135 @@
+"""What the store keeps: payloads, deliveries, attempts. Times are Unix milliseconds, ids text.
+
+A payload is one body as it came. A conversation is (account, channel); its payloads are its revisions. A delivery
+is one conversation × one connector and always carries the newest revision.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+
+class PayloadStatus(StrEnum):
+    """Where a body is. A duplicate is no payload: it is counted on the payload that it repeats."""
+
+    RECEIVED = "received"  # in the inbox, not yet read by a worker
+    ROUTED = "routed"  # a revision of a conversation; its deliveries tell the rest
+    UNROUTED = "unrouted"  # a conversation that no route wanted
+    SET_ASIDE = "set-aside"  # the statistics report
+    QUARANTINED = "quarantined"  # no conversation in it; `error` says what and where
+
+
+class DeliveryStatus(StrEnum):
+    WAITING = "waiting"  # not tried yet, or due again for a newer revision
+    RETRYING = "retrying"  # tried, failed for now; `due` is the next try
+    DELIVERED = "delivered"
+    SKIPPED = "skipped"  # not delivered on purpose; `error` says why
+    DEAD = "dead"  # given up; `error` says why
+
+
+class Outcome(StrEnum):
+    """How an attempt ended, and with it what becomes of the delivery."""
+
+    DELIVERED = "delivered"
+    SKIPPED = "skipped"
+    RETRY = "retry"  # postponed to the next try
+    REFUSED = "refused"  # dead: the destination will never take this record
+    PAUSED = "paused"  # waiting: the whole connector is paused
+    EXHAUSTED = "exhausted"  # dead: three days of tries have failed
+    BUG = "bug"  # dead: our own code failed
+    CRASHED = "crashed"  # the process died in the middle; written by the store
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One HTTP request of an attempt, and its answer. `status` is None where there was no answer."""
+
+    method: str
+    url: str
+    status: int | None
+    ms: int
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One try at one delivery. `next` is when the next one is due, `requests` what went over the wire."""
+
+    at: int
+    ms: int
+    outcome: Outcome
+    revision: int
+    status: int | None = None
+    error: str = ""
+    next: int | None = None
+    worker: str = ""
+    requests: tuple[Exchange, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What a connector made: the record's id there, and a page that a person can open, or ""."""
+
+    id: str
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class Revision:
+    """One body of a conversation. `number` counts from 1; `account` is the token's, or ""."""
+
+    number: int
+    payload: str
+    received: int
+    account: str
+    body: bytes = field(repr=False)
+
+    @property
+    def received_at(self) -> datetime:
+        return datetime.fromtimestamp(self.received / 1000, UTC)
+
+
+@dataclass(frozen=True)
+class Payload:
+    """A body and how it came. `account` is the token's, or ""."""
+
+    id: str
+    received: int
+    status: PayloadStatus
+    account: str
+    content_type: str
+    size: int
+    body: bytes = b""
+    conversation: str = ""
+    revision: int = 0
+    error: str = ""
+    duplicates: int = 0
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One conversation × one connector. `due` is None when nothing is to be done, `tries` counts those that failed
+    since the last success or replay, `revision` is the one delivered last, or 0."""
+
+    id: str
+    connector: str
+    conversation: str
+    status: DeliveryStatus
+    created: int
+    updated: int
+    due: int | None = None
+    in_flight: bool = False
+    paused: bool = False
+    tries: int = 0
+    crashes: int = 0
+    revision: int = 0
+    error: str = ""
+    reference: Reference | None = None
+    attempts: tuple[Attempt, ...] = field(default=(), repr=False)
+    steps: dict[str, Any] = field(default_factory=dict, repr=False)

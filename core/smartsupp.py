@@ -1,0 +1,157 @@
+"""Smartsupp's JSON, and the only file that knows it: the body of a POST hook -> `Conversation`.
+
+Source: https://docs.smartsupp.com/chat-box/post-hook/ and the change of 2018-11-16 (`groupKey` became `group`;
+`from` changed `3` -> `agent:3`, null -> `system`, `mx…` -> `visitor:mx…`). Identity must be right; everything
+else may be missing; what is there must be of a type that can be understood, or the error names its path.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+
+from core.conversation import Conversation, Message, Page, Variable, Visitor
+from core.errors import PayloadError
+from core.wild import Wild, clean, described
+
+# Ids become parts of Redis keys and of file names, so they are held to what Smartsupp sends (55039, co8Zk…):
+# no separator, no dot in front.
+_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}")
+
+
+@dataclass(frozen=True)
+class StatisticsReport:
+    """The hourly report that another flavour of the hook sends. There is nothing in it to deliver."""
+
+    domains: int
+
+
+def parse(body: bytes, account: str = "") -> Conversation | StatisticsReport:
+    """Read the body of a hook.
+
+    `account` is the account that the token belongs to, or "": where it is given, a body that names another
+    account is refused, and a body that names none belongs to it. Raises PayloadError, and nothing else, for
+    any other bytes.
+    """
+    value = _json(body)
+    if not isinstance(value, dict):
+        raise PayloadError("", f"no conversation: expected a JSON object with 'channel', got {described(value)}")
+    wild = Wild(value)
+    if "channel" not in wild:
+        if isinstance(value.get("domains"), dict):
+            return StatisticsReport(domains=len(value["domains"]))
+        raise PayloadError("channel", "no conversation: expected an object, got nothing")
+    return _conversation(wild, account)
+
+
+def parse_conversation(body: bytes, account: str = "") -> Conversation:
+    """The same for a body in which nothing but a conversation is of use. Raises PayloadError."""
+    found = parse(body, account)
+    if isinstance(found, StatisticsReport):
+        raise PayloadError("channel", "no conversation: this is a statistics report")
+    return found
+
+
+def _json(body: bytes) -> object:
+    try:
+        # Not strict: a raw line break inside a string is no reason to refuse a chat.
+        return json.loads(body, strict=False)
+    except UnicodeDecodeError as error:
+        raise PayloadError("", f"not JSON: byte {error.start} is not {error.encoding}") from None
+    except json.JSONDecodeError as error:
+        raise PayloadError("", f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
+    except RecursionError:
+        raise PayloadError("", "not JSON that can be read: nested too deeply") from None
+    except ValueError:  # Python's own limit on the digits of one number
+        raise PayloadError("", "not JSON that can be read: a number has too many digits") from None
+
+
+def _conversation(wild: Wild, expected: str) -> Conversation:
+    channel = wild.object("channel")
+    return Conversation(
+        account=_account(wild, expected),
+        id=_identity(channel, "id"),
+        begin_at=wild.time("beginAt"),
+        end_at=wild.time("endAt"),
+        is_chat=channel.flag("isChat"),
+        is_missed=channel.flag("isMissed"),
+        is_triggered=channel.flag("isTriggered"),
+        is_offline=channel.flag("isOffline"),
+        is_completed=channel.flag("isCompleted"),
+        is_dropped=channel.flag("isDropped"),
+        duration=channel.integer("duration"),
+        avg_response=channel.integer("avgResponse"),
+        first_response=channel.integer("firstResponse"),
+        messages_count=channel.integer("messagesCount"),
+        words_count=channel.integer("wordsCount"),
+        rating=channel.integer("rating"),
+        rating_desc=channel.text("ratingDesc"),
+        visitor=_visitor(wild.object("visitor")),
+        paths=tuple(Page(url=page.text("url"), title=page.text("title")) for page in wild.objects("paths")),
+        messages=tuple(_message(message) for message in wild.objects("messages")),
+    )
+
+
+def _account(wild: Wild, expected: str) -> str:
+    if expected and wild.members.get("accountId") is None:
+        return expected
+    account = _identity(wild, "accountId")
+    if expected and account != expected:
+        raise PayloadError("accountId", f"the token belongs to account {expected}, this is from account {account}")
+    return account
+
+
+def _identity(wild: Wild, key: str) -> str:
+    value = wild.members.get(key)
+    if isinstance(value, str | int) and not isinstance(value, bool) and _ID.fullmatch(str(value)):
+        return str(value)
+    raise wild.expected(key, "an id (letters, digits, '_', '-' and '.', at most 64 of them)")
+
+
+def _visitor(wild: Wild) -> Visitor:
+    variables = wild.object("variables")
+    return Visitor(
+        id=wild.text("id"),
+        name=wild.text("name"),
+        email=wild.text("email"),
+        note=wild.text("note"),
+        group=wild.text("group" if "group" in wild else "groupKey"),
+        ip_address=wild.text("ipAddress"),
+        city=wild.text("city"),
+        country_code=wild.text("countryCode"),
+        country=wild.text("country"),
+        user_agent=wild.text("userAgent"),
+        platform=wild.text("platform"),
+        referer=wild.text("referer"),
+        variables={clean(key): _variable(variables, key) for key in variables.members},
+    )
+
+
+def _variable(variables: Wild, key: str) -> Variable:
+    """`{label, value}`, or the flat value that newer widgets send."""
+    value = variables.members[key]
+    if isinstance(value, dict) and "value" in value:
+        wild = variables.object(key)
+        return Variable(label=wild.text("label") or clean(key), value=wild.scalar("value"))
+    return Variable(label=clean(key), value=variables.scalar(key))
+
+
+def _message(wild: Wild) -> Message:
+    return Message(
+        type=wild.text("type"),
+        name=wild.text("name"),
+        sender=_sender(wild.text("from")),
+        content=wild.text("content"),
+        sent_at=wild.time("sentAt"),
+        triggered_by=wild.text("triggeredBy"),
+    )
+
+
+def _sender(sender: str) -> str:
+    """Today's spelling of `from`, whichever was sent."""
+    if not sender:
+        return "system"
+    if sender == "system" or ":" in sender:
+        return sender
+    return f"agent:{sender}" if sender.isdecimal() else f"visitor:{sender}"

@@ -1,0 +1,39 @@
+"""Every key in Redis, once. All begin with `relay:`; Celery's own begin with `relay:celery:`.
+
+A *lane* is `inbox` or the name of a connector. Times and scores are Unix milliseconds by the server's clock.
+
+| key                          | type   | what                                                                       |
+|------------------------------|--------|----------------------------------------------------------------------------|
+| lane:LANE                    | zset   | item -> when it is due; while it is leased, when the lease runs out         |
+| leases:LANE                  | hash   | item -> fencing token of whoever works on it                                |
+| gate:CONNECTOR               | hash   | exists while the connector is paused: since, reason, by, fingerprint        |
+| knock:LANE                   | string | a Celery message for this lane is on its way (expires after a minute)       |
+| tick                         | string | somebody has looked for due lanes (expires after a period)                  |
+| steady, settling             | string | a worker was heard of; leases that ran out are nobody's fault yet (3 s each)|
+| sequence                     | string | a counter: the order in which bodies came                                   |
+| payload:ID                   | hash   | received, sequence, account, type, size, digest, status, conversation,      |
+|                              |        | revision, error, duplicates, crashes                                        |
+| raw:ID                       | string | the body, byte for byte                                                     |
+| body:DIGEST                  | string | SHA-256 of account and body -> payload                                      |
+| payloads:STATUS              | zset   | payload -> when it was received                                             |
+| conversations                | zset   | conversation (ACCOUNT:CHANNEL) -> when its newest revision was read         |
+| revisions:CONVERSATION       | zset   | payload -> its sequence                                                     |
+| deliveries-of:CONVERSATION   | set    | connectors that it was ever given to                                        |
+| connectors                   | set    | connectors that were ever given anything                                    |
+| delivery:CONNECTOR:CONV      | hash   | connector, conversation, status, created, updated, delivered (payload),     |
+|                              |        | revision, ref, url, tries, first, crashes, error, again (asked for while    |
+|                              |        | in flight)                                                                  |
+| deliveries:CONNECTOR:STATUS  | zset   | delivery -> when it came to that status                                     |
+| steps:DELIVERY               | hash   | step -> what it made at the destination, as JSON                            |
+| attempts:DELIVERY            | list   | the last 100 attempts as JSON, oldest first                                 |
+| workers                      | zset   | worker -> when it was last heard of                                         |
+| trouble                      | hash   | worker -> what is wrong with the configuration it was last asked to take    |
+"""
+
+PREFIX = "relay:"
+CELERY_PREFIX = PREFIX + "celery:"
+
+
+def key(*parts: str) -> str:
+    """`key("lane", "inbox")` is `relay:lane:inbox`."""
+    return PREFIX + ":".join(parts)

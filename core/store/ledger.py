@@ -1,0 +1,227 @@
+"""What people ask the store. Only reads."""
+
+from __future__ import annotations
+
+import heapq
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+
+from core.delivery import Attempt, Delivery, DeliveryStatus, Exchange, Outcome, Payload, PayloadStatus, Reference
+from core.errors import NotFound
+from core.store.client import errors
+from core.store.keys import key
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Why a connector is paused: `by` relay itself or an admin, `since` in ms."""
+
+    since: int
+    reason: str
+    by: str
+
+
+@dataclass(frozen=True)
+class Lane:
+    """A connector, or the inbox, at a glance. `oldest_due` is how long the longest due item has waited, in ms."""
+
+    name: str
+    waiting: int
+    in_flight: int
+    oldest_due: int
+    counts: dict[str, int]
+    gate: Gate | None = None
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """A conversation's payloads, oldest first, and its deliveries."""
+
+    id: str
+    payloads: tuple[Payload, ...]
+    deliveries: tuple[Delivery, ...]
+
+
+class Ledger:
+    """Reads. Every method raises StoreUnavailable when the server does not answer."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        # redis-py's types allow text for every reply; without decode_responses, which this is, all are bytes.
+        self._redis: Any = client
+
+    def now(self) -> int:
+        with errors():
+            seconds, micros = self._redis.time()
+        return int(seconds) * 1000 + int(micros) // 1000
+
+    def connectors(self) -> list[str]:
+        """Every connector that was ever given anything."""
+        with errors():
+            return sorted(name.decode() for name in self._redis.smembers(key("connectors")))
+
+    def payload_counts(self) -> dict[str, int]:
+        with errors():
+            pipe = self._redis.pipeline(transaction=False)
+            for status in PayloadStatus:
+                pipe.zcard(key("payloads", status))
+            return dict(zip([str(status) for status in PayloadStatus], pipe.execute(), strict=True))
+
+    def lane(self, name: str) -> Lane:
+        now = self.now()
+        with errors():
+            pipe = self._redis.pipeline(transaction=False)
+            pipe.zcard(key("lane", name))
+            pipe.hlen(key("leases", name))
+            pipe.zrange(key("lane", name), 0, 0, withscores=True)
+            pipe.hgetall(key("gate", name))
+            for status in DeliveryStatus:
+                pipe.zcard(key("deliveries", name, status))
+            total, in_flight, first, gate, *counts = pipe.execute()
+        return Lane(
+            name=name,
+            waiting=total - in_flight,
+            in_flight=in_flight,
+            oldest_due=max(0, now - int(first[0][1])) if first else 0,
+            counts=dict(zip([str(status) for status in DeliveryStatus], counts, strict=True)),
+            gate=_gate(gate),
+        )
+
+    def workers(self) -> dict[str, int]:
+        """Workers heard of in the last minute, and how long ago, in ms."""
+        now = self.now()
+        with errors():
+            found = self._redis.zrangebyscore(key("workers"), now - 60_000, "+inf", withscores=True)
+        return {name.decode(): max(0, now - int(seen)) for name, seen in found}
+
+    def troubles(self) -> dict[str, str]:
+        """What workers have against the configuration that they were last asked to take."""
+        with errors():
+            return _decoded(self._redis.hgetall(key("trouble")))
+
+    def payloads(self, status: PayloadStatus, limit: int = 50) -> list[Payload]:
+        """The newest bodies of a status, without their bytes."""
+        with errors():
+            found = self._redis.zrange(key("payloads", status), 0, limit - 1, desc=True)
+            pipe = self._redis.pipeline(transaction=False)
+            for identity in found:
+                pipe.hgetall(key("payload", identity.decode()))
+            rows = pipe.execute()
+        return [_payload(identity.decode(), row) for identity, row in zip(found, rows, strict=True) if row]
+
+    def payload(self, identity: str) -> Payload:
+        """One body, with its bytes. Raises NotFound."""
+        with errors():
+            row = self._redis.hgetall(key("payload", identity))
+            body = self._redis.get(key("raw", identity))
+        if not row:
+            raise NotFound(f"there is no payload '{identity}'")
+        return _payload(identity, row, body or b"")
+
+    def conversation(self, identity: str) -> Conversation:
+        """A conversation (`account:channel`). Raises NotFound."""
+        with errors():
+            revisions = self._redis.zrange(key("revisions", identity), 0, -1)
+            connectors = self._redis.smembers(key("deliveries-of", identity))
+        if not revisions:
+            raise NotFound(f"there is no conversation '{identity}'")
+        return Conversation(
+            identity,
+            tuple(self.payload(one.decode()) for one in revisions),
+            tuple(self.delivery(f"{name.decode()}:{identity}") for name in sorted(connectors)),
+        )
+
+    def delivery(self, identity: str) -> Delivery:
+        """One delivery (`connector:account:channel`) with its whole story. Raises NotFound."""
+        with errors():
+            pipe = self._redis.pipeline(transaction=False)
+            pipe.lrange(key("attempts", identity), 0, -1)
+            pipe.hgetall(key("steps", identity))
+            attempts, steps = pipe.execute()
+        found = self._deliveries([identity])
+        if not found:
+            raise NotFound(f"there is no delivery '{identity}'")
+        story = {
+            "attempts": tuple(_attempt(json.loads(one)) for one in attempts),
+            "steps": {name: json.loads(value) for name, value in _decoded(steps).items()},
+        }
+        return Delivery(**{**found[0].__dict__, **story})
+
+    def deliveries(
+        self, status: DeliveryStatus | None = None, connector: str | None = None, limit: int = 50
+    ) -> list[Delivery]:
+        """The deliveries that changed last, without their attempts."""
+        names = [connector] if connector else self.connectors()
+        statuses = [status] if status else list(DeliveryStatus)
+        with errors():
+            pipe = self._redis.pipeline(transaction=False)
+            for name in names:
+                for one in statuses:
+                    pipe.zrange(key("deliveries", name, one), 0, limit - 1, desc=True, withscores=True)
+            merged = heapq.merge(*pipe.execute(), key=lambda row: -row[1])
+        return self._deliveries([identity.decode() for identity, _ in list(merged)[:limit]])
+
+    def _deliveries(self, identities: list[str]) -> list[Delivery]:
+        with errors():
+            pipe = self._redis.pipeline(transaction=False)
+            for identity in identities:
+                name = identity.split(":", 1)[0]
+                pipe.hgetall(key("delivery", identity))
+                pipe.zscore(key("lane", name), identity)
+                pipe.hexists(key("leases", name), identity)
+                pipe.exists(key("gate", name))
+            replies = pipe.execute()
+        rows = zip(identities, *(replies[i::4] for i in range(4)), strict=True)
+        return [_delivery(identity, _decoded(row), *rest) for identity, row, *rest in rows if row]
+
+
+def _decoded(row: dict[bytes, bytes]) -> dict[str, str]:
+    return {name.decode(): value.decode() for name, value in row.items()}
+
+
+def _gate(row: dict[bytes, bytes]) -> Gate | None:
+    found = _decoded(row)
+    return Gate(int(found["since"]), found["reason"], found["by"]) if found else None
+
+
+def _payload(identity: str, row: dict[bytes, bytes], body: bytes = b"") -> Payload:
+    found = _decoded(row)
+    return Payload(
+        id=identity,
+        received=int(found["received"]),
+        status=PayloadStatus(found["status"]),
+        account=found.get("account", ""),
+        content_type=found.get("type", ""),
+        size=int(found.get("size", 0)),
+        body=body,
+        conversation=found.get("conversation", ""),
+        revision=int(found.get("revision", 0)),
+        error=found.get("error", ""),
+        duplicates=int(found.get("duplicates", 0)),
+    )
+
+
+def _delivery(identity: str, row: dict[str, str], due: float | None, leased: bool, gated: int) -> Delivery:
+    return Delivery(
+        id=identity,
+        connector=row["connector"],
+        conversation=row["conversation"],
+        status=DeliveryStatus(row["status"]),
+        created=int(row["created"]),
+        updated=int(row["updated"]),
+        due=int(due) if due is not None and not leased else None,
+        in_flight=bool(leased),
+        paused=bool(gated) and due is not None,
+        tries=int(row.get("tries", 0)),
+        crashes=int(row.get("crashes", 0)),
+        revision=int(row.get("revision", 0)),
+        error=row.get("error", ""),
+        reference=Reference(row["ref"], row.get("url", "")) if row.get("ref") else None,
+    )
+
+
+def _attempt(record: dict[str, Any]) -> Attempt:
+    requests = tuple(Exchange(**one) for one in record.pop("requests", ()))
+    return Attempt(**{**record, "outcome": Outcome(record["outcome"]), "requests": requests})

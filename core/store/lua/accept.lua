@@ -1,0 +1,16 @@
+-- Keep a body and give it its place in the inbox, or say that it is known.
+-- now, id, body, digest, account, content type -> {status, id, knock}
+local id, body, digest, account, content_type = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+local known = redis.call('GET', P .. 'body:' .. digest)
+if known == id then return {'accepted', id, want_knock('inbox')} end -- the first reply was lost on its way
+if known then
+  redis.call('HINCRBY', payload_key(known), 'duplicates', 1)
+  return {'duplicate', known, 0}
+end
+redis.call('SET', P .. 'body:' .. digest, id)
+redis.call('SET', P .. 'raw:' .. id, body)
+redis.call('HSET', payload_key(id), 'received', now, 'sequence', redis.call('INCR', P .. 'sequence'),
+  'account', account, 'type', content_type, 'size', #body, 'digest', digest)
+set_payload_status(id, 'received')
+redis.call('ZADD', lane_key('inbox'), now, id)
+return {'accepted', id, want_knock('inbox')}

@@ -1,0 +1,3 @@
+-- Close the gate of a lane. now, connector, reason, by
+redis.call('HSET', P .. 'gate:' .. ARGV[2], 'since', now, 'reason', ARGV[3], 'by', ARGV[4])
+return 1

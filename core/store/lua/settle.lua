@@ -1,0 +1,42 @@
+-- An attempt has ended: write it down and say what becomes of the delivery.
+-- now, connector, id, token, outcome, attempt as JSON, delay in ms (retry), error, reference id, reference url,
+-- revision, fingerprint (paused), payload -> 1, or 0 when the lease was lost
+local connector, id, token, outcome, attempt = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+local delay, error_text, ref, url, revision = ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[11]
+local fingerprint, payload = ARGV[12], ARGV[13]
+local key, lane = delivery_key(id), lane_key(connector)
+if not holds(connector, id, token) then return 0 end
+redis.call('HDEL', lease_key(connector), id)
+log_attempt(id, attempt)
+redis.call('HDEL', key, 'crashes')
+if error_text == '' then redis.call('HDEL', key, 'error') else redis.call('HSET', key, 'error', error_text) end
+
+local done = outcome == 'delivered' or outcome == 'skipped'
+if outcome == 'delivered' then
+  redis.call('HSET', key, 'delivered', payload, 'revision', revision, 'ref', ref, 'url', url)
+end
+if done then
+  redis.call('HDEL', key, 'tries', 'first')
+  redis.call('ZREM', lane, id)
+  set_delivery_status(id, outcome)
+elseif outcome == 'retry' then
+  redis.call('HINCRBY', key, 'tries', 1)
+  redis.call('HSETNX', key, 'first', now)
+  redis.call('ZADD', lane, now + tonumber(delay), id)
+  set_delivery_status(id, 'retrying')
+elseif outcome == 'paused' then
+  -- The whole lane waits behind its gate; this delivery has lost none of its tries.
+  redis.call('HSET', P .. 'gate:' .. connector, 'since', now, 'reason', error_text, 'by', 'relay',
+    'fingerprint', fingerprint)
+  redis.call('ZADD', lane, now, id)
+  set_delivery_status(id, redis.call('HGET', key, 'tries') and 'retrying' or 'waiting')
+else
+  redis.call('ZREM', lane, id)
+  set_delivery_status(id, 'dead')
+end
+
+-- A newer revision came in meanwhile, or somebody asked for it again: that is a new errand.
+if redis.call('HDEL', key, 'again') == 1 then
+  make_due(id, connector)
+end
+return 1

@@ -1,0 +1,35 @@
+"""The Lua scripts: loaded once, run by their hash."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import redis
+from redis.exceptions import NoScriptError
+
+#: Scripts that only add to the store. The others must run when it is full, or it could never be emptied.
+_ADDS = frozenset({"accept"})
+
+
+@cache
+def source(name: str) -> str:
+    """The whole text of a script. The first line lets the server refuse it before it has written anything."""
+    folder = resources.files("core.store") / "lua"
+    flags = "" if name in _ADDS else " flags=allow-oom"
+    return f"#!lua{flags}\n{(folder / 'prelude.lua').read_text()}\n{(folder / f'{name}.lua').read_text()}"
+
+
+@cache
+def _sha(name: str) -> str:
+    return hashlib.sha1(source(name).encode(), usedforsecurity=False).hexdigest()
+
+
+def run(client: redis.Redis, name: str, *arguments: str | bytes | int) -> Any:
+    """Run one script; a server that has forgotten it (a restart) is given it again."""
+    try:
+        return client.evalsha(_sha(name), 0, *arguments)
+    except NoScriptError:
+        return client.eval(source(name), 0, *arguments)

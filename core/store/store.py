@@ -1,0 +1,231 @@
+"""What the receiver and the workers do to the store. Each method is one atomic step, a Lua script."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import redis
+
+from core.delivery import Attempt, Outcome, PayloadStatus, Reference, Revision
+from core.errors import LostLease, NotFound
+from core.store import scripts
+from core.store.client import errors
+from core.store.keys import key
+
+#: The lane of bodies that no worker has read yet. Connectors cannot be called that (core/settings.py).
+INBOX = "inbox"
+
+#: A worker that is alive renews its leases every BEAT_MS; one that is not loses them after LEASE_MS.
+LEASE_MS = 6_000
+BEAT_MS = 1_500
+
+#: The process that worked on an item has died this often: the item is what kills it.
+FATAL_CRASHES = 3
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """What became of a body: `known` when it was there before, then `id` is the first one's. `knock`: tell a worker."""
+
+    id: str
+    known: bool
+    knock: bool
+
+
+@dataclass(frozen=True)
+class Claim:
+    """An item that is ours until its lease runs out. For the inbox `id` is the payload's, and `revision` is 0.
+
+    `crashes` is how many processes died on it; `more` asks for one more knock: there is more work than hands.
+    `tries` and `first` (ms, or None) describe the present series of failed tries.
+    """
+
+    lane: str
+    id: str
+    token: str
+    crashes: int
+    more: bool
+    payload: str
+    account: str
+    received: int
+    body: bytes = field(repr=False)
+    conversation: str = ""
+    revision: int = 0
+    tries: int = 0
+    first: int | None = None
+    steps: dict[str, Any] = field(default_factory=dict, repr=False)
+
+
+class Store:
+    """Writes. Every method raises StoreUnavailable when the server cannot take one now.
+
+    `clock` gives milliseconds and is for tests; without it the server's own clock is used, one for all machines.
+    """
+
+    def __init__(self, client: redis.Redis, clock: Any = None) -> None:
+        # redis-py's types allow text for every reply; without decode_responses, which this is, all are bytes.
+        self._redis: Any = client
+        self._clock = clock
+
+    def accept(self, body: bytes, account: str = "", content_type: str = "") -> Accepted:
+        """Keep a body and give it its place in the inbox, in one step, unless the same body is there already."""
+        digest = hashlib.sha256(account.encode() + b"\0" + body).hexdigest()
+        # Made here, so that a repeat after a lost reply is known for one.
+        identity = secrets.token_hex(8)
+        status, found, knock = self._run("accept", identity, body, digest, account, content_type[:100])
+        return Accepted(found.decode(), status == b"duplicate", bool(knock))
+
+    def divert(self, payload: str, status: PayloadStatus, error: str = "", *, token: str = "") -> bool:
+        """Take a body without a conversation out of the inbox. False: somebody else has dealt with it.
+
+        Without a token it is the receiver that says so, right after `accept`.
+        """
+        return bool(self._run("divert", payload, token, status, error))
+
+    def fan_out(self, claim: Claim, conversation: str, connectors: Iterable[str], note: str = "") -> list[str]:
+        """Make a claimed body a revision, with a delivery due for each connector. Returns the lanes to knock on.
+
+        `note` is kept with the payload for people to read. Raises LostLease.
+        """
+        lanes = self._run("fan_out", claim.id, claim.token, conversation, note, *connectors)
+        if lanes is None:
+            raise LostLease(claim.id)
+        return [lane.decode() for lane in lanes]
+
+    def claim(self, lane: str, token: str, *, answers_knock: bool = False) -> Claim | None:
+        """Lease the item that is longest due, or None: nothing is, or the connector is paused.
+
+        `token` is new for each call. When this raises StoreUnavailable, `disown` it later.
+        """
+        reply = self._run("claim", lane, token, LEASE_MS, FATAL_CRASHES, int(answers_knock))
+        if not reply:
+            return None
+        item, crashes, more, fields, meta, body, revision, steps, payload = reply
+        own, about = _text(fields), _text(meta)
+        return Claim(
+            lane=lane,
+            id=item.decode(),
+            token=token,
+            crashes=crashes,
+            more=bool(more),
+            payload=payload.decode(),
+            account=about.get("account", ""),
+            received=int(about["received"]),
+            body=body,
+            conversation=own.get("conversation", ""),
+            revision=revision,
+            tries=int(own.get("tries", 0)),
+            first=int(own["first"]) if "first" in own else None,
+            steps={name: json.loads(value) for name, value in _text(steps).items()},
+        )
+
+    def disown(self, lane: str, token: str) -> None:
+        """Give back what a claim leased whose reply was lost, if it leased anything."""
+        self._run("disown", lane, token)
+
+    def settle(
+        self,
+        claim: Claim,
+        attempt: Attempt,
+        *,
+        delay_ms: int = 0,
+        reference: Reference | None = None,
+        fingerprint: str = "",
+    ) -> None:
+        """Write an attempt down and let its outcome decide what becomes of the delivery.
+
+        `delay_ms` is for a retry, `fingerprint` (of the settings that were refused) for a pause. Raises LostLease.
+        """
+        error = "" if attempt.outcome is Outcome.DELIVERED else attempt.error
+        made = reference or Reference("")
+        record = json.dumps(attempt.as_dict(), ensure_ascii=False, separators=(",", ":"))
+        held = self._run(
+            "settle",
+            *(claim.lane, claim.id, claim.token, attempt.outcome, record, delay_ms, error),
+            *(made.id, made.url, attempt.revision, fingerprint, claim.payload),
+        )
+        if not held:
+            raise LostLease(claim.id)
+
+    def remember(self, claim: Claim, step: str, value: Any) -> None:
+        """Keep what a step made (anything JSON can spell), for the next attempt. Raises LostLease."""
+        if not self._run("remember", claim.lane, claim.id, claim.token, step, json.dumps(value)):
+            raise LostLease(claim.id)
+
+    def renew(self, claims: Sequence[Claim]) -> int:
+        """Extend leases; returns how many were still ours."""
+        if not claims:
+            return 0
+        items = [part for claim in claims for part in (claim.lane, claim.id, claim.token)]
+        return int(self._run("renew", LEASE_MS, *items))
+
+    def revisions(self, conversation: str) -> list[Revision]:
+        """Every revision of a conversation with its body, in the order of arrival."""
+        with errors():
+            found = [one.decode() for one in self._redis.zrange(key("revisions", conversation), 0, -1)]
+            pipe = self._redis.pipeline(transaction=False)
+            for payload in found:
+                pipe.hmget(key("payload", payload), "revision", "received", "account")
+                pipe.get(key("raw", payload))
+            replies = pipe.execute()
+        return [
+            Revision(int(meta[0]), payload, int(meta[1]), (meta[2] or b"").decode(), body)
+            for payload, meta, body in zip(found, replies[::2], replies[1::2], strict=True)
+            if body is not None
+        ]
+
+    def release(self, claim: Claim) -> None:
+        """Give an item back untouched and at once, without a mark against it."""
+        self._run("release", claim.lane, claim.id, claim.token)
+
+    def replay(self, identity: str) -> tuple[str, bool]:
+        """Do it again: a delivery (`connector:account:channel`) or a payload. Returns its lane, and whether to knock.
+
+        Raises NotFound.
+        """
+        reply = self._run("replay", identity, "delivery" if ":" in identity else "payload")
+        if not reply:
+            raise NotFound(f"there is no delivery or payload '{identity}'")
+        return reply[0].decode(), bool(reply[1])
+
+    def pause(self, connector: str, reason: str) -> None:
+        """Close a connector's gate, by hand: nothing is claimed from its lane until it is resumed by hand."""
+        self._run("pause", connector, reason, "admin")
+
+    def resume(self, connector: str, *, changed_to: str = "") -> tuple[bool, bool]:
+        """Open it again. Returns whether it was closed, and whether to knock.
+
+        With `changed_to`, the fingerprint of today's settings, it opens only when it had closed by itself under others.
+        """
+        opened, knock = self._run("resume", connector, changed_to)
+        return bool(opened), bool(knock)
+
+    def tick(self, period_ms: int, lanes: Iterable[str]) -> list[str]:
+        """Lanes with something due, for one caller in each period; for the others none."""
+        return [lane.decode() for lane in self._run("tick", period_ms, *lanes)]
+
+    def beat(self, worker: str, trouble: str = "") -> None:
+        """Say that a worker is alive, and what it has against the configuration, if anything.
+
+        Leases are renewed before this, not after it: see beat.lua.
+        """
+        self._run("beat", worker, trouble)
+
+    def leave(self, worker: str) -> None:
+        """A worker says good-bye."""
+        with errors():
+            self._redis.zrem(key("workers"), worker)
+            self._redis.hdel(key("trouble"), worker)
+
+    def _run(self, script: str, *arguments: str | bytes | int) -> Any:
+        with errors():
+            return scripts.run(self._redis, script, self._clock() if self._clock else "", *arguments)
+
+
+def _text(pairs: list[bytes]) -> dict[str, str]:
+    return {pairs[i].decode(): pairs[i + 1].decode() for i in range(0, len(pairs), 2)}

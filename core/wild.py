@@ -1,0 +1,149 @@
+"""JSON objects from strangers, wrapped until they are tamed: every read names a type, every error the path."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from core.errors import PayloadError
+
+_LATEST_MS = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z, the last that datetime holds
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+Scalar = str | int | float | bool | None
+
+
+class Wild:
+    """A JSON object and where it stands, such as `messages[3]`. A member that is missing is the same as null."""
+
+    __slots__ = ("members", "path")
+
+    def __init__(self, value: Any, path: str = "") -> None:
+        """Raises PayloadError when `value` is no object; null is an empty one."""
+        if value is None:
+            value = {}
+        elif not isinstance(value, dict):
+            raise PayloadError(path, f"expected an object, got {described(value)}")
+        self.members: dict[str, Any] = value
+        self.path = path
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.members
+
+    def where(self, key: str) -> str:
+        """The path of the member `key`."""
+        return f"{self.path}.{clean(key)}" if self.path else clean(key)
+
+    def expected(self, key: str, what: str) -> PayloadError:
+        """The error that says what the member `key` ought to be, and what it is."""
+        return PayloadError(self.where(key), f"expected {what}, got {described(self.members.get(key))}")
+
+    def object(self, key: str) -> Wild:
+        """An object; null is an empty one, and so is the empty list, which is how PHP writes an empty map."""
+        value = self.members.get(key)
+        return Wild(None if value == [] else value, self.where(key))
+
+    def objects(self, key: str) -> Iterator[Wild]:
+        """The objects of a list; null is an empty list."""
+        value = self.members.get(key)
+        if value is None:
+            return
+        if not isinstance(value, list):
+            raise self.expected(key, "a list")
+        path = self.where(key)
+        for index, item in enumerate(value):
+            yield Wild(item, f"{path}[{index}]")
+
+    def text(self, key: str) -> str:
+        """Text, or a number as text; null is ""."""
+        value = self.members.get(key)
+        if isinstance(value, str):
+            return clean(value)
+        if value is None:
+            return ""
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+            return str(value)
+        raise self.expected(key, "text")
+
+    def integer(self, key: str) -> int | None:
+        """A whole number below 2**63, also when it was sent as text; null and "" are None."""
+        value = self.members.get(key)
+        if value is None or value == "":
+            return None
+        if isinstance(value, str) and len(value) <= 20:
+            try:
+                value = int(value)
+            except ValueError:
+                raise self.expected(key, "a number") from None
+        elif isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise self.expected(key, "a number")
+        if abs(value) >= 2**63:
+            raise self.expected(key, "a number of at most 18 digits")
+        return value
+
+    def flag(self, key: str) -> bool:
+        """true or false, also when sent as 1 or 0; null is false."""
+        value = self.members.get(key)
+        if value is None:
+            return False
+        if isinstance(value, bool) or value in (0, 1):
+            return bool(value)
+        raise self.expected(key, "true or false")
+
+    def time(self, key: str) -> datetime | None:
+        """A Unix time in milliseconds, as an aware UTC datetime; null is None."""
+        value = self.members.get(key)
+        if isinstance(value, float) and math.isfinite(value):
+            value = round(value)
+        elif not isinstance(value, int) or isinstance(value, bool):
+            value = self.integer(key)
+        if value is None:
+            return None
+        if not 0 <= value <= _LATEST_MS:
+            raise self.expected(key, "a Unix time in milliseconds")
+        return _EPOCH + timedelta(milliseconds=value)
+
+    def scalar(self, key: str) -> Scalar:
+        """Text, number, flag or null as it is; anything deeper, or too large to be a number, as its JSON text."""
+        value = self.members.get(key)
+        if isinstance(value, str):
+            return clean(value)
+        if isinstance(value, list | dict):
+            return clean(json.dumps(value, ensure_ascii=False))
+        if isinstance(value, float) and not math.isfinite(value):
+            raise self.expected(key, "a number")
+        if isinstance(value, int) and abs(value) >= 2**63:
+            return str(value)
+        return value
+
+
+def clean(text: str) -> str:
+    """Text that can be written as UTF-8: the halves of surrogate pairs are joined, or become U+FFFD when alone.
+
+    JSON may spell a lone surrogate (`"\\ud83d"`), which Python keeps and no encoder takes.
+    """
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def described(value: Any) -> str:
+    """What a JSON value is, for people, in few words."""
+    if value is None or isinstance(value, dict | list):
+        return {type(None): "nothing", dict: "an object", list: "a list"}[type(value)]
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return "text " + json.dumps(clean(value[:40]), ensure_ascii=False)
+    if isinstance(value, int) and abs(value) >= 10**40:
+        return "a number of more than 40 digits"
+    return f"the number {value}"

@@ -1,0 +1,32 @@
+"""A process for one item that has killed the process it ran in before: `python -m workers.cell`, the claim on stdin.
+
+If it kills this one too, its worker lives on and the lease, which nobody renews any more, runs out: one crash more,
+and this time it is certain who is to blame.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+from contextlib import suppress
+
+from core import log
+from core.environment import environment
+from core.errors import LostLease
+from workers.celery import create, knocker
+from workers.runtime import Runtime
+
+
+def main() -> None:
+    log.configure(os.environ.get("RELAY_LOG", "console"))
+    claim = pickle.loads(sys.stdin.buffer.read())  # noqa: S301  # from workers/isolation.py
+    env = environment(os.environ)
+    runtime = Runtime(env, os.environ, knocker(create(env)))
+    with suppress(LostLease):
+        # The worker outside goes on renewing the lease.
+        runtime.perform(claim)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""Delivery: one attempt, settled. What the connector raised decides what becomes of it (core/errors.py)."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+
+from connectors.base import Connector, Receipt, Step
+from core.delivery import Attempt, Exchange, Outcome, Reference, Revision
+from core.errors import ConnectorRefused, LostLease, RecordRefused, RetryLater, Skipped, StoreUnavailable
+from core.retry import next_try
+from core.smartsupp import parse_conversation
+from core.store import Claim, Store
+
+log = structlog.get_logger(__name__)
+
+#: Characters of an error that are kept.
+ERROR_LIMIT = 1_000
+#: Exchanges of an attempt that are kept.
+EXCHANGES = 30
+
+#: The server was restarted: what the destination took must not be forgotten for that. Seconds.
+_PATIENCE = 30
+
+
+def deliver(store: Store, claim: Claim, connector: Connector[Any], fingerprint: str, worker: str = "") -> Attempt:
+    """Make one attempt at a claimed delivery and settle it. `fingerprint` is that of the connector's settings.
+
+    Raises LostLease when somebody else has the delivery by now; nothing was written then.
+    """
+    started, at = time.monotonic(), time.time()
+    reference: Reference | None = None
+    error: BaseException | None = None
+    step = Step(claim.steps, lambda name, value: store.remember(claim, name, value))
+    with connector.attempt() as exchanges:
+        try:
+            conversation = parse_conversation(claim.body, claim.account)
+            reference = connector.deliver(conversation, _receipt(store, claim), step)
+        except LostLease:
+            raise
+        except Exception as raised:  # noqa: BLE001  # whatever it is, it is written down and decides below
+            error = raised
+    outcome, text, delay = _judged(error, claim, at)
+    if outcome is Outcome.BUG:
+        log.error("bug in a connector", delivery=claim.id, connector=connector.name, exc_info=error)
+    attempt = Attempt(
+        at=round(at * 1000),
+        ms=round((time.monotonic() - started) * 1000),
+        outcome=outcome,
+        revision=claim.revision,
+        status=getattr(error, "status", None) or _last_status(exchanges),
+        error=connector.mask(text)[:ERROR_LIMIT],
+        next=round((time.time() + delay) * 1000) if delay is not None else None,
+        worker=worker,
+        requests=tuple(_masked(exchange, connector) for exchange in exchanges[-EXCHANGES:]),
+    )
+    _settle(store, claim, attempt, round((delay or 0) * 1000), reference, fingerprint)
+    log.info("attempt", delivery=claim.id, outcome=str(outcome), status=attempt.status, ms=attempt.ms)
+    return attempt
+
+
+def _receipt(store: Store, claim: Claim) -> Receipt:
+    newest = Revision(claim.revision, claim.payload, claim.received, claim.account, claim.body)
+    return Receipt(claim.id, newest, lambda: [newest] if claim.revision == 1 else store.revisions(claim.conversation))
+
+
+def _judged(error: BaseException | None, claim: Claim, now: float) -> tuple[Outcome, str, float | None]:
+    """Outcome, text for people, and seconds until the next try."""
+    if error is None:
+        return Outcome.DELIVERED, "", None
+    text = str(error) or type(error).__name__
+    if isinstance(error, RetryLater):
+        elapsed = now - claim.first / 1000 if claim.first is not None else 0.0
+        delay = next_try(claim.tries + 1, elapsed, error.retry_after)
+        if delay is None:
+            return Outcome.EXHAUSTED, f"given up after {claim.tries + 1} tries: {text}", None
+        return Outcome.RETRY, text, delay
+    if isinstance(error, StoreUnavailable):  # a step could not be remembered: the attempt has to be made again
+        return Outcome.RETRY, f"the store was away: {text}", next_try(1, 0.0)
+    for kind, outcome in (
+        (RecordRefused, Outcome.REFUSED),
+        (ConnectorRefused, Outcome.PAUSED),
+        (Skipped, Outcome.SKIPPED),
+    ):
+        if isinstance(error, kind):
+            return outcome, text, None
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return Outcome.BUG, f"bug: {type(error).__name__}: {text} ({frame.name}, line {frame.lineno})", None
+
+
+def _settle(
+    store: Store, claim: Claim, attempt: Attempt, delay_ms: int, reference: Reference | None, fingerprint: str
+) -> None:
+    settle = Retrying(
+        retry=retry_if_exception_type(StoreUnavailable),
+        stop=stop_after_delay(_PATIENCE),
+        wait=wait_fixed(0.5),
+        reraise=True,
+    )
+    settle(store.settle, claim, attempt, delay_ms=delay_ms, reference=reference, fingerprint=fingerprint)
+
+
+def _last_status(exchanges: Sequence[Exchange]) -> int | None:
+    return exchanges[-1].status if exchanges else None
+
+
+def _masked(exchange: Exchange, connector: Connector[Any]) -> Exchange:
+    return Exchange(
+        method=exchange.method,
+        url=connector.mask(exchange.url)[:ERROR_LIMIT],
+        status=exchange.status,
+        ms=exchange.ms,
+        error=connector.mask(exchange.error)[:ERROR_LIMIT],
+    )

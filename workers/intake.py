@@ -1,0 +1,34 @@
+"""Intake: a body from the inbox becomes a revision of its conversation, and one delivery for each connector."""
+
+from __future__ import annotations
+
+import structlog
+
+from core.delivery import PayloadStatus
+from core.errors import PayloadError, StoreError
+from core.routing import routed
+from core.settings import Settings
+from core.smartsupp import StatisticsReport, parse
+from core.store import Claim, Store
+
+log = structlog.get_logger(__name__)
+
+
+def take_in(store: Store, claim: Claim, settings: Settings) -> list[str]:
+    """Read one claimed body, route it and fan it out. Returns the lanes to knock on. Raises LostLease."""
+    try:
+        conversation = parse(claim.body, claim.account)
+        if isinstance(conversation, StatisticsReport):
+            store.divert(claim.id, PayloadStatus.SET_ASIDE, token=claim.token)
+            return []
+        connectors, troubles = routed(settings, conversation)
+    except StoreError:
+        raise
+    except Exception as error:  # a bug of ours, if it is no PayloadError; the body is kept and says so
+        text = str(error) if isinstance(error, PayloadError) else f"bug: {type(error).__name__}: {error}"
+        store.divert(claim.id, PayloadStatus.QUARANTINED, text, token=claim.token)
+        log.warning("quarantined", payload=claim.id, error=text, exc_info=not isinstance(error, PayloadError))
+        return []
+    lanes = store.fan_out(claim, conversation.key, connectors, note="; ".join(troubles))
+    log.info("routed", payload=claim.id, conversation=conversation.key, connectors=list(connectors))
+    return lanes

@@ -1,0 +1,78 @@
+"""`relay worker`: a Celery worker, wired."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Mapping
+
+import structlog
+from celery.exceptions import SecurityWarning
+from celery.signals import setup_logging, worker_ready, worker_shutdown, worker_shutting_down
+from tenacity import retry, retry_if_exception_type, wait_fixed
+
+from core.environment import Environment
+from core.errors import StoreUnavailable, StoreUnsafe
+from core.store import check, connect
+from workers.celery import create, knocker
+from workers.runtime import Runtime
+from workers.tasks import register
+
+log = structlog.get_logger(__name__)
+
+
+_patiently = retry(
+    retry=retry_if_exception_type(StoreUnavailable),
+    wait=wait_fixed(0.5),
+    before_sleep=lambda state: log.warning("redis does not answer yet") if state.attempt_number % 20 == 4 else None,
+)
+
+
+def main(env: Environment, variables: Mapping[str, str]) -> None:
+    """Run until a signal says stop; then finish what is in flight. Raises ConfigError, StoreUnsafe.
+
+    A server that does not answer is waited for.
+    """
+    verdict = _patiently(check)(connect(env.server_url))
+    for doubt in verdict.doubts:
+        log.warning("redis", doubt=doubt)
+    if verdict.wrong:
+        raise StoreUnsafe("; ".join(verdict.wrong))
+    app = create(env)
+    runtime = Runtime(env, variables, knocker(app))
+    register(app, runtime)
+
+    # Celery keeps only weak references to receivers, hence the names.
+    def keep_logging(**_: object) -> None: ...
+    def ready(**_: object) -> None:
+        runtime.start()
+
+    def stopping(**_: object) -> None:
+        runtime.stop()
+
+    def stopped(**_: object) -> None:
+        runtime.leave()
+
+    setup_logging.connect(keep_logging)
+    worker_ready.connect(ready)
+    worker_shutting_down.connect(stopping)
+    worker_shutdown.connect(stopped)
+    # Celery's own account of each knock is noise beside ours of each attempt.
+    for noisy in ("celery.worker.strategy", "celery.app.trace"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    # It warns root of pickled messages; ours are JSON, and in the image we are not root.
+    warnings.filterwarnings("ignore", category=SecurityWarning)
+    app.worker_main(
+        [
+            "--quiet",
+            "worker",
+            # Threads: deliveries wait for networks. For more cores, more workers (docs/adr/0002).
+            "--pool=threads",
+            f"--concurrency={env.concurrency}",
+            f"--hostname=relay@{runtime.name.replace(':', '-')}",
+            "--without-gossip",
+            "--without-mingle",
+            "--without-heartbeat",
+            "--loglevel=WARNING",
+        ]
+    )

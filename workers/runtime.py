@@ -1,0 +1,207 @@
+"""What a worker process holds, and the loop that its threads run. No Celery in here.
+
+A thread that answers a knock drains a lane: claim, work, settle, again, until nothing is due or its slice is over.
+Beside the threads runs one pulse, which renews the leases of all that is in flight, looks for lanes with something
+due, and follows the configuration.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import structlog
+
+from connectors import registry
+from connectors.base import Connector
+from connectors.http import ATTEMPT_SECONDS
+from core.environment import Environment
+from core.errors import LostLease, StoreUnavailable
+from core.settings import Settings
+from core.store import INBOX, Claim, Store, connect
+from core.store.store import BEAT_MS
+from core.watch import Watched
+from workers import isolation
+from workers.delivery import deliver
+from workers.intake import take_in
+from workers.slots import Slots
+
+log = structlog.get_logger(__name__)
+
+#: Seconds after which a thread lets another lane have its turn.
+SLICE = 1.0
+#: Seconds between two looks for lanes with something due; every other pulse is a beat.
+TICK = 0.75
+#: After this many crashes, the next try runs in a process of its own, so that it can hurt nobody else.
+SUSPECT = 2
+#: Seconds after which a thread that is still at it counts as hung, and its lease is left to run out.
+HUNG = ATTEMPT_SECONDS + 15
+
+
+class Runtime:
+    """One worker process. `knock` tells the workers, this one included, that there is work in a lane."""
+
+    def __init__(self, env: Environment, variables: Mapping[str, str], knock: Callable[[str], None]) -> None:
+        """Raises ConfigError."""
+        self.env = env
+        self.name = f"{socket.gethostname()}:{os.getpid()}"
+        self.stopping = threading.Event()
+        self.store = Store(connect(env.server_url))
+        self._knock = knock
+        self._slots = Slots(env.concurrency)
+        self._lock = threading.Lock()
+        self._in_flight: dict[str, tuple[Claim, float]] = {}
+        self._give_back: list[Claim] = []
+        self._unsure: list[tuple[str, str]] = []
+        self._watched = Watched(env, registry.settings_model, variables, self._adopt)
+        self._config = self._built(self._watched.current())
+
+    @property
+    def lanes(self) -> tuple[str, ...]:
+        return (INBOX, *self._config[1])
+
+    def start(self) -> None:
+        """Open the gates of connectors that were put right while nobody ran, and start the pulse."""
+        self._open_gates(self._config[0])
+        threading.Thread(target=self._pulse, name="pulse", daemon=True).start()
+
+    def stop(self) -> None:
+        """Claim nothing more. What is in flight is finished by its threads."""
+        self.stopping.set()
+
+    def leave(self) -> None:
+        """Everything is finished: say good-bye."""
+        try:
+            self.store.leave(self.name)
+        except StoreUnavailable:
+            log.debug("left without a word: the store is away")
+
+    def drain(self, lane: str) -> None:
+        """Answer a knock: work on what is due in a lane."""
+        if lane not in self.lanes or not self._slots.take(lane, self.lanes):
+            return
+        until = time.monotonic() + SLICE
+        answers_knock = True
+        try:
+            while not self.stopping.is_set():
+                claim = self._claim(lane, answers_knock)
+                if claim is None:
+                    return
+                if claim.more:
+                    self._knock(lane)
+                answers_knock = False
+                self.work(claim)
+                if time.monotonic() >= until:
+                    self._knock(lane)
+                    return
+        except StoreUnavailable as error:
+            log.warning("the store is away", lane=lane, error=str(error))
+        finally:
+            self._slots.give_back(lane)
+
+    def work(self, claim: Claim) -> None:
+        """Do what a claimed item asks for. Raises StoreUnavailable; the item is given back then."""
+        with self._held(claim):
+            if claim.crashes < SUSPECT:
+                self.perform(claim)
+                return
+            log.warning("tried in a process of its own", item=claim.id, crashes=claim.crashes)
+            if not isolation.run(claim, ATTEMPT_SECONDS + 10):
+                # Its lease runs out now, which counts the crash.
+                log.error("the process died", item=claim.id)
+
+    def perform(self, claim: Claim) -> None:
+        """The work itself. Raises LostLease, StoreUnavailable."""
+        settings, connectors = self._config
+        if claim.lane == INBOX:
+            for lane in take_in(self.store, claim, settings):
+                self._knock(lane)
+        elif claim.lane in connectors:
+            deliver(self.store, claim, connectors[claim.lane], settings.fingerprints[claim.lane], self.name)
+        else:  # switched off a moment ago
+            self.store.release(claim)
+
+    @contextmanager
+    def _held(self, claim: Claim) -> Iterator[None]:
+        """While this lasts, the pulse renews the lease."""
+        with self._lock:
+            self._in_flight[claim.token] = (claim, time.monotonic())
+        try:
+            yield
+        except LostLease:
+            log.warning("somebody else has it by now", item=claim.id)
+        except StoreUnavailable:
+            with self._lock:
+                self._give_back.append(claim)
+            raise
+        finally:
+            with self._lock:
+                del self._in_flight[claim.token]
+
+    def _claim(self, lane: str, answers_knock: bool) -> Claim | None:
+        token = secrets.token_hex(8)
+        try:
+            return self.store.claim(lane, token, answers_knock=answers_knock)
+        except StoreUnavailable:
+            with self._lock:
+                self._unsure.append((lane, token))
+            raise
+
+    def _pulse(self) -> None:
+        beat_at = 0.0
+        while True:
+            try:
+                if time.monotonic() >= beat_at:
+                    self._beat()
+                    beat_at = time.monotonic() + BEAT_MS / 1000
+                if not self.stopping.is_set():
+                    for lane in self.store.tick(round(TICK * 1000), self.lanes):
+                        self._knock(lane)
+            except StoreUnavailable as error:
+                log.warning("the store is away", error=str(error))
+            except Exception:  # the pulse must not stop: without it every lease here runs out
+                log.exception("bug in the pulse")
+            time.sleep(TICK)
+
+    def _beat(self) -> None:
+        with self._lock:
+            fresh = [claim for claim, since in self._in_flight.values() if time.monotonic() - since < HUNG]
+            give_back, self._give_back = self._give_back, []
+            unsure, self._unsure = self._unsure, []
+        try:
+            self.store.renew(fresh)
+            while give_back:
+                self.store.release(give_back[-1])
+                give_back.pop()
+            while unsure:
+                self.store.disown(*unsure[-1])
+                unsure.pop()
+        finally:
+            with self._lock:
+                self._give_back += give_back
+                self._unsure += unsure
+        self._watched.current()
+        self.store.beat(self.name, self._watched.trouble)
+
+    def _adopt(self, settings: Settings) -> None:
+        """Take a changed configuration; attempts in flight end under the old one."""
+        self._config = self._built(settings)
+        self._open_gates(settings)
+        log.info("configuration changed", source=settings.source, connectors=list(settings.enabled))
+
+    def _built(self, settings: Settings) -> tuple[Settings, dict[str, Connector[Any]]]:
+        return settings, registry.build(settings, self.env.data_dir)
+
+    def _open_gates(self, settings: Settings) -> None:
+        for name in settings.enabled:
+            opened, knock = self.store.resume(name, changed_to=settings.fingerprints[name])
+            if opened:
+                log.info("resumed: its settings have changed", connector=name)
+            if knock:
+                self._knock(name)
