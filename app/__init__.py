@@ -14,17 +14,13 @@ from core.store import Ledger, Store, connect
 from core.watch import Watched
 from workers.celery import create, knocker
 
-#: Bytes of a body. Smartsupp's own are a few kilobytes; a conversation of a whole day fits well into this.
-LARGEST_BODY = 1024 * 1024
-
-
 def create_app(env: Environment | None = None, variables: Mapping[str, str] = os.environ) -> Flask:
     """Wire the web application. Raises ConfigError."""
     env = env or environment(variables)
     client = connect(env.server_url, patient=True)
     watched = Watched(env, settings_model, variables)
     app = Flask(__name__, static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
+    app.config["MAX_CONTENT_LENGTH"] = receiver.LARGEST_BODY + 1
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's default provider
     app.register_blueprint(receiver.blueprint(Store(client), watched, knocker(create(env))))
     app.register_blueprint(ops.blueprint(client, Ledger(client), watched))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 
 import structlog
 from flask import Blueprint, Response, jsonify, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge
 
 from core.delivery import PayloadStatus
 from core.environment import Token
@@ -20,6 +20,8 @@ from core.watch import Watched
 
 log = structlog.get_logger(__name__)
 
+#: Bytes of a body. Smartsupp's own are a few kilobytes; a conversation of a whole day fits well into this.
+LARGEST_BODY = 1024 * 1024
 #: Seconds after which a sender that knows how may try again.
 RETRY_AFTER = 5
 
@@ -33,10 +35,7 @@ def blueprint(store: Store, watched: Watched, knock: Callable[[str], None]) -> B
         found = authenticated(token, watched.current().tokens)
         if found is None:
             return jsonify(error="unknown token"), 403
-        # Whatever its Content-Type says: never parsed as a form.
-        body = request.get_data(cache=False, parse_form_data=False)
-        if not body:
-            return jsonify(error="the body is empty"), 400
+        body = _body()
         account = found.account or ""
         accepted = store.accept(body, account, request.content_type or "")
         if accepted.known:
@@ -56,6 +55,21 @@ def blueprint(store: Store, watched: Watched, knock: Callable[[str], None]) -> B
         return jsonify(error=error.description), error.code or 500
 
     return pages
+
+
+def _body() -> bytes:
+    """The raw body, whole. Raises BadRequest, RequestEntityTooLarge."""
+    # Whatever its Content-Type says: never parsed as a form. Of a body without a declared length, werkzeug hands out
+    # what fits into MAX_CONTENT_LENGTH, which is a byte more than we take, and says nothing of the rest.
+    body = request.get_data(cache=False, parse_form_data=False)
+    if len(body) > LARGEST_BODY:
+        raise RequestEntityTooLarge
+    # The server ends the stream where the connection broke, without an error.
+    if request.content_length is not None and len(body) < request.content_length:
+        raise BadRequest("the body was cut short")
+    if not body:
+        raise BadRequest("the body is empty")
+    return body
 
 
 def authenticated(token: str, tokens: Iterable[Token]) -> Token | None:

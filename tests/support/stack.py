@@ -1,0 +1,149 @@
+"""The real thing: `relay web` and `relay worker` as processes, on a real server."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from core.store import Ledger, Store, connect
+from tests.support.server import Server
+
+TOKEN = "token-for-tests-0123456789"
+RELAY = str(Path(sys.executable).with_name("relay"))
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def until(true: Callable[[], Any], seconds: float = 30.0, what: str = "it") -> Any:
+    """Wait for something that will come true; the limit only ends a test that has failed."""
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        if found := true():
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"{what} did not come true within {seconds} s")
+
+
+def chat(number: int | str = 1, **changes: Any) -> bytes:
+    """The body of a small conversation."""
+    payload: dict[str, Any] = {
+        "accountId": 1,
+        "channel": {"id": number, "isChat": True},
+        "visitor": {"id": 7, "name": "Ann", "email": "ann@example.com"},
+        "messages": [{"type": "visitor", "from": "visitor:mx1", "content": "Hello", "sentAt": 1427470439703}],
+    }
+    return json.dumps({**payload, **changes}).encode()
+
+
+class Stack:
+    """Processes and what they share. Everything that was started is ended with the test."""
+
+    def __init__(self, folder: Path, server: Server) -> None:
+        self.folder = folder
+        self.server = server
+        self.config = folder / "relay.yaml"
+        self.data = folder / "var"
+        self.port = free_port()
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self.store = Store(connect(server.url, patient=True))
+        self.ledger = Ledger(connect(server.url, patient=True))
+        self.environment = {
+            **os.environ,
+            "RELAY_REDIS_URL": server.url,
+            "RELAY_DATA_DIR": str(self.data),
+            "RELAY_PORT": str(self.port),
+            "RELAY_CONFIG": str(self.config),
+            "SMARTSUPP_TOKEN": TOKEN,
+        }
+        self.configure("connectors: {archive: {type: archive}}")
+
+    @property
+    def hook(self) -> str:
+        return f"http://127.0.0.1:{self.port}/smartsupp/{TOKEN}"
+
+    def configure(self, text: str) -> None:
+        """Write the config file anew, whole or not at all."""
+        draft = self.config.with_suffix(".new")
+        draft.write_text(text)
+        draft.replace(self.config)
+
+    def run(self, *command: str) -> subprocess.Popen[bytes]:
+        """Start `relay COMMAND`."""
+        log = (self.folder / f"{command[0]}-{len(self.processes)}.log").open("wb")
+        process = subprocess.Popen([RELAY, *command], env=self.environment, cwd=self.folder, stdout=log, stderr=log)
+        self.processes.append(process)
+        return process
+
+    def web(self) -> subprocess.Popen[bytes]:
+        process = self.run("web")
+        until(self.answers, what="the receiver")
+        return process
+
+    def worker(self) -> subprocess.Popen[bytes]:
+        """Start a worker and wait until it says that it is alive."""
+        process = self.run("worker")
+        until(lambda: any(name.endswith(f":{process.pid}") for name in self.ledger.workers()), what="the worker")
+        return process
+
+    def answers(self) -> bool:
+        try:
+            return requests.get(f"http://127.0.0.1:{self.port}/healthz", timeout=5).ok
+        except requests.ConnectionError:
+            return False
+
+    def post(self, body: bytes, **options: Any) -> requests.Response:
+        return requests.post(self.hook, data=body, timeout=30, **options)
+
+    def cli(self, *command: str, code: int = 0) -> str:
+        """Run a command to its end; returns what it printed."""
+        done = subprocess.run(
+            [RELAY, *command], env=self.environment, cwd=self.folder, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == code, f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stdout + done.stderr
+
+    def logs(self) -> str:
+        return "\n".join(file.read_text(errors="replace") for file in sorted(self.folder.glob("*.log")))
+
+    def end(self) -> None:
+        for process in self.processes:
+            if process.poll() is None:
+                process.terminate()
+        for process in self.processes:
+            try:
+                process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait(timeout=10)
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGKILL)
+    process.wait(timeout=10)
+
+
+@contextmanager
+def stack(folder: Path) -> Iterator[Stack]:
+    folder.mkdir(parents=True, exist_ok=True)
+    server = Server(folder / "valkey").start()
+    made = Stack(folder, server)
+    try:
+        yield made
+    finally:
+        made.end()
+        server.stop()

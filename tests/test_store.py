@@ -1,0 +1,445 @@
+from __future__ import annotations
+
+import secrets
+import threading
+from collections import Counter
+
+import pytest
+
+from core.delivery import Attempt, DeliveryStatus, Outcome, PayloadStatus, Reference
+from core.errors import LostLease, NotFound, StoreUnavailable
+from core.store import INBOX, Claim, Ledger, Store, check, connect
+from core.store.store import FATAL_CRASHES, LEASE_MS
+from tests.conftest import Clock
+from tests.support.server import Server
+
+LEASE = LEASE_MS / 1000
+
+
+def claim(store: Store, lane: str = INBOX) -> Claim:
+    found = store.claim(lane, secrets.token_hex(8))
+    assert found is not None
+    return found
+
+
+def nothing_due(store: Store, lane: str) -> bool:
+    return store.claim(lane, secrets.token_hex(8)) is None
+
+
+def attempt(outcome: Outcome, error: str = "", revision: int = 1) -> Attempt:
+    return Attempt(at=1, ms=2, outcome=outcome, revision=revision, error=error)
+
+
+def taken_in(store: Store, body: bytes = b"body", conversation: str = "1:1", connectors: tuple[str, ...] = ("crm",)) -> str:
+    """Accept a body and fan it out; returns the payload's id."""
+    accepted = store.accept(body)
+    store.fan_out(claim(store), conversation, connectors)
+    return accepted.id
+
+
+def test_a_body_is_kept_unchanged_with_its_place_in_the_inbox(store: Store, ledger: Ledger) -> None:
+    body = bytes(range(256)) * 10
+    accepted = store.accept(body, "208", "text/plain")
+    assert not accepted.known
+    assert accepted.knock
+    kept = ledger.payload(accepted.id)
+    assert (kept.body, kept.account, kept.content_type, kept.size) == (body, "208", "text/plain", 2560)
+    assert kept.status is PayloadStatus.RECEIVED
+    assert claim(store).body == body
+
+
+def test_the_same_body_is_a_duplicate_of_the_first_and_is_counted(store: Store, ledger: Ledger) -> None:
+    first = store.accept(b"same")
+    again = [store.accept(b"same") for _ in range(3)]
+    assert all(one.known and one.id == first.id for one in again)
+    assert ledger.payload(first.id).duplicates == 3
+    assert ledger.payload_counts()["received"] == 1
+
+
+def test_the_same_body_for_another_account_is_not_a_duplicate(store: Store) -> None:
+    assert not store.accept(b"same", "1").known
+    assert not store.accept(b"same", "2").known
+
+
+def test_one_of_many_concurrent_posts_of_a_body_is_accepted(server: Server) -> None:
+    results: list[bool] = []
+    store = Store(connect(server.url))
+    threads = [threading.Thread(target=lambda: results.append(store.accept(b"race").known)) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert Counter(results) == {True: 15, False: 1}
+
+
+def test_only_the_first_of_several_bodies_asks_for_a_knock(store: Store) -> None:
+    assert [store.accept(b"%d" % number).knock for number in range(3)] == [True, False, False]
+
+
+def test_after_an_empty_claim_the_next_body_asks_for_a_knock_again(store: Store) -> None:
+    store.accept(b"1")
+    taken = claim(store)
+    store.fan_out(taken, "1:1", ())
+    assert nothing_due(store, INBOX)
+    assert store.accept(b"2").knock
+
+
+def test_a_claim_that_answers_a_knock_asks_for_one_more_while_there_is_more(store: Store) -> None:
+    for number in range(3):
+        store.accept(b"%d" % number)
+    first = store.claim(INBOX, "t1", answers_knock=True)
+    second = store.claim(INBOX, "t2", answers_knock=True)
+    third = store.claim(INBOX, "t3", answers_knock=True)
+    assert [bool(one and one.more) for one in (first, second, third)] == [True, True, False]
+
+
+def test_a_claimed_item_is_nobody_elses_until_the_lease_runs_out(store: Store, clock: Clock) -> None:
+    store.accept(b"body")
+    first = claim(store)
+    clock.pass_by(LEASE - 0.1)
+    assert nothing_due(store, INBOX)
+    clock.pass_by(0.2)
+    second = claim(store)
+    assert (second.id, second.crashes) == (first.id, 1)
+
+
+def test_a_renewed_lease_lasts(store: Store, clock: Clock) -> None:
+    store.accept(b"body")
+    taken = claim(store)
+    for _ in range(5):
+        clock.pass_by(LEASE - 1)
+        assert store.renew([taken]) == 1
+    assert nothing_due(store, INBOX)
+
+
+def test_whoever_lost_the_lease_can_write_nothing(store: Store, ledger: Ledger, clock: Clock) -> None:
+    taken_in(store)
+    old = claim(store, "crm")
+    clock.pass_by(LEASE + 1)
+    new = claim(store, "crm")
+    with pytest.raises(LostLease):
+        store.settle(old, attempt(Outcome.DELIVERED), reference=Reference("old"))
+    with pytest.raises(LostLease):
+        store.remember(old, "ticket", 1)
+    assert store.renew([old]) == 0
+    store.release(old)
+    assert ledger.delivery(new.id).in_flight
+    store.settle(new, attempt(Outcome.DELIVERED), reference=Reference("new"))
+    assert ledger.delivery(new.id).reference == Reference("new")
+
+
+def test_an_old_holder_of_a_body_cannot_fan_it_out(store: Store, ledger: Ledger, clock: Clock) -> None:
+    store.accept(b"body")
+    old = claim(store)
+    clock.pass_by(LEASE + 1)
+    claim(store)
+    with pytest.raises(LostLease):
+        store.fan_out(old, "1:1", ["crm"])
+    assert not store.divert(old.id, PayloadStatus.QUARANTINED, "no", token=old.token)
+    assert ledger.deliveries() == []
+
+
+def test_a_body_becomes_one_delivery_for_each_connector(store: Store, ledger: Ledger) -> None:
+    payload = store.accept(b"body").id
+    lanes = store.fan_out(claim(store), "1:1", ["crm", "desk"])
+    assert sorted(lanes) == ["crm", "desk"]
+    assert [one.id for one in ledger.conversation("1:1").deliveries] == ["crm:1:1", "desk:1:1"]
+    assert ledger.payload(payload).status is PayloadStatus.ROUTED
+    taken = claim(store, "desk")
+    assert (taken.body, taken.revision, taken.payload) == (b"body", 1, payload)
+
+
+def test_a_body_that_no_route_wants_is_unrouted_and_kept(store: Store, ledger: Ledger) -> None:
+    payload = taken_in(store, connectors=())
+    assert ledger.payload(payload).status is PayloadStatus.UNROUTED
+
+
+def test_a_second_body_of_a_conversation_is_a_revision_and_is_what_is_delivered(store: Store, ledger: Ledger) -> None:
+    taken_in(store, b"one")
+    second = taken_in(store, b"two")
+    taken = claim(store, "crm")
+    assert (taken.body, taken.revision, taken.payload) == (b"two", 2, second)
+    store.settle(taken, attempt(Outcome.DELIVERED, revision=2), reference=Reference("x"))
+    assert nothing_due(store, "crm")
+    assert ledger.delivery("crm:1:1").revision == 2
+    assert [one.body for one in store.revisions("1:1")] == [b"one", b"two"]
+
+
+def test_a_revision_that_arrives_during_an_attempt_makes_the_delivery_due_again(store: Store, ledger: Ledger) -> None:
+    taken_in(store, b"one")
+    first = claim(store, "crm")
+    taken_in(store, b"two")
+    assert nothing_due(store, "crm")
+    store.settle(first, attempt(Outcome.DELIVERED), reference=Reference("x"))
+    assert ledger.delivery("crm:1:1").status is DeliveryStatus.WAITING
+    assert claim(store, "crm").body == b"two"
+
+
+def test_the_newest_revision_is_the_one_that_came_last_whichever_was_read_first(store: Store) -> None:
+    store.accept(b"older")
+    store.accept(b"newer")
+    older, newer = claim(store), claim(store)
+    store.fan_out(newer, "1:1", ["crm"])
+    store.fan_out(older, "1:1", ["crm"])
+    assert claim(store, "crm").body == b"newer"
+
+
+def test_a_revision_goes_to_where_the_conversation_was_delivered_whatever_the_routes_say(store: Store) -> None:
+    taken_in(store, b"one", connectors=("crm",))
+    store.settle(claim(store, "crm"), attempt(Outcome.DELIVERED), reference=Reference("x"))
+    taken_in(store, b"two", connectors=("desk",))
+    assert claim(store, "crm").body == b"two"
+    assert claim(store, "desk").body == b"two"
+
+
+def test_a_postponed_delivery_is_due_after_its_delay(store: Store, ledger: Ledger, clock: Clock) -> None:
+    taken_in(store)
+    store.settle(claim(store, "crm"), attempt(Outcome.RETRY, "HTTP 500"), delay_ms=30_000)
+    found = ledger.delivery("crm:1:1")
+    assert (found.status, found.tries, found.error, found.due) == ("retrying", 1, "HTTP 500", clock.now + 30_000)
+    clock.pass_by(29)
+    assert nothing_due(store, "crm")
+    clock.pass_by(2)
+    again = claim(store, "crm")
+    assert (again.tries, again.first, again.crashes) == (1, clock.now - 31_000, 0)
+
+
+def test_success_ends_the_series_of_tries(store: Store, ledger: Ledger, clock: Clock) -> None:
+    taken_in(store)
+    store.settle(claim(store, "crm"), attempt(Outcome.RETRY, "no"), delay_ms=0)
+    store.settle(claim(store, "crm"), attempt(Outcome.DELIVERED), reference=Reference("1", "https://crm/1"))
+    found = ledger.delivery("crm:1:1")
+    assert (found.status, found.tries, found.error) == ("delivered", 0, "")
+    assert found.reference == Reference("1", "https://crm/1")
+    assert [one.outcome for one in found.attempts] == ["retry", "delivered"]
+
+
+@pytest.mark.parametrize("outcome", [Outcome.REFUSED, Outcome.EXHAUSTED, Outcome.BUG])
+def test_a_dead_delivery_is_left_alone_and_says_why(store: Store, ledger: Ledger, clock: Clock, outcome: Outcome) -> None:
+    taken_in(store)
+    store.settle(claim(store, "crm"), attempt(outcome, "HTTP 422: no"))
+    clock.pass_by(10**6)
+    assert nothing_due(store, "crm")
+    assert [(one.id, one.error) for one in ledger.deliveries(DeliveryStatus.DEAD)] == [("crm:1:1", "HTTP 422: no")]
+
+
+def test_a_newer_revision_revives_a_dead_delivery(store: Store, ledger: Ledger) -> None:
+    taken_in(store, b"one")
+    store.settle(claim(store, "crm"), attempt(Outcome.REFUSED, "no"))
+    taken_in(store, b"two")
+    assert claim(store, "crm").body == b"two"
+    assert ledger.deliveries(DeliveryStatus.DEAD) == []
+
+
+def test_replaying_a_dead_delivery_starts_a_fresh_series(store: Store, ledger: Ledger) -> None:
+    taken_in(store)
+    store.settle(claim(store, "crm"), attempt(Outcome.RETRY, "no"), delay_ms=0)
+    store.settle(claim(store, "crm"), attempt(Outcome.EXHAUSTED, "no"))
+    assert store.replay("crm:1:1")[0] == "crm"
+    again = claim(store, "crm")
+    assert (again.tries, again.first) == (0, None)
+    assert len(ledger.delivery("crm:1:1").attempts) == 2
+
+
+def test_replaying_what_is_in_flight_does_it_once_more_afterwards(store: Store) -> None:
+    taken_in(store)
+    taken = claim(store, "crm")
+    store.replay("crm:1:1")
+    assert nothing_due(store, "crm")
+    store.settle(taken, attempt(Outcome.DELIVERED), reference=Reference("x"))
+    store.settle(claim(store, "crm"), attempt(Outcome.DELIVERED), reference=Reference("x"))
+    assert nothing_due(store, "crm")
+
+
+def test_replaying_what_does_not_exist_says_so(store: Store) -> None:
+    for identity in ("nope", "crm:1:1"):
+        with pytest.raises(NotFound, match=identity):
+            store.replay(identity)
+
+
+def test_a_paused_connector_hands_nothing_out_and_loses_no_tries(store: Store, ledger: Ledger, clock: Clock) -> None:
+    taken_in(store)
+    store.settle(claim(store, "crm"), attempt(Outcome.PAUSED, "HTTP 401"), fingerprint="old")
+    clock.pass_by(10**6)
+    assert nothing_due(store, "crm")
+    found = ledger.delivery("crm:1:1")
+    assert (found.status, found.paused, found.tries) == ("waiting", True, 0)
+    gate = ledger.lane("crm").gate
+    assert gate is not None
+    assert (gate.reason, gate.by) == ("HTTP 401", "relay")
+    assert store.resume("crm")[0]
+    assert claim(store, "crm").id == "crm:1:1"
+
+
+def test_a_connector_that_paused_itself_resumes_when_its_settings_change(store: Store) -> None:
+    taken_in(store)
+    store.settle(claim(store, "crm"), attempt(Outcome.PAUSED, "HTTP 401"), fingerprint="old")
+    assert not store.resume("crm", changed_to="old")[0]
+    assert store.resume("crm", changed_to="new")[0]
+
+
+def test_a_connector_that_was_paused_by_hand_stays_so_until_resumed_by_hand(store: Store) -> None:
+    store.pause("crm", "maintenance")
+    assert not store.resume("crm", changed_to="anything")[0]
+    assert store.resume("crm")[0]
+
+
+def test_a_paused_connector_does_not_hold_another_back(store: Store) -> None:
+    taken_in(store, connectors=("crm", "desk"))
+    store.pause("crm", "x")
+    assert nothing_due(store, "crm")
+    assert claim(store, "desk").id == "desk:1:1"
+    assert store.tick(1000, [INBOX, "crm", "desk"]) == []
+
+
+def test_what_kills_its_process_three_times_is_dead_and_the_others_are_not(
+    store: Store, ledger: Ledger, clock: Clock
+) -> None:
+    taken_in(store, b"poison", "1:1")
+    for crashes in range(FATAL_CRASHES):
+        assert claim(store, "crm").crashes == crashes
+        clock.pass_by(LEASE + 1)
+    assert nothing_due(store, "crm")
+    found = ledger.delivery("crm:1:1")
+    assert (found.status, found.error) == ("dead", "the process that worked on it died 3 times")
+    assert [one.outcome for one in found.attempts] == ["crashed"] * 3
+    taken_in(store, b"other", "1:2")
+    assert claim(store, "crm").id == "crm:1:2"
+
+
+def test_a_body_that_kills_its_process_three_times_is_quarantined(store: Store, ledger: Ledger, clock: Clock) -> None:
+    payload = store.accept(b"poison").id
+    for _ in range(FATAL_CRASHES):
+        claim(store)
+        clock.pass_by(LEASE + 1)
+    assert nothing_due(store, INBOX)
+    found = ledger.payload(payload)
+    assert (found.status, found.error) == ("quarantined", "the process that worked on it died 3 times")
+
+
+def test_a_settled_attempt_forgives_earlier_crashes(store: Store, clock: Clock) -> None:
+    taken_in(store)
+    claim(store, "crm")
+    clock.pass_by(LEASE + 1)
+    store.settle(claim(store, "crm"), attempt(Outcome.RETRY, "no"), delay_ms=0)
+    assert claim(store, "crm").crashes == 0
+
+
+def test_leases_that_ran_out_while_the_server_was_away_are_nobodys_crash(store: Store, clock: Clock) -> None:
+    taken_in(store)
+    held = claim(store, "crm")
+    clock.pass_by(LEASE + 1)
+    store.beat("another worker")  # the first after a silence: everybody may have been cut off
+    assert nothing_due(store, "crm")
+    assert store.renew([held]) == 1
+    store.settle(held, attempt(Outcome.DELIVERED), reference=Reference("x"))
+
+
+def test_an_item_given_back_is_due_at_once_without_a_mark_against_it(store: Store) -> None:
+    taken_in(store)
+    store.release(claim(store, "crm"))
+    assert claim(store, "crm").crashes == 0
+
+
+def test_what_a_lost_reply_had_claimed_can_be_given_back_by_its_token(store: Store) -> None:
+    taken_in(store)
+    store.claim("crm", "lost-reply")
+    store.disown("crm", "another")
+    assert nothing_due(store, "crm")
+    store.disown("crm", "lost-reply")
+    assert claim(store, "crm").crashes == 0
+
+
+def test_a_step_is_remembered_for_the_next_attempt(store: Store, ledger: Ledger, clock: Clock) -> None:
+    taken_in(store)
+    store.remember(claim(store, "crm"), "ticket", {"id": "č-1"})
+    clock.pass_by(LEASE + 1)
+    assert claim(store, "crm").steps == {"ticket": {"id": "č-1"}}
+    assert ledger.delivery("crm:1:1").steps == {"ticket": {"id": "č-1"}}
+
+
+def test_one_worker_in_each_period_is_told_of_due_lanes(store: Store, clock: Clock) -> None:
+    store.accept(b"body")
+    assert store.tick(60_000, [INBOX, "crm"]) == [INBOX]
+    assert store.tick(60_000, [INBOX, "crm"]) == []
+
+
+def test_a_body_without_a_conversation_leaves_the_inbox(store: Store, ledger: Ledger) -> None:
+    payload = store.accept(b"not json").id
+    assert store.divert(payload, PayloadStatus.QUARANTINED, "not JSON")
+    assert nothing_due(store, INBOX)
+    assert [(one.id, one.error) for one in ledger.payloads(PayloadStatus.QUARANTINED)] == [(payload, "not JSON")]
+    assert not store.divert(payload, PayloadStatus.SET_ASIDE)
+
+
+def test_a_quarantined_body_can_be_tried_again(store: Store, ledger: Ledger) -> None:
+    payload = store.accept(b"x").id
+    store.divert(payload, PayloadStatus.QUARANTINED, "why")
+    assert store.replay(payload)[0] == INBOX
+    assert claim(store).id == payload
+    assert ledger.payload(payload).error == ""
+
+
+def test_counts_add_up(store: Store, ledger: Ledger) -> None:
+    for number in range(6):
+        taken_in(store, b"%d" % number, f"1:{number}")
+    for outcome in (Outcome.DELIVERED, Outcome.SKIPPED, Outcome.REFUSED, Outcome.RETRY):
+        store.settle(claim(store, "crm"), attempt(outcome, "why"), delay_ms=10**6)
+    claim(store, "crm")
+    lane = ledger.lane("crm")
+    assert lane.counts == {"waiting": 2, "retrying": 1, "delivered": 1, "skipped": 1, "dead": 1}
+    assert (lane.waiting, lane.in_flight) == (2, 1)
+
+
+def test_the_last_hundred_attempts_are_kept(store: Store, ledger: Ledger) -> None:
+    taken_in(store)
+    for number in range(105):
+        store.settle(claim(store, "crm"), attempt(Outcome.RETRY, str(number)), delay_ms=0)
+    assert [one.error for one in ledger.delivery("crm:1:1").attempts] == [str(number) for number in range(5, 105)]
+
+
+def test_a_full_server_takes_no_body_and_still_lets_work_be_settled(own_server: Server) -> None:
+    store, ledger = Store(connect(own_server.url)), Ledger(connect(own_server.url))
+    taken_in(store)
+    own_server.client.config_set("maxmemory", "1")
+    with pytest.raises(StoreUnavailable, match="maxmemory"):
+        store.accept(b"another")
+    assert ledger.payload_counts()["received"] == 0
+    store.settle(claim(store, "crm"), attempt(Outcome.DELIVERED), reference=Reference("x"))
+    own_server.client.config_set("maxmemory", "0")
+    assert not store.accept(b"another").known
+
+
+def test_a_server_that_is_away_is_unavailable_and_nothing_else(own_server: Server) -> None:
+    store = Store(connect(own_server.url))
+    own_server.kill()
+    with pytest.raises(StoreUnavailable):
+        store.accept(b"body")
+
+
+def test_what_was_accepted_survives_a_killed_server(own_server: Server) -> None:
+    store = Store(connect(own_server.url, patient=True))
+    accepted = [store.accept(b"%d" % number).id for number in range(50)]
+    own_server.kill()
+    own_server.start()
+    assert sorted(claim(store).id for _ in accepted) == sorted(accepted)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "word"),
+    [("appendonly", "no", "append-only"), ("maxmemory-policy", "allkeys-lru", "noeviction")],
+)
+def test_an_unfit_server_is_told_what_is_wrong_with_it(own_server: Server, setting: str, value: str, word: str) -> None:
+    assert check(own_server.client).wrong == []
+    own_server.client.config_set(setting, value)
+    wrong = check(own_server.client).wrong
+    assert len(wrong) == 1
+    assert word in wrong[0]
+    assert "CONFIG SET" in wrong[0]
+
+
+def test_a_weaker_fsync_is_a_doubt_and_a_replica_is_wrong(own_server: Server) -> None:
+    own_server.client.config_set("appendfsync", "everysec")
+    assert "everysec" in check(own_server.client).doubts[0]
+    own_server.client.execute_command("REPLICAOF", "127.0.0.1", "1")
+    assert any("replica" in one for one in check(own_server.client).wrong)
