@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -119,6 +120,16 @@ def worker(env: Environment) -> None:
 
     log.configure(os.environ.get("RELAY_LOG", "console"))
     work(env, os.environ)
+
+
+@group.command()
+@needs(_ledger)
+def alive(ledger: Ledger) -> None:
+    """For health checks: whether a worker of this machine was heard of in the last 15 seconds."""
+    here = socket.gethostname() + ":"
+    if not any(name.startswith(here) and age < 15_000 for name, age in ledger.workers().items()):
+        fail("no worker of this machine is alive")
+    click.echo("alive")
 
 
 @group.command(hidden=True)

@@ -44,7 +44,7 @@ def main(env: Environment) -> None:
         address=env.host,
         port=env.port,
         workers=1,
-        blocking_threads=16,
+        blocking_threads=8,
         websockets=False,
         respawn_failed_workers=True,
         # Accepting ends at once, what was begun is answered.

@@ -9,6 +9,7 @@ Safe under any number of workers: a file appears whole or not at all, and writin
 from __future__ import annotations
 
 import json
+import math
 import os
 import secrets
 from pathlib import Path
@@ -55,11 +56,17 @@ def _write_revision(folder: Path, revision: Revision, conversation: Conversation
         "received_at": revision.received_at.isoformat(),
         "payload_id": revision.payload,
         "conversation": conversation.model_dump(mode="json"),
-        "payload": json.loads(revision.body, strict=False),
+        # NaN and 1e999, which are no JSON but are taken, are written as text.
+        "payload": json.loads(revision.body, strict=False, parse_constant=str, parse_float=_finite),
     }
     _write(folder / f"r{revision.number}.txt", as_text(conversation))
     # ASCII: a lone surrogate in the payload can be escaped, not encoded.
     _write(folder / f"r{revision.number}.json", json.dumps(record, indent=2))
+
+
+def _finite(number: str) -> float | str:
+    value = float(number)
+    return value if math.isfinite(value) else number
 
 
 def _write(file: Path, text: str) -> None:

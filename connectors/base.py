@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar, get_args, get_origin
+from urllib.parse import quote, quote_plus
 
 from pydantic import BaseModel, Field, IPvAnyNetwork, SecretStr
 
@@ -143,5 +144,4 @@ def _secrets(model: BaseModel) -> Iterator[str]:
 
     for secret in walk(model):
         if len(secret) >= 4:
-            yield secret
-            yield json.dumps(secret)[1:-1]
+            yield from {secret, json.dumps(secret)[1:-1], quote(secret, safe=""), quote_plus(secret)}

@@ -14,11 +14,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import requests
-from requests.exceptions import RequestException
+from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema, RequestException
 from tenacity import (
     RetryCallState,
     Retrying,
@@ -132,8 +133,8 @@ class Http:
                 allow_redirects=False,
                 **options,
             )
-            self._read(answer)
-            if not answer.ok or answer.is_redirect:
+            _read(answer)
+            if answer.status_code // 100 != 2:
                 raise refusal(answer, status)
             return answer
         except DeliveryError as error:
@@ -148,20 +149,6 @@ class Http:
             elapsed = round((time.monotonic() - started) * 1000)
             self._own.exchanges.append(Exchange(method, shown(url), code, elapsed, problem))
 
-    def _read(self, answer: requests.Response) -> None:
-        """Read the answer's body, but not for ever: a server may send a byte a second."""
-        parts, size = [], 0
-        while part := answer.raw.read1(65536, decode_content=True):
-            size += len(part)
-            if size > ANSWER_LIMIT:
-                answer.close()
-                raise RetryLater(f"the answer is longer than {ANSWER_LIMIT} bytes", status=answer.status_code)
-            parts.append(part)
-            self._left()
-        # What requests does itself when it reads a body, which it cannot do within a time.
-        answer._content = b"".join(parts)  # noqa: SLF001
-        answer.raw.release_conn()
-
     def _left(self) -> float:
         """Seconds left of the attempt. Raises RetryLater when there are none."""
         if self._own.ends is None:
@@ -173,26 +160,48 @@ class Http:
 
     def _session(self) -> requests.Session:
         if self._own.session is None:
-            session = requests.Session()
+            session = _Session()
             # Environment off: an entry in ~/.netrc would replace the connector's own credentials.
             session.trust_env = False
             session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE") or True
             session.headers["User-Agent"] = "relay-for-smartsupp"
-            adapter = GuardedAdapter(self._networks)
+            # No cookies: nothing is kept from one delivery to the next.
+            session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
+            adapter = GuardedAdapter(self._networks, self._left)
             session.mount("https://", adapter)
             session.mount("http://", adapter)
             self._own.session = session
         return self._own.session
 
 
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Nowhere. To prepare a redirect, even one that is not followed, requests reads a body of any length."""
+
+
+def _read(answer: requests.Response) -> None:
+    """Read the answer's body, up to the limit."""
+    parts, size = [], 0
+    while part := answer.raw.read1(65536, decode_content=True):
+        size += len(part)
+        if size > ANSWER_LIMIT:
+            answer.close()
+            raise RetryLater(f"the answer is longer than {ANSWER_LIMIT} bytes", status=answer.status_code)
+        parts.append(part)
+    # What requests does itself when it reads a body, which it cannot do within a limit.
+    answer._content = b"".join(parts)  # noqa: SLF001
+    answer.raw.release_conn()
+
+
 def refusal(answer: requests.Response, table: Mapping[int, Verdict] = STATUS) -> DeliveryError:
     """The error that an answer means, with the vendor's own words."""
     code = answer.status_code
-    said = " ".join(answer.text[: 4 * QUOTE].split())[:QUOTE]
-    text = f"HTTP {code} {answer.reason or ''}".rstrip() + (f": {said}" if said else "")
+    # Not answer.text, which guesses the encoding of megabytes.
+    said = _words(answer.content[: 4 * QUOTE].decode("utf-8", "replace"))
+    text = f"HTTP {code} {_words(answer.reason or '')}".rstrip() + (f": {said}" if said else "")
     verdict = table.get(code) or _HUNDREDS.get(code // 100, RetryLater)
-    if answer.is_redirect or code // 100 == 3:
-        place = shown(answer.headers.get("Location", ""))
+    if code // 100 == 3 and "Location" in answer.headers:
+        place = _words(shown(answer.headers["Location"]))
         return ConnectorRefused(f"HTTP {code}: the address has moved to {place}; put that into the config", status=code)
     if verdict is RetryLater:
         # A 429 was surely not acted upon; of a 5xx nobody knows.
@@ -213,7 +222,10 @@ def retry_after(headers: Mapping[str, str], now: Callable[[], datetime] = lambda
 
 def shown(url: str) -> str:
     """An address for people to read: no credentials, no query, which may hold some."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "an address that cannot be read"
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit((parts.scheme, host, parts.path, "", ""))
 
@@ -236,12 +248,16 @@ _backoff = wait_random_exponential(multiplier=0.2, max=2)
 
 def _unanswered(error: Exception, url: str, answer: requests.Response | None) -> DeliveryError:
     """A request without a whole answer. Nothing was sent when not even a connection was made."""
-    if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.MissingSchema | UnicodeError):
+    if isinstance(error, requests.exceptions.InvalidHeader | UnicodeEncodeError):
+        return ConnectorRefused(
+            "a header cannot be sent; look for characters in the credentials that do not belong there"
+        )
+    if isinstance(error, InvalidURL | InvalidSchema | MissingSchema | UnicodeError):
         return ConnectorRefused(f"{shown(url)} is not an address that can be called")
     unsent = any(isinstance(cause, NewConnectionError | NameResolutionError) for cause in _causes(error))
     unsent = unsent or isinstance(error, requests.exceptions.ConnectTimeout)
     code = answer.status_code if answer is not None else None
-    return RetryLater(f"{_short(error)} ({urlsplit(url).netloc.rpartition('@')[2]})", status=code, untaken=unsent)
+    return RetryLater(f"{_short(error)} ({urlsplit(shown(url)).netloc})", status=code, untaken=unsent)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -264,4 +280,9 @@ def _short(error: Exception) -> str:
         if isinstance(error, known):
             return text
     last = list(_causes(error))[-1]
-    return f"{type(last).__name__}: {last}" if str(last) else type(last).__name__
+    return _words(f"{type(last).__name__}: {last}" if str(last) else type(last).__name__)
+
+
+def _words(text: str) -> str:
+    """The beginning of a stranger's text, on one line and without what steers a terminal."""
+    return " ".join("".join(one for one in text[: 4 * QUOTE] if one.isprintable() or one.isspace()).split())[:QUOTE]

@@ -1,33 +1,55 @@
-"""Where a connector may connect to: no loopback, private or link-local address unless the config allows its network.
+"""Where a connector may connect to, and for how long it may listen.
 
-Checked when the connection is made, on the address that DNS gave for it, so that no answer of a name server that
-changes its mind leads inside.
+No loopback, private or link-local address unless the config allows its network. Checked when the connection is made,
+on the address that DNS gave for it, so that no answer of a name server that changes its mind leads inside.
+
+A time-out of sockets is one of each read: a server that sends a byte a second keeps it for ever. So each read also
+asks how much is left of the attempt.
 """
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from http.client import HTTPResponse
+from io import BufferedReader, RawIOBase
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
 from requests.adapters import DEFAULT_POOLBLOCK, HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import NameResolutionError, NewConnectionError
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError
 
 from core.errors import ConnectorRefused
 
 Network = IPv4Network | IPv6Network
 
 
+#: Addresses in which an IPv4 address is meant, for a gateway to unpack (RFC 6052).
+_NAT64 = IPv6Network("64:ff9b::/96")
+
+
 def is_allowed(address: IPv4Address | IPv6Address, networks: Sequence[Network]) -> bool:
     """Whether an address may be reached: any public one, and what lies in `networks`."""
-    if isinstance(address, IPv6Address) and address.ipv4_mapped:
-        address = address.ipv4_mapped
-    if address.is_global and not address.is_multicast:
+    address = _meant(address)
+    if address.is_global and not (address.is_multicast or address.is_reserved or _is_site_local(address)):
         return True
     return any(address.version == network.version and address in network for network in networks)
+
+
+def _meant(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """The IPv4 address that an IPv6 address stands for, or the address itself."""
+    if isinstance(address, IPv4Address):
+        return address
+    if address in _NAT64:
+        return IPv4Address(address.packed[-4:])
+    return address.ipv4_mapped or address.sixtofour or address
+
+
+def _is_site_local(address: IPv4Address | IPv6Address) -> bool:
+    """fec0::/10, the private addresses before fc00::/7: Python calls them global."""
+    return isinstance(address, IPv6Address) and address.is_site_local
 
 
 def addresses(host: str, port: int, networks: Sequence[Network]) -> list[str]:
@@ -43,17 +65,26 @@ def addresses(host: str, port: int, networks: Sequence[Network]) -> list[str]:
 
 
 class GuardedAdapter(HTTPAdapter):
-    """The transport of requests, held to public addresses and `networks`."""
+    """The transport of requests, held to public addresses and `networks`, and to the time that is `left`.
 
-    def __init__(self, networks: Sequence[Network]) -> None:
+    `left` gives seconds, and raises when there are none.
+    """
+
+    def __init__(self, networks: Sequence[Network], left: Callable[[], float]) -> None:
         self._networks = tuple(networks)
+        self._left = left
         super().__init__(max_retries=0)
 
     def init_poolmanager(
         self, connections: int, maxsize: int, block: bool = DEFAULT_POOLBLOCK, **pool_kwargs: Any
     ) -> None:
         super().init_poolmanager(connections, maxsize, block, **pool_kwargs)
-        attributes = {"networks": self._networks}
+        left = staticmethod(self._left)
+        attributes = {
+            "networks": self._networks,
+            "left": left,
+            "response_class": type("TimedResponse", (_Timed,), {"left": left}),
+        }
         plain = type("GuardedHTTP", (_Guarded, HTTPConnection), attributes)
         secure = type("GuardedHTTPS", (_Guarded, HTTPSConnection), attributes)
         self.poolmanager.pool_classes_by_scheme = {
@@ -65,7 +96,8 @@ class GuardedAdapter(HTTPAdapter):
 class _Guarded:
     """Mixed into urllib3's connections: the one place where they open a socket."""
 
-    networks: Sequence[Network] = ()
+    networks: Sequence[Network]
+    left: Callable[[], float]
 
     def _new_conn(self: Any) -> socket.socket:
         name = self._dns_host
@@ -76,11 +108,48 @@ class _Guarded:
         try:
             for position, candidate in enumerate(candidates):
                 self._dns_host = candidate
+                self.timeout = min(self.timeout, self.left())
                 try:
                     return super()._new_conn()  # type: ignore[misc, no-any-return]  # urllib3's
-                except NewConnectionError:
+                except ConnectTimeoutError:  # or NewConnectionError, which is one of them
                     if position == len(candidates) - 1:
                         raise
         finally:
             self._dns_host = name  # TLS checks the certificate against the name
         raise AssertionError("addresses() gave none")
+
+
+class _Timed(HTTPResponse):
+    """An answer whose head and body are read in the time that is left."""
+
+    left: Callable[[], float]
+
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp = BufferedReader(_Stream(sock, self.fp.detach(), self.left))
+
+
+class _Stream(RawIOBase):
+    """The bytes of a socket; each read waits as long as the socket's time-out and what is `left` allow."""
+
+    def __init__(self, sock: socket.socket, raw: RawIOBase, left: Callable[[], float]) -> None:
+        self._socket, self._raw, self._left = sock, raw, left
+        self._patience = sock.gettimeout()
+
+    def readable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._raw.fileno()
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self._left()
+        self._socket.settimeout(left if self._patience is None else min(self._patience, left))
+        try:
+            return self._raw.readinto(buffer)
+        finally:
+            self._socket.settimeout(self._patience)  # the next request may come over the same socket
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()

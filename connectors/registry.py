@@ -29,7 +29,7 @@ def find(kind: str) -> type[Connector[Any]]:
             return _checked(entry.load(), kind)
     if "." in kind:
         return _by_path(kind)
-    known = sorted(types())
+    known = sorted({*BUILT_IN, *(entry.name for entry in entry_points(group=ENTRY_POINTS))})
     near = difflib.get_close_matches(kind, known, n=1)
     hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(known)}, and dotted paths of classes"
     raise LookupError(f"there is no connector type '{kind}'; {hint}")
@@ -57,8 +57,8 @@ def _by_path(path: str) -> type[Connector[Any]]:
     module, _, name = path.rpartition(".")
     try:
         found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise LookupError(f"cannot import '{path}': {error}") from error
+    except Exception as error:  # it is somebody else's module, and may fail in every way
+        raise LookupError(f"cannot import '{path}': {error or type(error).__name__}") from error
     return _checked(found, path)
 
 

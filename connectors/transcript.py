@@ -64,12 +64,12 @@ def _moment(time: datetime | None, zone: tzinfo) -> str:
 
 def _line(message: Message, zone: tzinfo) -> str:
     clock = message.sent_at.astimezone(zone).strftime("%H:%M:%S") if message.sent_at else "--:--:--"
-    name = single_line(message.name) or message.type or message.sender
+    name = single_line(message.name) or single_line(message.type) or single_line(message.sender)
     if message.type == "system":
         known = _SYSTEM.get(message.content, "{content}")
         return f"[{clock}] — " + known.format(name=name, content=single_line(message.content))
     if message.triggered_by:
         name = f"{name} (automatic: {single_line(message.triggered_by)})"
     # Further lines are set in, so that no visitor can write what looks like somebody else's line.
-    text = plain(message.content).replace("\n", "\n    ")
+    text = "\n    ".join(plain(line) for line in message.content.splitlines())
     return f"[{clock}] {name}: {text}"

@@ -54,9 +54,11 @@ def read(text: str, source: str, environment: Mapping[str, str], folder: Path) -
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
-        raise ConfigError(source, [Problem("", f"not YAML: {error.problem}", line)]) from None
+        raise ConfigError(source, [Problem("", f"not YAML: {_said(error)}", line)]) from None
     except yaml.YAMLError as error:
         raise ConfigError(source, [Problem("", f"not YAML: {error}")]) from None
+    except RecursionError:
+        raise ConfigError(source, [Problem("", "nested too deeply")]) from None
     file = ConfigFile({})
     if node is not None:
         loader = yaml.SafeLoader("")
@@ -84,9 +86,19 @@ def _values(node: yaml.Node, path: KeyPath, file: ConfigFile, loader: yaml.SafeL
         return [_values(item, (*path, index), file, loader) for index, item in enumerate(node.value)]
     try:
         return loader.construct_object(node)
-    except (yaml.YAMLError, ValueError) as error:
-        file.problem(path, f"cannot be read: {getattr(error, 'problem', error)}")
-        return None
+    except yaml.MarkedYAMLError as error:
+        file.problem(path, f"cannot be read: {_said(error)}")
+    except (ValueError, LookupError, AttributeError):  # PyYAML's own, when a value does not fit its tag
+        file.problem(path, "cannot be read as a number, a date or what its tag says; put it between quotes")
+    return None
+
+
+def _said(error: yaml.MarkedYAMLError) -> str:
+    """PyYAML's words, without the name of an alias or a tag: it may be a secret that lacks its quotes."""
+    text = str(error.problem)
+    if re.search("alias|anchor|tag", text):
+        return re.split(" ['\"]", text)[0] + "; text that begins with *, & or ! needs quotes"
+    return text
 
 
 def _filled(value: Any, path: KeyPath, file: ConfigFile, environment: Mapping[str, str], folder: Path) -> Any:
@@ -122,4 +134,6 @@ def _from_file(name: Path, path: KeyPath, file: ConfigFile) -> str:
         file.problem(path, f"cannot read {name}: {error.strerror}")
     except UnicodeDecodeError:
         file.problem(path, f"cannot read {name}: it is not text")
+    except ValueError:
+        file.problem(path, "cannot read a file with NUL in its name")
     return ""

@@ -9,14 +9,17 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 from core.errors import ConfigError, Problem
 
 MIN_TOKEN = 16
 
-_ACCOUNT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}")
+_ACCOUNT = re.compile(r"^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}$")
+# The token is one segment of a path: with a slash in it the address leads nowhere, with a '?' or '%' elsewhere.
+_TOKEN = re.compile(r"[A-Za-z0-9._~!$&'()*+;=:@-]+")
 
 
 class Strict(BaseModel):
@@ -25,10 +28,25 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
+def _trouble(token: str) -> str:
+    """What is wrong with a token and what to type, or ""."""
+    if len(token) >= MIN_TOKEN and _TOKEN.fullmatch(token):
+        return ""
+    return f"a token needs at least {MIN_TOKEN} characters, none of them / ? # % or a space; try: openssl rand -hex 24"
+
+
+def _usable(token: SecretStr) -> SecretStr:
+    if trouble := _trouble(token.get_secret_value()):
+        raise ValueError(trouble)
+    return token
+
+
 class Token(Strict):
     """A secret in the hook's URL. `account` ties it to one Smartsupp account."""
 
-    token: SecretStr = Field(min_length=MIN_TOKEN, description=f"At least {MIN_TOKEN} characters.")
+    token: Annotated[SecretStr, AfterValidator(_usable)] = Field(
+        description=f"At least {MIN_TOKEN} characters.", json_schema_extra={"minLength": MIN_TOKEN}
+    )
     account: str | None = Field(
         default=None, pattern=_ACCOUNT.pattern, description="The account whose conversations come with it; or any."
     )
@@ -75,7 +93,7 @@ def environment(variables: Mapping[str, str]) -> Environment:
         text = variables.get(name, "").strip()
         if not text:
             return default
-        if text.isdecimal() and low <= int(text) <= high:
+        if text.isdecimal() and len(text) < 10 and low <= int(text) <= high:
             return int(text)
         problems.append(Problem(name, f"expected a number from {low} to {high}, got '{text}'"))
         return default
@@ -105,8 +123,8 @@ def _tokens(text: str, problems: list[Problem]) -> Iterable[Token]:
     """`TOKEN` or `ACCOUNT:TOKEN`, several with commas between them."""
     for part in filter(None, (part.strip() for part in text.split(","))):
         account, _, token = part.rpartition(":")
-        if len(token) < MIN_TOKEN:
-            problems.append(Problem("SMARTSUPP_TOKEN", f"a token needs at least {MIN_TOKEN} characters"))
+        if trouble := _trouble(token):
+            problems.append(Problem("SMARTSUPP_TOKEN", trouble))
         elif account and not _ACCOUNT.fullmatch(account):
             problems.append(Problem("SMARTSUPP_TOKEN", "write ACCOUNT:TOKEN, with Smartsupp's account id"))
         else:

@@ -14,18 +14,27 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Union, get_args, get_origin
 
-from jinja2 import ChainableUndefined, TemplateError, TemplateSyntaxError, nodes
+from jinja2 import ChainableUndefined, TemplateSyntaxError, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from pydantic import BaseModel
+from pydantic import AwareDatetime, BaseModel
 
 from core.conversation import Conversation, Visitor
 
 #: What an expression may name, and the type behind each name.
 NAMES: dict[str, type[BaseModel]] = {"conversation": Conversation, "visitor": Visitor}
 
+
+class _Sandbox(ImmutableSandboxedEnvironment):
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        """Of the conversation only its fields: pydantic's own methods read files and pickles."""
+        if isinstance(obj, BaseModel):
+            return attr in type(obj).model_fields
+        return super().is_safe_attribute(obj, attr, value)
+
+
 # What the check below cannot know before the time (a variable that this visitor's page did not set) is empty, not
 # an error: a typing mistake in a field's name was found when the configuration was loaded.
-_environment = ImmutableSandboxedEnvironment(undefined=ChainableUndefined, autoescape=False, keep_trailing_newline=True)
+_environment = _Sandbox(undefined=ChainableUndefined, autoescape=False, keep_trailing_newline=True)
 for _toy in ("lipsum", "cycler", "joiner"):
     del _environment.globals[_toy]
 
@@ -46,7 +55,8 @@ def condition(source: str) -> Condition:
         expression = _environment.compile_expression(source, undefined_to_none=False)
     except TemplateSyntaxError as error:
         raise LanguageError(f"not an expression: {error.message}") from None
-
+    except RecursionError:
+        raise LanguageError("not an expression that can be read: nested too deeply") from None
     return lambda conversation: bool(_run(lambda: expression(**_names(conversation))))
 
 
@@ -58,13 +68,15 @@ def wording(source: str) -> Wording:
         template = _environment.from_string(source)
     except TemplateSyntaxError as error:
         raise LanguageError(f"line {error.lineno}: {error.message}") from None
+    except RecursionError:
+        raise LanguageError("nested too deeply") from None
     return lambda conversation: str(_run(lambda: template.render(_names(conversation))))
 
 
 def _run(evaluate: Callable[[], Any]) -> Any:
     try:
         return evaluate()
-    except (TemplateError, TypeError, ValueError, ArithmeticError, OverflowError, MemoryError) as error:
+    except Exception as error:  # noqa: BLE001  # filters and methods of text fail in every way that Python knows
         raise LanguageError(f"{type(error).__name__}: {error}") from None
 
 
@@ -74,20 +86,31 @@ def _names(conversation: Conversation) -> dict[str, Any]:
 
 def _check(template: nodes.Template) -> None:
     """Refuse names that do not exist and attributes that the conversation does not have."""
-    types_of: dict[str, Any] = dict(NAMES)
+    if any(template.find_all((nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends))):
+        raise LanguageError("there is no other template to take in; write it here")
+    for what, known in ((nodes.Filter, _environment.filters), (nodes.Test, _environment.tests)):
+        for use in template.find_all(what):
+            # Jinja itself looks, inside a branch, only when it gets there.
+            if use.name not in known:
+                raise LanguageError(f"there is no {what.__name__.lower()} '{use.name}'{_meant(use.name, known)}")
+    stored = {name.name for name in template.find_all(nodes.Name) if name.ctx != "load"}
+    named = {*NAMES, *stored, *_environment.globals, *(macro.name for macro in template.find_all(nodes.Macro)), "loop"}
     for name in template.find_all(nodes.Name):
-        if name.ctx in ("store", "param"):
-            types_of.setdefault(name.name, None)
-    for loop in template.find_all(nodes.For):
-        items = _type_of(loop.iter, types_of)
-        if isinstance(loop.target, nodes.Name) and get_origin(items) is tuple:
-            types_of[loop.target.name] = get_args(items)[0]
-    known = {*types_of, *_environment.globals, "loop"}
-    for name in template.find_all(nodes.Name):
-        if name.ctx == "load" and name.name not in known:
-            raise LanguageError(f"'{name.name}' is not known{_meant(name.name, known)}")
-    for access in template.find_all((nodes.Getattr, nodes.Getitem)):
-        _type_of(access, types_of)
+        if name.name not in named:
+            raise LanguageError(f"'{name.name}' is not known{_meant(name.name, named)}")
+    _check_types(template, {**NAMES, **dict.fromkeys(stored)})
+
+
+def _check_types(node: nodes.Node, types_of: dict[str, Any]) -> None:
+    """Refuse attributes that their owner does not have, wherever its type can be told before the time."""
+    if isinstance(node, nodes.Getattr | nodes.Getitem):
+        _type_of(node, types_of)
+    if isinstance(node, nodes.For) and isinstance(node.target, nodes.Name):
+        _check_types(node.iter, types_of)
+        items = _type_of(node.iter, types_of)
+        types_of = {**types_of, node.target.name: get_args(items)[0] if get_origin(items) is tuple else None}
+    for child in node.iter_child_nodes():
+        _check_types(child, types_of)
 
 
 def _type_of(node: nodes.Node, types_of: dict[str, Any]) -> Any:
@@ -95,17 +118,24 @@ def _type_of(node: nodes.Node, types_of: dict[str, Any]) -> Any:
     if isinstance(node, nodes.Name):
         return types_of.get(node.name)
     if isinstance(node, nodes.Getattr):
-        owner, name = _type_of(node.node, types_of), node.attr
-    elif isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Const):
-        owner, name = _type_of(node.node, types_of), node.arg.value
-    else:
-        return None
-    if isinstance(owner, type) and issubclass(owner, BaseModel):
-        if name not in owner.model_fields:
+        if node.attr.startswith("__"):
+            raise LanguageError(f"'{node.attr}' is out of reach, as is all that begins with '__'")
+        return _member(_type_of(node.node, types_of), node.attr)
+    if isinstance(node, nodes.Getitem):
+        return _member(_type_of(node.node, types_of), _constant(node.arg))
+    return None
+
+
+def _member(owner: Any, name: Any) -> Any:
+    """The type of what a field's name, an index or a slice takes from `owner`, as far as these are known."""
+    if isinstance(owner, type) and issubclass(owner, BaseModel) and name is not None:
+        if str(name) not in owner.model_fields:
             raise LanguageError(f"{owner.__name__} has no '{name}'{_meant(str(name), owner.model_fields)}")
         return _plain(owner.model_fields[name].annotation)
-    if get_origin(owner) is tuple and isinstance(name, int):
-        return get_args(owner)[0]
+    if get_origin(owner) is tuple:
+        if isinstance(name, str) and not hasattr(tuple, name):
+            raise LanguageError(f"a list has no '{name}'; write [0] for its first, or |length")
+        return owner if isinstance(name, slice) else get_args(owner)[0]
     if get_origin(owner) is dict:
         return get_args(owner)[1]
     if owner in (str, int, bool, datetime) and isinstance(name, str) and not hasattr(owner, name):
@@ -113,12 +143,20 @@ def _type_of(node: nodes.Node, types_of: dict[str, Any]) -> Any:
     return None
 
 
+def _constant(node: nodes.Expr) -> Any:
+    """The value of `"name"`, `-1` or `2:`, or None for what is only known when it runs."""
+    try:
+        return node.as_const()
+    except nodes.Impossible:
+        return None
+
+
 def _plain(annotation: Any) -> Any:
-    """The type without its `| None`."""
+    """The type without its `| None`, and without what pydantic adds."""
     if get_origin(annotation) in (Union, types.UnionType):
         some = [argument for argument in get_args(annotation) if argument is not type(None)]
-        return some[0] if len(some) == 1 else None
-    return annotation
+        return _plain(some[0]) if len(some) == 1 else None
+    return datetime if annotation is AwareDatetime else annotation
 
 
 def _meant(name: str, known: Iterable[str]) -> str:

@@ -19,6 +19,8 @@ SCHEDULE = (30, 2 * MINUTE, 10 * MINUTE, 30 * MINUTE, HOUR, 3 * HOUR, 6 * HOUR, 
 GIVE_UP = 3 * DAY
 #: A vendor may ask for a longer pause than the schedule's, but not for one past this.
 LONGEST_RETRY_AFTER = DAY
+#: A vendor that says 0, or a time that is over, is not asked again and again without a pause.
+SHORTEST_RETRY_AFTER = 1.0
 
 # A tenth on top, so that what failed together does not come back together.
 _wait: wait_base = wait_chain(*(wait_fixed(seconds) + wait_random(0, seconds / 10) for seconds in SCHEDULE))
@@ -38,5 +40,5 @@ def next_try(tries: int, elapsed: float, retry_after: float | None = None) -> fl
     if _stop(state):
         return None
     if retry_after is not None:
-        return min(max(retry_after, 0.0), LONGEST_RETRY_AFTER)
+        return min(max(retry_after, SHORTEST_RETRY_AFTER), LONGEST_RETRY_AFTER)
     return _wait(state)

@@ -11,10 +11,10 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, Field, SecretStr, ValidationError
 
@@ -132,7 +132,9 @@ def _connectors(file: ConfigFile, models: Models) -> dict[str, ConnectorSettings
                 path, f"a name is small letters, digits, '-' and '_', at most 63 of them, and not '{RESERVED}'"
             )
             continue
-        if not isinstance(values, dict) or not isinstance(values.get("type"), str):
+        if not isinstance(values, dict):
+            continue  # Document has said so
+        if not isinstance(values.get("type"), str):
             file.problem((*path, "type"), "is missing; write, for one, type: archive")
             continue
         try:
@@ -147,18 +149,30 @@ def _connectors(file: ConfigFile, models: Models) -> dict[str, ConnectorSettings
 
 
 def _routes(document: Document | None, connectors: Mapping[str, Any], file: ConfigFile) -> tuple[Route, ...]:
+    # From the plain values: the names are checked even when something else in the file is wrong.
+    section = file.values.get("connectors") if isinstance(file.values, dict) else None
+    known = section if isinstance(section, dict) else {}
+    for path, name in _targets(file.values):
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean '{near[0]}'?" if near else "; add it under connectors"
+            file.problem(path, f"there is no connector '{name}'{hint}")
     if document is None:
         return ()
     if document.routes is None:
         enabled = [name for name, connector in connectors.items() if connector.enabled]
         return (Route(to=enabled),) if enabled else ()
-    for index, route in enumerate(document.routes):
-        for position, name in enumerate(route.to):
-            if name not in document.connectors:
-                near = difflib.get_close_matches(name, document.connectors, n=1)
-                hint = f"; did you mean '{near[0]}'?" if near else "; add it under connectors"
-                file.problem(("routes", index, "to", position), f"there is no connector '{name}'{hint}")
     return tuple(document.routes)
+
+
+def _targets(values: Any) -> Iterator[tuple[KeyPath, str]]:
+    """The names in the routes, and where each stands, as far as they have the shape of routes."""
+    routes = values.get("routes") if isinstance(values, dict) else None
+    for index, route in enumerate(routes if isinstance(routes, list) else ()):
+        names = route.get("to") if isinstance(route, dict) else None
+        for position, name in enumerate(names if isinstance(names, list) else ()):
+            if isinstance(name, str):
+                yield ("routes", index, "to", position), name
 
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -170,14 +184,40 @@ def _validated(model: type[Model], values: Any, path: KeyPath, file: ConfigFile)
     except ValidationError as error:
         for detail in error.errors(include_url=False, include_input=False):
             where = (*path, *detail["loc"])
-            known = model.model_fields
+            known = _keys(model, detail["loc"][:-1])
             file.problem(where, _said(detail, str(where[-1]) if where else "", known))
         return None
+
+
+def _keys(model: Any, path: KeyPath) -> tuple[str, ...]:
+    """What may stand at `path` below a model: the names of its fields, or nothing where there is no model."""
+    if isinstance(model, type) and issubclass(model, BaseModel):
+        if not path:
+            return tuple(model.model_fields)
+        found = model.model_fields.get(str(path[0]))
+        return _keys(found.annotation, path[1:]) if found else ()
+    # A list, a mapping, or one of several: what is inside.
+    inside = path[1:] if get_origin(model) in (list, tuple, dict) else path
+    return tuple(name for part in get_args(model) for name in _keys(part, inside))
+
+
+#: What a value of the wrong type ought to be, for people who know YAML better than pydantic.
+_WANTED = {
+    "string_type": "expected text; put it between quotes",
+    "bool_type": "expected true or false",
+    "bool_parsing": "expected true or false",
+    "list_type": "expected a list: [one, another]",
+    "tuple_type": "expected a list: [one, another]",
+    "dict_type": "expected keys and values, one a line: 'key: value'",
+    "model_type": "expected keys and values, one a line: 'key: value'",
+}
 
 
 def _said(detail: Any, key: str, known: Iterable[str]) -> str:
     """pydantic's finding, as what to type."""
     kind, message = detail["type"], detail["msg"]
+    if kind in _WANTED:
+        return _WANTED[kind]
     if kind == "extra_forbidden":
         near = difflib.get_close_matches(key, list(known), n=1)
         return f"is not a setting; did you mean '{near[0]}'?" if near else "is not a setting; remove it"

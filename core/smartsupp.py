@@ -19,6 +19,10 @@ from core.wild import Wild, clean, described
 # no separator, no dot in front.
 _ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}")
 
+# How deep json.loads and json.dumps get depends on who calls them and on the version of Python. This does not, and
+# whoever reads the body after us (a worker, the archive) can do so too. Smartsupp's own bodies are 5 deep.
+_DEEPEST = 100
+
 
 @dataclass(frozen=True)
 class StatisticsReport:
@@ -39,8 +43,8 @@ def parse(body: bytes, account: str = "") -> Conversation | StatisticsReport:
         raise PayloadError("", f"no conversation: expected a JSON object with 'channel', got {described(value)}")
     wild = Wild(value)
     if "channel" not in wild:
-        if isinstance(value.get("domains"), dict):
-            return StatisticsReport(domains=len(value["domains"]))
+        if "domains" in wild:
+            return StatisticsReport(domains=len(wild.object("domains").members))
         raise PayloadError("channel", "no conversation: expected an object, got nothing")
     return _conversation(wild, account)
 
@@ -56,7 +60,7 @@ def parse_conversation(body: bytes, account: str = "") -> Conversation:
 def _json(body: bytes) -> object:
     try:
         # Not strict: a raw line break inside a string is no reason to refuse a chat.
-        return json.loads(body, strict=False)
+        value: object = json.loads(body, strict=False)
     except UnicodeDecodeError as error:
         raise PayloadError("", f"not JSON: byte {error.start} is not {error.encoding}") from None
     except json.JSONDecodeError as error:
@@ -65,6 +69,22 @@ def _json(body: bytes) -> object:
         raise PayloadError("", "not JSON that can be read: nested too deeply") from None
     except ValueError:  # Python's own limit on the digits of one number
         raise PayloadError("", "not JSON that can be read: a number has too many digits") from None
+    if _is_deeper(value, _DEEPEST):
+        raise PayloadError("", "not JSON that can be read: nested too deeply")
+    return value
+
+
+def _is_deeper(value: object, depth: int) -> bool:
+    """Whether lists and objects stand more than `depth` deep in each other."""
+    level = [value]
+    for _ in range(depth):
+        level = [
+            item
+            for part in level
+            if isinstance(part, dict | list)
+            for item in (part.values() if isinstance(part, dict) else part)
+        ]
+    return any(isinstance(part, dict | list) for part in level)
 
 
 def _conversation(wild: Wild, expected: str) -> Conversation:
@@ -129,9 +149,9 @@ def _visitor(wild: Wild) -> Visitor:
 
 
 def _variable(variables: Wild, key: str) -> Variable:
-    """`{label, value}`, or the flat value that newer widgets send."""
+    """`{label, value}`, either of which may be missing, or the flat value that newer widgets send."""
     value = variables.members[key]
-    if isinstance(value, dict) and "value" in value:
+    if isinstance(value, dict) and ("value" in value or "label" in value):
         wild = variables.object(key)
         return Variable(label=wild.text("label") or clean(key), value=wild.scalar("value"))
     return Variable(label=clean(key), value=variables.scalar(key))

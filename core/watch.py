@@ -15,7 +15,7 @@ from core.settings import Models, Settings, load
 #: Seconds between two looks at the files.
 PERIOD = 1.0
 
-Signature = tuple[tuple[Path, int, int, int], ...]
+Signature = dict[Path, tuple[int, int, int]]
 
 
 class Watched:
@@ -36,8 +36,8 @@ class Watched:
         self._on_change = on_change
         self._lock = threading.Lock()
         self.trouble = ""
-        self._settings = load(env, models, variables)
-        self._signature = _signature(self._settings.files)
+        self._signature: Signature = _signature((env.config,))
+        self._settings = self._read(self._signature)
         self._looked = time.monotonic()
 
     def current(self) -> Settings:
@@ -52,28 +52,36 @@ class Watched:
 
     def _refresh(self) -> None:
         signature = _signature(self._settings.files)
-        if signature == self._signature:
+        # In trouble it is always read: what puts it right may be a file that only the refused change names.
+        if signature == self._signature and not self.trouble:
             return
-        self._signature = signature
         try:
-            settings = load(self._env, self._models, self._variables)
+            settings = self._read(signature)
         except ConfigError as error:
-            self.trouble = str(error)
+            self._signature, self.trouble = signature, str(error)
             return
         self.trouble = ""
         self._settings = settings
-        self._signature = _signature(settings.files)
         if self._on_change:
             self._on_change(settings)
+
+    def _read(self, before: Signature) -> Settings:
+        """Load. What was seen `before` counts as read, so a change that comes meanwhile shows at the next look; files
+        that are named for the first time are looked at and everything is read once more."""
+        settings = load(self._env, self._models, self._variables)
+        if not before.keys() >= set(settings.files):
+            return self._read({**_signature(settings.files), **before})
+        self._signature = {file: before[file] for file in settings.files}
+        return settings
 
 
 def _signature(files: tuple[Path, ...]) -> Signature:
     """What changes when a file does: written in place, replaced, or made to point elsewhere, as Kubernetes does."""
-    found = []
+    found: Signature = {}
     for file in files:
         try:
             status = os.stat(file)
-            found.append((file, status.st_mtime_ns, status.st_size, status.st_ino))
+            found[file] = (status.st_mtime_ns, status.st_size, status.st_ino)
         except OSError:
-            found.append((file, 0, 0, 0))
-    return tuple(found)
+            found[file] = (0, 0, 0)
+    return found

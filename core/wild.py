@@ -10,7 +10,10 @@ from typing import Any
 
 from core.errors import PayloadError
 
-_LATEST_MS = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z, the last that datetime holds
+#: 9999-12-30T23:59:59.999Z: a day before the last that datetime holds, so that every time zone can show it.
+_LATEST_MS = 253_402_214_399_999
+#: Characters of a stranger's text that an error shows.
+_QUOTE = 40
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Scalar = str | int | float | bool | None
@@ -35,7 +38,8 @@ class Wild:
 
     def where(self, key: str) -> str:
         """The path of the member `key`."""
-        return f"{self.path}.{clean(key)}" if self.path else clean(key)
+        name = key if key.isprintable() and 0 < len(key) <= _QUOTE else quoted(key)
+        return f"{self.path}.{name}" if self.path else name
 
     def expected(self, key: str, what: str) -> PayloadError:
         """The error that says what the member `key` ought to be, and what it is."""
@@ -64,9 +68,9 @@ class Wild:
             return clean(value)
         if value is None:
             return ""
-        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-            return str(value)
-        raise self.expected(key, "text")
+        if isinstance(value, bool | list | dict) or (isinstance(value, float) and not math.isfinite(value)):
+            raise self.expected(key, "text")
+        return str(value)
 
     def integer(self, key: str) -> int | None:
         """A whole number below 2**63, also when it was sent as text; null and "" are None."""
@@ -81,7 +85,7 @@ class Wild:
         elif isinstance(value, float) and value.is_integer():
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int):
-            raise self.expected(key, "a number")
+            raise self.expected(key, "a whole number" if isinstance(value, float) else "a number")
         if abs(value) >= 2**63:
             raise self.expected(key, "a number of at most 18 digits")
         return value
@@ -136,6 +140,12 @@ def clean(text: str) -> str:
     return text
 
 
+def quoted(text: str) -> str:
+    """The beginning of a stranger's text, in quotes, on one line and without characters that steer a terminal."""
+    text = clean(text[:_QUOTE])
+    return json.dumps(text, ensure_ascii=not text.isprintable())
+
+
 def described(value: Any) -> str:
     """What a JSON value is, for people, in few words."""
     if value is None or isinstance(value, dict | list):
@@ -143,7 +153,7 @@ def described(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
-        return "text " + json.dumps(clean(value[:40]), ensure_ascii=False)
+        return f"text {quoted(value)}"
     if isinstance(value, int) and abs(value) >= 10**40:
         return "a number of more than 40 digits"
     return f"the number {value}"

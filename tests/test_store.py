@@ -87,9 +87,9 @@ def test_after_an_empty_claim_the_next_body_asks_for_a_knock_again(store: Store)
 def test_a_claim_that_answers_a_knock_asks_for_one_more_while_there_is_more(store: Store) -> None:
     for number in range(3):
         store.accept(b"%d" % number)
-    first = store.claim(INBOX, "t1", answers_knock=True)
-    second = store.claim(INBOX, "t2", answers_knock=True)
-    third = store.claim(INBOX, "t3", answers_knock=True)
+    first = store.claim(INBOX, "t1", how="answer")
+    second = store.claim(INBOX, "t2", how="answer")
+    third = store.claim(INBOX, "t3", how="answer")
     assert [bool(one and one.more) for one in (first, second, third)] == [True, True, False]
 
 

@@ -25,7 +25,7 @@ from core.environment import Environment
 from core.errors import LostLease, StoreUnavailable
 from core.settings import Settings
 from core.store import INBOX, Claim, Store, connect
-from core.store.store import BEAT_MS
+from core.store.store import BEAT_MS, How
 from core.watch import Watched
 from workers import isolation
 from workers.delivery import deliver
@@ -36,6 +36,8 @@ log = structlog.get_logger(__name__)
 
 #: Seconds after which a thread lets another lane have its turn.
 SLICE = 1.0
+#: How often, and after how many seconds, the last thread of a lane looks again before it leaves.
+LOOKS, LOOK = 10, 0.01
 #: Seconds between two looks for lanes with something due; every other pulse is a beat.
 TICK = 0.75
 #: After this many crashes, the next try runs in a process of its own, so that it can hurt nobody else.
@@ -87,23 +89,32 @@ class Runtime:
         if lane not in self.lanes or not self._slots.take(lane, self.lanes):
             return
         until = time.monotonic() + SLICE
-        answers_knock = True
+        how: How = "answer"
+        idle = 0
+        left = False
         try:
             while not self.stopping.is_set():
-                claim = self._claim(lane, answers_knock)
-                if claim is None:
+                claim = self._claim(lane, how)
+                if claim is not None:
+                    idle, how = 0, "stay"
+                    if claim.more:
+                        self._knock(lane)
+                    self.work(claim)
+                elif how == "leave" or (left := self._slots.leave_to_others(lane)):
                     return
-                if claim.more:
-                    self._knock(lane)
-                answers_knock = False
-                self.work(claim)
+                else:
+                    # The last thread stays for a moment: looking again is cheaper than another knock.
+                    idle += 1
+                    how = "stay" if idle < LOOKS else "leave"
+                    self.stopping.wait(LOOK)
                 if time.monotonic() >= until:
                     self._knock(lane)
                     return
         except StoreUnavailable as error:
             log.warning("the store is away", lane=lane, error=str(error))
         finally:
-            self._slots.give_back(lane)
+            if not left:
+                self._slots.give_back(lane)
 
     def work(self, claim: Claim) -> None:
         """Do what a claimed item asks for. Raises StoreUnavailable; the item is given back then."""
@@ -144,10 +155,10 @@ class Runtime:
             with self._lock:
                 del self._in_flight[claim.token]
 
-    def _claim(self, lane: str, answers_knock: bool) -> Claim | None:
+    def _claim(self, lane: str, how: How) -> Claim | None:
         token = secrets.token_hex(8)
         try:
-            return self.store.claim(lane, token, answers_knock=answers_knock)
+            return self.store.claim(lane, token, how)
         except StoreUnavailable:
             with self._lock:
                 self._unsure.append((lane, token))

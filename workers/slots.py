@@ -25,6 +25,14 @@ class Slots:
             self._taken[lane] += 1
             return True
 
+    def leave_to_others(self, lane: str) -> bool:
+        """Give the thread back unless it is the last that this worker has at a lane. Returns whether it did."""
+        with self._lock:
+            if self._taken[lane] < 2:
+                return False
+            self._taken[lane] -= 1
+            return True
+
     def give_back(self, lane: str) -> None:
         with self._lock:
             self._taken[lane] -= 1

@@ -7,7 +7,7 @@ import json
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import redis
 
@@ -23,6 +23,8 @@ INBOX = "inbox"
 #: A worker that is alive renews its leases every BEAT_MS; one that is not loses them after LEASE_MS.
 LEASE_MS = 6_000
 BEAT_MS = 1_500
+
+How = Literal["answer", "stay", "leave"]
 
 #: The process that worked on an item has died this often: the item is what kills it.
 FATAL_CRASHES = 3
@@ -97,12 +99,14 @@ class Store:
             raise LostLease(claim.id)
         return [lane.decode() for lane in lanes]
 
-    def claim(self, lane: str, token: str, *, answers_knock: bool = False) -> Claim | None:
+    def claim(self, lane: str, token: str, how: How = "leave") -> Claim | None:
         """Lease the item that is longest due, or None: nothing is, or the connector is paused.
 
+        `how`: this is the first claim that answers a knock; or the caller will stay and look again if nothing is due,
+        so that nobody needs to knock; or leave, so that somebody must.
         `token` is new for each call. When this raises StoreUnavailable, `disown` it later.
         """
-        reply = self._run("claim", lane, token, LEASE_MS, FATAL_CRASHES, int(answers_knock))
+        reply = self._run("claim", lane, token, LEASE_MS, FATAL_CRASHES, how)
         if not reply:
             return None
         item, crashes, more, fields, meta, body, revision, steps, payload = reply

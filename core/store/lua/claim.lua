@@ -1,16 +1,18 @@
 -- Lease the item of a lane that is longest due: nobody else gets it until the lease runs out.
--- now, lane, token, lease in ms, crashes that are too many, 1 when this answers a knock -> {} when nothing is due, or
+-- now, lane, token, lease in ms, crashes that are too many, how -> {} when nothing is due, or
 -- {id, crashes, more, fields, fields of the payload, body, revision, steps, payload}
-local lane, token, lease, fatal = ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
+-- How: 'answer' a knock, which may be followed by another; 'stay' when nothing is due, so that nobody needs to knock;
+-- 'leave' when nothing is due, so that somebody must.
+local lane, token, lease, fatal, how = ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
 local inbox = lane == 'inbox'
 if redis.call('EXISTS', P .. 'gate:' .. lane) == 1 then return {} end
-if ARGV[6] == '1' then redis.call('DEL', P .. 'knock:' .. lane) end
+if how == 'answer' then redis.call('DEL', P .. 'knock:' .. lane) end
 local settling = redis.call('EXISTS', P .. 'settling') == 1
 
 while true do
   local id = redis.call('ZRANGEBYSCORE', lane_key(lane), '-inf', now, 'LIMIT', 0, 1)[1]
   if not id then
-    redis.call('DEL', P .. 'knock:' .. lane) -- from here on, what arrives must knock again
+    if how == 'stay' then want_knock(lane) else redis.call('DEL', P .. 'knock:' .. lane) end
     return {}
   end
   local key = inbox and payload_key(id) or delivery_key(id)

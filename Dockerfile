@@ -1,0 +1,32 @@
+# syntax=docker/dockerfile:1
+# Two stages: pip and its cache stay behind. No compiler is needed, every dependency is a wheel.
+FROM python:3.13-slim AS build
+WORKDIR /src
+RUN python -m venv /opt/relay
+COPY requirements.lock ./
+RUN /opt/relay/bin/pip install --no-cache-dir --require-hashes -r requirements.lock
+COPY pyproject.toml README.md ./
+COPY core ./core
+COPY connectors ./connectors
+COPY workers ./workers
+COPY app ./app
+RUN /opt/relay/bin/pip install --no-cache-dir --no-deps --no-build-isolation --no-index . \
+ && /opt/relay/bin/pip uninstall --yes pip setuptools
+
+FROM python:3.13-slim
+# Not root, and nothing to write to but the data folder.
+RUN useradd --system --uid 10001 --home-dir /data relay && install -d -o relay /data
+COPY --from=build /opt/relay /opt/relay
+COPY Procfile /app/
+ENV PATH=/opt/relay/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    RELAY_DATA_DIR=/data \
+    RELAY_HOST=0.0.0.0 \
+    RELAY_LOG=json
+WORKDIR /app
+USER relay
+VOLUME /data
+EXPOSE 8000
+# With RELAY_REDIS_URL: `relay web` or `relay worker`. Without: everything in one container, with the embedded server.
+CMD ["relay", "up"]

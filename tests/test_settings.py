@@ -1,0 +1,318 @@
+"""The config file: every problem at once, with its line, its path and what to type; and no secret in any of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from connectors import registry
+from core.environment import environment
+from core.errors import ConfigError
+from core.settings import Settings, load, masked, schema
+
+SECRET = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # base64 of 24 bytes
+HOOK = f"type: webhook, url: 'https://example.com/in', secret: {SECRET}"
+
+
+class Config:
+    """A config file in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.file = folder / "relay.yaml"
+
+    def load(self, text: str, **variables: str) -> Settings:
+        self.file.write_text(text, encoding="utf-8")
+        env = environment({"RELAY_CONFIG": str(self.file), "RELAY_DATA_DIR": str(self.folder)})
+        return load(env, registry.settings_model, variables)
+
+    def problems(self, text: str, **variables: str) -> list[str]:
+        with pytest.raises(ConfigError) as raised:
+            self.load(text, **variables)
+        assert raised.value.source == str(self.file)
+        return [str(problem) for problem in raised.value.problems]
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    return Config(tmp_path)
+
+
+def test_every_problem_is_reported_at_once_with_line_path_and_what_to_type(config: Config) -> None:
+    text = """\
+tokens:
+  - {tokn: abc}
+  - {token: short}
+  - {token: 0123456789abcdef, account: 208}
+  - {token: 0123456789abcdef, account: a/b}
+routes:
+  - {wen: 'true', to: [shopp, archive]}
+  - {when: conversation.raing == 1, to: []}
+  - {when: true, to: archive}
+connectors:
+  shop:
+    type: webhook
+    url: nowhere
+    timeout: 90
+    enabled: perhaps
+  inbox: {type: archive}
+  Desk: {type: archive}
+  b: {type: archve}
+  c: {tpe: archive}
+  d: archive
+  archive: {type: archive, foldr: x}
+other: 1
+"""
+    name = "a name is small letters, digits, '-' and '_', at most 63 of them, and not 'inbox'"
+    wanted = [
+        "line 2: tokens[0].tokn: is not a setting; did you mean 'token'?",
+        "line 2: tokens[0].token: is missing; add 'token: …'",
+        "line 3: tokens[1].token: a token needs at least 16 characters, none of them / ? # % or a space; "
+        "try: openssl rand -hex 24",
+        "line 4: tokens[2].account: expected text; put it between quotes",
+        "line 5: tokens[3].account: String should match pattern '^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}$'",
+        "line 7: routes[0].wen: is not a setting; did you mean 'when'?",
+        "line 7: routes[0].to[0]: there is no connector 'shopp'; did you mean 'shop'?",
+        "line 8: routes[1].when: Conversation has no 'raing'; did you mean 'rating'?",
+        "line 8: routes[1].to: List should have at least 1 item after validation, not 0",
+        "line 9: routes[2].when: expected text; put it between quotes",
+        "line 9: routes[2].to: expected a list: [one, another]",
+        "line 12: connectors.shop.secret: is missing; add 'secret: …'",
+        "line 13: connectors.shop.url: Input should be a valid URL, relative URL without a base",
+        "line 14: connectors.shop.timeout: Input should be less than or equal to 50",
+        "line 15: connectors.shop.enabled: expected true or false",
+        f"line 16: connectors.inbox: {name}",
+        f"line 17: connectors.Desk: {name}",
+        "line 18: connectors.b.type: there is no connector type 'archve'; did you mean 'archive'?",
+        "line 19: connectors.c.type: is missing; write, for one, type: archive",
+        "line 20: connectors.d: expected keys and values, one a line: 'key: value'",
+        "line 21: connectors.archive.foldr: is not a setting; did you mean 'folder'?",
+        "line 22: other: is not a setting; remove it",
+    ]
+    found = config.problems(text)
+    assert sorted(found) == sorted(wanted)
+    assert [int(line.split()[1].rstrip(":")) for line in found] == sorted(int(w.split()[1].rstrip(":")) for w in wanted)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("a: [", "line 1: not YAML: expected the node content, but found '<stream end>'"),
+        ("a: 1\n\tb: 2", "line 2: not YAML: found character '\\t' that cannot start any token"),
+        ("a: 1\n---\nb: 2", "line 2: not YAML: but found another document"),
+        ("- a", "line 1: expected keys and values, one a line: 'key: value'"),
+        ("a: &a [*a]", "nested too deeply, or an alias that contains itself"),
+        ("[" * 3000, "nested too deeply"),
+        ("connectors:", "line 1: connectors: expected keys and values, one a line: 'key: value'"),
+        ("connectors:\n  a: {type: archive}\n  a: {type: archive}", "line 3: connectors.a: is given twice; remove one"),
+        ("connectors: {a: {type: archive,\n  type: archive}}", "line 2: connectors.a.type: is given twice; remove one"),
+    ],
+)
+def test_what_is_no_config_at_all_is_one_problem(config: Config, text: str, problem: str) -> None:
+    assert config.problems(text) == [problem]
+
+
+@pytest.mark.parametrize("text", ["", "# nothing yet\n", "tokens: []\nconnectors: {}\n"])
+def test_an_empty_file_delivers_to_nobody(config: Config, text: str) -> None:
+    settings = config.load(text)
+    assert (settings.enabled, settings.routes) == ((), ())
+
+
+def test_without_routes_everything_goes_to_every_enabled_connector(config: Config) -> None:
+    settings = config.load("connectors: {b: {type: archive}, a: {type: archive}, c: {type: archive, enabled: false}}")
+    assert settings.enabled == ("b", "a")
+    assert [(route.when, route.to) for route in settings.routes] == [("true", ["b", "a"])]
+    assert set(settings.connectors) == {"a", "b", "c"}
+
+
+def test_an_empty_list_of_routes_sends_nothing_anywhere(config: Config) -> None:
+    assert config.load("connectors: {a: {type: archive}}\nroutes: []").routes == ()
+
+
+def test_a_route_may_name_a_connector_that_is_switched_off_or_wrong_but_not_one_that_is_missing(config: Config) -> None:
+    text = "connectors: {a: {type: archive, enabled: false}, b: {type: nonsense}}\nroutes: [{to: [a, b, z]}]"
+    assert config.problems(text)[1:] == ["line 2: routes[0].to[2]: there is no connector 'z'; add it under connectors"]
+
+
+@pytest.mark.parametrize("name", ["a", "9", "crm-2_b", "x" * 63])
+def test_these_are_names_of_connectors(config: Config, name: str) -> None:
+    assert config.load(f"connectors: {{'{name}': {{type: archive}}}}").enabled == (name,)
+
+
+@pytest.mark.parametrize("name", ["", "inbox", "A", "č", "a b", "a.b", "a:b", "a/b", "-a", "_a", "x" * 64, "a\\n"])
+def test_these_are_not(config: Config, name: str) -> None:
+    (problem,) = config.problems(f'connectors: {{"{name}": {{type: archive}}}}')
+    assert "a name is small letters" in problem
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("webhok", "did you mean 'webhook'?"),
+        ("zzz", "there are archive, webhook, and dotted paths of classes"),
+        ("no.such.Thing", "cannot import 'no.such.Thing': No module named 'no'"),
+        ("connectors.archive.Nothing", "has no attribute 'Nothing'"),
+        (".a.b", "cannot import '.a.b'"),
+        (".", "cannot import '.'"),
+        ("json.dumps", "'json.dumps' is not a subclass of connectors.base.Connector"),
+        ("broken_for_tests.Thing", "cannot import 'broken_for_tests.Thing': division by zero"),
+    ],
+)
+def test_an_unknown_type_says_what_there_is(
+    config: Config, kind: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (config.folder / "broken_for_tests.py").write_text("1 / 0")
+    monkeypatch.syspath_prepend(str(config.folder))
+    (problem,) = config.problems(f"connectors: {{a: {{type: '{kind}'}}}}")
+    assert problem.startswith("line 1: connectors.a.type: ")
+    assert text in problem
+
+
+def test_a_type_may_be_the_dotted_path_of_a_class(config: Config) -> None:
+    settings = config.load("connectors: {a: {type: connectors.archive.Archive, folder: x}}")
+    assert settings.connectors["a"].model_dump()["folder"] == Path("x")
+
+
+def folder(config: Config, value: str, **variables: str) -> str:
+    text = f"connectors: {{a: {{type: archive, folder: {json.dumps(value)}}}}}"
+    return str(config.load(text, **variables).connectors["a"].model_dump()["folder"])
+
+
+def test_values_come_from_the_environment_and_from_files(config: Config) -> None:
+    (config.folder / "secret.txt").write_text("  from the file\n")
+    absolute = config.folder / "secret.txt"
+    assert folder(config, "a-${NAME}-${NAME}", NAME="b") == "a-b-b"
+    assert folder(config, "${file:secret.txt}") == "from the file"
+    assert folder(config, f"${{file:{absolute}}}/x") == "from the file/x"
+    assert folder(config, "$${NAME} $x {y} $", NAME="b") == "${NAME} $x {y} $"
+    assert folder(config, "${NAME}", NAME="${OTHER} $${A} {{7*7}}") == "${OTHER} $${A} {{7*7}}"
+    assert config.load(f"connectors: {{a: {{type: archive, folder: '${{file:{absolute}}}'}}}}").files == (
+        config.file,
+        absolute,
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("${NOPE}", "the environment has no NOPE; set it, or write ${file:/path}"),
+        ("${no pe}", "'${no pe}' is neither ${NAME} nor ${file:/path}; write $${ for the text ${"),
+        ("${}", "'${}' is neither ${NAME} nor ${file:/path}; write $${ for the text ${"),
+        ("${file:/nowhere/x}", "cannot read /nowhere/x: No such file or directory"),
+        ("${file:/}", "cannot read /: Is a directory"),
+        ("${file:bytes}", "it is not text"),
+        ("${file:a\x00b}", "cannot read a file with NUL in its name"),
+    ],
+)
+def test_a_value_that_cannot_be_filled_in_says_what_to_type(config: Config, value: str, text: str) -> None:
+    (config.folder / "bytes").write_bytes(b"\xff\xfe\x00")
+    (problem,) = config.problems(f"connectors:\n  a:\n    type: archive\n    folder: {json.dumps(value)}")
+    assert problem.startswith("line 4: connectors.a.folder: ")
+    assert text in problem
+
+
+def test_without_a_file_every_chat_is_archived(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = load(environment({}), registry.settings_model, {})
+    assert settings.source == "built-in configuration"
+    assert [(name, one.type) for name, one in settings.connectors.items()] == [("archive", "archive")]
+    assert settings.routes[0].to == ["archive"]
+    assert settings.files == (tmp_path / "relay.yaml",)  # watched: it may be written later
+
+
+def test_a_file_that_was_named_must_be_there(tmp_path: Path) -> None:
+    for place in (tmp_path / "none.yaml", tmp_path):
+        with pytest.raises(ConfigError) as raised:
+            load(environment({"RELAY_CONFIG": str(place)}), registry.settings_model, {})
+        assert str(place) in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        *("hunter2", "[hunter2]", "{hunter2: hunter2}", "'hunter2", "*hunter2", "&hunter2", "!hunter2", "!hun!hunter2"),
+        *("!!int hunter2", "!!bool hunter2", "!!float hunter2", "!!timestamp hunter2", "!!binary hunter2", "@hunter2"),
+        *("{hunter2", "hunter2: hunter2", "${HUNTER}", "${file:hunter}", '"\\xhunter2"'),
+    ],
+)
+def test_no_problem_shows_a_secret_that_is_wrong(config: Config, written: str) -> None:
+    (config.folder / "hunter").write_text("hunter2")
+    text = f"connectors:\n  a:\n    type: webhook\n    url: https://example.com\n    secret: {written}\n"
+    found = config.problems(text, HUNTER="hunter2")
+    assert found
+    assert "hunter2" not in "\n".join(found)
+    found = config.problems(f"tokens:\n  - token: {written}\n", HUNTER="hunter2")
+    assert found
+    assert "hunter2" not in "\n".join(found)
+
+
+def test_secrets_are_masked_wherever_settings_are_shown(config: Config) -> None:
+    settings = config.load(f"tokens: [{{token: token-0123456789abcdef}}]\nconnectors: {{a: {{{HOOK}}}}}")
+    shown = json.dumps(masked(settings)) + repr(settings) + str(settings.connectors["a"])
+    assert SECRET not in shown
+    assert "token-0123456789abcdef" not in shown
+    assert masked(settings)["connectors"]["a"]["secret"] == "**********"
+    assert masked(settings)["tokens"] == [{"token": "**********"}]
+
+
+def test_a_fingerprint_changes_with_any_setting_and_gives_no_secret_away(config: Config) -> None:
+    def fingerprint(text: str, **variables: str) -> str:
+        return config.load(f"connectors: {{a: {{{text}}}}}", **variables).fingerprints["a"]
+
+    first = fingerprint(HOOK)
+    assert fingerprint(HOOK) == first
+    assert fingerprint(HOOK.replace(SECRET, "'${S}'"), S=SECRET) == first
+    others = [
+        HOOK.replace("MfKQ", "MfKR"),
+        HOOK + ", timeout: 5",
+        HOOK.replace("/in", "/on"),
+        HOOK + ", enabled: false",
+    ]
+    assert len({first, *(fingerprint(other) for other in others)}) == 5
+    assert SECRET not in first
+
+
+def valid(value: Any) -> bool:
+    types = {name: found.settings_model for name, found in registry.types().items()}
+    return bool(jsonschema.Draft202012Validator(schema(types)).is_valid(value))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{}",
+        "connectors: {archive: {type: archive}}",
+        f"connectors: {{a: {{{HOOK}, timeout: 5, allow_networks: [10.0.0.0/8], enabled: false}}}}",
+        "connectors: {a: {type: connectors.archive.Archive, folder: x}}",
+        "tokens: [{token: 0123456789abcdef, account: '208'}]",
+        "connectors: {a: {type: archive}}\nroutes: [{to: [a]}, {when: conversation.is_missed, to: [a]}]",
+    ],
+)
+def test_the_schema_takes_what_is_taken(config: Config, text: str) -> None:
+    config.load(text)
+    assert valid(yaml.safe_load(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]",
+        "other: 1",
+        "connectors: {a: {folder: x}}",
+        "connectors: {a: {type: archve}}",
+        "connectors: {a: {type: archive, foldr: x}}",
+        "connectors: {a: {type: webhook, url: 'https://example.com/in'}}",
+        f"connectors: {{a: {{{HOOK}, timeout: 51}}}}",
+        "tokens: [{token: short}]",
+        "tokens: [{token: 0123456789abcdef, account: a/b}]",
+        "connectors: {a: {type: archive}}\nroutes: [{to: []}]",
+    ],
+)
+def test_the_schema_refuses_what_is_refused(config: Config, text: str) -> None:
+    assert config.problems(text)
+    assert not valid(yaml.safe_load(text))

@@ -1,0 +1,222 @@
+"""`relay up`, as a newcomer runs it: everything here, with the embedded server."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from core.environment import environment
+from core.store import Ledger, connect
+from tests.support.stack import RELAY, chat, free_port, until
+
+
+class Up:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("RELAY_", "SMARTSUPP_"))},
+            "RELAY_PORT": str(free_port()),
+        }
+        self.log = folder / "log"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [RELAY, "up"], cwd=self.folder, env=self.environment, stdout=log, stderr=log, start_new_session=True
+            )
+
+    def said(self) -> str:
+        return self.log.read_text()
+
+    def ready(self) -> str:
+        """Wait for the welcome; returns the hook URL in it."""
+        until(lambda: "Try it:" in self.said(), 60, what="the welcome")
+        found = re.search(r"Hook URL\s+(\S+)", self.said())
+        assert found
+        return found[1]
+
+    def interrupt(self) -> None:
+        """Ctrl-C, as a terminal sends it: to the whole foreground group."""
+        assert self.process
+        os.killpg(self.process.pid, signal.SIGINT)
+
+    def children(self) -> dict[str, int]:
+        """What runs under the supervisor, by a word of its command line."""
+        assert self.process
+        found = {}
+        for status in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                parent = int(status.read_text().rpartition(")")[2].split()[1])
+                command = (status.parent / "cmdline").read_bytes().decode().replace("\0", " ")
+            except (OSError, ValueError):
+                continue
+            for word in ("valkey-server", "relay web", "relay worker"):
+                if word in command and parent == self.process.pid:
+                    found[word] = int(status.parent.name)
+        return found
+
+    def ledger(self) -> Ledger:
+        env = environment({**self.environment, "RELAY_DATA_DIR": str(self.folder / "var")})
+        return Ledger(connect(env.server_url, patient=True))
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    # A zombie that nobody has reaped yet runs no more.
+    return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+
+
+@pytest.fixture
+def up(tmp_path: Path) -> Iterator[Up]:
+    made = Up(tmp_path)
+    yield made
+    if made.process and made.process.poll() is None:
+        made.process.terminate()
+        try:
+            made.process.wait(timeout=90)
+        except subprocess.TimeoutExpired:
+            made.process.kill()
+
+
+needs_proc = pytest.mark.skipif(not Path("/proc").exists(), reason="looks at processes through /proc, which is Linux's")
+
+
+@needs_proc
+def test_it_runs_everything_keeps_its_token_and_stops_in_order(up: Up) -> None:
+    up.start()
+    hook = up.ready()
+    assert requests.post(hook, data=chat("c1"), timeout=10).json()["status"] == "accepted"
+    until((up.folder / "var" / "archive" / "1" / "c1" / "r1.json").exists)
+    # The line that it prints works as it is.
+    curl = re.search(r"^ *curl -d '(.+)' (\S+)$", up.said(), re.MULTILINE)
+    assert curl
+    assert requests.post(curl[2], data=curl[1].encode(), timeout=10).json()["status"] == "accepted"
+    children = up.children()
+    assert sorted(children) == ["relay web", "relay worker", "valkey-server"]
+    up.interrupt()
+    assert up.process
+    assert up.process.wait(timeout=90) == 0
+    assert not any(alive(pid) for pid in children.values())
+
+    up.log.write_text("")
+    up.start()
+    assert up.ready() == hook
+    assert requests.post(hook, data=chat("c1"), timeout=10).json()["status"] == "duplicate"
+
+
+@needs_proc
+def test_what_dies_is_started_again(up: Up) -> None:
+    up.start()
+    hook = up.ready()
+    before = up.children()
+    for pid in before.values():
+        os.kill(pid, signal.SIGKILL)
+
+    def all_back() -> bool:
+        now = up.children()
+        return len(now) == 3 and not set(now.values()) & set(before.values())
+
+    until(all_back, what="three new processes")
+    accepted = until(lambda: _posted(hook, chat("c1")), what="the receiver")
+    assert accepted["status"] == "accepted"
+    until((up.folder / "var" / "archive" / "1" / "c1" / "r1.json").exists, 60)
+
+
+def _posted(hook: str, body: bytes) -> dict[str, str] | None:
+    try:
+        answer = requests.post(hook, data=body, timeout=10)
+    except requests.RequestException:
+        return None
+    return answer.json() if answer.status_code == 202 else None  # type: ignore[no-any-return]
+
+
+@needs_proc
+def test_nothing_outlives_a_supervisor_that_is_killed(up: Up) -> None:
+    up.start()
+    hook = up.ready()
+    children = up.children()
+    assert up.process
+    up.process.kill()
+    up.process.wait(timeout=10)
+    until(lambda: not any(alive(pid) for pid in children.values()), 90, what="the end of all children")
+    up.log.write_text("")
+    up.start()
+    assert up.ready() == hook
+
+
+@needs_proc
+def test_the_old_server_is_gone_before_a_new_one_takes_its_data(up: Up) -> None:
+    up.start()
+    up.ready()
+    second = subprocess.run(
+        [RELAY, "up"],
+        cwd=up.folder,
+        env={**up.environment, "RELAY_PORT": str(free_port())},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert second.returncode == 2
+    assert "another relay uses" in second.stderr
+    assert requests.post(up.ready(), data=chat(), timeout=10).status_code == 202
+
+
+def refused(folder: Path, **variables: str) -> str:
+    done = subprocess.run(
+        [RELAY, "up"], cwd=folder, env={**os.environ, **variables}, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda folder: (folder / "relay.yaml").write_text("connectors: {x: {type: y}}"), "no connector type 'y'"),
+        (lambda folder: (folder / "Procfile").write_text("what is this"), "line 1: expected NAME: COMMAND"),
+        (lambda folder: (folder / "var").write_text("a file"), "cannot write to"),
+    ],
+)
+def test_it_says_what_is_wrong_and_starts_nothing(tmp_path: Path, spoil: Callable[[Path], object], said: str) -> None:
+    spoil(tmp_path)
+    assert said in refused(tmp_path, RELAY_PORT=str(free_port()))
+
+
+def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        assert f"RELAY_PORT: cannot listen on 127.0.0.1:{port}" in refused(tmp_path, RELAY_PORT=port)
+
+
+def test_it_drains_before_it_stops(up: Up) -> None:
+    up.start()
+    hook = up.ready()
+    for number in range(50):
+        requests.post(hook, data=chat(f"c{number}"), timeout=10)
+    up.interrupt()
+    assert up.process
+    started = time.monotonic()
+    assert up.process.wait(timeout=90) == 0
+    assert time.monotonic() - started < 60
+    up.log.write_text("")
+    up.start()
+    up.ready()
+    until(lambda: up.ledger().lane("archive").counts["delivered"] == 50, 60)
+    assert all(len(one.attempts) == 1 for one in map(up.ledger().delivery, [f"archive:1:c{n}" for n in range(50)]))
