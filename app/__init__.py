@@ -14,6 +14,7 @@ from core.store import Ledger, Store, connect
 from core.watch import Watched
 from workers.celery import create, knocker
 
+
 def create_app(env: Environment | None = None, variables: Mapping[str, str] = os.environ) -> Flask:
     """Wire the web application. Raises ConfigError."""
     env = env or environment(variables)

@@ -144,4 +144,7 @@ def _secrets(model: BaseModel) -> Iterator[str]:
 
     for secret in walk(model):
         if len(secret) >= 4:
-            yield from {secret, json.dumps(secret)[1:-1], quote(secret, safe=""), quote_plus(secret)}
+            spelt = {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
+            # PHP writes \/ for a slash.
+            slashed = {text.replace("/", "\\/") for text in spelt}
+            yield from {secret, *spelt, *slashed, quote(secret, safe=""), quote_plus(secret)}

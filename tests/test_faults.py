@@ -129,7 +129,5 @@ def test_two_workers_share_the_work_and_do_nothing_twice(relay: Stack, destinati
         relay.post(chat(f"c{number}"))
     until(lambda: delivered(relay) == 200, 60)
     assert sorted(destination.conversations()) == sorted(f"1:c{number}" for number in range(200))
-    workers = {
-        relay.ledger.delivery(f"hook:1:c{number}").attempts[0].worker for number in range(200)
-    }
+    workers = {relay.ledger.delivery(f"hook:1:c{number}").attempts[0].worker for number in range(200)}
     assert len(workers) == 2

@@ -131,9 +131,7 @@ def test_other_methods_and_pages_say_what_they_are(client: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize("trouble", ["away", "full", "read-only", "disk"])
-def test_what_cannot_be_kept_is_never_answered_with_a_2xx(
-    own_server: Server, client_of: Client, trouble: str
-) -> None:
+def test_what_cannot_be_kept_is_never_answered_with_a_2xx(own_server: Server, client_of: Client, trouble: str) -> None:
     client = client_of(own_server)
     match trouble:
         case "away":
@@ -141,7 +139,7 @@ def test_what_cannot_be_kept_is_never_answered_with_a_2xx(
         case "full":
             own_server.client.config_set("maxmemory", "1")
         case "read-only":
-            own_server.client.execute_command("REPLICAOF", "127.0.0.1", "1")
+            own_server.client.replicaof("127.0.0.1", "1")
         case "disk":
             own_server.client.config_set("min-replicas-to-write", "1")  # writes are refused, as on a failing disk
     answer = post(client, chat())

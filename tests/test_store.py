@@ -30,7 +30,9 @@ def attempt(outcome: Outcome, error: str = "", revision: int = 1) -> Attempt:
     return Attempt(at=1, ms=2, outcome=outcome, revision=revision, error=error)
 
 
-def taken_in(store: Store, body: bytes = b"body", conversation: str = "1:1", connectors: tuple[str, ...] = ("crm",)) -> str:
+def taken_in(
+    store: Store, body: bytes = b"body", conversation: str = "1:1", connectors: tuple[str, ...] = ("crm",)
+) -> str:
     """Accept a body and fan it out; returns the payload's id."""
     accepted = store.accept(body)
     store.fan_out(claim(store), conversation, connectors)
@@ -215,7 +217,9 @@ def test_success_ends_the_series_of_tries(store: Store, ledger: Ledger, clock: C
 
 
 @pytest.mark.parametrize("outcome", [Outcome.REFUSED, Outcome.EXHAUSTED, Outcome.BUG])
-def test_a_dead_delivery_is_left_alone_and_says_why(store: Store, ledger: Ledger, clock: Clock, outcome: Outcome) -> None:
+def test_a_dead_delivery_is_left_alone_and_says_why(
+    store: Store, ledger: Ledger, clock: Clock, outcome: Outcome
+) -> None:
     taken_in(store)
     store.settle(claim(store, "crm"), attempt(outcome, "HTTP 422: no"))
     clock.pass_by(10**6)
@@ -441,5 +445,5 @@ def test_an_unfit_server_is_told_what_is_wrong_with_it(own_server: Server, setti
 def test_a_weaker_fsync_is_a_doubt_and_a_replica_is_wrong(own_server: Server) -> None:
     own_server.client.config_set("appendfsync", "everysec")
     assert "everysec" in check(own_server.client).doubts[0]
-    own_server.client.execute_command("REPLICAOF", "127.0.0.1", "1")
+    own_server.client.replicaof("127.0.0.1", "1")
     assert any("replica" in one for one in check(own_server.client).wrong)

@@ -140,7 +140,7 @@ def _posted(hook: str, body: bytes) -> dict[str, str] | None:
         answer = requests.post(hook, data=body, timeout=10)
     except requests.RequestException:
         return None
-    return answer.json() if answer.status_code == 202 else None  # type: ignore[no-any-return]
+    return answer.json() if answer.status_code == 202 else None
 
 
 @needs_proc
@@ -177,7 +177,13 @@ def test_the_old_server_is_gone_before_a_new_one_takes_its_data(up: Up) -> None:
 
 def refused(folder: Path, **variables: str) -> str:
     done = subprocess.run(
-        [RELAY, "up"], cwd=folder, env={**os.environ, **variables}, capture_output=True, text=True, timeout=30, check=False
+        [RELAY, "up"],
+        cwd=folder,
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
     )
     assert done.returncode == 2
     assert "Traceback" not in done.stderr

@@ -112,7 +112,13 @@ class Stack:
     def cli(self, *command: str, code: int = 0) -> str:
         """Run a command to its end; returns what it printed."""
         done = subprocess.run(
-            [RELAY, *command], env=self.environment, cwd=self.folder, capture_output=True, text=True, timeout=60, check=False
+            [RELAY, *command],
+            env=self.environment,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
         )
         assert done.returncode == code, f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout + done.stderr

@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from app import sample
+from app.cli import group
+from core.delivery import Attempt, Exchange, Outcome, PayloadStatus, Reference
+from core.smartsupp import parse_conversation
+from core.store import INBOX, Ledger, Store, connect
+from tests.support.server import Server
+from tests.support.stack import TOKEN, Stack, chat
+
+
+@pytest.fixture
+def store(server: Server) -> Store:
+    return Store(connect(server.url))
+
+
+class Cli:
+    def __init__(self, folder: Path, server: Server) -> None:
+        self.config = folder / "relay.yaml"
+        self.environment = {
+            "RELAY_REDIS_URL": server.url,
+            "RELAY_DATA_DIR": str(folder),
+            "RELAY_CONFIG": str(self.config),
+            "SMARTSUPP_TOKEN": TOKEN,
+        }
+        self.config.write_text("connectors: {archive: {type: archive}, crm: {type: archive, enabled: false}}")
+
+    def run(self, *arguments: str, code: int = 0) -> str:
+        found: Result = CliRunner().invoke(group, arguments, env=self.environment)
+        assert found.exit_code == code, (found.output, found.exception)
+        return found.output
+
+
+@pytest.fixture
+def cli(tmp_path: Path, server: Server) -> Cli:
+    return Cli(tmp_path, server)
+
+
+def dead_delivery(store: Store, error: str = "HTTP 422: no") -> None:
+    store.accept(chat("c1"))
+    claim = store.claim(INBOX, secrets.token_hex(8))
+    assert claim
+    store.fan_out(claim, "1:c1", ["archive"])
+    claim = store.claim("archive", secrets.token_hex(8))
+    assert claim
+    request = Exchange("POST", "https://crm.example.com/api", 422, 7, error)
+    attempt = Attempt(1_700_000_000_000, 12, Outcome.REFUSED, 1, 422, error, requests=(request,))
+    store.settle(claim, attempt, reference=Reference(""))
+
+
+def test_status_tells_what_is_wrong_and_what_to_type(cli: Cli, store: Store) -> None:
+    dead_delivery(store)
+    store.divert(store.accept(b"nonsense").id, PayloadStatus.QUARANTINED, "not JSON")
+    store.pause("crm", "the key has expired")
+    said = cli.run("status")
+    assert "1 routed, 1 quarantined" in said
+    assert "relay deliveries --status dead --connector archive" in said
+    assert "crm is paused: the key has expired" in said
+    assert "relay resume crm" in said
+    assert "none was heard of in the last minute" in said
+    found = json.loads(cli.run("status", "--json"))
+    assert found["connectors"]["archive"]["dead"] == 1
+    assert found["connectors"]["crm"]["state"] == "paused"
+    assert found["payloads"]["quarantined"] == 1
+
+
+def test_deliveries_are_listed_and_filtered(cli: Cli, store: Store) -> None:
+    assert cli.run("deliveries") == "no deliveries\n"
+    dead_delivery(store)
+    assert "archive:1:c1" in cli.run("deliveries", "--status", "dead")
+    assert cli.run("deliveries", "--status", "delivered") == "no deliveries\n"
+    assert json.loads(cli.run("deliveries", "--connector", "nope", "--json")) == []
+    (found,) = json.loads(cli.run("deliveries", "--connector", "archive", "--json"))
+    assert (found["id"], found["status"], found["error"]) == ("archive:1:c1", "dead", "HTTP 422: no")
+
+
+def test_show_tells_the_story_of_a_delivery_a_conversation_and_a_payload(
+    cli: Cli, store: Store, ledger: Ledger
+) -> None:
+    dead_delivery(store)
+    said = cli.run("show", "archive:1:c1")
+    assert "refused, HTTP 422, 12 ms, revision 1" in said
+    assert "POST https://crm.example.com/api → 422, 7 ms" in said
+    said = cli.run("show", "1:c1")
+    payload = ledger.conversation("1:c1").payloads[0].id
+    assert f"Revision 1   payload {payload}" in said
+    assert "archive:1:c1  dead" in said
+    assert chat("c1").decode() in cli.run("show", payload)
+    found = json.loads(cli.run("show", "archive:1:c1", "--json"))
+    assert found["attempts"][0]["requests"][0]["status"] == 422
+
+
+@pytest.mark.parametrize("identity", ["nope", "1:nope", "archive:1:nope"])
+def test_what_does_not_exist_is_said_in_a_sentence(relay: Stack, identity: str) -> None:
+    assert f"'{identity}'" in relay.cli("show", identity, code=1)
+    assert "Traceback" not in relay.cli("replay", identity, code=1)
+
+
+def test_a_server_that_is_away_is_said_in_a_sentence(relay: Stack) -> None:
+    relay.server.kill()
+    said = relay.cli("status", code=1)
+    assert "Redis does not answer" in said
+    assert "Traceback" not in said
+
+
+def test_markup_and_control_codes_of_strangers_are_printed_as_text(cli: Cli, store: Store) -> None:
+    dead_delivery(store, "\x1b[31m[red]bold[/red]\x07 \u202egnp.exe")
+    for command in (("deliveries",), ("show", "archive:1:c1"), ("show", "1:c1")):
+        said = cli.run(*command)
+        assert "[red]bold[/red]" in said
+        assert not {"\x1b", "\x07", "\u202e"} & set(said)
+
+
+def test_replay_makes_a_dead_delivery_due(cli: Cli, store: Store) -> None:
+    dead_delivery(store)
+    assert cli.run("replay", "1:c1") == "archive:1:c1: due now for archive\n"
+    assert store.claim("archive", "token")
+
+
+def test_pause_holds_back_and_resume_goes_on(cli: Cli, store: Store) -> None:
+    assert cli.run("pause", "archive", "--reason", "tidying") == "archive: paused\n"
+    assert "archive is paused: tidying" in cli.run("status")
+    assert cli.run("resume", "archive") == "archive: resumed\n"
+    assert cli.run("resume", "archive") == "archive: was not paused\n"
+
+
+def test_send_posts_files_and_samples(relay: Stack) -> None:
+    relay.web()
+    file = relay.folder / "chat.json"
+    file.write_bytes(chat("c1"))
+    assert '202 {"id":' in relay.cli("send", str(file))
+    assert '"status":"duplicate"' in relay.cli("send", str(file))
+    assert "sample: 202" in relay.cli("send", "--sample")
+    wrong = relay.hook.replace(TOKEN, "wrong")
+    assert "403" in relay.cli("send", "--sample", "--url", wrong, code=1)
+    assert "name a file, or --sample" in relay.cli("send", code=2)
+
+
+def test_send_says_when_nobody_listens(relay: Stack) -> None:
+    said = relay.cli("send", "--sample", code=1)
+    assert "Is the receiver running?" in said
+    assert TOKEN not in said
+
+
+def test_the_sample_is_a_conversation_with_every_documented_field() -> None:
+    documented = json.loads((Path(__file__).parent / "payloads" / "hook-current.json").read_text())
+    made = sample.payload()
+
+    def shape(value: object) -> object:
+        if isinstance(value, dict) and "chatId" not in value and "customerId" not in value:
+            return {key: shape(item) for key, item in value.items()}
+        return shape(value[-1]) if isinstance(value, list) else None
+
+    assert shape(made) == shape(documented)
+    assert parse_conversation(sample.body()).visitor.name == "Žofie Nováková"
+
+
+def test_config_check_reports_everything_at_once_with_lines(relay: Stack) -> None:
+    relay.config.write_text(
+        "connectors:\n"
+        "  archive:\n"
+        "    type: archiv\n"
+        "  hook:\n"
+        "    type: webhook\n"
+        "    urll: https://example.com\n"
+        "    secret: ${NOT_SET}\n"
+        "routes:\n"
+        "  - when: conversation.is_mised\n"
+        "    to: [hok]\n"
+    )
+    said = relay.cli("config", "check", code=2)
+    for part in (
+        "line 3: connectors.archive.type: there is no connector type 'archiv'; did you mean 'archive'?",
+        "line 6: connectors.hook.urll: is not a setting; did you mean 'url'?",
+        "connectors.hook.url: is missing",
+        "line 7: connectors.hook.secret: the environment has no NOT_SET",
+        "line 9: routes[0].when: Conversation has no 'is_mised'; did you mean 'is_missed'?",
+    ):
+        assert part in said
+
+
+def test_config_show_masks_every_secret(cli: Cli) -> None:
+    secret = "c2VjcmV0LWZvci10ZXN0cy0wMTIzNDU2Nzg5"
+    cli.environment["HOOK_SECRET"] = secret
+    cli.config.write_text("connectors: {h: {type: webhook, url: 'https://x.example', secret: '${HOOK_SECRET}'}}")
+    said = cli.run("config", "show")
+    assert secret not in said
+    assert TOKEN not in said
+    assert json.loads(said)["connectors"]["h"]["url"] == "https://x.example/"
+
+
+def test_the_schema_accepts_the_example_and_refuses_a_misspelt_setting(cli: Cli) -> None:
+    schema = json.loads(cli.run("config", "schema"))
+    example = yaml.safe_load((Path(__file__).parent.parent / "relay.example.yaml").read_text())
+    jsonschema.validate(example, schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"connectors": {"a": {"type": "archive", "foldr": "x"}}}, schema)
+
+
+def test_an_entry_point_of_another_package_is_a_connector_type(relay: Stack) -> None:
+    package = relay.folder / "somebody" / "somebody-1.0.dist-info"
+    package.mkdir(parents=True)
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: somebody\nVersion: 1.0\n")
+    (package / "entry_points.txt").write_text("[smartsupp_relay.connectors]\nmine = tests.support.third_party:Mine\n")
+    relay.environment["PYTHONPATH"] = os.pathsep.join([str(package.parent), str(Path(__file__).parent.parent)])
+    relay.configure("connectors: {x: {type: mine, greeting: hi}}")
+    assert "Enabled: x" in relay.cli("config", "check")
+    assert "connector-mine" in relay.cli("config", "schema")
+
+
+def test_alive_tells_whether_a_worker_runs_here(relay: Stack) -> None:
+    assert "no worker of this machine" in relay.cli("alive", code=1)
+    relay.worker()
+    assert relay.cli("alive") == "alive\n"
+
+
+def test_every_command_explains_itself(cli: Cli) -> None:
+    for name, command in group.commands.items():
+        assert command.help, name
+        cli.run(name, "--help")

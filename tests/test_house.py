@@ -1,0 +1,126 @@
+"""The house keeps its own rules, and the docs say what the code does."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+
+from app.cli import group
+from app.up import procfile
+from connectors.registry import BUILT_IN, settings_model
+from core.conversation import Conversation, Visitor
+from core.environment import environment
+from core.settings import Settings, load
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+REFERENCE = (ROOT / "docs" / "configuration.md").read_text()
+
+
+def test_every_command_stands_in_the_readme() -> None:
+    for name, command in group.commands.items():
+        if not command.hidden:
+            assert f"relay {name}" in README, name
+
+
+def test_every_environment_variable_that_is_read_stands_in_the_reference() -> None:
+    sources = [file for folder in ("app", "core", "connectors", "workers") for file in (ROOT / folder).rglob("*.py")]
+    code = "\n".join(file.read_text() for file in sources)
+    read = set(re.findall(r'"((?:RELAY|SMARTSUPP)_[A-Z_]+)"', code)) - {"RELAY_SUPERVISOR"}
+    assert len(read) >= 7
+    for name in read:
+        assert f"`{name}`" in REFERENCE, name
+
+
+@pytest.mark.parametrize("kind", sorted(BUILT_IN))
+def test_every_connector_and_setting_stands_in_the_reference(kind: str) -> None:
+    _, _, section = REFERENCE.partition(f"### `type: {kind}`")
+    section = section.partition("\n### ")[0]
+    own = set(BUILT_IN[kind].settings_model.model_fields) - {"type", "enabled"}
+    for name in own:
+        assert f"| `{name}` |" in section, f"{kind}.{name}"
+
+
+def test_every_field_of_a_conversation_stands_in_the_reference() -> None:
+    fields = {*Conversation.model_fields, *Visitor.model_fields}
+    for name in fields:
+        assert f"`{name}`" in REFERENCE, name
+
+
+def test_the_example_config_is_right() -> None:
+    env = environment({"RELAY_CONFIG": str(ROOT / "relay.example.yaml"), "RELAY_DATA_DIR": "/nonexistent"})
+    settings = load(env, settings_model, {})
+    assert isinstance(settings, Settings)
+    assert settings.enabled == ("archive",)
+
+
+def test_every_commented_part_of_the_example_is_right_too() -> None:
+    text = (ROOT / "relay.example.yaml").read_text()
+    lines = text.splitlines()
+    start = lines.index("connectors:")
+    uncommented = "\n".join(
+        re.sub(r"^(\s*)# (?=(?:\s*- |\s*[a-z_-]+:))", r"\1", line) if index > start else line
+        for index, line in enumerate(lines)
+    )
+    file = yaml.safe_load(uncommented)
+    assert set(file["connectors"]) == {"archive", "own-system"}
+    assert len(file["routes"]) == 3
+
+
+def test_the_procfile_has_web_and_worker() -> None:
+    assert procfile(ROOT / "Procfile") == {"web": "relay web", "worker": "relay worker"}
+
+
+def test_the_compose_file_is_valid_and_its_server_is_durable() -> None:
+    check = Path(sys.executable).with_name("check-jsonschema")
+    compose = ROOT / "docker-compose.yml"
+    command = [str(check), "--builtin-schema", "vendor.compose-spec", str(compose)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    services = yaml.safe_load(compose.read_text())["services"]
+    for word in ("--appendonly yes", "--appendfsync always", "--maxmemory-policy noeviction"):
+        assert word in services["valkey"]["command"]
+    assert set(services) == {"web", "worker", "valkey"}
+
+
+def test_the_dockerfile_copies_what_exists_and_is_not_root() -> None:
+    text = (ROOT / "Dockerfile").read_text()
+    for sources in re.findall(r"^COPY (?!--)(.+) \S+$", text, re.MULTILINE):
+        for source in sources.split():
+            assert (ROOT / source).exists(), source
+    assert text.rindex("USER relay") < text.rindex("CMD")
+
+
+def test_an_installed_package_has_its_scripts_for_the_server(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
+    subprocess.run([*command, "--wheel-dir", str(tmp_path), str(ROOT)], check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    packed = {name for name in zipfile.ZipFile(wheel).namelist() if name.endswith((".py", ".lua"))}
+    mine = {
+        str(file.relative_to(ROOT))
+        for folder in ("app", "core", "connectors", "workers")
+        for file in (ROOT / folder).rglob("*")
+        if file.suffix in (".py", ".lua")
+    }
+    assert packed == mine
+
+
+def test_the_lock_files_are_pinned_by_hash_and_name_no_host() -> None:
+    for name in ("requirements.lock", "requirements-dev.lock"):
+        text = (ROOT / name).read_text()
+        assert "://" not in text
+        requirements = [line for line in text.splitlines() if line and line[0] not in " #"]
+        assert all("==" in line and line.rstrip().endswith("\\") for line in requirements)
+
+
+def test_no_module_has_two_jobs() -> None:
+    for folder in ("app", "core", "connectors", "workers"):
+        for file in (ROOT / folder).rglob("*.py"):
+            assert len(file.read_text().splitlines()) <= 350, file
+            assert file.stem not in ("utils", "helpers"), file
