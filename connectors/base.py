@@ -16,10 +16,12 @@ from typing import Any, ClassVar, Generic, TypeVar, get_args, get_origin
 from urllib.parse import quote, quote_plus
 
 from pydantic import BaseModel, Field, IPvAnyNetwork, SecretStr
+from requests import Response
 
-from connectors.http import Http
+from connectors.http import STATUS, Http, Verdict, refusal
 from core.conversation import Conversation
 from core.delivery import Exchange, Reference, Revision
+from core.errors import DeliveryError
 from core.settings import ConnectorSettings
 
 S = TypeVar("S", bound=ConnectorSettings)
@@ -58,6 +60,10 @@ class Step:
 
     `step("ticket", create)` runs `create` once in the life of a delivery: a retry, a replay or a new revision gets the
     remembered value. The value is anything JSON can spell.
+
+    `step.once("note", create, find=look)` is for a vendor that makes a second one when asked twice: it notes that a
+    create has begun, and whoever comes back to a begun one (its reply was lost, or its process died) looks first.
+    `look` returns what it found, or None.
     """
 
     def __init__(self, known: Mapping[str, Any], remember: Callable[[str, Any], None]) -> None:
@@ -66,10 +72,43 @@ class Step:
 
     def __call__(self, name: str, do: Callable[[], T]) -> T:
         if name not in self._known:
-            value = do()
-            self._remember(name, value)
-            self._known[name] = value
+            self._keep(name, do())
         return self._known[name]  # type: ignore[no-any-return]  # what `do` returned, now or then
+
+    def once(self, name: str, create: Callable[[], T], *, find: Callable[[], T | None]) -> T:
+        begun = f"{name}?"
+        if name not in self._known:
+            found = find() if begun in self._known else None
+            if found is None:
+                self._keep(begun, True)
+                found = create()
+            self._keep(name, found)
+        return self._known[name]  # type: ignore[no-any-return]
+
+    def knows(self, name: str) -> bool:
+        """Whether a step was done, by this attempt or an earlier one."""
+        return name in self._known
+
+    def _keep(self, name: str, value: Any) -> None:
+        self._remember(name, value)
+        self._known[name] = value
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check saw: whether it is right, what it is, and what to do when it is not."""
+
+    right: bool
+    text: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class Change:
+    """Something that the vendor lets us set up: what it is for people, and how."""
+
+    text: str
+    make: Callable[[], None]
 
 
 class Connector(ABC, Generic[S]):
@@ -98,6 +137,14 @@ class Connector(ABC, Generic[S]):
     def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
         """Bring the conversation to the destination, or up to date there. Raises DeliveryError."""
 
+    def check(self) -> Iterator[Finding]:
+        """Prove the settings at the destination, reading only. Raises DeliveryError where even that is refused."""
+        yield from ()
+
+    def setup(self) -> Iterator[Change]:
+        """What is missing at the destination and can be made there, reading only until one is made."""
+        yield from ()
+
     @contextmanager
     def attempt(self) -> Iterator[list[Exchange]]:
         """Everything between is one attempt; the list fills with what went over the wire."""
@@ -116,9 +163,21 @@ class Connector(ABC, Generic[S]):
 class HttpConnector(Connector[H], Generic[H]):
     """A connector that speaks HTTP, by way of `self.http`."""
 
+    #: What a status means to this vendor, where that is not what it means to all (connectors/http.py).
+    statuses: ClassVar[Mapping[int, Verdict]] = {}
+
     def __init__(self, name: str, settings: H, data_dir: Path) -> None:
         super().__init__(name, settings, data_dir)
-        self.http = Http(timeout=settings.timeout, allow_networks=settings.allow_networks)
+        self.http = Http(timeout=settings.timeout, allow_networks=settings.allow_networks, judge=self.judge)
+
+    def judge(self, answer: Response) -> DeliveryError | None:
+        """The error that an answer means, or None when it is a success. A vendor that hides errors in 200s, or means
+        something else by a status, says so here."""
+        return None if answer.status_code // 100 == 2 else refusal(answer, {**STATUS, **self.statuses})
+
+    def imagine(self, method: str, path: str, body: Any) -> Any:
+        """For previews: the JSON that an empty account would answer to a request. Nothing is sent."""
+        raise NotImplementedError(f"{self.label} has no preview")
 
     @contextmanager
     def attempt(self) -> Iterator[list[Exchange]]:

@@ -6,11 +6,12 @@ what a worker's lease allows. Redirects are not followed. Nothing is taken from 
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -75,13 +76,41 @@ class _Attempt(threading.local):
     exchanges: list[Exchange] = field(default_factory=list)
 
 
+#: Decides what an answer means: an error, or None for a success.
+Judge = Callable[[requests.Response], DeliveryError | None]
+#: Makes up the JSON that answers a method, a path and a JSON body.
+Imagine = Callable[[str, str, Any], Any]
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A request as it would be sent. `body` is JSON, or text where it is none."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: Any
+
+
 class Http:
     """Requests of one connector. Threads share it; each has its own session, so connections stay warm."""
 
-    def __init__(self, *, timeout: float, allow_networks: Sequence[Network] = ()) -> None:
+    def __init__(self, *, timeout: float, allow_networks: Sequence[Network] = (), judge: Judge | None = None) -> None:
         self._timeout = timeout
         self._networks = allow_networks
+        self._judge: Judge = judge or (lambda answer: None if answer.status_code // 100 == 2 else refusal(answer))
         self._own = _Attempt()
+        self._imagine: tuple[Imagine, list[Sent]] | None = None
+
+    @contextmanager
+    def pretending(self, imagine: Imagine) -> Iterator[list[Sent]]:
+        """Nothing is sent meanwhile, by any thread: `imagine` answers, and the list fills with what would be."""
+        sent: list[Sent] = []
+        self._imagine = (imagine, sent)
+        try:
+            yield sent
+        finally:
+            self._imagine = None
 
     @contextmanager
     def attempt(self, seconds: float = ATTEMPT_SECONDS) -> Iterator[list[Exchange]]:
@@ -99,14 +128,15 @@ class Http:
         method: str,
         url: str,
         *,
-        status: Mapping[int, Verdict] = STATUS,
         repeatable: bool | None = None,
+        judge: Judge | None = None,
         **options: Any,
     ) -> requests.Response:
-        """Send a request and return its answer when that is a 2xx; else raise what the status means.
+        """Send a request and return its answer when that is a success; else raise what it means.
 
-        `status` overrides the table. `repeatable` says that doing it twice does no harm, which is the default for
-        GET, HEAD and OPTIONS. `options` are those of requests. Raises RetryLater, RecordRefused, ConnectorRefused.
+        `repeatable` says that doing it twice does no harm, which is the default for GET, HEAD and OPTIONS. `judge`
+        decides what the answer means, instead of the connector's own. `options` are those of requests. Raises
+        RetryLater, RecordRefused, ConnectorRefused.
         """
         safe = method in ("GET", "HEAD", "OPTIONS") if repeatable is None else repeatable
         retrying = Retrying(
@@ -115,27 +145,30 @@ class Http:
             wait=_wait,
             reraise=True,
         )
-        return retrying(self._once, method, url, {**STATUS, **status}, options)
+        return retrying(self._once, method, url, judge or self._judge, options)
 
-    def _once(
-        self, method: str, url: str, status: Mapping[int, Verdict], options: Mapping[str, Any]
-    ) -> requests.Response:
+    def json(self, method: str, url: str, **options: Any) -> Any:
+        """The same, and the JSON of the answer; None when the answer is empty."""
+        answer = self.request(method, url, **options)
+        if not answer.content.strip():
+            return None
+        try:
+            return answer.json()
+        except ValueError:
+            said = _words(answer.content[: 4 * QUOTE].decode("utf-8", "replace"))
+            raise RetryLater(f"expected JSON, got {said}", status=answer.status_code) from None
+
+    def _once(self, method: str, url: str, judge: Judge, options: Mapping[str, Any]) -> requests.Response:
         started = time.monotonic()
         answer: requests.Response | None = None
         problem = ""
         try:
-            left = self._left()
-            answer = self._session().request(
-                method,
-                url,
-                timeout=(min(CONNECT_SECONDS, left), min(self._timeout, left)),
-                stream=True,
-                allow_redirects=False,
-                **options,
-            )
-            _read(answer)
-            if answer.status_code // 100 != 2:
-                raise refusal(answer, status)
+            answer = self._open(method, url, options)
+            if answer.raw is not None:
+                _read(answer)
+            error = judge(answer)
+            if error is not None:
+                raise error
             return answer
         except DeliveryError as error:
             problem = str(error)
@@ -148,6 +181,14 @@ class Http:
             code = answer.status_code if answer is not None else None
             elapsed = round((time.monotonic() - started) * 1000)
             self._own.exchanges.append(Exchange(method, shown(url), code, elapsed, problem))
+
+    def _open(self, method: str, url: str, options: Mapping[str, Any]) -> requests.Response:
+        left = self._left()
+        session = self._session()
+        if self._imagine:
+            return _imagined(session.prepare_request(requests.Request(method, url, **options)), *self._imagine)
+        timeout = (min(CONNECT_SECONDS, left), min(self._timeout, left))
+        return session.request(method, url, timeout=timeout, stream=True, allow_redirects=False, **options)
 
     def _left(self) -> float:
         """Seconds left of the attempt. Raises RetryLater when there are none."""
@@ -191,6 +232,18 @@ def _read(answer: requests.Response) -> None:
     # What requests does itself when it reads a body, which it cannot do within a limit.
     answer._content = b"".join(parts)  # noqa: SLF001
     answer.raw.release_conn()
+
+
+def _imagined(request: requests.PreparedRequest, imagine: Imagine, sent: list[Sent]) -> requests.Response:
+    """Note a request and make its answer up."""
+    body: Any = request.body.decode() if isinstance(request.body, bytes) else request.body
+    with suppress(ValueError):
+        body = json.loads(body) if body else None
+    sent.append(Sent(request.method or "", request.url or "", dict(request.headers), body))
+    answer = requests.Response()
+    answer.status_code = 200
+    answer._content = json.dumps(imagine(request.method or "", urlsplit(request.url or "").path, body)).encode()  # noqa: SLF001
+    return answer
 
 
 def refusal(answer: requests.Response, table: Mapping[int, Verdict] = STATUS) -> DeliveryError:

@@ -94,7 +94,7 @@ class GuardedAdapter(HTTPAdapter):
 
 
 class _Guarded:
-    """Mixed into urllib3's connections: the one place where they open a socket."""
+    """Mixed into urllib3's connections: where they open a socket and where they write to it."""
 
     networks: Sequence[Network]
     left: Callable[[], float]
@@ -117,6 +117,12 @@ class _Guarded:
         finally:
             self._dns_host = name  # TLS checks the certificate against the name
         raise AssertionError("addresses() gave none")
+
+    def send(self: Any, data: Any) -> None:
+        # Else it would be the time-out of connecting, or, when the connection was kept, of the last answer.
+        if self.sock:
+            self.sock.settimeout(self.left())
+        super().send(data)  # type: ignore[misc]  # http.client's
 
 
 class _Timed(HTTPResponse):

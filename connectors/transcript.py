@@ -1,19 +1,56 @@
-"""A conversation as text that people read. Pure."""
+"""A conversation as people read it: text, or HTML in blocks that can be spread over several notes. Pure.
+
+What a visitor wrote is complete, without control characters, and escaped for what it goes into.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 
+from babel.dates import format_datetime
+from markupsafe import Markup, escape
+
+from connectors.words import WORDS, Language
 from core.conversation import Conversation, Message
 
 #: Control characters, and the marks that turn the direction of the text around them; line breaks and tabs stay.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
-#: System messages are codes. Only these two are documented; others are shown as they are.
-_SYSTEM = {"agent.join": "{name} joined", "close.visitorClose": "{name} closed the chat"}
+_RATINGS = {5: "good", 3: "normal", 1: "bad"}
 
-RATINGS = {5: "good", 3: "normal", 1: "bad"}
+
+@dataclass(frozen=True)
+class Voice:
+    """How we say it: the language of the words around, and the zone of the times."""
+
+    language: Language = "en"
+    zone: tzinfo = UTC
+
+    def say(self, word: str, **values: object) -> str:
+        return WORDS[self.language][word].format(**values)
+
+    def moment(self, time: datetime | None) -> str:
+        if time is None:
+            return ""
+        local = time.astimezone(self.zone)
+        if self.language == "en":  # for English there is no one way that all its readers read alike
+            return local.strftime("%Y-%m-%d %H:%M:%S %Z")
+        return f"{format_datetime(local, 'medium', locale=self.language)} {local:%Z}"
+
+    def clock(self, time: datetime | None) -> str:
+        return time.astimezone(self.zone).strftime("%H:%M:%S") if time else "--:--:--"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One message: when, who (None for a system line), and what, in lines without control characters."""
+
+    clock: str
+    who: str | None
+    what: tuple[str, ...]
 
 
 def plain(text: str) -> str:
@@ -25,51 +62,120 @@ def single_line(text: str) -> str:
     return " ".join(plain(text).split())
 
 
-def as_text(conversation: Conversation, zone: tzinfo = UTC) -> str:
-    """The whole conversation: a head with what is known of the visitor, then one line a message."""
-    return "\n".join([*_head(conversation, zone), "", *(_line(message, zone) for message in conversation.messages), ""])
-
-
 def kind(conversation: Conversation) -> str:
-    """Offline message, missed chat or chat."""
+    """`offline`, `missed` or `chat`."""
     if conversation.is_offline:
-        return "offline message"
-    return "missed chat" if conversation.is_missed else "chat"
+        return "offline"
+    return "missed" if conversation.is_missed else "chat"
 
 
-def _head(conversation: Conversation, zone: tzinfo) -> list[str]:
+def as_text(conversation: Conversation, voice: Voice | None = None) -> str:
+    """The whole conversation: a head with what is known of the visitor, then the messages, a line each."""
+    voice = voice or Voice()
+    head = [f"{label}: {value}" for label, value in _head(conversation, voice)]
+    # Further lines are set in, so that no visitor can write what looks like somebody else's line.
+    lines = [
+        f"[{line.clock}] " + ("— " if line.who is None else f"{line.who}: ") + "\n    ".join(line.what)
+        for line in _lines(conversation, voice)
+    ]
+    return "\n".join([*head, "", *lines, ""])
+
+
+def as_html(conversation: Conversation, voice: Voice, longest: int) -> list[Markup]:
+    """The same as blocks of simple HTML, each at most `longest` characters (at least 1,000) and whole in itself."""
+    facts = [Markup("<b>{}</b>: {}").format(label, _html(value)) for label, value in _head(conversation, voice)]
+    blocks = list(_paragraphs(facts, longest))
+    for line in _lines(conversation, voice):
+        who = Markup("<b>{}</b>").format(_html(line.who)) if line.who is not None else Markup("—")
+        opening = Markup("{} {}").format(line.clock, who)[: longest // 2]
+        pieces = [_html(piece) for text in line.what for piece in _pieces(text, longest // 2)]
+        blocks += _paragraphs(
+            [Markup("{}: {}").format(opening, pieces[0]) if pieces else opening, *pieces[1:]], longest
+        )
+    return blocks
+
+
+def packed(blocks: Sequence[Markup], room: Callable[[int], int], size: Callable[[str], int] = len) -> list[Markup]:
+    """Blocks put together into as few parts as will do. `room(n)` is what part n (from 0) can hold, in `size`."""
+    parts: list[list[Markup]] = [[]]
+    used = 0
+    for block in blocks:
+        if parts[-1] and used + size(block) > room(len(parts) - 1):
+            parts.append([])
+            used = 0
+        parts[-1].append(block)
+        used += size(block)
+    return [Markup().join(part) for part in parts]
+
+
+def _paragraphs(lines: Sequence[Markup], longest: int) -> Iterator[Markup]:
+    """Lines in as few paragraphs as will do."""
+    held: list[Markup] = []
+    for line in lines:
+        if held and sum(len(one) + 4 for one in held) + len(line) + 7 > longest:
+            yield Markup("<p>{}</p>").format(Markup("<br>").join(held))
+            held = []
+        held.append(line)
+    if held:
+        yield Markup("<p>{}</p>").format(Markup("<br>").join(held))
+
+
+def _pieces(text: str, longest: int) -> Iterator[str]:
+    """A text in pieces that stay below `longest` when they are escaped: one character may become six."""
+    step = max(1, longest // 6)
+    if len(_html(text)) <= longest:
+        yield text
+        return
+    for start in range(0, len(text), step):
+        yield text[start : start + step]
+
+
+def _html(text: str) -> Markup:
+    """Escaped, also for vendors whose own templates (`{{ticket.id}}`) work in what they are sent."""
+    return Markup(str(escape(text)).replace("{", "&#123;"))  # noqa: S704  # escaped one call further in
+
+
+def _head(conversation: Conversation, voice: Voice) -> list[tuple[str, str]]:
     visitor = conversation.visitor
-    rating = RATINGS.get(conversation.rating or 0, str(conversation.rating or ""))
+    rating = _RATINGS.get(conversation.rating or 0)
     facts = {
-        "Conversation": f"{conversation.id} (account {conversation.account}), {kind(conversation)}",
-        "Began": _moment(conversation.begin_at, zone),
-        "Ended": _moment(conversation.end_at, zone),
-        "Visitor": f"{visitor.name} <{visitor.email}>" if visitor.email else visitor.name,
-        "Note": visitor.note,
-        "Group": visitor.group,
-        "Place": ", ".join(filter(None, (visitor.city, visitor.country, visitor.country_code))),
-        "Address": visitor.ip_address,
-        "Browser": " · ".join(filter(None, (visitor.platform, visitor.user_agent))),
-        "Came from": visitor.referer,
-        "Rating": " · ".join(filter(None, (rating, conversation.rating_desc))),
+        "conversation": f"{conversation.id} ({voice.say('account')} {conversation.account}), "
+        + _kind_in_a_sentence(conversation, voice),
+        "began": voice.moment(conversation.begin_at),
+        "ended": voice.moment(conversation.end_at),
+        "visitor": f"{visitor.name} <{visitor.email}>" if visitor.email else visitor.name,
+        "note": visitor.note,
+        "group": visitor.group,
+        "place": ", ".join(filter(None, (visitor.city, visitor.country, visitor.country_code))),
+        "address": visitor.ip_address,
+        "browser": " · ".join(filter(None, (visitor.platform, visitor.user_agent))),
+        "referer": visitor.referer,
+        "rating": " · ".join(
+            filter(None, (voice.say(rating) if rating else str(conversation.rating or ""), conversation.rating_desc))
+        ),
     }
-    lines = [f"{name}: {single_line(value)}" for name, value in facts.items() if value.strip()]
-    lines += [single_line(f"{variable.label}: {variable.value}") for variable in visitor.variables.values()]
-    return lines + [single_line(f"Page: {page.title} {page.url}") for page in conversation.paths]
+    found = [(voice.say(word), single_line(value)) for word, value in facts.items() if value.strip()]
+    found += [(single_line(one.label), single_line(str(one.value))) for one in visitor.variables.values()]
+    return found + [(voice.say("page"), single_line(f"{page.title} {page.url}")) for page in conversation.paths]
 
 
-def _moment(time: datetime | None, zone: tzinfo) -> str:
-    return time.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S %Z") if time else ""
+def _kind_in_a_sentence(conversation: Conversation, voice: Voice) -> str:
+    text = voice.say(kind(conversation))
+    return text if voice.language == "de" else text[0].lower() + text[1:]
 
 
-def _line(message: Message, zone: tzinfo) -> str:
-    clock = message.sent_at.astimezone(zone).strftime("%H:%M:%S") if message.sent_at else "--:--:--"
+def _lines(conversation: Conversation, voice: Voice) -> Iterator[Line]:
+    for message in conversation.messages:
+        yield _line(message, voice)
+
+
+def _line(message: Message, voice: Voice) -> Line:
+    clock = voice.clock(message.sent_at)
     name = single_line(message.name) or single_line(message.type) or single_line(message.sender)
     if message.type == "system":
-        known = _SYSTEM.get(message.content, "{content}")
-        return f"[{clock}] — " + known.format(name=name, content=single_line(message.content))
+        # Codes. Only two are documented; others are shown as they are.
+        known = message.content in ("agent.join", "close.visitorClose")
+        return Line(clock, None, (voice.say(message.content, name=name) if known else single_line(message.content),))
     if message.triggered_by:
-        name = f"{name} (automatic: {single_line(message.triggered_by)})"
-    # Further lines are set in, so that no visitor can write what looks like somebody else's line.
-    text = "\n    ".join(plain(line) for line in message.content.splitlines())
-    return f"[{clock}] {name}: {text}"
+        name = f"{name} ({voice.say('automatic')}: {single_line(message.triggered_by)})"
+    return Line(clock, name, tuple(plain(line) for line in message.content.splitlines()))

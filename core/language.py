@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Union, get_args, get_origin
@@ -38,8 +38,15 @@ _environment = _Sandbox(undefined=ChainableUndefined, autoescape=False, keep_tra
 for _toy in ("lipsum", "cycler", "joiner"):
     del _environment.globals[_toy]
 
+# The same for templates whose result is HTML: every value in them is escaped.
+_html = _environment.overlay(autoescape=True)
+
+#: What a template may name besides: `kind` (chat, missed or offline), `title` (the same in the connector's language),
+#: `name` (the visitor's name, else e-mail, else "a visitor"), and `transcript`.
+EXTRAS = ("kind", "title", "name", "transcript")
+
 Condition = Callable[[Conversation], bool]
-Wording = Callable[[Conversation], str]
+Wording = Callable[[Conversation, Mapping[str, str]], str]
 
 
 class LanguageError(ValueError):
@@ -51,7 +58,7 @@ def condition(source: str) -> Condition:
     """Compile an expression. Raises LanguageError here for what is wrong with it, not when a conversation comes."""
     try:
         # An expression is parsed as the only output of a template, which is how Jinja itself compiles one.
-        _check(_environment.parse("{{ (" + source + "\n) }}"))
+        _check(_environment.parse("{{ (" + source + "\n) }}"), ())
         expression = _environment.compile_expression(source, undefined_to_none=False)
     except TemplateSyntaxError as error:
         raise LanguageError(f"not an expression: {error.message}") from None
@@ -61,16 +68,20 @@ def condition(source: str) -> Condition:
 
 
 @lru_cache(maxsize=1024)
-def wording(source: str) -> Wording:
-    """Compile a template. Raises LanguageError here for what is wrong with it, not when a conversation comes."""
+def wording(source: str, *, html: bool = False) -> Wording:
+    """Compile a template. Raises LanguageError here for what is wrong with it, not when a conversation comes.
+
+    What it returns takes a conversation and the EXTRAS. With `html`, every value is escaped unless it is Markup.
+    """
+    environment = _html if html else _environment
     try:
-        _check(_environment.parse(source))
-        template = _environment.from_string(source)
+        _check(environment.parse(source), EXTRAS)
+        template = environment.from_string(source)
     except TemplateSyntaxError as error:
         raise LanguageError(f"line {error.lineno}: {error.message}") from None
     except RecursionError:
         raise LanguageError("nested too deeply") from None
-    return lambda conversation: str(_run(lambda: template.render(_names(conversation))))
+    return lambda conversation, extras: str(_run(lambda: template.render({**extras, **_names(conversation)})))
 
 
 def _run(evaluate: Callable[[], Any]) -> Any:
@@ -84,7 +95,7 @@ def _names(conversation: Conversation) -> dict[str, Any]:
     return {"conversation": conversation, "visitor": conversation.visitor}
 
 
-def _check(template: nodes.Template) -> None:
+def _check(template: nodes.Template, extras: Iterable[str]) -> None:
     """Refuse names that do not exist and attributes that the conversation does not have."""
     if any(template.find_all((nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends))):
         raise LanguageError("there is no other template to take in; write it here")
@@ -94,11 +105,18 @@ def _check(template: nodes.Template) -> None:
             if use.name not in known:
                 raise LanguageError(f"there is no {what.__name__.lower()} '{use.name}'{_meant(use.name, known)}")
     stored = {name.name for name in template.find_all(nodes.Name) if name.ctx != "load"}
-    named = {*NAMES, *stored, *_environment.globals, *(macro.name for macro in template.find_all(nodes.Macro)), "loop"}
+    named = {
+        *NAMES,
+        *extras,
+        *stored,
+        *_environment.globals,
+        *(macro.name for macro in template.find_all(nodes.Macro)),
+        "loop",
+    }
     for name in template.find_all(nodes.Name):
         if name.name not in named:
             raise LanguageError(f"'{name.name}' is not known{_meant(name.name, named)}")
-    _check_types(template, {**NAMES, **dict.fromkeys(stored)})
+    _check_types(template, {**dict.fromkeys(extras, str), **NAMES, **dict.fromkeys(stored)})
 
 
 def _check_types(node: nodes.Node, types_of: dict[str, Any]) -> None:

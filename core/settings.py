@@ -40,6 +40,16 @@ def _template(source: str) -> str:
 
 
 Expression = Annotated[str, AfterValidator(_expression), Field(json_schema_extra={"format": "jinja-expression"})]
+
+
+def _html_template(source: str) -> str:
+    wording(source, html=True)
+    return source
+
+
+HtmlTemplate = Annotated[
+    str, AfterValidator(_html_template), Field(json_schema_extra={"format": "jinja-template, HTML"})
+]
 Template = Annotated[str, AfterValidator(_template), Field(json_schema_extra={"format": "jinja-template"})]
 
 

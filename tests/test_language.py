@@ -123,7 +123,7 @@ def test_loops_are_type_checked() -> None:
     loop = "{% for m in conversation.messages %}{{ m.contnt }}{% endfor %}"
     assert refusal(loop, wording) == "Message has no 'contnt'; did you mean 'content'?"
     assert "did you mean 'content'" in refusal(loop.replace("messages", "messages[-3:]"), wording)
-    assert wording(loop.replace("contnt", "content"))(CHAT) == "HelloHi there"
+    assert wording(loop.replace("contnt", "content"))(CHAT, {}) == "HelloHi there"
 
 
 def test_a_name_may_stand_for_another_thing_in_each_loop() -> None:
@@ -132,20 +132,20 @@ def test_a_name_may_stand_for_another_thing_in_each_loop() -> None:
         "{% for one in conversation.paths %}{{ loop.index }}{{ one.title }}{% endfor %}"
         "{% for key, one in visitor.variables.items() %}{{ key }}={{ one.value }};{% endfor %}"
     )
-    assert wording(source)(CHAT) == "Hello,Hi there,1A2Bplan=pro;_ga=7;"
+    assert wording(source)(CHAT, {}) == "Hello,Hi there,1A2Bplan=pro;_ga=7;"
     assert "Page has no 'content'" in refusal(source.replace("one.title", "one.content"), wording)
 
 
 def test_names_that_a_template_makes_are_known() -> None:
     source = "{% set who = visitor.name %}{% macro hi(name) %}Hi {{ name }}{% endmacro %}{{ hi(who) }}"
-    assert wording(source)(CHAT) == "Hi Ann"
+    assert wording(source)(CHAT, {}) == "Hi Ann"
 
 
 @pytest.mark.parametrize(
     "typed", ["{{7*7}}", "{% raw %}", "{{ conversation.__class__ }}", "${{<%[%'\"}}%\\", "{0.__class__}"]
 )
 def test_what_a_visitor_typed_is_never_evaluated(typed: str) -> None:
-    assert wording("Chat with {{ visitor.name }}")(chat(name=typed)) == f"Chat with {typed}"
+    assert wording("Chat with {{ visitor.name }}")(chat(name=typed), {}) == f"Chat with {typed}"
     assert condition("visitor.name == visitor.email")(chat(name=typed, email=typed)) is True
     assert condition("'49' in visitor.name")(chat(name=typed)) is False
 
@@ -184,7 +184,7 @@ def test_dunder_names_are_refused(source: str) -> None:
 )
 def test_ways_out_of_the_sandbox_lead_to_nothing(source: str) -> None:
     try:
-        found = wording("{{ " + source + " }}")(CHAT)
+        found = wording("{{ " + source + " }}")(CHAT, {})
     except LanguageError:
         return
     assert found == ""
@@ -202,7 +202,7 @@ def test_nothing_can_be_called_that_reaches_out_or_changes_the_conversation(sour
 
 def test_what_is_missing_is_empty() -> None:
     assert wording("[{{ visitor.variables.none.value }}|{{ visitor.email }}|{{ conversation.messages[9].name }}]")(
-        CHAT
+        CHAT, {}
     ) == ("[||]")
     assert condition("visitor.variables.none.value == 'pro'")(CHAT) is False
     assert condition("visitor.variables.none.value")(CHAT) is False

@@ -1,0 +1,388 @@
+"""What every connector must do, whatever the vendor. A connector's tests inherit `Contract` and say four things.
+
+    class TestZendesk(Contract):
+        kind = "zendesk"
+        secrets = ("key-0123456789",)
+
+        def fake(self) -> Fake: ...
+        def settings(self, url: str) -> dict[str, Any]: ...
+
+Every test here runs the connector over real HTTP against a fake with a memory.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from connectors import registry
+from connectors.base import HttpConnector, Receipt, Step
+from connectors.transcript import plain
+from core.delivery import Reference, Revision
+from core.errors import ConnectorRefused, DeliveryError, RetryLater, Skipped
+from core.smartsupp import parse_conversation
+from tests.fakes.base import Answer, Fake
+
+GOLDEN = Path(__file__).parent / "golden"
+SAMPLE = json.loads((Path(__file__).parent / "payloads" / "hook-current.json").read_text())
+
+
+def chat(*messages: str, **visitor: Any) -> dict[str, Any]:
+    """The documented payload with other messages and another visitor."""
+    made: dict[str, Any] = json.loads(json.dumps(SAMPLE))
+    made["visitor"] |= visitor
+    if messages:
+        made["messages"] = [
+            {
+                "type": "visitor",
+                "name": "Ann",
+                "from": "visitor:mx1",
+                "content": text,
+                "sentAt": 1427470439703 + n * 1000,
+            }
+            for n, text in enumerate(messages)
+        ]
+    return made
+
+
+HOSTILE: dict[str, dict[str, Any]] = {
+    "no e-mail": chat(email=None),
+    "no name": chat(name=None),
+    "neither": chat(name="", email=""),
+    "nonsense for an e-mail": chat(email="<script>@'; DROP"),
+    "no messages": {**chat(), "messages": []},
+    "100 kB in one message": chat("long " * 20_000),
+    "2,000 messages": chat(*(f"message number {n} of many" for n in range(2000))),
+    "emoji and right-to-left": chat("👩‍👩‍👧‍👦 🍵", "שלום עליכם", "مرحبا بالعالم", name="Zoë 🎉 محمد"),
+    "markup": chat(
+        "<script>alert(1)</script>",
+        "<img src=x onerror=alert(1)>",
+        "<a href='javascript:alert(1)'>x</a>",
+        name="<b onmouseover=alert(1)>Ann</b>",
+    ),
+    "template syntax": chat("{{7*7}}", "{% for x in y %}", "${7*7}", "{{ticket.id}}", name="{{7*7}}"),
+    "quotes": chat("""it's "quoted" `here` \\ and \\n there""", name="""O'Brien "Ann" <x@y>"""),
+    "control characters": chat("a\x00b\x1bc\x07d\u202ee", name="A\x00nn"),
+    "only spaces": chat(" ", "\n\n", name="   "),
+}
+
+
+class Died(BaseException):
+    """The process ended at this point; nothing that follows runs."""
+
+
+class Contract:
+    #: The connector's `type`.
+    kind: ClassVar[str]
+    #: What must never be seen: those in the settings.
+    secrets: ClassVar[tuple[str, ...]]
+    #: The vendor's own answers, and what they mean: status, body, headers, error. Added to the common ones.
+    answers: ClassVar[list[tuple[int, Any, dict[str, str], type[DeliveryError]]]] = []
+    #: Requests that only read although they are not GET: patterns of "METHOD /path".
+    reading: ClassVar[tuple[str, ...]] = ()
+    #: Whether a person without an e-mail can be left out.
+    needs_person: ClassVar[bool] = False
+
+    def fake(self) -> Fake:
+        raise NotImplementedError
+
+    def settings(self, url: str) -> dict[str, Any]:
+        """The connector's settings, pointing at the fake."""
+        raise NotImplementedError
+
+    # --- tools -------------------------------------------------------------------
+
+    @pytest.fixture
+    def vendor(self) -> Iterator[Fake]:
+        with self.fake() as there:
+            yield there
+
+    def connector(self, vendor: Fake, **more: Any) -> HttpConnector[Any]:
+        settings = {"type": self.kind, "allow_networks": ["127.0.0.0/8"], **self.settings(vendor.url), **more}
+        found = registry.find(self.kind)
+        made = found("shop", found.settings_model.model_validate(settings), Path())
+        assert isinstance(made, HttpConnector)
+        return made
+
+    def deliver(
+        self, connector: HttpConnector[Any], payload: dict[str, Any], memory: dict[str, Any], number: int = 1
+    ) -> Reference:
+        """One attempt, as a worker makes it. `memory` is what the store remembers of the steps."""
+        body = json.dumps(payload).encode()
+        revision = Revision(number, f"payload{number}", 1_700_000_000_000, "", body)
+        receipt = Receipt("shop:208:55039", revision, lambda: [revision])
+        with connector.attempt():
+            return connector.deliver(parse_conversation(body), receipt, Step(memory, memory.__setitem__))
+
+    def spread(self, text: str) -> str:
+        """A text as it can be looked for in what arrived: without markup, control characters and line breaks."""
+        return "".join(plain(text).split())
+
+    def arrived(self, vendor: Fake) -> str:
+        """All that arrived, as a person would read it."""
+        return self.spread(html.unescape(re.sub(r"<[^>]*>", "", " ".join(vendor.texts()))))
+
+    # --- one person, one record --------------------------------------------------
+
+    def test_a_chat_becomes_one_person_and_one_record_with_a_link(self, vendor: Fake) -> None:
+        reference = self.deliver(self.connector(vendor), SAMPLE, {})
+        assert len(vendor.people()) == 1
+        assert len(vendor.records()) == 1
+        assert reference.id
+        assert reference.url.startswith("http")
+        for message in ("Hello", "Hi, how can i help you ?", "tanks.", "John Doe", "VIP customer"):
+            assert self.spread(message) in self.arrived(vendor)
+
+    def test_a_second_chat_of_the_same_visitor_finds_the_person(self, vendor: Fake) -> None:
+        connector = self.connector(vendor)
+        self.deliver(connector, SAMPLE, {})
+        other = json.loads(json.dumps(SAMPLE))
+        other["channel"]["id"] = 60000
+        self.deliver(connector, other, {})
+        assert len(vendor.people()) == 1
+        assert len(vendor.records()) == 2
+
+    def test_a_death_before_or_after_any_request_leaves_one_person_and_one_record(self) -> None:
+        for after in (False, True):
+            number = 0
+            while True:
+                with self.fake() as vendor:
+                    memory: dict[str, Any] = {}
+                    connector = self.connector(vendor)
+                    if not self._dies(connector, number, after, memory):
+                        break
+                    self.deliver(self.connector(vendor), SAMPLE, memory)
+                    where = f"{'after' if after else 'before'} request {number}"
+                    assert len(vendor.people()) == 1, where
+                    assert len(vendor.records()) == 1, where
+                    assert self.arrived(vendor).count("tanks.") == 1, where
+                number += 1
+            assert number > 0
+
+    def test_a_lost_reply_to_any_request_leaves_one_person_and_one_record(self) -> None:
+        number = 0
+        while True:
+            with self.fake() as vendor:
+                memory: dict[str, Any] = {}
+                connector = self.connector(vendor)
+                vendor.lose_reply_after = number
+                for _ in range(4):
+                    try:
+                        self.deliver(connector, SAMPLE, memory)
+                    except RetryLater:
+                        continue
+                    break
+                assert len(vendor.people()) == 1, f"request {number}"
+                assert len(vendor.records()) == 1, f"request {number}"
+                assert self.arrived(vendor).count("tanks.") == 1, f"request {number}"
+                if vendor.lose_reply_after is not None:  # there was no such request
+                    break
+            number += 1
+        assert number > 0
+
+    def test_a_replay_makes_nothing_new(self, vendor: Fake) -> None:
+        memory: dict[str, Any] = {}
+        connector = self.connector(vendor)
+        first = self.deliver(connector, SAMPLE, memory)
+        texts = len(vendor.texts())
+        assert self.deliver(connector, SAMPLE, memory) == first
+        assert (len(vendor.people()), len(vendor.records()), len(vendor.texts())) == (1, 1, texts)
+
+    def test_a_new_revision_updates_the_same_record(self, vendor: Fake) -> None:
+        memory: dict[str, Any] = {}
+        connector = self.connector(vendor)
+        first = self.deliver(connector, SAMPLE, memory)
+        longer = json.loads(json.dumps(SAMPLE))
+        longer["messages"].append({**SAMPLE["messages"][0], "content": "One thing more", "sentAt": 1427470480000})
+        second = self.deliver(connector, longer, memory, 2)
+        assert second.id == first.id
+        assert (len(vendor.people()), len(vendor.records())) == (1, 1)
+        assert self.spread("One thing more") in self.arrived(vendor)
+
+    def test_a_death_while_a_revision_is_delivered_leaves_one_of_it(self) -> None:
+        longer = json.loads(json.dumps(SAMPLE))
+        longer["messages"].append({**SAMPLE["messages"][0], "content": "One thing more", "sentAt": 1427470480000})
+        for after in (False, True):
+            number = 0
+            while True:
+                with self.fake() as vendor:
+                    memory: dict[str, Any] = {}
+                    self.deliver(self.connector(vendor), SAMPLE, memory)
+                    if not self._dies(self.connector(vendor), number, after, memory, longer, 2):
+                        break
+                    self.deliver(self.connector(vendor), longer, memory, 2)
+                    assert (len(vendor.people()), len(vendor.records())) == (1, 1)
+                    assert self.arrived(vendor).count(self.spread("One thing more")) == 1
+                number += 1
+
+    def _dies(
+        self,
+        connector: HttpConnector[Any],
+        number: int,
+        after: bool,
+        memory: dict[str, Any],
+        payload: dict[str, Any] = SAMPLE,
+        revision: int = 1,
+    ) -> bool:
+        """Deliver, and die before or after request `number`. False when there is no such request."""
+        send = connector.http._once
+        made = 0
+
+        def once(*arguments: Any) -> Any:
+            nonlocal made
+            made += 1
+            if made - 1 == number and not after:
+                raise Died
+            answer = send(*arguments)
+            if made - 1 == number:
+                raise Died
+            return answer
+
+        connector.http._once = once  # type: ignore[method-assign, assignment]
+        try:
+            self.deliver(connector, payload, memory, revision)
+        except Died:
+            return True
+        return False
+
+    # --- errors --------------------------------------------------------------------
+
+    def test_every_answer_means_what_the_vendor_means_by_it(self) -> None:
+        common: list[tuple[int, Any, dict[str, str], type[DeliveryError]]] = [
+            (401, {"message": "who?"}, {}, ConnectorRefused),
+            (429, {"message": "slow down"}, {"Retry-After": "77"}, RetryLater),
+            (500, {"message": "oops"}, {}, RetryLater),
+            (503, {"message": "away"}, {"Retry-After": "77"}, RetryLater),
+        ]
+        for status, body, headers, error in [*common, *self.answers]:
+            with self.fake() as vendor:
+                vendor.instead = [Answer(status, body, headers)] * 4
+                with pytest.raises(error) as raised:
+                    self.deliver(self.connector(vendor), SAMPLE, {})
+                assert type(raised.value) is error, (status, body)
+                if "Retry-After" in headers:
+                    assert isinstance(raised.value, RetryLater)
+                    assert raised.value.retry_after == float(headers["Retry-After"])
+
+    def test_an_answer_that_is_no_json_is_tried_again(self, vendor: Fake) -> None:
+        vendor.instead = [Answer(200, "<html>")] * 4
+        with pytest.raises(RetryLater):
+            self.deliver(self.connector(vendor), SAMPLE, {})
+
+    def test_a_vendor_that_hangs_is_not_waited_for(self, vendor: Fake) -> None:
+        vendor.hanging = True
+        with pytest.raises(RetryLater, match="no answer in time"):
+            self.deliver(self.connector(vendor, timeout=0.3), SAMPLE, {})
+
+    def test_secrets_are_in_no_repr_and_no_error(self, vendor: Fake) -> None:
+        connector = self.connector(vendor)
+        vendor.instead = [Answer(400, {"message": f"bad key {secret}"}) for secret in self.secrets] * 4
+        with connector.attempt() as exchanges, pytest.raises(DeliveryError) as raised:
+            self.deliver(connector, SAMPLE, {})
+        seen = [repr(connector), repr(connector.settings), connector.mask(str(raised.value)), repr(exchanges)]
+        for secret in self.secrets:
+            assert not any(secret in text for text in seen)
+
+    # --- strangers -----------------------------------------------------------------
+
+    @pytest.mark.parametrize("name", sorted(HOSTILE))
+    def test_a_hostile_chat_arrives_whole_and_harmless(self, vendor: Fake, name: str) -> None:
+        payload = HOSTILE[name]
+        self.deliver(self.connector(vendor), payload, {})
+        assert len(vendor.records()) == 1
+        arrived = self.arrived(vendor)
+        for message in payload["messages"]:
+            if message["type"] != "system":
+                assert self.spread(message["content"]) in arrived, message["content"][:80]
+        for text in vendor.texts():
+            assert not re.search(r"<\s*(script|img|a\b|b\s+on)", text, re.IGNORECASE)
+            assert "{{" not in text
+            assert "{%" not in text
+            assert not re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", text)
+
+    @pytest.mark.parametrize("choice", ["nobody", "placeholder", "skip"])
+    def test_what_to_do_without_an_e_mail_is_the_admins_choice(self, vendor: Fake, choice: str) -> None:
+        connector = self.connector(vendor, without_email=choice)
+        if choice == "skip":
+            with pytest.raises(Skipped, match="no e-mail"):
+                self.deliver(connector, chat(email=""), {})
+            assert vendor.writes() == []
+            return
+        self.deliver(connector, chat(email=""), {})
+        assert len(vendor.records()) == 1
+        people = vendor.people()
+        if choice == "placeholder":
+            assert "visitor-27671@smartsupp.invalid" in json.dumps(people)
+        elif not self.needs_person:
+            assert people == []
+
+    def test_missed_and_offline_are_told_apart(self) -> None:
+        seen = []
+        for flag in ("isMissed", "isOffline", "isChat"):
+            with self.fake() as vendor:
+                payload = json.loads(json.dumps(SAMPLE))
+                payload["channel"][flag] = True
+                self.deliver(self.connector(vendor), payload, {})
+                seen.append(json.dumps([one.body for one in vendor.writes()], ensure_ascii=False))
+        missed, offline, plain_chat = seen
+        assert "Missed chat" in missed
+        assert "Offline message" in offline
+        assert "Missed chat" not in plain_chat
+        assert "Offline message" not in plain_chat
+
+    # --- looking first ---------------------------------------------------------------
+
+    def test_a_check_only_reads_and_finds_all_right(self, vendor: Fake) -> None:
+        connector = self.connector(vendor)
+        findings = list(connector.check())
+        assert findings
+        assert all(finding.right for finding in findings), [one for one in findings if not one.right]
+        for request in vendor.writes():
+            said = f"{request.method} {request.path}"
+            assert any(re.match(pattern, said) for pattern in self.reading), said
+
+    def test_a_check_with_refused_credentials_says_so(self, vendor: Fake) -> None:
+        vendor.instead = [Answer(401, {"message": "who?"})] * 20
+        with pytest.raises(ConnectorRefused):
+            list(self.connector(vendor).check())
+
+    def test_the_preview_is_what_is_sent(self, vendor: Fake) -> None:
+        """And what is sent to an empty account is written down in golden/, for people to read and to compare."""
+        self.deliver(self.connector(vendor), SAMPLE, {})
+        sent = [(one.method, one.path) for one in vendor.requests]
+        asked = len(vendor.requests)
+        connector = self.connector(vendor)
+        with connector.http.pretending(connector.imagine) as preview:
+            self.deliver(connector, SAMPLE, {})
+        assert len(vendor.requests) == asked
+        assert [(one.method, re.sub(r"^https?://[^/]+", "", one.url).partition("?")[0]) for one in preview] == [
+            (method, path) if index == 0 else (method, _any_id(path, preview[index].url))
+            for index, (method, path) in enumerate(sent)
+        ]
+        golden = [
+            {
+                "request": f"{one.method} " + one.url.replace(vendor.url, "https://vendor"),
+                **({"body": one.body} if one.body is not None else {}),
+            }
+            for one in preview
+        ]
+        file = GOLDEN / f"{self.kind}.json"
+        text = json.dumps(golden, indent=2, ensure_ascii=False).replace(vendor.url, "https://vendor") + "\n"
+        if not file.exists():  # a new connector: look at what was written before it is committed
+            file.write_text(text)
+        assert text == file.read_text()
+
+
+def _any_id(path: str, previewed: str) -> str:
+    """A path of the fake with the ids that the preview made up, where only these differ."""
+    other = re.sub(r"^https?://[^/]+", "", previewed).partition("?")[0]
+    mine, theirs = path.split("/"), other.split("/")
+    if len(mine) == len(theirs) and all(a == b or a.isdigit() for a, b in zip(mine, theirs, strict=True)):
+        return other
+    return path

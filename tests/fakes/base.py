@@ -1,0 +1,166 @@
+"""A vendor on loopback: a real HTTP server with a memory, written from the vendor's documentation.
+
+A fake keeps what it is given and refuses what the vendor would refuse. It can lose a reply after acting on the
+request, which is what networks do.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+
+@dataclass(frozen=True)
+class Request:
+    """What came. `body` is JSON where it is any, else bytes."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: Any
+
+
+@dataclass
+class Answer:
+    status: int = 200
+    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class Refuse(Exception):
+    """Raised by a route: the vendor's error."""
+
+    def __init__(self, status: int, body: Any = None, **headers: str) -> None:
+        self.answer = Answer(status, body, {name.replace("_", "-"): value for name, value in headers.items()})
+
+
+Route = Callable[..., Any]
+
+
+class Fake(ThreadingHTTPServer):
+    """`routes` maps (method, pattern of the path) to a method that gets the Request and the pattern's groups, and
+    returns the JSON of a 200, or an Answer."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        self.requests: list[Request] = []
+        self.routes: list[tuple[str, re.Pattern[str], Route]] = []
+        #: Answers to give instead of acting, oldest first.
+        self.instead: list[Answer] = []
+        #: How many more requests are acted upon before one whose reply is lost; None for never.
+        self.lose_reply_after: int | None = None
+        self.hanging = False
+        self.over = threading.Event()
+        self._lock = threading.RLock()
+        self._ids = 1000
+
+    # --- what a contract asks of a fake ---------------------------------------
+
+    def people(self) -> list[Any]:
+        """Every person there is."""
+        raise NotImplementedError
+
+    def records(self) -> list[Any]:
+        """Every ticket, lead, deal or chain of notes that stands for a conversation."""
+        raise NotImplementedError
+
+    def texts(self) -> list[str]:
+        """Every body of HTML or text in the records, in order."""
+        raise NotImplementedError
+
+    def writes(self) -> list[Request]:
+        """The requests that could change something."""
+        return [one for one in self.requests if one.method not in ("GET", "HEAD", "OPTIONS")]
+
+    # --- for the fakes ---------------------------------------------------------
+
+    def route(self, method: str, pattern: str, answer: Route) -> None:
+        self.routes.append((method, re.compile(pattern + r"\Z"), answer))
+
+    def new_id(self) -> int:
+        self._ids += 1
+        return self._ids
+
+    # --- the server ------------------------------------------------------------
+
+    def respond(self, request: Request) -> tuple[Answer, bool]:
+        """The answer, and whether it gets lost on its way."""
+        with self._lock:
+            self.requests.append(request)
+            if self.instead:
+                return self.instead.pop(0), False
+            answer = self._act(request)
+            lost = self.lose_reply_after == 0
+            if self.lose_reply_after is not None:
+                self.lose_reply_after = None if lost else self.lose_reply_after - 1
+            return answer, lost
+
+    def _act(self, request: Request) -> Answer:
+        for method, pattern, route in self.routes:
+            match = pattern.match(request.path)
+            if match and method == request.method:
+                try:
+                    found = route(request, *match.groups())
+                except Refuse as refused:
+                    return refused.answer
+                return found if isinstance(found, Answer) else Answer(200, found)
+        return Answer(404, {"error": f"the fake does not know {request.method} {request.path}"})
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away is part of what is tested."""
+
+    def __enter__(self) -> Fake:
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.over.set()
+        self.shutdown()
+        self.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Fake
+
+    def _serve(self) -> None:
+        raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        try:
+            body = json.loads(raw) if raw else None
+        except ValueError:
+            body = raw
+        parts = urlsplit(self.path)
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        request = Request(self.command, parts.path, dict(parse_qsl(parts.query)), headers, body)
+        if self.server.hanging:
+            self.server.over.wait(30)
+            self.close_connection = True
+            return
+        answer, lost = self.server.respond(request)
+        if lost:
+            self.connection.shutdown(socket.SHUT_RDWR)
+            self.close_connection = True
+            return
+        text = b"" if answer.body is None else json.dumps(answer.body).encode()
+        self.send_response(answer.status)
+        for name, value in {"Content-Type": "application/json", **answer.headers}.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the base class calls it that
+        pass

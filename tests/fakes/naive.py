@@ -1,0 +1,65 @@
+"""A vendor without any idempotency, and the connector that somebody in a hurry would write for it.
+
+The contract must fail it. It is here to show that the suite can tell.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import AnyHttpUrl, SecretStr
+
+from connectors.base import Finding, HttpConnector, Receipt, Step
+from connectors.mapping import RecordSettings
+from core.conversation import Conversation
+from core.delivery import Reference
+from tests.fakes.base import Answer, Fake, Request
+
+
+class NaiveSettings(RecordSettings):
+    base_url: AnyHttpUrl
+    key: SecretStr
+
+
+class Naive(HttpConnector[NaiveSettings]):
+    label = "Naive"
+
+    def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
+        base = str(self.settings.base_url)
+        auth = {"Authorization": f"Bearer {self.settings.key.get_secret_value()}"}
+        visitor = conversation.visitor
+        person = self.http.json(
+            "POST", base + "people", json={"email": visitor.email, "name": visitor.name}, headers=auth
+        )
+        text = "<br>".join(f"{one.name}: {one.content}" for one in conversation.messages)[:65536]
+        record = self.http.json("POST", base + "tickets", json={"person": person["id"], "text": text}, headers=auth)
+        return Reference(str(record["id"]))
+
+    def check(self) -> Any:
+        self.http.json("POST", str(self.settings.base_url) + "people", json={"email": "test@example.com"})
+        yield Finding(True, "works")
+
+    def imagine(self, method: str, path: str, body: Any) -> Any:
+        return {"id": 1}
+
+
+class NaiveVendor(Fake):
+    def __init__(self) -> None:
+        super().__init__()
+        self._people: list[Any] = []
+        self._tickets: list[Any] = []
+        self.route("POST", "/people", lambda request: self._add(self._people, request))
+        self.route("POST", "/tickets", lambda request: self._add(self._tickets, request))
+
+    def _add(self, where: list[Any], request: Request) -> Answer:
+        where.append({**request.body, "id": self.new_id()})
+        return Answer(201, where[-1])
+
+    def people(self) -> list[Any]:
+        return self._people
+
+    def records(self) -> list[Any]:
+        return self._tickets
+
+    def texts(self) -> list[str]:
+        return [one["text"] for one in self._tickets]

@@ -1,0 +1,61 @@
+"""The contract suite itself: it must fail a connector that was written in a hurry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests import contract
+from tests.fakes.base import Fake
+from tests.fakes.naive import NaiveVendor
+
+
+class Hurry(contract.Contract):
+    kind = "tests.fakes.naive.Naive"
+    secrets = ("key-0123456789",)
+
+    def fake(self) -> Fake:
+        return NaiveVendor()
+
+    def settings(self, url: str) -> dict[str, Any]:
+        return {"base_url": url, "key": "key-0123456789"}
+
+
+ALONE = [
+    "test_a_death_before_or_after_any_request_leaves_one_person_and_one_record",
+    "test_a_lost_reply_to_any_request_leaves_one_person_and_one_record",
+    "test_missed_and_offline_are_told_apart",
+]
+WITH_VENDOR = [
+    "test_a_chat_becomes_one_person_and_one_record_with_a_link",
+    "test_a_second_chat_of_the_same_visitor_finds_the_person",
+    "test_a_replay_makes_nothing_new",
+    "test_a_new_revision_updates_the_same_record",
+    "test_a_check_only_reads_and_finds_all_right",
+]
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_the_contract_fails_a_connector_written_in_a_hurry(name: str) -> None:
+    with pytest.raises(AssertionError):
+        getattr(Hurry(), name)()
+
+
+@pytest.mark.parametrize("name", WITH_VENDOR)
+def test_the_contract_fails_it_here_too(name: str) -> None:
+    with NaiveVendor() as vendor, pytest.raises(AssertionError):
+        getattr(Hurry(), name)(vendor)
+
+
+@pytest.mark.parametrize("chat", ["markup", "template syntax", "control characters", "100 kB in one message"])
+def test_the_contract_fails_what_it_does_to_hostile_chats(chat: str) -> None:
+    check: Callable[[Fake, str], None] = Hurry().test_a_hostile_chat_arrives_whole_and_harmless
+    with NaiveVendor() as vendor, pytest.raises(AssertionError):
+        check(vendor, chat)
+
+
+def test_the_contract_fails_it_for_a_skip_that_it_does_not_know() -> None:
+    with NaiveVendor() as vendor, pytest.raises(pytest.fail.Exception):
+        Hurry().test_what_to_do_without_an_e_mail_is_the_admins_choice(vendor, "skip")
