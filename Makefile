@@ -4,16 +4,20 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lock clean
+.PHONY: help run test test-live check format lock clean
 
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(VENV)/run ## Run everything here: server, receiver, worker
 	@$(BIN)/relay up
 
 test: $(VENV)/dev check ## Run every check and every test
 	$(BIN)/pytest $(PYTEST_ARGS)
+
+test-live: $(VENV)/dev ## Install a real Request Tracker (Debian, as root) and run the pipeline against it
+	tests/live/install.sh
+	$(BIN)/pytest $(PYTEST_ARGS) tests/live
 
 check: $(VENV)/dev ## Format, lint, types, imports
 	$(BIN)/ruff format --check .

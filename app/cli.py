@@ -15,7 +15,7 @@ from typing import Any, NoReturn, TypeVar
 import click
 import requests
 
-from app import sample, show
+from app import connector_commands, sample, show
 from app.up import hook_url
 from app.up import main as bring_up
 from connectors.registry import settings_model, types
@@ -35,6 +35,8 @@ limited = click.option("--limit", default=50, show_default=True, type=click.IntR
 
 def main() -> None:
     """The console script: what goes wrong on purpose is said in a sentence, not in a traceback."""
+    # A connector of your own may lie beside relay.yaml. Last, so that it hides nothing.
+    sys.path.append(str(Path.cwd()))
     try:
         group(prog_name="relay")
     except ConfigError as error:
@@ -317,6 +319,10 @@ def config_show(env: Environment) -> None:
     settings = _settings(env)
     shown = {name: str(value) for name, value in asdict(env).items() if name not in ("tokens", "redis_url")}
     click.echo(json.dumps({"source": settings.source, "environment": shown, **masked(settings)}, indent=2))
+
+
+for extra in connector_commands.COMMANDS:
+    group.add_command(extra)
 
 
 if __name__ == "__main__":

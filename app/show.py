@@ -43,8 +43,12 @@ def _table(*columns: str) -> Table:
     return table
 
 
+def as_json(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
 def print_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    click.echo(as_json(value))
 
 
 def plain(value: Any) -> Any:

@@ -38,11 +38,15 @@ class Archive(Connector[ArchiveSettings]):
         folder = self.data_dir / self.settings.folder / conversation.account / conversation.id
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            new = not any(folder.iterdir())
             for revision in receipt.history():
                 if revision.payload == receipt.revision.payload:
                     _write_revision(folder, revision, conversation)
                 elif not (folder / f"r{revision.number}.json").exists():
                     _write_revision(folder, revision, parse_conversation(revision.body, revision.account))
+            # What the folders say of the files is on disk too.
+            for changed in (folder, folder.parent, folder.parent.parent) if new else (folder,):
+                _sync(changed)
         except OSError as error:
             raise RetryLater(f"cannot write to {folder}: {error.strerror or error}") from error
         return Reference(f"{conversation.account}/{conversation.id}/r{receipt.revision.number}")
@@ -67,6 +71,14 @@ def _write_revision(folder: Path, revision: Revision, conversation: Conversation
 def _finite(number: str) -> float | str:
     value = float(number)
     return value if math.isfinite(value) else number
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _write(file: Path, text: str) -> None:

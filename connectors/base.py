@@ -173,7 +173,7 @@ class HttpConnector(Connector[H], Generic[H]):
     def judge(self, answer: Response) -> DeliveryError | None:
         """The error that an answer means, or None when it is a success. A vendor that hides errors in 200s, or means
         something else by a status, says so here."""
-        return None if answer.status_code // 100 == 2 else refusal(answer, {**STATUS, **self.statuses})
+        return None if answer.status_code // 100 == 2 else refusal(answer, {**STATUS, **self.statuses}, self.mask)
 
     def imagine(self, method: str, path: str, body: Any) -> Any:
         """For previews: the JSON that an empty account would answer to a request. Nothing is sent."""

@@ -246,11 +246,13 @@ def _imagined(request: requests.PreparedRequest, imagine: Imagine, sent: list[Se
     return answer
 
 
-def refusal(answer: requests.Response, table: Mapping[int, Verdict] = STATUS) -> DeliveryError:
-    """The error that an answer means, with the vendor's own words."""
+def refusal(
+    answer: requests.Response, table: Mapping[int, Verdict] = STATUS, mask: Callable[[str], str] = str
+) -> DeliveryError:
+    """The error that an answer means, with the vendor's own words; `mask` takes secrets out before they are cut."""
     code = answer.status_code
     # Not answer.text, which guesses the encoding of megabytes.
-    said = _words(answer.content[: 4 * QUOTE].decode("utf-8", "replace"))
+    said = _words(mask(answer.content[: 4 * QUOTE].decode("utf-8", "replace")))
     text = f"HTTP {code} {_words(answer.reason or '')}".rstrip() + (f": {said}" if said else "")
     verdict = table.get(code) or _HUNDREDS.get(code // 100, RetryLater)
     if code // 100 == 3 and "Location" in answer.headers:

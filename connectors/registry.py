@@ -9,21 +9,29 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from connectors.archive import Archive
 from connectors.base import Connector
-from connectors.webhook import Webhook
 from core.settings import ConnectorSettings, Settings
 
 #: A package announces its connectors under this name in its metadata.
 ENTRY_POINTS = "smartsupp_relay.connectors"
 
-BUILT_IN: Mapping[str, type[Connector[Any]]] = {"archive": Archive, "webhook": Webhook}
+#: Imported when it is asked for: a vendor that nobody enabled costs nothing.
+BUILT_IN: Mapping[str, str] = {
+    "archive": "connectors.archive.Archive",
+    "freshdesk": "connectors.freshdesk.Freshdesk",
+    "hubspot": "connectors.hubspot.HubSpot",
+    "odoo": "connectors.odoo.Odoo",
+    "pipedrive": "connectors.pipedrive.Pipedrive",
+    "request-tracker": "connectors.request_tracker.RequestTracker",
+    "webhook": "connectors.webhook.Webhook",
+    "zendesk": "connectors.zendesk.Zendesk",
+}
 
 
 def find(kind: str) -> type[Connector[Any]]:
     """The class behind a `type`. Raises LookupError that says what to type."""
     if kind in BUILT_IN:
-        return BUILT_IN[kind]
+        return _by_path(BUILT_IN[kind])
     for entry in entry_points(group=ENTRY_POINTS):
         if entry.name == kind:
             return _checked(entry.load(), kind)
@@ -37,7 +45,8 @@ def find(kind: str) -> type[Connector[Any]]:
 
 def types() -> dict[str, type[Connector[Any]]]:
     """Every type with a name of its own."""
-    return {**{entry.name: entry.load() for entry in entry_points(group=ENTRY_POINTS)}, **BUILT_IN}
+    others = {entry.name: _checked(entry.load(), entry.name) for entry in entry_points(group=ENTRY_POINTS)}
+    return {**others, **{name: _by_path(path) for name, path in BUILT_IN.items()}}
 
 
 def settings_model(kind: str) -> type[ConnectorSettings]:

@@ -24,6 +24,13 @@ class WebhookSettings(HttpSettings):
     url: AnyHttpUrl = Field(description="Where the conversation is posted.")
     secret: SecretStr = Field(description="The signing secret: base64, with or without whsec_ in front.")
 
+    @field_validator("url")
+    @classmethod
+    def _has_no_credentials(cls, url: AnyHttpUrl) -> AnyHttpUrl:
+        if url.username or url.password:
+            raise ValueError("an address is no secret and is shown; take the credentials out of it")
+        return url
+
     @field_validator("secret")
     @classmethod
     def _is_base64(cls, secret: SecretStr) -> SecretStr:

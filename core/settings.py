@@ -161,6 +161,10 @@ def _connectors(file: ConfigFile, models: Models) -> dict[str, ConnectorSettings
 def _routes(document: Document | None, connectors: Mapping[str, Any], file: ConfigFile) -> tuple[Route, ...]:
     # From the plain values: the names are checked even when something else in the file is wrong.
     section = file.values.get("connectors") if isinstance(file.values, dict) else None
+    if isinstance(file.values, dict) and file.values.get("routes", ()) is None:
+        file.problem(
+            ("routes",), "is empty; write '- to: [NAME]' below it, or remove it and everything goes everywhere"
+        )
     known = section if isinstance(section, dict) else {}
     for path, name in _targets(file.values):
         if name not in known:

@@ -57,13 +57,13 @@ class Watched:
             return
         try:
             settings = self._read(signature)
+            if self._on_change:
+                self._on_change(settings)
         except ConfigError as error:
             self._signature, self.trouble = signature, str(error)
             return
         self.trouble = ""
         self._settings = settings
-        if self._on_change:
-            self._on_change(settings)
 
     def _read(self, before: Signature) -> Settings:
         """Load. What was seen `before` counts as read, so a change that comes meanwhile shows at the next look; files

@@ -73,7 +73,7 @@ class Wild:
         return str(value)
 
     def integer(self, key: str) -> int | None:
-        """A whole number below 2**63, also when it was sent as text; null and "" are None."""
+        """A number below 2**63, rounded, also when it was sent as text; null and "" are None."""
         value = self.members.get(key)
         if value is None or value == "":
             return None
@@ -82,10 +82,10 @@ class Wild:
                 value = int(value)
             except ValueError:
                 raise self.expected(key, "a number") from None
-        elif isinstance(value, float) and value.is_integer():
-            value = int(value)
+        elif isinstance(value, float) and math.isfinite(value):
+            value = round(value)
         if isinstance(value, bool) or not isinstance(value, int):
-            raise self.expected(key, "a whole number" if isinstance(value, float) else "a number")
+            raise self.expected(key, "a number")
         if abs(value) >= 2**63:
             raise self.expected(key, "a number of at most 18 digits")
         return value

@@ -218,6 +218,13 @@ def test_an_entry_point_of_another_package_is_a_connector_type(relay: Stack) -> 
     assert "connector-mine" in relay.cli("config", "schema")
 
 
+def test_a_connector_that_lies_beside_the_config_is_found(relay: Stack) -> None:
+    source = Path(__file__).parent / "support" / "third_party.py"
+    (relay.folder / "mine.py").write_text(source.read_text())
+    relay.configure("connectors: {x: {type: mine.Mine, greeting: hi}}")
+    assert "Enabled: x" in relay.cli("config", "check")
+
+
 def test_alive_tells_whether_a_worker_runs_here(relay: Stack) -> None:
     assert "no worker of this machine" in relay.cli("alive", code=1)
     relay.worker()

@@ -13,9 +13,11 @@ import yaml
 
 from app.cli import group
 from app.up import procfile
+from connectors.mapping import RecordSettings
 from connectors.registry import BUILT_IN, settings_model
 from core.conversation import Conversation, Visitor
 from core.environment import environment
+from core.language import EXTRAS
 from core.settings import Settings, load
 
 ROOT = Path(__file__).parent.parent
@@ -39,12 +41,25 @@ def test_every_environment_variable_that_is_read_stands_in_the_reference() -> No
 
 
 @pytest.mark.parametrize("kind", sorted(BUILT_IN))
-def test_every_connector_and_setting_stands_in_the_reference(kind: str) -> None:
-    _, _, section = REFERENCE.partition(f"### `type: {kind}`")
-    section = section.partition("\n### ")[0]
-    own = set(BUILT_IN[kind].settings_model.model_fields) - {"type", "enabled"}
-    for name in own:
+def test_every_connector_and_setting_stands_in_the_docs(kind: str) -> None:
+    page = ROOT / "docs" / "connectors" / f"{kind}.md"
+    section = (
+        page.read_text() if page.exists() else REFERENCE.partition(f"### `type: {kind}`")[2].partition("\n### ")[0]
+    )
+    assert section
+    model = settings_model(kind)
+    shared = set(RecordSettings.model_fields) if issubclass(model, RecordSettings) else {"type", "enabled"}
+    for name in set(model.model_fields) - shared:
         assert f"| `{name}` |" in section, f"{kind}.{name}"
+    assert f"`{kind}`" in (ROOT / "docs" / "connectors" / "README.md").read_text()
+
+
+def test_every_shared_setting_stands_in_the_docs() -> None:
+    text = (ROOT / "docs" / "connectors" / "README.md").read_text()
+    for name in set(RecordSettings.model_fields) - {"type", "enabled"}:
+        assert f"| `{name}` |" in text, name
+    for name in EXTRAS:
+        assert f"| `{name}` |" in text, name
 
 
 def test_every_field_of_a_conversation_stands_in_the_reference() -> None:

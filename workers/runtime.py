@@ -22,7 +22,7 @@ from connectors import registry
 from connectors.base import Connector
 from connectors.http import ATTEMPT_SECONDS
 from core.environment import Environment
-from core.errors import LostLease, StoreUnavailable
+from core.errors import ConfigError, LostLease, Problem, StoreUnavailable
 from core.settings import Settings
 from core.store import INBOX, Claim, Store, connect
 from core.store.store import BEAT_MS, How
@@ -61,6 +61,7 @@ class Runtime:
         self._in_flight: dict[str, tuple[Claim, float]] = {}
         self._give_back: list[Claim] = []
         self._unsure: list[tuple[str, str]] = []
+        self._gates_to_open = True
         self._watched = Watched(env, registry.settings_model, variables, self._adopt)
         self._config = self._built(self._watched.current())
 
@@ -69,8 +70,7 @@ class Runtime:
         return (INBOX, *self._config[1])
 
     def start(self) -> None:
-        """Open the gates of connectors that were put right while nobody ran, and start the pulse."""
-        self._open_gates(self._config[0])
+        """Start the pulse."""
         threading.Thread(target=self._pulse, name="pulse", daemon=True).start()
 
     def stop(self) -> None:
@@ -198,18 +198,26 @@ class Runtime:
                 self._give_back += give_back
                 self._unsure += unsure
         self._watched.current()
+        if self._gates_to_open:  # at the start too: something may have been put right while nobody ran
+            self._open_gates()
+            self._gates_to_open = False
         self.store.beat(self.name, self._watched.trouble)
 
     def _adopt(self, settings: Settings) -> None:
-        """Take a changed configuration; attempts in flight end under the old one."""
+        """Take a changed configuration; attempts in flight end under the old one. Raises ConfigError."""
         self._config = self._built(settings)
-        self._open_gates(settings)
+        self._gates_to_open = True
         log.info("configuration changed", source=settings.source, connectors=list(settings.enabled))
 
     def _built(self, settings: Settings) -> tuple[Settings, dict[str, Connector[Any]]]:
-        return settings, registry.build(settings, self.env.data_dir)
+        try:
+            return settings, registry.build(settings, self.env.data_dir)
+        except Exception as error:  # a third party's constructor fails as it likes
+            raise ConfigError(settings.source, [Problem("connectors", f"{type(error).__name__}: {error}")]) from error
 
-    def _open_gates(self, settings: Settings) -> None:
+    def _open_gates(self) -> None:
+        """Open those of connectors that paused themselves under other settings: what was wrong may be right now."""
+        settings = self._config[0]
         for name in settings.enabled:
             opened, knock = self.store.resume(name, changed_to=settings.fingerprints[name])
             if opened:

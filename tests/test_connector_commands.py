@@ -1,0 +1,83 @@
+"""`relay connectors …` and `relay preview`, on a real server and a vendor on loopback."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from app.cli import group
+from tests.fakes.base import Answer
+from tests.fakes.naive import NaiveVendor
+
+PAYLOAD = Path(__file__).parent / "payloads" / "hook-current.json"
+KEY = "key-0123456789"
+
+
+@pytest.fixture
+def vendor() -> Iterator[NaiveVendor]:
+    with NaiveVendor() as there:
+        yield there
+
+
+class Cli:
+    def __init__(self, folder: Path, url: str) -> None:
+        self.environment = {"RELAY_DATA_DIR": str(folder), "RELAY_CONFIG": str(folder / "relay.yaml"), "KEY": KEY}
+        desk = {"type": "tests.fakes.naive.Naive", "base_url": url, "key": "${KEY}", "allow_networks": ["127.0.0.0/8"]}
+        connectors = {"desk": desk, "archive": {"type": "archive", "enabled": False}}
+        (folder / "relay.yaml").write_text(json.dumps({"connectors": connectors}))
+
+    def run(self, *arguments: str, code: int = 0) -> str:
+        found = CliRunner().invoke(group, arguments, env=self.environment)
+        assert found.exit_code == code, (found.output, found.exception)
+        assert KEY not in found.output
+        return found.output
+
+
+@pytest.fixture
+def cli(tmp_path: Path, vendor: NaiveVendor) -> Cli:
+    return Cli(tmp_path, vendor.url)
+
+
+def test_list_shows_what_is_configured_and_what_there_is(cli: Cli) -> None:
+    said = cli.run("connectors", "list")
+    assert "desk: Naive (tests.fakes.naive.Naive)\n" in said
+    assert "archive: Archive (archive), off" in said
+    assert "zendesk" in said
+    assert json.loads(cli.run("connectors", "list", "--json"))[0]["label"] == "Naive"
+
+
+def test_check_tells_right_from_wrong_and_exits_accordingly(cli: Cli, vendor: NaiveVendor) -> None:
+    assert cli.run("connectors", "check", "desk") == "desk: ✓ works\n"
+    vendor.instead = [Answer(401, {"message": f"bad key {KEY}"})]
+    said = cli.run("connectors", "check", code=1)
+    assert "desk: ✗ HTTP 401 Unauthorized" in said
+    assert "look at the credentials" in said
+    vendor.instead = [Answer(401, {"message": "no"})]
+    assert json.loads(cli.run("connectors", "check", "--json", code=1))["desk"][0]["right"] is False
+    assert cli.run("connectors", "check", "archive") == "archive: nothing to check\n"
+
+
+def test_preview_prints_the_requests_and_sends_none(cli: Cli, vendor: NaiveVendor) -> None:
+    said = cli.run("preview", str(PAYLOAD), "--connector", "desk")
+    assert f"POST {vendor.url}/people" in said
+    assert "Authorization: Bearer **********" in said
+    assert "Dusan Kmet" in said
+    assert vendor.requests == []
+    found = json.loads(cli.run("preview", str(PAYLOAD), "--connector", "desk", "--json"))
+    assert [one["request"].split()[0] for one in found] == ["POST", "POST"]
+
+
+def test_preview_of_what_is_no_conversation_says_so(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "x"
+    file.write_text("{}")
+    found = CliRunner().invoke(group, ["preview", str(file), "--connector", "desk"], env=cli.environment)
+    assert found.exit_code == 1
+    assert "no conversation" in found.output
+
+
+def test_setup_asks_first(cli: Cli) -> None:
+    assert cli.run("connectors", "setup", "desk") == "desk: nothing to set up\n"

@@ -1,0 +1,183 @@
+"""From a conversation to the words of a record: whole, harmless, within the vendor's limits."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from connectors.mapping import Mapping, RecordSettings, valid_email
+from connectors.transcript import plain
+from connectors.words import WORDS
+from core.conversation import Conversation, Message, Visitor
+from core.errors import RecordRefused, Skipped
+from core.smartsupp import parse_conversation
+from tests.contract import HOSTILE, SAMPLE
+
+CHAT = parse_conversation(json.dumps(SAMPLE).encode())
+
+
+def mapping(conversation: Conversation = CHAT, **more: Any) -> Mapping:
+    return Mapping(RecordSettings(type="x", **more), conversation)
+
+
+def read(parts: list[str]) -> str:
+    """What a person reads in HTML, without white space."""
+    return "".join(html.unescape(re.sub(r"<[^>]*>", "", "".join(parts))).split())
+
+
+def test_the_defaults_read_well() -> None:
+    made = mapping()
+    assert made.subject(255) == "Chat: Dusan Kmet"
+    assert made.tags() == ["smartsupp", "smartsupp-chat"]
+    assert made.person is not None
+    assert (made.person.name, made.person.email) == ("Dusan Kmet", "dusan@domain.com")
+    (body,) = made.bodies(65_536)
+    assert "<p>15:34:13 <b>John Doe</b>: Hi, how can i help you ?</p>" in body
+    assert "<b>Note</b>: VIP customer" in body
+
+
+@pytest.mark.parametrize(
+    ("language", "subject", "line"),
+    [
+        ("cs", "Zmeškaný chat: Dusan Kmet", "John Doe se připojil(a)"),
+        ("sk", "Zmeškaný chat: Dusan Kmet", "John Doe sa pripojil(a)"),
+        ("de", "Verpasster Chat: Dusan Kmet", "John Doe ist beigetreten"),
+        ("en", "Missed chat: Dusan Kmet", "John Doe joined"),
+    ],
+)
+def test_it_speaks_the_shops_language(language: str, subject: str, line: str) -> None:
+    made = mapping(CHAT.model_copy(update={"is_missed": True}), language=language, time_zone="Europe/Prague")
+    assert made.subject(255) == subject
+    assert line in made.bodies(65_536)[0]
+    assert "16:34:13 <b>John Doe</b>" in made.bodies(65_536)[0]
+
+
+def test_every_language_has_every_word() -> None:
+    assert {frozenset(words) for words in WORDS.values()} == {frozenset(WORDS["en"])}
+    for words in WORDS.values():
+        for word, text in words.items():
+            assert re.findall(r"{\w+}", text) == re.findall(r"{\w+}", WORDS["en"][word])
+
+
+def test_templates_word_subject_tags_fields_and_body() -> None:
+    made = mapping(
+        subject="{{ title }} {{ conversation.id }}",
+        tags=["vip {{ visitor.country_code }}", "{{ visitor.group }}", "smartsupp", "SMARTSUPP"],
+        fields={"cf_plan": "{{ visitor.variables.chatPackage.value }}"},
+        body="<h1>{{ visitor.note }}</h1>{{ transcript }}<hr>",
+    )
+    assert made.subject(255) == "Chat 55039"
+    assert made.tags() == ["vip-cz", "smartsupp"]
+    assert made.fields() == {"cf_plan": "pro"}
+    (body,) = made.bodies(65_536)
+    assert body.startswith("<h1>VIP customer</h1><p>")
+    assert body.endswith("</p><hr>")
+
+
+def test_what_a_visitor_wrote_is_escaped_wherever_it_goes() -> None:
+    visitor = Visitor(name="<b>Ann</b> {{7*7}}", note="<script>alert(1)</script>")
+    made = mapping(Conversation(account="1", id="2", visitor=visitor), body="<p>{{ visitor.note }}</p>{{ transcript }}")
+    (body,) = made.bodies(10_000)
+    assert "<script" not in body
+    assert "<b>Ann" not in body
+    assert "{{" not in body
+    assert made.subject(255) == "Chat: <b>Ann</b> {{7*7}}"
+
+
+@pytest.mark.parametrize("name", sorted(HOSTILE))
+@pytest.mark.parametrize("limit", [3_000, 65_536])
+def test_a_hostile_chat_is_spread_over_parts_and_complete(name: str, limit: int) -> None:
+    conversation = parse_conversation(json.dumps(HOSTILE[name]).encode())
+    parts = mapping(conversation).bodies(limit)
+    assert all(len(part) <= limit for part in parts)
+    whole = re.sub(r"Part\d+of\d+", "", read(parts))
+    for message in conversation.messages:
+        if message.type != "system":
+            text = "".join(plain(message.content).split())
+            assert text in whole or (len(text) > 500 and text[:200] in whole)
+    if len(parts) > 1:
+        assert f"Part 1 of {len(parts)}" in parts[0]
+
+
+@given(st.lists(st.text(st.characters(codec="utf-8"), max_size=4000), max_size=12), st.integers(2_500, 9_000))
+@settings(max_examples=150, deadline=None)
+def test_any_chat_fits_any_limit_and_nothing_is_cut(texts: list[str], limit: int) -> None:
+    messages = tuple(Message(type="visitor", name="Ann", content=text) for text in texts)
+    conversation = Conversation(account="1", id="2", messages=messages)
+    for size in (len, lambda text: len(text.encode())):
+        parts = mapping(conversation).bodies(limit, size)
+        assert all(size(part) <= limit for part in parts)
+        whole = re.sub(r"Part\d+of\d+", "", read(parts))
+        position = 0
+        for text in texts:
+            for word in "".join(plain(line) for line in text.splitlines()).split():
+                found = "".join(word.split())
+                position = whole.find(found, position) if len(found) < 300 else position
+                assert position >= 0
+
+
+def test_a_subject_is_one_line_and_says_that_it_was_shortened() -> None:
+    made = mapping(subject="{{ visitor.name }}\n{{ visitor.name }}" + "x" * 300)
+    assert made.subject(40) == ("Dusan Kmet Dusan Kmet" + "x" * 18) + "…"
+    assert mapping(subject="{{ visitor.group }}").subject(40) == "Chat"
+
+
+@pytest.mark.parametrize(
+    ("typed", "email"),
+    [
+        ("dusan@domain.com", "dusan@domain.com"),
+        (" Ann@Example.COM ", "Ann@example.com"),
+        ("žofie@příklad.cz", "žofie@příklad.cz"),
+        ("", ""),
+        ("no", ""),
+        ("a@b", ""),
+        ("a@b.cz, c@d.cz", ""),
+        ('"<script>"@x.cz', ""),
+        ("a\n@b.cz", ""),
+    ],
+)
+def test_an_e_mail_is_one_that_a_mail_server_would_take(typed: str, email: str) -> None:
+    assert valid_email(typed) == email
+
+
+def test_without_an_e_mail_the_admin_has_chosen() -> None:
+    nobody = CHAT.model_copy(update={"visitor": Visitor(id="7", name="Ann", email="?")})
+    assert mapping(nobody).person is None
+    placeholder = mapping(nobody, without_email="placeholder").person
+    assert placeholder is not None
+    assert (placeholder.name, placeholder.email) == ("Ann", "visitor-7@smartsupp.invalid")
+    with pytest.raises(Skipped, match="no e-mail"):
+        _ = mapping(nobody, without_email="skip").person
+
+
+def test_a_template_that_fails_on_a_chat_refuses_it_with_the_reason() -> None:
+    with pytest.raises(RecordRefused, match="cannot be worked out"):
+        mapping(subject="{{ conversation.rating + visitor.name }}").subject(255)
+
+
+def test_a_body_that_is_too_long_by_itself_says_so() -> None:
+    with pytest.raises(RecordRefused, match="without its transcript"):
+        mapping(body="x" * 5_000 + "{{ transcript }}").bodies(4_000)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "said"),
+    [
+        ("time_zone", "Europe/Prag", "is not a time zone"),
+        ("time_zone", "../../etc/passwd", "is not a time zone"),
+        ("subject", "{{ visitor.nam }}", "did you mean 'name'"),
+        ("tags", ["{{ kin }}"], "did you mean 'kind'"),
+        ("body", "{{ transcrip }}", "did you mean 'transcript'"),
+        ("language", "fr", "'en', 'cs', 'sk' or 'de'"),
+    ],
+)
+def test_wrong_settings_say_what_to_type(setting: str, value: Any, said: str) -> None:
+    with pytest.raises(ValidationError, match=re.escape(said)):
+        RecordSettings(type="x", **{setting: value})
