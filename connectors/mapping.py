@@ -16,7 +16,7 @@ from markupsafe import Markup
 from pydantic import Field, field_validator
 
 from connectors.base import HttpSettings
-from connectors.transcript import Voice, as_html, kind, packed, single_line
+from connectors.transcript import Voice, as_html, kind, packed, shortened, single_line
 from connectors.words import Language
 from core.conversation import Conversation
 from core.errors import RecordRefused, Skipped
@@ -62,7 +62,7 @@ class RecordSettings(HttpSettings):
 
 @dataclass(frozen=True)
 class Person:
-    """Who wrote. `name` is never empty."""
+    """Who wrote. `name` is never empty, and at most 100 characters; the transcript has all of it."""
 
     name: str
     email: str
@@ -92,7 +92,7 @@ class Mapping:
             if self._settings.without_email == "nobody":
                 return None
             email = self._said(self._settings.placeholder_email)
-        return Person(name or email.partition("@")[0], email)
+        return Person(shortened(name or email.partition("@")[0]), email)
 
     @property
     def name(self) -> str:
@@ -103,7 +103,7 @@ class Mapping:
     def subject(self, longest: int) -> str:
         """On one line, at most `longest` characters."""
         text = self._said(self._settings.subject) or self.voice.say(kind(self._conversation))
-        return text if len(text) <= longest else text[: longest - 1] + "…"
+        return shortened(text, longest)
 
     def tags(self, joiner: str = "-") -> list[str]:
         """Small letters, without spaces, each once."""

@@ -19,6 +19,9 @@ from core.conversation import Conversation, Message
 #: Control characters, and the marks that turn the direction of the text around them; line breaks and tabs stay.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
+#: Characters of a name or a label in front of a text.
+NAME = 100
+
 _RATINGS = {5: "good", 3: "normal", 1: "bad"}
 
 
@@ -83,15 +86,13 @@ def as_text(conversation: Conversation, voice: Voice | None = None) -> str:
 
 def as_html(conversation: Conversation, voice: Voice, longest: int) -> list[Markup]:
     """The same as blocks of simple HTML, each at most `longest` characters (at least 1,000) and whole in itself."""
-    facts = [Markup("<b>{}</b>: {}").format(label, _html(value)) for label, value in _head(conversation, voice)]
+    facts = [line for label, value in _head(conversation, voice) for line in _fact(label, value, longest // 2)]
     blocks = list(_paragraphs(facts, longest))
     for line in _lines(conversation, voice):
-        who = Markup("<b>{}</b>").format(_html(line.who)) if line.who is not None else Markup("—")
-        opening = Markup("{} {}").format(line.clock, who)[: longest // 2]
+        who = Markup("—") if line.who is None else Markup("<b>{}</b>:").format(_html(shortened(line.who)))
+        opening = Markup("{} {}").format(line.clock, who)
         pieces = [_html(piece) for text in line.what for piece in _pieces(text, longest // 2)]
-        blocks += _paragraphs(
-            [Markup("{}: {}").format(opening, pieces[0]) if pieces else opening, *pieces[1:]], longest
-        )
+        blocks += _paragraphs([Markup("{} {}").format(opening, pieces[0]) if pieces else opening, *pieces[1:]], longest)
     return blocks
 
 
@@ -106,6 +107,21 @@ def packed(blocks: Sequence[Markup], room: Callable[[int], int], size: Callable[
         parts[-1].append(block)
         used += size(block)
     return [Markup().join(part) for part in parts]
+
+
+def _fact(label: str, value: str, longest: int) -> Iterator[Markup]:
+    """A line of the head, or several of at most `longest` characters: a variable may have a long label, too."""
+    if len(label) > NAME:
+        yield from (_html(piece) for piece in _pieces(f"{label}: {value}", longest))
+        return
+    first, *more = _pieces(value, longest)
+    yield Markup("<b>{}</b>: {}").format(_html(label), _html(first))
+    yield from map(_html, more)
+
+
+def shortened(text: str, longest: int = NAME) -> str:
+    """A name or a title in front of a text, which has all of it."""
+    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def _paragraphs(lines: Sequence[Markup], longest: int) -> Iterator[Markup]:

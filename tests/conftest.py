@@ -12,7 +12,6 @@ from tests.support.destination import Destination
 from tests.support.server import Server
 from tests.support.stack import Stack, stack
 
-
 # The live suites need real systems, which `make test-live` installs first; they run when they are named.
 collect_ignore = [] if any("live" in argument for argument in sys.argv) else ["live"]
 

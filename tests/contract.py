@@ -70,6 +70,8 @@ HOSTILE: dict[str, dict[str, Any]] = {
     "quotes": chat("""it's "quoted" `here` \\ and \\n there""", name="""O'Brien "Ann" <x@y>"""),
     "control characters": chat("a\x00b\x1bc\x07d\u202ee", name="A\x00nn"),
     "only spaces": chat(" ", "\n\n", name="   "),
+    "100 kB in the name": chat("short", name="Ann " * 25_000),
+    "100 kB in a variable": chat("short", variables={"x" * 50_000: "y" * 50_000}),
 }
 
 
@@ -125,8 +127,9 @@ class Contract:
         return "".join(plain(text).split())
 
     def arrived(self, vendor: Fake) -> str:
-        """All that arrived, as a person would read it."""
-        return self.spread(html.unescape(re.sub(r"<[^>]*>", "", " ".join(vendor.texts()))))
+        """All that arrived, as a person would read it; a message may go on in the next part."""
+        whole = re.sub(r"<p><i>Part \d+ of \d+</i></p>", "", " ".join(vendor.texts()))
+        return self.spread(html.unescape(re.sub(r"<[^>]*>", "", whole)))
 
     # --- one person, one record --------------------------------------------------
 

@@ -19,6 +19,7 @@ from core.conversation import Conversation, Visitor
 from core.environment import environment
 from core.language import EXTRAS
 from core.settings import Settings, load
+from tests.support import requests_table
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -139,3 +140,8 @@ def test_no_module_has_two_jobs() -> None:
         for file in (ROOT / folder).rglob("*.py"):
             assert len(file.read_text().splitlines()) <= 350, file
             assert file.stem not in ("utils", "helpers"), file
+
+
+def test_the_page_of_requests_is_what_the_connectors_send() -> None:
+    assert requests_table.PAGE.read_text() == requests_table.page()
+    assert {file.stem for file in (ROOT / "tests" / "golden").glob("*.json")} == set(requests_table.TITLES)

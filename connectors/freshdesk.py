@@ -1,0 +1,300 @@
+"""Freshdesk: a contact, a ticket that says little, and the transcript in private notes on it.
+
+The requester reads a ticket's description in the portal and may be mailed it, while a transcript has what is for agents
+only. Private notes are not visible to customers: https://developers.freshdesk.com/api/#conversations
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator
+from collections.abc import Mapping as Table
+from contextlib import suppress
+from functools import partial
+from itertools import count
+from typing import Any, ClassVar, Self, TypeVar
+
+from markupsafe import Markup, escape
+from pydantic import AnyHttpUrl, Field, SecretStr, model_validator
+from requests import Response
+
+from connectors.base import Change, Finding, HttpConnector, Receipt, Step
+from connectors.http import Judge, Verdict, refusal
+from connectors.mapping import Mapping, Person, RecordSettings
+from core.conversation import Conversation
+from core.delivery import Reference
+from core.errors import ConnectorRefused, DeliveryError, RecordRefused, RetryLater
+
+T = TypeVar("T")
+
+LINE = 255  # characters of a subject, and of a name
+TAG = 32
+#: UTF-8 bytes of a note, without the line that marks it. Freshdesk documents no limit; this stays below 64 KB.
+NOTE = 60_000
+PAGE = 100  # at most: https://developers.freshdesk.com/api/#pagination
+LONG_AGO = "2010-01-01T00:00:00Z"  # a list of tickets goes back 30 days unless it is told otherwise
+#: Fields of the ticket form whose value is from a setting, and which.
+CHOSEN = {name: name for name in ("status", "priority", "source", "ticket_type")}
+CHOSEN |= {"group": "group_id", "product": "product_id"}
+#: What a 400 can complain of that differs from record to record, besides the custom fields.
+OF_RECORD = {"name", "email", "requester_id", "unique_external_id", "subject", "description", "body", "tags"}
+
+#: From a template's text to what a type of custom field takes. Text that does not fit goes as it is, and is refused.
+VALUES: Table[str, Callable[[str], Any]] = {
+    "custom_number": lambda text: int(text) if re.fullmatch(r"-?\d{1,18}", text, re.ASCII) else text,
+    "custom_decimal": lambda text: float(text) if re.fullmatch(r"-?\d{1,15}(\.\d+)?", text, re.ASCII) else text,
+    "custom_checkbox": lambda text: {"true": True, "false": False}.get(text.lower(), text),
+}
+
+
+class FreshdeskSettings(RecordSettings):
+    """Settings of `type: freshdesk`."""
+
+    domain: str = Field(default="", description="What stands before .freshdesk.com.")
+    base_url: AnyHttpUrl | None = Field(default=None, description="The whole address, instead of domain.")
+    api_key: SecretStr = Field(description="Of the agent who makes the tickets, from the profile settings.")
+    status: int = Field(default=2, ge=2, description="2 open, 3 pending, 4 resolved, 5 closed, or one of your own.")
+    priority: int = Field(default=1, ge=1, le=4, description="1 low, 2 medium, 3 high, 4 urgent.")
+    source: int = Field(default=7, ge=1, description="7 is chat.")
+    group_id: int | None = Field(default=None, description="The group that gets the tickets.")
+    product_id: int | None = Field(default=None, description="The product that the tickets are about.")
+    ticket_type: str | None = Field(default=None, description="The ticket's type, such as Question.")
+    key_field: str = Field(default="", description="A custom text field that marks the ticket, instead of a tag.")
+
+    @model_validator(mode="after")
+    def _one_address(self) -> Self:
+        if bool(self.domain) == bool(self.base_url):
+            raise ValueError("expected one of domain and base_url; write, for one, domain: shop")
+        if self.domain and not re.fullmatch(r"[A-Za-z0-9-]+", self.domain):
+            raise ValueError("domain: expected what stands before .freshdesk.com, such as shop")
+        return self
+
+
+class Freshdesk(HttpConnector[FreshdeskSettings]):
+    label = "Freshdesk"
+    # "Inconsistent/Conflicting State": somebody is at the same contact or ticket in this moment.
+    statuses: ClassVar[Table[int, Verdict]] = {409: RetryLater}
+
+    def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
+        words = Mapping(self.settings, conversation)
+        number = receipt.revision.number
+        before = step.knows("ticket")
+        # Kept as it was first: a later revision may bring an e-mail, but the ticket is looked for under its requester.
+        requester = step("requester", lambda: self._requester(words, conversation))
+        create = partial(self._create, words, conversation, requester)
+        ticket = step.once("ticket", create, find=partial(self._find, words.key, requester))
+        revised = any(step.knows(f"note {earlier}.1") for earlier in range(1, number))
+        for index, part in enumerate(words.bodies(NOTE, lambda text: len(text.encode()), revised=revised), 1):
+            mark = f"[{words.key} {number}.{index}]"
+            add = partial(self._add_note, ticket, part, mark)
+            step.once(f"note {number}.{index}", add, find=partial(self._find_note, ticket, mark))
+        if before and number > 1 and self.settings.fields:
+            step(f"fields {number}", lambda: self._update(ticket, words))
+        return Reference(str(ticket), f"{self._base}/a/tickets/{ticket}")
+
+    def check(self) -> Iterator[Finding]:
+        # https://developers.freshdesk.com/api/#me
+        me = self._object("GET", "agents/me")
+        yield Finding(True, f"the key is that of {(me.get('contact') or {}).get('email', 'an agent')}")
+        remedy = "give the agent global access: a ticket that it cannot see might be made again"
+        yield _finding(me.get("ticket_scope") == 1, "the agent sees all tickets", "the agent sees some tickets", remedy)
+        fields = self._ticket_fields()
+        settings = self.settings.model_dump(include=set(CHOSEN.values()), exclude_none=True)
+        chosen = {name: str(settings[setting]) for name, setting in CHOSEN.items() if setting in settings}
+        for name, value in chosen.items():
+            offered = _offered(fields.get(name, {}).get("choices"))
+            remedy = f"there are {', '.join(f'{one} ({label})' for one, label in offered.items()) or 'none'}"
+            right = f"{CHOSEN[name]}: {value} is {offered.get(value)}"
+            yield _finding(value in offered, right, f"{CHOSEN[name]}: there is no {value}", remedy)
+        custom = [*self.settings.fields, *filter(None, [self.settings.key_field])]
+        known = [name for name, field in fields.items() if not field.get("default")]
+        remedy = f"there are {', '.join(known) or 'none'}; make one in Admin › Ticket Fields"
+        for name in custom:
+            yield _finding(name in known, f"there is a field {name}", f"there is no custom field {name}", remedy)
+        remedy = "name it in the config, or let agents leave it empty in Admin › Ticket Fields"
+        filled = {"requester", "subject", "description", *custom, *chosen}
+        for name, field in fields.items():
+            if field.get("required_for_agents") and name not in filled:
+                yield Finding(False, f"agents have to fill in {name}, and nothing here does", remedy)
+
+    def setup(self) -> Iterator[Change]:
+        name = self.settings.key_field
+        if name.startswith("cf_") and name not in self._ticket_fields():
+            # Freshdesk makes the name from the label: "Issue Type" becomes cf_issue_type.
+            label = name.removeprefix("cf_").replace("_", " ").capitalize()
+            hidden = {"displayed_to_customers": False, "customers_can_edit": False}
+            field = {"label": label, "label_for_customers": label, "type": "custom_text", **hidden}
+            # https://developers.freshdesk.com/api/#create_ticket_field
+            make = partial(self._call, "POST", "admin/ticket_fields", json=field)
+            yield Change(f"create the ticket field {name}, for text, hidden from customers", make)
+
+    def judge(self, answer: Response) -> DeliveryError | None:
+        if answer.status_code == 400 and any(self._of_settings(error) for error in _errors(answer)):
+            return refusal(answer, {400: ConnectorRefused})
+        return super().judge(answer)
+
+    def _of_settings(self, error: Table[str, Any]) -> bool:
+        """Whether Freshdesk would say so to every record: an unknown field, or a value that is from the settings."""
+        name = str(error.get("field") or "").rpartition(".")[2]
+        of_record = name in OF_RECORD or name in self.settings.fields
+        return error.get("code") == "invalid_field" or (bool(name) and not of_record)
+
+    def imagine(self, method: str, path: str, body: Any) -> Any:
+        return [] if method == "GET" else {"id": 1}
+
+    def _requester(self, words: Mapping, conversation: Conversation) -> dict[str, Any]:
+        """A ticket needs one. Without an e-mail it is a contact with an id of ours, made along with the ticket."""
+        if words.person is not None:
+            return {"requester_id": self._contact(words.person)}
+        visitor = conversation.visitor.id
+        ours = f"smartsupp:{conversation.account}:visitor:{visitor}" if visitor else words.key
+        return {"unique_external_id": ours, "name": words.name[:LINE]}
+
+    def _contact(self, person: Person) -> int:
+        # https://developers.freshdesk.com/api/#list_all_contacts
+        found = self._list("contacts", email=person.email)
+        if not found:
+            # https://developers.freshdesk.com/api/#create_contact
+            contact = {"name": person.name[:LINE], "email": person.email}
+            made = self._object("POST", "contacts", json=contact, judge=self._made_or_taken)
+            # Taken: somebody made it just now, or it is an agent's, whom the list of contacts does not have.
+            owners = [(error.get("additional_info") or {}).get("user_id") for error in made.get("errors") or []]
+            found = [{"id": owner} for owner in (made.get("id"), *owners) if owner]
+            found = found or self._list("contacts", email=person.email)
+        if not found:
+            raise RecordRefused(f"Freshdesk says that {person.email} is taken, but shows no contact that has it")
+        return _id(found[0])
+
+    def _made_or_taken(self, answer: Response) -> DeliveryError | None:
+        return None if answer.status_code == 409 else self.judge(answer)
+
+    def _create(self, words: Mapping, conversation: Conversation, requester: Table[str, Any]) -> int:
+        own = self.settings
+        tags = [tag.replace(",", " ")[:TAG].strip() for tag in words.tags()]
+        ticket = {
+            **requester,
+            "subject": words.subject(LINE),
+            "description": _description(words, conversation),
+            **own.model_dump(include={"status", "priority", "source", "group_id", "product_id"}),
+            "tags": list(dict.fromkeys(filter(None, tags if own.key_field else [*tags, _key_tag(words.key)]))),
+            "custom_fields": self._custom(words) | ({own.key_field: words.key} if own.key_field else {}),
+            "type": own.ticket_type,
+        }
+        # https://developers.freshdesk.com/api/#create_ticket
+        sent = {name: value for name, value in ticket.items() if value not in (None, {}, [])}
+        return _id(self._object("POST", "tickets", json=sent))
+
+    def _find(self, key: str, requester: Table[str, Any]) -> int | None:
+        """The requester's ticket that is marked. A list, because the search index lags by minutes."""
+        mine = {name: value for name, value in requester.items() if name != "name"}
+        # https://developers.freshdesk.com/api/#list_all_tickets
+        for ticket in self._all("tickets", **mine, updated_since=LONG_AGO):
+            tagged = _key_tag(key).lower() in [str(tag).lower() for tag in ticket.get("tags") or []]
+            if tagged or (ticket.get("custom_fields") or {}).get(self.settings.key_field) == key:
+                return _id(ticket)
+        return None
+
+    def _update(self, ticket: int, words: Mapping) -> bool:
+        if custom := self._custom(words):
+            # https://developers.freshdesk.com/api/#update_ticket
+            self._object("PUT", f"tickets/{ticket}", json={"custom_fields": custom}, judge=self._or_gone)
+        return True
+
+    def _custom(self, words: Mapping) -> dict[str, Any]:
+        said = {name: text for name, text in words.fields().items() if text}
+        fields = self._ticket_fields() if said else {}
+        return {name: VALUES.get(fields.get(name, {}).get("type", ""), str)(text) for name, text in said.items()}
+
+    def _add_note(self, ticket: int, part: str, mark: str) -> int:
+        note = {"body": f"{part}<p>{escape(mark)}</p>", "private": True}
+        # https://developers.freshdesk.com/api/#add_note_to_a_ticket
+        return _id(self._object("POST", f"tickets/{ticket}/notes", json=note, judge=self._or_gone))
+
+    def _find_note(self, ticket: int, mark: str) -> int | None:
+        # https://developers.freshdesk.com/api/#list_all_ticket_notes
+        for note in self._all(f"tickets/{ticket}/conversations", judge=self._or_gone):
+            # At the end, where no visitor can put such a line.
+            if str(note.get("body_text") or "").rstrip().endswith(mark):
+                return _id(note)
+        return None
+
+    def _or_gone(self, answer: Response) -> DeliveryError | None:
+        """For requests about a ticket that was there: 404, or 405 when it is deleted or marked as spam."""
+        if answer.status_code in (404, 405):
+            return RecordRefused("the ticket is gone at Freshdesk: deleted, spam, archived", status=answer.status_code)
+        # What a ticket in the state of this one wants filled in says nothing about other records.
+        return super().judge(answer)
+
+    def _ticket_fields(self) -> dict[str, Any]:
+        """Every field of the ticket form by its name, those inside dependent fields too."""
+        # https://developers.freshdesk.com/api/#list_all_ticket_fields
+        fields = self._list("ticket_fields")
+        return {one["name"]: one for field in fields for one in (field, *(field.get("nested_ticket_fields") or []))}
+
+    @property
+    def _base(self) -> str:
+        return str(self.settings.base_url or f"https://{self.settings.domain}.freshdesk.com").rstrip("/")
+
+    def _all(self, path: str, judge: Judge | None = None, **filters: Any) -> Iterator[Any]:
+        for page in count(1):
+            found = self._list(path, judge=judge, **filters, per_page=PAGE, page=page)
+            yield from found
+            if len(found) < PAGE:
+                return
+
+    def _list(self, path: str, judge: Judge | None = None, **filters: Any) -> list[Any]:
+        return _of(list, self._call("GET", path, params=filters, judge=judge))
+
+    def _object(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        return _of(dict, self._call(method, path, **options))
+
+    def _call(self, method: str, path: str, **options: Any) -> Any:
+        # https://developers.freshdesk.com/api/#authentication
+        key = self.settings.api_key.get_secret_value()
+        return self.http.json(method, f"{self._base}/api/v2/{path}", auth=(key, "X"), **options)
+
+
+def _description(words: Mapping, conversation: Conversation) -> str:
+    """Which conversation it was, and when: Freshdesk lets nobody set the time of a ticket."""
+    said = {"conversation": conversation.id}
+    said |= {"began": words.voice.moment(conversation.begin_at), "ended": words.voice.moment(conversation.end_at)}
+    lines = [Markup("{}: {}").format(words.voice.say(word), fact) for word, fact in said.items() if fact]
+    return Markup("<p>{}</p>").format(Markup("<br>").join(lines))
+
+
+def _key_tag(key: str) -> str:
+    """The key as a tag, shortened where it is too long for one."""
+    fits = re.fullmatch(r"[\w:.-]+", key, re.ASCII) and len(key) <= TAG
+    return key if fits else "smartsupp:" + hashlib.sha256(key.encode()).hexdigest()[: TAG - 10]
+
+
+def _offered(choices: Any) -> dict[str, str]:
+    """What a field offers, with labels. Of status, ids to labels came; of the type, a list; else labels to ids."""
+    if isinstance(choices, dict):
+        pairs = ((key, value[0]) if isinstance(value, list) else (value, key) for key, value in choices.items())
+        return {str(value): str(label) for value, label in pairs}
+    return {str(value): str(value) for value in choices or []}
+
+
+def _finding(right: bool, good: str, bad: str, remedy: str) -> Finding:
+    return Finding(True, good) if right else Finding(False, bad, remedy)
+
+
+def _errors(answer: Response) -> list[Any]:
+    """https://developers.freshdesk.com/api/#error"""
+    with suppress(ValueError):
+        said = answer.json()
+        found = said.get("errors") if isinstance(said, dict) else []
+        return [error for error in found or [] if isinstance(error, dict)]
+    return []
+
+
+def _of(kind: type[T], found: Any) -> T:
+    if not isinstance(found, kind):
+        raise RetryLater(f"expected a JSON {kind.__name__}, got {str(found)[:80]!r}")
+    return found
+
+
+def _id(made: Any) -> int:
+    return _of(int, _of(dict, made).get("id"))

@@ -1,0 +1,150 @@
+"""How HubSpot is asked, and what its answers mean.
+
+https://developers.hubspot.com/docs/api-reference/error-handling
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Annotated, Any, ClassVar
+
+from pydantic import AnyHttpUrl, Field, SecretStr
+from requests import Response
+
+from connectors.base import HttpConnector
+from connectors.http import QUOTE, Judge, Verdict
+from connectors.mapping import RecordSettings
+from connectors.transcript import single_line
+from core.errors import ConnectorRefused, DeliveryError, RecordRefused, RetryLater
+from core.settings import Template
+
+OBJECTS = "/crm/objects/2026-09"
+
+#: Seconds until a 429 ends. A day ends at midnight where the account is, and only asking tells.
+#: https://developers.hubspot.com/docs/developer-tooling/platform/usage-guidelines
+WAITS = {"SECONDLY": 1.0, "TEN_SECONDLY_ROLLING": 10.0, "DAILY": 3600.0}
+#: What an error inside a 207 means; any other is the record's.
+CATEGORIES: Mapping[str, Verdict] = {"RATE_LIMITS": RetryLater, "MISSING_SCOPES": ConnectorRefused}
+#: These faults of any property, and any fault of these properties, come from the settings and not from the chat.
+SETTINGS_CODES = {"PROPERTY_DOESNT_EXIST", "READ_ONLY_VALUE"}
+SETTINGS_PROPERTIES = {"hs_pipeline", "hs_pipeline_stage", "hubspot_owner_id"}
+NOT_UNIQUE = "Unable to perform update/upsert by non-unique"
+
+Id = Annotated[str, Field(min_length=1, coerce_numbers_to_str=True)]
+
+
+class HubSpotSettings(RecordSettings):
+    """Settings of `type: hubspot`."""
+
+    token: SecretStr = Field(description="A service key, or the access token of a private app.")
+    base_url: AnyHttpUrl = Field(default=AnyHttpUrl("https://api.hubapi.com"), description="Where the API is.")
+    portal_id: Id | None = Field(default=None, description="The account's number, for links; without it, it is asked.")
+    ticket: bool = Field(default=True, description="false: no ticket, only notes on the contact.")
+    pipeline: Id = Field(default="0", description="Id of the ticket's pipeline.")
+    stage: Id = Field(default="1", description="Id of the stage in it where new tickets begin.")
+    owner: Id | None = Field(default=None, description="Id of the owner of new tickets and notes.")
+    # Not .invalid: HubSpot has been seen to refuse addresses whose top-level domain does not exist.
+    placeholder_email: Template = Field(
+        default="visitor-{{ visitor.id or conversation.id }}@smartsupp.example.com", description="The made-up address."
+    )
+
+
+class HubSpotApi(HttpConnector[HubSpotSettings]):
+    """HubSpot's way of speaking, without what is said."""
+
+    # 477: the account is moving to another data centre. https://developers.hubspot.com/docs/api-reference/error-handling
+    statuses: ClassVar[Mapping[int, Verdict]] = {477: RetryLater}
+
+    def judge(self, answer: Response) -> DeliveryError | None:
+        said = as_json(answer)
+        if answer.status_code == 207:
+            # What a batch read does not find is an error of that input, and no failure.
+            wrong = [one for one in said.get("errors", ()) if one.get("category") != "OBJECT_NOT_FOUND"]
+            verdicts = [CATEGORIES.get(str(one.get("category")), RecordRefused) for one in wrong]
+            return verdicts[0](said_in(wrong[0]), status=207) if wrong else None
+        error = super().judge(answer)
+        ours = any(code in SETTINGS_CODES or name in SETTINGS_PROPERTIES for code, name in faults(said))
+        if isinstance(error, RecordRefused) and (ours or str(said.get("message")).startswith(NOT_UNIQUE)):
+            return ConnectorRefused(f"{error} (try: relay connectors check {self.name})", status=error.status)
+        if isinstance(error, RetryLater) and error.retry_after is None:
+            error.retry_after = WAITS.get(str(said.get("policyName")))
+        return error
+
+    def _judge_known(self, answer: Response) -> DeliveryError | None:
+        """For what was made earlier: a 404 is no wrong address, but something that a person deleted there."""
+        if answer.status_code == 404:
+            return RecordRefused(f"what the relay made was deleted in HubSpot: {said_in(as_json(answer))}", status=404)
+        return self.judge(answer)
+
+    def _call(self, method: str, path: str, **options: Any) -> Response:
+        headers = {"Authorization": f"Bearer {self.settings.token.get_secret_value()}"}
+        return self.http.request(method, str(self.settings.base_url).rstrip("/") + path, headers=headers, **options)
+
+    def _get(self, path: str, *also: int) -> Response:
+        """The answer to a read; the statuses in `also` are answers too."""
+        return self._call("GET", path, judge=lambda one: None if one.status_code in also else self.judge(one))
+
+    def _put(self, method: str, path: str, properties: Mapping[str, str] | None = None) -> bool:
+        body = {"json": {"properties": properties}} if properties is not None else {}
+        self._call(method, f"{OBJECTS}/{path}", repeatable=True, judge=self._judge_known, **body)
+        return True
+
+    def _batch_read(self, kind: str, wanted: Mapping[str, Any]) -> list[dict[str, Any]]:
+        body = {**wanted, "propertiesWithHistory": []}
+        return results(self._call("POST", f"{OBJECTS}/{kind}/batch/read", repeatable=True, json=body))
+
+    def _upsert(self, kind: str, by: str, value: str, properties: Mapping[str, str], judge: Judge) -> Response:
+        # https://developers.hubspot.com/docs/api-reference/latest/crm/objects/contacts/batch/upsert-contacts
+        body = {"inputs": [{"idProperty": by, "id": value, "properties": properties}]}
+        return self._call("POST", f"{OBJECTS}/{kind}/batch/upsert", repeatable=True, judge=judge, json=body)
+
+
+def as_json(answer: Response) -> dict[str, Any]:
+    with suppress(ValueError):
+        if isinstance(found := answer.json(), dict):
+            return found
+    return {}
+
+
+def results(answer: Response) -> list[dict[str, Any]]:
+    found = as_json(answer).get("results")
+    if not isinstance(found, list):
+        raise RetryLater("HubSpot's answer has no results in it", status=answer.status_code)
+    return found
+
+
+def id_of(found: Mapping[str, Any]) -> str:
+    if not found.get("id"):
+        raise RetryLater("HubSpot's answer has no id in it")
+    return str(found["id"])
+
+
+def first(answer: Response) -> str:
+    return id_of(next(iter(results(answer)), {}))
+
+
+def existing(answer: Response) -> str | None:
+    """The id in a 409: "Contact already exists. Existing ID: 123"."""
+    found = re.search(r"Existing ID: (\d+)", str(as_json(answer).get("message"))) if answer.status_code == 409 else None
+    return found[1] if found else None
+
+
+def faults(said: Mapping[str, Any]) -> set[tuple[str, str]]:
+    """Code and property of each fault: from `errors`, or from the JSON that the message ends with. Never from words,
+    which may quote what a visitor wrote."""
+    faults = list(said.get("errors") or ())
+    with suppress(ValueError, TypeError):
+        faults += json.loads(str(said.get("message")).partition("Property values were not valid: ")[2])
+    found = set()
+    for one in filter(lambda one: isinstance(one, dict), faults):
+        context = one.get("context")
+        names = context.get("propertyName") if isinstance(context, dict) else None
+        found |= {(str(one.get("code") or one.get("error")), str(name)) for name in names or [one.get("name")]}
+    return found
+
+
+def said_in(said: Mapping[str, Any]) -> str:
+    return single_line(f"{said.get('category', '')} {said.get('message', '')}")[:QUOTE]

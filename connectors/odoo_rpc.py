@@ -1,0 +1,257 @@
+"""How Odoo is called: JSON-2 (19 and later) or JSON-RPC (14 to 18), and what its errors mean.
+
+Both run every call in a transaction of its own, which an error rolls back.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol
+
+from requests import Response
+
+from connectors.http import QUOTE, STATUS, Http, Judge, Verdict, refusal, retry_after
+from connectors.transcript import single_line
+from core.errors import ConnectorRefused, DeliveryError, RecordRefused, RetryLater
+
+#: Methods that change nothing, so that asking twice does no harm.
+READING = frozenset({"search_read", "fields_get", "context_get", "has_access", "check_access_rights"})
+
+#: What an exception's class means, whatever the status it comes with: JSON-RPC puts them all into a 200, and JSON-2
+#: answers 404 to a record that was deleted as to a model that does not exist.
+#: https://github.com/odoo/odoo/blob/19.0/odoo/exceptions.py
+VERDICTS: Mapping[str, Verdict] = {
+    "AccessDenied": ConnectorRefused,
+    "AccessError": ConnectorRefused,
+    "Forbidden": ConnectorRefused,
+    "MissingError": RecordRefused,
+    "NotFound": ConnectorRefused,
+    "RedirectWarning": RecordRefused,
+    "SessionExpiredException": ConnectorRefused,
+    "Unauthorized": ConnectorRefused,
+    "UserError": RecordRefused,
+    "ValidationError": RecordRefused,
+    "ValueError": RecordRefused,
+}
+#: The database had to give way to somebody else's transaction, after Odoo's own five tries.
+GAVE_WAY = frozenset(
+    {
+        "ConcurrencyError",
+        "DeadlockDetected",
+        "LockError",
+        "LockNotAvailable",
+        "SerializationFailure",
+        "TransactionRollbackError",
+    }
+)
+#: Errors that every record would meet: class, how the message begins, and what to do. Matched from its beginning,
+#: because further on a message may quote what a visitor wrote.
+SETTINGS: Sequence[tuple[str, re.Pattern[str], str]] = (
+    ("OperationalError", re.compile(r".*FATAL: +database .+ does not exist"), "correct 'database'"),
+    ("ValueError", re.compile(r"Invalid field"), "correct 'fields' or 'key_field'"),
+    ("UserError", re.compile(r"Object \S+ doesn't exist"), "install CRM or Helpdesk in Odoo, or correct 'record'"),
+    ("NotFound", re.compile(r"the model \S+ does not exist"), "install CRM or Helpdesk in Odoo, or correct 'record'"),
+    (
+        "UserError",
+        re.compile(r"Unable to (log|send) message, please configure the sender's email"),
+        "give the user of the API key an e-mail address in Odoo",
+    ),
+)
+
+
+class Rpc(Protocol):
+    """One way to call Odoo. Made for one attempt."""
+
+    def call(
+        self, model: str, method: str, *, ids: Sequence[int] = (), judge: Judge | None = None, **named: Any
+    ) -> Any:
+        """What the method returns: a list, an object, a number or a truth. Raises DeliveryError."""
+
+    def me(self) -> int | None:
+        """The id of the user that the key belongs to, where Odoo tells it. Proves the credentials."""
+
+    def may(self, model: str, operation: str) -> bool:
+        """Whether the user may create, read or write records of a model."""
+
+    def page(self, model: str, record: int) -> str:
+        """Where people see the record."""
+
+
+class Json2:
+    """https://www.odoo.com/documentation/19.0/developer/reference/external_api.html"""
+
+    def __init__(self, http: Http, base: str, database: str, key: str) -> None:
+        self._http = http
+        self._base = base
+        self._headers = {"Authorization": f"bearer {key}"} | ({"X-Odoo-Database": database} if database else {})
+
+    def call(
+        self, model: str, method: str, *, ids: Sequence[int] = (), judge: Judge | None = None, **named: Any
+    ) -> Any:
+        answer = self._http.json(
+            "POST",
+            f"{self._base}/json/2/{model}/{method}",
+            json={"ids": list(ids), **named} if ids else named,
+            headers=self._headers,
+            repeatable=method in READING,
+            judge=judge,
+        )
+        return _shaped(answer)
+
+    def me(self) -> int | None:
+        found = self.call("res.users", "context_get").get("uid")
+        return found if isinstance(found, int) else None
+
+    def may(self, model: str, operation: str) -> bool:
+        return bool(self.call(model, "has_access", operation=operation))
+
+    def page(self, model: str, record: int) -> str:
+        return f"{self._base}/odoo/{model}/{record}"
+
+
+class JsonRpc:
+    """https://www.odoo.com/documentation/18.0/developer/reference/external_api.html"""
+
+    def __init__(self, http: Http, base: str, database: str, login: str, key: str) -> None:
+        self._http = http
+        self._base = base
+        self._database = database
+        self._login = login
+        self._key = key
+
+    def call(
+        self, model: str, method: str, *, ids: Sequence[int] = (), judge: Judge | None = None, **named: Any
+    ) -> Any:
+        # Odoo looks at the first positional argument of `create` to tell one record from several.
+        positional = [named.pop("vals_list")] if method == "create" else [list(ids)] if ids else []
+        arguments = [self._database, self._user, self._key, model, method, positional, named]
+        return _shaped(self._ask("object", "execute_kw", arguments, method in READING, judge))
+
+    def me(self) -> int | None:
+        return self._user
+
+    def may(self, model: str, operation: str) -> bool:
+        return bool(self.call(model, "check_access_rights", operation=operation, raise_exception=False))
+
+    def page(self, model: str, record: int) -> str:
+        # The address of 14 to 17; 18 still understands it.
+        return f"{self._base}/web#id={record}&model={model}&view_type=form"
+
+    @cached_property
+    def _user(self) -> int:
+        found = self._ask("common", "authenticate", [self._database, self._login, self._key, {}], True, None)
+        if found is False:
+            raise ConnectorRefused("Odoo does not know this 'login' with this 'api_key' in this 'database'")
+        if not isinstance(found, int):
+            raise RetryLater(f"expected the number of a user from Odoo, got {type(found).__name__}")
+        return found
+
+    def _ask(self, service: str, method: str, arguments: list[Any], repeatable: bool, judge: Judge | None) -> Any:
+        answer = self._http.json(
+            "POST",
+            f"{self._base}/jsonrpc",
+            json={
+                "jsonrpc": "2.0",
+                "id": 1,
+                "method": "call",
+                "params": {"service": service, "method": method, "args": arguments},
+            },
+            repeatable=repeatable,
+            judge=judge,
+        )
+        if not isinstance(answer, dict) or "result" not in answer:
+            raise RetryLater("expected a JSON-RPC answer from Odoo")
+        return answer["result"]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """An exception of Odoo's: the last part of its class, and its words. Its traceback is left behind."""
+
+    name: str
+    message: str
+
+
+def meaning(answer: Response, verdicts: Mapping[str, Verdict] = VERDICTS) -> DeliveryError | None:
+    """The error that an exception in the answer means, or None when there is no exception in it."""
+    fault = _fault(answer)
+    if fault is None:
+        return None
+    code = answer.status_code
+    text = f"{fault.name or f'HTTP {code}'}: {fault.message}"
+    for name, pattern, remedy in SETTINGS:
+        if fault.name == name and pattern.match(fault.message):
+            return ConnectorRefused(f"{text} ({remedy})", status=code)
+    if fault.name == "MissingError":
+        text = f"the record is no longer in Odoo, somebody deleted or merged it; {text}"
+    verdict = verdicts.get(fault.name) or _by_status(answer)
+    if verdict is RetryLater or fault.name in GAVE_WAY:
+        untaken = fault.name in GAVE_WAY or code == 429
+        return RetryLater(text, status=code, retry_after=retry_after(answer.headers), untaken=untaken)
+    return verdict(text, status=code)
+
+
+def identity(answer: Any) -> int:
+    """The id of the one record that was made; some versions answer a list. Raises RetryLater."""
+    found = answer[0] if isinstance(answer, list) and answer else answer
+    if not isinstance(found, int) or isinstance(found, bool):
+        raise RetryLater(f"expected the id of a record from Odoo, got {type(found).__name__}")
+    return found
+
+
+def imagined(path: str, body: Any) -> Any:
+    """What an empty account would answer to a request."""
+    if not path.endswith("/jsonrpc"):
+        return _imagined(path.rpartition("/")[2], body)
+    params = body["params"]
+    if params["service"] == "common":
+        result: Any = 2
+    else:
+        method, positional, named = params["args"][4:]
+        result = _imagined(method, {"vals_list": positional[0]} if method == "create" else named)
+    return {"jsonrpc": "2.0", "id": 1, "result": result}
+
+
+def _imagined(method: str, named: Any) -> Any:
+    if method == "search_read":
+        return []
+    if method == "fields_get":
+        return {name: {"type": "char"} for name in named["allfields"]}
+    if method == "create":
+        return list(range(1, len(named["vals_list"]) + 1))
+    return True if method == "write" else [1]
+
+
+def _fault(answer: Response) -> Fault | None:
+    body: Any = None
+    with suppress(ValueError):
+        body = answer.json()
+    if not isinstance(body, dict):
+        return None
+    error = body.get("error")
+    if "jsonrpc" in body and isinstance(error, dict):
+        data = error.get("data")
+        return _named(
+            *((data.get("name"), data.get("message")) if isinstance(data, dict) else ("", error.get("message")))
+        )
+    failed = answer.status_code // 100 != 2
+    return _named(body.get("name"), body.get("message")) if failed and {"name", "debug"} & body.keys() else None
+
+
+def _named(name: object, message: object) -> Fault:
+    return Fault(single_line(str(name or "")).rpartition(".")[2][:QUOTE], single_line(str(message or ""))[:QUOTE])
+
+
+def _by_status(answer: Response) -> Verdict:
+    kind = type(refusal(answer, STATUS))
+    return kind if kind in (RecordRefused, ConnectorRefused) else RetryLater
+
+
+def _shaped(answer: Any) -> Any:
+    if answer is None or isinstance(answer, str):
+        raise RetryLater(f"expected records from Odoo, got {type(answer).__name__}")
+    return answer

@@ -1,0 +1,268 @@
+"""Pipedrive: a person with a note, and a lead or a deal where that is wished.
+
+https://developers.pipedrive.com/docs/api/v1
+
+Nothing is idempotent there, and the search may lag. So once the outcome of a create is unknown, what it made is looked
+for in a plain list: a person by its address, a lead by its `origin_id`, a deal by the end of its title, a note by its
+last line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from collections.abc import Mapping as Map
+from dataclasses import dataclass
+from datetime import UTC
+from functools import partial
+from html import unescape
+from itertools import islice
+from typing import Any
+
+from markupsafe import escape
+
+from connectors.base import Change, Finding, Receipt, Step
+from connectors.mapping import Mapping
+from connectors.pipedrive_api import NEWEST, PipedriveApi, ids_of
+from core.conversation import Conversation
+from core.delivery import Reference
+
+#: Bytes of a note. Pipedrive says "approximately 100,000 characters (or 100KB)", and its sanitiser may add some.
+NOTE_BYTES = 90_000
+#: Characters of a title or a name.
+TITLE = 255
+#: Types of deal fields that take a text. The others take numbers, ids of options, or objects.
+TEXTS = ("varchar", "varchar_auto", "text", "phone", "date")
+#: Settings that name something, and where it is read.
+NAMED = {"owner_id": "/v1/users", "pipeline_id": "/api/v2/pipelines", "stage_id": "/api/v2/stages"}
+
+
+@dataclass(frozen=True)
+class _Chat:
+    """What one delivery is about."""
+
+    words: Mapping
+    conversation: Conversation
+    receipt: Receipt
+    step: Step
+
+    @property
+    def number(self) -> int:
+        return self.receipt.revision.number
+
+
+class Pipedrive(PipedriveApi):
+    def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
+        chat = _Chat(Mapping(self.settings, conversation), conversation, receipt, step)
+        kind, base = self.settings.record, self.settings.base
+        person = self._person(chat)
+        record = None if kind == "note" else self._record(chat, person)
+        notes = self._notes(chat, {f"{kind}_id": record} if record else {"person_id": person})
+        if kind == "note":
+            return Reference(str(notes[0]), f"{base}/person/{person}")
+        return Reference(str(record), f"{base}/{'leads/inbox' if kind == 'lead' else 'deal'}/{record}")
+
+    # --- what is made --------------------------------------------------------------
+
+    def _person(self, chat: _Chat) -> Any:
+        """The person's id. A deal may do without one, a lead and a note of its own may not."""
+        who = chat.words.person
+        if not who and self.settings.record == "deal":
+            return None
+        # Many visitors have the same name, or none: without an e-mail the name has to tell them apart.
+        mark = f" ({chat.conversation.visitor.id or chat.conversation.id})"
+        name = who.name[:TITLE] if who else chat.words.name[: TITLE - len(mark)] + mark
+        by, term = ("email", who.email) if who else ("name", name)
+        emails = {"emails": [{"value": who.email, "primary": True, "label": "work"}]} if who else {}
+
+        def create() -> Any:
+            # https://developers.pipedrive.com/docs/api/v1/Persons#searchPersons
+            asked = {"term": term, "fields": by, "exact_match": "true"}
+            found = self.ask("GET", "/api/v2/persons/search", params=asked)["data"]
+            known = min(ids_of(by, term, (one["item"] for one in found["items"])), default=None)
+            known = known or next(ids_of(by, term, islice(self.newest("persons"), NEWEST)), None)
+            # https://developers.pipedrive.com/docs/api/v1/Persons#addPerson
+            return known or self.made("POST", "/api/v2/persons", {"name": name, **emails, **self._owner()})
+
+        return chat.step.once(
+            "person", create, find=lambda: next(ids_of(by, term, self.since(chat.receipt, "persons")), None)
+        )
+
+    def _record(self, chat: _Chat, person: int | None) -> Any:
+        """The id of the lead or deal."""
+        fields: dict[str, Any] = {key: value for key, value in chat.words.fields().items() if value}
+        if self.settings.record == "lead":
+            # https://developers.pipedrive.com/docs/api/v1/Leads: the deal's custom fields, at the top of the body.
+            path, mark, own = "/v1/leads", "", {"person_id": person, "origin_id": chat.words.key}
+        else:
+            # https://developers.pipedrive.com/docs/api/v1/Deals: what we may write and a list gives back in every
+            # account is the title alone.
+            path, mark, own = "/api/v2/deals", f" ({chat.conversation.key})", {"person_id": person}
+            own |= {"pipeline_id": self.settings.pipeline_id, "stage_id": self.settings.stage_id}
+            fields = {"custom_fields": fields} if fields else {}
+        body = {"title": chat.words.subject(TITLE - len(mark)) + mark, **self._owner()}
+        body |= {name: value for name, value in own.items() if value}
+
+        def find() -> Any:
+            if self.settings.record == "lead":
+                leads = self.pages(path, {"person_id": person, "limit": 100})
+                return next((one["id"] for one in leads if one.get("origin_id") == chat.words.key), None)
+            deals = self.since(chat.receipt, "deals", **({"person_id": person} if person else {}))
+            return next((one["id"] for one in deals if one["title"].endswith(mark)), None)
+
+        made = chat.step.once(
+            self.settings.record, lambda: self.made("POST", path, body | fields | self._tagged(chat)), find=find
+        )
+        # Title and labels may be a salesperson's by the time of a new revision.
+        if chat.number > 1 and fields:
+            chat.step(f"fields {chat.number}", lambda: self.written("PATCH", f"{path}/{made}", fields))
+        return made
+
+    def _notes(self, chat: _Chat, parent: Map[str, Any]) -> list[Any]:
+        """As many notes as it takes; their ids. A new revision is written over them."""
+        heading = _heading(chat) if self.settings.record == "note" else ""  # the others have a title
+        room = NOTE_BYTES - _bytes(heading + _footer(chat, 999))
+        parts = chat.words.bodies(room, _bytes)
+        parts[0] = heading + parts[0]
+        while chat.step.knows(f"note {len(parts) + 1}"):  # an earlier revision took more
+            parts.append("<p>—</p>")
+        return [self._note(chat, parent, part, text) for part, text in enumerate(parts, 1)]
+
+    def _note(self, chat: _Chat, parent: Map[str, Any], part: int, text: str) -> Any:
+        footer = _footer(chat, part)
+        content = {"content": text + footer}
+        began = chat.conversation.begin_at
+        time = {"add_time": began.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")} if began else {}
+
+        # Remembered with the revision that it carries: one that was made just now need not be written again.
+        def create() -> Any:
+            # https://developers.pipedrive.com/docs/api/v1/Notes#addNote
+            body = {**content, **parent, **time}
+            return {"id": self.made("POST", "/v1/notes", body, judge=self.judge_remembered), "revision": chat.number}
+
+        def find() -> Any:
+            # https://developers.pipedrive.com/docs/api/v1/Notes#getNotes; few at a time, as each may be 100 KB.
+            notes = self.pages("/v1/notes", {**parent, "sort": "id DESC", "limit": 20})
+            found = next((one["id"] for one in notes if _text(one["content"]).endswith(_text(footer))), None)
+            return {"id": found, "revision": 0} if found else None
+
+        made = chat.step.once(f"note {part}", create, find=find)
+        if made["revision"] != chat.number:
+            # https://developers.pipedrive.com/docs/api/v1/Notes#updateNote
+            write = partial(self.written, "PUT", f"/v1/notes/{made['id']}", content)
+            chat.step(f"note {part} of revision {chat.number}", write)
+        return made["id"]
+
+    def _owner(self) -> dict[str, int]:
+        return {"owner_id": self.settings.owner_id} if self.settings.owner_id else {}
+
+    # --- labels --------------------------------------------------------------------
+
+    def _tagged(self, chat: _Chat) -> dict[str, list[Any]]:
+        """The labels of a new lead or deal: those of the tags that Pipedrive has."""
+        tags = chat.words.tags(" ")
+        labels = self._labels() if tags else {}
+        found = [labels[tag] for tag in tags if tag in labels]
+        return {"label_ids": found} if found else {}
+
+    def _labels(self) -> dict[str, Any]:
+        """Name in small letters → id."""
+        if self.settings.record == "lead":
+            # https://developers.pipedrive.com/docs/api/v1/LeadLabels#getLeadLabels
+            return {one["name"].lower(): one["id"] for one in self.pages("/v1/leadLabels", {})}
+        return {one["label"].lower(): one["id"] for one in self._label_field().get("options") or ()}
+
+    def _label_field(self) -> Map[str, Any]:
+        """The deal field whose options are the labels. https://pipedrive.readme.io/docs/working-with-labels"""
+        return next((one for one in self._deal_fields() if one["field_code"] in ("label", "label_ids")), {})
+
+    def _deal_fields(self) -> Iterator[Any]:
+        # https://developers.pipedrive.com/docs/api/v1/DealFields#getDealFields
+        return self.pages("/api/v2/dealFields", {"limit": 500})
+
+    def _missing_labels(self) -> list[str]:
+        """The tags that Pipedrive has no label for, as far as they are the same for every visitor."""
+        fixed = tuple(tag for tag in self.settings.tags if not re.search("conversation|visitor|name", tag))
+        if self.settings.record == "note" or not fixed:
+            return []
+        settings = self.settings.model_copy(update={"tags": fixed})
+        kinds = (Conversation(account="1", id="1", is_missed=n == 1, is_offline=n == 2) for n in range(3))
+        labels = self._labels()
+        wanted = dict.fromkeys(tag for kind in kinds for tag in Mapping(settings, kind).tags(" "))
+        return [tag for tag in wanted if tag not in labels]
+
+    # --- looking first -------------------------------------------------------------
+
+    def check(self) -> Iterator[Finding]:
+        # https://developers.pipedrive.com/docs/api/v1/Users#getCurrentUser
+        me = self.ask("GET", "/v1/users/me")["data"]
+        yield Finding(True, f"signed in as {me['name']} of {me['company_name']}")
+        company, domain = self.settings.company, me.get("company_domain")
+        if company and domain and company != domain:
+            yield Finding(False, f"the token belongs to {domain}.pipedrive.com", f"write company: {domain}")
+        for setting, path in NAMED.items():
+            if number := getattr(self.settings, setting):
+                yield self._named(setting, number, path)
+        if self.settings.fields:
+            known = {field["field_code"]: field for field in self._deal_fields()}
+            yield from (_fillable(key, known.get(key)) for key in self.settings.fields)
+        remedy = f"create it with: relay connectors setup {self.name}; or write other tags, or tags: []"
+        for tag in self._missing_labels():
+            yield Finding(False, f"there is no {self.settings.record} label '{tag}'", remedy)
+
+    def _named(self, setting: str, number: int, path: str) -> Finding:
+        kind = "user" if setting == "owner_id" else setting.removesuffix("_id")
+        url = f"{self.settings.base}{path}/{number}"
+        found = self.http.json("GET", url, headers=self.headers, judge=self.or_none)
+        it = (found.get("data") if isinstance(found, dict) else None) or {}
+        if not it or it.get("is_deleted") or it.get("active_flag") is False:
+            return Finding(False, f"there is no active {kind} {number}", f"correct {setting}, or remove it")
+        if setting == "stage_id" and self.settings.pipeline_id not in (None, it.get("pipeline_id")):
+            text = f"stage {number}, {it['name']}, is of pipeline {it['pipeline_id']}"
+            return Finding(False, text, f"write pipeline_id: {it['pipeline_id']}, or another stage_id")
+        return Finding(True, f"{kind} {number}: {it['name']}")
+
+    def setup(self) -> Iterator[Change]:
+        missing = self._missing_labels()
+        deals = missing and self.settings.record == "deal"
+        # https://developers.pipedrive.com/docs/api/v1/DealFields#addDealFieldOptions
+        options = f"/api/v2/dealFields/{self._label_field()['field_code']}/options" if deals else ""
+        for tag in missing:
+            # https://developers.pipedrive.com/docs/api/v1/LeadLabels#addLeadLabel
+            body: Any = [{"label": tag}] if options else {"name": tag, "color": "gray"}
+            make = partial(self.ask, "POST", options or "/v1/leadLabels", json=body)
+            yield Change(f"create the {self.settings.record} label '{tag}'", make)
+
+    def imagine(self, method: str, path: str, body: Any) -> Any:
+        if method == "GET":
+            return {"success": True, "data": {"items": []} if path.endswith("/search") else []}
+        lead = "adf21080-0e10-11eb-879b-05d71fb426ec"
+        return {"success": True, "data": {"id": lead if path == "/v1/leads" else 1}}
+
+
+def _fillable(key: str, field: Map[str, Any] | None) -> Finding:
+    if field is None:
+        remedy = "copy the API key of a deal field from Company settings > Data fields"
+        return Finding(False, f"there is no deal field {key}", remedy)
+    name, kind = field["field_name"], field["field_type"]
+    if kind not in TEXTS:
+        return Finding(False, f"the deal field {name} is of type {kind}", f"use one of type {', '.join(TEXTS)}")
+    return Finding(True, f"deal field {key}: {name}")
+
+
+def _heading(chat: _Chat) -> str:
+    # Braces as transcripts have them, for whatever template this may be pasted into.
+    return f"<p><b>{escape(chat.words.subject(TITLE))}</b></p>".replace("{", "&#123;")
+
+
+def _footer(chat: _Chat, part: int) -> str:
+    """The last line of a note. No chat can write one: whatever it says comes before."""
+    return f"<p>[{escape(chat.words.key)}{f' note {part}' if part > 1 else ''}]</p>"
+
+
+def _text(content: str) -> str:
+    return unescape(re.sub("<[^>]*>", "", content or "")).strip()
+
+
+def _bytes(text: str) -> int:
+    return len(text.encode())

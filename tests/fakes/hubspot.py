@@ -1,0 +1,340 @@
+"""HubSpot, version 2026-09, as its OpenAPI documents and guides describe it.
+
+https://github.com/HubSpot/HubSpot-public-api-spec-collection
+https://developers.hubspot.com/docs/api-reference/error-handling
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime
+from typing import Any
+
+from tests.fakes.base import Answer, Fake, Refuse, Request
+
+#: Type -> the association types from a note.
+NOTE_TO = {202: "contacts", 228: "tickets"}
+BODY_LIMIT = 65_536
+PAGE = 2
+
+KNOWN = {
+    "contacts": {"email", "firstname", "lastname", "phone"},
+    "tickets": {"subject", "content", "hs_pipeline", "hs_pipeline_stage", "hubspot_owner_id", "hs_ticket_priority"},
+    "notes": {"hs_timestamp", "hs_note_body", "hubspot_owner_id", "hs_attachment_ids"},
+}
+
+
+class HubSpotVendor(Fake):
+    def __init__(self, token: str, *, ready: bool = True) -> None:
+        super().__init__()
+        self.token = token
+        self.scopes = {"contacts", "tickets", "owners", "account"}
+        self.objects: dict[str, dict[str, dict[str, Any]]] = {"contacts": {}, "tickets": {}, "notes": {}}
+        self.links: set[tuple[str, str, str, str]] = set()
+        self.properties = {
+            kind: {name: {"name": name, "hasUniqueValue": name == "email"} for name in names}
+            for kind, names in KNOWN.items()
+        }
+        if ready:
+            self.properties["tickets"]["smartsupp_chat_id"] = {"name": "smartsupp_chat_id", "hasUniqueValue": True}
+        #: Further addresses of a contact, which belong to it and are not found by `email`.
+        self.further: dict[str, str] = {}
+        objects = "/crm/objects/2026-09"
+        kinds = "(contacts|tickets|notes)"
+        self.route("GET", "/account-info/2026-09/details", self.account)
+        self.route("GET", f"{objects}/{kinds}", self.some)
+        self.route("POST", f"{objects}/{kinds}/batch/read", self.batch_read)
+        self.route("POST", f"{objects}/{kinds}/batch/upsert", self.upsert)
+        self.route("POST", f"{objects}/{kinds}/search", self.search)
+        self.route("POST", f"{objects}/notes", self.create_note)
+        self.route("PATCH", rf"{objects}/{kinds}/(\d+)", self.patch)
+        self.route("PUT", rf"{objects}/(tickets)/(\d+)/associations/default/(contacts)/(\d+)", self.associate)
+        self.route("POST", "/crm/associations/2026-09/(contacts|tickets)/notes/batch/read", self.associations)
+        self.route("GET", f"/crm/properties/2026-09/{kinds}", self.list_properties)
+        self.route("GET", f"/crm/properties/2026-09/{kinds}/([a-z0-9_]+)", self.one_property)
+        self.route("POST", f"/crm/properties/2026-09/{kinds}", self.create_property)
+        self.route("GET", "/crm/pipelines/2026-09/tickets", self.pipelines)
+        self.route("GET", r"/crm/owners/2026-09/(\d+)", self.owner)
+
+    # --- what a contract asks ---------------------------------------------------
+
+    def people(self) -> list[Any]:
+        return list(self.objects["contacts"].values())
+
+    def records(self) -> list[Any]:
+        return list(self.objects["tickets"].values())
+
+    def texts(self) -> list[str]:
+        return [note["properties"]["hs_note_body"] for note in self.objects["notes"].values()]
+
+    def notes_of(self, kind: str, record: str) -> list[str]:
+        return sorted(note for one, number, _, note in self.links if (one, number, _) == (kind, record, "notes"))
+
+    def delete(self, kind: str, record: str) -> None:
+        """What a person does in HubSpot."""
+        del self.objects[kind][record]
+        self.links = {link for link in self.links if (kind, record) not in (link[:2], link[2:])}
+
+    # --- the gate -----------------------------------------------------------------
+
+    def _act(self, request: Request) -> Answer:
+        if request.headers.get("authorization") != f"Bearer {self.token}":
+            return _error(401, "INVALID_AUTHENTICATION", "Authentication credentials not found.").answer
+        if request.method != "GET" and request.body is not None and not isinstance(request.body, dict):
+            return _error(400, "VALIDATION_ERROR", "Invalid input JSON").answer
+        return super()._act(request)
+
+    def _need(self, scope: str) -> None:
+        if scope not in self.scopes:
+            raise _error(403, "MISSING_SCOPES", "This app hasn't been granted all required scopes")
+
+    # --- objects --------------------------------------------------------------------
+
+    def some(self, request: Request, kind: str) -> Any:
+        self._need("tickets" if kind == "tickets" else "contacts")
+        _only(request.query, {"limit", "after", "properties", "associations", "archived"})
+        return {"results": list(self.objects[kind].values())[: int(request.query.get("limit", 10))]}
+
+    def batch_read(self, request: Request, kind: str) -> Answer:
+        body = request.body or {}
+        _only(body, {"inputs", "properties", "propertiesWithHistory", "idProperty"})
+        _required(body, {"inputs": list, "properties": list, "propertiesWithHistory": list})
+        by = body.get("idProperty")
+        if by is not None:
+            self._unique(kind, by)
+        found, missing = [], []
+        for one in self._inputs(body):
+            _only(one, {"id"})
+            record = self._by(kind, by, one["id"]) if by else self.objects[kind].get(one["id"])
+            if record:
+                names = {"hs_object_id", *body["properties"]}
+                shown = {name: value for name, value in record["properties"].items() if name in names}
+                found.append({**record, "properties": shown})
+            else:
+                missing.append(one["id"])
+        text = f"Could not get some {kind} objects, they may be deleted or not exist. Check that ids are valid."
+        return _batch(found, [_item("OBJECT_NOT_FOUND", text, ids=missing)] if missing else [])
+
+    def upsert(self, request: Request, kind: str) -> Answer:
+        self._need("tickets" if kind == "tickets" else "contacts")
+        body = request.body or {}
+        _only(body, {"inputs"})
+        results = []
+        for one in self._inputs(body):
+            _only(one, {"id", "idProperty", "properties", "objectWriteTraceId"})
+            _required(one, {"idProperty": str, "properties": dict})
+            by = one["idProperty"]
+            self._unique(kind, by)
+            properties = {**one["properties"], by: one["id"]}
+            self._valid(kind, properties)
+            if kind == "contacts" and one["id"] in self.further:
+                raise _error(409, "CONFLICT", f"Contact already exists. Existing ID: {self.further[one['id']]}")
+            record = self._by(kind, by, one["id"])
+            if record is None:
+                if kind == "tickets" and not {"subject", "hs_pipeline_stage"} <= properties.keys():
+                    raise _error(
+                        400, "VALIDATION_ERROR", "Error creating TICKET. Some required properties were not set."
+                    )
+                record = self._new(kind, {})
+                results.append({**record, "new": True})
+            else:
+                results.append({**record, "new": False})
+            record["properties"] |= properties
+        return _batch(results, [])
+
+    def search(self, request: Request, kind: str) -> Any:
+        """The index has seen nothing of what was made just now."""
+        return {"total": 0, "results": []}
+
+    def patch(self, request: Request, kind: str, record: str) -> Any:
+        body = request.body or {}
+        _only(body, {"properties"})
+        _required(body, {"properties": dict})
+        if record not in self.objects[kind]:
+            raise _error(404, "OBJECT_NOT_FOUND", f"Object not found. objectId are usually numeric. ({record})")
+        self._valid(kind, body["properties"])
+        self.objects[kind][record]["properties"] |= body["properties"]
+        return self.objects[kind][record]
+
+    def create_note(self, request: Request) -> Answer:
+        self._need("contacts")
+        body = request.body or {}
+        _only(body, {"properties", "associations"})
+        _required(body, {"properties": dict, "associations": list})
+        if not body["properties"].get("hs_timestamp"):
+            raise _error(400, "VALIDATION_ERROR", "Error creating NOTE. Some required properties were not set.")
+        self._valid("notes", body["properties"])
+        targets = []
+        for association in body["associations"]:
+            _required(association, {"to": dict, "types": list})
+            for one in association["types"]:
+                kind = NOTE_TO.get(one["associationTypeId"])
+                if one["associationCategory"] != "HUBSPOT_DEFINED" or kind is None:
+                    raise _error(400, "VALIDATION_ERROR", f"association type {one} is not valid for notes")
+                if association["to"]["id"] not in self.objects[kind]:
+                    raise _error(404, "OBJECT_NOT_FOUND", f"No {kind} with id {association['to']['id']}")
+                targets.append((kind, association["to"]["id"]))
+        note = self._new("notes", body["properties"])
+        self.links |= {(*target, "notes", note["id"]) for target in targets}
+        return Answer(201, note)
+
+    # --- associations ------------------------------------------------------------------
+
+    def associate(self, request: Request, kind: str, record: str, other: str, number: str) -> Answer:
+        for one, found in ((kind, record), (other, number)):
+            if found not in self.objects[one]:
+                raise _error(404, "OBJECT_NOT_FOUND", f"No {one} with id {found}")
+        self.links.add((kind, record, other, number))
+        return _batch([{"from": {"id": record}, "to": {"id": number}, "associationSpec": {}}], [])
+
+    def associations(self, request: Request, kind: str) -> Answer:
+        body = request.body or {}
+        _only(body, {"inputs"})
+        results, errors = [], []
+        for one in self._inputs(body):
+            _only(one, {"id", "after"})
+            notes = self.notes_of(kind, one["id"])
+            start = int(one.get("after", 0))
+            to = [{"toObjectId": note, "associationTypes": []} for note in notes[start : start + PAGE]]
+            if not to:
+                text = f"No note is associated with {kind} {one['id']}."
+                errors.append(
+                    {**_item("OBJECT_NOT_FOUND", text), "subCategory": "crm.associations.NO_ASSOCIATIONS_FOUND"}
+                )
+                continue
+            more = {"paging": {"next": {"after": str(start + PAGE)}}} if start + PAGE < len(notes) else {}
+            results.append({"from": {"id": one["id"]}, "to": to, **more})
+        return _batch(results, errors)
+
+    # --- the account ---------------------------------------------------------------------
+
+    def account(self, request: Request) -> Any:
+        self._need("account")
+        return {"portalId": 4711, "accountType": "STANDARD", "uiDomain": "app-eu1.hubspot.com", "timeZone": "UTC"}
+
+    def list_properties(self, request: Request, kind: str) -> Any:
+        return {"results": list(self.properties[kind].values())}
+
+    def one_property(self, request: Request, kind: str, name: str) -> Any:
+        if name not in self.properties[kind]:
+            raise _error(404, "OBJECT_NOT_FOUND", f"Property {name} does not exist")
+        return self.properties[kind][name]
+
+    def create_property(self, request: Request, kind: str) -> Answer:
+        body = request.body or {}
+        _required(body, dict.fromkeys(("name", "label", "groupName", "type", "fieldType"), str))
+        _only(body, {"name", "label", "groupName", "type", "fieldType", "description", "hasUniqueValue", "formField"})
+        if body["groupName"] != f"{kind.removesuffix('s')}information":
+            raise _error(400, "VALIDATION_ERROR", f"property group {body['groupName']} does not exist")
+        if (body["type"], body["fieldType"]) not in {("string", "text"), ("string", "textarea")}:
+            raise _error(400, "VALIDATION_ERROR", "fieldType does not go with type")
+        if body["name"] in self.properties[kind]:
+            raise _error(409, "OBJECT_ALREADY_EXISTS", f"A property named '{body['name']}' already exists.")
+        self.properties[kind][body["name"]] = {"hasUniqueValue": False, **body}
+        return Answer(201, body)
+
+    def pipelines(self, request: Request) -> Any:
+        self._need("tickets")
+        stages = [{"id": "1", "label": "New"}, {"id": "4", "label": "Closed"}]
+        return {"results": [{"id": "0", "label": "Support Pipeline", "stages": stages}]}
+
+    def owner(self, request: Request, number: str) -> Any:
+        self._need("owners")
+        if number != "77":
+            raise _error(404, "OBJECT_NOT_FOUND", f"Owner {number} not found")
+        return {"id": "77", "type": "PERSON", "archived": False}
+
+    # --- what HubSpot takes ------------------------------------------------------------------
+
+    def _inputs(self, body: dict[str, Any]) -> list[Any]:
+        _required(body, {"inputs": list})
+        if not 1 <= len(body["inputs"]) <= 100:
+            raise _error(400, "VALIDATION_ERROR", "between 1 and 100 inputs")
+        for one in body["inputs"]:
+            _required(one, {"id": str})
+        return list(body["inputs"])
+
+    def _unique(self, kind: str, name: str) -> None:
+        if not self.properties[kind].get(name, {}).get("hasUniqueValue"):
+            number = {"contacts": "0-1", "tickets": "0-5", "notes": "0-46"}[kind]
+            text = f"Unable to perform update/upsert by non-unique {number} property {name} in portal ID 4711"
+            raise _error(400, "VALIDATION_ERROR", text)
+
+    def _by(self, kind: str, name: str, value: str) -> dict[str, Any] | None:
+        wanted = value.lower()
+        found = (one for one in self.objects[kind].values() if one["properties"].get(name, "").lower() == wanted)
+        return next(found, None)
+
+    def _new(self, kind: str, properties: dict[str, str]) -> dict[str, Any]:
+        number = str(self.new_id())
+        record = {"id": number, "archived": False, "properties": {**properties, "hs_object_id": number}}
+        self.objects[kind][number] = record
+        return record
+
+    def _valid(self, kind: str, properties: dict[str, Any]) -> None:
+        faults = []
+        for name, value in properties.items():
+            if not isinstance(value, str):
+                raise _error(400, "VALIDATION_ERROR", f"Invalid input JSON: {name} is no string")
+            fault = "PROPERTY_DOESNT_EXIST" if name not in self.properties[kind] else _fault(name, value)
+            if fault:
+                text = f"{name}: {value[:50]} is not valid"
+                faults.append({"isValid": False, "message": text, "error": fault, "name": name})
+        if faults:
+            errors = [
+                {"message": one["message"], "code": one["error"], "context": {"propertyName": [one["name"]]}}
+                for one in faults
+            ]
+            message = f"Property values were not valid: {json.dumps(faults)}"
+            raise _error(400, "VALIDATION_ERROR", message, errors=errors)
+
+
+def _fault(name: str, value: str) -> str:
+    """Why a value is refused, or ""."""
+    if name == "email" and (
+        not re.fullmatch(r"[^@\s]+@[\w.-]+\.\w{2,}", value) or value.endswith((".con", ".invalid"))
+    ):
+        return "INVALID_EMAIL"
+    allowed = {"hs_pipeline": {"0"}, "hs_pipeline_stage": {"1", "4"}, "hubspot_owner_id": {"77"}}
+    if value not in allowed.get(name, {value}):
+        return "INVALID_OPTION"
+    if name == "hs_ticket_priority" and value not in {"", "LOW", "MEDIUM", "HIGH", "URGENT"}:
+        return "INVALID_OPTION"
+    if name == "hs_timestamp" and not _is_time(value):
+        return "INVALID_DATE"
+    return "VALUE_TOO_LONG" if len(value.encode("utf-16-le")) // 2 > BODY_LIMIT else ""
+
+
+def _is_time(value: str) -> bool:
+    if re.fullmatch(r"\d{13}", value):
+        return True
+    try:
+        return datetime.fromisoformat(value).tzinfo is not None
+    except ValueError:
+        return False
+
+
+def _only(body: dict[str, Any], known: set[str]) -> None:
+    for name in body.keys() - known:
+        raise _error(400, "VALIDATION_ERROR", f'Invalid input JSON: unknown field "{name}"')
+
+
+def _required(body: Any, wanted: dict[str, type]) -> None:
+    for name, kind in wanted.items():
+        if not isinstance(body, dict) or not isinstance(body.get(name), kind) or body[name] == "":
+            raise _error(400, "VALIDATION_ERROR", f"Invalid input JSON: {name} must be a {kind.__name__}")
+
+
+def _item(category: str, message: str, **context: list[str]) -> dict[str, Any]:
+    return {"status": "error", "category": category, "message": message, "context": context}
+
+
+def _batch(results: list[Any], errors: list[Any]) -> Answer:
+    found = {"status": "COMPLETE", "results": results, "startedAt": "2026-11-22T00:00:00Z"}
+    return Answer(207, {**found, "numErrors": len(errors), "errors": errors}) if errors else Answer(200, found)
+
+
+def _error(status: int, category: str, message: str, **more: Any) -> Refuse:
+    body = {"status": "error", "message": message, "category": category, "correlationId": "aeb5f871", **more}
+    return Refuse(status, body)

@@ -1,0 +1,349 @@
+"""Odoo, as far as a relay sees it: a small ORM behind JSON-2 or JSON-RPC.
+
+After https://www.odoo.com/documentation/19.0/developer/reference/external_api.html,
+https://www.odoo.com/documentation/18.0/developer/reference/external_api.html and what the server does with
+`message_post`: version 17 and later escape a body that is not said to be HTML and refuse words they do not know,
+earlier ones take every body for HTML and let unknown words pass.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable
+from typing import Any
+
+from tests.fakes.base import Answer, Fake, Refuse, Request
+
+KEY = "odoo-key-0123456789abcdef"
+LOGIN = "relay@example.com"
+DATABASE = "shop"
+TRACEBACK = 'Traceback (most recent call last):\n  File "/opt/odoo/http.py", line 2212, in _transactioning\n'
+
+#: The fields of each model: type, and for a relation the other model.
+FIELDS: dict[str, dict[str, str]] = {
+    "res.partner": {"name": "char", "email": "char", "email_normalized": "char"},
+    "res.users": {"name": "char", "login": "char", "email": "char"},
+    "crm.lead": {
+        "name": "char",
+        "partner_id": "many2one res.partner",
+        "contact_name": "char",
+        "team_id": "many2one crm.team",
+        "user_id": "many2one res.users",
+        "tag_ids": "many2many crm.tag",
+        "referred": "char",
+        "priority": "selection 0 1 2 3",
+        "color": "integer",
+        "expected_revenue": "monetary",
+        "is_hot": "boolean",
+        "active": "boolean",
+    },
+    "helpdesk.ticket": {
+        "name": "char",
+        "partner_id": "many2one res.partner",
+        "team_id": "many2one helpdesk.team",
+        "user_id": "many2one res.users",
+        "tag_ids": "many2many helpdesk.tag",
+        "active": "boolean",
+    },
+    "crm.tag": {"name": "char"},
+    "helpdesk.tag": {"name": "char"},
+    "crm.team": {"name": "char"},
+    "helpdesk.team": {"name": "char"},
+    "ir.model": {"model": "char"},
+    "ir.model.fields": {
+        "name": "char",
+        "model_id": "many2one ir.model",
+        "field_description": "char",
+        "ttype": "char",
+        "copied": "boolean",
+        "index": "boolean",
+    },
+    "mail.message": {
+        "model": "char",
+        "res_id": "many2one_reference",
+        "message_id": "char",
+        "body": "html",
+        "date": "datetime",
+        "subtype": "char",
+        "message_type": "selection comment notification",
+    },
+}
+#: Records with a chatter.
+THREADS = ("crm.lead", "helpdesk.ticket", "res.partner")
+READING = {"search_read", "fields_get", "context_get", "has_access", "check_access_rights"}
+SEARCH = {"domain", "fields", "offset", "limit", "order", "context"}
+POST = {"body", "subject", "message_type", "subtype_xmlid", "subtype_id", "partner_ids", "attachment_ids", "context"}
+#: What mail.message itself takes from message_post.
+COLUMNS = {"message_id", "date"}
+
+
+class Raised(Exception):
+    """An exception inside Odoo. JSON-2 answers it with `status`, JSON-RPC always with 200."""
+
+    def __init__(self, name: str, message: str, status: int = 500) -> None:
+        super().__init__(message)
+        self.status = status
+        self.data = {
+            "name": name,
+            "message": message,
+            "arguments": [message],
+            "context": {},
+            "debug": TRACEBACK + f"{name}: {message} ({KEY})\n",
+        }
+
+
+def json_rpc_error(name: str, message: str) -> dict[str, Any]:
+    """The body of a JSON-RPC answer with an exception in it."""
+    data = {"name": name, "message": message, "arguments": [message], "debug": TRACEBACK}
+    return {"jsonrpc": "2.0", "id": 1, "error": {"code": 200, "message": "Odoo Server Error", "data": data}}
+
+
+def invalid(message: str) -> Raised:
+    return Raised("builtins.ValueError", message)
+
+
+class OdooVendor(Fake):
+    """`version` is the major one: from 19 on it speaks JSON-2, before JSON-RPC."""
+
+    def __init__(self, version: int = 19, enterprise: bool = True) -> None:
+        super().__init__()
+        self.version = version
+        self.denied: set[tuple[str, str]] = set()
+        self.fields = {model: dict(fields) for model, fields in FIELDS.items()}
+        if not enterprise:
+            self.fields = {model: fields for model, fields in self.fields.items() if "helpdesk" not in model}
+        self.tables: dict[str, list[dict[str, Any]]] = {model: [] for model in self.fields}
+        self.tables["res.users"] = [
+            {"id": 2, "name": "Relay", "login": LOGIN, "email": LOGIN},
+            {"id": 7, "name": "Mitchell", "login": "mitchell", "email": "m@example.com"},
+        ]
+        self.tables["ir.model"] = [{"id": n, "model": model} for n, model in enumerate(self.fields, 1)]
+        for team in ("crm.team", "helpdesk.team"):
+            self.tables[team] = [{"id": 3, "name": "Europe"}]
+        if version >= 19:
+            self.route("POST", r"/json/2/([a-z.]+)/([a-z_]+)", self._json_2)
+        else:
+            self.route("POST", "/jsonrpc", self._json_rpc)
+
+    # --- what a contract asks ------------------------------------------------------
+
+    def people(self) -> list[Any]:
+        return self.tables["res.partner"]
+
+    def records(self) -> list[Any]:
+        return [*self.tables["crm.lead"], *self.tables.get("helpdesk.ticket", [])]
+
+    def texts(self) -> list[str]:
+        return [one["body"] for one in self.tables["mail.message"]]
+
+    def writes(self) -> list[Request]:
+        return [one for one in self.requests if self.method(one) not in READING | {"authenticate"}]
+
+    def method(self, request: Request) -> str:
+        """What was called: a model's method, or one of the service `common`."""
+        if request.path != "/jsonrpc":
+            return request.path.rpartition("/")[2]
+        params = request.body["params"]
+        return str(params["args"][4] if params["service"] == "object" else params["method"])
+
+    # --- the two protocols -----------------------------------------------------------
+
+    def _json_2(self, request: Request, model: str, method: str) -> Any:
+        if not request.headers.get("content-type", "").startswith("application/json"):
+            raise Refuse(400, {"name": "werkzeug.exceptions.BadRequest", "message": "Content-Type"})
+        if request.headers.get("x-odoo-database") != DATABASE:
+            raise Refuse(404, "<h1>Not Found</h1>")
+        try:
+            if request.headers.get("authorization", "").lower() != f"bearer {KEY}":
+                raise Raised("werkzeug.exceptions.Unauthorized", "Invalid apikey", 401)
+            if not isinstance(request.body, dict):
+                raise Raised("werkzeug.exceptions.BadRequest", "expected a JSON object", 400)
+            named = dict(request.body)
+            return self._run(model, method, named.pop("ids", []), named)
+        except Raised as raised:
+            return Answer(raised.status, raised.data)
+
+    def _json_rpc(self, request: Request) -> Any:
+        body = request.body
+        assert body["jsonrpc"] == "2.0"
+        assert body["method"] == "call"
+        service, method, args = (body["params"][name] for name in ("service", "method", "args"))
+        try:
+            if args[0] != DATABASE:
+                words = f'connection to server failed: FATAL:  database "{args[0]}" does not exist\n'
+                raise Raised("psycopg2.OperationalError", words)
+            if (service, method) == ("common", "authenticate"):
+                _, login, key, environment = args
+                assert environment == {}
+                result: Any = 2 if (login, key) == (LOGIN, KEY) else False
+            else:
+                assert (service, method) == ("object", "execute_kw")
+                _, uid, key, model, called, positional, named = args
+                if (uid, key) != (2, KEY):
+                    raise Raised("odoo.exceptions.AccessDenied", "Access Denied")
+                if called == "create":
+                    (values,) = positional  # a keyword would fail in call_kw
+                    assert "vals_list" not in named
+                    result = self._run(model, called, [], {**named, "vals_list": values})
+                else:
+                    ids = positional[0] if positional else []
+                    result = self._run(model, called, ids, named)
+                    result = result[0] if called == "message_post" else result
+        except Raised as raised:
+            error = {"code": 200, "message": "Odoo Server Error", "data": raised.data}
+            return {"jsonrpc": "2.0", "id": body["id"], "error": error}
+        return {"jsonrpc": "2.0", "id": body["id"], "result": result}
+
+    # --- the ORM -------------------------------------------------------------------------
+
+    def _run(self, model: str, method: str, ids: list[int], named: dict[str, Any]) -> Any:
+        if model not in self.fields:
+            if self.version >= 19:
+                raise Raised("werkzeug.exceptions.NotFound", f"the model '{model}' does not exist", 404)
+            raise Raised("odoo.exceptions.UserError", f"Object {model} doesn't exist", 422)
+        methods: dict[str, tuple[set[str], Callable[..., Any]]] = {
+            "search_read": (SEARCH, self._search_read),
+            "fields_get": ({"allfields", "attributes", "context"}, self._fields_get),
+            "create": ({"vals_list", "context"}, self._create),
+            "write": ({"vals", "context"}, self._write),
+            "message_post": (set(named), self._message_post),
+            **(
+                {"has_access": ({"operation"}, self._may), "context_get": (set(), self._context_get)}
+                if self.version >= 19
+                else {"check_access_rights": ({"operation", "raise_exception"}, self._may)}
+            ),
+        }
+        if method not in methods or (method == "message_post" and model not in THREADS):
+            message = f"The method '{model}.{method}' does not exist"
+            raise Raised("werkzeug.exceptions.NotFound", message, 404)
+        allowed, act = methods[method]
+        for word in named.keys() - allowed:
+            message = f"{method}() got an unexpected keyword argument '{word}'"
+            if self.version >= 19:
+                raise Raised("werkzeug.exceptions.UnprocessableEntity", message, 422)
+            raise Raised("builtins.TypeError", message)
+        if ids and method in ("search_read", "fields_get", "create", "context_get"):
+            message = f"cannot call {model}.{method} with ids"
+            raise Raised("werkzeug.exceptions.UnprocessableEntity", message, 422)
+        for one in ids:
+            if not any(row["id"] == one for row in self.tables[model]):
+                message = f"Record does not exist or has been deleted.\n(Record: {model}({one},), User: 2)"
+                raise Raised("odoo.exceptions.MissingError", message, 404)
+        operation = {"create": "create", "write": "write", "message_post": "write"}.get(method, "read")
+        if (model, operation) in self.denied and method not in ("has_access", "check_access_rights", "fields_get"):
+            message = f"You are not allowed to {operation} '{model}' records.\n\nContact your administrator."
+            raise Raised("odoo.exceptions.AccessError", message, 403)
+        return act(
+            model,
+            ids,
+            **{name: value for name, value in named.items() if name != "context"},
+            **({"context": named["context"]} if method == "search_read" and "context" in named else {}),
+        )
+
+    def _may(self, model: str, ids: list[int], operation: str, raise_exception: bool = True) -> bool:
+        assert operation in ("read", "write", "create", "unlink")
+        return (model, operation) not in self.denied
+
+    def _context_get(self, model: str, ids: list[int]) -> Any:
+        assert model == "res.users"
+        return {"lang": "en_US", "tz": "Europe/Prague", "uid": 2}
+
+    def _fields_get(self, model: str, ids: list[int], allfields: list[str], attributes: list[str]) -> Any:
+        assert attributes == ["type"]
+        return {name: {"type": kind.split()[0]} for name, kind in self.fields[model].items() if name in allfields}
+
+    def _search_read(
+        self,
+        model: str,
+        ids: list[int],
+        domain: list[Any],
+        fields: list[str],
+        limit: int | None = None,
+        order: str = "id",
+        context: dict[str, Any] | None = None,
+    ) -> Any:
+        assert order == "id"
+        for name in [*fields, *(name for name, _, _ in domain)]:
+            if name not in self.fields[model] and name != "id":
+                raise invalid(f"Invalid field {model}.{name} in leaf")
+        found = [row for row in self.tables[model] if all(self._holds(row, *leaf) for leaf in domain)]
+        if (context or {}).get("active_test", True):
+            found = [row for row in found if row.get("active", True)]
+        return [{name: row.get(name, False) for name in {"id", *fields}} for row in found][:limit]
+
+    def _holds(self, row: dict[str, Any], name: str, operator: str, value: Any) -> bool:
+        assert operator in ("=", "in"), operator
+        return bool(row.get(name) in value if operator == "in" else row.get(name) == value)
+
+    def _create(self, model: str, ids: list[int], vals_list: list[dict[str, Any]]) -> Any:
+        assert isinstance(vals_list, list)
+        rows = [self._checked(model, values) for values in vals_list]
+        for row in rows:
+            if model in THREADS and not row.get("name"):
+                words = "The operation cannot be completed: a mandatory field is not set"
+                raise Raised("odoo.exceptions.ValidationError", words, 422)
+            if model.endswith(".tag") and any(one["name"] == row["name"] for one in self.tables[model]):
+                raise Raised("odoo.exceptions.ValidationError", "Tag name already exists!", 422)
+            row["id"] = self.new_id()
+            if model == "res.partner":
+                row["email_normalized"] = row["email"].lower()
+            if model == "ir.model.fields":
+                assert row["name"].startswith("x_")
+                owner = next(one["model"] for one in self.tables["ir.model"] if one["id"] == row["model_id"])
+                self.fields[owner][row["name"]] = row["ttype"]
+            self.tables[model].append(row)
+        return [row["id"] for row in rows]
+
+    def _write(self, model: str, ids: list[int], vals: dict[str, Any]) -> Any:
+        values = self._checked(model, vals)
+        for row in self.tables[model]:
+            if row["id"] in ids:
+                row.update(values)
+        return True
+
+    def _checked(self, model: str, values: dict[str, Any]) -> dict[str, Any]:
+        for name, value in values.items():
+            kind, *more = self.fields[model].get(name, "").split() or [""]
+            if not kind:
+                raise invalid(f"Invalid field '{name}' on model '{model}'")
+            if kind == "many2one" and value is not False:
+                if not isinstance(value, int):
+                    raise invalid(f"Wrong value for {model}.{name}: {value!r}")
+                if not any(row["id"] == value for row in self.tables[more[0]]):
+                    words = "The operation cannot be completed: another model requires the record being deleted."
+                    raise Raised("odoo.exceptions.ValidationError", words, 422)
+            elif kind == "many2many":
+                for command, zero, linked in value:
+                    assert (command, zero) == (6, 0)
+                    assert all(any(row["id"] == one for row in self.tables[more[0]]) for one in linked)
+            elif kind == "selection" and value is not False and value not in more:
+                raise invalid(f"Wrong value for {model}.{name}: {value!r}")
+            elif kind in ("integer", "monetary", "boolean") and isinstance(value, str):
+                raise invalid(f"could not convert string to a {kind}: {value!r}")
+            elif kind in ("char", "html") and not isinstance(value, str) and value is not False:
+                raise invalid(f"Wrong value for {model}.{name}: {value!r}")
+        return dict(values)
+
+    def _message_post(self, model: str, ids: list[int], body: str = "", **named: Any) -> Any:
+        assert len(ids) == 1, "Expected singleton"
+        unknown = named.keys() - POST - COLUMNS - {"body_is_html"}
+        if unknown and self.version >= 17:
+            raise invalid(f"Those values are not supported when posting or notifying: {sorted(unknown)}")
+        if self.version >= 17 and not named.get("body_is_html"):
+            body = html.escape(body)
+        if "date" in named and not re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", named["date"]):
+            raise invalid(f"time data {named['date']!r} does not match format '%Y-%m-%d %H:%M:%S'")
+        message = {
+            "id": self.new_id(),
+            "model": model,
+            "res_id": ids[0],
+            "body": body,
+            "message_type": named.get("message_type", "notification"),
+            "subtype": named.get("subtype_xmlid", "mail.mt_note"),
+            "message_id": named.get("message_id", f"<{self.new_id()}@odoo>"),
+            "date": named.get("date", "2026-11-22 10:00:00"),
+        }
+        assert message["message_type"] in ("comment", "notification")
+        self.tables["mail.message"].append(message)
+        return [message["id"]]

@@ -1,0 +1,364 @@
+"""Pipedrive as its documents have it: v2 for persons and deals, v1 for leads, notes, users.
+
+https://developers.pipedrive.com/docs/api/v1
+
+Stricter than Pipedrive where that helps: a key or a parameter that its OpenAPI documents do not name is refused. Its
+search knows no person that was made in this run.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from tests.fakes.base import Answer, Fake, Refuse, Request
+
+TOKEN = "token-0123456789abcdef"
+TEXT_FIELD = "a" * 40
+DATE_FIELD = "b" * 40
+NUMBER_FIELD = "c" * 40
+#: The last line of a note, which tells whether it begins a chain or goes on with one.
+_CHAIN = re.compile(r"\[smartsupp:[^ \]]+( note \d+)?\]</p>\s*\Z")
+
+Check = Callable[[Any], bool]
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str) and value != "" and len(value) <= 255
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _uuid(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", value) is not None
+
+
+def _moment(value: Any) -> bool:
+    return isinstance(value, str) and bool(re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", value))
+
+
+def _emails(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        set(one) <= {"value", "primary", "label"} and "@" in one["value"] and one.get("primary") in (True, False)
+        for one in value
+    )
+
+
+def _list_of(check: Check) -> Check:
+    return lambda value: isinstance(value, list) and all(map(check, value))
+
+
+def _refused(text: str, status: int = 400) -> Refuse:
+    info = "Please check developers.pipedrive.com for more information about Pipedrive API."
+    return Refuse(status, {"success": False, "error": text, "error_info": info, "data": None, "additional_data": None})
+
+
+def _checked(body: Any, allowed: Mapping[str, Check], *required: str) -> dict[str, Any]:
+    if not isinstance(body, dict):
+        raise _refused("Request body is not valid JSON")
+    for name in required:
+        if name not in body:
+            raise _refused(f"Validation failed: {name}: {name} is required")
+    for name, value in body.items():
+        if name not in allowed:
+            raise _refused(f"Validation failed: {name}: parameter is not allowed")
+        if not allowed[name](value):
+            raise _refused(f"Validation failed: {name}: {str(value)[:80]} is not allowed")
+    return body
+
+
+def _asked(request: Request, **allowed: str) -> None:
+    for name, value in request.query.items():
+        if name not in allowed or not re.fullmatch(allowed[name], value):
+            raise _refused(f"Validation failed: query parameter {name}={value}")
+
+
+def _good(data: Any, status: int = 200, **more: Any) -> Answer:
+    return Answer(status, {"success": True, "data": data, **more})
+
+
+class PipedriveVendor(Fake):
+    def __init__(self) -> None:
+        super().__init__()
+        self.persons: dict[int, dict[str, Any]] = {}
+        self.indexed: set[int] = set()
+        self.leads: dict[str, dict[str, Any]] = {}
+        self.deals: dict[int, dict[str, Any]] = {}
+        self.notes: dict[int, dict[str, Any]] = {}
+        self.users = {1: True, 2: True, 3: False}
+        self.pipelines = {1: "Sales", 2: "Service"}
+        self.stages = {10: 1, 20: 2}
+        self.lead_labels = {str(uuid.uuid4()): name for name in ("Hot", "smartsupp", "Smartsupp-Chat")}
+        self.deal_labels = {71: "Hot", 72: "smartsupp", 73: "Smartsupp-Chat"}
+        for kind in ("smartsupp-missed", "smartsupp-offline"):
+            self.lead_labels[str(uuid.uuid4())] = kind
+            self.deal_labels[self.new_id()] = kind
+        self.page = 100
+        own: dict[tuple[str, str], Callable[..., Any]] = {
+            ("GET", "/v1/users/me"): self._me,
+            ("GET", r"/v1/users/(\d+)"): self._user,
+            ("GET", "/api/v2/persons/search"): self._search,
+            ("GET", "/api/v2/persons"): lambda request: self._list(request, self.persons),
+            ("POST", "/api/v2/persons"): self._add_person,
+            ("GET", "/v1/leads"): self._list_leads,
+            ("POST", "/v1/leads"): self._add_lead,
+            ("PATCH", r"/v1/leads/([0-9a-f-]+)"): self._change_lead,
+            ("GET", "/v1/leadLabels"): self._list_labels,
+            ("POST", "/v1/leadLabels"): self._add_lead_label,
+            ("GET", "/api/v2/deals"): lambda request: self._list(request, self.deals, person_id=r"\d+"),
+            ("POST", "/api/v2/deals"): self._add_deal,
+            ("PATCH", r"/api/v2/deals/(\d+)"): self._change_deal,
+            ("GET", "/api/v2/dealFields"): self._deal_fields,
+            ("POST", "/api/v2/dealFields/label/options"): self._add_deal_labels,
+            ("GET", r"/api/v2/pipelines/(\d+)"): self._pipeline,
+            ("GET", r"/api/v2/stages/(\d+)"): self._stage,
+            ("GET", "/v1/notes"): self._list_notes,
+            ("POST", "/v1/notes"): self._add_note,
+            ("PUT", r"/v1/notes/(\d+)"): self._change_note,
+        }
+        for (method, path), answer in own.items():
+            self.route(method, path, answer)
+
+    def people(self) -> list[Any]:
+        return list(self.persons.values())
+
+    def records(self) -> list[Any]:
+        alone = [note for note in self.notes.values() if "person_id" in note]
+        first = [note for note in alone if not (found := _CHAIN.search(note["content"])) or not found[1]]
+        return [*self.leads.values(), *self.deals.values(), *first]
+
+    def texts(self) -> list[str]:
+        return [note["content"] for note in self.notes.values()]
+
+    def was_there(self, name: str, *emails: str) -> int:
+        """A person from long ago, which the search knows."""
+        made = self._person({"name": name, "emails": [{"value": one, "primary": True} for one in emails]})
+        made["add_time"] = "2020-01-01T00:00:00Z"
+        self.indexed.add(made["id"])
+        return int(made["id"])
+
+    def _act(self, request: Request) -> Answer:
+        if request.headers.get("x-api-token") != TOKEN:
+            return Answer(401, {"success": False, "error": "unauthorized access", "errorCode": 401})
+        if request.body is not None and request.headers.get("content-type") != "application/json":
+            return Answer(415, {"success": False, "error": "Unsupported media type"})
+        return super()._act(request)
+
+    # --- users, pipelines, fields, labels ----------------------------------------
+
+    def _me(self, request: Request) -> Answer:
+        _asked(request)
+        return _good({"id": 1, "name": "Me", "company_name": "Acme", "company_domain": "acme", "active_flag": True})
+
+    def _user(self, _: Request, number: str) -> Answer:
+        if int(number) not in self.users:
+            raise Refuse(404, {"success": False, "error": "User not found or not accessible."})
+        return _good({"id": int(number), "name": f"User {number}", "active_flag": self.users[int(number)]})
+
+    def _pipeline(self, _: Request, number: str) -> Answer:
+        if int(number) not in self.pipelines:
+            raise _refused("Pipeline not found.", 404)
+        return _good({"id": int(number), "name": self.pipelines[int(number)], "is_deleted": False})
+
+    def _stage(self, _: Request, number: str) -> Answer:
+        if int(number) not in self.stages:
+            raise _refused("Stage not found.", 404)
+        pipeline = self.stages[int(number)]
+        return _good({"id": int(number), "name": f"Stage {number}", "pipeline_id": pipeline, "is_deleted": False})
+
+    def _deal_fields(self, request: Request) -> Answer:
+        _asked(request, limit=r"[1-9]\d{0,2}", cursor=r"\w+")
+        labels = [{"id": number, "label": name} for number, name in self.deal_labels.items()]
+        named = [("title", "Title", "varchar"), (TEXT_FIELD, "Plan", "varchar"), (DATE_FIELD, "Seen", "date")]
+        named += [(NUMBER_FIELD, "Score", "double"), ("label", "Label", "set")]
+        return _good(
+            [
+                {
+                    "field_code": code,
+                    "field_name": name,
+                    "field_type": kind,
+                    "options": labels if code == "label" else None,
+                }
+                for code, name, kind in named
+            ],
+            additional_data={"next_cursor": None},
+        )
+
+    def _add_deal_labels(self, request: Request) -> Answer:
+        if not isinstance(request.body, list) or not request.body:
+            raise _refused("Validation failed: expected a list of options")
+        made = [_checked(one, {"label": _text}, "label")["label"] for one in request.body]
+        self.deal_labels |= {self.new_id(): name for name in made}
+        return _good([{"id": number, "label": name} for number, name in self.deal_labels.items() if name in made])
+
+    def _list_labels(self, request: Request) -> Answer:
+        _asked(request)
+        return _good([{"id": number, "name": name, "color": "gray"} for number, name in self.lead_labels.items()])
+
+    def _add_lead_label(self, request: Request) -> Answer:
+        colours = ("blue", "brown", "dark-gray", "gray", "green", "orange", "pink", "purple", "red", "yellow")
+        body = _checked(request.body, {"name": _text, "color": lambda it: it in colours}, "name", "color")
+        number = str(uuid.uuid4())
+        self.lead_labels[number] = body["name"]
+        return _good({"id": number, **body})
+
+    # --- persons, leads, deals -----------------------------------------------------
+
+    def _search(self, request: Request) -> Answer:
+        _asked(request, term="(?s).+", fields="email|name", exact_match="true", limit=r"\d+", cursor=r"\w+")
+        term, by = request.query["term"].casefold(), request.query["fields"]
+        items = [
+            {
+                "id": one["id"],
+                "type": "person",
+                "name": one["name"],
+                "emails": [mail["value"] for mail in one["emails"]],
+            }
+            for one in self.persons.values()
+            if one["id"] in self.indexed
+        ]
+        found = [
+            {"result_score": 0.5, "item": item}
+            for item in items
+            if term in {text.casefold() for text in (item["emails"] if by == "email" else [item["name"]])}
+        ]
+        return _good({"items": found}, additional_data={"next_cursor": None})
+
+    def _list(self, request: Request, kept: dict[int, dict[str, Any]], **more: str) -> Answer:
+        _asked(request, sort_by="add_time", sort_direction="desc", limit=r"[1-9]\d{0,2}", cursor=r"c\d+", **more)
+        rows = sorted(kept.values(), key=lambda one: (one["add_time"], one["id"]), reverse=True)
+        if "person_id" in request.query:
+            rows = [one for one in rows if one.get("person_id") == int(request.query["person_id"])]
+        start = int(request.query.get("cursor", "c0")[1:])
+        end = start + min(int(request.query.get("limit", 100)), self.page)
+        cursor = f"c{end}" if end < len(rows) else None
+        return _good(rows[start:end], additional_data={"next_cursor": cursor})
+
+    def _add_person(self, request: Request) -> Answer:
+        body = _checked(request.body, {"name": _text, "emails": _emails, "owner_id": self._is_user}, "name")
+        return _good(self._person(body), 201)
+
+    def _person(self, body: dict[str, Any]) -> dict[str, Any]:
+        made = {"emails": [], **body, "id": self.new_id(), "add_time": _now(), "is_deleted": False}
+        self.persons[made["id"]] = made
+        return made
+
+    def _list_leads(self, request: Request) -> Answer:
+        _asked(request, person_id=r"\d+", limit=r"[1-9]\d{0,2}", start=r"\d+")
+        wanted = int(request.query["person_id"])
+        return self._counted(request, [one for one in self.leads.values() if one["person_id"] == wanted])
+
+    def _add_lead(self, request: Request) -> Answer:
+        allowed: dict[str, Check] = {
+            "title": _text,
+            "person_id": self._is_person,
+            "owner_id": self._is_user,
+            "origin_id": _text,
+            "label_ids": _list_of(lambda it: _uuid(it) and it in self.lead_labels),
+            TEXT_FIELD: _text,
+            DATE_FIELD: lambda it: bool(re.fullmatch(r"\d{4}-\d\d-\d\d", it)),
+        }
+        body = _checked(request.body, allowed, "title", "person_id")
+        number = str(uuid.uuid4())
+        self.leads[number] = {**body, "id": number, "add_time": _now(), "is_archived": False}
+        return _good(self.leads[number], 201)
+
+    def _change_lead(self, request: Request, number: str) -> Answer:
+        if number not in self.leads:
+            raise _refused("requested lead not found", 404)
+        self.leads[number] |= _checked(request.body, {TEXT_FIELD: _text, DATE_FIELD: _text})
+        return _good(self.leads[number])
+
+    def _add_deal(self, request: Request) -> Answer:
+        allowed: dict[str, Check] = {
+            "title": _text,
+            "person_id": self._is_person,
+            "owner_id": self._is_user,
+            "pipeline_id": lambda it: _number(it) and it in self.pipelines,
+            "stage_id": lambda it: _number(it) and it in self.stages,
+            "label_ids": _list_of(lambda it: _number(it) and it in self.deal_labels),
+            "custom_fields": self._are_fields,
+        }
+        made = {**_checked(request.body, allowed, "title"), "id": self.new_id(), "add_time": _now()}
+        self.deals[made["id"]] = made
+        return _good(made, 201)
+
+    def _change_deal(self, request: Request, number: str) -> Answer:
+        if int(number) not in self.deals:
+            raise _refused("Deal not found.", 404)
+        self.deals[int(number)] |= _checked(request.body, {"custom_fields": self._are_fields})
+        return _good(self.deals[int(number)])
+
+    def _are_fields(self, value: Any) -> bool:
+        return isinstance(value, dict) and all(
+            key in (TEXT_FIELD, DATE_FIELD) and _text(text) for key, text in value.items()
+        )
+
+    def _is_person(self, value: Any) -> bool:
+        return _number(value) and value in self.persons
+
+    def _is_user(self, value: Any) -> bool:
+        return _number(value) and value in self.users
+
+    # --- notes ---------------------------------------------------------------------
+
+    def _list_notes(self, request: Request) -> Answer:
+        parents = {"person_id": r"\d+", "deal_id": r"\d+", "lead_id": r"[0-9a-f-]{36}"}
+        _asked(request, limit=r"[1-9]\d{0,2}", start=r"\d+", sort="id (ASC|DESC)", **parents)
+        wanted = {name: request.query[name] for name in parents if name in request.query}
+        rows = [
+            note for note in self.notes.values() if all(str(note.get(name)) == value for name, value in wanted.items())
+        ]
+        return self._counted(request, rows[::-1] if "DESC" in request.query.get("sort", "") else rows)
+
+    def _add_note(self, request: Request) -> Answer:
+        allowed: dict[str, Check] = {
+            "content": _is_note,
+            "add_time": _moment,
+            "person_id": _number,
+            "deal_id": _number,
+            "lead_id": _uuid,
+        }
+        body = _checked(request.body, allowed, "content")
+        kept: dict[str, Mapping[Any, Any]] = {"person_id": self.persons, "deal_id": self.deals, "lead_id": self.leads}
+        parents = [name for name in kept if name in body]
+        if not parents:
+            raise _refused("Note must be associated with at least one organization, person, deal, lead or project.")
+        for name in parents:
+            if body[name] not in kept[name]:
+                raise _refused(f"{name} not found", 404)
+        number = self.new_id()
+        self.notes[number] = {"add_time": _now(), **body, "id": number, "content": _cleaned(body["content"])}
+        return _good(self.notes[number], 201)
+
+    def _change_note(self, request: Request, number: str) -> Answer:
+        if int(number) not in self.notes:
+            raise _refused("Note not found", 404)
+        body = _checked(request.body, {"content": _is_note}, "content")
+        self.notes[int(number)]["content"] = _cleaned(body["content"])
+        return _good(self.notes[int(number)])
+
+    def _counted(self, request: Request, rows: list[Any]) -> Answer:
+        """A page of v1: null for none, and where the next one starts."""
+        start, limit = int(request.query.get("start", 0)), min(int(request.query.get("limit", 100)), self.page)
+        more = start + limit < len(rows)
+        page = {"start": start, "limit": limit, "more_items_in_collection": more}
+        return _good(rows[start : start + limit] or None, additional_data={"pagination": page})
+
+
+def _is_note(value: Any) -> bool:
+    return isinstance(value, str) and 0 < len(value.encode()) <= 100_000
+
+
+def _cleaned(content: str) -> str:
+    """Pipedrive cleans what it gets, so that it may not come back letter by letter."""
+    return re.sub(r"(?is)<script.*?</script>", "", content).replace("</p><p>", "</p>\n<p>") + "\n"
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

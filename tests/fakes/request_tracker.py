@@ -1,0 +1,263 @@
+"""Request Tracker 5 on loopback, after https://docs.bestpractical.com/rt/latest/RT/REST2.html and what RT 5.0.3 does.
+
+Stricter than RT in what RT would silently drop or make the best of: an unknown key, an address that is none, a body
+that is not HTML. What it does silently and the connector has to cope with, is silent here too: a custom field that is
+unknown, looked up in the wrong queue or not to be set to this, and a requestor whose address is not ASCII.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from email.utils import unquote
+from typing import Any
+from urllib.parse import unquote as urlunquote
+
+from tests.fakes.base import Answer, Fake, Refuse, Request
+
+TOKEN, USER, PASSWORD = "1-14-0123456789abcdef", "relay", "password-0123456789"
+API = "/REST/2.0"
+
+_CREATE = {"Queue", "Subject", "Requestor", "Created", "ContentType", "Content", "CustomFields"}
+_COMMENT = {"Subject", "ContentType", "Content", "CustomFields"}
+_REQUESTOR = re.compile(r'("(?:[^"\\]|\\.)*") <([^<>\s@"]+@[^<>\s@"]+)>')
+_QUERY = re.compile(r"'CF\.\{((?:[^'\\]|\\.)+)\}' = '((?:[^'\\]|\\.)*)'")
+_EVERY_RIGHT = {
+    "SeeQueue",
+    "CreateTicket",
+    "ShowTicket",
+    "ShowTicketComments",
+    "CommentOnTicket",
+    "SeeCustomField",
+    "ModifyCustomField",
+}
+
+
+class RequestTrackerVendor(Fake):
+    def __init__(self) -> None:
+        super().__init__()
+        #: What the user may do in a queue, by its number.
+        self.rights = {"3": set(_EVERY_RIGHT), "4": {"SeeQueue", "ShowTicket"}, "5": set()}
+        self.queues: dict[str, dict[str, Any]] = {
+            "3": {"id": 3, "Name": "Chats", "Disabled": "0"},
+            "4": {"id": 4, "Name": "Sales/EU", "Disabled": "0"},
+            "5": {"id": 5, "Name": "Secret", "Disabled": "0"},
+        }
+        #: The queue of each field, oldest field first.
+        self.fields: dict[str, dict[str, Any]] = {
+            "1": {"Name": "Country", "queue": "5"},
+            "2": {"Name": "ChatConversation", "queue": "3"},
+            "6": {"Name": "Country", "queue": "3"},
+            "7": {"Name": "Chat kind", "queue": "3", "choice": ("chat", "missed", "offline")},
+        }
+        self.users: list[dict[str, str]] = []
+        self.tickets: dict[str, dict[str, Any]] = {}
+        for method, pattern, answer in (
+            ("GET", "/rt", lambda request: {"Version": "5.0.3"}),
+            ("GET", "/queue/([^/]+)", self._queue),
+            ("POST", "/ticket", self._create),
+            ("GET", "/tickets", self._search),
+            ("GET", r"/ticket/(\d+)", self._show),
+            ("POST", r"/ticket/(\d+)/comment", self._comment),
+            ("GET", r"/ticket/(\d+)/attachments", self._attachments),
+        ):
+            self.route(method, API + pattern, self._known_user(answer))
+
+    def people(self) -> list[Any]:
+        return self.users
+
+    def records(self) -> list[Any]:
+        return list(self.tickets.values())
+
+    def texts(self) -> list[str]:
+        return [text["Content"] for ticket in self.tickets.values() for text in ticket["texts"]]
+
+    # --- who asks ------------------------------------------------------------------------
+
+    def _known_user(self, answer: Any) -> Any:
+        basic = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+
+        def guarded(request: Request, *groups: str) -> Any:
+            if request.headers.get("authorization") not in (f"token {TOKEN}", f"Basic {basic}"):
+                raise Refuse(401, {"message": "Unauthorized"})
+            return answer(request, *groups)
+
+        return guarded
+
+    def _may(self, right: str, queue: str) -> bool:
+        return right in self.rights[queue]
+
+    def _need(self, right: str, queue: str) -> None:
+        if not self._may(right, queue):
+            raise Refuse(403, {"message": "Forbidden"})
+
+    # --- queues and fields ---------------------------------------------------------------
+
+    def _load_queue(self, name: str) -> str | None:
+        same = (number for number, queue in self.queues.items() if name.lower() in (number, queue["Name"].lower()))
+        return next(same, None)
+
+    def _queue(self, request: Request, name: str) -> Any:
+        if "%2F" in name:
+            raise Refuse(404, {"message": "Not Found"})
+        number = self._load_queue(urlunquote(name))
+        if number is None:  # to somebody who may not see all queues
+            raise Refuse(403, {"message": "Forbidden"})
+        self._need("SeeQueue", number)
+        links = [{"ref": "create", "type": "ticket"}] if self._may("CreateTicket", number) else []
+        return {
+            **self.queues[number],
+            "TicketCustomFields": [{"id": one, "name": self.fields[one]["Name"]} for one in self._fields_of(number)],
+            "_hyperlinks": [{"ref": "self"}, *links],
+        }
+
+    def _fields_of(self, queue: str) -> list[str]:
+        seen = self._may("SeeCustomField", queue)
+        return [number for number, field in self.fields.items() if seen and field["queue"] == queue]
+
+    # --- tickets -------------------------------------------------------------------------
+
+    @staticmethod
+    def _checked(request: Request, keys: set[str]) -> dict[str, Any]:
+        body = request.body
+        if isinstance(body, bytes):
+            raise Refuse(400, {"message": "JSON parse error"})
+        if not isinstance(body, dict):
+            raise Refuse(400, {"message": "JSON object must be a HASH"})
+        texts = {key: value for key, value in body.items() if key != "CustomFields"}
+        if set(body) - keys or not all(isinstance(value, str) for value in texts.values()):
+            raise Refuse(400, {"message": f"the fake does not know what to do with {sorted(body)}"})
+        if body.get("ContentType") != "text/html":
+            raise Refuse(400, {"message": "ContentType is a required field for application/json"})
+        if len(body["Subject"]) > 200 or "\n" in body["Subject"]:
+            raise Refuse(400, {"message": "the fake does not cut subjects"})
+        return body
+
+    def _create(self, request: Request) -> Answer:
+        body = self._checked(request, _CREATE)
+        queue = self._load_queue(body.get("Queue", ""))
+        if queue is None or not self._may("CreateTicket", queue) or self.queues[queue]["Disabled"] != "0":
+            raise Refuse(403, {"message": f"No permission to create tickets in the queue '{body.get('Queue')}'"})
+        if not re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", body.get("Created", "2026-01-01 00:00:00")):
+            raise Refuse(400, {"message": "the fake does not guess times"})
+        number = str(self.new_id())
+        self.tickets[number] = {
+            "id": int(number),
+            "Status": "new",
+            "Subject": body["Subject"],
+            "Created": body.get("Created"),
+            "queue": queue,
+            "values": {},
+            "requestors": self._requestors(body.get("Requestor")),
+            "texts": [{"Subject": body["Subject"], "Content": body["Content"], "type": "Create"}],
+        }
+        for name, value in body.get("CustomFields", {}).items():
+            # The first field of that name in any queue, and it may not be one of this queue.
+            same = (one for one, field in self.fields.items() if field["Name"].lower() == name.lower())
+            self._set(number, name if name in self.fields else next(same, ""), value)
+        where = f"{self.url}{API}/ticket/{number}"
+        return Answer(201, {"id": number, "type": "ticket", "_url": where})
+
+    def _set(self, ticket: str, field: str, value: Any) -> None:
+        if not isinstance(value, str):
+            raise Refuse(400, {"message": "the fake takes one text for a field"})
+        queue = self.tickets[ticket]["queue"]
+        if not value or field not in self._fields_of(queue) or not self._may("ModifyCustomField", queue):
+            return
+        if value in self.fields[field].get("choice", (value,)):
+            self.tickets[ticket]["values"][field] = value
+
+    def _requestors(self, requestor: str | None) -> list[str]:
+        if requestor is None:
+            return []
+        found = _REQUESTOR.fullmatch(requestor)
+        if not found:
+            raise Refuse(400, {"message": f"the fake does not guess addresses: {requestor}"})
+        name, address = unquote(found[1]), found[2]
+        if not address.isascii():
+            return []
+        if not any(user["EmailAddress"].lower() == address.lower() for user in self.users):
+            self.users.append({"EmailAddress": address, "RealName": name})
+        return [address]
+
+    def _visible(self, number: str) -> dict[str, Any]:
+        if number not in self.tickets:
+            raise Refuse(404, {"message": "Not Found"})
+        self._need("ShowTicket", self.tickets[number]["queue"])
+        return self.tickets[number]
+
+    def _values(self, ticket: dict[str, Any]) -> list[dict[str, Any]]:
+        held = ticket["values"]
+        return [
+            {"id": one, "name": self.fields[one]["Name"], "values": [held[one]] if one in held else []}
+            for one in self._fields_of(ticket["queue"])
+        ]
+
+    def _links(self, ticket: dict[str, Any]) -> list[dict[str, str]]:
+        return [{"ref": "self"}, *([{"ref": "comment"}] if self._may("CommentOnTicket", ticket["queue"]) else [])]
+
+    def _show(self, request: Request, number: str) -> Any:
+        ticket = self._visible(number)
+        name = {"Name": self.queues[ticket["queue"]]["Name"]} if request.query.get("fields[Queue]") == "Name" else {}
+        return {
+            "id": ticket["id"],
+            "Status": ticket["Status"],
+            "Queue": {"id": ticket["queue"], **name},
+            "CustomFields": self._values(ticket),
+            "_hyperlinks": self._links(ticket),
+        }
+
+    def _search(self, request: Request) -> Any:
+        query = request.query["query"]
+        if found := re.fullmatch(r"Queue = (\d+)", query):
+            same = [one for one in self.tickets.values() if one["queue"] == found[1]]
+        elif found := _QUERY.fullmatch(query):
+            field, value = (re.sub(r"\\(.)", r"\1", part).lower() for part in found.groups())
+            same = [ticket for ticket in self.tickets.values() if self._matches(ticket, field, value)]
+        else:
+            raise Refuse(400, {"message": f"the fake does not understand {query}"})
+        seen = [one for one in same if one["Status"] != "deleted" and self._may("ShowTicket", one["queue"])]
+        if request.query.get("order") == "DESC":
+            seen.reverse()
+        more = {"CustomFields": self._values, "_hyperlinks": self._links}
+        asked = request.query.get("fields", "").split(",")
+        items = [
+            {"id": str(one["id"]), **{name: more[name](one) for name in asked if name in more}}
+            for one in seen[: int(request.query.get("per_page", 20))]
+        ]
+        return {"count": len(items), "items": items}
+
+    def _matches(self, ticket: dict[str, Any], field: str, value: str) -> bool:
+        return any(
+            value == held.lower() and field in (one, self.fields[one]["Name"].lower())
+            for one, held in ticket["values"].items()
+        )
+
+    # --- comments ------------------------------------------------------------------------
+
+    def _comment(self, request: Request, number: str) -> Answer:
+        body = self._checked(request, _COMMENT)
+        ticket = self.tickets.get(number)
+        if ticket is None or not self._may("CommentOnTicket", ticket["queue"]):
+            raise Refuse(400, {"message": "Permission Denied"})
+        ticket["texts"].append({"Subject": body["Subject"], "Content": body["Content"], "type": "Comment"})
+        for name, value in body.get("CustomFields", {}).items():
+            mine = (one for one in self._fields_of(ticket["queue"]) if self.fields[one]["Name"].lower() == name.lower())
+            self._set(number, next(mine, name), value)
+        return Answer(201, ["Comments added"])
+
+    def _attachments(self, request: Request, number: str) -> Any:
+        (limit,) = json.loads(request.query["query"])
+        if set(limit) != {"field", "value"} or limit["field"] != "Subject":
+            raise Refuse(400, {"message": f"the fake does not understand {limit}"})
+        ticket = self.tickets.get(number)
+        if ticket is None or not self._may("ShowTicket", ticket["queue"]):
+            return {"count": 0, "items": []}
+        items = [
+            {"id": str(index)}
+            for index, text in enumerate(ticket["texts"])
+            if text["Subject"].lower() == limit["value"].lower()
+            and (text["type"] == "Create" or self._may("ShowTicketComments", ticket["queue"]))
+        ]
+        return {"count": len(items), "items": items}

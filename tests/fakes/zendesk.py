@@ -1,0 +1,259 @@
+"""Zendesk Support on loopback, after https://developer.zendesk.com/api-reference/ticketing/introduction/.
+
+Stricter than Zendesk in one thing: what Zendesk would silently drop, such as a misspelt key, is refused.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from typing import Any
+
+from markupsafe import Markup
+
+from tests.fakes.base import Answer, Fake, Refuse, Request
+
+EMAIL, TOKEN = "agent@example.com", "key-0123456789"
+#: Bytes of a comment's HTML, as Zendesk keeps it.
+COMMENT = 65_535
+
+_TICKET = {
+    "subject": str,
+    "comment": dict,
+    "requester_id": int,
+    "submitter_id": int,
+    "external_id": str,
+    "tags": list,
+    "custom_fields": list,
+    "group_id": int,
+    "brand_id": int,
+    "ticket_form_id": int,
+    "priority": str,
+    "status": str,
+}
+_CHOICES = {
+    "priority": ("urgent", "high", "normal", "low"),
+    "status": ("new", "open", "pending", "hold", "solved", "closed"),
+}
+
+
+def invalid(field: str, description: str, error: str = "InvalidValue") -> Refuse:
+    """The 422 of a record that does not pass."""
+    return Refuse(
+        422,
+        {
+            "error": "RecordInvalid",
+            "description": "Record validation errors",
+            "details": {field: [{"description": description, "error": error}]},
+        },
+    )
+
+
+class ZendeskVendor(Fake):
+    def __init__(self) -> None:
+        super().__init__()
+        self.agent: dict[str, Any] = {"id": 7, "name": "Agent", "email": EMAIL, "role": "agent", "suspended": False}
+        self.settings: dict[str, Any] = {"tagging": True, "is_first_comment_private_enabled": True}
+        self.things: dict[str, dict[int, dict[str, Any]]] = {
+            "group": {31: {"name": "Chats", "deleted": False}, 32: {"name": "Old", "deleted": True}},
+            "brand": {41: {"name": "Shop", "active": True}, 42: {"name": "Gone", "active": False}},
+            "ticket_form": {51: {"name": "Chat", "active": True}, 52: {"name": "Old", "active": False}},
+            "ticket_field": {
+                360001: {"title": "Chat id", "type": "text", "active": True, "removable": True},
+                360002: {"title": "Country", "type": "text", "active": False, "removable": True},
+                34: {"title": "Subject", "type": "subject", "active": True, "removable": False},
+            },
+        }
+        #: Who would have been sent mail.
+        self.mailed: list[str] = []
+        #: True: a ticket made in this run is not listed yet.
+        self.list_lags = False
+        self._users: list[dict[str, Any]] = []
+        self._indexed: list[dict[str, Any]] = []
+        self._tickets: list[dict[str, Any]] = []
+        self._keys: dict[str, tuple[Any, Answer]] = {}
+        for method, pattern, answer in (
+            ("GET", "/users/me", lambda request: {"user": self.agent}),
+            ("GET", "/users/search", self._search),
+            ("POST", "/users/create_or_update", self._save_user),
+            ("GET", "/account/settings", lambda request: {"settings": {"tickets": self.settings}}),
+            ("POST", "/tickets", self._create),
+            ("GET", "/tickets", self._list),
+            ("PUT", r"/tickets/(\d+)", self._update),
+            ("GET", r"/tickets/(\d+)/comments", self._comments),
+            ("GET", r"/(group|brand|ticket_form|ticket_field)s/(\d+)", self._show),
+        ):
+            self.route(method, "/api/v2" + pattern, answer)
+
+    # --- for tests ---------------------------------------------------------------
+
+    def knows(self, **user: Any) -> dict[str, Any]:
+        """A user from before, whom the search shows."""
+        made = {"id": self.new_id(), "role": "end-user", "external_id": None, "suspended": False, **user}
+        self._users.append(made)
+        self._indexed.append(made)
+        return made
+
+    def people(self) -> list[Any]:
+        return self._users
+
+    def records(self) -> list[Any]:
+        return [ticket for ticket in self._tickets if not ticket["deleted"]]
+
+    def texts(self) -> list[str]:
+        return [comment["html_body"] for ticket in self._tickets for comment in ticket["comments"]]
+
+    def forget_keys(self) -> None:
+        """Two hours go by."""
+        self._keys.clear()
+
+    # --- routes --------------------------------------------------------------------
+
+    def _act(self, request: Request) -> Answer:
+        expected = base64.b64encode(f"{EMAIL}/token:{TOKEN}".encode()).decode()
+        if request.headers.get("authorization") != f"Basic {expected}":
+            return Answer(401, {"error": "Couldn't authenticate you"})
+        if request.headers.get("accept") != "application/json":
+            return Answer(406, {"error": "the documentation asks for Accept: application/json"})
+        if request.method != "GET" and request.headers.get("content-type") != "application/json":
+            return Answer(400, {"error": "the documentation asks for Content-Type: application/json"})
+        answer = super()._act(request)
+        if answer.status == 404:
+            answer.body = {"error": "RecordNotFound", "description": "Not found"}
+        return answer
+
+    def _search(self, request: Request) -> Any:
+        found = re.fullmatch(r"email:(\S+)", request.query.get("query", ""))
+        if not found or set(request.query) != {"query"}:
+            raise Refuse(400, {"error": "BadRequest"})
+        # A part of the value is enough, so that the caller has to compare.
+        return {"users": [user for user in self._indexed if found[1].lower() in (user.get("email") or "").lower()]}
+
+    def _save_user(self, request: Request) -> Answer:
+        user = self._inside(request, "user", {"name": str, "email": str, "external_id": str, "skip_verify_email": bool})
+        if not 1 <= len(user.get("name", "").strip()) <= 255:
+            raise invalid("name", "Name: is too short (minimum one character)", "ValueTooShort")
+        email, external = user.get("email", "").lower(), user.get("external_id", "").lower()
+        if email and not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", email):
+            raise invalid("email", f"Email: {email} is not properly formatted")
+        same = [
+            one
+            for one in self._users
+            if (email and (one.get("email") or "").lower() == email)
+            or (external and (one.get("external_id") or "").lower() == external)
+        ]
+        if len(same) > 1:
+            raise invalid("email", f"Email: {email} is already being used by another user", "DuplicateValue")
+        given = {name: value for name, value in user.items() if name != "skip_verify_email"}
+        if same:
+            same[0].update(given)
+            return Answer(200, {"user": same[0]})
+        self._users.append({"id": self.new_id(), "role": "end-user", "email": None, "external_id": None, **given})
+        if email and not user.get("skip_verify_email"):
+            self.mailed.append(email)
+        return Answer(201, {"user": self._users[-1]})
+
+    def _create(self, request: Request) -> Answer:
+        key = request.headers.get("idempotency-key", "")
+        if key in self._keys:
+            before, answer = self._keys[key]
+            if before != request.body:
+                raise Refuse(400, {"error": "IdempotentRequestError", "description": "used with other parameters"})
+            return Answer(answer.status, answer.body, {"x-idempotency-lookup": "hit"})
+        ticket = self._inside(request, "ticket", _TICKET)
+        self._validate(ticket)
+        made = {**ticket, "id": self.new_id(), "deleted": False, "comments": []}
+        made["status"] = ticket.get("status", "new")
+        author = made.get("submitter_id", made["requester_id"])
+        self._add_comment(made, ticket.get("comment"), author)
+        self._tickets.append(made)
+        answer = Answer(201, {"ticket": self._shown(made)}, {"x-idempotency-lookup": "miss"})
+        if key:
+            self._keys[key] = (request.body, answer)
+        return answer
+
+    def _validate(self, ticket: dict[str, Any]) -> None:
+        requester = next((user for user in self._users if user["id"] == ticket.get("requester_id")), None)
+        if requester is None:
+            raise invalid("requester", "Requester: is missing")
+        if requester.get("suspended"):
+            raise invalid("requester", f"Requester: {requester['name']} is suspended.", "UserSuspended")
+        for kind in ("group", "brand", "ticket_form"):
+            if f"{kind}_id" in ticket and ticket[f"{kind}_id"] not in self.things[kind]:
+                raise invalid(kind, f"{kind}: is invalid")
+        for name, choices in _CHOICES.items():
+            if ticket.get(name) not in (None, *choices):
+                raise invalid(name, f"{name}: {ticket[name]} is not a valid value")
+        if any(not isinstance(tag, str) or not tag or re.search(r"\s", tag) for tag in ticket.get("tags", [])):
+            raise invalid("tags", "Tags: have no spaces")
+        for field in ticket.get("custom_fields", []):
+            known = self.things["ticket_field"].get(field["id"])
+            if set(field) != {"id", "value"} or not known or not isinstance(field["value"], str):
+                raise invalid("custom_fields", f"{field} is none")
+        if not 0 < len(ticket.get("subject", "")) <= 255 or len(ticket.get("external_id", "")) > 255:
+            raise invalid("subject", "too long, or missing")
+
+    def _list(self, request: Request) -> Any:
+        if set(request.query) != {"external_id"}:
+            raise Refuse(400, {"error": "BadRequest"})
+        listed = [] if self.list_lags else self.records()
+        return {
+            "tickets": [self._shown(one) for one in listed if one.get("external_id") == request.query["external_id"]]
+        }
+
+    def _update(self, request: Request, number: str) -> Any:
+        found = self._ticket(number)
+        if found["status"] == "closed":
+            raise invalid("status", "Status: closed prevents ticket update")
+        change = self._inside(request, "ticket", _TICKET)
+        self._add_comment(found, change.pop("comment", None), self.agent["id"])
+        found.update(change)
+        return {"ticket": self._shown(found), "audit": {"id": self.new_id()}}
+
+    def _comments(self, request: Request, number: str) -> Any:
+        comments = self._ticket(number)["comments"]
+        newest_first = request.query.get("sort_order") == "desc"
+        return {"comments": (comments[::-1] if newest_first else comments)[:100]}
+
+    def _show(self, request: Request, kind: str, number: str) -> Any:
+        found = self.things[kind].get(int(number))
+        if found is None:
+            raise Refuse(404)
+        return {kind: {"id": int(number), **found}}
+
+    # --- what they share -------------------------------------------------------------
+
+    def _ticket(self, number: str) -> dict[str, Any]:
+        found: dict[str, Any] | None = next((one for one in self.records() if one["id"] == int(number)), None)
+        if found is None:
+            raise Refuse(404)
+        return found
+
+    def _inside(self, request: Request, name: str, shape: dict[str, type]) -> dict[str, Any]:
+        """What stands under `name` in the body, its keys and types checked."""
+        if not isinstance(request.body, dict) or set(request.body) != {name} or request.query:
+            raise Refuse(400, {"error": "BadRequest", "description": f"expected '{name}'"})
+        inside: dict[str, Any] = request.body[name]
+        for key, value in inside.items():
+            if key not in shape or type(value) is not shape[key]:
+                raise invalid(key, f"{key}: {value!r} is not taken")
+        return dict(inside)
+
+    def _add_comment(self, ticket: dict[str, Any], comment: Any, author: int) -> None:
+        if not isinstance(comment, dict) or set(comment) != {"html_body", "public"} or not comment["html_body"]:
+            raise invalid("comment", "Description: cannot be blank", "BlankValue")
+        # Zendesk keeps the HTML with its own wrapping and attributes.
+        kept = comment["html_body"].replace("<p>", '<p dir="auto">')
+        kept = f'<div class="zd-comment" dir="auto">{kept}</div>'
+        if len(kept.encode()) > COMMENT:
+            raise invalid("comment", "Comment: is too long", "ValueTooLong")
+        # Only agents can write what end users do not see.
+        public = comment["public"] or author != self.agent["id"]
+        if public:
+            self.mailed.append(str(ticket["requester_id"]))
+        ticket["comments"].append({"id": self.new_id(), "author_id": author, "html_body": kept, "public": public})
+
+    def _shown(self, ticket: dict[str, Any]) -> dict[str, Any]:
+        hidden = ("comment", "comments", "deleted")
+        description = Markup(ticket["comments"][0]["html_body"]).striptags()  # noqa: S704
+        return {**{name: value for name, value in ticket.items() if name not in hidden}, "description": description}

@@ -1,0 +1,178 @@
+"""Holds the requests that a fake got against the vendor's own OpenAPI document.
+
+openapi-core checks path, method, types, required keys and read-only ones. These documents leave their objects open, so
+a misspelt key would pass; therefore every key of a body and every query parameter must be named as well.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+import yaml
+from openapi_core import Config, OpenAPI
+from openapi_core.datatypes import RequestParameters
+from openapi_core.exceptions import OpenAPIError
+from werkzeug.datastructures import Headers, ImmutableMultiDict
+
+from tests.fakes.base import Request
+
+#: Beside the repository; the documents are the vendors' and no part of it.
+SPECS = Path(__file__).parent.parent.parent / "shared" / "vendors" / "specs"
+
+
+class Document:
+    """One document. `repairs` puts schemas in place of wrong ones, by their path in the document; `described` names
+    what only the prose of an operation has, as `("operationId", "user.skip_verify_email")`, and the prose must."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        repairs: Mapping[str, Any] | None = None,
+        described: Iterable[tuple[str, str]] = (),
+    ) -> None:
+        text = (SPECS / name).read_text()
+        # The C loader is as safe, and ten times as fast on megabytes.
+        self._root = json.loads(text) if name.endswith(".json") else yaml.load(text, yaml.CSafeLoader)
+        for place, schema in (repairs or {}).items():
+            *parents, last = place.split("/")
+            at = self._root
+            for parent in parents:
+                at = at[parent]
+            assert last in at, f"{place} is not in {name}"
+            at[last] = deepcopy(schema)
+        self._described = frozenset(described)
+        # The first server is where requests are said to go; its variables have defaults.
+        server = self._root["servers"][0]
+        values = {key: value["default"] for key, value in server.get("variables", {}).items()}
+        self._server = server["url"].format(**values)
+        self._prefix = re.sub(r"^https?://[^/]+", "", self._server)
+        # None: the documents contradict the standard in places that no request of ours touches.
+        config = Config(spec_validator_cls=None)  # type: ignore[arg-type]  # documented, and not in its types
+        self._checker = OpenAPI.from_dict(self._root, config=config)
+
+    def problems(self, request: Request) -> list[str]:
+        """What the document has against a request."""
+        found = self._operation(request)
+        if found is None:
+            return [f"{request.method} {request.path} is not in the document"]
+        item, operation = found
+        problems = [f"{request.method} {request.path}: {problem}" for problem in self._core(request)]
+        label = operation.get("operationId", "")
+        parameters = [self._followed(one) for one in [*item.get("parameters", []), *operation.get("parameters", [])]]
+        known = [one["name"] for one in parameters if one["in"] == "query"]
+        unknown = [f"?{name}" for name in request.query if not any(_fits(name, one) for one in known)]
+        if request.body is not None:
+            body = self._followed(operation.get("requestBody", {}))
+            schema = body.get("content", {}).get("application/json", {}).get("schema")
+            unknown += ["a body"] if schema is None else self._unnamed([schema], request.body, "")
+        prose = operation.get("description", "")
+        return problems + [
+            f"{label}: nothing is called {name}"
+            for name in unknown
+            if (label, name) not in self._described or re.split(r"[.?]", name)[-1] not in prose
+        ]
+
+    # --- openapi-core ------------------------------------------------------------
+
+    def _core(self, request: Request) -> Iterator[str]:
+        try:
+            self._checker.validate_request(_Asked(request, self._server, self._prefix))
+        except OpenAPIError as error:
+            yield " ".join(_causes(error))[:600]
+
+    # --- names -------------------------------------------------------------------
+
+    def _operation(self, request: Request) -> tuple[Any, Any] | None:
+        path = request.path.removeprefix(self._prefix)
+        # Plain paths come before those with a variable.
+        for template in sorted(self._root["paths"], key=lambda one: one.count("{")):
+            pattern = re.sub(r"\\\{[^}]*\\\}", "[^/]+", re.escape(template))
+            item = self._root["paths"][template]
+            if request.method.lower() in item and re.fullmatch(pattern, path):
+                return item, item[request.method.lower()]
+        return None
+
+    def _followed(self, node: Any) -> Any:
+        while "$ref" in node:
+            at = self._root
+            for key in node["$ref"].removeprefix("#/").split("/"):
+                at = at[key.replace("~1", "/").replace("~0", "~")]
+            node = at
+        return node
+
+    def _branches(self, schema: Any) -> Iterator[Any]:
+        """A schema, and those that it is put together from."""
+        schema = self._followed(schema)
+        yield schema
+        for word in ("allOf", "anyOf", "oneOf"):
+            for part in schema.get(word, []):
+                yield from self._branches(part)
+
+    def _unnamed(self, schemas: Sequence[Any], value: Any, place: str) -> list[str]:
+        """The keys in a value, as `ticket.comment.body`, that none of the schemas names."""
+        branches = [branch for schema in schemas for branch in self._branches(schema)]
+        if isinstance(value, list):
+            items = [branch["items"] for branch in branches if "items" in branch]
+            return [name for one in value for name in self._unnamed(items, one, place)]
+        if not isinstance(value, dict):
+            return []
+        named = [branch["properties"] for branch in branches if "properties" in branch]
+        others = [branch["additionalProperties"] for branch in branches if branch.get("additionalProperties")]
+        typed = [other for other in others if isinstance(other, dict) and other]
+        # An object of which nothing is named is a bag of the customer's own names.
+        bag = not any(named) and any(branch.get("type") == "object" for branch in branches)
+        found: list[str] = []
+        for key, inside in value.items():
+            where = f"{place}.{key}".lstrip(".")
+            under = [properties[key] for properties in named if key in properties] or typed
+            if under:
+                found += self._unnamed(under, inside, where)
+            elif not bag:
+                found.append(where)
+        return found
+
+
+class _Asked:
+    """A fake's request as openapi-core wants one, at the address that the document names."""
+
+    content_type = "application/json"
+
+    def __init__(self, request: Request, server: str, prefix: str) -> None:
+        self.host_url = server.removesuffix(prefix) if prefix else server
+        self.path = prefix + quote(request.path.removeprefix(prefix), safe="/%:")
+        self.method = request.method.lower()
+        self.body = None if request.body is None else json.dumps(request.body).encode()
+        self.parameters = RequestParameters(
+            query=ImmutableMultiDict(request.query),
+            header=Headers(list(request.headers.items())),
+            cookie=ImmutableMultiDict(),
+        )
+
+
+def document(name: str, **more: Any) -> Document:
+    """The document, or a skip that says why."""
+    if not (SPECS / name).exists():
+        pytest.skip(f"{name} is not in {SPECS}; the vendors' documents are no part of this project")
+    return Document(name, **more)
+
+
+def _fits(name: str, parameter: str) -> bool:
+    """`filter[x]` fits a parameter `filter`, or `filter[x]`."""
+    return name in (parameter, f"{parameter}[]") or name.startswith(f"{parameter}[")
+
+
+def _causes(error: BaseException | None) -> Iterator[str]:
+    while error is not None:
+        yield str(error)
+        yield from (
+            f"{'.'.join(map(str, one.path))}: {one.message[:200]}" for one in getattr(error, "schema_errors", ())
+        )
+        error = error.__cause__ or error.__context__

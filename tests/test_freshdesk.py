@@ -1,0 +1,409 @@
+"""The Freshdesk connector against a Freshdesk with a memory."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
+
+import pytest
+from pydantic import ValidationError
+
+from connectors import freshdesk
+from connectors.freshdesk import FreshdeskSettings
+from core.errors import ConnectorRefused, DeliveryError, RecordRefused, RetryLater
+from tests.contract import SAMPLE, Contract, chat
+from tests.fakes.base import Answer, Fake
+from tests.fakes.freshdesk import KEY, FreshdeskVendor
+
+
+def wrong(field: str, code: str = "invalid_value") -> dict[str, Any]:
+    """Freshdesk's body of a 400: https://developers.freshdesk.com/api/#error"""
+    return {"description": "Validation failed", "errors": [{"field": field, "message": "no", "code": code}]}
+
+
+class TestFreshdesk(Contract):
+    kind = "freshdesk"
+    secrets = (KEY,)
+    needs_person = True
+    # https://developers.freshdesk.com/api/#error
+    answers: ClassVar[list[tuple[int, Any, dict[str, str], type[DeliveryError]]]] = [
+        (400, wrong("cf_unknown", "invalid_field"), {}, ConnectorRefused),
+        (400, wrong("custom_fields.cf_unknown", "invalid_field"), {}, ConnectorRefused),
+        (400, wrong("group_id"), {}, ConnectorRefused),
+        (400, wrong("cf_mandatory", "missing_field"), {}, ConnectorRefused),
+        (400, wrong("email"), {}, RecordRefused),
+        (400, wrong("tags"), {}, RecordRefused),
+        (400, {"code": "invalid_json", "message": "no JSON"}, {}, RecordRefused),
+        (403, {"code": "access_denied", "message": "You are not authorized"}, {}, ConnectorRefused),
+        (403, {"code": "account_suspended", "message": "Your account has been suspended."}, {}, ConnectorRefused),
+        (404, None, {}, ConnectorRefused),
+        (429, {"message": "You have exceeded the limit of requests per minute"}, {"Retry-After": "34"}, RetryLater),
+    ]
+
+    def fake(self) -> Fake:
+        return FreshdeskVendor()
+
+    def settings(self, url: str) -> dict[str, Any]:
+        return {"base_url": url, "api_key": KEY}
+
+    def arrived(self, vendor: Fake) -> str:
+        """Without the lines of ours between two notes: one message of 100 kB is spread over several."""
+        return re.sub(r"\[smartsupp:[^\]]*\]|Part\d+of\d+", "", super().arrived(vendor))
+
+
+@pytest.fixture
+def desk() -> Iterator[FreshdeskVendor]:
+    with FreshdeskVendor() as there:
+        yield there
+
+
+tools = TestFreshdesk()
+
+
+def deliver(
+    desk: FreshdeskVendor, payload: dict[str, Any] = SAMPLE, memory: Any = None, number: int = 1, **more: Any
+) -> Any:
+    return tools.deliver(tools.connector(desk, **more), payload, {} if memory is None else memory, number)
+
+
+def test_the_ticket_says_when_and_the_transcript_is_private(desk: FreshdeskVendor) -> None:
+    reference = deliver(desk)
+    (ticket,) = desk.tickets
+    assert ticket["subject"] == "Chat: Dusan Kmet"
+    assert (ticket["status"], ticket["priority"], ticket["source"]) == (2, 1, 7)
+    assert "55039" in ticket["description"]
+    assert "2015-03-27 15:33:59 UTC" in ticket["description"]
+    for secret in ("Hello", "VIP customer", "89.235.0.55"):
+        assert secret not in ticket["description"]
+    (note,) = desk.notes
+    assert note["private"] is True
+    assert "VIP customer" in note["body"]
+    assert reference.url == f"{desk.url}/a/tickets/{ticket['id']}"
+
+
+def test_group_product_and_type_are_set(desk: FreshdeskVendor) -> None:
+    deliver(desk, group_id=31, product_id=41, ticket_type="Question", status=3, priority=4, source=3)
+    (ticket,) = desk.tickets
+    assert (ticket["group_id"], ticket["product_id"], ticket["type"]) == (31, 41, "Question")
+    assert (ticket["status"], ticket["priority"], ticket["source"]) == (3, 4, 3)
+
+
+def test_tags_fit_into_freshdesks(desk: FreshdeskVendor) -> None:
+    deliver(desk, tags=["Smartsupp", "a, b", "x" * 40, ""])
+    assert desk.tickets[0]["tags"] == ["smartsupp", "a -b", "x" * 32, "smartsupp:208:55039"]
+
+
+def test_a_key_that_is_too_long_for_a_tag_is_shortened_and_found(desk: FreshdeskVendor) -> None:
+    long = {**chat(), "accountId": "8" * 30}
+    memory: dict[str, Any] = {}
+    desk.lose_reply_after = 2  # GET and POST contacts, then the ticket
+    with pytest.raises(RetryLater):
+        deliver(desk, long, memory)
+    deliver(desk, long, memory)
+    (ticket,) = desk.tickets
+    assert [len(tag) for tag in ticket["tags"] if tag.startswith("smartsupp:")] == [32]
+
+
+def test_fields_are_of_the_type_that_the_desk_says(desk: FreshdeskVendor) -> None:
+    fields = {
+        "cf_order": "{{ visitor.variables.userId.value }}",
+        "cf_rating": "{{ conversation.rating }}",
+        "cf_weight": "2.5",
+        "cf_vip": "{{ visitor.note != '' }}",
+        "cf_day": "{{ conversation.begin_at.strftime('%Y-%m-%d') }}",
+        "cf_story": "{{ visitor.variables.nothing.value }}",
+        "cf_reason": "Chat",
+    }
+    deliver(desk, fields=fields)
+    given = {name: value for name, value in desk.tickets[0]["custom_fields"].items() if value is not None}
+    assert given == {
+        "cf_order": "1234",
+        "cf_rating": 5,
+        "cf_weight": 2.5,
+        "cf_vip": True,
+        "cf_day": "2015-03-27",
+        "cf_reason": "Chat",
+    }
+    assert given["cf_vip"] is True
+
+
+def test_a_value_that_a_field_does_not_take_is_this_records_fault(desk: FreshdeskVendor) -> None:
+    with pytest.raises(RecordRefused, match="cf_rating"):
+        deliver(desk, fields={"cf_rating": "{{ visitor.name }}"})
+    with pytest.raises(ConnectorRefused, match="cf_oder"):
+        deliver(desk, fields={"cf_oder": "{{ visitor.name }}"})
+    with pytest.raises(ConnectorRefused, match="group_id"):
+        deliver(desk, group_id=99)
+    assert desk.tickets == []
+
+
+def test_a_long_subject_and_name_are_shortened(desk: FreshdeskVendor) -> None:
+    deliver(desk, chat("hi", name="n" * 300))
+    assert len(desk.tickets[0]["subject"]) == 255
+    assert desk.contacts[0]["name"] == "n" * 255
+
+
+def test_a_long_transcript_goes_on_in_further_notes(desk: FreshdeskVendor) -> None:
+    lines = [f"ř message {n} " + "á" * 200 for n in range(400)]
+    deliver(desk, chat(*lines))
+    assert len(desk.notes) > 2
+    assert all(note["private"] for note in desk.notes)
+    arrived = tools.arrived(desk)
+    positions = [arrived.index(tools.spread(line)) for line in lines]
+    assert positions == sorted(positions)
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_death_between_the_notes_leaves_one_of_each(
+    desk: FreshdeskVendor, monkeypatch: pytest.MonkeyPatch, after: bool
+) -> None:
+    monkeypatch.setattr(freshdesk, "NOTE", 2_000)
+    payload = chat(*(f"message {n} " + "x" * 300 for n in range(60)))
+    with FreshdeskVendor() as other:
+        deliver(other, payload)
+        wanted = [note["body_text"] for note in other.notes]
+    assert len(wanted) > 11  # so that the mark of part 1 is the beginning of that of part 11
+    for number in range(len(wanted) + 3):
+        desk.contacts, desk.tickets, desk.notes = [], [], []
+        memory: dict[str, Any] = {}
+        assert tools._dies(tools.connector(desk), number, after, memory, payload)
+        deliver(desk, payload, memory)
+        assert [note["body_text"] for note in desk.notes] == wanted, number
+
+
+def test_what_a_visitor_writes_is_no_mark(desk: FreshdeskVendor) -> None:
+    memory: dict[str, Any] = {}
+    payload = chat("[smartsupp:208:55039 2.1]")
+    deliver(desk, payload, memory)
+    assert tools._dies(tools.connector(desk), 0, False, memory, payload, 2)
+    deliver(desk, payload, memory, 2)
+    assert len(desk.notes) == 2
+
+
+def test_a_ticket_of_unknown_outcome_is_found_behind_a_hundred_others(desk: FreshdeskVendor) -> None:
+    memory: dict[str, Any] = {}
+    desk.lose_reply_after = 2
+    with pytest.raises(RetryLater):
+        deliver(desk, SAMPLE, memory)
+    (mine,) = desk.tickets
+    old = (datetime.now(UTC) - timedelta(days=200)).isoformat()
+    mine |= {"created_at": old, "updated_at": old}
+    newer = datetime.now(UTC).isoformat()
+    desk.tickets += [{**mine, "id": desk.new_id(), "tags": [], "created_at": newer} for _ in range(250)]
+    assert deliver(desk, SAMPLE, memory).id == str(mine["id"])
+    assert len(desk.tickets) == 251
+
+
+def test_another_conversations_ticket_is_not_taken_for_this_ones(desk: FreshdeskVendor) -> None:
+    deliver(desk, {**chat(), "channel": {**SAMPLE["channel"], "id": 5503}})
+    memory: dict[str, Any] = {}
+    assert tools._dies(tools.connector(desk), 1, False, memory)  # before the ticket
+    deliver(desk, SAMPLE, memory)
+    assert len(desk.tickets) == 2
+
+
+def test_a_key_field_takes_the_place_of_the_tag(desk: FreshdeskVendor) -> None:
+    memory: dict[str, Any] = {}
+    desk.lose_reply_after = 2
+    with pytest.raises(RetryLater):
+        deliver(desk, SAMPLE, memory, key_field="cf_order")
+    deliver(desk, SAMPLE, memory, key_field="cf_order")
+    (ticket,) = desk.tickets
+    assert ticket["custom_fields"]["cf_order"] == "smartsupp:208:55039"
+    assert ticket["tags"] == ["smartsupp", "smartsupp-chat"]
+
+
+def test_without_an_e_mail_the_visitors_id_at_smartsupp_names_the_requester(desk: FreshdeskVendor) -> None:
+    deliver(desk, chat("one", email=""))
+    deliver(desk, {**chat("two", email=""), "channel": {**SAMPLE["channel"], "id": 60000}})
+    (contact,) = desk.contacts
+    assert contact["unique_external_id"] == "smartsupp:208:visitor:27671"
+    assert contact["name"] == "Dusan Kmet"
+    assert len(desk.tickets) == 2
+    deliver(desk, {**chat("three", email="", id=None), "channel": {**SAMPLE["channel"], "id": 60001}})
+    assert desk.contacts[-1]["unique_external_id"] == "smartsupp:208:60001"
+
+
+def test_a_ticket_without_an_e_mail_is_found_again(desk: FreshdeskVendor) -> None:
+    memory: dict[str, Any] = {}
+    desk.lose_reply_after = 0
+    with pytest.raises(RetryLater):
+        deliver(desk, chat(email=""), memory)
+    # The visitor left an e-mail meanwhile; it is the same ticket all the same.
+    deliver(desk, chat(email="ann@example.com"), memory, 2)
+    assert len(desk.tickets) == 1
+    assert len(desk.contacts) == 1
+
+
+def test_an_agent_who_chats_is_the_requester(desk: FreshdeskVendor) -> None:
+    deliver(desk, chat(email="agent@shop.example"))
+    assert desk.contacts == []
+    assert desk.tickets[0]["requester_id"] == 7
+
+
+def test_a_contact_that_somebody_else_makes_meanwhile_is_taken(desk: FreshdeskVendor) -> None:
+    desk.contacts.append({"id": 5, "email": "dusan@domain.com", "name": "Dusan"})
+    taken = {"description": "Validation failed", "errors": [{"field": "email", "code": "duplicate_value"}]}
+    desk.instead = [Answer(200, []), Answer(409, taken)]
+    deliver(desk)
+    assert desk.tickets[0]["requester_id"] == 5
+
+
+def test_an_e_mail_that_is_taken_by_nobody_is_refused(desk: FreshdeskVendor) -> None:
+    desk.instead = [Answer(200, []), Answer(409, {"errors": []}), Answer(200, [])]
+    with pytest.raises(RecordRefused, match="is taken"):
+        deliver(desk)
+
+
+def test_a_deleted_contact_is_refused_in_freshdesks_words(desk: FreshdeskVendor) -> None:
+    desk.contacts.append({"id": 5, "email": "dusan@domain.com", "name": "Dusan", "deleted": True})
+    with pytest.raises(RecordRefused, match="no contact matching"):
+        deliver(desk)
+
+
+def test_a_conflict_passes(desk: FreshdeskVendor) -> None:
+    desk.instead = [
+        Answer(200, []),
+        Answer(201, {"id": 5}),
+        Answer(409, wrong("unique_external_id", "duplicate_value")),
+    ]
+    with pytest.raises(RetryLater):
+        deliver(desk)
+
+
+def test_a_revision_adds_a_note_and_brings_the_fields_up_to_date(desk: FreshdeskVendor) -> None:
+    memory: dict[str, Any] = {}
+    fields = {"cf_rating": "{{ conversation.rating }}"}
+    deliver(desk, SAMPLE, memory, fields=fields)
+    desk.tickets[0]["tags"].append("by-an-agent")
+    rated = {**chat(), "channel": {**SAMPLE["channel"], "rating": 1}}
+    deliver(desk, rated, memory, 2, fields=fields)
+    (ticket,) = desk.tickets
+    assert ticket["custom_fields"]["cf_rating"] == 1
+    assert "by-an-agent" in ticket["tags"]
+    first, second = (note["body_text"] for note in desk.notes)
+    assert "went on" not in first
+    assert "went on" in second
+    assert second.endswith("[smartsupp:208:55039 2.1]")
+    asked = len(desk.requests)
+    deliver(desk, rated, memory, 2, fields=fields)
+    assert len(desk.requests) == asked
+
+
+def test_a_first_delivery_of_a_later_revision_does_not_say_that_it_went_on(desk: FreshdeskVendor) -> None:
+    deliver(desk, number=3)
+    assert "went on" not in desk.notes[0]["body"]
+
+
+def test_a_ticket_that_cannot_be_changed_as_it_is_refuses_the_record_only(desk: FreshdeskVendor) -> None:
+    memory: dict[str, Any] = {}
+    deliver(desk, SAMPLE, memory)
+    desk.instead = [Answer(201, {"id": 5}), Answer(200, []), Answer(400, wrong("cf_resolution", "missing_field"))]
+    with pytest.raises(RecordRefused, match="cf_resolution"):
+        deliver(desk, SAMPLE, memory, 2, fields={"cf_order": "x"})
+
+
+@pytest.mark.parametrize("status", [404, 405])
+def test_a_ticket_that_was_deleted_there_refuses_the_record_only(desk: FreshdeskVendor, status: int) -> None:
+    memory: dict[str, Any] = {}
+    deliver(desk, SAMPLE, memory)
+    desk.tickets[0]["deleted"] = True
+    desk.instead = [Answer(405)] if status == 405 else []
+    with pytest.raises(RecordRefused, match="gone at Freshdesk") as raised:
+        deliver(desk, SAMPLE, memory, 2)
+    assert raised.value.status == status
+    assert len(desk.tickets) == 1
+
+
+@pytest.mark.parametrize("body", [{}, {"id": None}, [], "made"])
+def test_an_answer_without_an_id_is_tried_again(desk: FreshdeskVendor, body: Any) -> None:
+    desk.instead = [Answer(200, [{"id": 5}]), Answer(201, body)]
+    with pytest.raises(RetryLater, match="expected a JSON"):
+        deliver(desk)
+
+
+def found(desk: FreshdeskVendor, **more: Any) -> list[str]:
+    """What a check finds wrong: text and remedy."""
+    findings = list(tools.connector(desk, **more).check())
+    return [f"{one.text}; {one.remedy}" for one in findings if not one.right]
+
+
+def test_a_check_names_what_does_not_exist(desk: FreshdeskVendor) -> None:
+    assert found(desk, group_id=99) == ["group_id: there is no 99; there are 31 (Sales), 32 (QA)"]
+    assert found(desk, product_id=99) == ["product_id: there is no 99; there are 41 (Tea)"]
+    assert "ticket_type: there is no Chat" in found(desk, ticket_type="Chat")[0]
+    assert "2 (Open)" in found(desk, status=9)[0]
+    assert "source: there is no 12" in found(desk, source=12)[0]
+    desk.fields = [field for field in desk.fields if field["name"] != "product"]
+    assert found(desk, product_id=41) == ["product_id: there is no 41; there are none"]
+
+
+def test_a_check_knows_custom_fields_and_those_inside_dependent_ones(desk: FreshdeskVendor) -> None:
+    right = {"cf_order": "x", "cf_state": "texas", "cf_city": "austin"}
+    assert found(desk, fields=right, key_field="cf_story", group_id=31, ticket_type="Question") == []
+    (said,) = found(desk, fields={"cf_oder": "x"})
+    assert "there is no custom field cf_oder" in said
+    assert "cf_order" in said
+    (said,) = found(desk, fields={"subject": "x"})
+    assert "there is no custom field subject" in said
+    assert "cf_chat" in found(desk, key_field="cf_chat")[0]
+
+
+def test_a_check_sees_fields_that_agents_have_to_fill_in(desk: FreshdeskVendor) -> None:
+    for field in desk.fields:
+        if field["name"] in ("cf_order", "ticket_type"):
+            field["required_for_agents"] = True
+    assert len(found(desk)) == 2
+    assert found(desk, fields={"cf_order": "x"}, ticket_type="Question") == []
+    with pytest.raises(ConnectorRefused, match="mandatory"):
+        deliver(desk)
+
+
+def test_a_check_sees_an_agent_who_does_not_see_all_tickets(desk: FreshdeskVendor) -> None:
+    desk.scope = 2
+    (said,) = found(desk)
+    assert "global access" in said
+
+
+def test_setup_makes_the_key_field_once(desk: FreshdeskVendor) -> None:
+    connector = tools.connector(desk, key_field="cf_smartsupp_chat")
+    (change,) = connector.setup()
+    assert desk.writes() == []
+    change.make()
+    (made,) = desk.writes()
+    assert made.body["displayed_to_customers"] is False
+    assert found(desk, key_field="cf_smartsupp_chat") == []
+    assert list(connector.setup()) == []
+    assert list(tools.connector(desk).setup()) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({}, "one of domain and base_url"),
+        ({"domain": "shop", "base_url": "https://shop.freshdesk.com"}, "one of domain and base_url"),
+        ({"domain": "shop.freshdesk.com"}, "before .freshdesk.com"),
+        ({"domain": "https://shop"}, "before .freshdesk.com"),
+    ],
+)
+def test_one_address_is_wanted(settings: dict[str, str], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        FreshdeskSettings.model_validate({"type": "freshdesk", "api_key": KEY, **settings})
+
+
+def test_a_domain_is_the_address_at_freshdesk() -> None:
+    connector = tools.connector(FreshdeskVendor(), base_url=None, domain="shop")
+    with connector.http.pretending(connector.imagine) as preview:
+        reference = tools.deliver(connector, SAMPLE, {})
+    assert all(one.url.startswith("https://shop.freshdesk.com/api/v2/") for one in preview)
+    assert reference.url == "https://shop.freshdesk.com/a/tickets/1"
+
+
+def test_errors_keep_freshdesks_words(desk: FreshdeskVendor) -> None:
+    desk.instead = [Answer(403, {"code": "access_denied", "message": "You are not authorized to perform this action."})]
+    with pytest.raises(DeliveryError, match=r"HTTP 403 .*You are not authorized"):
+        deliver(desk)
+    assert KEY not in json.dumps([one.path for one in desk.requests])

@@ -1,0 +1,463 @@
+"""Odoo over JSON-2 (19) and over JSON-RPC (14 to 18)."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from connectors.base import HttpConnector
+from connectors.odoo import LONGEST, Odoo, OdooSettings
+from core.errors import ConnectorRefused, DeliveryError, RecordRefused, RetryLater
+from tests.contract import SAMPLE, Contract, chat
+from tests.fakes.base import Answer, Fake
+from tests.fakes.odoo import DATABASE, KEY, LOGIN, OdooVendor, Raised, json_rpc_error
+
+MISSING = "Record does not exist or has been deleted.\n(Record: crm.lead(5,), User: 2)"
+TRACE = {"debug": 'Traceback (most recent call last):\n  File "/opt/odoo/http.py"'}
+
+
+def longer(text: str = "One thing more") -> dict[str, Any]:
+    made: dict[str, Any] = json.loads(json.dumps(SAMPLE))
+    made["messages"].append({**SAMPLE["messages"][0], "content": text, "sentAt": 1427470480000})
+    return made
+
+
+class Both(Contract):
+    """What holds for both protocols."""
+
+    version: int
+    secrets = (KEY,)
+
+    def fake(self) -> OdooVendor:
+        return OdooVendor(self.version)
+
+    def settings(self, url: str) -> dict[str, Any]:
+        return {"url": url, "api_key": KEY, "database": DATABASE}
+
+    @staticmethod
+    def odoo(vendor: Fake) -> OdooVendor:
+        assert isinstance(vendor, OdooVendor)
+        return vendor
+
+    # --- the record -------------------------------------------------------------------
+
+    def test_the_lead_has_the_contact_the_tags_the_key_and_nobody_to_work_on_it(self, vendor: Fake) -> None:
+        self.deliver(self.connector(vendor, team_id=3), SAMPLE, {})
+        tables = self.odoo(vendor).tables
+        (lead,) = tables["crm.lead"]
+        tags = {tag["id"]: tag["name"] for tag in tables["crm.tag"]}
+        assert lead["name"] == "Chat: Dusan Kmet"
+        assert lead["partner_id"] == tables["res.partner"][0]["id"]
+        assert lead["referred"] == "smartsupp:208:55039"
+        assert lead["team_id"] == 3
+        assert lead["user_id"] is False
+        assert [tags[tag] for tag in lead["tag_ids"][0][2]] == ["smartsupp", "smartsupp-chat"]
+
+    def test_tags_are_made_once(self, vendor: Fake) -> None:
+        connector = self.connector(vendor)
+        self.deliver(connector, SAMPLE, {})
+        missed = longer()
+        missed["channel"] |= {"id": 60000, "isMissed": True}
+        self.deliver(connector, missed, {})
+        tags = [tag["name"] for tag in self.odoo(vendor).tables["crm.tag"]]
+        assert tags == ["smartsupp", "smartsupp-chat", "smartsupp-missed"]
+
+    def test_without_tags_none_are_asked_for(self, vendor: Fake) -> None:
+        self.deliver(self.connector(vendor, tags=[]), SAMPLE, {})
+        assert "tag_ids" not in self.odoo(vendor).records()[0]
+
+    def test_a_lead_without_a_person_still_has_a_name(self, vendor: Fake) -> None:
+        self.deliver(self.connector(vendor), chat(email=""), {})
+        (lead,) = self.odoo(vendor).records()
+        assert "partner_id" not in lead
+        assert lead["contact_name"] == "Dusan Kmet"
+
+    def test_the_transcript_is_an_internal_note_of_the_time_of_the_chat(self, vendor: Fake) -> None:
+        self.deliver(self.connector(vendor), SAMPLE, {})
+        (note,) = self.odoo(vendor).tables["mail.message"]
+        assert note["subtype"] == "mail.mt_note"
+        assert note["message_type"] == "comment"
+        assert note["date"] == "2015-03-27 15:34:36"
+        assert note["message_id"] == "<smartsupp.208.55039.1.1@smartsupp.invalid>"
+
+    def test_the_note_is_html_and_not_its_source(self, vendor: Fake) -> None:
+        self.deliver(self.connector(vendor), chat("5 < 6"), {})
+        (body,) = vendor.texts()
+        assert body.startswith("<p><b>")
+        assert "5 &lt; 6" in body
+
+    def test_a_long_chat_goes_on_in_further_notes(self, vendor: Fake) -> None:
+        memory: dict[str, Any] = {}
+        self.deliver(self.connector(vendor), chat("word " * 90_000), memory)
+        texts = vendor.texts()
+        assert len(texts) > 1
+        assert all(len(text) <= LONGEST for text in texts)
+        assert re.sub(r"Part\d+of\d+", "", self.arrived(vendor)).count("word") == 90_000
+        marks = {note["message_id"] for note in self.odoo(vendor).tables["mail.message"]}
+        assert len(marks) == len(texts)
+
+    def test_a_ticket_of_the_help_desk(self, vendor: Fake) -> None:
+        odoo = self.odoo(vendor)
+        odoo.fields["helpdesk.ticket"]["x_smartsupp_chat"] = "char"
+        reference = self.deliver(self.connector(vendor, record="ticket", team_id=3, user_id=7), SAMPLE, {})
+        (ticket,) = odoo.tables["helpdesk.ticket"]
+        assert ticket["x_smartsupp_chat"] == "smartsupp:208:55039"
+        assert (ticket["team_id"], ticket["user_id"]) == (3, 7)
+        assert len(odoo.tables["helpdesk.tag"]) == 2
+        assert "helpdesk.ticket" in reference.url
+
+    def test_a_lost_lead_is_still_found(self, vendor: Fake) -> None:
+        """Its reply was lost, and before the next try somebody marked it as lost, which archives it."""
+        connector = self.connector(vendor)
+        memory: dict[str, Any] = {}
+        self.deliver(connector, SAMPLE, memory)
+        self.odoo(vendor).records()[0]["active"] = False
+        del memory["record"]
+        self.deliver(connector, SAMPLE, memory)
+        assert len(vendor.records()) == 1
+
+    def test_the_key_can_live_in_a_field_of_the_admins(self, vendor: Fake) -> None:
+        self.odoo(vendor).fields["crm.lead"]["x_chat"] = "char"
+        self.deliver(self.connector(vendor, key_field="x_chat"), SAMPLE, {})
+        (lead,) = self.odoo(vendor).records()
+        assert lead["x_chat"] == "smartsupp:208:55039"
+        assert "referred" not in lead
+
+    # --- people -------------------------------------------------------------------------
+
+    @pytest.mark.parametrize(
+        "addresses", [("Ann@Example.com", "ann@example.com"), ("ann@example.com", "Ann@Example.com")]
+    )
+    def test_a_person_is_found_whatever_the_case_of_the_address(self, vendor: Fake, addresses: tuple[str, str]) -> None:
+        connector = self.connector(vendor)
+        for number, address in enumerate(addresses):
+            payload = chat(email=address)
+            payload["channel"]["id"] = 60000 + number
+            self.deliver(connector, payload, {})
+        assert len(vendor.people()) == 1
+        assert len(vendor.records()) == 2
+
+    def test_an_underscore_in_an_address_stands_for_no_other_letter(self, vendor: Fake) -> None:
+        connector = self.connector(vendor)
+        self.deliver(connector, chat(email="anxb@example.com"), {})
+        other = chat(email="an_b@example.com")
+        other["channel"]["id"] = 60000
+        self.deliver(connector, other, {})
+        assert [one["email"] for one in vendor.people()] == ["anxb@example.com", "an_b@example.com"]
+
+    # --- fields -----------------------------------------------------------------------------
+
+    def test_fields_are_sent_as_their_types_want_them(self, vendor: Fake) -> None:
+        fields = {
+            "color": "4",
+            "expected_revenue": "12.50",
+            "is_hot": "{{ conversation.is_missed | lower }}",
+            "priority": "2",
+            "contact_name": "",
+        }
+        self.deliver(self.connector(vendor, fields=fields), SAMPLE, {})
+        (lead,) = self.odoo(vendor).records()
+        assert (lead["color"], lead["expected_revenue"], lead["is_hot"]) == (4, 12.5, False)
+        assert (lead["priority"], lead["contact_name"]) == ("2", False)
+
+    def test_a_number_that_is_none_refuses_the_record(self, vendor: Fake) -> None:
+        with pytest.raises(RecordRefused, match="'color' is of type integer in Odoo, and 'Dusan Kmet' is no number"):
+            self.deliver(self.connector(vendor, fields={"color": "{{ name }}"}), SAMPLE, {})
+
+    def test_a_choice_that_odoo_does_not_have_refuses_the_record(self, vendor: Fake) -> None:
+        with pytest.raises(RecordRefused, match=r"Wrong value for crm\.lead\.priority"):
+            self.deliver(self.connector(vendor, fields={"priority": "urgent"}), SAMPLE, {})
+
+    @pytest.mark.parametrize("field", ["x_none", "tag_ids"])
+    def test_a_field_that_cannot_be_set_pauses_the_connector(self, vendor: Fake, field: str) -> None:
+        with pytest.raises(ConnectorRefused, match=field):
+            self.deliver(self.connector(vendor, fields={field: "x"}), SAMPLE, {})
+
+    def test_a_key_field_that_does_not_exist_pauses_the_connector(self, vendor: Fake) -> None:
+        with pytest.raises(ConnectorRefused, match="correct 'fields' or 'key_field'"):
+            self.deliver(self.connector(vendor, record="ticket"), SAMPLE, {})
+
+    def test_a_revision_brings_the_fields_up_to_date(self, vendor: Fake) -> None:
+        connector = self.connector(vendor, fields={"color": "{{ conversation.messages | length }}"})
+        memory: dict[str, Any] = {}
+        self.deliver(connector, SAMPLE, memory)
+        before = self.odoo(vendor).records()[0]["color"]
+        self.deliver(connector, longer(), memory, 2)
+        assert self.odoo(vendor).records()[0]["color"] == before + 1
+
+    # --- revisions ----------------------------------------------------------------------------
+
+    def test_a_revision_says_that_the_chat_went_on(self, vendor: Fake) -> None:
+        memory: dict[str, Any] = {}
+        connector = self.connector(vendor)
+        self.deliver(connector, SAMPLE, memory)
+        self.deliver(connector, longer(), memory, 2)
+        first, second = vendor.texts()
+        assert not first.startswith("<p><i>")
+        assert second.startswith("<p><i>")
+
+    def test_the_first_that_arrives_says_no_such_thing_whatever_its_number(self, vendor: Fake) -> None:
+        memory: dict[str, Any] = {}
+        self.deliver(self.connector(vendor), longer(), memory, 2)
+        self.deliver(self.connector(vendor), longer(), memory, 2)
+        (text,) = vendor.texts()
+        assert not text.startswith("<p><i>")
+
+    def test_a_lead_that_somebody_deleted_refuses_the_record_alone(self, vendor: Fake) -> None:
+        memory: dict[str, Any] = {}
+        connector = self.connector(vendor)
+        self.deliver(connector, SAMPLE, memory)
+        self.odoo(vendor).tables["crm.lead"].clear()
+        with pytest.raises(RecordRefused, match="no longer in Odoo, somebody deleted or merged it"):
+            self.deliver(connector, longer(), memory, 2)
+
+    # --- errors -----------------------------------------------------------------------------------
+
+    def test_rights_that_are_missing_pause_the_connector(self, vendor: Fake) -> None:
+        self.odoo(vendor).denied.add(("crm.lead", "create"))
+        with pytest.raises(ConnectorRefused, match=r"You are not allowed to create 'crm\.lead'") as raised:
+            self.deliver(self.connector(vendor), SAMPLE, {})
+        assert "Traceback" not in str(raised.value)
+
+    def test_a_database_that_does_not_exist_pauses_the_connector(self, vendor: Fake) -> None:
+        with pytest.raises(ConnectorRefused):
+            self.deliver(self.connector(vendor, database="other"), SAMPLE, {})
+
+    def test_a_key_that_odoo_does_not_know_pauses_the_connector(self, vendor: Fake) -> None:
+        with pytest.raises(ConnectorRefused) as raised:
+            self.deliver(self.connector(vendor, api_key="another-key-0123"), SAMPLE, {})
+        assert "another-key" not in str(raised.value)
+
+    def test_helpdesk_that_is_not_installed_says_what_to_do(self) -> None:
+        with OdooVendor(self.version, enterprise=False) as vendor:
+            connector = self.connector(vendor, record="ticket", tags=[])
+            with pytest.raises(ConnectorRefused, match="install CRM or Helpdesk in Odoo, or correct 'record'"):
+                self.deliver(connector, SAMPLE, {})
+
+    def test_a_create_that_gave_way_is_repeated_at_once(self, vendor: Fake) -> None:
+        odoo = self.odoo(vendor)
+        create = odoo._create
+
+        def serialized(model: str, *arguments: Any, **named: Any) -> Any:
+            if model == "crm.lead":
+                odoo._create = create  # type: ignore[method-assign]
+                raise Raised("psycopg2.errors.SerializationFailure", "could not serialize access")
+            return create(model, *arguments, **named)
+
+        odoo._create = serialized  # type: ignore[method-assign]
+        self.deliver(self.connector(vendor), SAMPLE, {})
+        assert len(vendor.records()) == 1
+
+    def test_a_tag_that_somebody_else_makes_first_is_found_at_the_next_try(self, vendor: Fake) -> None:
+        odoo = self.odoo(vendor)
+        connector = self.connector(vendor)
+        search = odoo._search_read
+
+        def overtaken(model: str, *arguments: Any, **named: Any) -> Any:
+            found = search(model, *arguments, **named)
+            if model == "crm.tag":
+                odoo.tables["crm.tag"].append({"id": odoo.new_id(), "name": "smartsupp"})
+                odoo._search_read = search  # type: ignore[method-assign]
+            return found
+
+        odoo._search_read = overtaken  # type: ignore[method-assign]
+        memory: dict[str, Any] = {}
+        with pytest.raises(RetryLater, match="Tag name already exists"):
+            self.deliver(connector, SAMPLE, memory)
+        self.deliver(connector, SAMPLE, memory)
+        assert len(odoo.tables["crm.tag"]) == 2
+
+    # --- looking first ----------------------------------------------------------------------------
+
+    @pytest.mark.parametrize(
+        ("settings", "text", "remedy"),
+        [
+            ({"team_id": 99}, "crm.team 99 does not exist", "correct team_id"),
+            ({"user_id": 99}, "res.users 99 does not exist", "correct user_id"),
+            ({"fields": {"x_none": "x"}}, "the field 'x_none' of crm.lead does not exist", "correct it under fields"),
+            ({"key_field": "x_none"}, "the field 'x_none' of crm.lead does not exist", "correct it under key_field"),
+            ({"key_field": "color"}, "'color' is of type integer", "name a field of text"),
+            ({"record": "ticket"}, "the field 'x_smartsupp_chat' of helpdesk.ticket does not exist", "setup"),
+        ],
+    )
+    def test_a_check_finds_what_is_not_there(
+        self, vendor: Fake, settings: dict[str, Any], text: str, remedy: str
+    ) -> None:
+        wrong = [one for one in self.connector(vendor, **settings).check() if not one.right]
+        assert len(wrong) == 1
+        assert text in wrong[0].text
+        assert remedy in wrong[0].remedy
+
+    def test_a_check_names_what_it_found(self, vendor: Fake) -> None:
+        texts = [one.text for one in self.connector(vendor, team_id=3, user_id=7).check()]
+        assert "crm.team 3 (Europe) exists" in texts
+        assert "res.users 7 (Mitchell) exists" in texts
+
+    @pytest.mark.parametrize("right", [("res.partner", "create"), ("crm.lead", "write"), ("crm.tag", "create")])
+    def test_a_check_finds_rights_that_are_missing(self, vendor: Fake, right: tuple[str, str]) -> None:
+        self.odoo(vendor).denied.add(right)
+        wrong = [one.text for one in self.connector(vendor).check() if not one.right]
+        assert wrong == [f"the right to {right[1]} {right[0]}"]
+
+    def test_a_check_finds_that_the_user_cannot_write_notes(self, vendor: Fake) -> None:
+        self.odoo(vendor).tables["res.users"][0]["email"] = False
+        wrong = [one for one in self.connector(vendor).check() if not one.right]
+        assert [one.text for one in wrong] == ["the key's user has no e-mail address"]
+
+    def test_setup_makes_the_field_for_the_key(self, vendor: Fake) -> None:
+        connector = self.connector(vendor, record="ticket")
+        (change,) = connector.setup()
+        assert change.text == "the field 'x_smartsupp_chat' of helpdesk.ticket, for the chat's key"
+        change.make()
+        assert list(connector.setup()) == []
+        assert all(finding.right for finding in connector.check())
+        (made,) = self.odoo(vendor).tables["ir.model.fields"]
+        assert made["copied"] is False
+        self.deliver(connector, SAMPLE, {})
+        assert len(vendor.records()) == 1
+
+    def test_setup_has_nothing_to_do_for_a_lead(self, vendor: Fake) -> None:
+        assert list(self.connector(vendor).setup()) == []
+
+
+class TestOdoo(Both):
+    kind = "odoo"
+    version = 19
+    answers = [  # noqa: RUF012  # the contract declares it
+        (401, {"name": "werkzeug.exceptions.Unauthorized", "message": "Invalid apikey", **TRACE}, {}, ConnectorRefused),
+        (403, {"name": "odoo.exceptions.AccessError", "message": "no", **TRACE}, {}, ConnectorRefused),
+        (403, {"name": "odoo.exceptions.AccessDenied", "message": "Access Denied", **TRACE}, {}, ConnectorRefused),
+        (404, {"name": "odoo.exceptions.MissingError", "message": MISSING, **TRACE}, {}, RecordRefused),
+        (404, {"name": "werkzeug.exceptions.NotFound", "message": "no", **TRACE}, {}, ConnectorRefused),
+        (404, "<h1>Not Found</h1>", {}, ConnectorRefused),
+        (409, {"name": "odoo.exceptions.LockError", "message": "locked", **TRACE}, {}, RetryLater),
+        (422, {"name": "odoo.exceptions.UserError", "message": "no", **TRACE}, {}, RecordRefused),
+        (422, {"name": "odoo.exceptions.ValidationError", "message": "no", **TRACE}, {}, RecordRefused),
+        (422, {"name": "werkzeug.exceptions.UnprocessableEntity", "message": "no", **TRACE}, {}, RecordRefused),
+        (500, {"name": "builtins.ValueError", "message": "Wrong value", **TRACE}, {}, RecordRefused),
+        (500, {"name": "builtins.ValueError", "message": "Invalid field 'x'", **TRACE}, {}, ConnectorRefused),
+        (500, {"name": "builtins.KeyError", "message": "x", **TRACE}, {}, RetryLater),
+        (500, {"name": "psycopg2.errors.SerializationFailure", "message": "x", **TRACE}, {}, RetryLater),
+        (503, {"name": "werkzeug.exceptions.ServiceUnavailable", "message": "x"}, {"Retry-After": "9"}, RetryLater),
+    ]
+
+    def test_the_link_opens_the_lead(self, vendor: Fake) -> None:
+        reference = self.deliver(self.connector(vendor), SAMPLE, {})
+        assert reference.url == f"{vendor.url}/odoo/crm.lead/{reference.id}"
+
+    def test_the_key_and_the_database_go_into_headers(self, vendor: Fake) -> None:
+        self.deliver(self.connector(vendor), SAMPLE, {})
+        for request in vendor.requests:
+            assert request.headers["authorization"] == f"bearer {KEY}"
+            assert request.headers["x-odoo-database"] == DATABASE
+            assert KEY not in json.dumps(request.body)
+
+    def test_without_a_database_none_is_named(self, vendor: Fake) -> None:
+        with pytest.raises(ConnectorRefused):
+            self.deliver(self.connector(vendor, database=""), SAMPLE, {})
+        assert "x-odoo-database" not in vendor.requests[0].headers
+
+    def test_no_traceback_is_seen(self, vendor: Fake) -> None:
+        vendor.instead = [Answer(422, {"debug": "Traceback", "name": "odoo.exceptions.UserError", "message": "no"})] * 4
+        with self.connector(vendor).attempt() as exchanges, pytest.raises(RecordRefused) as raised:
+            self.deliver(self.connector(vendor), SAMPLE, {})
+        assert str(raised.value) == "UserError: no"
+        assert "Traceback" not in repr(exchanges)
+
+    def test_words_of_a_visitor_do_not_pause_the_connector(self, vendor: Fake) -> None:
+        words = "Wrong value for crm.lead.x_name: 'Invalid field, Object x doesn't exist'"
+        vendor.instead = [Answer(500, {"name": "builtins.ValueError", "message": words})]
+        with pytest.raises(RecordRefused):
+            self.deliver(self.connector(vendor), SAMPLE, {})
+
+
+class TestOdooJsonRpc(Both):
+    kind = "odoo-json-rpc"  # of the golden file; the connector's type is odoo
+    version = 18
+    answers = [  # noqa: RUF012  # the contract declares it
+        (200, json_rpc_error("odoo.exceptions.AccessDenied", "Access Denied"), {}, ConnectorRefused),
+        (200, json_rpc_error("odoo.exceptions.AccessError", "no"), {}, ConnectorRefused),
+        (200, json_rpc_error("odoo.exceptions.MissingError", MISSING), {}, RecordRefused),
+        (200, json_rpc_error("odoo.exceptions.UserError", "no"), {}, RecordRefused),
+        (200, json_rpc_error("odoo.exceptions.UserError", "Object crm.lead doesn't exist"), {}, ConnectorRefused),
+        (
+            200,
+            json_rpc_error(
+                "odoo.exceptions.UserError", "Unable to send message, please configure the sender's email address."
+            ),
+            {},
+            ConnectorRefused,
+        ),
+        (200, json_rpc_error("odoo.exceptions.ValidationError", "no"), {}, RecordRefused),
+        (200, json_rpc_error("builtins.ValueError", "Invalid field 'x' on model 'crm.lead'"), {}, ConnectorRefused),
+        (200, json_rpc_error("builtins.ValueError", "Wrong value for crm.lead.priority: 'x'"), {}, RecordRefused),
+        (200, json_rpc_error("builtins.KeyError", "x"), {}, RetryLater),
+        (200, json_rpc_error("psycopg2.errors.SerializationFailure", "x"), {}, RetryLater),
+        (200, json_rpc_error("psycopg2.extensions.TransactionRollbackError", "x"), {}, RetryLater),
+        (200, json_rpc_error("psycopg2.OperationalError", "server closed the connection"), {}, RetryLater),
+        (
+            200,
+            json_rpc_error("psycopg2.OperationalError", 'FATAL:  database "x" does not exist'),
+            {},
+            ConnectorRefused,
+        ),
+        (200, json_rpc_error("werkzeug.exceptions.NotFound", "404: Not Found"), {}, ConnectorRefused),
+        (200, {"jsonrpc": "2.0", "id": 1, "error": {"code": 100, "message": "Session"}}, {}, RetryLater),
+        (200, {"jsonrpc": "2.0", "id": 1}, {}, RetryLater),
+        (200, {"jsonrpc": "2.0", "id": 1, "result": "x"}, {}, RetryLater),
+        (200, {"jsonrpc": "2.0", "id": 1, "result": False}, {}, ConnectorRefused),
+    ]
+
+    def settings(self, url: str) -> dict[str, Any]:
+        return {**super().settings(url), "login": LOGIN, "protocol": "json-rpc"}
+
+    def connector(self, vendor: Fake, **more: Any) -> HttpConnector[Any]:
+        settings = {"type": "odoo", "allow_networks": ["127.0.0.0/8"], **self.settings(vendor.url), **more}
+        return Odoo("shop", OdooSettings.model_validate(settings), Path())
+
+    def test_the_link_opens_the_lead(self, vendor: Fake) -> None:
+        reference = self.deliver(self.connector(vendor), SAMPLE, {})
+        assert reference.url == f"{vendor.url}/web#id={reference.id}&model=crm.lead&view_type=form"
+
+    @pytest.mark.parametrize("version", [14, 16, 17, 18])
+    def test_the_note_is_html_in_every_version(self, version: int) -> None:
+        with OdooVendor(version) as vendor:
+            self.deliver(self.connector(vendor), chat("5 < 6"), {})
+            (body,) = vendor.texts()
+            assert body.startswith("<p><b>")
+            assert "5 &lt; 6" in body
+
+    def test_one_attempt_signs_in_once_and_a_replay_asks_nothing(self, vendor: Fake) -> None:
+        memory: dict[str, Any] = {}
+        self.deliver(self.connector(vendor), SAMPLE, memory)
+        methods = [self.odoo(vendor).method(one) for one in vendor.requests]
+        assert methods.count("authenticate") == 1
+        self.deliver(self.connector(vendor), SAMPLE, memory)
+        assert len(vendor.requests) == len(methods)
+
+    def test_no_traceback_is_seen(self, vendor: Fake) -> None:
+        vendor.instead = [Answer(200, json_rpc_error("odoo.exceptions.UserError", "no"))]
+        connector = self.connector(vendor)
+        with pytest.raises(RecordRefused) as raised:
+            self.deliver(connector, SAMPLE, {})
+        assert str(raised.value) == "UserError: no"
+
+    def test_a_wrong_login_says_what_to_look_at(self, vendor: Fake) -> None:
+        with pytest.raises(ConnectorRefused, match="does not know this 'login' with this 'api_key'"):
+            list(self.connector(vendor, login="someone").check())
+
+    @pytest.mark.parametrize("missing", ["login", "database"])
+    def test_the_settings_say_what_json_rpc_needs(self, missing: str) -> None:
+        settings = {**self.settings("https://x.example"), "type": "odoo", missing: ""}
+        with pytest.raises(ValidationError, match=f"json-rpc needs more; add '{missing}: …'"):
+            OdooSettings.model_validate(settings)
+
+
+def test_the_errors_of_the_two_tables_are_of_the_tree() -> None:
+    found: list[type[DeliveryError]] = [row[3] for row in [*TestOdoo.answers, *TestOdooJsonRpc.answers]]
+    assert set(found) == {RetryLater, RecordRefused, ConnectorRefused}

@@ -1,0 +1,389 @@
+"""Pipedrive: the contract, for a note, a lead and a deal, and what is Pipedrive's own."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from pydantic import ValidationError
+
+from connectors.base import HttpConnector
+from connectors.pipedrive import Pipedrive
+from connectors.pipedrive_api import PipedriveSettings
+from core.delivery import Reference
+from core.errors import ConnectorRefused, DeliveryError, RecordRefused, RetryLater
+from tests.contract import SAMPLE, Contract, chat
+from tests.fakes.base import Answer, Fake
+from tests.fakes.pipedrive import DATE_FIELD, NUMBER_FIELD, TEXT_FIELD, TOKEN, PipedriveVendor
+
+LIMIT = {
+    "success": False,
+    "error": "Couldn't add the deal. Open deals limit reached.",
+    "code": "feature_capping_deals_limit",
+}
+
+
+class TestPipedrive(Contract):
+    kind = "pipedrive"
+    secrets = (TOKEN,)
+    needs_person = True
+    answers: ClassVar[list[tuple[int, Any, dict[str, str], type[DeliveryError]]]] = [
+        (400, {"success": False, "error": "Validation failed: name: name is required"}, {}, RecordRefused),
+        (402, {"success": False, "error": "Company account is not open"}, {}, ConnectorRefused),
+        (403, LIMIT, {}, ConnectorRefused),
+        (403, "<html>blocked</html>", {"Content-Type": "text/html"}, RetryLater),
+        (404, {"success": False, "error": "Unknown method ."}, {}, ConnectorRefused),
+        (410, {"success": False, "error": "This endpoint is gone"}, {}, ConnectorRefused),
+        (415, {"success": False, "error": "Feature is not enabled"}, {}, ConnectorRefused),
+        (422, {"success": False, "error": "Unprocessable"}, {}, RecordRefused),
+        (501, {"success": False, "error": "Not implemented"}, {}, ConnectorRefused),
+        (200, {"success": False, "error": "Something"}, {}, RetryLater),
+        (200, {}, {}, RetryLater),
+    ]
+    record = "note"
+
+    def fake(self) -> PipedriveVendor:
+        return PipedriveVendor()
+
+    def settings(self, url: str) -> dict[str, Any]:
+        return {"base_url": url, "api_token": TOKEN, "record": self.record}
+
+    def connector(self, vendor: Fake, **more: Any) -> HttpConnector[Any]:
+        """As the registry makes it; the kinds below have golden files of their own."""
+        settings = {"type": "pipedrive", "allow_networks": ["127.0.0.0/8"], **self.settings(vendor.url), **more}
+        return Pipedrive("shop", PipedriveSettings.model_validate(settings), Path())
+
+    def arrived(self, vendor: Fake) -> str:
+        """Without what stands between two notes of one transcript."""
+        return re.sub(r"\[smartsupp:208:55039(note\d+)?\](Part\d+of\d+)?", "", super().arrived(vendor))
+
+
+class TestPipedriveLead(TestPipedrive):
+    kind = "pipedrive-lead"
+    record = "lead"
+
+
+class TestPipedriveDeal(TestPipedrive):
+    kind = "pipedrive-deal"
+    record = "deal"
+    needs_person = False
+
+
+# --- what is Pipedrive's own ---------------------------------------------------------
+
+LONGER = {**SAMPLE, "messages": [*SAMPLE["messages"], {**SAMPLE["messages"][0], "content": "One thing more"}]}
+FIELDS = {TEXT_FIELD: "{{ kind }}", DATE_FIELD: "{{ conversation.rating_desc }}"}
+
+
+@pytest.fixture
+def vendor() -> Iterator[PipedriveVendor]:
+    with PipedriveVendor() as there:
+        assert isinstance(there, PipedriveVendor)
+        yield there
+
+
+def connect(vendor: Fake, **more: Any) -> HttpConnector[Any]:
+    return TestPipedrive().connector(vendor, **more)
+
+
+def deliver(
+    vendor: Fake, payload: dict[str, Any] = SAMPLE, memory: Any = None, number: int = 1, **more: Any
+) -> Reference:
+    memory = {} if memory is None else memory
+    return TestPipedrive().deliver(connect(vendor, **more), payload, memory, number)
+
+
+def wrong(vendor: Fake, **more: Any) -> list[str]:
+    return [one.text for one in connect(vendor, **more).check() if not one.right]
+
+
+def test_a_note_has_the_time_of_the_chat_and_the_mark_at_its_end(vendor: PipedriveVendor) -> None:
+    reference = deliver(vendor)
+    (person,), (note,) = vendor.persons.values(), vendor.notes.values()
+    assert (note["person_id"], note["add_time"]) == (person["id"], "2015-03-27 15:33:59")
+    assert note["content"].endswith("<p>[smartsupp:208:55039]</p>\n")
+    assert person["emails"] == [{"value": "dusan@domain.com", "primary": True, "label": "work"}]
+    assert reference == Reference(str(note["id"]), f"{vendor.url}/person/{person['id']}")
+
+
+def test_a_lead_has_person_owner_labels_fields_and_the_chats_key(vendor: PipedriveVendor) -> None:
+    reference = deliver(vendor, record="lead", owner_id=2, fields=FIELDS, tags=["SmartSupp-{{ kind }}", "unheard of"])
+    (person,), (lead,), (note,) = vendor.persons.values(), vendor.leads.values(), vendor.notes.values()
+    (label,) = lead["label_ids"]
+    assert vendor.lead_labels[label] == "Smartsupp-Chat"
+    assert (lead["title"], lead["origin_id"]) == ("Chat: Dusan Kmet", "smartsupp:208:55039")
+    assert (lead["person_id"], lead["owner_id"], person["owner_id"]) == (person["id"], 2, 2)
+    assert lead[TEXT_FIELD] == "chat"
+    assert DATE_FIELD not in lead  # it came out empty
+    assert note["lead_id"] == lead["id"]
+    assert reference == Reference(lead["id"], f"{vendor.url}/leads/inbox/{lead['id']}")
+
+
+def test_a_deal_has_person_stage_labels_fields_and_the_chats_key(vendor: PipedriveVendor) -> None:
+    reference = deliver(vendor, record="deal", pipeline_id=2, stage_id=20, fields=FIELDS)
+    (person,), (deal,), (note,) = vendor.persons.values(), vendor.deals.values(), vendor.notes.values()
+    assert deal["title"] == "Chat: Dusan Kmet (208:55039)"
+    assert (deal["person_id"], deal["pipeline_id"], deal["stage_id"]) == (person["id"], 2, 20)
+    assert [vendor.deal_labels[label] for label in deal["label_ids"]] == ["smartsupp", "Smartsupp-Chat"]
+    assert deal["custom_fields"] == {TEXT_FIELD: "chat"}
+    assert note["deal_id"] == deal["id"]
+    assert reference == Reference(str(deal["id"]), f"{vendor.url}/deal/{deal['id']}")
+
+
+@pytest.mark.parametrize("record", ["lead", "deal"])
+def test_without_tags_no_label_is_asked_for(vendor: PipedriveVendor, record: str) -> None:
+    deliver(vendor, record=record, tags=[])
+    assert not any("label" in one.path.lower() or "Fields" in one.path for one in vendor.requests)
+    assert "label_ids" not in vendor.records()[0]
+
+
+@pytest.mark.parametrize("record", ["lead", "deal"])
+def test_a_long_title_keeps_its_mark(vendor: PipedriveVendor, record: str) -> None:
+    deliver(vendor, chat("hello", name="Ann " * 200), record=record)
+    title = vendor.records()[0]["title"]
+    assert len(title) == 255
+    assert title.endswith("…" if record == "lead" else "… (208:55039)")
+
+
+def test_a_person_who_is_known_is_taken_as_is_and_the_oldest_of_two(vendor: PipedriveVendor) -> None:
+    first = vendor.was_there("D. Kmet", "work@domain.com", "Dusan@Domain.com")
+    vendor.was_there("Dusan Kmet", "dusan@domain.com")
+    deliver(vendor)
+    (note,) = vendor.notes.values()
+    assert note["person_id"] == first
+    assert vendor.persons[first]["name"] == "D. Kmet"
+
+
+def test_an_address_that_only_looks_alike_is_somebody_else(vendor: PipedriveVendor) -> None:
+    other = vendor.was_there("Dusan", "adusan@domain.com")
+    vendor.instead = [Answer(200, {"success": True, "data": {"items": [{"item": {
+        "id": other, "name": "Dusan", "emails": ["adusan@domain.com"]}}]}})]  # fmt: skip
+    deliver(vendor)
+    assert len(vendor.persons) == 2
+
+
+def test_visitors_without_e_mail_are_told_apart_by_the_visitors_id(vendor: PipedriveVendor) -> None:
+    one, other, again = (chat("hello", name="Ann", email="", id=number) for number in (1, 2, 1))
+    for number, payload in enumerate((one, other, again)):
+        payload["channel"]["id"] = number
+        deliver(vendor, payload)
+    assert [(person["name"], person["emails"]) for person in vendor.persons.values()] == [
+        ("Ann (1)", []),
+        ("Ann (2)", []),
+    ]
+    assert len(vendor.notes) == 3
+
+
+def test_a_lost_person_is_found_behind_others_who_came_since(vendor: PipedriveVendor) -> None:
+    memory: dict[str, Any] = {}
+    vendor.lose_reply_after = 2
+    with pytest.raises(RetryLater):
+        deliver(vendor, SAMPLE, memory)
+    for number in range(250):
+        vendor.was_there(f"Person {number}")
+        list(vendor.persons.values())[-1]["add_time"] = "2099-01-01T00:00:00Z"
+    deliver(vendor, SAMPLE, memory)
+    assert len(vendor.persons) == 251
+
+
+def test_a_lost_note_is_found_among_many(vendor: PipedriveVendor) -> None:
+    memory: dict[str, Any] = {}
+    person = vendor.was_there("Dusan", "dusan@domain.com")
+    vendor.lose_reply_after = 1
+    with pytest.raises(RetryLater):
+        deliver(vendor, SAMPLE, memory)
+    for _ in range(50):
+        number = vendor.new_id()
+        # Another chat's, that quotes the mark of ours.
+        text = "<p>[smartsupp:208:55039]</p><p>[smartsupp:208:550390]</p>"
+        vendor.notes[number] = {"id": number, "person_id": person, "content": text}
+    (mine, *others) = vendor.texts()
+    deliver(vendor, SAMPLE, memory)
+    assert vendor.texts() == [mine, *others]
+    assert memory["note 1"]["id"] == min(vendor.notes)
+
+
+@pytest.mark.parametrize("record", ["lead", "deal"])
+@pytest.mark.parametrize("after", [True, False])
+def test_a_lost_record_is_not_taken_for_another_chats(vendor: PipedriveVendor, record: str, after: bool) -> None:
+    person = vendor.was_there("Dusan", "dusan@domain.com")
+    memory: dict[str, Any] = {"person": person, f"{record}?": True}  # it died before the create
+    if after:
+        del memory[f"{record}?"]
+        vendor.lose_reply_after = 1  # the first is for the labels
+        with pytest.raises(RetryLater):
+            deliver(vendor, SAMPLE, memory, record=record)
+    mine = [one["id"] for one in vendor.records()]
+    other = json.loads(json.dumps(SAMPLE))
+    other["channel"]["id"] = 5039
+    theirs = deliver(vendor, other, record=record)
+    found = deliver(vendor, SAMPLE, memory, record=record)
+    assert found.id != theirs.id
+    assert not mine or found.id == str(mine[0])
+    assert len(vendor.records()) == 2
+
+
+def test_a_long_transcript_goes_on_in_further_notes_and_none_is_made_twice(vendor: PipedriveVendor) -> None:
+    payload = chat(*("Žluťoučký kůň 🐎 " * 60 for _ in range(200)))
+    for number in range(40):
+        with PipedriveVendor() as there:
+            memory: dict[str, Any] = {}
+            there.lose_reply_after = number
+            for _ in range(3):
+                try:
+                    deliver(there, payload, memory)
+                    break
+                except RetryLater:
+                    continue
+            assert len(there.notes) > 2
+            assert all(len(text.encode()) <= 90_100 for text in there.texts())
+            assert len({re.sub(r"\s", "", text[-40:]) for text in there.texts()}) == len(there.notes)
+            assert (len(there.people()), len(there.records())) == (1, 1)
+            if there.lose_reply_after is not None:
+                break
+    else:
+        pytest.fail("it never came to an end")
+
+
+def test_a_revision_rewrites_the_notes_and_empties_those_that_are_left_over(vendor: PipedriveVendor) -> None:
+    memory: dict[str, Any] = {}
+    first = deliver(vendor, chat(*("word " * 1000 for _ in range(40))), memory)
+    assert len(vendor.notes) == 3
+    assert deliver(vendor, LONGER, memory, 2) == first
+    one, *others = vendor.texts()
+    assert "One thing more" in one
+    assert all("word" not in text for text in others)
+    asked = len(vendor.requests)
+    deliver(vendor, LONGER, memory, 2)
+    assert len(vendor.requests) == asked
+
+
+@pytest.mark.parametrize("record", ["lead", "deal"])
+def test_a_revision_brings_the_fields_up_to_date_and_leaves_title_and_labels_alone(
+    vendor: PipedriveVendor, record: str
+) -> None:
+    memory: dict[str, Any] = {}
+    deliver(vendor, SAMPLE, memory, record=record, fields=FIELDS)
+    made = vendor.records()[0]
+    made |= {"title": "Big one", "label_ids": []}
+    missed = json.loads(json.dumps(SAMPLE))
+    missed["channel"]["isMissed"] = True
+    deliver(vendor, missed, memory, 2, record=record, fields=FIELDS)
+    assert (made["title"], made["label_ids"]) == ("Big one", [])
+    assert (made if record == "lead" else made["custom_fields"])[TEXT_FIELD] == "missed"
+
+
+@pytest.mark.parametrize(("record", "kept"), [("note", "notes"), ("lead", "leads"), ("deal", "deals")])
+def test_what_was_deleted_there_is_refused_and_pauses_nothing(vendor: PipedriveVendor, record: str, kept: str) -> None:
+    memory: dict[str, Any] = {}
+    more: dict[str, Any] = {} if record == "note" else {"fields": FIELDS}
+    deliver(vendor, SAMPLE, memory, record=record, **more)
+    getattr(vendor, kept).clear()
+    with pytest.raises(RecordRefused, match="deleted in Pipedrive"):
+        deliver(vendor, LONGER, memory, 2, record=record, **more)
+
+
+def test_a_person_who_was_deleted_before_the_note_is_said_so(vendor: PipedriveVendor) -> None:
+    memory = {"person": 77}
+    with pytest.raises(RecordRefused, match="deleted in Pipedrive"):
+        deliver(vendor, SAMPLE, memory)
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "wanted"),
+    [
+        (429, {"x-ratelimit-reset": "10"}, 10.0),
+        (429, {"x-ratelimit-reset": "10", "Retry-After": "12"}, 12.0),
+        (429, {"x-daily-ratelimit-token-remaining": "0", "Retry-After": "3", "x-ratelimit-reset": "2"}, 3600.0),
+        (403, {"Content-Type": "text/html"}, 900.0),
+    ],
+)
+def test_it_waits_as_long_as_pipedrive_means(
+    vendor: PipedriveVendor, status: int, headers: dict[str, str], wanted: float
+) -> None:
+    vendor.instead = [Answer(status, {"success": False, "error": "slow down"}, headers)] * 5
+    with pytest.raises(RetryLater, match="slow down") as raised:
+        deliver(vendor)
+    assert raised.value.retry_after == wanted
+    assert len(vendor.requests) == 1
+
+
+def test_a_write_without_an_id_in_its_answer_is_tried_again(vendor: PipedriveVendor) -> None:
+    memory: dict[str, Any] = {"person": 77}
+    vendor.instead = [Answer(200, {"success": True, "data": None})]
+    with pytest.raises(RetryLater, match="no id"):
+        deliver(vendor, SAMPLE, memory)
+
+
+# --- looking first -------------------------------------------------------------------
+
+
+def test_a_check_finds_what_does_not_exist(vendor: PipedriveVendor) -> None:
+    assert wrong(vendor, owner_id=9) == ["there is no active user 9"]
+    assert wrong(vendor, owner_id=3) == ["there is no active user 3"]
+    assert wrong(vendor, record="deal", pipeline_id=9, stage_id=99) == [
+        "there is no active pipeline 9",
+        "there is no active stage 99",
+    ]
+    assert wrong(vendor, record="deal", pipeline_id=1, stage_id=20) == ["stage 20, Stage 20, is of pipeline 2"]
+    fields = {"d" * 40: "x", NUMBER_FIELD: "x", TEXT_FIELD: "x"}
+    assert wrong(vendor, record="deal", fields=fields) == [
+        f"there is no deal field {'d' * 40}",
+        "the deal field Score is of type double",
+    ]
+    assert wrong(vendor, owner_id=2, record="deal", pipeline_id=2, stage_id=20, fields=FIELDS) == []
+    assert vendor.writes() == []
+
+
+def test_a_check_tells_a_token_of_another_company(vendor: PipedriveVendor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PipedriveSettings, "base", property(lambda _: vendor.url))
+    assert wrong(vendor, base_url=None, company="acme") == []
+    assert wrong(vendor, base_url=None, company="other") == ["the token belongs to acme.pipedrive.com"]
+
+
+@pytest.mark.parametrize("record", ["lead", "deal"])
+def test_setup_makes_the_labels_that_a_check_misses(vendor: PipedriveVendor, record: str) -> None:
+    tags = ["smartsupp", "New {{ kind }}", "for {{ visitor.name }}"]
+    missing = [f"there is no {record} label 'new {kind}'" for kind in ("chat", "missed", "offline")]
+    assert wrong(vendor, record=record, tags=tags) == missing
+    changes = list(connect(vendor, record=record, tags=tags).setup())
+    assert vendor.writes() == []
+    assert [change.text for change in changes] == [
+        f"create the {record} label 'new {kind}'" for kind in ("chat", "missed", "offline")
+    ]
+    for change in changes:
+        change.make()
+    assert wrong(vendor, record=record, tags=tags) == []
+    assert list(connect(vendor, record=record, tags=tags).setup()) == []
+    deliver(vendor, record=record, tags=tags)
+    assert len(vendor.records()[0]["label_ids"]) == 2
+
+
+def test_a_note_needs_no_setup(vendor: PipedriveVendor) -> None:
+    assert list(connect(vendor).setup()) == []
+    assert vendor.requests == []
+
+
+@pytest.mark.parametrize(
+    ("more", "text"),
+    [
+        ({}, "either company or base_url"),
+        ({"company": "acme", "base_url": "https://acme.pipedrive.com"}, "either company or base_url"),
+        ({"company": "acme.pipedrive.com"}, "pattern"),
+        ({"company": "acme", "stage_id": 1}, "need record: deal"),
+        ({"company": "acme", "fields": {TEXT_FIELD: "x"}}, "a note has none"),
+        ({"company": "acme", "record": "lead", "fields": {"title": "x"}}, "'title' is not the API key"),
+    ],
+)
+def test_settings_that_do_not_fit_together_are_said(more: dict[str, Any], text: str) -> None:
+    with pytest.raises(ValidationError, match=text):
+        PipedriveSettings.model_validate({"type": "pipedrive", "api_token": TOKEN, **more})
+
+
+def test_a_company_is_its_address() -> None:
+    settings = PipedriveSettings.model_validate({"type": "pipedrive", "api_token": TOKEN, "company": "acme-2"})
+    assert settings.base == "https://acme-2.pipedrive.com"

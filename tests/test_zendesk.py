@@ -1,0 +1,411 @@
+"""Zendesk Support: the contract, and what is particular to it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from pydantic import ValidationError
+
+from connectors.zendesk import COMMENT, Zendesk, ZendeskSettings
+from core.errors import ConnectorRefused, DeliveryError, RecordRefused, RetryLater
+from tests.contract import SAMPLE, Contract, chat
+from tests.fakes.base import Answer, Fake, Request
+from tests.fakes.zendesk import EMAIL, TOKEN, ZendeskVendor
+from tests.openapi import SPECS, Document, document
+
+NAME = "zendesk-support.json"
+PLACE = "components/schemas/TicketUpdateInput/properties/custom_fields"
+
+
+@cache
+def zendesk_document() -> Document:
+    """The document. What a ticket's custom_fields hold is written as a field's definition there; the ticket that is
+    answered says it right. Two names stand in the prose alone."""
+    value = {"type": "object", "properties": {"id": {"type": "integer"}, "value": {"type": "string"}}}
+    return document(
+        NAME,
+        repairs={PLACE: {"type": "array", "items": {**value, "required": ["id", "value"]}}},
+        described=[("CreateOrUpdateUser", "user.skip_verify_email"), ("ListTicketComments", "?sort_order")],
+    )
+
+
+def refused(field: str, description: str, error: str = "InvalidValue") -> dict[str, Any]:
+    details = {field: [{"description": description, "error": error}]}
+    return {"error": "RecordInvalid", "description": "Record validation errors", "details": details}
+
+
+def longer(*added: str) -> dict[str, Any]:
+    payload: dict[str, Any] = json.loads(json.dumps(SAMPLE))
+    last = payload["messages"][-1]
+    payload["messages"] += [{**last, "content": text, "sentAt": last["sentAt"] + 1000} for text in added]
+    return payload
+
+
+class TestZendesk(Contract):
+    kind = "zendesk"
+    secrets = (TOKEN,)
+    needs_person = True
+    answers: ClassVar[list[tuple[int, Any, dict[str, str], type[DeliveryError]]]] = [
+        (400, {"error": "IdempotentRequestError"}, {}, RetryLater),
+        (400, {"error": "InvalidPaginationParameter"}, {}, RecordRefused),
+        (
+            403,
+            {"error": {"title": "Forbidden", "message": "You do not have access to this page."}},
+            {},
+            ConnectorRefused,
+        ),
+        (404, {"error": {"title": "No help desk at x.zendesk.com", "message": "none"}}, {}, ConnectorRefused),
+        (409, {"error": "Conflict"}, {}, RetryLater),
+        (413, {"error": "RequestEntityTooLarge"}, {}, RecordRefused),
+        (422, refused("requester", "Requester: Ann is suspended.", "UserSuspended"), {}, RecordRefused),
+        (422, refused("email", "Email: x@y.cz is already being used", "DuplicateValue"), {}, RetryLater),
+        (422, refused("group", "Group: is invalid"), {}, ConnectorRefused),
+        (422, refused("ticket_form_id", "is invalid"), {}, ConnectorRefused),
+        # A visitor's words are no codes.
+        (422, refused("base", '"error": "DuplicateValue", "group": ['), {}, RecordRefused),
+    ]
+
+    made: list[Fake]
+
+    @pytest.fixture(autouse=True)
+    def _every_request_is_in_zendesks_document(self) -> Iterator[None]:
+        self.made = []
+        yield
+        if (SPECS / NAME).exists():
+            wanted = zendesk_document()
+            assert {problem for fake in self.made for one in fake.requests for problem in wanted.problems(one)} == set()
+
+    def fake(self) -> ZendeskVendor:
+        fake = ZendeskVendor()
+        if hasattr(self, "made"):
+            self.made.append(fake)
+        return fake
+
+    def settings(self, url: str) -> dict[str, Any]:
+        return {"base_url": url, "email": EMAIL, "api_token": TOKEN}
+
+    def arrived(self, vendor: Fake) -> str:
+        """Without what stands between the parts of a message that goes on in the next comment."""
+        return re.sub(r"\[smartsupp:[\w.:-]+\](Part\d+of\d+)?", "", super().arrived(vendor))
+
+    # --- the person ----------------------------------------------------------------
+
+    def test_a_known_customer_keeps_name_and_external_id(self, vendor: ZendeskVendor) -> None:
+        near = vendor.knows(name="Another", email="other-dusan@domain.com")
+        known = vendor.knows(name="Mr. Kmet", email="Dusan@Domain.com", external_id="C-1042")
+        self.deliver(self.connector(vendor), SAMPLE, {})
+        assert len(vendor.people()) == 2
+        assert (known["name"], known["external_id"]) == ("Mr. Kmet", "C-1042")
+        assert vendor.records()[0]["requester_id"] == known["id"] != near["id"]
+
+    def test_a_visitor_without_an_e_mail_is_one_user_by_name_and_external_id(self, vendor: ZendeskVendor) -> None:
+        connector = self.connector(vendor)
+        for number in (1, 2):
+            payload = chat(email="", name="")
+            payload["channel"]["id"] = number
+            self.deliver(connector, payload, {})
+        (user,) = vendor.people()
+        assert (user["name"], user["email"]) == ("a visitor", None)
+        assert user["external_id"] == "smartsupp:208:visitor:27671"
+        assert {ticket["requester_id"] for ticket in vendor.records()} == {user["id"]}
+
+    def test_a_very_long_name_is_taken(self, vendor: ZendeskVendor) -> None:
+        self.deliver(self.connector(vendor), chat(name="n" * 5000), {})
+        assert len(vendor.records()) == 1
+
+    def test_a_suspended_requester_refuses_the_record_in_zendesks_words(self, vendor: ZendeskVendor) -> None:
+        vendor.knows(name="Spammer", email="dusan@domain.com", suspended=True)
+        with pytest.raises(RecordRefused, match="Spammer is suspended"):
+            self.deliver(self.connector(vendor), SAMPLE, {})
+
+    # --- the ticket ----------------------------------------------------------------
+
+    def test_nobody_gets_mail_and_every_comment_is_private(self, vendor: ZendeskVendor) -> None:
+        memory: dict[str, Any] = {}
+        connector = self.connector(vendor)
+        self.deliver(connector, SAMPLE, memory)
+        self.deliver(connector, longer("More"), memory, 2)
+        assert vendor.mailed == []
+        assert [comment["public"] for comment in vendor.records()[0]["comments"]] == [False, False]
+
+    def test_all_that_the_settings_name_is_set(self, vendor: ZendeskVendor) -> None:
+        connector = self.connector(
+            vendor,
+            group_id=31,
+            brand_id=41,
+            ticket_form_id=51,
+            priority="low",
+            status="pending",
+            tags=["Chat {{ visitor.country_code }}", "smartsupp"],
+            fields={360001: "{{ conversation.id }} {{ conversation.begin_at }}"},
+        )
+        self.deliver(connector, SAMPLE, {})
+        (ticket,) = vendor.records()
+        assert [ticket[f"{name}_id"] for name in ("group", "brand", "ticket_form")] == [31, 41, 51]
+        assert (ticket["priority"], ticket["status"]) == ("low", "pending")
+        assert ticket["tags"] == ["chat-cz", "smartsupp"]
+        assert ticket["custom_fields"] == [{"id": 360001, "value": "55039 2015-03-27 15:33:59.703000+00:00"}]
+        assert (ticket["external_id"], ticket["submitter_id"]) == ("smartsupp:208:55039", vendor.agent["id"])
+
+    def test_the_reference_is_a_page_for_agents(self, vendor: ZendeskVendor) -> None:
+        reference = self.deliver(self.connector(vendor), SAMPLE, {})
+        assert reference.url == f"{vendor.url}/agent/tickets/{vendor.records()[0]['id']}"
+
+    def test_no_placeholder_of_zendesks_is_in_a_subject(self, vendor: ZendeskVendor) -> None:
+        self.deliver(self.connector(vendor), chat(name="{{ticket.id}}"), {})
+        assert "{" not in vendor.records()[0]["subject"]
+
+    # --- more than one comment -------------------------------------------------------
+
+    @pytest.mark.parametrize("text", ["word " * 40_000, "🍵 " * 40_000, "שלום <&> " * 20_000])
+    def test_a_long_chat_goes_on_in_private_comments_within_the_bytes(self, vendor: ZendeskVendor, text: str) -> None:
+        self.deliver(self.connector(vendor), chat(text), {})
+        (ticket,) = vendor.records()
+        assert len(ticket["comments"]) > 2
+        for request in vendor.writes():
+            comment = request.body.get("ticket", {}).get("comment")
+            if comment:
+                assert len(comment["html_body"].encode()) <= COMMENT
+                assert comment["public"] is False
+        assert self.spread(text) in self.arrived(vendor)
+
+    def test_zendesks_own_attributes_fit_into_the_limit_too(self, vendor: ZendeskVendor) -> None:
+        payload = chat(*"mm" * 3000)
+        for message in payload["messages"]:
+            message["type"] = "system"
+        self.deliver(self.connector(vendor), payload, {})
+        assert max(len(text.encode()) for text in vendor.texts()) > 55_000
+
+    def test_a_lost_reply_to_any_of_many_comments_repeats_none(self) -> None:
+        payload = chat(*("long " * 3000 for _ in range(20)))
+        for lost in range(3, 12):
+            with self.fake() as vendor:
+                memory: dict[str, Any] = {}
+                vendor.lose_reply_after = lost
+                for _ in range(4):
+                    try:
+                        self.deliver(self.connector(vendor), payload, memory)
+                    except RetryLater:
+                        continue
+                    break
+                marks = [text[-40:] for text in vendor.texts()]
+                assert len(marks) == len(set(marks)) > 4
+
+    def test_a_comment_that_only_quotes_a_mark_is_not_taken_for_ours(self, vendor: ZendeskVendor) -> None:
+        memory: dict[str, Any] = {}
+        self.deliver(self.connector(vendor), chat("[smartsupp:208:55039:2:1]"), memory)
+        memory["comment 2.1?"] = True
+        self.deliver(self.connector(vendor), longer("One thing more"), memory, 2)
+        assert "Onethingmore" in self.arrived(vendor)
+
+    # --- revisions, and creates of unknown outcome ----------------------------------------
+
+    def test_a_revision_that_comes_before_the_reply_to_the_create_is_added_to_the_ticket(
+        self, vendor: ZendeskVendor
+    ) -> None:
+        memory: dict[str, Any] = {}
+        connector = self.connector(vendor)
+        self._lose_the_create(vendor, memory)
+        self.deliver(connector, longer("One thing more"), memory, 2)
+        (ticket,) = vendor.records()
+        assert len(ticket["comments"]) == 2
+        assert "One thing more" in ticket["comments"][1]["html_body"]
+
+    def test_a_revision_brings_the_fields_up_to_date_and_leaves_the_agents_work_alone(
+        self, vendor: ZendeskVendor
+    ) -> None:
+        memory: dict[str, Any] = {}
+        connector = self.connector(vendor, fields={360001: "{{ conversation.messages | length }}"})
+        self.deliver(connector, SAMPLE, memory)
+        (ticket,) = vendor.records()
+        ticket |= {"tags": ["vip"], "subject": "Mine", "status": "solved"}
+        self.deliver(connector, longer("More"), memory, 2)
+        assert (ticket["tags"], ticket["subject"], ticket["status"]) == (["vip"], "Mine", "solved")
+        assert ticket["custom_fields"] == [{"id": 360001, "value": str(len(SAMPLE["messages"]) + 1)}]
+
+    def test_a_first_delivery_of_the_second_revision_needs_one_comment(self, vendor: ZendeskVendor) -> None:
+        memory: dict[str, Any] = {}
+        self.deliver(self.connector(vendor), longer("More"), memory, 2)
+        assert len(vendor.texts()) == 1
+        self.deliver(self.connector(vendor), longer("More", "And more"), memory, 3)
+        assert len(vendor.texts()) == 2
+
+    def test_a_key_used_for_another_body_waits_until_the_ticket_is_listed(self, vendor: ZendeskVendor) -> None:
+        memory: dict[str, Any] = {}
+        connector = self.connector(vendor)
+        self._lose_the_create(vendor, memory)
+        vendor.list_lags = True
+        with pytest.raises(RetryLater, match="IdempotentRequestError"):
+            self.deliver(connector, longer("More"), memory, 2)
+        vendor.list_lags = False
+        self.deliver(connector, longer("More"), memory, 2)
+        assert len(vendor.records()) == 1
+
+    def test_after_the_key_has_lapsed_the_external_id_finds_the_ticket(self, vendor: ZendeskVendor) -> None:
+        memory: dict[str, Any] = {}
+        self._lose_the_create(vendor, memory)
+        vendor.forget_keys()
+        self.deliver(self.connector(vendor), SAMPLE, memory)
+        assert len(vendor.records()) == len(vendor.texts()) == 1
+
+    def _lose_the_create(self, vendor: ZendeskVendor, memory: dict[str, Any]) -> None:
+        """The ticket is made, and nobody hears of it: not the first time, and not when it is repeated at once."""
+        connector = self.connector(vendor)
+        send = connector.http._once
+
+        def once(method: str, url: str, *more: Any) -> Any:
+            answer = send(method, url, *more)
+            if method == "POST" and url.endswith("/tickets"):
+                raise RetryLater("the reply got lost")
+            return answer
+
+        connector.http._once = once  # type: ignore[method-assign, assignment]
+        with pytest.raises(RetryLater):
+            self.deliver(connector, SAMPLE, memory)
+        assert len(vendor.records()) == 1
+
+    # --- errors ----------------------------------------------------------------------
+
+    def test_a_deleted_ticket_refuses_the_record_and_says_so(self, vendor: ZendeskVendor) -> None:
+        memory: dict[str, Any] = {}
+        self.deliver(self.connector(vendor), SAMPLE, memory)
+        vendor.records()[0]["deleted"] = True
+        for _ in range(2):  # the second looks first
+            with pytest.raises(RecordRefused, match=r"deleted in Zendesk.*RecordNotFound"):
+                self.deliver(self.connector(vendor), longer("More"), memory, 2)
+
+    def test_a_closed_ticket_refuses_the_record_and_says_so(self, vendor: ZendeskVendor) -> None:
+        memory: dict[str, Any] = {}
+        self.deliver(self.connector(vendor), SAMPLE, memory)
+        vendor.records()[0]["status"] = "closed"
+        with pytest.raises(RecordRefused, match=r"the ticket is closed.*prevents ticket update"):
+            self.deliver(self.connector(vendor), longer("More"), memory, 2)
+
+    def test_a_429_without_retry_after_waits_for_the_reset(self, vendor: ZendeskVendor) -> None:
+        vendor.instead = [Answer(429, {"error": "TooManyRequests"}, {"ratelimit-reset": "41"})]
+        with pytest.raises(RetryLater) as raised:
+            self.deliver(self.connector(vendor), SAMPLE, {})
+        assert raised.value.retry_after == 41
+
+    # --- looking first -----------------------------------------------------------------
+
+    def test_a_check_names_all_that_is_set(self, vendor: ZendeskVendor) -> None:
+        connector = self.connector(vendor, group_id=31, brand_id=41, ticket_form_id=51, fields={"360001": "x"})
+        findings = list(connector.check())
+        assert all(finding.right for finding in findings)
+        said = " ".join(finding.text for finding in findings)
+        for word in (
+            "agent@example.com is agent",
+            "group 31 (Chats)",
+            "brand 41",
+            "ticket form 51",
+            "360001 (Chat id)",
+        ):
+            assert word in said
+
+    @pytest.mark.parametrize(
+        ("more", "said"),
+        [
+            ({"group_id": 99}, "there is no group 99"),
+            ({"group_id": 32}, "group 32 (Old) is not active"),
+            ({"brand_id": 99}, "there is no brand 99"),
+            ({"brand_id": 42}, "brand 42 (Gone) is not active"),
+            ({"ticket_form_id": 99}, "there is no ticket form 99"),
+            ({"ticket_form_id": 52}, "ticket form 52 (Old) is not active"),
+            ({"fields": {"99": "x"}}, "there is no ticket field 99"),
+            ({"fields": {"360002": "x"}}, "ticket field 360002 (Country) is not active"),
+            ({"fields": {"34": "x"}}, "ticket field 34 (Subject) is a system field"),
+        ],
+    )
+    def test_a_check_finds_what_is_not_there(self, vendor: ZendeskVendor, more: dict[str, Any], said: str) -> None:
+        (wrong,) = (one for one in self.connector(vendor, **more).check() if not one.right)
+        assert wrong.text == said
+        assert wrong.remedy
+
+    def test_a_check_finds_settings_of_the_account_that_are_in_the_way(self, vendor: ZendeskVendor) -> None:
+        vendor.settings = {"tagging": False, "is_first_comment_private_enabled": False}
+        wrong = [one.text for one in self.connector(vendor).check() if not one.right]
+        assert wrong == ["the first comment of a ticket may be private", "tickets have tags"]
+        assert len(list(self.connector(vendor, tags=[]).check())) == 2
+
+    @pytest.mark.parametrize("me", [{"id": None, "role": "end-user"}, {"id": 7, "role": "agent", "suspended": True}])
+    def test_a_check_finds_a_user_who_may_not(self, vendor: ZendeskVendor, me: dict[str, Any]) -> None:
+        vendor.agent = me
+        assert not next(iter(self.connector(vendor).check())).right
+
+
+# --- settings ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({}, "either 'subdomain: acme' or"),
+        ({"subdomain": "acme", "base_url": "https://acme.zendesk.com"}, "either 'subdomain: acme' or"),
+        ({"base_url": "https://me:secret@acme.zendesk.com"}, "take the credentials out"),
+        ({"subdomain": "acme.zendesk.com"}, "subdomain"),
+        ({"subdomain": "acme", "fields": {"Chat id": "x"}}, "'Chat id' is not the number of a custom field"),
+        ({"subdomain": "acme", "fields": "x"}, "fields"),
+        ({"subdomain": "acme", "status": "closed"}, "status"),
+    ],
+)
+def test_wrong_settings_say_what_to_type(more: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        ZendeskSettings.model_validate({"type": "zendesk", "email": EMAIL, "api_token": TOKEN, **more})
+
+
+def test_the_subdomain_makes_the_address() -> None:
+    settings = ZendeskSettings.model_validate(
+        {"type": "zendesk", "email": EMAIL, "api_token": TOKEN, "subdomain": "acme"}
+    )
+    assert Zendesk("shop", settings, Path())._base == "https://acme.zendesk.com"
+
+
+# --- the checker -----------------------------------------------------------------------------
+
+
+def ask(method: str, path: str, body: Any = None, **query: str) -> Request:
+    headers = {"authorization": "Basic eDp5", "content-type": "application/json"}
+    return Request(method, f"/api/v2/{path}", query, headers, body)
+
+
+GOOD = {"subject": "x", "comment": {"html_body": "x", "public": False}, "custom_fields": [{"id": 1, "value": "x"}]}
+
+
+def test_a_right_request_is_in_zendesks_document() -> None:
+    zendesk = zendesk_document()
+    assert zendesk.problems(ask("POST", "tickets", {"ticket": GOOD})) == []
+    assert zendesk.problems(ask("GET", "tickets", external_id="x")) == []
+
+
+@pytest.mark.parametrize(
+    ("request_", "said"),
+    [
+        (ask("POST", "tickets", {"ticket": {**GOOD, "priorty": "low"}}), "ticket.priorty"),
+        (ask("POST", "tickets", {"ticket": {**GOOD, "comment": {"html": "x"}}}), "ticket.comment.html"),
+        (ask("POST", "tickets", {"ticket": {**GOOD, "custom_fields": [{"id": 1, "value": "", "v": 1}]}}), "fields.v"),
+        (ask("POST", "tickets", {"tickets": GOOD}), "nothing is called tickets"),
+        (ask("POST", "tickets", {"ticket": {**GOOD, "priority": "lowest"}}), "lowest"),
+        (ask("POST", "tickets", {"ticket": {**GOOD, "requester_id": "7"}}), "requester_id"),
+        (ask("POST", "tickets", {"ticket": {"subject": "x"}}), "comment"),
+        (ask("PUT", "tickets/1", {"ticket": {"comment": {"html_body": "x", "id": 7}}}), "read-only"),
+        (ask("GET", "tickets", extrenal_id="x"), "?extrenal_id"),
+        (ask("GET", "tickets/1/comments", sort="x"), "?sort"),
+        (ask("GET", "tickets/x/comments"), "ticket_id"),
+        (ask("GET", "users/me", {"a": 1}), "a body"),
+        (ask("POST", "users/create_or_update", {"user": {"name": "x", "skip_verify": True}}), "user.skip_verify"),
+        (ask("PATCH", "tickets/1"), "is not in the document"),
+        (ask("GET", "nothing"), "is not in the document"),
+        (Request("GET", "/api/v2/users/me", {}, {}, None), "ecurity"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_wrong_request_is_caught(request_: Request, said: str) -> None:
+    problems = zendesk_document().problems(request_)
+    assert any(said in problem for problem in problems), problems
