@@ -76,17 +76,18 @@ def test_the_example_config_is_right() -> None:
     assert settings.enabled == ("archive",)
 
 
-def test_every_commented_part_of_the_example_is_right_too() -> None:
-    text = (ROOT / "relay.example.yaml").read_text()
-    lines = text.splitlines()
+def test_every_commented_part_of_the_example_is_right_too(tmp_path: Path) -> None:
+    lines = (ROOT / "relay.example.yaml").read_text().splitlines()
     start = lines.index("connectors:")
-    uncommented = "\n".join(
-        re.sub(r"^(\s*)# (?=(?:\s*- |\s*[a-z_-]+:))", r"\1", line) if index > start else line
-        for index, line in enumerate(lines)
-    )
-    file = yaml.safe_load(uncommented)
-    assert set(file["connectors"]) == {"archive", "own-system"}
-    assert len(file["routes"]) == 3
+    # A commented line is YAML when a key or a list item follows the mark.
+    uncommented = [re.sub(r"^(\s*)# (?=\s*(?:- |[a-z_-]+:(?: |$)))", r"\1", line) for line in lines[start:]]
+    file = tmp_path / "relay.yaml"
+    file.write_text("\n".join(uncommented))
+    secrets = dict.fromkeys(re.findall(r"\$\{([A-Z_]+)\}", file.read_text()), "c2VjcmV0LWZvci10ZXN0cy0wMTIzNDU2Nzg5")
+    env = environment({"RELAY_CONFIG": str(file), "RELAY_DATA_DIR": "/nonexistent"})
+    settings = load(env, settings_model, secrets)
+    assert {connector.type for connector in settings.connectors.values()} == set(BUILT_IN)
+    assert len(settings.routes) == 3
 
 
 def test_the_procfile_has_web_and_worker() -> None:

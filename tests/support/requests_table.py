@@ -1,7 +1,7 @@
 """Writes docs/connectors/requests.md: what each connector sends for the documented sample conversation.
 
-`python -m tests.support.requests_table` after a connector has changed. It is made of the previews in tests/golden, which
-the contract compares with what is sent; `relay preview FILE --connector NAME` prints the same.
+Run `python -m tests.support.requests_table` after a connector has changed. It is made of the previews in tests/golden,
+which the contract compares with what is sent; `relay preview FILE --connector NAME` prints the same.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ TITLES = {
 HEAD = """\
 # What each connector sends
 
-For the sample conversation of Smartsupp's documentation, to an empty account, with default settings; transcripts shortened here.
-`relay preview FILE --connector NAME` prints the same for your own settings and your own chats, in full, and sends nothing. This
-page is made by `python -m tests.support.requests_table`.
+For the sample conversation of Smartsupp's documentation, to an empty account, with default settings; long texts are
+shortened here. `relay preview FILE --connector NAME` prints the same for your own settings and your own chats, in full,
+and sends nothing. This page is made by `python -m tests.support.requests_table`.
 """
 
 
