@@ -21,7 +21,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from connectors import registry
+from connectors import http, registry
 from connectors.base import HttpConnector, Receipt, Step
 from connectors.transcript import plain
 from core.delivery import Reference, Revision
@@ -99,6 +99,11 @@ class Contract:
         raise NotImplementedError
 
     # --- tools -------------------------------------------------------------------
+
+    @pytest.fixture(autouse=True)
+    def impatient(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The seconds between two tries of one request are not what is tested here."""
+        monkeypatch.setattr(http, "_backoff", lambda state: 0.01)
 
     @pytest.fixture
     def vendor(self) -> Iterator[Fake]:

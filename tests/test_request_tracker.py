@@ -45,10 +45,6 @@ class TestRequestTracker(Contract):
     def settings(self, url: str) -> dict[str, Any]:
         return {"url": url, "token": TOKEN, "queue": "Chats"}
 
-    def arrived(self, vendor: Fake) -> str:
-        """Without the line above each part of a message that goes on in the next comment."""
-        return re.sub(r"Part\d+of\d+", "", super().arrived(vendor))
-
     @staticmethod
     def rt(vendor: Fake) -> RequestTrackerVendor:
         assert isinstance(vendor, RequestTrackerVendor)
