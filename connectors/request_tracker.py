@@ -117,8 +117,8 @@ class RequestTracker(HttpConnector[RequestTrackerSettings]):
         # The database, not an index. RT does not tell small letters from capitals, so the values are compared here.
         query = f"{_in_query('CF.{' + self.settings.chat_field + '}')} = {_in_query(key)}"
         found = self._call("GET", "tickets", "items", params={"query": query, "fields": "CustomFields"})
-        same = (item["id"] for item in found["items"] if any(key in one["values"] for one in item["CustomFields"]))
-        return next(({"id": str(ticket), "revision": revision} for ticket in same), None)
+        same = (item for item in found["items"] if any(key in one["values"] for one in item.get("CustomFields") or ()))
+        return next(({"id": str(item["id"]), "revision": revision} for item in same), None)
 
     def _look_at(self, ticket: str, new: bool, *, commenting: bool) -> None:
         """Whether the ticket is as it ought to be before we go on. Raises RecordRefused and ConnectorRefused."""

@@ -79,5 +79,17 @@ def test_preview_of_what_is_no_conversation_says_so(cli: Cli, tmp_path: Path) ->
     assert "no conversation" in found.output
 
 
-def test_setup_asks_first(cli: Cli) -> None:
-    assert cli.run("connectors", "setup", "desk") == "desk: nothing to set up\n"
+def test_setup_asks_first(cli: Cli, vendor: NaiveVendor) -> None:
+    def answered(answer: str, *options: str) -> str:
+        command = ["connectors", "setup", "desk", *options]
+        found = CliRunner().invoke(group, command, env=cli.environment, input=answer)
+        assert found.exit_code == 0, found.output
+        return found.output
+
+    assert "desk: the queue Chats? [y/N]" in answered("n\n")
+    assert vendor.queues == 0
+    assert "desk: done: the queue Chats" in answered("y\n")
+    assert vendor.queues == 1
+    answered("", "--yes")
+    assert vendor.queues == 2
+    assert cli.run("connectors", "setup", "archive") == "archive: nothing to set up\n"

@@ -5,11 +5,12 @@ The contract must fail it. It is here to show that the suite can tell.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import AnyHttpUrl, SecretStr
 
-from connectors.base import Finding, HttpConnector, Receipt, Step
+from connectors.base import Change, Finding, HttpConnector, Receipt, Step
 from connectors.mapping import RecordSettings
 from core.conversation import Conversation
 from core.delivery import Reference
@@ -39,6 +40,12 @@ class Naive(HttpConnector[NaiveSettings]):
         self.http.json("POST", str(self.settings.base_url) + "people", json={"email": "test@example.com"})
         yield Finding(True, "works")
 
+    def setup(self) -> Iterator[Change]:
+        def make() -> None:
+            self.http.json("POST", f"{self.settings.base_url}queues")
+
+        yield Change("the queue Chats", make)
+
     def imagine(self, method: str, path: str, body: Any) -> Any:
         return {"id": 1}
 
@@ -49,11 +56,17 @@ class NaiveVendor(Fake):
         self._people: list[Any] = []
         self._tickets: list[Any] = []
         self.route("POST", "/people", lambda request: self._add(self._people, request))
+        self.queues = 0
+        self.route("POST", "/queues", self._add_queue)
         self.route("POST", "/tickets", lambda request: self._add(self._tickets, request))
 
     def _add(self, where: list[Any], request: Request) -> Answer:
         where.append({**request.body, "id": self.new_id()})
         return Answer(201, where[-1])
+
+    def _add_queue(self, request: Request) -> Answer:
+        self.queues += 1
+        return Answer(201, {"id": self.queues})
 
     def people(self) -> list[Any]:
         return self._people

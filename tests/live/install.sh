@@ -36,7 +36,7 @@ restore() {
   if [ -e "$kept/policy" ] || [ -L "$kept/policy" ]; then
     mv "$kept/policy" "$policy"
   fi
-  rmdir "$kept"
+  rm -rf "$kept"
 }
 trap restore EXIT
 if [ -e "$policy" ] || [ -L "$policy" ]; then
@@ -54,9 +54,8 @@ debconf-set-selections <<'ANSWERS'
 request-tracker5 request-tracker5/dbconfig-install boolean false
 request-tracker5 request-tracker5/initialize-database boolean false
 ANSWERS
-apt-get install -qq -y --no-install-recommends "${missing[@]}" >"$kept.log" 2>&1 || {
-  cat "$kept.log" >&2
+apt-get install -qq -y --no-install-recommends "${missing[@]}" >"$kept/log" 2>&1 || {
+  cat "$kept/log" >&2
   exit 1
 }
-rm -f "$kept.log"
 echo "Installed. No service was started."
