@@ -121,10 +121,11 @@ class Mapping:
         lead = Markup("<p><i>{}</i></p>").format(self.voice.say("revised")) if revised else Markup()
         frame = size(lead + self._body(Markup()))
         sign = size(self._sign(999, 999))
-        if frame + sign + 1_000 > longest:
-            raise RecordRefused(f"the body without its transcript is {frame} long; the vendor takes {longest}")
         # A character may take up to four bytes where the vendor counts bytes.
-        blocks = as_html(self._conversation, self.voice, (longest - frame - sign) // (1 if size is len else 4))
+        weight = 1 if size is len else 4
+        if frame + sign + 1_000 * weight > longest:
+            raise RecordRefused(f"the body without its transcript is {frame} long; the vendor takes {longest}")
+        blocks = as_html(self._conversation, self.voice, (longest - frame - sign) // weight)
         parts = packed(blocks, lambda number: longest - sign - (0 if number else frame), size)
         if len(parts) == 1:
             return [str(lead + self._body(parts[0]))]

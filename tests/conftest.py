@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,9 +10,6 @@ from core.store import Ledger, Store, connect
 from tests.support.destination import Destination
 from tests.support.server import Server
 from tests.support.stack import Stack, stack
-
-# The live suites need real systems, which `make test-live` installs first; they run when they are named.
-collect_ignore = [] if any("live" in argument for argument in sys.argv) else ["live"]
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

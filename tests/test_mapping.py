@@ -106,7 +106,7 @@ def test_a_hostile_chat_is_spread_over_parts_and_complete(name: str, limit: int)
         assert f"Part 1 of {len(parts)}" in parts[0]
 
 
-@given(st.lists(st.text(st.characters(codec="utf-8"), max_size=4000), max_size=12), st.integers(2_500, 9_000))
+@given(st.lists(st.text(st.characters(codec="utf-8"), max_size=4000), max_size=12), st.integers(7_000, 20_000))
 @settings(max_examples=150, deadline=None)
 def test_any_chat_fits_any_limit_and_nothing_is_cut(texts: list[str], limit: int) -> None:
     messages = tuple(Message(type="visitor", name="Ann", content=text) for text in texts)
