@@ -42,7 +42,7 @@ class Archive(Connector[ArchiveSettings]):
             for revision in receipt.history():
                 if revision.payload == receipt.revision.payload:
                     _write_revision(folder, revision, conversation)
-                elif not (folder / f"r{revision.number}.json").exists():
+                elif not _holds(folder / f"r{revision.number}.json", revision.payload):
                     _write_revision(folder, revision, parse_conversation(revision.body, revision.account))
             # What the folders say of the files is on disk too.
             for changed in (folder, folder.parent, folder.parent.parent) if new else (folder,):
@@ -71,6 +71,14 @@ def _write_revision(folder: Path, revision: Revision, conversation: Conversation
 def _finite(number: str) -> float | str:
     value = float(number)
     return value if math.isfinite(value) else number
+
+
+def _holds(file: Path, payload: str) -> bool:
+    """Whether a file is that payload's. A body that came first may have been read second: then the numbers moved."""
+    try:
+        return bool(json.loads(file.read_text(encoding="utf-8"))["payload_id"] == payload)
+    except FileNotFoundError:
+        return False
 
 
 def _sync(folder: Path) -> None:

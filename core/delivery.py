@@ -97,7 +97,8 @@ class Revision:
 
 @dataclass(frozen=True)
 class Payload:
-    """A body and how it came. `account` is the token's, or ""."""
+    """A body and how it came. `account` is the token's, or ""; `revision` is its number among its conversation's, and 0
+    where the payload was looked up by itself."""
 
     id: str
     received: int

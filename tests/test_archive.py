@@ -6,6 +6,7 @@ import json
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,14 @@ def test_every_revision_is_kept_also_those_that_were_overtaken(box: Box) -> None
         "text 3",
     ]
     assert [box.record(number)["revision"] for number in (1, 2, 3)] == [1, 2, 3]
+
+
+def test_a_body_that_came_first_and_was_read_second_takes_its_place(box: Box) -> None:
+    first, second = revision(1, body("first")), revision(2, body("second"))
+    box.deliver(replace(second, number=1))  # nobody knew of the other yet
+    box.deliver(first, second)
+    assert [box.record(number)["payload_id"] for number in (1, 2)] == ["p1", "p2"]
+    assert [box.record(number)["payload"]["messages"][0]["content"] for number in (1, 2)] == ["first", "second"]
 
 
 def test_doing_it_again_writes_the_same(box: Box) -> None:

@@ -143,7 +143,7 @@ def test_a_value_that_a_field_does_not_take_is_this_records_fault(desk: Freshdes
 def test_a_long_subject_and_name_are_shortened(desk: FreshdeskVendor) -> None:
     deliver(desk, chat("hi", name="n" * 300))
     assert len(desk.tickets[0]["subject"]) == 255
-    assert desk.contacts[0]["name"] == "n" * 255
+    assert desk.contacts[0]["name"] == "n" * 99 + "…"
 
 
 def test_a_long_transcript_goes_on_in_further_notes(desk: FreshdeskVendor) -> None:

@@ -181,9 +181,12 @@ def test_the_newest_revision_is_the_one_that_came_last_whichever_was_read_first(
     store.accept(b"older")
     store.accept(b"newer")
     older, newer = claim(store), claim(store)
-    store.fan_out(newer, "1:1", ["crm"])
-    store.fan_out(older, "1:1", ["crm"])
-    assert claim(store, "crm").body == b"newer"
+    last, first = (older, newer) if older.body == b"newer" else (newer, older)
+    store.fan_out(last, "1:1", ["crm"])
+    store.fan_out(first, "1:1", ["crm"])
+    taken = claim(store, "crm")
+    assert (taken.body, taken.revision) == (b"newer", 2)
+    assert [(one.number, one.body) for one in store.revisions("1:1")] == [(1, b"older"), (2, b"newer")]
 
 
 def test_a_revision_goes_to_where_the_conversation_was_delivered_whatever_the_routes_say(store: Store) -> None:

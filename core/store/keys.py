@@ -12,7 +12,7 @@ A *lane* is `inbox` or the name of a connector. Times and scores are Unix millis
 | steady, settling             | string | a worker was heard of; leases that ran out are nobody's fault yet (3 s each)|
 | sequence                     | string | a counter: the order in which bodies came                                   |
 | payload:ID                   | hash   | received, sequence, account, type, size, digest, status, conversation,      |
-|                              |        | revision, error, duplicates, crashes                                        |
+|                              |        | error, duplicates, crashes                                                  |
 | raw:ID                       | string | the body, byte for byte                                                     |
 | body:DIGEST                  | string | SHA-256 of account and body -> payload                                      |
 | payloads:STATUS              | zset   | payload -> when it was received                                             |

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import redis
@@ -129,7 +129,7 @@ class Ledger:
             raise NotFound(f"there is no conversation '{identity}'")
         return Conversation(
             identity,
-            tuple(self.payload(one.decode()) for one in revisions),
+            tuple(replace(self.payload(one.decode()), revision=number) for number, one in enumerate(revisions, 1)),
             tuple(self.delivery(f"{name.decode()}:{identity}") for name in sorted(connectors)),
         )
 
@@ -197,7 +197,6 @@ def _payload(identity: str, row: dict[bytes, bytes], body: bytes = b"") -> Paylo
         size=int(found.get("size", 0)),
         body=body,
         conversation=found.get("conversation", ""),
-        revision=int(found.get("revision", 0)),
         error=found.get("error", ""),
         duplicates=int(found.get("duplicates", 0)),
     )

@@ -174,12 +174,12 @@ class Store:
             found = [one.decode() for one in self._redis.zrange(key("revisions", conversation), 0, -1)]
             pipe = self._redis.pipeline(transaction=False)
             for payload in found:
-                pipe.hmget(key("payload", payload), "revision", "received", "account")
+                pipe.hmget(key("payload", payload), "received", "account")
                 pipe.get(key("raw", payload))
             replies = pipe.execute()
         return [
-            Revision(int(meta[0]), payload, int(meta[1]), (meta[2] or b"").decode(), body)
-            for payload, meta, body in zip(found, replies[::2], replies[1::2], strict=True)
+            Revision(number, payload, int(meta[0]), (meta[1] or b"").decode(), body)
+            for number, (payload, meta, body) in enumerate(zip(found, replies[::2], replies[1::2], strict=True), 1)
             if body is not None
         ]
 

@@ -49,7 +49,7 @@ while true do
     if not inbox then
       local revisions = P .. 'revisions:' .. redis.call('HGET', key, 'conversation')
       payload = redis.call('ZREVRANGE', revisions, 0, 0)[1]
-      revision = tonumber(redis.call('HGET', payload_key(payload), 'revision'))
+      revision = redis.call('ZCARD', revisions)
       redis.call('HDEL', key, 'again') -- what was asked for meanwhile is taken along
       steps = redis.call('HGETALL', P .. 'steps:' .. id)
     end

@@ -5,10 +5,9 @@ if not holds('inbox', id, token) then return false end
 redis.call('ZREM', lane_key('inbox'), id)
 redis.call('HDEL', lease_key('inbox'), id)
 
--- The order is that of arrival, whichever worker was faster; the number, once given, stays.
+-- The order is that of arrival, whichever worker was faster; a revision's number is its place in it.
 local revisions = P .. 'revisions:' .. conversation
 redis.call('ZADD', revisions, redis.call('HGET', payload_key(id), 'sequence'), id)
-redis.call('HSETNX', payload_key(id), 'revision', redis.call('ZCARD', revisions))
 redis.call('HSET', payload_key(id), 'conversation', conversation)
 redis.call('HDEL', payload_key(id), 'crashes', 'error')
 if note ~= '' then redis.call('HSET', payload_key(id), 'error', note) end
