@@ -160,8 +160,8 @@ def test_a_long_transcript_goes_on_in_further_notes(desk: FreshdeskVendor) -> No
 def test_a_death_between_the_notes_leaves_one_of_each(
     desk: FreshdeskVendor, monkeypatch: pytest.MonkeyPatch, after: bool
 ) -> None:
-    monkeypatch.setattr(freshdesk, "NOTE", 2_000)
-    payload = chat(*(f"message {n} " + "x" * 300 for n in range(60)))
+    monkeypatch.setattr(freshdesk, "NOTE", 6_000)
+    payload = chat(*(f"message {n} " + "x" * 300 for n in range(200)))
     with FreshdeskVendor() as other:
         deliver(other, payload)
         wanted = [note["body_text"] for note in other.notes]
@@ -321,7 +321,7 @@ def test_a_ticket_that_was_deleted_there_refuses_the_record_only(desk: Freshdesk
 @pytest.mark.parametrize("body", [{}, {"id": None}, [], "made"])
 def test_an_answer_without_an_id_is_tried_again(desk: FreshdeskVendor, body: Any) -> None:
     desk.instead = [Answer(200, [{"id": 5}]), Answer(201, body)]
-    with pytest.raises(RetryLater, match="expected a JSON"):
+    with pytest.raises(RetryLater, match="expected (a )?JSON"):
         deliver(desk)
 
 
