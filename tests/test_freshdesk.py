@@ -321,7 +321,7 @@ def test_a_ticket_that_was_deleted_there_refuses_the_record_only(desk: Freshdesk
 @pytest.mark.parametrize("body", [{}, {"id": None}, [], "made"])
 def test_an_answer_without_an_id_is_tried_again(desk: FreshdeskVendor, body: Any) -> None:
     desk.instead = [Answer(200, [{"id": 5}]), Answer(201, body)]
-    with pytest.raises(RetryLater, match="expected (a )?JSON"):
+    with pytest.raises(RetryLater, match=r"expected (a )?JSON"):
         deliver(desk)
 
 
