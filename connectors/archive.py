@@ -12,6 +12,7 @@ import json
 import math
 import os
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import Field
@@ -33,6 +34,7 @@ class ArchiveSettings(ConnectorSettings):
 
 class Archive(Connector[ArchiveSettings]):
     label = "Archive"
+    keeps_files = True
 
     def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
         folder = self.data_dir / self.settings.folder / conversation.account / conversation.id
@@ -50,6 +52,19 @@ class Archive(Connector[ArchiveSettings]):
         except OSError as error:
             raise RetryLater(f"cannot write to {folder}: {error.strerror or error}") from error
         return Reference(f"{conversation.account}/{conversation.id}/r{receipt.revision.number}")
+
+    def erase(self, conversation: str) -> Sequence[str]:
+        account, _, channel = conversation.partition(":")
+        folder = self.data_dir / self.settings.folder / account / channel
+        try:
+            files = sorted(folder.iterdir())
+        except FileNotFoundError:
+            return ()
+        for file in files:
+            file.unlink(missing_ok=True)
+        folder.rmdir()
+        _sync(folder.parent)
+        return [str(file) for file in files]
 
 
 def _write_revision(folder: Path, revision: Revision, conversation: Conversation) -> None:

@@ -18,7 +18,8 @@ from urllib.parse import quote, quote_plus
 from pydantic import BaseModel, Field, IPvAnyNetwork, SecretStr
 from requests import Response
 
-from connectors.http import STATUS, Http, Verdict, refusal
+from connectors.answers import STATUS, Verdict, refusal
+from connectors.http import Http
 from core.conversation import Conversation
 from core.delivery import Exchange, Reference, Revision
 from core.errors import DeliveryError
@@ -116,6 +117,8 @@ class Connector(ABC, Generic[S]):
 
     #: The vendor's name as the vendor spells it.
     label: ClassVar[str]
+    #: Its records are files of ours, which `erase` removes.
+    keeps_files: ClassVar[bool] = False
     settings_model: ClassVar[type[ConnectorSettings]] = ConnectorSettings
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -145,6 +148,13 @@ class Connector(ABC, Generic[S]):
         """What is missing at the destination and can be made there, reading only until one is made."""
         yield from ()
 
+    def erase(self, conversation: str) -> Sequence[str]:
+        """Remove what this connector keeps of a conversation (`account:channel`) on our own machines.
+
+        Returns what was removed, for people to read. Records at a vendor are the shop's to erase.
+        """
+        return ()
+
     @contextmanager
     def attempt(self) -> Iterator[list[Exchange]]:
         """Everything between is one attempt; the list fills with what went over the wire."""
@@ -163,12 +173,14 @@ class Connector(ABC, Generic[S]):
 class HttpConnector(Connector[H], Generic[H]):
     """A connector that speaks HTTP, by way of `self.http`."""
 
-    #: What a status means to this vendor, where that is not what it means to all (connectors/http.py).
+    #: What a status means to this vendor, where that is not what it means to all (connectors/answers.py).
     statuses: ClassVar[Mapping[int, Verdict]] = {}
 
     def __init__(self, name: str, settings: H, data_dir: Path) -> None:
         super().__init__(name, settings, data_dir)
-        self.http = Http(timeout=settings.timeout, allow_networks=settings.allow_networks, judge=self.judge)
+        self.http = Http(
+            timeout=settings.timeout, allow_networks=settings.allow_networks, judge=self.judge, mask=self.mask
+        )
 
     def judge(self, answer: Response) -> DeliveryError | None:
         """The error that an answer means, or None when it is a success. A vendor that hides errors in 200s, or means

@@ -19,8 +19,9 @@ from markupsafe import Markup, escape
 from pydantic import AnyHttpUrl, Field, SecretStr, model_validator
 from requests import Response
 
+from connectors.answers import Verdict, refusal
 from connectors.base import Change, Finding, HttpConnector, Receipt, Step
-from connectors.http import Judge, Verdict, refusal
+from connectors.http import Judge
 from connectors.mapping import Mapping, Person, RecordSettings
 from core.conversation import Conversation
 from core.delivery import Reference

@@ -1,4 +1,4 @@
-"""How connectors speak HTTP: sessions, time-outs, the status -> error table, and the short horizon of retry.
+"""How connectors speak HTTP: sessions, time-outs, and the short horizon of retry.
 
 Every request has a time-out for connecting and for each read, and an end for the whole attempt, which stays below
 what a worker's lease allows. Redirects are not followed. Nothing is taken from ~/.netrc.
@@ -13,14 +13,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import requests
-from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema, RequestException
+from requests.exceptions import RequestException
 from tenacity import (
     RetryCallState,
     Retrying,
@@ -29,11 +27,12 @@ from tenacity import (
     stop_before_delay,
     wait_random_exponential,
 )
-from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionError
+from urllib3.exceptions import HTTPError
 
+from connectors.answers import QUOTE, refusal, shown, unanswered, words
 from connectors.network import GuardedAdapter, Network
 from core.delivery import Exchange
-from core.errors import ConnectorRefused, DeliveryError, RecordRefused, RetryLater
+from core.errors import DeliveryError, RetryLater
 
 #: Seconds that one attempt may take in all.
 ATTEMPT_SECONDS = 60.0
@@ -43,28 +42,8 @@ SHORT_WAIT = 5.0
 SHORT_TRIES = 3
 #: Bytes of an answer that are read. More is no answer to anything we ask.
 ANSWER_LIMIT = 8 * 1024 * 1024
-#: Characters of an answer that are kept in an error.
-QUOTE = 300
-
-Verdict = type[RetryLater] | type[RecordRefused] | type[ConnectorRefused]
-
-#: What a status means unless a connector's own table says otherwise; then the hundreds.
-STATUS: Mapping[int, Verdict] = {
-    401: ConnectorRefused,
-    402: ConnectorRefused,
-    403: ConnectorRefused,
-    # The address is wrong, or gone: that is so for every record, and nothing should die of it.
-    404: ConnectorRefused,
-    405: ConnectorRefused,
-    407: ConnectorRefused,
-    408: RetryLater,
-    410: ConnectorRefused,
-    421: RetryLater,
-    423: RetryLater,
-    425: RetryLater,
-    429: RetryLater,
-}
-_HUNDREDS: Mapping[int, Verdict] = {1: RetryLater, 3: ConnectorRefused, 4: RecordRefused, 5: RetryLater}
+#: Characters of a body, sent or answered, that are kept with an exchange: one that failed, and one that did not.
+KEPT_FAILED, KEPT = 2_000, 300
 
 
 @dataclass
@@ -95,8 +74,16 @@ class Sent:
 class Http:
     """Requests of one connector. Threads share it; each has its own session, so connections stay warm."""
 
-    def __init__(self, *, timeout: float, allow_networks: Sequence[Network] = (), judge: Judge | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        timeout: float,
+        allow_networks: Sequence[Network] = (),
+        judge: Judge | None = None,
+        mask: Callable[[str], str] = str,
+    ) -> None:
         self._timeout = timeout
+        self._mask = mask
         self._networks = allow_networks
         self._judge: Judge = judge or (lambda answer: None if answer.status_code // 100 == 2 else refusal(answer))
         self._own = _Attempt()
@@ -155,7 +142,7 @@ class Http:
         try:
             return answer.json()
         except ValueError:
-            said = _words(answer.content[: 4 * QUOTE].decode("utf-8", "replace"))
+            said = words(answer.content[: 4 * QUOTE].decode("utf-8", "replace"))
             raise RetryLater(f"expected JSON, got {said}", status=answer.status_code) from None
 
     def _once(self, method: str, url: str, judge: Judge, options: Mapping[str, Any]) -> requests.Response:
@@ -174,13 +161,22 @@ class Http:
             problem = str(error)
             raise
         except (RequestException, HTTPError, OSError, UnicodeError) as error:
-            failure = _unanswered(error, url, answer)
+            failure = unanswered(error, url, answer)
             problem = str(failure)
             raise failure from error
         finally:
             code = answer.status_code if answer is not None else None
             elapsed = round((time.monotonic() - started) * 1000)
-            self._own.exchanges.append(Exchange(method, shown(url), code, elapsed, problem))
+            sent, answered = self._kept(answer, options, KEPT_FAILED if problem else KEPT)
+            self._own.exchanges.append(Exchange(method, shown(url), code, elapsed, problem, sent, answered))
+
+    def _kept(self, answer: requests.Response | None, options: Mapping[str, Any], limit: int) -> tuple[str, str]:
+        """What went out and what came back, for people to read. Masked before it is cut: half a secret is one too."""
+        body: Any = answer.request.body if answer is not None and answer.request is not None else options.get("data")
+        if body is None and answer is None and options.get("json") is not None:
+            body = json.dumps(options["json"])
+        back = answer.content if answer is not None and answer._content else b""  # noqa: SLF001  # what was read of it
+        return tuple(self._mask(_readable(text))[:limit] for text in (body, back))  # type: ignore[return-value]  # two of them
 
     def _open(self, method: str, url: str, options: Mapping[str, Any]) -> requests.Response:
         left = self._left()
@@ -246,43 +242,11 @@ def _imagined(request: requests.PreparedRequest, imagine: Imagine, sent: list[Se
     return answer
 
 
-def refusal(
-    answer: requests.Response, table: Mapping[int, Verdict] = STATUS, mask: Callable[[str], str] = str
-) -> DeliveryError:
-    """The error that an answer means, with the vendor's own words; `mask` takes secrets out before they are cut."""
-    code = answer.status_code
-    # Not answer.text, which guesses the encoding of megabytes.
-    said = _words(mask(answer.content[: 4 * QUOTE].decode("utf-8", "replace")))
-    text = f"HTTP {code} {_words(answer.reason or '')}".rstrip() + (f": {said}" if said else "")
-    verdict = table.get(code) or _HUNDREDS.get(code // 100, RetryLater)
-    if code // 100 == 3 and "Location" in answer.headers:
-        place = _words(shown(answer.headers["Location"]))
-        return ConnectorRefused(f"HTTP {code}: the address has moved to {place}; put that into the config", status=code)
-    if verdict is RetryLater:
-        # A 429 was surely not acted upon; of a 5xx nobody knows.
-        return RetryLater(text, status=code, retry_after=retry_after(answer.headers), untaken=code == 429)
-    return verdict(text, status=code)
-
-
-def retry_after(headers: Mapping[str, str], now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> float | None:
-    """Seconds that Retry-After asks for, given as seconds or as a date (RFC 9110, 10.2.3); None without it."""
-    value = headers.get("Retry-After", "").strip()
-    if value.replace(".", "", 1).isdecimal() and value.isascii():
-        return float(value)
-    try:
-        return max(0.0, (parsedate_to_datetime(value) - now()).total_seconds())
-    except (ValueError, TypeError, OverflowError):
-        return None
-
-
-def shown(url: str) -> str:
-    """An address for people to read: no credentials, no query, which may hold some."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "an address that cannot be read"
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit((parts.scheme, host, parts.path, "", ""))
+def _readable(body: Any) -> str:
+    """The beginning of a body as text, long enough to be masked and then cut."""
+    if isinstance(body, bytes):
+        return body[:65_536].decode("utf-8", "replace")
+    return body[:65_536] if isinstance(body, str) else ""
 
 
 def _worth_repeating(error: BaseException, safe: bool) -> bool:
@@ -299,45 +263,3 @@ def _wait(state: RetryCallState) -> float:
 
 
 _backoff = wait_random_exponential(multiplier=0.2, max=2)
-
-
-def _unanswered(error: Exception, url: str, answer: requests.Response | None) -> DeliveryError:
-    """A request without a whole answer. Nothing was sent when not even a connection was made."""
-    if isinstance(error, requests.exceptions.InvalidHeader | UnicodeEncodeError):
-        return ConnectorRefused(
-            "a header cannot be sent; look for characters in the credentials that do not belong there"
-        )
-    if isinstance(error, InvalidURL | InvalidSchema | MissingSchema | UnicodeError):
-        return ConnectorRefused(f"{shown(url)} is not an address that can be called")
-    unsent = any(isinstance(cause, NewConnectionError | NameResolutionError) for cause in _causes(error))
-    unsent = unsent or isinstance(error, requests.exceptions.ConnectTimeout)
-    code = answer.status_code if answer is not None else None
-    return RetryLater(f"{_short(error)} ({urlsplit(shown(url)).netloc})", status=code, untaken=unsent)
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """The error, what it wraps, and what it came from."""
-    seen: list[BaseException] = []
-    while error is not None and error not in seen:
-        seen.append(error)
-        yield error
-        wrapped = getattr(error, "reason", None) or next(iter(error.args), None)
-        error = wrapped if isinstance(wrapped, BaseException) else error.__cause__ or error.__context__
-
-
-def _short(error: Exception) -> str:
-    """The innermost reason, in a few words."""
-    for known, text in (
-        (requests.exceptions.SSLError, "the certificate or TLS was not accepted"),
-        (requests.exceptions.ConnectTimeout, "no connection in time"),
-        (requests.exceptions.ReadTimeout, "no answer in time"),
-    ):
-        if isinstance(error, known):
-            return text
-    last = list(_causes(error))[-1]
-    return _words(f"{type(last).__name__}: {last}" if str(last) else type(last).__name__)
-
-
-def _words(text: str) -> str:
-    """The beginning of a stranger's text, on one line and without what steers a terminal."""
-    return " ".join("".join(one for one in text[: 4 * QUOTE] if one.isprintable() or one.isspace()).split())[:QUOTE]

@@ -14,8 +14,9 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AnyHttpUrl, Field, SecretStr
 from requests import Response
 
+from connectors.answers import QUOTE, Verdict
 from connectors.base import HttpConnector
-from connectors.http import QUOTE, Judge, Verdict
+from connectors.http import Judge
 from connectors.mapping import RecordSettings
 from connectors.transcript import single_line
 from core.errors import ConnectorRefused, DeliveryError, RecordRefused, RetryLater

@@ -14,7 +14,8 @@ from typing import Any, Protocol
 
 from requests import Response
 
-from connectors.http import QUOTE, STATUS, Http, Judge, Verdict, refusal, retry_after
+from connectors.answers import QUOTE, STATUS, Verdict, refusal, retry_after
+from connectors.http import Http, Judge
 from connectors.transcript import single_line
 from core.errors import ConnectorRefused, DeliveryError, RecordRefused, RetryLater
 

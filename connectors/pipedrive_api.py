@@ -15,8 +15,8 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import AnyHttpUrl, Field, SecretStr, model_validator
 from requests import Response
 
+from connectors.answers import Verdict
 from connectors.base import HttpConnector, Receipt
-from connectors.http import Verdict
 from connectors.mapping import RecordSettings
 from core.errors import ConnectorRefused, DeliveryError, RecordRefused, RetryLater
 

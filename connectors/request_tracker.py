@@ -16,8 +16,8 @@ from urllib.parse import quote
 from pydantic import AnyHttpUrl, Field, SecretStr, model_validator
 from requests import Response
 
+from connectors.answers import STATUS, Verdict, refusal
 from connectors.base import Finding, HttpConnector, Receipt, Step
-from connectors.http import STATUS, Verdict, refusal
 from connectors.mapping import Mapping, Person, RecordSettings
 from core.conversation import Conversation
 from core.delivery import Reference

@@ -15,8 +15,8 @@ from markupsafe import Markup
 from pydantic import AnyHttpUrl, Field, SecretStr, field_validator, model_validator
 from requests import Response
 
+from connectors.answers import STATUS, Verdict, refusal
 from connectors.base import Finding, HttpConnector, Receipt, Step
-from connectors.http import STATUS, Verdict, refusal
 from connectors.mapping import Mapping, RecordSettings
 from core.conversation import Conversation
 from core.delivery import Reference

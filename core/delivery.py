@@ -20,6 +20,7 @@ class PayloadStatus(StrEnum):
     UNROUTED = "unrouted"  # a conversation that no route wanted
     SET_ASIDE = "set-aside"  # the statistics report
     QUARANTINED = "quarantined"  # no conversation in it; `error` says what and where
+    DISCARDED = "discarded"  # was quarantined and given up by an admin; `error` says why
 
 
 class DeliveryStatus(StrEnum):
@@ -28,6 +29,7 @@ class DeliveryStatus(StrEnum):
     DELIVERED = "delivered"
     SKIPPED = "skipped"  # not delivered on purpose; `error` says why
     DEAD = "dead"  # given up; `error` says why
+    DISCARDED = "discarded"  # given up by an admin; `error` says why
 
 
 class Outcome(StrEnum):
@@ -41,17 +43,23 @@ class Outcome(StrEnum):
     EXHAUSTED = "exhausted"  # dead: three days of tries have failed
     BUG = "bug"  # dead: our own code failed
     CRASHED = "crashed"  # the process died in the middle; written by the store
+    DISCARDED = "discarded"  # no attempt: an admin gave it up, `worker` is who; written by the store
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """One HTTP request of an attempt, and its answer. `status` is None where there was no answer."""
+    """One HTTP request of an attempt, and its answer. `status` is None where there was no answer.
+
+    `sent` and `answered` are the beginnings of the bodies, as text, without secrets.
+    """
 
     method: str
     url: str
     status: int | None
     ms: int
     error: str = ""
+    sent: str = ""
+    answered: str = ""
 
 
 @dataclass(frozen=True)

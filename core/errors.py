@@ -4,6 +4,7 @@ RelayError
 ├── ConfigError          the configuration is wrong: every problem at once, nothing is started or replaced
 ├── PayloadError         a body holds no conversation: it is quarantined, with the path of what is wrong
 ├── NotFound             an id that the store does not know
+├── InUse                somebody works on it at this moment, or it is settled: ask again, or leave it
 ├── StoreError
 │   ├── StoreUnavailable the server is away, full or read-only: answer 503, or try again in a moment
 │   ├── StoreUnsafe      the server would lose what it was given: do not start
@@ -62,6 +63,10 @@ class PayloadError(RelayError):
 
 class NotFound(RelayError):
     """The store has no such payload, conversation or delivery."""
+
+
+class InUse(RelayError):
+    """Somebody works on it at this moment, or it is settled."""
 
 
 class StoreError(RelayError):

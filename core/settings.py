@@ -67,6 +67,19 @@ class Route(Strict):
     when: Expression = Field(default="true", description="A Jinja expression over conversation and visitor.")
 
 
+class Retention(Strict):
+    """How long the store keeps what is done with. What was delivered stays at its destination."""
+
+    settled_days: float | None = Field(
+        default=30, gt=0, description="Days after which delivered, skipped and discarded conversations go; null: never."
+    )
+    dead_days: float | None = Field(
+        default=None,
+        gt=0,
+        description="The same for dead deliveries and quarantined bodies; they stay unless it is set.",
+    )
+
+
 class Document(Strict):
     """The whole file."""
 
@@ -75,6 +88,7 @@ class Document(Strict):
     routes: list[Route] | None = Field(
         default=None, description="Without this section everything goes to every enabled connector."
     )
+    retention: Retention = Retention()
 
 
 @dataclass(frozen=True)
@@ -87,6 +101,7 @@ class Settings:
     routes: tuple[Route, ...]
     fingerprints: Mapping[str, str] = field(default_factory=dict, repr=False)
     files: tuple[Path, ...] = ()
+    retention: Retention = field(default_factory=Retention)
 
     @property
     def enabled(self) -> tuple[str, ...]:
@@ -129,6 +144,7 @@ def load(env: Environment, models: Models, variables: Mapping[str, str]) -> Sett
         routes=routes,
         fingerprints={name: _fingerprint(connector) for name, connector in connectors.items()},
         files=(env.config, *file.secret_files),
+        retention=document.retention,
     )
 
 
@@ -256,6 +272,7 @@ def masked(settings: Settings) -> dict[str, Any]:
         "tokens": [token.model_dump(mode="json", exclude_none=True) for token in settings.tokens],
         "connectors": {name: item.model_dump(mode="json") for name, item in settings.connectors.items()},
         "routes": [route.model_dump(mode="json") for route in settings.routes],
+        "retention": settings.retention.model_dump(mode="json"),
     }
 
 

@@ -14,7 +14,8 @@ import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.http import Http, refusal, retry_after
+from connectors.answers import refusal, retry_after
+from connectors.http import KEPT_FAILED, Http
 from core.delivery import Exchange
 from core.errors import ConnectorRefused, DeliveryError, RecordRefused, RetryLater
 from tests.support.destination import Destination
@@ -208,13 +209,37 @@ def test_every_exchange_is_recorded(http: Http, destination: Destination) -> Non
         with raised(RecordRefused):
             http.request("POST", destination.url)
     assert exchanges == [
-        Exchange("GET", destination.url, 500, exchanges[0].ms, "HTTP 500 Internal Server Error: oh"),
-        Exchange("GET", destination.url, 200, exchanges[1].ms, ""),
-        Exchange("POST", destination.url, 422, exchanges[2].ms, "HTTP 422 Unprocessable Entity: oh"),
+        Exchange("GET", destination.url, 500, exchanges[0].ms, "HTTP 500 Internal Server Error: oh", "", "oh"),
+        Exchange("GET", destination.url, 200, exchanges[1].ms, "", "", "oh"),
+        Exchange("POST", destination.url, 422, exchanges[2].ms, "HTTP 422 Unprocessable Entity: oh", "", "oh"),
     ]
     assert all(0 <= exchange.ms < 60_000 for exchange in exchanges)
     with http.attempt() as more:
         assert more == []
+
+
+def test_what_was_sent_and_answered_is_kept_without_secrets_and_cut(destination: Destination) -> None:
+    http = Http(timeout=5, allow_networks=LOOPBACK, mask=lambda text: text.replace("s3cret", "***"))
+    destination.behaviour = lambda handler, number: handler.answer(
+        [200, 422, 500][number], b"s3cret " + b"a" * 299 + b"s3cret" * 1000
+    )
+    with http.attempt() as exchanges:
+        http.request("POST", destination.url, json={"key": "s3cret", "text": "č"})
+        with raised(RecordRefused):
+            http.request("POST", destination.url, data=b"\xff s3cret")
+        with raised(RetryLater):
+            http.request("POST", destination.url, data="text")
+    assert [exchange.sent for exchange in exchanges] == ['{"key": "***", "text": "\\u010d"}', "\ufffd ***", "text"]
+    assert exchanges[0].answered == "*** " + "a" * 296
+    assert len(exchanges[1].answered) == KEPT_FAILED
+    assert not any("s3c" in exchange.answered for exchange in exchanges)
+
+
+def test_what_was_sent_is_kept_when_no_answer_came(http: Http) -> None:
+    with http.attempt() as exchanges, raised(RetryLater):
+        http.request("POST", f"http://127.0.0.1:{free_port()}/", json={"a": 1})
+    assert exchanges[0].sent == '{"a": 1}'
+    assert exchanges[0].answered == ""
 
 
 def test_an_answer_of_another_library_can_be_judged() -> None:

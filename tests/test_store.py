@@ -394,7 +394,7 @@ def test_counts_add_up(store: Store, ledger: Ledger) -> None:
         store.settle(claim(store, "crm"), attempt(outcome, "why"), delay_ms=10**6)
     claim(store, "crm")
     lane = ledger.lane("crm")
-    assert lane.counts == {"waiting": 2, "retrying": 1, "delivered": 1, "skipped": 1, "dead": 1}
+    assert lane.counts == {"waiting": 2, "retrying": 1, "delivered": 1, "skipped": 1, "dead": 1, "discarded": 0}
     assert (lane.waiting, lane.in_flight) == (2, 1)
 
 

@@ -116,4 +116,6 @@ def _masked(exchange: Exchange, connector: Connector[Any]) -> Exchange:
         status=exchange.status,
         ms=exchange.ms,
         error=connector.mask(exchange.error)[:ERROR_LIMIT],
+        sent=exchange.sent,
+        answered=exchange.answered,
     )

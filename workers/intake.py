@@ -10,6 +10,7 @@ from core.routing import routed
 from core.settings import Settings
 from core.smartsupp import StatisticsReport, parse
 from core.store import Claim, Store
+from core.summary import line
 
 log = structlog.get_logger(__name__)
 
@@ -22,6 +23,7 @@ def take_in(store: Store, claim: Claim, settings: Settings) -> list[str]:
             store.divert(claim.id, PayloadStatus.SET_ASIDE, token=claim.token)
             return []
         connectors, troubles = routed(settings, conversation)
+        summary = line(conversation)
     except StoreError:
         raise
     except Exception as error:  # a bug of ours, if it is no PayloadError; the body is kept and says so
@@ -29,6 +31,6 @@ def take_in(store: Store, claim: Claim, settings: Settings) -> list[str]:
         store.divert(claim.id, PayloadStatus.QUARANTINED, text, token=claim.token)
         log.warning("quarantined", payload=claim.id, error=text, exc_info=not isinstance(error, PayloadError))
         return []
-    lanes = store.fan_out(claim, conversation.key, connectors, note="; ".join(troubles))
+    lanes = store.fan_out(claim, conversation.key, connectors, note="; ".join(troubles), summary=summary)
     log.info("routed", payload=claim.id, conversation=conversation.key, connectors=list(connectors))
     return lanes

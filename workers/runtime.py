@@ -28,6 +28,7 @@ from core.store import INBOX, Claim, Store, connect
 from core.store.store import BEAT_MS, How
 from core.watch import Watched
 from workers import isolation
+from workers.chores import Chores
 from workers.delivery import deliver
 from workers.intake import take_in
 from workers.slots import Slots
@@ -70,8 +71,10 @@ class Runtime:
         return (INBOX, *self._config[1])
 
     def start(self) -> None:
-        """Start the pulse."""
+        """Start what runs beside the threads that answer knocks."""
         threading.Thread(target=self._pulse, name="pulse", daemon=True).start()
+        client = connect(self.env.server_url)
+        Chores(client, self.store, self._knock, lambda: self._config[0].retention, self.stopping).start()
 
     def stop(self) -> None:
         """Claim nothing more. What is in flight is finished by its threads."""

@@ -1,12 +1,33 @@
 """The store: the only place that touches a Redis key.
 
 `Store` is what the receiver and the workers do (accept, claim, settle …), `Ledger` what people ask (counts, lists,
-one delivery's story), `server` what the server must be like. The writing is Lua, one script for each atomic step.
+one delivery's story), `Search` finds conversations, `statistics` counts over time, `Jobs` does things in bulk, `Eraser`
+takes things out, `server` says what the server must be like. The writing is Lua, one script for each atomic step.
 """
 
+from core.store.access import Access
 from core.store.client import connect
+from core.store.erase import Eraser
+from core.store.jobs import Jobs
 from core.store.ledger import Ledger
+from core.store.search import Filter, Search
 from core.store.server import Verdict, check
+from core.store.statistics import statistics
 from core.store.store import INBOX, Accepted, Claim, Store
 
-__all__ = ["INBOX", "Accepted", "Claim", "Ledger", "Store", "Verdict", "check", "connect"]
+__all__ = [
+    "INBOX",
+    "Accepted",
+    "Access",
+    "Claim",
+    "Eraser",
+    "Filter",
+    "Jobs",
+    "Ledger",
+    "Search",
+    "Store",
+    "Verdict",
+    "check",
+    "connect",
+    "statistics",
+]

@@ -6,7 +6,8 @@ A *lane* is `inbox` or the name of a connector. Times and scores are Unix millis
 |------------------------------|--------|----------------------------------------------------------------------------|
 | lane:LANE                    | zset   | item -> when it is due; while it is leased, when the lease runs out         |
 | leases:LANE                  | hash   | item -> fencing token of whoever works on it                                |
-| gate:CONNECTOR               | hash   | exists while the connector is paused: since, reason, by, fingerprint        |
+| gate:CONNECTOR               | hash   | exists while the connector is paused: since, reason, by, fingerprint;       |
+|                              |        | ahead (the next claim may pass), probe (token of the one that passed)       |
 | knock:LANE                   | string | a Celery message for this lane is on its way (expires after a minute)       |
 | tick                         | string | somebody has looked for due lanes (expires after a period)                  |
 | steady, settling             | string | a worker was heard of; leases that ran out are nobody's fault yet (3 s each)|
@@ -18,6 +19,7 @@ A *lane* is `inbox` or the name of a connector. Times and scores are Unix millis
 | payloads:STATUS              | zset   | payload -> when it was received                                             |
 | conversations                | zset   | conversation (ACCOUNT:CHANNEL) -> when its newest revision was read         |
 | revisions:CONVERSATION       | zset   | payload -> its sequence                                                     |
+| summary:CONVERSATION         | string | what lists and searches need of it (core/summary.py)                        |
 | deliveries-of:CONVERSATION   | set    | connectors that it was ever given to                                        |
 | connectors                   | set    | connectors that were ever given anything                                    |
 | delivery:CONNECTOR:CONV      | hash   | connector, conversation, status, created, updated, delivered (payload),     |
@@ -26,8 +28,21 @@ A *lane* is `inbox` or the name of a connector. Times and scores are Unix millis
 | deliveries:CONNECTOR:STATUS  | zset   | delivery -> when it came to that status                                     |
 | steps:DELIVERY               | hash   | step -> what it made at the destination, as JSON                            |
 | attempts:DELIVERY            | list   | the last 100 attempts as JSON, oldest first                                 |
+| count:minute:N, count:hour:N | hash   | statistics of the Nth minute or hour since 1970: in:STATUS (bodies),        |
+|                              |        | out:CONNECTOR:OUTCOME (attempts, killed, discarded), took:CONNECTOR:BUCKET  |
+|                              |        | (from receipt to record; bucket b ends at 2^((b+1)/4) ms)                   |
+| totals                       | hash   | the same since ever, and took:CONNECTOR:sum in ms                           |
+| job:ID                       | hash   | a bulk job: kind, filter, reason, by, created, total, seen, done, cursor,   |
+|                              |        | finished                                                                    |
+| jobs:open, jobs:recent       | set,   | jobs that go on; the last ones, newest first                                |
+|                              | list   |                                                                             |
+| sweep                        | string | somebody has removed what is old (expires after an hour)                    |
+| chore                        | string | somebody works on the bulk jobs (expires after some seconds)                |
 | workers                      | zset   | worker -> when it was last heard of                                         |
 | trouble                      | hash   | worker -> what is wrong with the configuration it was last asked to take    |
+| admin                        | hash   | password (its hash), secret (signs the dashboard's cookies)                 |
+| ended:SESSION                | string | a session of the dashboard was logged out (expires with its last cookie)    |
+| bucket:NAME                  | hash   | tokens, at: a token bucket (expires when it would be full)                  |
 """
 
 PREFIX = "relay:"

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import redis
 
 from core.delivery import Attempt, Outcome, PayloadStatus, Reference, Revision
-from core.errors import LostLease, NotFound
+from core.errors import InUse, LostLease, NotFound
 from core.store import scripts
 from core.store.client import errors
 from core.store.keys import key
@@ -89,12 +89,15 @@ class Store:
         """
         return bool(self._run("divert", payload, token, status, error))
 
-    def fan_out(self, claim: Claim, conversation: str, connectors: Iterable[str], note: str = "") -> list[str]:
+    def fan_out(
+        self, claim: Claim, conversation: str, connectors: Iterable[str], note: str = "", summary: bytes = b""
+    ) -> list[str]:
         """Make a claimed body a revision, with a delivery due for each connector. Returns the lanes to knock on.
 
-        `note` is kept with the payload for people to read. Raises LostLease.
+        `note` is kept with the payload for people to read, `summary` (core/summary.py) is for lists and searches.
+        Raises LostLease.
         """
-        lanes = self._run("fan_out", claim.id, claim.token, conversation, note, *connectors)
+        lanes = self._run("fan_out", claim.id, claim.token, conversation, note, summary, *connectors)
         if lanes is None:
             raise LostLease(claim.id)
         return [lane.decode() for lane in lanes]
@@ -197,6 +200,25 @@ class Store:
             raise NotFound(f"there is no delivery or payload '{identity}'")
         return reply[0].decode(), bool(reply[1])
 
+    def discard(self, identity: str, reason: str, by: str = "admin") -> None:
+        """Give up on purpose a delivery that waits, is retried or is dead, or a quarantined body.
+
+        Raises NotFound, InUse.
+        """
+        done = self._run("discard", identity, "delivery" if ":" in identity else "payload", reason, by)
+        if done == 0:
+            raise NotFound(f"there is no delivery or payload '{identity}'")
+        if done < 0:
+            raise InUse(f"'{identity}' is being worked on, or was settled; nothing was discarded")
+
+    def send_ahead(self, connector: str) -> tuple[bool, bool]:
+        """Let one delivery through a connector's closed gate. A gate that closed by itself opens when it arrives.
+
+        Returns whether it was closed, and whether to knock.
+        """
+        closed, knock = self._run("send_ahead", connector)
+        return bool(closed), bool(knock)
+
     def pause(self, connector: str, reason: str) -> None:
         """Close a connector's gate, by hand: nothing is claimed from its lane until it is resumed by hand."""
         self._run("pause", connector, reason, "admin")
@@ -212,6 +234,11 @@ class Store:
     def tick(self, period_ms: int, lanes: Iterable[str]) -> list[str]:
         """Lanes with something due, for one caller in each period; for the others none."""
         return [lane.decode() for lane in self._run("tick", period_ms, *lanes)]
+
+    def turn(self, what: str, period_ms: int) -> bool:
+        """Whether it is the caller's turn: one caller's in each period."""
+        with errors():
+            return bool(self._redis.set(key(what), "1", nx=True, px=period_ms))
 
     def beat(self, worker: str, trouble: str = "") -> None:
         """Say that a worker is alive, and what it has against the configuration, if anything.

@@ -5,6 +5,7 @@ local known = redis.call('GET', P .. 'body:' .. digest)
 if known == id then return {'accepted', id, want_knock('inbox')} end -- the first reply was lost on its way
 if known then
   redis.call('HINCRBY', payload_key(known), 'duplicates', 1)
+  count('in:duplicate')
   return {'duplicate', known, 0}
 end
 redis.call('SET', P .. 'body:' .. digest, id)
@@ -13,4 +14,5 @@ redis.call('HSET', payload_key(id), 'received', now, 'sequence', redis.call('INC
   'account', account, 'type', content_type, 'size', #body, 'digest', digest)
 set_payload_status(id, 'received')
 redis.call('ZADD', lane_key('inbox'), now, id)
+count('in:accepted')
 return {'accepted', id, want_knock('inbox')}

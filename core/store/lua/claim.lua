@@ -5,7 +5,9 @@
 -- 'leave' when nothing is due, so that somebody must.
 local lane, token, lease, fatal, how = ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
 local inbox = lane == 'inbox'
-if redis.call('EXISTS', P .. 'gate:' .. lane) == 1 then return {} end
+local gate = P .. 'gate:' .. lane
+local ahead = redis.call('HGET', gate, 'ahead') -- one may go ahead of the others, to see whether things are right again
+if not ahead and redis.call('EXISTS', gate) == 1 then return {} end
 if how == 'answer' then redis.call('DEL', P .. 'knock:' .. lane) end
 local settling = redis.call('EXISTS', P .. 'settling') == 1
 
@@ -25,6 +27,7 @@ while true do
     redis.call('HDEL', lease_key(lane), id)
     crashes = redis.call('HINCRBY', key, 'crashes', 1)
     if not inbox then
+      count('out:' .. lane .. ':crashed')
       log_attempt(id, cjson.encode({at = now, ms = 0, outcome = 'crashed', revision = 0,
         error = 'the process that worked on it died, or was cut off, during try ' .. crashes}))
     end
@@ -39,8 +42,18 @@ while true do
     local why = 'the process that worked on it died ' .. crashes .. ' times'
     redis.call('ZREM', lane_key(lane), id)
     redis.call('HSET', key, 'error', why)
-    if inbox then set_payload_status(id, 'quarantined') else set_delivery_status(id, 'dead') end
+    if inbox then
+      set_payload_status(id, 'quarantined')
+      count('in:quarantined')
+    else
+      set_delivery_status(id, 'dead')
+      count('out:' .. lane .. ':killed')
+    end
   else
+    if ahead then
+      redis.call('HDEL', gate, 'ahead')
+      redis.call('HSET', gate, 'probe', token)
+    end
     redis.call('HSET', lease_key(lane), id, token)
     redis.call('ZADD', lane_key(lane), now + lease, id)
     local more = 0

@@ -7,4 +7,5 @@ redis.call('ZREM', lane_key('inbox'), id)
 redis.call('HDEL', lease_key('inbox'), id)
 if error_text ~= '' then redis.call('HSET', payload_key(id), 'error', error_text) end
 set_payload_status(id, status)
+count('in:' .. status)
 return 1

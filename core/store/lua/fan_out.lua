@@ -1,6 +1,7 @@
 -- A body was read: make it a revision of its conversation and one delivery due for each connector.
--- now, id, token, conversation, note or '', then the routed connectors -> lanes to knock on, or false: lease lost
-local id, token, conversation, note = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+-- now, id, token, conversation, note or '', summary, then the routed connectors -> lanes to knock on, or false: lease
+-- lost
+local id, token, conversation, note, summary = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 if not holds('inbox', id, token) then return false end
 redis.call('ZREM', lane_key('inbox'), id)
 redis.call('HDEL', lease_key('inbox'), id)
@@ -12,10 +13,11 @@ redis.call('HSET', payload_key(id), 'conversation', conversation)
 redis.call('HDEL', payload_key(id), 'crashes', 'error')
 if note ~= '' then redis.call('HSET', payload_key(id), 'error', note) end
 redis.call('ZADD', P .. 'conversations', now, conversation)
+if redis.call('ZREVRANGE', revisions, 0, 0)[1] == id then redis.call('SET', P .. 'summary:' .. conversation, summary) end
 
 -- Where an earlier revision was delivered, this one is due too, whatever the routes say today.
 local connectors, seen, knocks = {}, {}, {}
-for i = 6, #ARGV do connectors[#connectors + 1] = ARGV[i] end
+for i = 7, #ARGV do connectors[#connectors + 1] = ARGV[i] end
 local existing = P .. 'deliveries-of:' .. conversation
 for _, name in ipairs(redis.call('SMEMBERS', existing)) do connectors[#connectors + 1] = name end
 for _, name in ipairs(connectors) do
@@ -35,5 +37,7 @@ for _, name in ipairs(connectors) do
     end
   end
 end
-set_payload_status(id, next(seen) and 'routed' or 'unrouted')
+local status = next(seen) and 'routed' or 'unrouted'
+set_payload_status(id, status)
+count('in:' .. status)
 return knocks

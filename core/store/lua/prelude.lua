@@ -21,6 +21,16 @@ local function want_knock(lane)
   return 0
 end
 
+-- Statistics: by the minute for two hours, by the hour for 33 days, and since ever. Fields are in keys.py.
+local function count(field, by)
+  by = by or 1
+  local minute = P .. 'count:minute:' .. math.floor(now / 60000)
+  if redis.call('HINCRBY', minute, field, by) == by then redis.call('PEXPIRE', minute, 7200000) end
+  local hour = P .. 'count:hour:' .. math.floor(now / 3600000)
+  if redis.call('HINCRBY', hour, field, by) == by then redis.call('PEXPIRE', hour, 2851200000) end
+  redis.call('HINCRBY', P .. 'totals', field, by)
+end
+
 local function set_payload_status(id, status)
   local key = payload_key(id)
   local old = redis.call('HGET', key, 'status')
@@ -50,4 +60,38 @@ local function log_attempt(id, json)
   local key = P .. 'attempts:' .. id
   redis.call('RPUSH', key, json)
   redis.call('LTRIM', key, -100, -1)
+end
+
+-- Everything about one body.
+local function drop_payload(id)
+  local got = redis.call('HMGET', payload_key(id), 'status', 'digest')
+  if got[1] then redis.call('ZREM', P .. 'payloads:' .. got[1], id) end
+  if got[2] and redis.call('GET', P .. 'body:' .. got[2]) == id then redis.call('DEL', P .. 'body:' .. got[2]) end
+  redis.call('ZREM', lane_key('inbox'), id)
+  redis.call('HDEL', lease_key('inbox'), id)
+  return redis.call('DEL', payload_key(id), P .. 'raw:' .. id) > 0
+end
+
+-- Do a delivery again: now, or after the attempt that is going on.
+local function again(id, connector)
+  if redis.call('HEXISTS', lease_key(connector), id) == 1 then
+    redis.call('HSET', delivery_key(id), 'again', 1)
+    return false
+  end
+  make_due(id, connector)
+  return true
+end
+
+-- Give a delivery up on purpose -> 1, 0: no such thing, or -1: it is being tried, or is settled already
+local function discard(id, reason, by)
+  local got = redis.call('HMGET', delivery_key(id), 'status', 'connector')
+  if not got[1] then return 0 end
+  if redis.call('HEXISTS', lease_key(got[2]), id) == 1 then return -1 end
+  if got[1] == 'delivered' or got[1] == 'skipped' or got[1] == 'discarded' then return -1 end
+  redis.call('ZREM', lane_key(got[2]), id)
+  redis.call('HSET', delivery_key(id), 'error', reason)
+  log_attempt(id, cjson.encode({at = now, ms = 0, outcome = 'discarded', revision = 0, error = reason, worker = by}))
+  set_delivery_status(id, 'discarded')
+  count('out:' .. got[2] .. ':discarded')
+  return 1
 end

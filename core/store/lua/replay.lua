@@ -10,9 +10,5 @@ if kind == 'payload' then
 end
 local connector = redis.call('HGET', delivery_key(id), 'connector')
 if not connector then return {} end
-if redis.call('HEXISTS', lease_key(connector), id) == 1 then
-  redis.call('HSET', delivery_key(id), 'again', 1) -- it is being tried at this moment: once more afterwards
-  return {connector, 0}
-end
-make_due(id, connector)
-return {connector, want_knock(connector)}
+if again(id, connector) then return {connector, want_knock(connector)} end
+return {connector, 0}

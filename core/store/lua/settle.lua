@@ -9,10 +9,17 @@ if not holds(connector, id, token) then return 0 end
 redis.call('HDEL', lease_key(connector), id)
 log_attempt(id, attempt)
 redis.call('HDEL', key, 'crashes')
+count('out:' .. connector .. ':' .. outcome)
 if error_text == '' then redis.call('HDEL', key, 'error') else redis.call('HSET', key, 'error', error_text) end
 
 local done = outcome == 'delivered' or outcome == 'skipped'
 if outcome == 'delivered' then
+  if redis.call('HGET', key, 'delivered') ~= payload then
+    -- How long it took from receipt to record, in quarters of an octave.
+    local took = math.max(1, now - tonumber(redis.call('HGET', payload_key(payload), 'received')))
+    count('took:' .. connector .. ':' .. math.floor(4 * math.log(took) / math.log(2)))
+    redis.call('HINCRBY', P .. 'totals', 'took:' .. connector .. ':sum', took)
+  end
   redis.call('HSET', key, 'delivered', payload, 'revision', revision, 'ref', ref, 'url', url)
 end
 if done then
@@ -26,14 +33,20 @@ elseif outcome == 'retry' then
   set_delivery_status(id, 'retrying')
 elseif outcome == 'paused' then
   -- The whole lane waits behind its gate; this delivery has lost none of its tries.
-  redis.call('HSET', P .. 'gate:' .. connector, 'since', now, 'reason', error_text, 'by', 'relay',
-    'fingerprint', fingerprint)
+  if redis.call('HGET', P .. 'gate:' .. connector, 'by') ~= 'admin' then
+    redis.call('HSET', P .. 'gate:' .. connector, 'since', now, 'reason', error_text, 'by', 'relay',
+      'fingerprint', fingerprint)
+  end
   redis.call('ZADD', lane, now, id)
   set_delivery_status(id, redis.call('HGET', key, 'tries') and 'retrying' or 'waiting')
 else
   redis.call('ZREM', lane, id)
   set_delivery_status(id, 'dead')
 end
+
+-- Behind a gate that closed by itself, this one was sent ahead to see whether things are right again.
+local gate = redis.call('HMGET', P .. 'gate:' .. connector, 'by', 'probe')
+if done and gate[1] == 'relay' and gate[2] == token then redis.call('DEL', P .. 'gate:' .. connector) end
 
 -- A newer revision came in meanwhile, or somebody asked for it again: that is a new errand.
 if redis.call('HDEL', key, 'again') == 1 then

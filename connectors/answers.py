@@ -1,0 +1,118 @@
+"""What an answer means, or the lack of one: the status -> error table, and the vendor's own words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit, urlunsplit
+
+import requests
+from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
+from urllib3.exceptions import NameResolutionError, NewConnectionError
+
+from core.errors import ConnectorRefused, DeliveryError, RecordRefused, RetryLater
+
+#: Characters of an answer that are kept in an error.
+QUOTE = 300
+
+Verdict = type[RetryLater] | type[RecordRefused] | type[ConnectorRefused]
+
+#: What a status means unless a connector's own table says otherwise; then the hundreds.
+STATUS: Mapping[int, Verdict] = {
+    401: ConnectorRefused,
+    402: ConnectorRefused,
+    403: ConnectorRefused,
+    # The address is wrong, or gone: that is so for every record, and nothing should die of it.
+    404: ConnectorRefused,
+    405: ConnectorRefused,
+    407: ConnectorRefused,
+    408: RetryLater,
+    410: ConnectorRefused,
+    421: RetryLater,
+    423: RetryLater,
+    425: RetryLater,
+    429: RetryLater,
+}
+_HUNDREDS: Mapping[int, Verdict] = {1: RetryLater, 3: ConnectorRefused, 4: RecordRefused, 5: RetryLater}
+
+
+def refusal(
+    answer: requests.Response, table: Mapping[int, Verdict] = STATUS, mask: Callable[[str], str] = str
+) -> DeliveryError:
+    """The error that an answer means, with the vendor's own words; `mask` takes secrets out before they are cut."""
+    code = answer.status_code
+    # Not answer.text, which guesses the encoding of megabytes.
+    said = words(mask(answer.content[: 4 * QUOTE].decode("utf-8", "replace")))
+    text = f"HTTP {code} {words(answer.reason or '')}".rstrip() + (f": {said}" if said else "")
+    verdict = table.get(code) or _HUNDREDS.get(code // 100, RetryLater)
+    if code // 100 == 3 and "Location" in answer.headers:
+        place = words(shown(answer.headers["Location"]))
+        return ConnectorRefused(f"HTTP {code}: the address has moved to {place}; put that into the config", status=code)
+    if verdict is RetryLater:
+        # A 429 was surely not acted upon; of a 5xx nobody knows.
+        return RetryLater(text, status=code, retry_after=retry_after(answer.headers), untaken=code == 429)
+    return verdict(text, status=code)
+
+
+def retry_after(headers: Mapping[str, str], now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> float | None:
+    """Seconds that Retry-After asks for, given as seconds or as a date (RFC 9110, 10.2.3); None without it."""
+    value = headers.get("Retry-After", "").strip()
+    if value.replace(".", "", 1).isdecimal() and value.isascii():
+        return float(value)
+    try:
+        return max(0.0, (parsedate_to_datetime(value) - now()).total_seconds())
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def shown(url: str) -> str:
+    """An address for people to read: no credentials, no query, which may hold some."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "an address that cannot be read"
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, host, parts.path, "", ""))
+
+
+def unanswered(error: Exception, url: str, answer: requests.Response | None) -> DeliveryError:
+    """A request without a whole answer. Nothing was sent when not even a connection was made."""
+    if isinstance(error, requests.exceptions.InvalidHeader | UnicodeEncodeError):
+        return ConnectorRefused(
+            "a header cannot be sent; look for characters in the credentials that do not belong there"
+        )
+    if isinstance(error, InvalidURL | InvalidSchema | MissingSchema | UnicodeError):
+        return ConnectorRefused(f"{shown(url)} is not an address that can be called")
+    unsent = any(isinstance(cause, NewConnectionError | NameResolutionError) for cause in _causes(error))
+    unsent = unsent or isinstance(error, requests.exceptions.ConnectTimeout)
+    code = answer.status_code if answer is not None else None
+    return RetryLater(f"{_short(error)} ({urlsplit(shown(url)).netloc})", status=code, untaken=unsent)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The error, what it wraps, and what it came from."""
+    seen: list[BaseException] = []
+    while error is not None and error not in seen:
+        seen.append(error)
+        yield error
+        wrapped = getattr(error, "reason", None) or next(iter(error.args), None)
+        error = wrapped if isinstance(wrapped, BaseException) else error.__cause__ or error.__context__
+
+
+def _short(error: Exception) -> str:
+    """The innermost reason, in a few words."""
+    for known, text in (
+        (requests.exceptions.SSLError, "the certificate or TLS was not accepted"),
+        (requests.exceptions.ConnectTimeout, "no connection in time"),
+        (requests.exceptions.ReadTimeout, "no answer in time"),
+    ):
+        if isinstance(error, known):
+            return text
+    last = list(_causes(error))[-1]
+    return words(f"{type(last).__name__}: {last}" if str(last) else type(last).__name__)
+
+
+def words(text: str) -> str:
+    """The beginning of a stranger's text, on one line and without what steers a terminal."""
+    return " ".join("".join(one for one in text[: 4 * QUOTE] if one.isprintable() or one.isspace()).split())[:QUOTE]

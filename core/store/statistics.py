@@ -1,0 +1,152 @@
+"""What came in and went out, over time, and how long it took. Only reads; the scripts count (prelude.lua)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import redis
+
+from core.store.client import errors
+from core.store.keys import key
+
+Span = Literal["hour", "day", "week", "month"]
+
+_MINUTE, _HOUR = 60_000, 3_600_000
+
+#: Each span: the unit in which it was counted (ms), how many of them one bar holds, and how many bars there are.
+SPANS: Mapping[Span, tuple[int, int, int]] = {
+    "hour": (_MINUTE, 2, 30),
+    "day": (_HOUR, 1, 24),
+    "week": (_HOUR, 6, 28),
+    "month": (_HOUR, 24, 30),
+}
+
+_DEAD = ("refused", "exhausted", "bug", "killed")
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A stretch of time from `at` (ms): bodies accepted, deliveries that arrived, tries that failed for now, dead."""
+
+    at: int
+    accepted: int
+    delivered: int
+    retried: int
+    dead: int
+
+
+@dataclass(frozen=True)
+class Figures:
+    """One connector over a span. `success` is the share of deliveries that ended well among those that ended, or None
+    when none did; the times from receipt to record are in ms, to about a tenth, or None."""
+
+    delivered: int = 0
+    skipped: int = 0
+    retried: int = 0
+    dead: int = 0
+    success: float | None = None
+    median: int | None = None
+    p95: int | None = None
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """A span: its bars, oldest first, `step` ms each; totals of what came in by status; figures by connector."""
+
+    span: Span
+    step: int
+    bars: tuple[Bar, ...]
+    received: Mapping[str, int]
+    connectors: Mapping[str, Figures]
+
+
+def statistics(client: redis.Redis, span: Span, now: int) -> Statistics:
+    """Read a span that ends with the unit of `now`. Raises StoreUnavailable."""
+    unit, group, bars = SPANS[span]
+    name = "minute" if unit == _MINUTE else "hour"
+    last = now // unit
+    units = range(last - group * bars + 1, last + 1)
+    with errors():
+        pipe: Any = client.pipeline(transaction=False)
+        for one in units:
+            pipe.hgetall(key("count", name, str(one)))
+        counted = [Counter({field.decode(): int(value) for field, value in row.items()}) for row in pipe.execute()]
+    grouped = [_summed(counted[i : i + group]) for i in range(0, len(counted), group)]
+    whole = _summed(grouped)
+    return Statistics(
+        span=span,
+        step=unit * group,
+        bars=tuple(_bar(units[i * group] * unit, one) for i, one in enumerate(grouped)),
+        received={field.removeprefix("in:"): value for field, value in whole.items() if field.startswith("in:")},
+        connectors={name: _figures(name, whole) for name in _names(whole)},
+    )
+
+
+def totals(client: redis.Redis) -> dict[str, int]:
+    """Every counter since ever; the fields are in keys.py. Raises StoreUnavailable."""
+    with errors():
+        row: Any = client.hgetall(key("totals"))
+    return {field.decode(): int(value) for field, value in row.items()}
+
+
+def bound(bucket: int) -> float:
+    """The upper end, in ms, of a bucket of `took:CONNECTOR:BUCKET`."""
+    return float(2 ** ((bucket + 1) / 4))
+
+
+def _summed(rows: Iterable[Counter[str]]) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for row in rows:
+        total.update(row)
+    return total
+
+
+def _names(counted: Mapping[str, int]) -> list[str]:
+    return sorted({field.split(":")[1] for field in counted if field.startswith("out:")})
+
+
+def _bar(at: int, counted: Mapping[str, int]) -> Bar:
+    def ended(*outcomes: str) -> int:
+        return sum(
+            value
+            for field, value in counted.items()
+            if field.startswith("out:") and field.endswith(_suffixes(outcomes))
+        )
+
+    return Bar(at, counted.get("in:accepted", 0), ended("delivered"), ended("retry", "paused"), ended(*_DEAD))
+
+
+def _suffixes(outcomes: Iterable[str]) -> tuple[str, ...]:
+    return tuple(f":{outcome}" for outcome in outcomes)
+
+
+def _figures(name: str, counted: Mapping[str, int]) -> Figures:
+    def of(*outcomes: str) -> int:
+        return sum(counted.get(f"out:{name}:{outcome}", 0) for outcome in outcomes)
+
+    delivered, dead = of("delivered"), of(*_DEAD)
+    prefix = f"took:{name}:"
+    took = {int(field.removeprefix(prefix)): value for field, value in counted.items() if field.startswith(prefix)}
+    return Figures(
+        delivered=delivered,
+        skipped=of("skipped"),
+        retried=of("retry", "paused", "crashed"),
+        dead=dead,
+        success=delivered / (delivered + dead) if delivered + dead else None,
+        median=_quantile(took, 0.5),
+        p95=_quantile(took, 0.95),
+    )
+
+
+def _quantile(took: Mapping[int, int], share: float) -> int | None:
+    """The middle of the bucket in which the quantile lies, ms."""
+    total = sum(took.values())
+    passed = 0
+    for bucket in sorted(took):
+        passed += took[bucket]
+        if passed >= share * total:
+            return round(2 ** ((bucket + 0.5) / 4))
+    return None

@@ -1,0 +1,105 @@
+"""What workers do beside deliveries: bulk jobs, and removing what is old. No Celery in here."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+
+import redis
+import structlog
+
+from core.delivery import PayloadStatus
+from core.errors import InUse, StoreUnavailable
+from core.settings import Retention
+from core.store import Eraser, Jobs, Ledger, Store
+
+log = structlog.get_logger(__name__)
+
+#: Seconds between two looks for bulk jobs, and that one turn at a job takes.
+LOOK = 1.0
+#: How often what is old is removed, ms.
+SWEEP_MS = 3_600_000
+#: Removals between two breaths, so that the server has time for others.
+_PART = 100
+_BREATH = 0.05
+_DAY_MS = 86_400_000
+
+
+class Chores:
+    """One thread of a worker. Any number of workers take turns."""
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        store: Store,
+        knock: Callable[[str], None],
+        retention: Callable[[], Retention],
+        stopping: threading.Event,
+    ) -> None:
+        self._store, self._retention, self._stopping = store, retention, stopping
+        self._jobs, self._eraser, self._ledger = Jobs(client, knock), Eraser(client), Ledger(client)
+
+    def start(self) -> None:
+        threading.Thread(target=self._run, name="chores", daemon=True).start()
+
+    def _run(self) -> None:
+        while not self._stopping.wait(LOOK):
+            try:
+                self.work_on_jobs()
+                if self._store.turn("sweep", SWEEP_MS):
+                    self.sweep()
+            except StoreUnavailable as error:
+                log.warning("the store is away", error=str(error))
+            except Exception:  # tomorrow's chores are to be done too
+                log.exception("bug in the chores")
+
+    def work_on_jobs(self) -> None:
+        """Advance every open job until it is finished, or another worker has its turn."""
+        for identity in self._jobs.open():
+            while not self._stopping.is_set() and self._store.turn("chore", round(LOOK * 1000)):
+                job = self._jobs.advance(identity, LOOK)
+                if job.finished:
+                    log.info("bulk job finished", job=identity, kind=job.kind, done=job.done)
+                    break
+
+    def sweep(self) -> tuple[int, int]:
+        """Remove what its time is over. Returns how many conversations and bodies went."""
+        kept = self._retention()
+        now = self._ledger.now()
+        settled = _before(now, kept.settled_days)
+        dead = _before(now, kept.dead_days)
+        conversations = bodies = 0
+        if settled is not None or dead is not None:
+            # What is never to go has an end before everything.
+            ends = (settled or 0, dead or 0)
+            conversations = self._removed(
+                self._eraser.old(max(ends)),
+                lambda one: bool(self._eraser.conversation(one, settled_before=ends[0], dead_before=ends[1])),
+            )
+        for status, before in (
+            (PayloadStatus.SET_ASIDE, settled),
+            (PayloadStatus.DISCARDED, settled),
+            (PayloadStatus.QUARANTINED, dead),
+        ):
+            if before is not None:
+                bodies += self._removed(self._eraser.old_payloads(status, before), self._goes(status))
+        if conversations or bodies:
+            log.info("removed what is old", conversations=conversations, bodies=bodies)
+        return conversations, bodies
+
+    def _goes(self, status: PayloadStatus) -> Callable[[str], bool]:
+        return lambda one: self._eraser.payload(one, status)
+
+    def _removed(self, found: Iterable[str], remove: Callable[[str], bool]) -> int:
+        count = 0
+        for number, one in enumerate(found, 1):
+            with suppress(InUse):  # not settled, or not for long enough
+                count += remove(one)
+            if number % _PART == 0 and self._stopping.wait(_BREATH):
+                break
+        return count
+
+
+def _before(now: int, days: float | None) -> int | None:
+    return None if days is None else now - round(days * _DAY_MS)
