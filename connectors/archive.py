@@ -8,10 +8,12 @@ Safe under any number of workers: a file appears whole or not at all, and writin
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
 import secrets
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -54,17 +56,20 @@ class Archive(Connector[ArchiveSettings]):
         return Reference(f"{conversation.account}/{conversation.id}/r{receipt.revision.number}")
 
     def erase(self, conversation: str) -> Sequence[str]:
+        """Raises OSError."""
         account, _, channel = conversation.partition(":")
         folder = self.data_dir / self.settings.folder / account / channel
-        try:
-            files = sorted(folder.iterdir())
-        except FileNotFoundError:
-            return ()
-        for file in files:
-            file.unlink(missing_ok=True)
-        folder.rmdir()
-        _sync(folder.parent)
-        return [str(file) for file in files]
+        removed: dict[str, None] = {}
+        # A worker may put a file there at this moment.
+        while folder.is_dir():
+            removed.update((str(file), None) for file in sorted(folder.rglob("*")) if not file.is_dir())
+            try:
+                shutil.rmtree(folder)
+            except OSError as error:
+                if error.errno not in (errno.ENOENT, errno.ENOTEMPTY):
+                    raise
+            _sync(folder.parent)
+        return [*removed]
 
 
 def _write_revision(folder: Path, revision: Revision, conversation: Conversation) -> None:

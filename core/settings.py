@@ -58,6 +58,16 @@ class ConnectorSettings(Strict):
 
     type: str = Field(description="Which connector: a built-in name, or the dotted path of a class.")
     enabled: bool = Field(default=True, description="false: nothing is sent to it; what waits for it goes on waiting.")
+    concurrency: int | None = Field(
+        default=None,
+        gt=0,
+        description="Deliveries at the same time, over all workers; null: as many as there are threads.",
+    )
+    rate: float | None = Field(
+        default=None,
+        gt=0,
+        description="Requests a second, over all workers, with bursts of five seconds' worth; null: any.",
+    )
 
 
 class Route(Strict):

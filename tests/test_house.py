@@ -18,7 +18,7 @@ from connectors.registry import BUILT_IN, settings_model
 from core.conversation import Conversation, Visitor
 from core.environment import environment
 from core.language import EXTRAS
-from core.settings import Settings, load
+from core.settings import ConnectorSettings, Settings, load
 from tests.support import requests_table
 
 ROOT = Path(__file__).parent.parent
@@ -49,7 +49,9 @@ def test_every_connector_and_setting_stands_in_the_docs(kind: str) -> None:
     )
     assert section
     model = settings_model(kind)
-    shared = set(RecordSettings.model_fields) if issubclass(model, RecordSettings) else {"type", "enabled"}
+    shared = (
+        set(RecordSettings.model_fields) if issubclass(model, RecordSettings) else set(ConnectorSettings.model_fields)
+    )
     for name in set(model.model_fields) - shared:
         assert f"| `{name}` |" in section, f"{kind}.{name}"
     assert f"`{kind}`" in (ROOT / "docs" / "connectors" / "README.md").read_text()

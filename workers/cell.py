@@ -13,8 +13,9 @@ from contextlib import suppress
 
 from core import log
 from core.environment import environment
-from core.errors import LostLease
+from core.errors import LostLease, StoreUnavailable
 from workers.celery import create, knocker
+from workers.isolation import AWAY
 from workers.runtime import Runtime
 
 
@@ -23,9 +24,12 @@ def main() -> None:
     claim = pickle.loads(sys.stdin.buffer.read())  # noqa: S301  # from workers/isolation.py
     env = environment(os.environ)
     runtime = Runtime(env, os.environ, knocker(create(env)))
-    with suppress(LostLease):
-        # The worker outside goes on renewing the lease.
-        runtime.perform(claim)
+    try:
+        with suppress(LostLease):
+            # The worker outside goes on renewing the lease.
+            runtime.perform(claim)
+    except StoreUnavailable:
+        sys.exit(AWAY)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import redis
 import structlog
 
 from core.delivery import PayloadStatus
-from core.errors import InUse, StoreUnavailable
+from core.errors import InUse, NotFound, StoreUnavailable
 from core.settings import Retention
 from core.store import Eraser, Jobs, Ledger, Store
 
@@ -47,6 +47,7 @@ class Chores:
         while not self._stopping.wait(LOOK):
             try:
                 self.work_on_jobs()
+                self._eraser.rewrite_if_due()
                 if self._store.turn("sweep", SWEEP_MS):
                     self.sweep()
             except StoreUnavailable as error:
@@ -58,7 +59,10 @@ class Chores:
         """Advance every open job until it is finished, or another worker has its turn."""
         for identity in self._jobs.open():
             while not self._stopping.is_set() and self._store.turn("chore", round(LOOK * 1000)):
-                job = self._jobs.advance(identity, LOOK)
+                try:
+                    job = self._jobs.advance(identity, LOOK)
+                except NotFound:  # erased a moment ago
+                    break
                 if job.finished:
                     log.info("bulk job finished", job=identity, kind=job.kind, done=job.done)
                     break
@@ -86,6 +90,9 @@ class Chores:
                 bodies += self._removed(self._eraser.old_payloads(status, before), self._goes(status))
         if conversations or bodies:
             log.info("removed what is old", conversations=conversations, bodies=bodies)
+            # A small shop's append-only file may not grow for years so far that the server rewrites it by itself.
+            if self._store.turn("rewritten", _DAY_MS):
+                self._eraser.rewrite()
         return conversations, bodies
 
     def _goes(self, status: PayloadStatus) -> Callable[[str], bool]:
@@ -96,8 +103,10 @@ class Chores:
         for number, one in enumerate(found, 1):
             with suppress(InUse):  # not settled, or not for long enough
                 count += remove(one)
-            if number % _PART == 0 and self._stopping.wait(_BREATH):
-                break
+            if number % _PART == 0:
+                if self._stopping.wait(_BREATH):
+                    break
+                self.work_on_jobs()  # somebody may be watching one
         return count
 
 

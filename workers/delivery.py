@@ -16,6 +16,7 @@ from core.errors import ConnectorRefused, LostLease, RecordRefused, RetryLater, 
 from core.retry import next_try
 from core.smartsupp import parse_conversation
 from core.store import Claim, Store
+from core.store.store import Trouble
 
 log = structlog.get_logger(__name__)
 
@@ -24,6 +25,9 @@ ERROR_LIMIT = 1_000
 #: Exchanges of an attempt that are kept.
 EXCHANGES = 30
 
+#: Outages in a row, of different deliveries, that close a connector's gate for a while.
+BREAKER = 5
+
 #: The server was restarted: what the destination took must not be forgotten for that. Seconds.
 _PATIENCE = 30
 
@@ -31,8 +35,18 @@ _PATIENCE = 30
 def deliver(store: Store, claim: Claim, connector: Connector[Any], fingerprint: str, worker: str = "") -> Attempt:
     """Make one attempt at a claimed delivery and settle it. `fingerprint` is that of the connector's settings.
 
-    Raises LostLease when somebody else has the delivery by now; nothing was written then.
+    Raises LostLease when somebody else has the delivery by now, or it was erased; nothing was written then.
     """
+    try:
+        return _attempt(store, claim, connector, fingerprint, worker)
+    except LostLease:
+        if not store.knows(claim.conversation):
+            # Erased during the attempt: what this connector has written since goes too.
+            connector.erase(claim.conversation)
+        raise
+
+
+def _attempt(store: Store, claim: Claim, connector: Connector[Any], fingerprint: str, worker: str) -> Attempt:
     started, at = time.monotonic(), time.time()
     reference: Reference | None = None
     error: BaseException | None = None
@@ -41,7 +55,7 @@ def deliver(store: Store, claim: Claim, connector: Connector[Any], fingerprint: 
         try:
             conversation = parse_conversation(claim.body, claim.account)
             reference = connector.deliver(conversation, _receipt(store, claim), step)
-        except LostLease:
+        except (LostLease, StoreUnavailable):  # it is given back, and goes on as soon as the store does
             raise
         except Exception as raised:  # noqa: BLE001  # whatever it is, it is written down and decides below
             error = raised
@@ -59,7 +73,16 @@ def deliver(store: Store, claim: Claim, connector: Connector[Any], fingerprint: 
         worker=worker,
         requests=tuple(_masked(exchange, connector) for exchange in exchanges[-EXCHANGES:]),
     )
-    _settle(store, claim, attempt, round((delay or 0) * 1000), reference, fingerprint)
+    _settle(
+        store,
+        claim,
+        attempt,
+        delay_ms=round((delay or 0) * 1000),
+        reference=reference,
+        fingerprint=fingerprint,
+        trouble=_trouble(error),
+        breaker=BREAKER,
+    )
     log.info("attempt", delivery=claim.id, outcome=str(outcome), status=attempt.status, ms=attempt.ms)
     return attempt
 
@@ -80,8 +103,6 @@ def _judged(error: BaseException | None, claim: Claim, now: float) -> tuple[Outc
         if delay is None:
             return Outcome.EXHAUSTED, f"given up after {claim.tries + 1} tries: {text}", None
         return Outcome.RETRY, text, delay
-    if isinstance(error, StoreUnavailable):  # a step could not be remembered: the attempt has to be made again
-        return Outcome.RETRY, f"the store was away: {text}", next_try(1, 0.0)
     for kind, outcome in (
         (RecordRefused, Outcome.REFUSED),
         (ConnectorRefused, Outcome.PAUSED),
@@ -93,16 +114,23 @@ def _judged(error: BaseException | None, claim: Claim, now: float) -> tuple[Outc
     return Outcome.BUG, f"bug: {type(error).__name__}: {text} ({frame.name}, line {frame.lineno})", None
 
 
-def _settle(
-    store: Store, claim: Claim, attempt: Attempt, delay_ms: int, reference: Reference | None, fingerprint: str
-) -> None:
+def _trouble(error: BaseException | None) -> Trouble:
+    """What a failure says about the destination as a whole."""
+    if not isinstance(error, RetryLater):
+        return ""
+    if error.status == 429:
+        return "throttled"
+    return "outage" if error.status is None or error.status >= 500 else ""
+
+
+def _settle(store: Store, claim: Claim, attempt: Attempt, **about: Any) -> None:
     settle = Retrying(
         retry=retry_if_exception_type(StoreUnavailable),
         stop=stop_after_delay(_PATIENCE),
         wait=wait_fixed(0.5),
         reraise=True,
     )
-    settle(store.settle, claim, attempt, delay_ms=delay_ms, reference=reference, fingerprint=fingerprint)
+    settle(store.settle, claim, attempt, **about)
 
 
 def _last_status(exchanges: Sequence[Exchange]) -> int | None:

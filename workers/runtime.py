@@ -25,7 +25,7 @@ from core.environment import Environment
 from core.errors import ConfigError, LostLease, Problem, StoreUnavailable
 from core.settings import Settings
 from core.store import INBOX, Claim, Store, connect
-from core.store.store import BEAT_MS, How
+from core.store.store import BEAT_MS, How, Limits
 from core.watch import Watched
 from workers import isolation
 from workers.chores import Chores
@@ -161,11 +161,15 @@ class Runtime:
     def _claim(self, lane: str, how: How) -> Claim | None:
         token = secrets.token_hex(8)
         try:
-            return self.store.claim(lane, token, how)
+            return self.store.claim(lane, token, how, self._limits(lane))
         except StoreUnavailable:
             with self._lock:
                 self._unsure.append((lane, token))
             raise
+
+    def _limits(self, lane: str) -> Limits:
+        known = self._config[0].connectors.get(lane)
+        return Limits(known.concurrency, known.rate) if known else Limits()
 
     def _pulse(self) -> None:
         beat_at = 0.0

@@ -3,37 +3,52 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 import redis
+from redis.exceptions import ResponseError
 
-from core.delivery import PayloadStatus
-from core.errors import InUse, PayloadError
-from core.smartsupp import parse_conversation
-from core.store import scripts
+from core.delivery import PayloadStatus, Reference
+from core.errors import InUse
+from core.store import scripts, traces
 from core.store.client import errors
 from core.store.keys import key
+from core.store.search import Filter
+from core.store.traces import Traces
 
 _BATCH = 200
+#: What stands instead of a reason that named somebody.
+_GONE = "(the reason named a visitor who was erased)"
+
+
+class Rewrite(StrEnum):
+    """Whether the server forgets, in its append-only file too, what was removed."""
+
+    BEGUN = "begun"
+    LATER = "later"  # one is going on that began before; workers ask again
+    REFUSED = "refused"  # a managed server: it rewrites the file by itself, in its own time
+    NO_FILE = "no file"
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a delivery had made at its destination: a record, or before that the steps that were done."""
+
+    connector: str
+    reference: Reference | None
+    steps: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Erased:
-    """What went: one conversation's revisions, deliveries and attempts, by number."""
+    """What went of a conversation: revisions and attempts by number, and what each of its deliveries had made."""
 
     revisions: int
-    deliveries: int
     attempts: int
-
-
-@dataclass(frozen=True)
-class Traces:
-    """Where a visitor is found: conversations, and bodies that belong to none."""
-
-    conversations: tuple[str, ...]
-    payloads: tuple[str, ...]
+    deliveries: tuple[Made, ...]
 
 
 class Eraser:
@@ -44,21 +59,10 @@ class Eraser:
         self._redis: Any = client
         self._clock = clock
 
-    def traces(self, visitor: str) -> Traces:
-        """Look for a visitor, by e-mail or by Smartsupp's id of the visitor, in every body that is kept."""
-        wanted = visitor.strip().casefold()
-        if not wanted:
-            return Traces((), ())
-        conversations: dict[str, None] = {}
-        payloads = []
-        for identity, conversation, account, body in self._bodies():
-            if not _speaks_of(body, account, wanted, whole=bool(conversation)):
-                continue
-            if conversation:
-                conversations[conversation] = None
-            else:
-                payloads.append(identity)
-        return Traces(tuple(conversations), tuple(payloads))
+    def traces(self, visitor: str, since: int | None = None) -> Traces:
+        """Look for a visitor, by e-mail or by Smartsupp's id of the visitor, in every body that is kept, or in those
+        that were received at `since` (ms) or later."""
+        return traces.find(self._redis, visitor, since)
 
     def conversation(
         self, identity: str, *, settled_before: int | None = None, dead_before: int | None = None
@@ -74,7 +78,8 @@ class Eraser:
             return None
         if reply[0] < 0:
             raise InUse(f"conversation {identity} is being worked on, or is not settled for long enough")
-        return Erased(*reply[1:])
+        _, revisions, attempts, deliveries = reply
+        return Erased(revisions, attempts, tuple(_made(*one) for one in deliveries))
 
     def payload(self, identity: str, status: PayloadStatus | None = None) -> bool:
         """Remove a body that belongs to no conversation; only in `status`, if given. Raises InUse."""
@@ -83,15 +88,54 @@ class Eraser:
             raise InUse(f"payload {identity} is being worked on, or belongs to a conversation")
         return bool(reply)
 
-    def forget_jobs(self, visitor: str) -> None:
-        """Bulk jobs whose filter names a visitor."""
-        wanted = visitor.strip().casefold()
+    def forget(self, names: Collection[str]) -> None:
+        """Remove what is called by one of these names from where admins write: bulk jobs, and why lanes are paused.
+
+        Every finished job that looked for a text goes: it may be something that the visitor said.
+        """
+        # Shorter ones stand in every other sentence.
+        known = [traces.alone(one) for one in names if len(one) > 2]
+
+        def named(text: str) -> bool:
+            return any(one.search(traces.same(text)) for one in known)
+
         with errors():
-            for identity in self._redis.lrange(key("jobs", "recent"), 0, -1):
-                job = key("job", identity.decode())
-                if wanted in (self._redis.hget(job, "filter") or b"").decode().casefold():
+            for job in self._redis.scan_iter(match=key("job", "*"), count=1_000):
+                row = self._redis.hmget(job, "filter", "reason", "finished")
+                looked_for = Filter.from_json(row[0] or b"{}").text
+                if (looked_for and row[2]) or named(looked_for) or named((row[1] or b"").decode()):
+                    identity = job.decode().removeprefix(key("job", ""))
                     self._redis.delete(job)
                     self._redis.srem(key("jobs", "open"), identity)
+                    self._redis.lrem(key("jobs", "recent"), 0, identity)
+            for lane in self._redis.smembers(key("connectors")):
+                reason = self._redis.hget(key("gate", lane.decode()), "reason")
+                if reason and named(reason.decode()):
+                    self._run("reword", lane, reason, _GONE)
+
+    def rewrite(self) -> Rewrite:
+        """Ask the server to write its append-only file anew, without what was removed from the store. One that began
+        before still has it; then workers ask again (`rewrite_if_due`)."""
+        with errors():
+            if not self._redis.info("persistence").get("aof_enabled"):
+                return Rewrite.NO_FILE
+            try:
+                self._redis.bgrewriteaof()
+            except ResponseError as refusal:
+                if "in progress" not in str(refusal).lower():
+                    return Rewrite.REFUSED
+                self._redis.set(key("rewrite"), "1")
+                return Rewrite.LATER
+            self._redis.delete(key("rewrite"))
+        return Rewrite.BEGUN
+
+    def rewrite_if_due(self) -> None:
+        """What `rewrite` left for later."""
+        with errors():
+            due = self._redis.exists(key("rewrite"))
+        if due and self.rewrite() in (Rewrite.REFUSED, Rewrite.NO_FILE):
+            with errors():
+                self._redis.delete(key("rewrite"))
 
     def old(self, before: int) -> Iterator[str]:
         """Conversations whose newest revision was read before a time (ms), oldest first."""
@@ -102,7 +146,7 @@ class Eraser:
         yield from self._older(key("payloads", status), before)
 
     def _older(self, name: str, before: int) -> Iterator[str]:
-        """What goes meanwhile moves the rest forward: so what is left is stepped over by its score."""
+        """Each once. What goes meanwhile moves the rest forward, so what has stayed is stepped over, score by score."""
         low, offset = "-inf", 0
         while True:
             with errors():
@@ -112,41 +156,19 @@ class Eraser:
             yield from (member.decode() for member, _ in rows)
             last = f"{rows[-1][1]:.0f}"
             with errors():
-                left = self._redis.zrangebyscore(name, last, last)
-            seen = {member for member, _ in rows}
-            low, offset = last, sum(1 for member in left if member in seen)
-
-    def _bodies(self) -> Iterator[tuple[str, str, str, bytes]]:
-        """Every body: payload, conversation or "", account of its token, bytes."""
-        for status in PayloadStatus:
-            with errors():
-                found = [one.decode() for one in self._redis.zrange(key("payloads", status), 0, -1)]
-            for start in range(0, len(found), _BATCH):
-                part = found[start : start + _BATCH]
-                with errors():
-                    pipe = self._redis.pipeline(transaction=False)
-                    for one in part:
-                        pipe.hmget(key("payload", one), "conversation", "account")
-                    about = pipe.execute()
-                    bodies = self._redis.mget([key("raw", one) for one in part])
-                for one, (conversation, account), body in zip(part, about, bodies, strict=True):
-                    yield one, (conversation or b"").decode(), (account or b"").decode(), body or b""
+                pipe = self._redis.pipeline(transaction=False)
+                for member, score in rows:
+                    if f"{score:.0f}" == last:
+                        pipe.zscore(name, member)
+                stayed = sum(score is not None for score in pipe.execute())
+            low, offset = last, stayed + (offset if last == low else 0)
 
     def _run(self, script: str, *arguments: str | bytes | int) -> Any:
         with errors():
             return scripts.run(self._redis, script, self._clock() if self._clock else "", *arguments)
 
 
-def _speaks_of(body: bytes, account: str, wanted: str, *, whole: bool) -> bool:
-    """Whether a body is that visitor's. One that holds no conversation is, when the name stands anywhere in it."""
-    spellings = {json.dumps(wanted, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)}
-    low = body.lower()
-    if not any(one.encode("utf-8", "replace").lower() in low for one in spellings):
-        return False  # cheap, and true of nearly all
-    if not whole:
-        return True
-    try:
-        visitor = parse_conversation(body, account).visitor
-    except PayloadError:
-        return False
-    return wanted in (visitor.email.strip().casefold(), visitor.id.strip().casefold())
+def _made(connector: bytes, ref: bytes, url: bytes, steps: list[bytes]) -> Made:
+    reference = Reference(ref.decode(), url.decode()) if ref else None
+    pairs = zip(steps[::2], steps[1::2], strict=True)
+    return Made(connector.decode(), reference, {name.decode(): json.loads(value) for name, value in pairs})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -18,11 +18,11 @@ from core.errors import NotFound
 from core.store import scripts
 from core.store.client import errors
 from core.store.keys import key
-from core.store.search import Filter, Page, Search
+from core.store.search import Batch, Filter, Found, Search
 
 Kind = Literal["replay", "discard"]
 
-#: Conversations or deliveries that are looked at in one step: a few ms of the server's time.
+#: Conversations or deliveries that are dealt with in one step, or nearly twice as many: a few ms of the server's time.
 PART = 200
 #: How long a job is remembered, ms.
 KEPT_MS = 30 * 86_400_000
@@ -31,7 +31,8 @@ _LISTED = 20
 
 @dataclass(frozen=True)
 class Job:
-    """`total` is what matched when it began, `seen` how far it has come, `done` how many it could do something to.
+    """`total` is how many have to be looked at, `seen` how many were, `found` how many of these matched: conversations,
+    or deliveries when the filter is about them. `done` is how many deliveries it could do something to.
     Times are ms; `finished` is None while it goes on."""
 
     id: str
@@ -42,6 +43,7 @@ class Job:
     created: int
     total: int
     seen: int = 0
+    found: int = 0
     done: int = 0
     finished: int | None = None
     cursor: str = ""
@@ -63,8 +65,7 @@ class Jobs:
             now = int(seconds) * 1000 + int(micros) // 1000
             until = min(wanted.until, now + 1) if wanted.until is not None else now + 1
             bounded = replace(wanted, until=until)
-            total, _ = self._search.count(bounded)
-            job = Job(secrets.token_hex(6), kind, bounded, reason, by, now, total)
+            job = Job(secrets.token_hex(6), kind, bounded, reason, by, now, self._search.extent(bounded))
             pipe = self._redis.pipeline()
             pipe.hset(
                 key("job", job.id),
@@ -74,8 +75,9 @@ class Jobs:
                     "reason": reason,
                     "by": by,
                     "created": now,
-                    "total": total,
+                    "total": job.total,
                     "seen": 0,
+                    "found": 0,
                     "done": 0,
                     "cursor": "",
                 },
@@ -89,63 +91,46 @@ class Jobs:
 
     def get(self, identity: str) -> Job:
         """Raises NotFound."""
-        with errors():
-            row = {name.decode(): value.decode() for name, value in self._redis.hgetall(key("job", identity)).items()}
-        if not row:
+        found = self._read([identity])
+        if not found:
             raise NotFound(f"there is no job '{identity}'")
-        return Job(
-            id=identity,
-            kind="discard" if row["kind"] == "discard" else "replay",
-            filter=Filter.from_json(row["filter"]),
-            reason=row["reason"],
-            by=row["by"],
-            created=int(row["created"]),
-            total=int(row["total"]),
-            seen=int(row["seen"]),
-            done=int(row["done"]),
-            finished=int(row["finished"]) if "finished" in row else None,
-            cursor=row["cursor"],
-        )
+        return found[0]
 
     def open(self) -> list[str]:
         """The jobs that go on."""
         with errors():
-            return sorted(one.decode() for one in self._redis.smembers(key("jobs", "open")))
+            found = sorted(one.decode() for one in self._redis.smembers(key("jobs", "open")))
+        there = {job.id for job in self._read(found)}
+        for identity in set(found) - there:  # nobody has worked on it until it was forgotten
+            self._close(identity)
+        return [identity for identity in found if identity in there]
 
     def recent(self) -> list[Job]:
         """The last jobs, newest first."""
         with errors():
-            ids = [one.decode() for one in self._redis.lrange(key("jobs", "recent"), 0, -1)]
-        found = []
-        for identity in ids:
-            try:
-                found.append(self.get(identity))
-            except NotFound:  # forgotten after its time
-                continue
-        return found
+            return self._read([one.decode() for one in self._redis.lrange(key("jobs", "recent"), 0, -1)])
 
     def advance(self, identity: str, seconds: float = 0.5) -> Job:
         """Do the next parts, for about `seconds`. Returns how far the job is. Raises NotFound."""
-        job = self.get(identity)
-        ends = time.monotonic() + seconds
-        if job.finished is not None:
+        found = self._read([identity])
+        if not found or found[0].finished is not None:
             self._close(identity)
-            return job
-        cursor = job.cursor
-        for batch in self._search.batches(job.filter, cursor, PART):
-            if not self._step(identity, cursor, batch) or time.monotonic() >= ends:
+            return self.get(identity)
+        ends = time.monotonic() + seconds
+        for before, part in _parts(self._search.batches(found[0].filter, found[0].cursor, PART), found[0].cursor, ends):
+            if not self._step(found[0], before, part) or time.monotonic() >= ends:
                 break  # somebody else took this turn, or the time is over
-            cursor = batch.after
         return self.get(identity)
 
-    def _step(self, identity: str, cursor: str, batch: Page) -> bool:
+    def _step(self, job: Job, cursor: str, batch: Batch) -> bool:
+        """Do a batch. False: somebody else has, or the job is gone."""
         deliveries = [row.delivery for row in batch.rows if row.delivery]
         whole = [row.id for row in batch.rows if not row.delivery]
         for conversation, given in self._search.deliveries(whole).items():
             deliveries += [f"{name}:{conversation}" for name in given]
         with errors():
-            step = (identity, cursor, batch.after, "" if batch.after else "1", len(batch.rows))
-            knocks = scripts.run(self._redis, "advance", "", *step, *deliveries)
+            step = (job.id, cursor, batch.after, "" if batch.after else "1", batch.looked, len(batch.rows))
+            knocks = scripts.run(self._redis, "advance", "", *step, job.filter.status or "", *deliveries)
         for lane in knocks or ():
             self._knock(lane.decode())
         return knocks is not None
@@ -153,3 +138,41 @@ class Jobs:
     def _close(self, identity: str) -> None:
         with errors():
             self._redis.srem(key("jobs", "open"), identity)
+
+    def _read(self, identities: Sequence[str]) -> list[Job]:
+        """Those of them that there are."""
+        with errors():
+            pipe = self._redis.pipeline(transaction=False)
+            for identity in identities:
+                pipe.hgetall(key("job", identity))
+            rows = pipe.execute()
+        return [_job(identity, row) for identity, row in zip(identities, rows, strict=True) if row]
+
+
+def _parts(batches: Iterable[Batch], cursor: str, ends: float) -> Iterator[tuple[str, Batch]]:
+    """Batches put together until they are worth a write, each with the cursor before it."""
+    rows: tuple[Found, ...] = ()
+    looked = 0
+    for batch in batches:
+        rows, looked = rows + batch.rows, looked + batch.looked
+        if len(rows) >= PART or not batch.after or time.monotonic() >= ends:
+            yield cursor, Batch(rows, batch.after, looked)
+            cursor, rows, looked = batch.after, (), 0
+
+
+def _job(identity: str, kept: dict[bytes, bytes]) -> Job:
+    row = {name.decode(): value.decode() for name, value in kept.items()}
+    return Job(
+        id=identity,
+        kind="discard" if row["kind"] == "discard" else "replay",
+        filter=Filter.from_json(row["filter"]),
+        reason=row["reason"],
+        by=row["by"],
+        created=int(row["created"]),
+        total=int(row["total"]),
+        seen=int(row["seen"]),
+        found=int(row["found"]),
+        done=int(row["done"]),
+        finished=int(row["finished"]) if "finished" in row else None,
+        cursor=row["cursor"],
+    )

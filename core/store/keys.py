@@ -6,8 +6,12 @@ A *lane* is `inbox` or the name of a connector. Times and scores are Unix millis
 |------------------------------|--------|----------------------------------------------------------------------------|
 | lane:LANE                    | zset   | item -> when it is due; while it is leased, when the lease runs out         |
 | leases:LANE                  | hash   | item -> fencing token of whoever works on it                                |
-| gate:CONNECTOR               | hash   | exists while the connector is paused: since, reason, by, fingerprint;       |
-|                              |        | ahead (the next claim may pass), probe (token of the one that passed)       |
+| gate:CONNECTOR               | hash   | exists while the connector is paused: since, reason, by (admin, relay:      |
+|                              |        | refused, breaker: out of order), fingerprint; ahead (the next claim may     |
+|                              |        | pass), probe (token of the one that passed); until, probes (breaker)        |
+| circuit:CONNECTOR            | hash   | outages in a row, and the last delivery that met one                        |
+| pace:CONNECTOR               | hash   | tokens, at (bucket of requests); slow (divides the rate), slowed, hold      |
+|                              |        | (nothing begins before), after a 429                                        |
 | knock:LANE                   | string | a Celery message for this lane is on its way (expires after a minute)       |
 | tick                         | string | somebody has looked for due lanes (expires after a period)                  |
 | steady, settling             | string | a worker was heard of; leases that ran out are nobody's fault yet (3 s each)|
@@ -32,11 +36,13 @@ A *lane* is `inbox` or the name of a connector. Times and scores are Unix millis
 |                              |        | out:CONNECTOR:OUTCOME (attempts, killed, discarded), took:CONNECTOR:BUCKET  |
 |                              |        | (from receipt to record; bucket b ends at 2^((b+1)/4) ms)                   |
 | totals                       | hash   | the same since ever, and took:CONNECTOR:sum in ms                           |
-| job:ID                       | hash   | a bulk job: kind, filter, reason, by, created, total, seen, done, cursor,   |
-|                              |        | finished                                                                    |
+| job:ID                       | hash   | a bulk job: kind, filter, reason, by, created, total, seen, found, done,    |
+|                              |        | cursor, finished                                                            |
 | jobs:open, jobs:recent       | set,   | jobs that go on; the last ones, newest first                                |
 |                              | list   |                                                                             |
 | sweep                        | string | somebody has removed what is old (expires after an hour)                    |
+| rewritten                    | string | the append-only file was rewritten after a sweep (expires after a day)      |
+| rewrite                      | string | the append-only file is to be written anew when the present rewriting ends  |
 | chore                        | string | somebody works on the bulk jobs (expires after some seconds)                |
 | workers                      | zset   | worker -> when it was last heard of                                         |
 | trouble                      | hash   | worker -> what is wrong with the configuration it was last asked to take    |

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,11 +18,13 @@ from core.store.keys import key
 
 @dataclass(frozen=True)
 class Gate:
-    """Why a connector is paused: `by` relay itself or an admin, `since` in ms."""
+    """Why a connector is paused: `by` an admin; by relay, because credentials or address were refused; or by the
+    breaker, because it is out of order, until one is sent ahead at `until`. Times in ms."""
 
     since: int
     reason: str
     by: str
+    until: int | None = None
 
 
 @dataclass(frozen=True)
@@ -133,6 +136,35 @@ class Ledger:
             tuple(self.delivery(f"{name.decode()}:{identity}") for name in sorted(connectors)),
         )
 
+    def newest(self, conversations: Sequence[str]) -> list[Conversation]:
+        """Conversations with their newest payload alone and without attempts, all in one go. Those that are gone are
+        left out."""
+        with errors():
+            pipe = self._redis.pipeline(transaction=False)
+            for one in conversations:
+                pipe.zrange(key("revisions", one), 0, 0, desc=True)
+                pipe.zcard(key("revisions", one))
+                pipe.smembers(key("deliveries-of", one))
+            replies = pipe.execute()
+            heads = zip(conversations, *(replies[i::3] for i in range(3)), strict=True)
+            found = [(one, ids[0].decode(), number, names) for one, ids, number, names in heads if ids]
+            for _, payload, _, _ in found:
+                pipe.hgetall(key("payload", payload))
+                pipe.get(key("raw", payload))
+            bodies = pipe.execute()
+        deliveries: dict[str, list[Delivery]] = {}
+        for given in self._deliveries([f"{name.decode()}:{row[0]}" for row in found for name in sorted(row[3])]):
+            deliveries.setdefault(given.conversation, []).append(given)
+        return [
+            Conversation(
+                one,
+                (replace(_payload(payload, row, body or b""), revision=number),),
+                tuple(deliveries.get(one, ())),
+            )
+            for (one, payload, number, _), row, body in zip(found, bodies[::2], bodies[1::2], strict=True)
+            if row
+        ]
+
     def delivery(self, identity: str) -> Delivery:
         """One delivery (`connector:account:channel`) with its whole story. Raises NotFound."""
         with errors():
@@ -183,7 +215,10 @@ def _decoded(row: dict[bytes, bytes]) -> dict[str, str]:
 
 def _gate(row: dict[bytes, bytes]) -> Gate | None:
     found = _decoded(row)
-    return Gate(int(found["since"]), found["reason"], found["by"]) if found else None
+    if not found:
+        return None
+    until = int(float(found["until"])) if "until" in found else None
+    return Gate(int(found["since"]), found["reason"], found["by"], until)
 
 
 def _payload(identity: str, row: dict[bytes, bytes], body: bytes = b"") -> Payload:

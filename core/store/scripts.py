@@ -12,13 +12,15 @@ from redis.exceptions import NoScriptError
 
 #: Scripts that only add to the store. The others must run when it is full, or it could never be emptied.
 _ADDS = frozenset({"accept"})
+#: Those that only read run on a server that can write nothing at all.
+_READS = frozenset({"look"})
 
 
 @cache
 def source(name: str) -> str:
     """The whole text of a script. The first line lets the server refuse it before it has written anything."""
     folder = resources.files("core.store") / "lua"
-    flags = "" if name in _ADDS else " flags=allow-oom"
+    flags = "" if name in _ADDS else " flags=no-writes" if name in _READS else " flags=allow-oom"
     return f"#!lua{flags}\n{(folder / 'prelude.lua').read_text()}\n{(folder / f'{name}.lua').read_text()}"
 
 

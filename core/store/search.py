@@ -1,32 +1,33 @@
 """Finding conversations: newest first, as many as are asked for, within a time. Only reads.
 
-There is no index to keep true: summaries (core/summary.py) are read in batches, newest first, and what does not match
-is passed over; a filter by connector or status starts from the deliveries of that status instead.
+There is no index to keep true: the server looks through the summaries (core/summary.py), newest first, a batch at a
+time; a filter by connector or status starts from the deliveries of that status instead.
 """
 
 from __future__ import annotations
 
-import heapq
 import json
+import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
-from itertools import islice
 from typing import Any
 
 import redis
 
 from core import summary
 from core.delivery import DeliveryStatus
+from core.store import scripts
+from core.store.bodies import Bodies
 from core.store.client import errors
 from core.store.keys import key
 from core.summary import Summary
 
-#: Conversations that are looked at in one go.
-BATCH = 500
+#: Summaries that are looked through in one go: a few ms of the server's time. Bodies are larger.
+BATCH = 1000
+_BATCH_OF_BODIES = 200
 
-#: A place in the order: score (ms) and member.
-Place = tuple[float, str]
+_PLACE = re.compile(r"([0-9]{1,15})~([\x21-\x7e]{1,200})")
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,19 @@ class Filter:
 
     @property
     def exact(self) -> bool:
-        """Whether the order alone tells what matches, so that nothing has to be read."""
+        """Whether the order alone tells what matches, so that nothing has to be looked through."""
         return not (self.text or self.account or self.missed or self.offline or self.rating)
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """What must stand among a summary's tags."""
+        pairs = (
+            ("missed", self.missed),
+            ("offline", self.offline),
+            (f"rating:{self.rating}", self.rating),
+            (f"account:{self.account}", self.account),
+        )
+        return tuple(tag for tag, wanted in pairs if wanted)
 
     def as_json(self) -> str:
         defaults = asdict(Filter())
@@ -96,12 +108,23 @@ class Page:
     reached: int | None = None
 
 
+@dataclass(frozen=True)
+class Batch:
+    """What matches among the next `looked`. `after` is where to go on, or "" at the end."""
+
+    rows: tuple[Found, ...]
+    after: str = ""
+    looked: int = 0
+
+
 class Search:
-    """Every method raises StoreUnavailable when the server does not answer."""
+    """Every method raises StoreUnavailable when the server does not answer. A place that `after` names must be one that
+    was given out, or it raises ValueError."""
 
     def __init__(self, client: redis.Redis) -> None:
         # redis-py's types allow text for every reply; without decode_responses, which this is, all are bytes.
         self._redis: Any = client
+        self._bodies = Bodies(client)
 
     def page(self, wanted: Filter, *, after: str = "", limit: int = 25, seconds: float = 0.15) -> Page:
         """The next `limit` that match, looking for `seconds` at most (and at one batch at least)."""
@@ -112,28 +135,47 @@ class Search:
             if len(rows) > limit:
                 return Page(tuple(rows[:limit]), rows[limit - 1].place)
             if batch.after and time.monotonic() >= ends:
-                return Page(tuple(rows), batch.after, int(_place(batch.after)[0]))
+                return Page(tuple(rows), batch.after, place(batch.after)[0])
         return Page(tuple(rows))
 
-    def batches(self, wanted: Filter, after: str = "", size: int = BATCH) -> Iterator[Page]:
-        """Everything that matches, looked at `size` at a time; each page says where to go on."""
-        order = self._order(wanted, after)
-        while places := list(islice(order, size)):
-            rows = tuple(self._matching(wanted, places))
-            yield Page(rows, f"{int(places[-1][0])}~{places[-1][1]}")
-        yield Page(())
+    def batches(self, wanted: Filter, after: str = "", size: int = BATCH) -> Iterator[Batch]:
+        """Everything that matches, in batches; the last one has no `after`."""
+        keys = self._keys(wanted)
+        needle = b"" if wanted.said else summary.folded(wanted.text)
+        if wanted.said and wanted.text:
+            size = min(size, _BATCH_OF_BODIES)
+        low = "" if wanted.since is None else wanted.since
+        high = "" if wanted.until is None else wanted.until - 1
+        while True:
+            start = place(after) if after else ("", "")
+            with errors():
+                looked, score, member, *rows = scripts.run(
+                    self._redis, "look", "", *start, low, high, size, needle, len(wanted.tags), *wanted.tags, *keys
+                )
+            found = self._matching(wanted, list(zip(rows[::3], rows[1::3], rows[2::3], strict=True)))
+            if looked < size:
+                yield Batch(found, "", looked)
+                return
+            after = f"{score.decode()}~{member.decode()}"
+            yield Batch(found, after, looked)
+
+    def extent(self, wanted: Filter) -> int:
+        """How many conversations or deliveries have to be looked at: at least as many as match."""
+        low = "-inf" if wanted.since is None else wanted.since
+        high = "+inf" if wanted.until is None else wanted.until - 1
+        with errors():
+            pipe = self._redis.pipeline(transaction=False)
+            for name in self._keys(wanted):
+                pipe.zcount(name, low, high)
+            return sum(pipe.execute())
 
     def count(self, wanted: Filter, seconds: float | None = None) -> tuple[int, bool]:
         """How many match, and whether that is all: the time may have been over before."""
         if wanted.exact:
-            with errors():
-                pipe = self._redis.pipeline(transaction=False)
-                for name in self._keys(wanted):
-                    pipe.zcount(name, *_bounds(wanted))
-                return sum(pipe.execute()), True
+            return self.extent(wanted), True
         ends = time.monotonic() + seconds if seconds is not None else None
         total = 0
-        for batch in self.batches(wanted):
+        for batch in self.batches(wanted, size=BATCH):
             total += len(batch.rows)
             if batch.after and ends is not None and time.monotonic() >= ends:
                 return total, False
@@ -156,111 +198,54 @@ class Search:
                 found[one][name] = DeliveryStatus(status.decode())
         return found
 
+    def paused(self, connectors: Sequence[str]) -> set[str]:
+        """Those of them whose gate is closed."""
+        with errors():
+            pipe = self._redis.pipeline(transaction=False)
+            for name in connectors:
+                pipe.exists(key("gate", name))
+            return {name for name, closed in zip(connectors, pipe.execute(), strict=True) if closed}
+
+    def connectors(self) -> list[str]:
+        """Every connector that was ever given anything."""
+        with errors():
+            return sorted(name.decode() for name in self._redis.smembers(key("connectors")))
+
     def accounts(self) -> list[str]:
         """The accounts of the newest conversations, for a choice."""
         with errors():
-            newest = self._redis.zrange(key("conversations"), 0, 1999, desc=True)
-        return sorted({one.decode().split(":", 1)[0] for one in newest})
+            newest = self._redis.zrange(key("conversations"), 0, 999, desc=True)
+        return sorted({one.split(b":", 1)[0].decode() for one in newest})
 
     def _keys(self, wanted: Filter) -> list[str]:
         if not wanted.about_deliveries:
             return [key("conversations")]
-        names = [wanted.connector] if wanted.connector else self._connectors()
+        names = [wanted.connector] if wanted.connector else self.connectors()
         statuses = [wanted.status] if wanted.status else list(DeliveryStatus)
         return [key("deliveries", name, status) for name in names for status in statuses]
 
-    def _connectors(self) -> list[str]:
-        with errors():
-            return sorted(name.decode() for name in self._redis.smembers(key("connectors")))
-
-    def _order(self, wanted: Filter, after: str) -> Iterator[Place]:
-        start = _place(after) if after else None
-        low, high = _bounds(wanted)
-        walks = [self._walk(name, start, low, high) for name in self._keys(wanted)]
-        return heapq.merge(*walks, reverse=True)
-
-    def _walk(self, name: str, start: Place | None, low: int | str, high: int | str) -> Iterator[Place]:
-        """A sorted set from `start` downwards. Members may come and go meanwhile."""
-        top: float | str = min(start[0], float(high)) if start else high
-        offset = 0
-        while True:
-            with errors():
-                rows = self._redis.zrevrangebyscore(name, top, low, start=offset, num=BATCH, withscores=True)
-            if not rows:
-                return
-            last = rows[-1][1]
-            same = sum(1 for _, score in rows if score == last)
-            offset = offset + same if last == top else same
-            top = last
-            for member, score in rows:
-                place = (score, member.decode())
-                if start is None or place < start:
-                    yield place
-
-    def _matching(self, wanted: Filter, places: Sequence[Place]) -> Iterator[Found]:
-        ids = [member.split(":", 1)[1] if wanted.about_deliveries else member for _, member in places]
-        with errors():
-            lines = self._redis.mget([key("summary", one) for one in ids])
-        picked = [index for index, line in enumerate(lines) if _wears(wanted, line or b"")]
-        if wanted.text:
-            picked = self._saying(wanted, picked, ids, lines)
-        for index in picked:
-            score, member = places[index]
-            about = summary.read(lines[index] or b"")
-            yield Found(ids[index], int(score), about, member if wanted.about_deliveries else "")
-
-    def _saying(self, wanted: Filter, picked: list[int], ids: list[str], lines: list[bytes | None]) -> list[int]:
-        needle = summary.folded(wanted.text)
-        found = [index for index in picked if needle in summary.searched(lines[index] or b"")]
-        if not wanted.said:
-            return found
-        known = set(found)
-        rest = [index for index in picked if index not in known]
-        bodies = [body.lower() for body in self._newest_bodies([ids[index] for index in rest])]
-        spellings = _spellings(wanted.text)
-        more = [index for index, body in zip(rest, bodies, strict=True) if any(one in body for one in spellings)]
-        return sorted([*found, *more])
-
-    def _newest_bodies(self, conversations: Sequence[str]) -> list[bytes]:
-        if not conversations:
-            return []
-        with errors():
-            pipe = self._redis.pipeline(transaction=False)
-            for one in conversations:
-                pipe.zrange(key("revisions", one), 0, 0, desc=True)
-            newest = [found[0].decode() if found else "" for found in pipe.execute()]
-            return [body or b"" for body in self._redis.mget([key("raw", one) for one in newest])]
+    def _matching(self, wanted: Filter, rows: list[tuple[bytes, bytes, bytes]]) -> tuple[Found, ...]:
+        ids = [(row[0].split(b":", 1)[1] if wanted.about_deliveries else row[0]).decode() for row in rows]
+        picked: Sequence[int] = range(len(rows))
+        if wanted.said and wanted.text:
+            needle = summary.folded(wanted.text)
+            named = {index for index in picked if needle in summary.searched(rows[index][2])}
+            said = self._bodies.saying(wanted.text, {index: ids[index] for index in picked if index not in named})
+            picked = sorted(named | said)
+        return tuple(
+            Found(
+                ids[index],
+                int(float(rows[index][1])),
+                summary.read(rows[index][2]),
+                rows[index][0].decode() if wanted.about_deliveries else "",
+            )
+            for index in picked
+        )
 
 
-def _wears(wanted: Filter, line: bytes) -> bool:
-    worn = summary.tags(line)
-    return all(f" {tag} ".encode() in worn for tag in _tags(wanted))
-
-
-def _tags(wanted: Filter) -> Iterator[str]:
-    if wanted.missed:
-        yield "missed"
-    if wanted.offline:
-        yield "offline"
-    if wanted.rating:
-        yield f"rating:{wanted.rating}"
-    if wanted.account:
-        yield f"account:{wanted.account}"
-
-
-def _spellings(text: str) -> set[bytes]:
-    """How JSON may spell a text: as it is, or with escapes; other cases of letters that bytes.lower() does not know."""
-    cases = {text, text.lower(), text.upper(), text.title()}
-    forms = {json.dumps(one, ensure_ascii=ascii_only)[1:-1] for one in cases for ascii_only in (True, False)}
-    return {form.encode("utf-8", "replace").lower() for form in forms}
-
-
-def _bounds(wanted: Filter) -> tuple[int | str, int | str]:
-    low = wanted.since if wanted.since is not None else "-inf"
-    return low, wanted.until - 1 if wanted.until is not None else "+inf"
-
-
-def _place(text: str) -> Place:
-    """Raises ValueError."""
-    score, _, member = text.partition("~")
-    return float(score), member
+def place(text: str) -> tuple[int, str]:
+    """Score (ms) and member of a place in the order. Raises ValueError."""
+    found = _PLACE.fullmatch(text)
+    if not found:
+        raise ValueError(f"'{text[:50]}' is no place in a list")
+    return int(found[1]), found[2]

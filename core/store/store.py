@@ -25,6 +25,7 @@ LEASE_MS = 6_000
 BEAT_MS = 1_500
 
 How = Literal["answer", "stay", "leave"]
+Trouble = Literal["", "outage", "throttled"]
 
 #: The process that worked on an item has died this often: the item is what kills it.
 FATAL_CRASHES = 3
@@ -37,6 +38,14 @@ class Accepted:
     id: str
     known: bool
     knock: bool
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Of a connector, over all workers: deliveries `at_once`, and requests a second. None: no limit."""
+
+    at_once: int | None = None
+    rate: float | None = None
 
 
 @dataclass(frozen=True)
@@ -102,14 +111,15 @@ class Store:
             raise LostLease(claim.id)
         return [lane.decode() for lane in lanes]
 
-    def claim(self, lane: str, token: str, how: How = "leave") -> Claim | None:
-        """Lease the item that is longest due, or None: nothing is, or the connector is paused.
+    def claim(self, lane: str, token: str, how: How = "leave", limits: Limits = Limits()) -> Claim | None:
+        """Lease the item that is longest due, or None: nothing is, or the connector is paused or at its limits.
 
         `how`: this is the first claim that answers a knock; or the caller will stay and look again if nothing is due,
         so that nobody needs to knock; or leave, so that somebody must.
         `token` is new for each call. When this raises StoreUnavailable, `disown` it later.
         """
-        reply = self._run("claim", lane, token, LEASE_MS, FATAL_CRASHES, how)
+        bounds = ("" if one is None else str(one) for one in (limits.at_once, limits.rate))
+        reply = self._run("claim", lane, token, LEASE_MS, FATAL_CRASHES, how, *bounds)
         if not reply:
             return None
         item, crashes, more, fields, meta, body, revision, steps, payload = reply
@@ -143,10 +153,13 @@ class Store:
         delay_ms: int = 0,
         reference: Reference | None = None,
         fingerprint: str = "",
+        trouble: Trouble = "",
+        breaker: int = 0,
     ) -> None:
         """Write an attempt down and let its outcome decide what becomes of the delivery.
 
-        `delay_ms` is for a retry, `fingerprint` (of the settings that were refused) for a pause. Raises LostLease.
+        `delay_ms` is for a retry, `fingerprint` (of the settings) for a pause. `trouble` says that the destination is
+        out of order, or throttles; `breaker` outages in a row close the gate. Raises LostLease.
         """
         error = "" if attempt.outcome is Outcome.DELIVERED else attempt.error
         made = reference or Reference("")
@@ -155,6 +168,7 @@ class Store:
             "settle",
             *(claim.lane, claim.id, claim.token, attempt.outcome, record, delay_ms, error),
             *(made.id, made.url, attempt.revision, fingerprint, claim.payload),
+            *(trouble, len(attempt.requests), breaker),
         )
         if not held:
             raise LostLease(claim.id)
@@ -185,6 +199,11 @@ class Store:
             for number, (payload, meta, body) in enumerate(zip(found, replies[::2], replies[1::2], strict=True), 1)
             if body is not None
         ]
+
+    def knows(self, conversation: str) -> bool:
+        """Whether anything of a conversation is kept."""
+        with errors():
+            return bool(self._redis.exists(key("revisions", conversation)))
 
     def release(self, claim: Claim) -> None:
         """Give an item back untouched and at once, without a mark against it."""

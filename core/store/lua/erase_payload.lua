@@ -3,7 +3,7 @@
 local id, wanted = ARGV[2], ARGV[3]
 local got = redis.call('HMGET', payload_key(id), 'status', 'conversation')
 if not got[1] then return 0 end
-if redis.call('HEXISTS', lease_key('inbox'), id) == 1 then return -1 end
+if worked_on('inbox', id) then return -1 end
 if wanted ~= '' and got[1] ~= wanted then return -1 end
 if got[2] and redis.call('ZSCORE', P .. 'revisions:' .. got[2], id) then return -1 end
 drop_payload(id)

@@ -4,7 +4,7 @@ if not redis.call('SET', P .. 'tick', '1', 'NX', 'PX', ARGV[2]) then return {} e
 local due = {}
 for i = 3, #ARGV do
   local lane = ARGV[i]
-  if (redis.call('EXISTS', P .. 'gate:' .. lane) == 0 or redis.call('HEXISTS', P .. 'gate:' .. lane, 'ahead') == 1)
+  if (redis.call('EXISTS', P .. 'gate:' .. lane) == 0 or may_go_ahead(lane))
       and redis.call('ZRANGEBYSCORE', lane_key(lane), '-inf', now, 'LIMIT', 0, 1)[1] then
     redis.call('SET', P .. 'knock:' .. lane, '1', 'PX', KNOCK_MS)
     due[#due + 1] = lane

@@ -1,0 +1,101 @@
+"""Text in what was said: looked for in the newest bodies of conversations. Only reads."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import redis
+
+from core.errors import PayloadError
+from core.smartsupp import parse_conversation
+from core.store.client import errors
+from core.store.keys import key
+from core.summary import folded
+
+#: Bytes of bodies that are held at the same time.
+_AT_ONCE = 4 << 20
+
+
+class Bodies:
+    """Raises StoreUnavailable when the server does not answer."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        # redis-py's types allow text for every reply; without decode_responses, which this is, all are bytes.
+        self._redis: Any = client
+
+    def saying(self, text: str, conversations: Mapping[int, str]) -> set[int]:
+        """The keys of the conversations in whose newest body somebody said or noted it. Case does not matter."""
+        words = [_spellings(word) for word in text.split()]
+        whole = folded(text)
+        found = set()
+        for number, account, body in self._newest(conversations):
+            low = body.lower()
+            # Cheap, and true of nearly all: no JSON is read that cannot be it.
+            if all(word.search(low) for word in words) and _says(body, account, whole):
+                found.add(number)
+        return found
+
+    def _newest(self, conversations: Mapping[int, str]) -> Iterator[tuple[int, str, bytes]]:
+        """Number, account of its token, bytes."""
+        if not conversations:
+            return
+        with errors():
+            pipe = self._redis.pipeline(transaction=False)
+            for one in conversations.values():
+                pipe.zrange(key("revisions", one), 0, 0, desc=True)
+            payloads = [found[0].decode() if found else "" for found in pipe.execute()]
+            for one in payloads:
+                pipe.hmget(key("payload", one), "size", "account")
+            about = pipe.execute()
+        sizes = [int(size or 0) for size, _ in about]
+        rows = list(zip(conversations, payloads, about, strict=True))
+        for start, end in _parts(sizes):
+            with errors():
+                bodies = self._redis.mget([key("raw", payload) for _, payload, _ in rows[start:end]])
+            for (number, _, (_, account)), body in zip(rows[start:end], bodies, strict=True):
+                yield number, (account or b"").decode(), body or b""
+
+
+def _parts(sizes: Sequence[int]) -> Iterator[tuple[int, int]]:
+    start = held = 0
+    for index, size in enumerate(sizes):
+        if index > start and held + size > _AT_ONCE:
+            yield start, index
+            start, held = index, 0
+        held += size
+    yield start, len(sizes)
+
+
+def _says(body: bytes, account: str, wanted: bytes) -> bool:
+    """Whether a person's words hold it; `visitor` and `content` stand in every body, as names of fields."""
+    try:
+        conversation = parse_conversation(body, account)
+    except PayloadError:  # it could be read once; that it holds the words is all that can be said of it now
+        return True
+    visitor = conversation.visitor
+    said = [message.content for message in conversation.messages if message.type != "system"]
+    said += [visitor.note, visitor.group, conversation.rating_desc]
+    said += [str(one.value) for one in visitor.variables.values()]
+    said += [part for page in conversation.paths for part in (page.title, page.url)]
+    return wanted in folded("\n".join(said))
+
+
+def _spellings(word: str) -> re.Pattern[bytes]:
+    """However JSON may spell a word, in the lower case of bytes.lower(), which knows A to Z only: each letter in any
+    case, as it is or escaped."""
+    return re.compile(b"".join(_letter(letter) for letter in word))
+
+
+def _letter(letter: str) -> bytes:
+    forms = {
+        json.dumps(case, ensure_ascii=ascii_only)[1:-1]
+        for case in (letter, letter.lower(), letter.upper())
+        for ascii_only in (True, False)
+    }
+    if letter == "/":
+        forms.add("\\/")  # as PHP does
+    spelt = sorted({re.escape(form.encode("utf-8", "replace").lower()) for form in forms})
+    return spelt[0] if len(spelt) == 1 else b"(?:" + b"|".join(spelt) + b")"

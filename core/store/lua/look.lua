@@ -1,0 +1,85 @@
+-- Look at the next conversations, or deliveries, newest first. Only reads. One call, so that what moves meanwhile is
+-- neither passed over nor seen twice.
+-- now, score and member of the place to go on after ('' from the top), lowest and highest score ('' for any), how many
+-- to look at, text that the searched line holds or '', how many tags, tags, then sorted sets; members of more than one
+-- colon are deliveries -> {looked at, score and member of the last, then member, score, summary of each that matches}
+local score, member, low, high, most = ARGV[2], ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
+local text, tags = ARGV[7], {}
+for i = 9, 8 + tonumber(ARGV[8]) do tags[#tags + 1] = ' ' .. ARGV[i] .. ' ' end
+if low == '' then low = '-inf' end
+if high == '' then high = '+inf' end
+
+-- As sorted sets compare; Lua's own < follows the server's locale.
+local function less(a, b)
+  for i = 1, math.min(#a, #b) do
+    local x, y = string.byte(a, i), string.byte(b, i)
+    if x ~= y then return x < y end
+  end
+  return #a < #b
+end
+
+-- The rank, from the top, of the first one below the place.
+local function rank_below(name)
+  local rank = redis.call('ZREVRANK', name, member)
+  if rank and tonumber(redis.call('ZSCORE', name, member)) == tonumber(score) then return rank + 1 end
+  -- It has moved: between those of the same score it stood here.
+  local first = redis.call('ZCOUNT', name, '(' .. score, '+inf')
+  local last = first + redis.call('ZCOUNT', name, score, score)
+  while first < last do
+    local middle = math.floor((first + last) / 2)
+    if less(redis.call('ZREVRANGE', name, middle, middle)[1], member) then last = middle else first = middle + 1 end
+  end
+  return first
+end
+
+-- The next of one sorted set: member, score, member, score …
+local function next_of(name)
+  if score == '' or (high ~= '+inf' and tonumber(score) > tonumber(high)) then
+    return redis.call('ZREVRANGEBYSCORE', name, high, low, 'WITHSCORES', 'LIMIT', 0, most)
+  end
+  local rank = rank_below(name)
+  local rows = redis.call('ZREVRANGE', name, rank, rank + most - 1, 'WITHSCORES')
+  if low ~= '-inf' then
+    while #rows > 0 and tonumber(rows[#rows]) < tonumber(low) do
+      rows[#rows] = nil
+      rows[#rows] = nil
+    end
+  end
+  return rows
+end
+
+local function matches(line)
+  local head = string.find(line, '\n', 1, true) or 0
+  for _, tag in ipairs(tags) do
+    local at = string.find(line, tag, 1, true)
+    if not at or at > head then return false end
+  end
+  if text == '' then return true end
+  local searched = head > 0 and string.find(line, '\n', head + 1, true)
+  return searched and string.find(line, text, searched + 1, true)
+end
+
+local sets, heads = {}, {}
+for i = 9 + #tags, #ARGV do
+  sets[#sets + 1] = next_of(ARGV[i])
+  heads[#sets] = 1
+end
+local found = {0, score, member}
+for _ = 1, most do
+  local best, id, at
+  for i, rows in ipairs(sets) do
+    local one = rows[heads[i]]
+    if one then
+      local when = tonumber(rows[heads[i] + 1])
+      if not best or when > at or (when == at and less(id, one)) then best, id, at = i, one, when end
+    end
+  end
+  if not best then break end
+  found[1], found[2], found[3] = found[1] + 1, sets[best][heads[best] + 1], id
+  heads[best] = heads[best] + 2
+  local line = redis.call('GET', P .. 'summary:' .. (string.match(id, '^[^:]*:([^:]*:.*)$') or id)) or ''
+  if matches(line) then
+    found[#found + 1], found[#found + 2], found[#found + 3] = id, found[2], line
+  end
+end
+return found

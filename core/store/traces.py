@@ -1,0 +1,200 @@
+"""Where a visitor is found in the store, by e-mail or by Smartsupp's id of the visitor. Only reads.
+
+Every body that is kept is looked at: the summaries hold the newest revision's e-mail alone, and a body that could not
+be read has none.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+from urllib.parse import unquote_plus
+
+import redis
+
+from core.conversation import Conversation
+from core.delivery import PayloadStatus
+from core.errors import PayloadError
+from core.smartsupp import parse_conversation
+from core.store.client import errors
+from core.store.keys import key
+from core.wild import clean
+
+#: Bodies that are held at the same time, and keys that the server looks at in one go.
+_BATCH = 200
+_KEYS = 2_000
+#: An id of fewer characters stands in many bodies by accident: there it counts as the visitor's own id only.
+_TELLING = 8
+
+#: A body is the visitor's own, or only speaks of them.
+Part = Literal["own", "named"]
+
+
+@dataclass(frozen=True)
+class Traces:
+    """Where a visitor is found: conversations of which one revision at least is theirs, and bodies that belong to no
+    conversation.
+
+    `named` are conversations and bodies of others in which the e-mail is written; whether they go too is for a person
+    to decide (`taking`). `at` is when the search began, in ms.
+    """
+
+    conversations: tuple[str, ...]
+    payloads: tuple[str, ...]
+    named: tuple[str, ...] = ()
+    at: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.conversations or self.payloads)
+
+    def taking(self, chosen: Sequence[str]) -> Traces:
+        """With those of `named` that were chosen among what is theirs."""
+        taken = [one for one in self.named if one in set(chosen)]
+        return replace(
+            self,
+            conversations=(*self.conversations, *(one for one in taken if ":" in one)),
+            payloads=(*self.payloads, *(one for one in taken if ":" not in one)),
+            named=tuple(one for one in self.named if one not in taken),
+        )
+
+
+def find(client: redis.Redis, visitor: str, since: int | None = None) -> Traces:
+    """Look in every body, or in those that were received at `since` (ms) or later. Raises StoreUnavailable."""
+    # redis-py's types allow text for every reply; without decode_responses, which this is, all are bytes.
+    server: Any = client
+    with errors():
+        seconds, micros = server.time()
+    wanted = _Wanted(visitor)
+    # Dicts keep the order and each once; a conversation is its visitor's when any revision is.
+    found: dict[Part, dict[str, None]] = {"own": {}, "named": {}}
+    for identity, conversation, account, body in _bodies(server, since) if wanted.text else ():
+        if part := wanted.part(body, account, whole=bool(conversation)):
+            found[part][conversation or identity] = None
+    own = sorted(found["own"])
+    return Traces(
+        tuple(one for one in own if ":" in one),
+        tuple(one for one in own if ":" not in one),
+        tuple(sorted(found["named"].keys() - found["own"].keys())),
+        int(seconds) * 1000 + int(micros) // 1000,
+    )
+
+
+def names(conversation: Conversation) -> set[str]:
+    """What its visitor is called: e-mail, id, name."""
+    visitor = conversation.visitor
+    return {one for one in (visitor.email.strip(), visitor.id.strip(), visitor.name.strip()) if one}
+
+
+def same(text: str) -> str:
+    """As e-mails, ids and names are compared."""
+    return unicodedata.normalize("NFC", text).strip().casefold()
+
+
+def alone(name: str) -> re.Pattern[str]:
+    """Finds a name in text that went through `same`, not inside another: ann@x.com is neither joann@x.com nor
+    ann@x.com.au."""
+    return re.compile(rf"(?<![\w.+-]){re.escape(same(name))}(?![\w-]|\.\w)")
+
+
+def _bodies(server: Any, since: int | None) -> Iterator[tuple[str, str, str, bytes]]:
+    """Payload, conversation or "", account of its token, bytes."""
+    for part in _identities(server, since):
+        with errors():
+            pipe = server.pipeline(transaction=False)
+            for one in part:
+                pipe.hmget(key("payload", one), "conversation", "account")
+            about = pipe.execute()
+            bodies = server.mget([key("raw", one) for one in part])
+        for one, (conversation, account), body in zip(part, about, bodies, strict=True):
+            if body is not None:
+                yield one, (conversation or b"").decode(), (account or b"").decode(), body
+
+
+def _identities(server: Any, since: int | None) -> Iterator[list[str]]:
+    waiting: list[str] = []
+    for one in _everyone(server) if since is None else _newer(server, since):
+        waiting.append(one)
+        if len(waiting) == _BATCH:
+            yield waiting
+            waiting = []
+    if waiting:
+        yield waiting
+
+
+def _everyone(server: Any) -> Iterator[str]:
+    """Not by status: SCAN passes over nothing that is there all the time, though bodies change their status."""
+    start = key("payload", "")
+    with errors():
+        for name in server.scan_iter(match=f"{start}*", count=_KEYS):
+            yield name.decode().removeprefix(start)
+
+
+def _newer(server: Any, since: int) -> Iterator[str]:
+    with errors():
+        pipe = server.pipeline()
+        for status in PayloadStatus:
+            pipe.zrangebyscore(key("payloads", status), since, "+inf")
+        rows = pipe.execute()
+    yield from (one.decode() for row in rows for one in row)
+
+
+class _Wanted:
+    """Whom we look for, and how to see quickly that a body is not about them."""
+
+    def __init__(self, visitor: str) -> None:
+        self.text = same(visitor)
+        self._alone = alone(visitor)
+        self._telling = "@" in self.text or len(self.text) >= _TELLING
+        # Bytes decide only where JSON has one spelling, but for escapes of ASCII (rare) and other encodings (rarer).
+        plain = self.text.isascii() and not set(self.text) & set('"\\/')
+        self._plain = self.text.encode() if plain else None
+
+    def part(self, body: bytes, account: str, *, whole: bool) -> Part | None:
+        """`whole`: the body is a revision of a conversation. For others every spelling is tried."""
+        if whole and self._plain and self._plain not in body.lower() and not _ODD.search(body):
+            return None
+        text = _readable(body)
+        if self.text not in text and (whole or self.text not in (text := same(unquote_plus(text)))):
+            return None
+        visitor = _visitor_of(body, account)
+        if visitor is not None:
+            if self.text in visitor:
+                return "own"
+            return "named" if "@" in self.text and self._alone.search(text) else None
+        return "own" if self._telling and self._alone.search(text) else None
+
+
+_ODD = re.compile(rb"\\u00[0-7]|\0", re.IGNORECASE)
+_ESCAPE = re.compile(r'\\(?:u([0-9A-Fa-f]{4})|(["\\/bfnrt]))')
+_SHORT = {"b": " ", "f": " ", "n": " ", "r": " ", "t": " "}
+
+
+def _readable(body: bytes) -> str:
+    """A body as text to look in, JSON's escapes undone wherever they stand, so that it need not be whole."""
+    text = body.decode(json.detect_encoding(body), "replace")
+    if "\\" in text:
+        text = clean(_ESCAPE.sub(lambda at: chr(int(at[1], 16)) if at[1] else _SHORT.get(at[2], at[2]), text))
+    return same(text)
+
+
+def _visitor_of(body: bytes, account: str) -> set[str] | None:
+    """E-mail and id of the body's visitor; None where that cannot be told."""
+    try:
+        visitor = parse_conversation(body, account).visitor
+    except PayloadError:
+        return _looked_up(body)
+    return {same(visitor.email), same(visitor.id)}
+
+
+def _looked_up(body: bytes) -> set[str] | None:
+    """The same of JSON that is no conversation."""
+    try:
+        visitor = json.loads(body, strict=False)["visitor"]
+        found = {same(str(visitor[name])) for name in ("email", "id") if visitor.get(name) is not None}
+    except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
+        return None
+    return found or None

@@ -1,0 +1,242 @@
+"""What holds a connector back: concurrency, rate, a 429, and the circuit breaker. All over all workers."""
+
+from __future__ import annotations
+
+import secrets
+
+import pytest
+
+from core.delivery import Attempt, DeliveryStatus, Exchange, Outcome
+from core.store import INBOX, Claim, Ledger, Store
+from core.store.store import LEASE_MS, Limits, Trouble
+from tests.conftest import Clock
+
+EXCHANGE = Exchange("POST", "http://there/", 200, 1)
+NONE = Limits()
+
+
+@pytest.fixture
+def backlog(store: Store) -> Store:
+    """Thirty conversations that wait for `crm`."""
+    for number in range(30):
+        store.accept(b"%d" % number)
+        claim = store.claim(INBOX, secrets.token_hex(8))
+        assert claim is not None
+        store.fan_out(claim, f"1:{number:02}", ["crm"])
+    return store
+
+
+def take(store: Store, limits: Limits = NONE) -> Claim | None:
+    return store.claim("crm", secrets.token_hex(8), "leave", limits)
+
+
+def taken(store: Store, limits: Limits, most: int = 30) -> list[Claim]:
+    """As many as one can get at this moment."""
+    found: list[Claim] = []
+    while len(found) < most and (claim := take(store, limits)):
+        found.append(claim)
+    return found
+
+
+def settle(
+    store: Store,
+    claim: Claim,
+    outcome: Outcome = Outcome.DELIVERED,
+    trouble: Trouble = "",
+    requests: int = 1,
+    delay: float = 30,
+) -> None:
+    attempt = Attempt(
+        1, 2, outcome, 1, error="" if outcome is Outcome.DELIVERED else "no", requests=(EXCHANGE,) * requests
+    )
+    store.settle(claim, attempt, delay_ms=round(delay * 1000), trouble=trouble, breaker=5, fingerprint="old")
+
+
+def outage(store: Store, claim: Claim) -> None:
+    settle(store, claim, Outcome.RETRY, "outage")
+
+
+def opened(store: Store) -> list[Claim]:
+    """Five outages in a row."""
+    claims = taken(store, NONE, 5)
+    for claim in claims:
+        outage(store, claim)
+    return claims
+
+
+def test_no_more_are_at_work_at_once_than_may(backlog: Store) -> None:
+    held = taken(backlog, Limits(at_once=3))
+    assert len(held) == 3
+    settle(backlog, held[0])
+    assert len(taken(backlog, Limits(at_once=3))) == 1
+
+
+def test_the_leases_of_the_dead_do_not_count(backlog: Store, clock: Clock) -> None:
+    held = taken(backlog, Limits(at_once=3))
+    clock.pass_by(LEASE_MS / 1000 + 1)
+    fresh = taken(backlog, Limits(at_once=3))
+    assert len(fresh) == 3
+    assert not {claim.id for claim in held} & {claim.id for claim in fresh}  # older ones first; theirs come later
+
+
+def test_a_rate_holds_for_all_and_lets_bursts_through(backlog: Store, clock: Clock) -> None:
+    limits = Limits(rate=2)
+    assert len(taken(backlog, limits)) == 10
+    clock.pass_by(1)
+    assert len(taken(backlog, limits)) == 2
+    clock.pass_by(0.4)
+    assert take(backlog, limits) is None
+    clock.pass_by(0.1)
+    assert take(backlog, limits) is not None
+
+
+def test_a_delivery_pays_for_all_its_requests(backlog: Store, clock: Clock) -> None:
+    limits = Limits(rate=2)
+    for claim in taken(backlog, limits):
+        settle(backlog, claim, requests=3)
+    clock.pass_by(10)  # 20 requests on account, 20 earned
+    assert take(backlog, limits) is None
+    clock.pass_by(0.5)
+    assert take(backlog, limits) is not None
+
+
+def test_a_connector_without_a_rate_keeps_no_account(backlog: Store) -> None:
+    assert len(taken(backlog, NONE)) == 30
+
+
+def test_a_429_holds_the_connector_for_as_long_as_the_vendor_says(backlog: Store, clock: Clock) -> None:
+    first, second = taken(backlog, NONE, 2)
+    settle(backlog, first, Outcome.RETRY, "throttled", delay=7)
+    assert take(backlog) is None
+    settle(backlog, second)  # was under way
+    clock.pass_by(6.9)
+    assert take(backlog) is None
+    clock.pass_by(0.2)
+    assert take(backlog) is not None
+
+
+def test_a_429_with_a_long_wait_holds_the_others_for_a_minute_at_most(backlog: Store, clock: Clock) -> None:
+    (first,) = taken(backlog, NONE, 1)
+    settle(backlog, first, Outcome.RETRY, "throttled", delay=3600)
+    clock.pass_by(61)
+    assert take(backlog) is not None
+
+
+def test_429s_slow_a_rate_down_and_successes_bring_it_back(backlog: Store, clock: Clock) -> None:
+    limits = Limits(rate=4)
+    claims = taken(backlog, limits, 8)
+    for claim in claims[:4]:
+        settle(backlog, claim, Outcome.RETRY, "throttled", delay=1)  # four at once: one reason
+    clock.pass_by(60)
+    assert len(taken(backlog, limits)) == 10  # two a second, five seconds' worth
+    for claim in claims[4:]:
+        settle(backlog, claim)
+    clock.pass_by(60)
+    assert len(taken(backlog, limits)) == 10  # 4 / (2 * 0.98^4) is still about two
+
+
+def test_five_outages_in_a_row_close_the_gate_and_say_why(backlog: Store, ledger: Ledger, clock: Clock) -> None:
+    opened(backlog)
+    gate = ledger.lane("crm").gate
+    assert gate is not None
+    assert (gate.by, gate.reason, gate.until) == ("breaker", "no", clock.now + 30_000)
+    assert take(backlog) is None
+
+
+def test_an_answer_in_between_keeps_it_open(backlog: Store, ledger: Ledger) -> None:
+    for _ in range(3):
+        for claim in taken(backlog, NONE, 4):
+            outage(backlog, claim)
+        claim_ = take(backlog)
+        assert claim_ is not None
+        settle(backlog, claim_, Outcome.REFUSED)
+    assert ledger.lane("crm").gate is None
+
+
+def test_one_delivery_that_fails_again_and_again_is_no_outage(backlog: Store, ledger: Ledger, clock: Clock) -> None:
+    (claim,) = taken(backlog, NONE, 1)
+    others = taken(backlog, NONE)
+    assert len(others) == 29
+    for _ in range(10):
+        settle(backlog, claim, Outcome.RETRY, "outage", delay=1)
+        clock.pass_by(1)
+        backlog.renew(others)
+        again = take(backlog)
+        assert again is not None
+        assert again.id == claim.id
+        claim = again
+    assert ledger.lane("crm").gate is None
+
+
+def test_what_fails_behind_an_open_breaker_loses_no_try(backlog: Store, ledger: Ledger) -> None:
+    late = take(backlog)
+    assert late is not None
+    opened(backlog)
+    outage(backlog, late)
+    found = ledger.delivery(late.id)
+    assert (found.status, found.tries) == (DeliveryStatus.WAITING, 0)
+    assert [attempt.outcome for attempt in found.attempts] == [Outcome.RETRY]
+
+
+def test_the_breaker_sends_one_ahead_and_an_answer_opens_the_gate(backlog: Store, ledger: Ledger, clock: Clock) -> None:
+    opened(backlog)
+    clock.pass_by(30)
+    ahead = take(backlog)
+    assert ahead is not None
+    assert take(backlog) is None
+    settle(backlog, ahead)
+    assert ledger.lane("crm").gate is None
+    assert take(backlog) is not None
+
+
+def test_a_failed_probe_waits_longer_each_time_up_to_ten_minutes(backlog: Store, ledger: Ledger, clock: Clock) -> None:
+    opened(backlog)
+    waits = []
+    for _ in range(7):
+        gate = ledger.lane("crm").gate
+        assert gate is not None
+        assert gate.until is not None
+        waits.append((gate.until - clock.now) // 1000)
+        clock.now = gate.until
+        ahead = take(backlog)
+        assert ahead is not None
+        outage(backlog, ahead)
+    assert waits == [30, 60, 120, 240, 480, 600, 600]
+
+
+def test_a_probe_that_never_came_back_is_followed_by_another(backlog: Store, clock: Clock) -> None:
+    opened(backlog)
+    clock.pass_by(30)
+    assert take(backlog) is not None
+    clock.pass_by(89)
+    assert take(backlog) is None
+    clock.pass_by(2)
+    assert take(backlog) is not None
+
+
+def test_the_tick_knocks_when_the_time_of_a_probe_has_come(backlog: Store, clock: Clock) -> None:
+    opened(backlog)
+    assert backlog.tick(1, ["crm"]) == []
+    clock.pass_by(30)
+    while not (knocked := backlog.tick(1, ["crm"])):
+        pass
+    assert knocked == ["crm"]
+
+
+def test_an_admin_opens_the_breaker_and_so_do_other_settings(backlog: Store, ledger: Ledger) -> None:
+    opened(backlog)
+    assert backlog.resume("crm", changed_to="old") == (False, False)
+    assert backlog.resume("crm", changed_to="new")[0]
+    opened(backlog)
+    assert backlog.resume("crm")[0]
+    assert ledger.lane("crm").gate is None
+
+
+def test_an_admins_pause_is_stronger_than_the_breaker(backlog: Store, ledger: Ledger, clock: Clock) -> None:
+    opened(backlog)
+    backlog.pause("crm", "stocktaking")
+    clock.pass_by(3600)
+    assert take(backlog) is None
+    gate = ledger.lane("crm").gate
+    assert gate is not None
+    assert gate.by == "admin"
