@@ -3,26 +3,39 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from flask import Flask
 
-from app import ops, receiver
+from app import dashboard, metrics, ops, receiver
+from app.dashboard.site import Site
+from app.proxies import Proxies
+from app.sources import Sources
 from connectors.registry import settings_model
 from core.environment import Environment, environment
-from core.store import Ledger, Store, connect
+from core.store import Access, Ledger, Store, connected
 from core.watch import Watched
 from workers.celery import create, knocker
 
 
-def create_app(env: Environment | None = None, variables: Mapping[str, str] = os.environ) -> Flask:
+def create_app(
+    env: Environment | None = None,
+    variables: Mapping[str, str] = os.environ,
+    pages: Sequence[dashboard.Page] = dashboard.PAGES,
+) -> Flask:
     """Wire the web application. Raises ConfigError."""
     env = env or environment(variables)
-    client = connect(env.server_url, patient=True)
+    client = connected(env, patient=True)
     watched = Watched(env, settings_model, variables)
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = receiver.LARGEST_BODY + 1
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's default provider
-    app.register_blueprint(receiver.blueprint(Store(client), watched, knocker(create(env))))
-    app.register_blueprint(ops.blueprint(client, Ledger(client), watched))
+    store, ledger, knock = Store(client), Ledger(client), knocker(create(env))
+    access = Access(client)
+    sources = Sources(Proxies(env.trusted_proxies), env.allowed_sources, access)
+    app.register_blueprint(receiver.blueprint(store, watched, knock, sources))
+    app.register_blueprint(ops.blueprint(client, ledger, watched))
+    app.register_blueprint(metrics.blueprint(client, ledger, watched, env.metrics_token))
+    site = Site(env, watched, store, ledger, access, client, knock)
+    dashboard.register(app, site, pages)
     return app

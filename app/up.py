@@ -150,8 +150,17 @@ def _escaped(text: str) -> str:
     return text.replace("%", "%%")
 
 
-def hook_url(env: Environment, settings: Settings, host: str | None = None) -> str:
-    """The address to give to Smartsupp, as far as it can be known here."""
-    token = settings.tokens[0].token.get_secret_value() if settings.tokens else "TOKEN"
-    name = host or ("127.0.0.1" if env.host in _ANY_ADDRESS else env.host)
-    return f"http://{f'[{name}]' if ':' in name else name}:{env.port}/smartsupp/{token}"
+def local_url(env: Environment) -> str:
+    """Where this machine reaches the pages and the hook."""
+    name = "127.0.0.1" if env.host in _ANY_ADDRESS else env.host
+    return f"http://{f'[{name}]' if ':' in name else name}:{env.port}"
+
+
+def hook_path(settings: Settings) -> str:
+    """What follows the address in the hook's URL."""
+    return f"/smartsupp/{settings.tokens[0].token.get_secret_value() if settings.tokens else 'TOKEN'}"
+
+
+def hook_url(env: Environment, settings: Settings) -> str:
+    """The hook, from this machine."""
+    return local_url(env) + hook_path(settings)

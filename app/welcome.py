@@ -7,18 +7,20 @@ import time
 import click
 import requests
 
-from app.up import hook_url
+from app import password
+from app.up import hook_path, local_url
 from core.environment import Environment
 from core.settings import Settings
+from core.store import Access, connected
 
 _PATIENCE = 60
 
 
 def main(env: Environment, settings: Settings) -> None:
     """Wait for the receiver and a worker, then tell how to use them."""
-    hook = hook_url(env, settings)
-    ready = hook.rpartition("/smartsupp/")[0] + "/readyz"
-    wrong = _wait(ready)
+    local, path = local_url(env), hook_path(settings)
+    public = env.public_url or local
+    wrong = _wait(f"{local}/readyz")
     if wrong:
         click.echo(f"\nNot ready after {_PATIENCE} s: {wrong}\n", err=True)
         raise SystemExit(1)
@@ -27,17 +29,27 @@ def main(env: Environment, settings: Settings) -> None:
         f"""
 Relay for Smartsupp is running. Ctrl-C stops it; nothing accepted is lost.
 
-  Hook URL       {hook}
+  Dashboard      {public}
+  Password       {_password(env)}
+  Hook URL       {public}{path}
   Data folder    {env.data_dir}
   Configuration  {settings.source}; enabled: {", ".join(settings.enabled) or "nothing"}
 
 Try it:
 
-  curl -d '{sample}' {hook}
+  curl -d '{sample}' {local}{path}
 
 In another terminal: relay status · relay send --sample · relay deliveries
 """
     )
+
+
+def _password(env: Environment) -> str:
+    """What to log in with: made here if there is none yet, and said once."""
+    made = password.generate()
+    if Access(connected(env, patient=True)).set_first_password(password.hashed(made)):
+        return f"{made}   (said only now; relay admin set-password changes it)"
+    return "as before; relay admin set-password sets a new one"
 
 
 def _wait(url: str) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import os
 import re
 import tempfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
@@ -54,7 +57,7 @@ class Token(Strict):
 
 @dataclass(frozen=True)
 class Environment:
-    """Where this process runs. Paths are absolute."""
+    """Where this process runs. Paths are absolute; `public_url` has no slash at its end, and is "" where unknown."""
 
     redis_url: str
     config: Path
@@ -64,6 +67,13 @@ class Environment:
     port: int
     concurrency: int
     tokens: tuple[Token, ...] = ()
+    encryption_keys: tuple[str, ...] = field(default=(), repr=False)
+    metrics_token: str = field(default="", repr=False)
+    public_url: str = ""
+    session_hours: int = 12
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    user_header: str = ""
+    allowed_sources: tuple[IPv4Network | IPv6Network, ...] = ()
 
     @property
     def embedded(self) -> bool:
@@ -113,10 +123,47 @@ def environment(variables: Mapping[str, str]) -> Environment:
         port=number("RELAY_PORT" if variables.get("RELAY_PORT") else "PORT", 8000, 1, 65535),
         concurrency=number("RELAY_CONCURRENCY", 16, 2, 512),
         tokens=tuple(_tokens(variables.get("SMARTSUPP_TOKEN") or _kept(data_dir), problems)),
+        encryption_keys=tuple(_encryption_keys(variables, problems)),
+        metrics_token=variables.get("RELAY_METRICS_TOKEN") or "",
+        public_url=_public_url(variables.get("RELAY_PUBLIC_URL") or "", problems),
+        session_hours=number("RELAY_SESSION_HOURS", 12, 1, 24 * 30),
+        trusted_proxies=tuple(_networks("RELAY_TRUSTED_PROXIES", variables, problems)),
+        allowed_sources=tuple(_networks("RELAY_ALLOWED_SOURCES", variables, problems)),
+        user_header=_header(variables.get("RELAY_USER_HEADER") or "", problems),
     )
+    if result.user_header and not (result.trusted_proxies or variables.get("RELAY_TRUSTED_PROXIES", "").strip()):
+        problems.append(
+            Problem("RELAY_USER_HEADER", "anybody could send it; name your proxies in RELAY_TRUSTED_PROXIES")
+        )
     if problems:
         raise ConfigError("the environment", problems)
     return result
+
+
+def _encryption_keys(variables: Mapping[str, str], problems: list[Problem]) -> Iterable[str]:
+    """Fernet keys, the newest first, with commas or line ends between them; from the variable, or the file that another
+    one names."""
+    text = variables.get("RELAY_ENCRYPTION_KEYS") or ""
+    if file := variables.get("RELAY_ENCRYPTION_KEYS_FILE"):
+        try:
+            text = Path(file).read_text(encoding="ascii")
+        except (OSError, UnicodeDecodeError) as error:
+            problems.append(Problem("RELAY_ENCRYPTION_KEYS_FILE", f"cannot be read: {error}"))
+            return
+    for key in text.replace(",", " ").split():
+        try:
+            right = len(base64.urlsafe_b64decode(key)) == 32
+        except ValueError:
+            right = False
+        if right:
+            yield key
+        else:
+            problems.append(
+                Problem(
+                    "RELAY_ENCRYPTION_KEYS",
+                    "expected 32 bytes in base64; make one with: openssl rand -base64 32 | tr +/ -_",
+                )
+            )
 
 
 def _tokens(text: str, problems: list[Problem]) -> Iterable[Token]:
@@ -129,6 +176,42 @@ def _tokens(text: str, problems: list[Problem]) -> Iterable[Token]:
             problems.append(Problem("SMARTSUPP_TOKEN", "write ACCOUNT:TOKEN, with Smartsupp's account id"))
         else:
             yield Token(token=SecretStr(token), account=account or None)
+
+
+def _public_url(text: str, problems: list[Problem]) -> str:
+    """`https://relay.example.com`: the pages and the hook are at the root of an address."""
+    url = text.strip().rstrip("/")
+    try:
+        parts = urlsplit(url)
+        right = parts.scheme in ("http", "https") and parts.hostname and "@" not in parts.netloc and parts.port != 0
+        if not url or (right and url == f"{parts.scheme}://{parts.netloc}" and not re.search(r"[\s\\]", url)):
+            return url
+    except ValueError:
+        pass
+    problems.append(Problem("RELAY_PUBLIC_URL", "expected http(s)://HOST or http(s)://HOST:PORT, without a path"))
+    return ""
+
+
+def _networks(name: str, variables: Mapping[str, str], problems: list[Problem]) -> Iterable[IPv4Network | IPv6Network]:
+    for part in filter(None, (part.strip() for part in variables.get(name, "").split(","))):
+        try:
+            network = ip_network(part)
+        except ValueError as error:
+            hint = "expected addresses or networks with commas between them, such as 10.0.0.0/8"
+            problems.append(Problem(name, f"{error}; {hint}"))
+            continue
+        if network.prefixlen == 0:
+            problems.append(Problem(name, f"{part} is everybody; name fewer"))
+            continue
+        yield network
+
+
+def _header(text: str, problems: list[Problem]) -> str:
+    name = text.strip()
+    if name and not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", name):
+        problems.append(Problem("RELAY_USER_HEADER", "expected the name of a header, such as X-Forwarded-User"))
+        return ""
+    return name
 
 
 def token_file(data_dir: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,10 @@ def test_nothing_needs_to_be_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         port=8000,
         concurrency=16,
         tokens=(),
+        public_url="",
+        session_hours=12,
+        trusted_proxies=(),
+        user_header="",
     )
     assert environment({}).embedded
     assert environment({}).server_url == f"unix://{tmp_path}/var/valkey/valkey.sock"
@@ -48,6 +53,10 @@ def test_everything_can_be_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
             "RELAY_HOST": "::",
             "RELAY_PORT": " 80 ",
             "RELAY_CONCURRENCY": "2",
+            "RELAY_PUBLIC_URL": " https://relay.example.com:8443/ ",
+            "RELAY_SESSION_HOURS": "720",
+            "RELAY_TRUSTED_PROXIES": "127.0.0.1, 10.0.0.0/8,, 2001:db8::/32",
+            "RELAY_USER_HEADER": "X-Forwarded-User",
         }
     )
     assert found.config == tmp_path / "conf" / "relay.yaml"
@@ -55,6 +64,9 @@ def test_everything_can_be_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert found.data_dir == Path("/srv/relay")
     assert (found.host, found.port, found.concurrency, found.embedded) == ("::", 80, 2, False)
     assert found.server_url == "redis://example.com:6379/0"
+    assert (found.public_url, found.session_hours) == ("https://relay.example.com:8443", 720)
+    assert [str(one) for one in found.trusted_proxies] == ["127.0.0.1/32", "10.0.0.0/8", "2001:db8::/32"]
+    assert found.user_header == "X-Forwarded-User"
 
 
 def test_the_port_of_a_platform_is_taken_unless_ours_is_set() -> None:
@@ -128,3 +140,81 @@ def test_the_socket_of_the_embedded_server_moves_when_its_path_gets_too_long() -
     assert len(str(far.socket)) < 100
     assert far.socket == environment({"RELAY_DATA_DIR": "/srv/" + "x" * 200}).socket
     assert far.socket != environment({"RELAY_DATA_DIR": "/srv/" + "y" * 200}).socket
+
+
+KEYS = [base64.urlsafe_b64encode(bytes([number]) * 32).decode() for number in range(2)]
+
+
+def test_encryption_keys_come_from_the_variable_or_from_a_file(tmp_path: Path) -> None:
+    assert environment({}).encryption_keys == ()
+    assert environment({"RELAY_ENCRYPTION_KEYS": ",".join(KEYS)}).encryption_keys == tuple(KEYS)
+    file = tmp_path / "keys"
+    file.write_text("\n".join(KEYS) + "\n")
+    found = environment({"RELAY_ENCRYPTION_KEYS_FILE": str(file)})
+    assert found.encryption_keys == tuple(KEYS)
+    assert KEYS[0] not in repr(found)
+
+
+def test_a_wrong_encryption_key_is_refused_and_not_shown(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        environment({"RELAY_ENCRYPTION_KEYS": f"{KEYS[0]},half-a-key"})
+    assert "openssl rand" in str(caught.value)
+    assert "half-a-key" not in str(caught.value)
+    with pytest.raises(ConfigError, match="RELAY_ENCRYPTION_KEYS_FILE"):
+        environment({"RELAY_ENCRYPTION_KEYS_FILE": str(tmp_path / "none")})
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "relay.example.com",
+        "ftp://relay.example.com",
+        "https://",
+        "https://relay.example.com/relay",
+        "https://relay.example.com?x",
+        "https://ann:hunter2@relay.example.com",
+        "https://relay.example.com:0",
+        "https://relay.example.com:99999",
+        "https://relay example.com",
+        "https://[::1",
+        "https:\\\\relay.example.com",
+    ],
+)
+def test_a_public_address_that_is_none_or_has_more_to_it_is_refused(url: str) -> None:
+    assert problems(RELAY_PUBLIC_URL=url) == [
+        "RELAY_PUBLIC_URL: expected http(s)://HOST or http(s)://HOST:PORT, without a path"
+    ]
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8000", "https://relay.example.com", "https://[2001:db8::1]:8443/"])
+def test_a_public_address_is_taken_without_its_last_slash(url: str) -> None:
+    assert environment({"RELAY_PUBLIC_URL": url}).public_url == url.rstrip("/")
+
+
+@pytest.mark.parametrize("hours", ["0", "721", "12.5", "a day"])
+def test_sessions_last_from_an_hour_to_a_month(hours: str) -> None:
+    (problem,) = problems(RELAY_SESSION_HOURS=hours)
+    assert problem.startswith("RELAY_SESSION_HOURS: expected a number from 1 to 720")
+
+
+@pytest.mark.parametrize("network", ["10.0.0.1/8", "10.0.0", "proxy.example.com", "10.0.0.0/33", "::1/x"])
+def test_a_trusted_proxy_is_an_address_or_a_network(network: str) -> None:
+    (problem,) = problems(RELAY_TRUSTED_PROXIES=f"127.0.0.1,{network}")
+    assert problem.startswith("RELAY_TRUSTED_PROXIES: ")
+    assert "such as 10.0.0.0/8" in problem
+
+
+@pytest.mark.parametrize("network", ["0.0.0.0/0", "::/0"])
+def test_not_everybody_is_a_trusted_proxy(network: str) -> None:
+    assert problems(RELAY_TRUSTED_PROXIES=network) == [f"RELAY_TRUSTED_PROXIES: {network} is everybody; name fewer"]
+
+
+def test_a_users_header_needs_a_proxy_that_may_send_it() -> None:
+    assert problems(RELAY_USER_HEADER="Remote-User") == [
+        "RELAY_USER_HEADER: anybody could send it; name your proxies in RELAY_TRUSTED_PROXIES"
+    ]
+    (problem,) = problems(RELAY_USER_HEADER="Remote User:", RELAY_TRUSTED_PROXIES="127.0.0.1")
+    assert problem == "RELAY_USER_HEADER: expected the name of a header, such as X-Forwarded-User"
+    # Each mistake is told, none twice.
+    found = problems(RELAY_USER_HEADER="Remote-User", RELAY_TRUSTED_PROXIES="nonsense")
+    assert [one.split(":")[0] for one in found] == ["RELAY_TRUSTED_PROXIES"]

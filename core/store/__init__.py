@@ -6,7 +6,7 @@ takes things out, `server` says what the server must be like. The writing is Lua
 """
 
 from core.store.access import Access
-from core.store.client import connect
+from core.store.client import Client, connect, connected
 from core.store.erase import Eraser
 from core.store.jobs import Jobs
 from core.store.ledger import Ledger
@@ -20,6 +20,7 @@ __all__ = [
     "Accepted",
     "Access",
     "Claim",
+    "Client",
     "Eraser",
     "Filter",
     "Jobs",
@@ -29,5 +30,6 @@ __all__ = [
     "Verdict",
     "check",
     "connect",
+    "connected",
     "statistics",
 ]

@@ -5,37 +5,48 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
-import redis
-
-from core.errors import PayloadError
+from core.conversation import Conversation
+from core.errors import PayloadError, StoreUnsafe
 from core.smartsupp import parse_conversation
-from core.store.client import errors
+from core.store.client import Client, errors
 from core.store.keys import key
-from core.summary import folded
+from core.summary import Summary, folded, line, read, searched
 
 #: Bytes of bodies that are held at the same time.
 _AT_ONCE = 4 << 20
 
 
 class Bodies:
-    """Raises StoreUnavailable when the server does not answer."""
+    """Raises StoreUnavailable when the server does not answer. What cannot be opened (vault.py) is passed over."""
 
-    def __init__(self, client: redis.Redis) -> None:
+    def __init__(self, client: Client) -> None:
         # redis-py's types allow text for every reply; without decode_responses, which this is, all are bytes.
         self._redis: Any = client
+        #: Whether summaries are without names and words (vault.py), which only the bodies tell then.
+        self.sealed = client.vault.seals
 
-    def saying(self, text: str, conversations: Mapping[int, str]) -> set[int]:
-        """The keys of the conversations in whose newest body somebody said or noted it. Case does not matter."""
-        words = [_spellings(word) for word in text.split()]
+    def saying(self, text: str, conversations: Mapping[int, str], *, said: bool = True) -> set[int]:
+        """The keys of the conversations in whose newest body somebody `said` or noted it; where bodies are sealed, also
+        in name, e-mail and ids. Case does not matter."""
+        words = [_spellings(word) for word in text.split()] if not self.sealed else []
         whole = folded(text)
         found = set()
         for number, account, body in self._newest(conversations):
-            low = body.lower()
+            low = body.lower() if words else b""
             # Cheap, and true of nearly all: no JSON is read that cannot be it.
-            if all(word.search(low) for word in words) and _says(body, account, whole):
+            if all(word.search(low) for word in words) and _says(body, account, whole, names=self.sealed, said=said):
                 found.add(number)
+        return found
+
+    def summaries(self, conversations: Sequence[str]) -> dict[str, Summary]:
+        """Made anew from the newest bodies, where these can be read."""
+        found = {}
+        for number, account, body in self._newest(dict(enumerate(conversations))):
+            with suppress(PayloadError):
+                found[conversations[number]] = read(line(parse_conversation(body, account)))
         return found
 
     def _newest(self, conversations: Mapping[int, str]) -> Iterator[tuple[int, str, bytes]]:
@@ -56,7 +67,8 @@ class Bodies:
             with errors():
                 bodies = self._redis.mget([key("raw", payload) for _, payload, _ in rows[start:end]])
             for (number, _, (_, account)), body in zip(rows[start:end], bodies, strict=True):
-                yield number, (account or b"").decode(), body or b""
+                with suppress(StoreUnsafe):
+                    yield number, (account or b"").decode(), self._redis.vault.open(body or b"")
 
 
 def _parts(sizes: Sequence[int]) -> Iterator[tuple[int, int]]:
@@ -69,18 +81,23 @@ def _parts(sizes: Sequence[int]) -> Iterator[tuple[int, int]]:
     yield start, len(sizes)
 
 
-def _says(body: bytes, account: str, wanted: bytes) -> bool:
+def _says(body: bytes, account: str, wanted: bytes, *, names: bool, said: bool) -> bool:
     """Whether a person's words hold it; `visitor` and `content` stand in every body, as names of fields."""
     try:
         conversation = parse_conversation(body, account)
     except PayloadError:  # it could be read once; that it holds the words is all that can be said of it now
+        return wanted in folded(body.decode(errors="replace"))
+    if names and wanted in searched(line(conversation)):
         return True
+    return said and wanted in folded("\n".join(_words(conversation)))
+
+
+def _words(conversation: Conversation) -> Iterator[str]:
     visitor = conversation.visitor
-    said = [message.content for message in conversation.messages if message.type != "system"]
-    said += [visitor.note, visitor.group, conversation.rating_desc]
-    said += [str(one.value) for one in visitor.variables.values()]
-    said += [part for page in conversation.paths for part in (page.title, page.url)]
-    return wanted in folded("\n".join(said))
+    yield from (message.content for message in conversation.messages if message.type != "system")
+    yield from (visitor.note, visitor.group, conversation.rating_desc)
+    yield from (str(one.value) for one in visitor.variables.values())
+    yield from (part for page in conversation.paths for part in (page.title, page.url))
 
 
 def _spellings(word: str) -> re.Pattern[bytes]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import redis
 from redis.backoff import ExponentialBackoff
@@ -22,7 +22,9 @@ from redis.exceptions import (
 )
 from redis.retry import Retry
 
+from core.environment import Environment
 from core.errors import StoreUnavailable
+from core.store.vault import Vault
 
 # Half-open connections are noticed after about 12 s only with all of these (docs/adr/0001).
 TIMEOUTS: dict[str, Any] = {
@@ -36,8 +38,14 @@ TIMEOUTS: dict[str, Any] = {
 _PASSING = ("MISCONF", "NOREPLICAS", "LOADING", "OOM", "READONLY", "MASTERDOWN", "UNKILLABLE", "BUSY")
 
 
-def connect(url: str, *, patient: bool = False) -> redis.Redis:
-    """A client with its own pool. Nothing is sent until the first command.
+class Client(redis.Redis):
+    """A connection to the server, with the keys to what it holds."""
+
+    vault = Vault()
+
+
+def connect(url: str, *, patient: bool = False, keys: Sequence[str] = ()) -> Client:
+    """A client with its own pool. Nothing is sent until the first command. `keys` seal and open (vault.py).
 
     A `patient` one tries a connection that is refused or breaks again for about two seconds, which is how long a
     server takes to restart: it is the receiver's, because Smartsupp may never send a body twice. Workers are not
@@ -48,7 +56,14 @@ def connect(url: str, *, patient: bool = False) -> redis.Redis:
         del timeouts["socket_keepalive"]
     retries = 6 if patient else 0
     retry = Retry(ExponentialBackoff(cap=0.5, base=0.05), retries, supported_errors=(RedisConnectionError,))
-    return redis.Redis.from_url(url, retry=retry, **timeouts)
+    client = cast(Client, Client.from_url(url, retry=retry, **timeouts))
+    client.vault = Vault(keys)
+    return client
+
+
+def connected(env: Environment, *, patient: bool = False) -> Client:
+    """The client of this process."""
+    return connect(env.server_url, patient=patient, keys=env.encryption_keys)
 
 
 @contextmanager

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-import redis
 from redis.exceptions import ResponseError
 
 from core.delivery import PayloadStatus, Reference
 from core.errors import InUse
 from core.store import scripts, traces
-from core.store.client import errors
+from core.store.client import Client, errors
 from core.store.keys import key
 from core.store.search import Filter
 from core.store.traces import Traces
 
-_BATCH = 200
+#: How many a sweep looks at in one journey to the server: some milliseconds of its time.
+PART = 25
 #: What stands instead of a reason that named somebody.
 _GONE = "(the reason named a visitor who was erased)"
 
@@ -54,7 +54,7 @@ class Erased:
 class Eraser:
     """Every method raises StoreUnavailable. `clock` gives milliseconds and is for tests."""
 
-    def __init__(self, client: redis.Redis, clock: Any = None) -> None:
+    def __init__(self, client: Client, clock: Any = None) -> None:
         # redis-py's types allow text for every reply; without decode_responses, which this is, all are bytes.
         self._redis: Any = client
         self._clock = clock
@@ -64,29 +64,33 @@ class Eraser:
         that were received at `since` (ms) or later."""
         return traces.find(self._redis, visitor, since)
 
-    def conversation(
-        self, identity: str, *, settled_before: int | None = None, dead_before: int | None = None
-    ) -> Erased | None:
-        """Remove a conversation and everything about it; None: there is none.
-
-        With `settled_before` (ms) only when all of it was settled by then, and dead ones only with `dead_before`.
-        Raises InUse when an attempt is going on, or it is not old enough.
-        """
-        before = "" if settled_before is None else settled_before
-        reply = self._run("erase", identity, before, "" if dead_before is None else dead_before)
+    def conversation(self, identity: str) -> Erased | None:
+        """Remove a conversation and everything about it; None: there is none. Raises InUse while an attempt goes on."""
+        reply = self._run("erase", [(identity, "", "")])[0]
         if reply[0] == 0:
             return None
         if reply[0] < 0:
-            raise InUse(f"conversation {identity} is being worked on, or is not settled for long enough")
+            raise InUse(f"conversation {identity} is being worked on")
         _, revisions, attempts, deliveries = reply
         return Erased(revisions, attempts, tuple(_made(*one) for one in deliveries))
 
-    def payload(self, identity: str, status: PayloadStatus | None = None) -> bool:
-        """Remove a body that belongs to no conversation; only in `status`, if given. Raises InUse."""
-        reply = self._run("erase_payload", identity, status or "")
+    def payload(self, identity: str) -> bool:
+        """Remove a body that belongs to no conversation; False: there is none. Raises InUse."""
+        reply = self._run("erase_payload", [(identity, "")])[0]
         if reply < 0:
             raise InUse(f"payload {identity} is being worked on, or belongs to a conversation")
         return bool(reply)
+
+    def settled(self, conversations: Sequence[str], before: int, dead_before: int) -> int:
+        """Remove those of them of which all was settled before a time (ms), and what is dead before another. 0 is
+        before everything. Returns how many went."""
+        replies = self._run("erase", [(one, before, dead_before) for one in conversations])
+        return sum(reply[0] == 1 for reply in replies)
+
+    def bodies(self, payloads: Sequence[str], status: PayloadStatus) -> int:
+        """Remove those of them that still have that status. Returns how many went."""
+        replies = self._run("erase_payload", [(one, status) for one in payloads])
+        return sum(reply == 1 for reply in replies)
 
     def forget(self, names: Collection[str]) -> None:
         """Remove what is called by one of these names from where admins write: bulk jobs, and why lanes are paused.
@@ -111,7 +115,7 @@ class Eraser:
             for lane in self._redis.smembers(key("connectors")):
                 reason = self._redis.hget(key("gate", lane.decode()), "reason")
                 if reason and named(reason.decode()):
-                    self._run("reword", lane, reason, _GONE)
+                    self._run("reword", [(lane, reason, _GONE)])
 
     def rewrite(self) -> Rewrite:
         """Ask the server to write its append-only file anew, without what was removed from the store. One that began
@@ -137,23 +141,23 @@ class Eraser:
             with errors():
                 self._redis.delete(key("rewrite"))
 
-    def old(self, before: int) -> Iterator[str]:
-        """Conversations whose newest revision was read before a time (ms), oldest first."""
+    def old(self, before: int) -> Iterator[list[str]]:
+        """Conversations whose newest revision was read before a time (ms), oldest first, some at a time."""
         yield from self._older(key("conversations"), before)
 
-    def old_payloads(self, status: PayloadStatus, before: int) -> Iterator[str]:
-        """Bodies of a status that were received before a time (ms), oldest first."""
+    def old_payloads(self, status: PayloadStatus, before: int) -> Iterator[list[str]]:
+        """Bodies of a status that were received before a time (ms), oldest first, some at a time."""
         yield from self._older(key("payloads", status), before)
 
-    def _older(self, name: str, before: int) -> Iterator[str]:
+    def _older(self, name: str, before: int) -> Iterator[list[str]]:
         """Each once. What goes meanwhile moves the rest forward, so what has stayed is stepped over, score by score."""
         low, offset = "-inf", 0
         while True:
             with errors():
-                rows = self._redis.zrangebyscore(name, low, f"({before}", start=offset, num=_BATCH, withscores=True)
+                rows = self._redis.zrangebyscore(name, low, f"({before}", start=offset, num=PART, withscores=True)
             if not rows:
                 return
-            yield from (member.decode() for member, _ in rows)
+            yield [member.decode() for member, _ in rows]
             last = f"{rows[-1][1]:.0f}"
             with errors():
                 pipe = self._redis.pipeline(transaction=False)
@@ -163,9 +167,10 @@ class Eraser:
                 stayed = sum(score is not None for score in pipe.execute())
             low, offset = last, stayed + (offset if last == low else 0)
 
-    def _run(self, script: str, *arguments: str | bytes | int) -> Any:
+    def _run(self, script: str, calls: Sequence[tuple[str | bytes | int, ...]]) -> list[Any]:
+        now = self._clock() if self._clock else ""
         with errors():
-            return scripts.run(self._redis, script, self._clock() if self._clock else "", *arguments)
+            return scripts.run_each(self._redis, script, [(now, *arguments) for arguments in calls])
 
 
 def _made(connector: bytes, ref: bytes, url: bytes, steps: list[bytes]) -> Made:

@@ -12,11 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-import redis
-
 from core.errors import NotFound
 from core.store import scripts
-from core.store.client import errors
+from core.store.client import Client, errors
 from core.store.keys import key
 from core.store.search import Batch, Filter, Found, Search
 
@@ -52,7 +50,7 @@ class Job:
 class Jobs:
     """`knock` tells the workers of work in a lane. Every method raises StoreUnavailable."""
 
-    def __init__(self, client: redis.Redis, knock: Callable[[str], None]) -> None:
+    def __init__(self, client: Client, knock: Callable[[str], None]) -> None:
         # redis-py's types allow text for every reply; without decode_responses, which this is, all are bytes.
         self._redis: Any = client
         self._knock = knock

@@ -8,11 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import redis
-
 from core.delivery import Attempt, Delivery, DeliveryStatus, Exchange, Outcome, Payload, PayloadStatus, Reference
 from core.errors import NotFound
-from core.store.client import errors
+from core.store.client import Client, errors
 from core.store.keys import key
 
 
@@ -29,10 +27,12 @@ class Gate:
 
 @dataclass(frozen=True)
 class Lane:
-    """A connector, or the inbox, at a glance. `oldest_due` is how long the longest due item has waited, in ms."""
+    """A connector, or the inbox, at a glance. Of those that wait some are `due` now; `oldest_due` is how long the
+    longest due item has waited, in ms."""
 
     name: str
     waiting: int
+    due: int
     in_flight: int
     oldest_due: int
     counts: dict[str, int]
@@ -51,7 +51,7 @@ class Conversation:
 class Ledger:
     """Reads. Every method raises StoreUnavailable when the server does not answer."""
 
-    def __init__(self, client: redis.Redis) -> None:
+    def __init__(self, client: Client) -> None:
         # redis-py's types allow text for every reply; without decode_responses, which this is, all are bytes.
         self._redis: Any = client
 
@@ -79,13 +79,15 @@ class Ledger:
             pipe.zcard(key("lane", name))
             pipe.hlen(key("leases", name))
             pipe.zrange(key("lane", name), 0, 0, withscores=True)
+            pipe.zcount(key("lane", name), "-inf", now)
             pipe.hgetall(key("gate", name))
             for status in DeliveryStatus:
                 pipe.zcard(key("deliveries", name, status))
-            total, in_flight, first, gate, *counts = pipe.execute()
+            total, in_flight, first, due, gate, *counts = pipe.execute()
         return Lane(
             name=name,
             waiting=total - in_flight,
+            due=due,
             in_flight=in_flight,
             oldest_due=max(0, now - int(first[0][1])) if first else 0,
             counts=dict(zip([str(status) for status in DeliveryStatus], counts, strict=True)),
@@ -104,10 +106,20 @@ class Ledger:
         with errors():
             return _decoded(self._redis.hgetall(key("trouble")))
 
-    def payloads(self, status: PayloadStatus, limit: int = 50) -> list[Payload]:
-        """The newest bodies of a status, without their bytes."""
+    def payloads(
+        self, status: PayloadStatus, limit: int = 50, *, after: tuple[int, str] | None = None
+    ) -> list[Payload]:
+        """The newest bodies of a status, without their bytes, or those after one (when it was received, its id)."""
+        name = key("payloads", status)
         with errors():
-            found = self._redis.zrange(key("payloads", status), 0, limit - 1, desc=True)
+            if after is None:
+                found = self._redis.zrange(name, 0, limit - 1, desc=True)
+            else:
+                # Of those that came in the same millisecond, the order is that of their ids.
+                received, last = after
+                same = self._redis.zcount(name, received, received)
+                rows = self._redis.zrevrangebyscore(name, received, "-inf", 0, limit + same, withscores=True)
+                found = [one for one, at in rows if (at, one) < (received, last.encode())][:limit]
             pipe = self._redis.pipeline(transaction=False)
             for identity in found:
                 pipe.hgetall(key("payload", identity.decode()))
@@ -121,7 +133,7 @@ class Ledger:
             body = self._redis.get(key("raw", identity))
         if not row:
             raise NotFound(f"there is no payload '{identity}'")
-        return _payload(identity, row, body or b"")
+        return _payload(identity, row, self._redis.vault.open(body or b""))
 
     def conversation(self, identity: str) -> Conversation:
         """A conversation (`account:channel`). Raises NotFound."""
@@ -158,7 +170,7 @@ class Ledger:
         return [
             Conversation(
                 one,
-                (replace(_payload(payload, row, body or b""), revision=number),),
+                (replace(_payload(payload, row, self._redis.vault.open(body or b"")), revision=number),),
                 tuple(deliveries.get(one, ())),
             )
             for (one, payload, number, _), row, body in zip(found, bodies[::2], bodies[1::2], strict=True)
@@ -176,7 +188,7 @@ class Ledger:
         if not found:
             raise NotFound(f"there is no delivery '{identity}'")
         story = {
-            "attempts": tuple(_attempt(json.loads(one)) for one in attempts),
+            "attempts": tuple(_attempt(json.loads(self._redis.vault.open(one))) for one in attempts),
             "steps": {name: json.loads(value) for name, value in _decoded(steps).items()},
         }
         return Delivery(**{**found[0].__dict__, **story})

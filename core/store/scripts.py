@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -35,3 +36,21 @@ def run(client: redis.Redis, name: str, *arguments: str | bytes | int) -> Any:
         return client.evalsha(_sha(name), 0, *arguments)
     except NoScriptError:
         return client.eval(source(name), 0, *arguments)
+
+
+def run_each(client: redis.Redis, name: str, calls: Iterable[Sequence[str | bytes | int]]) -> list[Any]:
+    """Run one script for each set of arguments, in one journey: one wait for the disk, and each still a step of its
+    own. What was done before an error is done."""
+    wanted = [*calls]
+
+    def pipelined() -> list[Any]:
+        pipe = client.pipeline(transaction=False)
+        for arguments in wanted:
+            pipe.evalsha(_sha(name), 0, *arguments)
+        return pipe.execute()
+
+    try:
+        return pipelined()
+    except NoScriptError:
+        client.script_load(source(name))
+        return pipelined()

@@ -10,16 +10,14 @@ import json
 import re
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
-
-import redis
 
 from core import summary
 from core.delivery import DeliveryStatus
 from core.store import scripts
 from core.store.bodies import Bodies
-from core.store.client import errors
+from core.store.client import Client, errors
 from core.store.keys import key
 from core.summary import Summary
 
@@ -121,7 +119,7 @@ class Search:
     """Every method raises StoreUnavailable when the server does not answer. A place that `after` names must be one that
     was given out, or it raises ValueError."""
 
-    def __init__(self, client: redis.Redis) -> None:
+    def __init__(self, client: Client) -> None:
         # redis-py's types allow text for every reply; without decode_responses, which this is, all are bytes.
         self._redis: Any = client
         self._bodies = Bodies(client)
@@ -133,16 +131,16 @@ class Search:
         for batch in self.batches(wanted, after, limit + 1 if wanted.exact else BATCH):
             rows += batch.rows
             if len(rows) > limit:
-                return Page(tuple(rows[:limit]), rows[limit - 1].place)
+                return Page(self._named(rows[:limit]), rows[limit - 1].place)
             if batch.after and time.monotonic() >= ends:
-                return Page(tuple(rows), batch.after, place(batch.after)[0])
-        return Page(tuple(rows))
+                return Page(self._named(rows), batch.after, place(batch.after)[0])
+        return Page(self._named(rows))
 
     def batches(self, wanted: Filter, after: str = "", size: int = BATCH) -> Iterator[Batch]:
         """Everything that matches, in batches; the last one has no `after`."""
         keys = self._keys(wanted)
-        needle = b"" if wanted.said else summary.folded(wanted.text)
-        if wanted.said and wanted.text:
+        needle = b"" if self._reads_bodies(wanted) else summary.folded(wanted.text)
+        if self._reads_bodies(wanted):
             size = min(size, _BATCH_OF_BODIES)
         low = "" if wanted.since is None else wanted.since
         high = "" if wanted.until is None else wanted.until - 1
@@ -224,14 +222,24 @@ class Search:
         statuses = [wanted.status] if wanted.status else list(DeliveryStatus)
         return [key("deliveries", name, status) for name in names for status in statuses]
 
+    def _reads_bodies(self, wanted: Filter) -> bool:
+        return bool(wanted.text) and (wanted.said or self._bodies.sealed)
+
+    def _named(self, rows: Sequence[Found]) -> tuple[Found, ...]:
+        """With the names and words that a sealed store's summaries are without."""
+        if not self._bodies.sealed:
+            return tuple(rows)
+        known = self._bodies.summaries([row.id for row in rows])
+        return tuple(replace(row, summary=known.get(row.id, row.summary)) for row in rows)
+
     def _matching(self, wanted: Filter, rows: list[tuple[bytes, bytes, bytes]]) -> tuple[Found, ...]:
         ids = [(row[0].split(b":", 1)[1] if wanted.about_deliveries else row[0]).decode() for row in rows]
         picked: Sequence[int] = range(len(rows))
-        if wanted.said and wanted.text:
+        if self._reads_bodies(wanted):
             needle = summary.folded(wanted.text)
             named = {index for index in picked if needle in summary.searched(rows[index][2])}
-            said = self._bodies.saying(wanted.text, {index: ids[index] for index in picked if index not in named})
-            picked = sorted(named | said)
+            others = {index: ids[index] for index in picked if index not in named}
+            picked = sorted(named | self._bodies.saying(wanted.text, others, said=wanted.said))
         return tuple(
             Found(
                 ids[index],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -24,7 +24,8 @@ SPANS: Mapping[Span, tuple[int, int, int]] = {
     "month": (_HOUR, 24, 30),
 }
 
-_DEAD = ("refused", "exhausted", "bug", "killed")
+#: Outcomes after which a delivery is dead.
+DEAD = ("refused", "exhausted", "bug", "killed")
 
 
 @dataclass(frozen=True)
@@ -63,26 +64,42 @@ class Statistics:
     connectors: Mapping[str, Figures]
 
 
-def statistics(client: redis.Redis, span: Span, now: int) -> Statistics:
-    """Read a span that ends with the unit of `now`. Raises StoreUnavailable."""
+#: Bars that are over, by unit, first unit and units: they never change, so whoever asks again may keep them.
+Over = dict[tuple[str, int, int], Counter[str]]
+
+
+def statistics(client: redis.Redis, span: Span, now: int, over: Over | None = None) -> Statistics:
+    """Read a span that ends with the unit of `now`; what is in `over` is not read again. Raises StoreUnavailable."""
     unit, group, bars = SPANS[span]
     name = "minute" if unit == _MINUTE else "hour"
     last = now // unit
-    units = range(last - group * bars + 1, last + 1)
-    with errors():
-        pipe: Any = client.pipeline(transaction=False)
-        for one in units:
-            pipe.hgetall(key("count", name, str(one)))
-        counted = [Counter({field.decode(): int(value) for field, value in row.items()}) for row in pipe.execute()]
-    grouped = [_summed(counted[i : i + group]) for i in range(0, len(counted), group)]
-    whole = _summed(grouped)
+    starts = range(last - group * bars + 1, last + 1, group)
+    over = {} if over is None else over
+    grouped = {start: found for start in starts if (found := over.get((name, start, group))) is not None}
+    grouped |= _read(client, name, [start for start in starts if start not in grouped], group)
+    for place in list(over):
+        if (place[0], place[2]) == (name, group) and place[1] not in starts:
+            over.pop(place, None)
+    over.update({(name, start, group): one for start, one in grouped.items() if start + group <= last})
+    whole = _summed(grouped.values())
     return Statistics(
         span=span,
         step=unit * group,
-        bars=tuple(_bar(units[i * group] * unit, one) for i, one in enumerate(grouped)),
+        bars=tuple(_bar(start * unit, grouped[start]) for start in starts),
         received={field.removeprefix("in:"): value for field, value in whole.items() if field.startswith("in:")},
         connectors={name: _figures(name, whole) for name in _names(whole)},
     )
+
+
+def _read(client: redis.Redis, name: str, starts: Sequence[int], group: int) -> dict[int, Counter[str]]:
+    with errors():
+        pipe: Any = client.pipeline(transaction=False)
+        for start in starts:
+            for one in range(start, start + group):
+                pipe.hgetall(key("count", name, str(one)))
+        rows = pipe.execute()
+    counted = [Counter({field.decode(): int(value) for field, value in row.items()}) for row in rows]
+    return {start: _summed(counted[i * group : (i + 1) * group]) for i, start in enumerate(starts)}
 
 
 def totals(client: redis.Redis) -> dict[str, int]:
@@ -116,7 +133,7 @@ def _bar(at: int, counted: Mapping[str, int]) -> Bar:
             if field.startswith("out:") and field.endswith(_suffixes(outcomes))
         )
 
-    return Bar(at, counted.get("in:accepted", 0), ended("delivered"), ended("retry", "paused"), ended(*_DEAD))
+    return Bar(at, counted.get("in:accepted", 0), ended("delivered"), ended("retry", "paused"), ended(*DEAD))
 
 
 def _suffixes(outcomes: Iterable[str]) -> tuple[str, ...]:
@@ -127,7 +144,7 @@ def _figures(name: str, counted: Mapping[str, int]) -> Figures:
     def of(*outcomes: str) -> int:
         return sum(counted.get(f"out:{name}:{outcome}", 0) for outcome in outcomes)
 
-    delivered, dead = of("delivered"), of(*_DEAD)
+    delivered, dead = of("delivered"), of(*DEAD)
     prefix = f"took:{name}:"
     took = {int(field.removeprefix(prefix)): value for field, value in counted.items() if field.startswith(prefix)}
     return Figures(

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import redis
-
 from core.delivery import Attempt, Outcome, PayloadStatus, Reference, Revision
-from core.errors import InUse, LostLease, NotFound
+from core.errors import InUse, LostLease, NotFound, StoreUnsafe
 from core.store import scripts
-from core.store.client import errors
+from core.store.client import Client, errors
 from core.store.keys import key
+from core.summary import bare
 
 #: The lane of bodies that no worker has read yet. Connectors cannot be called that (core/settings.py).
 INBOX = "inbox"
@@ -53,7 +51,8 @@ class Claim:
     """An item that is ours until its lease runs out. For the inbox `id` is the payload's, and `revision` is 0.
 
     `crashes` is how many processes died on it; `more` asks for one more knock: there is more work than hands.
-    `tries` and `first` (ms, or None) describe the present series of failed tries.
+    `tries` and `first` (ms, or None) describe the present series of failed tries. With `trouble` the body cannot be
+    opened, and is empty.
     """
 
     lane: str
@@ -65,6 +64,7 @@ class Claim:
     account: str
     received: int
     body: bytes = field(repr=False)
+    trouble: str = ""
     conversation: str = ""
     revision: int = 0
     tries: int = 0
@@ -78,17 +78,20 @@ class Store:
     `clock` gives milliseconds and is for tests; without it the server's own clock is used, one for all machines.
     """
 
-    def __init__(self, client: redis.Redis, clock: Any = None) -> None:
+    def __init__(self, client: Client, clock: Any = None) -> None:
         # redis-py's types allow text for every reply; without decode_responses, which this is, all are bytes.
         self._redis: Any = client
+        self._vault = client.vault
         self._clock = clock
 
     def accept(self, body: bytes, account: str = "", content_type: str = "") -> Accepted:
         """Keep a body and give it its place in the inbox, in one step, unless the same body is there already."""
-        digest = hashlib.sha256(account.encode() + b"\0" + body).hexdigest()
+        digest = self._vault.digest(account, body)
         # Made here, so that a repeat after a lost reply is known for one.
         identity = secrets.token_hex(8)
-        status, found, knock = self._run("accept", identity, body, digest, account, content_type[:100])
+        status, found, knock = self._run(
+            "accept", identity, self._vault.seal(body), digest, account, content_type[:100], len(body)
+        )
         return Accepted(found.decode(), status == b"duplicate", bool(knock))
 
     def divert(self, payload: str, status: PayloadStatus, error: str = "", *, token: str = "") -> bool:
@@ -106,7 +109,8 @@ class Store:
         `note` is kept with the payload for people to read, `summary` (core/summary.py) is for lists and searches.
         Raises LostLease.
         """
-        lanes = self._run("fan_out", claim.id, claim.token, conversation, note, summary, *connectors)
+        kept = bare(summary) if self._vault.seals else summary
+        lanes = self._run("fan_out", claim.id, claim.token, conversation, note, kept, *connectors)
         if lanes is None:
             raise LostLease(claim.id)
         return [lane.decode() for lane in lanes]
@@ -124,6 +128,10 @@ class Store:
             return None
         item, crashes, more, fields, meta, body, revision, steps, payload = reply
         own, about = _text(fields), _text(meta)
+        try:
+            body, trouble = self._vault.open(body), ""
+        except StoreUnsafe as error:
+            body, trouble = b"", str(error)
         return Claim(
             lane=lane,
             id=item.decode(),
@@ -134,6 +142,7 @@ class Store:
             account=about.get("account", ""),
             received=int(about["received"]),
             body=body,
+            trouble=trouble,
             conversation=own.get("conversation", ""),
             revision=revision,
             tries=int(own.get("tries", 0)),
@@ -163,7 +172,7 @@ class Store:
         """
         error = "" if attempt.outcome is Outcome.DELIVERED else attempt.error
         made = reference or Reference("")
-        record = json.dumps(attempt.as_dict(), ensure_ascii=False, separators=(",", ":"))
+        record = self._vault.seal(json.dumps(attempt.as_dict(), separators=(",", ":")).encode())
         held = self._run(
             "settle",
             *(claim.lane, claim.id, claim.token, attempt.outcome, record, delay_ms, error),
@@ -195,7 +204,7 @@ class Store:
                 pipe.get(key("raw", payload))
             replies = pipe.execute()
         return [
-            Revision(number, payload, int(meta[0]), (meta[1] or b"").decode(), body)
+            Revision(number, payload, int(meta[0]), (meta[1] or b"").decode(), self._vault.open(body))
             for number, (payload, meta, body) in enumerate(zip(found, replies[::2], replies[1::2], strict=True), 1)
             if body is not None
         ]

@@ -14,13 +14,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 from urllib.parse import unquote_plus
 
-import redis
-
 from core.conversation import Conversation
 from core.delivery import PayloadStatus
-from core.errors import PayloadError
+from core.errors import PayloadError, StoreUnsafe
 from core.smartsupp import parse_conversation
-from core.store.client import errors
+from core.store.client import Client, errors
 from core.store.keys import key
 from core.wild import clean
 
@@ -40,12 +38,14 @@ class Traces:
     conversation.
 
     `named` are conversations and bodies of others in which the e-mail is written; whether they go too is for a person
-    to decide (`taking`). `at` is when the search began, in ms.
+    to decide (`taking`). `closed` is how many bodies nobody could look into, because their key is not there. `at` is
+    when the search began, in ms.
     """
 
     conversations: tuple[str, ...]
     payloads: tuple[str, ...]
     named: tuple[str, ...] = ()
+    closed: int = 0
     at: int = 0
 
     def __bool__(self) -> bool:
@@ -62,7 +62,7 @@ class Traces:
         )
 
 
-def find(client: redis.Redis, visitor: str, since: int | None = None) -> Traces:
+def find(client: Client, visitor: str, since: int | None = None) -> Traces:
     """Look in every body, or in those that were received at `since` (ms) or later. Raises StoreUnavailable."""
     # redis-py's types allow text for every reply; without decode_responses, which this is, all are bytes.
     server: Any = client
@@ -71,7 +71,13 @@ def find(client: redis.Redis, visitor: str, since: int | None = None) -> Traces:
     wanted = _Wanted(visitor)
     # Dicts keep the order and each once; a conversation is its visitor's when any revision is.
     found: dict[Part, dict[str, None]] = {"own": {}, "named": {}}
-    for identity, conversation, account, body in _bodies(server, since) if wanted.text else ():
+    closed = 0
+    for identity, conversation, account, kept in _bodies(server, since) if wanted.text else ():
+        try:
+            body = client.vault.open(kept)
+        except StoreUnsafe:
+            closed += 1
+            continue
         if part := wanted.part(body, account, whole=bool(conversation)):
             found[part][conversation or identity] = None
     own = sorted(found["own"])
@@ -79,6 +85,7 @@ def find(client: redis.Redis, visitor: str, since: int | None = None) -> Traces:
         tuple(one for one in own if ":" in one),
         tuple(one for one in own if ":" not in one),
         tuple(sorted(found["named"].keys() - found["own"].keys())),
+        closed,
         int(seconds) * 1000 + int(micros) // 1000,
     )
 
@@ -101,7 +108,7 @@ def alone(name: str) -> re.Pattern[str]:
 
 
 def _bodies(server: Any, since: int | None) -> Iterator[tuple[str, str, str, bytes]]:
-    """Payload, conversation or "", account of its token, bytes."""
+    """Payload, conversation or "", account of its token, what is kept."""
     for part in _identities(server, since):
         with errors():
             pipe = server.pipeline(transaction=False)
@@ -154,11 +161,11 @@ class _Wanted:
         self._plain = self.text.encode() if plain else None
 
     def part(self, body: bytes, account: str, *, whole: bool) -> Part | None:
-        """`whole`: the body is a revision of a conversation. For others every spelling is tried."""
+        """`whole`: the body is a revision of a conversation. Others may be anything: every spelling is tried."""
         if whole and self._plain and self._plain not in body.lower() and not _ODD.search(body):
             return None
-        text = _readable(body)
-        if self.text not in text and (whole or self.text not in (text := same(unquote_plus(text)))):
+        text = _readable(body) if whole else _guessed(body)
+        if self.text not in text:
             return None
         visitor = _visitor_of(body, account)
         if visitor is not None:
@@ -173,12 +180,19 @@ _ESCAPE = re.compile(r'\\(?:u([0-9A-Fa-f]{4})|(["\\/bfnrt]))')
 _SHORT = {"b": " ", "f": " ", "n": " ", "r": " ", "t": " "}
 
 
-def _readable(body: bytes) -> str:
+def _readable(body: bytes, encoding: str = "") -> str:
     """A body as text to look in, JSON's escapes undone wherever they stand, so that it need not be whole."""
-    text = body.decode(json.detect_encoding(body), "replace")
+    text = body.decode(encoding or json.detect_encoding(body), "replace")
     if "\\" in text:
         text = clean(_ESCAPE.sub(lambda at: chr(int(at[1], 16)) if at[1] else _SHORT.get(at[2], at[2]), text))
     return same(text)
+
+
+def _guessed(body: bytes) -> str:
+    """A body of which nothing is known, in every way that it may be read."""
+    encodings = ("utf-8", "utf-16-le", "utf-16-be") if b"\0" in body else ("utf-8",)
+    texts = [_readable(body, encoding) for encoding in encodings]
+    return "\n".join([*texts, *(same(unquote_plus(text)) for text in texts if "%" in text or "+" in text)])
 
 
 def _visitor_of(body: bytes, account: str) -> set[str] | None:

@@ -1,6 +1,6 @@
 -- Keep a body and give it its place in the inbox, or say that it is known.
--- now, id, body, digest, account, content type -> {status, id, knock}
-local id, body, digest, account, content_type = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+-- now, id, body as it is kept, digest, account, content type, size -> {status, id, knock}
+local id, body, digest, account, content_type, size = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
 local known = redis.call('GET', P .. 'body:' .. digest)
 if known == id then return {'accepted', id, want_knock('inbox')} end -- the first reply was lost on its way
 if known then
@@ -11,7 +11,7 @@ end
 redis.call('SET', P .. 'body:' .. digest, id)
 redis.call('SET', P .. 'raw:' .. id, body)
 redis.call('HSET', payload_key(id), 'received', now, 'sequence', redis.call('INCR', P .. 'sequence'),
-  'account', account, 'type', content_type, 'size', #body, 'digest', digest)
+  'account', account, 'type', content_type, 'size', size, 'digest', digest)
 set_payload_status(id, 'received')
 redis.call('ZADD', lane_key('inbox'), now, id)
 count('in:accepted')

@@ -1,0 +1,115 @@
+"""The admin's pages.
+
+`register` puts them into the app. A page is a module with `routes(pages, site)`, listed in PAGES; log-in, the form
+tokens, headers and error pages are the same for all and come from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as installed
+
+from flask import Blueprint, Flask, current_app, get_flashed_messages, request, url_for
+from jinja2 import StrictUndefined
+
+from app.dashboard import (
+    access,
+    bulk,
+    connectors,
+    conversation,
+    conversations,
+    erase,
+    failures,
+    gates,
+    headers,
+    overview,
+    quarantine,
+    quarantine_one,
+    wording,
+)
+from app.dashboard.sessions import Sessions
+from app.dashboard.site import Site
+from app.proxies import Proxies
+
+Page = Callable[[Blueprint, Site], None]
+
+PAGES: tuple[Page, ...] = (
+    overview.routes,
+    conversations.routes,
+    conversation.routes,
+    bulk.routes,
+    quarantine.routes,
+    quarantine_one.routes,
+    connectors.routes,
+    gates.routes,
+    erase.routes,
+)
+
+#: Endpoint, words and icon, in the order of the bar. `dashboard.NAME_more` belongs to NAME.
+_BAR = (
+    ("overview", "Overview", "bars"),
+    ("conversations", "Conversations", "chat"),
+    ("quarantine", "Quarantine", "shield"),
+    ("connectors", "Connectors", "plug"),
+    ("erase", "Erase", "erase"),
+)
+
+
+@dataclass(frozen=True)
+class Item:
+    url: str
+    label: str
+    icon: str
+    current: bool
+
+
+def register(app: Flask, site: Site, pages: Sequence[Page]) -> None:
+    """Add the dashboard at `/`."""
+    proxies = Proxies(site.env.trusted_proxies, site.env.user_header)
+    sessions = Sessions(site.env, proxies)
+    door = access.Door(site, sessions, proxies)
+    app.session_interface = sessions
+    app.permanent_session_lifetime = sessions.life
+    app.jinja_env.autoescape = True
+    app.jinja_env.undefined = StrictUndefined
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.filters.update(wording.FILTERS)
+    app.jinja_env.globals.update(
+        signed_in=access.signed_in,
+        csrf_field=access.csrf_field,
+        navigation=_navigation,
+        version=_version,
+        flashes=_flashes,
+    )
+    blueprint = Blueprint("dashboard", __name__, template_folder="templates")
+    blueprint.before_request(door.admit)
+    blueprint.after_request(headers.guarded)
+    headers.static_files(blueprint)
+    access.routes(blueprint, site, door)
+    failures.routes(blueprint)
+    for page in pages:
+        page(blueprint, site)
+    app.register_blueprint(blueprint)
+    failures.of_nowhere(app, door)
+
+
+def _navigation() -> list[Item]:
+    here = (request.endpoint or "").removeprefix("dashboard.")
+    return [
+        Item(url_for(f"dashboard.{name}"), label, icon, here == name or here.startswith(f"{name}_"))
+        for name, label, icon in _BAR
+        if f"dashboard.{name}" in current_app.view_functions
+    ]
+
+
+def _flashes() -> list[tuple[str, str]]:
+    return get_flashed_messages(with_categories=True)  # type: ignore[return-value]  # pairs, with categories
+
+
+def _version() -> str:
+    try:
+        return installed("smartsupp-relay")
+    except PackageNotFoundError:
+        return ""

@@ -1,0 +1,103 @@
+"""`/conversations/bulk` and `/conversations/jobs`: deliver again, or discard, everything that matches."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import BadRequest
+from werkzeug.wrappers import Response as AnyResponse
+
+from app.dashboard import filters
+from app.dashboard.access import signed_in
+from app.dashboard.conversation import LONGEST_REASON
+from app.dashboard.conversations import discardable, known, rows
+from app.dashboard.filters import Asked
+from app.dashboard.site import Site
+from core.delivery import DeliveryStatus
+from core.store import Filter, Jobs, Search
+from core.store.jobs import Kind
+
+#: Seconds that a request counts, and works at a job; workers do the rest.
+_COUNTING = 0.12
+_WORKING = 0.5
+#: Rows that are shown before they are dealt with.
+_SAMPLE = 5
+
+
+def routes(pages: Blueprint, site: Site) -> None:
+    search, jobs = Search(site.client), Jobs(site.client, site.knock)
+
+    @pages.get("/conversations/bulk")
+    def conversations_bulk() -> ResponseReturnValue:
+        return confirm(*wanted())
+
+    @pages.post("/conversations/bulk")
+    def conversations_bulk_start() -> ResponseReturnValue:
+        kind, asked = wanted()
+        reason = " ".join(request.form.get("reason", "").split())[:LONGEST_REASON]
+        if asked.errors or (kind == "discard" and not reason):
+            return confirm(kind, asked, error="Say why: it is kept with each delivery.", code=422)
+        user = signed_in()
+        job = jobs.start(kind, _filter(kind, asked), reason=reason, by=user.name if user else "admin")
+        jobs.advance(job.id, _WORKING)
+        return redirect(url_for("dashboard.conversations_job", identity=job.id), 303)
+
+    @pages.get("/conversations/jobs")
+    def conversations_jobs() -> str:
+        return render_template("jobs.html", jobs=jobs.recent(), words=filters.words)
+
+    @pages.get("/conversations/jobs/<identity>")
+    def conversations_job(identity: str) -> str:
+        return render_template("job.html", job=jobs.get(identity), words=filters.words, spelt=filters.spelt)
+
+    @pages.get("/conversations/jobs/<identity>/live")
+    def conversations_job_live(identity: str) -> Response:
+        job = jobs.get(identity)
+        html = render_template("job_live.html", job=job, words=filters.words, spelt=filters.spelt)
+        return make_response(html, {"X-Relay-Done": "1"} if job.finished else {})
+
+    @pages.post("/conversations/jobs/<identity>")
+    def conversations_job_advance(identity: str) -> AnyResponse:
+        jobs.advance(identity, _WORKING)
+        return redirect(url_for("dashboard.conversations_job", identity=identity), 303)
+
+    def wanted() -> tuple[Kind, Asked]:
+        given = request.values.get("action", "")
+        kind: Kind
+        if given == "replay":
+            kind = "replay"
+        elif given == "discard":
+            kind = "discard"
+        else:
+            raise BadRequest("This address does not say what is to be done.")
+        asked = filters.asked(request.values, known(site, search))
+        if kind == "discard" and not discardable(asked.filter):
+            raise BadRequest("What is settled cannot be discarded.")
+        return kind, asked
+
+    def confirm(kind: Kind, asked: Asked, *, error: str = "", code: int = 200) -> ResponseReturnValue:
+        meant = _filter(kind, asked)
+        count, whole = search.count(meant, _COUNTING) if not asked.errors else (0, True)
+        # One look is enough for some of the newest.
+        sample = search.page(meant, limit=_SAMPLE, seconds=0).rows if not asked.errors else ()
+        html = render_template(
+            "bulk.html",
+            kind=kind,
+            asked=asked,
+            meant=meant,
+            words=filters.words(meant),
+            count=count,
+            whole=whole,
+            rows=rows(search, sample),
+            error=error if kind == "discard" and code == 422 and not asked.errors else "",
+        )
+        return html, 422 if asked.errors else code
+
+
+def _filter(kind: Kind, asked: Asked) -> Filter:
+    """Only the dead are discarded, unless somebody asked for what waits."""
+    if kind == "discard" and asked.filter.status is None:
+        return replace(asked.filter, status=DeliveryStatus.DEAD)
+    return asked.filter

@@ -1,0 +1,143 @@
+"""`/connectors`: what each is set to, whether it can deliver, and what it would send."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Blueprint, flash, render_template, request
+from flask.typing import ResponseReturnValue
+
+from app import checks
+from app.dashboard.site import Site
+from app.dashboard.states import listed, state, states
+from app.preview import NoPreview, Preview, preview
+from connectors.base import Connector
+from core.errors import NotFound, PayloadError
+from core.settings import Settings, masked
+from core.smartsupp import parse_conversation
+from core.store import Filter, Search
+
+#: Characters of JSON that stand on one line.
+_LINE = 60
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One effective setting, secrets masked: `value` as text, `about` says what it means, `default` whether it is what
+    it would be if the configuration did not name it."""
+
+    name: str
+    value: str
+    about: str
+    default: bool
+
+
+def routes(pages: Blueprint, site: Site) -> None:
+    search = Search(site.client)
+    # A check may take a minute, and the threads of this process are the receiver's too.
+    checking = threading.BoundedSemaphore()
+
+    @pages.get("/connectors")
+    def connectors() -> str:
+        settings = site.watched.current()
+        return render_template(
+            "connectors.html",
+            connectors=states(site),
+            settings={name: _settings(site, settings, name) for name in settings.connectors},
+            routes={name: _routes(settings, name) for name in settings.connectors},
+            source=settings.source,
+        )
+
+    @pages.get("/connectors/<name>")
+    def connectors_one(name: str) -> str:
+        return page(name)
+
+    @pages.post("/connectors/<name>/check")
+    def connectors_check(name: str) -> ResponseReturnValue:
+        connector = _built(site, name)
+        if not checking.acquire(blocking=False):
+            flash("Another check is running. Try again when it is over.", "warning")
+            return page(name), 409
+        try:
+            found = list(checks.findings(connector))
+        finally:
+            checking.release()
+        return page(name, findings=found, checked=True)
+
+    @pages.get("/connectors/<name>/preview")
+    def connectors_preview(name: str) -> ResponseReturnValue:
+        wanted = request.args.get("conversation", "").strip() or _newest(search)
+        shown, error = None, ""
+        connector = _built(site, name)
+        try:
+            shown = _preview(site, connector, wanted) if wanted else None
+        except (NoPreview, NotFound, PayloadError) as problem:
+            error = str(problem)
+        told = {"conversation": wanted, "preview": shown, "error": error, "spelt": _spelt}
+        return render_template("preview.html", name=name, **told), 422 if error else 200
+
+    def page(name: str, **found: Any) -> str:
+        settings = site.watched.current()
+        known = name in settings.connectors
+        return render_template(
+            "connector.html",
+            connector=state(site, name),
+            settings=_settings(site, settings, name) if known else [],
+            routes=_routes(settings, name),
+            newest=_newest(search),
+            listed=listed,
+            **{"findings": [], "checked": False, **found},
+        )
+
+
+def _built(site: Site, name: str) -> Connector[Any]:
+    """A new one: to pretend, or to be judged, is for one thread alone. Raises NotFound."""
+    return checks.connector(site.watched.current(), name, site.env.data_dir)
+
+
+def _preview(site: Site, connector: Connector[Any], identity: str) -> Preview:
+    """Raises NotFound, PayloadError, NoPreview."""
+    history = site.store.revisions(identity)
+    if not history:
+        raise NotFound(f"There is no conversation '{identity}'.")
+    newest = history[-1]
+    return preview(connector, parse_conversation(newest.body, newest.account), history)
+
+
+def _newest(search: Search) -> str:
+    return next((row.id for row in search.page(Filter(), limit=1).rows), "")
+
+
+def _settings(site: Site, settings: Settings, name: str) -> list[Setting]:
+    connector = _built(site, name)
+    # Twice: by the type of each setting, and whatever holds the same text.
+    values = json.loads(connector.mask(json.dumps(masked(settings)["connectors"][name])))
+    fields = type(settings.connectors[name]).model_fields
+    given = settings.connectors[name].model_fields_set
+    return [
+        Setting(key, _spelt(value), (fields[key].description or "") if key in fields else "", key not in given)
+        for key, value in values.items()
+    ]
+
+
+def _spelt(value: Any) -> str:
+    """As the configuration spells it."""
+    if isinstance(value, str):
+        return value
+    short = json.dumps(value, ensure_ascii=False)
+    return short if len(short) <= _LINE else json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def _routes(settings: Settings, name: str) -> Sequence[str]:
+    """The conditions under which a conversation goes there."""
+
+    def leading() -> Iterator[str]:
+        for route in settings.routes:
+            if name in route.to:
+                yield route.when.strip()
+
+    return list(leading())

@@ -1,0 +1,175 @@
+"""`/conversations/ID`: what was said, who said it, its bodies, and what became of each delivery; deliver again,
+discard."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from werkzeug.urls import iri_to_uri
+from werkzeug.wrappers import Response as AnyResponse
+
+from app.dashboard.access import signed_in
+from app.dashboard.site import Site
+from app.dashboard.spoken import bubbles
+from connectors import transcript
+from core.conversation import Conversation
+from core.delivery import Delivery, DeliveryStatus, Payload
+from core.errors import InUse, NotFound, PayloadError
+from core.smartsupp import parse_conversation
+from core.store import ledger
+
+#: Characters of a reason that are kept.
+LONGEST_REASON = 200
+#: Attempts that are shown at once; those before them unfold.
+ATTEMPTS = 5
+#: Characters of a body that a page shows; the download has all of it.
+_SHOWN = 200_000
+_WEB = ("http", "https")
+_OVER = (DeliveryStatus.DELIVERED, DeliveryStatus.SKIPPED, DeliveryStatus.DISCARDED)
+
+
+@dataclass(frozen=True)
+class Body:
+    """A revision's body: what it says, or why it cannot be read."""
+
+    payload: Payload
+    conversation: Conversation | None
+    error: str
+    text: str
+    cut: bool
+
+
+def routes(pages: Blueprint, site: Site) -> None:
+    @pages.get("/conversations/<identity>")
+    def conversations_one(identity: str) -> ResponseReturnValue:
+        found = site.ledger.conversation(identity)
+        wanted = request.args.get("revision", "")
+        chosen = _chosen(found, wanted)
+        if wanted and str(chosen.revision) != wanted:
+            flash("There is no such revision. This is the newest.", "warning")
+        body = _body(chosen)
+        return render_template(
+            "conversation.html",
+            conversation=found,
+            body=body,
+            name=_name(body.conversation, found),
+            bubbles=bubbles(body.conversation) if body.conversation else [],
+            web=web,
+            **_deliveries(found),
+        )
+
+    @pages.get("/conversations/<identity>/deliveries")
+    def conversations_deliveries(identity: str) -> str:
+        """What keeps itself up to date."""
+        found = site.ledger.conversation(identity)
+        return render_template("conversation_deliveries.html", conversation=found, web=web, **_deliveries(found))
+
+    @pages.get("/conversations/<identity>/body/<payload>")
+    def conversations_body(identity: str, payload: str) -> Response:
+        """As it came, as a file: no browser makes anything of it."""
+        found = site.ledger.payload(payload)
+        if found.conversation != identity:
+            raise NotFound(f"there is no payload '{payload}' in conversation {identity}")
+        name = f"{identity}-{payload}.json".replace(":", "-")
+        headers = {"Content-Disposition": f'attachment; filename="{name}"', "X-Content-Type-Options": "nosniff"}
+        return Response(found.body, content_type="text/plain; charset=utf-8", headers=headers)
+
+    @pages.post("/conversations/<identity>/<connector>/replay")
+    def conversations_replay(identity: str, connector: str) -> AnyResponse:
+        lane, wanted = site.store.replay(_delivery(identity, connector))
+        if wanted:
+            site.knock(lane)
+        if site.ledger.lane(lane).gate:
+            flash(f"It is due, but {connector} is paused: it goes as soon as that goes on.", "warning")
+        else:
+            flash(f"It is due now for {connector}.", "good")
+        return back(identity, connector)
+
+    @pages.post("/conversations/<identity>/<connector>/discard")
+    def conversations_discard(identity: str, connector: str) -> AnyResponse:
+        reason = " ".join(request.form.get("reason", "").split())[:LONGEST_REASON]
+        if not reason:
+            flash("Nothing was discarded: say why, it is kept with the delivery.", "error")
+            return back(identity, connector)
+        user = signed_in()
+        try:
+            site.store.discard(_delivery(identity, connector), reason, user.name if user else "admin")
+        except InUse:
+            flash("It is being tried at this moment, or was settled. Nothing was discarded.", "warning")
+        else:
+            flash(f"Discarded for {connector}. It can still be delivered again.", "good")
+        return back(identity, connector)
+
+    def back(identity: str, connector: str) -> AnyResponse:
+        here = url_for("dashboard.conversations_one", identity=identity, _anchor=f"to-{connector}")
+        return redirect(here, 303)
+
+    def _deliveries(found: ledger.Conversation) -> dict[str, object]:
+        settings = site.watched.current()
+        return {
+            "statuses": {one.id: shown_status(one) for one in found.deliveries},
+            "settled": {one.id for one in found.deliveries if one.status in _OVER},
+            "configured": set(settings.connectors),
+            "known": site.ledger.connectors(),
+            "shown_attempts": ATTEMPTS,
+            "spelt": spelt,
+        }
+
+
+def shown_status(delivery: Delivery) -> str:
+    """With the two states that are no status of their own."""
+    if delivery.in_flight:
+        return "in-flight"
+    return "paused" if delivery.paused else str(delivery.status)
+
+
+def web(address: str) -> str:
+    """An address that may become a link, in ASCII, or ""."""
+    try:
+        parts = urlsplit(address)
+        return iri_to_uri(address) if parts.scheme in _WEB and parts.netloc.isprintable() and parts.netloc else ""
+    except ValueError:
+        return ""
+
+
+def spelt(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _delivery(identity: str, connector: str) -> str:
+    return f"{connector}:{identity}"
+
+
+def _chosen(found: ledger.Conversation, wanted: str) -> Payload:
+    """That revision, or the newest."""
+    return next((one for one in found.payloads if str(one.revision) == wanted), found.payloads[-1])
+
+
+def _name(conversation: Conversation | None, found: ledger.Conversation) -> str:
+    visitor = conversation.visitor if conversation else None
+    named = transcript.single_line((visitor.name or visitor.email) if visitor else "")
+    return transcript.shortened(named) or f"Conversation {found.id}"
+
+
+def _body(payload: Payload) -> Body:
+    conversation, error = None, ""
+    try:
+        conversation = parse_conversation(payload.body, payload.account)
+    except PayloadError as problem:
+        error = str(problem)
+    text = _pretty(payload.body)
+    return Body(payload, conversation, error, text[:_SHOWN], len(text) > _SHOWN)
+
+
+def _pretty(body: bytes) -> str:
+    """Set in, if it is JSON; as it is, if not."""
+    try:
+        text = json.dumps(json.loads(body, strict=False), indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return body.decode(errors="replace")
+    # A lone surrogate can be spelt in JSON and stand on no page.
+    return text.encode(errors="replace").decode()

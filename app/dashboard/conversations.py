@@ -1,0 +1,111 @@
+"""`/conversations`: newest first, searched and filtered by a form whose address can be shared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from flask import Blueprint, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app.dashboard import filters
+from app.dashboard.filters import Asked
+from app.dashboard.site import Site
+from connectors import transcript
+from core.delivery import DeliveryStatus
+from core.store import Filter, Search
+from core.store.search import Found, Page
+
+LIMIT = 25
+#: Of these a paused connector keeps its hands off.
+_TO_DO = (DeliveryStatus.WAITING, DeliveryStatus.RETRYING)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One delivery of a row: `status` as pages show it, which is `paused` for one that waits behind a closed gate."""
+
+    connector: str
+    status: str
+    current: bool
+
+
+@dataclass(frozen=True)
+class Row:
+    found: Found
+    marks: Sequence[Mark]
+
+
+def routes(pages: Blueprint, site: Site) -> None:
+    search = Search(site.client)
+    pages.app_template_filter("plain")(transcript.plain)
+
+    @pages.get("/conversations")
+    def conversations() -> ResponseReturnValue:
+        connectors = known(site, search)
+        asked = filters.asked(request.args, connectors)
+        after, lost = request.args.get("after", ""), False
+        page = Page(())
+        if not asked.errors:
+            try:
+                page = search.page(asked.filter, after=after, limit=LIMIT)
+            except ValueError:
+                after, lost = "", True
+                page = search.page(asked.filter, limit=LIMIT)
+        html = render_template(
+            "conversations.html",
+            asked=asked,
+            choices=_choices(search, connectors, asked),
+            rows=rows(search, page.rows),
+            dead=search.extent(Filter(status=DeliveryStatus.DEAD)),
+            reached=page.reached,
+            older=url_for("dashboard.conversations", **asked.query, after=page.after) if page.after else "",
+            newest=url_for("dashboard.conversations", **asked.query) if after else "",
+            lost=lost,
+            discardable=discardable(asked.filter),
+        )
+        return html, 422 if asked.errors else 200
+
+
+def known(site: Site, search: Search) -> list[str]:
+    """Every connector of the configuration or of the past."""
+    return sorted({*site.watched.current().connectors, *search.connectors()})
+
+
+def discardable(wanted: Filter) -> bool:
+    """Whether some of what matches may be neither delivered nor given up."""
+    return wanted.status in (None, DeliveryStatus.DEAD, *_TO_DO)
+
+
+def rows(search: Search, found: Sequence[Found]) -> list[Row]:
+    given = search.deliveries([one.id for one in found])
+    paused = search.paused(sorted({name for mine in given.values() for name in mine}))
+    return [
+        Row(
+            one,
+            [
+                Mark(
+                    name,
+                    "paused" if name in paused and status in _TO_DO else status,
+                    one.delivery == f"{name}:{one.id}",
+                )
+                for name, status in given[one.id].items()
+            ],
+        )
+        for one in found
+    ]
+
+
+def _choices(search: Search, connectors: Sequence[str], asked: Asked) -> dict[str, list[tuple[str, str]]]:
+    """What each select offers: value and words. What is in force is always among it."""
+    accounts = {*search.accounts(), *filter(None, [asked.filter.account])}
+
+    def offered(values: Iterable[str], spell: Callable[[str], str] = str) -> list[tuple[str, str]]:
+        return [("", "Any"), *((value, spell(value)) for value in values)]
+
+    return {
+        "connector": offered(connectors),
+        "status": offered(map(str, DeliveryStatus), str.capitalize),
+        "account": offered(sorted(accounts)),
+        "rating": offered(filters.RATINGS, str.capitalize),
+    }

@@ -1,0 +1,168 @@
+"""`/erase`: everything about one visitor. Looks, asks, erases, and gives a receipt that is kept nowhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from urllib.parse import quote
+
+import structlog
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app import forget
+from app.dashboard.access import signed_in
+from app.dashboard.conversation import shown_status, web
+from app.dashboard.receipt import receipt_text
+from app.dashboard.site import Site
+from connectors import transcript
+from core.delivery import Delivery, Payload, Reference
+from core.errors import NotFound, PayloadError
+from core.smartsupp import parse_conversation
+from core.store import Eraser
+from core.store.ledger import Conversation
+from core.store.traces import Traces
+
+log = structlog.get_logger(__name__)
+
+#: Seconds that a page waits for attempts that are going on. What takes longer is listed, to be erased again.
+PATIENCE = 5.0
+#: Conversations and bodies that are shown one by one; of the others their number is.
+SHOWN = 50
+#: Characters of an e-mail address or id.
+_LONGEST = 254
+
+
+@dataclass(frozen=True)
+class Found:
+    """A conversation: when it came, who is its visitor in any of its revisions, what became of it."""
+
+    id: str
+    received: int
+    visitors: Sequence[str]
+    revisions: int
+    deliveries: Sequence[tuple[Delivery, str]]
+
+    @property
+    def records(self) -> Sequence[tuple[str, Reference]]:
+        return [(one.connector, one.reference) for one, _ in self.deliveries if one.reference]
+
+
+def routes(pages: Blueprint, site: Site) -> None:
+    eraser = Eraser(site.client)
+
+    @pages.get("/erase")
+    def erase() -> str:
+        return form()
+
+    @pages.post("/erase")
+    def erase_look() -> ResponseReturnValue:
+        """A POST, so that the address stands in no address bar and in no log."""
+        visitor = _visitor()
+        if not visitor:
+            return form(error="Say who: an e-mail address, or Smartsupp's id of the visitor."), 422
+        traces = eraser.traces(visitor)
+        if not (traces or traces.named):
+            return form(visitor, nothing=True, closed=traces.closed)
+        return confirm(visitor, traces)
+
+    @pages.post("/erase/now")
+    def erase_now() -> ResponseReturnValue:
+        visitor = _visitor()
+        if not visitor:
+            flash("Nothing was erased: nobody was named.", "error")
+            return redirect(url_for("dashboard.erase"), 303)
+        traces = eraser.traces(visitor).taking(request.form.getlist("also"))
+        if not traces:
+            if traces.named:
+                return confirm(visitor, traces, error="Choose what is to be erased."), 422
+            return form(visitor, nothing=True, closed=traces.closed)
+        keepers = forget.keepers(site.watched.current(), site.env.data_dir)
+        receipt = forget.erase(visitor, traces, eraser, site.ledger, keepers, PATIENCE)
+        user = signed_in()
+        # Not whom: the log would be one more place in which they stand.
+        log.info(
+            "a visitor was erased",
+            by=user.name if user else "",
+            conversations=len(receipt.conversations),
+            bodies=len(receipt.payloads),
+            complete=receipt.complete,
+        )
+        text = receipt_text(visitor, receipt, datetime.now(UTC))
+        return render_template(
+            "erased.html",
+            visitor=visitor,
+            receipt=receipt,
+            text=text,
+            download=f"data:text/plain;charset=utf-8,{quote(text)}",
+            web=web,
+            shown=SHOWN,
+        )
+
+    def form(visitor: str = "", *, error: str = "", nothing: bool = False, closed: int = 0) -> str:
+        kept = site.watched.current().retention
+        return render_template(
+            "erase.html", visitor=visitor, error=error, nothing=nothing, closed=closed, retention=kept
+        )
+
+    def confirm(visitor: str, traces: Traces, *, error: str = "") -> str:
+        return render_template(
+            "erase_confirm.html",
+            visitor=visitor,
+            traces=traces,
+            conversations=conversations(traces.conversations),
+            payloads=payloads(traces.payloads),
+            named=conversations([one for one in traces.named if ":" in one]),
+            named_bodies=payloads([one for one in traces.named if ":" not in one]),
+            keeps_files={
+                name
+                for name, one in forget.keepers(site.watched.current(), site.env.data_dir).items()
+                if one.keeps_files
+            },
+            error=error,
+            web=web,
+            shown=SHOWN,
+        )
+
+    def conversations(identities: Sequence[str]) -> list[Found]:
+        found = []
+        for identity in identities[:SHOWN]:
+            try:
+                found.append(_found(site.ledger.conversation(identity)))
+            except NotFound:  # gone meanwhile
+                continue
+        return found
+
+    def payloads(identities: Sequence[str]) -> list[Payload]:
+        found = []
+        for identity in identities[:SHOWN]:
+            try:
+                found.append(site.ledger.payload(identity))
+            except NotFound:
+                continue
+        return found
+
+
+def _visitor() -> str:
+    return " ".join(request.form.get("visitor", "").split())[:_LONGEST]
+
+
+def _found(one: Conversation) -> Found:
+    return Found(
+        one.id,
+        one.payloads[-1].received,
+        list(dict.fromkeys(name for payload in one.payloads if (name := _name(payload)))),
+        len(one.payloads),
+        [(delivery, shown_status(delivery)) for delivery in one.deliveries],
+    )
+
+
+def _name(payload: Payload) -> str:
+    """`Ann <ann@example.com>`, or as much of it as there is."""
+    try:
+        visitor = parse_conversation(payload.body, payload.account).visitor
+    except PayloadError:
+        return ""
+    name, email = transcript.single_line(visitor.name), transcript.single_line(visitor.email)
+    return transcript.shortened(f"{name} <{email}>" if name and email else name or email or visitor.id)

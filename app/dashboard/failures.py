@@ -1,0 +1,75 @@
+"""What went wrong, as a page that says what to do."""
+
+from __future__ import annotations
+
+import structlog
+from flask import Blueprint, Flask, Response, g, make_response, render_template, request
+from werkzeug.exceptions import HTTPException, InternalServerError
+
+from app.dashboard.access import LIVE, Door
+from app.dashboard.headers import guarded
+from core.errors import NotFound, StoreUnavailable
+
+log = structlog.get_logger(__name__)
+
+#: Code -> title and what to do.
+_SAID = {
+    400: ("This was not understood", "Go back and try again."),
+    403: ("This was refused", "Load the page again, then repeat what you did."),
+    404: ("There is nothing here", "It may have been erased, or the address is not right."),
+    405: ("That cannot be done here", "Go back and use the buttons of the page."),
+    413: ("This is too large", "A body has at most 1 MiB."),
+    429: ("Too many requests", "Wait a little, then try again."),
+    500: ("Something broke", "That is a mistake of ours. The log of the relay says more; chats are still accepted."),
+    503: ("The store does not answer", "Is Redis running, and can this machine reach it? It works again by itself."),
+}
+
+
+def routes(pages: Blueprint) -> None:
+    """For everything that a page raises."""
+
+    @pages.errorhandler(StoreUnavailable)
+    def unavailable(error: StoreUnavailable) -> Response:
+        log.error("the dashboard cannot reach the store", error=str(error))
+        return _page(503, "The relay is running, but it cannot see what it keeps.", {"Retry-After": "5"})
+
+    @pages.errorhandler(NotFound)
+    def missing(error: NotFound) -> Response:
+        return _page(404, str(error))
+
+    @pages.errorhandler(HTTPException)
+    def refused(error: HTTPException) -> Response:
+        if error.response is not None:  # made by abort(response)
+            return make_response(error.response)
+        return _page(error.code or 500, _description(error))
+
+
+def of_nowhere(app: Flask, door: Door) -> None:
+    """For addresses that belong to nobody. What lies below the paths of the receiver and of machines keeps its plain
+    answers."""
+
+    def lost(error: HTTPException) -> Response | HTTPException:
+        others = (rule.rule for rule in app.url_map.iter_rules() if not rule.endpoint.startswith("dashboard."))
+        if request.path.startswith(tuple(rule.partition("<")[0] for rule in others)):
+            return error
+        try:
+            door.recognise()
+        except StoreUnavailable:
+            g.user = None
+        return guarded(_page(error.code or 500, _description(error)))
+
+    for code in (404, 405):
+        app.register_error_handler(code, lost)
+
+
+def _description(error: HTTPException) -> str:
+    # Werkzeug's own words are for developers.
+    return str(error.description) if error.description != type(error).description else ""
+
+
+def _page(code: int, text: str, headers: dict[str, str] | None = None) -> Response:
+    title, remedy = _SAID.get(code, (InternalServerError.description if code >= 500 else "This did not work", ""))
+    if LIVE in request.headers:
+        return Response(title, code, {"Content-Type": "text/plain; charset=utf-8", **(headers or {})})
+    words = {"code": code, "title": title, "text": text, "remedy": remedy}
+    return make_response(render_template("error.html", **words), code, headers or {})

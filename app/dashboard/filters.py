@@ -1,0 +1,162 @@
+"""A filter of conversations as a query string, as a form, and in words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, TypeVar
+
+from core.delivery import DeliveryStatus
+from core.store import Filter
+
+#: Characters of a search.
+LONGEST = 200
+_DAY_MS = 86_400_000
+
+#: How a query spells a rating -> as a filter has it.
+RATINGS: Mapping[str, str] = {"good": "5", "normal": "3", "bad": "1", "none": "none"}
+_FIELDS = ("q", "said", "connector", "status", "account", "missed", "offline", "rating", "from", "to")
+_ACCOUNT = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_T = TypeVar("_T")
+
+
+class _Wrong(Exception):
+    """What is wrong with a value, and what it may be."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What somebody asked for. `values` is as it was typed, `errors` says by field what is wrong with it; where there
+    are any, `filter` is without those fields."""
+
+    filter: Filter
+    values: Mapping[str, str]
+    errors: Mapping[str, str]
+
+    @property
+    def query(self) -> dict[str, Any]:
+        """For url_for, without what is empty."""
+        return {name: value for name, value in self.values.items() if value}
+
+    @property
+    def further(self) -> int:
+        """How many of the fields are set that the form hides at first."""
+        return sum(bool(self.values[name]) for name in ("account", "missed", "offline", "rating", "from", "to"))
+
+
+def asked(query: Mapping[str, str], connectors: Collection[str]) -> Asked:
+    """Read a query string or a form; nothing in it is an error here."""
+    form = _Form({name: " ".join(query.get(name, "").split()) for name in _FIELDS}, {})
+    found = Filter(
+        text=form.read("q", _text) or "",
+        said=form.ticked("said"),
+        connector=form.read("connector", lambda name: _one_of(name, connectors, "connector")) or "",
+        status=form.read("status", _status),
+        account=form.read("account", _account) or "",
+        missed=form.ticked("missed"),
+        offline=form.ticked("offline"),
+        rating=form.read("rating", lambda word: RATINGS[_one_of(word, RATINGS, "rating")]) or "",
+        since=form.read("from", _day),
+        until=form.read("to", lambda day: _day(day) + _DAY_MS),
+    )
+    if found.since is not None and found.until is not None and found.since >= found.until:
+        form.errors["to"] = "This is before the first day."
+    return Asked(found, form.values, form.errors)
+
+
+@dataclass(frozen=True)
+class _Form:
+    values: dict[str, str]
+    errors: dict[str, str]
+
+    def read(self, name: str, parse: Callable[[str], _T]) -> _T | None:
+        """What a field says; None where it is empty or wrong."""
+        try:
+            return parse(self.values[name]) if self.values[name] else None
+        except _Wrong as wrong:
+            self.errors[name] = str(wrong)
+            return None
+
+    def ticked(self, name: str) -> bool:
+        return self.values[name] not in ("", "0")
+
+
+def spelt(wanted: Filter) -> dict[str, str]:
+    """The query of a filter; times become whole days, and one that ends within a day goes on to its end."""
+    ratings = {kept: word for word, kept in RATINGS.items()}
+    query = {
+        "q": wanted.text,
+        "said": "1" if wanted.said else "",
+        "connector": wanted.connector,
+        "status": str(wanted.status or ""),
+        "account": wanted.account,
+        "missed": "1" if wanted.missed else "",
+        "offline": "1" if wanted.offline else "",
+        "rating": ratings.get(wanted.rating, ""),
+        "from": _date(wanted.since) if wanted.since is not None else "",
+        "to": _date(wanted.until - 1) if wanted.until is not None else "",
+    }
+    return {name: value for name, value in query.items() if value}
+
+
+def words(wanted: Filter) -> list[tuple[str, str]]:
+    """Name and value of everything that a filter asks for, without its end where that is only "until now"."""
+    query = spelt(wanted)
+    said = "Text, also in what was said" if wanted.said else "Text"
+    names = {
+        "q": said,
+        "connector": "Connector",
+        "status": "Status",
+        "account": "Account",
+        "rating": "Rating",
+        "from": "From",
+        "to": "To",
+    }
+    found = [(label, query[name]) for name, label in names.items() if name in query]
+    return found + [(label, "yes") for name, label in (("missed", "Missed"), ("offline", "Offline")) if name in query]
+
+
+def _text(text: str) -> str:
+    if len(text) > LONGEST:
+        raise _Wrong(f"At most {LONGEST} characters.")
+    return text
+
+
+def _one_of(word: str, known: Collection[str], kind: str) -> str:
+    if word not in known:
+        raise _Wrong(f"There is no {kind} “{word[:40]}”.")
+    return word
+
+
+def _status(word: str) -> DeliveryStatus:
+    return DeliveryStatus(_one_of(word, list(DeliveryStatus), "status"))
+
+
+def _account(name: str) -> str:
+    if not _ACCOUNT.fullmatch(name):
+        raise _Wrong("An account has letters, digits, “_”, “-” and “.” only.")
+    return name
+
+
+def _day(text: str) -> int:
+    """Its first millisecond, UTC."""
+    try:
+        if not _DAY.fullmatch(text):
+            raise ValueError
+        day = date.fromisoformat(text)
+        # Days far away have no room for their end.
+        if not date(1970, 1, 1) <= day <= date(9000, 1, 1):
+            raise ValueError
+    except ValueError:
+        raise _Wrong("Write a day as 2026-11-22.") from None
+    return round((datetime(day.year, day.month, day.day, tzinfo=UTC) - _EPOCH) / timedelta(milliseconds=1))
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _date(ms: int) -> str:
+    return (_EPOCH + timedelta(milliseconds=ms)).date().isoformat()

@@ -1,0 +1,152 @@
+"""`/`: what came in and went out, how each connector is, and whether everything that has to run does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, get_args
+
+import redis
+from flask import Blueprint, render_template, request, url_for
+
+from app.dashboard import charts
+from app.dashboard.hooks import hooks
+from app.dashboard.site import Site
+from app.dashboard.states import State, listed, states
+from core.delivery import PayloadStatus
+from core.errors import NotFound
+from core.store import INBOX, Jobs, Verdict, check, statistics
+from core.store.client import errors
+from core.store.jobs import Job
+from core.store.ledger import Lane
+from core.store.statistics import Over, Span, Statistics, totals
+
+SPANS: tuple[Span, ...] = get_args(Span)
+
+#: What one bar of each span is.
+_STEPS: Mapping[Span, str] = {"hour": "2 minutes", "day": "hour", "week": "6 hours", "month": "day"}
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """The large numbers: of the span, and of this moment. `oldest` is the lane whose longest due item waits longest,
+    or None when nothing is overdue."""
+
+    received: int
+    repeated: int
+    delivered: int
+    ended: int
+    waiting: int
+    retrying: int
+    paused: int
+    dead: int
+    quarantined: int
+    oldest: Lane | None
+
+
+@dataclass(frozen=True)
+class Health:
+    """`memory` is in bytes; `workers` says how long ago each was heard of, in ms; `troubles` is what each has against
+    the configuration, the receiver too."""
+
+    server: Verdict
+    memory: int
+    workers: Mapping[str, int]
+    troubles: Mapping[str, str]
+
+
+def routes(pages: Blueprint, site: Site) -> None:
+    jobs, over = Jobs(site.client, site.knock), Over()
+
+    @pages.get("/")
+    def overview() -> str:
+        settings = site.watched.current()
+        return render_template(
+            "overview.html",
+            spans=SPANS,
+            first=not totals(site.client).get("in:accepted"),
+            hooks=hooks(site.env, settings),
+            public=bool(site.env.public_url),
+            **_found(site, jobs, over),
+        )
+
+    @pages.get("/overview/live")
+    def overview_live() -> str:
+        return render_template("overview_live.html", **_found(site, jobs, over))
+
+
+def _found(site: Site, jobs: Jobs, over: Over) -> dict[str, Any]:
+    """What the part of the page that is kept up to date shows."""
+    span: Span = next((one for one in SPANS if one == request.args.get("span")), "day")
+    counted = statistics(site.client, span, site.ledger.now(), over)
+    connectors = states(site, counted)
+    return {
+        "span": span,
+        "step": _STEPS[span],
+        "listed": listed,
+        "here": url_for("dashboard.overview", span=span),
+        "counted": counted,
+        "figures": _figures(counted),
+        "geometry": {"left": charts.LEFT, "foot": charts.FOOT, "words": charts.WORDS},
+        "tiles": _tiles(counted, connectors, site.ledger.lane(INBOX), site.ledger.payload_counts()),
+        "connectors": connectors,
+        "health": _health(site),
+        "jobs": list(_open(jobs)),
+    }
+
+
+def _figures(counted: Statistics) -> list[tuple[str, charts.Chart]]:
+    """The charts and what each is called."""
+    bars = counted.bars
+
+    def drawn(*series: charts.Series) -> charts.Chart:
+        return charts.chart(counted.span, counted.step, bars, series)
+
+    flow = drawn(
+        charts.Series("series-4", "Accepted", tuple(bar.accepted for bar in bars)),
+        charts.Series("series-good", "Delivered", tuple(bar.delivered for bar in bars)),
+    )
+    failures = drawn(
+        charts.Series("series-warn", "Failed tries", tuple(bar.retried for bar in bars)),
+        charts.Series("series-bad", "Dead", tuple(bar.dead for bar in bars)),
+    )
+    return [("Chats in and deliveries out", flow), ("Tries that failed", failures)]
+
+
+def _tiles(counted: Statistics, connectors: list[State], inbox: Lane, payloads: Mapping[str, int]) -> Tiles:
+    figures = counted.connectors.values()
+    delivered = sum(one.delivered for one in figures)
+    oldest = max([inbox, *(one.lane for one in connectors)], key=lambda lane: lane.oldest_due)
+    return Tiles(
+        received=counted.received.get("accepted", 0),
+        repeated=counted.received.get("duplicate", 0),
+        delivered=delivered,
+        ended=delivered + sum(one.dead for one in figures),
+        waiting=inbox.waiting + inbox.in_flight + sum(one.waiting for one in connectors),
+        retrying=sum(one.retrying for one in connectors),
+        paused=sum(one.paused for one in connectors),
+        dead=sum(one.dead for one in connectors),
+        quarantined=payloads[PayloadStatus.QUARANTINED],
+        oldest=oldest if oldest.oldest_due else None,
+    )
+
+
+def _health(site: Site) -> Health:
+    troubles = dict(site.ledger.troubles())
+    if site.watched.trouble:
+        troubles["receiver"] = site.watched.trouble
+    return Health(check(site.client), _memory(site.client), site.ledger.workers(), troubles)
+
+
+def _memory(client: redis.Redis) -> int:
+    with errors():
+        info: Any = client.info("memory")
+    return int(info["used_memory"])
+
+
+def _open(jobs: Jobs) -> Iterator[Job]:
+    for identity in jobs.open():
+        try:
+            yield jobs.get(identity)
+        except NotFound:  # it was forgotten between the two questions
+            continue

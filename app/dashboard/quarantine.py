@@ -1,0 +1,101 @@
+"""`/quarantine`: bodies that could not be read, were set aside or discarded; many read again or discarded at once."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import BadRequest
+
+from app.dashboard.conversation import LONGEST_REASON
+from app.dashboard.site import Site
+from core.delivery import PayloadStatus
+from core.errors import InUse, NotFound
+from core.store.search import place
+
+ROWS = 25
+#: Bodies that one request reads again or discards: well below a second.
+SLICE = 500
+#: What the tabs show, in their order.
+TABS = (PayloadStatus.QUARANTINED, PayloadStatus.SET_ASIDE, PayloadStatus.DISCARDED)
+
+
+def routes(pages: Blueprint, site: Site) -> None:
+    @pages.get("/quarantine")
+    def quarantine() -> str:
+        status, after, lost = _tab(request.args.get("status", "")), None, False
+        try:
+            after = place(request.args["after"]) if "after" in request.args else None
+        except ValueError:
+            lost = True
+        rows = site.ledger.payloads(status, ROWS + 1, after=after)
+        last = rows[ROWS - 1] if len(rows) > ROWS else None
+        return render_template(
+            "quarantine.html",
+            status=status,
+            tabs=TABS,
+            counts=site.ledger.payload_counts(),
+            rows=rows[:ROWS],
+            first=after is None,
+            older=url_for("dashboard.quarantine", status=status, after=f"{last.received}~{last.id}") if last else "",
+            lost=lost,
+        )
+
+    @pages.get("/quarantine/all")
+    def quarantine_all() -> str:
+        return confirm(_action())
+
+    @pages.post("/quarantine/all")
+    def quarantine_all_do() -> ResponseReturnValue:
+        """A slice of them, from the newest down, so that none comes twice: what is wrong still comes back above."""
+        action, reason, done = _action(), reason_given(), request.form.get("done", 0, type=int)
+        if action == "discard" and not reason:
+            return confirm(action, error="Say why; it is kept with each of them."), 422
+        try:
+            after = place(request.form["after"]) if request.form.get("after") else None
+        except ValueError:
+            raise BadRequest("This form does not say where to go on.") from None
+        part = site.ledger.payloads(PayloadStatus.QUARANTINED, SLICE, after=after)
+        for found in part:
+            with suppress(InUse, NotFound):  # somebody was faster
+                if action == "discard":
+                    site.store.discard(found.id, reason)
+                else:
+                    read_again(site, found.id)
+                done += 1
+        if len(part) == SLICE:
+            return confirm(action, done=done, reason=reason, after=f"{part[-1].received}~{part[-1].id}")
+        bodies = "1 body is" if done == 1 else f"{done:,} bodies are"
+        flash(f"{bodies} {'discarded' if action == 'discard' else 'being read again'}.", "good")
+        return redirect(url_for("dashboard.quarantine"), 303)
+
+    def confirm(action: str, *, done: int = 0, reason: str = "", after: str = "", error: str = "") -> str:
+        """The first time, and between two slices."""
+        left = site.ledger.payload_counts()[PayloadStatus.QUARANTINED]
+        return render_template(
+            "quarantine_all.html", action=action, left=left, done=done, reason=reason, after=after, error=error
+        )
+
+
+def read_again(site: Site, identity: str) -> None:
+    """Raises NotFound."""
+    lane, wanted = site.store.replay(identity)
+    if wanted:
+        site.knock(lane)
+
+
+def reason_given() -> str:
+    """Of the form that was sent, or ""."""
+    return " ".join(request.form.get("reason", "").split())[:LONGEST_REASON]
+
+
+def _tab(wanted: str) -> PayloadStatus:
+    return next((one for one in TABS if one == wanted), PayloadStatus.QUARANTINED)
+
+
+def _action() -> str:
+    given = request.values.get("action", "")
+    if given not in ("replay", "discard"):
+        raise BadRequest("This address does not say what is to be done.")
+    return given

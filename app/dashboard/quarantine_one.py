@@ -1,0 +1,140 @@
+"""`/quarantine/ID`: one body: what is wrong and where; correct it, read it again, discard it."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+
+from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from werkzeug.wrappers import Response as AnyResponse
+
+from app.dashboard.bodies import excerpt, shown
+from app.dashboard.quarantine import TABS, read_again, reason_given
+from app.dashboard.site import Site
+from app.receiver import LARGEST_BODY
+from core.delivery import Payload, PayloadStatus
+from core.errors import InUse, NotFound, PayloadError, StoreUnavailable
+from core.smartsupp import parse_conversation
+from core.store import INBOX
+
+#: The reason of one that was corrected, and its successor.
+_CORRECTED = re.compile(r"corrected: ([0-9a-f]{16})")
+
+
+def routes(pages: Blueprint, site: Site) -> None:
+    @pages.get("/quarantine/<identity>")
+    def quarantine_one(identity: str) -> ResponseReturnValue:
+        found = site.ledger.payload(identity)
+        if found.status in (PayloadStatus.ROUTED, PayloadStatus.UNROUTED) and found.conversation:
+            return redirect(url_for("dashboard.conversations_one", identity=found.conversation), 303)
+        return _page(found)
+
+    @pages.get("/quarantine/<identity>/body")
+    def quarantine_body(identity: str) -> Response:
+        """As it came, as a file: no browser makes anything of it."""
+        found = site.ledger.payload(identity)
+        name = f"{found.id}.{'json' if shown(found.body).kind == 'JSON' else 'txt'}"
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        return Response(found.body, content_type="application/octet-stream", headers=headers)
+
+    @pages.post("/quarantine/<identity>/replay")
+    def quarantine_replay(identity: str) -> AnyResponse:
+        if site.ledger.payload(identity).status in TABS:
+            read_again(site, identity)
+            flash("It is being read again.", "good")
+        else:
+            flash("It was read already, or is about to be.", "info")
+        return _back(identity)
+
+    @pages.post("/quarantine/<identity>/discard")
+    def quarantine_discard(identity: str) -> ResponseReturnValue:
+        found, reason = site.ledger.payload(identity), reason_given()
+        if not reason:
+            return _page(found, reason_error="Say why; it is kept with the body."), 422
+        try:
+            site.store.discard(identity, reason)
+        except InUse:
+            flash("It is not in quarantine any more. Nothing was discarded.", "warning")
+        else:
+            flash("Discarded. It can still be read again.", "good")
+        return _back(identity)
+
+    @pages.post("/quarantine/<identity>/correct")
+    def quarantine_correct(identity: str) -> ResponseReturnValue:
+        """The new body is kept first and the old one discarded then: whatever fails in between, none is lost."""
+        found = site.ledger.payload(identity)
+        # Browsers make every line end of a form a CR LF.
+        text = request.form.get("body", "").replace("\r\n", "\n")
+        body = text.encode()
+        if found.status is not PayloadStatus.QUARANTINED:
+            wrong = "This body is not in quarantine any more: somebody has read it again, or discarded it."
+            return _page(found, text=text, wrong=wrong), 409
+        if wrong := _unreadable(body, found.account):
+            return _page(found, text=text, wrong=wrong), 422
+        try:
+            accepted = site.store.accept(body, found.account, "application/json")
+        except StoreUnavailable as error:
+            return _page(found, text=text, wrong=f"It could not be kept, try again: {error}"), 503
+        if accepted.knock:
+            site.knock(INBOX)
+        if accepted.id == identity:
+            read_again(site, identity)
+            flash("It is the same body as before, and can be read today: it is being read again.", "good")
+        elif accepted.known:
+            _known_already(site, identity, accepted.id)
+        else:
+            _replaced(site, identity, accepted.id)
+            flash("The corrected body is taken in, and the wrong one discarded.", "good")
+        return _back(accepted.id)
+
+
+def _known_already(site: Site, identity: str, other: str) -> None:
+    status = site.ledger.payload(other).status
+    if status in (PayloadStatus.QUARANTINED, PayloadStatus.DISCARDED):
+        flash("The same body is here already, and this is it. It can be read again.", "warning")
+        return
+    _replaced(site, identity, other)
+    flash("The same body came before and was taken in then: it is a duplicate. The wrong one is discarded.", "info")
+
+
+def _replaced(site: Site, identity: str, successor: str) -> None:
+    with suppress(InUse, NotFound):  # somebody was faster; both are kept
+        site.store.discard(identity, f"corrected: {successor}")
+
+
+def _page(found: Payload, *, text: str | None = None, wrong: str = "", reason_error: str = "") -> str:
+    """The body as it is, or with what somebody made of it, which is `wrong` still."""
+    view = shown(found.body)
+    text_now = view.text if text is None else text
+    successor = _CORRECTED.fullmatch(found.error) if found.status is PayloadStatus.DISCARDED else None
+    return render_template(
+        "quarantine_one.html",
+        payload=found,
+        view=view,
+        text=text_now,
+        rows=min(28, max(8, text_now.count("\n") + 2)),
+        tabs=TABS,
+        wrong=wrong,
+        excerpt=excerpt(found.body if text is None else text.encode(), wrong or found.error),
+        successor=successor[1] if successor else "",
+        reason_error=reason_error,
+        returns=b"\r" in found.body,
+    )
+
+
+def _back(identity: str) -> AnyResponse:
+    return redirect(url_for("dashboard.quarantine_one", identity=identity), 303)
+
+
+def _unreadable(body: bytes, account: str) -> str:
+    """What is wrong with a body, or ""."""
+    if not body.strip():
+        return "There is nothing in it."
+    if len(body) > LARGEST_BODY:
+        return "It is larger than 1 MiB."
+    try:
+        parse_conversation(body, account)
+    except PayloadError as problem:
+        return str(problem)
+    return ""

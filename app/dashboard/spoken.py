@@ -1,0 +1,43 @@
+"""A transcript as the bubbles of a chat. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from connectors.transcript import Voice, plain, shortened, single_line
+from core.conversation import Conversation, Message
+
+#: What Smartsupp's documented system messages mean; of others the code is shown.
+_CODES = ("agent.join", "close.visitorClose")
+
+
+@dataclass(frozen=True)
+class Bubble:
+    """`at` is in ms, or None. `why` is the rule that sent an automatic message, or ""."""
+
+    side: Literal["visitor", "agent", "system"]
+    name: str
+    text: str
+    at: int | None
+    why: str = ""
+
+
+def bubbles(conversation: Conversation) -> list[Bubble]:
+    return list(_bubbles(conversation))
+
+
+def _bubbles(conversation: Conversation) -> Iterator[Bubble]:
+    for message in conversation.messages:
+        at = round(message.sent_at.timestamp() * 1000) if message.sent_at else None
+        name = shortened(single_line(message.name) or single_line(message.sender) or single_line(message.type))
+        if message.type == "system":
+            yield Bubble("system", "", _system(message, name), at)
+        else:
+            side: Literal["visitor", "agent"] = "agent" if message.type == "agent" else "visitor"
+            yield Bubble(side, name, plain(message.content), at, single_line(message.triggered_by))
+
+
+def _system(message: Message, name: str) -> str:
+    return Voice().say(message.content, name=name) if message.content in _CODES else single_line(message.content)

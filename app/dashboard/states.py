@@ -1,0 +1,103 @@
+"""How connectors are: what the configuration says of them, what waits for them, what became of the rest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from flask import url_for
+
+from app.dashboard.site import Site
+from connectors import registry
+from core.delivery import DeliveryStatus
+from core.errors import NotFound
+from core.settings import Settings
+from core.store.ledger import Gate, Lane
+from core.store.statistics import Figures, Statistics
+
+
+@dataclass(frozen=True)
+class State:
+    """One connector. `label` and `type` are "" when the configuration does not name it any more; `figures` are those
+    of a span. What waits for a paused one is paused, and neither waits nor is retried."""
+
+    name: str
+    label: str
+    type: str
+    enabled: bool
+    lane: Lane
+    figures: Figures
+
+    @property
+    def known(self) -> bool:
+        return bool(self.type)
+
+    @property
+    def gate(self) -> Gate | None:
+        return self.lane.gate
+
+    @property
+    def status(self) -> str:
+        if self.gate:
+            return "paused"
+        return "on" if self.enabled else "off"
+
+    @property
+    def waiting(self) -> int:
+        return 0 if self.gate else self._count(DeliveryStatus.WAITING)
+
+    @property
+    def retrying(self) -> int:
+        return 0 if self.gate else self._count(DeliveryStatus.RETRYING)
+
+    @property
+    def paused(self) -> int:
+        if not self.gate:
+            return 0
+        return self._count(DeliveryStatus.WAITING) + self._count(DeliveryStatus.RETRYING)
+
+    @property
+    def dead(self) -> int:
+        return self._count(DeliveryStatus.DEAD)
+
+    def _count(self, status: DeliveryStatus) -> int:
+        return self.lane.counts[status]
+
+
+def states(site: Site, found: Statistics | None = None) -> list[State]:
+    """Every connector: those of the configuration in its order, then those that were given something in the past."""
+    settings = site.watched.current()
+    others = [name for name in site.ledger.connectors() if name not in settings.connectors]
+    return [_state(site, settings, name, found) for name in (*settings.connectors, *others)]
+
+
+def state(site: Site, name: str) -> State:
+    """One of them. Raises NotFound."""
+    settings = site.watched.current()
+    if name not in settings.connectors and name not in site.ledger.connectors():
+        raise NotFound(f"There is no connector '{name}'.")
+    return _state(site, settings, name, None)
+
+
+def _state(site: Site, settings: Settings, name: str, found: Statistics | None) -> State:
+    known = settings.connectors.get(name)
+    return State(
+        name=name,
+        label=_label(known.type) if known else "",
+        type=known.type if known else "",
+        enabled=bool(known and known.enabled),
+        lane=site.ledger.lane(name),
+        figures=found.connectors.get(name, Figures()) if found else Figures(),
+    )
+
+
+def listed(**wanted: Any) -> str:
+    """The address of the conversations that match: connector=…, status=…."""
+    return url_for("dashboard.conversations", **wanted)
+
+
+@cache
+def _label(kind: str) -> str:
+    # Looked up once: to find a connector of somebody else's, the registry reads all installed packages.
+    return registry.find(kind).label

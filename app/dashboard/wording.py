@@ -1,0 +1,54 @@
+"""How values are spelt on pages. Times are Unix milliseconds; each function is a template filter of its own name."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+
+def iso(ms: int) -> str:
+    """For <time datetime>."""
+    return _at(ms).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def moment(ms: int) -> str:
+    return _at(ms).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def span(ms: float | None) -> str:
+    """A length of time in its largest unit, or a dash where there is none."""
+    if ms is None:
+        return "–"
+    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1_000)):
+        if ms >= size:
+            return f"{ms / size:.3g} {unit}"
+    return f"{ms:.0f} ms"
+
+
+def number(value: float) -> str:
+    """With a thin space between thousands, as ISO 80000 has it."""
+    return f"{value:,}".replace(",", "\u202f")
+
+
+def share(part: float, whole: float) -> str:
+    """A percentage; never 100 % or 0 % unless it is exactly that."""
+    if not whole:
+        return "–"
+    percent = 100 * part / whole
+    if 0 < percent < 100:
+        percent = min(max(percent, 0.1), 99.9)
+    return f"{percent:.3g} %"
+
+
+def size(length: int) -> str:
+    """Bytes."""
+    for unit, step in (("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if length >= step:
+            return f"{length / step:.1f} {unit}"
+    return f"{length} B"
+
+
+def _at(ms: int) -> datetime:
+    return datetime.fromtimestamp(ms / 1000, UTC)
+
+
+FILTERS = {function.__name__: function for function in (iso, moment, span, number, share, size)}

@@ -1,0 +1,78 @@
+"""What a connector would send for a conversation, secrets masked. Nothing is sent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from connectors.base import Connector, HttpConnector, Receipt, Step
+from connectors.http import Sent
+from core.conversation import Conversation
+from core.delivery import Revision
+from core.errors import DeliveryError, RelayError, Skipped
+from core.smartsupp import parse_conversation
+
+#: Headers that say nothing about the record.
+_PLAIN_HEADERS = {"user-agent", "accept-encoding", "accept", "connection", "content-length"}
+
+
+class NoPreview(RelayError):
+    """This connector cannot say what it would send, and why."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A request that would be sent: `POST https://…`, its headers, its body as JSON or text, or None."""
+
+    request: str
+    headers: Mapping[str, str]
+    body: Any
+
+
+@dataclass(frozen=True)
+class Preview:
+    """The requests in their order; `skipped` says why nothing more would be sent, or is ""."""
+
+    requests: Sequence[Shown] = field(default_factory=tuple)
+    skipped: str = ""
+
+
+def preview_body(connector: Connector[Any], body: bytes, account: str = "") -> Preview:
+    """The preview of a body that is in no store. Raises PayloadError, NoPreview."""
+    now = round(datetime.now(UTC).timestamp() * 1000)
+    return preview(connector, parse_conversation(body, account), [Revision(1, "preview", now, account, body)])
+
+
+def preview(connector: Connector[Any], conversation: Conversation, history: Sequence[Revision]) -> Preview:
+    """What would be sent at the first try, as if the destination were empty. The last of `history` is the newest
+    revision, from which `conversation` was read. Raises NoPreview."""
+    if not isinstance(connector, HttpConnector):
+        raise NoPreview(f"{connector.name} sends no requests")
+    receipt = Receipt(f"{connector.name}:{conversation.key}", history[-1], lambda: history)
+    skipped = ""
+    with connector.attempt(), connector.http.pretending(connector.imagine) as sent:
+        try:
+            connector.deliver(conversation, receipt, Step({}, _forget))
+        except Skipped as reason:
+            skipped = connector.mask(str(reason))
+        except DeliveryError as error:
+            raise NoPreview(f"{connector.name}: {connector.mask(str(error))}") from None
+        except NotImplementedError as error:
+            raise NoPreview(f"{connector.name}: {error}") from None
+    return Preview(tuple(_shown(connector, one) for one in sent), skipped)
+
+
+def _forget(step: str, value: Any) -> None:
+    """What a preview makes up is worth remembering to nobody."""
+
+
+def _shown(connector: Connector[Any], sent: Sent) -> Shown:
+    headers = {name: value for name, value in sent.headers.items() if name.lower() not in _PLAIN_HEADERS}
+    if "Authorization" in headers:  # Basic hides a secret from the mask
+        headers["Authorization"] = headers["Authorization"].split()[0] + " **********"
+    text = json.dumps({"headers": headers, "body": sent.body}, ensure_ascii=False)
+    found = json.loads(connector.mask(text))
+    return Shown(connector.mask(f"{sent.method} {sent.url}"), found["headers"], found["body"])

@@ -1,0 +1,61 @@
+"""Encryption at rest: what is kept of conversations is sealed with Fernet, when there are keys.
+
+Sealed are bodies and attempts, with what was sent and answered in them: whatever a visitor wrote. Not sealed are ids,
+times, statuses, flags, ratings, sizes, names of connectors, references to records, and reasons of failures. Summaries
+are kept without name, e-mail and words. A body that was kept before there were keys stays as it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+from core.errors import StoreUnsafe
+
+#: Stands before what is not kept as it came; no text begins with it.
+_MARK = b"\x00relay:"
+_SEALED, _PLAIN = _MARK + b"fernet:", _MARK + b"plain:"
+
+
+class Vault:
+    """`keys` are Fernet keys; the first one seals, all of them open, so that one can be replaced. Without any, things
+    are kept as they are. Raises ValueError for a key that is none."""
+
+    def __init__(self, keys: Sequence[str] = ()) -> None:
+        self._fernet = MultiFernet([Fernet(key) for key in keys]) if keys else None
+        # An equal body has an equal digest, whichever key seals it. The oldest key stays the longest.
+        self._secret = keys[-1].encode() if keys else b""
+
+    @property
+    def seals(self) -> bool:
+        return self._fernet is not None
+
+    def seal(self, text: bytes) -> bytes:
+        if self._fernet:
+            return _SEALED + self._fernet.encrypt(text)
+        return _PLAIN + text if text.startswith(_MARK) else text
+
+    def open(self, kept: bytes) -> bytes:
+        """Raises StoreUnsafe when it was sealed with a key that is not there."""
+        if not kept.startswith(_MARK):
+            return kept
+        if kept.startswith(_PLAIN):
+            return kept[len(_PLAIN) :]
+        try:
+            if self._fernet:
+                return self._fernet.decrypt(kept[len(_SEALED) :])
+        except InvalidToken:
+            pass
+        raise StoreUnsafe(
+            "this was sealed with a key that is not among RELAY_ENCRYPTION_KEYS; put it back, as the last one"
+        )
+
+    def digest(self, account: str, body: bytes) -> str:
+        """What tells a body that is known. With keys it tells nothing to whoever has only the store."""
+        text = account.encode() + b"\0" + body
+        if self._secret:
+            return hmac.new(self._secret, text, hashlib.sha256).hexdigest()
+        return hashlib.sha256(text).hexdigest()
