@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+from tenacity import Retrying, retry_if_exception_type, wait_fixed
 
+from connectors import registry
 from connectors.base import Connector
-from core.delivery import Delivery
-from core.errors import InUse, NotFound
+from core.errors import InUse, NotFound, PayloadError
+from core.settings import Settings
+from core.smartsupp import parse_conversation
 from core.store import Eraser, Ledger
-from core.store.erase import Traces
+from core.store.erase import Made, Rewrite
+from core.store.traces import Traces, names
 
-#: Seconds that an attempt which is going on is waited for; it may take 60.
+#: Seconds that attempts which are going on are waited for; one may take 60.
 PATIENCE = 75.0
 
 
 @dataclass(frozen=True)
 class Elsewhere:
-    """A record at a destination, which only its owner can erase."""
+    """A record at a destination, which only its owner can erase. One without a `url` may be a part of one: what an
+    attempt had made before it failed."""
 
     connector: str
     record: str
@@ -28,8 +34,21 @@ class Elsewhere:
 
 
 @dataclass(frozen=True)
+class Failed:
+    """A conversation whose files a connector could not remove, and why. It is kept, so that it can be erased again."""
+
+    conversation: str
+    connector: str
+    error: str
+
+
+@dataclass(frozen=True)
 class Receipt:
-    """What was erased. `in_use` are conversations and bodies that were worked on all the time: erase again."""
+    """What was erased. `in_use` are conversations and bodies that were worked on all the time: erase again.
+
+    `named` are those of others in which the e-mail still stands, `closed` is how many bodies could not be looked into,
+    and `rewrite` says when the server's own file forgets.
+    """
 
     conversations: tuple[str, ...]
     payloads: tuple[str, ...]
@@ -39,6 +58,20 @@ class Receipt:
     files: tuple[str, ...]
     elsewhere: tuple[Elsewhere, ...]
     in_use: tuple[str, ...] = ()
+    failed: tuple[Failed, ...] = ()
+    named: tuple[str, ...] = ()
+    closed: int = 0
+    rewrite: Rewrite | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether there is nothing left to do again."""
+        return not (self.in_use or self.failed or self.closed)
+
+
+def keepers(settings: Settings, data_dir: Path) -> dict[str, Connector[Any]]:
+    """Every connector of the configuration, those that are switched off too: their files are still there."""
+    return {name: registry.find(one.type)(name, one, data_dir) for name, one in settings.connectors.items()}
 
 
 def erase(
@@ -49,46 +82,126 @@ def erase(
     connectors: Mapping[str, Connector[Any]],
     patience: float = PATIENCE,
 ) -> Receipt:
-    """Erase what `Eraser.traces(visitor)` found. Raises StoreUnavailable; then ask again, what is gone is gone."""
-    waiting = Retrying(
-        retry=retry_if_exception_type(InUse), stop=stop_after_delay(patience), wait=wait_fixed(0.5), reraise=True
-    )
-    gone, payloads, files, elsewhere, in_use = [], [], [], [], []
-    revisions = deliveries = attempts = 0
-    for conversation in traces.conversations:
-        try:
-            known = ledger.conversation(conversation).deliveries
-        except NotFound:
-            continue
-        try:
-            erased = waiting(eraser.conversation, conversation)
-        except InUse:
-            in_use.append(conversation)
-            continue
-        if erased is None:
-            continue
-        gone.append(conversation)
-        revisions, deliveries = revisions + erased.revisions, deliveries + erased.deliveries
-        attempts += erased.attempts
-        # After the store: nobody writes a file any more.
-        mine = [path for connector in connectors.values() for path in connector.erase(conversation)]
-        files += mine
-        elsewhere += _elsewhere(known, connectors)
-    for payload in traces.payloads:
-        try:
-            if waiting(eraser.payload, payload):
-                payloads.append(payload)
-        except InUse:
-            in_use.append(payload)
-    eraser.forget_jobs(visitor)
+    """Erase what `Eraser.traces(visitor)` found, and what came in since. `connectors` are `keepers`; `patience` is how
+    many seconds to wait for attempts that are going on.
+
+    Raises StoreUnavailable; then ask again, what is gone is gone.
+    """
+    work = _Work(eraser, ledger, connectors, time.monotonic() + patience)
+    found = traces
+    named = set(traces.named)
+    while work.take(found):
+        found = eraser.traces(visitor, since=found.at)
+        named |= set(found.named)
+    eraser.forget(work.names | {visitor})
+    rewrite = eraser.rewrite() if work.gone or work.bodies else None
     return Receipt(
-        tuple(gone), tuple(payloads), revisions, deliveries, attempts, tuple(files), tuple(elsewhere), tuple(in_use)
+        tuple(work.gone),
+        tuple(work.bodies),
+        work.revisions,
+        work.deliveries,
+        work.attempts,
+        tuple(work.files),
+        tuple(work.elsewhere),
+        tuple(work.in_use),
+        tuple(work.failed),
+        tuple(sorted(named - set(work.gone) - set(work.bodies))),
+        traces.closed,
+        rewrite,
     )
 
 
-def _elsewhere(deliveries: Iterable[Delivery], connectors: Mapping[str, Connector[Any]]) -> list[Elsewhere]:
-    return [
-        Elsewhere(one.connector, one.reference.id, one.reference.url)
-        for one in deliveries
-        if one.reference and not (one.connector in connectors and connectors[one.connector].keeps_files)
-    ]
+class _Work:
+    """One erasing as it goes on. It ends at `ends` (monotonic seconds), however much keeps coming in."""
+
+    def __init__(self, eraser: Eraser, ledger: Ledger, connectors: Mapping[str, Connector[Any]], ends: float) -> None:
+        self._eraser, self._ledger, self._connectors = eraser, ledger, connectors
+        self._over: Callable[[], bool] = lambda: time.monotonic() >= ends
+        self._waiting = Retrying(
+            retry=retry_if_exception_type(InUse),
+            stop=lambda _: self._over(),
+            wait=wait_fixed(0.25),
+            reraise=True,
+        )
+        self._seen: set[str] = set()
+        self.gone: list[str] = []
+        self.bodies: list[str] = []
+        self.revisions = self.deliveries = self.attempts = 0
+        self.files: dict[str, None] = {}
+        self.elsewhere: list[Elsewhere] = []
+        self.in_use: list[str] = []
+        self.failed: list[Failed] = []
+        self.names: set[str] = set()
+
+    def take(self, found: Traces) -> bool:
+        """Erase what was found and not seen before. False: there was nothing, or the time is over."""
+        new = [one for one in (*found.conversations, *found.payloads) if one not in self._seen]
+        for one in new:
+            self._seen.add(one)
+            try:
+                self._waiting(self._conversation if ":" in one else self._body, one)
+            except InUse:
+                self.in_use.append(one)
+        return bool(new) and not self._over()
+
+    def _body(self, identity: str) -> None:
+        try:
+            conversation = self._ledger.payload(identity).conversation
+        except NotFound:
+            return
+        if conversation:  # it was read meanwhile
+            self._conversation(conversation)
+        elif self._eraser.payload(identity):
+            self.bodies.append(identity)
+
+    def _conversation(self, identity: str) -> None:
+        try:
+            bodies = self._ledger.conversation(identity).payloads
+        except NotFound:
+            return
+        self.names |= {name for body in bodies for name in _names(body.body, body.account)}
+        # Files first: what fails here can be found again. And once more, for what was written meanwhile; by then
+        # nobody writes any more.
+        if not self._without_files(identity):
+            return
+        erased = self._eraser.conversation(identity)
+        if erased is None:
+            return
+        self._without_files(identity)
+        self.gone.append(identity)
+        self.revisions += erased.revisions
+        self.deliveries += len(erased.deliveries)
+        self.attempts += erased.attempts
+        self.elsewhere += self._left(erased.deliveries)
+
+    def _without_files(self, conversation: str) -> bool:
+        for name, connector in self._connectors.items():
+            try:
+                self.files.update(dict.fromkeys(connector.erase(conversation)))
+            except Exception as error:  # noqa: BLE001  # a disk, or a third party's connector, fails as it likes
+                self.failed.append(Failed(conversation, name, connector.mask(str(error) or type(error).__name__)))
+                return False
+        return True
+
+    def _left(self, deliveries: Iterable[Made]) -> Iterator[Elsewhere]:
+        for one in deliveries:
+            if one.connector in self._connectors and self._connectors[one.connector].keeps_files:
+                continue
+            if one.reference:
+                yield Elsewhere(one.connector, one.reference.id, one.reference.url)
+            elif one.steps:
+                yield Elsewhere(one.connector, _unfinished(one.steps), "")
+
+
+def _unfinished(steps: Mapping[str, Any]) -> str:
+    """What was done before an attempt failed: `contact 55, ticket (perhaps)`."""
+    done = [f"{name} {value}" for name, value in steps.items() if not name.endswith("?")]
+    perhaps = [name.removesuffix("?") for name in steps if name.endswith("?") and name.removesuffix("?") not in steps]
+    return ", ".join([*done, *(f"{name} (perhaps)" for name in perhaps)])
+
+
+def _names(body: bytes, account: str) -> set[str]:
+    try:
+        return names(parse_conversation(body, account))
+    except PayloadError:
+        return set()

@@ -9,8 +9,16 @@ from collections.abc import Callable, Iterable
 
 import structlog
 from flask import Blueprint, Response, jsonify, request
-from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import (
+    BadRequest,
+    Forbidden,
+    HTTPException,
+    RequestEntityTooLarge,
+    TooManyRequests,
+    UnsupportedMediaType,
+)
 
+from app.sources import Sources
 from core.delivery import PayloadStatus
 from core.environment import Token
 from core.errors import PayloadError, StoreUnavailable
@@ -26,15 +34,20 @@ LARGEST_BODY = 1024 * 1024
 RETRY_AFTER = 5
 
 
-def blueprint(store: Store, watched: Watched, knock: Callable[[str], None]) -> Blueprint:
+def blueprint(store: Store, watched: Watched, knock: Callable[[str], None], sources: Sources) -> Blueprint:
     """`POST /smartsupp/<token>`."""
     pages = Blueprint("receiver", __name__)
 
     @pages.post("/smartsupp/<token>")
     def receive(token: str) -> tuple[Response, int]:
+        if not sources.admits(request.environ):
+            raise Forbidden("nothing is taken from this address; see RELAY_ALLOWED_SOURCES")
         found = authenticated(token, watched.current().tokens)
         if found is None:
-            return jsonify(error="unknown token"), 403
+            # Only after a wrong one: whoever has the right token is never kept out by somebody else's guesses.
+            if wait := sources.guessed(request.environ):
+                raise TooManyRequests("too many wrong tokens", retry_after=wait)
+            raise Forbidden("unknown token")
         body = _body()
         account = found.account or ""
         accepted = store.accept(body, account, request.content_type or "")
@@ -51,14 +64,19 @@ def blueprint(store: Store, watched: Watched, knock: Callable[[str], None]) -> B
         return jsonify(error="not kept, try again"), 503, {"Retry-After": str(RETRY_AFTER)}
 
     @pages.errorhandler(HTTPException)
-    def refused(error: HTTPException) -> tuple[Response, int]:
-        return jsonify(error=error.description), error.code or 500
+    def refused(error: HTTPException) -> tuple[Response, int, dict[str, str]]:
+        wait = {"Retry-After": str(error.retry_after)} if isinstance(error, TooManyRequests) else {}
+        return jsonify(error=error.description), error.code or 500, wait
 
     return pages
 
 
 def _body() -> bytes:
-    """The raw body, whole. Raises BadRequest, RequestEntityTooLarge."""
+    """The raw body, whole. Raises BadRequest, RequestEntityTooLarge, UnsupportedMediaType."""
+    # Smartsupp packs nothing, and a megabyte of gzip may be a gigabyte.
+    for header, plain in (("Content-Encoding", "identity"), ("Transfer-Encoding", "chunked")):
+        if (request.headers.get(header, "").strip().lower() or plain) != plain:
+            raise UnsupportedMediaType(f"{header} must be absent, or '{plain}': send the body as it is, not packed")
     # Whatever its Content-Type says: never parsed as a form. Of a body without a declared length, werkzeug hands out
     # what fits into MAX_CONTENT_LENGTH, which is a byte more than we take, and says nothing of the rest.
     body = request.get_data(cache=False, parse_form_data=False)

@@ -18,7 +18,9 @@ from connectors.transcript import single_line
 from core.delivery import Attempt, Delivery, DeliveryStatus, Payload
 from core.settings import Settings
 from core.store import INBOX, Ledger
+from core.store.jobs import Job
 from core.store.ledger import Conversation
+from core.store.statistics import Statistics
 
 _COLOURS = {
     DeliveryStatus.DELIVERED: "green",
@@ -26,6 +28,7 @@ _COLOURS = {
     DeliveryStatus.DEAD: "red",
     DeliveryStatus.SKIPPED: "dim",
     DeliveryStatus.WAITING: "cyan",
+    DeliveryStatus.DISCARDED: "dim",
 }
 
 
@@ -60,7 +63,7 @@ def plain(value: Any) -> Any:
     return asdict(value, dict_factory=pairs)
 
 
-def overview(ledger: Ledger, settings: Settings) -> dict[str, Any]:
+def overview(ledger: Ledger, settings: Settings, figures: Statistics) -> dict[str, Any]:
     """Everything `relay status` tells."""
     names = [*settings.connectors, *(name for name in ledger.connectors() if name not in settings.connectors)]
     lanes = {name: ledger.lane(name) for name in (INBOX, *names)}
@@ -81,6 +84,7 @@ def overview(ledger: Ledger, settings: Settings) -> dict[str, Any]:
         "payloads": ledger.payload_counts(),
         "inbox": {"waiting": lanes[INBOX].waiting, "oldest_due_ms": lanes[INBOX].oldest_due},
         "connectors": connectors,
+        "statistics": plain(figures),
         "workers": ledger.workers(),
         "troubles": ledger.troubles(),
     }
@@ -99,19 +103,51 @@ def print_overview(found: dict[str, Any]) -> None:
         state = f"[yellow]{row['state']}[/]" if row["state"] == "paused" else row["state"]
         table.add_row(name, state, *cells, str(row["in_flight"] or "·"), span(row["oldest_due_ms"]))
     console.print(table)
+    _print_figures(console, found["statistics"])
     for name, row in found["connectors"].items():
         if row["reason"]:
             console.print(f"[yellow]{name} is paused[/]: {_shown(row['reason'])}", highlight=False)
-            console.print(f"  put it right in the config, or: relay resume {name}", highlight=False)
+            console.print(
+                f"  put it right in the config, or: relay resume {name}, or for one: relay try {name}", highlight=False
+            )
         if row[DeliveryStatus.DEAD]:
-            console.print(f"{name} has dead deliveries: relay deliveries --status dead --connector {name}")
+            console.print(f"{name} has dead deliveries: relay dead list --connector {name}", highlight=False)
     if found["payloads"]["quarantined"]:
         console.print("There are quarantined bodies: relay payloads")
     for worker, trouble in found["troubles"].items():
         console.print(f"[red]{worker} refused a change of the configuration[/]: {_shown(trouble)}", highlight=False)
 
 
-def print_deliveries(found: Sequence[Delivery], now: int) -> None:
+def _print_figures(console: Console, found: dict[str, Any]) -> None:
+    rows = {name: row for name, row in found["connectors"].items() if row["delivered"] or row["dead"] or row["retried"]}
+    if not rows:
+        return
+    table = _table(f"Last {found['span']}", "delivered", "retried", "dead", "success", "median", "95 % within")
+    for name, row in rows.items():
+        numbers = [str(row[one] or "·") for one in ("delivered", "retried", "dead")]
+        success = "·" if row["success"] is None else f"{row['success']:.1%}"
+        table.add_row(name, *numbers, success, span(row["median"] or 0), span(row["p95"] or 0))
+    console.print(table)
+
+
+def print_jobs(found: Sequence[Job]) -> None:
+    table = _table("Job", "What", "Begun", "By", "Looked at", "Matched", "Done", "State", "Which")
+    for job in found:
+        state = f"finished {moment(job.finished)}" if job.finished else "[yellow]goes on[/]"
+        numbers = (f"{job.seen:,} of {job.total:,}", f"{job.found:,}", f"{job.done:,}")
+        table.add_row(job.id, job.kind, moment(job.created), _shown(job.by), *numbers, state, _shown(_which(job)))
+    _print(table, "no jobs")
+
+
+def _which(job: Job) -> str:
+    parts = [
+        f"{name} {value}" for name, value in asdict(job.filter).items() if value and name not in ("since", "until")
+    ]
+    times = (("since", job.filter.since), ("until", job.filter.until))
+    return ", ".join([*parts, *(f"{name} {moment(at)}" for name, at in times if at is not None)])
+
+
+def print_deliveries(found: Sequence[Delivery], now: int, nothing: str = "no deliveries") -> None:
     table = _table("Delivery", "Status", "Changed", "Tries", "Next", "Record or reason")
     for delivery in found:
         reason = delivery.error or (delivery.reference.url or delivery.reference.id if delivery.reference else "")
@@ -123,7 +159,7 @@ def print_deliveries(found: Sequence[Delivery], now: int) -> None:
             _next(delivery, now),
             _shown(reason),
         )
-    _print(table, "no deliveries")
+    _print(table, nothing)
 
 
 def print_payloads(found: Sequence[Payload]) -> None:

@@ -1,35 +1,40 @@
-"""`relay web`: the WSGI server (docs/adr/0003)."""
+"""`relay web`: the web server (docs/adr/0003)."""
 
 from __future__ import annotations
 
 import os
 
 import structlog
-from flask import Flask
 from granian import Granian
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
 from app import create_app
+from app.buffered import Buffered
 from core.environment import Environment
 from core.errors import StoreUnavailable, StoreUnsafe
 from core.log import configure
-from core.store import check, connect
+from core.store import check, connected
 
 log = structlog.get_logger(__name__)
 
+#: Requests that are worked on at once; measured in docs/adr/0003.
+THREADS = 8
+#: Connections at once; further ones wait to be accepted. Each may hold a body of 1 MiB.
+CONNECTIONS = 256
 
-def application() -> Flask:
+
+def application() -> Buffered:
     """What each server process loads."""
     configure(os.environ.get("RELAY_LOG", "console"))
-    return create_app()
+    return Buffered(create_app(), THREADS)
 
 
 def main(env: Environment) -> None:
     """Serve until a signal says stop. Raises StoreUnsafe. A server that is away only means 503 for now."""
     try:
-        verdict = check(connect(env.server_url, patient=True))
+        verdict = check(connected(env, patient=True))
     except StoreUnavailable as error:
         log.warning("redis does not answer yet; until it does, every body is answered with 503", error=str(error))
     else:
@@ -40,11 +45,13 @@ def main(env: Environment) -> None:
     Granian(
         "app.web:application",
         factory=True,
-        interface=Interfaces.WSGI,
+        interface=Interfaces.ASGI,
+        # Where it may also be HTTP/2, a connection that says nothing is never closed.
+        http=HTTPModes.http1,
         address=env.host,
         port=env.port,
         workers=1,
-        blocking_threads=8,
+        backpressure=CONNECTIONS,
         websockets=False,
         respawn_failed_workers=True,
         # Accepting ends at once, what was begun is answered.

@@ -81,11 +81,15 @@ class Retention(Strict):
     """How long the store keeps what is done with. What was delivered stays at its destination."""
 
     settled_days: float | None = Field(
-        default=30, gt=0, description="Days after which delivered, skipped and discarded conversations go; null: never."
+        default=30,
+        gt=0,
+        le=36_500,
+        description="Days after which delivered, skipped and discarded conversations go; null: never.",
     )
     dead_days: float | None = Field(
         default=None,
         gt=0,
+        le=36_500,
         description="The same for dead deliveries and quarantined bodies; they stay unless it is set.",
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 from core.conversation import Conversation
 
@@ -32,6 +32,9 @@ class Summary:
     rating: int | None = None
     missed: bool = False
     offline: bool = False
+
+
+_FIELDS = frozenset(one.name for one in fields(Summary))
 
 
 def line(conversation: Conversation) -> bytes:
@@ -60,13 +63,19 @@ def line(conversation: Conversation) -> bytes:
 
 
 def read(kept: bytes) -> Summary:
-    """The summary of a line; an empty one for an empty line."""
+    """The summary of a line; an empty one for an empty line. What another version of ours kept besides is left out."""
     parts = kept.split(b"\n", 2)
-    return Summary(**json.loads(parts[1])) if len(parts) == 3 else Summary()
+    if len(parts) != 3:
+        return Summary()
+    return Summary(**{name: value for name, value in json.loads(parts[1]).items() if name in _FIELDS})
 
 
-def tags(kept: bytes) -> bytes:
-    return kept.split(b"\n", 1)[0]
+def bare(kept: bytes) -> bytes:
+    """A line without what a visitor wrote or is known by, for a store whose bodies are sealed."""
+    if not kept:
+        return kept
+    about = asdict(read(kept)) | {"name": "", "email": "", "visitor": "", "opening": ""}
+    return kept.split(b"\n", 1)[0] + b"\n" + json.dumps(about, separators=(",", ":")).encode() + b"\n"
 
 
 def searched(kept: bytes) -> bytes:

@@ -3,20 +3,24 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import subprocess
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import click
 import jsonschema
 import pytest
 import yaml
-from click.testing import CliRunner, Result
 
 from app import sample
 from app.cli import group
 from core.delivery import Attempt, Exchange, Outcome, PayloadStatus, Reference
 from core.smartsupp import parse_conversation
 from core.store import INBOX, Ledger, Store, connect
+from tests.support import made
+from tests.support.command_line import CommandLine
 from tests.support.server import Server
-from tests.support.stack import TOKEN, Stack, chat
+from tests.support.stack import RELAY, TOKEN, Stack, chat
 
 
 @pytest.fixture
@@ -24,26 +28,9 @@ def store(server: Server) -> Store:
     return Store(connect(server.url))
 
 
-class Cli:
-    def __init__(self, folder: Path, server: Server) -> None:
-        self.config = folder / "relay.yaml"
-        self.environment = {
-            "RELAY_REDIS_URL": server.url,
-            "RELAY_DATA_DIR": str(folder),
-            "RELAY_CONFIG": str(self.config),
-            "SMARTSUPP_TOKEN": TOKEN,
-        }
-        self.config.write_text("connectors: {archive: {type: archive}, crm: {type: archive, enabled: false}}")
-
-    def run(self, *arguments: str, code: int = 0) -> str:
-        found: Result = CliRunner().invoke(group, arguments, env=self.environment)
-        assert found.exit_code == code, (found.output, found.exception)
-        return found.output
-
-
 @pytest.fixture
-def cli(tmp_path: Path, server: Server) -> Cli:
-    return Cli(tmp_path, server)
+def cli(tmp_path: Path, server: Server) -> CommandLine:
+    return CommandLine(tmp_path, server)
 
 
 def dead_delivery(store: Store, error: str = "HTTP 422: no") -> None:
@@ -58,15 +45,16 @@ def dead_delivery(store: Store, error: str = "HTTP 422: no") -> None:
     store.settle(claim, attempt, reference=Reference(""))
 
 
-def test_status_tells_what_is_wrong_and_what_to_type(cli: Cli, store: Store) -> None:
+def test_status_tells_what_is_wrong_and_what_to_type(cli: CommandLine, store: Store) -> None:
     dead_delivery(store)
     store.divert(store.accept(b"nonsense").id, PayloadStatus.QUARANTINED, "not JSON")
     store.pause("crm", "the key has expired")
     said = cli.run("status")
     assert "1 routed, 1 quarantined" in said
-    assert "relay deliveries --status dead --connector archive" in said
+    assert "relay dead list --connector archive" in said
     assert "crm is paused: the key has expired" in said
     assert "relay resume crm" in said
+    assert "relay try crm" in said
     assert "none was heard of in the last minute" in said
     found = json.loads(cli.run("status", "--json"))
     assert found["connectors"]["archive"]["dead"] == 1
@@ -74,7 +62,7 @@ def test_status_tells_what_is_wrong_and_what_to_type(cli: Cli, store: Store) -> 
     assert found["payloads"]["quarantined"] == 1
 
 
-def test_deliveries_are_listed_and_filtered(cli: Cli, store: Store) -> None:
+def test_deliveries_are_listed_and_filtered(cli: CommandLine, store: Store) -> None:
     assert cli.run("deliveries") == "no deliveries\n"
     dead_delivery(store)
     assert "archive:1:c1" in cli.run("deliveries", "--status", "dead")
@@ -85,7 +73,7 @@ def test_deliveries_are_listed_and_filtered(cli: Cli, store: Store) -> None:
 
 
 def test_show_tells_the_story_of_a_delivery_a_conversation_and_a_payload(
-    cli: Cli, store: Store, ledger: Ledger
+    cli: CommandLine, store: Store, ledger: Ledger
 ) -> None:
     dead_delivery(store)
     said = cli.run("show", "archive:1:c1")
@@ -113,7 +101,7 @@ def test_a_server_that_is_away_is_said_in_a_sentence(relay: Stack) -> None:
     assert "Traceback" not in said
 
 
-def test_markup_and_control_codes_of_strangers_are_printed_as_text(cli: Cli, store: Store) -> None:
+def test_markup_and_control_codes_of_strangers_are_printed_as_text(cli: CommandLine, store: Store) -> None:
     dead_delivery(store, "\x1b[31m[red]bold[/red]\x07 \u202egnp.exe")
     for command in (("deliveries",), ("show", "archive:1:c1"), ("show", "1:c1")):
         said = cli.run(*command)
@@ -121,13 +109,13 @@ def test_markup_and_control_codes_of_strangers_are_printed_as_text(cli: Cli, sto
         assert not {"\x1b", "\x07", "\u202e"} & set(said)
 
 
-def test_replay_makes_a_dead_delivery_due(cli: Cli, store: Store) -> None:
+def test_replay_makes_a_dead_delivery_due(cli: CommandLine, store: Store) -> None:
     dead_delivery(store)
     assert cli.run("replay", "1:c1") == "archive:1:c1: due now for archive\n"
     assert store.claim("archive", "token")
 
 
-def test_pause_holds_back_and_resume_goes_on(cli: Cli, store: Store) -> None:
+def test_pause_holds_back_and_resume_goes_on(cli: CommandLine, store: Store) -> None:
     assert cli.run("pause", "archive", "--reason", "tidying") == "archive: paused\n"
     assert "archive is paused: tidying" in cli.run("status")
     assert cli.run("resume", "archive") == "archive: resumed\n"
@@ -189,7 +177,7 @@ def test_config_check_reports_everything_at_once_with_lines(relay: Stack) -> Non
         assert part in said
 
 
-def test_config_show_masks_every_secret(cli: Cli) -> None:
+def test_config_show_masks_every_secret(cli: CommandLine) -> None:
     secret = "c2VjcmV0LWZvci10ZXN0cy0wMTIzNDU2Nzg5"
     cli.environment["HOOK_SECRET"] = secret
     cli.config.write_text("connectors: {h: {type: webhook, url: 'https://x.example', secret: '${HOOK_SECRET}'}}")
@@ -199,7 +187,7 @@ def test_config_show_masks_every_secret(cli: Cli) -> None:
     assert json.loads(said)["connectors"]["h"]["url"] == "https://x.example/"
 
 
-def test_the_schema_accepts_the_example_and_refuses_a_misspelt_setting(cli: Cli) -> None:
+def test_the_schema_accepts_the_example_and_refuses_a_misspelt_setting(cli: CommandLine) -> None:
     schema = json.loads(cli.run("config", "schema"))
     example = yaml.safe_load((Path(__file__).parent.parent / "relay.example.yaml").read_text())
     jsonschema.validate(example, schema)
@@ -231,7 +219,98 @@ def test_alive_tells_whether_a_worker_runs_here(relay: Stack) -> None:
     assert relay.cli("alive") == "alive\n"
 
 
-def test_every_command_explains_itself(cli: Cli) -> None:
+def test_status_has_the_figures_of_a_span(cli: CommandLine, store: Store) -> None:
+    assert "success" not in cli.run("status")
+    made.chats(store, 3, archive=Outcome.DELIVERED)
+    made.conversation(store, chat(9), archive=Outcome.REFUSED)
+    said = cli.run("status")
+    assert "Last day" in said
+    assert "75.0%" in said
+    found = cli.json("status", "--span", "hour")["statistics"]
+    assert (found["span"], found["received"]["accepted"]) == ("hour", 4)
+    figures = found["connectors"]["archive"]
+    assert (figures["delivered"], figures["dead"], figures["success"]) == (3, 1, 0.75)
+    assert figures["median"] <= figures["p95"]
+
+
+def test_health_checks_and_config_checks_answer_in_json_with_their_exit_codes(cli: CommandLine) -> None:
+    assert cli.json("alive", code=1) == {"alive": False, "workers": []}
+    assert cli.json("config", "check")["right"] is True
+    cli.config.write_text("connectors:\n  x: {type: archiv}")
+    found = cli.json("config", "check", code=2)
+    assert found["problems"][0]["line"] == 2
+    assert "did you mean 'archive'" in found["problems"][0]["text"]
+
+
+def leaves(commands: Mapping[str, click.Command], *before: str) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    for name, command in commands.items():
+        if isinstance(command, click.Group):
+            yield from leaves(command.commands, *before, name)
+        elif not command.hidden:
+            yield (*before, name), command
+
+
+COMMANDS = dict(leaves(group.commands))
+#: They run on, or print something for another program anyway, or ask a person.
+WITHOUT_JSON = {
+    *(("up",), ("web",), ("worker",), ("completion",), ("export",)),
+    *(("config", "show"), ("config", "schema"), ("connectors", "setup"), ("admin", "set-password")),
+}
+
+
+@pytest.mark.parametrize("name", COMMANDS, ids=" ".join)
+def test_every_command_explains_itself(cli: CommandLine, name: tuple[str, ...]) -> None:
+    command = COMMANDS[name]
+    assert command.help
+    said = cli.run(*name, "--help")
+    options = [one for one in command.params if isinstance(one, click.Option)]
+    assert all(one.help or one.type.name == "choice" for one in options), options
+    assert ("--json" in said) is (name not in WITHOUT_JSON)
+
+
+@pytest.mark.parametrize("name", COMMANDS, ids=" ".join)
+def test_every_command_and_option_stands_in_the_docs(name: tuple[str, ...]) -> None:
+    page = (Path(__file__).parent.parent / "docs" / "command-line.md").read_text()
+    assert f"relay {' '.join(name)}" in page
+    for one in COMMANDS[name].params:
+        if isinstance(one, click.Option):
+            assert f"`{one.opts[-1]}" in page, one.opts
+
+
+def test_the_help_lists_every_command_once(cli: CommandLine) -> None:
+    listed = [line.split()[0] for line in cli.run("--help").splitlines() if line.startswith("  ") and line[2] != " "]
     for name, command in group.commands.items():
-        assert command.help, name
-        cli.run(name, "--help")
+        assert listed.count(name) == (0 if command.hidden else 1), name
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("relay pau", {"pause"}),
+        ("relay pause ", {"archive", "crm"}),
+        ("relay dead list --connector c", {"crm"}),
+        ("relay deliveries --status d", {"delivered", "dead", "discarded"}),
+    ],
+)
+def test_a_shell_completes_commands_connectors_and_statuses(cli: CommandLine, words: str, found: set[str]) -> None:
+    number = len(words.split(" ")) - 1
+    variables = {"_RELAY_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(number)}
+    environment = {**os.environ, **cli.environment, **variables}
+    done = subprocess.run([RELAY], env=environment, capture_output=True, text=True, check=False)
+    assert {line.partition(",")[2] for line in done.stdout.split()} == found
+
+
+def test_completion_says_nothing_when_the_configuration_is_broken(cli: CommandLine) -> None:
+    cli.config.write_text("connectors: [")
+    variables = {"_RELAY_COMPLETE": "bash_complete", "COMP_WORDS": "relay pause ", "COMP_CWORD": "2"}
+    environment = {**os.environ, **cli.environment, **variables}
+    done = subprocess.run([RELAY], env=environment, capture_output=True, text=True, check=False)
+    assert (done.stdout.strip(), done.stderr) == ("", "")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_script_for_a_shell_is_printed(cli: CommandLine, shell: str) -> None:
+    script = cli.run("completion", shell)
+    assert f"_RELAY_COMPLETE={shell}_complete" in script
+    if shell == "bash":
+        subprocess.run(["bash", "-n"], input=script.encode(), check=True)  # noqa: S607  # whichever bash there is

@@ -40,6 +40,8 @@ def create(env: Environment) -> Celery:
         # Redis restarts; workers wait for it as long as it takes.
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
+        # A server that is read-only, or lacks its replicas, is waited for too; without this a worker ends.
+        broker_channel_error_retry=True,
         task_default_queue="knocks",
         # The store has every result; Celery's own would cost a write each.
         task_ignore_result=True,

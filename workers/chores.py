@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Sequence
 
-import redis
 import structlog
 
 from core.delivery import PayloadStatus
-from core.errors import InUse, NotFound, StoreUnavailable
+from core.errors import NotFound, StoreUnavailable
 from core.settings import Retention
-from core.store import Eraser, Jobs, Ledger, Store
+from core.store import Client, Eraser, Jobs, Ledger, Store
 
 log = structlog.get_logger(__name__)
 
@@ -20,9 +18,8 @@ log = structlog.get_logger(__name__)
 LOOK = 1.0
 #: How often what is old is removed, ms.
 SWEEP_MS = 3_600_000
-#: Removals between two breaths, so that the server has time for others.
-_PART = 100
-_BREATH = 0.05
+#: Seconds between two parts of a sweep, so that the server has time for others.
+_BREATH = 0.01
 _DAY_MS = 86_400_000
 
 
@@ -31,7 +28,7 @@ class Chores:
 
     def __init__(
         self,
-        client: redis.Redis,
+        client: Client,
         store: Store,
         knock: Callable[[str], None],
         retention: Callable[[], Retention],
@@ -73,21 +70,16 @@ class Chores:
         now = self._ledger.now()
         settled = _before(now, kept.settled_days)
         dead = _before(now, kept.dead_days)
-        conversations = bodies = 0
-        if settled is not None or dead is not None:
-            # What is never to go has an end before everything.
-            ends = (settled or 0, dead or 0)
-            conversations = self._removed(
-                self._eraser.old(max(ends)),
-                lambda one: bool(self._eraser.conversation(one, settled_before=ends[0], dead_before=ends[1])),
-            )
+        # What is never to go has an end before everything.
+        ends = (settled or 0, dead or 0)
+        conversations = self._removed(self._eraser.old(max(ends)), lambda part: self._eraser.settled(part, *ends))
+        bodies = 0
         for status, before in (
             (PayloadStatus.SET_ASIDE, settled),
             (PayloadStatus.DISCARDED, settled),
             (PayloadStatus.QUARANTINED, dead),
         ):
-            if before is not None:
-                bodies += self._removed(self._eraser.old_payloads(status, before), self._goes(status))
+            bodies += self._removed(self._eraser.old_payloads(status, before or 0), self._bodies(status))
         if conversations or bodies:
             log.info("removed what is old", conversations=conversations, bodies=bodies)
             # A small shop's append-only file may not grow for years so far that the server rewrites it by itself.
@@ -95,18 +87,16 @@ class Chores:
                 self._eraser.rewrite()
         return conversations, bodies
 
-    def _goes(self, status: PayloadStatus) -> Callable[[str], bool]:
-        return lambda one: self._eraser.payload(one, status)
+    def _bodies(self, status: PayloadStatus) -> Callable[[Sequence[str]], int]:
+        return lambda part: self._eraser.bodies(part, status)
 
-    def _removed(self, found: Iterable[str], remove: Callable[[str], bool]) -> int:
+    def _removed(self, found: Iterable[Sequence[str]], remove: Callable[[Sequence[str]], int]) -> int:
         count = 0
-        for number, one in enumerate(found, 1):
-            with suppress(InUse):  # not settled, or not for long enough
-                count += remove(one)
-            if number % _PART == 0:
-                if self._stopping.wait(_BREATH):
-                    break
-                self.work_on_jobs()  # somebody may be watching one
+        for part in found:
+            count += remove(part)
+            if self._stopping.wait(_BREATH):
+                break
+            self.work_on_jobs()  # somebody may be watching one
         return count
 
 

@@ -53,6 +53,8 @@ def _attempt(store: Store, claim: Claim, connector: Connector[Any], fingerprint:
     step = Step(claim.steps, lambda name, value: store.remember(claim, name, value))
     with connector.attempt() as exchanges:
         try:
+            if claim.trouble:
+                raise RetryLater(claim.trouble)
             conversation = parse_conversation(claim.body, claim.account)
             reference = connector.deliver(conversation, _receipt(store, claim), step)
         except (LostLease, StoreUnavailable):  # it is given back, and goes on as soon as the store does

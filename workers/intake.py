@@ -17,6 +17,9 @@ log = structlog.get_logger(__name__)
 
 def take_in(store: Store, claim: Claim, settings: Settings) -> list[str]:
     """Read one claimed body, route it and fan it out. Returns the lanes to knock on. Raises LostLease."""
+    if claim.trouble:  # replayed when the key is back
+        store.divert(claim.id, PayloadStatus.QUARANTINED, claim.trouble, token=claim.token)
+        return []
     try:
         conversation = parse(claim.body, claim.account)
         if isinstance(conversation, StatisticsReport):

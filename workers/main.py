@@ -13,7 +13,7 @@ from tenacity import retry, retry_if_exception_type, wait_fixed
 
 from core.environment import Environment
 from core.errors import StoreUnavailable, StoreUnsafe
-from core.store import check, connect
+from core.store import check, connected
 from workers.celery import create, knocker
 from workers.runtime import Runtime
 from workers.tasks import register
@@ -33,7 +33,7 @@ def main(env: Environment, variables: Mapping[str, str]) -> None:
 
     A server that does not answer is waited for.
     """
-    verdict = _patiently(check)(connect(env.server_url))
+    verdict = _patiently(check)(connected(env))
     for doubt in verdict.doubts:
         log.warning("redis", doubt=doubt)
     if verdict.wrong:

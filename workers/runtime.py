@@ -24,7 +24,7 @@ from connectors.http import ATTEMPT_SECONDS
 from core.environment import Environment
 from core.errors import ConfigError, LostLease, Problem, StoreUnavailable
 from core.settings import Settings
-from core.store import INBOX, Claim, Store, connect
+from core.store import INBOX, Claim, Store, connected
 from core.store.store import BEAT_MS, How, Limits
 from core.watch import Watched
 from workers import isolation
@@ -55,7 +55,7 @@ class Runtime:
         self.env = env
         self.name = f"{socket.gethostname()}:{os.getpid()}"
         self.stopping = threading.Event()
-        self.store = Store(connect(env.server_url))
+        self.store = Store(connected(env))
         self._knock = knock
         self._slots = Slots(env.concurrency)
         self._lock = threading.Lock()
@@ -73,7 +73,7 @@ class Runtime:
     def start(self) -> None:
         """Start what runs beside the threads that answer knocks."""
         threading.Thread(target=self._pulse, name="pulse", daemon=True).start()
-        client = connect(self.env.server_url)
+        client = connected(self.env)
         Chores(client, self.store, self._knock, lambda: self._config[0].retention, self.stopping).start()
 
     def stop(self) -> None:

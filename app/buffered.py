@@ -1,0 +1,127 @@
+"""Flask behind Granian: a request takes a thread when the whole of it is here, and not before.
+
+Granian's own WSGI mode reads a body in the thread that works on the request, for as long as the sender likes: eight
+that stop in the middle stop the receiver for good. Here the event loop gathers bodies, any number at once, each within
+SECONDS.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import sys
+from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from flask import Flask
+
+#: For a body to come. At 1 MiB that is 105 kB/s.
+SECONDS = 10
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+Headers = list[tuple[str, str]]
+
+
+class Buffered:
+    """An ASGI application (https://asgi.readthedocs.io/en/latest/specs/www.html) around a Flask one, which must not
+    stream: what it answers is sent in one piece.
+
+    `threads` work at once. Of a body that is longer than the app's MAX_CONTENT_LENGTH, which the app refuses, little
+    more than that is kept.
+    """
+
+    def __init__(self, app: Flask, threads: int) -> None:
+        self._app = app
+        self._limit = int(app.config["MAX_CONTENT_LENGTH"])
+        self._pool = ThreadPoolExecutor(threads, "request")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":  # lifespan: there is nothing to begin or to end
+            return
+        values = environ(scope)
+        try:
+            async with asyncio.timeout(SECONDS):
+                body = await self._body(values, receive)
+        except TimeoutError:
+            status, headers, said = _refusal(408, f"the body did not come within {SECONDS} s")
+        except ConnectionError:
+            status, headers, said = _refusal(400, "the body was cut short")
+        else:
+            values["wsgi.input"] = io.BytesIO(body)
+            status, headers, said = await asyncio.get_running_loop().run_in_executor(self._pool, self._work, values)
+        encoded = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+        await send({"type": "http.response.start", "status": status, "headers": encoded})
+        await send({"type": "http.response.body", "body": said})
+
+    async def _body(self, values: dict[str, Any], receive: Receive) -> bytes:
+        """The whole body, or as much as shows that it is too long. Raises ConnectionError where it breaks off."""
+        declared = values.get("CONTENT_LENGTH")
+        if declared is None and "HTTP_TRANSFER_ENCODING" not in values:
+            return b""
+        if declared is not None and int(declared) > self._limit:  # the server has checked that it is a number
+            return b""
+        parts, size, more = [], 0, True
+        while more and size <= self._limit:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ConnectionError
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+            more = message.get("more_body", False)
+        return b"".join(parts)
+
+    def _work(self, values: dict[str, Any]) -> tuple[int, Headers, bytes]:
+        head: list[tuple[int, Headers]] = []
+        written: list[bytes] = []
+
+        def start(status: str, headers: Headers, _: object = None, /) -> Callable[[bytes], object]:
+            head.append((int(status[:3]), headers))
+            return written.append
+
+        answer: Iterable[bytes] = self._app(values, start)
+        try:
+            written += answer
+        finally:
+            if hasattr(answer, "close"):
+                answer.close()
+        return *head[-1], b"".join(written)
+
+
+def _refusal(status: int, error: str) -> tuple[int, Headers, bytes]:
+    # Closed, or the rest of the body would be taken for the next request.
+    headers = [("Content-Type", "application/json"), ("Connection", "close")]
+    return status, headers, json.dumps({"error": error}).encode() + b"\n"
+
+
+def environ(scope: Scope) -> dict[str, Any]:
+    """The request as PEP 3333 spells it, without its body. Text in it is bytes taken for Latin-1."""
+    values: dict[str, Any] = {
+        "REQUEST_METHOD": scope["method"],
+        "SCRIPT_NAME": "",
+        "PATH_INFO": scope["path"].encode("utf-8", "replace").decode("latin-1"),
+        "QUERY_STRING": scope["query_string"].decode("latin-1"),
+        "SERVER_NAME": scope["server"][0],
+        "SERVER_PORT": str(scope["server"][1]),
+        "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
+        "REMOTE_ADDR": scope["client"][0],
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope["scheme"],
+        "wsgi.input_terminated": True,
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+    }
+    for raw, value in scope["headers"]:
+        name, text = raw.decode("latin-1"), value.decode("latin-1")
+        if "_" in name:  # X_Forwarded_For would pass for X-Forwarded-For, which a proxy has seen to
+            continue
+        variable = name.upper().replace("-", "_")
+        if variable not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+            variable = f"HTTP_{variable}"
+        values[variable] = f"{values[variable]},{text}" if variable in values else text
+    return values

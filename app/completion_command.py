@@ -1,0 +1,29 @@
+"""`relay completion`: what a shell needs to complete commands, options, and names of connectors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+from click.shell_completion import get_completion_class
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def completion(ctx: click.Context, shell: str) -> None:
+    """Print what lets a shell complete commands, options and names.
+
+    \b
+    Once, for good:
+      bash  relay completion bash >> ~/.bashrc
+      zsh   relay completion zsh >> ~/.zshrc
+      fish  relay completion fish > ~/.config/fish/completions/relay.fish
+    """
+    kind = get_completion_class(shell)
+    if kind is None:
+        raise click.UsageError(f"nothing is known of {shell}")
+    click.echo(kind(ctx.find_root().command, {}, "relay", "_RELAY_COMPLETE").source())
+
+
+COMMANDS: Sequence[click.Command] = (completion,)

@@ -1,0 +1,168 @@
+"""What may be wrong with an installation: this machine, its configuration, its connectors. (The server: doctor_store.)
+
+Each finding has a verdict, and what to do about it. Nothing here needs anything else to be right.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+
+from app import checks
+from connectors.registry import settings_model
+from core.environment import Environment, environment, token_file
+from core.errors import ConfigError, Problem
+from core.settings import Settings, load
+
+PACKAGE = "smartsupp-relay"
+_MIB = 1024 * 1024
+#: Free bytes of the data folder's disk: below the first, chats will be refused; below the second, look at it.
+_FULL, _TIGHT = 100 * _MIB, 1024 * _MIB
+
+
+class Verdict(StrEnum):
+    RIGHT = "right"
+    DOUBT = "doubt"
+    WRONG = "wrong"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One finding: what it is about, the verdict, what was seen, and what to do unless it is right."""
+
+    about: str
+    verdict: Verdict
+    text: str
+    remedy: str = ""
+
+
+def right(about: str, text: str) -> Line:
+    return Line(about, Verdict.RIGHT, text)
+
+
+def doubt(about: str, text: str, remedy: str) -> Line:
+    return Line(about, Verdict.DOUBT, text, remedy)
+
+
+def wrong(about: str, text: str, remedy: str) -> Line:
+    return Line(about, Verdict.WRONG, text, remedy)
+
+
+def versions() -> Iterator[Line]:
+    found = [f"Python {platform.python_version()}", f"relay {version(PACKAGE)}"]
+    found += [f"{name} {version(name)}" for name in ("celery", "redis", "flask")]
+    yield right("versions", ", ".join(found))
+    for requirement in requires(PACKAGE) or ():
+        pinned = re.fullmatch(r"([A-Za-z0-9._-]+)(?:\[[^]]*\])?==([^;\s]+)", requirement)
+        if not pinned:
+            continue
+        try:
+            there = version(pinned[1])
+        except PackageNotFoundError:
+            there = "missing"
+        if there != pinned[2]:
+            yield doubt(
+                "versions",
+                f"{pinned[1]} is {there}; this relay was tested with {pinned[2]}",
+                "pip install --require-hashes -r requirements.lock",
+            )
+
+
+def surroundings(variables: Mapping[str, str]) -> tuple[Environment | None, list[Line]]:
+    """The environment, if it can be read, and what is wrong with it."""
+    try:
+        return environment(variables), []
+    except ConfigError as error:
+        return None, [_problem("environment", one) for one in error.problems]
+
+
+def configuration(env: Environment, variables: Mapping[str, str]) -> tuple[Settings | None, list[Line]]:
+    """The settings, if they can be read, and every problem."""
+    try:
+        settings = load(env, settings_model, variables)
+    except ConfigError as error:
+        return None, [
+            wrong("config", f"{error.source}: {one}", "put it right; a running relay goes on with the old one")
+            for one in error.problems
+        ]
+    if not settings.enabled:
+        return settings, [doubt("config", f"{settings.source}: no connector is enabled", "chats are kept, and wait")]
+    return settings, [right("config", f"{settings.source}; enabled: {', '.join(settings.enabled)}")]
+
+
+def _problem(about: str, problem: Problem) -> Line:
+    return wrong(about, f"{problem.path} {problem.text}", f"set {problem.path} anew, here and where the relay runs")
+
+
+def token(env: Environment, settings: Settings | None) -> Iterator[Line]:
+    found = settings.tokens if settings else env.tokens
+    if not found:
+        remedy = "relay up makes one; or SMARTSUPP_TOKEN=$(openssl rand -hex 24)"
+        yield wrong("token", "there is none, so nothing can be accepted", remedy)
+        return
+    yield right("token", f"{len(found)} set" if len(found) > 1 else "set")
+    kept = token_file(env.data_dir)
+    if kept.exists() and stat.S_IMODE(kept.stat().st_mode) & 0o077:
+        yield doubt("token", f"{kept} can be read by others on this machine", f"chmod 600 {kept}")
+
+
+def data_folder(env: Environment) -> Iterator[Line]:
+    """The archive, the embedded server and the token are in there."""
+    folder = env.data_dir
+    there = next(one for one in (folder, *folder.parents) if one.exists())
+    if not os.access(there, os.W_OK | os.X_OK) or not _writable(there):
+        yield wrong(
+            "data folder",
+            f"{there} cannot be written to",
+            "give it to the user who runs the relay, or set RELAY_DATA_DIR",
+        )
+        return
+    free = shutil.disk_usage(there).free
+    text = f"{folder}{'' if there == folder else ' (not there yet)'}, {_size(free)} free"
+    remedy = "make room: when the disk is full, chats are refused"
+    if free < _FULL:
+        yield wrong("data folder", text, remedy)
+    elif free < _TIGHT:
+        yield doubt("data folder", text, remedy)
+    else:
+        yield right("data folder", text)
+
+
+def _writable(folder: Path) -> bool:
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"1")
+            file.flush()
+    except OSError:
+        return False
+    return True
+
+
+def _size(number: int) -> str:
+    return f"{number / 1024 / _MIB:,.1f} GiB" if number >= 1024 * _MIB else f"{number / _MIB:,.0f} MiB"
+
+
+def connectors(env: Environment, settings: Settings, *, check: bool) -> Iterator[Line]:
+    """Whether each enabled one can be made of its settings; with `check` also what its own check finds."""
+    for name in settings.enabled:
+        about = f"connector {name}"
+        try:
+            made = checks.connector(settings, name, env.data_dir)
+            found = list(checks.findings(made)) if check else []
+        except Exception as error:  # noqa: BLE001  # a third party's connector fails as it likes
+            yield wrong(about, f"{type(error).__name__}: {error}", "a fault in the connector; tell whoever wrote it")
+            continue
+        for one in found:
+            yield right(about, one.text) if one.right else wrong(about, one.text, one.remedy)
+        if not found:
+            text = "nothing to check" if check else f"{made.label}; not asked, relay doctor --check does"
+            yield right(about, text)

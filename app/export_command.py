@@ -1,0 +1,90 @@
+"""`relay export`: conversations for other programs."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from app import bulk
+from app.export import Row, as_csv, as_jsonl, rows
+from app.options import fail, filtered, known, ledger_of, needs
+from core.environment import Environment
+from core.store import Filter, Search, connected
+
+#: Seconds that counting may take; without a count the bar has no end.
+_COUNTING = 2.0
+_BOM = b"\xef\xbb\xbf"
+
+
+@click.command()
+@click.option("--format", "kind", type=click.Choice(["jsonl", "csv"]), default="jsonl", show_default=True)
+@click.option("-o", "--output", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Not to a pipe.")
+@click.option(
+    "--bom", is_flag=True, help="Begin a CSV with a byte order mark: without, Excel takes UTF-8 for something else."
+)
+@filtered()
+@needs(lambda env: env)
+def export(env: Environment, kind: str, output: Path | None, bom: bool, wanted: Filter) -> None:
+    """Write conversations for other programs, newest first.
+
+    jsonl: a line each, with the whole conversation and its deliveries. csv: a row each, without what was said; cells
+    that a spreadsheet would take for formulas begin with an apostrophe.
+
+    \b
+    Examples:
+      relay export --since 30d -o chats.jsonl
+      relay export --format csv --bom --missed -o missed.csv
+      relay export --status dead | jq -r .conversation.visitor.email
+    """
+    if bom and kind != "csv":
+        raise click.UsageError("--bom goes with --format csv")
+    if wanted.connector:
+        known(env, wanted.connector)
+    client, ledger = connected(env), ledger_of(env)
+    search = Search(client)
+    total, exact = search.count(wanted, _COUNTING)
+    written = 0
+    with _opened(output) as out, bulk.bar(total if exact else None, "Exporting") as shown:
+
+        def counted() -> Iterator[Row]:
+            nonlocal written
+            for row in rows(search, ledger, wanted):
+                yield row
+                written += 1
+                shown.update(1 if not exact or written <= total else 0)
+
+        if bom:
+            out.write(_BOM)
+        lines = as_csv(counted(), ledger.connectors()) if kind == "csv" else as_jsonl(counted())
+        for line in lines:
+            # Half of an emoji, which JSON may hold, is no character.
+            out.write(line.encode("utf-8", "replace"))
+    click.echo(f"{written:,} conversation{'' if written == 1 else 's'}{f' in {output}' if output else ''}", err=True)
+
+
+@contextmanager
+def _opened(file: Path | None) -> Iterator[BinaryIO]:
+    """Where to write. A file is only the user's to read, and appears whole or not at all."""
+    if file is None:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    draft = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+            yield out
+        draft.replace(file)
+    except OSError as error:
+        fail(f"cannot write {file}: {error.strerror or error}")
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+COMMANDS: Sequence[click.Command] = (export,)

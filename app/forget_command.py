@@ -1,0 +1,125 @@
+"""`relay forget`: everything about one visitor goes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import NoReturn
+
+import click
+
+from app import forget, show
+from app.dashboard.receipt import receipt_text
+from app.forget import Receipt
+from app.options import agreed, as_json, ask, needs, settings_of
+from connectors.transcript import single_line
+from core.environment import Environment
+from core.errors import NotFound, PayloadError
+from core.smartsupp import parse_conversation
+from core.store import Eraser, Ledger, connected
+from core.store.ledger import Conversation
+from core.store.traces import Traces
+
+#: Conversations and bodies that are shown before it is asked.
+_SHOWN = 20
+
+
+@click.command("forget")
+@click.option("--email", metavar="E", help="The visitor's e-mail, in full.")
+@click.option("--visitor", metavar="ID", help="Smartsupp's id of the visitor.")
+@click.option(
+    "--also", metavar="ID", multiple=True, help="Somebody else's conversation that speaks of them; again for more."
+)
+@agreed
+@as_json
+@needs(lambda env: env)
+def forget_visitor(
+    env: Environment, email: str | None, visitor: str | None, also: Sequence[str], yes: bool, as_json: bool
+) -> None:
+    """Erase everything about one visitor.
+
+    That is conversations with their bodies, deliveries and attempts, bodies that hold no conversation, and files of the
+    archive. Shows what there is, asks, and gives a receipt.
+
+    Records at vendors stay; the receipt has their links. Conversations of others in which the e-mail is written are
+    shown, and stay unless --also names them. Exit code 1: something was in use or could not be removed; do it again.
+
+    \b
+    Example: relay forget --email ann@example.com
+    """
+    who = (email or visitor or "").strip()
+    if bool(email) == bool(visitor) or not who:
+        raise click.UsageError("say who, by --email or by --visitor")
+    if email and "@" not in who:
+        raise click.UsageError(f"'{who}' is no e-mail address; for an id use --visitor")
+    settings, client = settings_of(env), connected(env)
+    ledger, eraser = Ledger(client), Eraser(client)
+    traces = eraser.traces(who)
+    if unknown := sorted(set(also) - set(traces.named)):
+        raise NotFound(f"{unknown[0]} does not speak of {who}, or is theirs")
+    chosen = traces.taking(also)
+    _tell(ledger, chosen)
+    if not chosen:
+        _nothing(who, Receipt((), (), 0, 0, 0, (), (), named=chosen.named, closed=chosen.closed), as_json)
+    ask(f"Erase {_numbers(len(chosen.conversations), len(chosen.payloads))} for good?", yes)
+    receipt = forget.erase(who, chosen, eraser, ledger, forget.keepers(settings, env.data_dir))
+    if as_json:
+        show.print_json({"visitor": who, **asdict(receipt), "complete": receipt.complete})
+    else:
+        click.echo(receipt_text(who, receipt, datetime.now(UTC)), nl=False)
+    raise SystemExit(not receipt.complete)
+
+
+def _nothing(who: str, receipt: Receipt, as_json: bool) -> NoReturn:
+    if as_json:
+        show.print_json({"visitor": who, **asdict(receipt), "complete": receipt.complete})
+    else:
+        click.echo(f"nothing is {single_line(who)}'s")
+    if receipt.closed:
+        click.echo(f"{receipt.closed:,} sealed bodies could not be looked into: their key is not there", err=True)
+    raise SystemExit(not receipt.complete)
+
+
+def _numbers(conversations: int, payloads: int) -> str:
+    parts = []
+    if conversations:
+        parts.append(f"{conversations:,} conversation{'' if conversations == 1 else 's'}")
+    if payloads:
+        parts.append(f"{payloads:,} bod{'y' if payloads == 1 else 'ies'} without a conversation")
+    return " and ".join(parts)
+
+
+def _tell(ledger: Ledger, traces: Traces) -> None:
+    """What would go, on the side: the output is the receipt's."""
+    _list(ledger, traces.conversations, traces.payloads)
+    if traces.named:
+        click.echo("Not theirs, but the name is written in it; --also takes it, too:", err=True)
+        _list(ledger, [one for one in traces.named if ":" in one], [one for one in traces.named if ":" not in one])
+
+
+def _list(ledger: Ledger, conversations: Sequence[str], payloads: Sequence[str]) -> None:
+    lines = [_story(one) for one in ledger.newest(conversations[:_SHOWN])]
+    for identity in payloads[:_SHOWN]:
+        try:
+            found = ledger.payload(identity)
+        except NotFound:  # gone meanwhile
+            continue
+        lines.append(f"body {identity}, received {show.moment(found.received)}, {found.status}")
+    more = max(0, len(conversations) - _SHOWN) + max(0, len(payloads) - _SHOWN)
+    for line in [*lines, *([f"and {more:,} more"] if more else [])]:
+        click.echo("  " + single_line(line), err=True)
+
+
+def _story(found: Conversation) -> str:
+    payload = found.payloads[0]
+    try:
+        visitor = parse_conversation(payload.body, payload.account).visitor
+        name = " ".join(filter(None, (visitor.name, f"<{visitor.email}>" if visitor.email else "")))
+    except PayloadError:
+        name = ""
+    parts = [f"conversation {found.id}", name, f"received {show.moment(payload.received)}"]
+    return ", ".join([*filter(None, parts), *(f"{one.connector} {one.status}" for one in found.deliveries)])
+
+
+COMMANDS: Sequence[click.Command] = (forget_visitor,)

@@ -1,0 +1,152 @@
+"""`relay import`: bodies that were saved earlier."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from app import bulk, show
+from app.importing import Piece, Taken, files, judge, pieces, take
+from app.options import as_json, fail, needs
+from connectors.transcript import single_line
+from core.environment import Environment
+from core.errors import StoreError
+from core.store import Store, connected
+from workers.celery import create, knocker
+
+#: Troubles that are told one by one; the rest are counted.
+_TOLD = 1000
+
+
+def _account(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
+    if value and not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}", value):
+        raise click.BadParameter("expected Smartsupp's account id")
+    return value
+
+
+@click.command("import")
+@click.argument(
+    "paths",
+    metavar="FILE|DIR...",
+    nargs=-1,
+    required=True,
+    type=click.Path(exists=True, allow_dash=True, path_type=Path),
+)
+@click.option("--account", default="", callback=_account, help="As in ACCOUNT:TOKEN, if your token is tied to one.")
+@click.option("--skip", default=0, type=click.IntRange(0), help="Go on after so many; an import that ends early says.")
+@click.option("--dry-run", is_flag=True, help="Only read the files; nothing is kept and no server is needed.")
+@as_json
+@needs(lambda env: env)
+def import_bodies(
+    env: Environment, paths: Sequence[Path], account: str, skip: int, dry_run: bool, as_json: bool
+) -> None:
+    """Take in bodies that were saved earlier, and deliver them.
+
+    A file may hold one body, one a line (.jsonl), or one after the other, as a script leaves them that appends; a
+    folder is all its files, and - is standard input. What is in the store already is skipped, so the same command may
+    be given again. What is no conversation is quarantined, with its file and line; exit code 1 says that there was
+    such, or something that was refused.
+
+    \b
+    Examples:
+      relay import data.json
+      relay import --dry-run saved/
+      zcat 2025.jsonl.gz | relay import -
+    """
+    found, troubles, ended = _Counts(skip), [], ""
+    store, knock = Store(connected(env, patient=True)), knocker(create(env))
+    try:
+        for piece in _read(paths, found):
+            taken = judge(piece, account) if dry_run else take(store, piece, account, knock)
+            found.add(taken)
+            if taken.why:
+                troubles.append({"place": piece.place, "what": taken.what, "why": taken.why, "id": taken.id})
+                if not as_json and len(troubles) <= _TOLD:
+                    click.echo(_line(piece, taken), err=True)
+                del troubles[_TOLD:]
+    except KeyboardInterrupt:
+        ended = "interrupted"
+    except StoreError as error:
+        ended = f"the store takes nothing: {error}"
+    except OSError as error:
+        ended = f"cannot be read: {error}"
+    if as_json:
+        show.print_json({**found.told(), "ended": ended or "complete", "dry_run": dry_run, "troubles": troubles})
+    else:
+        click.echo(found.sentence(dry_run))
+    if ended:
+        fail(f"{ended}. What was taken is kept. Go on where it ended with: --skip {found.looked}")
+    raise SystemExit(1 if found.bad else 0)
+
+
+class _Counts:
+    def __init__(self, skip: int) -> None:
+        self.skip = skip
+        self.looked = 0
+        self._by = Counter[str]()
+
+    def add(self, taken: Taken) -> None:
+        self.looked += 1
+        self._by[taken.what] += 1
+
+    @property
+    def bad(self) -> int:
+        return self._by["quarantined"] + self._by["refused"]
+
+    def told(self) -> dict[str, Any]:
+        kinds = ("new", "duplicate", "older", "set-aside", "quarantined", "refused")
+        return {
+            "looked_at": self.looked,
+            "skipped": min(self.skip, self.looked),
+            **{one: self._by[one] for one in kinds},
+        }
+
+    def sentence(self, dry_run: bool) -> str:
+        words = {
+            "new": "conversations" if dry_run else "new",
+            "duplicate": "known",
+            "older": "older than what is there",
+            "set-aside": "statistics reports",
+            "quarantined": "without a conversation" if dry_run else "quarantined (see: relay payloads)",
+            "refused": "refused",
+        }
+        parts = [f"{self._by[kind]:,} {text}" for kind, text in words.items() if self._by[kind]]
+        return f"{self.looked:,} looked at: {', '.join(parts) or 'nothing new'}"
+
+
+def _read(paths: Sequence[Path], found: _Counts) -> Iterator[Piece]:
+    """Every piece after those to skip, with a bar over the bytes."""
+    chosen = files(one for one in paths if str(one) != "-")
+    sizes = [one.stat().st_size for one in chosen]
+    with bulk.bar(sum(sizes) or None, "Reading") as shown:
+        before = 0
+        for file, size in zip(chosen, sizes, strict=True):
+            with file.open("rb") as stream:
+                for piece in pieces(stream, str(file)):
+                    shown.update(min(before + piece.through, sum(sizes)) - shown.pos)
+                    yield from _after(found, piece)
+            before += size
+    if len(chosen) < len(paths) and any(str(one) == "-" for one in paths):
+        for piece in pieces(sys.stdin.buffer, "-"):
+            yield from _after(found, piece)
+
+
+def _after(found: _Counts, piece: Piece) -> Iterator[Piece]:
+    if found.looked < found.skip:
+        found.looked += 1
+    else:
+        yield piece
+
+
+def _line(piece: Piece, taken: Taken) -> str:
+    kept = f" (payload {taken.id})" if taken.id else ""
+    return single_line(f"{piece.place}: {taken.what}: {taken.why}{kept}")
+
+
+COMMANDS: Sequence[click.Command] = (import_bodies,)

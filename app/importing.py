@@ -1,0 +1,226 @@
+"""Bodies that were saved earlier, in whatever way: found in files, and given to the store as if they came today."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+from app.receiver import LARGEST_BODY
+from core.conversation import Conversation
+from core.delivery import PayloadStatus
+from core.errors import PayloadError
+from core.smartsupp import StatisticsReport, parse, parse_conversation
+from core.store import INBOX, Store
+
+_PART = 64 * 1024
+#: What stands between bodies: nothing, line ends, commas and brackets of a list, byte order and record marks.
+_GAP = re.compile(rb"(?:[\s,\[\]\x1e]|\xef\xbb\xbf)*")
+_STARTS = re.compile(rb'\{\s*["}]')
+#: After a broken body: a line that starts with one, or what Smartsupp's bodies start with.
+_STARTS_AFRESH = re.compile(rb'(?<=\n)\{|\{\s*"accountId"')
+_DECODER = json.JSONDecoder(strict=False)
+#: A whole string, or what opens and closes; a quotation mark alone begins a string that does not end yet.
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"|[{}\[\]"]', re.DOTALL)
+#: Bytes that are kept back in a search, for a match that begins at the end of what was read.
+_OVERLAP = 64
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What a file holds at `place` (`data.json:17`, the line): a body, or `trouble`, why there is none.
+
+    `through` is how many bytes of the file were looked at.
+    """
+
+    place: str
+    body: bytes
+    through: int
+    trouble: str = ""
+
+
+What = Literal["new", "duplicate", "older", "set-aside", "quarantined", "refused"]
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What became of a piece; `id` is the payload's, where there is one, and `why` the reason, where it needs one."""
+
+    what: What
+    id: str = ""
+    why: str = ""
+
+
+def files(paths: Iterable[Path]) -> list[Path]:
+    """The files, and those in the folders, in the order of their names; hidden ones are left out."""
+    found = []
+    for path in paths:
+        if path.is_dir():
+            inside = (one for one in path.rglob("*") if one.is_file())
+            shown = (one for one in inside if not any(part.startswith(".") for part in one.relative_to(path).parts))
+            found += sorted(shown)
+        else:
+            found.append(path)
+    return found
+
+
+def pieces(stream: BinaryIO, name: str) -> Iterator[Piece]:
+    """The bodies in a file: one, one a line, or one after the other with or without anything between them.
+
+    One that is broken ends where the next begins. Of a file of any size only a little is held at a time.
+    """
+    there = _Window(stream)
+    while there.skip_gap():
+        line = there.line
+        if not _STARTS.match(there.held):
+            there.skip_to(_STARTS)
+            yield Piece(f"{name}:{line}", b"", there.through, "no JSON object")
+            continue
+        end = there.value_ends()
+        if not end:
+            end = there.braces_end()
+            # Perhaps it was cut off, and what was taken for its end belongs to another.
+            afresh = _STARTS_AFRESH.search(there.held, 1, end or len(there.held))
+            end = afresh.start() if afresh else end
+        if end and end <= LARGEST_BODY:
+            yield Piece(f"{name}:{line}", there.take(end), there.through)
+        elif len(there.held) <= LARGEST_BODY:  # the file is over
+            yield Piece(f"{name}:{line}", there.take(len(there.held)).rstrip(), there.through)
+        else:
+            there.take(end or 1)
+            if not end:
+                there.skip_to(_STARTS_AFRESH)
+            yield Piece(f"{name}:{line}", b"", there.through, f"larger than {LARGEST_BODY:,} bytes")
+
+
+def take(store: Store, piece: Piece, account: str, knock: Callable[[str], None]) -> Taken:
+    """Give a piece to the store. Raises StoreUnavailable."""
+    if piece.trouble:
+        return Taken("refused", why=piece.trouble)
+    found, status, why = _read(piece, account)
+    if found and _is_older(store, found):
+        return Taken("older")
+    accepted = store.accept(piece.body, account, "application/json")
+    if accepted.known:
+        return Taken("duplicate", accepted.id)
+    if status:
+        store.divert(accepted.id, status, f"{why} (imported from {piece.place})" if why else "")
+    if accepted.knock:
+        knock(INBOX)
+    return _taken(status, accepted.id, why)
+
+
+def judge(piece: Piece, account: str) -> Taken:
+    """What would become of a piece in an empty store."""
+    if piece.trouble:
+        return Taken("refused", why=piece.trouble)
+    _, status, why = _read(piece, account)
+    return _taken(status, "", why)
+
+
+def _taken(status: PayloadStatus | None, identity: str, why: str) -> Taken:
+    if status is PayloadStatus.QUARANTINED:
+        return Taken("quarantined", identity, why)
+    return Taken("set-aside" if status else "new", identity)
+
+
+def _read(piece: Piece, account: str) -> tuple[Conversation | None, PayloadStatus | None, str]:
+    """The conversation; or the status for a body without one, and why."""
+    try:
+        found = parse(piece.body, account)
+    except PayloadError as problem:
+        return None, PayloadStatus.QUARANTINED, str(problem)
+    if isinstance(found, StatisticsReport):
+        return None, PayloadStatus.SET_ASIDE, ""
+    return found, None, ""
+
+
+def _is_older(store: Store, found: Conversation) -> bool:
+    """Whether the store has a revision that ended later: this one would take back what was delivered since."""
+    kept = store.revisions(found.key)
+    if not kept or not found.end_at:
+        return False
+    try:
+        newest = parse_conversation(kept[-1].body, kept[-1].account)
+    except PayloadError:
+        return False
+    return newest.end_at is not None and found.end_at < newest.end_at
+
+
+class _Window:
+    """The part of a file that is looked at; `line` is the number of its first."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._read = 0
+        self.held = b""
+        self.line = 1
+
+    @property
+    def through(self) -> int:
+        return self._read - len(self.held)
+
+    def take(self, length: int) -> bytes:
+        taken, self.held = self.held[:length], self.held[length:]
+        self.line += taken.count(b"\n")
+        return taken
+
+    def skip_gap(self) -> bool:
+        """Go to what comes next. False: nothing does."""
+        while True:
+            gap = _GAP.match(self.held)
+            self.take(gap.end() if gap else 0)
+            # Enough to see how it starts.
+            if len(self.held) >= _OVERLAP or not self._more():
+                return bool(self.held)
+
+    def skip_to(self, wanted: re.Pattern[bytes]) -> None:
+        """Go to the next match after the first byte, or to the end."""
+        while True:
+            if found := wanted.search(self.held, 1):
+                self.take(found.start())
+                return
+            self.take(max(0, len(self.held) - _OVERLAP))
+            if not self._more():
+                self.take(len(self.held))
+                return
+
+    def value_ends(self) -> int:
+        """Where the JSON in front ends, or 0: it is broken, or larger than any body."""
+        while True:
+            try:
+                # As Latin-1, so that a position in the text is one in the bytes; what is in strings does not matter.
+                return _DECODER.raw_decode(self.held[: LARGEST_BODY + 1].decode("latin-1"))[1]
+            except json.JSONDecodeError as error:
+                cut = error.pos + _OVERLAP >= len(self.held) or error.msg.startswith("Unterminated string")
+                if not cut or len(self.held) > LARGEST_BODY or not self._more():
+                    return 0
+            except (ValueError, RecursionError):  # a number of thousands of digits, or too deep
+                return 0
+
+    def braces_end(self) -> int:
+        """Where the braces in front are closed, or 0: the file is over, or that is further than any body is long."""
+        depth, at = 0, 0
+        while True:
+            for token in _TOKEN.finditer(self.held, at):
+                kind = token[0]
+                if kind == b'"':
+                    break
+                if kind in b"{[":
+                    depth += 1
+                elif kind in b"}]":
+                    depth -= 1
+                    if not depth:
+                        return token.end()
+                at = token.end()
+            if len(self.held) > LARGEST_BODY or not self._more():
+                return 0
+
+    def _more(self) -> bool:
+        part = self._stream.read(_PART)
+        self._read += len(part)
+        self.held += part
+        return bool(part)

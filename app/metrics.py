@@ -1,0 +1,174 @@
+"""`GET /metrics` for Prometheus. Everything is counted in the store, so any receiver shows the whole."""
+
+from __future__ import annotations
+
+import hmac
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from ipaddress import ip_address
+from typing import Any
+
+from flask import Blueprint, Response, request
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from core.delivery import DeliveryStatus
+from core.errors import StoreUnavailable
+from core.settings import Settings
+from core.store import INBOX, Client, Ledger, check
+from core.store.condition import condition
+from core.store.ledger import Lane
+from core.store.statistics import DEAD, bound, totals
+from core.watch import Watched
+
+#: Buckets of the histogram: every fourth of the store's, so each bound is twice the one before; from 16 ms to 3 days.
+_BOUNDS = range(15, 112, 4)
+
+_STATES = (DeliveryStatus.WAITING, DeliveryStatus.RETRYING, DeliveryStatus.DEAD)
+
+
+def blueprint(client: Client, ledger: Ledger, watched: Watched, token: str) -> Blueprint:
+    """With a `token`, whoever shows it as bearer is answered; without one, whoever asks from this machine or a private
+    network, and not through a proxy that says so."""
+    pages = Blueprint("metrics", __name__)
+
+    @pages.get("/metrics")
+    def metrics() -> Response | tuple[Response, int]:
+        if not _admitted(token):
+            return Response("not for you; see RELAY_METRICS_TOKEN\n", mimetype="text/plain"), 403
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(Relay(client, ledger, watched.current))
+        return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+
+    return pages
+
+
+def _admitted(token: str) -> bool:
+    if token:
+        return hmac.compare_digest(request.headers.get("Authorization", "").encode(), f"Bearer {token}".encode())
+    if any(name in request.headers for name in ("Forwarded", "X-Forwarded-For", "X-Real-IP")):
+        return False
+    try:
+        peer = ip_address(request.remote_addr or "")
+    except ValueError:
+        return False
+    return peer.is_loopback or peer.is_private
+
+
+class Relay(Collector):
+    """All metrics, as they are at this moment. A store that is away leaves `relay_store_up` 0 and nothing else."""
+
+    def __init__(self, client: Client, ledger: Ledger, settings: Callable[[], Settings]) -> None:
+        self._client, self._ledger, self._settings = client, ledger, settings
+
+    def describe(self) -> Iterable[Metric]:
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        up = GaugeMetricFamily("relay_store_up", "Whether the server answers.")
+        try:
+            found = list(self._found())
+        except StoreUnavailable:
+            found = []
+        up.add_metric([], float(bool(found)))
+        yield up
+        yield from found
+
+    def _found(self) -> Iterator[Metric]:
+        names = sorted({*self._settings().connectors, *self._ledger.connectors()})
+        yield from _counted(totals(self._client))
+        yield from _lanes([self._ledger.lane(name) for name in names], self._ledger.lane(INBOX))
+        yield _gauge("relay_workers", "Workers heard of in the last minute.", len(self._ledger.workers()))
+        yield _gauge(
+            "relay_config_troubles", "Workers that refused a change of the configuration.", len(self._ledger.troubles())
+        )
+        bodies = GaugeMetricFamily("relay_bodies", "Bodies that are kept, by status.", labels=["status"])
+        for status, number in self._ledger.payload_counts().items():
+            bodies.add_metric([status], number)
+        yield bodies
+        verdict, state = check(self._client), condition(self._client)
+        yield _gauge(
+            "relay_store_safe", "Whether the server's settings lose nothing (relay doctor).", not verdict.wrong
+        )
+        yield _gauge(
+            "relay_store_aof_ok", "Whether the last rewrite of the append-only file went well.", state.rewritten
+        )
+        yield _gauge("relay_store_aof_bytes", "Size of the append-only file.", state.file)
+        yield _gauge("relay_store_memory_bytes", "Memory that the server uses.", state.used)
+        yield _gauge("relay_store_memory_limit_bytes", "Memory that it may use; 0: no limit was set.", state.limit)
+
+
+def _counted(counters: dict[str, int]) -> Iterator[Metric]:
+    received = CounterMetricFamily(
+        "relay_received", "Bodies that came: accepted or duplicate, and what was made of them.", labels=["status"]
+    )
+    attempts = CounterMetricFamily("relay_attempts", "Attempts, by how they ended.", labels=["connector", "outcome"])
+    deliveries = CounterMetricFamily("relay_deliveries", "Deliveries that ended.", labels=["connector", "outcome"])
+    opened = CounterMetricFamily(
+        "relay_breaker_opened", "Times that the breaker held a connector.", labels=["connector"]
+    )
+    ended: dict[tuple[str, str], int] = defaultdict(int)
+    took: dict[str, dict[int, int]] = defaultdict(dict)
+    sums: dict[str, int] = {}
+    for field, number in sorted(counters.items()):
+        kind, _, rest = field.partition(":")
+        name, _, what = rest.partition(":")
+        if kind == "in":
+            received.add_metric([rest], number)
+        elif kind == "took" and what == "sum":
+            sums[name] = number
+        elif kind == "took":
+            took[name][int(what)] = number
+        elif what == "opened":
+            opened.add_metric([name], number)
+        else:
+            if what not in ("discarded", "killed"):
+                attempts.add_metric([name, what], number)
+            if what in ("delivered", "skipped", "discarded", *DEAD):
+                ended[name, "dead" if what in DEAD else what] += number
+    for (name, outcome), number in ended.items():
+        deliveries.add_metric([name, outcome], number)
+    yield from (received, attempts, deliveries, opened, _histogram(took, sums))
+
+
+def _histogram(took: dict[str, dict[int, int]], sums: dict[str, int]) -> Metric:
+    histogram = HistogramMetricFamily(
+        "relay_receipt_to_record_seconds", "From the receipt of a body to its record.", labels=["connector"]
+    )
+    for name, buckets in took.items():
+        steps: list[Any] = [
+            (f"{bound(end) / 1000:g}", sum(number for bucket, number in buckets.items() if bucket <= end))
+            for end in _BOUNDS
+        ]
+        steps.append(("+Inf", sum(buckets.values())))
+        histogram.add_metric([name], steps, sums.get(name, 0) / 1000)
+    return histogram
+
+
+def _lanes(connectors: list[Lane], inbox: Lane) -> Iterator[Metric]:
+    state = GaugeMetricFamily("relay_deliveries_now", "Deliveries in a status.", labels=["connector", "status"])
+    due = GaugeMetricFamily("relay_due", "What could be worked on now.", labels=["lane"])
+    flight = GaugeMetricFamily("relay_in_flight", "What is worked on.", labels=["lane"])
+    oldest = GaugeMetricFamily("relay_oldest_due_seconds", "How long the longest due has waited.", labels=["lane"])
+    paused = GaugeMetricFamily(
+        "relay_paused", "Whether a connector is held back, and by whom.", labels=["connector", "by"]
+    )
+    for lane in (inbox, *connectors):
+        due.add_metric([lane.name], lane.due)
+        flight.add_metric([lane.name], lane.in_flight)
+        oldest.add_metric([lane.name], lane.oldest_due / 1000)
+    for lane in connectors:
+        for status in _STATES:
+            state.add_metric([lane.name, status], lane.counts[status])
+        for by in ("admin", "relay", "breaker"):
+            paused.add_metric([lane.name, by], float(lane.gate is not None and lane.gate.by == by))
+    yield from (state, due, flight, oldest, paused)
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    found = GaugeMetricFamily(name, text)
+    found.add_metric([], float(value))
+    return found

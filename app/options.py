@@ -1,0 +1,132 @@
+"""What the commands share: what they are given, their options, and how they fail."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from app.times import When
+from connectors.registry import settings_model
+from core.delivery import DeliveryStatus
+from core.environment import Environment, environment
+from core.errors import ConfigError, NotFound
+from core.settings import Settings, load
+from core.store import Filter, Ledger, connected
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+limited = click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000), help="Rows at most.")
+agreed = click.option("--yes", is_flag=True, help="Do not ask; for scripts.")
+
+
+def fail(text: str, code: int = 1) -> NoReturn:
+    click.echo(text, err=True)
+    raise SystemExit(code)
+
+
+def needs(build: Callable[[Environment], Any]) -> Callable[[F], F]:
+    """Give a command what `build` makes of the environment as its first argument."""
+
+    def decorate(command: F) -> F:
+        @wraps(command)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            return command(build(environment(os.environ)), *args, **kwargs)
+
+        return call  # type: ignore[return-value]  # click sees the same parameters but the first
+
+    return decorate
+
+
+def settings_of(env: Environment) -> Settings:
+    """Raises ConfigError."""
+    return load(env, settings_model, os.environ)
+
+
+def ledger_of(env: Environment) -> Ledger:
+    return Ledger(connected(env))
+
+
+def known(env: Environment, connector: str) -> None:
+    """Raises NotFound unless the connector is in the configuration, or was."""
+    names = sorted({*settings_of(env).connectors, *ledger_of(env).connectors()})
+    if connector not in names:
+        raise NotFound(f"there is no connector '{connector}'; there are {', '.join(names) or 'none'}")
+
+
+def whoever() -> str:
+    """Who types, for the records."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container's user need not have a name
+        return "admin"
+
+
+def ask(question: str, yes: bool) -> None:
+    """Go on only when somebody says yes."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        fail(f"{question} There is nobody here to ask; add --yes to do it.", 2)
+    if not click.confirm(question, err=True):
+        fail("nothing was done")
+
+
+def connector_names(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """For shell completion. Whatever is wrong here is said when a command runs, not when Tab is pressed."""
+    try:
+        names = settings_of(environment(os.environ)).connectors
+    except ConfigError:
+        return []
+    return [name for name in names if name.startswith(incomplete)]
+
+
+connector_option = click.option("--connector", metavar="NAME", shell_complete=connector_names, help="Only this one's.")
+
+_FILTERS: dict[str, Callable[[F], F]] = {
+    "connector": connector_option,
+    "status": click.option(
+        "--status",
+        type=click.Choice([str(one) for one in DeliveryStatus]),
+        help="Only deliveries with this status.",
+    ),
+    "since": click.option(
+        "--since", type=When(), help="Not before this: 30min, 2h, 3d, 1w ago, or a date and time (2026-10-02T09:30)."
+    ),
+    "until": click.option("--until", type=When(), help="Before this; a date is its midnight."),
+    "text": click.option("--text", default="", help="In the visitor's name or e-mail, or an id."),
+    "said": click.option("--said", is_flag=True, help="Look for --text in what was said, too."),
+    "account": click.option("--account", default="", help="Only conversations of this account."),
+    "missed": click.option("--missed", is_flag=True, help="Only missed ones."),
+    "offline": click.option("--offline", is_flag=True, help="Only offline messages."),
+    "rating": click.option("--rating", type=click.Choice(["5", "3", "1", "none"]), help="5 good, 3 normal, 1 bad."),
+}
+
+
+def filtered(*without: str) -> Callable[[F], F]:
+    """Options for a Filter, which the command gets as `wanted`."""
+    names = [name for name in _FILTERS if name not in without]
+
+    def decorate(command: F) -> F:
+        @wraps(command)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            given = {name: kwargs.pop(name) for name in names}
+            if given.get("said") and not given["text"]:
+                raise click.UsageError("--said goes with --text")
+            status = given.pop("status", None)
+            chosen = {name: value for name, value in given.items() if value is not None}
+            wanted = Filter(**chosen, status=DeliveryStatus(status) if status else None)
+            return command(*args, wanted=wanted, **kwargs)
+
+        made: Any = call
+        for name in reversed(names):
+            made = _FILTERS[name](made)
+        return made  # type: ignore[no-any-return]  # a command with options more
+
+    return decorate

@@ -1,0 +1,226 @@
+"""`relay replay`, `discard`, `dead …`: putting deliveries right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import click
+
+from app import bulk, show
+from app.options import (
+    agreed,
+    as_json,
+    connector_option,
+    filtered,
+    known,
+    ledger_of,
+    limited,
+    needs,
+    whoever,
+)
+from core.delivery import DeliveryStatus
+from core.environment import Environment
+from core.errors import InUse, NotFound
+from core.store import INBOX, Filter, Search, Store, connected
+from core.store.jobs import Kind
+from workers.celery import create, knocker
+
+identities = click.argument("ids", metavar="[ID]...", nargs=-1)
+reasoned = click.option("--reason", required=True, help="Kept with each of them, for whoever wonders.")
+
+
+@click.command()
+@identities
+@filtered()
+@agreed
+@as_json
+@needs(lambda env: env)
+def replay(env: Environment, ids: Sequence[str], wanted: Filter, yes: bool, as_json: bool) -> None:
+    """Deliver again: one, some, or all that match.
+
+    An id is a delivery's, a conversation's (then all its deliveries), or that of a body that was quarantined or set
+    aside. Without one, everything that matches is counted, and delivered again when you say yes.
+
+    With --connector or --status, times are those of a delivery's last change; else those of the conversation.
+
+    \b
+    Examples:
+      relay replay crm:208:55039
+      relay replay --connector crm --status dead --since 2d
+      relay replay --text ann@example.com --yes
+    """
+    _one_way(ids, wanted != Filter(), "name what to replay, or say which: --connector, --status, --since, …")
+    if ids:
+        _each(ids, lambda one: _replayed(env, one), as_json)
+    else:
+        bulk.run(env, "replay", wanted, yes=yes, as_json=as_json)
+
+
+@click.command()
+@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@reasoned
+@as_json
+@needs(lambda env: env)
+def discard(env: Environment, ids: Sequence[str], reason: str, as_json: bool) -> None:
+    """Give up on purpose: deliveries or quarantined bodies.
+
+    Deliveries that wait, are retried or are dead, and with a conversation's id all of these.
+
+    \b
+    Example: relay discard 81b4cee33607579f --reason "a test of ours"
+    """
+    _each(ids, lambda one: _discarded(env, one, reason), as_json)
+
+
+@click.group()
+def dead() -> None:
+    """List, replay and discard what was given up."""
+
+
+@dead.command("list")
+@connector_option
+@limited
+@as_json
+@needs(lambda env: env)
+def dead_list(env: Environment, connector: str | None, limit: int, as_json: bool) -> None:
+    """The dead deliveries, the last first, each with its reason."""
+    if connector:
+        known(env, connector)
+    ledger = ledger_of(env)
+    found = ledger.deliveries(DeliveryStatus.DEAD, connector, limit)
+    if as_json:
+        show.print_json([show.plain(delivery) for delivery in found])
+        return
+    show.print_deliveries(found, ledger.now(), "no dead deliveries")
+    if len(found) == limit:
+        wanted = Filter(connector=connector or "", status=DeliveryStatus.DEAD)
+        total, _ = Search(connected(env)).count(wanted)
+        if total > limit:
+            click.echo(f"{limit} of {total:,}; --limit shows more", err=True)
+
+
+everything = click.option("--all", "everything", is_flag=True, help="Every one.")
+
+
+@dead.command("replay")
+@identities
+@everything
+@filtered("status")
+@agreed
+@as_json
+@needs(lambda env: env)
+def dead_replay(
+    env: Environment, ids: Sequence[str], everything: bool, wanted: Filter, yes: bool, as_json: bool
+) -> None:
+    """Deliver dead ones again: those named, all, or those that match.
+
+    \b
+    Examples:
+      relay dead replay --connector crm --since 3d
+      relay dead replay --all --yes
+    """
+    _dead(env, "replay", ids, everything, wanted, yes, as_json)
+
+
+@dead.command("discard")
+@identities
+@everything
+@filtered("status")
+@reasoned
+@agreed
+@as_json
+@needs(lambda env: env)
+def dead_discard(
+    env: Environment, ids: Sequence[str], everything: bool, wanted: Filter, reason: str, yes: bool, as_json: bool
+) -> None:
+    """Discard dead ones: those named, all, or those that match. They are kept as discarded until their time is over.
+
+    \b
+    Example: relay dead discard --connector crm --until 2026-10-01 --reason "before the move"
+    """
+    _dead(env, "discard", ids, everything, wanted, yes, as_json, reason)
+
+
+def _dead(
+    env: Environment,
+    kind: Kind,
+    ids: Sequence[str],
+    everything: bool,
+    wanted: Filter,
+    yes: bool,
+    as_json: bool,
+    reason: str = "",
+) -> None:
+    some = wanted != Filter()
+    if everything and (ids or some):
+        raise click.UsageError("--all is all of them; leave it out to choose")
+    _one_way(ids, everything or some, "name some, or say which: --all, --connector, --since, …")
+    if ids:
+        _each(ids, lambda one: _brought_back(env, one) if kind == "replay" else _buried(env, one, reason), as_json)
+        return
+    chosen = Filter(**{**wanted.__dict__, "status": DeliveryStatus.DEAD})
+    bulk.run(env, kind, chosen, yes=yes, as_json=as_json, reason=reason)
+
+
+def _one_way(ids: Sequence[str], chosen: bool, advice: str) -> None:
+    if ids and chosen:
+        raise click.UsageError("name ids or say which, not both")
+    if not ids and not chosen:
+        raise click.UsageError(advice)
+
+
+def _each(ids: Iterable[str], do: Callable[[str], list[str]], as_json: bool) -> None:
+    """Do it to each, whatever becomes of the others; exit code 1 when one failed."""
+    found: list[dict[str, Any]] = []
+    for one in ids:
+        try:
+            done = do(one)
+        except (NotFound, InUse) as error:
+            found.append({"id": one, "done": False, "error": str(error)})
+            click.echo(str(error), err=True)
+            continue
+        found.append({"id": one, "done": True, "error": ""})
+        if not as_json:
+            click.echo("\n".join(done))
+    if as_json:
+        show.print_json(found)
+    raise SystemExit(any(not row["done"] for row in found))
+
+
+def _replayed(env: Environment, identity: str) -> list[str]:
+    store, knock = Store(connected(env)), knocker(create(env))
+    said = []
+    for target in bulk.deliveries_of(env, identity, "replay"):
+        lane, wanted = store.replay(target)
+        if wanted:
+            knock(lane)
+        said.append(f"{target}: due now" + ("" if lane == INBOX else f" for {lane}"))
+    return said
+
+
+def _discarded(env: Environment, identity: str, reason: str) -> list[str]:
+    store, by = Store(connected(env)), whoever()
+    targets = bulk.deliveries_of(env, identity, "discard")
+    for target in targets:
+        store.discard(target, reason, by)
+    return [f"{target}: discarded" for target in targets]
+
+
+def _brought_back(env: Environment, identity: str) -> list[str]:
+    _only_dead(env, identity)
+    return _replayed(env, identity)
+
+
+def _buried(env: Environment, identity: str, reason: str) -> list[str]:
+    _only_dead(env, identity)
+    return _discarded(env, identity, reason)
+
+
+def _only_dead(env: Environment, identity: str) -> None:
+    found = ledger_of(env).delivery(identity)
+    if found.status is not DeliveryStatus.DEAD:
+        raise NotFound(f"{identity} is not dead, it is {found.status}")
+
+
+COMMANDS: Sequence[click.Command] = (replay, discard, dead)

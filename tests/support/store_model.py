@@ -1,0 +1,308 @@
+"""What the store promises, said once more in dictionaries: no server, no Lua, no keys.
+
+`Model` has a method for each of the store's, with the same results, and `state()` for all that can be seen of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from core.errors import InUse, LostLease, NotFound
+from core.store import INBOX
+from core.store.store import FATAL_CRASHES, LEASE_MS
+
+#: How long an item is left to its holder where the server, not the holder, was away.
+SETTLING_MS = 1_000
+
+
+@dataclass
+class Item:
+    """Something that a lane holds while `due` is set; `token` is its holder's."""
+
+    id: str
+    status: str
+    due: int | None = None
+    token: str | None = None
+    crashes: int = 0
+
+
+@dataclass
+class Body(Item):
+    sequence: int = 0
+    conversation: str = ""
+    duplicates: int = 0
+
+
+@dataclass
+class Errand(Item):
+    """A delivery. `wanted` was asked for while it was in flight."""
+
+    connector: str = ""
+    conversation: str = ""
+    tries: int = 0
+    first: int | None = None
+    wanted: bool = False
+    delivered: str = ""
+    revision: int = 0
+    reference: str = ""
+    attempts: int = 0
+    steps: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Closed:
+    """A gate. `ahead`: the next claim may pass; `probe` is the token of the one that did."""
+
+    by: str
+    fingerprint: str = ""
+    ahead: bool = False
+    probe: str = ""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a claim must return. `crashes`, `tries` and `first` are those before it."""
+
+    id: str
+    payload: str
+    revision: int
+    crashes: int
+    tries: int
+    first: int | None
+    steps: dict[str, Any]
+    more: bool
+
+
+class Model:
+    def __init__(self) -> None:
+        self.bodies: dict[str, Body] = {}
+        self.known: dict[tuple[str, bytes], str] = {}
+        self.errands: dict[str, Errand] = {}
+        self.revisions: dict[str, list[str]] = {}
+        self.gates: dict[str, Closed] = {}
+        self.knocks: set[str] = set()
+        self.steady = self.settling = False
+
+    # --- the receiver ---------------------------------------------------------
+
+    def accept(self, now: int, body: bytes, account: str, identity: str) -> tuple[str, bool, bool]:
+        """Returns its id, whether it was known, and whether to knock; `identity` is the one that a new body has got."""
+        if found := self.known.get((account, body)):
+            self.bodies[found].duplicates += 1
+            return found, True, False
+        self.known[account, body] = identity
+        self.bodies[identity] = Body(identity, "received", due=now, sequence=len(self.bodies))
+        return identity, False, self.knock(INBOX)
+
+    def divert(self, identity: str, status: str, token: str) -> bool:
+        body = self.bodies[identity]
+        if body.status != "received" or (token and body.token != token):
+            return False
+        body.status, body.due, body.token = status, None, None
+        return True
+
+    # --- workers ----------------------------------------------------------------
+
+    def claim(self, now: int, lane: str, token: str, how: str) -> Taken | None:
+        gate = self.gates.get(lane)
+        if gate and not gate.ahead:
+            return None
+        if how == "answer":
+            self.knocks.discard(lane)
+        while due := sorted((one.due, one.id) for one in self.lane(lane) if one.due is not None and one.due <= now):
+            item = self.item(lane, due[0][1])
+            if item.token and self.settling:
+                item.due = now + SETTLING_MS
+                continue
+            if item.token:
+                item.token, item.crashes = None, item.crashes + 1
+                if isinstance(item, Errand):
+                    item.attempts += 1
+            if item.crashes < FATAL_CRASHES:
+                return self._take(now, item, lane, token, gate)
+            item.due = None
+            item.status = "dead" if isinstance(item, Errand) else "quarantined"
+            if isinstance(item, Errand) and item.wanted:
+                self._make_due(now, item)
+        if how == "stay":
+            self.knock(lane)
+        else:
+            self.knocks.discard(lane)
+        return None
+
+    def _take(self, now: int, item: Item, lane: str, token: str, gate: Closed | None) -> Taken:
+        if gate:
+            gate.ahead, gate.probe = False, token
+        item.token, item.due = token, now + LEASE_MS
+        more = any(one.due is not None and one.due <= now for one in self.lane(lane)) and self.knock(lane)
+        if not isinstance(item, Errand):
+            return Taken(item.id, item.id, 0, item.crashes, 0, None, {}, more)
+        item.wanted = False
+        newest = self.revisions[item.conversation]
+        about = (item.crashes, item.tries, item.first, dict(item.steps))
+        return Taken(item.id, newest[-1], len(newest), *about, more)
+
+    def fan_out(self, now: int, identity: str, token: str, conversation: str, connectors: Iterable[str]) -> set[str]:
+        """Returns the lanes to knock on."""
+        body = self.bodies[identity]
+        if body.token != token:
+            raise LostLease
+        body.due = body.token = None
+        body.crashes, body.conversation = 0, conversation
+        revisions = {*self.revisions.get(conversation, ()), identity}
+        self.revisions[conversation] = sorted(revisions, key=lambda one: self.bodies[one].sequence)
+        named = {*connectors, *(one.connector for one in self.errands.values() if one.conversation == conversation)}
+        body.status = "routed" if named else "unrouted"
+        knocks = set()
+        for name in named:
+            delivery = f"{name}:{conversation}"
+            errand = self.errands.setdefault(delivery, Errand(delivery, "", connector=name, conversation=conversation))
+            if self._again(now, errand) and self.knock(name):
+                knocks.add(name)
+        return knocks
+
+    def settle(
+        self, now: int, taken: Taken, lane: str, token: str, outcome: str, delay: int, reference: str, fingerprint: str
+    ) -> None:
+        errand = self.errands[taken.id]
+        if errand.token != token:
+            raise LostLease
+        gate = self.gates.get(lane)
+        errand.token, errand.crashes, errand.attempts = None, 0, errand.attempts + 1
+        errand.due = None
+        match outcome:
+            case "delivered" | "skipped":
+                errand.status, errand.tries, errand.first = outcome, 0, None
+                if outcome == "delivered":
+                    errand.delivered, errand.revision, errand.reference = taken.payload, taken.revision, reference
+                if gate and gate.probe == token and gate.by == "relay":
+                    del self.gates[lane]
+            case "retry":
+                errand.status, errand.tries = "retrying", errand.tries + 1
+                errand.first = now if errand.first is None else errand.first
+                errand.due = now + delay
+            case "paused":
+                errand.status, errand.due = "retrying" if errand.tries else "waiting", now
+                if not gate or gate.by != "admin":
+                    self.gates[lane] = Closed("relay", fingerprint)
+            case _:
+                errand.status = "dead"
+        if errand.wanted:
+            self._make_due(now, errand)
+
+    def remember(self, identity: str, token: str, step: str, value: Any) -> None:
+        if self.errands[identity].token != token:
+            raise LostLease
+        self.errands[identity].steps[step] = value
+
+    def renew(self, now: int, held: Iterable[tuple[str, str, str]]) -> int:
+        ours = [item for lane, identity, token in held if (item := self.item(lane, identity)).token == token]
+        for item in ours:
+            item.due = now + LEASE_MS
+        return len(ours)
+
+    def release(self, now: int, lane: str, identity: str, token: str) -> None:
+        item = self.item(lane, identity)
+        if item.token == token:
+            item.token, item.due = None, now
+
+    def disown(self, now: int, lane: str, token: str) -> None:
+        for item in self.lane(lane):
+            if item.token == token:
+                item.token, item.due = None, now
+
+    def beat(self) -> None:
+        self.settling = self.settling or not self.steady
+        self.steady = True
+
+    def tick(self, now: int, lanes: Iterable[str]) -> set[str]:
+        due = set()
+        for lane in lanes:
+            gate = self.gates.get(lane)
+            if (not gate or gate.ahead) and any(one.due is not None and one.due <= now for one in self.lane(lane)):
+                due.add(lane)
+        self.knocks |= due
+        return due
+
+    # --- people -------------------------------------------------------------------
+
+    def replay(self, now: int, identity: str) -> tuple[str, bool]:
+        """Returns the lane, and whether to knock."""
+        if identity in self.bodies:
+            body = self.bodies[identity]
+            if body.token:  # it is being read at this moment
+                return INBOX, False
+            body.status, body.due, body.crashes = "received", now, 0
+            return INBOX, self.knock(INBOX)
+        if identity not in self.errands:
+            raise NotFound
+        errand = self.errands[identity]
+        return errand.connector, self._again(now, errand) and self.knock(errand.connector)
+
+    def discard(self, identity: str) -> None:
+        if identity in self.bodies:
+            if self.bodies[identity].status != "quarantined":
+                raise InUse
+            self.bodies[identity].status = "discarded"
+            return
+        if identity not in self.errands:
+            raise NotFound
+        errand = self.errands[identity]
+        if errand.token or errand.status in ("delivered", "skipped", "discarded"):
+            raise InUse
+        errand.status, errand.due, errand.attempts = "discarded", None, errand.attempts + 1
+
+    def pause(self, connector: str) -> None:
+        self.gates[connector] = Closed("admin")
+
+    def resume(self, connector: str, changed_to: str) -> tuple[bool, bool]:
+        gate = self.gates.get(connector)
+        if not gate or (changed_to and (gate.by == "admin" or gate.fingerprint == changed_to)):
+            return False, False
+        del self.gates[connector]
+        return True, self.knock(connector)
+
+    def send_ahead(self, connector: str) -> tuple[bool, bool]:
+        if connector not in self.gates:
+            return False, False
+        self.gates[connector].ahead = True
+        return True, self.knock(connector)
+
+    # --- what it is made of -----------------------------------------------------------
+
+    def lane(self, name: str) -> list[Item]:
+        if name == INBOX:
+            return list(self.bodies.values())
+        return [one for one in self.errands.values() if one.connector == name]
+
+    def item(self, lane: str, identity: str) -> Item:
+        return self.bodies[identity] if lane == INBOX else self.errands[identity]
+
+    def knock(self, lane: str) -> bool:
+        """One knock that nobody has answered is enough."""
+        asked = lane in self.knocks
+        self.knocks.add(lane)
+        return not asked
+
+    def _again(self, now: int, errand: Errand) -> bool:
+        """Now, or after the attempt that is going on. Returns whether now."""
+        if errand.token:
+            errand.wanted = True
+            return False
+        self._make_due(now, errand)
+        return True
+
+    def _make_due(self, now: int, errand: Errand) -> None:
+        errand.status, errand.due, errand.wanted = "waiting", now, False
+        errand.tries, errand.first, errand.crashes = 0, None, 0
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "bodies": {one.id: vars(one) for one in self.bodies.values()},
+            "errands": {one.id: vars(one) for one in self.errands.values()},
+            "revisions": self.revisions,
+            "gates": {name: vars(gate) for name, gate in self.gates.items()},
+            "knocks": self.knocks,
+        }
