@@ -12,8 +12,9 @@ help: ## List the commands
 run: $(VENV)/run ## Run everything here: server, receiver, worker
 	@$(BIN)/relay up
 
+# Two at a time: the tests that wait for processes beside those that compute (tests/conftest.py).
 test: $(VENV)/dev check ## Run every check and every test
-	$(BIN)/pytest $(PYTEST_ARGS)
+	$(BIN)/pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
 
 test-live: $(VENV)/dev ## Install a real Request Tracker (Debian, as root) and run the pipeline against it
 	tests/live/install.sh

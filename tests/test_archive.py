@@ -195,3 +195,78 @@ def test_strange_ids_stay_in_the_folder(box: Box, name: str) -> None:
     sent = revision(1, json.dumps({"accountId": name, "channel": {"id": name}}).encode())
     assert box.deliver(sent) == Reference(f"{name}/{name}/r1")
     assert box.names() == [f"archive/{name}/{name}/r1.{kind}" for kind in ("json", "txt")]
+
+
+def test_erasing_removes_the_files_of_one_conversation_and_says_which(box: Box) -> None:
+    box.deliver(revision(1, body("one")), revision(2, body("two")))
+    other = revision(1, json.dumps({"accountId": 208, "channel": {"id": "co2"}}).encode())
+    box.deliver(other)
+    (box.place / ".r2.json.abcd").write_text("a draft of a process that died")
+    (box.place / "notes").mkdir()
+    (box.place / "notes" / "mine.txt").write_text("somebody's own")
+    removed = box.archive.erase("208:co1")
+    assert sorted(Path(one).name for one in removed) == [
+        ".r2.json.abcd",
+        "mine.txt",
+        "r1.json",
+        "r1.txt",
+        "r2.json",
+        "r2.txt",
+    ]
+    assert box.names() == ["archive/208/co2/r1.json", "archive/208/co2/r1.txt"]
+    assert not box.place.exists()
+    assert box.archive.erase("208:co1") == box.archive.erase("208:never") == box.archive.erase("9:9") == []
+
+
+def test_what_was_erased_can_be_delivered_again(box: Box) -> None:
+    box.deliver(revision(1, body("one")), revision(2, body("two")))
+    box.archive.erase("208:co1")
+    box.deliver(revision(1, body("new")))
+    assert box.names() == ["archive/208/co1/r1.json", "archive/208/co1/r1.txt"]
+
+
+def test_erasing_beside_a_writer_ends_and_neither_breaks(box: Box) -> None:
+    over = threading.Event()
+
+    def write() -> int:
+        refused = 0
+        while not over.is_set():
+            try:
+                box.deliver(revision(1, body("one")))
+            except RetryLater:  # its folder went away in the middle
+                refused += 1
+        return refused
+
+    with ThreadPoolExecutor(3) as pool:
+        writing = [pool.submit(write) for _ in range(2)]
+        erased = [one for _ in range(50) for one in box.archive.erase("208:co1")]
+        over.set()
+        for one in writing:
+            one.result()
+    assert erased
+    box.archive.erase("208:co1")
+    assert box.names() == []
+
+
+def test_a_disk_that_does_not_let_go_is_an_error_and_not_a_loop(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    box.deliver(revision(1, body()))
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "unlink", fail)
+    with pytest.raises(PermissionError):
+        box.archive.erase("208:co1")
+    monkeypatch.undo()
+    assert len(box.archive.erase("208:co1")) == 2
+
+
+def test_a_folder_that_is_a_link_is_left_alone(box: Box, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "r1.json").write_text("not ours")
+    box.place.parent.mkdir(parents=True)
+    box.place.symlink_to(elsewhere)
+    with pytest.raises(OSError, match="symbolic link"):
+        box.archive.erase("208:co1")
+    assert (elsewhere / "r1.json").exists()

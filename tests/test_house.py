@@ -116,18 +116,39 @@ def test_the_dockerfile_copies_what_exists_and_is_not_root() -> None:
     assert text.rindex("USER relay") < text.rindex("CMD")
 
 
-def test_an_installed_package_has_its_scripts_for_the_server(tmp_path: Path) -> None:
+def test_an_installed_package_has_its_scripts_templates_and_static_files(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
     subprocess.run([*command, "--wheel-dir", str(tmp_path), str(ROOT)], check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
-    packed = {name for name in zipfile.ZipFile(wheel).namelist() if name.endswith((".py", ".lua"))}
+    packed = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     mine = {
         str(file.relative_to(ROOT))
         for folder in ("app", "core", "connectors", "workers")
         for file in (ROOT / folder).rglob("*")
-        if file.suffix in (".py", ".lua")
+        if file.is_file() and "__pycache__" not in file.parts
     }
+    assert {
+        "core/store/lua/accept.lua",
+        "app/dashboard/templates/base.html",
+        "app/dashboard/static/relay.css",
+    } <= packed
     assert packed == mine
+
+
+def test_no_template_needs_more_than_the_policy_allows_or_trusts_a_text() -> None:
+    templates = sorted((ROOT / "app" / "dashboard" / "templates").glob("*.html"))
+    assert len(templates) >= 4
+    for file in templates:
+        text = file.read_text()
+        for wrong in (
+            r"\sstyle=",
+            r"<style",
+            r"<script(?! src=\"\{\{ asset\()",
+            r"\son[a-z]+=",
+            r"\|\s*safe\b",
+            r"autoescape",
+        ):
+            assert not re.search(wrong, text), f"{file.name}: {wrong}"
 
 
 def test_the_lock_files_are_pinned_by_hash_and_name_no_host() -> None:

@@ -12,6 +12,7 @@ from werkzeug.test import TestResponse
 
 from app import create_app
 from app.receiver import LARGEST_BODY
+from app.sources import GUESSES
 from core.delivery import PayloadStatus
 from core.store import Ledger
 from tests.support.server import Server
@@ -127,7 +128,7 @@ def test_a_body_of_one_mebibyte_is_accepted_and_one_byte_more_is_not(client: Fla
 
 def test_other_methods_and_pages_say_what_they_are(client: FlaskClient) -> None:
     assert client.get(f"/smartsupp/{TOKEN}").status_code == 405
-    assert client.get("/").status_code == 404
+    assert client.get("/no-such-page").status_code == 404
 
 
 @pytest.mark.parametrize("trouble", ["away", "full", "read-only", "disk"])
@@ -208,3 +209,32 @@ def test_the_token_is_in_no_log(relay: Stack) -> None:
     assert relay.post(chat(2)).status_code == 503
     assert "could not be kept" in relay.logs()
     assert TOKEN not in relay.logs()
+
+
+def test_guessing_tokens_is_slowed_down_and_keeps_nobody_else_out(client: FlaskClient) -> None:
+    guesses = [post(client, chat(), f"wrong-token-{number:08}") for number in range(GUESSES + 5)]
+    assert [answer.status_code for answer in guesses] == [403] * GUESSES + [429] * 5
+    assert 1 <= int(guesses[-1].headers["Retry-After"]) <= 5
+    assert post(client, chat()).status_code == 202
+    elsewhere = {"REMOTE_ADDR": "203.0.113.9"}
+    assert post(client, chat(), "wrong-token-00000000", environ_base=elsewhere).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "status"),
+    [
+        ("203.0.113.9", "", 202),
+        ("198.51.100.1", "", 403),
+        ("127.0.0.1", "203.0.113.9", 202),
+        ("127.0.0.1", "203.0.113.9, 198.51.100.1", 403),
+        ("198.51.100.1", "203.0.113.9", 403),
+        ("127.0.0.1", "", 403),
+    ],
+)
+def test_only_allowed_sources_may_post_as_trusted_proxies_tell(
+    server: Server, client_of: Client, peer: str, forwarded: str, status: int
+) -> None:
+    client = client_of(server, RELAY_ALLOWED_SOURCES="203.0.113.0/24", RELAY_TRUSTED_PROXIES="127.0.0.1")
+    headers = {"X-Forwarded-For": forwarded} if forwarded else {}
+    answer = post(client, chat(), headers=headers, environ_base={"REMOTE_ADDR": peer})
+    assert answer.status_code == status

@@ -21,6 +21,9 @@ SECRET = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # base64 of 24 bytes
 HOOK = f"type: webhook, url: 'https://example.com/in', secret: {SECRET}"
 
 
+ARCHIVED = "connectors: {archive: {type: archive}}"
+
+
 class Config:
     """A config file in a folder of its own."""
 
@@ -318,3 +321,32 @@ def test_the_schema_takes_what_is_taken(config: Config, text: str) -> None:
 def test_the_schema_refuses_what_is_refused(config: Config, text: str) -> None:
     assert config.problems(text)
     assert not valid(yaml.safe_load(text))
+
+
+def test_what_is_settled_goes_after_30_days_and_what_is_dead_never_unless_it_is_said(config: Config) -> None:
+    for text in (ARCHIVED, f"{ARCHIVED}\nretention: {{}}"):
+        kept = config.load(text).retention
+        assert (kept.settled_days, kept.dead_days) == (30, None)
+    kept = config.load(f"{ARCHIVED}\nretention: {{settled_days: null, dead_days: 0.5}}").retention
+    assert (kept.settled_days, kept.dead_days) == (None, 0.5)
+    assert masked(config.load(ARCHIVED))["retention"] == {"settled_days": 30, "dead_days": None}
+
+
+@pytest.mark.parametrize(
+    ("section", "problem"),
+    [
+        ("{settled_days: 0}", "line 2: retention.settled_days: "),
+        ("{dead_days: -1}", "line 2: retention.dead_days: "),
+        ("{settled_days: soon}", "line 2: retention.settled_days: "),
+        ("{dead_day: 3}", "line 2: retention.dead_day: is not a setting; did you mean 'dead_days'?"),
+        ("30", "line 2: retention: expected keys and values"),
+    ],
+)
+def test_a_retention_that_makes_no_sense_is_a_problem(config: Config, section: str, problem: str) -> None:
+    (found,) = config.problems(f"{ARCHIVED}\nretention: {section}")
+    assert found.startswith(problem)
+
+
+@pytest.mark.parametrize("never", ["never", ".inf", ".nan"])
+def test_for_ever_is_spelt_null(config: Config, never: str) -> None:
+    assert config.problems(f"{ARCHIVED}\nretention: {{settled_days: {never}}}")

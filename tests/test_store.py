@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import secrets
 import threading
+import time
 from collections import Counter
 
 import pytest
 
 from core.delivery import Attempt, DeliveryStatus, Outcome, PayloadStatus, Reference
-from core.errors import LostLease, NotFound, StoreUnavailable
+from core.errors import InUse, LostLease, NotFound, StoreUnavailable
 from core.store import INBOX, Claim, Ledger, Store, check, connect
 from core.store.store import FATAL_CRASHES, LEASE_MS
 from tests.conftest import Clock
@@ -450,3 +451,195 @@ def test_a_weaker_fsync_is_a_doubt_and_a_replica_is_wrong(own_server: Server) ->
     assert "everysec" in check(own_server.client).doubts[0]
     own_server.client.replicaof("127.0.0.1", "1")
     assert any("replica" in one for one in check(own_server.client).wrong)
+
+
+# --- Giving up on purpose
+
+
+@pytest.mark.parametrize("outcome", [None, Outcome.RETRY, Outcome.REFUSED])
+def test_what_has_not_arrived_can_be_discarded_and_says_who_and_why(
+    store: Store, ledger: Ledger, clock: Clock, outcome: Outcome | None
+) -> None:
+    taken_in(store)
+    if outcome:
+        store.settle(claim(store, "crm"), attempt(outcome, "no"), delay_ms=1)
+    store.discard("crm:1:1", "an advertisement", "eva")
+    clock.pass_by(10**6)
+    assert nothing_due(store, "crm")
+    found = ledger.delivery("crm:1:1")
+    assert (found.status, found.error, found.updated) == ("discarded", "an advertisement", clock.now - 10**9)
+    last = found.attempts[-1]
+    assert (last.outcome, last.error, last.worker) == (Outcome.DISCARDED, "an advertisement", "eva")
+    assert [one.id for one in ledger.deliveries(DeliveryStatus.DISCARDED)] == ["crm:1:1"]
+    assert ledger.lane("crm").counts["discarded"] == 1
+    store.replay("crm:1:1")
+    assert claim(store, "crm").tries == 0
+
+
+@pytest.mark.parametrize("outcome", [Outcome.DELIVERED, Outcome.SKIPPED, None])
+def test_what_is_settled_or_being_tried_cannot_be_discarded(
+    store: Store, ledger: Ledger, outcome: Outcome | None
+) -> None:
+    taken_in(store)
+    taken = claim(store, "crm")
+    if outcome:
+        store.settle(taken, attempt(outcome, "why"), reference=Reference("x"))
+    with pytest.raises(InUse, match="crm:1:1"):
+        store.discard("crm:1:1", "why")
+    assert ledger.delivery("crm:1:1").status == (outcome or "waiting")
+    assert outcome or store.renew([taken]) == 1
+
+
+def test_nothing_is_discarded_twice(store: Store, ledger: Ledger) -> None:
+    taken_in(store)
+    store.discard("crm:1:1", "first")
+    with pytest.raises(InUse):
+        store.discard("crm:1:1", "second")
+    assert ledger.delivery("crm:1:1").error == "first"
+
+
+def test_discarding_what_does_not_exist_says_so(store: Store) -> None:
+    for identity in ("nope", "crm:1:1"):
+        with pytest.raises(NotFound, match=identity):
+            store.discard(identity, "why")
+
+
+def test_a_newer_revision_revives_a_discarded_delivery(store: Store) -> None:
+    taken_in(store, b"one")
+    store.discard("crm:1:1", "why")
+    taken_in(store, b"two")
+    assert claim(store, "crm").body == b"two"
+
+
+def test_only_a_quarantined_body_can_be_discarded_and_it_is_kept(store: Store, ledger: Ledger) -> None:
+    payload = store.accept(b"x").id
+    with pytest.raises(InUse, match=payload):
+        store.discard(payload, "why")
+    store.divert(payload, PayloadStatus.QUARANTINED, "no JSON")
+    store.discard(payload, "an advertisement")
+    found = ledger.payload(payload)
+    assert (found.status, found.error, found.body) == ("discarded", "an advertisement", b"x")
+    with pytest.raises(InUse):
+        store.discard(payload, "again")
+    assert store.accept(b"x").known
+    store.replay(payload)
+    assert claim(store).id == payload
+
+
+def test_bodies_come_in_pages_newest_first_also_those_of_one_millisecond(
+    store: Store, ledger: Ledger, clock: Clock
+) -> None:
+    for number in range(25):
+        store.divert(store.accept(b"%d" % number).id, PayloadStatus.QUARANTINED, "why")
+        clock.pass_by(0.001 if number % 10 == 9 else 0)
+    seen, after = [], None
+    while part := ledger.payloads(PayloadStatus.QUARANTINED, 4, after=after):
+        seen += part
+        after = (part[-1].received, part[-1].id)
+    assert [(one.received, one.id) for one in seen] == sorted(((one.received, one.id) for one in seen), reverse=True)
+    assert len({one.id for one in seen}) == 25
+
+
+# --- One ahead of the others
+
+
+def behind_a_gate(store: Store, *, by_hand: bool) -> None:
+    """Three deliveries behind a gate that an admin closed, or that closed by itself."""
+    taken_in(store, b"1", "1:1")
+    if by_hand:
+        store.pause("crm", "maintenance")
+    else:
+        store.settle(claim(store, "crm"), attempt(Outcome.PAUSED, "HTTP 401"), fingerprint="f")
+    for number in (2, 3):
+        taken_in(store, b"%d" % number, f"1:{number}")
+
+
+def test_one_delivery_goes_ahead_through_a_closed_gate(store: Store, ledger: Ledger) -> None:
+    behind_a_gate(store, by_hand=True)
+    assert nothing_due(store, "crm")
+    assert store.tick(1, ["crm"]) == []
+    assert store.send_ahead("crm")[0]
+    time.sleep(0.01)
+    assert store.tick(1, ["crm"]) == ["crm"]
+    claim(store, "crm")
+    assert nothing_due(store, "crm")
+    assert ledger.lane("crm").in_flight == 1
+
+
+def test_asking_twice_before_it_went_lets_one_through_and_afterwards_another(store: Store) -> None:
+    behind_a_gate(store, by_hand=True)
+    store.send_ahead("crm")
+    store.send_ahead("crm")
+    claim(store, "crm")
+    assert nothing_due(store, "crm")
+    store.send_ahead("crm")
+    claim(store, "crm")
+    assert nothing_due(store, "crm")
+
+
+@pytest.mark.parametrize("outcome", [Outcome.DELIVERED, Outcome.SKIPPED])
+def test_a_gate_that_closed_by_itself_opens_when_the_one_ahead_arrives(
+    store: Store, ledger: Ledger, outcome: Outcome
+) -> None:
+    behind_a_gate(store, by_hand=False)
+    store.send_ahead("crm")
+    store.settle(claim(store, "crm"), attempt(outcome), reference=Reference("x"))
+    assert ledger.lane("crm").gate is None
+    claim(store, "crm")
+    claim(store, "crm")
+
+
+def test_a_gate_that_an_admin_closed_stays_closed_when_the_one_ahead_arrives(store: Store, ledger: Ledger) -> None:
+    behind_a_gate(store, by_hand=True)
+    store.send_ahead("crm")
+    store.settle(claim(store, "crm"), attempt(Outcome.DELIVERED), reference=Reference("x"))
+    gate = ledger.lane("crm").gate
+    assert gate is not None
+    assert (gate.by, gate.reason) == ("admin", "maintenance")
+    assert nothing_due(store, "crm")
+
+
+@pytest.mark.parametrize("outcome", [Outcome.RETRY, Outcome.PAUSED, Outcome.REFUSED, Outcome.BUG])
+def test_a_gate_that_closed_by_itself_stays_closed_when_the_one_ahead_does_not_arrive(
+    store: Store, ledger: Ledger, outcome: Outcome
+) -> None:
+    behind_a_gate(store, by_hand=False)
+    store.send_ahead("crm")
+    store.settle(claim(store, "crm"), attempt(outcome, "still"), delay_ms=1)
+    gate = ledger.lane("crm").gate
+    assert gate is not None
+    assert gate.by == "relay"
+    assert nothing_due(store, "crm")
+
+
+def test_what_was_in_flight_before_does_not_open_a_gate_that_closed_since(store: Store, ledger: Ledger) -> None:
+    taken_in(store, b"1", "1:1")
+    taken_in(store, b"2", "1:2")
+    first, second = claim(store, "crm"), claim(store, "crm")
+    store.settle(first, attempt(Outcome.PAUSED, "HTTP 401"), fingerprint="f")
+    store.settle(second, attempt(Outcome.DELIVERED), reference=Reference("x"))
+    assert ledger.lane("crm").gate is not None
+
+
+def test_one_ahead_that_never_came_back_leaves_the_gate_closed(store: Store, ledger: Ledger, clock: Clock) -> None:
+    behind_a_gate(store, by_hand=False)
+    store.send_ahead("crm")
+    claim(store, "crm")
+    clock.pass_by(LEASE + 1)
+    assert nothing_due(store, "crm")
+    store.send_ahead("crm")
+    assert claim(store, "crm")
+
+
+def test_with_nothing_behind_the_gate_the_next_that_comes_goes_ahead(store: Store) -> None:
+    store.pause("crm", "maintenance")
+    assert store.send_ahead("crm")[0]
+    assert nothing_due(store, "crm")
+    taken_in(store)
+    assert claim(store, "crm")
+
+
+def test_an_open_gate_needs_nobody_ahead(store: Store) -> None:
+    taken_in(store)
+    assert store.send_ahead("crm") == (False, False)
+    claim(store, "crm")

@@ -16,6 +16,7 @@ import requests
 
 from core.environment import environment
 from core.store import Ledger, connect
+from tests.support.admin import token_in
 from tests.support.stack import RELAY, chat, free_port, until
 
 
@@ -94,6 +95,12 @@ def up(tmp_path: Path) -> Iterator[Up]:
 needs_proc = pytest.mark.skipif(not Path("/proc").exists(), reason="looks at processes through /proc, which is Linux's")
 
 
+def logged_in(dashboard: str, password: str) -> bool:
+    browser = requests.Session()
+    form = {"csrf_token": token_in(browser.get(f"{dashboard}/login", timeout=10).text), "password": password}
+    return "Log out" in browser.post(f"{dashboard}/login", data=form, timeout=10).text
+
+
 @needs_proc
 def test_it_runs_everything_keeps_its_token_and_stops_in_order(up: Up) -> None:
     up.start()
@@ -104,6 +111,10 @@ def test_it_runs_everything_keeps_its_token_and_stops_in_order(up: Up) -> None:
     curl = re.search(r"^ *curl -d '(.+)' (\S+)$", up.said(), re.MULTILINE)
     assert curl
     assert requests.post(curl[2], data=curl[1].encode(), timeout=10).json()["status"] == "accepted"
+    made = re.search(r"^ *Dashboard +(\S+)\n *Password +(\S+) ", up.said(), re.MULTILINE)
+    assert made
+    assert logged_in(made[1], made[2])
+    assert not logged_in(made[1], made[2][:-1])
     children = up.children()
     assert sorted(children) == ["relay web", "relay worker", "valkey-server"]
     up.interrupt()
@@ -115,6 +126,9 @@ def test_it_runs_everything_keeps_its_token_and_stops_in_order(up: Up) -> None:
     up.start()
     assert up.ready() == hook
     assert requests.post(hook, data=chat("c1"), timeout=10).json()["status"] == "duplicate"
+    assert re.search(r"^ *Password +as before", up.said(), re.MULTILINE)
+    assert made[2] not in up.said()
+    assert logged_in(made[1], made[2])
 
 
 @needs_proc

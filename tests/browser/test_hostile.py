@@ -1,0 +1,126 @@
+"""Whatever a visitor, a vendor or the author of a broken body wrote: every page shows it as text, and nothing happens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import Browser
+
+from core.delivery import DeliveryStatus, PayloadStatus
+from tests.support import hostile
+from tests.support.admins_relay import AdminsRelay, admins_relay
+from tests.support.browser import NARROW, Tab
+from tests.support.stack import until
+
+ID = "1:hostile"
+_QUERY = quote(hostile.ATTACKS[0] + hostile.ATTACKS[8])
+
+#: Every page that shows any of it, and what of it must be readable there.
+PAGES = {
+    "overview": ("/", ""),
+    "list": ("/conversations", "<script data-evil>"),
+    "a search that finds it": (f"/conversations?q={quote('<script data-evil>')}&said=1", "<script data-evil>"),
+    "a search that finds nothing": (f"/conversations?q={_QUERY}", ""),
+    "wrong filters": (
+        f"/conversations?status={_QUERY}&connector={_QUERY}&from={_QUERY}&account={_QUERY}&after={_QUERY}",
+        "",
+    ),
+    "conversation": (f"/conversations/{ID}", "{{ 7 * 191 }}"),
+    "an older revision": (f"/conversations/{ID}?revision=1", "{{ 7 * 191 }}"),
+    "an unknown conversation": (f"/conversations/{_QUERY}", ""),
+    "bulk": (f"/conversations/bulk?action=replay&q={quote('<script data-evil>')}", "<script data-evil>"),
+    "bulk jobs": ("/conversations/jobs", "<script data-evil>"),
+    "connectors": ("/connectors", "<script data-evil>"),
+    "connector": ("/connectors/crm", "<script data-evil>"),
+    "preview": (f"/connectors/crm/preview?conversation={ID}", "<script data-evil>"),
+    "a preview of nothing": (f"/connectors/crm/preview?conversation={_QUERY}", "<script data-evil>"),
+    "log-in": (f"/login?next={_QUERY}", ""),
+}
+
+
+@pytest.fixture(scope="module")
+def site(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AdminsRelay]:
+    with admins_relay(tmp_path_factory.mktemp("hostile") / "relay") as made:
+        made.crm.behaviour = lambda handler, number: handler.answer(
+            422, hostile.ALL.encode("utf-8", "replace"), Content_Type="text/html"
+        )
+        made.post(hostile.body())
+        made.post(hostile.body() + b" ")
+        made.arrives_at(f"crm:{ID}", DeliveryStatus.DEAD)
+        made.post(hostile.no_json())
+        made.post(hostile.wrong_id())
+        until(lambda: made.stack.ledger.payload_counts()[PayloadStatus.QUARANTINED] == 2, what="the quarantine")
+        until(lambda: len(made.stack.ledger.conversation(ID).payloads) == 2, what="the second revision")
+        yield made
+
+
+@pytest.fixture(scope="module")
+def window(browser: Browser, site: AdminsRelay) -> Iterator[Tab]:
+    """The admin has typed hostile things himself, too: a reason to pause, a filter and a reason of a bulk job."""
+    tab = Tab(browser, site.home, NARROW)
+    tab.log_in(site.password)
+    tab.page.goto("/connectors/crm")
+    tab.page.get_by_label("Pause crm").click()
+    tab.page.get_by_label("Why?").fill(hostile.ATTACKS[0])
+    tab.page.get_by_role("button", name="Pause crm").click()
+    tab.page.goto(f"/conversations/bulk?action=discard&q={quote('<script data-evil>')}")
+    tab.page.get_by_label("Why they need not arrive").fill(hostile.ATTACKS[1])
+    tab.page.get_by_role("button", name="Discard", exact=True).click()
+    tab.page.get_by_role("progressbar").wait_for()
+    tab.quiet()
+    yield tab
+    tab.close()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_it_is_text_and_nothing_happens(name: str, site: AdminsRelay, window: Tab) -> None:
+    address, readable = PAGES[name]
+    window.expect(404, 422)
+    window.faults.clear()
+    window.page.goto(address)
+    harmless(window, readable)
+
+
+def harmless(window: Tab, readable: str) -> None:
+    page = window.page
+    # What is folded away is part of the page, too.
+    page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))")
+    page.evaluate("document.querySelectorAll('input, button, a, [tabindex]').forEach((one) => one.focus())")
+    page.mouse.move(100, 300)
+    assert page.evaluate(f"typeof window.{hostile.MARK}") == "undefined"
+    assert page.locator(hostile.INJECTED).count() == 0
+    text = str(
+        page.evaluate(
+            "document.body.innerText + [...document.querySelectorAll('input, textarea')].map((one) => one.value)"
+        )
+    )
+    assert readable in text
+    assert hostile.COMPUTED not in text
+    # `overflow: hidden` would hide what sticks out; the page itself has none.
+    assert (
+        page.evaluate(
+            "getComputedStyle(document.documentElement).overflowX + getComputedStyle(document.body).overflowX"
+        )
+        == "visiblevisible"
+    )
+    window.fits()
+    window.quiet()
+
+
+def test_these_tests_would_notice(browser: Browser, site: AdminsRelay) -> None:
+    """A page of the relay into which the attack is put as markup."""
+    tab = Tab(browser, site.home, NARROW)
+    tab.page.goto("/login")
+    # Without the refresh, which would leave the page before anybody could look.
+    attacks = " ".join(one for one in hostile.ATTACKS if "refresh" not in one)
+    tab.page.evaluate("(html) => { document.querySelector('main').innerHTML = html }", attacks)
+    tab.page.wait_for_timeout(500)
+    assert tab.page.locator(hostile.INJECTED).count() > 0
+    assert any("policy:" in one for one in tab.faults)
+    with pytest.raises(AssertionError):
+        tab.fits()
+    with pytest.raises(AssertionError):
+        tab.quiet()
+    tab.close()

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tests.faults.account import LONG, Account, markdown
+from tests.faults.rig import Rig
+
+PAGE = Path(__file__).parent.parent.parent / "docs" / "reliability.md"
+BEGIN, END = "<!-- table -->", "<!-- end of table -->"
+
+ACCOUNTS = pytest.StashKey[list[Account]]()
+
+
+class Rigs:
+    """One rig for all rows, and a new one after a row that failed."""
+
+    def __init__(self, factory: pytest.TempPathFactory) -> None:
+        self._factory = factory
+        self._rig: Rig | None = None
+
+    def ready(self) -> Rig:
+        if self._rig is None:
+            self._rig = Rig(self._factory.mktemp("faults") / "relay")
+            self._rig.start()
+        return self._rig
+
+    def discard(self) -> None:
+        if self._rig:
+            self._rig.end()
+        self._rig = None
+
+
+@pytest.fixture(scope="package")
+def rigs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rigs]:
+    made = Rigs(tmp_path_factory)
+    yield made
+    made.discard()
+
+
+@pytest.fixture(scope="session")
+def accounts(pytestconfig: pytest.Config) -> list[Account]:
+    """What the rows came to, for the table."""
+    return pytestconfig.stash.setdefault(ACCOUNTS, [])
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    accounts = config.stash.get(ACCOUNTS, [])
+    if not accounts:
+        return
+    terminalreporter.section("faults")
+    terminalreporter.write_line(markdown(accounts))
+    if LONG and os.environ.get("RELAY_FAULTS_WRITE"):
+        head, _, rest = PAGE.read_text().partition(BEGIN)
+        tail = rest.partition(END)[2]
+        when = f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores"
+        PAGE.write_text(f"{head}{BEGIN}\n{when}\n\n{markdown(accounts)}\n{END}{tail}")
+        terminalreporter.write_line(f"written into {PAGE}")

@@ -1,0 +1,332 @@
+"""What a fault happens to: server, receiver, workers, desk and webhook, and somebody who restarts what falls."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from core.delivery import DeliveryStatus
+from core.errors import StoreUnavailable
+from core.store.keys import CELERY_PREFIX
+from tests.faults.desk import Desk
+from tests.faults.load import RATE, Load
+from tests.faults.watch import LANES, Watch
+from tests.support.destination import Destination, Handler
+from tests.support.server import Server
+from tests.support.stack import Stack, kill, until
+from tests.test_pipeline import webhook
+
+ROOT = Path(__file__).parent.parent.parent
+WORKERS = 3
+#: Seconds that a killed server is away.
+AWAY = 0.3
+
+ALL = 1_000_000
+#: What is not done with.
+OPEN = (DeliveryStatus.WAITING, DeliveryStatus.RETRYING)
+
+Process = subprocess.Popen[bytes]
+
+# Time moved: everything that the store remembers of time is that much longer ago. Its scripts only compare, so for them
+# it is as if the server's clock had moved. When time passes, whoever is at work goes on renewing his lease; when a clock
+# jumps, he had no time to.
+_MOVE = """
+local by, jump = tonumber(ARGV[1]), ARGV[2] == 'jump'
+for _, key in ipairs(redis.call('KEYS', 'relay:*')) do
+  if key:match('^relay:lane:') or (jump and key == 'relay:workers') then
+    local leases = key:gsub('lane:', 'leases:')
+    for _, item in ipairs(redis.call('ZRANGE', key, 0, -1)) do
+      if jump or redis.call('TYPE', leases).ok ~= 'hash' or redis.call('HEXISTS', leases, item) == 0 then
+        redis.call('ZINCRBY', key, -by, item)
+      end
+    end
+  elseif key:match('^relay:delivery:') then
+    local first = redis.call('HGET', key, 'first')
+    if first then redis.call('HSET', key, 'first', string.format('%.0f', first - by)) end
+  elseif key:match('^relay:gate:') or key:match('^relay:pace:') then
+    for _, name in ipairs({'since', 'until', 'at', 'slowed', 'hold'}) do
+      local at = redis.call('HGET', key, name)
+      if at then redis.call('HSET', key, name, string.format('%.0f', at - by)) end
+    end
+  elseif jump and not key:match('^relay:celery:') then
+    local left = redis.call('PTTL', key)
+    if left > 0 then redis.call('PEXPIRE', key, math.max(left - by, 1)) end
+  end
+end
+"""
+
+
+class Rig:
+    """Everything runs from `start` to `end`; between two rows `clear` empties it."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True)
+        self.server = Server(folder / "valkey").start()
+        self.relay = Stack(folder, self.server)
+        self.relay.environment["PYTHONPATH"] = str(ROOT)
+        self.desk = Desk()
+        self.hook = Destination()
+        self.hook.behaviour = _slowly
+        self.configure()
+        self.watch = Watch(self.server.url)
+        self.receiver: Process | None = None
+        self.workers: list[Process] = []
+        #: Processes that ended without being told to.
+        self.fallen = 0
+        #: What people should know about the row that was done last.
+        self.note = ""
+        self._over = threading.Event()
+        self._guard = threading.RLock()
+        self._supervisor = threading.Thread(target=self._supervise, daemon=True)
+
+    def start(self) -> None:
+        self.desk.__enter__()
+        self.hook.__enter__()
+        for _ in range(WORKERS):
+            self.add_worker()
+        self.receiver = self.run("web")
+        self.until_answers()
+        self.until_alive()
+        self._supervisor.start()
+
+    def end(self) -> None:
+        self._over.set()
+        if self._supervisor.is_alive():
+            self._supervisor.join()
+        self.watch.end()
+        for process in self.relay.processes:
+            for pid in family(process):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            process.wait(timeout=10)
+        self.server.kill()
+        self.desk.__exit__()
+        self.hook.__exit__()
+
+    def clear(self) -> None:
+        """Nothing was ever accepted or delivered. Celery's own keys stay: those who are connected rely on them."""
+        keys: Any = self.server.client.keys("relay:*")
+        keys = [one for one in keys if not one.startswith(CELERY_PREFIX.encode())]
+        if keys:
+            self.server.client.delete(*keys)
+        self.desk.clear()
+        self.hook.received.clear()
+        self.watch.took.clear()
+        self.watch.interrupted = 0
+        self.fallen = 0
+        self.note = ""
+        self.configure()
+        self.until_alive()
+
+    # What can be done to it.
+
+    def configure(self, **desk: Any) -> None:
+        """Write the config file, with further settings of the desk."""
+        networks = ["127.0.0.0/8"]
+        own = {"type": "tests.faults.connector.Desk", "url": self.desk.url, "key": self.desk.key, "timeout": 3}
+        connectors = {"desk": {**own, "allow_networks": networks, **desk}, "hook": webhook(self.hook.url)}
+        self.relay.configure(json.dumps({"connectors": connectors}))
+
+    def run(self, command: str, **environment: str) -> Process:
+        """Start `relay COMMAND` with changes of its environment."""
+        with self._guard:
+            usual = self.relay.environment
+            self.relay.environment = {**usual, **environment}
+            try:
+                return self.relay.run(command)
+            finally:
+                self.relay.environment = usual
+
+    def add_worker(self, **environment: str) -> Process:
+        with self._guard:
+            self.workers.append(self.run("worker", **environment))
+            return self.workers[-1]
+
+    def stop_worker(self, process: Process) -> int:
+        """SIGTERM, and wait for the end. Returns its exit code."""
+        with self._guard:
+            self.workers.remove(process)
+        process.terminate()
+        return process.wait(timeout=40)
+
+    def kill_worker(self, process: Process | None = None) -> None:
+        """SIGKILL, and another one at once."""
+        with self._guard:
+            victim = process or self.any_worker()
+            self.workers.remove(victim)
+            since = time.monotonic()
+            kill(victim)
+            self.watch.mark_work(since, self.watch.in_flight())
+            self.add_worker()
+
+    def kill_server(self, load: Load, worker: Process | None = None) -> None:
+        """SIGKILL, of a worker too if one is given, and another one at once."""
+        with self._guard:
+            interrupted = self.watch.in_flight()
+            since = time.monotonic()
+            self.server.kill()
+            if worker:
+                self.workers.remove(worker)
+                kill(worker)
+            died = time.monotonic()
+            if worker:
+                self.add_worker()
+            time.sleep(AWAY)
+            self.server.start()
+            self.watch.mark_work(since, interrupted)
+            self.mark_accepting(died, load)
+
+    def kill_receiver(self, load: Load) -> None:
+        """SIGKILL of all its processes, and another one at once."""
+        with self._guard:
+            assert self.receiver
+            for pid in family(self.receiver):
+                os.kill(pid, signal.SIGKILL)
+            self.receiver.wait(timeout=10)
+            self.mark_accepting(time.monotonic(), load)
+            self.receiver = self.run("web")
+
+    def replace_receiver(self, **environment: str) -> None:
+        """Another one, with changes of its environment, in place of this one."""
+        with self._guard:
+            assert self.receiver
+            self.receiver.terminate()
+            self.receiver.wait(timeout=20)
+            self.receiver = self.run("web", **environment)
+            self.until_answers()
+
+    def mark_accepting(self, since: float, load: Load) -> None:
+        """Senders were interrupted: wait for a post that is accepted."""
+        self.watch.mark(since, lambda: load.accepted(since) > 0)
+
+    def mark_all(self, load: Load) -> None:
+        """What was wrong is right again: from now on, posts are accepted and what was begun goes on."""
+        since = time.monotonic()
+        self.watch.mark_work(since, self.watch.in_flight())
+        self.mark_accepting(since, load)
+
+    def jump(self, seconds: float) -> None:
+        """The server's clock jumps, ahead or back."""
+        self.server.client.eval(_MOVE, 0, round(seconds * 1000), "jump")
+
+    def pass_time(self, seconds: float) -> None:
+        """What waits for a time has waited that much longer."""
+        self.server.client.eval(_MOVE, 0, round(seconds * 1000), "pass")
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """Receiver and workers stand still meanwhile, so that the books do not change while they are read."""
+        with self._guard:
+            running = [one for one in (self.receiver, *self.workers) if one and one.poll() is None]
+            stopped = [pid for one in running for pid in family(one)]
+            try:
+                for pid in stopped:
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGSTOP)
+                yield
+            finally:
+                for pid in stopped:
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGCONT)
+
+    # What can be asked.
+
+    def any_worker(self) -> Process:
+        return random.choice([one for one in self.workers if self.is_alive(one)])
+
+    def is_alive(self, process: Process) -> bool:
+        """Whether a worker has said so."""
+        return process.poll() is None and any(name.endswith(f":{process.pid}") for name in self.relay.ledger.workers())
+
+    def until_answers(self) -> None:
+        """Wait for the receiver."""
+        until(self.relay.answers, 90, what="the receiver")
+
+    def until_alive(self, workers: int = WORKERS) -> None:
+        """Wait until at least so many workers are alive."""
+
+        def enough() -> bool:
+            try:
+                return sum(self.is_alive(one) for one in list(self.workers)) >= workers
+            except StoreUnavailable:
+                return False
+
+        until(enough, 90, what=f"{workers} workers alive")
+
+    def until_busy(self) -> None:
+        """Wait until there is work in flight, and no more due than the load of a second: what a kill interrupts goes on
+        behind what is due already, and that is to be no queue of starting workers' making."""
+        self.until_alive(WORKERS - 1)
+        ledger = self.relay.ledger
+        until(lambda: sum(ledger.lane(lane).waiting for lane in LANES) <= RATE, 60, "a short queue")
+        until(self.watch.in_flight, what="work in flight")
+
+    def until_tried(self) -> None:
+        """Wait until the desk was given every delivery that waits for it now, and what is not done is put off; or until
+        its gate is closed, behind which nothing is tried."""
+        ledger = self.relay.ledger
+        left = {one.id for one in ledger.deliveries(connector="desk", limit=ALL) if one.status in OPEN}
+
+        def tried() -> bool:
+            soon = ledger.now() + 500
+            for one in ledger.deliveries(connector="desk", limit=ALL):
+                if one.status not in OPEN or (one.due and one.due > soon):
+                    left.discard(one.id)
+            return not left or ledger.lane("desk").gate is not None
+
+        until(tried, 60, what="every delivery tried")
+
+    def until_settled(self, step: float = 0.0) -> None:
+        """Wait until nothing is due, in flight or put off; with a `step`, that many seconds pass in each second."""
+        ledger = self.relay.ledger
+        moved = time.monotonic()
+
+        def settled() -> bool:
+            nonlocal moved
+            if step and time.monotonic() - moved >= 1:
+                self.pass_time(step)
+                moved = time.monotonic()
+            return not any(_open(ledger.lane(lane)) for lane in LANES)
+
+        until(settled, 90, what="everything settled")
+
+    def _supervise(self) -> None:
+        while not self._over.wait(0.1):
+            with self._guard:
+                for process in [one for one in self.workers if one.poll() is not None]:
+                    self.fallen += 1
+                    self.workers.remove(process)
+                    self.add_worker()
+                if self.receiver and self.receiver.poll() is not None:
+                    self.fallen += 1
+                    self.receiver = self.run("web")
+
+
+def _open(lane: Any) -> int:
+    return int(lane.waiting) + int(lane.in_flight)
+
+
+def _slowly(handler: Handler, number: int) -> None:
+    time.sleep(random.uniform(0.02, 0.1))
+    handler.answer(200)
+
+
+def family(process: Process) -> list[int]:
+    """The pids of a process and of its children, the children first."""
+    if process.poll() is not None:
+        return []
+    listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    pairs = [tuple(map(int, line.split())) for line in listed.splitlines()]
+    found = [process.pid]
+    for parent in found:
+        found += [pid for pid, its_parent in pairs if its_parent == parent]
+    return found[::-1]

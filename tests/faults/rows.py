@@ -1,0 +1,320 @@
+"""The faults, one a row. Each is done to a rig under load, for so many rounds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from redis.exceptions import RedisError
+
+from core.delivery import DeliveryStatus
+from tests.faults import desk, disk, versions
+from tests.faults.link import Link
+from tests.faults.load import Load
+from tests.faults.rig import Rig
+from tests.support.stack import until
+
+MINUTE, HOUR, DAY = 60, 3600, 86_400
+
+
+@dataclass(frozen=True)
+class Row:
+    """`rounds` are those of the short and of the long form. `fallen`: processes may end by themselves, as the fault is
+    one that ends them."""
+
+    name: str
+    do: Callable[[Rig, Load, int], None]
+    rounds: tuple[int, int]
+    fallen: bool = False
+    #: Seconds that pass in each second afterwards, where deliveries were put off.
+    step: float = 0.0
+
+
+def nothing(rig: Rig, load: Load, rounds: int) -> None:
+    time.sleep(rounds)
+
+
+def workers_killed(rig: Rig, load: Load, rounds: int) -> None:
+    for _ in range(rounds):
+        rig.until_busy()
+        rig.kill_worker()
+
+
+def rolling_restart(rig: Rig, load: Load, rounds: int) -> None:
+    for _ in range(rounds):
+        rig.until_alive()
+        rig.add_worker()
+        assert rig.stop_worker(rig.workers[0]) == 0
+
+
+def receiver_killed(rig: Rig, load: Load, rounds: int) -> None:
+    for _ in range(rounds):
+        rig.kill_receiver(load)
+        rig.until_answers()
+        time.sleep(0.3)
+
+
+def server_killed(rig: Rig, load: Load, rounds: int) -> None:
+    for _ in range(rounds):
+        rig.kill_server(load)
+        time.sleep(1)
+
+
+def both_killed(rig: Rig, load: Load, rounds: int) -> None:
+    for _ in range(rounds):
+        rig.until_busy()
+        rig.kill_server(load, rig.any_worker())
+        time.sleep(1)
+
+
+def worker_link_frozen(rig: Rig, load: Load, rounds: int) -> None:
+    """Of one worker; the others take its work over."""
+    for _ in range(rounds):
+        link = Link(rig.server.socket)
+        try:
+            worker = rig.add_worker(RELAY_REDIS_URL=link.url)
+            until(lambda worker=worker: rig.is_alive(worker), what="the worker at the link")  # type: ignore[misc]
+            time.sleep(1)
+            since = time.monotonic()
+            link.freeze()
+            rig.watch.mark_work(since, rig.watch.in_flight())
+            rig.watch.longest()
+            time.sleep(2)
+            link.heal()
+            until(lambda worker=worker: rig.is_alive(worker), what="the worker, back")  # type: ignore[misc]
+            time.sleep(1)
+            assert rig.stop_worker(worker) == 0
+        finally:
+            link.end()
+
+
+def receiver_link_frozen(rig: Rig, load: Load, rounds: int) -> None:
+    link = Link(rig.server.socket)
+    try:
+        rig.replace_receiver(RELAY_REDIS_URL=link.url)
+        for _ in range(rounds):
+            load.until_accepted()
+            link.freeze()
+            time.sleep(6)  # long enough that the receiver gives up and says so
+            link.heal()
+            rig.mark_all(load)
+        rig.watch.longest()
+    finally:
+        rig.replace_receiver()
+        link.end()
+
+
+def server_frozen(rig: Rig, load: Load, rounds: int) -> None:
+    for _ in range(rounds):
+        interrupted = rig.watch.in_flight()
+        rig.server.freeze()
+        time.sleep(6)
+        rig.server.thaw()
+        since = time.monotonic()
+        rig.watch.mark_work(since, interrupted)
+        rig.mark_accepting(since, load)
+        rig.watch.longest()
+
+
+def connections_cut(rig: Rig, load: Load, rounds: int) -> None:
+    for _ in range(rounds):
+        interrupted = rig.watch.in_flight()
+        since = time.monotonic()
+        for kind in ("normal", "pubsub"):
+            rig.server.client.client_kill_filter(_type=kind, skipme=True)
+        rig.watch.mark_work(since, interrupted)
+        rig.mark_accepting(since, load)
+        time.sleep(0.3)
+
+
+def server_full(rig: Rig, load: Load, rounds: int) -> None:
+    client = rig.server.client
+    for _ in range(rounds):
+        client.config_set("maxmemory", client.info("memory")["used_memory"] + 1000)
+        time.sleep(1.5)
+        client.config_set("maxmemory", 0)
+        rig.mark_all(load)
+        time.sleep(0.5)
+
+
+def server_read_only(rig: Rig, load: Load, rounds: int) -> None:
+    """A replica by mistake, and one that wants replicas it has not got, in turn."""
+    client = rig.server.client
+    for number in range(rounds):
+        if number % 2 == 0:
+            client.replicaof("127.0.0.1", "1")
+        else:
+            client.config_set("min-replicas-to-write", 1)
+        time.sleep(1.5)
+        client.replicaof("NO", "ONE")
+        client.config_set("min-replicas-to-write", 0)
+        rig.mark_all(load)
+        time.sleep(0.5)
+
+
+def disk_full(rig: Rig, load: Load, rounds: int) -> None:
+    """With appendfsync always the server ends rather than say yes to what it cannot write; somebody restarts it."""
+    with disk.small(rig.server) as small:
+        for _ in range(rounds):
+            load.until_accepted()
+            small.fill()
+            until(lambda: not _answers(rig), what="the server to end")
+            time.sleep(0.5)
+            interrupted_since = time.monotonic()
+            small.free()
+            rig.server.start()
+            rig.watch.mark_work(interrupted_since, rig.watch.in_flight())
+            rig.mark_accepting(interrupted_since, load)
+            rig.watch.longest()
+
+
+def _answers(rig: Rig) -> bool:
+    try:
+        return bool(rig.server.client.set("relay:celery:probe", "x" * 1000))
+    except RedisError:
+        return False
+
+
+def _unwell(mood: desk.Mood, seconds: float = 2.0) -> Callable[[Rig, Load, int], None]:
+    """The desk is in a mood for a while; what was put off then is due once the desk is well again, without the wait."""
+
+    def do(rig: Rig, load: Load, rounds: int) -> None:
+        for _ in range(rounds):
+            rig.desk.mood = mood
+            time.sleep(seconds)
+            rig.desk.mood = desk.healthy
+            for _ in range(3):
+                rig.pass_time(3 * MINUTE)
+                time.sleep(0.5)
+
+    return do
+
+
+def down_for_days(rig: Rig, load: Load, rounds: int) -> None:
+    """Nobody listens for two days and a half; each wait of the schedule passes, and everything is tried again."""
+    rig.desk.stop()
+    time.sleep(1)
+    with load.held():
+        for step in (33, 132, 11 * MINUTE, 33 * MINUTE, 66 * MINUTE, 198 * MINUTE, 7 * HOUR, *[13.2 * HOUR] * 3):
+            rig.until_tried()
+            rig.pass_time(step)
+    rig.desk.start()
+
+
+def down_for_too_long(rig: Rig, load: Load, rounds: int) -> None:
+    """Nobody listens for four days: given up, and delivered when an admin says so."""
+    rig.desk.stop()
+    time.sleep(1)
+    with load.held():
+        rig.until_tried()
+        rig.pass_time(4 * DAY)
+        until(lambda: _given_up(rig), what="one that is given up")
+        dead = rig.relay.ledger.deliveries(DeliveryStatus.DEAD, "desk", limit=1000)
+        rig.desk.start()
+        for one in dead:
+            rig.relay.store.replay(one.id)
+
+
+def _given_up(rig: Rig) -> bool:
+    """Tried again, every second after half an hour, as the breaker sends only one ahead."""
+    rig.pass_time(30 * MINUTE)
+    time.sleep(1)
+    dead = rig.relay.ledger.deliveries(DeliveryStatus.DEAD, "desk", limit=1000)
+    return any(one.error.startswith("given up after") for one in dead)
+
+
+def refused_credentials(rig: Rig, load: Load, rounds: int) -> None:
+    for number in range(1, rounds + 1):
+        rig.desk.key = f"key-of-the-desk-{number}"
+        until(lambda: rig.relay.ledger.lane("desk").gate, what="the pause")
+        time.sleep(0.5)
+        interrupted = rig.watch.in_flight()
+        since = time.monotonic()
+        rig.configure()
+        until(lambda: not rig.relay.ledger.lane("desk").gate, what="the end of the pause")
+        rig.watch.mark_work(since, interrupted)
+        waiting = len(rig.desk.received)
+        rig.watch.mark(since, lambda waiting=waiting: len(rig.desk.received) > waiting)  # type: ignore[misc]
+        rig.watch.longest()
+
+
+def poison(rig: Rig, load: Load, rounds: int) -> None:
+    """It is given up after three processes died of it."""
+    for number in range(rounds):
+        load.poison()
+        until(lambda wanted=number + 1: _died_of(rig) == wanted, 60, "the poison found out")  # type: ignore[misc]
+
+
+def _died_of(rig: Rig) -> int:
+    dead = rig.relay.ledger.deliveries(DeliveryStatus.DEAD, "desk", limit=1000)
+    return sum(one.error == "the process that worked on it died 3 times" for one in dead)
+
+
+def clock_jumps(rig: Rig, load: Load, rounds: int) -> None:
+    """Ahead by an hour, and back by an hour; what was due before the jump back comes late by as much."""
+    for _ in range(rounds):
+        rig.jump(HOUR)
+        time.sleep(1)
+        rig.jump(-HOUR)
+        since = time.monotonic()
+        rig.mark_accepting(since, load)
+        time.sleep(1)
+        rig.jump(HOUR + 60)
+
+
+def config_changes(rig: Rig, load: Load, rounds: int) -> None:
+    """A right one, one that is no YAML, and one with a mistake in it, while deliveries are on their way."""
+    for number in range(rounds):
+        rig.configure(timeout=4 + number % 2)
+        time.sleep(1.2)
+        rig.relay.configure("connectors: [" if number % 2 else "connectors: {desk: {type: dsek}}")
+        time.sleep(1.2)
+    rig.configure(timeout=5)
+
+
+def two_versions(rig: Rig, load: Load, rounds: int) -> None:
+    """Workers and a receiver of another version beside today's workers."""
+    code = versions.other(rig.relay.folder / "other")
+    rig.note = f"the other version is {code.name}"
+    for _ in range(rounds):
+        worker = rig.add_worker(PYTHONPATH=code.path)
+        rig.replace_receiver(PYTHONPATH=code.path)
+        until(lambda worker=worker: rig.is_alive(worker), what="the other version")  # type: ignore[misc]
+        time.sleep(1.5)
+        assert rig.stop_worker(worker) == 0
+        rig.replace_receiver()
+    done = rig.relay.ledger.deliveries(DeliveryStatus.DELIVERED, "desk", limit=1000)
+    attempts = [rig.relay.ledger.delivery(one.id).attempts for one in done]
+    assert any(one.worker.endswith(f":{worker.pid}") for tries in attempts for one in tries), "the other was idle"
+
+
+#: Name of the row, what is done, rounds in the short and in the long form.
+ROWS = (
+    Row("nothing happens", nothing, (2, 5)),
+    Row("a random worker killed (SIGKILL)", workers_killed, (6, 100)),
+    Row("rolling restart of the workers (SIGTERM)", rolling_restart, (3, 20)),
+    Row("the receiver killed (SIGKILL)", receiver_killed, (2, 10)),
+    Row("the server killed (SIGKILL)", server_killed, (2, 10)),
+    Row("a worker and the server killed at once", both_killed, (1, 10)),
+    Row("link of a worker frozen, then healed", worker_link_frozen, (1, 2)),
+    Row("link of the receiver frozen, then healed", receiver_link_frozen, (1, 2)),
+    Row("the server frozen, then thawed", server_frozen, (1, 2)),
+    Row("every connection cut (CLIENT KILL)", connections_cut, (3, 20)),
+    Row("the server full, then freed", server_full, (1, 4)),
+    Row("the server read-only, then healed", server_read_only, (2, 4)),
+    Row("the server's disk full, then freed", disk_full, (1, 3)),
+    Row("the desk down for two days and a half", down_for_days, (1, 1), step=HOUR),
+    Row("the desk down for four days, then replayed", down_for_too_long, (1, 1), step=HOUR),
+    Row("the desk answers 500, half of them after it acted", _unwell(desk.failing), (1, 3), step=3 * MINUTE),
+    Row("the desk answers 429 with Retry-After", _unwell(desk.limiting), (1, 3), step=3 * MINUTE),
+    Row("the desk hangs", _unwell(desk.hanging), (1, 3), step=3 * MINUTE),
+    Row("the desk answers late", _unwell(desk.late), (1, 3), step=3 * MINUTE),
+    Row("the desk's answers are cut short", _unwell(desk.cutting), (1, 3), step=3 * MINUTE),
+    Row("the desk acts and does not answer", _unwell(desk.dropping), (1, 3), step=3 * MINUTE),
+    Row("the desk refuses the credentials (401), then they change", refused_credentials, (1, 3)),
+    Row("a body that kills the process that touches it", poison, (1, 2), fallen=True),
+    Row("the server's clock jumps by an hour, ahead and back", clock_jumps, (1, 5), step=HOUR),
+    Row("the configuration changes, rightly and wrongly", config_changes, (2, 6)),
+    Row("two versions of the code at once", two_versions, (1, 2)),
+)

@@ -1,0 +1,88 @@
+"""What was answered with 2xx arrives, once and in order, whatever happens to whom."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from core.delivery import DeliveryStatus
+from tests.faults import books
+from tests.faults.account import LONG, Account
+from tests.faults.conftest import Rigs
+from tests.faults.load import Load
+from tests.faults.rig import Rig
+from tests.faults.rows import ROWS, Row
+from tests.support.stack import until
+
+#: Seconds until interrupted work has to go on.
+LIMIT = 10.0
+
+
+def slug(row: Row) -> str:
+    return re.sub(r"\W+", "-", row.name).strip("-")
+
+
+@pytest.mark.parametrize("row", ROWS, ids=slug)
+def test_nothing_is_lost(row: Row, rigs: Rigs, accounts: list[Account]) -> None:
+    rig = rigs.ready()
+    try:
+        account = carried_out(row, rig)
+        accounts.append(account)
+        assert_right(row, rig, account)
+        rig.clear()
+    except BaseException:
+        rigs.discard()
+        raise
+
+
+def carried_out(row: Row, rig: Rig) -> Account:
+    rounds = row.rounds[LONG]
+    ledger = rig.relay.ledger
+    with Load(rig.relay.hook, "c") as load:
+        until(lambda: load.accepted() >= 10 and len(rig.desk.received) >= 10, what="work going on")
+        row.do(rig, load, rounds)
+        with rig.still():
+            halfway = books.read(ledger, "desk")
+    assert not halfway.missing
+    resumed = rig.watch.longest()
+    rig.until_settled(row.step)
+    desk, hook = books.read(ledger, "desk"), books.read(ledger, "hook")
+    expected = books.newest(ledger, desk, load.posts)
+    absent, disordered, duplicates = books.at_desk(rig.desk, ledger, expected)
+    absent_too, disordered_too, repeats = books.at_hook(rig.hook, expected)
+    lost = [*books.lost(desk, load.posts), *books.lost(hook, load.posts), *absent, *absent_too]
+    print("lost", lost, "out of order", disordered, disordered_too, sep="\n")  # noqa: T201  # pytest shows it on failure
+    return Account(
+        fault=row.name,
+        rounds=rounds,
+        posts=len(load.posts),
+        accepted=len({one.id for one in load.posts if one.accepted}),
+        kept=desk.kept,
+        delivered=desk.classes["delivered"],
+        dead=desk.classes["dead"],
+        quarantined=desk.classes["quarantined"],
+        halfway=halfway.classes["waiting"],
+        interrupted=rig.watch.interrupted,
+        lost=len(lost),
+        duplicates=duplicates,
+        disordered=len(disordered),
+        resumed=resumed if rig.watch.took else None,
+        repeats=repeats,
+        note=rig.note,
+    )
+
+
+def assert_right(row: Row, rig: Rig, account: Account) -> None:
+    assert account.lost == 0
+    assert account.duplicates == 0
+    assert account.disordered == 0
+    assert account.kept == account.delivered + account.dead + account.quarantined
+    # No body appears from nowhere: beside the accepted ones there are only those whose senders got no answer.
+    assert account.accepted <= account.kept <= account.posts
+    assert account.resumed is None or account.resumed <= LIMIT
+    # Dead is only who should be.
+    refused = rig.relay.ledger.deliveries(DeliveryStatus.DEAD, "desk", limit=books.ALL)
+    innocent = [one for one in refused if "422" not in one.error and not row.fallen]
+    assert innocent == []
+    assert row.fallen or rig.fallen == 0, rig.relay.logs()[-3000:]

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+from prometheus_client.parser import text_string_to_metric_families
+
+from app import create_app
+from core.delivery import Attempt, Outcome, PayloadStatus, Reference
+from core.environment import environment
+from core.store import INBOX, Store, connect
+from tests.conftest import Clock
+from tests.support.server import Server
+from tests.support.stack import TOKEN
+
+
+@pytest.fixture
+def client(server: Server, tmp_path: Path) -> FlaskClient:
+    return made(server, tmp_path)
+
+
+def made(server: Server, folder: Path, **variables: str) -> FlaskClient:
+    env = environment(
+        {"RELAY_REDIS_URL": server.url, "RELAY_DATA_DIR": str(folder), "SMARTSUPP_TOKEN": TOKEN, **variables}
+    )
+    return create_app(env, {}).test_client()
+
+
+def read(client: FlaskClient) -> dict[str, float]:
+    """`name{label="value"}` -> value."""
+    answer = client.get("/metrics")
+    assert answer.status_code == 200, answer.text
+    return {
+        sample.name + "".join(f" {key}={value}" for key, value in sorted(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+
+
+def work(store: Store, clock: Clock) -> None:
+    """Four bodies: one delivered after two seconds, one refused, one that fails for now, one that is none."""
+    for number in range(4):
+        store.accept(b"%d" % number)
+    store.accept(b"0")
+    for number in range(3):
+        inbox = store.claim(INBOX, secrets.token_hex(8))
+        assert inbox is not None
+        store.fan_out(inbox, f"1:{number}", ["crm"])
+    inbox = store.claim(INBOX, secrets.token_hex(8))
+    assert inbox is not None
+    store.divert(inbox.id, PayloadStatus.QUARANTINED, "no", token=inbox.token)
+    clock.pass_by(2)
+    for outcome in (Outcome.DELIVERED, Outcome.REFUSED, Outcome.RETRY):
+        claim = store.claim("crm", secrets.token_hex(8))
+        assert claim is not None
+        store.settle(claim, Attempt(1, 2, outcome, 1, error="no"), delay_ms=60_000, reference=Reference("r"))
+
+
+def test_it_counts_what_came_and_what_became_of_it(client: FlaskClient, store: Store, clock: Clock) -> None:
+    work(store, clock)
+    found = read(client)
+    assert found["relay_store_up"] == 1
+    assert found["relay_store_safe"] == 1
+    assert found["relay_received_total status=accepted"] == 4
+    assert found["relay_received_total status=duplicate"] == 1
+    assert found["relay_received_total status=quarantined"] == 1
+    assert found["relay_received_total status=routed"] == 3
+    assert found["relay_attempts_total connector=crm outcome=retry"] == 1
+    assert found["relay_deliveries_total connector=crm outcome=delivered"] == 1
+    assert found["relay_deliveries_total connector=crm outcome=dead"] == 1
+    assert found["relay_deliveries_now connector=crm status=retrying"] == 1
+    assert found["relay_deliveries_now connector=crm status=dead"] == 1
+    assert found["relay_bodies status=quarantined"] == 1
+
+
+def test_the_time_from_receipt_to_record_is_a_histogram(client: FlaskClient, store: Store, clock: Clock) -> None:
+    work(store, clock)
+    found = read(client)
+    assert found["relay_receipt_to_record_seconds_count connector=crm"] == 1
+    assert found["relay_receipt_to_record_seconds_sum connector=crm"] == 2
+    assert found["relay_receipt_to_record_seconds_bucket connector=crm le=1.024"] == 0
+    assert found["relay_receipt_to_record_seconds_bucket connector=crm le=2.048"] == 1
+    assert found["relay_receipt_to_record_seconds_bucket connector=crm le=+Inf"] == 1
+
+
+def test_it_tells_what_waits_and_who_holds_it_back(client: FlaskClient, server: Server) -> None:
+    store = Store(connect(server.url))
+    for number in range(3):
+        store.accept(b"%d" % number)
+        inbox = store.claim(INBOX, secrets.token_hex(8))
+        assert inbox is not None
+        store.fan_out(inbox, f"1:{number}", ["crm"])
+    store.claim("crm", secrets.token_hex(8))
+    store.pause("crm", "stocktaking")
+    found = read(client)
+    assert found["relay_due lane=crm"] == 2
+    assert found["relay_in_flight lane=crm"] == 1
+    assert 0 < found["relay_oldest_due_seconds lane=crm"] < 60
+    assert found["relay_paused by=admin connector=crm"] == 1
+    assert found["relay_paused by=breaker connector=crm"] == 0
+    assert found["relay_due lane=inbox"] == 0
+
+
+def test_a_store_that_is_away_is_said_and_nothing_else(own_server: Server, tmp_path: Path) -> None:
+    client = made(own_server, tmp_path)
+    own_server.kill()
+    assert read(client) == {"relay_store_up": 0}
+
+
+@pytest.mark.parametrize(
+    ("address", "headers", "status"),
+    [
+        ("127.0.0.1", {}, 200),
+        ("10.1.2.3", {}, 200),
+        ("8.8.8.8", {}, 403),
+        ("127.0.0.1", {"X-Forwarded-For": "8.8.8.8"}, 403),
+        ("127.0.0.1", {"Forwarded": "for=8.8.8.8"}, 403),
+    ],
+)
+def test_without_a_token_only_neighbours_may_look(
+    client: FlaskClient, address: str, headers: dict[str, str], status: int
+) -> None:
+    assert client.get("/metrics", headers=headers, environ_base={"REMOTE_ADDR": address}).status_code == status
+
+
+def test_with_a_token_only_its_bearers_may_look(server: Server, tmp_path: Path) -> None:
+    client = made(server, tmp_path, RELAY_METRICS_TOKEN="m" * 24)
+    assert client.get("/metrics").status_code == 403
+    assert client.get("/metrics", headers={"Authorization": "Bearer " + "n" * 24}).status_code == 403
+    right = client.get(
+        "/metrics", headers={"Authorization": "Bearer " + "m" * 24}, environ_base={"REMOTE_ADDR": "8.8.8.8"}
+    )
+    assert right.status_code == 200
+    assert TOKEN not in right.text

@@ -1,0 +1,486 @@
+"""The store and a model of it (tests/support/store_model.py) do the same at random, and agree after every step."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections import Counter
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import Any
+from unittest import mock
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    MultipleResults,
+    RuleBasedStateMachine,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
+
+from core.delivery import Attempt, Outcome, PayloadStatus, Reference
+from core.errors import InUse, LostLease, NotFound
+from core.store import INBOX, Claim, Store, connect, scripts
+from core.store.keys import key
+from core.store.store import LEASE_MS
+from tests.conftest import Clock
+from tests.support.server import Server
+from tests.support.store_model import Body, Closed, Errand, Model, Taken
+
+CONNECTORS = ("crm", "desk")
+LANES = (INBOX, *CONNECTORS)
+CONVERSATIONS = ("1:a", "1:b")
+
+#: Times as many runs as in a short test.
+LONGER = int(os.environ.get("MODEL_TIMES", "1"))
+
+lanes = st.sampled_from(LANES)
+connectors = st.sampled_from(CONNECTORS)
+#: Few enough that the same come again; each belongs to the same conversation every time.
+bodies = st.integers(0, 7)
+hows = st.sampled_from(("answer", "stay", "leave"))
+fingerprints = st.sampled_from(("old", "new"))
+outcomes = st.sampled_from([one for one in Outcome if one not in (Outcome.CRASHED, Outcome.DISCARDED)])
+
+names = st.sets(connectors)
+delays = st.sampled_from((0, 500, 30_000))
+
+Held = tuple[Claim, Taken]
+
+
+class Machine(RuleBasedStateMachine):
+    """Every rule does the same to both and compares what they return; `agree` compares all that they hold."""
+
+    inbox: Bundle[Held] = Bundle("inbox")  # claims, also those that were settled or lost since
+    outbox: Bundle[Held] = Bundle("outbox")
+
+    server: Server
+
+    def __init__(self) -> None:
+        super().__init__()
+        server = self.server
+        server.client.flushall()
+        # Raw, for looking: whatever the store's own reading makes of it.
+        self.redis: Any = server.client
+        self.clock = Clock()
+        self.store = Store(connect(server.url), self.clock)
+        self.model = Model()
+        self.tokens = 0
+        # What is equally due goes by its id; so that a run can be repeated, these are no real dice.
+        ids = (f"{number * 0x9E3779B97F4A7C15 % 2**64:016x}" for number in count(1))
+        self.dice = mock.patch.object(secrets, "token_hex", side_effect=lambda _: next(ids))
+        self.dice.start()
+
+    def teardown(self) -> None:
+        self.dice.stop()
+
+    @property
+    def now(self) -> int:
+        return self.clock.now
+
+    # --- the receiver -----------------------------------------------------------
+
+    @rule(number=bodies, account=st.sampled_from(("", "1")))
+    def accept(self, number: int, account: str) -> None:
+        self._accept(number, account)
+
+    @rule(number=bodies, status=st.sampled_from((PayloadStatus.SET_ASIDE, PayloadStatus.QUARANTINED)))
+    def accept_what_holds_no_conversation(self, number: int, status: PayloadStatus) -> None:
+        identity, known = self._accept(number, "")
+        if not known:
+            assert self.store.divert(identity, status, "no") == self.model.divert(identity, status, "")
+
+    def _accept(self, number: int, account: str) -> tuple[str, bool]:
+        found = self.store.accept(b"%d" % number, account)
+        expected = self.model.accept(self.now, b"%d" % number, account, found.id)
+        assert (found.id, found.known, found.knock) == expected
+        return found.id, found.known
+
+    # --- workers ------------------------------------------------------------------
+
+    @rule(target=inbox, how=hows, times=st.integers(1, 3))
+    def claim_bodies(self, how: Any, times: int) -> MultipleResults[Held]:
+        return multiple(*(held for _ in range(times) for held in self._claim(INBOX, how)))
+
+    @rule(target=outbox, lane=connectors, how=hows)
+    def claim_a_delivery(self, lane: str, how: Any) -> MultipleResults[Held]:
+        return multiple(*self._claim(lane, how))
+
+    @rule(number=bodies, names=names)
+    def take_in(self, number: int, names: set[str]) -> None:
+        """All that a worker does with a body; without this, few deliveries would be reached by chance."""
+        self._accept(number, "")
+        for held in self._claim(INBOX, "leave"):
+            self._fan_out(held, names)
+
+    @rule(target=outbox, lane=connectors, outcome=outcomes, delay=delays, fingerprint=fingerprints)
+    def deliver(self, lane: str, outcome: Outcome, delay: int, fingerprint: str) -> MultipleResults[Held]:
+        found = self._claim(lane, "leave")
+        for held in found:
+            self._settle(held, outcome, delay, fingerprint)
+        return multiple(*found)
+
+    @rule(times=st.integers(1, 3))
+    def read_a_body_and_vanish(self, times: int) -> None:
+        for _ in range(times):
+            self._claim(INBOX, "leave")
+            self.clock.now += LEASE_MS + 1
+
+    @rule(target=outbox, lane=connectors, times=st.integers(1, 3))
+    def try_a_delivery_and_vanish(self, lane: str, times: int) -> MultipleResults[Held]:
+        found = []
+        for _ in range(times):
+            found += self._claim(lane, "leave")
+            self.clock.now += LEASE_MS + 1
+        return multiple(*found)
+
+    def _claim(self, lane: str, how: Any) -> list[Held]:
+        self.tokens += 1
+        token = f"token-{self.tokens}"
+        found, expected = self.store.claim(lane, token, how), self.model.claim(self.now, lane, token, how)
+        assert (found is None) == (expected is None)
+        if found is None or expected is None:
+            return []
+        assert (found.lane, found.token) == (lane, token)
+        about = (found.crashes, found.tries, found.first, found.steps)
+        assert Taken(found.id, found.payload, found.revision, *about, found.more) == expected
+        return [(found, expected)]
+
+    @rule(held=inbox, names=names)
+    def fan_out(self, held: Held, names: set[str]) -> None:
+        self._fan_out(held, names)
+
+    def _fan_out(self, held: Held, names: set[str]) -> None:
+        claim, _ = held
+        conversation = CONVERSATIONS[int(claim.body) % len(CONVERSATIONS)]
+        self.same(
+            lambda: set(self.store.fan_out(claim, conversation, names)),
+            lambda: self.model.fan_out(self.now, claim.id, claim.token, conversation, names),
+        )
+
+    @rule(held=inbox, status=st.sampled_from((PayloadStatus.SET_ASIDE, PayloadStatus.QUARANTINED)))
+    def divert(self, held: Held, status: PayloadStatus) -> None:
+        claim, _ = held
+        self.same(
+            lambda: self.store.divert(claim.id, status, "no", token=claim.token),
+            lambda: self.model.divert(claim.id, status, claim.token),
+        )
+
+    @rule(held=outbox, outcome=outcomes, delay=delays, fingerprint=fingerprints)
+    def settle(self, held: Held, outcome: Outcome, delay: int, fingerprint: str) -> None:
+        self._settle(held, outcome, delay, fingerprint)
+
+    def _settle(self, held: Held, outcome: Outcome, delay: int, fingerprint: str) -> None:
+        claim, taken = held
+        attempt = Attempt(self.now, 1, outcome, claim.revision, error="" if outcome is Outcome.DELIVERED else "no")
+        made = Reference(f"record-{claim.token}") if outcome is Outcome.DELIVERED else None
+        self.same(
+            lambda: self.store.settle(claim, attempt, delay_ms=delay, reference=made, fingerprint=fingerprint),
+            lambda: self.model.settle(
+                self.now, taken, claim.lane, claim.token, outcome, delay, f"record-{claim.token}", fingerprint
+            ),
+        )
+
+    @rule(held=outbox, step=st.sampled_from(("person", "ticket")), value=st.integers(0, 3))
+    def remember(self, held: Held, step: str, value: int) -> None:
+        claim, _ = held
+        self.same(
+            lambda: self.store.remember(claim, step, value),
+            lambda: self.model.remember(claim.id, claim.token, step, value),
+        )
+
+    @rule(held=st.lists(inbox | outbox, min_size=1, max_size=4))
+    def renew(self, held: list[Held]) -> None:
+        ours = [(claim.lane, claim.id, claim.token) for claim, _ in held]
+        assert self.store.renew([claim for claim, _ in held]) == self.model.renew(self.now, ours)
+
+    @rule(held=inbox | outbox)
+    def release(self, held: Held) -> None:
+        claim, _ = held
+        self.store.release(claim)
+        self.model.release(self.now, claim.lane, claim.id, claim.token)
+
+    @rule(held=inbox | outbox, lane=lanes, its_own=st.booleans())
+    def disown(self, held: Held, lane: str, its_own: bool) -> None:
+        claim, _ = held
+        lane = claim.lane if its_own else lane
+        self.store.disown(lane, claim.token)
+        self.model.disown(self.now, lane, claim.token)
+
+    # --- time ---------------------------------------------------------------------
+
+    @rule(ms=st.sampled_from((1, 400, 1_000, LEASE_MS - 1, LEASE_MS + 1, 31_000)))
+    def time_passes(self, ms: int) -> None:
+        self.clock.now += ms
+
+    @rule()
+    def beat(self) -> None:
+        self.store.beat("worker")
+        self.model.beat()
+        # These two go by the server's own clock; here they stay until a rule ends them.
+        self.redis.persist(key("steady"))
+        self.redis.persist(key("settling"))
+
+    @rule()
+    def leases_count_again(self) -> None:
+        self.redis.delete(key("settling"))
+        self.model.settling = False
+
+    @rule()
+    def all_is_quiet(self) -> None:
+        self.redis.delete(key("settling"), key("steady"))
+        self.model.settling = self.model.steady = False
+
+    @rule()
+    def tick(self) -> None:
+        self.redis.delete(key("tick"))
+        assert set(self.store.tick(1000, LANES)) == self.model.tick(self.now, LANES)
+        assert self.store.tick(1000, LANES) == []
+
+    # --- people ---------------------------------------------------------------------
+
+    @rule(data=st.data())
+    def replay(self, data: st.DataObject) -> None:
+        identity = data.draw(self.identities())
+        self.same(lambda: self.store.replay(identity), lambda: self.model.replay(self.now, identity))
+
+    @rule(data=st.data())
+    def discard(self, data: st.DataObject) -> None:
+        identity = data.draw(self.identities())
+        self.same(lambda: self.store.discard(identity, "enough"), lambda: self.model.discard(identity))
+
+    @rule(connector=connectors)
+    def pause(self, connector: str) -> None:
+        self.store.pause(connector, "by hand")
+        self.model.pause(connector)
+
+    @rule(connector=connectors)
+    def resume(self, connector: str) -> None:
+        assert self.store.resume(connector) == self.model.resume(connector, "")
+
+    @rule(connector=connectors, fingerprint=fingerprints)
+    def the_config_changes(self, connector: str, fingerprint: str) -> None:
+        assert self.store.resume(connector, changed_to=fingerprint) == self.model.resume(connector, fingerprint)
+
+    @rule(connector=connectors)
+    def send_ahead(self, connector: str) -> None:
+        assert self.store.send_ahead(connector) == self.model.send_ahead(connector)
+
+    def identities(self) -> st.SearchStrategy[str]:
+        there = [*sorted(self.model.errands), *self.model.bodies]
+        return st.sampled_from([*there, "crm:1:a", "0123456789abcdef"])
+
+    # --- comparing -------------------------------------------------------------------
+
+    def same(self, real: Callable[[], Any], modelled: Callable[[], Any]) -> None:
+        """Both return the same, or raise the same."""
+        assert _result(real) == _result(modelled)
+
+    @invariant()
+    def agree(self) -> None:
+        found, expected = Found(self.redis), self.model.state()
+        assert found.state() == expected
+        found.holds_together()
+
+
+#: Every key with its type and all that is in it, in one journey.
+DUMP = """
+local reads = {
+  string = {'GET'}, hash = {'HGETALL'}, set = {'SMEMBERS'}, list = {'LRANGE', 0, -1},
+  zset = {'ZRANGE', 0, -1, 'WITHSCORES'},
+}
+local found = {}
+for _, name in ipairs(redis.call('KEYS', ARGV[1] .. '*')) do
+  local kind = redis.call('TYPE', name).ok
+  local read = reads[kind]
+  found[#found + 1] = {string.sub(name, #ARGV[1] + 1), kind, redis.call(read[1], name, unpack(read, 2))}
+end
+return found
+"""
+
+
+class Found:
+    """What is in the server, key by key, without the store's own reading."""
+
+    def __init__(self, client: Any) -> None:
+        self.keys = {name.decode(): _read(kind, value) for name, kind, value in client.eval(DUMP, 0, key(""))}
+        self.lanes = {lane: self.get("lane", lane) for lane in LANES}
+        self.leases = {lane: self.get("leases", lane) for lane in LANES}
+        self.bodies = {one: self.body(one) for one in self.called("payload")}
+        self.errands = {one: self.errand(one) for one in self.called("delivery")}
+        self.revisions = {one: list(self.get("revisions", one)) for one in self.called("revisions")}
+
+    def called(self, kind: str) -> list[str]:
+        return sorted(name.removeprefix(f"{kind}:") for name in self.keys if name.startswith(f"{kind}:"))
+
+    def get(self, *parts: str) -> Any:
+        return self.keys.get(":".join(parts), {})
+
+    def body(self, identity: str) -> Body:
+        row = self.get("payload", identity)
+        return Body(
+            identity,
+            row["status"],
+            due=self.lanes[INBOX].get(identity),
+            token=self.leases[INBOX].get(identity),
+            crashes=int(row.get("crashes", 0)),
+            sequence=int(row["sequence"]) - 1,
+            conversation=row.get("conversation", ""),
+            duplicates=int(row.get("duplicates", 0)),
+        )
+
+    def errand(self, identity: str) -> Errand:
+        row = self.get("delivery", identity)
+        return Errand(
+            identity,
+            row["status"],
+            due=self.lanes[row["connector"]].get(identity),
+            token=self.leases[row["connector"]].get(identity),
+            crashes=int(row.get("crashes", 0)),
+            connector=row["connector"],
+            conversation=row["conversation"],
+            tries=int(row.get("tries", 0)),
+            first=int(row["first"]) if "first" in row else None,
+            wanted="again" in row,
+            delivered=row.get("delivered", ""),
+            revision=int(row.get("revision", 0)),
+            reference=row.get("ref", ""),
+            attempts=len(self.get("attempts", identity)),
+            steps={name: json.loads(value) for name, value in self.get("steps", identity).items()},
+        )
+
+    def gate(self, name: str) -> Closed:
+        row = self.get("gate", name)
+        return Closed(row["by"], row.get("fingerprint", ""), "ahead" in row, row.get("probe", ""))
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "bodies": {name: vars(one) for name, one in self.bodies.items()},
+            "errands": {name: vars(one) for name, one in self.errands.items()},
+            "revisions": self.revisions,
+            "gates": {name: vars(self.gate(name)) for name in self.called("gate")},
+            "knocks": set(self.called("knock")),
+        }
+
+    def holds_together(self) -> None:
+        """What must be true of any store, whatever was done to it."""
+        in_lists = {status: set(self.get("payloads", status)) for status in map(str, PayloadStatus)}
+        by_status = Counter(one.status for one in self.bodies.values())
+        assert {name: len(members) for name, members in in_lists.items() if members} == dict(by_status)
+        assert sum(by_status.values()) == int(self.get("sequence") or 0)  # accepted = the sum of all
+        for name, one in self.bodies.items():
+            assert name in in_lists[one.status]
+            assert self.get("raw", name)
+            assert (one.status == "received") == (one.due is not None)
+            if one.status in ("routed", "unrouted"):
+                assert name in self.revisions[one.conversation]
+        for conversation, revisions in self.revisions.items():
+            given = self.get("deliveries-of", conversation) or set()
+            assert given == {one.connector for one in self.errands.values() if one.conversation == conversation}
+            assert given or all(self.bodies[one].status != "routed" for one in revisions)
+        for name, errand in self.errands.items():
+            assert (errand.status in ("waiting", "retrying")) == (errand.due is not None)
+            assert name in self.get("deliveries", errand.connector, errand.status)
+        assert sum(len(self.get("deliveries", name)) for name in self.called("deliveries")) == len(self.errands)
+        for lane in LANES:
+            assert self.leases[lane].keys() <= self.lanes[lane].keys()
+            assert self.lanes[lane].keys() <= (self.bodies if lane == INBOX else self.errands).keys()
+
+
+def _read(kind: bytes, value: Any) -> Any:
+    """A key's value with text for bytes: str, dict, set or list; of a sorted set, member to score in its order."""
+    if kind == b"string":
+        return value.decode()
+    texts = [one.decode() for one in value]
+    match kind:
+        case b"hash":
+            return dict(zip(texts[::2], texts[1::2], strict=True))
+        case b"zset":
+            return {member: int(score) for member, score in zip(texts[::2], texts[1::2], strict=True)}
+        case b"set":
+            return set(texts)
+    return texts
+
+
+def _result(call: Callable[[], Any]) -> Any:
+    try:
+        return call()
+    except (LostLease, NotFound, InUse) as error:
+        return type(error)
+
+
+def run(server: Server, examples: int, **options: Any) -> None:
+    # Nothing here is about the disk.
+    server.client.config_set("appendfsync", "no")
+    try:
+        run_state_machine_as_test(
+            type("Machine", (Machine,), {"server": server}),
+            settings=settings(
+                max_examples=examples,
+                stateful_step_count=40,
+                deadline=None,
+                database=None,
+                suppress_health_check=list(HealthCheck),
+                **options,
+            ),
+        )
+    finally:
+        server.client.config_set("appendfsync", "always")
+
+
+def test_the_store_and_its_model_agree(server: Server) -> None:
+    run(server, 150 * LONGER)
+
+
+#: One line of one script, and what a mistake would make of it.
+MISTAKES = {
+    "a crash is not counted": ("claim", "redis.call('HINCRBY', key, 'crashes', 1)", "crashes"),
+    "the order is that of reading": ("fan_out", "redis.call('HGET', payload_key(id), 'sequence')", "now"),
+    "a revision during an attempt is forgotten": (
+        "fan_out",
+        "redis.call('HSET', delivery_key(delivery), 'again', 1)",
+        "local _ = 1",
+    ),
+    "a gate that was closed by hand opens by itself": ("resume", "got[1] == 'admin' or ", ""),
+    "a lost lease is not noticed": ("settle", "if not holds(connector, id, token) then return 0 end", ""),
+    "a dead delivery stays in its lane": (
+        "settle",
+        "  redis.call('ZREM', lane, id)\n  set_delivery_status(id, 'dead')",
+        "  set_delivery_status(id, 'dead')",
+    ),
+    "a lease of another is renewed": ("renew", "if holds(ARGV[i], ARGV[i + 1], ARGV[i + 2]) then", "if true then"),
+}
+#: Of these, so many in a short test: the ones that are found within a second or two.
+SHORT = 3
+
+
+@pytest.fixture
+def broken_script(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str, str], None]]:
+    """Puts something else in the place of a part of a script."""
+    source = scripts.source
+
+    def mistake(script: str, right: str, wrong: str) -> None:
+        assert right in source(script), f"{script}.lua has changed: this test needs another mistake"
+        monkeypatch.setattr(
+            scripts, "source", lambda name: source(name).replace(right, wrong) if name == script else source(name)
+        )
+        scripts._sha.cache_clear()
+
+    yield mistake
+    monkeypatch.undo()
+    scripts._sha.cache_clear()
+
+
+@pytest.mark.parametrize("name", list(MISTAKES)[: None if LONGER > 1 else SHORT])
+def test_a_mistake_in_the_store_is_found(
+    server: Server, broken_script: Callable[[str, str, str], None], name: str
+) -> None:
+    broken_script(*MISTAKES[name])
+    with pytest.raises(AssertionError):
+        run(server, 400, derandomize=True, phases=[Phase.generate], print_blob=False)
