@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-live check format lock clean
+.PHONY: help run test faults test-live check format lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,6 +15,9 @@ run: $(VENV)/run ## Run everything here: server, receiver, worker
 # Two at a time: the tests that wait for processes beside those that compute (tests/conftest.py).
 test: $(VENV)/dev check ## Run every check and every test
 	$(BIN)/pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+
+faults: $(VENV)/dev ## Kill, freeze, fill and cut everything under load, for long; WRITE=1 puts the table into the docs
+	RELAY_FAULTS=long RELAY_FAULTS_WRITE=$(WRITE) $(BIN)/pytest $(PYTEST_ARGS) tests/faults/test_nothing_lost.py
 
 test-live: $(VENV)/dev ## Install a real Request Tracker (Debian, as root) and run the pipeline against it
 	tests/live/install.sh

@@ -12,12 +12,11 @@ from tenacity import Retrying, retry_if_exception_type, wait_fixed
 
 from connectors import registry
 from connectors.base import Connector
-from core.errors import InUse, NotFound, PayloadError
+from core.errors import InUse, NotFound
 from core.settings import Settings
-from core.smartsupp import parse_conversation
 from core.store import Eraser, Ledger
 from core.store.erase import Made, Rewrite
-from core.store.traces import Traces, names
+from core.store.traces import Traces
 
 #: Seconds that attempts which are going on are waited for; one may take 60.
 PATIENCE = 75.0
@@ -155,11 +154,7 @@ class _Work:
             self.bodies.append(identity)
 
     def _conversation(self, identity: str) -> None:
-        try:
-            bodies = self._ledger.conversation(identity).payloads
-        except NotFound:
-            return
-        self.names |= {name for body in bodies for name in _names(body.body, body.account)}
+        self.names |= self._eraser.names(identity)
         # Files first: what fails here can be found again. And once more, for what was written meanwhile; by then
         # nobody writes any more.
         if not self._without_files(identity):
@@ -198,10 +193,3 @@ def _unfinished(steps: Mapping[str, Any]) -> str:
     done = [f"{name} {value}" for name, value in steps.items() if not name.endswith("?")]
     perhaps = [name.removesuffix("?") for name in steps if name.endswith("?") and name.removesuffix("?") not in steps]
     return ", ".join([*done, *(f"{name} (perhaps)" for name in perhaps)])
-
-
-def _names(body: bytes, account: str) -> set[str]:
-    try:
-        return names(parse_conversation(body, account))
-    except PayloadError:
-        return set()

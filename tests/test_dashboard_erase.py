@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
+from cryptography.fernet import Fernet
 
 from app.dashboard import erase as erase_page
 from core.delivery import Attempt, Outcome, PayloadStatus, Reference
@@ -252,3 +253,23 @@ def test_retention_is_told(server: Server, tmp_path: Path) -> None:
     html = admin(server, tmp_path, config=text).get("/erase").text
     assert "after 0.5 days" in html
     assert "never, until somebody decides" in html
+
+
+def test_what_is_sealed_with_a_lost_key_is_a_page_that_says_so(server: Server, tmp_path: Path) -> None:
+    lost, key = Fernet.generate_key().decode(), Fernet.generate_key().decode()
+    old, new = Store(connect(server.url, keys=[lost])), Store(connect(server.url, keys=[key]))
+    identity = old.accept(b"broken").id
+    old.divert(identity, PayloadStatus.QUARANTINED, "no JSON")
+    for store, body in ((old, chat("c1")), (new, petra())):
+        store.accept(body)
+        claim = store.claim(INBOX, "t")
+        assert claim is not None
+        store.fan_out(claim, "1:c1", ["archive"])
+    page = admin(server, tmp_path, RELAY_ENCRYPTION_KEYS=key)
+    answer = page.get(f"/quarantine/{identity}")
+    assert answer.status_code == 409
+    assert "RELAY_ENCRYPTION_KEYS" in answer.text
+    html = page.submit("/erase", visitor=EMAIL).text
+    assert "2 bodies could not be looked into" in html
+    assert "its key is not there" in html
+    assert "NOT COMPLETE" in receipt(page.submit("/erase/now", visitor=EMAIL).text)

@@ -722,3 +722,20 @@ def test_sealed_bodies_are_looked_into_and_those_without_a_key_are_counted(
     assert (found.conversations, found.closed) == (("1:c2",), 1)
     receipt = forget.erase(EMAIL, found, Eraser(new, clock), Ledger(new), {}, 0.3)
     assert (receipt.conversations, receipt.closed, receipt.complete) == (("1:c2",), 1, False)
+
+
+def test_a_conversation_of_which_one_body_cannot_be_opened_goes_as_a_whole(
+    server: Server, clock: Clock, tmp_path: Path
+) -> None:
+    first, second = Fernet.generate_key().decode(), Fernet.generate_key().decode()
+    old, new = connect(server.url, keys=[first]), connect(server.url, keys=[second])
+    Inline(Store(old, clock), tmp_path, ARCHIVE).take(chat("c1"))
+    store = Store(new, clock)
+    store.accept(petra())
+    claim = store.claim(INBOX, "token")
+    assert claim is not None
+    store.fan_out(claim, "1:c1", ["archive"])
+    eraser = Eraser(new, clock)
+    receipt = forget.erase(EMAIL, eraser.traces(EMAIL), eraser, Ledger(new), {}, 0.3)
+    assert (receipt.conversations, receipt.revisions) == (("1:c1",), 2)
+    assert not server.client.exists("relay:revisions:1:c1")

@@ -18,7 +18,7 @@ from app.dashboard.receipt import receipt_text
 from app.dashboard.site import Site
 from connectors import transcript
 from core.delivery import Delivery, Payload, Reference
-from core.errors import NotFound, PayloadError
+from core.errors import NotFound, PayloadError, StoreUnsafe
 from core.smartsupp import parse_conversation
 from core.store import Eraser
 from core.store.ledger import Conversation
@@ -132,6 +132,8 @@ def routes(pages: Blueprint, site: Site) -> None:
                 found.append(_found(site.ledger.conversation(identity)))
             except NotFound:  # gone meanwhile
                 continue
+            except StoreUnsafe:
+                found.append(Found(identity, 0, ("(a part of it is sealed, and its key is not there)",), 0, ()))
         return found
 
     def payloads(identities: Sequence[str]) -> list[Payload]:

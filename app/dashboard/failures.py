@@ -8,7 +8,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 
 from app.dashboard.access import LIVE, Door
 from app.dashboard.headers import guarded
-from core.errors import NotFound, StoreUnavailable
+from core.errors import NotFound, StoreUnavailable, StoreUnsafe
 
 log = structlog.get_logger(__name__)
 
@@ -18,6 +18,7 @@ _SAID = {
     403: ("This was refused", "Load the page again, then repeat what you did."),
     404: ("There is nothing here", "It may have been erased, or the address is not right."),
     405: ("That cannot be done here", "Go back and use the buttons of the page."),
+    409: ("This cannot be opened", "Put the key back, in all processes, then load the page again."),
     413: ("This is too large", "A body has at most 1 MiB."),
     429: ("Too many requests", "Wait a little, then try again."),
     500: ("Something broke", "That is a mistake of ours. The log of the relay says more; chats are still accepted."),
@@ -36,6 +37,10 @@ def routes(pages: Blueprint) -> None:
     @pages.errorhandler(NotFound)
     def missing(error: NotFound) -> Response:
         return _page(404, str(error))
+
+    @pages.errorhandler(StoreUnsafe)
+    def sealed(error: StoreUnsafe) -> Response:
+        return _page(409, str(error))
 
     @pages.errorhandler(HTTPException)
     def refused(error: HTTPException) -> Response:

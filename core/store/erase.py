@@ -64,6 +64,10 @@ class Eraser:
         that were received at `since` (ms) or later."""
         return traces.find(self._redis, visitor, since)
 
+    def names(self, conversation: str) -> set[str]:
+        """What its visitors are called: e-mails, ids, names; for `forget`."""
+        return traces.names(self._redis, conversation)
+
     def conversation(self, identity: str) -> Erased | None:
         """Remove a conversation and everything about it; None: there is none. Raises InUse while an attempt goes on."""
         reply = self._run("erase", [(identity, "", "")])[0]

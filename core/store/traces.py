@@ -10,11 +10,11 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 from urllib.parse import unquote_plus
 
-from core.conversation import Conversation
 from core.delivery import PayloadStatus
 from core.errors import PayloadError, StoreUnsafe
 from core.smartsupp import parse_conversation
@@ -90,10 +90,17 @@ def find(client: Client, visitor: str, since: int | None = None) -> Traces:
     )
 
 
-def names(conversation: Conversation) -> set[str]:
-    """What its visitor is called: e-mail, id, name."""
-    visitor = conversation.visitor
-    return {one for one in (visitor.email.strip(), visitor.id.strip(), visitor.name.strip()) if one}
+def names(client: Client, conversation: str) -> set[str]:
+    """What the visitors of a conversation's revisions are called: e-mails, ids, names. Raises StoreUnavailable."""
+    server: Any = client
+    found: set[str] = set()
+    with errors():
+        revisions = [one.decode() for one in server.zrange(key("revisions", conversation), 0, -1)]
+    for _, _, account, kept in _kept(server, revisions):
+        with suppress(StoreUnsafe, PayloadError):
+            visitor = parse_conversation(client.vault.open(kept), account).visitor
+            found |= {visitor.email.strip(), visitor.id.strip(), visitor.name.strip()}
+    return found - {""}
 
 
 def same(text: str) -> str:
@@ -108,17 +115,21 @@ def alone(name: str) -> re.Pattern[str]:
 
 
 def _bodies(server: Any, since: int | None) -> Iterator[tuple[str, str, str, bytes]]:
-    """Payload, conversation or "", account of its token, what is kept."""
     for part in _identities(server, since):
-        with errors():
-            pipe = server.pipeline(transaction=False)
-            for one in part:
-                pipe.hmget(key("payload", one), "conversation", "account")
-            about = pipe.execute()
-            bodies = server.mget([key("raw", one) for one in part])
-        for one, (conversation, account), body in zip(part, about, bodies, strict=True):
-            if body is not None:
-                yield one, (conversation or b"").decode(), (account or b"").decode(), body
+        yield from _kept(server, part)
+
+
+def _kept(server: Any, payloads: Sequence[str]) -> Iterator[tuple[str, str, str, bytes]]:
+    """Payload, conversation or "", account of its token, what is kept."""
+    with errors():
+        pipe = server.pipeline(transaction=False)
+        for one in payloads:
+            pipe.hmget(key("payload", one), "conversation", "account")
+            pipe.get(key("raw", one))
+        replies = pipe.execute()
+    for one, (conversation, account), body in zip(payloads, replies[::2], replies[1::2], strict=True):
+        if body is not None:
+            yield one, (conversation or b"").decode(), (account or b"").decode(), body
 
 
 def _identities(server: Any, since: int | None) -> Iterator[list[str]]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from core.delivery import DeliveryStatus, PayloadStatus
+from core.store import Jobs
 from tests.support import hostile
 from tests.support.admins_relay import AdminsRelay, admins_relay
 from tests.support.browser import NARROW, Tab
@@ -36,6 +38,15 @@ PAGES = {
     "connector": ("/connectors/crm", "<script data-evil>"),
     "preview": (f"/connectors/crm/preview?conversation={ID}", "<script data-evil>"),
     "a preview of nothing": (f"/connectors/crm/preview?conversation={_QUERY}", "<script data-evil>"),
+    "quarantine": ("/quarantine", ""),
+    "quarantine, what was discarded": ("/quarantine?status=discarded", "<img src=x data-evil"),
+    "a body that is no JSON": ("/quarantine/{no_json}", "</textarea></title>"),
+    "a body whose error quotes it": ("/quarantine/{wrong_id}", "</textarea></title>"),
+    "a discarded body": ("/quarantine/{discarded}", "<img src=x data-evil"),
+    "all of the quarantine": ("/quarantine/all?action=discard", ""),
+    "bulk job": ("/conversations/jobs/{job}", "<script data-evil>"),
+    "an unknown body": (f"/quarantine/{_QUERY}", ""),
+    "erase": ("/erase", ""),
     "log-in": (f"/login?next={_QUERY}", ""),
 }
 
@@ -49,9 +60,9 @@ def site(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         made.post(hostile.body())
         made.post(hostile.body() + b" ")
         made.arrives_at(f"crm:{ID}", DeliveryStatus.DEAD)
-        made.post(hostile.no_json())
-        made.post(hostile.wrong_id())
-        until(lambda: made.stack.ledger.payload_counts()[PayloadStatus.QUARANTINED] == 2, what="the quarantine")
+        for body in (hostile.no_json(), hostile.wrong_id(), b"x" + hostile.no_json()):
+            made.post(body)
+        until(lambda: made.stack.ledger.payload_counts()[PayloadStatus.QUARANTINED] == 3, what="the quarantine")
         until(lambda: len(made.stack.ledger.conversation(ID).payloads) == 2, what="the second revision")
         yield made
 
@@ -69,9 +80,24 @@ def window(browser: Browser, site: AdminsRelay) -> Iterator[Tab]:
     tab.page.get_by_label("Why they need not arrive").fill(hostile.ATTACKS[1])
     tab.page.get_by_role("button", name="Discard", exact=True).click()
     tab.page.get_by_role("progressbar").wait_for()
+    tab.page.goto("/quarantine/{discarded}".format(**ids(site)))
+    tab.page.get_by_label("Why it is not needed").fill(hostile.ATTACKS[1])
+    tab.page.get_by_role("button", name="Discard").click()
+    tab.page.get_by_text("Discarded. It can still be read again.").wait_for()
     tab.quiet()
     yield tab
     tab.close()
+
+
+def ids(site: AdminsRelay) -> dict[str, str]:
+    """What the store has named: the bodies by what they are, and the job."""
+    ledger, jobs = site.stack.ledger, Jobs(site.stack.server.client, lambda lane: None)
+    bodies = {hostile.no_json(): "no_json", hostile.wrong_id(): "wrong_id", b"x" + hostile.no_json(): "discarded"}
+    kept = [*ledger.payloads(PayloadStatus.QUARANTINED, 9), *ledger.payloads(PayloadStatus.DISCARDED, 9)]
+    return {
+        **{bodies[ledger.payload(one.id).body]: one.id for one in kept},
+        **{"job": one.id for one in jobs.recent()},
+    }
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -79,7 +105,7 @@ def test_it_is_text_and_nothing_happens(name: str, site: AdminsRelay, window: Ta
     address, readable = PAGES[name]
     window.expect(404, 422)
     window.faults.clear()
-    window.page.goto(address)
+    window.page.goto(address.format(**ids(site)) if "{job}" in address or "/quarantine/{" in address else address)
     harmless(window, readable)
 
 
@@ -107,6 +133,27 @@ def harmless(window: Tab, readable: str) -> None:
     )
     window.fits()
     window.quiet()
+
+
+def test_an_erased_visitor_is_text_in_the_receipt(site: AdminsRelay, window: Tab) -> None:
+    window.faults.clear()
+    window.page.goto("/erase")
+    visitor = window.page.get_by_label("The visitor's e-mail address, or id")
+    visitor.fill(hostile.ATTACKS[0])
+    window.page.get_by_role("button", name="Look").click()
+    expect(window.page.get_by_text("Nothing is kept of this visitor")).to_be_visible()
+    harmless(window, hostile.ATTACKS[0])
+    made = hostile.payload(channel="erased")
+    made["visitor"]["email"] = "evil@example.com"
+    site.post(json.dumps(made).encode())
+    site.arrives_at("help-desk:1:erased", DeliveryStatus.DELIVERED)
+    visitor.fill("evil@example.com")
+    window.page.get_by_role("button", name="Look").click()
+    expect(window.page.get_by_text("1 conversation")).to_be_visible()
+    harmless(window, "<script data-evil>")
+    window.page.get_by_role("button", name="Erase for good").click()
+    expect(window.page.get_by_role("heading", level=1)).to_have_text("Erased")
+    harmless(window, "evil@example.com")
 
 
 def test_these_tests_would_notice(browser: Browser, site: AdminsRelay) -> None:

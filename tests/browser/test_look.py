@@ -14,22 +14,47 @@ from playwright.sync_api import Browser
 from app import create_app
 from core.delivery import DeliveryStatus, PayloadStatus
 from core.environment import environment
-from core.store import Filter, Search
+from core.store import Filter, Jobs, Search
 from tests.support import axe, shop
 from tests.support.admins_relay import AdminsRelay, admins_relay
 from tests.support.browser import NARROW, WIDE, Tab, Theme
-from tests.support.stack import Stack
+from tests.support.stack import Stack, until
 
-#: Endpoint, and the address of a page that has much to show. `{dead}` and the like are ids that `looked_up` knows.
+#: Endpoint, a picture's name if one endpoint has several, and the address of a page that has much to show. `{dead}` and
+#: the like are ids that `looked_up` knows.
 PAGES = {
-    "login": "/login",
-    "overview": "/?span=day",
+    "overview": "/",
+    "overview/month": "/?span=month",
+    "conversations": "/conversations",
+    "conversations/dead": "/conversations?status=dead&connector=hubspot",
+    "conversations/more": "/conversations?missed=1&rating=none",
+    "conversations/wrong": "/conversations?from=yesterday&status=lost",
+    "conversations/nothing": "/conversations?q=nobody+of+that+name",
+    "conversations_one": "/conversations/{delivered}",
+    "conversations_one/dead": "/conversations/{dead}",
+    "conversations_one/paused": "/conversations/{paused}",
+    "conversations_one/revised": "/conversations/{revised}?revision=1",
+    "conversations_bulk": "/conversations/bulk?action=replay&status=dead",
+    "conversations_bulk/discard": "/conversations/bulk?action=discard&status=dead",
+    "conversations_jobs": "/conversations/jobs",
+    "conversations_job": "/conversations/jobs/{job}",
     "connectors": "/connectors",
     "connectors_one": "/connectors/hubspot",
+    "connectors_one/paused": "/connectors/zendesk",
     "connectors_preview": "/connectors/hubspot/preview",
+    "quarantine": "/quarantine",
+    "quarantine/nothing": "/quarantine?status=set-aside",
+    "quarantine_one": "/quarantine/{payload}",
+    "quarantine_all": "/quarantine/all?action=discard",
+    "erase": "/erase",
 }
-#: Endpoints that answer GET with something that is no page.
-NO_PAGES = {"static", "overview_live"}
+#: Endpoints that answer GET with something that is no page by itself, and the one for strangers.
+NO_PAGES = {
+    "static", "overview_live", "conversations_deliveries", "conversations_body", "conversations_job_live", "quarantine_body",
+    "login",
+}
+#: Answers of 422 are pages, too.
+WRONG = {"conversations/wrong"}
 
 
 def _busy(made: Stack) -> None:
@@ -60,30 +85,80 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
 def looked_up(site: AdminsRelay) -> dict[str, str]:
-    search = Search(site.stack.server.client)
-    found = {
-        str(status): row.delivery
-        for status in (DeliveryStatus.DEAD, DeliveryStatus.RETRYING, DeliveryStatus.DELIVERED)
-        for row in search.page(Filter(connector="hubspot", status=status), limit=1).rows
-    }
+    client = site.stack.server.client
+    search, jobs = Search(client), Jobs(client, lambda lane: None)
+
+    def newest(connector: str, status: DeliveryStatus) -> str:
+        return search.page(Filter(connector=connector, status=status), limit=1).rows[0].id
+
     (payload, *_) = site.stack.ledger.payloads(PayloadStatus.QUARANTINED, 1)
-    return {**found, "conversation": found["dead"].split(":", 1)[1], "payload": payload.id}
+    job = jobs.start("replay", Filter(connector="zendesk", status=DeliveryStatus.DEAD))
+    jobs.advance(job.id)
+    revised = newest("archive", DeliveryStatus.DELIVERED)
+    site.post(site.stack.store.revisions(revised)[0].body + b" ")
+    until(lambda: len(site.stack.store.revisions(revised)) == 2, what="the second revision")
+    return {
+        "dead": newest("hubspot", DeliveryStatus.DEAD),
+        "delivered": newest("zendesk", DeliveryStatus.DELIVERED),
+        "paused": newest("zendesk", DeliveryStatus.WAITING),
+        "revised": revised,
+        "payload": payload.id,
+        "job": job.id,
+    }
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_is_fit_to_be_seen(name: str, site: AdminsRelay, window: Tab, pictures: Path) -> None:
-    answer = window.page.goto(PAGES[name].format(**looked_up(site)))
+def test_a_page_is_fit_to_be_seen(
+    name: str, site: AdminsRelay, window: Tab, looked_up: dict[str, str], pictures: Path
+) -> None:
+    window.expect(422)
+    window.faults.clear()
+    answer = window.page.goto(PAGES[name].format(**looked_up))
     assert answer
-    assert answer.status == 200
+    assert answer.status == (422 if name in WRONG else 200)
+    fit(window, name, pictures)
+
+
+def test_the_log_in_is_fit_to_be_seen(browser: Browser, site: AdminsRelay, pictures: Path) -> None:
+    stranger = Tab(browser, site.home)
+    stranger.page.goto("/conversations")
+    fit(stranger, "login", pictures)
+    stranger.close()
+
+
+def test_what_a_form_answers_is_fit_to_be_seen(window: Tab, site: AdminsRelay, looked_up: dict[str, str], pictures: Path) -> None:
+    page = window.page
+    window.expect(422)
+    window.faults.clear()
+    page.goto("/connectors/archive")
+    page.get_by_role("button", name="Check now").click()
+    page.get_by_role("button", name="Check again").wait_for()
+    fit(window, "connectors_check", pictures)
+    page.goto(f"/quarantine/{looked_up['payload']}")
+    page.get_by_role("button", name="Submit corrected").click()
+    page.get_by_text("was not taken in").wait_for()
+    fit(window, "quarantine_correct", pictures)
+    page.goto("/erase")
+    page.get_by_label("The visitor's e-mail address, or id").fill("lukas.brandt@example.de")
+    page.get_by_role("button", name="Look").click()
+    page.get_by_role("button", name="Erase for good").wait_for()
+    fit(window, "erase_look", pictures)
+    page.get_by_role("button", name="Erase for good").click()
+    page.get_by_role("link", name="Download the receipt").wait_for()
+    fit(window, "erase_now", pictures)
+
+
+def fit(tab: Tab, name: str, pictures: Path) -> None:
     for size in (WIDE, NARROW):
         for theme in get_args(Theme):
-            window.look(size, theme)
-            window.page.screenshot(path=pictures / f"{name}-{size[0]}-{theme}.png", full_page=True)
-            window.fits()
-            found = axe.findings(window.page)
-            assert not found, "\n".join([f"{window.page.url}, {size[0]} px, {theme}:", *found])
-    window.quiet()
+            tab.look(size, theme)
+            tab.picture(pictures / f"{name.replace('/', '-')}-{size[0]}-{theme}.png")
+            tab.fits()
+            found = axe.findings(tab.page)
+            assert not found, "\n".join([f"{tab.page.url}, {size[0]} px, {theme}:", *found])
+    tab.quiet()
 
 
 def test_every_page_there_is_was_looked_at() -> None:
@@ -93,4 +168,4 @@ def test_every_page_there_is_was_looked_at() -> None:
         for one in rules
         if one.endpoint.startswith("dashboard.") and "GET" in (one.methods or ())
     }
-    assert endpoints == set(PAGES) | NO_PAGES
+    assert endpoints == {name.split("/")[0] for name in PAGES} | NO_PAGES

@@ -70,4 +70,6 @@ def markdown(accounts: Sequence[Account]) -> str:
     return "\n".join([line(HEAD), f"| {' | '.join(rule)} |", *map(line, rows[1:])])
 
 
+#: Under this name the account of a row travels with its test's report, from one process of pytest to another.
+PROPERTY = "account"
 LONG = os.environ.get("RELAY_FAULTS") == "long"

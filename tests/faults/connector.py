@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from typing import Any
 
 from pydantic import SecretStr
 
-from connectors.base import HttpConnector, HttpSettings, Receipt, Step
+from connectors.base import Connector, HttpConnector, HttpSettings, Receipt, Step
 from core.conversation import Conversation
 from core.delivery import Reference
+from core.settings import ConnectorSettings
 
 #: The visitor whose conversation kills the process that touches it.
 POISON = "poison"
@@ -41,3 +43,17 @@ class Desk(HttpConnector[DeskSettings]):
     def _call(self, method: str, path: str, body: Any = None) -> Any:
         headers = {"Authorization": f"Bearer {self.settings.key.get_secret_value()}"}
         return self.http.json(method, f"{self.settings.url}/{path}", json=body, headers=headers)
+
+
+class Slow(Connector[ConnectorSettings]):
+    """Takes a second for its one step."""
+
+    label = "Slow"
+
+    def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
+        return Reference(step("wait", _waited))
+
+
+def _waited() -> str:
+    time.sleep(1)
+    return "done"

@@ -48,7 +48,9 @@ def small(server: Server) -> Iterator[Disk]:
     _moved(server, server.folder, kept)
     server.folder.mkdir()
     if ROOT:
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", server.folder], check=True)
+        subprocess.run(
+            [str(shutil.which("mount")), "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", server.folder], check=True
+        )
     try:
         _copied(kept, server.folder)
         server.start()
@@ -59,7 +61,7 @@ def small(server: Server) -> Iterator[Disk]:
         shutil.rmtree(kept)
         _copied(server.folder, kept)
         if ROOT:
-            subprocess.run(["umount", server.folder], check=True)
+            subprocess.run([str(shutil.which("umount")), server.folder], check=True)
         shutil.rmtree(server.folder)
         kept.rename(server.folder)
         server.start()

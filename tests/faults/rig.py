@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import threading
@@ -36,9 +37,9 @@ OPEN = (DeliveryStatus.WAITING, DeliveryStatus.RETRYING)
 
 Process = subprocess.Popen[bytes]
 
-# Time moved: everything that the store remembers of time is that much longer ago. Its scripts only compare, so for them
-# it is as if the server's clock had moved. When time passes, whoever is at work goes on renewing his lease; when a clock
-# jumps, he had no time to.
+# Time moved: everything that the store remembers of time is that much longer ago. Its scripts only compare, so for
+# them it is as if the server's clock had moved. When time passes, whoever is at work goes on renewing his lease; when a
+# clock jumps, he had no time to.
 _MOVE = """
 local by, jump = tonumber(ARGV[1]), ARGV[2] == 'jump'
 for _, key in ipairs(redis.call('KEYS', 'relay:*')) do
@@ -324,7 +325,8 @@ def family(process: Process) -> list[int]:
     """The pids of a process and of its children, the children first."""
     if process.poll() is not None:
         return []
-    listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    command = [str(shutil.which("ps")), "-A", "-o", "pid=,ppid="]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     pairs = [tuple(map(int, line.split())) for line in listed.splitlines()]
     found = [process.pid]
     for parent in found:

@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -86,6 +87,15 @@ class Tab:
         """Change the window of the page that is open."""
         self.page.set_viewport_size({"width": size[0], "height": size[1]})
         self.page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+
+    def picture(self, file: Path) -> None:
+        """The whole page, in a window as high as it is: what sticks to the window's edges is where it would be."""
+        before = self.page.viewport_size
+        assert before
+        height = self.page.evaluate("document.documentElement.scrollHeight")
+        self.page.set_viewport_size({"width": before["width"], "height": max(before["height"], height)})
+        self.page.screenshot(path=file)
+        self.page.set_viewport_size(before)
 
     def expect(self, *statuses: int) -> None:
         """Answers that are no fault here."""
