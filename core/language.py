@@ -14,29 +14,16 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Union, get_args, get_origin
 
-from jinja2 import ChainableUndefined, TemplateSyntaxError, nodes
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2 import TemplateSyntaxError, nodes
 from pydantic import AwareDatetime, BaseModel
 
 from core.conversation import Conversation, Visitor
+from core.sandbox import Sandbox, bounded, evaluated, joined
 
 #: What an expression may name, and the type behind each name.
 NAMES: dict[str, type[BaseModel]] = {"conversation": Conversation, "visitor": Visitor}
 
-
-class _Sandbox(ImmutableSandboxedEnvironment):
-    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
-        """Of the conversation only its fields: pydantic's own methods read files and pickles."""
-        if isinstance(obj, BaseModel):
-            return attr in type(obj).model_fields
-        return super().is_safe_attribute(obj, attr, value)
-
-
-# What the check below cannot know before the time (a variable that this visitor's page did not set) is empty, not
-# an error: a typing mistake in a field's name was found when the configuration was loaded.
-_environment = _Sandbox(undefined=ChainableUndefined, autoescape=False, keep_trailing_newline=True)
-for _toy in ("lipsum", "cycler", "joiner"):
-    del _environment.globals[_toy]
+_environment = Sandbox(autoescape=False)
 
 # The same for templates whose result is HTML: every value in them is escaped.
 _html = _environment.overlay(autoescape=True)
@@ -75,18 +62,19 @@ def wording(source: str, *, html: bool = False) -> Wording:
     """
     environment = _html if html else _environment
     try:
-        _check(environment.parse(source), EXTRAS)
-        template = environment.from_string(source)
+        parsed = environment.parse(source)
+        _check(parsed, EXTRAS)
+        template = environment.from_string(bounded(parsed))
     except TemplateSyntaxError as error:
         raise LanguageError(f"line {error.lineno}: {error.message}") from None
     except RecursionError:
         raise LanguageError("nested too deeply") from None
-    return lambda conversation, extras: str(_run(lambda: template.render({**extras, **_names(conversation)})))
+    return lambda conversation, extras: _run(lambda: joined(template.generate({**extras, **_names(conversation)})))
 
 
 def _run(evaluate: Callable[[], Any]) -> Any:
     try:
-        return evaluate()
+        return evaluated(evaluate)
     except Exception as error:  # noqa: BLE001  # filters and methods of text fail in every way that Python knows
         raise LanguageError(f"{type(error).__name__}: {error}") from None
 
@@ -99,6 +87,8 @@ def _check(template: nodes.Template, extras: Iterable[str]) -> None:
     """Refuse names that do not exist and attributes that the conversation does not have."""
     if any(template.find_all((nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends))):
         raise LanguageError("there is no other template to take in; write it here")
+    if template.find(nodes.Pow):  # 9 ** 9 ** 9 would be worked out here and now
+        raise LanguageError("there are no powers here; write a * a")
     for what, known in ((nodes.Filter, _environment.filters), (nodes.Test, _environment.tests)):
         for use in template.find_all(what):
             # Jinja itself looks, inside a branch, only when it gets there.

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from app.cli import group
 from tests.fakes.base import Answer
 from tests.fakes.naive import NaiveVendor
+from tests.support.stack import chat
 
 PAYLOAD = Path(__file__).parent / "payloads" / "hook-current.json"
 KEY = "key-0123456789"
@@ -69,6 +70,12 @@ def test_preview_prints_the_requests_and_sends_none(cli: Cli, vendor: NaiveVendo
     assert vendor.requests == []
     found = json.loads(cli.run("preview", str(PAYLOAD), "--connector", "desk", "--json"))
     assert [one["request"].split()[0] for one in found] == ["POST", "POST"]
+
+
+def test_a_preview_hides_a_secret_wherever_it_stands(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "chat.json"
+    file.write_bytes(chat(1, visitor={"id": 7, "name": f"Ann {KEY}", "email": "ann@example.com"}))
+    assert "Ann **********" in cli.run("preview", str(file), "--connector", "desk")
 
 
 def test_preview_of_what_is_no_conversation_says_so(cli: Cli, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import json
@@ -233,7 +234,10 @@ def test_an_export_has_every_conversation_with_its_deliveries(cli: CommandLine, 
     assert file.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_conversation_that_matches_by_two_deliveries_comes_once(cli: CommandLine, store: Store) -> None:
+def test_a_conversation_that_matches_by_two_deliveries_comes_once(
+    cli: CommandLine, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.export._BATCH", 1)
     made.conversation(store, chat(1), crm=Outcome.REFUSED, archive=Outcome.REFUSED)
     assert len(cli.result("export", "--status", "dead").stdout.splitlines()) == 1
 
@@ -266,9 +270,14 @@ def test_a_table_is_as_rfc_4180_says(cli: CommandLine, store: Store) -> None:
     assert "--bom goes with --format csv" in cli.run("export", "--bom", code=2)
 
 
-def test_an_export_that_cannot_be_written_leaves_nothing(cli: CommandLine, tmp_path: Path) -> None:
+def test_an_export_that_fails_leaves_nothing(cli: CommandLine, server: Server, tmp_path: Path) -> None:
     assert "cannot write" in cli.run("export", "-o", str(tmp_path / "no" / "such.jsonl"), code=1)
-    assert not list(tmp_path.glob(".*"))
+    mine, other = (base64.urlsafe_b64encode(bytes([number] * 32)).decode() for number in (1, 2))
+    made.conversation(Store(connect(server.url, keys=[mine])), chat(1), crm=None)
+    cli.environment["RELAY_ENCRYPTION_KEYS"] = other
+    before = {one.name for one in tmp_path.iterdir()}
+    assert "put it back" in cli.run("export", "-o", str(tmp_path / "out.jsonl"), code=1)
+    assert {one.name for one in tmp_path.iterdir()} == before
 
 
 def test_an_export_of_what_an_earlier_version_took_has_no_conversation(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -249,3 +250,47 @@ def test_a_comparison_with_a_missing_rating_is_a_note_and_the_other_routes_go_on
     assert connectors == ("files",)
     assert [trouble.split(":")[0] for trouble in troubles] == ["routes[0].when", "routes[1].when"]
     assert routed(settings, CHAT.model_copy(update={"rating": 1}))[0] == ("desk", "files")
+
+
+LONG_LOOP = "{% for one in range(100000) %}"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ 9 ** 9 ** 9 }}",
+        "{{ 'a' * 999999999 }}",
+        "{{ 999999999 * 'a' }}",
+        "{{ 'a'|center(999999999) }}",
+        "{{ 'a'.center(999999999) }}",
+        "{{ 'a'|indent(width=999999999) }}",
+        "{{ [1]|batch(999999999, 0)|list }}",
+        "{{ '\t'.expandtabs(999999999) }}",
+        "{{ '%999999999d' % 1 }}",
+        "{{ '%999999999d'|format(1) }}",
+        "{{ '%*d'|format(999999999, 1) }}",
+        "{{ '{:>999999999}'.format(1) }}",
+        "{{ '{:{}}'.format(1, 999999999) }}",
+        "{{ '{x:>999999999}'.format_map({'x': 1}) }}",
+        LONG_LOOP + LONG_LOOP + "{% endfor %}{% endfor %}",
+        LONG_LOOP + "{{ 'a'.center(10000) }}{% endfor %}",
+        LONG_LOOP + "{{ transcript }}{% endfor %}",
+        "{% macro a(n) %}{% if n %}{{ a(n - 1) }}{{ a(n - 1) }}{% endif %}{% endmacro %}{{ a(60) }}",
+        "{% for one in [1, 2] recursive %}{{ loop([1, 2]) }}{% endfor %}",
+    ],
+)
+def test_a_template_that_would_take_long_or_grow_without_end_is_an_error(source: str) -> None:
+    started = time.process_time()
+    with pytest.raises(LanguageError):
+        wording(source)(CHAT, {"transcript": "x" * 1000})
+    assert time.process_time() - started < 2
+
+
+def test_what_an_admin_may_well_write_is_within_the_bounds() -> None:
+    long = CHAT.model_copy(update={"messages": (Message(type="visitor", content="x" * 100),) * 5000})
+    source = "{% for m in conversation.messages %}{{ loop.revindex }}{{ m.content|upper|truncate(20) }}{% endfor %}"
+    assert len(wording(source)(long, {})) > 5000 * 20
+    source = (
+        "{{ 250000|float|round(2) }} {{ '%d'|format(250000) }} {{ '{:.2f}'.format(1.5) }} {{ 3 * 4 }} {{ '-' * 20 }}"
+    )
+    assert wording(source)(CHAT, {}) == "250000.0 250000 1.50 12 " + "-" * 20

@@ -1,0 +1,79 @@
+"""How workers end and share, without any load."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from core.errors import StoreUnavailable
+from core.store import INBOX, Claim
+from tests.faults.rig import ROOT
+from tests.support.destination import Destination
+from tests.support.stack import Stack, chat, free_port, until
+from tests.test_pipeline import config, webhook
+from workers import isolation
+
+
+def delivered(relay: Stack) -> int:
+    return relay.ledger.lane("hook").counts["delivered"]
+
+
+def test_a_worker_that_is_told_to_stop_finishes_what_it_holds(relay: Stack, destination: Destination) -> None:
+    def slow(handler: object, number: int) -> None:
+        time.sleep(2)
+        handler.answer(200)  # type: ignore[attr-defined]
+
+    destination.behaviour = slow
+    relay.configure(config(hook=webhook(destination.url)))
+    relay.web()
+    worker = relay.worker()
+    for number in range(40):
+        relay.post(chat(f"c{number}"))
+    until(lambda: len(destination.received) >= 8, what="deliveries in flight")
+    worker.terminate()
+    assert worker.wait(timeout=30) == 0
+    lane = relay.ledger.lane("hook")
+    assert lane.in_flight == 0
+    assert lane.counts["delivered"] == len(destination.received) < 40
+    relay.worker()
+    until(lambda: delivered(relay) == 40, 60, what="the rest")
+    assert len(destination.received) == 40
+
+
+def test_two_workers_share_the_work_and_do_nothing_twice(relay: Stack, destination: Destination) -> None:
+    relay.configure(config(hook=webhook(destination.url)))
+    relay.web()
+    relay.worker()
+    relay.worker()
+    for number in range(200):
+        relay.post(chat(f"c{number}"))
+    until(lambda: delivered(relay) == 200, 60)
+    assert sorted(destination.conversations()) == sorted(f"1:c{number}" for number in range(200))
+    workers = {relay.ledger.delivery(f"hook:1:c{number}").attempts[0].worker for number in range(200)}
+    assert len(workers) == 2
+
+
+def test_an_attempt_that_the_store_left_alone_goes_on_when_it_is_back(relay: Stack) -> None:
+    """Not after the half minute that a destination in trouble is given."""
+    relay.configure(config(mine={"type": "tests.faults.connector.Slow"}))
+    relay.environment["PYTHONPATH"] = str(ROOT)
+    relay.web()
+    relay.worker()
+    relay.post(chat("c1"))
+    until(lambda: relay.ledger.lane("mine").in_flight, what="an attempt")
+    relay.server.kill()
+    time.sleep(2)  # the step ends meanwhile and cannot be remembered
+    relay.server.start()
+    until(lambda: relay.ledger.lane("mine").counts["delivered"], 15, what="the delivery")
+
+
+def test_a_process_of_its_own_that_cannot_reach_the_store_has_not_died(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RELAY_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("RELAY_REDIS_URL", f"redis://127.0.0.1:{free_port()}")
+    claim = Claim(INBOX, "p1", "token", 2, more=False, payload="p1", account="", received=0, body=chat())
+    with pytest.raises(StoreUnavailable):
+        isolation.run(claim, 60)
