@@ -1,6 +1,6 @@
 """How long the dashboard's pages take with many conversations stored.
 
-    python -m benchmarks.dashboard [--conversations 100000] [--rounds 15]
+    python -m benchmarks.dashboard [--conversations 100000] [--rounds 15] [--folder DIR]
 
 Fills a real server through the store's own scripts, starts `relay web` on it and asks for each page over HTTP. Prints
 median and 95th percentile; exits with 1 when a median is over LIMIT. Add a page: one line in `pages`.
@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,9 @@ from rich.console import Console
 from rich.table import Table
 
 from app import password
-from core.delivery import Attempt, Exchange, Outcome, Reference
+from core.delivery import Attempt, DeliveryStatus, Exchange, Outcome, Reference
 from core.smartsupp import parse_conversation
-from core.store import INBOX, Access, Claim, Ledger, Store, connect, scripts
+from core.store import INBOX, Access, Claim, Filter, Search, Store, connect, scripts
 from core.store.client import Client
 from core.summary import line
 from tests.support.admin import PASSWORD, token_in
@@ -221,32 +222,34 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--conversations", type=int, default=100_000)
     options.add_argument("--rounds", type=int, default=15)
+    options.add_argument("--folder", type=Path, help="keep the store here, and use the one that is there")
     wanted = options.parse_args()
-    out = Console()
-    with tempfile.TemporaryDirectory(prefix="relay-bench-") as folder:
-        server = Server(Path(folder) / "valkey").start()
-        stack = Stack(Path(folder), server)
-        try:
-            stack.configure(CONFIG)
-            client = connect(server.url)
-            client.config_set("appendfsync", "no")
-            begun = time.monotonic()
-            fill(client, wanted.conversations, round(time.time() * 1000))
-            client.config_set("appendfsync", "always")
-            taken = time.monotonic() - begun
-            memory = int(client.info("memory")["used_memory"]) >> 20
-            ledger = Ledger(client)
-            counts = {name: {k: v for k, v in ledger.lane(name).counts.items() if v} for name in ledger.connectors()}
-            stored = int(client.zcard("relay:conversations"))
-            out.print(f"{stored:,} conversations in {taken:.0f} s, {memory} MiB; {counts}")
-            if stored != wanted.conversations:
-                raise SystemExit("that is not what was to be stored")
-            Access(client).set_password(password.hashed(PASSWORD))
-            stack.web()
-            return _report(out, stack, wanted.conversations, wanted.rounds)
-        finally:
-            stack.end()
-            server.stop()
+    with ExitStack() as opened:
+        folder = wanted.folder or Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="relay-bench-")))
+        server = Server(folder / "valkey").start()
+        opened.callback(server.stop)
+        stack = Stack(folder, server)
+        opened.callback(stack.end)
+        return _run(Console(), stack, wanted.conversations, wanted.rounds)
+
+
+def _run(out: Console, stack: Stack, conversations: int, rounds: int) -> int:
+    stack.configure(CONFIG)
+    client = connect(stack.server.url)
+    search = Search(client)
+    if not search.extent(Filter()):
+        client.config_set("appendfsync", "no")
+        fill(client, conversations, round(time.time() * 1000))
+        client.config_set("appendfsync", "always")
+    stored = search.extent(Filter())
+    counts = {status: search.extent(Filter(status=status)) for status in DeliveryStatus}
+    memory = int(client.info("memory")["used_memory"]) >> 20
+    out.print(f"{stored:,} conversations, {memory} MiB; deliveries: {counts}")
+    if stored != conversations:
+        raise SystemExit("that is not what was to be stored")
+    Access(client).set_password(password.hashed(PASSWORD))
+    stack.web()
+    return _report(out, stack, conversations, rounds)
 
 
 def _report(out: Console, stack: Stack, conversations: int, rounds: int) -> int:

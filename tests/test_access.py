@@ -267,7 +267,7 @@ def test_a_cookie_that_was_touched_is_none(page: Admin, spoil: Callable[[str], s
 
 
 def test_the_session_of_before_the_log_in_is_not_the_one_after_it(stranger: Admin) -> None:
-    stranger.get("/login")
+    token = token_in(stranger.get("/login").text)
     before = stranger.client.get_cookie("relay")
     stranger.log_in()
     after = stranger.client.get_cookie("relay")
@@ -276,6 +276,8 @@ def test_the_session_of_before_the_log_in_is_not_the_one_after_it(stranger: Admi
     planted = Admin(stranger.app)
     planted.client.set_cookie("relay", before.value)
     assert sent_to_login(planted.get("/probe"))
+    # Who planted the first one knew its token.
+    assert stranger.client.post("/probe", data={"csrf_token": token}).status_code == 403
 
 
 # --- guessing ------------------------------------------------------------------
@@ -495,8 +497,10 @@ def test_the_log_ins_of_different_visitors_of_one_proxy_are_limited_each_for_its
 
 def test_a_proxy_that_speaks_tls_makes_the_cookie_secure(server: Server, tmp_path: Path) -> None:
     app = web_app(server, tmp_path, RELAY_TRUSTED_PROXIES="10.1.0.1")
-    behind = Admin(app, REMOTE_ADDR="10.1.0.1", HTTP_X_FORWARDED_PROTO="https")
-    assert behind.get("/login").headers["Set-Cookie"].startswith("__Host-relay=")
+    # The last is what the trusted proxy has seen itself.
+    for said, name in (("https", "__Host-relay="), ("http, https", "__Host-relay="), ("https, http", "relay=")):
+        behind = Admin(app, REMOTE_ADDR="10.1.0.1", HTTP_X_FORWARDED_PROTO=said)
+        assert behind.get("/login").headers["Set-Cookie"].startswith(name)
     direct = Admin(app, REMOTE_ADDR="10.1.0.2", HTTP_X_FORWARDED_PROTO="https")
     assert direct.get("/login").headers["Set-Cookie"].startswith("relay=")
 
@@ -606,6 +610,17 @@ def test_a_password_that_is_none_is_not_set(server: Server, keeper: Access, type
     assert done.exit_code == 2
     assert said in done.stderr
     assert keeper.password() == ""
+
+
+def test_a_script_gets_the_password_that_was_made(server: Server, keeper: Access) -> None:
+    env = {"RELAY_REDIS_URL": server.url, "SMARTSUPP_TOKEN": TOKEN, "RELAY_PUBLIC_URL": "https://relay.example.com"}
+    done = CliRunner().invoke(group, ["admin", "set-password", "--generate", "--json"], env=env)
+    said = json.loads(done.stdout)
+    assert (said["set"], said["login"]) == (True, "https://relay.example.com/login")
+    assert password.matches(keeper.password(), said["password"])
+    silent = CliRunner().invoke(group, ["admin", "set-password", "--json"], input=f"{PASSWORD}\n", env=env)
+    assert "password" not in json.loads(silent.stdout)
+    assert password.matches(keeper.password(), PASSWORD)
 
 
 def test_at_a_terminal_the_password_is_asked_for_twice_and_not_shown(relay: Stack) -> None:

@@ -184,6 +184,7 @@ def test_a_search_whose_time_is_over_says_so_and_goes_on(
         clock.pass_by(1)
         made.chats(store, 1, first=number)
     monkeypatch.setattr(search_module, "BATCH", 2)
+    monkeypatch.setattr(conversations, "LIMIT", 1)
     monkeypatch.setattr("core.store.search.time.monotonic", iter(range(1000)).__next__)
     first = page.get("/conversations?q=rare")
     assert "Searched back to" in first.text

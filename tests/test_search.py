@@ -269,11 +269,11 @@ def test_a_search_whose_time_is_over_says_how_far_it_came_and_goes_on(
     for number in range(1, 31):
         clock.pass_by(1)
         made.chats(store, 1, first=number)
-    page = search.page(Filter(text="rare"), seconds=0)
+    page = search.page(Filter(text="rare"), limit=5, seconds=0)
     assert (page.rows, page.reached) == ((), clock.now - 9000)
     seen = 1
     while page.after:
-        page = search.page(Filter(text="rare"), after=page.after, seconds=0)
+        page = search.page(Filter(text="rare"), after=page.after, limit=5, seconds=0)
         seen += 1
     assert [row.id for row in page.rows] == ["1:0"]
     assert seen == 4

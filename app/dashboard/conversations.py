@@ -17,6 +17,8 @@ from core.store import Filter, Search
 from core.store.search import Found, Page
 
 LIMIT = 25
+#: Seconds that a search may take; the rest of a page takes a few hundredths.
+_SEARCHING = 0.12
 #: Of these a paused connector keeps its hands off.
 _TO_DO = (DeliveryStatus.WAITING, DeliveryStatus.RETRYING)
 
@@ -48,10 +50,10 @@ def routes(pages: Blueprint, site: Site) -> None:
         page = Page(())
         if not asked.errors:
             try:
-                page = search.page(asked.filter, after=after, limit=LIMIT)
+                page = search.page(asked.filter, after=after, limit=LIMIT, seconds=_SEARCHING)
             except ValueError:
                 after, lost = "", True
-                page = search.page(asked.filter, limit=LIMIT)
+                page = search.page(asked.filter, limit=LIMIT, seconds=_SEARCHING)
         html = render_template(
             "conversations.html",
             asked=asked,

@@ -31,12 +31,19 @@ def bubbles(conversation: Conversation) -> list[Bubble]:
 def _bubbles(conversation: Conversation) -> Iterator[Bubble]:
     for message in conversation.messages:
         at = round(message.sent_at.timestamp() * 1000) if message.sent_at else None
-        name = shortened(single_line(message.name) or single_line(message.sender) or single_line(message.type))
+        name = shortened(_speaker(message, conversation))
         if message.type == "system":
             yield Bubble("system", "", _system(message, name), at)
         else:
             side: Literal["visitor", "agent"] = "agent" if message.type == "agent" else "visitor"
             yield Bubble(side, name, plain(message.content), at, single_line(message.triggered_by))
+
+
+def _speaker(message: Message, conversation: Conversation) -> str:
+    """Smartsupp leaves the name out of what a visitor wrote before giving one."""
+    of_visitor = conversation.visitor.name if message.type == "visitor" else ""
+    named = single_line(message.name) or single_line(of_visitor)
+    return named or single_line(message.type).capitalize() or single_line(message.sender)
 
 
 def _system(message: Message, name: str) -> str:

@@ -128,7 +128,8 @@ class Search:
         """The next `limit` that match, looking for `seconds` at most (and at one batch at least)."""
         ends = time.monotonic() + seconds
         rows: list[Found] = []
-        for batch in self.batches(wanted, after, limit + 1 if wanted.exact else BATCH):
+        first = limit + 1 if wanted.exact else 2 * limit
+        for batch in self.batches(wanted, after, first, BATCH):
             rows += batch.rows
             if len(rows) > limit:
                 return Page(self._named(rows[:limit]), rows[limit - 1].place)
@@ -136,12 +137,13 @@ class Search:
                 return Page(self._named(rows), batch.after, place(batch.after)[0])
         return Page(self._named(rows))
 
-    def batches(self, wanted: Filter, after: str = "", size: int = BATCH) -> Iterator[Batch]:
-        """Everything that matches, in batches; the last one has no `after`."""
+    def batches(self, wanted: Filter, after: str = "", size: int = BATCH, most: int = 0) -> Iterator[Batch]:
+        """Everything that matches, looked through `size` at a time, or twice as many each time up to `most`. The last
+        batch has no `after`."""
         keys = self._keys(wanted)
         needle = b"" if self._reads_bodies(wanted) else summary.folded(wanted.text)
         if self._reads_bodies(wanted):
-            size = min(size, _BATCH_OF_BODIES)
+            size, most = min(size, _BATCH_OF_BODIES), min(most, _BATCH_OF_BODIES)
         low = "" if wanted.since is None else wanted.since
         high = "" if wanted.until is None else wanted.until - 1
         while True:
@@ -156,6 +158,7 @@ class Search:
                 return
             after = f"{score.decode()}~{member.decode()}"
             yield Batch(found, after, looked)
+            size = max(size, min(2 * size, most))
 
     def extent(self, wanted: Filter) -> int:
         """How many conversations or deliveries have to be looked at: at least as many as match."""

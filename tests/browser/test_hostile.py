@@ -1,4 +1,4 @@
-"""Whatever a visitor, a vendor or the author of a broken body wrote: every page shows it as text, and nothing happens."""
+"""What a visitor, a vendor or the author of a broken body wrote: every page shows it as text, and nothing happens."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def ids(site: AdminsRelay) -> dict[str, str]:
     kept = [*ledger.payloads(PayloadStatus.QUARANTINED, 9), *ledger.payloads(PayloadStatus.DISCARDED, 9)]
     return {
         **{bodies[ledger.payload(one.id).body]: one.id for one in kept},
-        **{"job": one.id for one in jobs.recent()},
+        "job": next((one.id for one in jobs.recent()), ""),
     }
 
 

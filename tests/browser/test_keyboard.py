@@ -14,13 +14,13 @@ from tests.support.stack import chat
 #: What has the focus: its words, whether one sees it, and whether one sees that it has it.
 _FOCUS = """() => {
   const at = document.activeElement, box = at.getBoundingClientRect(), style = getComputedStyle(at);
-  const before = [at.matches(":focus-visible"), style.outlineStyle, parseFloat(style.outlineWidth), style.boxShadow];
+  const outlined = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 1;
   return {
     words: (at.getAttribute("aria-label") || at.labels?.[0]?.innerText || at.innerText || "").trim(),
     body: at === document.body,
-    inside: box.width > 0 && box.height > 0 && box.top < innerHeight && box.bottom > 0 && box.left < innerWidth && box.right > 0,
-    shown: before[0] && ((before[1] !== "none" && before[2] >= 1) || before[3] !== "none"),
-    place: [Math.round(box.top + scrollY), Math.round(box.left + scrollX)],
+    inside: box.width > 0 && box.height > 0
+      && box.top < innerHeight && box.bottom > 0 && box.left < innerWidth && box.right > 0,
+    shown: at.matches(":focus-visible") && (outlined || style.boxShadow !== "none"),
   };
 }"""
 

@@ -263,13 +263,18 @@ class Rig:
 
         until(enough, 90, what=f"{workers} workers alive")
 
-    def until_busy(self) -> None:
+    def until_busy(self, load: Load) -> None:
         """Wait until there is work in flight, and no more due than the load of a second: what a kill interrupts goes on
-        behind what is due already, and that is to be no queue of starting workers' making."""
+        behind what is due already, and that is to be no queue that starting workers have made."""
         self.until_alive(WORKERS - 1)
-        ledger = self.relay.ledger
-        until(lambda: sum(ledger.lane(lane).waiting for lane in LANES) <= RATE, 60, "a short queue")
+        if self.queue() > RATE:
+            with load.held():
+                until(lambda: self.queue() <= RATE, 90, "a short queue")
         until(self.watch.in_flight, what="work in flight")
+
+    def queue(self) -> int:
+        """How much waits, due or not."""
+        return sum(self.relay.ledger.lane(lane).waiting for lane in LANES)
 
     def until_tried(self) -> None:
         """Wait until the desk was given every delivery that waits for it now, and what is not done is put off; or until

@@ -38,7 +38,7 @@ def nothing(rig: Rig, load: Load, rounds: int) -> None:
 
 def workers_killed(rig: Rig, load: Load, rounds: int) -> None:
     for _ in range(rounds):
-        rig.until_busy()
+        rig.until_busy(load)
         rig.kill_worker()
 
 
@@ -58,15 +58,16 @@ def receiver_killed(rig: Rig, load: Load, rounds: int) -> None:
 
 def server_killed(rig: Rig, load: Load, rounds: int) -> None:
     for _ in range(rounds):
+        until(rig.watch.in_flight, what="work in flight")
         rig.kill_server(load)
-        time.sleep(1)
+        rig.watch.longest()  # killed again before, nothing would go on
 
 
 def both_killed(rig: Rig, load: Load, rounds: int) -> None:
     for _ in range(rounds):
-        rig.until_busy()
+        rig.until_busy(load)
         rig.kill_server(load, rig.any_worker())
-        time.sleep(1)
+        rig.watch.longest()
 
 
 def worker_link_frozen(rig: Rig, load: Load, rounds: int) -> None:
@@ -126,7 +127,7 @@ def connections_cut(rig: Rig, load: Load, rounds: int) -> None:
             rig.server.client.client_kill_filter(_type=kind, skipme=True)
         rig.watch.mark_work(since, interrupted)
         rig.mark_accepting(since, load)
-        time.sleep(0.3)
+        rig.watch.longest()
 
 
 def server_full(rig: Rig, load: Load, rounds: int) -> None:

@@ -7,9 +7,13 @@ from typing import Any
 
 #: Set by any script that runs. Elements that any markup would make. What a template would make of `{{ 7 * 191 }}`.
 MARK = "relayWasHere"
-INJECTED = (
-    "[data-evil], iframe, object, embed, base, style, meta[http-equiv], link[href*=evil], img[src=x], form[action*=evil], "
-    "[onerror], [onload], [onclick], [onfocus], [onmouseover], [style], marquee, a[href^='javascript' i], a[href^='data' i]"
+INJECTED = ", ".join(
+    [
+        "[data-evil], iframe, object, embed, base, style, marquee, meta[http-equiv]",
+        "link[href*=evil], img[src=x], form[action*=evil]",
+        "[onerror], [onload], [onclick], [onfocus], [onmouseover], [style]",
+        "a[href^='javascript' i], a[href^='data' i]:not([download='receipt.txt'])",
+    ]
 )
 COMPUTED = str(7 * 191)
 
@@ -28,7 +32,7 @@ ATTACKS = (
     f"' onmouseover=window.{MARK}=1 style=position:fixed;inset:0 x='",
     "{{ 7 * 191 }} {% for i in range(9) %}{{ i }}{% endfor %} ${7*191} #{7*191} <%= 7*191 %>",
     f"javascript:window.{MARK}=1",
-    "\u202egnp.exe\u202c \u2066isolated\u2069 \u200fright-to-left\u200e \u0007\u001b[31mred\u0000 \ufeff\u2028line\u2029",
+    "\u202egnp.exe\u202c \u2066apart\u2069 \u200fright-to-left\u200e \u0007\u001b[31mred\u0000 \ufeff\u2028line\u2029",
     "Z̷̢̛͙͎͗̓̀a̶̡̧͇͋̈́l̸̨͙̈́̚g̵̣̈́o̷̥̍ 👩‍👩‍👧‍👦 \ud800 =1+1 @SUM(A1) +49 -1",
     _LONG,
 )

@@ -6,12 +6,10 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import redis
-
 from core.delivery import Attempt, Exchange, Outcome, PayloadStatus, Reference
 from core.errors import PayloadError
 from core.smartsupp import parse_conversation
-from core.store import INBOX, Claim, Store
+from core.store import INBOX, Claim, Client, Store
 from core.summary import line
 
 
@@ -34,7 +32,7 @@ class Past:
     No worker may run meanwhile: it would take what is due.
     """
 
-    def __init__(self, client: redis.Redis, fingerprints: Mapping[str, str]) -> None:
+    def __init__(self, client: Client, fingerprints: Mapping[str, str]) -> None:
         self._fingerprints = fingerprints
         self._now = 0
         self._tokens = (f"past-{number}" for number in itertools.count())

@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import math
 import random
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
-
-import redis
 
 from connectors.registry import settings_model
 from core.delivery import Exchange, Outcome, Reference
 from core.environment import environment
+from core.store import connected
 from core.watch import Watched
 from tests.support.past import Past, Try
+from tests.support.stack import Stack
 
 CONFIG = """\
 # Lípa Tea: where our chats go
@@ -57,10 +58,16 @@ _REFUSED = 47 * _MINUTE
 _OUTAGE = (5 * _HOUR, 5 * _HOUR - 25 * _MINUTE)
 
 
-def open_shop(client: redis.Redis, variables: Mapping[str, str], now: int, a_day: int = 40) -> None:
-    """Fill an empty store with a month that ends at `now` (ms): about `a_day` chats on a weekday. No worker may run."""
-    settings = Watched(environment(variables), settings_model, variables).current()
-    past = Past(client, settings.fingerprints)
+def open_shop(made: Stack, a_day: int) -> None:
+    """Fill an empty store with the month that ends now: about `a_day` chats on a weekday. No worker may run yet."""
+    env, now = environment(made.environment), round(time.time() * 1000)
+    settings = Watched(env, settings_model, made.environment).current()
+    made.server.client.config_set("appendfsync", "no")
+    _fill(Past(connected(env), settings.fingerprints), now, a_day)
+    made.server.client.config_set("appendfsync", "always")
+
+
+def _fill(past: Past, now: int, a_day: int) -> None:
     dice = random.Random(20418)
     times = sorted(_times(now, a_day, dice))
     for number, at in enumerate(times):
@@ -74,6 +81,11 @@ def open_shop(client: redis.Redis, variables: Mapping[str, str], now: int, a_day
             tries["warehouse"] = [
                 Try(round(dice.lognormvariate(5.4, 0.4)), ms=180, reference=Reference(f"msg_{number:08x}"))
             ]
+        if newest == 7:
+            # The visitor came back: the first body is the chat without its end.
+            shorter = {**body, "messages": body["messages"][:2]}
+            first = {name: made[-1:] for name, made in tries.items() if name != "zendesk"}
+            past.came(at - 90_000, json.dumps(shorter, ensure_ascii=False).encode(), first)
         past.came(at, json.dumps(body, ensure_ascii=False).encode(), tries)
     broken = json.dumps(chat(90_000, now - 3 * _HOUR, dice), ensure_ascii=False).encode()
     past.quarantined(now - 3 * _HOUR, broken[: len(broken) * 2 // 3])
@@ -176,9 +188,10 @@ def _hubspot(body: dict[str, Any], number: int, ago: int, newest: int, dice: ran
     took = round(dice.lognormvariate(6.9, 0.35))
     good = Try(took, ms=min(took, 560), reference=made, requests=(search, create, note))
     if newest in (4, 60, 61):
-        refused = '{"status":"error","message":"Property values were not valid: email is not a valid address","category":"VALIDATION_ERROR"}'
+        why = "Property values were not valid: email is not a valid address"
+        refused = json.dumps({"status": "error", "message": why, "category": "VALIDATION_ERROR"})
         answer = Exchange("POST", f"{api}/contacts", 400, 120, sent=properties, answered=refused)
-        error = "HubSpot refused the record (400): Property values were not valid: email is not a valid address"
+        error = f"HubSpot refused the record (400): {why}"
         return [Try(took, Outcome.REFUSED, 290, error, requests=(search, answer))]
     away = Exchange(
         "POST",

@@ -8,6 +8,7 @@ local text, tags = ARGV[7], {}
 for i = 9, 8 + tonumber(ARGV[8]) do tags[#tags + 1] = ' ' .. ARGV[i] .. ' ' end
 if low == '' then low = '-inf' end
 if high == '' then high = '+inf' end
+local CHUNK = 500
 
 -- As sorted sets compare; Lua's own < follows the server's locale.
 local function less(a, b)
@@ -59,27 +60,47 @@ local function matches(line)
   return searched and string.find(line, text, searched + 1, true)
 end
 
-local sets, heads = {}, {}
-for i = 9 + #tags, #ARGV do
-  sets[#sets + 1] = next_of(ARGV[i])
-  heads[#sets] = 1
-end
-local found = {0, score, member}
-for _ = 1, most do
-  local best, id, at
-  for i, rows in ipairs(sets) do
-    local one = rows[heads[i]]
-    if one then
-      local when = tonumber(rows[heads[i] + 1])
-      if not best or when > at or (when == at and less(id, one)) then best, id, at = i, one, when end
-    end
+-- Sets merged, newest first: members and their scores.
+local function merged(sets)
+  local ids, scores, heads = {}, {}, {}
+  if #sets == 1 then
+    for i = 1, #sets[1], 2 do ids[#ids + 1], scores[#scores + 1] = sets[1][i], sets[1][i + 1] end
+    return ids, scores
   end
-  if not best then break end
-  found[1], found[2], found[3] = found[1] + 1, sets[best][heads[best] + 1], id
-  heads[best] = heads[best] + 2
-  local line = redis.call('GET', P .. 'summary:' .. (string.match(id, '^[^:]*:([^:]*:.*)$') or id)) or ''
-  if matches(line) then
-    found[#found + 1], found[#found + 2], found[#found + 3] = id, found[2], line
+  for i = 1, #sets do heads[i] = 1 end
+  while #ids < most do
+    local best, id, at
+    for i, rows in ipairs(sets) do
+      local one = rows[heads[i]]
+      if one then
+        local when = tonumber(rows[heads[i] + 1])
+        if not best or when > at or (when == at and less(id, one)) then best, id, at = i, one, when end
+      end
+    end
+    if not best then break end
+    ids[#ids + 1], scores[#scores + 1] = id, sets[best][heads[best] + 1]
+    heads[best] = heads[best] + 2
+  end
+  return ids, scores
+end
+
+local sets = {}
+for i = 9 + #tags, #ARGV do sets[#sets + 1] = next_of(ARGV[i]) end
+local ids, scores = merged(sets)
+local found = {#ids, scores[#ids] or score, ids[#ids] or member}
+-- Many at a time: a call for each would cost more than all the rest.
+for first = 1, #ids, CHUNK do
+  local last, keys = math.min(first + CHUNK - 1, #ids), {}
+  for i = first, last do
+    local id, colon = ids[i], string.find(ids[i], ':', 1, true)
+    -- A delivery is a connector and a conversation, which has a colon of its own.
+    if string.find(id, ':', colon + 1, true) then id = string.sub(id, colon + 1) end
+    keys[#keys + 1] = P .. 'summary:' .. id
+  end
+  for i, line in ipairs(redis.call('MGET', unpack(keys))) do
+    if matches(line or '') then
+      found[#found + 1], found[#found + 2], found[#found + 3] = ids[first + i - 1], scores[first + i - 1], line or ''
+    end
   end
 end
 return found
