@@ -364,8 +364,12 @@ def test_a_running_worker_sweeps_by_the_retention_of_its_configuration(relay: St
     assert relay.post(chat("c1")).ok
     worker = relay.worker()
     until(lambda: relay.ledger.lane("archive").counts["delivered"], what="the delivery")
-    relay.server.client.delete("relay:sweep")  # as an hour later
-    until(lambda: relay.server.client.exists("relay:revisions:1:c1") == 0, what="the sweep")
+
+    def swept() -> bool:
+        relay.server.client.delete("relay:sweep")  # as an hour later
+        return not relay.server.client.exists("relay:revisions:1:c1")
+
+    until(swept, what="the sweep")
     assert (relay.data / "archive" / "1" / "c1" / "r1.json").exists()
     until(logged(relay, "removed what is old"), what="a line in the log")
     assert worker.poll() is None

@@ -104,7 +104,7 @@ def test_everything_goes_and_the_receipt_says_what(shop: Shop) -> None:
     ):
         assert wanted in text
     assert "NOT COMPLETE" not in text
-    assert "being written anew" in text
+    assert "written anew" in text
     assert "Nothing is kept of this visitor" in shop.look()
 
 

@@ -16,7 +16,7 @@ from app.sources import GUESSES
 from core.delivery import PayloadStatus
 from core.store import Ledger
 from tests.support.server import Server
-from tests.support.stack import TOKEN, Stack, chat
+from tests.support.stack import TOKEN, Stack, chat, until
 
 Client = Callable[..., FlaskClient]
 
@@ -238,3 +238,12 @@ def test_only_allowed_sources_may_post_as_trusted_proxies_tell(
     headers = {"X-Forwarded-For": forwarded} if forwarded else {}
     answer = post(client, chat(), headers=headers, environ_base={"REMOTE_ADDR": peer})
     assert answer.status_code == status
+
+
+def test_a_bug_in_the_receiver_does_not_write_the_token_down(relay: Stack) -> None:
+    relay.web()
+    relay.server.client.set("relay:sequence", "no number")  # the store's own script fails on it
+    assert relay.post(chat()).status_code == 500
+    until(lambda: "bug in a page" in relay.logs(), what="the log")
+    assert "Traceback" in relay.logs()
+    assert TOKEN not in relay.logs()

@@ -99,6 +99,21 @@ def test_a_place_stays_right_when_what_stood_there_has_gone_or_moved(search: Sea
     assert rest.after == ""
 
 
+def test_a_place_stays_right_when_only_what_stood_there_has_gone(search: Search, store: Store) -> None:
+    there = made.chats(store, 30, crm=Outcome.REFUSED)
+    wanted = Filter(status=DeliveryStatus.DEAD)
+    first = search.page(wanted, limit=10)
+    store.replay(first.rows[-1].delivery)
+    rest = search.page(wanted, after=first.after, limit=30)
+    assert [row.id for row in (*first.rows, *rest.rows)] == sorted(there, reverse=True)
+
+
+def test_those_of_one_millisecond_come_once_whatever_their_status(search: Search, store: Store) -> None:
+    outcomes = (Outcome.REFUSED, Outcome.DELIVERED, None)
+    there = [made.conversation(store, chat(number), crm=outcomes[number % 3]) for number in range(30)]
+    assert [row.id for row in walked(search, Filter(connector="crm"), 4)] == sorted(there, reverse=True)
+
+
 def test_what_comes_in_meanwhile_moves_no_page(search: Search, store: Store, clock: Clock) -> None:
     made.chats(store, 10)
     first = search.page(Filter(), limit=4)
