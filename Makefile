@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test faults test-live check format lock clean
+.PHONY: help run test fuzz faults test-live pictures check format lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,12 +16,20 @@ run: $(VENV)/run ## Run everything here: server, receiver, worker
 test: $(VENV)/dev check ## Run every check and every test
 	$(BIN)/pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
 
+fuzz: $(VENV)/dev ## Feed hostile input to parser, transcript, templates, config and receiver, and play the store's model, for long
+	$(BIN)/python -m tests.fuzz --at-least 50000
+	FUZZ_TIMES=20 $(BIN)/pytest $(PYTEST_ARGS) -rP tests/test_hostile.py -k "generated or after_all"
+	MODEL_TIMES=10 $(BIN)/pytest $(PYTEST_ARGS) tests/test_store_model.py
+
 faults: $(VENV)/dev ## Kill, freeze, fill and cut everything under load, for long; WRITE=1 puts the table into the docs
 	RELAY_FAULTS=long RELAY_FAULTS_WRITE=$(WRITE) $(BIN)/pytest $(PYTEST_ARGS) tests/faults/test_nothing_lost.py
 
 test-live: $(VENV)/dev ## Install a real Request Tracker (Debian, as root) and run the pipeline against it
 	tests/live/install.sh
 	$(BIN)/pytest $(PYTEST_ARGS) tests/live
+
+pictures: $(VENV)/dev ## Take the README's pictures of the dashboard anew (needs Chromium)
+	$(BIN)/python -m tests.browser.pictures docs/pictures
 
 check: $(VENV)/dev ## Format, lint, types, imports
 	$(BIN)/ruff format --check .

@@ -60,7 +60,7 @@ def _taken(tab: Tab, site: AdminsRelay) -> Iterator[str]:
         .page(Filter(connector="hubspot", status=DeliveryStatus.DEAD))
         .rows
     )
-    talk = max(dead, key=lambda row: row.summary.messages)
+    talk = max(dead, key=lambda row: (bool(row.summary.email), row.summary.messages))
     tab.look(SIZES["conversation"], "light")
     page.goto(f"/conversations/{talk.id}")
     page.get_by_role("region", name="hubspot Dead").get_by_text("400").last.click()
