@@ -16,7 +16,7 @@ run: $(VENV)/run ## Run everything here: server, receiver, worker
 test: $(VENV)/dev check ## Run every check and every test
 	$(BIN)/pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
 
-fuzz: $(VENV)/dev ## Feed hostile input to parser, transcript, templates, config and receiver, and play the store's model, for long
+fuzz: $(VENV)/dev ## Feed hostile input to the parsers and the receiver, and play the store against its model, for long
 	$(BIN)/python -m tests.fuzz --at-least 50000
 	FUZZ_TIMES=20 $(BIN)/pytest $(PYTEST_ARGS) -rP tests/test_hostile.py -k "generated or after_all"
 	MODEL_TIMES=10 $(BIN)/pytest $(PYTEST_ARGS) tests/test_store_model.py

@@ -242,7 +242,7 @@ def _run(out: Console, stack: Stack, conversations: int, rounds: int) -> int:
         fill(client, conversations, round(time.time() * 1000))
         client.config_set("appendfsync", "always")
     stored = search.extent(Filter())
-    counts = {status: search.extent(Filter(status=status)) for status in DeliveryStatus}
+    counts = {str(status): search.extent(Filter(status=status)) for status in DeliveryStatus}
     memory = int(client.info("memory")["used_memory"]) >> 20
     out.print(f"{stored:,} conversations, {memory} MiB; deliveries: {counts}")
     if stored != conversations:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -48,6 +49,12 @@ def text_of(html: str) -> str:
 
 def section(html: str, connector: str) -> str:
     return html.partition(f'id="to-{connector}"')[2].partition("</section>")[0]
+
+
+def ticking(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """A search's clock is that much later whenever it is looked at."""
+    clock = SimpleNamespace(monotonic=(number * seconds for number in range(1000)).__next__)
+    monkeypatch.setattr("core.store.search.time", clock)
 
 
 # --- The list
@@ -185,7 +192,7 @@ def test_a_search_whose_time_is_over_says_so_and_goes_on(
         made.chats(store, 1, first=number)
     monkeypatch.setattr(search_module, "BATCH", 2)
     monkeypatch.setattr(conversations, "LIMIT", 1)
-    monkeypatch.setattr("core.store.search.time.monotonic", iter(range(1000)).__next__)
+    ticking(monkeypatch, 1)
     first = page.get("/conversations?q=rare")
     assert "Searched back to" in first.text
     assert "found nothing so far" in text_of(first.text)
@@ -194,6 +201,21 @@ def test_a_search_whose_time_is_over_says_so_and_goes_on(
     second = page.get(onwards)
     third = page.get(unescape(re.findall(r'href="([^"]+)">Go on from there', second.text)[0]))
     assert listed(third.text) == ["1:0"]
+
+
+def test_whoever_asks_to_go_on_waits_longer_for_more(
+    page: Admin, store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(8):
+        made.chats(store, 1, first=number)
+        clock.pass_by(1)
+    monkeypatch.setattr(search_module, "BATCH", 2)
+    monkeypatch.setattr(conversations, "LIMIT", 1)
+    ticking(monkeypatch, 1 / 4)
+    first = page.get("/conversations?q=nobody")
+    assert "Searched back to 2023-11-14 22:13:26 UTC" in text_of(first.text)
+    second = page.get(unescape(re.findall(r'href="([^"]+)">Go on from there', first.text)[0]))
+    assert "Nothing matches" in second.text
 
 
 def test_a_name_nobody_gave_and_a_conversation_without_summary_are_listed(

@@ -155,7 +155,7 @@ def test_tiles_count_the_span_and_what_is_waiting_now(page: Admin, past: Past, s
     past.came(ago(2 * HOUR), chat("dead"), {"desk": [Try(50, Outcome.REFUSED, error="no")]})
     past.came(ago(2 * HOUR - 1000), chat("retried"), {"desk": [Try(50, Outcome.RETRY, delay=24 * HOUR)]})
     past.quarantined(ago(HOUR + 120_000), b"{")
-    past.came(ago(60_000), chat("waits"), {"archive": []})
+    past.came(ago(65_000), chat("waits"), {"archive": []})
     store.accept(chat("waits"))
     store.accept(chat("inbox"))
     found = tiles(page)

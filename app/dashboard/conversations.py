@@ -17,8 +17,9 @@ from core.store import Filter, Search
 from core.store.search import Found, Page
 
 LIMIT = 25
-#: Seconds that a search may take; the rest of a page takes a few hundredths.
-_SEARCHING = 0.12
+#: Seconds that a search may take, and that one may when somebody has asked to go on with it. The rest of a page takes
+#: a few hundredths.
+_SEARCHING, _GOING_ON = 0.1, 1.0
 #: Of these a paused connector keeps its hands off.
 _TO_DO = (DeliveryStatus.WAITING, DeliveryStatus.RETRYING)
 
@@ -47,13 +48,14 @@ def routes(pages: Blueprint, site: Site) -> None:
         connectors = known(site, search)
         asked = filters.asked(request.args, connectors)
         after, lost = request.args.get("after", ""), False
+        seconds = _GOING_ON if "on" in request.args else _SEARCHING
         page = Page(())
         if not asked.errors:
             try:
-                page = search.page(asked.filter, after=after, limit=LIMIT, seconds=_SEARCHING)
+                page = search.page(asked.filter, after=after, limit=LIMIT, seconds=seconds)
             except ValueError:
                 after, lost = "", True
-                page = search.page(asked.filter, limit=LIMIT, seconds=_SEARCHING)
+                page = search.page(asked.filter, limit=LIMIT, seconds=seconds)
         html = render_template(
             "conversations.html",
             asked=asked,
@@ -62,6 +64,7 @@ def routes(pages: Blueprint, site: Site) -> None:
             dead=search.extent(Filter(status=DeliveryStatus.DEAD)),
             reached=page.reached,
             older=url_for("dashboard.conversations", **asked.query, after=page.after) if page.after else "",
+            onwards=url_for("dashboard.conversations", **asked.query, after=page.after, on=1) if page.after else "",
             newest=url_for("dashboard.conversations", **asked.query) if after else "",
             lost=lost,
             discardable=discardable(asked.filter),

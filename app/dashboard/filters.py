@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -102,9 +102,10 @@ def spelt(wanted: Filter) -> dict[str, str]:
     return {name: value for name, value in query.items() if value}
 
 
-def words(wanted: Filter) -> list[tuple[str, str]]:
-    """Name and value of everything that a filter asks for, without its end where that is only "until now"."""
-    query = spelt(wanted)
+def words(wanted: Filter, *, now: int | None = None) -> list[tuple[str, str]]:
+    """Name and value of everything that a filter asks for. An end just after `now` (ms) is the one that every bulk job
+    has, and says nothing."""
+    query = spelt(replace(wanted, until=None) if now is not None and wanted.until == now + 1 else wanted)
     said = "Text, also in what was said" if wanted.said else "Text"
     names = {
         "q": said,

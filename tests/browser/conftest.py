@@ -21,9 +21,10 @@ def browser() -> Iterator[Browser]:
         yield opened
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def site(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AdminsRelay]:
-    """A relay with a password, a receiver, a worker and destinations, one for each file of tests."""
+    """A relay with a password, a receiver, a worker and destinations. All files share it that make none of their own:
+    what a test needs it makes, under names of its own, and what others would trip over it clears away."""
     with admins_relay(tmp_path_factory.mktemp("site") / "relay") as made:
         yield made
 
