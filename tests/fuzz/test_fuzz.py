@@ -1,0 +1,17 @@
+"""A short run of every target, the same each time. `make fuzz` is the long one, guided by coverage."""
+
+from __future__ import annotations
+
+import random
+from itertools import islice
+
+import pytest
+
+from tests.fuzz.mutation import inputs, judged
+from tests.fuzz.targets import TARGETS
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_mutated_seeds_break_no_promise(name: str) -> None:
+    for data in islice(inputs(TARGETS[name], random.Random(name)), 300):
+        judged(name, data)
