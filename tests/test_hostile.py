@@ -155,7 +155,7 @@ def test_one_byte_more_than_1_mib_is_refused_however_it_is_framed(receiver: Rece
 
 def test_a_packed_body_is_refused_unopened(receiver: Receiver) -> None:
     squeeze = zlib.compressobj(9, zlib.DEFLATED, 31)
-    bomb = b"".join(squeeze.compress(b"\x00" * MIB) for _ in range(512)) + squeeze.flush()
+    bomb = b"".join(squeeze.compress(b"\x00" * MIB) for _ in range(128)) + squeeze.flush()
     assert len(bomb) < MIB
     before = memory(receiver.pid)
     for encoding in (b"gzip", b"deflate", b"br", b"zstd", b"GZIP", b"identity, gzip", b"no such thing"):
@@ -250,6 +250,25 @@ def test_a_length_that_is_too_short_ends_the_body_there_and_the_rest_is_no_reque
     first, second = exchange(receiver.port, request(body, KEEP, b"Content-Length: 10", length=False))
     assert (first.status, first.json()["status"], second.status) == (202, "quarantined", 400)
     assert list(receiver.kept().values()) == [body[:10]]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"%x\r\n%s\r\n" % (len(chat()), chat()),
+        b"%x\r\n%s\r\nzz\r\n" % (len(chat()), chat()),
+        b"ffff\r\n" + chat(),
+        b"ffffffffffffffffff\r\n" + chat(),
+        b"-1\r\n" + chat(),
+        chat(),
+        b"",
+    ],
+    ids=repr,
+)
+def test_chunks_that_break_off_or_are_none_keep_nothing(receiver: Receiver, body: bytes) -> None:
+    assert receiver.says(request(body, b"Transfer-Encoding: chunked", length=False), cut=True) in ([400], [])
+    receiver.serves()
+    assert len(receiver.kept()) == 1
 
 
 def test_a_body_with_both_a_length_and_chunks_is_read_as_chunks(receiver: Receiver) -> None:

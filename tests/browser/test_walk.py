@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import expect
@@ -23,9 +23,8 @@ TAKES: Behaviour = lambda handler, number: handler.answer(200)  # noqa: E731  # 
 
 
 @pytest.fixture(autouse=True)
-def clean(site: AdminsRelay) -> Iterator[None]:
+def clean(site: AdminsRelay) -> None:
     """No test finds what another one left behind when it failed."""
-    yield
     site.crm.behaviour = TAKES
     for row in Search(site.stack.server.client).page(Filter(status=DeliveryStatus.DEAD), limit=100).rows:
         site.stack.store.discard(row.delivery, "left behind")
