@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test fuzz faults test-live pictures check format lock clean
+.PHONY: help run test bench fuzz faults test-live pictures check format lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,6 +15,9 @@ run: $(VENV)/run ## Run everything here: server, receiver, worker
 # Two at a time: the tests that wait for processes beside those that compute (tests/conftest.py).
 test: $(VENV)/dev check ## Run every check and every test
 	$(BIN)/pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+
+bench: $(VENV)/dev ## Measure how fast and how big it is, against ceilings of the same run (BENCH_ARGS="--only a,b")
+	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 fuzz: $(VENV)/dev ## Feed hostile input to the parsers and the receiver, and play the store against its model, for long
 	$(BIN)/python -m tests.fuzz --at-least 50000

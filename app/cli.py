@@ -23,6 +23,7 @@ from app import (
     gate_commands,
     import_command,
     look_commands,
+    notices_command,
     repair_commands,
     sample,
     show,
@@ -184,7 +185,12 @@ _SECTIONS: Mapping[str, Sequence[click.Command]] = {
     "Looking": look_commands.COMMANDS,
     "Putting right": (*repair_commands.COMMANDS, *gate_commands.COMMANDS),
     "In and out": (send, *import_command.COMMANDS, *export_command.COMMANDS, *forget_command.COMMANDS),
-    "Setting up": (*connector_commands.COMMANDS, *config_commands.COMMANDS, *completion_command.COMMANDS),
+    "Setting up": (
+        *connector_commands.COMMANDS,
+        *config_commands.COMMANDS,
+        *notices_command.COMMANDS,
+        *completion_command.COMMANDS,
+    ),
 }
 
 for _command in chain.from_iterable(_SECTIONS.values()):

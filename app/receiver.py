@@ -52,8 +52,10 @@ def blueprint(store: Store, watched: Watched, knock: Callable[[str], None], sour
         account = found.account or ""
         accepted = store.accept(body, account, request.content_type or "")
         if accepted.known:
+            log.info("duplicate", payload=accepted.id)
             return jsonify(id=accepted.id, status="duplicate"), 202
         answer = {"id": accepted.id, **_looked_at(store, accepted.id, body, account)}
+        log.info("accepted", payload=accepted.id, status=answer["status"])
         if accepted.knock:
             knock(INBOX)
         return jsonify(answer), 202

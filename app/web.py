@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 
 import structlog
 from granian import Granian
@@ -12,10 +13,14 @@ from granian.log import LogLevels
 
 from app import create_app
 from app.buffered import Buffered
-from core.environment import Environment
+from connectors.registry import settings_model
+from core.environment import Environment, environment
 from core.errors import StoreUnavailable, StoreUnsafe
 from core.log import configure
 from core.store import check, connected
+from core.watch import Watched
+from workers import telemetry
+from workers.notices import Teller
 
 log = structlog.get_logger(__name__)
 
@@ -28,7 +33,13 @@ CONNECTIONS = 256
 def application() -> Buffered:
     """What each server process loads."""
     configure(os.environ.get("RELAY_LOG", "console"))
-    return Buffered(create_app(), THREADS)
+    env = environment(os.environ)
+    app = create_app(env)
+    telemetry.start("receiver", os.environ, app)
+    # Beside the workers': that none of them is there is a trouble, too.
+    settings = Watched(env, settings_model, os.environ)
+    Teller(connected(env), settings.current, env.public_url, threading.Event()).start()
+    return Buffered(app, THREADS)
 
 
 def main(env: Environment) -> None:

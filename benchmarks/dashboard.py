@@ -95,7 +95,7 @@ def fill(client: Client, conversations: int, now: int) -> None:
         body = _body(number, at, dice, rare=number == conversations // 3)
         parsed = parse_conversation(body)
         store.accept(body, content_type="application/json")
-        claim = _leased(store, INBOX, piped.made, at, body)
+        claim = leased(store, INBOX, piped.made, at, body)
         connectors = ("archive", dice.choice(("crm", "desk")))
         store.fan_out(claim, parsed.key, connectors, summary=line(parsed))
         for connector in connectors:
@@ -104,13 +104,13 @@ def fill(client: Client, conversations: int, now: int) -> None:
                 if connector != "archive"
                 else Outcome.DELIVERED
             )
-            leased = _leased(store, connector, f"{connector}:{parsed.key}", at, body, piped.made)
-            _settle(store, leased, outcome, at, number)
+            held = leased(store, connector, f"{connector}:{parsed.key}", at, body, piped.made)
+            _settle(store, held, outcome, at, number)
         piped.send(_TOGETHER)
     piped.send()
 
 
-def _leased(store: Store, lane: str, item: str, at: int, body: bytes, payload: str = "") -> Claim:
+def leased(store: Store, lane: str, item: str, at: int, body: bytes, payload: str = "") -> Claim:
     """What is due there is this one alone."""
     token = f"{item}/t"
     store.claim(lane, token)

@@ -181,10 +181,15 @@ class Http:
     def _open(self, method: str, url: str, options: Mapping[str, Any]) -> requests.Response:
         left = self._left()
         session = self._session()
+        request = requests.PreparedRequest()
+        # Not session.prepare_request, which merges cookies, parameters and hooks that a session here never has, for a
+        # third of what a request costs.
+        headers = {**session.headers, **(options.get("headers") or {})}
+        request.prepare(method, url, **{**options, "headers": headers})
         if self._imagine:
-            return _imagined(session.prepare_request(requests.Request(method, url, **options)), *self._imagine)
+            return _imagined(request, *self._imagine)
         timeout = (min(CONNECT_SECONDS, left), min(self._timeout, left))
-        return session.request(method, url, timeout=timeout, stream=True, allow_redirects=False, **options)
+        return session.send(request, timeout=timeout, stream=True, allow_redirects=False, proxies={})
 
     def _left(self) -> float:
         """Seconds left of the attempt. Raises RetryLater when there are none."""
@@ -198,7 +203,7 @@ class Http:
     def _session(self) -> requests.Session:
         if self._own.session is None:
             session = _Session()
-            # Environment off: an entry in ~/.netrc would replace the connector's own credentials.
+            # Nothing of the environment: an entry in ~/.netrc would replace the connector's own credentials.
             session.trust_env = False
             session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE") or True
             session.headers["User-Agent"] = "relay-for-smartsupp"

@@ -5,16 +5,14 @@ https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-w
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
-from datetime import UTC, datetime
 from typing import Any
 
-from pydantic import AnyHttpUrl, Field, SecretStr, field_validator
-from standardwebhooks import Webhook as Signer
+from pydantic import AnyHttpUrl, Field, field_validator
 
 from connectors.base import HttpConnector, HttpSettings, Receipt, Step
+from core import signing
 from core.conversation import Conversation
 from core.delivery import Reference
 
@@ -23,7 +21,7 @@ class WebhookSettings(HttpSettings):
     """Settings of `type: webhook`."""
 
     url: AnyHttpUrl = Field(description="Where the conversation is posted.")
-    secret: SecretStr = Field(description="The signing secret: base64, with or without whsec_ in front.")
+    secret: signing.SigningSecret = Field(description="The signing secret: base64, with or without whsec_ in front.")
 
     @field_validator("url")
     @classmethod
@@ -32,20 +30,6 @@ class WebhookSettings(HttpSettings):
             raise ValueError("an address is no secret and is shown; take the credentials out of it")
         return url
 
-    @field_validator("secret")
-    @classmethod
-    def _is_base64(cls, secret: SecretStr) -> SecretStr:
-        try:
-            size = len(base64.b64decode(secret.get_secret_value().removeprefix("whsec_"), validate=True))
-        except ValueError:
-            size = 0
-        if not 24 <= size <= 64:
-            raise ValueError(
-                "expected base64 of 24 to 64 bytes, with or without whsec_ in front; "
-                "make one with: openssl rand -base64 32"
-            )
-        return secret
-
 
 class Webhook(HttpConnector[WebhookSettings]):
     label = "Webhook"
@@ -53,7 +37,6 @@ class Webhook(HttpConnector[WebhookSettings]):
     def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
         # The same for every try of one revision, so that the receiver can tell a repeat.
         message = "msg_" + hashlib.sha256(f"{receipt.delivery} {receipt.revision.payload}".encode()).hexdigest()[:32]
-        now = datetime.now(UTC)
         body = json.dumps(
             {
                 "type": "conversation.received" if receipt.revision.number == 1 else "conversation.revised",
@@ -66,12 +49,7 @@ class Webhook(HttpConnector[WebhookSettings]):
             "POST",
             str(self.settings.url),
             data=body.encode(),
-            headers={
-                "Content-Type": "application/json",
-                "webhook-id": message,
-                "webhook-timestamp": str(int(now.timestamp())),
-                "webhook-signature": Signer(self.settings.secret.get_secret_value()).sign(message, now, body),
-            },
+            headers=signing.headers(message, body, self.settings.secret),
         )
         return Reference(message)
 

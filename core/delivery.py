@@ -6,7 +6,7 @@ is one conversation × one connector and always carries the newest revision.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -77,7 +77,7 @@ class Attempt:
     requests: tuple[Exchange, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return {**vars(self), "requests": [vars(one) for one in self.requests]}
 
 
 @dataclass(frozen=True)

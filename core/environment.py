@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
+from core.address import parse
 from core.errors import ConfigError, Problem
 
 MIN_TOKEN = 16
@@ -110,9 +111,11 @@ def environment(variables: Mapping[str, str]) -> Environment:
 
     data_dir = Path(os.path.abspath(variables.get("RELAY_DATA_DIR") or "var"))
     config = variables.get("RELAY_CONFIG") or ""
-    redis_url = variables.get("RELAY_REDIS_URL") or ""
-    if redis_url and not redis_url.startswith(("redis://", "rediss://", "unix://")):
-        problems.append(Problem("RELAY_REDIS_URL", "expected redis://host:6379/0, rediss://… or unix:///path"))
+    redis_url = _secret("RELAY_REDIS_URL", variables, problems)
+    try:
+        parse(redis_url or "unix:///embedded")
+    except ValueError as error:
+        problems.append(Problem("RELAY_REDIS_URL", str(error)))
     result = Environment(
         redis_url=redis_url,
         config=Path(os.path.abspath(config or "relay.yaml")),
@@ -124,7 +127,7 @@ def environment(variables: Mapping[str, str]) -> Environment:
         concurrency=number("RELAY_CONCURRENCY", 16, 2, 512),
         tokens=tuple(_tokens(variables.get("SMARTSUPP_TOKEN") or _kept(data_dir), problems)),
         encryption_keys=tuple(_encryption_keys(variables, problems)),
-        metrics_token=variables.get("RELAY_METRICS_TOKEN") or "",
+        metrics_token=_secret("RELAY_METRICS_TOKEN", variables, problems),
         public_url=_public_url(variables.get("RELAY_PUBLIC_URL") or "", problems),
         session_hours=number("RELAY_SESSION_HOURS", 12, 1, 24 * 30),
         trusted_proxies=tuple(_networks("RELAY_TRUSTED_PROXIES", variables, problems)),
@@ -140,16 +143,27 @@ def environment(variables: Mapping[str, str]) -> Environment:
     return result
 
 
+def _secret(name: str, variables: Mapping[str, str], problems: list[Problem]) -> str:
+    """A variable, or what is in the file that `NAME_FILE` names; "" where there is neither."""
+    file = variables.get(f"{name}_FILE")
+    if not file:
+        return variables.get(name) or ""
+    why = "is empty"
+    try:
+        if text := Path(file).read_text(encoding="utf-8").strip():
+            return text
+    except OSError as error:
+        why = f"cannot be read: {error.strerror}"
+    except UnicodeDecodeError:  # its own words have the text in them
+        why = "is no text"
+    problems.append(Problem(f"{name}_FILE", f"{file} {why}"))
+    return ""
+
+
 def _encryption_keys(variables: Mapping[str, str], problems: list[Problem]) -> Iterable[str]:
     """Fernet keys, the newest first, with commas or line ends between them; from the variable, or the file that another
     one names."""
-    text = variables.get("RELAY_ENCRYPTION_KEYS") or ""
-    if file := variables.get("RELAY_ENCRYPTION_KEYS_FILE"):
-        try:
-            text = Path(file).read_text(encoding="ascii")
-        except (OSError, UnicodeDecodeError) as error:
-            problems.append(Problem("RELAY_ENCRYPTION_KEYS_FILE", f"cannot be read: {error}"))
-            return
+    text = _secret("RELAY_ENCRYPTION_KEYS", variables, problems)
     for key in text.replace(",", " ").split():
         try:
             right = len(base64.urlsafe_b64decode(key)) == 32

@@ -1,11 +1,22 @@
-"""Structured logs: one line an event, with the ids of what it is about and never its text."""
+"""Structured logs: one line an event, with the ids of what it is about and never its text.
+
+An accepted body is a `payload`; read, it belongs to a `conversation`; each `delivery` of it goes to a `connector`. What
+is logged while one of them is worked on has their ids (`about`), whoever logs it: so one conversation can be followed
+through every process.
+"""
 
 from __future__ import annotations
 
 import logging
 import sys
+import traceback
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
 import structlog
+
+if TYPE_CHECKING:
+    from core.store import Claim
 
 
 def configure(form: str = "console") -> None:
@@ -27,7 +38,7 @@ def configure(form: str = "console") -> None:
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
+                _place,
                 last,
             ],
         )
@@ -41,3 +52,37 @@ def configure(form: str = "console") -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+def about(claim: Claim) -> AbstractContextManager[None]:
+    """While this lasts, every line of this thread has the ids of what was claimed."""
+    if claim.conversation:
+        return structlog.contextvars.bound_contextvars(
+            conversation=claim.conversation, delivery=claim.id, payload=claim.payload, connector=claim.lane
+        )
+    return structlog.contextvars.bound_contextvars(payload=claim.payload)
+
+
+def _place(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Where an exception came from, and its class. Not its message: that may quote a conversation, or a secret."""
+    given = event.pop("exc_info", None)
+    error = given if isinstance(given, BaseException) else given[1] if isinstance(given, tuple) else None
+    if given is True:
+        error = sys.exc_info()[1]
+    if error is not None:
+        event["exception"] = "\n".join(_story(error))
+    return event
+
+
+def _story(error: BaseException) -> list[str]:
+    """The exception and what it came from, the first cause first."""
+    told: list[str] = []
+    seen: list[BaseException] = []
+    now: BaseException | None = error
+    while now is not None and now not in seen:
+        seen.append(now)
+        name = f"{type(now).__module__}.{type(now).__qualname__}".removeprefix("builtins.")
+        places = "".join(traceback.format_tb(now.__traceback__)).rstrip("\n")
+        told = ["Traceback (most recent call last):", *([places] if places else []), name, *told]
+        now = now.__cause__ or (None if now.__suppress_context__ else now.__context__)
+    return told

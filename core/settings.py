@@ -23,6 +23,7 @@ from core.configfile import ConfigFile, KeyPath
 from core.environment import Environment, Strict, Token
 from core.errors import ConfigError, Problem
 from core.language import Condition, condition, wording
+from core.notices import Notices
 
 #: The lane of bodies that no worker has read yet.
 RESERVED = "inbox"
@@ -103,6 +104,7 @@ class Document(Strict):
         default=None, description="Without this section everything goes to every enabled connector."
     )
     retention: Retention = Retention()
+    notices: Notices = Notices()
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,7 @@ class Settings:
     fingerprints: Mapping[str, str] = field(default_factory=dict, repr=False)
     files: tuple[Path, ...] = ()
     retention: Retention = field(default_factory=Retention)
+    notices: Notices = field(default_factory=Notices)
 
     @property
     def enabled(self) -> tuple[str, ...]:
@@ -159,6 +162,7 @@ def load(env: Environment, models: Models, variables: Mapping[str, str]) -> Sett
         fingerprints={name: _fingerprint(connector) for name, connector in connectors.items()},
         files=(env.config, *file.secret_files),
         retention=document.retention,
+        notices=document.notices,
     )
 
 
@@ -237,7 +241,7 @@ def _keys(model: Any, path: KeyPath) -> tuple[str, ...]:
     """What may stand at `path` below a model: the names of its fields, or nothing where there is no model."""
     if isinstance(model, type) and issubclass(model, BaseModel):
         if not path:
-            return tuple(model.model_fields)
+            return tuple(field.alias or name for name, field in model.model_fields.items())
         found = model.model_fields.get(str(path[0]))
         return _keys(found.annotation, path[1:]) if found else ()
     # A list, a mapping, or one of several: what is inside.
@@ -287,6 +291,7 @@ def masked(settings: Settings) -> dict[str, Any]:
         "connectors": {name: item.model_dump(mode="json") for name, item in settings.connectors.items()},
         "routes": [route.model_dump(mode="json") for route in settings.routes],
         "retention": settings.retention.model_dump(mode="json"),
+        "notices": settings.notices.model_dump(mode="json", by_alias=True),
     }
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 
 from core.conversation import Conversation
 
@@ -34,7 +34,7 @@ class Summary:
     offline: bool = False
 
 
-_FIELDS = frozenset(one.name for one in fields(Summary))
+_DEFAULTS = asdict(Summary())
 
 
 def line(conversation: Conversation) -> bytes:
@@ -55,8 +55,7 @@ def line(conversation: Conversation) -> bytes:
     )
     tags = [tag for tag, on in (("missed", shown.missed), ("offline", shown.offline)) if on]
     tags += [f"rating:{shown.rating or 'none'}", f"account:{conversation.account}"]
-    defaults = asdict(Summary())
-    kept = {name: value for name, value in asdict(shown).items() if value != defaults[name]}
+    kept = {name: value for name, value in vars(shown).items() if value != _DEFAULTS[name]}
     searched = folded(" ".join((shown.name, shown.email, conversation.id, shown.visitor)))
     # ASCII: a lone surrogate can be escaped, not encoded.
     return f" {' '.join(tags)} \n{json.dumps(kept, separators=(',', ':'))}\n".encode() + searched
@@ -67,7 +66,7 @@ def read(kept: bytes) -> Summary:
     parts = kept.split(b"\n", 2)
     if len(parts) != 3:
         return Summary()
-    return Summary(**{name: value for name, value in json.loads(parts[1]).items() if name in _FIELDS})
+    return Summary(**{name: value for name, value in json.loads(parts[1]).items() if name in _DEFAULTS})
 
 
 def bare(kept: bytes) -> bytes:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from core.store import Ledger, Store, connect
+from core.store.keys import key
 from tests.support.destination import Destination
 from tests.support.server import Server
 from tests.support.stack import Stack, stack
@@ -55,21 +56,24 @@ def own_server(tmp_path: Path) -> Iterator[Server]:
 
 
 class Clock:
-    """Milliseconds that a test moves by hand."""
+    """Milliseconds that a test moves by hand. While they pass, some worker is alive: `server` hears of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, server: Server | None = None) -> None:
         self.now = 1_700_000_000_000
+        self._server = server
 
     def __call__(self) -> int:
         return self.now
 
     def pass_by(self, seconds: float) -> None:
         self.now += round(seconds * 1000)
+        if self._server:
+            self._server.client.set(key("steady"), "1", px=3000)
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock(shared_server: Server) -> Clock:
+    return Clock(shared_server)
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from core.errors import InUse, LostLease, NotFound
 from core.store import INBOX, Claim, Eraser, Filter, Jobs, Ledger, Store, connect, statistics
 from core.store.client import Client
 from core.store.erase import Rewrite
+from core.store.keys import key
 from core.store.store import LEASE_MS
 from tests.conftest import Clock
 from tests.support.destination import Destination, Handler
@@ -403,9 +404,10 @@ def test_a_worker_that_died_behind_a_closed_gate_hinders_nobody(bench: Bench, cl
     assert bench.ledger.lane("archive").in_flight == 0
 
 
-def test_after_the_server_was_away_leases_that_ran_out_still_count(bench: Bench, clock: Clock) -> None:
+def test_after_the_server_was_away_leases_that_ran_out_still_count(bench: Bench, clock: Clock, server: Server) -> None:
     in_flight(bench)
     clock.pass_by(LEASE_MS / 1000 + 1)
+    server.client.delete(key("steady"))
     bench.inline.store.beat("a worker that has just come back")
     assert bench.erase().in_use == ("1:c1",)
 

@@ -10,6 +10,7 @@ import pytest
 from core.delivery import Attempt, DeliveryStatus, Outcome, PayloadStatus, Reference
 from core.errors import InUse, LostLease, NotFound, StoreUnavailable
 from core.store import INBOX, Claim, Ledger, Store, check, connect
+from core.store.keys import key
 from core.store.store import FATAL_CRASHES, LEASE_MS
 from tests.conftest import Clock
 from tests.support.server import Server
@@ -333,10 +334,36 @@ def test_a_settled_attempt_forgives_earlier_crashes(store: Store, clock: Clock) 
     assert claim(store, "crm").crashes == 0
 
 
-def test_leases_that_ran_out_while_the_server_was_away_are_nobodys_crash(store: Store, clock: Clock) -> None:
+def test_leases_that_ran_out_before_anybody_was_heard_of_are_nobodys_crash(
+    server: Server, store: Store, clock: Clock
+) -> None:
     taken_in(store)
     held = claim(store, "crm")
     clock.pass_by(LEASE + 1)
+    server.client.delete(key("steady"))
+    assert nothing_due(store, "crm")  # it may be the server that was away, or its clock that jumped
+    store.beat("another worker")
+    server.client.delete(key("settling"))
+    clock.pass_by(1)
+    assert claim(store, "crm").crashes == 1
+    assert store.renew([held]) == 0
+
+
+def test_a_mark_from_before_the_clock_was_put_back_does_not_stand(server: Server, store: Store) -> None:
+    server.client.set(key("knock", INBOX), "1", px=3_600_000)
+    server.client.set(key("tick"), "1", px=3_600_000)
+    assert store.accept(b"body").knock
+    assert store.tick(750, [INBOX]) == [INBOX]
+    assert store.tick(750, [INBOX]) == []
+
+
+def test_leases_that_ran_out_while_the_server_was_away_are_nobodys_crash(
+    server: Server, store: Store, clock: Clock
+) -> None:
+    taken_in(store)
+    held = claim(store, "crm")
+    clock.pass_by(LEASE + 1)
+    server.client.delete(key("steady"))
     store.beat("another worker")  # the first after a silence: everybody may have been cut off
     assert nothing_due(store, "crm")
     assert store.renew([held]) == 1

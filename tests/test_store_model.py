@@ -28,7 +28,7 @@ from core.delivery import Attempt, Outcome, PayloadStatus, Reference
 from core.errors import InUse, LostLease, NotFound
 from core.store import INBOX, Claim, Store, connect, scripts
 from core.store.keys import key
-from core.store.store import LEASE_MS
+from core.store.store import LEASE_MS, Limits, Next
 from tests.conftest import Clock
 from tests.support.server import Server
 from tests.support.store_model import Body, Closed, Errand, Model, Taken
@@ -146,6 +146,9 @@ class Machine(RuleBasedStateMachine):
         self.tokens += 1
         token = f"token-{self.tokens}"
         found, expected = self.store.claim(lane, token, how), self.model.claim(self.now, lane, token, how)
+        return self._taken(lane, token, found, expected)
+
+    def _taken(self, lane: str, token: str, found: Claim | None, expected: Taken | None) -> list[Held]:
         assert (found is None) == (expected is None)
         if found is None or expected is None:
             return []
@@ -154,17 +157,26 @@ class Machine(RuleBasedStateMachine):
         assert Taken(found.id, found.payload, found.revision, *about, found.more) == expected
         return [(found, expected)]
 
-    @rule(held=inbox, names=names)
-    def fan_out(self, held: Held, names: set[str]) -> None:
-        self._fan_out(held, names)
+    @rule(target=inbox, held=inbox, names=names, more=st.booleans())
+    def fan_out(self, held: Held, names: set[str], more: bool) -> MultipleResults[Held]:
+        return multiple(*self._fan_out(held, names, more))
 
-    def _fan_out(self, held: Held, names: set[str]) -> None:
+    def _fan_out(self, held: Held, names: set[str], more: bool = False) -> list[Held]:
         claim, _ = held
         conversation = CONVERSATIONS[int(claim.body) % len(CONVERSATIONS)]
+        following = Next(Limits(), lambda: more)
         self.same(
-            lambda: set(self.store.fan_out(claim, conversation, names)),
+            lambda: set(self.store.fan_out(claim, conversation, names, following=following)),
             lambda: self.model.fan_out(self.now, claim.id, claim.token, conversation, names),
         )
+        return self._followed(claim.lane, following)
+
+    def _followed(self, lane: str, following: Next) -> list[Held]:
+        """The next item, where the lease was not lost and one was wanted."""
+        if not following.answered or not following.tokens:
+            return []
+        [token] = following.tokens
+        return self._taken(lane, token, following.claim, self.model.claim(self.now, lane, token, "stay"))
 
     @rule(held=inbox, status=st.sampled_from((PayloadStatus.SET_ASIDE, PayloadStatus.QUARANTINED)))
     def divert(self, held: Held, status: PayloadStatus) -> None:
@@ -174,20 +186,24 @@ class Machine(RuleBasedStateMachine):
             lambda: self.model.divert(claim.id, status, claim.token),
         )
 
-    @rule(held=outbox, outcome=outcomes, delay=delays, fingerprint=fingerprints)
-    def settle(self, held: Held, outcome: Outcome, delay: int, fingerprint: str) -> None:
-        self._settle(held, outcome, delay, fingerprint)
+    @rule(target=outbox, held=outbox, outcome=outcomes, delay=delays, fingerprint=fingerprints, more=st.booleans())
+    def settle(self, held: Held, outcome: Outcome, delay: int, fingerprint: str, more: bool) -> MultipleResults[Held]:
+        return multiple(*self._settle(held, outcome, delay, fingerprint, more))
 
-    def _settle(self, held: Held, outcome: Outcome, delay: int, fingerprint: str) -> None:
+    def _settle(self, held: Held, outcome: Outcome, delay: int, fingerprint: str, more: bool = False) -> list[Held]:
         claim, taken = held
         attempt = Attempt(self.now, 1, outcome, claim.revision, error="" if outcome is Outcome.DELIVERED else "no")
         made = Reference(f"record-{claim.token}") if outcome is Outcome.DELIVERED else None
+        following = Next(Limits(), lambda: more)
         self.same(
-            lambda: self.store.settle(claim, attempt, delay_ms=delay, reference=made, fingerprint=fingerprint),
+            lambda: self.store.settle(
+                claim, attempt, delay_ms=delay, reference=made, fingerprint=fingerprint, following=following
+            ),
             lambda: self.model.settle(
                 self.now, taken, claim.lane, claim.token, outcome, delay, f"record-{claim.token}", fingerprint
             ),
         )
+        return self._followed(claim.lane, following)
 
     @rule(held=outbox, step=st.sampled_from(("person", "ticket")), value=st.integers(0, 3))
     def remember(self, held: Held, step: str, value: int) -> None:
@@ -225,9 +241,6 @@ class Machine(RuleBasedStateMachine):
     def beat(self) -> None:
         self.store.beat("worker")
         self.model.beat()
-        # These two go by the server's own clock; here they stay until a rule ends them.
-        self.redis.persist(key("steady"))
-        self.redis.persist(key("settling"))
 
     @rule()
     def leases_count_again(self) -> None:
@@ -291,6 +304,10 @@ class Machine(RuleBasedStateMachine):
         found, expected = Found(self.redis), self.model.state()
         assert found.state() == expected
         found.holds_together()
+        # These two go by the server's own clock; here they stay until a rule ends them.
+        for name, stands in (("steady", self.model.steady), ("settling", self.model.settling)):
+            if stands:
+                self.redis.set(key(name), "1", px=3000)
 
 
 #: Every key with its type and all that is in it, in one journey.
@@ -445,18 +462,22 @@ def test_the_store_and_its_model_agree(server: Server) -> None:
 #: One line of one script, and what a mistake would make of it.
 MISTAKES = {
     "a crash is not counted": ("claim", "redis.call('HINCRBY', key, 'crashes', 1)", "crashes"),
-    "the order is that of reading": ("fan_out", "redis.call('HGET', payload_key(id), 'sequence')", "now"),
+    "the order is that of reading": (
+        "fan_out",
+        "redis.call('ZADD', revisions, got[1], id)",
+        "redis.call('ZADD', revisions, now, id)",
+    ),
     "a revision during an attempt is forgotten": (
         "fan_out",
         "redis.call('HSET', delivery_key(delivery), 'again', 1)",
         "local _ = 1",
     ),
     "a gate that was closed by hand opens by itself": ("resume", "got[1] == 'admin' or ", ""),
-    "a lost lease is not noticed": ("settle", "if not holds(connector, id, token) then return 0 end", ""),
+    "a lost lease is not noticed": ("settle", "if not holds(connector, id, token) then return {} end", ""),
     "a dead delivery stays in its lane": (
         "settle",
-        "  redis.call('ZREM', lane, id)\n  set_delivery_status(id, 'dead')",
-        "  set_delivery_status(id, 'dead')",
+        "else redis.call('ZREM', lane, id) end",
+        "elseif status ~= 'dead' then redis.call('ZREM', lane, id) end",
     ),
     "a lease of another is renewed": ("renew", "if holds(ARGV[i], ARGV[i + 1], ARGV[i + 2]) then", "if true then"),
 }

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from urllib.parse import urlsplit
+from ssl import CERT_REQUIRED
+from urllib.parse import quote
 
 import structlog
 from celery import Celery
@@ -11,8 +12,9 @@ from celery.exceptions import CeleryError
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
+from core.address import Address, parse
 from core.environment import Environment
-from core.store.client import TIMEOUTS
+from core.store.client import TIMEOUTS, sentinel_options
 from core.store.keys import CELERY_PREFIX
 
 log = structlog.get_logger(__name__)
@@ -25,11 +27,19 @@ KNOCK_EXPIRES = 60
 
 def create(env: Environment) -> Celery:
     """The app, with the reason for each of its settings."""
+    address = parse(env.server_url)
     app = Celery("relay")
     app.conf.update(
-        broker_url=broker_url(env.server_url),
+        broker_url=broker_url(address),
+        # Certificates are always verified.
+        broker_use_ssl={"ssl_cert_reqs": CERT_REQUIRED, **address.files} if address.tls else None,
         broker_transport_options={
             **TIMEOUTS,
+            **(
+                {"master_name": address.service, "sentinel_kwargs": sentinel_options(address)}
+                if address.service
+                else {}
+            ),
             # Several programs may share one Redis.
             "global_keyprefix": CELERY_PREFIX,
             # Nothing runs for long under a message, and nothing is lost with one.
@@ -57,13 +67,15 @@ def create(env: Environment) -> Celery:
     return app
 
 
-def broker_url(url: str) -> str:
-    """A redis-py address as kombu spells it: `unix:///path?db=1` is `redis+socket:///path?virtual_host=1`."""
-    parts = urlsplit(url)
-    if parts.scheme != "unix":
-        return url
-    database = f"?{parts.query.replace('db=', 'virtual_host=')}" if parts.query else ""
-    return f"redis+socket://{parts.path}{database}"
+def broker_url(address: Address) -> str:
+    """An address as kombu spells it: several Sentinels are several URLs with ';' between them."""
+    who = f"{quote(address.username or '', safe='')}:{quote(address.password or '', safe='')}@"
+    who = "" if who == ":@" else who
+    if address.path:
+        return f"redis+socket://{who}{quote(address.path)}?virtual_host={address.database}"
+    scheme = "sentinel" if address.service else "rediss" if address.tls else "redis"
+    hosts = [(f"[{host}]" if ":" in host else quote(host), port) for host, port in address.hosts]
+    return ";".join(f"{scheme}://{who}{host}:{port}/{address.database}" for host, port in hosts)
 
 
 def knocker(app: Celery) -> Callable[[str], None]:

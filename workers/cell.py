@@ -14,6 +14,7 @@ from contextlib import suppress
 from core import log
 from core.environment import environment
 from core.errors import LostLease, StoreUnavailable
+from workers import telemetry
 from workers.celery import create, knocker
 from workers.isolation import AWAY
 from workers.runtime import Runtime
@@ -21,11 +22,12 @@ from workers.runtime import Runtime
 
 def main() -> None:
     log.configure(os.environ.get("RELAY_LOG", "console"))
+    telemetry.start("worker", os.environ)
     claim = pickle.loads(sys.stdin.buffer.read())  # noqa: S301  # from workers/isolation.py
     env = environment(os.environ)
     runtime = Runtime(env, os.environ, knocker(create(env)))
     try:
-        with suppress(LostLease):
+        with suppress(LostLease), log.about(claim):
             # The worker outside goes on renewing the lease.
             runtime.perform(claim)
     except StoreUnavailable:

@@ -16,7 +16,7 @@ from core.errors import ConnectorRefused, LostLease, RecordRefused, RetryLater, 
 from core.retry import next_try
 from core.smartsupp import parse_conversation
 from core.store import Claim, Store
-from core.store.store import Trouble
+from core.store.store import Next, Trouble
 
 log = structlog.get_logger(__name__)
 
@@ -32,13 +32,20 @@ BREAKER = 5
 _PATIENCE = 30
 
 
-def deliver(store: Store, claim: Claim, connector: Connector[Any], fingerprint: str, worker: str = "") -> Attempt:
+def deliver(
+    store: Store,
+    claim: Claim,
+    connector: Connector[Any],
+    fingerprint: str,
+    worker: str = "",
+    following: Next | None = None,
+) -> Attempt:
     """Make one attempt at a claimed delivery and settle it. `fingerprint` is that of the connector's settings.
 
     Raises LostLease when somebody else has the delivery by now, or it was erased; nothing was written then.
     """
     try:
-        return _attempt(store, claim, connector, fingerprint, worker)
+        return _attempt(store, claim, connector, fingerprint, worker, following)
     except LostLease:
         if not store.knows(claim.conversation):
             # Erased during the attempt: what this connector has written since goes too.
@@ -46,7 +53,9 @@ def deliver(store: Store, claim: Claim, connector: Connector[Any], fingerprint: 
         raise
 
 
-def _attempt(store: Store, claim: Claim, connector: Connector[Any], fingerprint: str, worker: str) -> Attempt:
+def _attempt(
+    store: Store, claim: Claim, connector: Connector[Any], fingerprint: str, worker: str, following: Next | None
+) -> Attempt:
     started, at = time.monotonic(), time.time()
     reference: Reference | None = None
     error: BaseException | None = None
@@ -84,6 +93,7 @@ def _attempt(store: Store, claim: Claim, connector: Connector[Any], fingerprint:
         fingerprint=fingerprint,
         trouble=_trouble(error),
         breaker=BREAKER,
+        following=following,
     )
     log.info("attempt", delivery=claim.id, outcome=str(outcome), status=attempt.status, ms=attempt.ms)
     return attempt

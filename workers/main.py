@@ -9,11 +9,12 @@ from collections.abc import Mapping
 import structlog
 from celery.exceptions import SecurityWarning
 from celery.signals import setup_logging, worker_ready, worker_shutdown, worker_shutting_down
-from tenacity import retry, retry_if_exception_type, wait_fixed
+from tenacity import RetryCallState, retry, retry_if_exception_type, wait_fixed
 
 from core.environment import Environment
 from core.errors import StoreUnavailable, StoreUnsafe
 from core.store import check, connected
+from workers import telemetry
 from workers.celery import create, knocker
 from workers.runtime import Runtime
 from workers.tasks import register
@@ -21,10 +22,15 @@ from workers.tasks import register
 log = structlog.get_logger(__name__)
 
 
+def _tell(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    log.warning("redis does not answer yet", error=str(error))
+
+
 _patiently = retry(
     retry=retry_if_exception_type(StoreUnavailable),
     wait=wait_fixed(0.5),
-    before_sleep=lambda state: log.warning("redis does not answer yet") if state.attempt_number % 20 == 4 else None,
+    before_sleep=lambda state: _tell(state) if state.attempt_number % 20 == 4 else None,
 )
 
 
@@ -38,6 +44,7 @@ def main(env: Environment, variables: Mapping[str, str]) -> None:
         log.warning("redis", doubt=doubt)
     if verdict.wrong:
         raise StoreUnsafe("; ".join(verdict.wrong))
+    telemetry.start("worker", variables)
     app = create(env)
     runtime = Runtime(env, variables, knocker(app))
     register(app, runtime)

@@ -23,14 +23,16 @@ from connectors.base import Connector
 from connectors.http import ATTEMPT_SECONDS
 from core.environment import Environment
 from core.errors import ConfigError, LostLease, Problem, StoreUnavailable
+from core.log import about
 from core.settings import Settings
 from core.store import INBOX, Claim, Store, connected
-from core.store.store import BEAT_MS, How, Limits
+from core.store.store import BEAT_MS, How, Limits, Next
 from core.watch import Watched
 from workers import isolation
 from workers.chores import Chores
 from workers.delivery import deliver
 from workers.intake import take_in
+from workers.notices import Teller
 from workers.slots import Slots
 
 log = structlog.get_logger(__name__)
@@ -75,6 +77,7 @@ class Runtime:
         threading.Thread(target=self._pulse, name="pulse", daemon=True).start()
         client = connected(self.env)
         Chores(client, self.store, self._knock, lambda: self._config[0].retention, self.stopping).start()
+        Teller(connected(self.env), lambda: self._config[0], self.env.public_url, self.stopping).start()
 
     def stop(self) -> None:
         """Claim nothing more. What is in flight is finished by its threads."""
@@ -94,15 +97,24 @@ class Runtime:
         until = time.monotonic() + SLICE
         how: How = "answer"
         idle = 0
-        left = False
+        left = looked = False
+        claim: Claim | None = None
+
+        def wanted() -> bool:
+            return time.monotonic() < until and not self.stopping.is_set()
+
         try:
-            while not self.stopping.is_set():
-                claim = self._claim(lane, how)
+            while claim or not self.stopping.is_set():
+                if claim is None and not looked:
+                    claim = self._claim(lane, how)
+                looked = False
                 if claim is not None:
                     idle, how = 0, "stay"
                     if claim.more:
                         self._knock(lane)
-                    self.work(claim)
+                    following = Next(self._limits(lane), wanted)
+                    self.work(claim, following)
+                    claim, looked = following.claim, bool(following.tokens)
                 elif how == "leave" or (left := self._slots.leave_to_others(lane)):
                     return
                 else:
@@ -110,7 +122,7 @@ class Runtime:
                     idle += 1
                     how = "stay" if idle < LOOKS else "leave"
                     self.stopping.wait(LOOK)
-                if time.monotonic() >= until:
+                if claim is None and time.monotonic() >= until:
                     self._knock(lane)
                     return
         except StoreUnavailable as error:
@@ -119,27 +131,38 @@ class Runtime:
             if not left:
                 self._slots.give_back(lane)
 
-    def work(self, claim: Claim) -> None:
+    def work(self, claim: Claim, following: Next | None = None) -> None:
         """Do what a claimed item asks for. Raises StoreUnavailable; the item is given back then."""
-        with self._held(claim):
-            if claim.crashes < SUSPECT:
-                self.perform(claim)
-                return
-            log.warning("tried in a process of its own", item=claim.id, crashes=claim.crashes)
-            if not isolation.run(claim, ATTEMPT_SECONDS + 10):
-                # Its lease runs out now, which counts the crash.
-                log.error("the process died", item=claim.id)
+        try:
+            with about(claim), self._held(claim):
+                if claim.crashes < SUSPECT:
+                    self.perform(claim, following)
+                    return
+                log.warning("tried in a process of its own", item=claim.id, crashes=claim.crashes)
+                if not isolation.run(claim, ATTEMPT_SECONDS + 10):
+                    # Its lease runs out now, which counts the crash.
+                    log.error("the process died", item=claim.id)
+        finally:
+            if following:
+                self._doubt(claim.lane, following)
 
-    def perform(self, claim: Claim) -> None:
+    def perform(self, claim: Claim, following: Next | None = None) -> None:
         """The work itself. Raises LostLease, StoreUnavailable."""
         settings, connectors = self._config
         if claim.lane == INBOX:
-            for lane in take_in(self.store, claim, settings):
+            for lane in take_in(self.store, claim, settings, following):
                 self._knock(lane)
         elif claim.lane in connectors:
-            deliver(self.store, claim, connectors[claim.lane], settings.fingerprints[claim.lane], self.name)
+            fingerprint = settings.fingerprints[claim.lane]
+            deliver(self.store, claim, connectors[claim.lane], fingerprint, self.name, following)
         else:  # switched off a moment ago
             self.store.release(claim)
+
+    def _doubt(self, lane: str, following: Next) -> None:
+        """Nobody knows what was leased under a token whose reply was lost; with one that came, nothing is left over."""
+        answered = following.tokens[-1:] if following.answered else []
+        with self._lock:
+            self._unsure += [(lane, token) for token in following.tokens if token not in answered]
 
     @contextmanager
     def _held(self, claim: Claim) -> Iterator[None]:

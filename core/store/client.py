@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 import redis
-from redis.backoff import ExponentialBackoff
+from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.exceptions import (
     ConnectionError as RedisConnectionError,
 )
@@ -21,7 +21,9 @@ from redis.exceptions import (
     TimeoutError as RedisTimeoutError,
 )
 from redis.retry import Retry
+from redis.sentinel import Sentinel, SentinelConnectionPool, SentinelManagedConnection
 
+from core.address import Address, parse
 from core.environment import Environment
 from core.errors import StoreUnavailable
 from core.store.vault import Vault
@@ -38,6 +40,20 @@ TIMEOUTS: dict[str, Any] = {
 _PASSING = ("MISCONF", "NOREPLICAS", "LOADING", "OOM", "READONLY", "MASTERDOWN", "UNKILLABLE", "BUSY")
 
 
+class Managed(SentinelManagedConnection):
+    """To the server that the Sentinels name. redis-py's own stays open after a time-out: it takes the late reply for
+    that of the next command, and never asks for the new primary (https://github.com/redis/redis-py/pull/4292)."""
+
+    def read_response(
+        self, disable_decoding: Any = False, *, disconnect_on_error: bool | None = True, **options: Any
+    ) -> Any:
+        return super().read_response(disable_decoding, disconnect_on_error=disconnect_on_error, **options)
+
+
+class ManagedTls(Managed, redis.SSLConnection):
+    pass
+
+
 class Client(redis.Redis):
     """A connection to the server, with the keys to what it holds."""
 
@@ -51,14 +67,34 @@ def connect(url: str, *, patient: bool = False, keys: Sequence[str] = ()) -> Cli
     server takes to restart: it is the receiver's, because Smartsupp may never send a body twice. Workers are not
     patient; they come back by themselves, and must know when a reply was lost. A time-out is never tried again.
     """
-    timeouts = dict(TIMEOUTS)
-    if url.startswith("unix://"):
-        del timeouts["socket_keepalive"]
     retries = 6 if patient else 0
     retry = Retry(ExponentialBackoff(cap=0.5, base=0.05), retries, supported_errors=(RedisConnectionError,))
-    client = cast(Client, Client.from_url(url, retry=retry, **timeouts))
+    client = cast(Client, Client.from_pool(_pool(parse(url), {**TIMEOUTS, "retry": retry})))
     client.vault = Vault(keys)
     return client
+
+
+def _pool(address: Address, options: dict[str, Any]) -> redis.ConnectionPool:
+    options |= {"username": address.username, "password": address.password, "db": address.database, **address.files}
+    if address.path:
+        del options["socket_keepalive"]
+        return redis.ConnectionPool(redis.UnixDomainSocketConnection, path=address.path, **options)
+    if not address.service:
+        kind = redis.SSLConnection if address.tls else redis.Connection
+        host, port = address.hosts[0]
+        return redis.ConnectionPool(kind, host=host, port=port, **options)
+    # Each new connection asks the Sentinels where the server is now.
+    sentinels = Sentinel(address.hosts, sentinel_kwargs=sentinel_options(address))  # type: ignore[no-untyped-call]
+    options["connection_class"] = ManagedTls if address.tls else Managed
+    return SentinelConnectionPool(address.service, sentinels, **options)  # type: ignore[no-untyped-call]
+
+
+def sentinel_options(address: Address) -> dict[str, Any]:
+    """How Sentinels are spoken to, as redis.Redis wants it: they answer at once, or there are others to ask."""
+    who = {"username": address.sentinel_username, "password": address.sentinel_password}
+    tls = {"ssl": True, **address.files} if address.tls else {}
+    soon = {"socket_timeout": 1, "socket_connect_timeout": 1, "retry": Retry(NoBackoff(), 0)}
+    return {**who, **tls, **soon}
 
 
 def connected(env: Environment, *, patient: bool = False) -> Client:
@@ -72,10 +108,17 @@ def errors() -> Iterator[None]:
     try:
         yield
     except (RedisConnectionError, RedisTimeoutError, ReadOnlyError, OutOfMemoryError) as error:
-        raise StoreUnavailable(str(error) or type(error).__name__) from error
+        raise StoreUnavailable(_said(error)) from error
     except ResponseError as error:
         if str(error).startswith(_PASSING):
             raise StoreUnavailable(str(error)) from error
         raise
     except RedisError as error:
         raise StoreUnavailable(str(error)) from error
+
+
+def _said(error: RedisError) -> str:
+    text = str(error) or type(error).__name__
+    if "CERTIFICATE_VERIFY_FAILED" in text:
+        return f"its certificate is not trusted: name its authority's file in RELAY_REDIS_URL (?ssl_ca_certs=…). {text}"
+    return text

@@ -44,6 +44,11 @@ A *lane* is `inbox` or the name of a connector. Times and scores are Unix millis
 | rewritten                    | string | the append-only file was rewritten after a sweep (expires after a day)      |
 | rewrite                      | string | the append-only file is to be written anew when the present rewriting ends  |
 | chore                        | string | somebody works on the bulk jobs (expires after some seconds)                |
+| incidents                    | hash   | KIND:SUBJECT -> a trouble that goes on, as JSON: kind, subject, count, error,|
+|                              |        | since, began (first seen), seen (last), told (when, or 0)                  |
+| notices:CHANNEL              | list   | notices that are not sent yet, as JSON, oldest first                       |
+| sending:CHANNEL              | hash   | token (of whoever sends), due (the lease's end, or the next try), tries    |
+| troubles                     | string | somebody has looked for troubles (expires after some seconds)              |
 | workers                      | zset   | worker -> when it was last heard of                                         |
 | trouble                      | hash   | worker -> what is wrong with the configuration it was last asked to take    |
 | admin                        | hash   | password (its hash), secret (signs the dashboard's cookies)                 |

@@ -15,6 +15,8 @@ from redis.exceptions import NoScriptError
 _ADDS = frozenset({"accept"})
 #: Those that only read run on a server that can write nothing at all.
 _READS = frozenset({"look"})
+#: What scripts have besides the prelude. Making a function takes time in each call, so those have it that use it.
+_PARTS = dict.fromkeys(("claim", "fan_out", "settle"), ("limits", "next"))
 
 
 @cache
@@ -22,7 +24,8 @@ def source(name: str) -> str:
     """The whole text of a script. The first line lets the server refuse it before it has written anything."""
     folder = resources.files("core.store") / "lua"
     flags = "" if name in _ADDS else " flags=no-writes" if name in _READS else " flags=allow-oom"
-    return f"#!lua{flags}\n{(folder / 'prelude.lua').read_text()}\n{(folder / f'{name}.lua').read_text()}"
+    parts = ("prelude", *_PARTS.get(name, ()), name)
+    return "\n".join((f"#!lua{flags}", *((folder / f"{part}.lua").read_text() for part in parts)))
 
 
 @cache

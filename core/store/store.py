@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -45,6 +45,10 @@ class Limits:
     at_once: int | None = None
     rate: float | None = None
 
+    def spelled(self) -> tuple[str, str]:
+        """As the scripts take them."""
+        return "" if self.at_once is None else str(self.at_once), "" if self.rate is None else str(self.rate)
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -70,6 +74,31 @@ class Claim:
     tries: int = 0
     first: int | None = None
     steps: dict[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass
+class Next:
+    """Asks for the next item of the same lane in the journey that ends this one: half as many waits for the disk.
+
+    `wanted` is asked at that moment. Afterwards `claim` is the item, if one was due. `tokens` are those that were asked
+    with; only the last one is `answered`, if any. `disown` the others.
+    """
+
+    limits: Limits
+    wanted: Callable[[], bool]
+    claim: Claim | None = None
+    answered: bool = False
+    tokens: list[str] = field(default_factory=list)
+
+    def token(self) -> str:
+        """A new one, or "" when none is wanted."""
+        if not self.wanted():
+            return ""
+        self.tokens.append(secrets.token_hex(8))
+        return self.tokens[-1]
+
+    def answer(self, claim: Claim | None) -> None:
+        self.claim, self.answered = claim, True
 
 
 class Store:
@@ -102,7 +131,13 @@ class Store:
         return bool(self._run("divert", payload, token, status, error))
 
     def fan_out(
-        self, claim: Claim, conversation: str, connectors: Iterable[str], note: str = "", summary: bytes = b""
+        self,
+        claim: Claim,
+        conversation: str,
+        connectors: Iterable[str],
+        note: str = "",
+        summary: bytes = b"",
+        following: Next | None = None,
     ) -> list[str]:
         """Make a claimed body a revision, with a delivery due for each connector. Returns the lanes to knock on.
 
@@ -110,9 +145,14 @@ class Store:
         Raises LostLease.
         """
         kept = bare(summary) if self._vault.seals else summary
-        lanes = self._run("fan_out", claim.id, claim.token, conversation, note, kept, *connectors)
-        if lanes is None:
+        token = following.token() if following else ""
+        about = (claim.id, claim.token, conversation, note, kept, token, LEASE_MS, FATAL_CRASHES)
+        reply = self._run("fan_out", *about, *connectors)
+        if not reply:
             raise LostLease(claim.id)
+        lanes, then = reply
+        if following:
+            following.answer(self._claimed(claim.lane, token, then))
         return [lane.decode() for lane in lanes]
 
     def claim(self, lane: str, token: str, how: How = "leave", limits: Limits = Limits()) -> Claim | None:
@@ -122,8 +162,10 @@ class Store:
         so that nobody needs to knock; or leave, so that somebody must.
         `token` is new for each call. When this raises StoreUnavailable, `disown` it later.
         """
-        bounds = ("" if one is None else str(one) for one in (limits.at_once, limits.rate))
-        reply = self._run("claim", lane, token, LEASE_MS, FATAL_CRASHES, how, *bounds)
+        bounds = limits.spelled()
+        return self._claimed(lane, token, self._run("claim", lane, token, LEASE_MS, FATAL_CRASHES, how, *bounds))
+
+    def _claimed(self, lane: str, token: str, reply: Any) -> Claim | None:
         if not reply:
             return None
         item, crashes, more, fields, meta, body, revision, steps, payload = reply
@@ -164,6 +206,7 @@ class Store:
         fingerprint: str = "",
         trouble: Trouble = "",
         breaker: int = 0,
+        following: Next | None = None,
     ) -> None:
         """Write an attempt down and let its outcome decide what becomes of the delivery.
 
@@ -173,14 +216,18 @@ class Store:
         error = "" if attempt.outcome is Outcome.DELIVERED else attempt.error
         made = reference or Reference("")
         record = self._vault.seal(json.dumps(attempt.as_dict(), separators=(",", ":")).encode())
-        held = self._run(
+        token = following.token() if following else ""
+        reply = self._run(
             "settle",
             *(claim.lane, claim.id, claim.token, attempt.outcome, record, delay_ms, error),
             *(made.id, made.url, attempt.revision, fingerprint, claim.payload),
             *(trouble, len(attempt.requests), breaker),
+            *(token, LEASE_MS, FATAL_CRASHES, *(following.limits if following else Limits()).spelled()),
         )
-        if not held:
+        if not reply:
             raise LostLease(claim.id)
+        if following:
+            following.answer(self._claimed(claim.lane, token, reply[0]))
 
     def remember(self, claim: Claim, step: str, value: Any) -> None:
         """Keep what a step made (anything JSON can spell), for the next attempt. Raises LostLease."""

@@ -113,7 +113,7 @@ class Model:
             self.knocks.discard(lane)
         while due := sorted((one.due, one.id) for one in self.lane(lane) if one.due is not None and one.due <= now):
             item = self.item(lane, due[0][1])
-            if item.token and self.settling:
+            if item.token and (self.settling or not self.steady):
                 item.due = now + SETTLING_MS
                 continue
             if item.token:

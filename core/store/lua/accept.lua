@@ -11,8 +11,8 @@ end
 redis.call('SET', P .. 'body:' .. digest, id)
 redis.call('SET', P .. 'raw:' .. id, body)
 redis.call('HSET', payload_key(id), 'received', now, 'sequence', redis.call('INCR', P .. 'sequence'),
-  'account', account, 'type', content_type, 'size', size, 'digest', digest)
-set_payload_status(id, 'received')
+  'account', account, 'type', content_type, 'size', size, 'digest', digest, 'status', 'received')
+redis.call('ZADD', P .. 'payloads:received', now, id)
 redis.call('ZADD', lane_key('inbox'), now, id)
 count('in:accepted')
 return {'accepted', id, want_knock('inbox')}

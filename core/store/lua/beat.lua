@@ -1,9 +1,9 @@
 -- A worker is alive. now, worker, trouble or ''
 -- When nobody was heard for a while, it may have been the server that was away: for a moment, leases that ran out are
 -- not held against anybody (claim.lua).
-local quiet = redis.call('EXISTS', P .. 'steady') == 0
-redis.call('SET', P .. 'steady', '1', 'PX', 3000)
-if quiet then redis.call('SET', P .. 'settling', '1', 'PX', 3000) end
+local quiet = not stands('steady', STEADY_MS)
+redis.call('SET', P .. 'steady', '1', 'PX', STEADY_MS)
+if quiet then redis.call('SET', P .. 'settling', '1', 'PX', STEADY_MS) end
 redis.call('ZADD', P .. 'workers', now, ARGV[2])
 redis.call('ZREMRANGEBYSCORE', P .. 'workers', '-inf', now - 60000)
 if ARGV[3] == '' then redis.call('HDEL', P .. 'trouble', ARGV[2]) else redis.call('HSET', P .. 'trouble', ARGV[2], ARGV[3]) end

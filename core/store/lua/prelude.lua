@@ -9,6 +9,17 @@ end
 local now = time_ms()
 local KNOCK_MS = 60000
 
+-- Whether a mark that was set for `ms` still stands. One with longer to go is from before the clock was put back.
+local function stands(name, ms)
+  local left = redis.call('PTTL', P .. name)
+  return left > 0 and left <= ms
+end
+
+-- Whether leases that ran out may have run out because the server was away, or because its clock jumped: then nobody
+-- was heard of for as long as it knows.
+local STEADY_MS = 3000
+local function unsettled() return stands('settling', STEADY_MS) or not stands('steady', STEADY_MS) end
+
 local function lane_key(lane) return P .. 'lane:' .. lane end
 local function lease_key(lane) return P .. 'leases:' .. lane end
 local function payload_key(id) return P .. 'payload:' .. id end
@@ -17,8 +28,9 @@ local function delivery_key(id) return P .. 'delivery:' .. id end
 -- One knock that nobody has answered yet is enough: 1 when the caller should send one. Should it be lost, the tick
 -- sends the next.
 local function want_knock(lane)
-  if redis.call('SET', P .. 'knock:' .. lane, '1', 'NX', 'PX', KNOCK_MS) then return 1 end
-  return 0
+  if stands('knock:' .. lane, KNOCK_MS) then return 0 end
+  redis.call('SET', P .. 'knock:' .. lane, '1', 'PX', KNOCK_MS)
+  return 1
 end
 
 -- Statistics: by the minute for two hours, by the hour for 33 days, and since ever. Fields are in keys.py.
@@ -33,38 +45,7 @@ end
 
 -- A closed gate lets one through when an admin asked for it, or when a breaker's time has come.
 local PROBE_MS = 90000
-local function may_go_ahead(lane)
-  local got = redis.call('HMGET', P .. 'gate:' .. lane, 'ahead', 'until')
-  return got[1] or (got[2] and tonumber(got[2]) <= now)
-end
-
--- Whether a lane has as many at work as it may. Leases that ran out are nobody's work.
-local function busy(lane, at_once)
-  if redis.call('HLEN', lease_key(lane)) < at_once then return false end
-  local alive = 0
-  for _, id in ipairs(redis.call('HKEYS', lease_key(lane))) do
-    if tonumber(redis.call('ZSCORE', lane_key(lane), id) or 0) > now then alive = alive + 1 end
-  end
-  return alive >= at_once
-end
-
--- The pace of a lane: a bucket of requests, filled at the rate, which a 429 divides by `slow` for a while. Returns
--- whether a delivery may begin. `rate` is nil where there is none; then only what the vendor says holds it back.
-local BURST_S = 5
-local function paced(lane, rate)
-  local got = redis.call('HMGET', P .. 'pace:' .. lane, 'hold', 'tokens', 'at', 'slow')
-  if got[1] and tonumber(got[1]) > now then return false end
-  if not rate then return true end
-  rate = rate / tonumber(got[4] or 1)
-  local full = math.max(1, rate * BURST_S)
-  local tokens = math.min(full, tonumber(got[2] or full) + (now - tonumber(got[3] or now)) / 1000 * rate)
-  redis.call('HSET', P .. 'pace:' .. lane, 'tokens', tokens, 'at', now)
-  return tokens >= 1
-end
-
-local function charge(lane, requests)
-  redis.call('HINCRBYFLOAT', P .. 'pace:' .. lane, 'tokens', -requests)
-end
+local function opens(asked, time) return asked or (time and tonumber(time) <= now) end
 
 local function set_payload_status(id, status)
   local key = payload_key(id)
@@ -93,7 +74,7 @@ end
 -- was away.
 local function worked_on(lane, id)
   if redis.call('HEXISTS', lease_key(lane), id) == 0 then return false end
-  if redis.call('EXISTS', P .. 'settling') == 1 then return true end
+  if stands('settling', STEADY_MS) then return true end
   return tonumber(redis.call('ZSCORE', lane_key(lane), id) or 0) > now
 end
 
@@ -137,41 +118,4 @@ local function discard(id, reason, by)
   set_delivery_status(id, 'discarded')
   count('out:' .. got[2] .. ':discarded')
   return 1
-end
-
--- An attempt has ended: what it cost beyond the one request that its claim paid, and what a 429 asks for (ms, or nil).
-local function settle_pace(connector, more, wait)
-  local pace = P .. 'pace:' .. connector
-  local got = redis.call('HMGET', pace, 'tokens', 'slow', 'slowed')
-  if more > 0 and got[1] then charge(connector, more) end
-  local slow = tonumber(got[2] or 1)
-  if wait then
-    -- What is in flight at once hears of it at once: that is one reason to slow down, not sixteen.
-    if now - tonumber(got[3] or 0) >= 1000 then slow = math.min(64, slow * 2) end
-    redis.call('HSET', pace, 'slow', slow, 'slowed', now, 'hold', now + math.min(wait, 60000))
-  elseif slow > 1 then
-    slow = slow * 0.98
-    if slow > 1.02 then redis.call('HSET', pace, 'slow', slow) else redis.call('HDEL', pace, 'slow', 'slowed', 'hold') end
-  end
-end
-
--- The circuit breaker: outages in a row, of different deliveries, close the gate; one is sent ahead every 30 s at
--- first and every ten minutes in the end; any answer opens it.
-local function break_circuit(connector, id, answered, trouble, too_many, ahead, reason, fingerprint)
-  local gate, circuit = P .. 'gate:' .. connector, P .. 'circuit:' .. connector
-  if answered then redis.call('DEL', circuit) end
-  if trouble ~= 'outage' then return end
-  local by = redis.call('HGET', gate, 'by')
-  if by == 'breaker' and ahead then
-    local probes = redis.call('HINCRBY', gate, 'probes', 1)
-    redis.call('HSET', gate, 'reason', reason, 'until', now + math.min(600000, 30000 * 2 ^ probes))
-    redis.call('HDEL', gate, 'probe')
-  elseif not by and redis.call('HGET', circuit, 'last') ~= id then
-    redis.call('HSET', circuit, 'last', id)
-    if redis.call('HINCRBY', circuit, 'outages', 1) < too_many then return end
-    redis.call('DEL', circuit)
-    redis.call('HSET', gate, 'since', now, 'reason', reason, 'by', 'breaker', 'fingerprint', fingerprint,
-      'until', now + 30000)
-    count('out:' .. connector .. ':opened')
-  end
 end

@@ -3,6 +3,7 @@
 local id, kind = ARGV[2], ARGV[3]
 if kind == 'payload' then
   if redis.call('EXISTS', payload_key(id)) == 0 then return {} end
+  if redis.call('HEXISTS', lease_key('inbox'), id) == 1 then return {'inbox', 0} end -- it is being read
   redis.call('HDEL', payload_key(id), 'error', 'crashes')
   set_payload_status(id, 'received')
   redis.call('ZADD', lane_key('inbox'), now, id)

@@ -1,56 +1,69 @@
--- An attempt has ended: write it down and say what becomes of the delivery.
+-- An attempt has ended: write it down and say what becomes of the delivery; and take the next one, if that is wanted.
 -- now, connector, id, token, outcome, attempt as JSON, delay in ms (retry), error, reference id, reference url,
 -- revision, fingerprint, payload, trouble ('outage': no answer or a 5xx, 'throttled', or ''), requests that it took,
--- outages in a row that close the gate or 0 -> 1, or 0 when the lease was lost
+-- outages in a row that close the gate or 0; then as for claim.lua, but for the lane and how: token or '', lease,
+-- crashes, at once, rate -> {} when the lease was lost, or {what claim.lua returns}
 local connector, id, token, outcome, attempt = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local delay, error_text, ref, url, revision = ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[11]
 local fingerprint, payload, trouble, requests, too_many = ARGV[12], ARGV[13], ARGV[14], ARGV[15], tonumber(ARGV[16])
 local key, lane = delivery_key(id), lane_key(connector)
-if not holds(connector, id, token) then return 0 end
+if not holds(connector, id, token) then return {} end
 redis.call('HDEL', lease_key(connector), id)
 log_attempt(id, attempt)
-redis.call('HDEL', key, 'crashes')
 count('out:' .. connector .. ':' .. outcome)
-if error_text == '' then redis.call('HDEL', key, 'error') else redis.call('HSET', key, 'error', error_text) end
+
+local got = redis.call('HMGET', key, 'status', 'tries', 'first', 'delivered', 'again', 'crashes', 'error')
+local old, tries, first, delivered, again = got[1], got[2], got[3], got[4], got[5]
+local set, drop = {'updated', now}, {}
+local function put(name, value) set[#set + 1] = name; set[#set + 1] = value end
+local function remove(name, there) if there then drop[#drop + 1] = name end end
+remove('crashes', got[6])
+if error_text == '' then remove('error', got[7]) else put('error', error_text) end
 
 local done = outcome == 'delivered' or outcome == 'skipped'
 local gate_key = P .. 'gate:' .. connector
 local gate = redis.call('HMGET', gate_key, 'by', 'probe')
 settle_pace(connector, requests - 1, trouble == 'throttled' and tonumber(delay))
 if outcome == 'delivered' then
-  if redis.call('HGET', key, 'delivered') ~= payload then
+  if delivered ~= payload then
     -- How long it took from receipt to record, in quarters of an octave.
     local took = math.max(1, now - tonumber(redis.call('HGET', payload_key(payload), 'received')))
     count('took:' .. connector .. ':' .. math.floor(4 * math.log(took) / math.log(2)))
     redis.call('HINCRBY', P .. 'totals', 'took:' .. connector .. ':sum', took)
   end
-  redis.call('HSET', key, 'delivered', payload, 'revision', revision, 'ref', ref, 'url', url)
+  put('delivered', payload)
+  put('revision', revision)
+  put('ref', ref)
+  put('url', url)
 end
+local status, due
 if done then
-  redis.call('HDEL', key, 'tries', 'first')
-  redis.call('ZREM', lane, id)
-  set_delivery_status(id, outcome)
+  remove('tries', tries)
+  remove('first', first)
+  status = outcome
 elseif outcome == 'retry' and trouble == 'outage' and gate[1] == 'breaker' then
   -- It is the destination that is out of order, and known to be: this delivery waits and has lost no try.
-  redis.call('ZADD', lane, now, id)
-  set_delivery_status(id, redis.call('HGET', key, 'tries') and 'retrying' or 'waiting')
+  status, due = tries and 'retrying' or 'waiting', now
 elseif outcome == 'retry' then
-  redis.call('HINCRBY', key, 'tries', 1)
-  redis.call('HSETNX', key, 'first', now)
-  redis.call('ZADD', lane, now + tonumber(delay), id)
-  set_delivery_status(id, 'retrying')
+  put('tries', (tries or 0) + 1)
+  if not first then put('first', now) end
+  status, due = 'retrying', now + tonumber(delay)
 elseif outcome == 'paused' then
   -- The whole lane waits behind its gate; this delivery has lost none of its tries.
   if gate[1] ~= 'admin' then
     redis.call('DEL', gate_key)
     redis.call('HSET', gate_key, 'since', now, 'reason', error_text, 'by', 'relay', 'fingerprint', fingerprint)
   end
-  redis.call('ZADD', lane, now, id)
-  set_delivery_status(id, redis.call('HGET', key, 'tries') and 'retrying' or 'waiting')
+  status, due = tries and 'retrying' or 'waiting', now
 else
-  redis.call('ZREM', lane, id)
-  set_delivery_status(id, 'dead')
+  status = 'dead'
 end
+if due then redis.call('ZADD', lane, due, id) else redis.call('ZREM', lane, id) end
+if old ~= status then redis.call('ZREM', P .. 'deliveries:' .. connector .. ':' .. old, id) end
+put('status', status)
+redis.call('HSET', key, unpack(set))
+if #drop > 0 then redis.call('HDEL', key, unpack(drop)) end
+redis.call('ZADD', P .. 'deliveries:' .. connector .. ':' .. status, now, id)
 
 -- Behind a gate that closed by itself, this one was sent ahead to see whether things are right again.
 local ahead = gate[2] == token
@@ -59,7 +72,7 @@ if ahead and (done and gate[1] == 'relay' or answered and gate[1] == 'breaker') 
 if too_many > 0 then break_circuit(connector, id, answered, trouble, too_many, ahead, error_text, fingerprint) end
 
 -- A newer revision came in meanwhile, or somebody asked for it again: that is a new errand.
-if redis.call('HDEL', key, 'again') == 1 then
-  make_due(id, connector)
-end
-return 1
+if again then make_due(id, connector) end
+if ARGV[17] == '' then return {{}} end
+return {take_next(connector, ARGV[17], tonumber(ARGV[18]), tonumber(ARGV[19]), 'stay', tonumber(ARGV[20]),
+  tonumber(ARGV[21]))}

@@ -1,0 +1,46 @@
+"""`relay notices test`: whether notices of trouble arrive."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Sequence
+
+import click
+
+from app import show
+from app.options import as_json, fail, needs, settings_of
+from core.environment import Environment
+from workers.channels import NotSent, channels
+from workers.wording import test_message
+
+
+@click.group()
+def notices() -> None:
+    """Try the notices of trouble."""
+
+
+@notices.command("test")
+@as_json
+@needs(lambda env: env)
+def test(env: Environment, as_json: bool) -> None:
+    """Send a test notice by every channel, and say what was answered."""
+    found = channels(settings_of(env).notices)
+    if not found:
+        fail("nobody is told of trouble; add webhook or email under notices in the configuration", 2)
+    message = test_message(secrets.token_hex(16), round(time.time() * 1000), env.public_url)
+    answers = []
+    for name, channel in found.items():
+        try:
+            said, sent = channel.send(message), True
+        except NotSent as error:
+            said, sent = str(error), False
+        answers.append({"channel": name, "sent": sent, "answer": said})
+        if not as_json:
+            click.echo(f"{name}: {'✓' if sent else '✗'} {said}")
+    if as_json:
+        show.print_json(answers)
+    raise SystemExit(0 if all(one["sent"] for one in answers) else 1)
+
+
+COMMANDS: Sequence[click.Command] = (notices,)

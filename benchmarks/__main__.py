@@ -1,0 +1,132 @@
+"""The runner: every benchmark, or some, one after the other. A table for people, JSON for machines."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import machine
+from benchmarks.accepting import accepting
+from benchmarks.child import ROOT
+from benchmarks.delivering import delivering
+from benchmarks.depth import depth
+from benchmarks.figures import Figure, Missing, Result
+from benchmarks.resting import resting
+from benchmarks.scaling import scaling
+from benchmarks.setting import Setting
+from benchmarks.waiting import idle, isolated
+
+LATEST = Path(__file__).parent / "latest.json"
+
+ALL: Mapping[str, Callable[[Setting], Result]] = {
+    "a": accepting,
+    "b": delivering,
+    "c": scaling,
+    "d": idle,
+    "e": isolated,
+    "f": resting,
+    "g": depth,
+}
+
+
+def main() -> int:
+    wanted = _options().parse_args()
+    if unknown := set(wanted.only) - set(ALL):
+        raise SystemExit(f"there is no benchmark {', '.join(sorted(unknown))}; there are: {', '.join(ALL)}")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
+    console = Console()
+    report: dict[str, Any] = {"machine": machine.described()}
+    if not machine.has_proc():
+        console.print("This system has no /proc: memory (f), and how busy the machine is, are not measured here.")
+    place = wanted.folder or ROOT / "var"  # not in /tmp, which is no disk on some systems
+    place.mkdir(parents=True, exist_ok=True)
+    begun = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=place, ignore_cleanup_errors=True) as folder:
+        setting = Setting(
+            folder=Path(folder),
+            console=console,
+            seconds=0.5 if wanted.quick else wanted.seconds,
+            rounds=1 if wanted.quick else wanted.rounds,
+            workers=wanted.workers,
+            quick=wanted.quick,
+        )
+        for key in wanted.only or ALL:
+            report[key] = _measured(key, setting)
+    report["machine"]["seconds"] = round(time.monotonic() - begun)
+    report["machine"]["options"] = {name: getattr(setting, name) for name in ("seconds", "rounds", "workers", "quick")}
+    out = wanted.out or (None if wanted.only or wanted.quick else LATEST)
+    if out:
+        out.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return 0
+
+
+def _stop(number: int, _: object) -> None:
+    """End what was started, on the way out; whoever asks a second time does not stop that."""
+    for one in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(one, signal.SIG_IGN)
+    sys.exit(128 + number)
+
+
+def _measured(key: str, setting: Setting) -> dict[str, Any]:
+    try:
+        result = ALL[key](setting)
+    except Missing as lack:
+        setting.console.print(f"({key}) not measured: {lack}", highlight=False)
+        return {"missing": str(lack)}
+    setting.console.print(_table(key, result))
+    for note in result.notes:
+        setting.console.print(f"  {note}", highlight=False)
+    return result.as_dict()
+
+
+def _options() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
+    options.add_argument("--only", type=_keys, default=[], help="which, such as a,b; without it all of them")
+    options.add_argument("--seconds", type=float, default=6.0, help="what one measurement is to take, about")
+    options.add_argument("--rounds", type=int, default=3, help="how often each is measured")
+    options.add_argument("--workers", type=int, default=machine.cores(), help="worker processes in b, d, e and g")
+    options.add_argument(
+        "--quick", action="store_true", help="as little as shows that it runs; the figures mean nothing"
+    )
+    options.add_argument("--folder", type=Path, help="where the servers keep their data; on a disk")
+    options.add_argument("--out", type=Path, help="where the JSON goes; without it a whole run goes to latest.json")
+    return options
+
+
+def _keys(text: str) -> Sequence[str]:
+    return text.replace(",", " ").split()
+
+
+def _table(key: str, result: Result) -> Table:
+    table = Table("", "Unit", "Min", "Median", "Max", "Wanted", title=f"({key}) {result.title}", title_justify="left")
+    for what, figures in (("", result.figures), ("ceiling: ", result.ceiling), ("ratio: ", result.ratios)):
+        for one in figures:
+            table.add_row(
+                what + one.name, one.unit, *map(_short, (min(one.rounds), one.median, max(one.rounds))), _verdict(one)
+            )
+    return table
+
+
+def _verdict(figure: Figure) -> str:
+    if figure.reached is None:
+        return ""
+    return f"{figure.wanted} " + ("[green]✓[/]" if figure.reached else "[red]✗[/]")
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

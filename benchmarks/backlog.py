@@ -1,0 +1,48 @@
+"""Waiting deliveries, many and quickly: through the store's own scripts, sent together."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from benchmarks.bodies import FIRST, KINDS, body
+from benchmarks.dashboard import Pipelined, leased
+from core.smartsupp import parse_conversation
+from core.store import INBOX, Store
+from core.store.client import Client
+from core.summary import line
+
+#: Calls that travel together.
+_TOGETHER = 2_000
+
+
+def fill(client: Client, connector: str, first: int, count: int) -> None:
+    """Conversations that wait for a connector. Nobody else may take from the inbox meanwhile."""
+    now = int(client.time()[0]) * 1000
+    piped = Pipelined(client)
+    store = Store(piped)  # type: ignore[arg-type]  # as much of a client as these calls need
+    client.config_set("appendfsync", "no")
+    try:
+        for number in range(first, first + count):
+            raw = body(number)
+            key, summary = read(number)
+            store.accept(raw, content_type="application/json")
+            claim = leased(store, INBOX, piped.made, now, raw)
+            store.fan_out(claim, key, (connector,), summary=summary)
+            piped.send(_TOGETHER)
+        piped.send()
+    finally:
+        client.config_set("appendfsync", "always")
+
+
+def read(number: int) -> tuple[str, bytes]:
+    """What intake makes of a body: the conversation and its summary. Bodies of one kind differ in their number alone,
+    and reading a hundred thousand of them takes a minute."""
+    key, summary = _read(number % KINDS)
+    return str(number).join(key), str(number).encode().join(summary)
+
+
+@cache
+def _read(kind: int) -> tuple[list[str], list[bytes]]:
+    one = next(number for number in range(FIRST, FIRST + KINDS) if number % KINDS == kind)
+    conversation = parse_conversation(body(one))
+    return conversation.key.split(str(one)), line(conversation).split(str(one).encode())

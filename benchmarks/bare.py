@@ -1,0 +1,52 @@
+"""The ceiling of accepting: a bare Flask view that does one fsynced LPUSH, under the very server of `relay web`.
+
+`python -m benchmarks.bare` takes the environment of `relay web`, and its settings of Granian, whatever they are.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+from unittest.mock import patch
+
+import redis
+from flask import Flask, request
+from granian import Granian
+
+from app import web
+from app.buffered import Buffered
+from app.child import tie_to_parent
+from core.environment import environment
+from tests.support.stack import TOKEN
+
+#: Where it is posted to: an address as long as the hook's.
+PATH = f"/smartsupp/{TOKEN}"
+
+
+def application() -> Buffered:
+    """What the server process loads."""
+    client = redis.Redis.from_url(os.environ["RELAY_REDIS_URL"])
+    app = Flask("bare")
+    app.config["MAX_CONTENT_LENGTH"] = 1 << 20
+
+    @app.post(PATH)
+    def push() -> tuple[dict[str, str], int]:
+        client.lpush("bodies", request.get_data(cache=False))
+        return {"status": "accepted"}, 202
+
+    @app.get("/healthz")
+    def healthz() -> str:
+        return "ok"
+
+    return Buffered(app, web.THREADS)
+
+
+def served(_: str, **settings: Any) -> Any:
+    """`relay web`'s server with another application in it."""
+    return Granian("benchmarks.bare:application", **settings)
+
+
+if __name__ == "__main__":
+    tie_to_parent()
+    with patch("app.web.Granian", served):
+        web.main(environment(os.environ))

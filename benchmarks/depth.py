@@ -1,0 +1,75 @@
+"""(g) How fast a backlog of 1,000, 10,000 and 100,000 drains to a fast destination."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+from benchmarks.backlog import fill
+from benchmarks.child import Child
+from benchmarks.figures import Figure, Result, Rounds
+from benchmarks.setting import PATIENCE, Setting, end, hook, knock, outside, still, wait, workers
+from core.store import connect
+from tests.support.stack import Stack, until
+
+DEPTHS = (1_000, 10_000, 100_000)
+#: Drains in each measurement: one of 900 deliveries is short.
+_TIMES = 3
+
+
+def depth(setting: Setting) -> Result:
+    """The same number of deliveries at each depth, while at least a tenth of the smallest goes on waiting."""
+    found = Rounds()
+    depths = tuple(one // 10 for one in DEPTHS) if setting.quick else DEPTHS
+    count = depths[0] * 9 // 10
+    with ExitStack() as opened:
+        world = opened.enter_context(outside())
+        stacks = {one: opened.enter_context(setting.stack(f"g{one}", one=hook(world, "/one"))) for one in depths}
+        for deep, relay in stacks.items():
+            relay.store.pause("one", "benchmark")
+            setting.say(f"g: making {deep:,} waiting deliveries")
+        for number in range(setting.rounds):
+            # Whichever is first finds another machine than whichever is last: take turns.
+            for deep in depths if number % 2 == 0 else depths[::-1]:
+                rate = _drained(setting, world, stacks[deep], deep, count)
+                found.add(f"{deep:,} waiting", "/s", rate)
+                setting.say(f"g, round {number + 1}: {deep:,} waiting, {rate:.0f} deliveries/s")
+    figures = found.named("")
+    return Result(
+        "Deliveries a second out of a backlog",
+        figures,
+        ratios=[_flat(figures)],
+        notes=[
+            f"from the first record to the {count}th, {_TIMES} times a round; {setting.workers} workers, no receiver"
+        ],
+    )
+
+
+def _flat(figures: Sequence[Figure]) -> Figure:
+    """The slowest depth to the fastest, round by round."""
+    turns = zip(*(one.rounds for one in figures), strict=True)
+    return Figure("slowest to fastest", "×", tuple(min(one) / max(one) for one in turns), least=0.85)
+
+
+def _drained(setting: Setting, world: Child, relay: Stack, deep: int, count: int) -> float:
+    _top_up(setting, relay, deep)
+    running = workers(relay, setting.workers)
+    seconds = 0.0
+    for turn in range(_TIMES + 1):
+        with still(one.pid for one in running):
+            _top_up(setting, relay, deep)
+        world.ask("forget")
+        relay.store.resume("one")
+        knock(relay, "one")
+        told = wait(world, relay, ["/one"], count)
+        relay.store.pause("one", "benchmark")
+        until(lambda: not relay.ledger.lane("one").in_flight, PATIENCE, "nothing in flight")
+        if turn:  # what is loaded and connected during the first is no part of it
+            seconds += float(told["last"]) - float(told["first"])
+    end(running)
+    return _TIMES * count / seconds
+
+
+def _top_up(setting: Setting, relay: Stack, deep: int) -> None:
+    missing = deep - relay.ledger.lane("one").waiting
+    fill(connect(relay.server.url), "one", setting.numbers(missing), missing)

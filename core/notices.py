@@ -1,0 +1,86 @@
+"""The config's `notices` section: who is told of trouble, and of which. The sending is in workers/notices.py."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, IPvAnyNetwork, SecretStr, model_validator
+
+from core.environment import Strict
+from core.signing import SigningSecret
+
+#: Printable ASCII with one '@' and nothing that means something else in a header.
+_ADDRESS = r"^[!#$%&'*+/=?^_`{|}~.A-Za-z0-9-]+@[A-Za-z0-9.-]+$"
+
+Address = Annotated[str, Field(pattern=_ADDRESS, max_length=254)]
+
+#: The port where mail servers wait for each kind of TLS (RFC 8314).
+_PORTS = {"starttls": 587, "tls": 465}
+
+
+def _web_address(value: SecretStr) -> SecretStr:
+    try:
+        parts = urlsplit(value.get_secret_value())
+        right = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        right = False
+    if not right or any(one.isspace() or not one.isprintable() for one in value.get_secret_value()):
+        raise ValueError("expected an address such as https://example.com/notices")
+    if "@" in parts.netloc:
+        raise ValueError("takes no user and password; what signs is 'secret'")
+    return value
+
+
+class WebhookNotices(Strict):
+    """A POST of each notice, signed after Standard Webhooks where there is a secret."""
+
+    url: Annotated[SecretStr, AfterValidator(_web_address)] = Field(
+        description="Where notices are posted. Hidden, because chat services put their secret into it."
+    )
+    secret: SigningSecret | None = Field(
+        default=None, description="The signing secret: base64, with or without whsec_ in front; null: not signed."
+    )
+    timeout: float = Field(default=20.0, gt=0, le=50, description="Seconds to wait for the answer.")
+    allow_networks: tuple[IPvAnyNetwork, ...] = Field(
+        default=(), description="Loopback, private and link-local networks that may be reached, such as 10.0.0.0/8."
+    )
+
+
+class MailNotices(Strict):
+    """A mail server, always by TLS with a certificate that is checked."""
+
+    host: str = Field(pattern=r"^[A-Za-z0-9_.:-]+$", max_length=253, description="The mail server.")
+    security: Literal["starttls", "tls"] = Field(
+        default="starttls", description="starttls: TLS begins after the greeting; tls: from the first byte."
+    )
+    port: int | None = Field(default=None, ge=1, le=65535, description="null: 587 for starttls, 465 for tls.")
+    user: str = Field(default="", max_length=320, description="To log in with; empty: no log-in.")
+    password: SecretStr = Field(default=SecretStr(""), description="The same.")
+    sender: Address = Field(alias="from", description="The sender's address.")
+    to: tuple[Address, ...] = Field(min_length=1, max_length=50, description="Who gets them.")
+    timeout: float = Field(default=20.0, gt=0, le=50, description="Seconds to wait for each answer.")
+
+    @model_validator(mode="after")
+    def _has_both_or_neither(self) -> Self:
+        if bool(self.user) != bool(self.password.get_secret_value()):
+            raise ValueError("'user' and 'password' go together; give both, or neither")
+        return self
+
+    @property
+    def open_port(self) -> int:
+        return self.port or _PORTS[self.security]
+
+
+class Notices(Strict):
+    """Who is told of trouble: once when it begins, once when it is over."""
+
+    webhook: WebhookNotices | None = Field(default=None, description="Posts notices to an address.")
+    email: MailNotices | None = Field(default=None, description="Sends notices by e-mail.")
+    oldest_after: float = Field(
+        default=15, gt=0, le=100_000, description="Minutes after which what is due and waits is a backlog too old."
+    )
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        return tuple(name for name in ("webhook", "email") if getattr(self, name) is not None)

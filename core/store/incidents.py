@@ -1,0 +1,100 @@
+"""Incidents: each trouble is told once when it begins and once when it is over, whoever looks and however many.
+
+A channel (`webhook`, `email`) has a list of notices that are sent one after the other; whoever sends holds a lease, so
+that one that dies in the middle is followed by another. A notice may so be sent twice, with the same id, but never not.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from core.store import scripts
+from core.store.client import Client, errors
+from core.store.keys import key
+
+Kind = Literal["paused", "breaker", "dead", "quarantined", "backlog"]
+Event = Literal["begun", "over", "test"]
+
+#: A trouble that was not seen for so long is over. One that comes and goes within it is one incident.
+CALM_MS = 60_000
+#: What becomes dead, or is quarantined, so long after the last notice is an incident of its own.
+ANEW_MS = 86_400_000
+#: A notice that could not be sent for so long tells nobody anything any more; of a channel so many are kept.
+KEPT_MS, MOST = 3 * 86_400_000, 100
+#: Longer than sending takes.
+LEASE_MS = 180_000
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Something that is wrong now. `subject` is a connector, or "inbox"; `count` is how many are concerned; `error` has
+    no text of visitors.
+
+    `newest` is when the last of them came to it, or 0 for a state; `patience` is how long it must last to be told.
+    All times are in ms.
+    """
+
+    kind: Kind
+    subject: str
+    since: int
+    count: int
+    error: str = ""
+    newest: int = 0
+    patience: int = 0
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What is to be told: a trouble has begun `since`, or is over; written `at` (ms). `channel`, `token` and `text`
+    are for the store."""
+
+    id: str
+    event: Event
+    kind: Kind
+    subject: str
+    count: int
+    error: str
+    since: int
+    at: int
+    channel: str = ""
+    token: str = field(default="", repr=False)
+    text: bytes = field(default=b"", repr=False)
+
+
+class Incidents:
+    """Every method raises StoreUnavailable. `clock` gives ms and is for tests."""
+
+    def __init__(self, client: Client, clock: Any = None) -> None:
+        self._redis: Any = client
+        self._clock = clock
+
+    def compare(self, troubles: Iterable[Trouble], channels: Sequence[str], calm_ms: int = CALM_MS) -> int:
+        """Note what is wrong now. Returns how many notices that made."""
+        found = [json.dumps(asdict(trouble)) for trouble in troubles]
+        return int(self._run("incidents", calm_ms, ANEW_MS, MOST, ",".join(channels), *found))
+
+    def next(self, channel: str) -> Notice | None:
+        """Lease a channel's oldest notice, to be followed by `sent` or `failed`; None: nothing is to be sent now."""
+        token = secrets.token_hex(8)
+        text = self._run("notice", channel, token, LEASE_MS, KEPT_MS)
+        return Notice(**json.loads(text), channel=channel, token=token, text=text) if text else None
+
+    def sent(self, notice: Notice) -> None:
+        self._run("told", notice.channel, notice.token, notice.text, 1)
+
+    def failed(self, notice: Notice) -> int:
+        """It is to be tried again. Returns in how many ms: 30 s at first, an hour in the end."""
+        return int(self._run("told", notice.channel, notice.token, notice.text, ""))
+
+    def waiting(self, channel: str) -> int:
+        """Notices that are not sent yet."""
+        with errors():
+            return int(self._redis.llen(key("notices", channel)))
+
+    def _run(self, script: str, *arguments: str | bytes | int) -> Any:
+        with errors():
+            return scripts.run(self._redis, script, self._clock() if self._clock else "", *arguments)

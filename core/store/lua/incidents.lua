@@ -1,0 +1,45 @@
+-- What is wrong now, against what was: writes a notice for what begins and one for what is over, once for all who look.
+-- now, calm in ms (that long not seen: over), anew in ms (what happens that long after a notice is told again), notices
+-- at most of a channel, channels with commas between them, then troubles as JSON -> notices written
+local calm, anew, most = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local key, seen, written = P .. 'incidents', {}, 0
+
+local function tell(event, id, incident)
+  local notice = cjson.encode({
+    id = redis.sha1hex(id .. ' ' .. incident.began .. ' ' .. incident.told .. ' ' .. event),
+    event = event, kind = incident.kind, subject = incident.subject, count = incident.count, error = incident.error,
+    since = incident.since, at = now,
+  })
+  for channel in string.gmatch(ARGV[5], '[^,]+') do
+    redis.call('RPUSH', P .. 'notices:' .. channel, notice)
+    redis.call('LTRIM', P .. 'notices:' .. channel, -most, -1)
+    written = written + 1
+  end
+end
+
+for i = 6, #ARGV do
+  local trouble = cjson.decode(ARGV[i])
+  local id = trouble.kind .. ':' .. trouble.subject
+  local known = redis.call('HGET', key, id)
+  local incident = known and cjson.decode(known)
+    or {kind = trouble.kind, subject = trouble.subject, since = trouble.since, began = now, told = 0}
+  incident.count, incident.error, incident.seen = trouble.count, trouble.error, now
+  local again = incident.told > 0 and trouble.newest >= incident.told + anew
+  if again then incident.since = trouble.newest end
+  if again or (incident.told == 0 and now - incident.began >= trouble.patience) then
+    incident.told = now
+    tell('begun', id, incident)
+  end
+  redis.call('HSET', key, id, cjson.encode(incident))
+  seen[id] = true
+end
+
+local all = redis.call('HGETALL', key)
+for i = 1, #all, 2 do
+  local id, incident = all[i], cjson.decode(all[i + 1])
+  if not seen[id] and (incident.told == 0 or now - incident.seen >= calm) then
+    if incident.told > 0 then tell('over', id, incident) end
+    redis.call('HDEL', key, id)
+  end
+end
+return written

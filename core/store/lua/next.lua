@@ -1,0 +1,84 @@
+-- Lease the item of a lane that is longest due: nobody else gets it until the lease runs out. -> {} when nothing is due
+-- or may be done now, or {id, crashes, more, fields, fields of the payload, body, revision, steps, payload}; of a body
+-- the fields are those of the payload, once.
+-- `fatal`: crashes that are too many; at_once, rate: numbers or nil.
+-- How: 'answer' a knock, which may be followed by another; 'stay' when nothing is due, so that nobody needs to knock;
+-- 'leave' when nothing is due, so that somebody must.
+local function take_next(lane, token, lease, fatal, how, at_once, rate)
+  local inbox = lane == 'inbox'
+  local gate, ahead = P .. 'gate:' .. lane, false
+  if not inbox then
+    local closed = redis.call('HMGET', gate, 'since', 'ahead', 'until')
+    -- One may go ahead of the others, to see whether things are right again.
+    ahead = closed[1] and opens(closed[2], closed[3])
+    if closed[1] and not ahead then return {} end
+  end
+  if how == 'answer' then redis.call('DEL', P .. 'knock:' .. lane) end
+
+  local function idle()
+    if how == 'stay' then want_knock(lane) else redis.call('DEL', P .. 'knock:' .. lane) end
+    return {}
+  end
+
+  if at_once and busy(lane, at_once) or not inbox and not paced(lane, rate) then return idle() end
+
+  while true do
+    -- The one after it says whether there is more.
+    local due = redis.call('ZRANGEBYSCORE', lane_key(lane), '-inf', now, 'LIMIT', 0, 2)
+    local id = due[1]
+    if not id then return idle() end
+    local key = inbox and payload_key(id) or delivery_key(id)
+    local fields = redis.call('HGETALL', key)
+    local alive, own = #fields > 0, {}
+    for i = 1, #fields, 2 do own[fields[i]] = fields[i + 1] end
+    local crashes = tonumber(own.crashes or 0)
+    local leased = alive and redis.call('HEXISTS', lease_key(lane), id) == 1
+    local wait = leased and unsettled()
+    if leased and not wait then
+      -- Due and still leased: whoever had it never came back.
+      redis.call('HDEL', lease_key(lane), id)
+      crashes = redis.call('HINCRBY', key, 'crashes', 1)
+      if not inbox then
+        count('out:' .. lane .. ':crashed')
+        log_attempt(id, cjson.encode({at = now, ms = 0, outcome = 'crashed', revision = 0,
+          error = 'the process that worked on it died, or was cut off, during try ' .. crashes}))
+      end
+    end
+    if wait then
+      -- It was the server that was away, not the holder: let him renew.
+      redis.call('ZADD', lane_key(lane), now + 1000, id)
+    elseif not alive then
+      redis.call('ZREM', lane_key(lane), id)
+      redis.call('HDEL', lease_key(lane), id)
+    elseif crashes >= fatal then
+      local why = 'the process that worked on it died ' .. crashes .. ' times'
+      redis.call('ZREM', lane_key(lane), id)
+      redis.call('HSET', key, 'error', why)
+      if inbox then
+        set_payload_status(id, 'quarantined')
+        count('in:quarantined')
+      else
+        set_delivery_status(id, 'dead')
+        count('out:' .. lane .. ':killed')
+      end
+    else
+      if ahead then
+        redis.call('HDEL', gate, 'ahead')
+        redis.call('HSET', gate, 'probe', token)
+        -- Should it never come back, another one goes.
+        if redis.call('HEXISTS', gate, 'until') == 1 then redis.call('HSET', gate, 'until', now + PROBE_MS) end
+      end
+      if rate then charge(lane, 1) end
+      redis.call('HSET', lease_key(lane), id, token)
+      redis.call('ZADD', lane_key(lane), now + lease, id)
+      local more = due[2] and want_knock(lane) or 0
+      if inbox then return {id, crashes, more, {}, fields, redis.call('GET', P .. 'raw:' .. id), 0, {}, id} end
+      local revisions = P .. 'revisions:' .. own.conversation
+      local payload = redis.call('ZREVRANGE', revisions, 0, 0)[1]
+      if own.again then redis.call('HDEL', key, 'again') end -- what was asked for meanwhile is taken along
+      return {id, crashes, more, fields, redis.call('HGETALL', payload_key(payload)),
+        redis.call('GET', P .. 'raw:' .. payload), redis.call('ZCARD', revisions),
+        redis.call('HGETALL', P .. 'steps:' .. id), payload}
+    end
+  end
+end

@@ -1,0 +1,84 @@
+"""Tells people of trouble, once when it begins and once when it is over. No Celery in here.
+
+One thread beside those that deliver; any number of workers and receivers may run one, and take turns. What goes wrong
+here is logged and tried again; nothing waits for it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+
+import structlog
+
+from core.errors import NotFound, StoreUnavailable
+from core.settings import Settings
+from core.store import Client, Ledger, Store
+from core.store import incidents as states
+from core.store.incidents import Incidents
+from workers.channels import Channel, NotSent, channels
+from workers.troubles import Look
+from workers.wording import written
+
+log = structlog.get_logger(__name__)
+
+#: Seconds between two looks for troubles, over all who look; sending is tried as often.
+PERIOD = 5.0
+
+
+class Teller:
+    """`settings` gives those of the moment, `public_url` is the dashboard's address or ""."""
+
+    def __init__(
+        self, client: Client, settings: Callable[[], Settings], public_url: str, stopping: threading.Event
+    ) -> None:
+        self._settings, self._public_url, self._stopping = settings, public_url, stopping
+        self._store, self._look, self._incidents = Store(client), Look(Ledger(client)), Incidents(client)
+        self._made: tuple[object, Mapping[str, Channel]] = (None, {})
+
+    def start(self) -> None:
+        threading.Thread(target=self._run, name="notices", daemon=True).start()
+
+    def _run(self) -> None:
+        while not self._stopping.wait(PERIOD):
+            try:
+                self.turn()
+            except StoreUnavailable as error:
+                log.warning("the store is away", error=str(error))
+            except Exception:  # whatever goes wrong with telling, deliveries go on
+                log.exception("bug in the notices")
+
+    def turn(self) -> None:
+        """Look for troubles, unless somebody just has, and send what is to be sent. Raises StoreUnavailable."""
+        settings = self._settings()
+        names = settings.notices.channels
+        if not names:
+            return
+        if self._store.turn("troubles", round(PERIOD * 1000)):
+            self.look(settings)
+        for name, channel in self._channels(settings).items():
+            self._send(name, channel)
+
+    def look(self, settings: Settings) -> None:
+        try:
+            found = list(self._look.troubles(settings))
+        except NotFound:  # erased a moment ago
+            return
+        self._incidents.compare(found, settings.notices.channels, states.CALM_MS)
+
+    def _send(self, name: str, channel: Channel) -> None:
+        while not self._stopping.is_set() and (notice := self._incidents.next(name)):
+            about = {"channel": name, "trouble": f"{notice.kind}:{notice.subject}", "about": notice.event}
+            try:
+                answer = channel.send(written(notice, self._public_url))
+            except NotSent as error:
+                wait = self._incidents.failed(notice)
+                log.warning("a notice was not sent", **about, error=str(error), again_in=wait // 1000)
+                return
+            self._incidents.sent(notice)
+            log.info("told", **about, answer=answer)
+
+    def _channels(self, settings: Settings) -> Mapping[str, Channel]:
+        if self._made[0] is not settings.notices:
+            self._made = (settings.notices, channels(settings.notices))
+        return self._made[1]

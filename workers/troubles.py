@@ -1,0 +1,97 @@
+"""What is wrong now, as far as somebody should be told of it. Only reads."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from http import HTTPStatus
+
+from connectors.answers import words
+from core.delivery import Attempt, DeliveryStatus, Outcome, PayloadStatus
+from core.settings import Settings
+from core.store import INBOX, Ledger
+from core.store.incidents import Trouble
+from core.store.ledger import Lane
+
+#: After a pause, or when workers come back, what is due is old for a moment.
+BACKLOG_PATIENCE_MS = 60_000
+
+# A vendor's own words follow the status, and may repeat what a visitor wrote. What follows a 3xx is ours.
+_QUOTED = re.compile(r"(HTTP (?!3)\d{3}[^:]*):.*", re.DOTALL)
+_ADDRESS = re.compile(r"\S+@\S+")
+
+_WHY = {
+    Outcome.REFUSED: "the destination refused it",
+    Outcome.EXHAUSTED: "given up after three days of tries",
+    Outcome.BUG: "a bug in the connector",
+    Outcome.CRASHED: "the process that worked on it died again and again",
+}
+
+
+class Look:
+    """Looks again and again. The reason of the delivery that died last is read once."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._reasons: dict[str, tuple[str, int, str]] = {}
+
+    def troubles(self, settings: Settings) -> Iterator[Trouble]:
+        """Raises StoreUnavailable."""
+        now = self._ledger.now()
+        oldest = round(settings.notices.oldest_after * 60_000)
+        for name in sorted({*settings.connectors, *self._ledger.connectors()}):
+            lane = self._ledger.lane(name)
+            if lane.counts[DeliveryStatus.DEAD]:
+                yield from self._dead(lane)
+            # One that was switched off is meant to hold what it has.
+            if name in settings.enabled:
+                yield from _held(lane) if lane.gate else _backlog(lane, now, oldest)
+        yield from _backlog(self._ledger.lane(INBOX), now, oldest)
+        yield from self._quarantined()
+
+    def _dead(self, lane: Lane) -> Iterator[Trouble]:
+        for last in self._ledger.deliveries(DeliveryStatus.DEAD, lane.name, limit=1):
+            known = self._reasons.get(lane.name)
+            if known is None or known[:2] != (last.id, last.updated):
+                attempts = self._ledger.delivery(last.id).attempts
+                known = self._reasons[lane.name] = (last.id, last.updated, _why(attempts[-1]) if attempts else "")
+            count = lane.counts[DeliveryStatus.DEAD]
+            yield Trouble("dead", lane.name, last.updated, count, known[2], newest=last.updated)
+
+    def _quarantined(self) -> Iterator[Trouble]:
+        for last in self._ledger.payloads(PayloadStatus.QUARANTINED, limit=1):
+            count = self._ledger.payload_counts()[PayloadStatus.QUARANTINED]
+            # Where the body is wrong, without what stands there.
+            why = words(_ADDRESS.sub("…", last.error.partition(", got ")[0]))
+            why = "a bug of the relay" if why.startswith("bug: ") else why
+            yield Trouble("quarantined", INBOX, last.received, count, why, newest=last.received)
+
+
+def _held(lane: Lane) -> Iterator[Trouble]:
+    """A gate that closed by itself; an admin knows of his own."""
+    gate = lane.gate
+    if gate and gate.by == "relay":
+        yield Trouble("paused", lane.name, gate.since, lane.waiting, quotable(gate.reason))
+    elif gate and gate.by == "breaker":
+        yield Trouble("breaker", lane.name, gate.since, lane.waiting, quotable(gate.reason))
+
+
+def _backlog(lane: Lane, now: int, oldest: int) -> Iterator[Trouble]:
+    if lane.oldest_due >= oldest:
+        yield Trouble("backlog", lane.name, now - lane.oldest_due, lane.due, patience=BACKLOG_PATIENCE_MS)
+
+
+def quotable(error: str) -> str:
+    """An error without what a vendor said, and without e-mail addresses: either may be a visitor's. One line."""
+    return words(_ADDRESS.sub("…", _QUOTED.sub(r"\1", error)))
+
+
+def _why(attempt: Attempt) -> str:
+    """By the outcome alone: the text of the error may quote the conversation."""
+    said = _WHY.get(attempt.outcome, str(attempt.outcome))
+    if attempt.status is None:
+        return said
+    try:
+        return f"{said} (HTTP {attempt.status} {HTTPStatus(attempt.status).phrase})"
+    except ValueError:
+        return f"{said} (HTTP {attempt.status})"
