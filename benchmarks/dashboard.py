@@ -60,6 +60,10 @@ _WORDS = (
 )
 
 
+#: What the scripts answer when all is well and no next item was asked for.
+_NOTHING_NEXT: Mapping[str, list[list[bytes]]] = {"claim": [], "fan_out": [[], []], "settle": [[]]}
+
+
 class Pipelined:
     """Takes the place of a client: calls of scripts are sent together, and each is answered with what it will say."""
 
@@ -76,7 +80,7 @@ class Pipelined:
         if self._names[sha] == "accept":
             self.made = arguments[1]
             return [b"accepted", arguments[1].encode(), 0]
-        return 1 if self._names[sha] == "settle" else []
+        return _NOTHING_NEXT[self._names[sha]]
 
     def send(self, at_least: int = 1) -> None:
         if len(self._pipe) >= at_least:

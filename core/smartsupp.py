@@ -51,7 +51,11 @@ def parse(body: bytes, account: str = "") -> Conversation | StatisticsReport:
 
 def parse_conversation(body: bytes, account: str = "") -> Conversation:
     """The same for a body in which nothing but a conversation is of use. Raises PayloadError."""
-    found = parse(body, account)
+    return conversation(parse(body, account))
+
+
+def conversation(found: Conversation | StatisticsReport) -> Conversation:
+    """What was read, if it is a conversation. Raises PayloadError."""
     if isinstance(found, StatisticsReport):
         raise PayloadError("channel", "no conversation: this is a statistics report")
     return found

@@ -62,6 +62,7 @@ def test_a_run_reports_every_round_and_leaves_nothing_behind(tmp_path: Path) -> 
     assert waited["unit"] == "ms"
     assert len(waited["rounds"]) == 1
     assert waited["min"] == waited["median"] == waited["max"] > 0
+    assert report["d"]["figures"]["95 %"]["median"] >= waited["median"]
     assert str(ROOT) not in out.read_text(), "the report is published; folders of the machine have no place in it"
     assert list(folder.iterdir()) == []
     assert started_by(folder) == []

@@ -494,7 +494,9 @@ def test_erasing_beside_working_processes_ends_with_nothing_left(server: Server,
     for thread in threads:
         thread.start()
     gone = 0
-    for _ in range(5):
+    for _ in range(40):
+        if gone > 2:  # often they are in the middle of all of them
+            break
         receipt = forget.erase(EMAIL, eraser.traces(EMAIL), eraser, ledger, inline.connectors, 0.5)
         gone += len(receipt.conversations)
     over.set()

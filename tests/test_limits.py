@@ -8,7 +8,8 @@ import pytest
 
 from core.delivery import Attempt, DeliveryStatus, Exchange, Outcome
 from core.store import INBOX, Claim, Ledger, Store
-from core.store.store import LEASE_MS, Limits, Trouble
+from core.store.claims import Limits
+from core.store.store import LEASE_MS, Trouble
 from tests.conftest import Clock
 
 EXCHANGE = Exchange("POST", "http://there/", 200, 1)

@@ -6,7 +6,7 @@ import json
 import os
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from typing import Any
 from unittest import mock
@@ -27,8 +27,9 @@ from hypothesis.stateful import (
 from core.delivery import Attempt, Outcome, PayloadStatus, Reference
 from core.errors import InUse, LostLease, NotFound
 from core.store import INBOX, Claim, Store, connect, scripts
+from core.store.claims import Limits, Next, Reading
 from core.store.keys import key
-from core.store.store import LEASE_MS, Limits, Next
+from core.store.store import BATCH, LEASE_MS
 from tests.conftest import Clock
 from tests.support.server import Server
 from tests.support.store_model import Body, Closed, Errand, Model, Taken
@@ -71,6 +72,9 @@ class Machine(RuleBasedStateMachine):
         self.clock = Clock()
         self.store = Store(connect(server.url), self.clock)
         self.model = Model()
+        # Some worker was heard of, or crashes would seldom count.
+        self.redis.set(key("steady"), "1", px=3000)
+        self.model.steady = True
         self.tokens = 0
         # What is equally due goes by its id; so that a run can be repeated, these are no real dice.
         ids = (f"{number * 0x9E3779B97F4A7C15 % 2**64:016x}" for number in count(1))
@@ -107,6 +111,12 @@ class Machine(RuleBasedStateMachine):
     @rule(target=inbox, how=hows, times=st.integers(1, 3))
     def claim_bodies(self, how: Any, times: int) -> MultipleResults[Held]:
         return multiple(*(held for _ in range(times) for held in self._claim(INBOX, how)))
+
+    @rule(target=inbox, how=hows)
+    def claim_all_bodies(self, how: Any) -> MultipleResults[Held]:
+        self.tokens += 1
+        token = f"token-{self.tokens}"
+        return multiple(*self._all_taken(INBOX, token, self.store.claim_bodies(token, how), how))
 
     @rule(target=outbox, lane=connectors, how=hows)
     def claim_a_delivery(self, lane: str, how: Any) -> MultipleResults[Held]:
@@ -166,17 +176,29 @@ class Machine(RuleBasedStateMachine):
         conversation = CONVERSATIONS[int(claim.body) % len(CONVERSATIONS)]
         following = Next(Limits(), lambda: more)
         self.same(
-            lambda: set(self.store.fan_out(claim, conversation, names, following=following)),
+            lambda: self._fanned(Reading(claim, conversation, tuple(names)), following),
             lambda: self.model.fan_out(self.now, claim.id, claim.token, conversation, names),
         )
         return self._followed(claim.lane, following)
+
+    def _fanned(self, reading: Reading, following: Next) -> set[str]:
+        [lanes] = self.store.fan_out_each([reading], following)
+        if lanes is None:
+            raise LostLease
+        return set(lanes)
 
     def _followed(self, lane: str, following: Next) -> list[Held]:
         """The next item, where the lease was not lost and one was wanted."""
         if not following.answered or not following.tokens:
             return []
         [token] = following.tokens
-        return self._taken(lane, token, following.claim, self.model.claim(self.now, lane, token, "stay"))
+        return self._all_taken(lane, token, following.claims, "stay")
+
+    def _all_taken(self, lane: str, token: str, found: Sequence[Claim], how: Any) -> list[Held]:
+        """What one claim gave: of the inbox several."""
+        expected = self.model.claim_several(self.now, lane, token, how, BATCH if lane == INBOX else 1)
+        assert len(found) == len(expected)
+        return [held for pair in zip(found, expected, strict=True) for held in self._taken(lane, token, *pair)]
 
     @rule(held=inbox, status=st.sampled_from((PayloadStatus.SET_ASIDE, PayloadStatus.QUARANTINED)))
     def divert(self, held: Held, status: PayloadStatus) -> None:

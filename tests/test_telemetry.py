@@ -264,7 +264,9 @@ def test_the_logs_of_all_processes_follow_one_conversation_without_its_text(
     assert (bug["conversation"], bug["payload"], bug["delivery"]) == ("1:c1", accepted, "buggy:1:c1")
     assert "in deliver" in bug["exception"]
     assert bug["exception"].endswith("ValueError")
-    assert [line["status"] for line in found if line.get("payload") == broken] == ["quarantined"]
+    # A worker may have been faster than the receiver's own look; then both say so.
+    told = [line["status"] for line in found if line.get("payload") == broken and line["event"] == "accepted"]
+    assert told == ["quarantined"]
     logs = relay.logs()
     assert all(line.startswith("{") for line in logs.splitlines() if line)
     for private in PRIVATE:

@@ -9,11 +9,10 @@ from __future__ import annotations
 import os
 import pickle
 import sys
-from contextlib import suppress
 
 from core import log
 from core.environment import environment
-from core.errors import LostLease, StoreUnavailable
+from core.errors import StoreUnavailable
 from workers import telemetry
 from workers.celery import create, knocker
 from workers.isolation import AWAY
@@ -27,9 +26,8 @@ def main() -> None:
     env = environment(os.environ)
     runtime = Runtime(env, os.environ, knocker(create(env)))
     try:
-        with suppress(LostLease), log.about(claim):
-            # The worker outside goes on renewing the lease.
-            runtime.perform(claim)
+        # The worker outside goes on renewing the lease.
+        runtime.perform([claim])
     except StoreUnavailable:
         sys.exit(AWAY)
 

@@ -2,32 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import lru_cache
+
 import structlog
 
+from core.conversation import Conversation
 from core.delivery import PayloadStatus
 from core.errors import PayloadError, StoreError
 from core.routing import routed
 from core.settings import Settings
 from core.smartsupp import StatisticsReport, parse
 from core.store import Claim, Store
-from core.store.store import Next
+from core.store.claims import Next, Reading
 from core.summary import line
 
 log = structlog.get_logger(__name__)
 
 
-def take_in(store: Store, claim: Claim, settings: Settings, following: Next | None = None) -> list[str]:
-    """Read one claimed body, route it and fan it out. Returns the lanes to knock on. Raises LostLease."""
+#: Bodies up to this many bytes, and so many of them, are remembered as they were read: often the same worker delivers
+#: what it has just read.
+_SHORT, _REMEMBERED = 16_384, 128
+_remembered = lru_cache(_REMEMBERED)(parse)
+
+
+def read(claim: Claim) -> Conversation | StatisticsReport:
+    """The body of a claim. Raises PayloadError."""
+    return (_remembered if len(claim.body) <= _SHORT else parse)(claim.body, claim.account)
+
+
+def take_in(store: Store, claims: Sequence[Claim], settings: Settings, following: Next | None = None) -> set[str]:
+    """Read claimed bodies, route them and fan them out. Returns the lanes to knock on."""
+    readings = [reading for claim in claims if (reading := _read(store, claim, settings))]
+    knocks: set[str] = set()
+    for reading, lanes in zip(readings, store.fan_out_each(readings, following) if readings else (), strict=True):
+        about = {"payload": reading.claim.id, "conversation": reading.conversation}
+        if lanes is None:
+            log.warning("somebody else has it by now", **about)
+        else:
+            log.info("routed", connectors=list(reading.connectors), **about)
+            knocks.update(lanes)
+    return knocks
+
+
+def _read(store: Store, claim: Claim, settings: Settings) -> Reading | None:
+    """What a body is, or None: it holds no conversation, and was put aside."""
     if claim.trouble:  # replayed when the key is back
         store.divert(claim.id, PayloadStatus.QUARANTINED, claim.trouble, token=claim.token)
         log.warning("quarantined", payload=claim.id, where="the key that sealed it")
-        return []
+        return None
     try:
-        conversation = parse(claim.body, claim.account)
+        conversation = read(claim)
         if isinstance(conversation, StatisticsReport):
             store.divert(claim.id, PayloadStatus.SET_ASIDE, token=claim.token)
             log.info("set aside", payload=claim.id)
-            return []
+            return None
         connectors, troubles = routed(settings, conversation)
         summary = line(conversation)
     except StoreError:
@@ -38,8 +67,5 @@ def take_in(store: Store, claim: Claim, settings: Settings, following: Next | No
         # Where it is wrong; what stands there is the visitor's.
         where = error.path if isinstance(error, PayloadError) else type(error).__name__
         log.warning("quarantined", payload=claim.id, where=where, exc_info=not isinstance(error, PayloadError))
-        return []
-    note = "; ".join(troubles)
-    lanes = store.fan_out(claim, conversation.key, connectors, note=note, summary=summary, following=following)
-    log.info("routed", payload=claim.id, conversation=conversation.key, connectors=list(connectors))
-    return lanes
+        return None
+    return Reading(claim, conversation.key, tuple(connectors), "; ".join(troubles), summary)

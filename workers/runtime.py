@@ -12,7 +12,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -26,7 +26,8 @@ from core.errors import ConfigError, LostLease, Problem, StoreUnavailable
 from core.log import about
 from core.settings import Settings
 from core.store import INBOX, Claim, Store, connected
-from core.store.store import BEAT_MS, How, Limits, Next
+from core.store.claims import Limits, Next
+from core.store.store import BEAT_MS, How
 from core.watch import Watched
 from workers import isolation
 from workers.chores import Chores
@@ -37,8 +38,9 @@ from workers.slots import Slots
 
 log = structlog.get_logger(__name__)
 
-#: Seconds after which a thread lets another lane have its turn.
-SLICE = 1.0
+#: Seconds after which a thread lets another lane have its turn, where there are more lanes than threads; and where
+#: there are not, so that every lane has one (slots.py), and the turn costs only a knock.
+SLICE, LONG = 1.0, 30.0
 #: How often, and after how many seconds, the last thread of a lane looks again before it leaves.
 LOOKS, LOOK = 10, 0.01
 #: Seconds between two looks for lanes with something due; every other pulse is a beat.
@@ -61,7 +63,7 @@ class Runtime:
         self._knock = knock
         self._slots = Slots(env.concurrency)
         self._lock = threading.Lock()
-        self._in_flight: dict[str, tuple[Claim, float]] = {}
+        self._in_flight: dict[tuple[str, str], tuple[Claim, float]] = {}
         self._give_back: list[Claim] = []
         self._unsure: list[tuple[str, str]] = []
         self._gates_to_open = True
@@ -94,27 +96,27 @@ class Runtime:
         """Answer a knock: work on what is due in a lane."""
         if lane not in self.lanes or not self._slots.take(lane, self.lanes):
             return
-        until = time.monotonic() + SLICE
+        until = time.monotonic() + (SLICE if len(self.lanes) > self.env.concurrency else LONG)
         how: How = "answer"
         idle = 0
         left = looked = False
-        claim: Claim | None = None
+        claims: Sequence[Claim] = ()
 
         def wanted() -> bool:
             return time.monotonic() < until and not self.stopping.is_set()
 
         try:
-            while claim or not self.stopping.is_set():
-                if claim is None and not looked:
-                    claim = self._claim(lane, how)
+            while claims or (lane in self.lanes and not self.stopping.is_set()):
+                if not claims and not looked:
+                    claims = self._claim(lane, how)
                 looked = False
-                if claim is not None:
+                if claims:
                     idle, how = 0, "stay"
-                    if claim.more:
+                    if claims[-1].more:
                         self._knock(lane)
                     following = Next(self._limits(lane), wanted)
-                    self.work(claim, following)
-                    claim, looked = following.claim, bool(following.tokens)
+                    self.work(claims, following)
+                    claims, looked = following.claims, bool(following.tokens)
                 elif how == "leave" or (left := self._slots.leave_to_others(lane)):
                     return
                 else:
@@ -122,7 +124,7 @@ class Runtime:
                     idle += 1
                     how = "stay" if idle < LOOKS else "leave"
                     self.stopping.wait(LOOK)
-                if claim is None and time.monotonic() >= until:
+                if not claims and time.monotonic() >= until:
                     self._knock(lane)
                     return
         except StoreUnavailable as error:
@@ -131,64 +133,81 @@ class Runtime:
             if not left:
                 self._slots.give_back(lane)
 
-    def work(self, claim: Claim, following: Next | None = None) -> None:
-        """Do what a claimed item asks for. Raises StoreUnavailable; the item is given back then."""
+    def work(self, claims: Sequence[Claim], following: Next | None = None) -> None:
+        """Do what claimed items of one lane ask for. Raises StoreUnavailable; they are given back then."""
+        *others, last = claims
         try:
-            with about(claim), self._held(claim):
-                if claim.crashes < SUSPECT:
-                    self.perform(claim, following)
+            with self._held(claims):
+                if last.crashes < SUSPECT:
+                    if others and last.crashes:
+                        # If it kills this process too, the others are through.
+                        self.perform(others)
+                        self.perform([last], following)
+                    else:
+                        self.perform(claims, following)
                     return
-                log.warning("tried in a process of its own", item=claim.id, crashes=claim.crashes)
-                if not isolation.run(claim, ATTEMPT_SECONDS + 10):
+                if others:
+                    self.perform(others)
+                log.warning("tried in a process of its own", item=last.id, crashes=last.crashes)
+                if not isolation.run(last, ATTEMPT_SECONDS + 10):
                     # Its lease runs out now, which counts the crash.
-                    log.error("the process died", item=claim.id)
+                    log.error("the process died", item=last.id)
         finally:
             if following:
-                self._doubt(claim.lane, following)
+                self._doubt(last.lane, following)
 
-    def perform(self, claim: Claim, following: Next | None = None) -> None:
-        """The work itself. Raises LostLease, StoreUnavailable."""
+    def perform(self, claims: Sequence[Claim], following: Next | None = None) -> None:
+        """The work itself: of the inbox several, of other lanes one. Raises StoreUnavailable."""
         settings, connectors = self._config
-        if claim.lane == INBOX:
-            for lane in take_in(self.store, claim, settings, following):
-                self._knock(lane)
-        elif claim.lane in connectors:
-            fingerprint = settings.fingerprints[claim.lane]
-            deliver(self.store, claim, connectors[claim.lane], fingerprint, self.name, following)
-        else:  # switched off a moment ago
-            self.store.release(claim)
+        lane = claims[0].lane
+        if lane == INBOX:
+            for name in take_in(self.store, claims, settings, following):
+                self._knock(name)
+            return
+        [claim] = claims
+        with about(claim):
+            if lane in connectors:
+                try:
+                    deliver(self.store, claim, connectors[lane], settings.fingerprints[lane], self.name, following)
+                except LostLease:
+                    log.warning("somebody else has it by now")
+            else:  # switched off a moment ago
+                self.store.release(claim)
 
     def _doubt(self, lane: str, following: Next) -> None:
-        """Nobody knows what was leased under a token whose reply was lost; with one that came, nothing is left over."""
-        answered = following.tokens[-1:] if following.answered else []
+        """Nobody knows what was leased under a token whose reply was lost."""
+        lost = following.tokens[:-1] if following.answered else following.tokens
         with self._lock:
-            self._unsure += [(lane, token) for token in following.tokens if token not in answered]
+            self._unsure += [(lane, token) for token in lost]
 
     @contextmanager
-    def _held(self, claim: Claim) -> Iterator[None]:
-        """While this lasts, the pulse renews the lease."""
+    def _held(self, claims: Sequence[Claim]) -> Iterator[None]:
+        """While this lasts, the pulse renews the leases."""
+        since = time.monotonic()
         with self._lock:
-            self._in_flight[claim.token] = (claim, time.monotonic())
+            self._in_flight.update({(claim.token, claim.id): (claim, since) for claim in claims})
         try:
             yield
-        except LostLease:
-            log.warning("somebody else has it by now", item=claim.id)
         except StoreUnavailable:
             with self._lock:
-                self._give_back.append(claim)
+                self._give_back += claims
             raise
         finally:
             with self._lock:
-                del self._in_flight[claim.token]
+                for claim in claims:
+                    del self._in_flight[claim.token, claim.id]
 
-    def _claim(self, lane: str, how: How) -> Claim | None:
+    def _claim(self, lane: str, how: How) -> Sequence[Claim]:
         token = secrets.token_hex(8)
         try:
-            return self.store.claim(lane, token, how, self._limits(lane))
+            if lane == INBOX:
+                return self.store.claim_bodies(token, how)
+            claim = self.store.claim(lane, token, how, self._limits(lane))
         except StoreUnavailable:
             with self._lock:
                 self._unsure.append((lane, token))
             raise
+        return [claim] if claim else ()
 
     def _limits(self, lane: str) -> Limits:
         known = self._config[0].connectors.get(lane)

@@ -6,6 +6,7 @@ takes things out, `server` says what the server must be like. The writing is Lua
 """
 
 from core.store.access import Access
+from core.store.claims import Claim
 from core.store.client import Client, connect, connected
 from core.store.erase import Eraser
 from core.store.jobs import Jobs
@@ -13,7 +14,7 @@ from core.store.ledger import Ledger
 from core.store.search import Filter, Search
 from core.store.server import Verdict, check
 from core.store.statistics import statistics
-from core.store.store import INBOX, Accepted, Claim, Store
+from core.store.store import INBOX, Accepted, Store
 
 __all__ = [
     "INBOX",

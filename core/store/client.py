@@ -26,6 +26,7 @@ from redis.sentinel import Sentinel, SentinelConnectionPool, SentinelManagedConn
 from core.address import Address, parse
 from core.environment import Environment
 from core.errors import StoreUnavailable
+from core.store.pool import Pool
 from core.store.vault import Vault
 
 # Half-open connections are noticed after about 12 s only with all of these (docs/adr/0001).
@@ -78,11 +79,11 @@ def _pool(address: Address, options: dict[str, Any]) -> redis.ConnectionPool:
     options |= {"username": address.username, "password": address.password, "db": address.database, **address.files}
     if address.path:
         del options["socket_keepalive"]
-        return redis.ConnectionPool(redis.UnixDomainSocketConnection, path=address.path, **options)
+        return Pool(redis.UnixDomainSocketConnection, path=address.path, **options)
     if not address.service:
         kind = redis.SSLConnection if address.tls else redis.Connection
         host, port = address.hosts[0]
-        return redis.ConnectionPool(kind, host=host, port=port, **options)
+        return Pool(kind, host=host, port=port, **options)
     # Each new connection asks the Sentinels where the server is now.
     sentinels = Sentinel(address.hosts, sentinel_kwargs=sentinel_options(address))  # type: ignore[no-untyped-call]
     options["connection_class"] = ManagedTls if address.tls else Managed

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from core.delivery import Attempt, Outcome, PayloadStatus, Reference, Revision
 from core.errors import InUse, LostLease, NotFound, StoreUnsafe
 from core.store import scripts
+from core.store.claims import UNLIMITED, Claim, Limits, Next, Reading
 from core.store.client import Client, errors
 from core.store.keys import key
 from core.summary import bare
@@ -25,6 +26,9 @@ BEAT_MS = 1_500
 How = Literal["answer", "stay", "leave"]
 Trouble = Literal["", "outage", "throttled"]
 
+#: Bodies that one thread reads at once.
+BATCH = 16
+
 #: The process that worked on an item has died this often: the item is what kills it.
 FATAL_CRASHES = 3
 
@@ -36,69 +40,6 @@ class Accepted:
     id: str
     known: bool
     knock: bool
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Of a connector, over all workers: deliveries `at_once`, and requests a second. None: no limit."""
-
-    at_once: int | None = None
-    rate: float | None = None
-
-    def spelled(self) -> tuple[str, str]:
-        """As the scripts take them."""
-        return "" if self.at_once is None else str(self.at_once), "" if self.rate is None else str(self.rate)
-
-
-@dataclass(frozen=True)
-class Claim:
-    """An item that is ours until its lease runs out. For the inbox `id` is the payload's, and `revision` is 0.
-
-    `crashes` is how many processes died on it; `more` asks for one more knock: there is more work than hands.
-    `tries` and `first` (ms, or None) describe the present series of failed tries. With `trouble` the body cannot be
-    opened, and is empty.
-    """
-
-    lane: str
-    id: str
-    token: str
-    crashes: int
-    more: bool
-    payload: str
-    account: str
-    received: int
-    body: bytes = field(repr=False)
-    trouble: str = ""
-    conversation: str = ""
-    revision: int = 0
-    tries: int = 0
-    first: int | None = None
-    steps: dict[str, Any] = field(default_factory=dict, repr=False)
-
-
-@dataclass
-class Next:
-    """Asks for the next item of the same lane in the journey that ends this one: half as many waits for the disk.
-
-    `wanted` is asked at that moment. Afterwards `claim` is the item, if one was due. `tokens` are those that were asked
-    with; only the last one is `answered`, if any. `disown` the others.
-    """
-
-    limits: Limits
-    wanted: Callable[[], bool]
-    claim: Claim | None = None
-    answered: bool = False
-    tokens: list[str] = field(default_factory=list)
-
-    def token(self) -> str:
-        """A new one, or "" when none is wanted."""
-        if not self.wanted():
-            return ""
-        self.tokens.append(secrets.token_hex(8))
-        return self.tokens[-1]
-
-    def answer(self, claim: Claim | None) -> None:
-        self.claim, self.answered = claim, True
 
 
 class Store:
@@ -131,43 +72,54 @@ class Store:
         return bool(self._run("divert", payload, token, status, error))
 
     def fan_out(
-        self,
-        claim: Claim,
-        conversation: str,
-        connectors: Iterable[str],
-        note: str = "",
-        summary: bytes = b"",
-        following: Next | None = None,
+        self, claim: Claim, conversation: str, connectors: Iterable[str], note: str = "", summary: bytes = b""
     ) -> list[str]:
         """Make a claimed body a revision, with a delivery due for each connector. Returns the lanes to knock on.
 
         `note` is kept with the payload for people to read, `summary` (core/summary.py) is for lists and searches.
         Raises LostLease.
         """
-        kept = bare(summary) if self._vault.seals else summary
-        token = following.token() if following else ""
-        about = (claim.id, claim.token, conversation, note, kept, token, LEASE_MS, FATAL_CRASHES)
-        reply = self._run("fan_out", *about, *connectors)
-        if not reply:
+        [lanes] = self.fan_out_each([Reading(claim, conversation, tuple(connectors), note, summary)])
+        if lanes is None:
             raise LostLease(claim.id)
-        lanes, then = reply
-        if following:
-            following.answer(self._claimed(claim.lane, token, then))
-        return [lane.decode() for lane in lanes]
+        return lanes
 
-    def claim(self, lane: str, token: str, how: How = "leave", limits: Limits = Limits()) -> Claim | None:
+    def fan_out_each(self, readings: Sequence[Reading], following: Next | None = None) -> list[list[str] | None]:
+        """The same for several, in one journey. None for each whose lease was lost."""
+        calls = []
+        for number, one in enumerate(readings, 1):
+            kept = bare(one.summary) if self._vault.seals else one.summary
+            token = following.token() if following and number == len(readings) else ""
+            about = (one.claim.id, one.claim.token, one.conversation, one.note, kept)
+            calls.append((self._now(), *about, token, LEASE_MS, FATAL_CRASHES, BATCH, *one.connectors))
+        with errors():
+            replies = scripts.run_each(self._redis, "fan_out", calls)
+        if following and replies and replies[-1]:
+            following.answer(self._claims(INBOX, token, replies[-1][1]))
+        return [[lane.decode() for lane in reply[0]] if reply else None for reply in replies]
+
+    def claim(self, lane: str, token: str, how: How = "leave", limits: Limits = UNLIMITED) -> Claim | None:
         """Lease the item that is longest due, or None: nothing is, or the connector is paused or at its limits.
 
         `how`: this is the first claim that answers a knock; or the caller will stay and look again if nothing is due,
         so that nobody needs to knock; or leave, so that somebody must.
         `token` is new for each call. When this raises StoreUnavailable, `disown` it later.
         """
-        bounds = limits.spelled()
-        return self._claimed(lane, token, self._run("claim", lane, token, LEASE_MS, FATAL_CRASHES, how, *bounds))
+        found = self._claim(lane, token, how, limits, 1)
+        return found[0] if found else None
 
-    def _claimed(self, lane: str, token: str, reply: Any) -> Claim | None:
-        if not reply:
-            return None
+    def claim_bodies(self, token: str, how: How = "leave") -> list[Claim]:
+        """The same for the inbox, up to BATCH at once; one that a process has died on comes last."""
+        return self._claim(INBOX, token, how, UNLIMITED, BATCH)
+
+    def _claim(self, lane: str, token: str, how: How, limits: Limits, many: int) -> list[Claim]:
+        reply = self._run("claim", lane, token, LEASE_MS, FATAL_CRASHES, how, *limits.spelled(), many)
+        return self._claims(lane, token, reply)
+
+    def _claims(self, lane: str, token: str, replies: Any) -> list[Claim]:
+        return [self._claimed(lane, token, reply) for reply in replies]
+
+    def _claimed(self, lane: str, token: str, reply: Any) -> Claim:
         item, crashes, more, fields, meta, body, revision, steps, payload = reply
         own, about = _text(fields), _text(meta)
         try:
@@ -222,12 +174,12 @@ class Store:
             *(claim.lane, claim.id, claim.token, attempt.outcome, record, delay_ms, error),
             *(made.id, made.url, attempt.revision, fingerprint, claim.payload),
             *(trouble, len(attempt.requests), breaker),
-            *(token, LEASE_MS, FATAL_CRASHES, *(following.limits if following else Limits()).spelled()),
+            *(token, LEASE_MS, FATAL_CRASHES, *(following.limits if following else UNLIMITED).spelled()),
         )
         if not reply:
             raise LostLease(claim.id)
         if following:
-            following.answer(self._claimed(claim.lane, token, reply[0]))
+            following.answer(self._claims(claim.lane, token, reply[0]))
 
     def remember(self, claim: Claim, step: str, value: Any) -> None:
         """Keep what a step made (anything JSON can spell), for the next attempt. Raises LostLease."""
@@ -330,7 +282,10 @@ class Store:
 
     def _run(self, script: str, *arguments: str | bytes | int) -> Any:
         with errors():
-            return scripts.run(self._redis, script, self._clock() if self._clock else "", *arguments)
+            return scripts.run(self._redis, script, self._now(), *arguments)
+
+    def _now(self) -> int | str:
+        return self._clock() if self._clock else ""
 
 
 def _text(pairs: list[bytes]) -> dict[str, str]:

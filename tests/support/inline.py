@@ -34,7 +34,7 @@ class Inline:
     def read(self) -> None:
         """Read what lies in the inbox."""
         while claim := self.claim(INBOX):
-            take_in(self.store, claim, self.settings)
+            take_in(self.store, [claim], self.settings)
 
     def deliver(self) -> None:
         """Try everything that is due."""

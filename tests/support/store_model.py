@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from core.errors import InUse, LostLease, NotFound
@@ -72,7 +72,7 @@ class Taken:
     tries: int
     first: int | None
     steps: dict[str, Any]
-    more: bool
+    more: bool = False
 
 
 class Model:
@@ -106,6 +106,21 @@ class Model:
     # --- workers ----------------------------------------------------------------
 
     def claim(self, now: int, lane: str, token: str, how: str) -> Taken | None:
+        return next(iter(self.claim_several(now, lane, token, how, 1)), None)
+
+    def claim_several(self, now: int, lane: str, token: str, how: str, many: int) -> list[Taken]:
+        """One that a process has died on ends it; only then is anybody knocked up for the rest."""
+        found: list[Taken] = []
+        while one := self._claim(now, lane, token, how):
+            found.append(one)
+            how = "stay"
+            more = any(other.due is not None and other.due <= now for other in self.lane(lane))
+            if not more or len(found) == many or one.crashes:
+                found[-1] = replace(one, more=more and self.knock(lane))
+                break
+        return found
+
+    def _claim(self, now: int, lane: str, token: str, how: str) -> Taken | None:
         gate = self.gates.get(lane)
         if gate and not gate.ahead:
             return None
@@ -136,13 +151,12 @@ class Model:
         if gate:
             gate.ahead, gate.probe = False, token
         item.token, item.due = token, now + LEASE_MS
-        more = any(one.due is not None and one.due <= now for one in self.lane(lane)) and self.knock(lane)
         if not isinstance(item, Errand):
-            return Taken(item.id, item.id, 0, item.crashes, 0, None, {}, more)
+            return Taken(item.id, item.id, 0, item.crashes, 0, None, {})
         item.wanted = False
         newest = self.revisions[item.conversation]
         about = (item.crashes, item.tries, item.first, dict(item.steps))
-        return Taken(item.id, newest[-1], len(newest), *about, more)
+        return Taken(item.id, newest[-1], len(newest), *about)
 
     def fan_out(self, now: int, identity: str, token: str, conversation: str, connectors: Iterable[str]) -> set[str]:
         """Returns the lanes to knock on."""

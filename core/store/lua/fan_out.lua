@@ -1,6 +1,6 @@
 -- A body was read: make it a revision of its conversation and one delivery due for each connector.
--- now, id, token, conversation, note or '', summary; then, to take the next body in the same step, token or '', lease,
--- crashes (claim.lua); then the routed connectors -> {} when the lease was lost, or {lanes to knock on, what claim.lua
+-- now, id, token, conversation, note or '', summary; then, to take the next bodies in the same step, token or '', lease,
+-- crashes, how many (claim.lua); then the routed connectors -> {} when the lease was lost, or {lanes to knock on, what claim.lua
 -- returns}
 local id, token, conversation, note, summary = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 if not holds('inbox', id, token) then return {} end
@@ -18,7 +18,7 @@ if redis.call('ZREVRANGE', revisions, 0, 0)[1] == id then redis.call('SET', P ..
 
 -- Where an earlier revision was delivered, this one is due too, whatever the routes say today.
 local connectors, seen, knocks = {}, {}, {}
-for i = 10, #ARGV do connectors[#connectors + 1] = ARGV[i] end
+for i = 11, #ARGV do connectors[#connectors + 1] = ARGV[i] end
 local existing = P .. 'deliveries-of:' .. conversation
 for _, name in ipairs(redis.call('SMEMBERS', existing)) do connectors[#connectors + 1] = name end
 for _, name in ipairs(connectors) do
@@ -45,4 +45,4 @@ local status = next(seen) and 'routed' or 'unrouted'
 set_payload_status(id, status)
 count('in:' .. status)
 if ARGV[7] == '' then return {knocks, {}} end
-return {knocks, take_next('inbox', ARGV[7], tonumber(ARGV[8]), tonumber(ARGV[9]), 'stay')}
+return {knocks, take_several(tonumber(ARGV[10]), 'inbox', ARGV[7], tonumber(ARGV[8]), tonumber(ARGV[9]), 'stay')}

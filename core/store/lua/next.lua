@@ -1,6 +1,6 @@
 -- Lease the item of a lane that is longest due: nobody else gets it until the lease runs out. -> {} when nothing is due
 -- or may be done now, or {id, crashes, more, fields, fields of the payload, body, revision, steps, payload}; of a body
--- the fields are those of the payload, once.
+-- the fields are those of the payload, once. `more`: 1 when another one is due.
 -- `fatal`: crashes that are too many; at_once, rate: numbers or nil.
 -- How: 'answer' a knock, which may be followed by another; 'stay' when nothing is due, so that nobody needs to knock;
 -- 'leave' when nothing is due, so that somebody must.
@@ -71,7 +71,7 @@ local function take_next(lane, token, lease, fatal, how, at_once, rate)
       if rate then charge(lane, 1) end
       redis.call('HSET', lease_key(lane), id, token)
       redis.call('ZADD', lane_key(lane), now + lease, id)
-      local more = due[2] and want_knock(lane) or 0
+      local more = due[2] and 1 or 0
       if inbox then return {id, crashes, more, {}, fields, redis.call('GET', P .. 'raw:' .. id), 0, {}, id} end
       local revisions = P .. 'revisions:' .. own.conversation
       local payload = redis.call('ZREVRANGE', revisions, 0, 0)[1]
@@ -81,4 +81,21 @@ local function take_next(lane, token, lease, fatal, how, at_once, rate)
         redis.call('HGETALL', P .. 'steps:' .. id), payload}
     end
   end
+end
+
+-- The same, up to `many` of them and about LARGE bytes of bodies -> a list. What a process has died on comes last and
+-- alone, so that it can hurt no other. `more` of the last one is 1 when somebody should be knocked up for the rest.
+local LARGE = 1048576
+local function take_several(many, lane, token, lease, fatal, how, at_once, rate)
+  local found, bytes = {}, 0
+  repeat
+    local one = take_next(lane, token, lease, fatal, how, at_once, rate)
+    if not one[1] then break end
+    found[#found + 1] = one
+    bytes = bytes + #(one[6] or '')
+    how = 'stay'
+    local on = #found < many and one[3] == 1 and one[2] == 0 and bytes < LARGE
+    if on then one[3] = 0 elseif one[3] == 1 then one[3] = want_knock(lane) end
+  until not on
+  return found
 end

@@ -74,5 +74,5 @@ if too_many > 0 then break_circuit(connector, id, answered, trouble, too_many, a
 -- A newer revision came in meanwhile, or somebody asked for it again: that is a new errand.
 if again then make_due(id, connector) end
 if ARGV[17] == '' then return {{}} end
-return {take_next(connector, ARGV[17], tonumber(ARGV[18]), tonumber(ARGV[19]), 'stay', tonumber(ARGV[20]),
+return {take_several(1, connector, ARGV[17], tonumber(ARGV[18]), tonumber(ARGV[19]), 'stay', tonumber(ARGV[20]),
   tonumber(ARGV[21]))}
