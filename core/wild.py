@@ -22,16 +22,24 @@ Scalar = str | int | float | bool | None
 class Wild:
     """A JSON object and where it stands, such as `messages[3]`. A member that is missing is the same as null."""
 
-    __slots__ = ("members", "path")
+    __slots__ = ("_place", "members")
 
-    def __init__(self, value: Any, path: str = "") -> None:
-        """Raises PayloadError when `value` is no object; null is an empty one."""
+    def __init__(self, value: Any, place: str | tuple[Wild, str] | tuple[Wild, str, int] = "") -> None:
+        """`place` is a path, or where that can be made from, as it is needed only for errors: the object, the member,
+        and the index in that. Raises PayloadError when `value` is no object; null is an empty one."""
+        self._place = place
         if value is None:
             value = {}
         elif not isinstance(value, dict):
-            raise PayloadError(path, f"expected an object, got {described(value)}")
+            raise PayloadError(self.path, f"expected an object, got {described(value)}")
         self.members: dict[str, Any] = value
-        self.path = path
+
+    @property
+    def path(self) -> str:
+        if isinstance(self._place, str):
+            return self._place
+        parent, key, *index = self._place
+        return parent.where(key) + "".join(f"[{one}]" for one in index)
 
     def __contains__(self, key: str) -> bool:
         return key in self.members
@@ -48,7 +56,7 @@ class Wild:
     def object(self, key: str) -> Wild:
         """An object; null is an empty one, and so is the empty list, which is how PHP writes an empty map."""
         value = self.members.get(key)
-        return Wild(None if value == [] else value, self.where(key))
+        return Wild(None if value == [] else value, (self, key))
 
     def objects(self, key: str) -> Iterator[Wild]:
         """The objects of a list; null is an empty list."""
@@ -57,15 +65,14 @@ class Wild:
             return
         if not isinstance(value, list):
             raise self.expected(key, "a list")
-        path = self.where(key)
         for index, item in enumerate(value):
-            yield Wild(item, f"{path}[{index}]")
+            yield Wild(item, (self, key, index))
 
     def text(self, key: str) -> str:
         """Text, or a number as text; null is ""."""
         value = self.members.get(key)
         if isinstance(value, str):
-            return clean(value)
+            return value if value.isascii() else clean(value)
         if value is None:
             return ""
         if isinstance(value, bool | list | dict) or (isinstance(value, float) and not math.isfinite(value)):
