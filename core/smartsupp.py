@@ -39,6 +39,23 @@ def parse(body: bytes, account: str = "") -> Conversation | StatisticsReport:
     account is refused, and a body that names none belongs to it. Raises PayloadError, and nothing else, for
     any other bytes.
     """
+    found = _opened(body)
+    return found if isinstance(found, StatisticsReport) else _conversation(found, account)
+
+
+def glance(body: bytes, account: str = "") -> bool:
+    """Whether a body is a conversation and not a report, going by its identity, which is all that is read of it: a
+    tenth of the work. Raises PayloadError."""
+    found = _opened(body)
+    if isinstance(found, StatisticsReport):
+        return False
+    channel = found.object("channel")
+    _account(found, account)
+    _identity(channel, "id")
+    return True
+
+
+def _opened(body: bytes) -> Wild | StatisticsReport:
     value = _json(body)
     if not isinstance(value, dict):
         raise PayloadError("", f"no conversation: expected a JSON object with 'channel', got {described(value)}")
@@ -47,7 +64,7 @@ def parse(body: bytes, account: str = "") -> Conversation | StatisticsReport:
         if "domains" in wild:
             return StatisticsReport(domains=len(wild.object("domains").members))
         raise PayloadError("channel", "no conversation: expected an object, got nothing")
-    return _conversation(wild, account)
+    return wild
 
 
 def parse_conversation(body: bytes, account: str = "") -> Conversation:
@@ -95,28 +112,28 @@ def _is_deeper(value: object, depth: int) -> bool:
 
 def _conversation(wild: Wild, expected: str) -> Conversation:
     channel = wild.object("channel")
-    members = dict(
-        account=_account(wild, expected),
-        id=_identity(channel, "id"),
-        begin_at=wild.time("beginAt"),
-        end_at=wild.time("endAt"),
-        is_chat=channel.flag("isChat"),
-        is_missed=channel.flag("isMissed"),
-        is_triggered=channel.flag("isTriggered"),
-        is_offline=channel.flag("isOffline"),
-        is_completed=channel.flag("isCompleted"),
-        is_dropped=channel.flag("isDropped"),
-        duration=channel.integer("duration"),
-        avg_response=channel.integer("avgResponse"),
-        first_response=channel.integer("firstResponse"),
-        messages_count=channel.integer("messagesCount"),
-        words_count=channel.integer("wordsCount"),
-        rating=channel.integer("rating"),
-        rating_desc=channel.text("ratingDesc"),
-        visitor=_visitor(wild.object("visitor")),
-        paths=tuple([{"url": page.text("url"), "title": page.text("title")} for page in wild.objects("paths")]),
-        messages=tuple([_message(message) for message in wild.objects("messages")]),
-    )
+    members = {
+        "account": _account(wild, expected),
+        "id": _identity(channel, "id"),
+        "begin_at": wild.time("beginAt"),
+        "end_at": wild.time("endAt"),
+        "is_chat": channel.flag("isChat"),
+        "is_missed": channel.flag("isMissed"),
+        "is_triggered": channel.flag("isTriggered"),
+        "is_offline": channel.flag("isOffline"),
+        "is_completed": channel.flag("isCompleted"),
+        "is_dropped": channel.flag("isDropped"),
+        "duration": channel.integer("duration"),
+        "avg_response": channel.integer("avgResponse"),
+        "first_response": channel.integer("firstResponse"),
+        "messages_count": channel.integer("messagesCount"),
+        "words_count": channel.integer("wordsCount"),
+        "rating": channel.integer("rating"),
+        "rating_desc": channel.text("ratingDesc"),
+        "visitor": _visitor(wild.object("visitor")),
+        "paths": tuple([{"url": page.text("url"), "title": page.text("title")} for page in wild.objects("paths")]),
+        "messages": tuple([_message(message) for message in wild.objects("messages")]),
+    }
     # All in one go: each part by itself takes longer than all the rest of reading it.
     return Conversation.model_validate(members)
 
@@ -139,21 +156,21 @@ def _identity(wild: Wild, key: str) -> str:
 
 def _visitor(wild: Wild) -> dict[str, Any]:
     variables = wild.object("variables")
-    return dict(
-        id=wild.text("id"),
-        name=wild.text("name"),
-        email=wild.text("email"),
-        note=wild.text("note"),
-        group=wild.text("group" if "group" in wild else "groupKey"),
-        ip_address=wild.text("ipAddress"),
-        city=wild.text("city"),
-        country_code=wild.text("countryCode"),
-        country=wild.text("country"),
-        user_agent=wild.text("userAgent"),
-        platform=wild.text("platform"),
-        referer=wild.text("referer"),
-        variables={clean(key): _variable(variables, key) for key in variables.members},
-    )
+    return {
+        "id": wild.text("id"),
+        "name": wild.text("name"),
+        "email": wild.text("email"),
+        "note": wild.text("note"),
+        "group": wild.text("group" if "group" in wild else "groupKey"),
+        "ip_address": wild.text("ipAddress"),
+        "city": wild.text("city"),
+        "country_code": wild.text("countryCode"),
+        "country": wild.text("country"),
+        "user_agent": wild.text("userAgent"),
+        "platform": wild.text("platform"),
+        "referer": wild.text("referer"),
+        "variables": {clean(key): _variable(variables, key) for key in variables.members},
+    }
 
 
 def _variable(variables: Wild, key: str) -> dict[str, Any]:
@@ -161,19 +178,19 @@ def _variable(variables: Wild, key: str) -> dict[str, Any]:
     value = variables.members[key]
     if isinstance(value, dict) and ("value" in value or "label" in value):
         wild = variables.object(key)
-        return dict(label=wild.text("label") or clean(key), value=wild.scalar("value"))
-    return dict(label=clean(key), value=variables.scalar(key))
+        return {"label": wild.text("label") or clean(key), "value": wild.scalar("value")}
+    return {"label": clean(key), "value": variables.scalar(key)}
 
 
 def _message(wild: Wild) -> dict[str, Any]:
-    return dict(
-        type=wild.text("type"),
-        name=wild.text("name"),
-        sender=_sender(wild.text("from")),
-        content=wild.text("content"),
-        sent_at=wild.time("sentAt"),
-        triggered_by=wild.text("triggeredBy"),
-    )
+    return {
+        "type": wild.text("type"),
+        "name": wild.text("name"),
+        "sender": _sender(wild.text("from")),
+        "content": wild.text("content"),
+        "sent_at": wild.time("sentAt"),
+        "triggered_by": wild.text("triggeredBy"),
+    }
 
 
 def _sender(sender: str) -> str:

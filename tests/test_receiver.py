@@ -14,7 +14,8 @@ from app import create_app
 from app.receiver import LARGEST_BODY
 from app.sources import GUESSES
 from core.delivery import PayloadStatus
-from core.store import Ledger
+from core.store import Ledger, Store, connect
+from tests.support.inline import Inline
 from tests.support.server import Server
 from tests.support.stack import TOKEN, Stack, chat, until
 
@@ -61,6 +62,9 @@ def test_any_content_type_is_kept_unchanged(client: FlaskClient, ledger: Ledger,
     assert ledger.payload(answer.json["id"]).body == body
 
 
+NO_ID = "channel.id: expected an id (letters, digits, '_', '-' and '.', at most 64 of them), got text \"\""
+
+
 @pytest.mark.parametrize(
     ("body", "status", "error"),
     [
@@ -68,7 +72,7 @@ def test_any_content_type_is_kept_unchanged(client: FlaskClient, ledger: Ledger,
         (b"not json", "quarantined", "not JSON: Expecting value at line 1, column 1"),
         (b" ", "quarantined", "not JSON: Expecting value at line 1, column 2"),
         (b"{}", "quarantined", "channel: no conversation: expected an object, got nothing"),
-        (chat(messages=[{"sentAt": "soon"}]), "quarantined", 'messages[0].sentAt: expected a number, got text "soon"'),
+        (chat(channel={"id": ""}), "quarantined", NO_ID),
     ],
 )
 def test_a_body_without_a_conversation_is_kept_and_says_so(
@@ -80,6 +84,17 @@ def test_a_body_without_a_conversation_is_kept_and_says_so(
     assert (answer.json["status"], answer.json.get("error")) == (status, error)
     assert [one.id for one in ledger.payloads(PayloadStatus(status))] == [answer.json["id"]]
     assert ledger.payload(answer.json["id"]).body == body
+
+
+def test_what_is_wrong_inside_a_conversation_is_left_to_a_worker(
+    client: FlaskClient, server: Server, ledger: Ledger, tmp_path: Path
+) -> None:
+    answer = post(client, chat(messages=[{"sentAt": "soon"}]))
+    assert answer.json
+    assert answer.json["status"] == "accepted"
+    Inline(Store(connect(server.url)), tmp_path, "connectors: {}").read()
+    found = ledger.payload(answer.json["id"])
+    assert (found.status, found.error) == ("quarantined", 'messages[0].sentAt: expected a number, got text "soon"')
 
 
 def test_an_empty_body_is_refused(client: FlaskClient, ledger: Ledger) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from core.conversation import Conversation, Message, Page, Variable, Visitor
 from core.errors import PayloadError
-from core.smartsupp import StatisticsReport, parse, parse_conversation
+from core.smartsupp import StatisticsReport, glance, parse, parse_conversation
 
 PAYLOADS = Path(__file__).parent / "payloads"
 CURRENT = (PAYLOADS / "hook-current.json").read_bytes()
@@ -127,12 +127,22 @@ def spelled(path: Path_) -> str:
 
 
 def read(body: bytes, account: str = "") -> Conversation | StatisticsReport | PayloadError:
-    """What a body is. Any other exception fails the test, and so does a result that cannot be written down."""
+    """What a body is. Any other exception fails the test, and so does a result that cannot be written down, and a
+    glance that says something else."""
+    try:
+        seen: bool | str = glance(body, account)
+    except PayloadError as error:
+        seen = str(error)
+    found: Conversation | StatisticsReport | PayloadError
     try:
         found = parse(body, account)
     except PayloadError as error:
         str(error).encode()
-        return error
+        found = error
+    if isinstance(found, PayloadError):
+        assert seen in (True, str(found))
+        return found
+    assert seen is isinstance(found, Conversation)
     if isinstance(found, Conversation):
         json.dumps(found.model_dump(mode="json"), ensure_ascii=False, allow_nan=False).encode()
         assert Conversation.model_validate_json(found.model_dump_json().encode(), strict=False) == found
