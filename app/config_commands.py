@@ -51,7 +51,7 @@ def effective(env: Environment) -> None:
     """The effective configuration as JSON, secrets masked."""
     settings = settings_of(env)
     shown = {
-        name: str(value)
+        name: ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
         for name, value in asdict(env).items()
         if name not in ("tokens", "redis_url", "encryption_keys", "metrics_token")
     }

@@ -10,9 +10,9 @@ from typing import NoReturn
 import click
 
 from app import forget, show
-from app.dashboard.receipt import receipt_text
 from app.forget import Receipt
 from app.options import agreed, as_json, ask, needs, settings_of
+from app.receipt import receipt_text
 from connectors.transcript import single_line
 from core.environment import Environment
 from core.errors import NotFound, PayloadError

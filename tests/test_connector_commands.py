@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -60,6 +61,16 @@ def test_check_tells_right_from_wrong_and_exits_accordingly(cli: Cli, vendor: Na
     vendor.instead = [Answer(401, {"message": "no"})]
     assert json.loads(cli.run("connectors", "check", "--json", code=1))["desk"][0]["right"] is False
     assert cli.run("connectors", "check", "archive") == "archive: nothing to check\n"
+
+
+def test_a_bug_in_a_check_is_a_finding_without_secrets(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: Any) -> Iterator[Any]:
+        raise KeyError(KEY)
+        yield
+
+    monkeypatch.setattr("tests.fakes.naive.Naive.check", broken)
+    said = cli.run("connectors", "check", "desk", code=1)
+    assert "desk: ✗ bug in this connector's check: KeyError: '**********'" in said
 
 
 def test_preview_prints_the_requests_and_sends_none(cli: Cli, vendor: NaiveVendor) -> None:

@@ -14,8 +14,8 @@ from flask.typing import ResponseReturnValue
 from app import forget
 from app.dashboard.access import signed_in
 from app.dashboard.conversation import shown_status, web
-from app.dashboard.receipt import receipt_text
 from app.dashboard.site import Site
+from app.receipt import receipt_text
 from connectors import transcript
 from core.delivery import Delivery, Payload, Reference
 from core.errors import NotFound, PayloadError, StoreUnsafe

@@ -60,6 +60,9 @@
     if (focus) found(part, focus)?.focus({ preventScroll: true });
   }
 
+  // A form's token is another one each time, and no reason to replace anything.
+  const told = (html) => html.replace(/name="csrf_token"[^>]*/g, "");
+
   function keepAlive(part) {
     const every = Math.max(1000, Number(part.dataset.every) || 5000);
     let last = null;
@@ -80,9 +83,9 @@
         if (answer.status === 401) return location.reload();
         if (!answer.ok) throw new Error(answer.statusText);
         const html = await answer.text();
-        if (html !== last && !typing(part) && !selecting(part)) {
+        if (told(html) !== last && !typing(part) && !selecting(part)) {
           replace(part, html);
-          last = html;
+          last = told(html);
           part.dispatchEvent(new CustomEvent("relay:live", { bubbles: true }));
         }
         if (note.textContent) note.textContent = "";
