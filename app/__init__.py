@@ -4,49 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
-import structlog
-from flask import Flask, request
+if TYPE_CHECKING:
+    from flask import Flask
 
-from app import dashboard, metrics, ops, receiver
-from app.dashboard.site import Site
-from app.proxies import Proxies
-from app.sources import Sources
-from connectors.registry import settings_model
-from core.environment import Environment, environment
-from core.store import Access, Ledger, Store, connected
-from core.watch import Watched
-from workers.celery import create, knocker
-
-log = structlog.get_logger(__name__)
-
-
-class Relay(Flask):
-    """Flask, whose own note of an error would name the address, and the hook's address holds the token."""
-
-    def log_exception(self, exc_info: Any) -> None:
-        log.error("bug in a page", endpoint=request.endpoint, method=request.method, exc_info=exc_info)
+    from app.dashboard import Page
+    from core.environment import Environment
 
 
 def create_app(
-    env: Environment | None = None,
-    variables: Mapping[str, str] = os.environ,
-    pages: Sequence[dashboard.Page] = dashboard.PAGES,
+    env: Environment | None = None, variables: Mapping[str, str] = os.environ, pages: Sequence[Page] | None = None
 ) -> Flask:
-    """Wire the web application. Raises ConfigError."""
-    env = env or environment(variables)
-    client = connected(env, patient=True)
-    watched = Watched(env, settings_model, variables)
-    app = Relay(__name__, static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = receiver.LARGEST_BODY + 1
-    app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's default provider
-    store, ledger, knock = Store(client), Ledger(client), knocker(create(env))
-    access = Access(client)
-    sources = Sources(Proxies(env.trusted_proxies), env.allowed_sources, access)
-    app.register_blueprint(receiver.blueprint(store, watched, knock, sources))
-    app.register_blueprint(ops.blueprint(client, ledger, watched))
-    app.register_blueprint(metrics.blueprint(client, ledger, watched, env.metrics_token))
-    site = Site(env, watched, store, ledger, access, client, knock)
-    dashboard.register(app, site, pages)
-    return app
+    """The web application. Raises ConfigError."""
+    # Flask and the pages are half a second and 20 MB that workers and commands do not need.
+    from app.application import wired  # noqa: PLC0415
+
+    return wired(env, variables, pages)
