@@ -145,7 +145,8 @@ def test_what_dies_is_started_again(up: Up) -> None:
 
     until(all_back, what="three new processes")
     accepted = until(lambda: _posted(hook, chat("c1")), what="the receiver")
-    assert accepted["status"] == "accepted"
+    # A duplicate, when it was kept and the server died before it could say so.
+    assert accepted["status"] in ("accepted", "duplicate")
     until((up.folder / "var" / "archive" / "1" / "c1" / "r1.json").exists, 60)
 
 

@@ -19,7 +19,7 @@ A *lane* is `inbox` or the name of a connector. Times and scores are Unix millis
 | payload:ID                   | hash   | received, sequence, account, type, size, digest, status, conversation,      |
 |                              |        | error, duplicates, crashes                                                  |
 | raw:ID                       | string | the body, byte for byte                                                     |
-| body:DIGEST                  | string | SHA-256 of account and body -> payload                                      |
+| body:DIGEST                  | string | half of the SHA-256 of account and body -> payload                         |
 | payloads:STATUS              | zset   | payload -> when it was received                                             |
 | conversations                | zset   | conversation (ACCOUNT:CHANNEL) -> when its newest revision was read         |
 | revisions:CONVERSATION       | zset   | payload -> its sequence                                                     |

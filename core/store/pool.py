@@ -7,6 +7,7 @@ is half of what a command costs us. One that was given back a moment ago needs n
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections import deque
 from typing import Any
@@ -35,8 +36,8 @@ class Pool(redis.ConnectionPool):
         return super().get_connection()
 
     def release(self, connection: Any) -> None:
-        # For the parent it is lent on.
-        if connection.is_connected and not connection.should_reconnect():
+        # For the parent it is lent on. What an exception ended (Ctrl-C for one) may leave replies that nobody has read.
+        if sys.exc_info()[0] is None and connection.is_connected and not connection.should_reconnect():
             self._warm.append((connection, time.monotonic()))
         else:
             super().release(connection)
