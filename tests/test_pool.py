@@ -34,7 +34,7 @@ def test_what_was_not_read_is_not_taken_for_the_next_answer(server: Server, monk
         if not left:
             raise KeyboardInterrupt
         left.pop()
-        return parse(*args, **options)
+        return parse(*args, **options)  # type: ignore[no-untyped-call]
 
     pipe = client.pipeline(transaction=False)
     for number in range(5):
