@@ -167,10 +167,14 @@ class Runtime:
         [claim] = claims
         with about(claim):
             if lane in connectors:
+                fingerprint = settings.fingerprints[lane]
                 try:
-                    deliver(self.store, claim, connectors[lane], settings.fingerprints[lane], self.name, following)
+                    deliver(self.store, claim, connectors[lane], fingerprint, self.name, following)
                 except LostLease:
                     log.warning("somebody else has it by now")
+                if self._config[0].fingerprints.get(lane) != fingerprint:
+                    # It ended under settings of yesterday, and may have closed the gate for what has been put right.
+                    self._gates_to_open = True
             else:  # switched off a moment ago
                 self.store.release(claim)
 

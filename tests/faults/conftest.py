@@ -10,9 +10,6 @@ import pytest
 from tests.faults.account import LONG, PROPERTY, Account, markdown
 from tests.faults.rig import Rig
 
-# Under load and with time limits: named (`make faults`, RELAY_FAULTS=short), not collected with everything else.
-collect_ignore = [] if os.environ.get("RELAY_FAULTS") else ["test_nothing_lost.py"]
-
 PAGE = Path(__file__).parent.parent.parent / "docs" / "reliability.md"
 BEGIN, END = "<!-- table -->", "<!-- end of table -->"
 

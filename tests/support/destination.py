@@ -33,7 +33,11 @@ class Handler(BaseHTTPRequestHandler):
     server: Destination
 
     def _serve(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        length = int(self.headers.get("Content-Length", 0))
+        body = self.rfile.read(length)
+        if len(body) < length:  # whoever sent it died: that is no request
+            self.close_connection = True
+            return
         headers = {name.lower(): value for name, value in self.headers.items()}
         number = self.server.note(Received(self.command, self.path, headers, body))
         self.server.behaviour(self, number)
