@@ -291,7 +291,7 @@ def two_versions(rig: Rig, load: Load, rounds: int) -> None:
     assert any(one.worker.endswith(f":{worker.pid}") for tries in attempts for one in tries), "the other was idle"
 
 
-#: The short form is a sample. What it leaves out takes long, and most of that is tested without load in test_pipeline.py.
+#: The short form is a sample. What it leaves out takes long; most of that is tested without load in test_pipeline.py.
 ROWS = (
     Row("nothing happens", nothing, (0, 5)),
     Row("a random worker killed (SIGKILL)", workers_killed, (3, 100)),
