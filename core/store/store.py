@@ -20,7 +20,7 @@ from core.summary import bare
 INBOX = "inbox"
 
 #: A worker that is alive renews its leases every BEAT_MS; one that is not loses them after LEASE_MS.
-LEASE_MS = 6_000
+LEASE_MS = 5_000
 BEAT_MS = 1_500
 
 How = Literal["answer", "stay", "leave"]
