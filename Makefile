@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench fuzz faults test-live pictures check format lock clean
+.PHONY: help run test audit bench fuzz faults test-live pictures check format lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,12 @@ check: $(VENV)/dev ## Format, lint, types, imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
+# In an environment of its own: it brings many packages that nothing else here needs.
+audit: ## Look the pinned packages up in the databases of known faults (needs the internet)
+	@test -x $(VENV)-audit/bin/pip-audit || $(PYTHON) -m venv $(VENV)-audit
+	@$(VENV)-audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1
+	$(VENV)-audit/bin/pip-audit --disable-pip --require-hashes -r requirements.lock
+
 format: $(VENV)/dev ## Put the code into its format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -51,7 +57,7 @@ lock: ## Write the lock files anew from pyproject.toml (needs uv)
 	  --constraint requirements.lock pyproject.toml --all-extras -o requirements-dev.lock
 
 clean: ## Remove the virtual environment and what tools left behind; never the data
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV)-audit build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # The stamps make a second run start at once. The development set contains the other.
 $(VENV)/run: requirements.lock pyproject.toml
