@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-import structlog
 
 from connectors import registry
 from connectors.base import Connector, Finding
 from core.errors import DeliveryError, NotFound
 from core.settings import Settings
-
-log = structlog.get_logger(__name__)
 
 
 def connector(settings: Settings, name: str, data_dir: Path) -> Connector[Any]:
@@ -30,7 +27,7 @@ def findings(checked: Connector[Any]) -> Iterator[Finding]:
             yield from checked.check()
         except DeliveryError as error:
             yield Finding(False, checked.mask(str(error)), "look at the credentials and the address in the config")
-        except Exception as error:  # a bug of the connector's, which may be anybody's, is a finding too
-            log.exception("bug in a connector's check", connector=checked.name)
-            text = checked.mask(f"bug in this connector's check: {type(error).__name__}: {error}")
-            yield Finding(False, text, "tell whoever wrote the connector; the log says where")
+        except Exception as error:  # noqa: BLE001  # a bug of the connector's, which may be anybody's, is a finding too
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            text = f"bug in this check: {type(error).__name__}: {error} ({frame.name}, line {frame.lineno})"
+            yield Finding(False, checked.mask(text), "tell whoever wrote the connector")

@@ -70,7 +70,7 @@ def test_a_bug_in_a_check_is_a_finding_without_secrets(cli: Cli, monkeypatch: py
 
     monkeypatch.setattr("tests.fakes.naive.Naive.check", broken)
     said = cli.run("connectors", "check", "desk", code=1)
-    assert "desk: ✗ bug in this connector's check: KeyError: '**********'" in said
+    assert "desk: ✗ bug in this check: KeyError: '**********' (broken, line " in said
 
 
 def test_preview_prints_the_requests_and_sends_none(cli: Cli, vendor: NaiveVendor) -> None:
