@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test audit bench fuzz faults test-live pictures check format lock clean
+.PHONY: help run test audit bench fuzz soak faults test-live pictures check format lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,8 +19,10 @@ test: $(VENV)/dev check ## Run every check and every test
 bench: $(VENV)/dev ## Measure how fast and how big it is, against ceilings of the same run (BENCH_ARGS="--only a,b")
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
-fuzz: $(VENV)/dev ## Feed hostile input to the parsers and the receiver, and play the store against its model, for long
+fuzz: $(VENV)/dev ## Feed hostile input to whatever reads it, led by what it reaches: 50,000 inputs and more
 	$(BIN)/python -m tests.fuzz --at-least 50000
+
+soak: $(VENV)/dev ## Hostile requests to the receiver, and the store against its model, for long
 	FUZZ_TIMES=20 $(BIN)/pytest $(PYTEST_ARGS) -rP tests/test_hostile.py -k "generated or after_all"
 	MODEL_TIMES=10 $(BIN)/pytest $(PYTEST_ARGS) tests/test_store_model.py
 

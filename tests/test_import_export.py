@@ -198,7 +198,9 @@ def test_ctrl_c_leaves_a_place_to_go_on(relay: Stack) -> None:
     assert 0 < looked < 50_000
     assert f"interrupted. What was taken is kept. Go on where it ended with: --skip {looked}" in beside
     file.write_bytes(b"\n".join(chat(number) for number in range(looked + 10)))
-    assert f"{looked + 10:,} looked at: 10 new" in relay.cli("import", str(file), "--skip", str(looked))
+    said = relay.cli("import", str(file), "--skip", str(looked))
+    # The one that was just being taken may be there without having been counted.
+    assert f"{looked + 10:,} looked at: 10 new" in said or f"{looked + 10:,} looked at: 9 new, 1 known" in said
     assert relay.ledger.payload_counts()["received"] == looked + 10
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import socket
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,8 @@ def exchange(port: int, sent: bytes, *, seconds: float = 15, cut: bool = False) 
         try:
             connection.sendall(sent)
             if cut:
-                connection.shutdown(socket.SHUT_WR)
+                with suppress(OSError):  # closed by the other side already
+                    connection.shutdown(socket.SHUT_WR)
             while piece := connection.recv(65536):
                 came += piece
         except (BrokenPipeError, ConnectionResetError):  # refused before all of it was sent

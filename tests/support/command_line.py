@@ -72,6 +72,10 @@ class CommandLine:
         return said
 
 
+def _listen() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def interrupted(command: list[str], environment: dict[str, str], when: Callable[[], bool]) -> tuple[int, str, str]:
     """Press Ctrl-C when it is time. Returns the exit code, the output and what stood beside it."""
     process = subprocess.Popen(
@@ -80,6 +84,8 @@ def interrupted(command: list[str], environment: dict[str, str], when: Callable[
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # Where the tests run in the background of a shell, they ignore Ctrl-C, and so would what they start.
+        preexec_fn=_listen,
     )
     until(when, what="the time to press Ctrl-C")
     process.send_signal(signal.SIGINT)
