@@ -85,7 +85,7 @@ def interrupted(command: list[str], environment: dict[str, str], when: Callable[
         stderr=subprocess.PIPE,
         text=True,
         # Where the tests run in the background of a shell, they ignore Ctrl-C, and so would what they start.
-        preexec_fn=_listen,
+        preexec_fn=_listen,  # noqa: PLW1509  # it touches nothing that threads share
     )
     until(when, what="the time to press Ctrl-C")
     process.send_signal(signal.SIGINT)
