@@ -64,6 +64,20 @@ _WORDS = (
 _NOTHING_NEXT: Mapping[str, list[list[bytes]]] = {"claim": [], "fan_out": [[], []], "settle": [[]]}
 
 
+class Piece:
+    """What the store sends together; here it goes the way of all the rest."""
+
+    def __init__(self, piped: Pipelined) -> None:
+        self._piped = piped
+        self._answers: list[Any] = []
+
+    def evalsha(self, *arguments: Any) -> None:
+        self._answers.append(self._piped.evalsha(*arguments))
+
+    def execute(self) -> list[Any]:
+        return self._answers
+
+
 class Pipelined:
     """Takes the place of a client: calls of scripts are sent together, and each is answered with what it will say."""
 
@@ -81,6 +95,9 @@ class Pipelined:
             self.made = arguments[1]
             return [b"accepted", arguments[1].encode(), 0]
         return _NOTHING_NEXT[self._names[sha]]
+
+    def pipeline(self, **_: Any) -> Piece:
+        return Piece(self)
 
     def send(self, at_least: int = 1) -> None:
         if len(self._pipe) >= at_least:
