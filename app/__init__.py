@@ -17,7 +17,7 @@ def create_app(
     env: Environment | None = None, variables: Mapping[str, str] = os.environ, pages: Sequence[Page] | None = None
 ) -> Flask:
     """The web application. Raises ConfigError."""
-    # Flask and the pages are half a second and 20 MB that workers and commands do not need.
+    # Workers and commands need neither Flask nor the pages, which take longer to load than all the rest.
     from app.application import wired  # noqa: PLC0415
 
     return wired(env, variables, pages)

@@ -1,4 +1,4 @@
-"""A child of `relay up`: it does not outlive the supervisor, however that ends. `python -m app.child COMMAND …`."""
+"""A child that does not outlive its parent, however that ends. `python -m app.child COMMAND …` is one of `relay up`."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ PARENT = "RELAY_SUPERVISOR"
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
-def tie_to_parent() -> None:
-    """Ask the kernel for a SIGTERM when the supervisor dies, even of SIGKILL. Linux only; it survives exec."""
+def tie_to_parent(parent: int | None = None) -> None:
+    """Ask the kernel for a SIGTERM when the parent dies, even of SIGKILL: `parent`, or the supervisor where there is
+    one. Linux only; it survives exec and is not handed down by fork."""
     if not sys.platform.startswith("linux"):
         return
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    expected = os.environ.get(PARENT)
-    if expected and os.getppid() != int(expected):  # it died before we asked
-        raise SystemExit("the supervisor is gone")
+    expected = parent or int(os.environ.get(PARENT, "0"))
+    if expected and os.getppid() != expected:  # it died before we asked
+        raise SystemExit("the parent is gone")
 
 
 def main(command: Sequence[str]) -> None:

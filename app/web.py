@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import threading
 
@@ -13,6 +14,7 @@ from granian.log import LogLevels
 
 from app import create_app
 from app.buffered import Buffered
+from app.child import tie_to_parent
 from connectors.registry import settings_model
 from core.environment import Environment, environment
 from core.errors import StoreUnavailable, StoreUnsafe
@@ -32,6 +34,9 @@ CONNECTIONS = 256
 
 def application() -> Buffered:
     """What each server process loads."""
+    # Killed, Granian's own process would leave it behind, to answer beside the next one under settings of yesterday.
+    parent = multiprocessing.parent_process()
+    tie_to_parent(parent.pid if parent else None)
     configure(os.environ.get("RELAY_LOG", "console"))
     env = environment(os.environ)
     app = create_app(env)

@@ -334,13 +334,19 @@ def test_a_settled_attempt_forgives_earlier_crashes(store: Store, clock: Clock) 
     assert claim(store, "crm").crashes == 0
 
 
-def test_leases_that_ran_out_before_anybody_was_heard_of_are_nobodys_crash(
-    server: Server, store: Store, clock: Clock
-) -> None:
+def lapsed(server: Server, store: Store, clock: Clock) -> Claim:
+    """A claim whose lease ran out while nobody was heard of."""
     taken_in(store)
     held = claim(store, "crm")
     clock.pass_by(LEASE + 1)
     server.client.delete(key("steady"))
+    return held
+
+
+def test_leases_that_ran_out_before_anybody_was_heard_of_are_nobodys_crash(
+    server: Server, store: Store, clock: Clock
+) -> None:
+    held = lapsed(server, store, clock)
     assert nothing_due(store, "crm")  # it may be the server that was away, or its clock that jumped
     store.beat("another worker")
     server.client.delete(key("settling"))
@@ -360,10 +366,7 @@ def test_a_mark_from_before_the_clock_was_put_back_does_not_stand(server: Server
 def test_leases_that_ran_out_while_the_server_was_away_are_nobodys_crash(
     server: Server, store: Store, clock: Clock
 ) -> None:
-    taken_in(store)
-    held = claim(store, "crm")
-    clock.pass_by(LEASE + 1)
-    server.client.delete(key("steady"))
+    held = lapsed(server, store, clock)
     store.beat("another worker")  # the first after a silence: everybody may have been cut off
     assert nothing_due(store, "crm")
     assert store.renew([held]) == 1

@@ -17,7 +17,7 @@ import requests
 from core.environment import environment
 from core.store import Ledger, connect
 from tests.support.admin import token_in
-from tests.support.stack import RELAY, chat, free_port, until
+from tests.support.stack import RELAY, Stack, chat, free_port, until
 
 
 class Up:
@@ -148,6 +148,17 @@ def test_what_dies_is_started_again(up: Up) -> None:
     # A duplicate, when it was kept and the server died before it could say so.
     assert accepted["status"] in ("accepted", "duplicate")
     until((up.folder / "var" / "archive" / "1" / "c1" / "r1.json").exists, 60)
+
+
+@needs_proc
+def test_a_receiver_that_is_killed_leaves_nothing_behind_that_answers(relay: Stack) -> None:
+    relay.configure("connectors: {archive: {type: archive}}")
+    relay.web()
+    killed = relay.processes[-1]
+    assert relay.answers()
+    killed.kill()
+    killed.wait()
+    until(lambda: not relay.answers(), 15, "nobody at the port")
 
 
 def _posted(hook: str, body: bytes) -> dict[str, str] | None:
