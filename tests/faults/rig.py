@@ -8,6 +8,7 @@ import random
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -233,6 +234,10 @@ class Rig:
                 for pid in stopped:
                     with suppress(ProcessLookupError):
                         os.kill(pid, signal.SIGSTOP)
+                until(lambda: all(map(is_stopped, stopped)), what="all standing still")
+                # What they had sent lies at the server: whoever asks now may be answered before it is carried out, but
+                # whoever was answered once may not.
+                self.server.client.ping()
                 yield
             finally:
                 for pid in stopped:
@@ -324,6 +329,14 @@ def _open(lane: Any) -> int:
 def _slowly(handler: Handler, number: int) -> None:
     time.sleep(random.uniform(0.02, 0.1))
     handler.answer(200)
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether no thread of a process runs."""
+    each_thread = ["-L"] if sys.platform.startswith("linux") else []
+    command = [str(shutil.which("ps")), *each_thread, "-o", "stat=", "-p", str(pid)]
+    states = subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
+    return all(state[0] in "TZ" for state in states)
 
 
 def family(process: Process) -> list[int]:
