@@ -12,9 +12,9 @@ help: ## List the commands
 run: $(VENV)/run ## Run everything here: server, receiver, worker
 	@$(BIN)/relay up
 
-# Two at a time: the tests that wait for processes beside those that compute (tests/conftest.py).
+# Three at a time on two cores: one waits for processes (tests/conftest.py) while two compute.
 test: $(VENV)/dev check ## Run every check and every test
-	$(BIN)/pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+	$(BIN)/pytest -n 3 --dist loadgroup $(PYTEST_ARGS)
 
 bench: $(VENV)/dev ## Measure how fast and how big it is, against ceilings of the same run (BENCH_ARGS="--only a,b")
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)

@@ -18,6 +18,7 @@ from app.child import tie_to_parent
 from connectors.registry import settings_model
 from core.environment import Environment, environment
 from core.errors import StoreUnavailable, StoreUnsafe
+from core.garbage import loaded
 from core.log import configure
 from core.store import check, connected
 from core.watch import Watched
@@ -44,6 +45,7 @@ def application() -> Buffered:
     # Beside the workers': that none of them is there is a trouble, too.
     settings = Watched(env, settings_model, os.environ)
     Teller(connected(env), settings.current, env.public_url, threading.Event()).start()
+    loaded()
     return Buffered(app, THREADS)
 
 

@@ -1,4 +1,4 @@
-"""How connectors speak HTTP: sessions, time-outs, and the short horizon of retry.
+"""How connectors speak HTTP: connections, time-outs, and the short horizon of retry.
 
 Every request has a time-out for connecting and for each read, and an end for the whole attempt, which stays below
 what a worker's lease allows. Redirects are not followed. Nothing is taken from ~/.netrc.
@@ -13,18 +13,15 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from requests.exceptions import RequestException
+from requests.exceptions import InvalidSchema, RequestException
 from tenacity import (
     RetryCallState,
     Retrying,
     retry_if_exception,
-    stop_after_attempt,
-    stop_before_delay,
     wait_random_exponential,
 )
 from urllib3.exceptions import HTTPError
@@ -45,12 +42,20 @@ ANSWER_LIMIT = 8 * 1024 * 1024
 #: Characters of a body, sent or answered, that are kept with an exchange: one that failed, and one that did not.
 KEPT_FAILED, KEPT = 2_000, 300
 
+#: What requests' own sessions send, and our name. Only gzip and deflate are understood without further packages.
+_HEADERS = {
+    "User-Agent": "relay-for-smartsupp",
+    "Accept-Encoding": "gzip, deflate",
+    "Accept": "*/*",
+    "Connection": "keep-alive",
+}
+
 
 @dataclass
 class _Attempt(threading.local):
     """What belongs to the attempt of this thread."""
 
-    session: requests.Session | None = None
+    adapter: GuardedAdapter | None = None
     ends: float | None = None
     exchanges: list[Exchange] = field(default_factory=list)
 
@@ -72,7 +77,7 @@ class Sent:
 
 
 class Http:
-    """Requests of one connector. Threads share it; each has its own session, so connections stay warm."""
+    """Requests of one connector. Threads share it; each has its own adapter, so connections stay warm."""
 
     def __init__(
         self,
@@ -87,6 +92,8 @@ class Http:
         self._networks = allow_networks
         self._judge: Judge = judge or (lambda answer: None if answer.status_code // 100 == 2 else refusal(answer))
         self._own = _Attempt()
+        # Made once: they hold nothing of a request.
+        self._repeating = {safe: self._repeats(safe) for safe in (True, False)}
         self._imagine: tuple[Imagine, list[Sent]] | None = None
 
     @contextmanager
@@ -126,13 +133,7 @@ class Http:
         RetryLater, RecordRefused, ConnectorRefused.
         """
         safe = method in ("GET", "HEAD", "OPTIONS") if repeatable is None else repeatable
-        retrying = Retrying(
-            retry=retry_if_exception(lambda error: _worth_repeating(error, safe)),
-            stop=stop_after_attempt(SHORT_TRIES) | stop_before_delay(self._left()),
-            wait=_wait,
-            reraise=True,
-        )
-        return retrying(self._once, method, url, judge or self._judge, options)
+        return self._repeating[safe](self._once, method, url, judge or self._judge, options)
 
     def json(self, method: str, url: str, **options: Any) -> Any:
         """The same, and the JSON of the answer; None when the answer is empty."""
@@ -144,6 +145,14 @@ class Http:
         except ValueError:
             said = words(answer.content[: 4 * QUOTE].decode("utf-8", "replace"))
             raise RetryLater(f"expected JSON, got {said}", status=answer.status_code) from None
+
+    def _repeats(self, safe: bool) -> Retrying:
+        return Retrying(
+            retry=retry_if_exception(lambda error: _worth_repeating(error, safe)),
+            stop=lambda state: state.attempt_number >= SHORT_TRIES or state.upcoming_sleep >= self._remaining(),
+            wait=_wait,
+            reraise=True,
+        )
 
     def _once(self, method: str, url: str, judge: Judge, options: Mapping[str, Any]) -> requests.Response:
         started = time.monotonic()
@@ -180,45 +189,43 @@ class Http:
 
     def _open(self, method: str, url: str, options: Mapping[str, Any]) -> requests.Response:
         left = self._left()
-        session = self._session()
-        request = requests.PreparedRequest()
-        # Not session.prepare_request, which merges cookies, parameters and hooks that a session here never has, for a
-        # third of what a request costs.
-        headers = {**session.headers, **(options.get("headers") or {})}
-        request.prepare(method, url, **{**options, "headers": headers})
+        request = _Request()
+        request.prepare(method, url, **{**options, "headers": {**_HEADERS, **(options.get("headers") or {})}})
         if self._imagine:
             return _imagined(request, *self._imagine)
         timeout = (min(CONNECT_SECONDS, left), min(self._timeout, left))
-        return session.send(request, timeout=timeout, stream=True, allow_redirects=False, proxies={})
+        return self._adapter(url).send(request, timeout=timeout, stream=True, verify=_authorities())
+
+    def _remaining(self) -> float:
+        """Seconds left of the attempt; below zero when it should have ended."""
+        return ATTEMPT_SECONDS if self._own.ends is None else self._own.ends - time.monotonic()
 
     def _left(self) -> float:
-        """Seconds left of the attempt. Raises RetryLater when there are none."""
-        if self._own.ends is None:
-            return ATTEMPT_SECONDS
-        left = self._own.ends - time.monotonic()
+        """The same. Raises RetryLater when there are none."""
+        left = self._remaining()
         if left <= 0:
             raise RetryLater("the attempt took longer than it may; it will be tried again")
         return left
 
-    def _session(self) -> requests.Session:
-        if self._own.session is None:
-            session = _Session()
-            # Nothing of the environment: an entry in ~/.netrc would replace the connector's own credentials.
-            session.trust_env = False
-            session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE") or True
-            session.headers["User-Agent"] = "relay-for-smartsupp"
-            # No cookies: nothing is kept from one delivery to the next.
-            session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
-            adapter = GuardedAdapter(self._networks, self._left)
-            session.mount("https://", adapter)
-            session.mount("http://", adapter)
-            self._own.session = session
-        return self._own.session
+    def _adapter(self, url: str) -> GuardedAdapter:
+        """Not a session's: merging cookies, parameters, hooks and redirects that nothing here ever has takes as long as
+        the request itself. And nothing of the environment: an entry in ~/.netrc would replace the connector's own
+        credentials."""
+        if urlsplit(url).scheme.lower() not in ("http", "https"):
+            raise InvalidSchema(url)
+        if self._own.adapter is None:
+            self._own.adapter = GuardedAdapter(self._networks, self._left)
+        return self._own.adapter
 
 
-class _Session(requests.Session):
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """Nowhere. To prepare a redirect, even one that is not followed, requests reads a body of any length."""
+class _Request(requests.PreparedRequest):
+    def prepare_cookies(self, cookies: object) -> None:
+        """None: nothing is kept from one delivery to the next."""
+
+
+def _authorities() -> str | bool:
+    """Who may sign certificates: the file that the environment names, or certifi's."""
+    return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE") or True
 
 
 def _read(answer: requests.Response) -> None:

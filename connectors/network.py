@@ -15,10 +15,12 @@ from http.client import HTTPResponse
 from io import BufferedReader, RawIOBase
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
+from requests import PreparedRequest
 from requests.adapters import DEFAULT_POOLBLOCK, HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connectionpool import ConnectionPool, HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError
 
 from core.errors import ConnectorRefused
@@ -73,6 +75,7 @@ class GuardedAdapter(HTTPAdapter):
     def __init__(self, networks: Sequence[Network], left: Callable[[], float]) -> None:
         self._networks = tuple(networks)
         self._left = left
+        self._pools: dict[tuple[str, str, bool | str | None], ConnectionPool] = {}
         super().__init__(max_retries=0)
 
     def init_poolmanager(
@@ -91,6 +94,16 @@ class GuardedAdapter(HTTPAdapter):
             "http": type("GuardedPool", (HTTPConnectionPool,), {"ConnectionCls": plain}),
             "https": type("GuardedTLSPool", (HTTPSConnectionPool,), {"ConnectionCls": secure}),
         }
+
+    def get_connection_with_tls_context(
+        self, request: PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
+    ) -> Any:
+        # urllib3 makes a key of all its settings for every request. Here only these differ.
+        parts = urlsplit(request.url or "")
+        key = (parts.scheme, parts.netloc, verify)
+        if key not in self._pools:
+            self._pools[key] = super().get_connection_with_tls_context(request, verify, proxies, cert)
+        return self._pools[key]
 
 
 class _Guarded:

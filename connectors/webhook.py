@@ -6,10 +6,9 @@ https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-w
 from __future__ import annotations
 
 import hashlib
-import json
 from typing import Any
 
-from pydantic import AnyHttpUrl, Field, field_validator
+from pydantic import AnyHttpUrl, BaseModel, Field, field_validator
 
 from connectors.base import HttpConnector, HttpSettings, Receipt, Step
 from core import signing
@@ -31,20 +30,30 @@ class WebhookSettings(HttpSettings):
         return url
 
 
+class Data(BaseModel):
+    revision: int
+    conversation: Conversation
+
+
+class Event(BaseModel):
+    """What is posted, in the form that Standard Webhooks recommends."""
+
+    type: str
+    timestamp: str
+    data: Data
+
+
 class Webhook(HttpConnector[WebhookSettings]):
     label = "Webhook"
 
     def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
         # The same for every try of one revision, so that the receiver can tell a repeat.
         message = "msg_" + hashlib.sha256(f"{receipt.delivery} {receipt.revision.payload}".encode()).hexdigest()[:32]
-        body = json.dumps(
-            {
-                "type": "conversation.received" if receipt.revision.number == 1 else "conversation.revised",
-                "timestamp": receipt.revision.received_at.isoformat(),
-                "data": {"revision": receipt.revision.number, "conversation": conversation.model_dump(mode="json")},
-            },
-            ensure_ascii=False,
-        )
+        body = Event(
+            type="conversation.received" if receipt.revision.number == 1 else "conversation.revised",
+            timestamp=receipt.revision.received_at.isoformat(),
+            data=Data(revision=receipt.revision.number, conversation=conversation),
+        ).model_dump_json()
         self.http.request(
             "POST",
             str(self.settings.url),

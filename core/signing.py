@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import AfterValidator, SecretStr
@@ -37,5 +38,10 @@ def headers(message: str, body: str, secret: SecretStr | None) -> dict[str, str]
         "webhook-timestamp": str(int(now.timestamp())),
     }
     if secret is not None:
-        found["webhook-signature"] = Signer(secret.get_secret_value()).sign(message, now, body)
+        found["webhook-signature"] = _signer(secret.get_secret_value()).sign(message, now, body)
     return found
+
+
+@lru_cache
+def _signer(secret: str) -> Signer:
+    return Signer(secret)

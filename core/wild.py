@@ -117,7 +117,7 @@ class Wild:
             return None
         if not 0 <= value <= _LATEST_MS:
             raise self.expected(key, "a Unix time in milliseconds")
-        return _EPOCH + timedelta(milliseconds=value)
+        return _EPOCH + timedelta(0, value // 1000, value % 1000 * 1000)
 
     def scalar(self, key: str) -> Scalar:
         """Text, number, flag or null as it is; anything deeper, or too large to be a number, as its JSON text."""

@@ -32,6 +32,12 @@ BREAKER = 5
 
 #: The server was restarted: what the destination took must not be forgotten for that. Seconds.
 _PATIENCE = 30
+_patiently = Retrying(
+    retry=retry_if_exception_type(StoreUnavailable),
+    stop=stop_after_delay(_PATIENCE),
+    wait=wait_fixed(0.5),
+    reraise=True,
+)
 
 
 def deliver(
@@ -137,13 +143,7 @@ def _trouble(error: BaseException | None) -> Trouble:
 
 
 def _settle(store: Store, claim: Claim, attempt: Attempt, **about: Any) -> None:
-    settle = Retrying(
-        retry=retry_if_exception_type(StoreUnavailable),
-        stop=stop_after_delay(_PATIENCE),
-        wait=wait_fixed(0.5),
-        reraise=True,
-    )
-    settle(store.settle, claim, attempt, **about)
+    _patiently(store.settle, claim, attempt, **about)
 
 
 def _last_status(exchanges: Sequence[Exchange]) -> int | None:

@@ -13,6 +13,7 @@ from tenacity import RetryCallState, retry, retry_if_exception_type, wait_fixed
 
 from core.environment import Environment
 from core.errors import StoreUnavailable, StoreUnsafe
+from core.garbage import loaded
 from core.store import check, connected
 from workers import telemetry
 from workers.celery import create, knocker
@@ -53,6 +54,7 @@ def main(env: Environment, variables: Mapping[str, str]) -> None:
     def keep_logging(**_: object) -> None: ...
     def ready(**_: object) -> None:
         runtime.start()
+        loaded()
 
     def stopping(**_: object) -> None:
         runtime.stop()
