@@ -69,11 +69,7 @@ def _opened(body: bytes) -> Wild | StatisticsReport:
 
 def parse_conversation(body: bytes, account: str = "") -> Conversation:
     """The same for a body in which nothing but a conversation is of use. Raises PayloadError."""
-    return conversation(parse(body, account))
-
-
-def conversation(found: Conversation | StatisticsReport) -> Conversation:
-    """What was read, if it is a conversation. Raises PayloadError."""
+    found = parse(body, account)
     if isinstance(found, StatisticsReport):
         raise PayloadError("channel", "no conversation: this is a statistics report")
     return found

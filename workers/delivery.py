@@ -14,11 +14,10 @@ from connectors.base import Connector, Receipt, Step
 from core.delivery import Attempt, Exchange, Outcome, Reference, Revision
 from core.errors import ConnectorRefused, LostLease, RecordRefused, RetryLater, Skipped, StoreUnavailable
 from core.retry import next_try
-from core.smartsupp import conversation
 from core.store import Claim, Store
 from core.store.claims import Next
 from core.store.store import Trouble
-from workers.intake import read
+from workers.memory import memory
 
 log = structlog.get_logger(__name__)
 
@@ -72,7 +71,7 @@ def _attempt(
         try:
             if claim.trouble:
                 raise RetryLater(claim.trouble)
-            reference = connector.deliver(conversation(read(claim)), _receipt(store, claim), step)
+            reference = connector.deliver(memory.conversation(claim), _receipt(store, claim), step)
         except (LostLease, StoreUnavailable):  # it is given back, and goes on as soon as the store does
             raise
         except Exception as raised:  # noqa: BLE001  # whatever it is, it is written down and decides below

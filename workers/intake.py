@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 import structlog
 
-from core.conversation import Conversation
 from core.delivery import PayloadStatus
 from core.errors import PayloadError, StoreError
 from core.routing import routed
@@ -16,19 +14,9 @@ from core.smartsupp import StatisticsReport, parse
 from core.store import Claim, Store
 from core.store.claims import Next, Reading
 from core.summary import line
+from workers.memory import memory
 
 log = structlog.get_logger(__name__)
-
-
-#: Bodies up to this many bytes, and so many of them, are remembered as they were read: often the same worker delivers
-#: what it has just read.
-_SHORT, _REMEMBERED = 16_384, 128
-_remembered = lru_cache(_REMEMBERED)(parse)
-
-
-def read(claim: Claim) -> Conversation | StatisticsReport:
-    """The body of a claim. Raises PayloadError."""
-    return (_remembered if len(claim.body) <= _SHORT else parse)(claim.body, claim.account)
 
 
 def take_in(store: Store, claims: Sequence[Claim], settings: Settings, following: Next | None = None) -> set[str]:
@@ -52,11 +40,12 @@ def _read(store: Store, claim: Claim, settings: Settings) -> Reading | None:
         log.warning("quarantined", payload=claim.id, where="the key that sealed it")
         return None
     try:
-        conversation = read(claim)
+        conversation = parse(claim.body, claim.account)
         if isinstance(conversation, StatisticsReport):
             store.divert(claim.id, PayloadStatus.SET_ASIDE, token=claim.token)
             log.info("set aside", payload=claim.id)
             return None
+        memory.add(claim, conversation)
         connectors, troubles = routed(settings, conversation)
         summary = line(conversation)
     except StoreError:
