@@ -18,14 +18,13 @@ _GUESS = 50
 
 
 def scaling(setting: Setting) -> Result:
-    """The same backlog each time, delivered from the moment that the connector is resumed."""
+    """A backlog that takes as long each time, delivered from the moment that the connector is resumed."""
     found = Rounds()
-    count = round(2 * _GUESS * setting.seconds)
     with outside() as world, setting.stack("c", slow=hook(world, "/slow")) as relay:
         world.ask("behave", path="/slow", delay=SLOW)
         for number in range(setting.rounds):
             for many in WORKERS:
-                rate, busy = _drain(setting, world, relay, many, count)
+                rate, busy = _drain(setting, world, relay, many, round(2 * _GUESS * many * setting.seconds))
                 name = "1 worker" if many == 1 else f"{many} workers"
                 found.add(name, "/s", rate)
                 if busy is not None:
@@ -36,7 +35,9 @@ def scaling(setting: Setting) -> Result:
         f"Deliveries a second to a destination that takes {SLOW * 1000:.0f} ms",
         found.named(""),
         ratios=[ratio("2 workers to 1", two, one), ratio("4 workers to 1", four, one, least=3.5)],
-        notes=[f"a backlog of {count}, from the knock to the last answer; one that is idle in between is not full"],
+        notes=[
+            "from the knock to the last answer; a backlog for each worker that takes it twice the time of a measurement"
+        ],
     )
 
 

@@ -55,7 +55,7 @@ class Setting:
     def stack(self, name: str, **connectors: Any) -> Iterator[Stack]:
         """A fresh durable server, nothing else yet; whatever is started in it ends with it."""
         with stack(self.folder / name) as made:
-            made.environment = {**clean(made.environment), "PYTHONPATH": str(ROOT)}
+            made.environment = {**clean(made.environment), "PYTHONPATH": str(ROOT), "RELAY_LOG": "json"}
             made.configure(config(**connectors))
             yield made
 

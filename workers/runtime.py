@@ -8,7 +8,6 @@ due, and follows the configuration.
 from __future__ import annotations
 
 import os
-import secrets
 import socket
 import threading
 import time
@@ -23,6 +22,7 @@ from connectors.base import Connector
 from connectors.http import ATTEMPT_SECONDS
 from core.environment import Environment
 from core.errors import ConfigError, LostLease, Problem, StoreUnavailable
+from core.identity import fresh
 from core.log import about
 from core.settings import Settings
 from core.store import INBOX, Claim, Store, connected
@@ -202,7 +202,7 @@ class Runtime:
                     del self._in_flight[claim.token, claim.id]
 
     def _claim(self, lane: str, how: How) -> Sequence[Claim]:
-        token = secrets.token_hex(8)
+        token = fresh()
         try:
             if lane == INBOX:
                 return self.store.claim_bodies(token, how)

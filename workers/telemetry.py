@@ -79,7 +79,7 @@ def _trace(role: str, app: Any) -> None:
     from opentelemetry.instrumentation.celery import CeleryInstrumentor  # noqa: PLC0415
     from opentelemetry.instrumentation.flask import FlaskInstrumentor  # noqa: PLC0415
     from opentelemetry.instrumentation.redis import RedisInstrumentor  # noqa: PLC0415
-    from opentelemetry.instrumentation.requests import RequestsInstrumentor  # noqa: PLC0415
+    from opentelemetry.instrumentation.urllib3 import URLLib3Instrumentor  # noqa: PLC0415
     from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
     from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider  # noqa: PLC0415
     from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult  # noqa: PLC0415
@@ -150,7 +150,7 @@ def _trace(role: str, app: Any) -> None:
     provider.add_span_processor(BatchSpanProcessor(Discreet(OTLPSpanExporter())))
     trace.set_tracer_provider(provider)
     # They have no types of their own.
-    instrumentors: Sequence[Any] = (CeleryInstrumentor, RedisInstrumentor, RequestsInstrumentor)
+    instrumentors: Sequence[Any] = (CeleryInstrumentor, RedisInstrumentor, URLLib3Instrumentor)
     for instrumentor in instrumentors:
         instrumentor().instrument(tracer_provider=provider)
     if app is not None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from core.identity import fresh
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class Next:
         """A new one, or "" when none is wanted."""
         if not self.wanted():
             return ""
-        self.tokens.append(secrets.token_hex(8))
+        self.tokens.append(fresh())
         return self.tokens[-1]
 
     def answer(self, claims: Sequence[Claim]) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from core.delivery import Attempt, Outcome, PayloadStatus, Reference, Revision
 from core.errors import InUse, LostLease, NotFound, StoreUnsafe
+from core.identity import fresh
 from core.store import scripts
 from core.store.claims import UNLIMITED, Claim, Limits, Next, Reading
 from core.store.client import Client, errors
@@ -58,7 +58,7 @@ class Store:
         """Keep a body and give it its place in the inbox, in one step, unless the same body is there already."""
         digest = self._vault.digest(account, body)
         # Made here, so that a repeat after a lost reply is known for one.
-        identity = secrets.token_hex(8)
+        identity = fresh()
         status, found, knock = self._run(
             "accept", identity, self._vault.seal(body), digest, account, content_type[:100], len(body)
         )
