@@ -156,16 +156,20 @@ def _lanes(connectors: list[Lane], inbox: Lane) -> Iterator[Metric]:
     paused = GaugeMetricFamily(
         "relay_paused", "Whether a connector is held back, and by whom.", labels=["connector", "by"]
     )
+    slowed = GaugeMetricFamily(
+        "relay_slowed", "By what its rate is divided since its vendor answered 429; 1: nothing.", labels=["connector"]
+    )
     for lane in (inbox, *connectors):
         due.add_metric([lane.name], lane.due)
         flight.add_metric([lane.name], lane.in_flight)
         oldest.add_metric([lane.name], lane.oldest_due / 1000)
     for lane in connectors:
+        slowed.add_metric([lane.name], lane.slowed)
         for status in _STATES:
             state.add_metric([lane.name, status], lane.counts[status])
         for by in ("admin", "relay", "breaker"):
             paused.add_metric([lane.name, by], float(lane.gate is not None and lane.gate.by == by))
-    yield from (state, due, flight, oldest, paused)
+    yield from (state, due, flight, oldest, paused, slowed)
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

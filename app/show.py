@@ -75,6 +75,7 @@ def overview(ledger: Ledger, settings: Settings, figures: Statistics) -> dict[st
         connectors[name] = {
             "state": "paused" if lane.gate else state,
             "reason": lane.gate.reason if lane.gate else "",
+            "slowed": lane.slowed,
             **lane.counts,
             "in_flight": lane.in_flight,
             "oldest_due_ms": lane.oldest_due,
@@ -109,6 +110,11 @@ def print_overview(found: dict[str, Any]) -> None:
             console.print(f"[yellow]{name} is paused[/]: {_shown(row['reason'])}", highlight=False)
             console.print(
                 f"  put it right in the config, or: relay resume {name}, or for one: relay try {name}", highlight=False
+            )
+        if row["slowed"] > 1:
+            console.print(
+                f"{name} is slowed down since it answered 429 (too many requests): rate divided by {row['slowed']:.1f}",
+                highlight=False,
             )
         if row[DeliveryStatus.DEAD]:
             console.print(f"{name} has dead deliveries: relay dead list --connector {name}", highlight=False)

@@ -45,6 +45,19 @@ def dead_delivery(store: Store, error: str = "HTTP 422: no") -> None:
     store.settle(claim, attempt, reference=Reference(""))
 
 
+def test_status_tells_that_a_connector_is_slowed_down(cli: CommandLine, store: Store) -> None:
+    store.accept(chat("c1"))
+    claim = store.claim(INBOX, secrets.token_hex(8))
+    assert claim
+    store.fan_out(claim, "1:c1", ["archive"])
+    claim = store.claim("archive", secrets.token_hex(8))
+    assert claim
+    attempt = Attempt(1_700_000_000_000, 12, Outcome.RETRY, 1, 429, "HTTP 429")
+    store.settle(claim, attempt, delay_ms=1000, trouble="throttled")
+    assert "archive is slowed down since it answered 429 (too many requests): rate divided by 2.0" in cli.run("status")
+    assert json.loads(cli.run("status", "--json"))["connectors"]["archive"]["slowed"] == 2
+
+
 def test_status_tells_what_is_wrong_and_what_to_type(cli: CommandLine, store: Store) -> None:
     dead_delivery(store)
     store.divert(store.accept(b"nonsense").id, PayloadStatus.QUARANTINED, "not JSON")

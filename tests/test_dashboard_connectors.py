@@ -302,6 +302,16 @@ def test_one_that_is_out_of_order_says_when_the_next_try_is(page: Admin, store: 
     assert "Paused 1" in text
 
 
+def test_one_that_answered_429_is_said_to_be_slowed_down(page: Admin, store: Store) -> None:
+    (first,) = chats(store, 1, desk=None)
+    claim = claimed(store, "desk", first)
+    attempt = Attempt(claim.received, 10, Outcome.RETRY, 1, 429, "HTTP 429 Too Many Requests")
+    assert "Slowed down" not in said(page, "/connectors/desk")
+    store.settle(claim, attempt, delay_ms=30_000, trouble="throttled")
+    assert "Slowed down since it answered 429" in said(page, "/connectors/desk")
+    assert "Slowed down since it answered 429" in said(page, "/")
+
+
 def test_trying_when_nothing_is_due_says_so(page: Admin, store: Store) -> None:
     store.pause("desk", "why")
     page.submit("/connectors/desk/try")

@@ -123,17 +123,19 @@ def test_a_429_with_a_long_wait_holds_the_others_for_a_minute_at_most(backlog: S
     assert take(backlog) is not None
 
 
-def test_429s_slow_a_rate_down_and_successes_bring_it_back(backlog: Store, clock: Clock) -> None:
+def test_429s_slow_a_rate_down_and_successes_bring_it_back(backlog: Store, ledger: Ledger, clock: Clock) -> None:
     limits = Limits(rate=4)
     claims = taken(backlog, limits, 8)
     for claim in claims[:4]:
         settle(backlog, claim, Outcome.RETRY, "throttled", delay=1)  # four at once: one reason
+    assert ledger.lane("crm").slowed == 2
     clock.pass_by(60)
     assert len(taken(backlog, limits)) == 10  # two a second, five seconds' worth
     for claim in claims[4:]:
         settle(backlog, claim)
     clock.pass_by(60)
     assert len(taken(backlog, limits)) == 10  # 4 / (2 * 0.98^4) is still about two
+    assert 1 < ledger.lane("crm").slowed < 2
 
 
 def test_five_outages_in_a_row_close_the_gate_and_say_why(backlog: Store, ledger: Ledger, clock: Clock) -> None:

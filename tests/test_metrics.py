@@ -101,6 +101,7 @@ def test_it_tells_what_waits_and_who_holds_it_back(client: FlaskClient, server: 
     assert found["relay_paused by=admin connector=crm"] == 1
     assert found["relay_paused by=breaker connector=crm"] == 0
     assert found["relay_due lane=inbox"] == 0
+    assert found["relay_slowed connector=crm"] == 1
 
 
 def test_a_store_that_is_away_is_said_and_nothing_else(own_server: Server, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ class Gate:
 @dataclass(frozen=True)
 class Lane:
     """A connector, or the inbox, at a glance. Of those that wait some are `due` now; `oldest_due` is how long the
-    longest due item has waited, in ms."""
+    longest due item has waited, in ms. A connector is `slowed` by that factor since its vendor answered 429; 1: not."""
 
     name: str
     waiting: int
@@ -37,6 +37,7 @@ class Lane:
     oldest_due: int
     counts: dict[str, int]
     gate: Gate | None = None
+    slowed: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -81,9 +82,10 @@ class Ledger:
             pipe.zrange(key("lane", name), 0, 0, withscores=True)
             pipe.zcount(key("lane", name), "-inf", now)
             pipe.hgetall(key("gate", name))
+            pipe.hget(key("pace", name), "slow")
             for status in DeliveryStatus:
                 pipe.zcard(key("deliveries", name, status))
-            total, in_flight, first, due, gate, *counts = pipe.execute()
+            total, in_flight, first, due, gate, slow, *counts = pipe.execute()
         return Lane(
             name=name,
             waiting=total - in_flight,
@@ -92,6 +94,7 @@ class Ledger:
             oldest_due=max(0, now - int(first[0][1])) if first else 0,
             counts=dict(zip([str(status) for status in DeliveryStatus], counts, strict=True)),
             gate=_gate(gate),
+            slowed=float(slow or 1),
         )
 
     def workers(self) -> dict[str, int]:
