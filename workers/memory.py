@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from core.conversation import Conversation
 from core.smartsupp import parse_conversation
@@ -10,21 +13,31 @@ from core.store import Claim
 
 #: Bytes of bodies whose conversations are remembered, of all together. In memory that is three to four times as much.
 REMEMBERED = 4 << 20
+#: Seconds after which one is forgotten: who is erased is not to be found here for long.
+SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class _Read:
+    conversation: Conversation
+    size: int
+    at: float
 
 
 class Memory:
-    """Conversations by payload. The oldest are forgotten first."""
+    """Conversations by payload. The oldest are forgotten first. `clock` gives seconds."""
 
-    def __init__(self, limit: int = REMEMBERED) -> None:
+    def __init__(self, limit: int = REMEMBERED, clock: Callable[[], float] = time.monotonic) -> None:
         self._limit = limit
+        self._clock = clock
         self._lock = threading.Lock()
-        self._read: dict[str, tuple[Conversation, int]] = {}
+        self._read: dict[str, _Read] = {}
         self._bytes = 0
 
     def add(self, claim: Claim, found: Conversation) -> None:
         with self._lock:
             self._drop(claim.payload)
-            self._read[claim.payload] = (found, len(claim.body))
+            self._read[claim.payload] = _Read(found, len(claim.body), self._clock())
             self._bytes += len(claim.body)
             while self._bytes > self._limit:
                 self._drop(next(iter(self._read)))
@@ -32,10 +45,17 @@ class Memory:
     def conversation(self, claim: Claim) -> Conversation:
         """The body of a claim, read anew only where it is not remembered. Raises PayloadError."""
         known = self._read.get(claim.payload)
-        return known[0] if known else parse_conversation(claim.body, claim.account)
+        return known.conversation if known else parse_conversation(claim.body, claim.account)
+
+    def forget_old(self) -> None:
+        with self._lock:
+            end = self._clock() - SECONDS
+            for payload in [payload for payload, one in self._read.items() if one.at < end]:
+                self._drop(payload)
 
     def _drop(self, payload: str) -> None:
-        self._bytes -= self._read.pop(payload, (None, 0))[1]
+        known = self._read.pop(payload, None)
+        self._bytes -= known.size if known else 0
 
 
 memory = Memory()

@@ -33,6 +33,7 @@ from workers import isolation
 from workers.chores import Chores
 from workers.delivery import deliver
 from workers.intake import take_in
+from workers.memory import memory
 from workers.notices import Teller
 from workers.slots import Slots
 
@@ -250,6 +251,7 @@ class Runtime:
             with self._lock:
                 self._give_back += give_back
                 self._unsure += unsure
+        memory.forget_old()
         self._watched.current()
         if self._gates_to_open:  # at the start too: something may have been put right while nobody ran
             self._open_gates()
