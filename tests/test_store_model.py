@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count
@@ -24,6 +23,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from core import identity
 from core.delivery import Attempt, Outcome, PayloadStatus, Reference
 from core.errors import InUse, LostLease, NotFound
 from core.store import INBOX, Claim, Store, connect, scripts
@@ -77,8 +77,8 @@ class Machine(RuleBasedStateMachine):
         self.model.steady = True
         self.tokens = 0
         # What is equally due goes by its id; so that a run can be repeated, these are no real dice.
-        ids = (f"{number * 0x9E3779B97F4A7C15 % 2**64:016x}" for number in count(1))
-        self.dice = mock.patch.object(secrets, "token_hex", side_effect=lambda _: next(ids))
+        ids = (number * 0x9E3779B97F4A7C15 % 2**64 for number in count(1))
+        self.dice = mock.patch.object(identity._chance, "getrandbits", side_effect=lambda _: next(ids))
         self.dice.start()
 
     def teardown(self) -> None:
