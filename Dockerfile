@@ -10,7 +10,10 @@ COPY core ./core
 COPY connectors ./connectors
 COPY workers ./workers
 COPY app ./app
+# otel, sentry or both, for traces and reports of bugs; their own dependencies are not pinned by hash.
+ARG EXTRAS=
 RUN /opt/relay/bin/pip install --no-cache-dir --no-deps --no-build-isolation --no-index . \
+ && if [ "$EXTRAS" ]; then /opt/relay/bin/pip install --no-cache-dir --no-build-isolation ".[$EXTRAS]"; fi \
  && /opt/relay/bin/pip uninstall --yes pip setuptools
 
 FROM python:3.13-slim

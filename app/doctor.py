@@ -95,7 +95,12 @@ def configuration(env: Environment, variables: Mapping[str, str]) -> tuple[Setti
             for one in error.problems
         ]
     if not settings.enabled:
-        return settings, [doubt("config", f"{settings.source}: no connector is enabled", "chats are kept, and wait")]
+        said = f"{settings.source}: no connector is enabled; chats that come now go nowhere"
+        days = settings.retention.settled_days
+        until = f"; they are removed after {days} days" if days else ""
+        return settings, [
+            doubt("config", said + until, "enable one, then relay replay what relay payloads --status unrouted lists")
+        ]
     return settings, [right("config", f"{settings.source}; enabled: {', '.join(settings.enabled)}")]
 
 

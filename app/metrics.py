@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from ipaddress import ip_address
 from typing import Any
 
@@ -78,9 +78,10 @@ class Relay(Collector):
         yield from found
 
     def _found(self) -> Iterator[Metric]:
-        names = sorted({*self._settings().connectors, *self._ledger.connectors()})
+        settings = self._settings()
+        names = sorted({*settings.connectors, *self._ledger.connectors()})
         yield from _counted(totals(self._client))
-        yield from _lanes([self._ledger.lane(name) for name in names], self._ledger.lane(INBOX))
+        yield from _lanes([self._ledger.lane(name) for name in names], self._ledger.lane(INBOX), settings.enabled)
         yield _gauge("relay_workers", "Workers heard of in the last minute.", len(self._ledger.workers()))
         yield _gauge(
             "relay_config_troubles", "Workers that refused a change of the configuration.", len(self._ledger.troubles())
@@ -148,13 +149,20 @@ def _histogram(took: dict[str, dict[int, int]], sums: dict[str, int]) -> Metric:
     return histogram
 
 
-def _lanes(connectors: list[Lane], inbox: Lane) -> Iterator[Metric]:
+def _lanes(connectors: list[Lane], inbox: Lane, enabled: Collection[str]) -> Iterator[Metric]:
+    """What is switched off waits on purpose: nobody is to be woken, and no worker added, for its age or its pause."""
     state = GaugeMetricFamily("relay_deliveries_now", "Deliveries in a status.", labels=["connector", "status"])
     due = GaugeMetricFamily("relay_due", "What could be worked on now.", labels=["lane"])
     flight = GaugeMetricFamily("relay_in_flight", "What is worked on.", labels=["lane"])
-    oldest = GaugeMetricFamily("relay_oldest_due_seconds", "How long the longest due has waited.", labels=["lane"])
+    oldest = GaugeMetricFamily(
+        "relay_oldest_due_seconds",
+        "How long the longest due has waited; 0 for a connector that is switched off.",
+        labels=["lane"],
+    )
     paused = GaugeMetricFamily(
-        "relay_paused", "Whether a connector is held back, and by whom.", labels=["connector", "by"]
+        "relay_paused",
+        "Whether a connector that is switched on is held back, and by whom.",
+        labels=["connector", "by"],
     )
     slowed = GaugeMetricFamily(
         "relay_slowed", "By what its rate is divided since its vendor answered 429; 1: nothing.", labels=["connector"]
@@ -162,13 +170,14 @@ def _lanes(connectors: list[Lane], inbox: Lane) -> Iterator[Metric]:
     for lane in (inbox, *connectors):
         due.add_metric([lane.name], lane.due)
         flight.add_metric([lane.name], lane.in_flight)
-        oldest.add_metric([lane.name], lane.oldest_due / 1000)
+        oldest.add_metric([lane.name], lane.oldest_due / 1000 if lane is inbox or lane.name in enabled else 0)
     for lane in connectors:
         slowed.add_metric([lane.name], lane.slowed)
         for status in _STATES:
             state.add_metric([lane.name, status], lane.counts[status])
         for by in ("admin", "relay", "breaker"):
-            paused.add_metric([lane.name, by], float(lane.gate is not None and lane.gate.by == by))
+            held = lane.gate is not None and lane.gate.by == by and lane.name in enabled
+            paused.add_metric([lane.name, by], float(held))
     yield from (state, due, flight, oldest, paused, slowed)
 
 

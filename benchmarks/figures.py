@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -63,7 +63,7 @@ class Result:
     figures: Sequence[Figure]
     ceiling: Sequence[Figure] = ()
     ratios: Sequence[Figure] = ()
-    notes: Sequence[str] = field(default=())
+    notes: Sequence[str] = ()
 
     def as_dict(self) -> dict[str, Any]:
         def named(figures: Sequence[Figure]) -> dict[str, Any]:
@@ -93,10 +93,10 @@ class Rounds:
                 return Figure(name, unit, tuple(values), **bounds)
         raise KeyError(wanted)
 
-    def named(self, beginning: str, without: Sequence[str] = ()) -> list[Figure]:
+    def named(self, beginning: str) -> list[Figure]:
         """Those whose name begins so."""
         return [
             Figure(name, unit, tuple(values))
             for (name, unit), values in self._found.items()
-            if name.startswith(beginning) and name not in without
+            if name.startswith(beginning)
         ]

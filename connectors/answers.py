@@ -90,6 +90,14 @@ def unanswered(error: Exception, url: str, answer: requests.Response | None) -> 
     return RetryLater(f"{_short(error)} ({urlsplit(shown(url)).netloc})", status=code, untaken=unsent)
 
 
+def without_frames(error: Exception) -> Exception:
+    """The error and what it came from, without the frames of the stack that they went through: those hold request and
+    answer, and the error itself, so that nothing of it goes before the next search for garbage."""
+    for one in _causes(error):
+        one.__traceback__ = None
+    return error
+
+
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
     """The error, what it wraps, and what it came from."""
     seen: list[BaseException] = []

@@ -26,7 +26,7 @@ from tenacity import (
 )
 from urllib3.exceptions import HTTPError
 
-from connectors.answers import QUOTE, refusal, shown, unanswered, words
+from connectors.answers import QUOTE, refusal, shown, unanswered, without_frames, words
 from connectors.network import GuardedAdapter, Network
 from core.delivery import Exchange
 from core.errors import DeliveryError, RetryLater
@@ -56,8 +56,26 @@ class _Attempt(threading.local):
     """What belongs to the attempt of this thread."""
 
     adapter: GuardedAdapter | None = None
-    ends: float | None = None
     exchanges: list[Exchange] = field(default_factory=list)
+
+
+@dataclass
+class _Clock(threading.local):
+    """When the attempt of this thread ends. It is all that a connection knows of us: urllib3 keeps what lies in a pool
+    until the pool is gone, so a connection that leads back to its pool would stay for ever, and its connector too."""
+
+    ends: float | None = None
+
+    def remaining(self) -> float:
+        """Seconds left of the attempt; below zero when it should have ended."""
+        return ATTEMPT_SECONDS if self.ends is None else self.ends - time.monotonic()
+
+    def left(self) -> float:
+        """The same. Raises RetryLater when there are none."""
+        left = self.remaining()
+        if left <= 0:
+            raise RetryLater("the attempt took longer than it may; it will be tried again")
+        return left
 
 
 #: Decides what an answer means: an error, or None for a success.
@@ -92,6 +110,7 @@ class Http:
         self._networks = allow_networks
         self._judge: Judge = judge or (lambda answer: None if answer.status_code // 100 == 2 else refusal(answer))
         self._own = _Attempt()
+        self._clock = _Clock()
         # Made once: they hold nothing of a request.
         self._repeating = {safe: self._repeats(safe) for safe in (True, False)}
         self._imagine: tuple[Imagine, list[Sent]] | None = None
@@ -109,13 +128,15 @@ class Http:
     @contextmanager
     def attempt(self, seconds: float = ATTEMPT_SECONDS) -> Iterator[list[Exchange]]:
         """Everything between is one attempt and ends within `seconds`; the list fills with its exchanges."""
-        self._own.ends = time.monotonic() + seconds
+        self._clock.ends = time.monotonic() + seconds
         exchanges: list[Exchange] = []
         self._own.exchanges = exchanges
         try:
             yield exchanges
         finally:
-            self._own.ends = None
+            self._clock.ends = None
+            # They are the caller's, who lets go of what a visitor wrote.
+            self._own.exchanges = []
 
     def request(
         self,
@@ -133,6 +154,8 @@ class Http:
         RetryLater, RecordRefused, ConnectorRefused.
         """
         safe = method in ("GET", "HEAD", "OPTIONS") if repeatable is None else repeatable
+        # When it is over, nothing is sent any more, and nothing is noted as sent.
+        self._clock.left()
         return self._repeating[safe](self._once, method, url, judge or self._judge, options)
 
     def json(self, method: str, url: str, **options: Any) -> Any:
@@ -149,7 +172,7 @@ class Http:
     def _repeats(self, safe: bool) -> Retrying:
         return Retrying(
             retry=retry_if_exception(lambda error: _worth_repeating(error, safe)),
-            stop=lambda state: state.attempt_number >= SHORT_TRIES or state.upcoming_sleep >= self._remaining(),
+            stop=lambda state: state.attempt_number >= SHORT_TRIES or state.upcoming_sleep >= self._clock.remaining(),
             wait=_wait,
             reraise=True,
         )
@@ -172,7 +195,10 @@ class Http:
         except (RequestException, HTTPError, OSError, UnicodeError) as error:
             failure = unanswered(error, url, answer)
             problem = str(failure)
-            raise failure from error
+            try:
+                raise failure from without_frames(error)
+            finally:
+                del failure
         finally:
             code = answer.status_code if answer is not None else None
             elapsed = round((time.monotonic() - started) * 1000)
@@ -188,24 +214,13 @@ class Http:
         return tuple(self._mask(_readable(text))[:limit] for text in (body, back))  # type: ignore[return-value]  # two of them
 
     def _open(self, method: str, url: str, options: Mapping[str, Any]) -> requests.Response:
-        left = self._left()
+        left = self._clock.left()
         request = _Request()
         request.prepare(method, url, **{**options, "headers": {**_HEADERS, **(options.get("headers") or {})}})
         if self._imagine:
             return _imagined(request, *self._imagine)
         timeout = (min(CONNECT_SECONDS, left), min(self._timeout, left))
         return self._adapter(url).send(request, timeout=timeout, stream=True, verify=_authorities())
-
-    def _remaining(self) -> float:
-        """Seconds left of the attempt; below zero when it should have ended."""
-        return ATTEMPT_SECONDS if self._own.ends is None else self._own.ends - time.monotonic()
-
-    def _left(self) -> float:
-        """The same. Raises RetryLater when there are none."""
-        left = self._remaining()
-        if left <= 0:
-            raise RetryLater("the attempt took longer than it may; it will be tried again")
-        return left
 
     def _adapter(self, url: str) -> GuardedAdapter:
         """Not a session's: merging cookies, parameters, hooks and redirects that nothing here ever has takes as long as
@@ -214,7 +229,7 @@ class Http:
         if urlsplit(url).scheme.lower() not in ("http", "https"):
             raise InvalidSchema(url)
         if self._own.adapter is None:
-            self._own.adapter = GuardedAdapter(self._networks, self._left)
+            self._own.adapter = GuardedAdapter(self._networks, self._clock.left)
         return self._own.adapter
 
 

@@ -14,3 +14,8 @@ def loaded() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG, 10, 10)
+
+
+def replaced() -> None:
+    """Something that was there then has been replaced, and may go."""
+    gc.unfreeze()

@@ -33,7 +33,6 @@ SCALED_OBJECT: dict[str, Any] = {
     "minReplicaCount": int,
     "maxReplicaCount": int,
     "pollingInterval": int,
-    "cooldownPeriod": int,
     "fallback": {"failureThreshold": int, "replicas": int},
     # What is in it is Kubernetes' own (HorizontalPodAutoscalerSpec.behavior).
     "advanced": {"horizontalPodAutoscalerConfig": {"behavior": dict}},

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,10 @@ def client(server: Server, tmp_path: Path) -> FlaskClient:
     return made(server, tmp_path)
 
 
-def made(server: Server, folder: Path, **variables: str) -> FlaskClient:
+def made(server: Server, folder: Path, crm: str = "{type: archive}", **variables: str) -> FlaskClient:
+    """A receiver whose one connector is `crm`."""
+    (folder / "relay.yaml").write_text(f"connectors: {{crm: {crm}}}")
+    variables["RELAY_CONFIG"] = str(folder / "relay.yaml")
     env = environment(
         {"RELAY_REDIS_URL": server.url, "RELAY_DATA_DIR": str(folder), "SMARTSUPP_TOKEN": TOKEN, **variables}
     )
@@ -102,6 +106,23 @@ def test_it_tells_what_waits_and_who_holds_it_back(client: FlaskClient, server: 
     assert found["relay_paused by=breaker connector=crm"] == 0
     assert found["relay_due lane=inbox"] == 0
     assert found["relay_slowed connector=crm"] == 1
+
+
+def test_what_is_switched_off_waits_on_purpose_and_alarms_nobody(server: Server, tmp_path: Path) -> None:
+    client = made(server, tmp_path, crm="{type: archive, enabled: false}")
+    store = Store(connect(server.url))
+    store.accept(b"1")
+    inbox = store.claim(INBOX, secrets.token_hex(8))
+    assert inbox is not None
+    store.fan_out(inbox, "1:1", ["crm", "gone"])
+    store.pause("crm", "stocktaking")
+    time.sleep(0.01)
+    found = read(client)
+    for name in ("crm", "gone"):
+        assert found[f"relay_due lane={name}"] == 1
+        assert found[f"relay_deliveries_now connector={name} status=waiting"] == 1
+        assert found[f"relay_oldest_due_seconds lane={name}"] == 0
+        assert found[f"relay_paused by=admin connector={name}"] == 0
 
 
 def test_a_store_that_is_away_is_said_and_nothing_else(own_server: Server, tmp_path: Path) -> None:

@@ -326,6 +326,21 @@ def test_a_body_that_kills_its_process_three_times_is_quarantined(store: Store, 
     assert (found.status, found.error) == ("quarantined", "the process that worked on it died 3 times")
 
 
+def test_a_revision_that_comes_during_the_fatal_try_gets_tries_of_its_own(store: Store, clock: Clock) -> None:
+    taken_in(store)
+    for _ in range(FATAL_CRASHES):
+        claim(store, "crm")
+        clock.pass_by(LEASE + 1)
+    newer = taken_in(store, b"newer")  # the third one's lease has run out, but nobody has seen it yet
+    found = claim(store, "crm")
+    assert (found.payload, found.revision, found.crashes) == (newer, 2, 0)
+    clock.pass_by(LEASE + 1)
+    for _ in range(FATAL_CRASHES - 1):
+        claim(store, "crm")
+        clock.pass_by(LEASE + 1)
+    assert nothing_due(store, "crm")
+
+
 def test_a_settled_attempt_forgives_earlier_crashes(store: Store, clock: Clock) -> None:
     taken_in(store)
     claim(store, "crm")
@@ -371,6 +386,14 @@ def test_leases_that_ran_out_while_the_server_was_away_are_nobodys_crash(
     assert nothing_due(store, "crm")
     assert store.renew([held]) == 1
     store.settle(held, attempt(Outcome.DELIVERED), reference=Reference("x"))
+
+
+def test_the_troubles_of_a_worker_go_with_it(store: Store, ledger: Ledger, clock: Clock) -> None:
+    store.beat("killed", "line 3: no")
+    assert ledger.troubles() == {"killed": "line 3: no"}
+    clock.pass_by(61)
+    store.beat("another")
+    assert ledger.troubles() == {}
 
 
 def test_an_item_given_back_is_due_at_once_without_a_mark_against_it(store: Store) -> None:

@@ -79,6 +79,10 @@ def _attempt(
     outcome, text, delay = _judged(error, claim, at)
     if outcome is Outcome.BUG:
         log.error("bug in a connector", delivery=claim.id, connector=connector.name, exc_info=error)
+    if error is not None:
+        # Its frames hold body and answer, and this one holds it: nothing of that would go before the next search for
+        # garbage.
+        error.__traceback__ = error.__cause__ = error.__context__ = None
     attempt = Attempt(
         at=round(at * 1000),
         ms=round((time.monotonic() - started) * 1000),

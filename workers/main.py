@@ -17,6 +17,7 @@ from core.garbage import loaded
 from core.store import check, connected
 from workers import telemetry
 from workers.celery import create, knocker
+from workers.knocks import in_background
 from workers.runtime import Runtime
 from workers.tasks import register
 
@@ -47,7 +48,7 @@ def main(env: Environment, variables: Mapping[str, str]) -> None:
         raise StoreUnsafe("; ".join(verdict.wrong))
     telemetry.start("worker", variables)
     app = create(env)
-    runtime = Runtime(env, variables, knocker(app))
+    runtime = Runtime(env, variables, in_background(knocker(app)))
     register(app, runtime)
 
     # Celery keeps only weak references to receivers, hence the names.

@@ -22,6 +22,7 @@ from connectors.base import Connector
 from connectors.http import ATTEMPT_SECONDS
 from core.environment import Environment
 from core.errors import ConfigError, LostLease, Problem, StoreUnavailable
+from core.garbage import replaced
 from core.identity import fresh
 from core.log import about
 from core.settings import Settings
@@ -235,6 +236,7 @@ class Runtime:
             time.sleep(TICK)
 
     def _beat(self) -> None:
+        memory.forget_old()
         with self._lock:
             fresh = [claim for claim, since in self._in_flight.values() if time.monotonic() - since < HUNG]
             give_back, self._give_back = self._give_back, []
@@ -251,7 +253,6 @@ class Runtime:
             with self._lock:
                 self._give_back += give_back
                 self._unsure += unsure
-        memory.forget_old()
         self._watched.current()
         if self._gates_to_open:  # at the start too: something may have been put right while nobody ran
             self._open_gates()
@@ -262,6 +263,7 @@ class Runtime:
         """Take a changed configuration; attempts in flight end under the old one. Raises ConfigError."""
         self._config = self._built(settings)
         self._gates_to_open = True
+        replaced()
         log.info("configuration changed", source=settings.source, connectors=list(settings.enabled))
 
     def _built(self, settings: Settings) -> tuple[Settings, dict[str, Connector[Any]]]:

@@ -66,7 +66,7 @@ def _missing(extra: str, error: ImportError) -> None:
     log.error(
         "telemetry was asked for and is off: its packages are not installed",
         package=error.name,
-        to_do=f"pip install 'smartsupp-relay[{extra}]'",
+        to_do=f"pip install '.[{extra}]' in the source folder",
     )
 
 

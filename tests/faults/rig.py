@@ -235,9 +235,10 @@ class Rig:
                     with suppress(ProcessLookupError):
                         os.kill(pid, signal.SIGSTOP)
                 until(lambda: all(map(is_stopped, stopped)), what="all standing still")
-                # What they had sent lies at the server: whoever asks now may be answered before it is carried out, but
-                # whoever was answered once may not.
-                self.server.client.ping()
+                # What they had sent lies at the server, which reads it in portions between two looks at the others: so
+                # many that even the longest body is there.
+                for _ in range(100):
+                    self.server.client.ping()
                 yield
             finally:
                 for pid in stopped:

@@ -60,6 +60,8 @@ local function take_next(lane, token, lease, fatal, how, at_once, rate)
       else
         set_delivery_status(id, 'dead')
         count('out:' .. lane .. ':killed')
+        -- What was asked for during the last of those tries is a new errand.
+        if own.again then make_due(id, lane) end
       end
     else
       if ahead then

@@ -1,0 +1,112 @@
+"""Nothing that a visitor wrote waits for Python's search for garbage, and nothing that was replaced stays."""
+
+from __future__ import annotations
+
+import gc
+import socket
+import time
+import weakref
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from connectors.webhook import Webhook, WebhookSettings
+from core.delivery import Outcome
+from core.errors import RetryLater
+from core.garbage import loaded, replaced
+from core.store import INBOX, Store
+from tests.support.destination import Destination
+from tests.support.stack import chat
+from workers.delivery import deliver
+from workers.knocks import in_background
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+@pytest.fixture
+def by_counting() -> Iterator[None]:
+    """What goes now goes because nobody holds it."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def webhook(url: str) -> Webhook:
+    settings = {"type": "webhook", "url": url, "secret": SECRET, "allow_networks": ["127.0.0.0/8"], "timeout": 2}
+    return Webhook("hook", WebhookSettings.model_validate(settings), Path())
+
+
+def nowhere() -> str:
+    """An address at which nobody listens."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        return f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.mark.usefixtures("by_counting")
+@pytest.mark.parametrize("how", ["500", "refused", "delivered"])
+def test_an_attempt_leaves_nothing_behind(store: Store, destination: Destination, how: str) -> None:
+    if how == "500":
+        destination.behaviour = lambda handler, _: handler.answer(500)
+    store.accept(chat("c1"))
+    body = store.claim(INBOX, "t1")
+    assert body
+    store.fan_out(body, "1:c1", ["hook"])
+    claim = store.claim("hook", "t2")
+    assert claim
+    connector = webhook(nowhere() if how == "refused" else destination.url)
+    attempt = deliver(store, claim, connector, "")
+    assert attempt.outcome is (Outcome.DELIVERED if how == "delivered" else Outcome.RETRY)
+    gone = weakref.ref(claim)
+    del claim, attempt
+    assert gone() is None
+    assert connector.http._own.exchanges == []
+
+
+def test_a_connector_that_was_replaced_goes_with_its_connections(destination: Destination) -> None:
+    connector = webhook(destination.url)
+    connector.http.request("POST", destination.url, data=b"1")
+    gone = weakref.ref(connector.http)
+    adapter = connector.http._own.adapter
+    assert adapter is not None
+    (pool,) = adapter._pools.values()
+    open_still = weakref.ref(pool)
+    loaded()
+    try:
+        del connector, adapter, pool
+        replaced()
+        gc.collect()
+        assert gone() is None
+        assert open_still() is None
+    finally:
+        gc.set_threshold(700, 10, 10)
+
+
+def test_a_request_when_the_attempt_is_over_is_neither_sent_nor_noted(destination: Destination) -> None:
+    http = webhook(destination.url).http
+    with http.attempt(0.3) as exchanges:
+        http.request("POST", destination.url, data=b"1")
+        time.sleep(0.4)
+        with pytest.raises(RetryLater, match="longer than it may"):
+            http.request("POST", destination.url, data=b"2")
+    assert len(exchanges) == len(destination.received) == 1
+
+
+def test_a_knock_that_hangs_holds_nobody_up() -> None:
+    knocked: list[str] = []
+
+    def knock(lane: str) -> None:
+        time.sleep(0.2)
+        knocked.append(lane)
+
+    later = in_background(knock)
+    since = time.monotonic()
+    for lane in "abc":
+        later(lane)
+    assert time.monotonic() - since < 0.2
+    end = time.monotonic() + 10
+    while len(knocked) < 3 and time.monotonic() < end:
+        time.sleep(0.05)
+    assert knocked == ["a", "b", "c"]
