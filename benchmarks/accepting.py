@@ -16,7 +16,9 @@ def accepting(setting: Setting) -> Result:
         for there in (relay, ceiling):  # what is loaded at the first requests is no part of it
             post(world, there, first=setting.numbers(10**6), seconds=min(1.0, setting.seconds))
         for number in range(setting.rounds):
-            for name, there in (("relay", relay), ("bare", ceiling)):
+            # Whichever is first finds another machine than whichever is second: take turns.
+            both = (("relay", relay), ("bare", ceiling))
+            for name, there in both if number % 2 == 0 else both[::-1]:
                 world.ask("forget")
                 processor = Processor()
                 told = post(world, there, first=setting.numbers(10**6), seconds=setting.seconds)

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 from benchmarks.backlog import fill
 from benchmarks.child import Child
-from benchmarks.figures import Figure, Result, Rounds
+from benchmarks.figures import Figure, Result, Rounds, ratio
 from benchmarks.setting import PATIENCE, Setting, end, hook, knock, outside, still, wait, workers
 from core.store import connect
 from tests.support.stack import Stack, until
@@ -38,17 +38,17 @@ def depth(setting: Setting) -> Result:
     return Result(
         "Deliveries a second out of a backlog",
         figures,
-        ratios=[_flat(figures)],
+        ratios=_flat(figures),
         notes=[
             f"from the first record to the {count}th, {_TIMES} times a round; {setting.workers} workers, no receiver"
         ],
     )
 
 
-def _flat(figures: Sequence[Figure]) -> Figure:
-    """The slowest depth to the fastest, round by round."""
-    turns = zip(*(one.rounds for one in figures), strict=True)
-    return Figure("slowest to fastest", "×", tuple(min(one) / max(one) for one in turns), least=0.85)
+def _flat(figures: Sequence[Figure]) -> list[Figure]:
+    """Each deeper one to the shallowest, round by round."""
+    shallow, *deeper = figures
+    return [ratio(f"{one.name} to {shallow.name}", one, shallow, least=0.85) for one in deeper]
 
 
 def _drained(setting: Setting, world: Child, relay: Stack, deep: int, count: int) -> float:
