@@ -89,8 +89,8 @@ def _fill(past: Past, now: int, a_day: int, ahead: int) -> None:
                 Try(round(dice.lognormvariate(5.4, 0.4)), ms=180, reference=Reference(f"msg_{number:08x}"))
             ]
         if newest == 7:
-            # The visitor came back: the first body is the chat without its end.
-            shorter = {**body, "messages": body["messages"][:2]}
+            # The visitor came back: the first body is the chat without its end. (A missed one has but one message.)
+            shorter = {**body, "endAt": body["endAt"] - 90_000, "messages": body["messages"][:2]}
             first = {name: made[-1:] for name, made in tries.items() if name != "zendesk"}
             past.came(at - 90_000, json.dumps(shorter, ensure_ascii=False).encode(), first)
         past.came(at, json.dumps(body, ensure_ascii=False).encode(), tries)
