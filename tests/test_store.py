@@ -301,14 +301,17 @@ def test_a_paused_connector_does_not_hold_another_back(store: Store) -> None:
     assert store.tick(1000, [INBOX, "crm", "desk"]) == []
 
 
-def test_what_kills_its_process_three_times_is_dead_and_the_others_are_not(
+def test_what_kills_a_process_of_its_own_is_dead_and_the_others_are_not(
     store: Store, ledger: Ledger, clock: Clock
 ) -> None:
     taken_in(store, b"poison", "1:1")
-    for crashes in range(FATAL_CRASHES):
+    for crashes in range(2):
         assert claim(store, "crm").crashes == crashes
         clock.pass_by(LEASE + 1)
+    held = claim(store, "crm")
+    assert store.crashed(held)
     assert nothing_due(store, "crm")
+    assert not store.crashed(held)
     found = ledger.delivery("crm:1:1")
     assert (found.status, found.error) == ("dead", "the process that worked on it died 3 times")
     assert [one.outcome for one in found.attempts] == ["crashed"] * 3
@@ -316,14 +319,36 @@ def test_what_kills_its_process_three_times_is_dead_and_the_others_are_not(
     assert claim(store, "crm").id == "crm:1:2"
 
 
-def test_a_body_that_kills_its_process_three_times_is_quarantined(store: Store, ledger: Ledger, clock: Clock) -> None:
+def test_a_body_that_kills_a_process_of_its_own_is_quarantined(store: Store, ledger: Ledger, clock: Clock) -> None:
     payload = store.accept(b"poison").id
-    for _ in range(FATAL_CRASHES):
+    for _ in range(2):
         claim(store)
         clock.pass_by(LEASE + 1)
+    assert store.crashed(claim(store))
     assert nothing_due(store, INBOX)
     found = ledger.payload(payload)
     assert (found.status, found.error) == ("quarantined", "the process that worked on it died 3 times")
+
+
+def test_whose_worker_dies_again_and_again_is_given_up_at_last(store: Store, ledger: Ledger, clock: Clock) -> None:
+    payload = taken_in(store)
+    unread = store.accept(b"unread").id
+    for crashes in range(FATAL_CRASHES):
+        assert claim(store, "crm").crashes == claim(store).crashes == crashes
+        clock.pass_by(LEASE + 1)
+    assert nothing_due(store, "crm")
+    assert nothing_due(store, INBOX)
+    assert ledger.delivery("crm:1:1").status == "dead"
+    assert (ledger.payload(payload).status, ledger.payload(unread).status) == ("routed", "quarantined")
+
+
+def test_who_lost_his_lease_condemns_nothing(store: Store, clock: Clock) -> None:
+    taken_in(store)
+    late = claim(store, "crm")
+    clock.pass_by(LEASE + 1)
+    held = claim(store, "crm")
+    assert not store.crashed(late)
+    assert store.renew([held]) == 1
 
 
 def test_a_revision_that_comes_during_the_fatal_try_gets_tries_of_its_own(store: Store, clock: Clock) -> None:

@@ -29,7 +29,7 @@ from core.errors import InUse, LostLease, NotFound
 from core.store import INBOX, Claim, Store, connect, scripts
 from core.store.claims import Limits, Next, Reading
 from core.store.keys import key
-from core.store.store import BATCH, LEASE_MS
+from core.store.store import BATCH, FATAL_CRASHES, LEASE_MS
 from tests.conftest import Clock
 from tests.support.server import Server
 from tests.support.store_model import Body, Closed, Errand, Model, Taken
@@ -50,6 +50,7 @@ fingerprints = st.sampled_from(("old", "new"))
 outcomes = st.sampled_from([one for one in Outcome if one not in (Outcome.CRASHED, Outcome.DISCARDED)])
 
 names = st.sets(connectors)
+crashes = st.sampled_from((1, 2, FATAL_CRASHES))
 delays = st.sampled_from((0, 500, 30_000))
 
 Held = tuple[Claim, Taken]
@@ -136,13 +137,13 @@ class Machine(RuleBasedStateMachine):
             self._settle(held, outcome, delay, fingerprint)
         return multiple(*found)
 
-    @rule(times=st.integers(1, 3))
+    @rule(times=crashes)
     def read_a_body_and_vanish(self, times: int) -> None:
         for _ in range(times):
             self._claim(INBOX, "leave")
             self.clock.now += LEASE_MS + 1
 
-    @rule(target=outbox, lane=connectors, times=st.integers(1, 3), wanted=st.booleans())
+    @rule(target=outbox, lane=connectors, times=crashes, wanted=st.booleans())
     def try_a_delivery_and_vanish(self, lane: str, times: int, wanted: bool) -> MultipleResults[Held]:
         found = []
         for _ in range(times):
@@ -245,6 +246,12 @@ class Machine(RuleBasedStateMachine):
         claim, _ = held
         self.store.release(claim)
         self.model.release(self.now, claim.lane, claim.id, claim.token)
+
+    @rule(held=inbox | outbox)
+    def crashed(self, held: Held) -> None:
+        claim, _ = held
+        found = self.store.crashed(claim)
+        assert found == self.model.crashed(self.now, claim.lane, claim.id, claim.token)
 
     @rule(held=inbox | outbox, lane=lanes, its_own=st.booleans())
     def disown(self, held: Held, lane: str, its_own: bool) -> None:
@@ -483,7 +490,7 @@ def test_the_store_and_its_model_agree(server: Server) -> None:
 
 #: One line of one script, and what a mistake would make of it.
 MISTAKES = {
-    "a crash is not counted": ("claim", "redis.call('HINCRBY', key, 'crashes', 1)", "crashes"),
+    "a crash is not counted": ("claim", "redis.call('HINCRBY', key, 'crashes', 1)", "0"),
     "the order is that of reading": (
         "fan_out",
         "redis.call('ZADD', revisions, got[1], id)",

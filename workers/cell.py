@@ -1,13 +1,13 @@
-"""A process for one item that has killed the process it ran in before: `python -m workers.cell`, the claim on stdin.
+"""A process for one item that may have killed those it ran in before: `python -m workers.cell`, the claim on stdin.
 
-If it kills this one too, its worker lives on and the lease, which nobody renews any more, runs out: one crash more,
-and this time it is certain who is to blame.
+If it kills this one too, its worker lives on, and knows who is to blame.
 """
 
 from __future__ import annotations
 
 import os
 import pickle
+import signal
 import sys
 
 from core import log
@@ -20,6 +20,9 @@ from workers.runtime import Runtime
 
 
 def main() -> None:
+    # Whoever stops the worker and its whole group, as Ctrl-C does, lets the worker finish what it has begun: so this too.
+    for told in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(told, signal.SIG_IGN)
     log.configure(os.environ.get("RELAY_LOG", "console"))
     telemetry.start("worker", os.environ)
     claim = pickle.loads(sys.stdin.buffer.read())  # noqa: S301  # from workers/isolation.py

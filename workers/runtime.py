@@ -47,7 +47,8 @@ SLICE, LONG = 1.0, 30.0
 LOOKS, LOOK = 10, 0.01
 #: Seconds between two looks for lanes with something due; every other pulse is a beat.
 TICK = 0.75
-#: After this many crashes, the next try runs in a process of its own, so that it can hurt nobody else.
+#: After this many crashes, the next try runs in a process of its own: it can hurt nobody else, and is to blame if that
+#: one dies.
 SUSPECT = 2
 #: Seconds after which a thread that is still at it counts as hung, and its lease is left to run out.
 HUNG = ATTEMPT_SECONDS + 15
@@ -150,13 +151,21 @@ class Runtime:
                     return
                 if others:
                     self.perform(others)
-                log.warning("tried in a process of its own", item=last.id, crashes=last.crashes)
-                if not isolation.run(last, ATTEMPT_SECONDS + 10):
-                    # Its lease runs out now, which counts the crash.
-                    log.error("the process died", item=last.id)
+                self._perform_apart(last)
         finally:
             if following:
                 self._doubt(last.lane, following)
+
+    def _perform_apart(self, claim: Claim) -> None:
+        """The same in a process of its own, for what others may have died of. Raises StoreUnavailable."""
+        log.warning("tried in a process of its own", item=claim.id, crashes=claim.crashes)
+        if isolation.run(claim, ATTEMPT_SECONDS + 10):
+            return
+        if self.stopping.is_set():
+            # Whoever stops this process may have stopped that one too.
+            self.store.release(claim)
+        elif self.store.crashed(claim):
+            log.error("the process died of it", item=claim.id)
 
     def perform(self, claims: Sequence[Claim], following: Next | None = None) -> None:
         """The work itself: of the inbox several, of other lanes one. Raises StoreUnavailable."""

@@ -29,8 +29,10 @@ Trouble = Literal["", "outage", "throttled"]
 #: Bodies that one thread reads at once.
 BATCH = 16
 
-#: The process that worked on an item has died this often: the item is what kills it.
-FATAL_CRASHES = 3
+#: So many leases of an item ran out, one after the other: whatever it is, there is no point in more. Long before, an
+#: item is tried in a process of its own (workers/runtime.py), which tells whether it is to blame. It takes bad luck, or
+#: an item that takes the worker outside along, to get here.
+FATAL_CRASHES = 8
 
 
 @dataclass(frozen=True)
@@ -216,6 +218,10 @@ class Store:
     def release(self, claim: Claim) -> None:
         """Give an item back untouched and at once, without a mark against it."""
         self._run("release", claim.lane, claim.id, claim.token)
+
+    def crashed(self, claim: Claim) -> bool:
+        """The process died that had nothing else to do: give the item up. False: the lease was lost."""
+        return bool(self._run("crashed", claim.lane, claim.id, claim.token))
 
     def replay(self, identity: str) -> tuple[str, bool]:
         """Do it again: a delivery (`connector:account:channel`) or a payload. Returns its lane, and whether to knock.

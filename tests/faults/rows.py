@@ -21,8 +21,7 @@ MINUTE, HOUR, DAY = 60, 3600, 86_400
 @dataclass(frozen=True)
 class Row:
     """`rounds` are those of the short form, which leaves out rows with 0, and of the long one. `fallen`: processes may
-    end by themselves, as the fault is one that ends them. `killed`: workers are killed so often that it may happen to the
-    same delivery three times in a row, after which it is dead by design. `step`: seconds that pass in each second afterwards, where
+    end by themselves, as the fault is one that ends them. `step`: seconds that pass in each second afterwards, where
     deliveries were put off.
     """
 
@@ -30,7 +29,6 @@ class Row:
     do: Callable[[Rig, Load, int], None]
     rounds: tuple[int, int]
     fallen: bool = False
-    killed: bool = False
     step: float = 0.0
 
 
@@ -296,11 +294,11 @@ def two_versions(rig: Rig, load: Load, rounds: int) -> None:
 #: The short form is a sample. What it leaves out takes long; most of that is tested without load in test_pipeline.py.
 ROWS = (
     Row("nothing happens", nothing, (0, 5)),
-    Row("a random worker killed (SIGKILL)", workers_killed, (3, 100), killed=True),
+    Row("a random worker killed (SIGKILL)", workers_killed, (3, 100)),
     Row("rolling restart of the workers (SIGTERM)", rolling_restart, (0, 20)),
     Row("the receiver killed (SIGKILL)", receiver_killed, (1, 10)),
     Row("the server killed (SIGKILL)", server_killed, (1, 10)),
-    Row("a worker and the server killed at once", both_killed, (0, 10), killed=True),
+    Row("a worker and the server killed at once", both_killed, (0, 10)),
     Row("link of a worker frozen, then healed", worker_link_frozen, (0, 2)),
     Row("link of the receiver frozen, then healed", receiver_link_frozen, (0, 2)),
     Row("the server frozen, then thawed", server_frozen, (0, 2)),

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from pathlib import Path
 
 import pytest
 
 from core.errors import StoreUnavailable
-from core.store import INBOX, Claim
-from tests.faults.rig import ROOT
+from core.store import INBOX, Claim, Store, connect
+from core.store.keys import key
+from tests.faults.rig import ROOT, family
 from tests.support.destination import Destination
 from tests.support.stack import Stack, chat, free_port, until
 from tests.test_pipeline import config, webhook
 from workers import isolation
+from workers.runtime import SUSPECT
 
 
 def delivered(relay: Stack) -> int:
@@ -40,6 +44,33 @@ def test_a_worker_that_is_told_to_stop_finishes_what_it_holds(relay: Stack, dest
     relay.worker()
     until(lambda: delivered(relay) == 40, 60, what="the rest")
     assert len(destination.received) == 40
+
+
+def test_what_is_tried_in_a_process_of_its_own_is_finished_too(relay: Stack, destination: Destination) -> None:
+    """Even where all of a group is told to stop, as by Ctrl-C and by systemd."""
+
+    def slow(handler: object, number: int) -> None:
+        time.sleep(3)
+        handler.answer(200)  # type: ignore[attr-defined]
+
+    destination.behaviour = slow
+    relay.configure(config(hook=webhook(destination.url)))
+    relay.web()
+    worker = relay.worker()
+    store = Store(connect(relay.server.url))
+    store.pause("hook", "until it is under suspicion")
+    relay.post(chat("c1"))
+    until(lambda: relay.ledger.lane("hook").waiting, what="the delivery")
+    relay.server.client.hset(key("delivery", "hook:1:c1"), "crashes", SUSPECT)
+    store.resume("hook")
+    until(lambda: destination.received, what="the attempt")
+    together = family(worker)
+    assert len(together) > 1
+    for pid in together:
+        os.kill(pid, signal.SIGTERM)
+    assert worker.wait(timeout=30) == 0
+    assert relay.ledger.delivery("hook:1:c1").status == "delivered"
+    assert len(destination.received) == 1
 
 
 def test_two_workers_share_the_work_and_do_nothing_twice(relay: Stack, destination: Destination) -> None:

@@ -132,20 +132,26 @@ class Model:
                 item.due = now + SETTLING_MS
                 continue
             if item.token:
-                item.token, item.crashes = None, item.crashes + 1
-                if isinstance(item, Errand):
-                    item.attempts += 1
+                self._crash(item)
             if item.crashes < FATAL_CRASHES:
                 return self._take(now, item, lane, token, gate)
-            item.due = None
-            item.status = "dead" if isinstance(item, Errand) else "quarantined"
-            if isinstance(item, Errand) and item.wanted:
-                self._make_due(now, item)
+            self._condemn(now, item)
         if how == "stay":
             self.knock(lane)
         else:
             self.knocks.discard(lane)
         return None
+
+    def _crash(self, item: Item) -> None:
+        item.token, item.crashes = None, item.crashes + 1
+        if isinstance(item, Errand):
+            item.attempts += 1
+
+    def _condemn(self, now: int, item: Item) -> None:
+        item.due = None
+        item.status = "dead" if isinstance(item, Errand) else "quarantined"
+        if isinstance(item, Errand) and item.wanted:
+            self._make_due(now, item)
 
     def _take(self, now: int, item: Item, lane: str, token: str, gate: Closed | None) -> Taken:
         if gate:
@@ -221,6 +227,14 @@ class Model:
         item = self.item(lane, identity)
         if item.token == token:
             item.token, item.due = None, now
+
+    def crashed(self, now: int, lane: str, identity: str, token: str) -> bool:
+        item = self.item(lane, identity)
+        if item.token != token:
+            return False
+        self._crash(item)
+        self._condemn(now, item)
+        return True
 
     def disown(self, now: int, lane: str, token: str) -> None:
         for item in self.lane(lane):

@@ -1,3 +1,31 @@
+-- Whoever worked on an item is gone. -> how often that was so
+local function crashed(lane, key, id)
+  redis.call('HDEL', lease_key(lane), id)
+  local crashes = redis.call('HINCRBY', key, 'crashes', 1)
+  if lane ~= 'inbox' then
+    count('out:' .. lane .. ':crashed')
+    log_attempt(id, cjson.encode({at = now, ms = 0, outcome = 'crashed', revision = 0,
+      error = 'the process that worked on it died, or was cut off, during try ' .. crashes}))
+  end
+  return crashes
+end
+
+-- Give an item up that is to blame for so many crashes.
+local function condemn(lane, key, id, crashes)
+  local again = redis.call('HGET', key, 'again')
+  redis.call('ZREM', lane_key(lane), id)
+  redis.call('HSET', key, 'error', 'the process that worked on it died ' .. crashes .. ' times')
+  if lane == 'inbox' then
+    set_payload_status(id, 'quarantined')
+    count('in:quarantined')
+  else
+    set_delivery_status(id, 'dead')
+    count('out:' .. lane .. ':killed')
+    -- What was asked for during the last of those tries is a new errand.
+    if again then make_due(id, lane) end
+  end
+end
+
 -- Lease the item of a lane that is longest due: nobody else gets it until the lease runs out. -> {} when nothing is due
 -- or may be done now, or {id, crashes, more, fields, fields of the payload, body, revision, steps, payload}; of a body
 -- the fields are those of the payload, once. `more`: 1 when another one is due.
@@ -36,13 +64,7 @@ local function take_next(lane, token, lease, fatal, how, at_once, rate)
     local wait = leased and unsettled()
     if leased and not wait then
       -- Due and still leased: whoever had it never came back.
-      redis.call('HDEL', lease_key(lane), id)
-      crashes = redis.call('HINCRBY', key, 'crashes', 1)
-      if not inbox then
-        count('out:' .. lane .. ':crashed')
-        log_attempt(id, cjson.encode({at = now, ms = 0, outcome = 'crashed', revision = 0,
-          error = 'the process that worked on it died, or was cut off, during try ' .. crashes}))
-      end
+      crashes = crashed(lane, key, id)
     end
     if wait then
       -- It was the server that was away, not the holder: let him renew.
@@ -51,18 +73,7 @@ local function take_next(lane, token, lease, fatal, how, at_once, rate)
       redis.call('ZREM', lane_key(lane), id)
       redis.call('HDEL', lease_key(lane), id)
     elseif crashes >= fatal then
-      local why = 'the process that worked on it died ' .. crashes .. ' times'
-      redis.call('ZREM', lane_key(lane), id)
-      redis.call('HSET', key, 'error', why)
-      if inbox then
-        set_payload_status(id, 'quarantined')
-        count('in:quarantined')
-      else
-        set_delivery_status(id, 'dead')
-        count('out:' .. lane .. ':killed')
-        -- What was asked for during the last of those tries is a new errand.
-        if own.again then make_due(id, lane) end
-      end
+      condemn(lane, key, id, crashes)
     else
       if ahead then
         redis.call('HDEL', gate, 'ahead')
