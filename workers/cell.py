@@ -20,7 +20,7 @@ from workers.runtime import Runtime
 
 
 def main() -> None:
-    # Whoever stops the worker and its whole group, as Ctrl-C does, lets the worker finish what it has begun: so this too.
+    # Ctrl-C, for one, tells a whole group to stop. The worker finishes what it has begun then, and this is part of it.
     for told in (signal.SIGINT, signal.SIGTERM):
         signal.signal(told, signal.SIG_IGN)
     log.configure(os.environ.get("RELAY_LOG", "console"))
