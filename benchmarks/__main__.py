@@ -26,6 +26,9 @@ from benchmarks.scaling import scaling
 from benchmarks.setting import Setting
 from benchmarks.waiting import idle, isolated
 
+#: Waiting deliveries in g.
+DEPTHS = (1_000, 10_000, 100_000)
+
 LATEST = Path(__file__).parent / "latest.json"
 
 ALL: Mapping[str, Callable[[Setting], Result]] = {
@@ -60,6 +63,7 @@ def main() -> int:
             rounds=1 if wanted.quick else wanted.rounds,
             workers=wanted.workers,
             quick=wanted.quick,
+            depths=wanted.depths,
         )
         for key in wanted.only or ALL:
             report[key] = _measured(key, setting)
@@ -97,6 +101,12 @@ def _options() -> argparse.ArgumentParser:
     options.add_argument("--rounds", type=int, default=3, help="how often each is measured")
     options.add_argument("--workers", type=int, default=machine.cores(), help="worker processes in b, d, e and g")
     options.add_argument(
+        "--depths",
+        type=_numbers,
+        default=DEPTHS,
+        help="how many wait in g, such as 1000,1000000; some 4 kB of memory each",
+    )
+    options.add_argument(
         "--quick", action="store_true", help="as little as shows that it runs; the figures mean nothing"
     )
     options.add_argument("--folder", type=Path, help="where the servers keep their data; on a disk")
@@ -106,6 +116,10 @@ def _options() -> argparse.ArgumentParser:
 
 def _keys(text: str) -> Sequence[str]:
     return text.replace(",", " ").split()
+
+
+def _numbers(text: str) -> Sequence[int]:
+    return [int(one) for one in _keys(text)]
 
 
 def _table(key: str, result: Result) -> Table:

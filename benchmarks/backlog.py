@@ -5,14 +5,11 @@ from __future__ import annotations
 from functools import cache
 
 from benchmarks.bodies import FIRST, KINDS, body
-from benchmarks.dashboard import Pipelined, leased
+from benchmarks.pipelined import TOGETHER, Pipelined, leased
 from core.smartsupp import parse_conversation
 from core.store import INBOX, Store
 from core.store.client import Client
 from core.summary import line
-
-#: Calls that travel together.
-_TOGETHER = 2_000
 
 
 def fill(client: Client, connector: str, first: int, count: int) -> None:
@@ -28,7 +25,7 @@ def fill(client: Client, connector: str, first: int, count: int) -> None:
             store.accept(raw, content_type="application/json")
             claim = leased(store, INBOX, piped.made, now, raw)
             store.fan_out(claim, key, (connector,), summary=summary)
-            piped.send(_TOGETHER)
+            piped.send(TOGETHER)
         piped.send()
     finally:
         client.config_set("appendfsync", "always")

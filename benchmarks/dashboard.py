@@ -25,9 +25,10 @@ from rich.console import Console
 from rich.table import Table
 
 from app import password
+from benchmarks.pipelined import TOGETHER, Pipelined, leased
 from core.delivery import Attempt, DeliveryStatus, Exchange, Outcome, Reference
 from core.smartsupp import parse_conversation
-from core.store import INBOX, Access, Claim, Filter, Search, Store, connect, scripts
+from core.store import INBOX, Access, Claim, Filter, Search, Store, connect
 from core.store.client import Client
 from core.summary import line
 from tests.support.admin import PASSWORD, token_in
@@ -36,8 +37,6 @@ from tests.support.stack import Stack
 
 #: Milliseconds that the median of a page may take.
 LIMIT = 200
-#: Calls that travel together.
-_TOGETHER = 2_000
 
 #: Who is looked for: one among all, in the middle of them.
 RARE_NAME, RARE_WORDS = "Quirina Xylander", "zanzibar porcelain"
@@ -58,50 +57,6 @@ _WORDS = (
     "Sencha",
     "thanks",
 )
-
-
-#: What the scripts answer when all is well and no next item was asked for.
-_NOTHING_NEXT: Mapping[str, list[list[bytes]]] = {"claim": [], "fan_out": [[], []], "settle": [[]]}
-
-
-class Piece:
-    """What the store sends together; here it goes the way of all the rest."""
-
-    def __init__(self, piped: Pipelined) -> None:
-        self._piped = piped
-        self._answers: list[Any] = []
-
-    def evalsha(self, *arguments: Any) -> None:
-        self._answers.append(self._piped.evalsha(*arguments))
-
-    def execute(self) -> list[Any]:
-        return self._answers
-
-
-class Pipelined:
-    """Takes the place of a client: calls of scripts are sent together, and each is answered with what it will say."""
-
-    def __init__(self, client: Client) -> None:
-        self.vault = client.vault
-        self._pipe: Any = client.pipeline(transaction=False)
-        self._names = {
-            client.script_load(scripts.source(name)): name for name in ("accept", "claim", "fan_out", "settle")
-        }
-        self.made = ""
-
-    def evalsha(self, sha: str, _: int, *arguments: Any) -> Any:
-        self._pipe.evalsha(sha, 0, *arguments)
-        if self._names[sha] == "accept":
-            self.made = arguments[1]
-            return [b"accepted", arguments[1].encode(), 0]
-        return _NOTHING_NEXT[self._names[sha]]
-
-    def pipeline(self, **_: Any) -> Piece:
-        return Piece(self)
-
-    def send(self, at_least: int = 1) -> None:
-        if len(self._pipe) >= at_least:
-            self._pipe.execute()
 
 
 def fill(client: Client, conversations: int, now: int) -> None:
@@ -127,15 +82,8 @@ def fill(client: Client, conversations: int, now: int) -> None:
             )
             held = leased(store, connector, f"{connector}:{parsed.key}", at, body, piped.made)
             _settle(store, held, outcome, at, number)
-        piped.send(_TOGETHER)
+        piped.send(TOGETHER)
     piped.send()
-
-
-def leased(store: Store, lane: str, item: str, at: int, body: bytes, payload: str = "") -> Claim:
-    """What is due there is this one alone."""
-    token = f"{item}/t"
-    store.claim(lane, token)
-    return Claim(lane, item, token, 0, False, payload or item, "", at, body, revision=1)
 
 
 def _settle(store: Store, claim: Claim, outcome: Outcome, at: int, number: int) -> None:

@@ -15,11 +15,12 @@ from benchmarks.backlog import fill
 from benchmarks.bodies import size
 from benchmarks.child import Child
 from benchmarks.figures import Figure, Missing, Result
-from benchmarks.setting import PATIENCE, Setting, config, hook, outside, still
+from benchmarks.setting import PATIENCE, Setting, hook, outside, still
 from core.environment import environment
 from core.store import Store, connect
 from core.store.client import Client
 from tests.support.stack import until
+from tests.test_pipeline import config
 from tests.test_up import Up
 
 WAITING = 100_000

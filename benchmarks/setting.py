@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +22,6 @@ from core.store.store import BEAT_MS
 from tests.support.stack import TOKEN, Stack, stack, until
 from tests.test_pipeline import config, webhook
 from workers.celery import create, knocker
-
-__all__ = ["config"]
 
 #: Connections that post at once.
 CLIENTS = 32
@@ -41,6 +39,7 @@ class Setting:
     rounds: int
     workers: int
     quick: bool
+    depths: Sequence[int]
     _next: int = bodies.FIRST
 
     def say(self, text: str) -> None:
