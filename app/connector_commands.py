@@ -67,17 +67,23 @@ def check(env: Environment, name: str | None, as_json: bool) -> None:
 @connectors.command()
 @click.argument("name", shell_complete=connector_names)
 @agreed
+@as_json
 @needs(lambda env: env)
-def setup(env: Environment, name: str, yes: bool) -> None:
+def setup(env: Environment, name: str, yes: bool, as_json: bool) -> None:
     """Create at the destination what the connector needs and the vendor lets us create. Asks first."""
     chosen = connector(settings_of(env), name, env.data_dir)
+    found = []
     with _said(chosen):
-        changes = list(chosen.setup())
-        for change in changes:
-            if yes or click.confirm(f"{name}: {change.text}?"):
+        for change in list(chosen.setup()):
+            made = yes or click.confirm(f"{name}: {change.text}?", err=True)
+            if made:
                 change.make()
+            if made and not as_json:
                 click.echo(f"{name}: done: {change.text}")
-    if not changes:
+            found.append({"change": change.text, "made": made})
+    if as_json:
+        show.print_json(found)
+    elif not found:
         click.echo(f"{name}: nothing to set up")
 
 

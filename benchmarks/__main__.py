@@ -104,7 +104,7 @@ def _options() -> argparse.ArgumentParser:
         "--depths",
         type=_numbers,
         default=DEPTHS,
-        help="how many wait in g, such as 1000,1000000; some 4 kB of memory each",
+        help="how many wait in g, such as 1000,1000000; some 5 kB of memory each",
     )
     options.add_argument(
         "--quick", action="store_true", help="as little as shows that it runs; the figures mean nothing"

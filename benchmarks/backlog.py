@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import cache
 
 from benchmarks.bodies import FIRST, KINDS, body
@@ -10,6 +11,10 @@ from core.smartsupp import parse_conversation
 from core.store import INBOX, Store
 from core.store.client import Client
 from core.summary import line
+from tests.support.stack import until
+
+#: Seconds after which the server has begun to write its file anew, if it will; and until it has.
+_LOOK, _PATIENCE = 0.3, 900
 
 
 def fill(client: Client, connector: str, first: int, count: int) -> None:
@@ -17,6 +22,9 @@ def fill(client: Client, connector: str, first: int, count: int) -> None:
     now = int(client.time()[0]) * 1000
     piped = Pipelined(client)
     store = Store(piped)  # type: ignore[arg-type]  # as much of a client as these calls need
+    usual = str(client.config_get("auto-aof-rewrite-percentage")["auto-aof-rewrite-percentage"])
+    # A file of gigabytes that is written anew meanwhile makes the server wait for the disk for longer than we would.
+    client.config_set("auto-aof-rewrite-percentage", 0)
     client.config_set("appendfsync", "no")
     try:
         for number in range(first, first + count):
@@ -29,6 +37,9 @@ def fill(client: Client, connector: str, first: int, count: int) -> None:
         piped.send()
     finally:
         client.config_set("appendfsync", "always")
+        client.config_set("auto-aof-rewrite-percentage", usual)
+    time.sleep(_LOOK)
+    until(lambda: not client.info("persistence")["aof_rewrite_in_progress"], _PATIENCE, "the file rewritten")
 
 
 def read(number: int) -> tuple[str, bytes]:

@@ -15,7 +15,7 @@ from benchmarks.backlog import fill
 from benchmarks.bodies import size
 from benchmarks.child import Child
 from benchmarks.figures import Figure, Missing, Result
-from benchmarks.setting import PATIENCE, Setting, hook, outside, still
+from benchmarks.setting import Setting, hook, outside, still
 from core.environment import environment
 from core.store import Store, connect
 from core.store.client import Client
@@ -49,8 +49,6 @@ def resting(setting: Setting) -> Result:
         Store(client).pause("one", "benchmark")
         with still(machine.family(relay.children()[_NAMES["worker"]])):
             fill(client, "one", first, count)
-        # What writes the file anew is a second process, and not there for long.
-        until(lambda: not client.info("persistence")["aof_rewrite_in_progress"], PATIENCE, "the file rewritten")
         time.sleep(rest)
         full, each = _memory(relay), (_used(client) - empty) / count
         waiting = relay.ledger().lane("one").waiting

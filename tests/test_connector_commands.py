@@ -111,3 +111,10 @@ def test_setup_asks_first(cli: Cli, vendor: NaiveVendor) -> None:
     answered("", "--yes")
     assert vendor.queues == 2
     assert cli.run("connectors", "setup", "archive") == "archive: nothing to set up\n"
+
+
+def test_setup_tells_scripts_what_it_made(cli: Cli, vendor: NaiveVendor) -> None:
+    found = json.loads(cli.run("connectors", "setup", "desk", "--yes", "--json"))
+    assert found == [{"change": "the queue Chats", "made": True}]
+    assert vendor.queues == 1
+    assert json.loads(cli.run("connectors", "setup", "archive", "--json")) == []
