@@ -342,6 +342,21 @@ def test_whose_worker_dies_again_and_again_is_given_up_at_last(store: Store, led
     assert (ledger.payload(payload).status, ledger.payload(unread).status) == ("routed", "quarantined")
 
 
+def test_what_was_interrupted_goes_on_before_what_came_meanwhile(server: Server, store: Store, clock: Clock) -> None:
+    taken_in(store, b"1", "1:1")
+    held = claim(store, "crm")
+    for number in range(2, 5):
+        taken_in(store, b"%d" % number, f"1:{number}")
+    clock.pass_by(LEASE + 1)
+    store.tick(1000, [INBOX, "crm"])
+    assert claim(store, "crm").id == held.id
+    assert claim(store, "crm").id == "crm:1:2"
+    clock.pass_by(LEASE + 1)
+    server.client.delete(key("steady"), key("tick"))  # nobody was heard of: it may be the server that was away
+    store.tick(1000, [INBOX, "crm"])
+    assert claim(store, "crm").id == "crm:1:3"
+
+
 def test_who_lost_his_lease_condemns_nothing(store: Store, clock: Clock) -> None:
     taken_in(store)
     late = claim(store, "crm")

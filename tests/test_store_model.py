@@ -508,6 +508,11 @@ MISTAKES = {
         "else redis.call('ZREM', lane, id) end",
         "elseif status ~= 'dead' then redis.call('ZREM', lane, id) end",
     ),
+    "what was interrupted waits behind all that came meanwhile": (
+        "tick",
+        "if lapsed <= now and lapsed > first",
+        "if false",
+    ),
     "a lease of another is renewed": ("renew", "if holds(ARGV[i], ARGV[i + 1], ARGV[i + 2]) then", "if true then"),
 }
 #: Of these, so many in a short test: the ones that are found within a second or two.

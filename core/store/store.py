@@ -265,7 +265,8 @@ class Store:
         return bool(opened), bool(knock)
 
     def tick(self, period_ms: int, lanes: Iterable[str]) -> list[str]:
-        """Lanes with something due, for one caller in each period; for the others none."""
+        """Lanes with something due, for one caller in each period; for the others none. What was interrupted goes to
+        the head of its lane."""
         return [lane.decode() for lane in self._run("tick", period_ms, *lanes)]
 
     def turn(self, what: str, period_ms: int) -> bool:

@@ -248,6 +248,10 @@ class Model:
     def tick(self, now: int, lanes: Iterable[str]) -> set[str]:
         due = set()
         for lane in lanes:
+            first = min((one.due for one in self.lane(lane) if one.due is not None), default=0)
+            for item in self.lane(lane) if self.steady and not self.settling else ():
+                if item.token and item.due is not None and first < item.due <= now:
+                    item.due = first - 1
             gate = self.gates.get(lane)
             if (not gate or gate.ahead) and any(one.due is not None and one.due <= now for one in self.lane(lane)):
                 due.add(lane)
