@@ -1,4 +1,4 @@
-"""A disk that can be full: as root a tmpfs of a few megabytes under the server's data, and a file that fills it.
+"""A disk that can be full: as root a small tmpfs under the server's data, and a file that fills it.
 
 Without root nothing can be mounted; then the server may write no further byte into any file (RLIMIT_FSIZE), which ends
 it as well.
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tests.support.server import Server
 
-SIZE = "48m"
+SIZE = "256m"
 ROOT = os.geteuid() == 0
 HOW = "a full tmpfs" if ROOT else "no further byte in any file (not root: nothing can be mounted)"
 

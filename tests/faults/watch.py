@@ -35,11 +35,18 @@ class Watch:
 
     def in_flight(self) -> dict[tuple[str, str], str]:
         """What somebody works on at this moment: lane and item -> token of the lease."""
+        try:
+            found = zip(LANES, self._leases(), strict=True)
+        except redis.ConnectionError:  # the server has been restarted since the last look
+            self._redis.connection_pool.disconnect()
+            found = zip(LANES, self._leases(), strict=True)
+        return {(lane, item.decode()): token.decode() for lane, leases in found for item, token in leases.items()}
+
+    def _leases(self) -> list[dict[bytes, bytes]]:
         pipe = self._redis.pipeline(transaction=True)
         for lane in LANES:
             pipe.hgetall(f"relay:leases:{lane}")
-        found = zip(LANES, pipe.execute(), strict=True)
-        return {(lane, item.decode()): token.decode() for lane, leases in found for item, token in leases.items()}
+        return pipe.execute()
 
     def mark_work(self, since: float, interrupted: dict[tuple[str, str], str]) -> None:
         """Wait until each of these items is done, or somebody has begun with it anew. One that is only put off until
