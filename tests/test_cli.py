@@ -267,7 +267,7 @@ COMMANDS = dict(leaves(group.commands))
 #: They run on, or print something for another program anyway, or ask a person.
 WITHOUT_JSON = {
     *(("up",), ("web",), ("worker",), ("completion",), ("export",)),
-    *(("config", "show"), ("config", "schema"), ("connectors", "setup")),
+    *(("config", "show"), ("config", "schema")),
 }
 
 
