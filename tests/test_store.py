@@ -371,7 +371,7 @@ def test_a_revision_that_comes_during_the_fatal_try_gets_tries_of_its_own(store:
     for _ in range(FATAL_CRASHES):
         claim(store, "crm")
         clock.pass_by(LEASE + 1)
-    newer = taken_in(store, b"newer")  # the third one's lease has run out, but nobody has seen it yet
+    newer = taken_in(store, b"newer")  # the last one's lease has run out, but nobody has seen it yet
     found = claim(store, "crm")
     assert (found.payload, found.revision, found.crashes) == (newer, 2, 0)
     clock.pass_by(LEASE + 1)

@@ -510,7 +510,7 @@ MISTAKES = {
     ),
     "what was interrupted waits behind all that came meanwhile": (
         "tick",
-        "if lapsed <= now and lapsed > first",
+        "if lapsed and lapsed <= now and lapsed > first",
         "if false",
     ),
     "a lease of another is renewed": ("renew", "if holds(ARGV[i], ARGV[i + 1], ARGV[i + 2]) then", "if true then"),

@@ -13,7 +13,7 @@ from core.errors import StoreUnavailable
 from core.store import INBOX, Claim, Store, connect
 from core.store.keys import key
 from tests.faults.rig import ROOT, family
-from tests.support.destination import Destination
+from tests.support.destination import Behaviour, Destination, Handler
 from tests.support.stack import Stack, chat, free_port, until
 from tests.test_pipeline import config, webhook
 from workers import isolation
@@ -24,12 +24,18 @@ def delivered(relay: Stack) -> int:
     return relay.ledger.lane("hook").counts["delivered"]
 
 
-def test_a_worker_that_is_told_to_stop_finishes_what_it_holds(relay: Stack, destination: Destination) -> None:
-    def slow(handler: object, number: int) -> None:
-        time.sleep(2)
-        handler.answer(200)  # type: ignore[attr-defined]
+def after(seconds: float) -> Behaviour:
+    """Answers, but not at once."""
 
-    destination.behaviour = slow
+    def slow(handler: Handler, number: int) -> None:
+        time.sleep(seconds)
+        handler.answer(200)
+
+    return slow
+
+
+def test_a_worker_that_is_told_to_stop_finishes_what_it_holds(relay: Stack, destination: Destination) -> None:
+    destination.behaviour = after(2)
     relay.configure(config(hook=webhook(destination.url)))
     relay.web()
     worker = relay.worker()
@@ -48,12 +54,7 @@ def test_a_worker_that_is_told_to_stop_finishes_what_it_holds(relay: Stack, dest
 
 def test_what_is_tried_in_a_process_of_its_own_is_finished_too(relay: Stack, destination: Destination) -> None:
     """Even where all of a group is told to stop, as by Ctrl-C and by systemd."""
-
-    def slow(handler: object, number: int) -> None:
-        time.sleep(3)
-        handler.answer(200)  # type: ignore[attr-defined]
-
-    destination.behaviour = slow
+    destination.behaviour = after(3)
     relay.configure(config(hook=webhook(destination.url)))
     relay.web()
     worker = relay.worker()

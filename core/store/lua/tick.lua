@@ -9,7 +9,7 @@ for i = 3, #ARGV do
   local first = tonumber(redis.call('ZRANGE', lane_key(lane), 0, 0, 'WITHSCORES')[2])
   for _, id in ipairs(not quiet and redis.call('HKEYS', lease_key(lane)) or {}) do
     local lapsed = tonumber(redis.call('ZSCORE', lane_key(lane), id))
-    if lapsed <= now and lapsed > first then redis.call('ZADD', lane_key(lane), first - 1, id) end
+    if lapsed and lapsed <= now and lapsed > first then redis.call('ZADD', lane_key(lane), first - 1, id) end
   end
   local gate = redis.call('HMGET', P .. 'gate:' .. lane, 'since', 'ahead', 'until')
   if (not gate[1] or opens(gate[2], gate[3]))
