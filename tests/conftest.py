@@ -43,7 +43,7 @@ def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture
 def server(shared_server: Server) -> Server:
     """A real server, empty."""
-    shared_server.client.flushall()
+    shared_server.empty()
     return shared_server
 
 

@@ -42,6 +42,16 @@ class Server:
                 return self
         raise AssertionError(f"the server did not start; see {self.folder / 'log'}")
 
+    def empty(self) -> None:
+        """As new: a rewriting of its file that the last test began is over, or the next one could begin none."""
+        for _ in range(500):
+            if not self.client.info("persistence")["aof_rewrite_in_progress"]:
+                break
+            time.sleep(0.02)
+        else:
+            raise AssertionError(f"the server rewrites its file for ever; see {self.folder / 'log'}")
+        self.client.flushall()
+
     def kill(self) -> None:
         """SIGKILL: nothing is written that was not."""
         self._end(signal.SIGKILL)
