@@ -46,7 +46,8 @@ def run(env: Environment, kind: Kind, wanted: Filter, *, yes: bool, as_json: boo
     if wanted.connector:
         known(env, wanted.connector)
     client = connected(env)
-    total, exact = Search(client).count(wanted, _COUNTING)
+    as_of = ledger_of(env).now()
+    total, exact = Search(client).count(wanted.as_of(as_of), _COUNTING)
     if not total:
         show.print_json({"job": None, "matched": 0, "done": 0, "finished": True}) if as_json else click.echo(
             "nothing matches"
@@ -57,7 +58,7 @@ def run(env: Environment, kind: Kind, wanted: Filter, *, yes: bool, as_json: boo
     verb, after = _VERBS[kind]
     ask(f"{verb} {'' if exact else 'at least '}{total:,} {what}{many} {after}?", yes)
     jobs = Jobs(client, knocker(create(env)))
-    job = jobs.start(kind, wanted, reason=reason, by=whoever())
+    job = jobs.start(kind, wanted, reason=reason, by=whoever(), as_of=as_of)
     try:
         job = _watched(jobs, job)
     except KeyboardInterrupt:

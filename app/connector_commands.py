@@ -11,7 +11,7 @@ import click
 
 from app import show
 from app.checks import connector, findings
-from app.options import agreed, as_json, connector_names, fail, needs, settings_of
+from app.options import agreed, as_json, connector_names, fail, needs, needs_somebody, settings_of
 from app.preview import preview_body
 from connectors import registry
 from connectors.base import Connector
@@ -75,7 +75,10 @@ def setup(env: Environment, name: str, yes: bool, as_json: bool) -> None:
     found = []
     with _said(chosen):
         for change in list(chosen.setup()):
-            made = yes or click.confirm(f"{name}: {change.text}?", err=True)
+            question = f"{name}: {change.text}?"
+            if not yes:
+                needs_somebody(question)
+            made = yes or click.confirm(question, err=True)
             if made:
                 change.make()
             if made and not as_json:

@@ -12,11 +12,11 @@ from tenacity import Retrying, retry_if_exception_type, wait_fixed
 
 from connectors import registry
 from connectors.base import Connector
-from core.errors import InUse, NotFound
+from core.errors import InUse, NotFound, Unreadable
 from core.settings import Settings
 from core.store import Eraser, Ledger
 from core.store.erase import Made, Rewrite
-from core.store.traces import Traces
+from core.store.traces import Part, Traces, Wanted
 
 #: Seconds that attempts which are going on are waited for; one may take 60.
 PATIENCE = 75.0
@@ -73,6 +73,21 @@ def keepers(settings: Settings, data_dir: Path) -> dict[str, Connector[Any]]:
     return {name: registry.find(one.type)(name, one, data_dir) for name, one in settings.connectors.items()}
 
 
+def look(visitor: str, eraser: Eraser, connectors: Mapping[str, Connector[Any]]) -> Traces:
+    """Where a visitor is found: in the store, and in files, which stay when the store has removed what its time was
+    over. Raises StoreUnavailable, Unreadable."""
+    wanted, parts = Wanted(visitor), dict[str, Part]()
+    for name, connector in connectors.items():
+        try:
+            for copy in connector.copies(wanted.may_be_in):
+                part = wanted.part(copy.body, copy.conversation.partition(":")[0], whole=True)
+                if part and parts.get(copy.conversation) != "own":
+                    parts[copy.conversation] = part
+        except OSError as error:
+            raise Unreadable(f"nothing was erased: the files of {name} cannot be read: {error}") from error
+    return eraser.traces(visitor).joined(parts)
+
+
 def erase(
     visitor: str,
     traces: Traces,
@@ -81,7 +96,7 @@ def erase(
     connectors: Mapping[str, Connector[Any]],
     patience: float = PATIENCE,
 ) -> Receipt:
-    """Erase what `Eraser.traces(visitor)` found, and what came in since. `connectors` are `keepers`; `patience` is how
+    """Erase what `look` found, and what came in since. `connectors` are `keepers`; `patience` is how
     many seconds to wait for attempts that are going on.
 
     Raises StoreUnavailable; then ask again, what is gone is gone.
@@ -157,10 +172,13 @@ class _Work:
         self.names |= self._eraser.names(identity)
         # Files first: what fails here can be found again. And once more, for what was written meanwhile; by then
         # nobody writes any more.
+        before = len(self.files)
         if not self._without_files(identity):
             return
         erased = self._eraser.conversation(identity)
         if erased is None:
+            if len(self.files) > before:  # the store had removed it long ago
+                self.gone.append(identity)
             return
         self._without_files(identity)
         self.gone.append(identity)

@@ -55,7 +55,8 @@ def forget_visitor(
         raise click.UsageError(f"'{who}' is no e-mail address; for an id use --visitor")
     settings, client = settings_of(env), connected(env)
     ledger, eraser = Ledger(client), Eraser(client)
-    traces = eraser.traces(who)
+    keepers = forget.keepers(settings, env.data_dir)
+    traces = forget.look(who, eraser, keepers)
     if unknown := sorted(set(also) - set(traces.named)):
         raise NotFound(f"{unknown[0]} does not speak of {who}, or is theirs")
     chosen = traces.taking(also)
@@ -63,7 +64,7 @@ def forget_visitor(
     if not chosen:
         _nothing(who, Receipt((), (), 0, 0, 0, (), (), named=chosen.named, closed=chosen.closed), as_json)
     ask(f"Erase {_numbers(len(chosen.conversations), len(chosen.payloads))} for good?", yes)
-    receipt = forget.erase(who, chosen, eraser, ledger, forget.keepers(settings, env.data_dir))
+    receipt = forget.erase(who, chosen, eraser, ledger, keepers)
     if as_json:
         show.print_json({"visitor": who, **asdict(receipt), "complete": receipt.complete})
     else:
@@ -99,7 +100,8 @@ def _tell(ledger: Ledger, traces: Traces) -> None:
 
 
 def _list(ledger: Ledger, conversations: Sequence[str], payloads: Sequence[str]) -> None:
-    lines = [_story(one) for one in ledger.newest(conversations[:_SHOWN])]
+    kept = {one.id: _story(one) for one in ledger.newest(conversations[:_SHOWN])}
+    lines = [kept.get(one, f"conversation {one}, of which only files are left") for one in conversations[:_SHOWN]]
     for identity in payloads[:_SHOWN]:
         try:
             found = ledger.payload(identity)

@@ -68,12 +68,22 @@ def whoever() -> str:
         return "admin"
 
 
+def at_a_terminal() -> bool:
+    """Whether somebody can be asked."""
+    return sys.stdin.isatty()
+
+
+def needs_somebody(question: str) -> None:
+    """End the command when there is nobody to ask."""
+    if not at_a_terminal():
+        fail(f"{question} There is nobody here to ask; add --yes to do it.", 2)
+
+
 def ask(question: str, yes: bool) -> None:
     """Go on only when somebody says yes."""
     if yes:
         return
-    if not sys.stdin.isatty():
-        fail(f"{question} There is nobody here to ask; add --yes to do it.", 2)
+    needs_somebody(question)
     if not click.confirm(question, err=True):
         fail("nothing was done")
 

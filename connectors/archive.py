@@ -14,12 +14,12 @@ import math
 import os
 import secrets
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from pydantic import Field
 
-from connectors.base import Connector, Receipt, Step
+from connectors.base import Connector, Copy, Receipt, Step
 from connectors.transcript import as_text
 from core.conversation import Conversation
 from core.delivery import Reference, Revision
@@ -55,6 +55,15 @@ class Archive(Connector[ArchiveSettings]):
             raise RetryLater(f"cannot write to {folder}: {error.strerror or error}") from error
         return Reference(f"{conversation.account}/{conversation.id}/r{receipt.revision.number}")
 
+    def copies(self, mentions: Callable[[bytes], bool]) -> Iterator[Copy]:
+        for file in sorted((self.data_dir / self.settings.folder).glob("*/*/r*.json")):
+            try:
+                text = file.read_bytes()
+            except FileNotFoundError:  # erased meanwhile
+                continue
+            if mentions(text):
+                yield Copy(f"{file.parent.parent.name}:{file.parent.name}", _payload(text))
+
     def erase(self, conversation: str) -> Sequence[str]:
         """Raises OSError."""
         account, _, channel = conversation.partition(":")
@@ -86,6 +95,14 @@ def _write_revision(folder: Path, revision: Revision, conversation: Conversation
     _write(folder / f"r{revision.number}.txt", as_text(conversation))
     # ASCII: a lone surrogate in the payload can be escaped, not encoded.
     _write(folder / f"r{revision.number}.json", json.dumps(record, indent=2))
+
+
+def _payload(text: bytes) -> bytes:
+    """What Smartsupp sent, of a file; all of a file that somebody has changed."""
+    try:
+        return json.dumps(json.loads(text)["payload"]).encode()
+    except (ValueError, RecursionError, LookupError, TypeError):
+        return text
 
 
 def _finite(number: str) -> float | str:

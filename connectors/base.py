@@ -56,6 +56,14 @@ class Receipt:
     history: Callable[[], Sequence[Revision]] = field(repr=False)
 
 
+@dataclass(frozen=True)
+class Copy:
+    """A revision in a file: its conversation (`account:channel`), and what Smartsupp sent, as JSON."""
+
+    conversation: str
+    body: bytes = field(repr=False)
+
+
 class Step:
     """Remembers what was made at the destination, the moment it is known.
 
@@ -146,6 +154,11 @@ class Connector(ABC, Generic[S]):
 
     def setup(self) -> Iterator[Change]:
         """What is missing at the destination and can be made there, reading only until one is made."""
+        yield from ()
+
+    def copies(self, mentions: Callable[[bytes], bool]) -> Iterator[Copy]:
+        """The revisions that this connector keeps on our own machines, whatever the store has removed since. Those that
+        `mentions` says no to, given the bytes of their file, may be left out. Raises OSError."""
         yield from ()
 
     def erase(self, conversation: str) -> Sequence[str]:

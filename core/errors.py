@@ -4,6 +4,7 @@ RelayError
 ├── ConfigError          the configuration is wrong: every problem at once, nothing is started or replaced
 ├── PayloadError         a body holds no conversation: it is quarantined, with the path of what is wrong
 ├── NotFound             an id that the store does not know
+├── Unreadable           files that cannot be looked into: put that right and ask again
 ├── InUse                somebody works on it at this moment, or it is settled: ask again, or leave it
 ├── StoreError
 │   ├── StoreUnavailable the server is away, full or read-only: answer 503, or try again in a moment
@@ -63,6 +64,10 @@ class PayloadError(RelayError):
 
 class NotFound(RelayError):
     """The store has no such payload, conversation or delivery."""
+
+
+class Unreadable(RelayError):
+    """Files that cannot be looked into; the text says whose, and why."""
 
 
 class InUse(RelayError):

@@ -173,6 +173,19 @@ def test_reports_and_discarded_bodies_go_like_settled_ones(past: Past) -> None:
     assert (counts["set-aside"], counts["discarded"]) == (1, 1)
 
 
+@pytest.mark.parametrize("status", [PayloadStatus.QUARANTINED, PayloadStatus.DISCARDED])
+def test_a_body_counts_from_when_it_was_put_where_it_is(past: Past, status: PayloadStatus) -> None:
+    payload = past.diverted(60, PayloadStatus.QUARANTINED)
+    past.set_back(29)
+    if status is PayloadStatus.DISCARDED:
+        past.store.discard(payload, "because")
+    else:
+        past.store.replay(payload)
+        past.store.divert(payload, status, "why")
+    assert past.sweep(dead=30) == (0, 0)
+    assert past.sweep(settled=28, dead=28) == (0, 1)
+
+
 def test_null_keeps_everything(past: Past) -> None:
     past.delivery(4000, "1:c1", Outcome.DELIVERED)
     past.diverted(4000, PayloadStatus.SET_ASIDE)

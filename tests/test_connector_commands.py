@@ -97,7 +97,12 @@ def test_preview_of_what_is_no_conversation_says_so(cli: Cli, tmp_path: Path) ->
     assert "no conversation" in found.output
 
 
-def test_setup_asks_first(cli: Cli, vendor: NaiveVendor) -> None:
+def test_setup_asks_first(cli: Cli, vendor: NaiveVendor, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = cli.run("connectors", "setup", "desk", code=2)
+    assert said == "desk: the queue Chats? There is nobody here to ask; add --yes to do it.\n"
+    assert vendor.queues == 0
+    monkeypatch.setattr("app.options.at_a_terminal", lambda: True)
+
     def answered(answer: str, *options: str) -> str:
         command = ["connectors", "setup", "desk", *options]
         found = CliRunner().invoke(group, command, env=cli.environment, input=answer)

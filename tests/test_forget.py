@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.delivery import Outcome, PayloadStatus
-from core.store import Ledger, Store, connect
+from core.store import Eraser, Ledger, Store, connect
 from tests.support import made
 from tests.support.command_line import CommandLine
 from tests.support.server import Server
@@ -122,3 +122,23 @@ def test_the_archive_of_a_real_worker_goes_even_when_it_is_off_by_then(relay: St
     assert "Still at destinations" not in said
     assert not (folder / "1").exists()
     assert (folder / "2" / "r1.json").exists()
+
+
+def test_files_are_found_when_the_store_has_removed_the_conversation(relay: Stack) -> None:
+    relay.web()
+    relay.worker()
+    said = [{"type": "visitor", "content": "ask ann@example.com", "sentAt": 1}]
+    relay.post(chat(1))
+    relay.post(chat(2, visitor={"id": 9, "name": "Änn", "email": "änn@example.com"}))
+    relay.post(chat(3, visitor=BOB, messages=said))
+    until(lambda: relay.ledger.lane("archive").counts["delivered"] == 3, what="three deliveries")
+    assert Eraser(connect(relay.server.url)).settled(["1:1", "1:2", "1:3"], 2**52, 0) == 3
+    folder = relay.data / "archive" / "1"
+    said_first = relay.cli("forget", "--email", "ANN@example.com", code=2)
+    assert "conversation 1:1, of which only files are left" in said_first
+    assert "--also takes it, too:\n  conversation 1:3, of which only files are left" in said_first
+    assert "  1  conversations\n" in relay.cli("forget", "--email", "ANN@example.com", "--yes")
+    assert sorted(one.name for one in folder.iterdir()) == ["2", "3"]
+    relay.cli("forget", "--email", "ÄNN@example.com", "--yes")
+    relay.cli("forget", "--visitor", "8", "--yes")
+    assert not any(folder.rglob("*.json"))

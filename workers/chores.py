@@ -79,7 +79,7 @@ class Chores:
             (PayloadStatus.DISCARDED, settled),
             (PayloadStatus.QUARANTINED, dead),
         ):
-            bodies += self._removed(self._eraser.old_payloads(status, before or 0), self._bodies(status))
+            bodies += self._removed(self._eraser.old_payloads(status, before or 0), self._bodies(status, before or 0))
         if conversations or bodies:
             log.info("removed what is old", conversations=conversations, bodies=bodies)
             # A small shop's append-only file may not grow for years so far that the server rewrites it by itself.
@@ -87,8 +87,8 @@ class Chores:
                 self._eraser.rewrite()
         return conversations, bodies
 
-    def _bodies(self, status: PayloadStatus) -> Callable[[Sequence[str]], int]:
-        return lambda part: self._eraser.bodies(part, status)
+    def _bodies(self, status: PayloadStatus, before: int) -> Callable[[Sequence[str]], int]:
+        return lambda part: self._eraser.bodies(part, status, before)
 
     def _removed(self, found: Iterable[Sequence[str]], remove: Callable[[Sequence[str]], int]) -> int:
         count = 0

@@ -40,7 +40,10 @@ def routes(pages: Blueprint, site: Site) -> None:
         if asked.errors or (kind == "discard" and not reason):
             return confirm(kind, asked, error="Say why: it is kept with each delivery.", code=422)
         user = signed_in()
-        job = jobs.start(kind, _filter(kind, asked), reason=reason, by=user.name if user else "admin")
+        by = user.name if user else "admin"
+        # What came after the page that showed how many there are was not meant.
+        as_of = request.form.get("as_of", type=int)
+        job = jobs.start(kind, _filter(kind, asked), reason=reason, by=by, as_of=as_of)
         jobs.advance(job.id, _WORKING)
         return redirect(url_for("dashboard.conversations_job", identity=job.id), 303)
 
@@ -79,15 +82,18 @@ def routes(pages: Blueprint, site: Site) -> None:
 
     def confirm(kind: Kind, asked: Asked, *, error: str = "", code: int = 200) -> ResponseReturnValue:
         meant = _filter(kind, asked)
-        count, whole = search.count(meant, _COUNTING) if not asked.errors else (0, True)
+        as_of = site.ledger.now()
+        bounded = meant.as_of(as_of)
+        count, whole = search.count(bounded, _COUNTING) if not asked.errors else (0, True)
         # One look is enough for some of the newest.
-        sample = search.page(meant, limit=_SAMPLE, seconds=0).rows if not asked.errors else ()
+        sample = search.page(bounded, limit=_SAMPLE, seconds=0).rows if not asked.errors else ()
         html = render_template(
             "bulk.html",
             kind=kind,
             asked=asked,
             meant=meant,
             words=filters.words(meant),
+            as_of=as_of,
             count=count,
             whole=whole,
             rows=rows(search, sample),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import quote
 
 import structlog
@@ -17,8 +18,9 @@ from app.dashboard.conversation import shown_status, web
 from app.dashboard.site import Site
 from app.receipt import receipt_text
 from connectors import transcript
+from connectors.base import Connector
 from core.delivery import Delivery, Payload, Reference
-from core.errors import NotFound, PayloadError, StoreUnsafe
+from core.errors import NotFound, PayloadError, StoreUnsafe, Unreadable
 from core.smartsupp import parse_conversation
 from core.store import Eraser
 from core.store.ledger import Conversation
@@ -36,10 +38,10 @@ _LONGEST = 254
 
 @dataclass(frozen=True)
 class Found:
-    """A conversation: when it came, who is its visitor in any of its revisions, what became of it."""
+    """A conversation: when it came, if that is known, who is its visitor in any of its revisions, what became of it."""
 
     id: str
-    received: int
+    received: int | None
     visitors: Sequence[str]
     revisions: int
     deliveries: Sequence[tuple[Delivery, str]]
@@ -62,7 +64,10 @@ def routes(pages: Blueprint, site: Site) -> None:
         visitor = _visitor()
         if not visitor:
             return form(error="Say who: an e-mail address, or Smartsupp's id of the visitor."), 422
-        traces = eraser.traces(visitor)
+        try:
+            traces = forget.look(visitor, eraser, keepers())
+        except Unreadable as error:
+            return form(visitor, error=str(error)), 500
         if not (traces or traces.named):
             return form(visitor, nothing=True, closed=traces.closed)
         return confirm(visitor, traces)
@@ -73,13 +78,15 @@ def routes(pages: Blueprint, site: Site) -> None:
         if not visitor:
             flash("Nothing was erased: nobody was named.", "error")
             return redirect(url_for("dashboard.erase"), 303)
-        traces = eraser.traces(visitor).taking(request.form.getlist("also"))
+        try:
+            traces = forget.look(visitor, eraser, keepers()).taking(request.form.getlist("also"))
+        except Unreadable as error:
+            return form(visitor, error=str(error)), 500
         if not traces:
             if traces.named:
                 return confirm(visitor, traces, error="Choose what is to be erased."), 422
             return form(visitor, nothing=True, closed=traces.closed)
-        keepers = forget.keepers(site.watched.current(), site.env.data_dir)
-        receipt = forget.erase(visitor, traces, eraser, site.ledger, keepers, PATIENCE)
+        receipt = forget.erase(visitor, traces, eraser, site.ledger, keepers(), PATIENCE)
         user = signed_in()
         # Not whom: the log would be one more place in which they stand.
         log.info(
@@ -100,6 +107,9 @@ def routes(pages: Blueprint, site: Site) -> None:
             shown=SHOWN,
         )
 
+    def keepers() -> dict[str, Connector[Any]]:
+        return forget.keepers(site.watched.current(), site.env.data_dir)
+
     def form(visitor: str = "", *, error: str = "", nothing: bool = False, closed: int = 0) -> str:
         kept = site.watched.current().retention
         return render_template(
@@ -115,11 +125,7 @@ def routes(pages: Blueprint, site: Site) -> None:
             payloads=payloads(traces.payloads),
             named=conversations([one for one in traces.named if ":" in one]),
             named_bodies=payloads([one for one in traces.named if ":" not in one]),
-            keeps_files={
-                name
-                for name, one in forget.keepers(site.watched.current(), site.env.data_dir).items()
-                if one.keeps_files
-            },
+            keeps_files={name for name, one in keepers().items() if one.keeps_files},
             error=error,
             web=web,
             shown=SHOWN,
@@ -130,10 +136,10 @@ def routes(pages: Blueprint, site: Site) -> None:
         for identity in identities[:SHOWN]:
             try:
                 found.append(_found(site.ledger.conversation(identity)))
-            except NotFound:  # gone meanwhile
-                continue
+            except NotFound:
+                found.append(Found(identity, None, ("(only files are left of it)",), 0, ()))
             except StoreUnsafe:
-                found.append(Found(identity, 0, ("(a part of it is sealed, and its key is not there)",), 0, ()))
+                found.append(Found(identity, None, ("(a part of it is sealed, and its key is not there)",), 0, ()))
         return found
 
     def payloads(identities: Sequence[str]) -> list[Payload]:

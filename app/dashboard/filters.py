@@ -102,10 +102,10 @@ def spelt(wanted: Filter) -> dict[str, str]:
     return {name: value for name, value in query.items() if value}
 
 
-def words(wanted: Filter, *, now: int | None = None) -> list[tuple[str, str]]:
-    """Name and value of everything that a filter asks for. An end just after `now` (ms) is the one that every bulk job
+def words(wanted: Filter, *, as_of: int | None = None) -> list[tuple[str, str]]:
+    """Name and value of everything that a filter asks for. An end just after `as_of` (ms) is the one that every bulk job
     has, and says nothing."""
-    query = spelt(replace(wanted, until=None) if now is not None and wanted.until == now + 1 else wanted)
+    query = spelt(replace(wanted, until=None) if as_of is not None and wanted.until == as_of + 1 else wanted)
     said = "Text, also in what was said" if wanted.said else "Text"
     names = {
         "q": said,

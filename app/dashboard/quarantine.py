@@ -72,6 +72,8 @@ def routes(pages: Blueprint, site: Site) -> None:
 
     def confirm(action: str, *, done: int = 0, reason: str = "", after: str = "", error: str = "") -> str:
         """The first time, and between two slices."""
+        # What comes after this page was shown is not meant: it goes on after everything that there will be.
+        after = after or f"{site.ledger.now()}~~"
         left = site.ledger.payload_counts()[PayloadStatus.QUARANTINED]
         return render_template(
             "quarantine_all.html", action=action, left=left, done=done, reason=reason, after=after, error=error

@@ -80,7 +80,7 @@ class Eraser:
 
     def payload(self, identity: str) -> bool:
         """Remove a body that belongs to no conversation; False: there is none. Raises InUse."""
-        reply = self._run("erase_payload", [(identity, "")])[0]
+        reply = self._run("erase_payload", [(identity, "", "")])[0]
         if reply < 0:
             raise InUse(f"payload {identity} is being worked on, or belongs to a conversation")
         return bool(reply)
@@ -91,9 +91,9 @@ class Eraser:
         replies = self._run("erase", [(one, before, dead_before) for one in conversations])
         return sum(reply[0] == 1 for reply in replies)
 
-    def bodies(self, payloads: Sequence[str], status: PayloadStatus) -> int:
-        """Remove those of them that still have that status. Returns how many went."""
-        replies = self._run("erase_payload", [(one, status) for one in payloads])
+    def bodies(self, payloads: Sequence[str], status: PayloadStatus, before: int) -> int:
+        """Remove those of them that have had that status since before a time (ms). Returns how many went."""
+        replies = self._run("erase_payload", [(one, status, before) for one in payloads])
         return sum(reply == 1 for reply in replies)
 
     def forget(self, names: Collection[str]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from core.errors import NotFound
@@ -31,7 +31,7 @@ _LISTED = 20
 class Job:
     """`total` is how many have to be looked at, `seen` how many were, `found` how many of these matched: conversations,
     or deliveries when the filter is about them. `done` is how many deliveries it could do something to.
-    Times are ms; `finished` is None while it goes on."""
+    Times are ms; what is later than `as_of` is left alone; `finished` is None while it goes on."""
 
     id: str
     kind: Kind
@@ -39,6 +39,7 @@ class Job:
     reason: str
     by: str
     created: int
+    as_of: int
     total: int
     seen: int = 0
     found: int = 0
@@ -56,14 +57,17 @@ class Jobs:
         self._knock = knock
         self._search = Search(client)
 
-    def start(self, kind: Kind, wanted: Filter, *, reason: str = "", by: str = "admin") -> Job:
-        """Begin. What matches later than now is left alone: what the job itself made due again, for one."""
+    def start(
+        self, kind: Kind, wanted: Filter, *, reason: str = "", by: str = "admin", as_of: int | None = None
+    ) -> Job:
+        """Begin. What matches later than `as_of` (ms), when somebody counted them and was shown how many there are, is
+        left alone; and in any case what does later than now: what the job itself made due again, for one."""
         with errors():
             seconds, micros = self._redis.time()
             now = int(seconds) * 1000 + int(micros) // 1000
-            until = min(wanted.until, now + 1) if wanted.until is not None else now + 1
-            bounded = replace(wanted, until=until)
-            job = Job(secrets.token_hex(6), kind, bounded, reason, by, now, self._search.extent(bounded))
+            ends = now if as_of is None else min(as_of, now)
+            bounded = wanted.as_of(ends)
+            job = Job(secrets.token_hex(6), kind, bounded, reason, by, now, ends, self._search.extent(bounded))
             pipe = self._redis.pipeline()
             pipe.hset(
                 key("job", job.id),
@@ -73,6 +77,7 @@ class Jobs:
                     "reason": reason,
                     "by": by,
                     "created": now,
+                    "as_of": ends,
                     "total": job.total,
                     "seen": 0,
                     "found": 0,
@@ -167,6 +172,7 @@ def _job(identity: str, kept: dict[bytes, bytes]) -> Job:
         reason=row["reason"],
         by=row["by"],
         created=int(row["created"]),
+        as_of=int(row.get("as_of", row["created"])),
         total=int(row["total"]),
         seen=int(row["seen"]),
         found=int(row["found"]),

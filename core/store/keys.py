@@ -17,7 +17,7 @@ A *lane* is `inbox` or the name of a connector. Times and scores are Unix millis
 | steady, settling             | string | a worker was heard of; leases that ran out are nobody's fault yet (3 s each)|
 | sequence                     | string | a counter: the order in which bodies came                                   |
 | payload:ID                   | hash   | received, sequence, account, type, size, digest, status, conversation,      |
-|                              |        | error, duplicates, crashes                                                  |
+|                              |        | error, duplicates, crashes; since (when it was diverted, or discarded)      |
 | raw:ID                       | string | the body, byte for byte                                                     |
 | body:DIGEST                  | string | half of the SHA-256 of account and body -> payload                         |
 | payloads:STATUS              | zset   | payload -> when it was received                                             |
@@ -36,8 +36,8 @@ A *lane* is `inbox` or the name of a connector. Times and scores are Unix millis
 |                              |        | out:CONNECTOR:OUTCOME (attempts, killed, discarded), took:CONNECTOR:BUCKET  |
 |                              |        | (from receipt to record; bucket b ends at 2^((b+1)/4) ms)                   |
 | totals                       | hash   | the same since ever, and took:CONNECTOR:sum in ms                           |
-| job:ID                       | hash   | a bulk job: kind, filter, reason, by, created, total, seen, found, done,    |
-|                              |        | cursor, finished                                                            |
+| job:ID                       | hash   | a bulk job: kind, filter, reason, by, created, as_of, total, seen, found,    |
+|                              |        | done, cursor, finished                                                      |
 | jobs:open, jobs:recent       | set,   | jobs that go on; the last ones, newest first                                |
 |                              | list   |                                                                             |
 | sweep                        | string | somebody has removed what is old (expires after an hour)                    |

@@ -68,6 +68,10 @@ class Filter:
         )
         return tuple(tag for tag, wanted in pairs if wanted)
 
+    def as_of(self, now: int) -> Filter:
+        """The same without what is later than a time (ms)."""
+        return replace(self, until=now + 1 if self.until is None else min(self.until, now + 1))
+
     def as_json(self) -> str:
         defaults = asdict(Filter())
         return json.dumps({name: value for name, value in asdict(self).items() if value != defaults[name]})

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -51,6 +51,11 @@ class Traces:
     def __bool__(self) -> bool:
         return bool(self.conversations or self.payloads)
 
+    def joined(self, parts: Mapping[str, Part]) -> Traces:
+        """With what was found elsewhere: conversation -> whose it is."""
+        own = {*self.conversations, *(one for one, part in parts.items() if part == "own")}
+        return replace(self, conversations=tuple(sorted(own)), named=tuple(sorted({*self.named, *parts} - own)))
+
     def taking(self, chosen: Sequence[str]) -> Traces:
         """With those of `named` that were chosen among what is theirs."""
         taken = [one for one in self.named if one in set(chosen)]
@@ -68,7 +73,7 @@ def find(client: Client, visitor: str, since: int | None = None) -> Traces:
     server: Any = client
     with errors():
         seconds, micros = server.time()
-    wanted = _Wanted(visitor)
+    wanted = Wanted(visitor)
     # Dicts keep the order and each once; a conversation is its visitor's when any revision is.
     found: dict[Part, dict[str, None]] = {"own": {}, "named": {}}
     closed = 0
@@ -160,7 +165,7 @@ def _newer(server: Any, since: int) -> Iterator[str]:
     yield from (one.decode() for row in rows for one in row)
 
 
-class _Wanted:
+class Wanted:
     """Whom we look for, and how to see quickly that a body is not about them."""
 
     def __init__(self, visitor: str) -> None:
@@ -171,9 +176,13 @@ class _Wanted:
         plain = self.text.isascii() and not set(self.text) & set('"\\/')
         self._plain = self.text.encode() if plain else None
 
+    def may_be_in(self, body: bytes) -> bool:
+        """False: they are not in this JSON, nor in what it was made of. Quick."""
+        return not self._plain or self._plain in body.lower() or bool(_ODD.search(body))
+
     def part(self, body: bytes, account: str, *, whole: bool) -> Part | None:
         """`whole`: the body is a revision of a conversation. Others may be anything: every spelling is tried."""
-        if whole and self._plain and self._plain not in body.lower() and not _ODD.search(body):
+        if whole and not self.may_be_in(body):
             return None
         text = _readable(body) if whole else _guessed(body)
         if self.text not in text:

@@ -15,12 +15,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from core.delivery import DeliveryStatus
 from core.errors import StoreUnavailable
 from core.store.keys import CELERY_PREFIX
 from tests.faults.desk import Desk
 from tests.faults.load import RATE, Load
+from tests.faults.machine import Machine, machine
 from tests.faults.watch import LANES, Watch
 from tests.support.destination import Destination, Handler
 from tests.support.server import Server
@@ -138,19 +140,21 @@ class Rig:
         connectors = {"desk": {**own, "allow_networks": networks, **desk}, "hook": webhook(self.hook.url)}
         self.relay.configure(json.dumps({"connectors": connectors}))
 
-    def run(self, command: str, **environment: str) -> Process:
-        """Start `relay COMMAND` with changes of its environment."""
+    def run(self, command: str, at: Machine | None = None, **environment: str) -> Process:
+        """Start `relay COMMAND` on a machine of its own, or with changes of its environment."""
+        if at:
+            environment["RELAY_REDIS_URL"] = at.url
         with self._guard:
             usual = self.relay.environment
             self.relay.environment = {**usual, **environment}
             try:
-                return self.relay.run(command)
+                return self.relay.run(command, at=at.at if at else ())
             finally:
                 self.relay.environment = usual
 
-    def add_worker(self, **environment: str) -> Process:
+    def add_worker(self, at: Machine | None = None, **environment: str) -> Process:
         with self._guard:
-            self.workers.append(self.run("worker", **environment))
+            self.workers.append(self.run("worker", at, **environment))
             return self.workers[-1]
 
     def stop_worker(self, process: Process) -> int:
@@ -197,13 +201,44 @@ class Rig:
             self.mark_accepting(time.monotonic(), load)
             self.receiver = self.run("web")
 
-    def replace_receiver(self, **environment: str) -> None:
-        """Another one, with changes of its environment, in place of this one."""
+    @contextmanager
+    def another_receiver(self, **environment: str) -> Iterator[None]:
+        """One with changes of its environment, in place of this one."""
+        self._end_receiver()
+        self._start_receiver(**environment)
+        yield
+        self._end_receiver()
+        self._start_receiver()
+
+    @contextmanager
+    def receiver_elsewhere(self) -> Iterator[Machine]:
+        """One on a machine of its own, in place of this one."""
+        self._end_receiver()
+        with machine(self.server, [], offers=[self.relay.port]) as far:
+            self._start_receiver(far)
+            yield far
+            self._end_receiver()
+        self._start_receiver()
+
+    @contextmanager
+    def worker_elsewhere(self) -> Iterator[tuple[Machine, Process]]:
+        """One more, on a machine of its own; ended with SIGTERM."""
+        with machine(self.server, [urlsplit(url).port or 80 for url in (self.desk.url, self.hook.url)]) as far:
+            worker = self.add_worker(far)
+            until(lambda: self.is_alive(worker), what="the worker on its own machine")
+            yield far, worker
+            assert self.stop_worker(worker) == 0
+
+    def _end_receiver(self) -> None:
         with self._guard:
             assert self.receiver
-            self.receiver.terminate()
-            self.receiver.wait(timeout=20)
-            self.receiver = self.run("web", **environment)
+            ending, self.receiver = self.receiver, None
+        ending.terminate()
+        ending.wait(timeout=20)
+
+    def _start_receiver(self, at: Machine | None = None, **environment: str) -> None:
+        with self._guard:
+            self.receiver = self.run("web", at, **environment)
             self.until_answers()
 
     def mark_accepting(self, since: float, load: Load) -> None:

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from redis.exceptions import RedisError
 
 from core.delivery import DeliveryStatus
-from tests.faults import desk, disk, versions
-from tests.faults.link import Link
+from tests.faults import desk, disk, machine, versions
 from tests.faults.load import Load
 from tests.faults.rig import Rig
 from tests.support.stack import until
@@ -70,41 +69,32 @@ def both_killed(rig: Rig, load: Load, rounds: int) -> None:
         rig.watch.longest()
 
 
-def worker_link_frozen(rig: Rig, load: Load, rounds: int) -> None:
-    """Of one worker; the others take its work over."""
+def worker_cut_off(rig: Rig, load: Load, rounds: int) -> None:
+    """One worker loses the server and keeps the vendors; the others take its work over."""
+    rig.note = machine.HOW
     for _ in range(rounds):
-        link = Link(rig.server.socket)
-        try:
-            worker = rig.add_worker(RELAY_REDIS_URL=link.url)
-            until(lambda worker=worker: rig.is_alive(worker), what="the worker at the link")  # type: ignore[misc]
+        with rig.worker_elsewhere() as (far, worker):
             time.sleep(1)
             since = time.monotonic()
-            link.freeze()
+            far.cut()
             rig.watch.mark_work(since, rig.watch.in_flight())
             rig.watch.longest()
-            time.sleep(2)
-            link.heal()
+            until(lambda worker=worker: not rig.is_alive(worker), what="the worker missed")  # type: ignore[misc]
+            far.heal()
             until(lambda worker=worker: rig.is_alive(worker), what="the worker, back")  # type: ignore[misc]
             time.sleep(1)
-            assert rig.stop_worker(worker) == 0
-        finally:
-            link.end()
 
 
-def receiver_link_frozen(rig: Rig, load: Load, rounds: int) -> None:
-    link = Link(rig.server.socket)
-    try:
-        rig.replace_receiver(RELAY_REDIS_URL=link.url)
+def receiver_cut_off(rig: Rig, load: Load, rounds: int) -> None:
+    rig.note = machine.HOW
+    with rig.receiver_elsewhere() as far:
         for _ in range(rounds):
             load.until_accepted()
-            link.freeze()
+            far.cut()
             time.sleep(6)  # long enough that the receiver gives up and says so
-            link.heal()
+            far.heal()
             rig.mark_all(load)
-        rig.watch.longest()
-    finally:
-        rig.replace_receiver()
-        link.end()
+            rig.watch.longest()
 
 
 def server_frozen(rig: Rig, load: Load, rounds: int) -> None:
@@ -157,6 +147,7 @@ def server_read_only(rig: Rig, load: Load, rounds: int) -> None:
 
 def disk_full(rig: Rig, load: Load, rounds: int) -> None:
     """With appendfsync always the server ends rather than say yes to what it cannot write; somebody restarts it."""
+    rig.note = disk.HOW
     with disk.small(rig.server) as small:
         for _ in range(rounds):
             load.until_accepted()
@@ -281,11 +272,10 @@ def two_versions(rig: Rig, load: Load, rounds: int) -> None:
     rig.note = f"the other version is {code.name}"
     for _ in range(rounds):
         worker = rig.add_worker(PYTHONPATH=code.path)
-        rig.replace_receiver(PYTHONPATH=code.path)
-        until(lambda worker=worker: rig.is_alive(worker), what="the other version")  # type: ignore[misc]
-        time.sleep(1.5)
-        assert rig.stop_worker(worker) == 0
-        rig.replace_receiver()
+        with rig.another_receiver(PYTHONPATH=code.path):
+            until(lambda worker=worker: rig.is_alive(worker), what="the other version")  # type: ignore[misc]
+            time.sleep(1.5)
+            assert rig.stop_worker(worker) == 0
     done = rig.relay.ledger.deliveries(DeliveryStatus.DELIVERED, "desk", limit=1000)
     attempts = [rig.relay.ledger.delivery(one.id).attempts for one in done]
     assert any(one.worker.endswith(f":{worker.pid}") for tries in attempts for one in tries), "the other was idle"
@@ -299,8 +289,8 @@ ROWS = (
     Row("the receiver killed (SIGKILL)", receiver_killed, (1, 10)),
     Row("the server killed (SIGKILL)", server_killed, (1, 10)),
     Row("a worker and the server killed at once", both_killed, (0, 10)),
-    Row("link of a worker frozen, then healed", worker_link_frozen, (0, 2)),
-    Row("link of the receiver frozen, then healed", receiver_link_frozen, (0, 2)),
+    Row("a worker's machine cut off, then healed", worker_cut_off, (0, 2)),
+    Row("the receiver's machine cut off, then healed", receiver_cut_off, (0, 2)),
     Row("the server frozen, then thawed", server_frozen, (0, 2)),
     Row("every connection cut (CLIENT KILL)", connections_cut, (1, 20)),
     Row("the server full, then freed", server_full, (0, 4)),

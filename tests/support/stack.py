@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -82,10 +82,12 @@ class Stack:
         draft.write_text(text)
         draft.replace(self.config)
 
-    def run(self, *command: str) -> subprocess.Popen[bytes]:
-        """Start `relay COMMAND`."""
+    def run(self, *command: str, at: Sequence[str] = ()) -> subprocess.Popen[bytes]:
+        """Start `relay COMMAND`, with something before it that says where."""
         log = (self.folder / f"{command[0]}-{len(self.processes)}.log").open("wb")
-        process = subprocess.Popen([RELAY, *command], env=self.environment, cwd=self.folder, stdout=log, stderr=log)
+        process = subprocess.Popen(
+            [*at, RELAY, *command], env=self.environment, cwd=self.folder, stdout=log, stderr=log
+        )
         self.processes.append(process)
         return process
 

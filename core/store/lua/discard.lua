@@ -4,7 +4,7 @@ if kind == 'payload' then
   local status = redis.call('HGET', payload_key(id), 'status')
   if not status then return 0 end
   if status ~= 'quarantined' then return -1 end
-  redis.call('HSET', payload_key(id), 'error', reason)
+  redis.call('HSET', payload_key(id), 'error', reason, 'since', now)
   set_payload_status(id, 'discarded')
   return 1
 end

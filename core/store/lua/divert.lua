@@ -5,6 +5,7 @@ if token ~= '' and not holds('inbox', id, token) then return 0 end
 if redis.call('HGET', payload_key(id), 'status') ~= 'received' then return 0 end
 redis.call('ZREM', lane_key('inbox'), id)
 redis.call('HDEL', lease_key('inbox'), id)
+redis.call('HSET', payload_key(id), 'since', now)
 if error_text ~= '' then redis.call('HSET', payload_key(id), 'error', error_text) end
 set_payload_status(id, status)
 count('in:' .. status)

@@ -11,10 +11,10 @@ end
 for _, id in ipairs(revisions) do
   if worked_on('inbox', id) then return {-1} end
   if settled then
-    local got = redis.call('HMGET', payload_key(id), 'status', 'received')
+    local got = redis.call('HMGET', payload_key(id), 'status', 'since', 'received')
     if got[1] == 'received' then return {-1} end
     -- It was read once, and could not be read again.
-    if got[1] == 'quarantined' and tonumber(got[2]) >= dead then return {-1} end
+    if got[1] == 'quarantined' and tonumber(got[2] or got[3]) >= dead then return {-1} end
   end
 end
 local ended = {delivered = settled, skipped = settled, discarded = settled, dead = dead}

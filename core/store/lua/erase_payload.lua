@@ -1,10 +1,10 @@
--- Remove a body that belongs to no conversation. now, id, status that it must have or ''
--- -> 1, 0: there is none, or -1: it is in use, or a revision, or has another status
-local id, wanted = ARGV[2], ARGV[3]
-local got = redis.call('HMGET', payload_key(id), 'status', 'conversation')
+-- Remove a body that belongs to no conversation. now, id, and '' or the status that it must have had
+-- since before a time -> 1, 0: there is none, or -1: it is in use, or a revision, or has another status, or not for long
+local id, wanted, before = ARGV[2], ARGV[3], tonumber(ARGV[4])
+local got = redis.call('HMGET', payload_key(id), 'status', 'conversation', 'since', 'received')
 if not got[1] then return 0 end
 if worked_on('inbox', id) then return -1 end
-if wanted ~= '' and got[1] ~= wanted then return -1 end
+if wanted ~= '' and (got[1] ~= wanted or tonumber(got[3] or got[4]) >= before) then return -1 end
 if got[2] and redis.call('ZSCORE', P .. 'revisions:' .. got[2], id) then return -1 end
 drop_payload(id)
 return 1
