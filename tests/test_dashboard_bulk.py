@@ -16,7 +16,7 @@ from tests.conftest import Clock
 from tests.support import made
 from tests.support.admin import Admin, admin
 from tests.support.server import Server
-from tests.support.stack import chat
+from tests.support.stack import chat, until
 from tests.test_dashboard_conversations import CONFIG, listed, text_of
 
 
@@ -63,6 +63,31 @@ def test_from_the_dead_to_delivered_again(page: Admin, store: Store, ledger: Led
     assert "7 deliveries are due again" in done
     assert "7 of 7 deliveries looked at, 7 matched, 7 due again" in text_of(done)
     assert "dead" not in page.get("/conversations").text.partition("<form")[0]
+
+
+@pytest.mark.parametrize("action", ["replay", "discard"])
+def test_what_comes_after_the_page_was_shown_is_left_alone(
+    page: Admin, server: Server, ledger: Ledger, action: str
+) -> None:
+    store = Store(connect(server.url))  # by the server's own clock
+    made.chats(store, 2, crm=Outcome.REFUSED)
+    asked = page.get(f"/conversations/bulk?action={action}&status=dead").text
+    assert "2 deliveries" in text_of(asked)
+    until(lambda: ledger.now() > int(hidden(asked)["as_of"]), what="the next millisecond")
+    made.chats(store, 3, first=10, crm=Outcome.REFUSED)
+    job = page.submit("/conversations/bulk", **hidden(asked), reason="why")
+    assert "2 of 2 deliveries looked at" in text_of(page.get(job.location).text)
+    assert "To " not in text_of(page.get(job.location).text).partition("looked at")[0]
+    assert statuses(ledger)["dead"] == 3
+
+
+@pytest.mark.parametrize("given", ["", "x", "99999999999999999"])
+def test_a_page_that_does_not_say_when_it_was_shown_means_now(
+    page: Admin, store: Store, ledger: Ledger, given: str
+) -> None:
+    made.chats(store, 2, crm=Outcome.REFUSED)
+    page.submit("/conversations/bulk", action="replay", status="dead", as_of=given)
+    assert statuses(ledger) == {"waiting": 2}
 
 
 def test_from_a_search_to_what_is_discarded(page: Admin, store: Store, ledger: Ledger) -> None:
@@ -116,7 +141,9 @@ def test_every_part_of_the_filter_goes_along(page: Admin, store: Store, clock: C
     }
     listing = page.get("/conversations", query_string=query).text
     asked = page.get(links(listing)["Deliver again all that match"]).text
-    assert hidden(asked) == {"action": "replay", **query}
+    found = hidden(asked)
+    assert int(found.pop("as_of")) > 0
+    assert found == {"action": "replay", **query}
     page.submit("/conversations/bulk", **hidden(asked))
     assert statuses(ledger) == {"waiting": 1, "dead": 1}
 

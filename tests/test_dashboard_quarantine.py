@@ -20,7 +20,7 @@ from tests.conftest import Clock
 from tests.support import hostile
 from tests.support.admin import Admin, admin
 from tests.support.server import Server
-from tests.support.stack import chat
+from tests.support.stack import chat, until
 
 WRONG = chat("c1", messages=[{"type": "visitor", "content": "Hello"}, {"sentAt": "yesterday"}])
 RIGHT = chat("c1", messages=[{"type": "visitor", "content": "Hello"}, {"sentAt": 1427470439703}])
@@ -341,6 +341,17 @@ def test_all_are_discarded_with_a_reason(page: Admin, store: Store, ledger: Ledg
     page.submit("/quarantine/all", action="discard", reason="a test of Smartsupp's")
     assert [one.error for one in ledger.payloads(PayloadStatus.DISCARDED)] == ["a test of Smartsupp's"] * 3
     assert "Nothing is in quarantine" in page.get("/quarantine/all?action=discard").text
+
+
+def test_what_comes_after_the_page_was_shown_stays(page: Admin, store: Store, ledger: Ledger) -> None:
+    quarantined(store, b"meant")
+    asked = page.get("/quarantine/all?action=discard").text
+    after = re.search(r'name="after" value="([^"]+)"', asked)
+    assert after
+    until(lambda: ledger.now() > int(after[1].partition("~")[0]), what="the next millisecond")
+    later = quarantined(store, b"not meant")
+    page.submit("/quarantine/all", action="discard", reason="why", after=after[1])
+    assert [one.id for one in ledger.payloads(PayloadStatus.QUARANTINED)] == [later]
 
 
 @pytest.mark.parametrize("fields", [{}, {"action": "drop"}, {"action": "replay", "after": "nonsense"}])

@@ -33,8 +33,11 @@ SERVER, MACHINE = "192.0.2.1", "192.0.2.2"
 class Machine(Protocol):
     """`url` is the server as seen from there; `at` stands before a command that is to run there."""
 
-    url: str
-    at: Sequence[str]
+    @property
+    def url(self) -> str: ...
+
+    @property
+    def at(self) -> Sequence[str]: ...
 
     def cut(self) -> None:
         """Pull the cable to the server out."""
@@ -53,7 +56,7 @@ def machine(server: Server, reaches: Sequence[int], offers: Sequence[int] = ()) 
 class _Namespace:
     def __init__(self, ends: ExitStack, server: Server, reaches: Sequence[int], offers: Sequence[int]) -> None:
         self._name = f"relay{os.getpid()}"
-        self.at = (_program("nsenter"), f"--net=/run/netns/{self._name}", "--")
+        self.at: Sequence[str] = (_program("nsenter"), f"--net=/run/netns/{self._name}", "--")
         _ip("netns", "add", self._name)
         ends.callback(_ip, "netns", "del", self._name)
         _ip("link", "add", self._name, "type", "veth", "peer", "name", "eth0", "netns", self._name)
@@ -82,7 +85,7 @@ class _Namespace:
 
 
 class _Proxy:
-    at = ()
+    at: Sequence[str] = ()
 
     def __init__(self, ends: ExitStack, server: Server) -> None:
         self._cable = Forwarder(f"0={server.socket}", queue=1)
