@@ -26,8 +26,9 @@ from tests.support.stack import free_port
 ROOT = os.geteuid() == 0 and os.uname().sysname == "Linux"
 HOW = "a network namespace" if ROOT else "a stopped proxy, as not root: no machine of its own"
 
-#: Nobody's: kept for documentation (RFC 5737). The server has the first address, the machine the second.
-SERVER, MACHINE = "192.0.2.1", "192.0.2.2"
+#: Nobody's networks, kept for documentation (RFC 5737); yet somebody may have one. The server has the first address,
+#: the machine the second.
+NETWORKS = ("198.51.100", "203.0.113", "192.0.2")
 
 
 class Machine(Protocol):
@@ -56,17 +57,20 @@ def machine(server: Server, reaches: Sequence[int], offers: Sequence[int] = ()) 
 class _Namespace:
     def __init__(self, ends: ExitStack, server: Server, reaches: Sequence[int], offers: Sequence[int]) -> None:
         self._name = f"relay{os.getpid()}"
+        taken = _ip("-4", "address"), _ip("-4", "route")
+        network = next(one for one in NETWORKS if not any(f" {one}." in text for text in taken))
+        ours, theirs = f"{network}.1", f"{network}.2"
         self.at: Sequence[str] = (_program("nsenter"), f"--net=/run/netns/{self._name}", "--")
         _ip("netns", "add", self._name)
         ends.callback(_ip, "netns", "del", self._name)
         _ip("link", "add", self._name, "type", "veth", "peer", "name", "eth0", "netns", self._name)
         ends.callback(_ip, "link", "del", self._name)
-        _ip("addr", "add", f"{SERVER}/30", "dev", self._name)
+        _ip("addr", "add", f"{ours}/30", "dev", self._name)
         _ip("link", "set", self._name, "up")
-        _ip("-n", self._name, "addr", "add", f"{MACHINE}/30", "dev", "eth0")
+        _ip("-n", self._name, "addr", "add", f"{theirs}/30", "dev", "eth0")
         for name in ("lo", "eth0"):
             _ip("-n", self._name, "link", "set", name, "up")
-        self.url = f"redis://{SERVER}:{_listening(ends, server)}"
+        self.url = f"redis://{ours}:{_listening(ends, server, ours)}"
         # A Unix socket is a file, which both sides of a cable can see.
         ways = Path(ends.enter_context(tempfile.TemporaryDirectory(prefix="relay-")))
         here = [*(f"{ways / str(port)}={port}" for port in reaches), *(f"{port}={ways / str(port)}" for port in offers)]
@@ -99,18 +103,18 @@ class _Proxy:
         self._cable.process.send_signal(signal.SIGCONT)
 
 
-def _listening(ends: ExitStack, server: Server) -> int:
-    """Have the server listen at its end of the cable, too; returns the port."""
+def _listening(ends: ExitStack, server: Server, address: str) -> int:
+    """Have the server listen at its end of the cable, too. Returns the port."""
     port = free_port()
     ends.callback(server.client.config_set, "port", 0)
     server.client.config_set("protected-mode", "no")
-    server.client.config_set("bind", SERVER)
+    server.client.config_set("bind", address)
     server.client.config_set("port", port)
     return port
 
 
-def _ip(*arguments: str) -> None:
-    subprocess.run([_program("ip"), *arguments], check=True)
+def _ip(*arguments: str) -> str:
+    return subprocess.run([_program("ip"), *arguments], check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def _program(name: str) -> str:

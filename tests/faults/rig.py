@@ -289,6 +289,11 @@ class Rig:
         """Whether a worker has said so."""
         return process.poll() is None and any(name.endswith(f":{process.pid}") for name in self.relay.ledger.workers())
 
+    def silent(self, process: Process) -> float:
+        """Seconds since a worker was heard of; up to a minute."""
+        ages = [age for name, age in self.relay.ledger.workers().items() if name.endswith(f":{process.pid}")]
+        return min(ages, default=60_000) / 1000
+
     def until_answers(self) -> None:
         """Wait for the receiver."""
         until(self.relay.answers, 90, what="the receiver")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from redis.exceptions import RedisError
 
 from core.delivery import DeliveryStatus
+from core.store.store import LEASE_MS
 from tests.faults import desk, disk, machine, versions
 from tests.faults.load import Load
 from tests.faults.rig import Rig
@@ -79,9 +80,9 @@ def worker_cut_off(rig: Rig, load: Load, rounds: int) -> None:
             far.cut()
             rig.watch.mark_work(since, rig.watch.in_flight())
             rig.watch.longest()
-            until(lambda worker=worker: not rig.is_alive(worker), what="the worker missed")  # type: ignore[misc]
+            until(lambda worker=worker: rig.silent(worker) > LEASE_MS / 1000, what="silence")  # type: ignore[misc]
             far.heal()
-            until(lambda worker=worker: rig.is_alive(worker), what="the worker, back")  # type: ignore[misc]
+            until(lambda worker=worker: rig.silent(worker) < 2, what="the worker, back")  # type: ignore[misc]
             time.sleep(1)
 
 
