@@ -16,7 +16,7 @@ from core.errors import InUse, NotFound, Unreadable
 from core.settings import Settings
 from core.store import Eraser, Ledger
 from core.store.erase import Made, Rewrite
-from core.store.traces import Part, Traces, Wanted
+from core.store.traces import Part, Traces, Wanted, same
 
 #: Seconds that attempts which are going on are waited for; one may take 60.
 PATIENCE = 75.0
@@ -45,6 +45,7 @@ class Failed:
 class Receipt:
     """What was erased. `in_use` are conversations and bodies that were worked on all the time: erase again.
 
+    `known_as` are other addresses and ids that the visitor had in it, under which there may be more.
     `named` are those of others in which the e-mail still stands, `closed` is how many bodies could not be looked into,
     and `rewrite` says when the server's own file forgets.
     """
@@ -59,6 +60,7 @@ class Receipt:
     in_use: tuple[str, ...] = ()
     failed: tuple[Failed, ...] = ()
     named: tuple[str, ...] = ()
+    known_as: tuple[str, ...] = ()
     closed: int = 0
     rewrite: Rewrite | None = None
 
@@ -120,6 +122,7 @@ def erase(
         tuple(work.in_use),
         tuple(work.failed),
         tuple(sorted(named - set(work.gone) - set(work.bodies))),
+        tuple(sorted(one for one in work.spellings if same(one) != same(visitor))),
         traces.closed,
         rewrite,
     )
@@ -146,6 +149,7 @@ class _Work:
         self.in_use: list[str] = []
         self.failed: list[Failed] = []
         self.names: set[str] = set()
+        self.spellings: set[str] = set()
 
     def take(self, found: Traces) -> bool:
         """Erase what was found and not seen before. False: there was nothing, or the time is over."""
@@ -169,7 +173,9 @@ class _Work:
             self.bodies.append(identity)
 
     def _conversation(self, identity: str) -> None:
-        self.names |= self._eraser.names(identity)
+        for one in self._eraser.visitors(identity):
+            self.spellings |= {one.email, one.id} - {""}
+            self.names |= {one.email, one.id, one.name} - {""}
         # Files first: what fails here can be found again. And once more, for what was written meanwhile; by then
         # nobody writes any more.
         before = len(self.files)

@@ -51,6 +51,7 @@ def _lines(visitor: str, receipt: Receipt, now: datetime) -> Iterator[str]:
     )
     if receipt.closed:
         yield from _part("Not looked into", [f"{receipt.closed} sealed bodies whose key is not there"])
+    yield from _part("The visitor was called this, too. Look whether there is more of it", receipt.known_as)
     yield from _part("Kept: conversations of others in which the address is written", receipt.named)
     yield from _part(
         "Still at destinations, to be erased there",

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -15,6 +16,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from app import forget
+from app.receipt import receipt_text
 from connectors.archive import Archive
 from connectors.base import Receipt, Step
 from core.conversation import Conversation
@@ -26,6 +28,7 @@ from core.store.erase import Rewrite
 from core.store.keys import key
 from core.store.store import LEASE_MS
 from tests.conftest import Clock
+from tests.support import made
 from tests.support.destination import Destination, Handler
 from tests.support.inline import Inline
 from tests.support.server import Server
@@ -63,7 +66,7 @@ class Bench:
         self.inline, self.eraser, self.ledger = inline, eraser, ledger
 
     def erase(self, visitor: str = EMAIL, patience: float = 0.3) -> forget.Receipt:
-        traces = self.eraser.traces(visitor)
+        traces = forget.look(visitor, self.eraser, self.inline.connectors)
         return forget.erase(visitor, traces, self.eraser, self.ledger, self.inline.connectors, patience)
 
 
@@ -245,6 +248,42 @@ def test_nothing_of_a_visitor_is_left_anywhere(
     assert (inline.data / "archive" / "1" / "c9" / "r1.json").exists()
 
 
+@pytest.mark.parametrize("sealed", [False, True])
+def test_why_others_were_discarded_names_nobody_any_more(server: Server, tmp_path: Path, sealed: bool) -> None:
+    keys = [Fernet.generate_key().decode()] if sealed else []
+    client = connect(server.url, keys=keys)
+    inline = Inline(Store(client), tmp_path, ARCHIVE)
+    bench = Bench(inline, Eraser(client), Ledger(client))
+    for conversation in ("c8", "c9", "c10"):
+        made.conversation(inline.store, chat(conversation), crm=Outcome.REFUSED)
+    (_, body) = inline.take(petra(), b"no JSON")
+    for conversation in ("1:c8", "1:c9"):
+        inline.store.discard(f"crm:{conversation}", f"request of {EMAIL}")
+    inline.store.discard("crm:1:c10", "a test of ours")
+    inline.store.discard(body, f"as {NAME} said")
+    inline.store.replay("crm:1:c9")
+    bench.erase()
+    assert remains(server.client, inline.data) == []
+    assert bench.ledger.payload(body).error == "(the reason named a visitor who was erased)"
+    discarded, again, other = (bench.ledger.delivery(f"crm:1:{one}") for one in ("c8", "c9", "c10"))
+    assert discarded.error == "(the reason named a visitor who was erased)"
+    for one in (discarded, again):
+        assert one.attempts[-1].error == "(the reason named a visitor who was erased)"
+        assert [tried.outcome for tried in one.attempts] == ["refused", "discarded"]
+    assert (other.error, other.attempts[-1].error) == ("a test of ours", "a test of ours")
+
+
+def test_what_else_a_visitor_was_called_is_told(bench: Bench) -> None:
+    bench.inline.take(petra("c1", visitor={"id": "vi-1", "email": ""}), petra("c1"), petra("c2"))
+    receipt = bench.erase()
+    assert receipt.conversations == ("1:c1", "1:c2")
+    assert "vi-1" in receipt.known_as
+    assert EMAIL not in receipt.known_as
+    text = receipt_text(EMAIL, receipt, datetime(2026, 11, 22, tzinfo=UTC))
+    assert "The visitor was called this, too. Look whether there is more of it\n" in text
+    assert "  vi-1\n" in text
+
+
 def test_what_was_not_the_visitors_is_as_it_was(bench: Bench, server: Server) -> None:
     bench.inline.take(chat("c9"), chat("c9", accountId=2))
 
@@ -306,7 +345,8 @@ def test_an_erasing_that_was_cut_off_is_finished_by_the_next(bench: Bench, serve
     bench.inline.take(petra(), petra("c2"))
     bench.eraser.conversation("1:c1")
     receipt = bench.erase()
-    assert receipt.conversations == ("1:c2",)
+    # The files of the other are still there.
+    assert receipt.conversations == ("1:c1", "1:c2")
     bench.inline.connectors["archive"].erase("1:c1")
     assert remains(server.client, bench.inline.data) == []
     assert not bench.erase().conversations

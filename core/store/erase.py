@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -16,10 +16,12 @@ from core.store import scripts, traces
 from core.store.client import Client, errors
 from core.store.keys import key
 from core.store.search import Filter
-from core.store.traces import Traces
+from core.store.traces import Person, Traces
 
 #: How many a sweep looks at in one journey to the server: some milliseconds of its time.
 PART = 25
+#: How many an erasing looks at in one journey.
+_MANY = 500
 #: What stands instead of a reason that named somebody.
 _GONE = "(the reason named a visitor who was erased)"
 
@@ -64,9 +66,9 @@ class Eraser:
         that were received at `since` (ms) or later."""
         return traces.find(self._redis, visitor, since)
 
-    def names(self, conversation: str) -> set[str]:
-        """What its visitors are called: e-mails, ids, names; for `forget`."""
-        return traces.names(self._redis, conversation)
+    def visitors(self, conversation: str) -> set[Person]:
+        """Whose it is, in any of its revisions."""
+        return traces.visitors(self._redis, conversation)
 
     def conversation(self, identity: str) -> Erased | None:
         """Remove a conversation and everything about it; None: there is none. Raises InUse while an attempt goes on."""
@@ -97,7 +99,8 @@ class Eraser:
         return sum(reply == 1 for reply in replies)
 
     def forget(self, names: Collection[str]) -> None:
-        """Remove what is called by one of these names from where admins write: bulk jobs, and why lanes are paused.
+        """Remove what is called by one of these names from where admins write: bulk jobs, and why lanes are paused and
+        deliveries and bodies of others discarded.
 
         Every finished job that looked for a text goes: it may be something that the visitor said.
         """
@@ -119,7 +122,42 @@ class Eraser:
             for lane in self._redis.smembers(key("connectors")):
                 reason = self._redis.hget(key("gate", lane.decode()), "reason")
                 if reason and named(reason.decode()):
-                    self._run("reword", [(lane, reason, _GONE)])
+                    self._run("reword", [("gate", lane, reason, _GONE)])
+        self._reword_bodies(named)
+        self._reword_deliveries(named)
+
+    def _reword_bodies(self, named: Callable[[str], bool]) -> None:
+        with errors():
+            bodies = self._redis.zrange(key("payloads", PayloadStatus.DISCARDED), 0, -1)
+        for part in _parts(bodies):
+            for body, reason in zip(part, self._each("hget", "payload", part, "error"), strict=True):
+                if reason and named(reason.decode()):
+                    self._run("reword", [("payload", body, reason, _GONE)])
+
+    def _reword_deliveries(self, named: Callable[[str], bool]) -> None:
+        """Those that were done again have the reason in their history still."""
+        with errors():
+            ever = any(field.endswith(b":discarded") for field in self._redis.hkeys(key("totals")))
+            names = self._redis.scan_iter(match=key("attempts", "*"), count=1_000) if ever else ()
+            deliveries = [name.removeprefix(key("attempts", "").encode()) for name in names]
+        for part in _parts(deliveries):
+            for delivery, attempts in zip(part, self._each("lrange", "attempts", part, 0, -1), strict=True):
+                for kept in attempts:
+                    if not (kept.startswith(b"{") and b'"discarded"' in kept):
+                        continue
+                    attempt = json.loads(kept)
+                    reason = attempt["error"]
+                    if attempt["outcome"] == "discarded" and named(reason):
+                        self._run("reword_attempt", [(delivery, kept, json.dumps(attempt | {"error": _GONE}))])
+                        self._run("reword", [("delivery", delivery, reason, _GONE)])
+
+    def _each(self, command: str, kind: str, names: Sequence[bytes], *arguments: Any) -> list[Any]:
+        """One command for each of them, in one journey."""
+        with errors():
+            pipe = self._redis.pipeline(transaction=False)
+            for name in names:
+                getattr(pipe, command)(key(kind, name.decode()), *arguments)
+            return list(pipe.execute())
 
     def rewrite(self) -> Rewrite:
         """Ask the server to write its append-only file anew, without what was removed from the store. One that began
@@ -175,6 +213,11 @@ class Eraser:
         now = self._clock() if self._clock else ""
         with errors():
             return scripts.run_each(self._redis, script, [(now, *arguments) for arguments in calls])
+
+
+def _parts(names: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    for start in range(0, len(names), _MANY):
+        yield names[start : start + _MANY]
 
 
 def _made(connector: bytes, ref: bytes, url: bytes, steps: list[bytes]) -> Made:

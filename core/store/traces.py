@@ -33,6 +33,15 @@ Part = Literal["own", "named"]
 
 
 @dataclass(frozen=True)
+class Person:
+    """What a visitor is called; "" where that is not known."""
+
+    email: str
+    id: str
+    name: str
+
+
+@dataclass(frozen=True)
 class Traces:
     """Where a visitor is found: conversations of which one revision at least is theirs, and bodies that belong to no
     conversation.
@@ -95,17 +104,17 @@ def find(client: Client, visitor: str, since: int | None = None) -> Traces:
     )
 
 
-def names(client: Client, conversation: str) -> set[str]:
-    """What the visitors of a conversation's revisions are called: e-mails, ids, names. Raises StoreUnavailable."""
+def visitors(client: Client, conversation: str) -> set[Person]:
+    """The visitors of a conversation's revisions. Raises StoreUnavailable."""
     server: Any = client
-    found: set[str] = set()
+    found: set[Person] = set()
     with errors():
         revisions = [one.decode() for one in server.zrange(key("revisions", conversation), 0, -1)]
     for _, _, account, kept in _kept(server, revisions):
         with suppress(StoreUnsafe, PayloadError):
             visitor = parse_conversation(client.vault.open(kept), account).visitor
-            found |= {visitor.email.strip(), visitor.id.strip(), visitor.name.strip()}
-    return found - {""}
+            found.add(Person(visitor.email.strip(), visitor.id.strip(), visitor.name.strip()))
+    return found
 
 
 def same(text: str) -> str:

@@ -1,5 +1,6 @@
--- Reword why a lane is paused, if it still is, and for that. now, connector, reason, other words -> 1 or 0
-local gate = P .. 'gate:' .. ARGV[2]
-if redis.call('HGET', gate, 'reason') ~= ARGV[3] then return 0 end
-redis.call('HSET', gate, 'reason', ARGV[4])
+-- Other words for why a lane is paused, or a body or a delivery discarded, if that is still so.
+-- now, 'gate', 'payload' or 'delivery', its name or id, the words, the others -> 1 or 0
+local key, field = P .. ARGV[2] .. ':' .. ARGV[3], ARGV[2] == 'gate' and 'reason' or 'error'
+if redis.call('HGET', key, field) ~= ARGV[4] then return 0 end
+redis.call('HSET', key, field, ARGV[5])
 return 1
