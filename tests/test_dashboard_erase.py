@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,10 @@ import pytest
 from cryptography.fernet import Fernet
 
 from app.dashboard import erase as erase_page
+from connectors.archive import Archive
+from connectors.base import Copy
 from core.delivery import Attempt, Outcome, PayloadStatus, Reference
-from core.store import INBOX, Ledger, Store, connect
+from core.store import INBOX, Eraser, Ledger, Store, connect
 from tests.support import hostile, made
 from tests.support.admin import admin
 from tests.support.inline import Inline
@@ -106,6 +109,39 @@ def test_everything_goes_and_the_receipt_says_what(shop: Shop) -> None:
     assert "NOT COMPLETE" not in text
     assert "written anew" in text
     assert "Nothing is kept of this visitor" in shop.look()
+
+
+def test_what_only_files_are_left_of_is_shown_and_goes(shop: Shop) -> None:
+    shop.inline.take(petra(), petra("c2", visitor={"id": "vi-2"}))
+    eraser = Eraser(connect(shop.server.url))
+    assert eraser.settled(["1:c1", "1:c2"], 2**52, 0) == 2
+    html = shop.look()
+    assert "2 conversations" in html
+    assert html.count("only files are left of it") == 2
+    assert "/conversations/1:c1" not in html
+    assert "4  files" in receipt(shop.erase())
+    assert shop.left() == []
+
+
+def test_what_else_the_visitor_was_called_can_be_looked_for(shop: Shop) -> None:
+    shop.inline.take(petra(), petra("c2", visitor={"email": ""}))
+    html = unescape(shop.erase())
+    assert "Called this, too" in html
+    assert f'<input type="hidden" name="visitor" value="{VISITOR}">' in html
+    assert "1 conversation" in shop.look(VISITOR)
+
+
+def test_files_that_cannot_be_read_are_no_nothing(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> Iterator[Copy]:
+        raise PermissionError(13, "Permission denied", "/archive/1")
+        yield
+
+    monkeypatch.setattr(Archive, "copies", broken)
+    for path in ("/erase", "/erase/now"):
+        answer = shop.page.submit(path, visitor=EMAIL)
+        assert answer.status_code == 500
+        assert "the files of archive cannot be read" in unescape(answer.text)
+        assert "Nothing is kept" not in answer.text
 
 
 def test_by_id_the_same_goes(shop: Shop) -> None:
