@@ -244,16 +244,44 @@ def test_a_conversation_that_matches_by_two_deliveries_comes_once(
     assert len(cli.result("export", "--status", "dead").stdout.splitlines()) == 1
 
 
-@pytest.mark.parametrize("evil", ['=HYPERLINK("https://evil.example")', "+1", "-1", "@SUM(1)", "\tx", "\rx", "\n=1"])
-def test_no_cell_of_a_table_is_a_formula(cli: CommandLine, store: Store, evil: str) -> None:
+SIGNS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+
+
+@pytest.mark.parametrize(
+    ("evil", "written"),
+    [
+        ('=HYPERLINK("https://evil.example")', '\'=HYPERLINK("https://evil.example")'),
+        ("+1", "'+1"),
+        ("-1", "'-1"),
+        ("@SUM(1)", "'@SUM(1)"),
+        ("＝1+1", "'＝1+1"),
+        (" =1", " '=1"),
+        ("\tx", "'\tx"),
+        ("\rx", "'\rx"),
+        ("\n=1", "'\n'=1"),
+        ("Ann;=1+1;", "Ann;'=1+1;"),
+        ("Ann; ＋1;-2", "Ann; '＋1;'-2"),
+        ('Ann;"=1+1"', 'Ann;"\'=1+1"'),
+        ('Ann, "tea";""=1;"', 'Ann, "tea";""\'=1;"'),
+        ("Ann\n=1+1", "Ann\n'=1+1"),
+        ("Ann\t@SUM(1)|=2", "Ann\t'@SUM(1)|'=2"),
+        ("e-mail a=b, -5 °C; x-y @ z", "e-mail a=b, -5 °C; x-y @ z"),
+    ],
+)
+def test_no_cell_of_a_table_is_a_formula(cli: CommandLine, store: Store, evil: str, written: str) -> None:
     visitor = {"id": 7, "name": evil, "email": evil, "note": evil, "group": evil}
-    channel = {"id": 1, "ratingDesc": evil}
+    channel = {"id": 1, "ratingDesc": evil, "duration": -5}
     made.conversation(store, chat(1, visitor=visitor, channel=channel, paths=[{"url": evil}]), crm=Outcome.DELIVERED)
     text = cli.result("export", "--format", "csv").stdout_bytes.decode()
+    for delimiter in (",", ";", "\t", "|"):
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+        cells = [cell for row in rows for cell in row]
+        assert len(cells) >= len(rows) > 1
+        assert [
+            cell for cell in cells if cell.strip(' "').startswith((*SIGNS, "\t", "\r", "\n")) and cell != "-5"
+        ] == []
     (row,) = csv.DictReader(io.StringIO(text, newline=""))
-    for cell in row.values():
-        assert not cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
-    assert row["name"] == "'" + evil
+    assert (row["name"], row["duration"]) == (written, "-5")
 
 
 def test_a_table_is_as_rfc_4180_says(cli: CommandLine, store: Store) -> None:
