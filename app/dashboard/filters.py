@@ -103,8 +103,8 @@ def spelt(wanted: Filter) -> dict[str, str]:
 
 
 def words(wanted: Filter, *, as_of: int | None = None) -> list[tuple[str, str]]:
-    """Name and value of everything that a filter asks for. An end just after `as_of` (ms) is the one that every bulk job
-    has, and says nothing."""
+    """Name and value of everything that a filter asks for. An end just after `as_of` (ms) is the one that every bulk
+    job has, and says nothing."""
     query = spelt(replace(wanted, until=None) if as_of is not None and wanted.until == as_of + 1 else wanted)
     said = "Text, also in what was said" if wanted.said else "Text"
     names = {
