@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from app.importing import Piece, pieces
+from app.importing import Ends, Piece, pieces
 from app.receiver import LARGEST_BODY
 from core.delivery import Outcome, PayloadStatus
+from core.smartsupp import parse_conversation
 from core.store import Ledger, Store, connect
 from tests.support import made
 from tests.support.command_line import CommandLine, interrupted
@@ -214,6 +215,38 @@ def test_an_older_body_does_not_take_back_what_came_since(cli: CommandLine, stor
     file.write_bytes(chat(1, endAt=1_000) + chat(1, endAt=3_000) + chat(2, endAt=1_000))
     found = cli.json("import", str(file))
     assert (found["older"], found["new"]) == (1, 2)
+
+
+def test_an_older_body_does_not_take_back_a_newer_one_that_no_worker_has_read_yet(
+    cli: CommandLine, ledger: Ledger, tmp_path: Path
+) -> None:
+    new, old = chat(1, endAt=2_000), chat(1, endAt=1_000)
+    file = tmp_path / "data.json"
+    file.write_bytes(new + old + chat(1) + chat(2, endAt=1_000) + old)
+    for options in (["--dry-run"], []):
+        found = cli.json("import", str(file), *options)
+        assert (found["new"], found["older"], found["duplicate"]) == (3, 2, 0)
+    assert ledger.payload_counts()["received"] == 3
+    # It goes on where the first one ended: what was taken then counts, too.
+    found = cli.json("import", str(file), "--skip", "4")
+    assert (found["looked_at"], found["older"], found["new"]) == (5, 1, 0)
+    found = cli.json("import", str(file))
+    assert (found["duplicate"], found["older"]) == (3, 2)
+
+
+def test_the_memory_for_ends_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.importing._REMEMBERED", 2)
+    ends = Ends()
+
+    def passed(channel: str, end: int) -> bool:
+        return ends.passed(parse_conversation(chat(channel, endAt=end)))
+
+    assert not passed("a", 3_000)
+    assert not passed("b", 3_000)
+    assert passed("a", 2_000)
+    assert not passed("c", 3_000)  # and b, which was seen longest ago, is forgotten
+    assert passed("a", 2_500)
+    assert not passed("b", 2_000)
 
 
 def test_an_export_has_every_conversation_with_its_deliveries(cli: CommandLine, store: Store, tmp_path: Path) -> None:
