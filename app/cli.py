@@ -71,7 +71,8 @@ class _Sections(click.Group):
 def group() -> None:
     """Bring every Smartsupp chat into your CRM and help desk.
 
-    Exit codes: 0 done, 1 not done, 2 wrong usage or configuration. What prints anything takes --json.
+    Exit codes: 0 done, 1 not done, 2 wrong usage or configuration. What tells anything takes --json; export and
+    completion write for other programs anyway.
     """
 
 

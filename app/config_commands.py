@@ -14,6 +14,8 @@ from core.environment import Environment
 from core.errors import ConfigError
 from core.settings import masked, schema
 
+json_anyway = click.option("--json", is_flag=True, expose_value=False, help="Changes nothing: it is JSON anyway.")
+
 
 @click.group()
 def config() -> None:
@@ -40,12 +42,14 @@ def check(env: Environment, as_json: bool) -> None:
 
 
 @config.command("schema")
+@json_anyway
 def show_schema() -> None:
     """The JSON Schema of relay.yaml, for your editor."""
     show.print_json(schema({name: kind.settings_model for name, kind in types().items()}))
 
 
 @config.command("show")
+@json_anyway
 @needs(lambda env: env)
 def effective(env: Environment) -> None:
     """The effective configuration as JSON, secrets masked."""

@@ -1,10 +1,12 @@
-"""Conversations for other programs: as JSON, one a line, or as a table with no cell that is a formula."""
+"""Conversations for other programs: as JSON, one a line, or as a table with no cell that is a formula, wherever a
+spreadsheet cuts it."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,8 +20,12 @@ from core.store import Filter, Ledger, Search
 
 #: Conversations that are read in one go.
 _BATCH = 200
-#: What a spreadsheet takes for the beginning of a formula, or strips before it looks for one.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+#: What a spreadsheet strips before it looks for a formula.
+_STRIPPED = ("\t", "\r", "\n")
+#: What it takes for the beginning of one, at the beginning of a cell. Where lists are written with semicolons (Czech,
+#: German, French) Excel cuts a CSV at those, and our quotation marks, which begin no cell of its, hold nothing
+#: together: every place where it may cut begins a cell. Not a comma: who cuts there keeps to the quotation marks.
+_FORMULA = re.compile(r'((?:^|[;|\t\r\n])[\s"]*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])')
 
 COLUMNS = (
     *("conversation", "account", "channel", "received", "revision", "began", "ended"),
@@ -121,7 +127,10 @@ def _line(cells: Sequence[Any]) -> str:
 
 def _safe(cell: Any) -> Any:
     """A text that a spreadsheet would run is made a text by an apostrophe, as spreadsheets themselves do."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+    if not isinstance(cell, str):
+        return cell
+    safe = _FORMULA.sub(r"\1'", cell)
+    return f"'{safe}" if safe.startswith(_STRIPPED) else safe
 
 
 def _flag(value: bool) -> str:

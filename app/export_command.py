@@ -34,8 +34,8 @@ _BOM = b"\xef\xbb\xbf"
 def export(env: Environment, kind: str, output: Path | None, bom: bool, wanted: Filter) -> None:
     """Write conversations for other programs, newest first.
 
-    jsonl: a line each, with the whole conversation and its deliveries. csv: a row each, without what was said; cells
-    that a spreadsheet would take for formulas begin with an apostrophe.
+    jsonl: a line each, with the whole conversation and its deliveries. csv: a row each, without what was said; what a
+    spreadsheet would take for a formula begins with an apostrophe.
 
     \b
     Examples:

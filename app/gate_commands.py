@@ -52,17 +52,19 @@ def pause(env: Environment, connector: str, reason: str, as_json: bool) -> None:
 def try_one(env: Environment, connector: str, as_json: bool) -> None:
     """Let one delivery through a paused connector. If it arrives, one that paused by itself goes on."""
     known(env, connector)
-    waiting = ledger_of(env).lane(connector).waiting
+    lane = ledger_of(env).lane(connector)
     closed, wanted = Store(connected(env)).send_ahead(connector)
     if wanted:
         knocker(create(env))(connector)
     if not closed:
         text = f"{connector}: is not paused"
-    elif waiting:
+    elif lane.due:
         text = f"{connector}: one delivery is on its way; see what became of it with: relay deliveries"
+    elif lane.waiting:
+        text = f"{connector}: nothing is due now; the first that is goes ahead"
     else:
         text = f"{connector}: nothing waits for it; the next that comes goes ahead"
-    _told({"connector": connector, "changed": closed, "waiting": waiting}, text, as_json)
+    _told({"connector": connector, "changed": closed, "waiting": lane.waiting, "due": lane.due}, text, as_json)
 
 
 def _told(found: dict[str, Any], text: str, as_json: bool) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from app import bulk, show
-from app.importing import Piece, Taken, files, judge, pieces, take
+from app.importing import Ends, Piece, Taken, files, judge, pieces, take
 from app.options import as_json, fail, needs
 from connectors.transcript import single_line
 from core.environment import Environment
@@ -59,11 +59,15 @@ def import_bodies(
       relay import --dry-run saved/
       zcat 2025.jsonl.gz | relay import -
     """
-    found, troubles, ended = _Counts(skip), [], ""
+    found, ends, troubles, ended = _Counts(skip), Ends(), [], ""
     store, knock = Store(connected(env, patient=True)), knocker(create(env))
     try:
-        for piece in _read(paths, found):
-            taken = judge(piece, account) if dry_run else take(store, piece, account, knock)
+        for piece in _read(paths):
+            if found.looked < skip:
+                judge(piece, account, ends)  # what was taken by the run before may be newer than what comes now
+                found.looked += 1
+                continue
+            taken = judge(piece, account, ends) if dry_run else take(store, piece, account, knock, ends)
             found.add(taken)
             if taken.why:
                 troubles.append({"place": piece.place, "what": taken.what, "why": taken.why, "id": taken.id})
@@ -120,8 +124,8 @@ class _Counts:
         return f"{self.looked:,} looked at: {', '.join(parts) or 'nothing new'}"
 
 
-def _read(paths: Sequence[Path], found: _Counts) -> Iterator[Piece]:
-    """Every piece after those to skip, with a bar over the bytes."""
+def _read(paths: Sequence[Path]) -> Iterator[Piece]:
+    """Every piece, with a bar over the bytes."""
     chosen = files(one for one in paths if str(one) != "-")
     sizes = [one.stat().st_size for one in chosen]
     with bulk.bar(sum(sizes) or None, "Reading") as shown:
@@ -130,18 +134,10 @@ def _read(paths: Sequence[Path], found: _Counts) -> Iterator[Piece]:
             with file.open("rb") as stream:
                 for piece in pieces(stream, str(file)):
                     shown.update(min(before + piece.through, sum(sizes)) - shown.pos)
-                    yield from _after(found, piece)
+                    yield piece
             before += size
     if len(chosen) < len(paths) and any(str(one) == "-" for one in paths):
-        for piece in pieces(sys.stdin.buffer, "-"):
-            yield from _after(found, piece)
-
-
-def _after(found: _Counts, piece: Piece) -> Iterator[Piece]:
-    if found.looked < found.skip:
-        found.looked += 1
-    else:
-        yield piece
+        yield from pieces(sys.stdin.buffer, "-")
 
 
 def _line(piece: Piece, taken: Taken) -> str:

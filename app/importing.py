@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -27,6 +28,8 @@ _DECODER = json.JSONDecoder(strict=False)
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"|[{}\[\]"]', re.DOTALL)
 #: Bytes that are kept back in a search, for a match that begins at the end of what was read.
 _OVERLAP = 64
+#: Conversations whose ends are remembered: some 20 MB.
+_REMEMBERED = 100_000
 
 
 @dataclass(frozen=True)
@@ -96,12 +99,30 @@ def pieces(stream: BinaryIO, name: str) -> Iterator[Piece]:
             yield Piece(f"{name}:{line}", b"", there.through, f"larger than {LARGEST_BODY:,} bytes")
 
 
-def take(store: Store, piece: Piece, account: str, knock: Callable[[str], None]) -> Taken:
+class Ends:
+    """When the conversations that were looked at ended, by the latest of their bodies. The store knows that only of
+    what workers have read, and they may be far behind; of those that are forgotten here they have had the time."""
+
+    def __init__(self) -> None:
+        self._ends: dict[str, datetime] = {}
+
+    def passed(self, found: Conversation) -> bool:
+        """Whether a body that ended later was looked at before; this one is remembered, too."""
+        if not found.end_at:
+            return False
+        before = self._ends.pop(found.key, found.end_at)
+        self._ends[found.key] = max(before, found.end_at)
+        if len(self._ends) > _REMEMBERED:
+            del self._ends[next(iter(self._ends))]
+        return found.end_at < before
+
+
+def take(store: Store, piece: Piece, account: str, knock: Callable[[str], None], ends: Ends) -> Taken:
     """Give a piece to the store. Raises StoreUnavailable."""
     if piece.trouble:
         return Taken("refused", why=piece.trouble)
     found, status, why = _read(piece, account)
-    if found and _is_older(store, found):
+    if found and (ends.passed(found) or _is_older(store, found)):
         return Taken("older")
     accepted = store.accept(piece.body, account, "application/json")
     if accepted.known:
@@ -113,11 +134,13 @@ def take(store: Store, piece: Piece, account: str, knock: Callable[[str], None])
     return _taken(status, accepted.id, why)
 
 
-def judge(piece: Piece, account: str) -> Taken:
-    """What would become of a piece in an empty store."""
+def judge(piece: Piece, account: str, ends: Ends) -> Taken:
+    """What would become of a piece in a store that was empty before the first."""
     if piece.trouble:
         return Taken("refused", why=piece.trouble)
-    _, status, why = _read(piece, account)
+    found, status, why = _read(piece, account)
+    if found and ends.passed(found):
+        return Taken("older")
     return _taken(status, "", why)
 
 

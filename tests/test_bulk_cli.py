@@ -191,8 +191,16 @@ def test_a_paused_connector_is_tried_with_one(cli: CommandLine, store: Store) ->
     assert cli.run("try", "crm").startswith("crm: one delivery is on its way")
     assert store.claim("crm", "b")
     assert store.claim("crm", "c") is None
-    assert cli.json("try", "crm") == {"connector": "crm", "changed": True, "waiting": 1}
+    assert cli.json("try", "crm") == {"connector": "crm", "changed": True, "waiting": 1, "due": 1}
     assert "there is no connector 'nope'" in cli.run("try", "nope", code=1)
+
+
+def test_what_is_not_due_is_not_said_to_be_on_its_way(cli: CommandLine, store: Store) -> None:
+    made.chats(store, 1, crm=Outcome.RETRY)
+    cli.run("pause", "crm")
+    assert cli.run("try", "crm") == "crm: nothing is due now; the first that is goes ahead\n"
+    assert cli.json("try", "crm") == {"connector": "crm", "changed": True, "waiting": 1, "due": 0}
+    assert store.claim("crm", "a") is None
 
 
 NOW = 1_760_000_000_000

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -264,11 +265,8 @@ def leaves(commands: Mapping[str, click.Command], *before: str) -> Iterator[tupl
 
 
 COMMANDS = dict(leaves(group.commands))
-#: They run on, or print something for another program anyway, or ask a person.
-WITHOUT_JSON = {
-    *(("up",), ("web",), ("worker",), ("completion",), ("export",)),
-    *(("config", "show"), ("config", "schema")),
-}
+#: They run on, or write for another program anyway.
+WITHOUT_JSON = {("up",), ("web",), ("worker",), ("completion",), ("export",)}
 
 
 @pytest.mark.parametrize("name", COMMANDS, ids=" ".join)
@@ -279,6 +277,19 @@ def test_every_command_explains_itself(cli: CommandLine, name: tuple[str, ...]) 
     options = [one for one in command.params if isinstance(one, click.Option)]
     assert all(one.help or one.type.name == "choice" for one in options), options
     assert ("--json" in said) is (name not in WITHOUT_JSON)
+
+
+def test_what_takes_no_json_is_said(cli: CommandLine) -> None:
+    said = " ".join(cli.run("--help").split())
+    assert "What tells anything takes --json; export and completion write for other programs anyway." in said
+    page = (Path(__file__).parent.parent / "docs" / "command-line.md").read_text()
+    about = page.partition("- **`--json`**")[2].partition("\n- ")[0]
+    assert {name for (name,) in WITHOUT_JSON} <= set(re.findall(r"`(\w+)`", about))
+
+
+def test_the_configuration_is_json_with_and_without_being_asked(cli: CommandLine) -> None:
+    for what in ("show", "schema"):
+        assert cli.json("config", what) == json.loads(cli.run("config", what))
 
 
 @pytest.mark.parametrize("name", COMMANDS, ids=" ".join)

@@ -268,3 +268,21 @@ def test_jobs_need_a_log_in_and_a_token(page: Admin, store: Store, ledger: Ledge
 def test_a_job_that_is_not_there_is_not_found(page: Admin, address: str) -> None:
     assert page.get(address).status_code == 404
     assert page.submit("/conversations/jobs/none").status_code == 404
+
+
+@pytest.mark.parametrize("query", [{"status": "dead"}, {"status": "dead", "connector": "off"}])
+def test_what_is_for_connectors_that_take_nothing_is_said_to_wait(
+    server: Server, tmp_path: Path, store: Store, query: dict[str, str]
+) -> None:
+    page = admin(server, tmp_path, config="connectors: {crm: {type: archive}, off: {type: archive, enabled: false}}")
+    made.chats(store, 2, off=Outcome.REFUSED, gone=Outcome.REFUSED, crm=Outcome.REFUSED)
+    one = "off is switched off, or not in the configuration any more: what is for it waits until it is on again."
+    both = "gone, off are switched off, or not in the configuration any more: what is for them waits until they are"
+    said = one if "connector" in query else both
+    asked = page.get("/conversations/bulk", query_string={"action": "replay", **query}).text
+    assert said in text_of(asked)
+    done = page.get(page.submit("/conversations/bulk", **hidden(asked)).location).text
+    assert said in text_of(done)
+    assert ("Workers take them" in done) is ("connector" not in query)
+    for other in ({"action": "replay", "connector": "crm"}, {"action": "discard", **query}):
+        assert "switched off" not in page.get("/conversations/bulk", query_string=other).text

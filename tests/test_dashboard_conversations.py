@@ -107,7 +107,8 @@ def test_the_list_goes_on_page_by_page(page: Admin, store: Store, clock: Clock) 
         ("", {"a", "b", "c", "d"}),
         ("q=ZOFIE", {"a"}),
         ("q=zofie%40", {"a"}),
-        ("q=1:b", set()),
+        ("q=1:b", {"b"}),
+        ("q=22:", {"d"}),
         ("q=teapot", set()),
         ("q=teapot&said=1", {"b"}),
         ("connector=crm", {"b", "c"}),
@@ -548,6 +549,25 @@ def test_behind_a_closed_gate_it_says_that_it_has_to_wait(page: Admin, store: St
     store.pause("crm", "why not")
     page.submit(f"/conversations/{identity}/crm/replay")
     assert "but crm is paused" in page.get(f"/conversations/{identity}").text
+
+
+@pytest.mark.parametrize(
+    ("connector", "words"), [("off", "off is switched off"), ("gone", "gone is not in the configuration any more")]
+)
+@pytest.mark.parametrize("paused", [False, True])
+def test_what_nobody_takes_is_not_said_to_be_due(
+    server: Server, tmp_path: Path, store: Store, connector: str, words: str, paused: bool
+) -> None:
+    page = admin(server, tmp_path, config="connectors: {off: {type: archive, enabled: false}}")
+    identity = made.conversation(store, chat(1), **{connector: Outcome.DELIVERED})
+    if paused:
+        store.pause(connector, "why not")
+    page.submit(f"/conversations/{identity}/{connector}/replay")
+    html = page.get(f"/conversations/{identity}").text
+    flashed = text_of(html.partition('class="flashes"')[2].partition("</div>")[0])
+    assert f"It waits, but {words}" in flashed
+    assert words in text_of(section(html, connector))
+    assert f"Next try when {connector} goes on" in text_of(section(html, connector))
 
 
 def test_one_is_discarded_with_a_reason_by_somebody(page: Admin, store: Store, ledger: Ledger) -> None:

@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from app.importing import Piece, pieces
+from app.importing import Ends, Piece, pieces
 from app.receiver import LARGEST_BODY
 from core.delivery import Outcome, PayloadStatus
+from core.smartsupp import parse_conversation
 from core.store import Ledger, Store, connect
 from tests.support import made
 from tests.support.command_line import CommandLine, interrupted
@@ -216,6 +217,38 @@ def test_an_older_body_does_not_take_back_what_came_since(cli: CommandLine, stor
     assert (found["older"], found["new"]) == (1, 2)
 
 
+def test_an_older_body_does_not_take_back_a_newer_one_that_no_worker_has_read_yet(
+    cli: CommandLine, ledger: Ledger, tmp_path: Path
+) -> None:
+    new, old = chat(1, endAt=2_000), chat(1, endAt=1_000)
+    file = tmp_path / "data.json"
+    file.write_bytes(new + old + chat(1) + chat(2, endAt=1_000) + old)
+    for options in (["--dry-run"], []):
+        found = cli.json("import", str(file), *options)
+        assert (found["new"], found["older"], found["duplicate"]) == (3, 2, 0)
+    assert ledger.payload_counts()["received"] == 3
+    # It goes on where the first one ended: what was taken then counts, too.
+    found = cli.json("import", str(file), "--skip", "4")
+    assert (found["looked_at"], found["older"], found["new"]) == (5, 1, 0)
+    found = cli.json("import", str(file))
+    assert (found["duplicate"], found["older"]) == (3, 2)
+
+
+def test_the_memory_for_ends_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.importing._REMEMBERED", 2)
+    ends = Ends()
+
+    def passed(channel: str, end: int) -> bool:
+        return ends.passed(parse_conversation(chat(channel, endAt=end)))
+
+    assert not passed("a", 3_000)
+    assert not passed("b", 3_000)
+    assert passed("a", 2_000)
+    assert not passed("c", 3_000)  # and b, which was seen longest ago, is forgotten
+    assert passed("a", 2_500)
+    assert not passed("b", 2_000)
+
+
 def test_an_export_has_every_conversation_with_its_deliveries(cli: CommandLine, store: Store, tmp_path: Path) -> None:
     made.conversation(store, chat(1), crm=Outcome.DELIVERED, archive=Outcome.REFUSED)
     made.conversation(store, chat(2), crm=Outcome.REFUSED)
@@ -244,16 +277,44 @@ def test_a_conversation_that_matches_by_two_deliveries_comes_once(
     assert len(cli.result("export", "--status", "dead").stdout.splitlines()) == 1
 
 
-@pytest.mark.parametrize("evil", ['=HYPERLINK("https://evil.example")', "+1", "-1", "@SUM(1)", "\tx", "\rx", "\n=1"])
-def test_no_cell_of_a_table_is_a_formula(cli: CommandLine, store: Store, evil: str) -> None:
+SIGNS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+
+
+@pytest.mark.parametrize(
+    ("evil", "written"),
+    [
+        ('=HYPERLINK("https://evil.example")', '\'=HYPERLINK("https://evil.example")'),
+        ("+1", "'+1"),
+        ("-1", "'-1"),
+        ("@SUM(1)", "'@SUM(1)"),
+        ("＝1+1", "'＝1+1"),
+        (" =1", " '=1"),
+        ("\tx", "'\tx"),
+        ("\rx", "'\rx"),
+        ("\n=1", "'\n'=1"),
+        ("Ann;=1+1;", "Ann;'=1+1;"),
+        ("Ann; ＋1;-2", "Ann; '＋1;'-2"),
+        ('Ann;"=1+1"', 'Ann;"\'=1+1"'),
+        ('Ann, "tea";""=1;"', 'Ann, "tea";""\'=1;"'),
+        ("Ann\n=1+1", "Ann\n'=1+1"),
+        ("Ann\t@SUM(1)|=2", "Ann\t'@SUM(1)|'=2"),
+        ("e-mail a=b, -5 °C; x-y @ z", "e-mail a=b, -5 °C; x-y @ z"),
+    ],
+)
+def test_no_cell_of_a_table_is_a_formula(cli: CommandLine, store: Store, evil: str, written: str) -> None:
     visitor = {"id": 7, "name": evil, "email": evil, "note": evil, "group": evil}
-    channel = {"id": 1, "ratingDesc": evil}
+    channel = {"id": 1, "ratingDesc": evil, "duration": -5}
     made.conversation(store, chat(1, visitor=visitor, channel=channel, paths=[{"url": evil}]), crm=Outcome.DELIVERED)
     text = cli.result("export", "--format", "csv").stdout_bytes.decode()
+    for delimiter in (",", ";", "\t", "|"):
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+        cells = [cell for row in rows for cell in row]
+        assert len(cells) >= len(rows) > 1
+        assert [
+            cell for cell in cells if cell.strip(' "').startswith((*SIGNS, "\t", "\r", "\n")) and cell != "-5"
+        ] == []
     (row,) = csv.DictReader(io.StringIO(text, newline=""))
-    for cell in row.values():
-        assert not cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
-    assert row["name"] == "'" + evil
+    assert (row["name"], row["duration"]) == (written, "-5")
 
 
 def test_a_table_is_as_rfc_4180_says(cli: CommandLine, store: Store) -> None:

@@ -83,7 +83,14 @@ def routes(pages: Blueprint, site: Site) -> None:
         lane, wanted = site.store.replay(_delivery(identity, connector))
         if wanted:
             site.knock(lane)
-        if site.ledger.lane(lane).gate:
+        settings = site.watched.current()
+        if connector not in settings.connectors:
+            gone = "is not in the configuration any more: it goes as soon as that is there again"
+            flash(f"It waits, but {connector} {gone}.", "warning")
+        elif connector not in settings.enabled:
+            off = "is switched off in the configuration: it goes as soon as that is on again"
+            flash(f"It waits, but {connector} {off}.", "warning")
+        elif site.ledger.lane(lane).gate:
             flash(f"It is due, but {connector} is paused: it goes as soon as that goes on.", "warning")
         else:
             flash(f"It is due now for {connector}.", "good")
@@ -114,6 +121,7 @@ def routes(pages: Blueprint, site: Site) -> None:
             "statuses": {one.id: shown_status(one) for one in found.deliveries},
             "settled": {one.id for one in found.deliveries if one.status in _OVER},
             "configured": set(settings.connectors),
+            "enabled": set(settings.enabled),
             "known": site.ledger.connectors(),
             "shown_attempts": ATTEMPTS,
             "spelt": spelt,

@@ -43,6 +43,12 @@ def routes(pages: Blueprint, site: Site) -> None:
     search = Search(site.client)
     pages.app_template_filter("plain")(transcript.plain)
 
+    @pages.app_template_global("idle")
+    def idle(wanted: Filter) -> list[str]:
+        """The connectors of what matches that the configuration switches off or does not name: nothing goes there."""
+        names = [wanted.connector] if wanted.connector else search.connectors()
+        return sorted({*names} - {*site.watched.current().enabled})
+
     @pages.get("/conversations")
     def conversations() -> ResponseReturnValue:
         connectors = known(site, search)

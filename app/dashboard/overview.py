@@ -29,7 +29,8 @@ _STEPS: Mapping[Span, str] = {"hour": "2 minutes", "day": "hour", "week": "6 hou
 
 @dataclass(frozen=True)
 class Tiles:
-    """The large numbers: of the span, and of this moment. `oldest` is the lane whose longest due item waits longest,
+    """The large numbers: of the span, and of this moment. Of those that wait, so many are `unread`, bodies in no list
+    yet; `paused` are among those that wait or are retried. `oldest` is the lane whose longest due item waits longest,
     or None when nothing is overdue."""
 
     received: int
@@ -37,6 +38,7 @@ class Tiles:
     delivered: int
     ended: int
     waiting: int
+    unread: int
     retrying: int
     paused: int
     dead: int
@@ -116,13 +118,15 @@ def _figures(counted: Statistics) -> list[tuple[str, charts.Chart]]:
 def _tiles(counted: Statistics, connectors: list[State], inbox: Lane, payloads: Mapping[str, int]) -> Tiles:
     figures = counted.connectors.values()
     delivered = sum(one.delivered for one in figures)
+    unread = inbox.waiting + inbox.in_flight
     oldest = max([inbox, *(one.lane for one in connectors)], key=lambda lane: lane.oldest_due)
     return Tiles(
         received=counted.received.get("accepted", 0),
         repeated=counted.received.get("duplicate", 0),
         delivered=delivered,
         ended=delivered + sum(one.dead for one in figures),
-        waiting=inbox.waiting + inbox.in_flight + sum(one.waiting for one in connectors),
+        waiting=unread + sum(one.waiting for one in connectors),
+        unread=unread,
         retrying=sum(one.retrying for one in connectors),
         paused=sum(one.paused for one in connectors),
         dead=sum(one.dead for one in connectors),

@@ -20,7 +20,7 @@ from core.store.statistics import Figures, Statistics
 @dataclass(frozen=True)
 class State:
     """One connector. `label` and `type` are "" when the configuration does not name it any more; `figures` are those
-    of a span. What waits for a paused one is paused, and neither waits nor is retried."""
+    of a span. What is `paused` is also among what waits or is retried: those are the lists where it is found."""
 
     name: str
     label: str
@@ -45,17 +45,15 @@ class State:
 
     @property
     def waiting(self) -> int:
-        return 0 if self.gate else self._count(DeliveryStatus.WAITING)
+        return self._count(DeliveryStatus.WAITING)
 
     @property
     def retrying(self) -> int:
-        return 0 if self.gate else self._count(DeliveryStatus.RETRYING)
+        return self._count(DeliveryStatus.RETRYING)
 
     @property
     def paused(self) -> int:
-        if not self.gate:
-            return 0
-        return self._count(DeliveryStatus.WAITING) + self._count(DeliveryStatus.RETRYING)
+        return self.waiting + self.retrying if self.gate else 0
 
     @property
     def dead(self) -> int:

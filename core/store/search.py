@@ -31,7 +31,8 @@ _PLACE = re.compile(r"([0-9]{1,15})~([\x21-\x7e]{1,200})")
 @dataclass(frozen=True)
 class Filter:
     """Which conversations. "" and None ask for nothing; `since` and `until` are ms, until excluded; `rating` is 5, 3,
-    1 or `none`. `text` is looked for in name, e-mail and ids, with `said` also in the newest body.
+    1 or `none`. `text` is looked for in name, e-mail and ids (`account:channel`, or a part), with `said` also in the
+    newest body.
 
     With `connector` or `status` it is about deliveries, times are those of their last change, and a conversation comes
     once for each of its deliveries that match.
@@ -244,7 +245,7 @@ class Search:
         picked: Sequence[int] = range(len(rows))
         if self._reads_bodies(wanted):
             needle = summary.folded(wanted.text)
-            named = {index for index in picked if needle in summary.searched(rows[index][2])}
+            named = {index for index in picked if _named_by(needle, ids[index], rows[index][2])}
             others = {index: ids[index] for index in picked if index not in named}
             picked = sorted(named | self._bodies.saying(wanted.text, others, said=wanted.said))
         return tuple(
@@ -256,6 +257,12 @@ class Search:
             )
             for index in picked
         )
+
+
+def _named_by(needle: bytes, identity: str, line: bytes) -> bool:
+    """As look.lua has it: a text with a colon may be an id, or a part of one; without, an account would be all of its
+    conversations."""
+    return needle in summary.searched(line) or (b":" in needle and needle in identity.lower().encode())
 
 
 def place(text: str) -> tuple[int, str]:

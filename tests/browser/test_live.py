@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from flask import Blueprint, Response, render_template_string
-from playwright.sync_api import Browser, Route, expect
+from playwright.sync_api import Browser, Locator, Route, expect
 from werkzeug.serving import make_server
 
 from app.dashboard.site import Site
@@ -24,7 +24,15 @@ _PAGE = """{% extends "base.html" %}{% block title %}Live{% endblock %}{% block 
 _PART = """{% import "macros.html" as ui %}<p>number {{ number }}</p>
 <details id="more"><summary>More</summary><p>inside</p></details><details open><summary>Open</summary></details>
 <a href="/">one</a> <a href="/">two</a> <label>Type <input></label>{{ ui.when(now, relative=True) }}
-<pre class="code" tabindex="0">{{ "line\n" * 200 }}</pre>"""
+<pre class="code" tabindex="0">{{ "line\n" * 200 }}</pre>
+<div role="region" tabindex="0" aria-label="Gates">{% for name, paused in gates.items() %}
+{% for what in (("try", "resume") if paused else ("pause",)) %}
+{{ ui.post_button("/gates/" ~ name ~ "/" ~ what, what) }}
+{% endfor %}
+{% if not paused %}
+<form method="post" action="/gates/{{ name }}/reason"><label>Reason {{ name }} <input name="reason"></label></form>
+{% endif %}
+{% endfor %}</div>"""
 
 
 class Part:
@@ -33,6 +41,7 @@ class Part:
     def __init__(self) -> None:
         self.looks = self.sent = 0
         self.done = False
+        self.gates = {"a": False, "b": True}
 
     def routes(self, pages: Blueprint, site: Site) -> None:
         @pages.get("/live")
@@ -42,7 +51,8 @@ class Part:
         @pages.get("/part")
         def part() -> Response:
             self.looks += 1
-            text = render_template_string(_PART, number=self.looks, now=site.ledger.now() - 120_000)
+            now = site.ledger.now() - 120_000
+            text = render_template_string(_PART, number=self.looks, now=now, gates=self.gates)
             return Response(text, headers={"X-Relay-Done": "1"} if self.done else {})
 
         @pages.post("/slow")
@@ -98,8 +108,60 @@ def test_nothing_is_taken_from_under_somebody_who_types(page: Tab, part: Part) -
     page.page.wait_for_timeout(2500)
     assert part.looks > looks
     expect(field).to_have_value("half a w")
+
+
+def test_what_was_typed_stays_when_the_field_is_left_and_the_part_goes_on(page: Tab, part: Part) -> None:
+    expect(page.page.get_by_text("number 1")).to_be_visible()
+    fields = {page.page.get_by_label("Type"): "half a word", page.page.get_by_label("Reason a"): "while it moves"}
+    for field, text in fields.items():
+        field.fill(text)
+        field.blur()
+
+    def replaced() -> None:
+        expect(page.page.get_by_text(f"number {part.looks + 1}")).to_be_visible()
+
+    replaced()
+    replaced()
+    for field, text in fields.items():
+        expect(field).to_have_value(text)
+    # Gone for a moment, and what is cleared stays clear.
+    part.gates["a"] = True
+    field.fill("again")
     field.blur()
+    expect(field).to_have_count(0)
+    part.gates["a"] = False
+    expect(field).to_have_value("again")
+    field.fill("")
+    field.blur()
+    replaced()
     expect(field).to_have_value("")
+
+
+def button(page: Tab, action: str) -> Locator:
+    return page.page.locator(f"form[action='/gates/{action}'] button")
+
+
+def test_focus_stays_on_a_button_that_does_the_same(page: Tab, part: Part) -> None:
+    button(page, "b/try").focus()
+    part.gates["a"] = True
+    expect(button(page, "a/resume")).to_be_visible()
+    expect(button(page, "b/try")).to_be_focused()
+    part.gates = {"new": True, "a": False, "b": True}
+    expect(button(page, "new/resume")).to_be_visible()
+    expect(button(page, "b/try")).to_be_focused()
+
+
+def test_focus_of_a_button_that_is_gone_goes_to_what_was_around_it(page: Tab, part: Part) -> None:
+    button(page, "a/pause").focus()
+    part.gates["a"] = True
+    expect(button(page, "a/resume")).to_be_visible()
+    expect(page.page.get_by_role("region", name="Gates")).to_be_focused()
+    # And to the part itself, when that is gone, too.
+    page.page.evaluate("document.querySelector('[aria-label=Gates]').setAttribute('aria-label', 'Others')")
+    button(page, "a/try").focus()
+    part.gates = {}
+    expect(button(page, "a/try")).to_have_count(0)
+    expect(page.page.locator("#part")).to_be_focused()
 
 
 def test_a_relay_that_is_away_is_said_and_forgotten_when_it_is_back(page: Tab) -> None:

@@ -36,28 +36,63 @@
     return chosen && !chosen.isCollapsed && part.contains(chosen.anchorNode);
   };
 
-  // What names an element across two versions of its part: its id, or its place among its like.
-  function named(part, element) {
-    if (element.id) return [`#${CSS.escape(element.id)}`, 0];
-    const kind = element.localName;
-    return [kind, [...part.querySelectorAll(kind)].indexOf(element)];
+  // What names an element across two versions of its part: its id; or what it sends, where it leads, or what it is
+  // called, and its place among those of which the same is true. Its place alone would make one button of another.
+  function about(one) {
+    if (one.id) return one.id;
+    const { form } = one;
+    if (form) return JSON.stringify([form.getAttribute("action"), one.name, one.matches("button") && one.value]);
+    const fold = one.matches("details, summary") && one.closest("details");
+    const called = fold && (fold.id || fold.querySelector("summary")?.textContent);
+    return JSON.stringify([one.getAttribute("href"), one.getAttribute("aria-label"), called]);
   }
-  const found = (part, [kind, place]) => part.querySelectorAll(kind)[place];
+  const like = (part, kind, words) => [...part.querySelectorAll(kind)].filter((one) => about(one) === words);
+  function named(part, element) {
+    const [kind, words] = [element.localName, about(element)];
+    return [kind, words, like(part, kind, words).indexOf(element)];
+  }
+  const found = (part, [kind, words, place]) => like(part, kind, words)[place];
 
-  function replace(part, html) {
+  // An element, and where to go from it when it is gone: what is around it, from the inside out.
+  function around(part, element) {
+    const names = [named(part, element)];
+    for (let one = element.parentElement; one !== part; one = one.parentElement)
+      if (one.matches("[id], [tabindex]")) names.push(named(part, one));
+    return names;
+  }
+  function takesFocus(element) {
+    if (!element) return false;
+    if (element.tabIndex < 0) element.tabIndex = -1;
+    element.focus({ preventScroll: true });
+    return document.activeElement === element;
+  }
+
+  // `typed` is what was typed and not sent: names of fields and their texts. Returns what it is now; a field that is
+  // gone for a moment is filled again when it is back.
+  function replace(part, html, typed) {
     const open = [...part.querySelectorAll("details")].filter((one) => one.open).map((one) => named(part, one));
     const shut = [...part.querySelectorAll("details:not([open])")].map((one) => named(part, one));
     const scrolled = [...part.querySelectorAll("[tabindex]")]
       .filter((one) => one.scrollTop || one.scrollLeft)
       .map((one) => [named(part, one), one.scrollTop, one.scrollLeft]);
-    const focus = part.contains(document.activeElement) ? named(part, document.activeElement) : null;
+    const focused = part.contains(document.activeElement) && document.activeElement !== part;
+    const focus = focused ? around(part, document.activeElement) : null;
+    const filled = [...part.querySelectorAll("input:not([type=hidden]), textarea")]
+      .filter((one) => one.value !== one.defaultValue)
+      .map((one) => [named(part, one), one.value]);
+    const kept = [...typed.filter(([one]) => !found(part, one)), ...filled];
     const page = new DOMParser().parseFromString(html, "text/html");
     localise(page);
     part.replaceChildren(...page.body.childNodes);
     for (const one of open) found(part, one)?.setAttribute("open", "");
     for (const one of shut) found(part, one)?.removeAttribute("open");
     for (const [one, top, left] of scrolled) found(part, one)?.scrollTo(left, top);
-    if (focus) found(part, focus)?.focus({ preventScroll: true });
+    for (const [one, text] of kept) {
+      const field = found(part, one);
+      if (field) field.value = text;
+    }
+    if (focus) focus.some((one) => takesFocus(found(part, one))) || takesFocus(part);
+    return kept;
   }
 
   // A form's token is another one each time, and no reason to replace anything.
@@ -66,6 +101,7 @@
   function keepAlive(part) {
     const every = Math.max(1000, Number(part.dataset.every) || 5000);
     let last = null;
+    let typed = [];
     let timer = 0;
     let busy = false;
     let done = false;
@@ -84,7 +120,7 @@
         if (!answer.ok) throw new Error(answer.statusText);
         const html = await answer.text();
         if (told(html) !== last && !typing(part) && !selecting(part)) {
-          replace(part, html);
+          typed = replace(part, html, typed);
           last = told(html);
           part.dispatchEvent(new CustomEvent("relay:live", { bubbles: true }));
         }

@@ -1,10 +1,12 @@
 -- Look at the next conversations, or deliveries, newest first. Only reads. One call, so that what moves meanwhile is
 -- neither passed over nor seen twice.
 -- now, score and member of the place to go on after ('' from the top), lowest and highest score ('' for any), how many
--- to look at, text that the searched line holds or '', how many tags, tags, then sorted sets; members of more than one
--- colon are deliveries -> {looked at, score and member of the last, then member, score, summary of each that matches}
+-- to look at, text that the searched line holds or '' (with a colon, the conversation's id may hold it, too), how many
+-- tags, tags, then sorted sets; members of more than one colon are deliveries
+-- -> {looked at, score and member of the last, then member, score, summary of each that matches}
 local score, member, low, high, most = ARGV[2], ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
 local text, tags = ARGV[7], {}
+local names_id = string.find(text, ':', 1, true)
 for i = 9, 8 + tonumber(ARGV[8]) do tags[#tags + 1] = ' ' .. ARGV[i] .. ' ' end
 if low == '' then low = '-inf' end
 if high == '' then high = '+inf' end
@@ -49,13 +51,13 @@ local function next_of(name)
   return rows
 end
 
-local function matches(line)
+local function matches(line, id)
   local head = string.find(line, '\n', 1, true) or 0
   for _, tag in ipairs(tags) do
     local at = string.find(line, tag, 1, true)
     if not at or at > head then return false end
   end
-  if text == '' then return true end
+  if text == '' or (names_id and string.find(string.lower(id), text, 1, true)) then return true end
   local searched = head > 0 and string.find(line, '\n', head + 1, true)
   return searched and string.find(line, text, searched + 1, true)
 end
@@ -90,15 +92,15 @@ local ids, scores = merged(sets)
 local found = {#ids, scores[#ids] or score, ids[#ids] or member}
 -- Many at a time: a call for each would cost more than all the rest.
 for first = 1, #ids, CHUNK do
-  local last, keys = math.min(first + CHUNK - 1, #ids), {}
+  local last, keys, names = math.min(first + CHUNK - 1, #ids), {}, {}
   for i = first, last do
     local id, colon = ids[i], string.find(ids[i], ':', 1, true)
     -- A delivery is a connector and a conversation, which has a colon of its own.
     if string.find(id, ':', colon + 1, true) then id = string.sub(id, colon + 1) end
-    keys[#keys + 1] = P .. 'summary:' .. id
+    keys[#keys + 1], names[#names + 1] = P .. 'summary:' .. id, id
   end
   for i, line in ipairs(redis.call('MGET', unpack(keys))) do
-    if matches(line or '') then
+    if matches(line or '', names[i]) then
       found[#found + 1], found[#found + 2], found[#found + 3] = ids[first + i - 1], scores[first + i - 1], line or ''
     end
   end
