@@ -299,7 +299,7 @@ def test_one_that_is_out_of_order_says_when_the_next_try_is(page: Admin, store: 
     store.settle(claim, attempt, delay_ms=30_000, trouble="outage", breaker=1)
     text = said(page, "/connectors/desk")
     assert re.search(r"Paused itself .* UTC : HTTP 503 Service Unavailable; one is sent ahead \d{4}-", text)
-    assert "Retrying 1" in text
+    assert "Retrying 1 Of these paused 1" in text
 
 
 def test_one_that_answered_429_is_said_to_be_slowed_down(page: Admin, store: Store) -> None:

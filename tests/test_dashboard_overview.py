@@ -241,7 +241,7 @@ def test_behind_a_closed_gate_everything_that_waits_is_paused_and_the_reason_is_
     chats(store, 3, first=3, desk=None)
     store.pause("desk", HOSTILE)
     cells = row(page, "desk")
-    assert (cells["Waiting"], cells["Retrying"]) == ("3", "2")
+    assert (cells["Waiting"], cells["Retrying"], cells["Of these paused"]) == ("3", "2", "5")
     shown = tiles(page)
     assert (shown["Waiting"], shown["Retrying"], shown["Paused"]) == ("3", "2", "5")
     # Each number is that of the list that it leads to.
