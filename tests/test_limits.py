@@ -9,8 +9,10 @@ import pytest
 from core.delivery import Attempt, DeliveryStatus, Exchange, Outcome
 from core.store import INBOX, Claim, Ledger, Store
 from core.store.claims import Limits
+from core.store.keys import key
 from core.store.store import LEASE_MS, Trouble
 from tests.conftest import Clock
+from tests.support.server import Server
 
 EXCHANGE = Exchange("POST", "http://there/", 200, 1)
 NONE = Limits()
@@ -136,6 +138,59 @@ def test_429s_slow_a_rate_down_and_successes_bring_it_back(backlog: Store, ledge
     clock.pass_by(60)
     assert len(taken(backlog, limits)) == 10  # 4 / (2 * 0.98^4) is still about two
     assert 1 < ledger.lane("crm").slowed < 2
+
+
+def test_where_there_is_no_rate_a_429_divides_none(backlog: Store, ledger: Ledger) -> None:
+    first, second = taken(backlog, NONE, 2)
+    settle(backlog, first, Outcome.RETRY, "throttled", delay=7)
+    assert take(backlog) is None
+    assert ledger.lane("crm").slowed == 1
+    settle(backlog, second)
+
+
+def test_a_rate_that_is_taken_away_leaves_nothing_slow(backlog: Store, ledger: Ledger, clock: Clock) -> None:
+    (claim,) = taken(backlog, Limits(rate=4), 1)
+    settle(backlog, claim, Outcome.RETRY, "throttled", delay=1)
+    assert ledger.lane("crm").slowed == 2
+    clock.pass_by(2)
+    assert take(backlog, NONE)
+    assert ledger.lane("crm").slowed == 1
+
+
+def test_a_clock_that_is_set_back_stops_no_connector(backlog: Store, ledger: Ledger, clock: Clock) -> None:
+    limits = Limits(rate=2)
+    first, *_ = taken(backlog, limits)
+    settle(backlog, first, Outcome.RETRY, "throttled", delay=60)
+    clock.now -= 3_600_000
+    for number in range(30, 33):
+        backlog.accept(b"%d" % number)
+        claim = backlog.claim(INBOX, secrets.token_hex(8))
+        assert claim is not None
+        backlog.fan_out(claim, f"1:{number}", ["crm"])
+    assert take(backlog, limits) is None  # nothing was left of the bucket, and nothing is refilled
+    clock.pass_by(2)
+    again = take(backlog, limits)
+    assert again is not None
+    # What the vendor says now counts, however far off the last time is.
+    settle(backlog, again, Outcome.RETRY, "throttled", delay=1)
+    assert ledger.lane("crm").slowed == 4
+
+
+def test_a_clock_that_is_set_back_delays_no_probe(backlog: Store, clock: Clock) -> None:
+    opened(backlog)
+    clock.now -= 3_600_000
+    backlog.replay("crm:1:29")  # due by the clock of now
+    assert take(backlog) is not None
+
+
+def test_a_turn_is_one_callers_in_each_period_and_a_clock_that_is_set_back_keeps_it_from_nobody(
+    store: Store, server: Server
+) -> None:
+    assert store.turn("sweep", 60_000)
+    assert not store.turn("sweep", 60_000)
+    server.client.pexpire(key("sweep"), 3_600_000)  # what is left after a step back of an hour
+    assert store.turn("sweep", 60_000)
+    assert not store.turn("sweep", 60_000)
 
 
 def test_five_outages_in_a_row_close_the_gate_and_say_why(backlog: Store, ledger: Ledger, clock: Clock) -> None:
