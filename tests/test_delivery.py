@@ -243,7 +243,7 @@ def test_a_429_that_was_waited_for_within_the_attempt_slows_the_connector_down(
 
 @pytest.mark.parametrize("says", [OUTAGE, SILENCE, CONFLICT, RecordRefused("HTTP 422", status=422)])
 def test_only_what_arrives_brings_the_rate_back(backlog: Store, ledger: Ledger, desk: Desk, says: Exception) -> None:
-    first, second, third = (take(backlog, Limits(rate=8)) for _ in range(3))
+    first, second, third = (take(backlog, Limits(rate=12)) for _ in range(3))
     attempt(backlog, desk, BUSY, first)
     attempt(backlog, desk, says, second)
     assert ledger.lane("desk").slowed == 2

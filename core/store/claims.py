@@ -30,7 +30,7 @@ class Claim:
 
     `crashes` is how many processes died on it; `more` asks for one more knock: there is more work than hands.
     `tries` have failed in the present series, and for `failing` ms, without the time that the connector was held back.
-    With `trouble` the body cannot be opened, and is empty.
+    With `trouble` the body cannot be opened, and is empty. `paid`: requests that its connector's rate was charged.
     """
 
     lane: str
@@ -47,6 +47,7 @@ class Claim:
     revision: int = 0
     tries: int = 0
     failing: int = 0
+    paid: float = 0
     steps: dict[str, Any] = field(default_factory=dict, repr=False)
 
 

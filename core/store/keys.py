@@ -11,8 +11,8 @@ A *lane* is `inbox` or the name of a connector. Times and scores are Unix millis
 |                              |        | pass), probe (token of the one that passed); until, probes (breaker)        |
 | held:CONNECTOR               | string | for how many ms its gate was closed in all, but for now                    |
 | circuit:CONNECTOR            | hash   | outages in a row, and the last delivery that met one                        |
-| pace:CONNECTOR               | hash   | tokens, at (bucket of requests); slow (divides the rate), slowed, hold      |
-|                              |        | (nothing begins before), after a 429                                        |
+| pace:CONNECTOR               | hash   | tokens, at (bucket of requests), mean (requests of a delivery, of late);    |
+|                              |        | slow (divides the rate), slowed, hold (nothing begins before), after a 429  |
 | knock:LANE                   | string | a Celery message for this lane is on its way (expires after a minute)       |
 | tick                         | string | somebody has looked for due lanes (expires after a period)                  |
 | steady, settling             | string | a worker was heard of; leases that ran out are nobody's fault yet (3 s each)|

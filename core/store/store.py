@@ -145,6 +145,7 @@ class Store:
             revision=revision,
             tries=int(own.get("tries", 0)),
             failing=max(0, int(own.get("failing", 0))),
+            paid=float(own.get("paid", 0)),
             steps={name: json.loads(value) for name, value in _text(steps).items()},
         )
 
@@ -183,6 +184,7 @@ class Store:
             *(made.id, made.url, attempt.revision, fingerprint, claim.payload),
             *(trouble, len(attempt.requests), breaker),
             *(token, LEASE_MS, FATAL_CRASHES, *(following.limits if following else UNLIMITED).spelled()),
+            str(claim.paid),
         )
         if not reply:
             raise LostLease(claim.id)

@@ -22,36 +22,40 @@ local function open_gate(connector)
   redis.call('DEL', P .. 'gate:' .. connector)
 end
 
--- The pace of a lane: a bucket of requests, filled at the rate, which a 429 divides by `slow` for a while. Returns
--- whether a delivery may begin. `rate` is nil where there is none; then only what the vendor says holds it back.
+-- The pace of a lane: a bucket of requests for one second, filled at the rate, which a 429 divides by `slow` for a while.
+-- Returns whether a delivery may begin, and how many requests it pays in advance: as many as one took of late, or at first
+-- a guess. `rate` is nil where there is none; then only what the vendor says holds it back.
 -- A clock that was set back only means that nothing is refilled this time, and no hold is longer than the longest.
-local BURST_S, HOLD_MS = 5, 60000
+local FIRST_GUESS, HOLD_MS = 4, 60000
 local function paced(lane, rate)
-  local got = redis.call('HMGET', P .. 'pace:' .. lane, 'hold', 'tokens', 'at', 'slow')
+  local got = redis.call('HMGET', P .. 'pace:' .. lane, 'hold', 'tokens', 'at', 'slow', 'mean')
   local left = tonumber(got[1] or now) - now
   if left > 0 and left <= HOLD_MS then return false end
   if not rate then
     -- There is nothing to divide. One that had a rate may have some of this left.
-    if got[2] then redis.call('HDEL', P .. 'pace:' .. lane, 'tokens', 'at', 'slow', 'slowed') end
-    return true
+    if got[2] then redis.call('HDEL', P .. 'pace:' .. lane, 'tokens', 'at', 'slow', 'slowed', 'mean') end
+    return true, 0
   end
   rate = rate / tonumber(got[4] or 1)
-  local full = math.max(1, rate * BURST_S)
+  local full, price = math.max(1, rate), math.max(1, tonumber(got[5] or FIRST_GUESS))
   local tokens = math.min(full, tonumber(got[2] or full) + math.max(0, now - tonumber(got[3] or now)) / 1000 * rate)
   redis.call('HSET', P .. 'pace:' .. lane, 'tokens', tokens, 'at', now)
-  return tokens >= 1
+  return tokens >= math.min(price, full), price
 end
 
 local function charge(lane, requests)
   redis.call('HINCRBYFLOAT', P .. 'pace:' .. lane, 'tokens', -requests)
 end
 
--- An attempt has ended: what it cost beyond the one request that its claim paid, what a 429 asks for (ms, or false), and
--- whether it arrived. Without an account of requests there is no rate that could be divided.
-local function settle_pace(connector, more, wait, arrived)
+-- An attempt has ended: how many requests it took, how many its claim paid, what a 429 asks for (ms, or false), and whether
+-- it arrived. Without an account of requests there is no rate that could be divided.
+local function settle_pace(connector, requests, paid, wait, arrived)
   local pace = P .. 'pace:' .. connector
-  local got = redis.call('HMGET', pace, 'tokens', 'slow', 'slowed')
-  if more > 0 and got[1] then charge(connector, more) end
+  local got = redis.call('HMGET', pace, 'tokens', 'slow', 'slowed', 'mean')
+  if got[1] then
+    if requests ~= paid then charge(connector, requests - paid) end
+    redis.call('HSET', pace, 'mean', got[4] and 0.9 * got[4] + 0.1 * requests or requests)
+  end
   local slow = tonumber(got[2] or 1)
   if wait then
     redis.call('HSET', pace, 'hold', now + math.min(wait, HOLD_MS))
