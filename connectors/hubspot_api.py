@@ -40,7 +40,7 @@ Id = Annotated[str, Field(min_length=1, coerce_numbers_to_str=True)]
 class HubSpotSettings(RecordSettings):
     """Settings of `type: hubspot`."""
 
-    # 100 requests in ten seconds on the smallest plans.
+    # 100 requests in ten seconds on the smallest plans; a second's worth may come at once.
     rate: float | None = Field(default=9, gt=0, description="Requests a second, over all workers; null: any.")
     token: SecretStr = Field(description="A service key, or the access token of a private app.")
     base_url: AnyHttpUrl = Field(default=AnyHttpUrl("https://api.hubapi.com"), description="Where the API is.")

@@ -33,8 +33,8 @@ BLOCKED = 900.0
 class PipedriveSettings(RecordSettings):
     """Settings of `type: pipedrive`."""
 
-    # Ten searches in two seconds; every other request of a delivery is one.
-    rate: float | None = Field(default=8, gt=0, description="Requests a second, over all workers; null: any.")
+    # Ten searches in two seconds; at most every other request of a delivery is one. A second's worth may come at once.
+    rate: float | None = Field(default=6, gt=0, description="Requests a second, over all workers; null: any.")
     company: str = Field(
         default="", pattern=r"^[a-z0-9-]*$", description="The company's domain: acme for acme.pipedrive.com."
     )

@@ -30,7 +30,8 @@ _stop: stop_base = stop_after_delay(GIVE_UP)
 def next_try(tries: int, elapsed: float, retry_after: float | None = None) -> float | None:
     """Seconds until the next try, or None when it is time to give up.
 
-    `tries` counts the failed ones, this one included; `elapsed` is seconds since the first of them;
+    `tries` counts the failed ones, this one included; `elapsed` is seconds since the first of them,
+    without those in which its connector was held back;
     `retry_after` is what the vendor asked for, in seconds: it wins, but for the time at which we give up.
     """
     state = RetryCallState(retry_object=None, fn=None, args=(), kwargs={})  # type: ignore[arg-type]  # never called

@@ -67,7 +67,7 @@ class ConnectorSettings(Strict):
     rate: float | None = Field(
         default=None,
         gt=0,
-        description="Requests a second, over all workers, with bursts of five seconds' worth; null: any.",
+        description="Requests a second, over all workers, with bursts of one second's worth; null: any.",
     )
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 
 import pytest
 
 from core.delivery import Attempt, DeliveryStatus, Exchange, Outcome
 from core.store import INBOX, Claim, Ledger, Store
 from core.store.claims import Limits
+from core.store.keys import key
 from core.store.store import LEASE_MS, Trouble
 from tests.conftest import Clock
+from tests.support.server import Server
 
 EXCHANGE = Exchange("POST", "http://there/", 200, 1)
 NONE = Limits()
@@ -80,25 +83,77 @@ def test_the_leases_of_the_dead_do_not_count(backlog: Store, clock: Clock) -> No
     assert not {claim.id for claim in held} & {claim.id for claim in fresh}  # older ones first; theirs come later
 
 
-def test_a_rate_holds_for_all_and_lets_bursts_through(backlog: Store, clock: Clock) -> None:
-    limits = Limits(rate=2)
-    assert len(taken(backlog, limits)) == 10
+@pytest.fixture
+def known(backlog: Store, clock: Clock) -> Callable[[Limits, int], None]:
+    """Lets the connector learn how many requests its deliveries take; the bucket is full afterwards."""
+
+    def learn(limits: Limits, requests: int) -> None:
+        claim = take(backlog, limits)
+        assert claim is not None
+        settle(backlog, claim, requests=requests)
+        clock.pass_by(600)
+
+    return learn
+
+
+def test_a_rate_holds_for_all_and_lets_a_second_of_it_through_at_once(
+    backlog: Store, clock: Clock, known: Callable[[Limits, int], None]
+) -> None:
+    limits = Limits(rate=4)
+    known(limits, 1)
+    assert len(taken(backlog, limits)) == 4
     clock.pass_by(1)
-    assert len(taken(backlog, limits)) == 2
-    clock.pass_by(0.4)
+    assert len(taken(backlog, limits)) == 4
+    clock.pass_by(0.2)
     assert take(backlog, limits) is None
-    clock.pass_by(0.1)
+    clock.pass_by(0.05)
     assert take(backlog, limits) is not None
 
 
-def test_a_delivery_pays_for_all_its_requests(backlog: Store, clock: Clock) -> None:
+@pytest.mark.parametrize(("rate", "requests", "window", "most"), [(9, 5, 10, 100), (6, 3, 2, 20)])
+def test_in_no_window_of_a_vendor_are_there_more_requests_than_it_allows(
+    backlog: Store, clock: Clock, rate: float, requests: int, window: int, most: int
+) -> None:
+    """Of HubSpot, and of Pipedrive, at most half of whose requests are the searches that it counts; from the first
+    delivery on, while each takes a second."""
+    limits, begun = Limits(rate=rate), []
+    working: list[tuple[int, Claim]] = []
+    for number in range(30, 150):
+        backlog.accept(b"%d" % number)
+        claim = backlog.claim(INBOX, secrets.token_hex(8))
+        assert claim is not None
+        backlog.fan_out(claim, f"1:{number}", ["crm"])
+    for _ in range(round(2.5 * window * 10)):
+        for at, claim in [one for one in working if clock.now - one[0] >= 1000]:
+            settle(backlog, claim, requests=requests)
+            working.remove((at, claim))
+        for claim in taken(backlog, limits):
+            working.append((clock.now, claim))
+            begun += [clock.now] * requests
+        clock.pass_by(0.1)
+    busiest = max(sum(one <= other < one + window * 1000 for other in begun) for one in begun)
+    assert 0.8 * rate * window <= busiest <= most
+
+
+def test_a_delivery_pays_for_all_its_requests(
+    backlog: Store, clock: Clock, known: Callable[[Limits, int], None]
+) -> None:
     limits = Limits(rate=2)
+    known(limits, 1)
     for claim in taken(backlog, limits):
-        settle(backlog, claim, requests=3)
-    clock.pass_by(10)  # 20 requests on account, 20 earned
+        settle(backlog, claim, requests=11)
+    # Two have paid one each; twenty are owed, and the next one costs nearly three.
+    clock.pass_by(10.9)
     assert take(backlog, limits) is None
-    clock.pass_by(0.5)
+    clock.pass_by(0.2)
     assert take(backlog, limits) is not None
+
+
+def test_a_delivery_gets_back_what_it_paid_too_much(backlog: Store) -> None:
+    limits = Limits(rate=4)
+    (claim,) = taken(backlog, limits)  # the guess: four
+    settle(backlog, claim, requests=1)
+    assert len(taken(backlog, limits)) == 3
 
 
 def test_a_connector_without_a_rate_keeps_no_account(backlog: Store) -> None:
@@ -123,19 +178,78 @@ def test_a_429_with_a_long_wait_holds_the_others_for_a_minute_at_most(backlog: S
     assert take(backlog) is not None
 
 
-def test_429s_slow_a_rate_down_and_successes_bring_it_back(backlog: Store, ledger: Ledger, clock: Clock) -> None:
-    limits = Limits(rate=4)
+def test_429s_slow_a_rate_down_and_successes_bring_it_back(
+    backlog: Store, ledger: Ledger, clock: Clock, known: Callable[[Limits, int], None]
+) -> None:
+    limits = Limits(rate=8)
+    known(limits, 1)
     claims = taken(backlog, limits, 8)
     for claim in claims[:4]:
         settle(backlog, claim, Outcome.RETRY, "throttled", delay=1)  # four at once: one reason
     assert ledger.lane("crm").slowed == 2
     clock.pass_by(60)
-    assert len(taken(backlog, limits)) == 10  # two a second, five seconds' worth
+    assert len(taken(backlog, limits)) == 4
     for claim in claims[4:]:
         settle(backlog, claim)
     clock.pass_by(60)
-    assert len(taken(backlog, limits)) == 10  # 4 / (2 * 0.98^4) is still about two
+    assert len(taken(backlog, limits)) == 4  # 8 / (2 * 0.98^4) is a little more
     assert 1 < ledger.lane("crm").slowed < 2
+
+
+def test_where_there_is_no_rate_a_429_divides_none(backlog: Store, ledger: Ledger) -> None:
+    first, second = taken(backlog, NONE, 2)
+    settle(backlog, first, Outcome.RETRY, "throttled", delay=7)
+    assert take(backlog) is None
+    assert ledger.lane("crm").slowed == 1
+    settle(backlog, second)
+
+
+def test_a_rate_that_is_taken_away_leaves_nothing_slow(backlog: Store, ledger: Ledger, clock: Clock) -> None:
+    (claim,) = taken(backlog, Limits(rate=4), 1)
+    settle(backlog, claim, Outcome.RETRY, "throttled", delay=1)
+    assert ledger.lane("crm").slowed == 2
+    clock.pass_by(2)
+    assert take(backlog, NONE)
+    assert ledger.lane("crm").slowed == 1
+
+
+def test_a_clock_that_is_set_back_stops_no_connector(
+    backlog: Store, ledger: Ledger, clock: Clock, known: Callable[[Limits, int], None]
+) -> None:
+    limits = Limits(rate=2)
+    known(limits, 1)
+    first, *_ = taken(backlog, limits)
+    settle(backlog, first, Outcome.RETRY, "throttled", delay=60)
+    clock.now -= 3_600_000
+    for number in range(30, 33):
+        backlog.accept(b"%d" % number)
+        claim = backlog.claim(INBOX, secrets.token_hex(8))
+        assert claim is not None
+        backlog.fan_out(claim, f"1:{number}", ["crm"])
+    assert take(backlog, limits) is None  # nothing was left of the bucket, and nothing is refilled
+    clock.pass_by(2)
+    again = take(backlog, limits)
+    assert again is not None
+    # What the vendor says now counts, however far off the last time is.
+    settle(backlog, again, Outcome.RETRY, "throttled", delay=1)
+    assert ledger.lane("crm").slowed == 4
+
+
+def test_a_clock_that_is_set_back_delays_no_probe(backlog: Store, clock: Clock) -> None:
+    opened(backlog)
+    clock.now -= 3_600_000
+    backlog.replay("crm:1:29")  # due by the clock of now
+    assert take(backlog) is not None
+
+
+def test_a_turn_is_one_callers_in_each_period_and_a_clock_that_is_set_back_keeps_it_from_nobody(
+    store: Store, server: Server
+) -> None:
+    assert store.turn("sweep", 60_000)
+    assert not store.turn("sweep", 60_000)
+    server.client.pexpire(key("sweep"), 3_600_000)  # what is left after a step back of an hour
+    assert store.turn("sweep", 60_000)
+    assert not store.turn("sweep", 60_000)
 
 
 def test_five_outages_in_a_row_close_the_gate_and_say_why(backlog: Store, ledger: Ledger, clock: Clock) -> None:

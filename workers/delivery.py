@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -16,7 +17,7 @@ from core.errors import ConnectorRefused, LostLease, RecordRefused, RetryLater, 
 from core.retry import next_try
 from core.store import Claim, Store
 from core.store.claims import Next
-from core.store.store import Trouble
+from core.store.store import Gate, Trouble
 from workers.memory import memory
 
 log = structlog.get_logger(__name__)
@@ -76,37 +77,56 @@ def _attempt(
             raise
         except Exception as raised:  # noqa: BLE001  # whatever it is, it is written down and decides below
             error = raised
-    outcome, text, delay = _judged(error, claim, at)
-    if outcome is Outcome.BUG:
+    judged = _judged(error, claim)
+    if judged[0] is Outcome.BUG:
         log.error("bug in a connector", delivery=claim.id, connector=connector.name, exc_info=error)
     if error is not None:
         # Its frames hold body and answer, and this one holds it: nothing of that would go before the next search for
         # garbage.
         error.__traceback__ = error.__cause__ = error.__context__ = None
-    attempt = Attempt(
-        at=round(at * 1000),
-        ms=round((time.monotonic() - started) * 1000),
-        outcome=outcome,
-        revision=claim.revision,
-        status=getattr(error, "status", None) or _last_status(exchanges),
-        error=connector.mask(text)[:ERROR_LIMIT],
-        next=round((time.time() + delay) * 1000) if delay is not None else None,
-        worker=worker,
-        requests=tuple(_masked(exchange, connector) for exchange in exchanges[-EXCHANGES:]),
-    )
-    _settle(
-        store,
-        claim,
-        attempt,
-        delay_ms=round((delay or 0) * 1000),
-        reference=reference,
-        fingerprint=fingerprint,
-        trouble=_trouble(error),
-        breaker=BREAKER,
-        following=following,
-    )
-    log.info("attempt", delivery=claim.id, outcome=str(outcome), status=attempt.status, ms=attempt.ms)
+    ms = round((time.monotonic() - started) * 1000)
+
+    def settled(outcome: Outcome, text: str, delay: float | None) -> tuple[Attempt, Gate]:
+        attempt = Attempt(
+            at=round(at * 1000),
+            ms=ms,
+            outcome=outcome,
+            revision=claim.revision,
+            status=getattr(error, "status", None) or _last_status(exchanges),
+            error=connector.mask(text)[:ERROR_LIMIT],
+            next=round((time.time() + delay) * 1000) if delay is not None else None,
+            worker=worker,
+            requests=tuple(_masked(exchange, connector) for exchange in exchanges[-EXCHANGES:]),
+        )
+        return attempt, _patiently(
+            store.settle,
+            claim,
+            attempt,
+            delay_ms=round((delay or 0) * 1000),
+            reference=reference,
+            fingerprint=fingerprint,
+            trouble=_trouble(error, exchanges),
+            breaker=BREAKER,
+            following=following,
+        )
+
+    attempt, gate = settled(*judged)
+    if gate == "spared":
+        attempt, gate = settled(*_judged(error, replace(claim, failing=0)))
+    log.info("attempt", delivery=claim.id, outcome=str(attempt.outcome), status=attempt.status, ms=attempt.ms)
+    _tell(gate, connector.name, attempt)
     return attempt
+
+
+def _tell(gate: Gate, connector: str, attempt: Attempt) -> None:
+    """Log what became of the connector's gate. What the vendor said may quote a visitor: it is with the attempt."""
+    if gate == "held":
+        by = "relay" if attempt.outcome is Outcome.PAUSED else "breaker"
+        log.warning("connector held back", connector=connector, by=by, status=attempt.status)
+    elif gate == "still":
+        log.warning("connector still held back", connector=connector, status=attempt.status)
+    elif gate == "open":
+        log.info("connector goes on", connector=connector)
 
 
 def _receipt(store: Store, claim: Claim) -> Receipt:
@@ -114,14 +134,13 @@ def _receipt(store: Store, claim: Claim) -> Receipt:
     return Receipt(claim.id, newest, lambda: [newest] if claim.revision == 1 else store.revisions(claim.conversation))
 
 
-def _judged(error: BaseException | None, claim: Claim, now: float) -> tuple[Outcome, str, float | None]:
+def _judged(error: BaseException | None, claim: Claim) -> tuple[Outcome, str, float | None]:
     """Outcome, text for people, and seconds until the next try."""
     if error is None:
         return Outcome.DELIVERED, "", None
     text = str(error) or type(error).__name__
     if isinstance(error, RetryLater):
-        elapsed = now - claim.first / 1000 if claim.first is not None else 0.0
-        delay = next_try(claim.tries + 1, elapsed, error.retry_after)
+        delay = next_try(claim.tries + 1, claim.failing / 1000, error.retry_after)
         if delay is None:
             return Outcome.EXHAUSTED, f"given up after {claim.tries + 1} tries: {text}", None
         return Outcome.RETRY, text, delay
@@ -136,17 +155,13 @@ def _judged(error: BaseException | None, claim: Claim, now: float) -> tuple[Outc
     return Outcome.BUG, f"bug: {type(error).__name__}: {text} ({frame.name}, line {frame.lineno})", None
 
 
-def _trouble(error: BaseException | None) -> Trouble:
-    """What a failure says about the destination as a whole."""
+def _trouble(error: BaseException | None, exchanges: Sequence[Exchange]) -> Trouble:
+    """What an attempt says about the destination as a whole. A 429 that was waited for within the attempt counts."""
     if not isinstance(error, RetryLater):
-        return ""
+        return "throttled" if any(one.status == 429 for one in exchanges) else ""
     if error.status == 429:
         return "throttled"
     return "outage" if error.status is None or error.status >= 500 else ""
-
-
-def _settle(store: Store, claim: Claim, attempt: Attempt, **about: Any) -> None:
-    _patiently(store.settle, claim, attempt, **about)
 
 
 def _last_status(exchanges: Sequence[Exchange]) -> int | None:

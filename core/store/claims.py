@@ -29,8 +29,8 @@ class Claim:
     """An item that is ours until its lease runs out. For the inbox `id` is the payload's, and `revision` is 0.
 
     `crashes` is how many processes died on it; `more` asks for one more knock: there is more work than hands.
-    `tries` and `first` (ms, or None) describe the present series of failed tries. With `trouble` the body cannot be
-    opened, and is empty.
+    `tries` have failed in the present series, and for `failing` ms, without the time that the connector was held back.
+    With `trouble` the body cannot be opened, and is empty. `paid`: requests that its connector's rate was charged.
     """
 
     lane: str
@@ -46,7 +46,8 @@ class Claim:
     conversation: str = ""
     revision: int = 0
     tries: int = 0
-    first: int | None = None
+    failing: int = 0
+    paid: float = 0
     steps: dict[str, Any] = field(default_factory=dict, repr=False)
 
 

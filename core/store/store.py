@@ -25,6 +25,8 @@ BEAT_MS = 1_500
 
 How = Literal["answer", "stay", "leave"]
 Trouble = Literal["", "outage", "throttled"]
+#: What an attempt did to its connector's gate; see `Store.settle`.
+Gate = Literal["", "held", "still", "open", "spared"]
 
 #: Bodies that one thread reads at once.
 BATCH = 16
@@ -142,7 +144,8 @@ class Store:
             conversation=own.get("conversation", ""),
             revision=revision,
             tries=int(own.get("tries", 0)),
-            first=int(own["first"]) if "first" in own else None,
+            failing=max(0, int(own.get("failing", 0))),
+            paid=float(own.get("paid", 0)),
             steps={name: json.loads(value) for name, value in _text(steps).items()},
         )
 
@@ -161,11 +164,15 @@ class Store:
         trouble: Trouble = "",
         breaker: int = 0,
         following: Next | None = None,
-    ) -> None:
+    ) -> Gate:
         """Write an attempt down and let its outcome decide what becomes of the delivery.
 
         `delay_ms` is for a retry, `fingerprint` (of the settings) for a pause. `trouble` says that the destination is
         out of order, or throttles; `breaker` outages in a row close the gate. Raises LostLease.
+
+        Returns what became of the gate: it was closed (`held`), one that was sent ahead left it closed (`still`), it is
+        `open` again, or nothing. `spared`: nothing was written, as the connector is held back, which is no time to give
+        a delivery up; settle it as one to be tried again.
         """
         error = "" if attempt.outcome is Outcome.DELIVERED else attempt.error
         made = reference or Reference("")
@@ -177,11 +184,14 @@ class Store:
             *(made.id, made.url, attempt.revision, fingerprint, claim.payload),
             *(trouble, len(attempt.requests), breaker),
             *(token, LEASE_MS, FATAL_CRASHES, *(following.limits if following else UNLIMITED).spelled()),
+            str(claim.paid),
         )
         if not reply:
             raise LostLease(claim.id)
-        if following:
+        became: Gate = reply[1].decode()
+        if following and became != "spared":
             following.answer(self._claims(claim.lane, token, reply[0]))
+        return became
 
     def remember(self, claim: Claim, step: str, value: Any) -> None:
         """Keep what a step made (anything JSON can spell), for the next attempt. Raises LostLease."""
@@ -271,8 +281,7 @@ class Store:
 
     def turn(self, what: str, period_ms: int) -> bool:
         """Whether it is the caller's turn: one caller's in each period."""
-        with errors():
-            return bool(self._redis.set(key(what), "1", nx=True, px=period_ms))
+        return bool(self._run("turn", what, period_ms))
 
     def beat(self, worker: str, trouble: str = "") -> None:
         """Say that a worker is alive, and what it has against the configuration, if anything.

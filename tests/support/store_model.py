@@ -37,7 +37,8 @@ class Body(Item):
 
 @dataclass
 class Errand(Item):
-    """A delivery. `wanted` was asked for while it was in flight."""
+    """A delivery. `wanted` was asked for while it was in flight; `first` is the time of the first failed try, less that
+    for which its connector had been held back until then."""
 
     connector: str = ""
     conversation: str = ""
@@ -56,6 +57,7 @@ class Closed:
     """A gate. `ahead`: the next claim may pass; `probe` is the token of the one that did."""
 
     by: str
+    since: int
     fingerprint: str = ""
     ahead: bool = False
     probe: str = ""
@@ -63,14 +65,14 @@ class Closed:
 
 @dataclass(frozen=True)
 class Taken:
-    """What a claim must return. `crashes`, `tries` and `first` are those before it."""
+    """What a claim must return. `crashes` and `tries` are those before it; the tries have failed for `failing` ms."""
 
     id: str
     payload: str
     revision: int
     crashes: int
     tries: int
-    first: int | None
+    failing: int
     steps: dict[str, Any]
     more: bool = False
 
@@ -82,6 +84,7 @@ class Model:
         self.errands: dict[str, Errand] = {}
         self.revisions: dict[str, list[str]] = {}
         self.gates: dict[str, Closed] = {}
+        self.held: dict[str, int] = {}
         self.knocks: set[str] = set()
         self.steady = self.settling = False
 
@@ -158,10 +161,11 @@ class Model:
             gate.ahead, gate.probe = False, token
         item.token, item.due = token, now + LEASE_MS
         if not isinstance(item, Errand):
-            return Taken(item.id, item.id, 0, item.crashes, 0, None, {})
+            return Taken(item.id, item.id, 0, item.crashes, 0, 0, {})
         item.wanted = False
         newest = self.revisions[item.conversation]
-        about = (item.crashes, item.tries, item.first, dict(item.steps))
+        failing = 0 if item.first is None else now - self.held_back(now, lane) - item.first
+        about = (item.crashes, item.tries, failing, dict(item.steps))
         return Taken(item.id, newest[-1], len(newest), *about)
 
     def fan_out(self, now: int, identity: str, token: str, conversation: str, connectors: Iterable[str]) -> set[str]:
@@ -185,32 +189,43 @@ class Model:
 
     def settle(
         self, now: int, taken: Taken, lane: str, token: str, outcome: str, delay: int, reference: str, fingerprint: str
-    ) -> None:
+    ) -> str:
+        """Returns what became of the gate."""
         errand = self.errands[taken.id]
         if errand.token != token:
             raise LostLease
         gate = self.gates.get(lane)
+        ahead = gate is not None and gate.probe == token
+        if outcome == "exhausted" and ahead:
+            return "spared"
         errand.token, errand.crashes, errand.attempts = None, 0, errand.attempts + 1
         errand.due = None
+        became = ""
         match outcome:
             case "delivered" | "skipped":
                 errand.status, errand.tries, errand.first = outcome, 0, None
                 if outcome == "delivered":
                     errand.delivered, errand.revision, errand.reference = taken.payload, taken.revision, reference
-                if gate and gate.probe == token and gate.by == "relay":
-                    del self.gates[lane]
+                if gate and ahead and gate.by == "relay":
+                    self.open(now, lane)
+                    became = "open"
+            case "retry" if ahead:
+                errand.status, errand.due = "retrying" if errand.tries else "waiting", now + delay
             case "retry":
                 errand.status, errand.tries = "retrying", errand.tries + 1
-                errand.first = now if errand.first is None else errand.first
+                errand.first = now - self.held_back(now, lane) if errand.first is None else errand.first
                 errand.due = now + delay
             case "paused":
                 errand.status, errand.due = "retrying" if errand.tries else "waiting", now
                 if not gate or gate.by != "admin":
-                    self.gates[lane] = Closed("relay", fingerprint)
+                    became = "held" if not gate else "still" if ahead else ""
+                    self.open(now, lane)
+                    self.gates[lane] = Closed("relay", now, fingerprint)
             case _:
                 errand.status = "dead"
         if errand.wanted:
             self._make_due(now, errand)
+        return became
 
     def remember(self, identity: str, token: str, step: str, value: Any) -> None:
         if self.errands[identity].token != token:
@@ -286,14 +301,15 @@ class Model:
             raise InUse
         errand.status, errand.due, errand.attempts = "discarded", None, errand.attempts + 1
 
-    def pause(self, connector: str) -> None:
-        self.gates[connector] = Closed("admin")
+    def pause(self, now: int, connector: str) -> None:
+        self.open(now, connector)
+        self.gates[connector] = Closed("admin", now)
 
-    def resume(self, connector: str, changed_to: str) -> tuple[bool, bool]:
+    def resume(self, now: int, connector: str, changed_to: str) -> tuple[bool, bool]:
         gate = self.gates.get(connector)
         if not gate or (changed_to and (gate.by == "admin" or gate.fingerprint == changed_to)):
             return False, False
-        del self.gates[connector]
+        self.open(now, connector)
         return True, self.knock(connector)
 
     def send_ahead(self, connector: str) -> tuple[bool, bool]:
@@ -311,6 +327,17 @@ class Model:
 
     def item(self, lane: str, identity: str) -> Item:
         return self.bodies[identity] if lane == INBOX else self.errands[identity]
+
+    def held_back(self, now: int, connector: str) -> int:
+        """For how many ms in all, until now."""
+        gate = self.gates.get(connector)
+        return self.held.get(connector, 0) + (now - gate.since if gate else 0)
+
+    def open(self, now: int, connector: str) -> None:
+        """Whether its gate is closed or not."""
+        if held := self.held_back(now, connector):
+            self.held[connector] = held
+        self.gates.pop(connector, None)
 
     def knock(self, lane: str) -> bool:
         """One knock that nobody has answered is enough."""
@@ -336,5 +363,6 @@ class Model:
             "errands": {one.id: vars(one) for one in self.errands.values()},
             "revisions": self.revisions,
             "gates": {name: vars(gate) for name, gate in self.gates.items()},
+            "held": self.held,
             "knocks": self.knocks,
         }

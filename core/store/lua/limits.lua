@@ -10,42 +10,67 @@ local function busy(lane, at_once)
   return alive >= at_once
 end
 
--- The pace of a lane: a bucket of requests, filled at the rate, which a 429 divides by `slow` for a while. Returns
--- whether a delivery may begin. `rate` is nil where there is none; then only what the vendor says holds it back.
-local BURST_S = 5
+-- For how long a connector was held back, in ms since ever. That time counts against no delivery.
+local function held(connector)
+  local before = tonumber(redis.call('GET', P .. 'held:' .. connector) or 0)
+  local since = redis.call('HGET', P .. 'gate:' .. connector, 'since')
+  return since and before + math.max(0, now - tonumber(since)) or before
+end
+
+local function open_gate(connector)
+  redis.call('SET', P .. 'held:' .. connector, held(connector))
+  redis.call('DEL', P .. 'gate:' .. connector)
+end
+
+-- The pace of a lane: a bucket of requests for one second, filled at the rate, which a 429 divides by `slow` for a while.
+-- Returns whether a delivery may begin, and how many requests it pays in advance: as many as one took of late, or at first
+-- a guess. `rate` is nil where there is none; then only what the vendor says holds it back.
+-- A clock that was set back only means that nothing is refilled this time, and no hold is longer than the longest.
+local FIRST_GUESS, HOLD_MS = 4, 60000
 local function paced(lane, rate)
-  local got = redis.call('HMGET', P .. 'pace:' .. lane, 'hold', 'tokens', 'at', 'slow')
-  if got[1] and tonumber(got[1]) > now then return false end
-  if not rate then return true end
+  local got = redis.call('HMGET', P .. 'pace:' .. lane, 'hold', 'tokens', 'at', 'slow', 'mean')
+  local left = tonumber(got[1] or now) - now
+  if left > 0 and left <= HOLD_MS then return false end
+  if not rate then
+    -- There is nothing to divide. One that had a rate may have some of this left.
+    if got[2] then redis.call('HDEL', P .. 'pace:' .. lane, 'tokens', 'at', 'slow', 'slowed', 'mean') end
+    return true, 0
+  end
   rate = rate / tonumber(got[4] or 1)
-  local full = math.max(1, rate * BURST_S)
-  local tokens = math.min(full, tonumber(got[2] or full) + (now - tonumber(got[3] or now)) / 1000 * rate)
+  local full, price = math.max(1, rate), math.max(1, tonumber(got[5] or FIRST_GUESS))
+  local tokens = math.min(full, tonumber(got[2] or full) + math.max(0, now - tonumber(got[3] or now)) / 1000 * rate)
   redis.call('HSET', P .. 'pace:' .. lane, 'tokens', tokens, 'at', now)
-  return tokens >= 1
+  return tokens >= math.min(price, full), price
 end
 
 local function charge(lane, requests)
   redis.call('HINCRBYFLOAT', P .. 'pace:' .. lane, 'tokens', -requests)
 end
 
--- An attempt has ended: what it cost beyond the one request that its claim paid, and what a 429 asks for (ms, or nil).
-local function settle_pace(connector, more, wait)
+-- An attempt has ended: how many requests it took, how many its claim paid, what a 429 asks for (ms, or false), and whether
+-- it arrived. Without an account of requests there is no rate that could be divided.
+local function settle_pace(connector, requests, paid, wait, arrived)
   local pace = P .. 'pace:' .. connector
-  local got = redis.call('HMGET', pace, 'tokens', 'slow', 'slowed')
-  if more > 0 and got[1] then charge(connector, more) end
+  local got = redis.call('HMGET', pace, 'tokens', 'slow', 'slowed', 'mean')
+  if got[1] then
+    if requests ~= paid then charge(connector, requests - paid) end
+    redis.call('HSET', pace, 'mean', got[4] and 0.9 * got[4] + 0.1 * requests or requests)
+  end
   local slow = tonumber(got[2] or 1)
   if wait then
+    redis.call('HSET', pace, 'hold', now + math.min(wait, HOLD_MS))
+    if not got[1] then return end
     -- What is in flight at once hears of it at once: that is one reason to slow down, not sixteen.
-    if now - tonumber(got[3] or 0) >= 1000 then slow = math.min(64, slow * 2) end
-    redis.call('HSET', pace, 'slow', slow, 'slowed', now, 'hold', now + math.min(wait, 60000))
-  elseif slow > 1 then
+    if math.abs(now - tonumber(got[3] or 0)) >= 1000 then slow = math.min(64, slow * 2) end
+    redis.call('HSET', pace, 'slow', slow, 'slowed', now)
+  elseif arrived and slow > 1 then
     slow = slow * 0.98
     if slow > 1.02 then redis.call('HSET', pace, 'slow', slow) else redis.call('HDEL', pace, 'slow', 'slowed', 'hold') end
   end
 end
 
 -- The circuit breaker: outages in a row, of different deliveries, close the gate; one is sent ahead every 30 s at
--- first and every ten minutes in the end; any answer opens it.
+-- first and every ten minutes in the end; any answer opens it. -> what became of the gate, or nil (settle.lua)
 local function break_circuit(connector, id, answered, trouble, too_many, ahead, reason, fingerprint)
   local gate, circuit = P .. 'gate:' .. connector, P .. 'circuit:' .. connector
   if answered then redis.call('DEL', circuit) end
@@ -53,8 +78,9 @@ local function break_circuit(connector, id, answered, trouble, too_many, ahead, 
   local by = redis.call('HGET', gate, 'by')
   if by == 'breaker' and ahead then
     local probes = redis.call('HINCRBY', gate, 'probes', 1)
-    redis.call('HSET', gate, 'reason', reason, 'until', now + math.min(600000, 30000 * 2 ^ probes))
+    redis.call('HSET', gate, 'reason', reason, 'until', now + math.min(LONGEST_PROBE_MS, 30000 * 2 ^ probes))
     redis.call('HDEL', gate, 'probe')
+    return 'still'
   elseif not by and redis.call('HGET', circuit, 'last') ~= id then
     redis.call('HSET', circuit, 'last', id)
     if redis.call('HINCRBY', circuit, 'outages', 1) < too_many then return end
@@ -62,5 +88,6 @@ local function break_circuit(connector, id, answered, trouble, too_many, ahead, 
     redis.call('HSET', gate, 'since', now, 'reason', reason, 'by', 'breaker', 'fingerprint', fingerprint,
       'until', now + 30000)
     count('out:' .. connector .. ':opened')
+    return 'held'
   end
 end

@@ -48,7 +48,10 @@ local function take_next(lane, token, lease, fatal, how, at_once, rate)
     return {}
   end
 
-  if at_once and busy(lane, at_once) or not inbox and not paced(lane, rate) then return idle() end
+  if at_once and busy(lane, at_once) then return idle() end
+  local free, price = inbox, 0
+  if not inbox then free, price = paced(lane, rate) end
+  if not free then return idle() end
 
   while true do
     -- The one after it says whether there is more.
@@ -81,13 +84,19 @@ local function take_next(lane, token, lease, fatal, how, at_once, rate)
         -- Should it never come back, another one goes.
         if redis.call('HEXISTS', gate, 'until') == 1 then redis.call('HSET', gate, 'until', now + PROBE_MS) end
       end
-      if rate then charge(lane, 1) end
+      if price > 0 then
+        charge(lane, price)
+        fields[#fields + 1], fields[#fields + 2] = 'paid', tostring(price)
+      end
       redis.call('HSET', lease_key(lane), id, token)
       redis.call('ZADD', lane_key(lane), now + lease, id)
       local more = due[2] and 1 or 0
       if inbox then return {id, crashes, more, {}, fields, redis.call('GET', P .. 'raw:' .. id), 0, {}, id} end
       local revisions = P .. 'revisions:' .. own.conversation
       local payload = redis.call('ZREVRANGE', revisions, 0, 0)[1]
+      if own.first then
+        fields[#fields + 1], fields[#fields + 2] = 'failing', string.format('%.0f', now - held(lane) - own.first)
+      end
       if own.again then redis.call('HDEL', key, 'again') end -- what was asked for meanwhile is taken along
       return {id, crashes, more, fields, redis.call('HGETALL', payload_key(payload)),
         redis.call('GET', P .. 'raw:' .. payload), redis.call('ZCARD', revisions),

@@ -43,9 +43,13 @@ local function count(field, by)
   redis.call('HINCRBY', P .. 'totals', field, by)
 end
 
--- A closed gate lets one through when an admin asked for it, or when a breaker's time has come.
-local PROBE_MS = 90000
-local function opens(asked, time) return asked or (time and tonumber(time) <= now) end
+-- A closed gate lets one through when an admin asked for it, or when a breaker's time has come. One that is further off
+-- than the longest wait is from before the clock was put back.
+local PROBE_MS, LONGEST_PROBE_MS = 90000, 600000
+local function opens(asked, time)
+  local left = tonumber(time or 0) - now
+  return asked or time and (left <= 0 or left > LONGEST_PROBE_MS)
+end
 
 local function set_payload_status(id, status)
   local key = payload_key(id)

@@ -1,0 +1,280 @@
+"""One attempt and what its end does: to the delivery, to the connector's gate, and to the log."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from connectors.base import Connector, Receipt, Step
+from core.conversation import Conversation
+from core.delivery import Attempt, DeliveryStatus, Exchange, Outcome, Reference
+from core.errors import ConnectorRefused, RecordRefused, RetryLater
+from core.retry import DAY, GIVE_UP, HOUR
+from core.settings import ConnectorSettings
+from core.store import INBOX, Claim, Ledger, Store
+from core.store.claims import UNLIMITED, Limits
+from tests.conftest import Clock
+from tests.support.stack import chat
+from workers.delivery import deliver
+
+OUTAGE = RetryLater("HTTP 503", status=503)
+SILENCE = RetryLater("no answer")
+BUSY = RetryLater("HTTP 429", status=429, retry_after=7)
+UNAUTHORIZED = ConnectorRefused("HTTP 401", status=401)
+#: Its own trouble: the destination is well.
+CONFLICT = RetryLater("HTTP 409", status=409)
+
+
+class Desk(Connector[ConnectorSettings]):
+    """Says what it is told to say, after requests that were answered so."""
+
+    label = "Desk"
+
+    def __init__(self) -> None:
+        super().__init__("desk", ConnectorSettings(type="desk"), Path())
+        self.says: Exception | None = None
+        self.answers: tuple[int, ...] = ()
+
+    @contextmanager
+    def attempt(self) -> Iterator[list[Exchange]]:
+        yield [Exchange("POST", "https://desk.example.com/tickets", status, 1) for status in self.answers]
+
+    def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
+        if self.says:
+            raise self.says
+        return Reference("T-1")
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+@pytest.fixture(autouse=True)
+def one_clock(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+    """The worker's is the store's."""
+    monkeypatch.setattr("workers.delivery.time", SimpleNamespace(time=lambda: clock.now / 1000, monotonic=lambda: 0.0))
+
+
+@pytest.fixture
+def backlog(store: Store) -> Store:
+    """Eight conversations that wait for the desk."""
+    for number in range(8):
+        store.accept(chat(number))
+        claim = store.claim(INBOX, secrets.token_hex(8))
+        assert claim is not None
+        store.fan_out(claim, f"1:{number}", ["desk"])
+    return store
+
+
+def take(store: Store, limits: Limits = UNLIMITED) -> Claim:
+    claim = store.claim("desk", secrets.token_hex(8), "leave", limits)
+    assert claim is not None
+    return claim
+
+
+def attempt(
+    store: Store, desk: Desk, says: Exception | None = None, claim: Claim | None = None
+) -> tuple[Claim, Attempt]:
+    desk.says = says
+    claim = claim or take(store)
+    return claim, deliver(store, claim, desk, "old")
+
+
+def outages(store: Store, desk: Desk) -> list[str]:
+    """Five in a row: the breaker closes the gate."""
+    claims = [take(store) for _ in range(5)]
+    return [attempt(store, desk, OUTAGE, claim)[0].id for claim in claims]
+
+
+def only(store: Store, delivery: str) -> None:
+    """Nothing else waits."""
+    for number in range(8):
+        if f"desk:1:{number}" != delivery:
+            store.discard(f"desk:1:{number}", "not today")
+
+
+def paused_by_hand(store: Store, desk: Desk) -> None:
+    store.pause("desk", "stocktaking")
+
+
+def paused_itself(store: Store, desk: Desk) -> None:
+    attempt(store, desk, UNAUTHORIZED)
+
+
+def broken(store: Store, desk: Desk) -> None:
+    outages(store, desk)
+
+
+@pytest.mark.parametrize("close", [paused_by_hand, paused_itself, broken])
+def test_time_behind_a_closed_gate_does_not_count_towards_giving_up(
+    backlog: Store, ledger: Ledger, clock: Clock, desk: Desk, close: Callable[[Store, Desk], None]
+) -> None:
+    failing, _ = attempt(backlog, desk, CONFLICT)
+    close(backlog, desk)
+    assert ledger.lane("desk").gate
+    clock.pass_by(4 * DAY)
+    backlog.resume("desk")
+    only(backlog, failing.id)
+    again, made = attempt(backlog, desk, CONFLICT)
+    assert (again.id, made.outcome) == (failing.id, Outcome.RETRY)
+    # What it does to itself while the gate is open does.
+    clock.pass_by(GIVE_UP)
+    assert attempt(backlog, desk, CONFLICT)[1].outcome is Outcome.EXHAUSTED
+
+
+def test_all_the_times_of_being_held_are_left_out(backlog: Store, clock: Clock, desk: Desk) -> None:
+    failing, _ = attempt(backlog, desk, CONFLICT)
+    only(backlog, failing.id)
+    for _ in range(3):
+        clock.pass_by(HOUR)
+        backlog.pause("desk", "by hand")
+        clock.pass_by(DAY)
+        backlog.pause("desk", "by another hand")  # over a gate that is closed already
+        clock.pass_by(DAY)
+        backlog.resume("desk")
+    clock.pass_by(HOUR)
+    assert take(backlog).failing == 4 * HOUR * 1000
+
+
+def test_a_delivery_that_fails_for_three_days_while_others_arrive_is_given_up(
+    backlog: Store, ledger: Ledger, clock: Clock, desk: Desk
+) -> None:
+    failing, _ = attempt(backlog, desk, OUTAGE)
+    for _ in range(4):
+        attempt(backlog, desk)
+    clock.pass_by(GIVE_UP)
+    claims = [take(backlog) for _ in range(4)]
+    (mine,) = (claim for claim in claims if claim.id == failing.id)
+    attempt(backlog, desk, OUTAGE, mine)
+    found = ledger.delivery(failing.id)
+    assert (found.status, found.error) == (DeliveryStatus.DEAD, "given up after 2 tries: HTTP 503")
+
+
+def test_a_destination_that_is_down_for_a_week_kills_nothing(
+    backlog: Store, ledger: Ledger, clock: Clock, desk: Desk
+) -> None:
+    outages(backlog, desk)
+    ends = clock.now + 7 * DAY * 1000
+    while clock.now < ends:
+        clock.pass_by(600)
+        attempt(backlog, desk, SILENCE)
+    assert {one.status for one in ledger.deliveries()} == {DeliveryStatus.WAITING, DeliveryStatus.RETRYING}
+    assert {one.tries for one in ledger.deliveries()} == {0, 1}
+    clock.pass_by(600)
+    for _ in range(8):
+        attempt(backlog, desk)
+    assert {one.status for one in ledger.deliveries()} == {DeliveryStatus.DELIVERED}
+
+
+@pytest.mark.parametrize("ahead", [True, False])
+def test_nothing_is_given_up_behind_the_breaker_however_long_it_has_failed_before(
+    backlog: Store, ledger: Ledger, clock: Clock, desk: Desk, ahead: bool
+) -> None:
+    failing, _ = attempt(backlog, desk, CONFLICT)
+    clock.pass_by(GIVE_UP)
+    claims = [take(backlog) for _ in range(8)]
+    (mine,) = (claim for claim in claims if claim.id == failing.id)
+    others = [claim for claim in claims if claim.id != failing.id]
+    if ahead:
+        backlog.release(mine)
+    for claim in others[:5]:
+        attempt(backlog, desk, OUTAGE, claim)
+    if ahead:
+        clock.pass_by(30)
+        mine = take(backlog)
+    assert mine.id == failing.id
+    attempt(backlog, desk, OUTAGE, mine)
+    found = ledger.delivery(failing.id)
+    assert (found.status, found.tries, found.error) == (DeliveryStatus.RETRYING, 1, "HTTP 503")
+    assert [one.outcome for one in found.attempts] == [Outcome.RETRY, Outcome.RETRY]
+
+
+@pytest.mark.parametrize("status", [408, 409, 423, 425, 429])
+def test_any_answer_to_a_probe_opens_the_gate_and_costs_no_try(
+    backlog: Store, ledger: Ledger, clock: Clock, desk: Desk, status: int
+) -> None:
+    outages(backlog, desk)
+    clock.pass_by(30)
+    probe, _ = attempt(backlog, desk, RetryLater(f"HTTP {status}", status=status, retry_after=7))
+    assert ledger.lane("desk").gate is None
+    found = ledger.delivery(probe.id)
+    assert (found.status, found.tries, found.due) == (DeliveryStatus.WAITING, 0, clock.now + 7_000)
+
+
+@pytest.mark.parametrize(("answers", "opens"), [((200,), True), ((), False)])
+def test_a_bug_after_an_answer_opens_the_gate_and_one_before_any_does_not(
+    backlog: Store, ledger: Ledger, clock: Clock, desk: Desk, answers: tuple[int, ...], opens: bool
+) -> None:
+    outages(backlog, desk)
+    clock.pass_by(30)
+    desk.answers = answers
+    _, made = attempt(backlog, desk, KeyError("id"))
+    assert made.outcome is Outcome.BUG
+    assert (ledger.lane("desk").gate is None) is opens
+
+
+def test_one_that_an_admin_sends_ahead_spends_no_try(backlog: Store, ledger: Ledger, desk: Desk) -> None:
+    backlog.pause("desk", "stocktaking")
+    for trouble in (CONFLICT, OUTAGE):
+        backlog.send_ahead("desk")
+        probe, _ = attempt(backlog, desk, trouble)
+        assert ledger.delivery(probe.id).tries == 0
+    gate = ledger.lane("desk").gate
+    assert gate
+    assert gate.by == "admin"
+
+
+def test_a_429_that_was_waited_for_within_the_attempt_slows_the_connector_down(
+    backlog: Store, ledger: Ledger, desk: Desk
+) -> None:
+    desk.answers = (429, 201)
+    _, made = attempt(backlog, desk, claim=take(backlog, Limits(rate=8)))
+    assert made.outcome is Outcome.DELIVERED
+    assert ledger.lane("desk").slowed == 2
+
+
+@pytest.mark.parametrize("says", [OUTAGE, SILENCE, CONFLICT, RecordRefused("HTTP 422", status=422)])
+def test_only_what_arrives_brings_the_rate_back(backlog: Store, ledger: Ledger, desk: Desk, says: Exception) -> None:
+    first, second, third = (take(backlog, Limits(rate=12)) for _ in range(3))
+    attempt(backlog, desk, BUSY, first)
+    attempt(backlog, desk, says, second)
+    assert ledger.lane("desk").slowed == 2
+    attempt(backlog, desk, None, third)
+    assert ledger.lane("desk").slowed == pytest.approx(1.96)
+
+
+def test_what_becomes_of_the_gate_is_in_the_log_once(backlog: Store, clock: Clock, desk: Desk) -> None:
+    with capture_logs() as logs:
+        claims = [take(backlog) for _ in range(6)]
+        for claim in claims:  # the sixth meets a gate that is closed
+            attempt(backlog, desk, OUTAGE, claim)
+        clock.pass_by(30)
+        attempt(backlog, desk, SILENCE)
+        clock.pass_by(60)
+        attempt(backlog, desk)
+        claims = [take(backlog) for _ in range(2)]
+        for claim in claims:
+            attempt(backlog, desk, UNAUTHORIZED, claim)
+        for says in (UNAUTHORIZED, None):
+            backlog.send_ahead("desk")
+            attempt(backlog, desk, says)
+    assert [one for one in logs if one["event"] != "attempt"] == [
+        _line("warning", "connector held back", by="breaker", status=503),
+        _line("warning", "connector still held back", status=None),
+        _line("info", "connector goes on"),
+        _line("warning", "connector held back", by="relay", status=401),
+        _line("warning", "connector still held back", status=401),
+        _line("info", "connector goes on"),
+    ]
+
+
+def _line(level: str, event: str, **about: Any) -> dict[str, Any]:
+    return {"log_level": level, "event": event, "connector": "desk", **about}
