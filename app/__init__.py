@@ -7,15 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from flask import Flask
-
+    from app.application import Relay
     from app.dashboard import Page
     from core.environment import Environment
 
 
 def create_app(
     env: Environment | None = None, variables: Mapping[str, str] = os.environ, pages: Sequence[Page] | None = None
-) -> Flask:
+) -> Relay:
     """The web application. Raises ConfigError."""
     # Workers and commands need neither Flask nor the pages, which take longer to load than all the rest.
     from app.application import wired  # noqa: PLC0415

@@ -11,19 +11,20 @@ import asyncio
 import io
 import json
 import sys
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from flask import Flask
 
-#: For a body to come. At 1 MiB that is 105 kB/s.
+#: For a body to come. At 1 MiB that is 105 kB/s; an admin's form that may be longer has as much longer.
 SECONDS = 10
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Headers = list[tuple[str, str]]
+Answer = tuple[int, Headers, bytes]
 
 
 class Buffered:
@@ -31,11 +32,18 @@ class Buffered:
     stream: what it answers is sent in one piece.
 
     `threads` work at once. Of a body that is longer than the app's MAX_CONTENT_LENGTH, which the app refuses, little
-    more than that is kept.
+    more than that is kept. `longest` is asked in a thread, with the WSGI environ of what is no post to the hook,
+    whether more may come, and `refused` is told of posts that never reach the app: environ, status, reason.
     """
 
-    def __init__(self, app: Flask, threads: int) -> None:
-        self._app = app
+    def __init__(
+        self,
+        app: Flask,
+        threads: int,
+        longest: Callable[[dict[str, Any]], int] | None = None,
+        refused: Callable[[dict[str, Any], int, str], None] | None = None,
+    ) -> None:
+        self._app, self._more, self._refused = app, longest, refused
         self._limit = int(app.config["MAX_CONTENT_LENGTH"])
         self._pool = ThreadPoolExecutor(threads, "request")
 
@@ -43,29 +51,45 @@ class Buffered:
         if scope["type"] != "http":  # lifespan: there is nothing to begin or to end
             return
         values = environ(scope)
+        limit = await self._longest(values)
+        seconds = round(SECONDS * limit / self._limit)
         try:
-            async with asyncio.timeout(SECONDS):
-                body = await self._body(values, receive)
+            async with asyncio.timeout(seconds):
+                body = await self._body(values, receive, limit)
         except TimeoutError:
-            status, headers, said = _refusal(408, f"the body did not come within {SECONDS} s")
+            status, headers, said = self._refusal(values, 408, f"the body did not come within {seconds} s")
         except ConnectionError:
-            status, headers, said = _refusal(400, "the body was cut short")
+            status, headers, said = self._refusal(values, 400, "the body was cut short")
         else:
             values["wsgi.input"] = io.BytesIO(body)
-            status, headers, said = await asyncio.get_running_loop().run_in_executor(self._pool, self._work, values)
+            status, headers, said = await self._answer(values)
         encoded = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
         await send({"type": "http.response.start", "status": status, "headers": encoded})
         await send({"type": "http.response.body", "body": said})
 
-    async def _body(self, values: dict[str, Any], receive: Receive) -> bytes:
+    async def _longest(self, values: dict[str, Any]) -> int:
+        """Bytes that are read of this body. Who it is from is only asked where that makes a difference."""
+        declared = int(values.get("CONTENT_LENGTH") or 0)  # the server has checked that it is a number
+        if declared <= self._limit or _is_post(values) or self._more is None:
+            return self._limit
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._more, values)
+
+    async def _answer(self, values: dict[str, Any]) -> Answer:
+        # It asks nobody anything. In a thread it would wait behind requests that wait for a store, and whoever watches
+        # would end a receiver that is well.
+        if values["PATH_INFO"] == "/healthz" and values["REQUEST_METHOD"] in ("GET", "HEAD"):
+            return self._work(values)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._work, values)
+
+    async def _body(self, values: dict[str, Any], receive: Receive, limit: int) -> bytes:
         """The whole body, or as much as shows that it is too long. Raises ConnectionError where it breaks off."""
         declared = values.get("CONTENT_LENGTH")
         if declared is None and "HTTP_TRANSFER_ENCODING" not in values:
             return b""
-        if declared is not None and int(declared) > self._limit:  # the server has checked that it is a number
+        if declared is not None and int(declared) > limit:
             return b""
         parts, size, more = [], 0, True
-        while more and size <= self._limit:
+        while more and size <= limit:
             message = await receive()
             if message["type"] == "http.disconnect":
                 raise ConnectionError
@@ -74,7 +98,7 @@ class Buffered:
             more = message.get("more_body", False)
         return b"".join(parts)
 
-    def _work(self, values: dict[str, Any]) -> tuple[int, Headers, bytes]:
+    def _work(self, values: dict[str, Any]) -> Answer:
         head: list[tuple[int, Headers]] = []
         written: list[bytes] = []
 
@@ -90,11 +114,17 @@ class Buffered:
                 answer.close()
         return *head[-1], b"".join(written)
 
+    def _refusal(self, values: dict[str, Any], status: int, error: str) -> Answer:
+        if self._refused and _is_post(values):
+            self._refused(values, status, error)
+        # Closed, or the rest of the body would be taken for the next request.
+        headers = [("Content-Type", "application/json"), ("Connection", "close")]
+        return status, headers, json.dumps({"error": error}).encode() + b"\n"
 
-def _refusal(status: int, error: str) -> tuple[int, Headers, bytes]:
-    # Closed, or the rest of the body would be taken for the next request.
-    headers = [("Content-Type", "application/json"), ("Connection", "close")]
-    return status, headers, json.dumps({"error": error}).encode() + b"\n"
+
+def _is_post(values: Mapping[str, Any]) -> bool:
+    """Whether it is for the hook."""
+    return str(values["PATH_INFO"]).startswith("/smartsupp/")
 
 
 def environ(scope: Scope) -> dict[str, Any]:

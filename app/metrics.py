@@ -5,7 +5,6 @@ from __future__ import annotations
 import hmac
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator
-from ipaddress import ip_address
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -15,6 +14,8 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from app.proxies import address_of
+from app.refusals import STATUSES
 from core.delivery import DeliveryStatus
 from core.errors import StoreUnavailable
 from core.settings import Settings
@@ -37,7 +38,7 @@ def blueprint(client: Client, ledger: Ledger, watched: Watched, token: str) -> B
 
     @pages.get("/metrics")
     def metrics() -> Response | tuple[Response, int]:
-        if not _admitted(token):
+        if not admitted(token):
             return Response("not for you; see RELAY_METRICS_TOKEN\n", mimetype="text/plain"), 403
         registry = CollectorRegistry(auto_describe=False)
         registry.register(Relay(client, ledger, watched.current))
@@ -46,16 +47,14 @@ def blueprint(client: Client, ledger: Ledger, watched: Watched, token: str) -> B
     return pages
 
 
-def _admitted(token: str) -> bool:
+def admitted(token: str) -> bool:
+    """Whether whoever asks may know more than a stranger."""
     if token:
         return hmac.compare_digest(request.headers.get("Authorization", "").encode(), f"Bearer {token}".encode())
     if any(name in request.headers for name in ("Forwarded", "X-Forwarded-For", "X-Real-IP")):
         return False
-    try:
-        peer = ip_address(request.remote_addr or "")
-    except ValueError:
-        return False
-    return peer.is_loopback or peer.is_private
+    peer = address_of(request.remote_addr or "")
+    return peer is not None and (peer.is_loopback or peer.is_private)
 
 
 class Relay(Collector):
@@ -106,6 +105,12 @@ def _counted(counters: dict[str, int]) -> Iterator[Metric]:
     received = CounterMetricFamily(
         "relay_received", "Bodies that came: accepted or duplicate, and what was made of them.", labels=["status"]
     )
+    refused = CounterMetricFamily(
+        "relay_refused", "Posts to the hook that were refused, by HTTP status.", labels=["status"]
+    )
+    # From the beginning: what appears with its first one has not grown, and no alert would see that one.
+    for code in STATUSES:
+        refused.add_metric([str(code)], counters.get(f"refused:{code}", 0))
     attempts = CounterMetricFamily("relay_attempts", "Attempts, by how they ended.", labels=["connector", "outcome"])
     deliveries = CounterMetricFamily("relay_deliveries", "Deliveries that ended.", labels=["connector", "outcome"])
     opened = CounterMetricFamily(
@@ -119,6 +124,8 @@ def _counted(counters: dict[str, int]) -> Iterator[Metric]:
         name, _, what = rest.partition(":")
         if kind == "in":
             received.add_metric([rest], number)
+        elif kind == "refused":
+            continue
         elif kind == "took" and what == "sum":
             sums[name] = number
         elif kind == "took":
@@ -132,7 +139,7 @@ def _counted(counters: dict[str, int]) -> Iterator[Metric]:
                 ended[name, "dead" if what in DEAD else what] += number
     for (name, outcome), number in ended.items():
         deliveries.add_metric([name, outcome], number)
-    yield from (received, attempts, deliveries, opened, _histogram(took, sums))
+    yield from (received, refused, attempts, deliveries, opened, _histogram(took, sums))
 
 
 def _histogram(took: dict[str, dict[int, int]], sums: dict[str, int]) -> Metric:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import redis
 from flask import Blueprint, Response, jsonify
 
+from app.metrics import admitted
 from core.errors import StoreUnavailable
 from core.store import Ledger, check
 from core.watch import Watched
 
 
-def blueprint(client: redis.Redis, ledger: Ledger, watched: Watched) -> Blueprint:
-    """`/healthz`: this process answers. `/readyz`: what it accepts is safe."""
+def blueprint(client: redis.Redis, ledger: Ledger, watched: Watched, token: str) -> Blueprint:
+    """`/healthz`: this process answers. `/readyz`: what it accepts is safe. Names of machines, versions and words of
+    the configuration are only for those whom /metrics would answer."""
     pages = Blueprint("ops", __name__)
 
     @pages.get("/healthz")
@@ -20,19 +22,23 @@ def blueprint(client: redis.Redis, ledger: Ledger, watched: Watched) -> Blueprin
 
     @pages.get("/readyz")
     def readyz() -> tuple[Response, int]:
+        known = admitted(token)
         try:
             verdict = check(client)
             workers = len(ledger.workers())
         except StoreUnavailable as error:
-            return jsonify(status="unavailable", wrong=[f"Redis does not answer: {error}"]), 503
+            why = f": {error}" if known else ""
+            return jsonify(status="unavailable", wrong=[f"Redis does not answer{why}"]), 503
         watched.current()
         doubts = [*verdict.doubts, *([] if workers else ["no worker was heard of in the last minute"])]
         if watched.trouble:
-            doubts.append(f"a change of the configuration was refused: {watched.trouble}")
+            why = f": {watched.trouble}" if known else ""
+            doubts.append(f"a change of the configuration was refused{why}")
         if not watched.current().tokens:
             doubts.append("there is no token: set SMARTSUPP_TOKEN, or nothing can be accepted")
         status = "unavailable" if verdict.wrong else "ready"
-        answer = {"status": status, "redis": verdict.version, "wrong": verdict.wrong, "doubts": doubts}
+        version = {"redis": verdict.version} if known else {}
+        answer = {"status": status, **version, "wrong": verdict.wrong, "doubts": doubts}
         return jsonify(answer), 503 if verdict.wrong else 200
 
     return pages

@@ -24,7 +24,7 @@ class Proxies:
         for hop in reversed(_listed(environ, "X-Forwarded-For")):
             if not self._trusts(address):
                 break
-            if _address(hop) is None:  # what stands before it cannot be believed either
+            if address_of(hop) is None:  # what stands before it cannot be believed either
                 break
             address = hop
         return address
@@ -44,19 +44,20 @@ class Proxies:
         return name.encode("latin-1", "replace").decode("utf-8", "replace")[:200]
 
     def _trusts(self, text: str) -> bool:
-        address = _address(text)
+        address = address_of(text)
         return address is not None and any(address in network for network in self.networks)
 
 
 def network_of(address: str) -> str:
     """What one user can hold: an IPv4 address, or a /64 of IPv6."""
-    found = _address(address)
+    found = address_of(address)
     if isinstance(found, IPv6Address):
         return str(IPv6Network((found, 64), strict=False))
     return str(found) if found else "unknown"
 
 
-def _address(text: str) -> IPv4Address | IPv6Address | None:
+def address_of(text: str) -> IPv4Address | IPv6Address | None:
+    """An address, also in brackets; an IPv4 one that a listener for both spells as IPv6 is IPv4. None: it is none."""
     try:
         found = ip_address(text.strip().strip("[]"))
     except ValueError:

@@ -18,6 +18,7 @@ from werkzeug.exceptions import (
     UnsupportedMediaType,
 )
 
+from app.refusals import Refusals
 from app.sources import Sources
 from core.delivery import PayloadStatus
 from core.environment import Token
@@ -34,7 +35,9 @@ LARGEST_BODY = 1024 * 1024
 RETRY_AFTER = 5
 
 
-def blueprint(store: Store, watched: Watched, knock: Callable[[str], None], sources: Sources) -> Blueprint:
+def blueprint(
+    store: Store, watched: Watched, knock: Callable[[str], None], sources: Sources, refusals: Refusals
+) -> Blueprint:
     """`POST /smartsupp/<token>`."""
     pages = Blueprint("receiver", __name__)
 
@@ -44,7 +47,8 @@ def blueprint(store: Store, watched: Watched, knock: Callable[[str], None], sour
             raise Forbidden("nothing is taken from this address; see RELAY_ALLOWED_SOURCES")
         found = authenticated(token, watched.current().tokens)
         if found is None:
-            # Only after a wrong one: whoever has the right token is never kept out by somebody else's guesses.
+            # Only after a wrong one: whoever has the right token is never kept out by somebody else's guesses, which
+            # may come from the address of the same proxy. So this makes guessing no harder; the token's length does.
             if wait := sources.guessed(request.environ):
                 raise TooManyRequests("too many wrong tokens", retry_after=wait)
             raise Forbidden("unknown token")
@@ -67,6 +71,7 @@ def blueprint(store: Store, watched: Watched, knock: Callable[[str], None], sour
 
     @pages.errorhandler(HTTPException)
     def refused(error: HTTPException) -> tuple[Response, int, dict[str, str]]:
+        refusals.note(request.environ, error.code or 500, str(error.description))
         wait = {"Retry-After": str(error.retry_after)} if isinstance(error, TooManyRequests) else {}
         return jsonify(error=error.description), error.code or 500, wait
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from ipaddress import ip_address
 from typing import Any
 
-from app.proxies import Network, Proxies, network_of
+from app.proxies import Network, Proxies, address_of, network_of
 from core.errors import StoreUnavailable
 from core.store import Access
 
@@ -23,11 +22,8 @@ class Sources:
     def admits(self, environ: Mapping[str, Any]) -> bool:
         if not self._allowed:
             return True
-        try:
-            address = ip_address(self._proxies.client(environ))
-        except ValueError:
-            return False
-        return any(address in network for network in self._allowed)
+        address = address_of(self._proxies.client(environ))
+        return address is not None and any(address in network for network in self._allowed)
 
     def guessed(self, environ: Mapping[str, Any]) -> int:
         """Note a wrong token. Returns 0, or the seconds that its sender had better wait."""

@@ -24,6 +24,8 @@ from core.settings import Settings, load
 
 #: Seconds that a process may take to finish what it holds. One attempt may take 60.
 GRACE = 75
+#: In the environment of the supervisor's programs where somebody reads what they print.
+TERMINAL = "RELAY_UP_TERMINAL"
 
 _ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104  # compared with, not listened on
 _ENTRY = re.compile(r"^([A-Za-z0-9_-]+):\s*(.+)$")
@@ -88,6 +90,9 @@ def main(path: Path) -> None:
     # The commands of this installation, whether or not its environment is activated.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     os.environ[PARENT] = str(os.getpid())
+    os.environ.pop(TERMINAL, None)
+    if sys.stdout.isatty():
+        os.environ[TERMINAL] = "1"
     os.execv(sys.executable, [sys.executable, "-m", "supervisor.supervisord", "-c", str(config)])
 
 

@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 #: Requests that are worked on at once; measured in docs/adr/0003.
 THREADS = 8
-#: Connections at once; further ones wait to be accepted. Each may hold a body of 1 MiB.
+#: Connections at once; further ones wait to be accepted. Each may hold a body of 1 MiB, an admin's of 4.
 CONNECTIONS = 256
 
 
@@ -44,9 +44,10 @@ def application() -> Buffered:
     telemetry.start("receiver", os.environ, app)
     # Beside the workers': that none of them is there is a trouble, too.
     settings = Watched(env, settings_model, os.environ)
+    app.refusals.start()
     Teller(connected(env), settings.current, env.public_url, threading.Event()).start()
     loaded()
-    return Buffered(app, THREADS)
+    return Buffered(app, THREADS, app.longest_body, app.refusals.note)
 
 
 def main(env: Environment) -> None:

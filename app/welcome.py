@@ -1,46 +1,90 @@
-"""What `relay up` says once everything answers."""
+"""What `relay up` says once everything answers: all of it to a person, no secret to a log."""
 
 from __future__ import annotations
 
+import os
+import socket
+import sys
 import time
+from dataclasses import dataclass
+from pathlib import Path
 
 import click
 import requests
 
 from app import password
-from app.up import hook_path, local_url
-from core.environment import Environment
+from app.up import TERMINAL, hook_path, local_url
+from core.environment import Environment, token_file
 from core.settings import Settings
 from core.store import Access, connected
 
 _PATIENCE = 60
+#: Docker puts it into every container.
+_CONTAINER = Path("/.dockerenv")
 
 
 def main(env: Environment, settings: Settings) -> None:
     """Wait for the receiver and a worker, then tell how to use them."""
-    local, path = local_url(env), hook_path(settings)
-    public = env.public_url or local
+    local = local_url(env)
     wrong = _wait(f"{local}/readyz")
     if wrong:
         click.echo(f"\nNot ready after {_PATIENCE} s: {wrong}\n", err=True)
         raise SystemExit(1)
-    sample = '{"accountId": 1000, "channel": {"id": "hello-1"}, "visitor": {"name": "Ann"}, "messages": []}'
+    # The supervisor reads what its programs print, so this one sees no terminal even where there is one.
+    read_by_a_person = sys.stdout.isatty() or TERMINAL in os.environ
+    told = _in_person(env, settings, local) if read_by_a_person else _in_a_log(env, settings, local)
     click.echo(
         f"""
 Relay for Smartsupp is running. Ctrl-C stops it; nothing accepted is lost.
 
-  Dashboard      {public}
-  Password       {_password(env)}
-  Hook URL       {public}{path}
+  Dashboard      {env.public_url or local}
+{told.facts}
   Data folder    {env.data_dir}
   Configuration  {settings.source}; enabled: {", ".join(settings.enabled) or "nothing"}
 
 Try it:
 
-  curl -d '{sample}' {local}{path}
+  {told.example}
 
-In another terminal: relay status · relay send --sample · relay deliveries
+{told.more}
 """
+    )
+
+
+@dataclass(frozen=True)
+class _Told:
+    """Password and hook, what to try, and what else there is."""
+
+    facts: str
+    example: str
+    more: str
+
+
+def _in_person(env: Environment, settings: Settings, local: str) -> _Told:
+    path = hook_path(settings)
+    sample = '{"accountId": 1000, "channel": {"id": "hello-1"}, "visitor": {"name": "Ann"}, "messages": []}'
+    return _Told(
+        f"  Password       {_password(env)}\n  Hook URL       {env.public_url or local}{path}",
+        f"curl -d '{sample}' {local}{path}",
+        "In another terminal: relay status · relay send --sample · relay deliveries",
+    )
+
+
+def _in_a_log(env: Environment, settings: Settings, local: str) -> _Told:
+    """A log is kept, and read by many: it says where the secrets are. No password is made that nobody would see."""
+    here = f"docker exec -it {socket.gethostname()} " if _CONTAINER.exists() else ""
+    file = token_file(env.data_dir)
+    if os.environ.get("SMARTSUPP_TOKEN"):
+        place = "the one in SMARTSUPP_TOKEN"
+    else:
+        place = f"to read it: {here}cat {file}" if file.exists() else f"the first one in {settings.source}"
+    hint = "as before" if Access(connected(env, patient=True)).password() else "none yet"
+    return _Told(
+        f"  Password       {hint}; to set one: {here}relay admin set-password\n"
+        f"  Hook URL       {env.public_url or local}/smartsupp/TOKEN\n"
+        f"  TOKEN          {place}",
+        f"{here}relay send --sample",
+        "This is no terminal, so neither token nor password is printed.",
     )
 
 

@@ -15,6 +15,8 @@ from core.errors import ConnectorRefused, DeliveryError, RecordRefused, RetryLat
 
 #: Characters of an answer that are kept in an error.
 QUOTE = 300
+#: Bytes of a body that are looked at for that: far more, so that no secret is cut before it is masked.
+READ = 65_536
 
 Verdict = type[RetryLater] | type[RecordRefused] | type[ConnectorRefused]
 
@@ -43,11 +45,11 @@ def refusal(
     """The error that an answer means, with the vendor's own words; `mask` takes secrets out before they are cut."""
     code = answer.status_code
     # Not answer.text, which guesses the encoding of megabytes.
-    said = words(mask(answer.content[: 4 * QUOTE].decode("utf-8", "replace")))
-    text = f"HTTP {code} {words(answer.reason or '')}".rstrip() + (f": {said}" if said else "")
+    said = words(mask(answer.content[:READ].decode("utf-8", "replace")))
+    text = f"HTTP {code} {words(mask(answer.reason or ''))}".rstrip() + (f": {said}" if said else "")
     verdict = table.get(code) or _HUNDREDS.get(code // 100, RetryLater)
     if code // 100 == 3 and "Location" in answer.headers:
-        place = words(shown(answer.headers["Location"]))
+        place = words(mask(shown(answer.headers["Location"])))
         return ConnectorRefused(f"HTTP {code}: the address has moved to {place}; put that into the config", status=code)
     if verdict is RetryLater:
         # A 429 was surely not acted upon; of a 5xx nobody knows.

@@ -134,7 +134,7 @@ class Freshdesk(HttpConnector[FreshdeskSettings]):
 
     def judge(self, answer: Response) -> DeliveryError | None:
         if answer.status_code == 400 and any(self._of_settings(error) for error in _errors(answer)):
-            return refusal(answer, {400: ConnectorRefused})
+            return refusal(answer, {400: ConnectorRefused}, self.mask)
         return super().judge(answer)
 
     def _of_settings(self, error: Table[str, Any]) -> bool:

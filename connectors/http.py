@@ -26,7 +26,7 @@ from tenacity import (
 )
 from urllib3.exceptions import HTTPError
 
-from connectors.answers import QUOTE, refusal, shown, unanswered, without_frames, words
+from connectors.answers import READ, refusal, shown, unanswered, without_frames, words
 from connectors.network import GuardedAdapter, Network
 from core.delivery import Exchange
 from core.errors import DeliveryError, RetryLater
@@ -108,7 +108,9 @@ class Http:
         self._timeout = timeout
         self._mask = mask
         self._networks = allow_networks
-        self._judge: Judge = judge or (lambda answer: None if answer.status_code // 100 == 2 else refusal(answer))
+        self._judge: Judge = judge or (
+            lambda answer: None if answer.status_code // 100 == 2 else refusal(answer, mask=mask)
+        )
         self._own = _Attempt()
         self._clock = _Clock()
         # Made once: they hold nothing of a request.
@@ -166,7 +168,7 @@ class Http:
         try:
             return answer.json()
         except ValueError:
-            said = words(answer.content[: 4 * QUOTE].decode("utf-8", "replace"))
+            said = words(self._mask(answer.content[:READ].decode("utf-8", "replace")))
             raise RetryLater(f"expected JSON, got {said}", status=answer.status_code) from None
 
     def _repeats(self, safe: bool) -> Retrying:
@@ -272,8 +274,8 @@ def _imagined(request: requests.PreparedRequest, imagine: Imagine, sent: list[Se
 def _readable(body: Any) -> str:
     """The beginning of a body as text, long enough to be masked and then cut."""
     if isinstance(body, bytes):
-        return body[:65_536].decode("utf-8", "replace")
-    return body[:65_536] if isinstance(body, str) else ""
+        return body[:READ].decode("utf-8", "replace")
+    return body[:READ] if isinstance(body, str) else ""
 
 
 def _worth_repeating(error: BaseException, safe: bool) -> bool:

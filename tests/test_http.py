@@ -218,6 +218,19 @@ def test_every_exchange_is_recorded(http: Http, destination: Destination) -> Non
         assert more == []
 
 
+@pytest.mark.parametrize("before", [295, 1195])
+def test_no_half_of_a_secret_is_left_where_an_answer_is_cut(destination: Destination, before: int) -> None:
+    http = Http(timeout=5, allow_networks=LOOPBACK, mask=lambda text: text.replace("s3cret-token", "***"))
+    # Of 1,200 characters of mostly spaces, 300 are left.
+    body = ("x" * 20 + " " * (before - 20) if before > 300 else "x" * before) + "s3cret-token"
+    destination.behaviour = lambda handler, number: handler.answer([200, 400, 503][number], body.encode())
+    for _ in range(3):
+        with pytest.raises(DeliveryError) as raised:
+            http.json("POST", destination.url)
+        assert "s3c" not in str(raised.value)
+        assert "x" * 20 in str(raised.value)
+
+
 def test_what_was_sent_and_answered_is_kept_without_secrets_and_cut(destination: Destination) -> None:
     http = Http(timeout=5, allow_networks=LOOPBACK, mask=lambda text: text.replace("s3cret", "***"))
     destination.behaviour = lambda handler, number: handler.answer(

@@ -137,6 +137,9 @@ def test_a_store_that_is_away_is_said_and_nothing_else(own_server: Server, tmp_p
         ("127.0.0.1", {}, 200),
         ("10.1.2.3", {}, 200),
         ("8.8.8.8", {}, 403),
+        # As a listener for both kinds of addresses spells them.
+        ("::ffff:10.1.2.3", {}, 200),
+        ("::ffff:8.8.8.8", {}, 403),
         ("127.0.0.1", {"X-Forwarded-For": "8.8.8.8"}, 403),
         ("127.0.0.1", {"Forwarded": "for=8.8.8.8"}, 403),
     ],

@@ -136,12 +136,27 @@ def test_a_name_is_looked_up_when_it_is_connected_to_and_called_by_its_name(
     assert {received.headers["host"] for received in destination.received} == {url.split("/")[2]}
 
 
-def test_a_name_that_changes_its_mind_does_not_lead_inside(destination: Destination, names: Names) -> None:
-    names.answers = [["127.0.0.1"], ["127.0.0.1"]]
+def test_a_name_that_changes_its_mind_does_not_lead_inside(
+    destination: Destination, names: Names, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, reached = connection.create_connection, []
+
+    def create(address: tuple[str, int], *args: Any, **options: Any) -> socket.socket:
+        reached.append(address[0])
+        # The public one leads to the destination here.
+        return real(("127.0.0.1", address[1]), *args, **options)
+
+    monkeypatch.setattr(connection, "create_connection", create)
+    destination.behaviour = lambda handler, _: handler.answer(200, Connection="close")
+    names.answers = [["8.8.8.8"], ["127.0.0.1"]]
     url = destination.url.replace("127.0.0.1", "shop.example")
-    Http(timeout=10, allow_networks=LOOPBACK).request("GET", url)
+    http = Http(timeout=10)
+    # What was checked is what is connected to: between the two the name is not looked up again.
+    assert http.request("GET", url).ok
+    assert names.asked == ["shop.example"]
     with pytest.raises(ConnectorRefused, match=r"shop\.example is 127\.0\.0\.1"):
-        Http(timeout=10).request("GET", url)
+        http.request("GET", url)
+    assert reached == ["8.8.8.8"]
     assert len(destination.received) == 1
 
 

@@ -1,20 +1,32 @@
 from __future__ import annotations
 
+import json
 import socket
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+from urllib.parse import urlencode
 
 import pytest
+import requests
 from flask.testing import FlaskClient
+from prometheus_client.parser import text_string_to_metric_families
+from structlog.testing import capture_logs
 from werkzeug.test import TestResponse
 
 from app import create_app
+from app.application import Relay
+from app.dashboard.access import LARGE_FORM
 from app.receiver import LARGEST_BODY
+from app.refusals import LINES
 from app.sources import GUESSES
+from app.web import THREADS
 from core.delivery import PayloadStatus
+from core.errors import StoreUnavailable
 from core.store import Ledger, Store, connect
+from tests.support.admin import token_in
 from tests.support.inline import Inline
 from tests.support.server import Server
 from tests.support.stack import TOKEN, Stack, chat, until
@@ -191,6 +203,26 @@ def test_readyz_tells_a_fit_server_from_an_unfit_one(own_server: Server, client_
     assert client.get("/healthz").status_code == 200
 
 
+def test_strangers_are_told_neither_where_the_store_is_nor_what_the_configuration_says(
+    own_server: Server, client_of: Client, tmp_path: Path
+) -> None:
+    client = client_of(own_server, config="connectors: {}")
+    stranger = {"environ_base": {"REMOTE_ADDR": "8.8.8.8"}}
+    (tmp_path / "relay.yaml").write_text("connectors: {crm: {type: hunter2}}")
+    until(lambda: "refused" in client.get("/readyz").text, what="the refusal")
+    assert "hunter2" in client.get("/readyz").text
+    said = client.get("/readyz", **stranger)
+    assert said.status_code == 200
+    assert said.json == {
+        "status": "ready",
+        "wrong": [],
+        "doubts": ["no worker was heard of in the last minute", "a change of the configuration was refused"],
+    }
+    own_server.kill()
+    assert own_server.url.removeprefix("unix://") in client.get("/readyz").text
+    assert client.get("/readyz", **stranger).json == {"status": "unavailable", "wrong": ["Redis does not answer"]}
+
+
 def test_the_real_server_takes_chunked_bodies_and_refuses_what_is_too_long(relay: Stack) -> None:
     relay.web()
     assert relay.post(iter([chat()[:10], chat()[10:]])).json()["status"] == "accepted"  # type: ignore[arg-type]
@@ -210,23 +242,143 @@ def test_the_real_server_keeps_nothing_of_a_body_that_was_cut_off(relay: Stack) 
     assert sum(relay.ledger.payload_counts().values()) == 1
 
 
+def test_a_body_that_is_cut_off_or_late_is_logged(relay: Stack) -> None:
+    relay.web()
+    path = relay.hook.partition(str(relay.port))[2]
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n".encode()
+    with socket.create_connection(("127.0.0.1", relay.port)) as late:
+        late.sendall(head)
+        with socket.create_connection(("127.0.0.1", relay.port)) as cut_off:
+            cut_off.sendall(head + chat()[:50])
+        until(lambda: "was cut short" in relay.logs() and "did not come within" in relay.logs(), 40, "both lines")
+    assert TOKEN not in relay.logs()
+
+
+def test_liveness_does_not_wait_for_a_store_that_hangs(relay: Stack) -> None:
+    relay.web()
+    relay.server.freeze()
+    # As many as are worked on at once, and some that wait for those.
+    senders = [threading.Thread(target=relay.post, args=(chat(number),)) for number in range(3 * THREADS)]
+    for sender in senders:
+        sender.start()
+    time.sleep(0.5)
+    started = time.monotonic()
+    assert relay.answers()
+    assert time.monotonic() - started < 1
+    assert any(sender.is_alive() for sender in senders)
+    relay.server.thaw()
+    for sender in senders:
+        sender.join()
+
+
+def test_an_admin_corrects_a_large_body_and_a_stranger_can_send_none(relay: Stack) -> None:
+    relay.web()
+    words = "ž" * 250_000  # 500 kB, and a form spells it in 1.5 MB
+
+    def spelt(**changes: Any) -> str:
+        return json.dumps(json.loads(chat(pad=words, **changes)), ensure_ascii=False)
+
+    wrong = relay.post(spelt(messages=5).encode()).json()["id"]
+    relay.worker()
+    until(lambda: relay.ledger.payload(wrong).status == "quarantined", what="the quarantine")
+    home = f"http://127.0.0.1:{relay.port}"
+    browser = requests.Session()
+    form = {"password": relay.cli("admin", "set-password", "--generate").splitlines()[0]}
+    form["csrf_token"] = token_in(browser.get(f"{home}/login", timeout=30).text)
+    assert "Log out" in browser.post(f"{home}/login", data=form, timeout=30).text
+    page = f"{home}/quarantine/{wrong}"
+    corrected = {"csrf_token": token_in(browser.get(page, timeout=30).text), "body": spelt()}
+    assert len(urlencode(corrected)) > LARGEST_BODY
+    stranger = requests.post(f"{page}/correct", data=corrected, timeout=30, allow_redirects=False)
+    assert (stranger.status_code, stranger.headers["Location"][:6]) == (303, "/login")
+    assert relay.ledger.payload(wrong).status == "quarantined"
+    assert "The corrected body is taken in" in browser.post(f"{page}/correct", data=corrected, timeout=30).text
+    assert relay.ledger.payload(wrong).status == "discarded"
+    too_long = {**corrected, "body": "x" * LARGE_FORM}
+    assert browser.post(f"{page}/correct", data=too_long, timeout=30).status_code == 413
+
+
 def test_an_unfit_server_is_refused_at_start(relay: Stack) -> None:
     relay.server.client.config_set("maxmemory-policy", "allkeys-lru")
     for command in ("web", "worker"):
         assert "noeviction" in relay.cli(command, code=1)
 
 
+def refused(client: FlaskClient) -> dict[str, float]:
+    """Refused posts by status, as /metrics shows them."""
+    return {
+        sample.labels["status"]: sample.value
+        for family in text_string_to_metric_families(client.get("/metrics").text)
+        for sample in family.samples
+        if sample.name == "relay_refused_total"
+    }
+
+
+def test_posts_that_are_refused_are_logged_once_and_counted(client: FlaskClient) -> None:
+    assert set(refused(client).values()) == {0}
+    refusals = cast(Relay, client.application).refusals
+    for _ in range(3):
+        post(client, chat(), TOKEN[:-1])
+    post(client, b"")
+    post(client, chat(), headers={"Content-Encoding": "gzip"})
+    post(client, b"x" * (LARGEST_BODY + 1), environ_base={"REMOTE_ADDR": "203.0.113.9"})
+    post(client, chat())
+    with capture_logs() as logs:
+        refusals.tell()
+        refusals.tell()
+    told = [(one["status"], one["reason"], one["address"], one["times"]) for one in logs]
+    assert told[:2] == [(403, "unknown token", "127.0.0.1", 3), (400, "the body is empty", "127.0.0.1", 1)]
+    assert [(status, address, times) for status, _, address, times in told[2:]] == [
+        (415, "127.0.0.1", 1),
+        (413, "203.0.113.9", 1),
+    ]
+    assert TOKEN[:-1] not in str(logs)
+    assert {code: number for code, number in refused(client).items() if number} == {
+        "400": 1,
+        "403": 3,
+        "413": 1,
+        "415": 1,
+    }
+
+
+def test_a_flood_from_many_addresses_makes_few_lines_and_is_counted_whole(client: FlaskClient) -> None:
+    refusals = cast(Relay, client.application).refusals
+    for number in range(200):
+        post(client, chat(), "wrong-token-00000000", environ_base={"REMOTE_ADDR": f"203.0.113.{number}"})
+    with capture_logs() as logs:
+        refusals.tell()
+    assert len(logs) == LINES + 1
+    assert (logs[-1]["address"], logs[-1]["times"]) == ("others", 200 - LINES)
+    assert refused(client)["403"] == 200
+
+
+def test_refusals_that_cannot_be_counted_now_are_counted_later(own_server: Server, client_of: Client) -> None:
+    client = client_of(own_server)
+    refusals = cast(Relay, client.application).refusals
+    own_server.kill()
+    post(client, b"")
+    with pytest.raises(StoreUnavailable):
+        refusals.tell()
+    own_server.start()
+    post(client, b"")
+    refusals.tell()
+    assert refused(client)["400"] == 2
+
+
 def test_the_token_is_in_no_log(relay: Stack) -> None:
     relay.web()
     relay.post(chat())
     relay.post(b"")
+    assert requests.post(relay.hook[:-1], data=chat(), timeout=30).status_code == 403
+    until(lambda: "unknown token" in relay.logs(), what="the line of what was refused")
+    assert TOKEN[:-1] not in relay.logs()
     relay.server.kill()
     assert relay.post(chat(2)).status_code == 503
     assert "could not be kept" in relay.logs()
     assert TOKEN not in relay.logs()
 
 
-def test_guessing_tokens_is_slowed_down_and_keeps_nobody_else_out(client: FlaskClient) -> None:
+def test_guesses_are_answered_with_429_and_keep_nobody_out_who_has_the_token(client: FlaskClient) -> None:
     guesses = [post(client, chat(), f"wrong-token-{number:08}") for number in range(GUESSES + 5)]
     assert [answer.status_code for answer in guesses] == [403] * GUESSES + [429] * 5
     assert 1 <= int(guesses[-1].headers["Retry-After"]) <= 5
@@ -243,13 +395,20 @@ def test_guessing_tokens_is_slowed_down_and_keeps_nobody_else_out(client: FlaskC
         ("127.0.0.1", "203.0.113.9", 202),
         ("127.0.0.1", "203.0.113.9, 198.51.100.1", 403),
         ("198.51.100.1", "203.0.113.9", 403),
+        # As a listener for both kinds of addresses, and some proxies, spell it.
+        ("::ffff:203.0.113.9", "", 202),
+        ("::ffff:198.51.100.1", "", 403),
+        ("127.0.0.1", "::ffff:203.0.113.9", 202),
+        ("127.0.0.1", "[::ffff:203.0.113.9]", 202),
+        ("127.0.0.1", "[2001:db8::9]", 202),
+        ("127.0.0.1", "[2001:db9::9]", 403),
         ("127.0.0.1", "", 403),
     ],
 )
 def test_only_allowed_sources_may_post_as_trusted_proxies_tell(
     server: Server, client_of: Client, peer: str, forwarded: str, status: int
 ) -> None:
-    client = client_of(server, RELAY_ALLOWED_SOURCES="203.0.113.0/24", RELAY_TRUSTED_PROXIES="127.0.0.1")
+    client = client_of(server, RELAY_ALLOWED_SOURCES="203.0.113.0/24,2001:db8::/32", RELAY_TRUSTED_PROXIES="127.0.0.1")
     headers = {"X-Forwarded-For": forwarded} if forwarded else {}
     answer = post(client, chat(), headers=headers, environ_base={"REMOTE_ADDR": peer})
     assert answer.status_code == status

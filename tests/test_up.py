@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import os
+import pty
 import re
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import requests
 
+from app import welcome
+from connectors.registry import settings_model
 from core.environment import environment
+from core.settings import load
 from core.store import Ledger, connect
 from tests.support.admin import token_in
-from tests.support.stack import RELAY, Stack, chat, free_port, until
+from tests.support.server import Server
+from tests.support.stack import RELAY, TOKEN, Stack, chat, free_port, until
 
 
 class Up:
@@ -31,20 +38,40 @@ class Up:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
+        """As systemd and Docker do: what it prints is a log."""
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [RELAY, "up"], cwd=self.folder, env=self.environment, stdout=log, stderr=log, start_new_session=True
-            )
+            self._run(log.fileno())
+
+    def start_at_a_terminal(self) -> None:
+        """As a person does. What is shown goes into the log, too."""
+        self.log.touch()
+        mine, theirs = pty.openpty()
+        self._run(theirs)
+        os.close(theirs)
+        threading.Thread(target=self._copy, args=(mine,), daemon=True).start()
+
+    def _run(self, output: int) -> None:
+        self.process = subprocess.Popen(
+            [RELAY, "up"], cwd=self.folder, env=self.environment, stdout=output, stderr=output, start_new_session=True
+        )
+
+    def _copy(self, terminal: int) -> None:
+        with self.log.open("ab") as log, suppress(OSError):  # EIO: nobody has it open any more
+            while shown := os.read(terminal, 4096):
+                log.write(shown.replace(b"\r\n", b"\n"))
+                log.flush()
+        os.close(terminal)
 
     def said(self) -> str:
         return self.log.read_text()
 
     def ready(self) -> str:
-        """Wait for the welcome; returns the hook URL in it."""
-        until(lambda: "Try it:" in self.said(), 60, what="the welcome")
-        found = re.search(r"Hook URL\s+(\S+)", self.said())
-        assert found
-        return found[1]
+        """Wait for the welcome; returns the hook URL."""
+        until(lambda: re.search(r"Try it:\n\n.+\n\n.+\n", self.said()), 60, what="the welcome")
+        return f"http://127.0.0.1:{self.environment['RELAY_PORT']}/smartsupp/{self.token()}"
+
+    def token(self) -> str:
+        return (self.folder / "var" / "smartsupp-token").read_text().strip()
 
     def interrupt(self) -> None:
         """Ctrl-C, as a terminal sends it: to the whole foreground group."""
@@ -103,8 +130,9 @@ def logged_in(dashboard: str, password: str) -> bool:
 
 @needs_proc
 def test_it_runs_everything_keeps_its_token_and_stops_in_order(up: Up) -> None:
-    up.start()
+    up.start_at_a_terminal()
     hook = up.ready()
+    assert re.search(r"^ *Hook URL +(\S+)$", up.said(), re.MULTILINE)[1] == hook  # type: ignore[index]  # or it fails
     assert requests.post(hook, data=chat("c1"), timeout=10).json()["status"] == "accepted"
     until((up.folder / "var" / "archive" / "1" / "c1" / "r1.json").exists)
     # The line that it prints works as it is.
@@ -123,12 +151,59 @@ def test_it_runs_everything_keeps_its_token_and_stops_in_order(up: Up) -> None:
     assert not any(alive(pid) for pid in children.values())
 
     up.log.write_text("")
-    up.start()
+    up.start_at_a_terminal()
     assert up.ready() == hook
     assert requests.post(hook, data=chat("c1"), timeout=10).json()["status"] == "duplicate"
     assert re.search(r"^ *Password +as before", up.said(), re.MULTILINE)
     assert made[2] not in up.said()
     assert logged_in(made[1], made[2])
+
+
+def test_a_log_gets_neither_token_nor_password_and_says_how_to_get_them(up: Up) -> None:
+    up.start()
+    hook = up.ready()
+    assert requests.post(hook, data=chat("c1"), timeout=10).status_code == 202
+    said = up.said()
+    assert up.token() not in said
+    file = re.search(r"TOKEN +to read it: (?:docker exec -it \S+ )?cat (\S+)$", said, re.MULTILINE)
+    assert file
+    assert Path(file[1]).read_text().strip() == up.token()
+    # Nobody would have seen one, so none was made; the command that it names makes one.
+    assert re.search(
+        r"^ *Password +none yet; to set one: (?:docker exec -it \S+ )?relay admin set-password$", said, re.MULTILINE
+    )
+    made = subprocess.run(
+        [RELAY, "admin", "set-password", "--generate"],
+        cwd=up.folder,
+        env=up.environment,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    ).stdout.strip()
+    assert logged_in(hook.partition("/smartsupp")[0], made)
+
+
+@pytest.mark.parametrize("container", [True, False])
+def test_in_a_container_the_commands_in_the_log_lead_into_it(
+    server: Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    container: bool,
+) -> None:
+    monkeypatch.setattr(welcome, "_wait", lambda _: "")
+    monkeypatch.setattr(welcome, "_CONTAINER", tmp_path if container else tmp_path / "no-such-file")
+    monkeypatch.setattr(socket, "gethostname", lambda: "d1f2")
+    monkeypatch.setenv("SMARTSUPP_TOKEN", TOKEN)
+    env = environment({"RELAY_REDIS_URL": server.url, "RELAY_DATA_DIR": str(tmp_path), "SMARTSUPP_TOKEN": TOKEN})
+    welcome.main(env, load(env, settings_model, {}))
+    said = capsys.readouterr().out
+    before = "docker exec -it d1f2 " if container else ""
+    assert f"to set one: {before}relay admin set-password\n" in said
+    assert f"\n  {before}relay send --sample\n" in said
+    assert "the one in SMARTSUPP_TOKEN" in said
+    assert TOKEN not in said
 
 
 @needs_proc

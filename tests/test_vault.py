@@ -82,7 +82,15 @@ def test_the_server_holds_nothing_that_a_visitor_wrote(server: Server) -> None:
     assert claim is not None
     assert claim.body == BODY
     exchange = Exchange("POST", "https://crm.example/", 422, 5, "no", "zdenka@example.com", "Zdenka Tajemna")
-    store.settle(claim, Attempt(1, 2, Outcome.REFUSED, 1, requests=(exchange,)))
+    said = "HTTP 422: zdenka@example.com is on a list"
+    store.settle(claim, Attempt(1, 2, Outcome.REFUSED, 1, error=said, requests=(exchange,)))
+    quoting = 'messages[0].sentAt: expected a number, got text "Zdenka Tajemna"'
+    quarantined = store.accept(b'{"name": "Zdenka"}', "1").id
+    assert store.divert(quarantined, PayloadStatus.QUARANTINED, quoting)
+    noted = store.accept(b'{"name": "Tajemna"}', "1").id
+    second = store.claim(INBOX, secrets.token_hex(8))
+    assert second is not None
+    store.fan_out(second, "1:6", ["crm"], note="fields.name: Zdenka has no number")
 
     kept = told(server)
     assert b"1:5" in kept
@@ -92,6 +100,12 @@ def test_the_server_holds_nothing_that_a_visitor_wrote(server: Server) -> None:
     assert ledger.payload(accepted.id).body == BODY
     assert ledger.payload(accepted.id).size == len(BODY)
     assert ledger.delivery("crm:1:5").attempts[0].requests == (exchange,)
+    assert ledger.delivery("crm:1:5").error == said
+    assert ledger.payload(quarantined).error == quoting
+    assert [one.error for one in ledger.payloads(PayloadStatus.QUARANTINED)] == [quoting]
+    assert ledger.payload(noted).error == "fields.name: Zdenka has no number"
+    # Without the key a list is still a list.
+    assert "RELAY_ENCRYPTION_KEYS" in Ledger(connect(server.url)).payloads(PayloadStatus.QUARANTINED)[0].error
     assert [revision.body for revision in store.revisions("1:5")] == [BODY]
 
 

@@ -65,8 +65,8 @@ class Item:
     current: bool
 
 
-def register(app: Flask, site: Site, pages: Sequence[Page]) -> None:
-    """Add the dashboard at `/`."""
+def register(app: Flask, site: Site, pages: Sequence[Page]) -> access.Door:
+    """Add the dashboard at `/`. Returns what tells admins from strangers."""
     proxies = Proxies(site.env.trusted_proxies, site.env.user_header)
     sessions = Sessions(site.env, proxies)
     door = access.Door(site, sessions, proxies)
@@ -93,6 +93,7 @@ def register(app: Flask, site: Site, pages: Sequence[Page]) -> None:
         page(blueprint, site)
     app.register_blueprint(blueprint)
     failures.of_nowhere(app, door)
+    return door
 
 
 def _navigation() -> list[Item]:

@@ -37,7 +37,8 @@ A *lane* is `inbox` or the name of a connector. Times and scores are Unix millis
 | count:minute:N, count:hour:N | hash   | statistics of the Nth minute or hour since 1970: in:STATUS (bodies),        |
 |                              |        | out:CONNECTOR:OUTCOME (attempts, killed, discarded), took:CONNECTOR:BUCKET  |
 |                              |        | (from receipt to record; bucket b ends at 2^((b+1)/4) ms)                   |
-| totals                       | hash   | the same since ever, and took:CONNECTOR:sum in ms                           |
+| totals                       | hash   | the same since ever, took:CONNECTOR:sum in ms, and refused:STATUS (posts    |
+|                              |        | that were answered with that HTTP status)                                   |
 | job:ID                       | hash   | a bulk job: kind, filter, reason, by, created, as_of, total, seen, found,    |
 |                              |        | done, cursor, finished                                                      |
 | jobs:open, jobs:recent       | set,   | jobs that go on; the last ones, newest first                                |

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from core.delivery import Attempt, Delivery, DeliveryStatus, Exchange, Outcome, Payload, PayloadStatus, Reference
-from core.errors import NotFound
+from core.errors import NotFound, StoreUnsafe
 from core.store.client import Client, errors
 from core.store.keys import key
 
@@ -127,7 +127,9 @@ class Ledger:
             for identity in found:
                 pipe.hgetall(key("payload", identity.decode()))
             rows = pipe.execute()
-        return [_payload(identity.decode(), row) for identity, row in zip(found, rows, strict=True) if row]
+        return [
+            _payload(identity.decode(), self._opened(row)) for identity, row in zip(found, rows, strict=True) if row
+        ]
 
     def payload(self, identity: str) -> Payload:
         """One body, with its bytes. Raises NotFound."""
@@ -136,7 +138,7 @@ class Ledger:
             body = self._redis.get(key("raw", identity))
         if not row:
             raise NotFound(f"there is no payload '{identity}'")
-        return _payload(identity, row, self._redis.vault.open(body or b""))
+        return _payload(identity, self._opened(row), self._redis.vault.open(body or b""))
 
     def conversation(self, identity: str) -> Conversation:
         """A conversation (`account:channel`). Raises NotFound."""
@@ -173,7 +175,7 @@ class Ledger:
         return [
             Conversation(
                 one,
-                (replace(_payload(payload, row, self._redis.vault.open(body or b"")), revision=number),),
+                (replace(_payload(payload, self._opened(row), self._redis.vault.open(body or b"")), revision=number),),
                 tuple(deliveries.get(one, ())),
             )
             for (one, payload, number, _), row, body in zip(found, bodies[::2], bodies[1::2], strict=True)
@@ -221,7 +223,16 @@ class Ledger:
                 pipe.exists(key("gate", name))
             replies = pipe.execute()
         rows = zip(identities, *(replies[i::4] for i in range(4)), strict=True)
-        return [_delivery(identity, _decoded(row), *rest) for identity, row, *rest in rows if row]
+        return [_delivery(identity, _decoded(self._opened(row)), *rest) for identity, row, *rest in rows if row]
+
+    def _opened(self, row: dict[bytes, bytes]) -> dict[bytes, bytes]:
+        """A payload or a delivery, whose error may be sealed. One without its key says so and hides nothing else."""
+        if b"error" not in row:
+            return row
+        try:
+            return {**row, b"error": self._redis.vault.open(row[b"error"])}
+        except StoreUnsafe as error:
+            return {**row, b"error": str(error).encode()}
 
 
 def _decoded(row: dict[bytes, bytes]) -> dict[str, str]:

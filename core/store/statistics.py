@@ -1,4 +1,5 @@
-"""What came in and went out, over time, and how long it took. Only reads; the scripts count (prelude.lua)."""
+"""What came in and went out, over time, and how long it took. The scripts count (prelude.lua), and
+`add` what none of them sees."""
 
 from __future__ import annotations
 
@@ -107,6 +108,15 @@ def totals(client: redis.Redis) -> dict[str, int]:
     with errors():
         row: Any = client.hgetall(key("totals"))
     return {field.decode(): int(value) for field, value in row.items()}
+
+
+def add(client: redis.Redis, numbers: Mapping[str, int]) -> None:
+    """Add to counters of `totals`. Raises StoreUnavailable."""
+    with errors():
+        pipe: Any = client.pipeline(transaction=False)
+        for field, number in numbers.items():
+            pipe.hincrby(key("totals"), field, number)
+        pipe.execute()
 
 
 def bound(bucket: int) -> float:

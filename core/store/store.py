@@ -73,7 +73,7 @@ class Store:
 
         Without a token it is the receiver that says so, right after `accept`.
         """
-        return bool(self._run("divert", payload, token, status, error))
+        return bool(self._run("divert", payload, token, status, self._sealed(error)))
 
     def fan_out(
         self, claim: Claim, conversation: str, connectors: Iterable[str], note: str = "", summary: bytes = b""
@@ -94,7 +94,7 @@ class Store:
         for number, one in enumerate(readings, 1):
             kept = bare(one.summary) if self._vault.seals else one.summary
             token = following.token() if following and number == len(readings) else ""
-            about = (one.claim.id, one.claim.token, one.conversation, one.note, kept)
+            about = (one.claim.id, one.claim.token, one.conversation, self._sealed(one.note), kept)
             calls.append((self._now(), *about, token, LEASE_MS, FATAL_CRASHES, BATCH, *one.connectors))
         with errors():
             replies = scripts.run_each(self._redis, "fan_out", calls)
@@ -185,6 +185,7 @@ class Store:
             *(trouble, len(attempt.requests), breaker),
             *(token, LEASE_MS, FATAL_CRASHES, *(following.limits if following else UNLIMITED).spelled()),
             str(claim.paid),
+            self._sealed(error),
         )
         if not reply:
             raise LostLease(claim.id)
@@ -299,6 +300,10 @@ class Store:
     def _run(self, script: str, *arguments: str | bytes | int) -> Any:
         with errors():
             return scripts.run(self._redis, script, self._now(), *arguments)
+
+    def _sealed(self, text: str) -> bytes:
+        """What may quote a visitor; nothing stays nothing."""
+        return self._vault.seal(text.encode()) if text else b""
 
     def _now(self) -> int | str:
         return self._clock() if self._clock else ""

@@ -1,8 +1,9 @@
 """Encryption at rest: what is kept of conversations is sealed with Fernet, when there are keys.
 
-Sealed are bodies and attempts, with what was sent and answered in them: whatever a visitor wrote. Not sealed are ids,
-times, statuses, flags, ratings, sizes, names of connectors, references to records, and reasons of failures. Summaries
-are kept without name, e-mail and words. A body that was kept before there were keys stays as it is.
+Sealed are bodies and attempts, with what was sent and answered in them, and what is wrong with bodies and deliveries:
+whatever a visitor wrote. Not sealed are ids, times, statuses, flags, ratings, sizes, names of connectors, references to
+records, why a connector is paused, the filters of bulk jobs, and reasons that admins give. Summaries are kept without
+name, e-mail and words. A body that was kept before there were keys stays as it is.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 -- now, connector, id, token, outcome, attempt as JSON, delay in ms (retry), error, reference id, reference url,
 -- revision, fingerprint, payload, trouble ('outage': no answer or a 5xx, 'throttled', or ''), requests that it took,
 -- outages in a row that close the gate or 0; then as for claim.lua, but for the lane and how: token or '', lease,
--- crashes, at once, rate; and how many requests its claim paid -> {} when the lease was lost, or {what claim.lua returns,
--- what became of the gate}: 'held', it was closed; 'still', one that was sent ahead found nothing better; 'open' again;
+-- crashes, at once, rate; how many requests its claim paid, the error as it is kept -> {} when the lease was lost, or
+-- {what claim.lua returns, what became of the gate}: 'held', it was closed; 'still', one that was sent ahead found nothing better; 'open' again;
 -- 'spared', nothing was written, for this is no time to give up: settle it as one to try again; or ''
 local connector, id, token, outcome, attempt = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local delay, error_text, ref, url, revision = ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[11]
@@ -27,7 +27,7 @@ local set, drop = {'updated', now}, {}
 local function put(name, value) set[#set + 1] = name; set[#set + 1] = value end
 local function remove(name, there) if there then drop[#drop + 1] = name end end
 remove('crashes', got[6])
-if error_text == '' then remove('error', got[7]) else put('error', error_text) end
+if error_text == '' then remove('error', got[7]) else put('error', ARGV[23]) end
 
 local done = outcome == 'delivered' or outcome == 'skipped'
 settle_pace(connector, tonumber(requests), tonumber(ARGV[22]), trouble == 'throttled' and tonumber(delay),
