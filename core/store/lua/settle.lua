@@ -3,8 +3,9 @@
 -- revision, fingerprint, payload, trouble ('outage': no answer or a 5xx, 'throttled', or ''), requests that it took,
 -- outages in a row that close the gate or 0; then as for claim.lua, but for the lane and how: token or '', lease,
 -- crashes, at once, rate; how many requests its claim paid, the error as it is kept -> {} when the lease was lost, or
--- {what claim.lua returns, what became of the gate}: 'held', it was closed; 'still', one that was sent ahead found nothing better; 'open' again;
--- 'spared', nothing was written, for this is no time to give up: settle it as one to try again; or ''
+-- {what claim.lua returns, what became of the gate}: 'held', it was closed; 'still', one that was sent ahead found
+-- nothing better; 'open' again; 'spared', nothing was written, for this is no time to give up: settle it as one to try
+-- again; or ''
 local connector, id, token, outcome, attempt = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local delay, error_text, ref, url, revision = ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[11]
 local fingerprint, payload, trouble, requests, too_many = ARGV[12], ARGV[13], ARGV[14], ARGV[15], tonumber(ARGV[16])
