@@ -96,9 +96,15 @@ class Runtime:
             log.debug("left without a word: the store is away")
 
     def drain(self, lane: str) -> None:
-        """Answer a knock: work on what is due in a lane."""
+        """Answer a knock: work on what is due in a lane, and then in others that the thread goes over to."""
         if lane not in self.lanes or not self._slots.take(lane, self.lanes):
             return
+        after: str | None = lane
+        while after is not None:
+            after = self._attend(after)
+
+    def _attend(self, lane: str) -> str | None:
+        """Work on what is due in a lane. Returns the lane that this thread belongs to now, if any."""
         until = time.monotonic() + (SLICE if len(self.lanes) > self.env.concurrency else LONG)
         how: How = "answer"
         idle = 0
@@ -106,22 +112,30 @@ class Runtime:
         claims: Sequence[Claim] = ()
 
         def wanted() -> bool:
-            return time.monotonic() < until and not self.stopping.is_set()
+            if time.monotonic() >= until or self.stopping.is_set():
+                return False
+            return not self._slots.owes(lane, self.lanes)
 
         try:
             while claims or (lane in self.lanes and not self.stopping.is_set()):
+                if not claims and (other := self._slots.go_over(lane, self.lanes)):
+                    left = True
+                    return other
                 if not claims and not looked:
                     claims = self._claim(lane, how)
                 looked = False
                 if claims:
                     idle, how = 0, "stay"
                     if claims[-1].more:
+                        self._slots.want(lane)
                         self._knock(lane)
                     following = Next(self._limits(lane), wanted)
                     self.work(claims, following)
                     claims, looked = following.claims, bool(following.tokens)
+                    if claims:  # at once: there may be more than this thread can do
+                        self._slots.want(lane)
                 elif how == "leave" or (left := self._slots.leave_to_others(lane)):
-                    return
+                    return None
                 else:
                     # The last thread stays for a moment: looking again is cheaper than another knock.
                     idle += 1
@@ -129,12 +143,13 @@ class Runtime:
                     self.stopping.wait(LOOK)
                 if not claims and time.monotonic() >= until:
                     self._knock(lane)
-                    return
+                    return None
         except StoreUnavailable as error:
             log.warning("the store is away", lane=lane, error=str(error))
         finally:
             if not left:
                 self._slots.give_back(lane)
+        return None
 
     def work(self, claims: Sequence[Claim], following: Next | None = None) -> None:
         """Do what claimed items of one lane ask for. Raises StoreUnavailable; they are given back then."""
