@@ -1,7 +1,8 @@
 """`relay up`: the Procfile's processes, and the embedded server when no RELAY_REDIS_URL is given, under supervisor.
 
 supervisor (http://supervisord.org) restarts what dies, with a back-off for what dies young, and stops everything in
-the reverse order of its start: the receiver first, then the workers, which finish what they hold, then the server.
+the reverse order of its start: the receiver first, then the workers, which all at once finish what they hold, then the
+server.
 """
 
 from __future__ import annotations
@@ -53,6 +54,12 @@ stdout_logfile=/dev/fd/1
 stdout_logfile_maxbytes=0
 stderr_logfile=/dev/fd/2
 stderr_logfile_maxbytes=0
+"""
+
+_TOGETHER = """
+[group:{name}]
+programs={programs}
+priority={priority}
 """
 
 
@@ -147,6 +154,9 @@ def _config(env: Environment, entries: dict[str, str], folder: Path) -> str:
     # The Procfile's first is the last to start and the first to stop.
     for position, (name, command) in enumerate(entries.items()):
         program(name, [*python, "app.child", *shlex.split(command)], 900 - position)
+    if others := list(entries)[1:]:
+        # supervisor waits for one group before it stops the next. No entry's name can have a dot.
+        parts.append(_TOGETHER.format(name="the.others", programs=",".join(others), priority=800))
     program("welcome", [*python, "app.child", *python, "app.cli", "welcome"], 950, once=True)
     return "".join(parts)
 

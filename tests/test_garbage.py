@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 
@@ -110,3 +111,17 @@ def test_a_knock_that_hangs_holds_nobody_up() -> None:
     while len(knocked) < 3 and time.monotonic() < end:
         time.sleep(0.05)
     assert knocked == ["a", "b", "c"]
+
+
+def test_a_knock_that_fails_unexpectedly_does_not_keep_the_next_ones() -> None:
+    knocked: SimpleQueue[str] = SimpleQueue()
+
+    def knock(lane: str) -> None:
+        if lane == "a":
+            raise ValueError("nobody thought of this")
+        knocked.put(lane)
+
+    later = in_background(knock)
+    for lane in "abc":
+        later(lane)
+    assert [knocked.get(timeout=10), knocked.get(timeout=10)] == ["b", "c"]

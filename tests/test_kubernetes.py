@@ -193,8 +193,8 @@ def test_selectors_select_and_budgets_and_services_belong_to_a_workload() -> Non
 
 def test_a_worker_has_the_time_that_an_attempt_may_take_and_two_receivers_are_probed() -> None:
     worker, receiver = one("Deployment", "relay-worker"), one("Deployment", "relay-receiver")
-    # In a process of its own an attempt has ten seconds more (workers/runtime.py).
-    assert pod(worker)["terminationGracePeriodSeconds"] >= ATTEMPT_SECONDS + 10 + 5
+    # In a process of its own an attempt has fifteen seconds more (workers/runtime.py).
+    assert pod(worker)["terminationGracePeriodSeconds"] >= ATTEMPT_SECONDS + 15 + 5
     assert container(worker)["livenessProbe"]["exec"]["command"] == ["relay", "alive"]
     assert receiver["spec"]["replicas"] == 2
     probes = container(receiver)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -310,6 +311,20 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
         taken.listen()
         port = str(taken.getsockname()[1])
         assert f"RELAY_PORT: cannot listen on 127.0.0.1:{port}" in refused(tmp_path, RELAY_PORT=port)
+
+
+def test_workers_are_told_to_stop_at_the_same_time(up: Up) -> None:
+    stubborn = 'trap "echo told $$; sleep 4; echo gone $$; exit 0" TERM; echo ready; while :; do sleep 0.1; done'
+    command = shlex.join(["sh", "-c", stubborn])
+    (up.folder / "Procfile").write_text(f"web: relay web\nworker: relay worker\none: {command}\ntwo: {command}\n")
+    up.start()
+    up.ready()
+    until(lambda: up.said().count("ready\n") >= 2, what="both")
+    up.log.write_text("")
+    assert up.process
+    up.process.terminate()
+    assert up.process.wait(timeout=90) == 0
+    assert re.findall(r"^(told|gone)", up.said(), re.MULTILINE) == ["told", "told", "gone", "gone"]
 
 
 def test_it_drains_before_it_stops(up: Up) -> None:

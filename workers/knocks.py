@@ -7,6 +7,10 @@ from collections.abc import Callable
 from contextvars import copy_context
 from queue import SimpleQueue
 
+import structlog
+
+log = structlog.get_logger(__name__)
+
 
 def in_background(knock: Callable[[str], None]) -> Callable[[str], None]:
     """The same, from a thread of its own, in order: while a knock waits for a server that says nothing, the leases of
@@ -15,7 +19,10 @@ def in_background(knock: Callable[[str], None]) -> Callable[[str], None]:
 
     def work() -> None:
         while True:
-            waiting.get()()
+            try:
+                waiting.get()()
+            except Exception:  # the tick makes up for one lost knock, but not for all that this thread has to send
+                log.exception("bug in a knock")
 
     def later(lane: str) -> None:
         context = copy_context()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import signal
+import sys
 import warnings
 from collections.abc import Mapping
 
@@ -41,6 +43,8 @@ def main(env: Environment, variables: Mapping[str, str]) -> None:
 
     A server that does not answer is waited for.
     """
+    # Until Celery listens: process 1 of a container ignores a signal that it has no handler for.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     verdict = _patiently(check)(connected(env))
     for doubt in verdict.doubts:
         log.warning("redis", doubt=doubt)

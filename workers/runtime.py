@@ -7,6 +7,7 @@ due, and follows the configuration.
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import threading
@@ -32,7 +33,7 @@ from core.store.store import BEAT_MS, How
 from core.watch import Watched
 from workers import isolation
 from workers.chores import Chores
-from workers.delivery import deliver
+from workers.delivery import _PATIENCE, deliver
 from workers.intake import take_in
 from workers.memory import memory
 from workers.notices import Teller
@@ -50,8 +51,12 @@ TICK = 0.75
 #: After this many crashes, the next try runs in a process of its own: it can hurt nobody else, and is to blame if that
 #: one dies.
 SUSPECT = 2
+#: Seconds that such a process may take: to start, for an attempt, and until a server that went away at its end is back.
+APART = 15 + ATTEMPT_SECONDS + _PATIENCE
 #: Seconds after which a thread that is still at it counts as hung, and its lease is left to run out.
-HUNG = ATTEMPT_SECONDS + 15
+HUNG = APART + 5
+#: Seconds until the next try when such a process did not even begin.
+PAUSE = 10
 
 
 class Runtime:
@@ -67,7 +72,8 @@ class Runtime:
         self._slots = Slots(env.concurrency)
         self._lock = threading.Lock()
         self._in_flight: dict[tuple[str, str], tuple[Claim, float]] = {}
-        self._give_back: list[Claim] = []
+        #: With the monotonic time from which on each may go. Until then it is held.
+        self._give_back: list[tuple[float, Claim]] = []
         self._unsure: list[tuple[str, str]] = []
         self._gates_to_open = True
         self._watched = Watched(env, registry.settings_model, variables, self._adopt)
@@ -91,14 +97,21 @@ class Runtime:
     def leave(self) -> None:
         """Everything is finished: say good-bye."""
         try:
+            self._care_for_leases()
             self.store.leave(self.name)
         except StoreUnavailable:
             log.debug("left without a word: the store is away")
 
     def drain(self, lane: str) -> None:
-        """Answer a knock: work on what is due in a lane."""
+        """Answer a knock: work on what is due in a lane, and then in others that the thread goes over to."""
         if lane not in self.lanes or not self._slots.take(lane, self.lanes):
             return
+        after: str | None = lane
+        while after is not None:
+            after = self._attend(after)
+
+    def _attend(self, lane: str) -> str | None:
+        """Work on what is due in a lane. Returns the lane that this thread belongs to now, if any."""
         until = time.monotonic() + (SLICE if len(self.lanes) > self.env.concurrency else LONG)
         how: How = "answer"
         idle = 0
@@ -106,22 +119,30 @@ class Runtime:
         claims: Sequence[Claim] = ()
 
         def wanted() -> bool:
-            return time.monotonic() < until and not self.stopping.is_set()
+            if time.monotonic() >= until or self.stopping.is_set():
+                return False
+            return not self._slots.owes(lane, self.lanes)
 
         try:
             while claims or (lane in self.lanes and not self.stopping.is_set()):
+                if not claims and (other := self._slots.go_over(lane, self.lanes)):
+                    left = True
+                    return other
                 if not claims and not looked:
                     claims = self._claim(lane, how)
                 looked = False
                 if claims:
                     idle, how = 0, "stay"
                     if claims[-1].more:
+                        self._slots.want(lane)
                         self._knock(lane)
                     following = Next(self._limits(lane), wanted)
                     self.work(claims, following)
                     claims, looked = following.claims, bool(following.tokens)
+                    if claims:  # at once: there may be more than this thread can do
+                        self._slots.want(lane)
                 elif how == "leave" or (left := self._slots.leave_to_others(lane)):
-                    return
+                    return None
                 else:
                     # The last thread stays for a moment: looking again is cheaper than another knock.
                     idle += 1
@@ -129,12 +150,13 @@ class Runtime:
                     self.stopping.wait(LOOK)
                 if not claims and time.monotonic() >= until:
                     self._knock(lane)
-                    return
+                    return None
         except StoreUnavailable as error:
             log.warning("the store is away", lane=lane, error=str(error))
         finally:
             if not left:
                 self._slots.give_back(lane)
+        return None
 
     def work(self, claims: Sequence[Claim], following: Next | None = None) -> None:
         """Do what claimed items of one lane ask for. Raises StoreUnavailable; they are given back then."""
@@ -159,7 +181,13 @@ class Runtime:
     def _perform_apart(self, claim: Claim) -> None:
         """The same in a process of its own, for what others may have died of. Raises StoreUnavailable."""
         log.warning("tried in a process of its own", item=claim.id, crashes=claim.crashes)
-        if isolation.run(claim, ATTEMPT_SECONDS + 10):
+        try:
+            if isolation.run(claim, APART):
+                return
+        except isolation.NotBegun as error:
+            log.warning("it did not begin; the next try is in a moment", item=claim.id, seconds=PAUSE, error=str(error))
+            with self._lock:
+                self._give_back.append((time.monotonic() + PAUSE, claim))
             return
         if self.stopping.is_set():
             # Whoever stops this process may have stopped that one too.
@@ -205,7 +233,7 @@ class Runtime:
             yield
         except StoreUnavailable:
             with self._lock:
-                self._give_back += claims
+                self._give_back += [(0.0, claim) for claim in claims]
             raise
         finally:
             with self._lock:
@@ -246,14 +274,27 @@ class Runtime:
 
     def _beat(self) -> None:
         memory.forget_old()
+        self._care_for_leases()
+        self._watched.current()
+        if self._gates_to_open:  # at the start too: something may have been put right while nobody ran
+            self._open_gates()
+            self._gates_to_open = False
+        self.store.beat(self.name, self._watched.trouble)
+
+    def _care_for_leases(self) -> None:
+        """Renew those of what is at work, and give back what is not."""
+        now = time.monotonic()
         with self._lock:
-            fresh = [claim for claim, since in self._in_flight.values() if time.monotonic() - since < HUNG]
-            give_back, self._give_back = self._give_back, []
+            held = [claim for claim, since in self._in_flight.values() if now - since < HUNG]
+            until = math.inf if self.stopping.is_set() else now
+            give_back = [one for one in self._give_back if one[0] <= until]
+            self._give_back = [one for one in self._give_back if one[0] > until]
+            held += [claim for _, claim in self._give_back]
             unsure, self._unsure = self._unsure, []
         try:
-            self.store.renew(fresh)
+            self.store.renew(held)
             while give_back:
-                self.store.release(give_back[-1])
+                self.store.release(give_back[-1][1])
                 give_back.pop()
             while unsure:
                 self.store.disown(*unsure[-1])
@@ -262,11 +303,6 @@ class Runtime:
             with self._lock:
                 self._give_back += give_back
                 self._unsure += unsure
-        self._watched.current()
-        if self._gates_to_open:  # at the start too: something may have been put right while nobody ran
-            self._open_gates()
-            self._gates_to_open = False
-        self.store.beat(self.name, self._watched.trouble)
 
     def _adopt(self, settings: Settings) -> None:
         """Take a changed configuration; attempts in flight end under the old one. Raises ConfigError."""

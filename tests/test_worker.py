@@ -1,0 +1,144 @@
+"""How a worker starts, and what it does about an item that others may have died of."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.http import ATTEMPT_SECONDS
+from core.store import INBOX, Claim, Store, connect
+from core.store.client import TIMEOUTS
+from core.store.keys import key
+from tests.support.destination import Destination
+from tests.support.stack import RELAY, Stack, chat, free_port, until
+from tests.test_pipeline import config, settled, webhook
+from workers import delivery, isolation, runtime
+from workers.runtime import SUSPECT
+
+
+def suspected(relay: Stack) -> Store:
+    """A delivery that is under suspicion and waits; `resume` lets it go."""
+    store = Store(connect(relay.server.url))
+    store.pause("hook", "until it is under suspicion")
+    relay.store.accept(chat("c1"))
+    until(lambda: relay.ledger.lane("hook").waiting, what="the delivery")
+    relay.server.client.hset(key("delivery", "hook:1:c1"), "crashes", SUSPECT)
+    return store
+
+
+def crashes(relay: Stack) -> int:
+    return int(relay.server.client.hget(key("delivery", "hook:1:c1"), "crashes") or 0)
+
+
+def test_a_broken_configuration_is_not_held_against_what_is_under_suspicion(
+    relay: Stack, destination: Destination
+) -> None:
+    relay.configure(config(hook=webhook(destination.url)))
+    relay.worker()
+    store = suspected(relay)
+    relay.configure("connectors: {hook: {type: nobody-knows}}")
+    store.resume("hook")
+    until(lambda: "it did not begin" in relay.logs(), what="a process that cannot start")
+    assert "nobody-knows" in relay.logs()
+    # The pause is longer than a lease: it is held meanwhile, and tried once only.
+    for _ in range(12):
+        assert relay.ledger.lane("hook").in_flight == 1
+        time.sleep(0.5)
+    assert relay.logs().count("it did not begin") == 1
+    assert crashes(relay) == SUSPECT
+    relay.configure(config(hook=webhook(destination.url)))
+    settled(relay, "hook:1:c1", "delivered")
+    assert len(destination.received) == 1
+
+
+def test_what_is_held_for_a_while_is_given_back_by_a_worker_that_stops(relay: Stack, destination: Destination) -> None:
+    relay.configure(config(hook=webhook(destination.url)))
+    worker = relay.worker()
+    store = suspected(relay)
+    relay.configure("connectors: {hook: {type: nobody-knows}}")
+    store.resume("hook")
+    until(lambda: "it did not begin" in relay.logs(), what="a process that cannot start")
+    worker.terminate()
+    assert worker.wait(timeout=30) == 0
+    lane = relay.ledger.lane("hook")
+    assert (lane.in_flight, lane.waiting) == (0, 1)
+    assert crashes(relay) == SUSPECT
+
+
+CLAIM = Claim(INBOX, "p1", "token", 2, more=False, payload="p1", account="", received=0, body=chat())
+
+
+def test_a_process_that_the_system_refuses_has_not_died_of_an_item(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: Any, **__: Any) -> None:
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(subprocess, "Popen", refused)
+    with pytest.raises(isolation.NotBegun, match="Resource temporarily unavailable"):
+        isolation.run(CLAIM, 60)
+
+
+def test_a_worker_without_file_descriptors_has_nothing_against_an_item() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        with pytest.raises(isolation.NotBegun, match="Too many open files"):
+            isolation.run(CLAIM, 60)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_process_that_is_killed_or_too_slow_before_it_begins_has_not_died_of_an_item(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python = tmp_path / "python"
+    monkeypatch.setattr(sys, "executable", str(python))
+    for does, said in (("kill -9 $$", "ended with -9"), ("exec sleep 60", "was not ready in time")):
+        python.write_text(f"#!/bin/sh\n{does}\n")
+        python.chmod(0o755)
+        with pytest.raises(isolation.NotBegun, match=said):
+            isolation.run(CLAIM, 1)
+
+
+def test_a_process_that_dies_or_is_too_slow_once_it_has_begun_is_held_against_its_item(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python, real = tmp_path / "python", sys.executable
+    monkeypatch.setattr(sys, "executable", str(python))
+    for does in ("os.kill(os.getpid(), 9)", "time.sleep(60)"):
+        python.write_text(f"#!{real}\nimport os, sys, time\nos.write(int(sys.argv[3]), b'!')\n{does}\n")
+        python.chmod(0o755)
+        assert not isolation.run(CLAIM, 1)
+
+
+def test_a_process_has_time_for_an_attempt_and_for_a_server_that_is_away_afterwards() -> None:
+    journey: float = TIMEOUTS["socket_timeout"]
+    starting = 5
+    assert starting + ATTEMPT_SECONDS + delivery._PATIENCE + journey <= runtime.APART
+    # As long as that, its lease is renewed.
+    assert runtime.HUNG > runtime.APART
+
+
+def test_a_worker_that_waits_for_the_server_stops_when_it_is_told_to(tmp_path: Path) -> None:
+    said = tmp_path / "log"
+    environment = {
+        **os.environ,
+        "RELAY_REDIS_URL": f"redis://127.0.0.1:{free_port()}",
+        "RELAY_DATA_DIR": str(tmp_path),
+    }
+    with said.open("wb") as log:
+        worker = subprocess.Popen([RELAY, "worker"], env=environment, cwd=tmp_path, stdout=log, stderr=log)
+    try:
+        until(lambda: "redis does not answer yet" in said.read_text(), what="the wait")
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(timeout=10) == 0
+    finally:
+        worker.kill()
