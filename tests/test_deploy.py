@@ -191,8 +191,10 @@ def test_each_alert_comes_when_it_should_and_not_before() -> None:
 
 
 def test_the_autoscaler_leaves_out_lanes_that_no_worker_could_help(tmp_path: Path) -> None:
-    waits = {"inbox": 3, "crm": 40, "desk": 900, "shop": 800}
-    series = {f'relay_oldest_due_seconds{{job="relay", instance="a", lane="{lane}"}}': age for lane, age in waits.items()}
+    waits: dict[str, float] = {"inbox": 3, "crm": 40, "desk": 900, "shop": 800}
+    series = {
+        f'relay_oldest_due_seconds{{job="relay", instance="a", lane="{lane}"}}': age for lane, age in waits.items()
+    }
     for name, held, slowed in (("crm", 0, 1), ("desk", 1, 1), ("shop", 0, 1.5)):
         series[f'relay_paused{{job="relay", instance="a", connector="{name}", by="breaker"}}'] = held
         series[f'relay_slowed{{job="relay", instance="a", connector="{name}"}}'] = slowed

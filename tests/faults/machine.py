@@ -26,8 +26,9 @@ from tests.support.stack import free_port
 ROOT = os.geteuid() == 0 and os.uname().sysname == "Linux"
 HOW = "a network namespace" if ROOT else "a stopped proxy, as not root: no machine of its own"
 
-#: Nobody's: kept for documentation (RFC 5737). The server has the first address, the machine the second.
-SERVER, MACHINE = "192.0.2.1", "192.0.2.2"
+#: Nobody's: kept for documentation (RFC 5737), and yet there are hosts that have one. The server has the first address
+#: of one, the machine the second.
+NETWORKS = ("192.0.2.", "198.51.100.", "203.0.113.")
 
 
 class Machine(Protocol):
@@ -58,12 +59,14 @@ class _Namespace:
         ends.callback(_ip, "netns", "del", self._name)
         _ip("link", "add", self._name, "type", "veth", "peer", "name", "eth0", "netns", self._name)
         ends.callback(_ip, "link", "del", self._name)
-        _ip("addr", "add", f"{SERVER}/30", "dev", self._name)
+        known = subprocess.run([_program("ip"), "-o", "-4", "addr"], capture_output=True, text=True, check=True).stdout
+        network = next(one for one in NETWORKS if f" {one}" not in known)
+        _ip("addr", "add", f"{network}1/30", "dev", self._name)
         _ip("link", "set", self._name, "up")
-        _ip("-n", self._name, "addr", "add", f"{MACHINE}/30", "dev", "eth0")
+        _ip("-n", self._name, "addr", "add", f"{network}2/30", "dev", "eth0")
         for name in ("lo", "eth0"):
             _ip("-n", self._name, "link", "set", name, "up")
-        self.url = f"redis://{SERVER}:{_listening(ends, server)}"
+        self.url = f"redis://{network}1:{_listening(ends, server, network + '1')}"
         # A Unix socket is a file, which both sides of a cable can see.
         ways = Path(ends.enter_context(tempfile.TemporaryDirectory(prefix="relay-")))
         here = [*(f"{ways / str(port)}={port}" for port in reaches), *(f"{port}={ways / str(port)}" for port in offers)]
@@ -96,12 +99,12 @@ class _Proxy:
         self._cable.process.send_signal(signal.SIGCONT)
 
 
-def _listening(ends: ExitStack, server: Server) -> int:
+def _listening(ends: ExitStack, server: Server, address: str) -> int:
     """Have the server listen at its end of the cable, too; returns the port."""
     port = free_port()
     ends.callback(server.client.config_set, "port", 0)
     server.client.config_set("protected-mode", "no")
-    server.client.config_set("bind", SERVER)
+    server.client.config_set("bind", address)
     server.client.config_set("port", port)
     return port
 
