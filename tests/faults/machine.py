@@ -54,7 +54,7 @@ def machine(server: Server, reaches: Sequence[int], offers: Sequence[int] = ()) 
 class _Namespace:
     def __init__(self, ends: ExitStack, server: Server, reaches: Sequence[int], offers: Sequence[int]) -> None:
         self._name = f"relay{os.getpid()}"
-        self.at = (_program("nsenter"), f"--net=/run/netns/{self._name}", "--")
+        self.at: Sequence[str] = (_program("nsenter"), f"--net=/run/netns/{self._name}", "--")
         _ip("netns", "add", self._name)
         ends.callback(_ip, "netns", "del", self._name)
         _ip("link", "add", self._name, "type", "veth", "peer", "name", "eth0", "netns", self._name)
@@ -85,7 +85,7 @@ class _Namespace:
 
 
 class _Proxy:
-    at = ()
+    at: Sequence[str] = ()
 
     def __init__(self, ends: ExitStack, server: Server) -> None:
         self._cable = Forwarder(f"0={server.socket}", queue=1)

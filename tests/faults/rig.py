@@ -219,7 +219,7 @@ class Rig:
     def another_receiver(self, **environment: str) -> Iterator[None]:
         """One with changes of its environment, in place of this one."""
         self._end_receiver()
-        self._start_receiver(**environment)
+        self._start_receiver(None, **environment)
         yield
         self._end_receiver()
         self._start_receiver()

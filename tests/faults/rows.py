@@ -91,7 +91,7 @@ def worker_cut_off(rig: Rig, load: Load, rounds: int) -> None:
             far.cut()
             rig.watch.mark_work(since, rig.watch.in_flight())
             rig.watch.longest()
-            until(lambda worker=worker: not rig.is_alive(worker), what="the worker missed")  # type: ignore[misc]
+            until(lambda worker=worker: not rig.is_alive(worker), 90, "the worker missed")  # type: ignore[misc]
             far.heal()
             until(lambda worker=worker: rig.is_alive(worker), what="the worker, back")  # type: ignore[misc]
             time.sleep(1)
