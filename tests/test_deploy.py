@@ -190,6 +190,21 @@ def test_each_alert_comes_when_it_should_and_not_before() -> None:
     assert "SUCCESS" in promtool("test", "rules", RULES_TEST.name)
 
 
+def test_the_autoscaler_leaves_out_lanes_that_no_worker_could_help(tmp_path: Path) -> None:
+    waits: dict[str, float] = {"inbox": 3, "crm": 40, "desk": 900, "shop": 800}
+    series = {
+        f'relay_oldest_due_seconds{{job="relay", instance="a", lane="{lane}"}}': age for lane, age in waits.items()
+    }
+    for name, held, slowed in (("crm", 0, 1), ("desk", 1, 1), ("shop", 0, 1.5)):
+        series[f'relay_paused{{job="relay", instance="a", connector="{name}", by="breaker"}}'] = held
+        series[f'relay_slowed{{job="relay", instance="a", connector="{name}"}}'] = slowed
+    expected = {"expr": scaling(), "eval_time": "1m", "exp_samples": [{"labels": "{}", "value": 40}]}
+    inputs = [{"series": name, "values": f"{value}x5"} for name, value in series.items()]
+    case = {"interval": "1m", "input_series": inputs, "promql_expr_test": [expected]}
+    (tmp_path / "scaling.yml").write_text(yaml.safe_dump({"tests": [case]}))
+    assert "SUCCESS" in promtool("test", "rules", "scaling.yml", folder=tmp_path)
+
+
 def test_promtool_takes_the_scrape_configuration(tmp_path: Path) -> None:
     token = tmp_path / "token"
     token.write_text(METRICS_TOKEN)

@@ -103,7 +103,12 @@ def test_the_compose_file_is_valid_and_its_server_is_durable() -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
     services = yaml.safe_load(compose.read_text())["services"]
-    for word in ("--appendonly yes", "--appendfsync always", "--maxmemory-policy noeviction"):
+    for word in (
+        "--appendonly yes",
+        "--appendfsync always",
+        "--maxmemory-policy noeviction",
+        "--maxmemory ${RELAY_MAXMEMORY:-1gb}",
+    ):
         assert word in services["valkey"]["command"]
     assert set(services) == {"web", "worker", "valkey"}
 

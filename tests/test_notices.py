@@ -35,7 +35,6 @@ from workers.notices import Teller
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 CONNECTORS = {"crm": {"type": "archive"}, "desk": {"type": "archive", "folder": "desk"}}
 HOSTILE = "HTTP 401 No\r\nBcc: thief@example.com\r\n\r\n<b>: Hello from ann@example.com, key 4711"
-DAY_MS = 86_400_000
 
 
 def webhook(there: Destination, **more: Any) -> dict[str, Any]:
@@ -214,19 +213,20 @@ def test_what_comes_back_in_a_moment_is_the_same_incident(two: Two, destination:
     assert told(destination) == [("begun", "paused", "crm")]
 
 
-def test_what_dies_a_day_later_is_told_again(two: Two, destination: Destination) -> None:
+def test_what_dies_after_a_notice_is_told_again_some_hours_after_it(two: Two, destination: Destination) -> None:
     two.configure(webhook=webhook(destination))
     dead(two)
     two.turn()
+    two.age(states.ANEW_MS)
+    two.turn()
+    assert len(told(destination)) == 1  # nothing has died since
     two.fail(Outcome.REFUSED, 3)
     two.turn()
-    assert len(told(destination)) == 1
-    two.age(DAY_MS)
-    two.turn()
-    assert len(told(destination)) == 2
+    assert told(destination) == [("begun", "dead", "crm")] * 2
     assert destination.received[1].json()["data"]["count"] == 3
+    two.fail(Outcome.REFUSED, 4)
     two.turn()
-    assert len(told(destination)) == 2
+    assert len(told(destination)) == 2  # not yet
 
 
 def test_an_admins_pause_and_what_is_switched_off_are_no_trouble(two: Two, destination: Destination) -> None:
@@ -312,6 +312,23 @@ def test_one_who_dies_while_telling_is_followed_by_another(server: Server, clock
     assert incidents.waiting("webhook") == 1
     incidents.sent(second)
     assert incidents.waiting("webhook") == 0
+
+
+def test_what_dies_soon_after_a_notice_is_told_though_nothing_dies_later(server: Server, clock: Clock) -> None:
+    incidents = Incidents(connect(server.url), clock)
+
+    def look(count: int, newest: int) -> int:
+        return incidents.compare([Trouble("dead", "crm", begun, count, newest=newest)], ["webhook"])
+
+    begun = clock()
+    assert look(1, begun) == 1
+    clock.pass_by(60)
+    died = clock()
+    assert look(300, died) == 0  # the same incident
+    clock.pass_by(states.ANEW_MS / 1000)
+    assert [look(300, died) for _ in range(2)] == [1, 0]
+    clock.pass_by(2 * states.ANEW_MS / 1000)
+    assert look(300, died) == 0  # none has died since
 
 
 def test_what_could_not_be_told_for_days_tells_nobody_anything(server: Server, clock: Clock) -> None:

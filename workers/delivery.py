@@ -31,10 +31,10 @@ EXCHANGES = 30
 BREAKER = 5
 
 #: The server was restarted: what the destination took must not be forgotten for that. Seconds.
-_PATIENCE = 30
+PATIENCE = 30
 _patiently = Retrying(
     retry=retry_if_exception_type(StoreUnavailable),
-    stop=stop_after_delay(_PATIENCE),
+    stop=stop_after_delay(PATIENCE),
     wait=wait_fixed(0.5),
     reraise=True,
 )

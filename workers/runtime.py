@@ -33,7 +33,7 @@ from core.store.store import BEAT_MS, How
 from core.watch import Watched
 from workers import isolation
 from workers.chores import Chores
-from workers.delivery import _PATIENCE, deliver
+from workers.delivery import PATIENCE, deliver
 from workers.intake import take_in
 from workers.memory import memory
 from workers.notices import Teller
@@ -52,7 +52,7 @@ TICK = 0.75
 #: one dies.
 SUSPECT = 2
 #: Seconds that such a process may take: to start, for an attempt, and until a server that went away at its end is back.
-APART = 15 + ATTEMPT_SECONDS + _PATIENCE
+APART = 15 + ATTEMPT_SECONDS + PATIENCE
 #: Seconds after which a thread that is still at it counts as hung, and its lease is left to run out.
 HUNG = APART + 5
 #: Seconds until the next try when such a process did not even begin.

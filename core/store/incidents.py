@@ -21,8 +21,8 @@ Event = Literal["begun", "over", "test"]
 
 #: A trouble that was not seen for so long is over. One that comes and goes within it is one incident.
 CALM_MS = 60_000
-#: What becomes dead, or is quarantined, so long after the last notice is an incident of its own.
-ANEW_MS = 86_400_000
+#: So long after a notice, what became dead or was quarantined since is told, as an incident of its own.
+ANEW_MS = 6 * 3_600_000
 #: A notice that could not be sent for so long tells nobody anything any more; of a channel so many are kept.
 KEPT_MS, MOST = 3 * 86_400_000, 100
 #: Longer than sending takes.

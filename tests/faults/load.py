@@ -46,6 +46,8 @@ class Load:
 
     def __init__(self, hook: str, name: str) -> None:
         self.posts: list[Post] = []
+        #: The conversations that kill.
+        self.poisonous: set[str] = set()
         self._hook, self._name = hook, name
         self._over = threading.Event()
         self._poison = threading.Event()
@@ -108,6 +110,7 @@ class Load:
                 if self._poison.is_set():
                     self._poison.clear()
                     visitor = POISON
+                    self.poisonous.add(conversation)
                 known.append((conversation, visitor))
             last = (conversation, serial, _body(conversation, serial, visitor))
             self._post(session, *last)

@@ -21,7 +21,7 @@ from core.delivery import DeliveryStatus
 from core.errors import StoreUnavailable
 from core.store.keys import CELERY_PREFIX
 from tests.faults.desk import Desk
-from tests.faults.load import RATE, Load
+from tests.faults.load import Load
 from tests.faults.machine import Machine, machine
 from tests.faults.watch import LANES, Watch
 from tests.support.destination import Destination, Handler
@@ -136,7 +136,14 @@ class Rig:
     def configure(self, **desk: Any) -> None:
         """Write the config file, with further settings of the desk."""
         networks = ["127.0.0.0/8"]
-        own = {"type": "tests.faults.connector.Desk", "url": self.desk.url, "key": self.desk.key, "timeout": 3}
+        # A rate that nobody reaches, so that it is counted all the while.
+        own = {
+            "type": "tests.faults.connector.Desk",
+            "url": self.desk.url,
+            "key": self.desk.key,
+            "timeout": 3,
+            "rate": 200,
+        }
         connectors = {"desk": {**own, "allow_networks": networks, **desk}, "hook": webhook(self.hook.url)}
         self.relay.configure(json.dumps({"connectors": connectors}))
 
@@ -174,8 +181,8 @@ class Rig:
             self.watch.mark_work(since, self.watch.in_flight())
             self.add_worker()
 
-    def kill_server(self, load: Load, worker: Process | None = None) -> None:
-        """SIGKILL, of a worker too if one is given, and another one at once."""
+    def kill_server(self, load: Load, worker: Process | None = None, *, receiver: bool = False) -> None:
+        """SIGKILL, of a worker too if one is given, or of the receiver, and another one at once."""
         with self._guard:
             interrupted = self.watch.in_flight()
             since = time.monotonic()
@@ -183,9 +190,13 @@ class Rig:
             if worker:
                 self.workers.remove(worker)
                 kill(worker)
+            if receiver:
+                self._kill_receiver()
             died = time.monotonic()
             if worker:
                 self.add_worker()
+            if receiver:
+                self.receiver = self.run("web")
             time.sleep(AWAY)
             self.server.start()
             self.watch.mark_work(since, interrupted)
@@ -194,12 +205,15 @@ class Rig:
     def kill_receiver(self, load: Load) -> None:
         """SIGKILL of all its processes, and another one at once."""
         with self._guard:
-            assert self.receiver
-            for pid in family(self.receiver):
-                os.kill(pid, signal.SIGKILL)
-            self.receiver.wait(timeout=10)
+            self._kill_receiver()
             self.mark_accepting(time.monotonic(), load)
             self.receiver = self.run("web")
+
+    def _kill_receiver(self) -> None:
+        assert self.receiver
+        for pid in family(self.receiver):
+            os.kill(pid, signal.SIGKILL)
+        self.receiver.wait(timeout=10)
 
     @contextmanager
     def another_receiver(self, **environment: str) -> Iterator[None]:
@@ -309,18 +323,10 @@ class Rig:
 
         until(enough, 90, what=f"{workers} workers alive")
 
-    def until_busy(self, load: Load) -> None:
-        """Wait until there is work in flight, and no more due than the load of a second: what a kill interrupts goes on
-        behind what is due already, and that is to be no queue that starting workers have made."""
+    def until_busy(self) -> None:
+        """Wait until there is somebody to kill, another one besides, and work in flight."""
         self.until_alive(WORKERS - 1)
-        if self.queue() > RATE:
-            with load.held():
-                until(lambda: self.queue() <= RATE, 90, "a short queue")
         until(self.watch.in_flight, what="work in flight")
-
-    def queue(self) -> int:
-        """How much waits, due or not."""
-        return sum(self.relay.ledger.lane(lane).waiting for lane in LANES)
 
     def until_tried(self) -> None:
         """Wait until the desk was given every delivery that waits for it now, and what is not done is put off; or until

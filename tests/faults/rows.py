@@ -17,17 +17,21 @@ from tests.support.stack import until
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 
+#: What is said of a delivery that kills the process that touches it.
+DIED = "the process that worked on it died 3 times"
+
 
 @dataclass(frozen=True)
 class Row:
-    """`rounds` are those of the short form, which leaves out rows with 0, and of the long one. `fallen`: processes may
-    end by themselves, as the fault is one that ends them. `step`: seconds that pass in each second afterwards, where
-    deliveries were put off.
+    """`rounds` are those of the short form, which leaves out rows with 0, and of the long one. `interrupts`: it is done
+    to somebody at work. `fallen`: processes end by themselves, as the fault is one that ends them. `step`: seconds that
+    pass in each second afterwards, where deliveries were put off.
     """
 
     name: str
     do: Callable[[Rig, Load, int], None]
     rounds: tuple[int, int]
+    interrupts: bool = False
     fallen: bool = False
     step: float = 0.0
 
@@ -38,7 +42,7 @@ def nothing(rig: Rig, load: Load, rounds: int) -> None:
 
 def workers_killed(rig: Rig, load: Load, rounds: int) -> None:
     for _ in range(rounds):
-        rig.until_busy(load)
+        rig.until_busy()
         rig.kill_worker()
 
 
@@ -63,10 +67,18 @@ def server_killed(rig: Rig, load: Load, rounds: int) -> None:
         rig.watch.longest()  # killed again before, nothing would go on
 
 
-def both_killed(rig: Rig, load: Load, rounds: int) -> None:
+def worker_and_server_killed(rig: Rig, load: Load, rounds: int) -> None:
     for _ in range(rounds):
-        rig.until_busy(load)
+        rig.until_busy()
         rig.kill_server(load, rig.any_worker())
+        rig.watch.longest()
+
+
+def receiver_and_server_killed(rig: Rig, load: Load, rounds: int) -> None:
+    for _ in range(rounds):
+        rig.until_answers()
+        until(rig.watch.in_flight, what="work in flight")
+        rig.kill_server(load, receiver=True)
         rig.watch.longest()
 
 
@@ -234,7 +246,7 @@ def poison(rig: Rig, load: Load, rounds: int) -> None:
 
 def _died_of(rig: Rig) -> int:
     dead = rig.relay.ledger.deliveries(DeliveryStatus.DEAD, "desk", limit=1000)
-    return sum(one.error == "the process that worked on it died 3 times" for one in dead)
+    return sum(one.error == DIED for one in dead)
 
 
 def clock_jumps(rig: Rig, load: Load, rounds: int) -> None:
@@ -277,11 +289,12 @@ def two_versions(rig: Rig, load: Load, rounds: int) -> None:
 #: The short form is a sample. What it leaves out takes long; most of that is tested without load in test_pipeline.py.
 ROWS = (
     Row("nothing happens", nothing, (0, 5)),
-    Row("a random worker killed (SIGKILL)", workers_killed, (3, 100)),
+    Row("a random worker killed (SIGKILL)", workers_killed, (3, 100), interrupts=True),
     Row("rolling restart of the workers (SIGTERM)", rolling_restart, (0, 20)),
     Row("the receiver killed (SIGKILL)", receiver_killed, (1, 10)),
-    Row("the server killed (SIGKILL)", server_killed, (1, 10)),
-    Row("a worker and the server killed at once", both_killed, (0, 10)),
+    Row("the server killed (SIGKILL)", server_killed, (1, 10), interrupts=True),
+    Row("a worker and the server killed at once", worker_and_server_killed, (0, 10), interrupts=True),
+    Row("the receiver and the server killed at once", receiver_and_server_killed, (0, 5), interrupts=True),
     Row("a worker's machine cut off, then healed", worker_cut_off, (0, 2)),
     Row("the receiver's machine cut off, then healed", receiver_cut_off, (0, 2)),
     Row("the server frozen, then thawed", server_frozen, (0, 2)),

@@ -15,11 +15,12 @@ from tests.faults.account import LONG, PROPERTY, Account
 from tests.faults.conftest import Rigs
 from tests.faults.load import Load
 from tests.faults.rig import Rig
-from tests.faults.rows import ROWS, Row
+from tests.faults.rows import DIED, ROWS, Row
 from tests.support.stack import until
 
-#: Seconds until interrupted work has to go on: on a machine of its own, as for the table, and on one that others share.
-LIMIT = 10.0 if os.environ.get("RELAY_FAULTS_WRITE") else 30.0
+#: Seconds until interrupted work has to go on: on a machine of its own, as for the table; in the long form on any
+#: machine; and where other tests run beside it.
+LIMIT = 10.0 if os.environ.get("RELAY_FAULTS_WRITE") else 15.0 if LONG else 30.0
 
 
 def slug(row: Row) -> str:
@@ -30,16 +31,16 @@ def slug(row: Row) -> str:
 def test_nothing_is_lost(row: Row, rigs: Rigs, record_property: Callable[[str, object], None]) -> None:
     rig = rigs.ready()
     try:
-        account = carried_out(row, rig)
+        account, load = carried_out(row, rig)
         record_property(PROPERTY, asdict(account))
-        assert_right(row, rig, account)
+        assert_right(row, rig, account, {f"1:{conversation}" for conversation in load.poisonous})
         rig.clear()
     except BaseException:
         rigs.discard()
         raise
 
 
-def carried_out(row: Row, rig: Rig) -> Account:
+def carried_out(row: Row, rig: Rig) -> tuple[Account, Load]:
     rounds = row.rounds[LONG]
     ledger = rig.relay.ledger
     with Load(rig.relay.hook, "c") as load:
@@ -56,7 +57,7 @@ def carried_out(row: Row, rig: Rig) -> Account:
     absent_too, disordered_too, repeats = books.at_hook(rig.hook, expected)
     lost = [*books.lost(desk, load.posts), *books.lost(hook, load.posts), *absent, *absent_too]
     print("lost", lost, "out of order", disordered, disordered_too, sep="\n")  # noqa: T201  # pytest shows it on failure
-    return Account(
+    account = Account(
         fault=row.name,
         rounds=rounds,
         posts=len(load.posts),
@@ -69,14 +70,16 @@ def carried_out(row: Row, rig: Rig) -> Account:
         interrupted=rig.watch.interrupted,
         lost=len(lost),
         duplicates=duplicates,
-        disordered=len(disordered),
+        disordered=len(disordered) + len(disordered_too),
         resumed=resumed if rig.watch.took else None,
         repeats=repeats,
         note=rig.note,
     )
+    return account, load
 
 
-def assert_right(row: Row, rig: Rig, account: Account) -> None:
+def assert_right(row: Row, rig: Rig, account: Account, poison: set[str]) -> None:
+    """`poison` are the conversations that kill."""
     assert account.lost == 0
     assert account.duplicates == 0
     assert account.disordered == 0
@@ -84,8 +87,13 @@ def assert_right(row: Row, rig: Rig, account: Account) -> None:
     # No body appears from nowhere: beside the accepted ones there are only those whose senders got no answer.
     assert account.accepted <= account.kept <= account.posts
     assert account.resumed is None or account.resumed <= LIMIT
+    # Of a few kills each may meet nobody at work.
+    assert account.interrupted or not (LONG and row.interrupts)
     # Dead is only who should be.
-    dead = rig.relay.ledger.deliveries(DeliveryStatus.DEAD, "desk", limit=books.ALL)
-    innocent = [one for one in dead if "422" not in one.error and not row.fallen]
+    innocent = [
+        one
+        for one in rig.relay.ledger.deliveries(DeliveryStatus.DEAD, limit=books.ALL)
+        if not (one.connector == "desk" and ("422" in one.error or (one.error == DIED and one.conversation in poison)))
+    ]
     assert innocent == []
-    assert row.fallen or rig.fallen == 0, rig.relay.logs()[-3000:]
+    assert (rig.fallen > 0) == row.fallen, rig.relay.logs()[-3000:]

@@ -8,6 +8,7 @@ few inputs were tried.
 from __future__ import annotations
 
 import argparse
+import logging
 import random
 import re
 import subprocess
@@ -18,9 +19,11 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+import structlog
+
 GUIDED = find_spec("atheris") is not None
 #: Where coverage is looked at. What evaluates templates is left alone: it would only be slow.
-INSTRUMENTED = ["core", "connectors", "jinja2", "yaml"]
+INSTRUMENTED = ["app", "core", "connectors", "jinja2", "yaml"]
 NOT_INSTRUMENTED = ["core.sandbox", *(f"jinja2.{name}" for name in ("sandbox", "filters", "runtime", "utils", "tests"))]
 
 _LAST = re.compile(r"#(\d+)\s+DONE\s+cov: (\d+) ft: (\d+) corp: (\d+)")
@@ -46,12 +49,20 @@ def main() -> int:
     options.add_argument("--input", type=Path, help="run the named target on this file, and nothing else")
     asked = options.parse_args()
 
-    from tests.fuzz.mutation import judged
+    from tests.fuzz.mutation import judged, ready
+    from tests.fuzz.pages import served
+
+    with served():
+        if asked.input:
+            ready(asked.targets[0])
+            judged(asked.targets[0], asked.input.read_bytes())
+            return 0
+        return _all(asked)
+
+
+def _all(asked: argparse.Namespace) -> int:
     from tests.fuzz.targets import TARGETS
 
-    if asked.input:
-        judged(asked.targets[0], asked.input.read_bytes())
-        return 0
     found = []
     _say(f"{'target':<15}{'inputs':>9}{'seconds':>9}  {'coverage' if GUIDED else 'no atheris here: mutated by dice'}")
     for name in asked.targets or TARGETS:
@@ -102,7 +113,7 @@ def _child(name: str, arguments: list[str]) -> int:
     import atheris  # type: ignore[import-untyped]  # it has none
 
     with atheris.instrument_imports(include=INSTRUMENTED, exclude=NOT_INSTRUMENTED):
-        from tests.fuzz.mutation import judged, rearranged
+        from tests.fuzz.mutation import judged, ready, rearranged
         from tests.fuzz.targets import TARGETS
 
     def changed(data: bytes, longest: int, seed: int) -> bytes:
@@ -110,6 +121,9 @@ def _child(name: str, arguments: list[str]) -> int:
         new = rearranged(data, dice) if dice.random() < 0.7 else atheris.Mutate(data, longest)
         return new[:longest]
 
+    # A line of log for each request takes longer than many a request.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    ready(name)
     options = {"custom_mutator": changed} if TARGETS[name].json else {}
     atheris.Setup([sys.argv[0], *arguments], lambda data: judged(name, data), **options)
     atheris.Fuzz()

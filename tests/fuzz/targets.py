@@ -21,6 +21,7 @@ from core.delivery import Revision
 from core.errors import ConfigError, PayloadError
 from core.language import LanguageError, condition, wording
 from core.smartsupp import parse
+from tests.fuzz import pages
 
 ROOT = Path(__file__).parent.parent
 #: Where the payloads of the vendor's own pages lie, beside the repository; what there is of them are seeds too.
@@ -197,6 +198,12 @@ def config(data: bytes) -> None:
     assert len(said) < GROWTH * len(data) + FRAME
 
 
+def requests(data: bytes) -> None:
+    """Whatever is sent to the receiver or the dashboard, by an admin or by anybody, is answered, and not with a 5xx."""
+    status = pages.site().answer(data)
+    assert status < 500, status
+
+
 def _payloads() -> Iterator[bytes]:
     for folder in (ROOT / "payloads", BESIDE):
         for file in sorted(folder.glob("*.json")):
@@ -281,6 +288,25 @@ _TEMPLATE_WORDS = (
     "in",
     "macro",
 )
+_REQUEST_WORDS = (
+    *(f"&{name}=" for name in pages.FIELDS),
+    *("in ", "out ", "GET ", "POST ", "/conversations/", "/connectors/", "/quarantine/", "{body}", "{bad}", "{job}"),
+    *(
+        "%00",
+        "%0D%0A",
+        "%ED%A0%80",
+        "%FF",
+        "%C2%B2",
+        "%D9%A1",
+        "..%2F",
+        "~",
+        "1:3",
+        "-1",
+        "99999999999999999999",
+        "1e999",
+    ),
+    *("9999-12-31", "0001-01-01", "dead", "delivered", "discard", "replay"),
+)
 
 TARGETS = {
     "parser": Target(parser, _payloads, _JSON_WORDS, json=True),
@@ -290,4 +316,5 @@ TARGETS = {
     "templates": Target(templates, _templates, _TEMPLATE_WORDS),
     "expressions": Target(expressions, _expressions, _TEMPLATE_WORDS),
     "config": Target(config, _configs, ("${SECRET}", "${file:", "!!", "&a", "*a", "<<:", "? ")),
+    "requests": Target(requests, pages.seeds, _REQUEST_WORDS),
 }

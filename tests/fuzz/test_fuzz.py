@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from itertools import islice
 
 import pytest
 
 from tests.fuzz.mutation import inputs, judged
+from tests.fuzz.pages import served
 from tests.fuzz.targets import TARGETS
+
+
+@pytest.fixture(scope="module", autouse=True)
+def server() -> Iterator[None]:
+    with served():
+        yield
 
 
 @pytest.mark.parametrize("name", TARGETS)

@@ -1,5 +1,5 @@
 -- What is wrong now, against what was: writes a notice for what begins and one for what is over, once for all who look.
--- now, calm in ms (that long not seen: over), anew in ms (what happens that long after a notice is told again), notices
+-- now, calm in ms (that long not seen: over), anew in ms (so long after a notice, what happened since is told), notices
 -- at most of a channel, channels with commas between them, then troubles as JSON -> notices written
 local calm, anew, most = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local key, seen, written = P .. 'incidents', {}, 0
@@ -24,10 +24,11 @@ for i = 6, #ARGV do
   local incident = known and cjson.decode(known)
     or {kind = trouble.kind, subject = trouble.subject, since = trouble.since, began = now, told = 0}
   incident.count, incident.error, incident.seen = trouble.count, trouble.error, now
-  local again = incident.told > 0 and trouble.newest >= incident.told + anew
+  -- `newest` as it was told; earlier versions did not keep it.
+  local again = incident.told > 0 and now >= incident.told + anew and trouble.newest > (incident.newest or incident.told)
   if again then incident.since = trouble.newest end
   if again or (incident.told == 0 and now - incident.began >= trouble.patience) then
-    incident.told = now
+    incident.told, incident.newest = now, trouble.newest
     tell('begun', id, incident)
   end
   redis.call('HSET', key, id, cjson.encode(incident))
