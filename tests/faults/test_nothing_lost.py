@@ -20,7 +20,7 @@ from tests.support.stack import until
 
 #: Seconds until interrupted work has to go on: on a machine of its own, as for the table; in the long form on any
 #: machine; and where other tests run beside it.
-LIMIT = 10.0 if os.environ.get("RELAY_FAULTS_WRITE") else 15.0 if LONG else 30.0
+LIMIT = 10.0 if os.environ.get("RELAY_FAULTS_WRITE") else 20.0 if LONG else 30.0
 
 
 def slug(row: Row) -> str:
