@@ -21,7 +21,7 @@ from core.delivery import DeliveryStatus
 from core.errors import StoreUnavailable
 from core.store.keys import CELERY_PREFIX
 from tests.faults.desk import Desk
-from tests.faults.load import RATE, Load
+from tests.faults.load import Load
 from tests.faults.machine import Machine, machine
 from tests.faults.watch import LANES, Watch
 from tests.support.destination import Destination, Handler
@@ -31,8 +31,6 @@ from tests.test_pipeline import webhook
 
 ROOT = Path(__file__).parent.parent.parent
 WORKERS = 3
-#: What may wait when a worker is killed.
-QUEUE = 2 * RATE
 #: Seconds that a killed server is away.
 AWAY = 0.3
 
@@ -325,18 +323,10 @@ class Rig:
 
         until(enough, 90, what=f"{workers} workers alive")
 
-    def until_busy(self, load: Load) -> None:
-        """Wait until there is somebody to kill, another one besides, work in flight, and no more due than the load of
-        some seconds: a hundred workers that start make a queue, and leave the machine no time for it."""
-        self.until_alive(WORKERS - 1)
-        if self.queue() > QUEUE:
-            with load.held():
-                until(lambda: self.queue() <= QUEUE, 90, "a short queue")
+    def until_busy(self) -> None:
+        """Wait until all workers have started, and there is work in flight."""
+        self.until_alive()
         until(self.watch.in_flight, what="work in flight")
-
-    def queue(self) -> int:
-        """How much waits, due or not."""
-        return sum(self.relay.ledger.lane(lane).waiting for lane in LANES)
 
     def until_tried(self) -> None:
         """Wait until the desk was given every delivery that waits for it now, and what is not done is put off; or until

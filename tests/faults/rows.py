@@ -42,7 +42,7 @@ def nothing(rig: Rig, load: Load, rounds: int) -> None:
 
 def workers_killed(rig: Rig, load: Load, rounds: int) -> None:
     for _ in range(rounds):
-        rig.until_busy(load)
+        rig.until_busy()
         rig.kill_worker()
 
 
@@ -69,7 +69,7 @@ def server_killed(rig: Rig, load: Load, rounds: int) -> None:
 
 def worker_and_server_killed(rig: Rig, load: Load, rounds: int) -> None:
     for _ in range(rounds):
-        rig.until_busy(load)
+        rig.until_busy()
         rig.kill_server(load, rig.any_worker())
         rig.watch.longest()
 
