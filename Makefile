@@ -10,7 +10,7 @@ help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(VENV)/run ## Run everything here: server, receiver, worker
-	@$(BIN)/relay up
+	@$(BIN)/relay up --show-secrets
 
 # Three at a time on two cores: one waits for processes (tests/conftest.py) while two compute.
 test: $(VENV)/dev check ## Run every check and every test

@@ -81,12 +81,14 @@ def group() -> None:
 
 @click.command()
 @click.option("--procfile", type=click.Path(path_type=Path), default=None, help="Another Procfile.")
-def up(procfile: Path | None) -> None:
+@click.option("--show-secrets", is_flag=True, help="Print token and first password into a file or a log, too.")
+def up(procfile: Path | None, show_secrets: bool) -> None:
     """Run everything here: server, receiver, worker.
 
-    That is the Procfile's processes, and a server unless RELAY_REDIS_URL is set.
+    That is the Procfile's processes, and a server unless RELAY_REDIS_URL is set. At a terminal it prints the hook's URL
+    with its token, and the dashboard's first password.
     """
-    bring_up(procfile or _procfile())
+    bring_up(procfile or _procfile(), show_secrets=show_secrets)
 
 
 def _procfile() -> Path:

@@ -25,7 +25,7 @@ from core.settings import Settings, load
 
 #: Seconds that a process may take to finish what it holds. One attempt may take 60.
 GRACE = 75
-#: In the environment of the supervisor's programs where somebody reads what they print.
+#: In the environment of the supervisor's programs where it is a person who reads what they print.
 TERMINAL = "RELAY_UP_TERMINAL"
 
 _ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104  # compared with, not listened on
@@ -82,8 +82,11 @@ def procfile(path: Path) -> dict[str, str]:
     return entries
 
 
-def main(path: Path) -> None:
-    """Check everything that can be checked, then become the supervisor. Raises ConfigError."""
+def main(path: Path, *, show_secrets: bool = False) -> None:
+    """Check everything that can be checked, then become the supervisor. Raises ConfigError.
+
+    `show_secrets`: what it prints is no log that others read, though it may be no terminal.
+    """
     env = environment(os.environ)
     settings = load(env, settings_model, os.environ)
     entries = procfile(path)
@@ -98,7 +101,7 @@ def main(path: Path) -> None:
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     os.environ[PARENT] = str(os.getpid())
     os.environ.pop(TERMINAL, None)
-    if sys.stdout.isatty():
+    if show_secrets or sys.stdout.isatty():
         os.environ[TERMINAL] = "1"
     os.execv(sys.executable, [sys.executable, "-m", "supervisor.supervisord", "-c", str(config)])
 

@@ -84,7 +84,7 @@ def _in_a_log(env: Environment, settings: Settings, local: str) -> _Told:
         f"  Hook URL       {env.public_url or local}/smartsupp/TOKEN\n"
         f"  TOKEN          {place}",
         f"{here}relay send --sample",
-        "This is no terminal, so neither token nor password is printed.",
+        "This is no terminal, so neither token nor password is printed (relay up --show-secrets does).",
     )
 
 

@@ -18,6 +18,7 @@ from app.cli import group
 from core.delivery import Attempt, Exchange, Outcome, PayloadStatus, Reference
 from core.smartsupp import parse_conversation
 from core.store import INBOX, Ledger, Store, connect
+from core.store.claims import Limits
 from tests.support import made
 from tests.support.command_line import CommandLine
 from tests.support.server import Server
@@ -51,7 +52,7 @@ def test_status_tells_that_a_connector_is_slowed_down(cli: CommandLine, store: S
     claim = store.claim(INBOX, secrets.token_hex(8))
     assert claim
     store.fan_out(claim, "1:c1", ["archive"])
-    claim = store.claim("archive", secrets.token_hex(8))
+    claim = store.claim("archive", secrets.token_hex(8), limits=Limits(rate=5))
     assert claim
     attempt = Attempt(1_700_000_000_000, 12, Outcome.RETRY, 1, 429, "HTTP 429")
     store.settle(claim, attempt, delay_ms=1000, trouble="throttled")

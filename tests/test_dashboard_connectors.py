@@ -13,6 +13,7 @@ import pytest
 
 from core.delivery import Attempt, Outcome
 from core.store import Ledger, Store, connect
+from core.store.claims import Limits
 from tests.fakes.base import Answer
 from tests.fakes.naive import NaiveVendor
 from tests.support.admin import Admin, admin
@@ -304,7 +305,7 @@ def test_one_that_is_out_of_order_says_when_the_next_try_is(page: Admin, store: 
 
 def test_one_that_answered_429_is_said_to_be_slowed_down(page: Admin, store: Store) -> None:
     (first,) = chats(store, 1, desk=None)
-    claim = claimed(store, "desk", first)
+    claim = claimed(store, "desk", first, Limits(rate=5))
     attempt = Attempt(claim.received, 10, Outcome.RETRY, 1, 429, "HTTP 429 Too Many Requests")
     assert "Slowed down" not in said(page, "/connectors/desk")
     store.settle(claim, attempt, delay_ms=30_000, trouble="throttled")

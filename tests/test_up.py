@@ -38,10 +38,10 @@ class Up:
         self.log = folder / "log"
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
+    def start(self, *options: str) -> None:
         """As systemd and Docker do: what it prints is a log."""
         with self.log.open("ab") as log:
-            self._run(log.fileno())
+            self._run(log.fileno(), *options)
 
     def start_at_a_terminal(self) -> None:
         """As a person does. What is shown goes into the log, too."""
@@ -51,9 +51,14 @@ class Up:
         os.close(theirs)
         threading.Thread(target=self._copy, args=(mine,), daemon=True).start()
 
-    def _run(self, output: int) -> None:
+    def _run(self, output: int, *options: str) -> None:
         self.process = subprocess.Popen(
-            [RELAY, "up"], cwd=self.folder, env=self.environment, stdout=output, stderr=output, start_new_session=True
+            [RELAY, "up", *options],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
         )
 
     def _copy(self, terminal: int) -> None:
@@ -183,6 +188,15 @@ def test_a_log_gets_neither_token_nor_password_and_says_how_to_get_them(up: Up) 
         check=True,
     ).stdout.strip()
     assert logged_in(hook.partition("/smartsupp")[0], made)
+
+
+def test_who_asks_for_the_secrets_has_them_in_a_file_too(up: Up) -> None:
+    up.start("--show-secrets")
+    hook = up.ready()
+    assert f"Hook URL       {hook}\n" in up.said()
+    made = re.search(r"^  Password +(\S+) ", up.said(), re.MULTILINE)
+    assert made
+    assert logged_in(hook.partition("/smartsupp")[0], made[1])
 
 
 @pytest.mark.parametrize("container", [True, False])

@@ -8,6 +8,7 @@ from typing import Any
 from core.delivery import Attempt, Exchange, Outcome, Reference
 from core.smartsupp import parse_conversation
 from core.store import INBOX, Claim, Store
+from core.store.claims import UNLIMITED, Limits
 from core.summary import line
 from tests.support.stack import chat
 
@@ -29,10 +30,10 @@ def chats(store: Store, count: int, first: int = 1, **outcomes: Outcome | None) 
     return [conversation(store, chat(number), **outcomes) for number in range(first, first + count)]
 
 
-def claimed(store: Store, connector: str, conversation: str) -> Claim:
+def claimed(store: Store, connector: str, conversation: str, limits: Limits = UNLIMITED) -> Claim:
     """A lease on that delivery; others that are due before it are given back."""
     passed = []
-    while claim := store.claim(connector, secrets.token_hex(4)):
+    while claim := store.claim(connector, secrets.token_hex(4), limits=limits):
         if claim.conversation == conversation:
             break
         passed.append(claim)
