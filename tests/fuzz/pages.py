@@ -40,23 +40,9 @@ CONNECTORS = {
 }
 #: What pages read of queries and forms.
 FIELDS = (
-    *(
-        "q",
-        "said",
-        "connector",
-        "status",
-        "account",
-        "missed",
-        "offline",
-        "rating",
-        "from",
-        "to",
-        "after",
-        "on",
-        "span",
-    ),
+    *("q", "said", "connector", "status", "account", "missed", "offline", "rating", "from", "to", "after", "on"),
     *("conversation", "revision", "action", "as_of", "reason", "done", "back", "next", "body", "visitor", "also", "v"),
-    *("password", "csrf_token"),
+    *("span", "password", "csrf_token"),
 )
 _METHOD = re.compile(r"[A-Z]{1,20}")
 
