@@ -20,7 +20,7 @@ bench: $(VENV)/dev ## Measure how fast and how big it is, against ceilings of th
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 fuzz: $(VENV)/dev ## Feed hostile input to whatever reads it, led by what it reaches: 50,000 inputs and more
-	$(BIN)/python -m tests.fuzz --at-least 50000
+	$(BIN)/python -m tests.fuzz --at-least 50000 $(FUZZ_ARGS)
 
 soak: $(VENV)/dev ## Hostile requests to the receiver, and the store against its model, for long
 	FUZZ_TIMES=20 $(BIN)/pytest $(PYTEST_ARGS) -rP tests/test_hostile.py -k "generated or after_all"
