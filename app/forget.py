@@ -174,8 +174,9 @@ class _Work:
 
     def _conversation(self, identity: str) -> None:
         for one in self._eraser.visitors(identity):
-            self.spellings |= {one.email, one.id} - {""}
-            self.names |= {one.email, one.id, one.name} - {""}
+            spellings = {one.email.strip(), one.id.strip()} - {""}
+            self.spellings |= spellings
+            self.names |= spellings | ({one.name.strip()} - {""})
         # Files first: what fails here can be found again. And once more, for what was written meanwhile; by then
         # nobody writes any more.
         before = len(self.files)

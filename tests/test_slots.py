@@ -115,18 +115,24 @@ class Busy:
         handler.answer(200)
 
 
+def with_backlogs(relay: Stack, *connectors: str) -> Store:
+    """A worker that has read 300 chats, all of which wait for these connectors, which are paused."""
+    store = Store(connect(relay.server.url))
+    for name in connectors:
+        store.pause(name, "until all have a backlog")
+    relay.worker()
+    for number in range(300):
+        store.accept(chat(f"c{number}"))
+    until(lambda: all(relay.ledger.lane(name).waiting == 300 for name in connectors), what="backlogs")
+    return store
+
+
 def test_a_slow_destination_with_a_backlog_leaves_its_share_to_another_one(relay: Stack) -> None:
     with Destination() as there, Destination() as other:
         slow, fast = Busy(2), Busy(0.2)
         there.behaviour, other.behaviour = slow, fast
         relay.configure(config(slow=webhook(there.url), fast=webhook(other.url)))
-        store = Store(connect(relay.server.url))
-        store.pause("slow", "until both have a backlog")
-        store.pause("fast", "until both have a backlog")
-        relay.worker()
-        for number in range(300):
-            store.accept(chat(f"c{number}"))
-        until(lambda: relay.ledger.lane("fast").waiting == 300 == relay.ledger.lane("slow").waiting, what="backlogs")
+        store = with_backlogs(relay, "slow", "fast")
         relay.server.client.delete(key("knock", "slow"))
         store.resume("slow")
         # Alone it has most of the threads.
@@ -145,13 +151,7 @@ def test_a_connector_at_its_own_limit_takes_no_threads_from_another_one(relay: S
         slow, few = Busy(0.5), Busy(0.1)
         there.behaviour, other.behaviour = slow, few
         relay.configure(config(slow=webhook(there.url), few=webhook(other.url, concurrency=2)))
-        store = Store(connect(relay.server.url))
-        store.pause("slow", "until both have a backlog")
-        store.pause("few", "until both have a backlog")
-        relay.worker()
-        for number in range(300):
-            store.accept(chat(f"c{number}"))
-        until(lambda: relay.ledger.lane("few").waiting == 300 == relay.ledger.lane("slow").waiting, what="backlogs")
+        store = with_backlogs(relay, "slow", "few")
         store.resume("slow")
         until(lambda: slow.now >= 12, what="a busy slow destination")
         before = len(there.received)

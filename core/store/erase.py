@@ -10,13 +10,14 @@ from typing import Any
 
 from redis.exceptions import ResponseError
 
+from core.conversation import Visitor
 from core.delivery import PayloadStatus, Reference
 from core.errors import InUse
 from core.store import scripts, traces
 from core.store.client import Client, errors
 from core.store.keys import key
 from core.store.search import Filter
-from core.store.traces import Person, Traces
+from core.store.traces import Traces
 
 #: How many a sweep looks at in one journey to the server: some milliseconds of its time.
 PART = 25
@@ -66,8 +67,8 @@ class Eraser:
         that were received at `since` (ms) or later."""
         return traces.find(self._redis, visitor, since)
 
-    def visitors(self, conversation: str) -> set[Person]:
-        """Whose it is, in any of its revisions."""
+    def visitors(self, conversation: str) -> list[Visitor]:
+        """Whose it is, by each of its revisions that can be read."""
         return traces.visitors(self._redis, conversation)
 
     def conversation(self, identity: str) -> Erased | None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 from urllib.parse import unquote_plus
 
+from core.conversation import Visitor
 from core.delivery import PayloadStatus
 from core.errors import PayloadError, StoreUnsafe
 from core.smartsupp import parse_conversation
@@ -30,15 +31,6 @@ _TELLING = 8
 
 #: A body is the visitor's own, or only speaks of them.
 Part = Literal["own", "named"]
-
-
-@dataclass(frozen=True)
-class Person:
-    """What a visitor is called; "" where that is not known."""
-
-    email: str
-    id: str
-    name: str
 
 
 @dataclass(frozen=True)
@@ -104,16 +96,15 @@ def find(client: Client, visitor: str, since: int | None = None) -> Traces:
     )
 
 
-def visitors(client: Client, conversation: str) -> set[Person]:
+def visitors(client: Client, conversation: str) -> list[Visitor]:
     """The visitors of a conversation's revisions. Raises StoreUnavailable."""
     server: Any = client
-    found: set[Person] = set()
+    found = []
     with errors():
         revisions = [one.decode() for one in server.zrange(key("revisions", conversation), 0, -1)]
     for _, _, account, kept in _kept(server, revisions):
         with suppress(StoreUnsafe, PayloadError):
-            visitor = parse_conversation(client.vault.open(kept), account).visitor
-            found.add(Person(visitor.email.strip(), visitor.id.strip(), visitor.name.strip()))
+            found.append(parse_conversation(client.vault.open(kept), account).visitor)
     return found
 
 
