@@ -12,12 +12,12 @@ import os
 import re
 import secrets
 import shlex
-import socket
 import sys
 from pathlib import Path
 
 from app import embedded
 from app.child import PARENT
+from app.listening import must_be_free
 from connectors.registry import settings_model
 from core.environment import Environment, environment, token_file
 from core.errors import ConfigError, Problem
@@ -116,15 +116,10 @@ def _check_ground(env: Environment) -> None:
         problems.append(Problem("RELAY_DATA_DIR", f"another relay uses {env.data_dir}; stop it, or choose another"))
     except OSError as error:
         problems.append(Problem("RELAY_DATA_DIR", f"cannot write to {env.data_dir}: {error.strerror}"))
-    family = socket.AF_INET6 if ":" in env.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((env.host, env.port))
-        except OSError as error:
-            problems.append(
-                Problem("RELAY_PORT", f"cannot listen on {env.host}:{env.port}: {error.strerror}; choose another")
-            )
+    try:
+        must_be_free(env)
+    except ConfigError as error:
+        problems += error.problems
     if problems:
         raise ConfigError("the environment", problems)
 

@@ -15,6 +15,7 @@ from granian.log import LogLevels
 from app import create_app
 from app.buffered import Buffered
 from app.child import tie_to_parent
+from app.listening import must_be_free
 from connectors.registry import settings_model
 from core.environment import Environment, environment
 from core.errors import StoreUnavailable, StoreUnsafe
@@ -31,6 +32,8 @@ log = structlog.get_logger(__name__)
 THREADS = 8
 #: Connections at once; further ones wait to be accepted. Each may hold a body of 1 MiB, an admin's of 4.
 CONNECTIONS = 256
+#: Seconds in which the receiver before this one, which was told to stop or was killed, lets go of its port.
+HANDING_OVER = 5.0
 
 
 def application() -> Buffered:
@@ -51,7 +54,7 @@ def application() -> Buffered:
 
 
 def main(env: Environment) -> None:
-    """Serve until a signal says stop. Raises StoreUnsafe. A server that is away only means 503 for now."""
+    """Serve until a signal says stop. A server that is away only means 503 for now. Raises ConfigError, StoreUnsafe."""
     try:
         verdict = check(connected(env, patient=True))
     except StoreUnavailable as error:
@@ -61,6 +64,7 @@ def main(env: Environment) -> None:
             log.warning("redis", doubt=doubt)
         if verdict.wrong:
             raise StoreUnsafe("; ".join(verdict.wrong))
+    must_be_free(env, HANDING_OVER)
     Granian(
         "app.web:application",
         factory=True,

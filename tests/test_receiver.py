@@ -29,7 +29,7 @@ from core.store import Ledger, Store, connect
 from tests.support.admin import token_in
 from tests.support.inline import Inline
 from tests.support.server import Server
-from tests.support.stack import TOKEN, Stack, chat, until
+from tests.support.stack import TOKEN, Stack, chat, stack, until
 
 Client = Callable[..., FlaskClient]
 
@@ -312,6 +312,29 @@ def refused(client: FlaskClient) -> dict[str, float]:
         for sample in family.samples
         if sample.name == "relay_refused_total"
     }
+
+
+def test_a_second_receiver_on_its_port_is_refused_and_takes_no_post(relay: Stack, tmp_path: Path) -> None:
+    relay.web()
+    with stack(tmp_path / "second") as second:
+        second.environment["RELAY_PORT"] = str(relay.port)
+        started = second.run("web")
+        number = 0
+        while started.poll() is None:
+            number += 1
+            relay.ledger.payload(relay.post(chat(number)).json()["id"])
+        assert started.returncode == 2
+        assert f"RELAY_PORT: cannot listen on 127.0.0.1:{relay.port}: Address already in use" in second.logs()
+
+
+def test_a_receiver_waits_for_the_one_before_it_to_let_go_of_its_port(relay: Stack) -> None:
+    with socket.socket() as before:
+        before.bind(("127.0.0.1", relay.port))
+        before.listen()
+        started = relay.run("web")
+        time.sleep(3)
+        assert started.poll() is None
+    until(relay.answers, what="the receiver")
 
 
 def test_posts_that_are_refused_are_logged_once_and_counted(client: FlaskClient) -> None:

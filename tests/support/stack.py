@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +25,21 @@ TOKEN = "token-for-tests-0123456789"
 RELAY = str(Path(sys.executable).with_name("relay"))
 
 
+# Below those that the system gives to whoever asks for any. Each of the processes that share the tests has a part of
+# its own and goes round in it: what was handed out is not handed out again before somebody listens there.
+_PORTS = 2_800
+_FIRST = 10_000 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 8 * _PORTS
+_numbers = count(random.randrange(_PORTS))
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of loopback at which nobody listens."""
+    for number in islice(_numbers, _PORTS):
+        port = _FIRST + number % _PORTS
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("all ports are taken")
 
 
 def until(true: Callable[[], Any], seconds: float = 30.0, what: str = "it") -> Any:
