@@ -27,17 +27,17 @@ _wait: wait_base = wait_chain(*(wait_fixed(seconds) + wait_random(0, seconds / 1
 _stop: stop_base = stop_after_delay(GIVE_UP)
 
 
-def next_try(tries: int, elapsed: float, retry_after: float | None = None) -> float | None:
+def next_try(tries: int, waited: float, retry_after: float | None = None) -> float | None:
     """Seconds until the next try, or None when it is time to give up.
 
-    `tries` counts the failed ones, this one included; `elapsed` is seconds since the first of them,
-    without those in which its connector was held back;
+    `tries` counts the failed ones, this one included; `waited` is the sum of what was returned for those before it:
+    time in which nothing was tried, as a connector was held back or off or no worker there, is no reason to give up.
     `retry_after` is what the vendor asked for, in seconds: it wins, but for the time at which we give up.
     """
     state = RetryCallState(retry_object=None, fn=None, args=(), kwargs={})  # type: ignore[arg-type]  # never called
     state.attempt_number = tries
     state.start_time = 0.0
-    state.outcome_timestamp = elapsed
+    state.outcome_timestamp = waited
     if _stop(state):
         return None
     if retry_after is not None:

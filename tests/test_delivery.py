@@ -16,7 +16,7 @@ from connectors.base import Connector, Receipt, Step
 from core.conversation import Conversation
 from core.delivery import Attempt, DeliveryStatus, Exchange, Outcome, Reference
 from core.errors import ConnectorRefused, RecordRefused, RetryLater
-from core.retry import DAY, GIVE_UP, HOUR
+from core.retry import DAY
 from core.settings import ConnectorSettings
 from core.store import INBOX, Claim, Ledger, Store
 from core.store.claims import UNLIMITED, Limits
@@ -30,6 +30,8 @@ BUSY = RetryLater("HTTP 429", status=429, retry_after=7)
 UNAUTHORIZED = ConnectorRefused("HTTP 401", status=401)
 #: Its own trouble: the destination is well.
 CONFLICT = RetryLater("HTTP 409", status=409)
+#: The third of them ends three days of tries.
+TOMORROW = RetryLater("HTTP 409", status=409, retry_after=DAY)
 
 
 class Desk(Connector[ConnectorSettings]):
@@ -101,6 +103,26 @@ def only(store: Store, delivery: str) -> None:
             store.discard(f"desk:1:{number}", "not today")
 
 
+def claimed(store: Store, delivery: str) -> Claim:
+    """This one; those before it stay as they are."""
+    before = []
+    while (claim := take(store)).id != delivery:
+        before.append(claim)
+    for one in before:
+        store.release(one)
+    return claim
+
+
+def worn_out(store: Store, clock: Clock, desk: Desk) -> str:
+    """One that has failed for as long as anything is tried, while the others wait. Returns its id."""
+    failing, _ = attempt(store, desk, TOMORROW)
+    for _ in range(2):
+        clock.pass_by(DAY)
+        attempt(store, desk, TOMORROW, claimed(store, failing.id))
+    clock.pass_by(DAY)
+    return failing.id
+
+
 def paused_by_hand(store: Store, desk: Desk) -> None:
     store.pause("desk", "stocktaking")
 
@@ -113,49 +135,32 @@ def broken(store: Store, desk: Desk) -> None:
     outages(store, desk)
 
 
-@pytest.mark.parametrize("close", [paused_by_hand, paused_itself, broken])
-def test_time_behind_a_closed_gate_does_not_count_towards_giving_up(
-    backlog: Store, ledger: Ledger, clock: Clock, desk: Desk, close: Callable[[Store, Desk], None]
+def nobody_at_work(store: Store, desk: Desk) -> None:
+    """No worker runs, or the connector is switched off."""
+
+
+@pytest.mark.parametrize("stop", [paused_by_hand, paused_itself, broken, nobody_at_work])
+def test_time_in_which_nothing_is_tried_does_not_count_towards_giving_up(
+    backlog: Store, ledger: Ledger, clock: Clock, desk: Desk, stop: Callable[[Store, Desk], None]
 ) -> None:
     failing, _ = attempt(backlog, desk, CONFLICT)
-    close(backlog, desk)
-    assert ledger.lane("desk").gate
+    stop(backlog, desk)
+    assert bool(ledger.lane("desk").gate) is (stop is not nobody_at_work)
     clock.pass_by(4 * DAY)
     backlog.resume("desk")
-    only(backlog, failing.id)
-    again, made = attempt(backlog, desk, CONFLICT)
-    assert (again.id, made.outcome) == (failing.id, Outcome.RETRY)
-    # What it does to itself while the gate is open does.
-    clock.pass_by(GIVE_UP)
-    assert attempt(backlog, desk, CONFLICT)[1].outcome is Outcome.EXHAUSTED
-
-
-def test_all_the_times_of_being_held_are_left_out(backlog: Store, clock: Clock, desk: Desk) -> None:
-    failing, _ = attempt(backlog, desk, CONFLICT)
-    only(backlog, failing.id)
-    for _ in range(3):
-        clock.pass_by(HOUR)
-        backlog.pause("desk", "by hand")
-        clock.pass_by(DAY)
-        backlog.pause("desk", "by another hand")  # over a gate that is closed already
-        clock.pass_by(DAY)
-        backlog.resume("desk")
-    clock.pass_by(HOUR)
-    assert take(backlog).failing == 4 * HOUR * 1000
+    again, made = attempt(backlog, desk, CONFLICT, claimed(backlog, failing.id))
+    assert (again.tries, made.outcome) == (1, Outcome.RETRY)
 
 
 def test_a_delivery_that_fails_for_three_days_while_others_arrive_is_given_up(
     backlog: Store, ledger: Ledger, clock: Clock, desk: Desk
 ) -> None:
-    failing, _ = attempt(backlog, desk, OUTAGE)
+    failing = worn_out(backlog, clock, desk)
     for _ in range(4):
         attempt(backlog, desk)
-    clock.pass_by(GIVE_UP)
-    claims = [take(backlog) for _ in range(4)]
-    (mine,) = (claim for claim in claims if claim.id == failing.id)
-    attempt(backlog, desk, OUTAGE, mine)
-    found = ledger.delivery(failing.id)
-    assert (found.status, found.error) == (DeliveryStatus.DEAD, "given up after 2 tries: HTTP 503")
+    attempt(backlog, desk, OUTAGE, claimed(backlog, failing))
+    found = ledger.delivery(failing)
+    assert (found.status, found.error) == (DeliveryStatus.DEAD, "given up after 4 tries: HTTP 503")
 
 
 def test_a_destination_that_is_down_for_a_week_kills_nothing(
@@ -178,11 +183,10 @@ def test_a_destination_that_is_down_for_a_week_kills_nothing(
 def test_nothing_is_given_up_behind_the_breaker_however_long_it_has_failed_before(
     backlog: Store, ledger: Ledger, clock: Clock, desk: Desk, ahead: bool
 ) -> None:
-    failing, _ = attempt(backlog, desk, CONFLICT)
-    clock.pass_by(GIVE_UP)
+    failing = worn_out(backlog, clock, desk)
     claims = [take(backlog) for _ in range(8)]
-    (mine,) = (claim for claim in claims if claim.id == failing.id)
-    others = [claim for claim in claims if claim.id != failing.id]
+    (mine,) = (claim for claim in claims if claim.id == failing)
+    others = [claim for claim in claims if claim.id != failing]
     if ahead:
         backlog.release(mine)
     for claim in others[:5]:
@@ -190,11 +194,11 @@ def test_nothing_is_given_up_behind_the_breaker_however_long_it_has_failed_befor
     if ahead:
         clock.pass_by(30)
         mine = take(backlog)
-    assert mine.id == failing.id
+    assert mine.id == failing
     attempt(backlog, desk, OUTAGE, mine)
-    found = ledger.delivery(failing.id)
-    assert (found.status, found.tries, found.error) == (DeliveryStatus.RETRYING, 1, "HTTP 503")
-    assert [one.outcome for one in found.attempts] == [Outcome.RETRY, Outcome.RETRY]
+    found = ledger.delivery(failing)
+    assert (found.status, found.tries, found.error) == (DeliveryStatus.RETRYING, 3, "HTTP 503")
+    assert [one.outcome for one in found.attempts] == [Outcome.RETRY] * 4
 
 
 @pytest.mark.parametrize("status", [408, 409, 423, 425, 429])

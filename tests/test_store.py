@@ -208,7 +208,7 @@ def test_a_postponed_delivery_is_due_after_its_delay(store: Store, ledger: Ledge
     assert nothing_due(store, "crm")
     clock.pass_by(2)
     again = claim(store, "crm")
-    assert (again.tries, again.failing, again.crashes) == (1, 31_000, 0)
+    assert (again.tries, again.waited, again.crashes) == (1, 30_000, 0)
 
 
 def test_success_ends_the_series_of_tries(store: Store, ledger: Ledger, clock: Clock) -> None:
@@ -246,7 +246,7 @@ def test_replaying_a_dead_delivery_starts_a_fresh_series(store: Store, ledger: L
     store.settle(claim(store, "crm"), attempt(Outcome.EXHAUSTED, "no"))
     assert store.replay("crm:1:1")[0] == "crm"
     again = claim(store, "crm")
-    assert (again.tries, again.failing) == (0, 0)
+    assert (again.tries, again.waited) == (0, 0)
     assert len(ledger.delivery("crm:1:1").attempts) == 2
 
 

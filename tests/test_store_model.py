@@ -164,7 +164,7 @@ class Machine(RuleBasedStateMachine):
         if found is None or expected is None:
             return []
         assert (found.lane, found.token) == (lane, token)
-        about = (found.crashes, found.tries, found.failing, found.steps)
+        about = (found.crashes, found.tries, found.waited, found.steps)
         assert Taken(found.id, found.payload, found.revision, *about, found.more) == expected
         return [(found, expected)]
 
@@ -304,17 +304,15 @@ class Machine(RuleBasedStateMachine):
     @rule(connector=connectors)
     def pause(self, connector: str) -> None:
         self.store.pause(connector, "by hand")
-        self.model.pause(self.now, connector)
+        self.model.pause(connector)
 
     @rule(connector=connectors)
     def resume(self, connector: str) -> None:
-        assert self.store.resume(connector) == self.model.resume(self.now, connector, "")
+        assert self.store.resume(connector) == self.model.resume(connector, "")
 
     @rule(connector=connectors, fingerprint=fingerprints)
     def the_config_changes(self, connector: str, fingerprint: str) -> None:
-        assert self.store.resume(connector, changed_to=fingerprint) == self.model.resume(
-            self.now, connector, fingerprint
-        )
+        assert self.store.resume(connector, changed_to=fingerprint) == self.model.resume(connector, fingerprint)
 
     @rule(connector=connectors)
     def send_ahead(self, connector: str) -> None:
@@ -398,7 +396,7 @@ class Found:
             connector=row["connector"],
             conversation=row["conversation"],
             tries=int(row.get("tries", 0)),
-            first=int(row["first"]) if "first" in row else None,
+            waited=int(row.get("waited", 0)),
             wanted="again" in row,
             delivered=row.get("delivered", ""),
             revision=int(row.get("revision", 0)),
@@ -409,7 +407,7 @@ class Found:
 
     def gate(self, name: str) -> Closed:
         row = self.get("gate", name)
-        return Closed(row["by"], int(row["since"]), row.get("fingerprint", ""), "ahead" in row, row.get("probe", ""))
+        return Closed(row["by"], row.get("fingerprint", ""), "ahead" in row, row.get("probe", ""))
 
     def state(self) -> dict[str, Any]:
         return {
@@ -417,7 +415,6 @@ class Found:
             "errands": {name: vars(one) for name, one in self.errands.items()},
             "revisions": self.revisions,
             "gates": {name: vars(self.gate(name)) for name in self.called("gate")},
-            "held": {name: int(held) for name in self.called("held") if (held := self.get("held", name)) != "0"},
             "knocks": set(self.called("knock")),
         }
 

@@ -112,7 +112,7 @@ def _attempt(
 
     attempt, gate = settled(*judged)
     if gate == "spared":
-        attempt, gate = settled(*_judged(error, replace(claim, failing=0)))
+        attempt, gate = settled(*_judged(error, replace(claim, waited=0)))
     log.info("attempt", delivery=claim.id, outcome=str(attempt.outcome), status=attempt.status, ms=attempt.ms)
     _tell(gate, connector.name, attempt)
     return attempt
@@ -140,7 +140,7 @@ def _judged(error: BaseException | None, claim: Claim) -> tuple[Outcome, str, fl
         return Outcome.DELIVERED, "", None
     text = str(error) or type(error).__name__
     if isinstance(error, RetryLater):
-        delay = next_try(claim.tries + 1, claim.failing / 1000, error.retry_after)
+        delay = next_try(claim.tries + 1, claim.waited / 1000, error.retry_after)
         if delay is None:
             return Outcome.EXHAUSTED, f"given up after {claim.tries + 1} tries: {text}", None
         return Outcome.RETRY, text, delay

@@ -29,7 +29,7 @@ class Claim:
     """An item that is ours until its lease runs out. For the inbox `id` is the payload's, and `revision` is 0.
 
     `crashes` is how many processes died on it; `more` asks for one more knock: there is more work than hands.
-    `tries` have failed in the present series, and for `failing` ms, without the time that the connector was held back.
+    `tries` have failed in the present series, with `waited` ms between them, as these were asked for.
     With `trouble` the body cannot be opened, and is empty. `paid`: requests that its connector's rate was charged.
     """
 
@@ -46,7 +46,7 @@ class Claim:
     conversation: str = ""
     revision: int = 0
     tries: int = 0
-    failing: int = 0
+    waited: int = 0
     paid: float = 0
     steps: dict[str, Any] = field(default_factory=dict, repr=False)
 

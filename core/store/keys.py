@@ -9,7 +9,6 @@ A *lane* is `inbox` or the name of a connector. Times and scores are Unix millis
 | gate:CONNECTOR               | hash   | exists while the connector is paused: since, reason, by (admin, relay:      |
 |                              |        | refused, breaker: out of order), fingerprint; ahead (the next claim may     |
 |                              |        | pass), probe (token of the one that passed); until, probes (breaker)        |
-| held:CONNECTOR               | string | for how many ms its gate was closed in all, but for now                    |
 | circuit:CONNECTOR            | hash   | outages in a row, and the last delivery that met one                        |
 | pace:CONNECTOR               | hash   | tokens, at (bucket of requests), mean (requests of a delivery, of late);    |
 |                              |        | slow (divides the rate), slowed, hold (nothing begins before), after a 429  |
@@ -28,9 +27,8 @@ A *lane* is `inbox` or the name of a connector. Times and scores are Unix millis
 | deliveries-of:CONVERSATION   | set    | connectors that it was ever given to                                        |
 | connectors                   | set    | connectors that were ever given anything                                    |
 | delivery:CONNECTOR:CONV      | hash   | connector, conversation, status, created, updated, delivered (payload),     |
-|                              |        | revision, ref, url, tries, crashes, error, again (asked for while in        |
-|                              |        | flight); first (failed try, by a clock that stands still while the gate is  |
-|                              |        | closed: the time less held:CONNECTOR)                                       |
+|                              |        | revision, ref, url, tries, waited (ms that it was to wait between them),    |
+|                              |        | crashes, error, again (asked for while in flight)                           |
 | deliveries:CONNECTOR:STATUS  | zset   | delivery -> when it came to that status                                     |
 | steps:DELIVERY               | hash   | step -> what it made at the destination, as JSON                            |
 | attempts:DELIVERY            | list   | the last 100 attempts as JSON, oldest first                                 |

@@ -16,10 +16,7 @@ _ADDS = frozenset({"accept"})
 #: Those that only read run on a server that can write nothing at all.
 _READS = frozenset({"look"})
 #: What scripts have besides the prelude. Making a function takes time in each call, so those have it that use it.
-_PARTS = {
-    **dict.fromkeys(("claim", "crashed", "fan_out", "settle"), ("limits", "next")),
-    **dict.fromkeys(("pause", "resume"), ("limits",)),
-}
+_PARTS = dict.fromkeys(("claim", "crashed", "fan_out", "settle"), ("limits", "next"))
 
 
 @cache

@@ -144,7 +144,7 @@ class Store:
             conversation=own.get("conversation", ""),
             revision=revision,
             tries=int(own.get("tries", 0)),
-            failing=max(0, int(own.get("failing", 0))),
+            waited=int(own.get("waited", 0)),
             paid=float(own.get("paid", 0)),
             steps={name: json.loads(value) for name, value in _text(steps).items()},
         )

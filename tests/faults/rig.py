@@ -53,9 +53,6 @@ for _, key in ipairs(redis.call('KEYS', 'relay:*')) do
         redis.call('ZINCRBY', key, -by, item)
       end
     end
-  elseif key:match('^relay:delivery:') then
-    local first = redis.call('HGET', key, 'first')
-    if first then redis.call('HSET', key, 'first', string.format('%.0f', first - by)) end
   elseif key:match('^relay:gate:') or key:match('^relay:pace:') then
     for _, name in ipairs({'since', 'until', 'at', 'slowed', 'hold'}) do
       local at = redis.call('HGET', key, name)

@@ -37,13 +37,13 @@ class Body(Item):
 
 @dataclass
 class Errand(Item):
-    """A delivery. `wanted` was asked for while it was in flight; `first` is the time of the first failed try, less that
-    for which its connector had been held back until then."""
+    """A delivery. `wanted` was asked for while it was in flight; `waited` is for how long it was to wait between its
+    failed tries."""
 
     connector: str = ""
     conversation: str = ""
     tries: int = 0
-    first: int | None = None
+    waited: int = 0
     wanted: bool = False
     delivered: str = ""
     revision: int = 0
@@ -57,7 +57,6 @@ class Closed:
     """A gate. `ahead`: the next claim may pass; `probe` is the token of the one that did."""
 
     by: str
-    since: int
     fingerprint: str = ""
     ahead: bool = False
     probe: str = ""
@@ -65,14 +64,14 @@ class Closed:
 
 @dataclass(frozen=True)
 class Taken:
-    """What a claim must return. `crashes` and `tries` are those before it; the tries have failed for `failing` ms."""
+    """What a claim must return. `crashes` and `tries` are those before it, with `waited` ms between the tries."""
 
     id: str
     payload: str
     revision: int
     crashes: int
     tries: int
-    failing: int
+    waited: int
     steps: dict[str, Any]
     more: bool = False
 
@@ -84,7 +83,6 @@ class Model:
         self.errands: dict[str, Errand] = {}
         self.revisions: dict[str, list[str]] = {}
         self.gates: dict[str, Closed] = {}
-        self.held: dict[str, int] = {}
         self.knocks: set[str] = set()
         self.steady = self.settling = False
 
@@ -164,8 +162,7 @@ class Model:
             return Taken(item.id, item.id, 0, item.crashes, 0, 0, {})
         item.wanted = False
         newest = self.revisions[item.conversation]
-        failing = 0 if item.first is None else now - self.held_back(now, lane) - item.first
-        about = (item.crashes, item.tries, failing, dict(item.steps))
+        about = (item.crashes, item.tries, item.waited, dict(item.steps))
         return Taken(item.id, newest[-1], len(newest), *about)
 
     def fan_out(self, now: int, identity: str, token: str, conversation: str, connectors: Iterable[str]) -> set[str]:
@@ -203,24 +200,22 @@ class Model:
         became = ""
         match outcome:
             case "delivered" | "skipped":
-                errand.status, errand.tries, errand.first = outcome, 0, None
+                errand.status, errand.tries, errand.waited = outcome, 0, 0
                 if outcome == "delivered":
                     errand.delivered, errand.revision, errand.reference = taken.payload, taken.revision, reference
                 if gate and ahead and gate.by == "relay":
-                    self.open(now, lane)
+                    del self.gates[lane]
                     became = "open"
             case "retry" if ahead:
                 errand.status, errand.due = "retrying" if errand.tries else "waiting", now + delay
             case "retry":
                 errand.status, errand.tries = "retrying", errand.tries + 1
-                errand.first = now - self.held_back(now, lane) if errand.first is None else errand.first
-                errand.due = now + delay
+                errand.waited, errand.due = errand.waited + delay, now + delay
             case "paused":
                 errand.status, errand.due = "retrying" if errand.tries else "waiting", now
                 if not gate or gate.by != "admin":
                     became = "held" if not gate else "still" if ahead else ""
-                    self.open(now, lane)
-                    self.gates[lane] = Closed("relay", now, fingerprint)
+                    self.gates[lane] = Closed("relay", fingerprint)
             case _:
                 errand.status = "dead"
         if errand.wanted:
@@ -301,15 +296,14 @@ class Model:
             raise InUse
         errand.status, errand.due, errand.attempts = "discarded", None, errand.attempts + 1
 
-    def pause(self, now: int, connector: str) -> None:
-        self.open(now, connector)
-        self.gates[connector] = Closed("admin", now)
+    def pause(self, connector: str) -> None:
+        self.gates[connector] = Closed("admin")
 
-    def resume(self, now: int, connector: str, changed_to: str) -> tuple[bool, bool]:
+    def resume(self, connector: str, changed_to: str) -> tuple[bool, bool]:
         gate = self.gates.get(connector)
         if not gate or (changed_to and (gate.by == "admin" or gate.fingerprint == changed_to)):
             return False, False
-        self.open(now, connector)
+        del self.gates[connector]
         return True, self.knock(connector)
 
     def send_ahead(self, connector: str) -> tuple[bool, bool]:
@@ -328,17 +322,6 @@ class Model:
     def item(self, lane: str, identity: str) -> Item:
         return self.bodies[identity] if lane == INBOX else self.errands[identity]
 
-    def held_back(self, now: int, connector: str) -> int:
-        """For how many ms in all, until now."""
-        gate = self.gates.get(connector)
-        return self.held.get(connector, 0) + (now - gate.since if gate else 0)
-
-    def open(self, now: int, connector: str) -> None:
-        """Whether its gate is closed or not."""
-        if held := self.held_back(now, connector):
-            self.held[connector] = held
-        self.gates.pop(connector, None)
-
     def knock(self, lane: str) -> bool:
         """One knock that nobody has answered is enough."""
         asked = lane in self.knocks
@@ -355,7 +338,7 @@ class Model:
 
     def _make_due(self, now: int, errand: Errand) -> None:
         errand.status, errand.due, errand.wanted = "waiting", now, False
-        errand.tries, errand.first, errand.crashes = 0, None, 0
+        errand.tries, errand.waited, errand.crashes = 0, 0, 0
 
     def state(self) -> dict[str, Any]:
         return {
@@ -363,6 +346,5 @@ class Model:
             "errands": {one.id: vars(one) for one in self.errands.values()},
             "revisions": self.revisions,
             "gates": {name: vars(gate) for name, gate in self.gates.items()},
-            "held": self.held,
             "knocks": self.knocks,
         }

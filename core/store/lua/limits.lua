@@ -10,18 +10,6 @@ local function busy(lane, at_once)
   return alive >= at_once
 end
 
--- For how long a connector was held back, in ms since ever. That time counts against no delivery.
-local function held(connector)
-  local before = tonumber(redis.call('GET', P .. 'held:' .. connector) or 0)
-  local since = redis.call('HGET', P .. 'gate:' .. connector, 'since')
-  return since and before + math.max(0, now - tonumber(since)) or before
-end
-
-local function open_gate(connector)
-  redis.call('SET', P .. 'held:' .. connector, held(connector))
-  redis.call('DEL', P .. 'gate:' .. connector)
-end
-
 -- The pace of a lane: a bucket of requests for one second, filled at the rate, which a 429 divides by `slow` for a while.
 -- Returns whether a delivery may begin, and how many requests it pays in advance: as many as one took of late, or at first
 -- a guess. `rate` is nil where there is none; then only what the vendor says holds it back.

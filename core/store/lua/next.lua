@@ -94,9 +94,6 @@ local function take_next(lane, token, lease, fatal, how, at_once, rate)
       if inbox then return {id, crashes, more, {}, fields, redis.call('GET', P .. 'raw:' .. id), 0, {}, id} end
       local revisions = P .. 'revisions:' .. own.conversation
       local payload = redis.call('ZREVRANGE', revisions, 0, 0)[1]
-      if own.first then
-        fields[#fields + 1], fields[#fields + 2] = 'failing', string.format('%.0f', now - held(lane) - own.first)
-      end
       if own.again then redis.call('HDEL', key, 'again') end -- what was asked for meanwhile is taken along
       return {id, crashes, more, fields, redis.call('HGETALL', payload_key(payload)),
         redis.call('GET', P .. 'raw:' .. payload), redis.call('ZCARD', revisions),

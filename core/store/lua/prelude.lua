@@ -69,7 +69,7 @@ end
 
 -- Due now, with a fresh series of tries.
 local function make_due(id, connector)
-  redis.call('HDEL', delivery_key(id), 'tries', 'first', 'crashes', 'again', 'error')
+  redis.call('HDEL', delivery_key(id), 'tries', 'waited', 'crashes', 'again', 'error')
   set_delivery_status(id, 'waiting')
   redis.call('ZADD', lane_key(connector), now, id)
 end

@@ -4,6 +4,5 @@ local gate = P .. 'gate:' .. ARGV[2]
 local got = redis.call('HMGET', gate, 'by', 'fingerprint')
 if not got[1] then return {0, 0} end
 if ARGV[3] ~= '' and (got[1] == 'admin' or got[2] == ARGV[3]) then return {0, 0} end
-open_gate(ARGV[2])
-redis.call('DEL', P .. 'circuit:' .. ARGV[2], P .. 'pace:' .. ARGV[2])
+redis.call('DEL', gate, P .. 'circuit:' .. ARGV[2], P .. 'pace:' .. ARGV[2])
 return {1, want_knock(ARGV[2])}

@@ -22,8 +22,8 @@ redis.call('HDEL', lease_key(connector), id)
 log_attempt(id, attempt)
 count('out:' .. connector .. ':' .. outcome)
 
-local got = redis.call('HMGET', key, 'status', 'tries', 'first', 'delivered', 'again', 'crashes', 'error')
-local old, tries, first, delivered, again = got[1], got[2], got[3], got[4], got[5]
+local got = redis.call('HMGET', key, 'status', 'tries', 'waited', 'delivered', 'again', 'crashes', 'error')
+local old, tries, waited, delivered, again = got[1], got[2], got[3], got[4], got[5]
 local set, drop = {'updated', now}, {}
 local function put(name, value) set[#set + 1] = name; set[#set + 1] = value end
 local function remove(name, there) if there then drop[#drop + 1] = name end end
@@ -48,19 +48,19 @@ end
 local status, due
 if done then
   remove('tries', tries)
-  remove('first', first)
+  remove('waited', waited)
   status = outcome
 elseif outcome == 'retry' and free then
   status, due = tries and 'retrying' or 'waiting', trouble == 'outage' and now or now + tonumber(delay)
 elseif outcome == 'retry' then
   put('tries', (tries or 0) + 1)
-  if not first then put('first', now - held(connector)) end
+  put('waited', (waited or 0) + delay)
   status, due = 'retrying', now + tonumber(delay)
 elseif outcome == 'paused' then
   -- The whole lane waits behind its gate; this delivery has lost none of its tries.
   if gate[1] ~= 'admin' then
     event = gate[1] ~= 'relay' and 'held' or ahead and 'still' or ''
-    open_gate(connector)
+    redis.call('DEL', gate_key)
     redis.call('HSET', gate_key, 'since', now, 'reason', error_text, 'by', 'relay', 'fingerprint', fingerprint)
   end
   status, due = tries and 'retrying' or 'waiting', now
@@ -78,7 +78,7 @@ redis.call('ZADD', P .. 'deliveries:' .. connector .. ':' .. status, now, id)
 local answered = done or outcome == 'refused' or outcome == 'bug' and tonumber(requests) > 0
   or (outcome == 'retry' or outcome == 'exhausted') and trouble ~= 'outage'
 if ahead and (done and gate[1] == 'relay' or answered and gate[1] == 'breaker') then
-  open_gate(connector)
+  redis.call('DEL', gate_key)
   event = 'open'
 end
 if too_many > 0 then
