@@ -30,6 +30,8 @@ _COLOURS = {
     DeliveryStatus.WAITING: "cyan",
     DeliveryStatus.DISCARDED: "dim",
 }
+#: What waits for longer, in ms, is worth a word.
+LATE = 60_000
 
 
 def _console() -> Console:
@@ -76,6 +78,7 @@ def overview(ledger: Ledger, settings: Settings, figures: Statistics) -> dict[st
             "state": "paused" if lane.gate else state,
             "reason": lane.gate.reason if lane.gate else "",
             "slowed": lane.slowed,
+            "limited": lane.limited,
             **lane.counts,
             "in_flight": lane.in_flight,
             "oldest_due_ms": lane.oldest_due,
@@ -115,6 +118,10 @@ def print_overview(found: dict[str, Any]) -> None:
             console.print(
                 f"{name} is slowed down since it answered 429 (too many requests): rate divided by {row['slowed']:.1f}",
                 highlight=False,
+            )
+        elif row["limited"] and row["oldest_due_ms"] > LATE:
+            console.print(
+                f"{name} is at its own limit (concurrency or rate): what waits takes its turn", highlight=False
             )
         if row[DeliveryStatus.DEAD]:
             console.print(f"{name} has dead deliveries: relay dead list --connector {name}", highlight=False)

@@ -19,6 +19,7 @@ from core.delivery import Attempt, Exchange, Outcome, PayloadStatus, Reference
 from core.smartsupp import parse_conversation
 from core.store import INBOX, Ledger, Store, connect
 from core.store.claims import Limits
+from core.store.keys import key
 from tests.support import made
 from tests.support.command_line import CommandLine
 from tests.support.server import Server
@@ -45,6 +46,23 @@ def dead_delivery(store: Store, error: str = "HTTP 422: no") -> None:
     request = Exchange("POST", "https://crm.example.com/api", 422, 7, error)
     attempt = Attempt(1_700_000_000_000, 12, Outcome.REFUSED, 1, 422, error, requests=(request,))
     store.settle(claim, attempt, reference=Reference(""))
+
+
+def test_status_tells_that_a_connector_is_at_a_limit_of_its_own_once_that_makes_it_late(
+    cli: CommandLine, store: Store, server: Server
+) -> None:
+    for name in ("c1", "c2"):
+        store.accept(chat(name))
+        claim = store.claim(INBOX, secrets.token_hex(8))
+        assert claim
+        store.fan_out(claim, f"1:{name}", ["archive"])
+    assert store.claim("archive", secrets.token_hex(8))
+    assert store.claim("archive", secrets.token_hex(8), limits=Limits(at_once=1)) is None
+    words = "archive is at its own limit (concurrency or rate): what waits takes its turn"
+    assert words not in cli.run("status")
+    server.client.zincrby(key("lane", "archive"), -61_000, "archive:1:c2")
+    assert words in cli.run("status")
+    assert json.loads(cli.run("status", "--json"))["connectors"]["archive"]["limited"] is True
 
 
 def test_status_tells_that_a_connector_is_slowed_down(cli: CommandLine, store: Store) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 import threading
 from collections.abc import Iterator
 from html import unescape
@@ -14,6 +15,7 @@ import pytest
 from core.delivery import Attempt, Outcome
 from core.store import Ledger, Store, connect
 from core.store.claims import Limits
+from core.store.keys import key
 from tests.fakes.base import Answer
 from tests.fakes.naive import NaiveVendor
 from tests.support.admin import Admin, admin
@@ -301,6 +303,17 @@ def test_one_that_is_out_of_order_says_when_the_next_try_is(page: Admin, store: 
     text = said(page, "/connectors/desk")
     assert re.search(r"Paused itself .* UTC : HTTP 503 Service Unavailable; one is sent ahead \d{4}-", text)
     assert "Retrying 1 Of these paused 1" in text
+
+
+def test_one_that_is_late_because_of_a_limit_of_its_own_is_said_to(page: Admin, store: Store, server: Server) -> None:
+    first, second = chats(store, 2, desk=None)
+    claimed(store, "desk", first)
+    assert store.claim("desk", secrets.token_hex(8), limits=Limits(at_once=1)) is None
+    words = "At its own limit ( concurrency or rate ): what waits takes its turn."
+    assert words not in said(page, "/connectors/desk")
+    server.client.zincrby(key("lane", "desk"), -61_000, f"desk:{second}")
+    assert words in said(page, "/connectors/desk")
+    assert words in said(page, "/")
 
 
 def test_one_that_answered_429_is_said_to_be_slowed_down(page: Admin, store: Store) -> None:

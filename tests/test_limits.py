@@ -75,6 +75,29 @@ def test_no_more_are_at_work_at_once_than_may(backlog: Store) -> None:
     assert len(taken(backlog, Limits(at_once=3))) == 1
 
 
+@pytest.mark.parametrize("limits", [Limits(at_once=1), Limits(rate=1)])
+def test_what_is_due_and_must_wait_for_a_limit_is_marked_for_a_while(
+    backlog: Store, ledger: Ledger, server: Server, limits: Limits
+) -> None:
+    assert take(backlog, limits)
+    assert not ledger.lane("crm").limited
+    assert take(backlog, limits) is None
+    assert ledger.lane("crm").limited
+    mark = key("limited", "crm")
+    server.client.pexpire(mark, 16_000)  # long enough: a refusal costs no writing
+    take(backlog, limits)
+    assert 15_000 < server.client.pttl(mark) <= 16_000
+    server.client.pexpire(mark, 14_000)
+    take(backlog, limits)
+    assert 29_000 < server.client.pttl(mark) <= 30_000
+
+
+def test_who_is_at_a_limit_and_has_nothing_more_to_do_is_not_marked(backlog: Store, ledger: Ledger) -> None:
+    taken(backlog, NONE)
+    assert take(backlog, Limits(at_once=1)) is None
+    assert not ledger.lane("crm").limited
+
+
 def test_the_leases_of_the_dead_do_not_count(backlog: Store, clock: Clock) -> None:
     held = taken(backlog, Limits(at_once=3))
     clock.pass_by(LEASE_MS / 1000 + 1)

@@ -12,6 +12,7 @@ from app import create_app
 from core.delivery import Attempt, Outcome, PayloadStatus, Reference
 from core.environment import environment
 from core.store import INBOX, Store, connect
+from core.store.claims import Limits
 from tests.conftest import Clock
 from tests.support.server import Server
 from tests.support.stack import TOKEN
@@ -106,6 +107,10 @@ def test_it_tells_what_waits_and_who_holds_it_back(client: FlaskClient, server: 
     assert found["relay_paused by=breaker connector=crm"] == 0
     assert found["relay_due lane=inbox"] == 0
     assert found["relay_slowed connector=crm"] == 1
+    assert found["relay_limited connector=crm"] == 0
+    store.resume("crm")
+    store.claim("crm", secrets.token_hex(8), limits=Limits(at_once=1))
+    assert read(client)["relay_limited connector=crm"] == 1
 
 
 def test_what_is_switched_off_waits_on_purpose_and_alarms_nobody(server: Server, tmp_path: Path) -> None:

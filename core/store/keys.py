@@ -12,6 +12,7 @@ A *lane* is `inbox` or the name of a connector. Times and scores are Unix millis
 | circuit:CONNECTOR            | hash   | outages in a row, and the last delivery that met one                        |
 | pace:CONNECTOR               | hash   | tokens, at (bucket of requests), mean (requests of a delivery, of late);    |
 |                              |        | slow (divides the rate), slowed, hold (nothing begins before), after a 429  |
+| limited:CONNECTOR            | string | what is due waits for its limits, or did so lately (expires after 30 s)     |
 | knock:LANE                   | string | a Celery message for this lane is on its way (expires after a minute)       |
 | tick                         | string | somebody has looked for due lanes (expires after a period)                  |
 | steady, settling             | string | a worker was heard of; leases that ran out are nobody's fault yet (3 s each)|

@@ -28,7 +28,8 @@ class Gate:
 @dataclass(frozen=True)
 class Lane:
     """A connector, or the inbox, at a glance. Of those that wait some are `due` now; `oldest_due` is how long the
-    longest due item has waited, in ms. A connector is `slowed` by that factor since its vendor answered 429; 1: not."""
+    longest due item has waited, in ms. A connector is `slowed` by that factor since its vendor answered 429; 1: not.
+    `limited`: what was due in the last half minute had to wait for the connector's own concurrency or rate."""
 
     name: str
     waiting: int
@@ -38,6 +39,7 @@ class Lane:
     counts: dict[str, int]
     gate: Gate | None = None
     slowed: float = 1.0
+    limited: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,9 +85,10 @@ class Ledger:
             pipe.zcount(key("lane", name), "-inf", now)
             pipe.hgetall(key("gate", name))
             pipe.hget(key("pace", name), "slow")
+            pipe.exists(key("limited", name))
             for status in DeliveryStatus:
                 pipe.zcard(key("deliveries", name, status))
-            total, in_flight, first, due, gate, slow, *counts = pipe.execute()
+            total, in_flight, first, due, gate, slow, limited, *counts = pipe.execute()
         return Lane(
             name=name,
             waiting=total - in_flight,
@@ -95,6 +98,7 @@ class Ledger:
             counts=dict(zip([str(status) for status in DeliveryStatus], counts, strict=True)),
             gate=_gate(gate),
             slowed=float(slow or 1),
+            limited=bool(limited),
         )
 
     def workers(self) -> dict[str, int]:

@@ -26,6 +26,16 @@ local function condemn(lane, key, id, crashes)
   end
 end
 
+-- What is due waits for the connector's own limits, or for its vendor, whom more workers could not help. A mark says so
+-- for as long as that goes on, and a little longer.
+local LIMITED_MS = 30000
+local function mark_limited(lane)
+  local mark = P .. 'limited:' .. lane
+  local left = redis.call('PTTL', mark)
+  if left > LIMITED_MS / 2 and left <= LIMITED_MS then return end
+  if redis.call('ZCOUNT', lane_key(lane), '-inf', now) > 0 then redis.call('SET', mark, '1', 'PX', LIMITED_MS) end
+end
+
 -- Lease the item of a lane that is longest due: nobody else gets it until the lease runs out. -> {} when nothing is due
 -- or may be done now, or {id, crashes, more, fields, fields of the payload, body, revision, steps, payload}; of a body
 -- the fields are those of the payload, once. `more`: 1 when another one is due.
@@ -48,10 +58,12 @@ local function take_next(lane, token, lease, fatal, how, at_once, rate)
     return {}
   end
 
-  if at_once and busy(lane, at_once) then return idle() end
-  local free, price = inbox, 0
-  if not inbox then free, price = paced(lane, rate) end
-  if not free then return idle() end
+  local free, price = not (at_once and busy(lane, at_once)), 0
+  if free and not inbox then free, price = paced(lane, rate) end
+  if not free then
+    mark_limited(lane)
+    return idle()
+  end
 
   while true do
     -- The one after it says whether there is more.
