@@ -63,7 +63,8 @@ def test_the_whole_way(site: AdminsRelay, open_tab: Callable[..., Tab]) -> None:
         _dead(site, channel)
         page = open_tab(size=size).page
         page.goto("/login")
-        # The password is where one begins.
+        # The password is where one begins. (The browser takes a moment, in which keys would go nowhere.)
+        expect(page.get_by_label("Password")).to_be_focused()
         page.keyboard.type(site.password)
         page.keyboard.press("Enter")
         expect(page.get_by_role("heading", level=1)).to_have_text("Overview")

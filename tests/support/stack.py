@@ -118,7 +118,7 @@ class Stack:
     def answers(self) -> bool:
         try:
             return requests.get(f"http://127.0.0.1:{self.port}/healthz", timeout=5).ok
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):  # it listens before it has loaded everything
             return False
 
     def post(self, body: bytes, **options: Any) -> requests.Response:
