@@ -12,9 +12,9 @@ help: ## List the commands
 run: $(VENV)/run ## Run everything here: server, receiver, worker
 	@$(BIN)/relay up --show-secrets
 
-# Three at a time on two cores: one waits for processes (tests/conftest.py) while two compute.
+# Three at a time on two cores: there is always one that waits for processes.
 test: $(VENV)/dev check ## Run every check and every test
-	$(BIN)/pytest -n 3 --dist loadgroup $(PYTEST_ARGS)
+	$(BIN)/pytest -n 3 $(PYTEST_ARGS)
 
 bench: $(VENV)/dev ## Measure how fast and how big it is, against ceilings of the same run (BENCH_ARGS="--only a,b")
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)

@@ -21,18 +21,6 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
-#: What runs whole processes, or a browser, and would slow each other down: one after the other.
-_ALONE = {"relay", "own_server"}
-_ALONE_IN = ("tests.browser", "tests.faults", "tests.test_up")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        module = getattr(getattr(item, "module", None), "__name__", "")
-        if _ALONE & set(getattr(item, "fixturenames", ())) or module.startswith(_ALONE_IN):
-            item.add_marker(pytest.mark.xdist_group("processes"))
-
-
 @pytest.fixture(scope="session")
 def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server = Server(tmp_path_factory.mktemp("valkey")).start()

@@ -46,7 +46,6 @@ def started_by(folder: Path) -> list[str]:
     return found
 
 
-@pytest.mark.xdist_group("processes")
 def test_a_run_reports_every_round_and_leaves_nothing_behind(tmp_path: Path) -> None:
     out, folder = tmp_path / "report.json", tmp_path / "data"
     running = start(folder, "--only", "a,d", "--out", str(out))
@@ -68,7 +67,6 @@ def test_a_run_reports_every_round_and_leaves_nothing_behind(tmp_path: Path) -> 
     assert started_by(folder) == []
 
 
-@pytest.mark.xdist_group("processes")
 @pytest.mark.parametrize(("how", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_run_that_is_told_to_stop_ends_everything_that_it_started(tmp_path: Path, how: int, code: int) -> None:
     folder = tmp_path / "data"

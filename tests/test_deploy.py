@@ -23,8 +23,6 @@ from core.store.store import Trouble
 from tests.support.prometheus import Prometheus, Samples, program, prometheus, strangers
 from tests.support.stack import Stack, stack, until
 
-pytestmark = pytest.mark.xdist_group("processes")
-
 ROOT = Path(__file__).parent.parent
 RULES = ROOT / "deploy" / "prometheus" / "alerts.yml"
 RULES_TEST = RULES.with_name("alerts.test.yml")

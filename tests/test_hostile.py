@@ -27,8 +27,6 @@ from core.delivery import PayloadStatus
 from tests.fuzz.wire import HOOK, KEEP, Answer, Sent, chunked, exchange, memory, request, requests
 from tests.support.stack import Stack, chat, stack, until
 
-pytestmark = pytest.mark.xdist_group("processes")
-
 MIB = 1024 * 1024
 #: Times as many generated requests as in a short run.
 LONGER = int(os.environ.get("FUZZ_TIMES", "1"))
