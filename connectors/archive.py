@@ -24,6 +24,7 @@ from connectors.transcript import as_text
 from core.conversation import Conversation
 from core.delivery import Reference, Revision
 from core.errors import RetryLater
+from core.legible import legible
 from core.settings import ConnectorSettings
 from core.smartsupp import parse_conversation
 
@@ -94,7 +95,7 @@ def _write_revision(folder: Path, revision: Revision, conversation: Conversation
     }
     _write(folder / f"r{revision.number}.txt", as_text(conversation))
     # ASCII: a lone surrogate in the payload can be escaped, not encoded.
-    _write(folder / f"r{revision.number}.json", json.dumps(record, indent=2))
+    _write(folder / f"r{revision.number}.json", legible(record, ascii_only=True))
 
 
 def _payload(text: bytes) -> bytes:

@@ -14,6 +14,7 @@ from typing import Any
 
 from core.conversation import Conversation
 from core.errors import PayloadError
+from core.legible import is_deeper
 from core.wild import Wild, clean, described
 
 # Ids become parts of Redis keys and of file names, so they are held to what Smartsupp sends (55039, co8Zk…):
@@ -88,22 +89,9 @@ def _json(body: bytes) -> object:
     except ValueError:  # Python's own limit on the digits of one number
         raise PayloadError("", "not JSON that can be read: a number has too many digits") from None
     # Nothing is deeper than it has brackets; counting those is quick.
-    if body.count(b"{") + body.count(b"[") > _DEEPEST and _is_deeper(value, _DEEPEST):
+    if body.count(b"{") + body.count(b"[") > _DEEPEST and is_deeper(value, _DEEPEST):
         raise PayloadError("", "not JSON that can be read: nested too deeply")
     return value
-
-
-def _is_deeper(value: object, depth: int) -> bool:
-    """Whether lists and objects stand more than `depth` deep in each other."""
-    level = [value]
-    for _ in range(depth):
-        level = [
-            item
-            for part in level
-            if isinstance(part, dict | list)
-            for item in (part.values() if isinstance(part, dict) else part)
-        ]
-    return any(isinstance(part, dict | list) for part in level)
 
 
 def _conversation(wild: Wild, expected: str) -> Conversation:

@@ -57,6 +57,16 @@ def box(tmp_path: Path) -> Box:
     return Box(tmp_path)
 
 
+def test_a_body_that_is_nested_deeply_takes_no_multiple_of_its_size(box: Box) -> None:
+    deep: Any = 1
+    for _ in range(90):
+        deep = [deep]
+    sent = revision(1, body(visitor={"variables": {"v": [deep] * 3_000}}))
+    box.deliver(sent)
+    assert (box.place / "r1.json").stat().st_size < 10 * len(sent.body)
+    assert box.record(1)["payload"] == json.loads(sent.body)
+
+
 def test_a_conversation_is_kept_as_it_came_and_as_it_was_read(box: Box) -> None:
     sent = revision(1, body("Žluťoučký 🐴", beginAt=1427470439703))
     assert box.deliver(sent) == Reference("208/co1/r1")

@@ -17,6 +17,7 @@ from app.dashboard.states import listed, state, states
 from app.preview import NoPreview, Preview, preview
 from connectors.base import Connector
 from core.errors import NotFound, PayloadError
+from core.legible import legible
 from core.settings import Settings, masked
 from core.smartsupp import parse_conversation
 from core.store import Filter, Search
@@ -129,7 +130,7 @@ def _spelt(value: Any) -> str:
     if isinstance(value, str):
         return value
     short = json.dumps(value, ensure_ascii=False)
-    return short if len(short) <= _LINE else json.dumps(value, indent=2, ensure_ascii=False)
+    return short if len(short) <= _LINE else legible(value)
 
 
 def _routes(settings: Settings, name: str) -> Sequence[str]:

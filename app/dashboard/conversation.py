@@ -19,6 +19,7 @@ from connectors import transcript
 from core.conversation import Conversation
 from core.delivery import Delivery, DeliveryStatus, Payload
 from core.errors import InUse, NotFound, PayloadError
+from core.legible import legible
 from core.smartsupp import parse_conversation
 from core.store import ledger
 
@@ -176,7 +177,7 @@ def _body(payload: Payload) -> Body:
 def _pretty(body: bytes) -> str:
     """Set in, if it is JSON; as it is, if not."""
     try:
-        text = json.dumps(json.loads(body, strict=False), indent=2, ensure_ascii=False)
+        text = legible(json.loads(body, strict=False))
     except (ValueError, RecursionError):
         return body.decode(errors="replace")
     # A lone surrogate can be spelt in JSON and stand on no page.
