@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-#: Set by any script that runs. Elements that any markup would make. What a template would make of `{{ 7 * 191 }}`.
+#: Set by any script that runs. Elements that any markup would make. What a template would make of `{{ 7919 * 7927 }}`.
 MARK = "relayWasHere"
 INJECTED = ", ".join(
     [
@@ -15,7 +15,7 @@ INJECTED = ", ".join(
         "a[href^='javascript' i], a[href^='data' i]:not([download='receipt.txt'])",
     ]
 )
-COMPUTED = str(7 * 191)
+COMPUTED = str(7919 * 7927)
 
 ELSEWHERE = "http://evil.invalid"
 _LONG = "Donaudampfschiffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft" * 8
@@ -30,7 +30,7 @@ ATTACKS = (
     f"<meta http-equiv=refresh content='0;url={ELSEWHERE}/'><base href={ELSEWHERE}/><iframe src={ELSEWHERE}></iframe>",
     f"<form action={ELSEWHERE}/evil><input autofocus onfocus=window.{MARK}=1></form>",
     f"' onmouseover=window.{MARK}=1 style=position:fixed;inset:0 x='",
-    "{{ 7 * 191 }} {% for i in range(9) %}{{ i }}{% endfor %} ${7*191} #{7*191} <%= 7*191 %>",
+    "{{ 7919 * 7927 }} {% for i in range(9) %}{{ i }}{% endfor %} ${7919*7927} #{7919*7927} <%= 7919*7927 %>",
     f"javascript:window.{MARK}=1",
     "\u202egnp.exe\u202c \u2066apart\u2069 \u200fright-to-left\u200e \u0007\u001b[31mred\u0000 \ufeff\u2028line\u2029",
     "Z̷̢̛͙͎͗̓̀a̶̡̧͇͋̈́l̸̨͙̈́̚g̵̣̈́o̷̥̍ 👩‍👩‍👧‍👦 \ud800 =1+1 @SUM(A1) +49 -1",
