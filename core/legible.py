@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 
-#: Lists and objects in each other that are set in. Payloads of Smartsupp have six.
+#: Lists and objects in each other that are set in. Payloads of Smartsupp have four.
 _DEEPEST = 12
 
 
 def legible(value: object, *, ascii_only: bool = False) -> str:
     """JSON with a line for each value; on one line where that would take many times the room.
 
-    Every level sets in all that it holds: a hundred of them make two hundred spaces of each bracket.
+    Every level sets in all that it holds: ninety of them make a text ninety-four times as long.
     """
     return json.dumps(value, indent=None if is_deeper(value, _DEEPEST) else 2, ensure_ascii=ascii_only)
 
