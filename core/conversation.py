@@ -62,6 +62,7 @@ class Conversation(Part):
 
     Flags are as sent: they cannot be worked out from the messages, and contradict them in Smartsupp's own
     sample. `duration`, `avg_response` and `first_response` are seconds; `rating` is 5 good, 3 normal, 1 bad.
+    `notes` says what was sent and could not be understood, each with its path; it is for people, and goes nowhere else.
     """
 
     account: str
@@ -84,8 +85,15 @@ class Conversation(Part):
     visitor: Visitor = Visitor()
     paths: tuple[Page, ...] = ()
     messages: tuple[Message, ...] = ()
+    notes: tuple[str, ...] = Field(default=(), exclude=True)
 
     @property
     def key(self) -> str:
         """The conversation's id in the store: `account:channel`."""
         return f"{self.account}:{self.id}"
+
+    def span(self) -> tuple[int, int]:
+        """The earliest and the latest time in it, in ms since 1970; zeros where it has none."""
+        times = [self.begin_at, self.end_at, *(message.sent_at for message in self.messages)]
+        known = [round(time.timestamp() * 1000) for time in times if time]
+        return min(known, default=0), max(known, default=0)

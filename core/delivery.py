@@ -17,10 +17,19 @@ class PayloadStatus(StrEnum):
 
     RECEIVED = "received"  # in the inbox, not yet read by a worker
     ROUTED = "routed"  # a revision of a conversation; its deliveries tell the rest
-    UNROUTED = "unrouted"  # a conversation that no route wanted
+    UNROUTED = "unrouted"  # a conversation that was not delivered anywhere; `why` says why
     SET_ASIDE = "set-aside"  # the statistics report
     QUARANTINED = "quarantined"  # no conversation in it; `error` says what and where
     DISCARDED = "discarded"  # was quarantined and given up by an admin; `error` says why
+
+
+class Nowhere(StrEnum):
+    """Why a conversation goes to no connector."""
+
+    NO_ROUTE = "no-route"
+    OFF = "off"  # every connector that its routes name is off
+    NO_CONNECTOR = "no-connector"  # the configuration has none
+    MEANT = "meant"  # a route with `to: []` says so
 
 
 class DeliveryStatus(StrEnum):
@@ -106,7 +115,7 @@ class Revision:
 @dataclass(frozen=True)
 class Payload:
     """A body and how it came. `account` is the token's, or ""; `revision` is its number among its conversation's, and 0
-    where the payload was looked up by itself."""
+    where the payload was looked up by itself. `why` is a Nowhere, or "", where the payload is unrouted."""
 
     id: str
     received: int
@@ -119,6 +128,7 @@ class Payload:
     revision: int = 0
     error: str = ""
     duplicates: int = 0
+    why: str = ""
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,15 @@ RelayError
 ├── InUse                somebody works on it at this moment, or it is settled: ask again, or leave it
 ├── StoreError
 │   ├── StoreUnavailable the server is away, full or read-only: answer 503, or try again in a moment
+│   │   └── StoreLoading it has been started and reads its file: wait
 │   ├── StoreUnsafe      the server would lose what it was given: do not start
 │   └── LostLease        somebody else works on this item by now: drop it, write nothing
 └── DeliveryError        what a connector raises
     ├── RetryLater       temporary: the lane tries again, when the vendor says or after its schedule
+    │   ├── Intercepted  a firewall or a proxy answered, not the vendor: says nothing of the credentials
+    │   └── Occupied     another delivery works for the same person: in a moment, and no try is spent
     ├── RecordRefused    this record will never be taken: dead at once, with the reason
+    │   └── Gone         what an earlier step made has died: forget that step, and begin again once
     ├── ConnectorRefused credentials, address or rights are wrong for every record: pause the connector
     └── Skipped          nothing is to be delivered, on purpose: settled, with the reason
 """
@@ -82,6 +86,13 @@ class StoreUnavailable(StoreError):
     """The server cannot take a write now: away, starting, full, read-only or its disk fails."""
 
 
+class StoreLoading(StoreUnavailable):
+    """The server has been started and reads its append-only file."""
+
+    def __init__(self) -> None:
+        super().__init__("the store is loading; it answers in a moment")
+
+
 class StoreUnsafe(StoreError):
     """The server's settings would lose payloads; the text says which to change."""
 
@@ -118,8 +129,28 @@ class RetryLater(DeliveryError):
         super().__init__(text, status=status)
 
 
+class Intercepted(RetryLater):
+    """An answer that is not the vendor's own, such as the page of a firewall that dislikes what a visitor wrote."""
+
+
+class Occupied(RetryLater):
+    """Another delivery looks for the same person, or creates it, at this moment."""
+
+
 class RecordRefused(DeliveryError):
     """The vendor understood and said no to this record."""
+
+
+class Gone(RecordRefused):
+    """The vendor no longer has what the named steps made: it was deleted, merged or archived.
+
+    Where an earlier attempt made it, the steps are forgotten and the delivery begins again, once in an attempt. Else
+    it is what its base class says.
+    """
+
+    def __init__(self, text: str, *steps: str, status: int | None = None) -> None:
+        self.steps = steps
+        super().__init__(text, status=status)
 
 
 class ConnectorRefused(DeliveryError):

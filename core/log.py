@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 
 
 def configure(form: str = "console") -> None:
-    """Send every log, ours and the libraries', to stderr in one form: `console` for people, `json` for machines."""
+    """Send every log, ours and the libraries', to stderr in one form: `console` for people, `json` for machines.
+
+    A line that cannot be written, to a full disk or a pipe that nobody reads any more, is dropped: it must change no
+    answer and no delivery.
+    """
+    logging.raiseExceptions = False
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -74,7 +79,8 @@ class _Logger:
         self.error, self.critical = reporting.error, reporting.critical
 
     def warning(self, line: str) -> None:
-        with self._handler.lock:  # type: ignore[union-attr]  # it has one from the start
+        # ValueError: the stream is closed.
+        with self._handler.lock, suppress(OSError, ValueError):  # type: ignore[union-attr]  # it has one from the start
             self._handler.stream.write(line + "\n")
             self._handler.stream.flush()
 

@@ -1,6 +1,6 @@
 """The long horizon: when a failed delivery is tried again. Pure: numbers in, a number or None out.
 
-The seconds inside one attempt are the connectors' business (connectors/http.py); minutes to days are here, and
+The seconds inside one attempt are the connectors' business (connectors/kit/http.py); minutes to days are here, and
 the lane does the waiting. Both are spelled in tenacity.
 """
 

@@ -1,23 +1,58 @@
-"""Which connectors a conversation goes to. Pure."""
+"""Which connectors a conversation goes to, and why to none. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from core.config.settings import Settings
 from core.conversation import Conversation
-from core.language import LanguageError
-from core.settings import Settings
+from core.delivery import Nowhere
+from core.templates.language import LanguageError
+
+#: Why a chat was not delivered anywhere, for people.
+_REASONS: Mapping[str, str] = {
+    Nowhere.NO_ROUTE: "No route matched",
+    Nowhere.OFF: "Every connector is off",
+    Nowhere.NO_CONNECTOR: "There is no connector",
+    Nowhere.MEANT: "A route with to: [] says so",
+}
 
 
-def routed(settings: Settings, conversation: Conversation) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Which connectors a conversation goes to, in the order of the routes, and what could not be worked out.
+def reason(why: str) -> str:
+    """A Nowhere in words; "" is of a version that did not say."""
+    return _REASONS.get(why, "No connector took it")
 
-    A condition that fails on this conversation (a comparison with a rating that was not given) counts as false.
-    """
+
+class Routed(NamedTuple):
+    """The connectors, in the order of the routes; the conditions that could not be evaluated; and, where there is no
+    connector, why."""
+
+    connectors: tuple[str, ...]
+    troubles: tuple[str, ...] = ()
+    why: Nowhere | None = None
+
+
+def routed(settings: Settings, conversation: Conversation) -> Routed:
+    """A condition that fails on this conversation (a comparison with a rating that was not given) counts as false."""
     wanted: dict[str, None] = {}
     troubles = []
+    matched = meant = False
     for index, (when, to) in enumerate(settings.conditions()):
         try:
             if when(conversation):
+                matched = matched or bool(to)
+                meant = meant or not to
                 wanted.update(dict.fromkeys(to))
         except LanguageError as error:
             troubles.append(f"routes[{index}].when: {error}")
-    return tuple(name for name in wanted if settings.connectors[name].enabled), tuple(troubles)
+    names = tuple(name for name in wanted if settings.connectors[name].enabled)
+    return Routed(names, tuple(troubles), None if names else _why(settings, matched=matched, meant=meant))
+
+
+def _why(settings: Settings, *, matched: bool, meant: bool) -> Nowhere:
+    if meant and not matched:
+        return Nowhere.MEANT
+    if matched or not settings.enabled:
+        return Nowhere.OFF if settings.connectors else Nowhere.NO_CONNECTOR
+    return Nowhere.NO_ROUTE

@@ -1,19 +1,30 @@
-"""The config's `notices` section: who is told of trouble, and of which. The sending is in workers/notices.py."""
+"""The config's `notices` section: who is told of trouble, and of which. The sending is in
+workers/alerts/notifier.py."""
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, IPvAnyNetwork, SecretStr, model_validator
 
-from core.environment import Strict
+from core.config.environment import Strict
 from core.signing import SigningSecret
 
 #: Printable ASCII with one '@' and nothing that means something else in a header.
 _ADDRESS = r"^[!#$%&'*+/=?^_`{|}~.A-Za-z0-9-]+@[A-Za-z0-9.-]+$"
 
-Address = Annotated[str, Field(pattern=_ADDRESS, max_length=254)]
+
+def _address(value: str) -> str:
+    if not re.fullmatch(_ADDRESS, value):
+        found = re.search(r"<([^<>]+)>", value)
+        right = found[1] if found and re.fullmatch(_ADDRESS, found[1]) else "relay@example.com"
+        raise ValueError(f"write an address alone, such as {right}")
+    return value
+
+
+Address = Annotated[str, AfterValidator(_address), Field(max_length=254, json_schema_extra={"format": "email"})]
 
 #: The port where mail servers wait for each kind of TLS (RFC 8314).
 _PORTS = {"starttls": 587, "tls": 465}
@@ -26,7 +37,7 @@ def _web_address(value: SecretStr) -> SecretStr:
     except ValueError:
         right = False
     if not right or any(one.isspace() or not one.isprintable() for one in value.get_secret_value()):
-        raise ValueError("expected an address such as https://example.com/notices")
+        raise ValueError("must be a whole address, such as https://example.com/notices")
     if "@" in parts.netloc:
         raise ValueError("takes no user and password; what signs is 'secret'")
     return value
@@ -47,10 +58,23 @@ class WebhookNotices(Strict):
     )
 
 
+def _host(value: str) -> str:
+    """A name or an address alone. An IPv6 address has more than one colon."""
+    bare = value.partition("://")[2] or value
+    name, colon, port = bare.partition(":")
+    if colon and port.strip("/").isdecimal():
+        raise ValueError(f"write host: {name} and, on a line of its own, port: {port.strip('/')}")
+    if bare != value or "/" in value:
+        raise ValueError(f"write only {name.strip('/')}, the name of the mail server")
+    if not re.fullmatch(r"[A-Za-z0-9_.:-]+", value):
+        raise ValueError("write the name of the mail server, such as smtp.example.com")
+    return value
+
+
 class MailNotices(Strict):
     """A mail server, always by TLS with a certificate that is checked."""
 
-    host: str = Field(pattern=r"^[A-Za-z0-9_.:-]+$", max_length=253, description="The mail server.")
+    host: Annotated[str, AfterValidator(_host)] = Field(max_length=253, description="The mail server.")
     security: Literal["starttls", "tls"] = Field(
         default="starttls", description="starttls: TLS begins after the greeting; tls: from the first byte."
     )

@@ -11,12 +11,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, get_args
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
-from core.address import parse
+from core.config import mistakes
+from core.config.mistakes import EMPTY_SECRET
+from core.config.redis_url import parse
 from core.errors import ConfigError, Problem
 
 MIN_TOKEN = 16
@@ -30,6 +33,21 @@ class Strict(BaseModel):
     """Base of everything in the file: a key that nobody reads is a mistake."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _says_what_it_means(cls, value: Any, info: ValidationInfo) -> Any:
+        """`off` is no number, though Python takes it for 0, and an empty secret is none."""
+        annotation = cls.model_fields[str(info.field_name)].annotation
+        kinds = {annotation, *get_args(annotation)}
+        if isinstance(value, bool) and kinds & {int, float} and bool not in kinds:
+            raise PydanticCustomError("switch_for_number", "a switch for a number")
+        if isinstance(value, str) and SecretStr in kinds:
+            if not value.strip():
+                raise ValueError(EMPTY_SECRET)
+            if re.fullmatch(r"\$[A-Za-z_][A-Za-z0-9_]*", value):
+                raise ValueError("looks like a variable; write it with braces: ${NAME}")
+        return value
 
 
 def _trouble(token: str) -> str:
@@ -60,7 +78,7 @@ class Token(Strict):
 class Environment:
     """Where this process runs. Paths are absolute; `public_url` has no slash at its end, and is "" where unknown."""
 
-    redis_url: str
+    redis_url: SecretStr
     config: Path
     config_required: bool
     data_dir: Path
@@ -68,8 +86,8 @@ class Environment:
     port: int
     concurrency: int
     tokens: tuple[Token, ...] = ()
-    encryption_keys: tuple[str, ...] = field(default=(), repr=False)
-    metrics_token: str = field(default="", repr=False)
+    encryption_keys: tuple[SecretStr, ...] = ()
+    metrics_token: SecretStr = field(default=SecretStr(""))
     public_url: str = ""
     session_hours: int = 12
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
@@ -79,7 +97,12 @@ class Environment:
     @property
     def embedded(self) -> bool:
         """Whether the server is ours to start: no RELAY_REDIS_URL was given."""
-        return not self.redis_url
+        return not self.redis_url.get_secret_value()
+
+    @property
+    def disk(self) -> Path | None:
+        """A folder on the disk of the store, where that is here."""
+        return self.data_dir if self.embedded else None
 
     @property
     def socket(self) -> Path:
@@ -93,7 +116,7 @@ class Environment:
     @property
     def server_url(self) -> str:
         """The address of the server, whoever starts it."""
-        return self.redis_url or f"unix://{self.socket}"
+        return self.redis_url.get_secret_value() or f"unix://{self.socket}"
 
 
 def environment(variables: Mapping[str, str]) -> Environment:
@@ -117,7 +140,7 @@ def environment(variables: Mapping[str, str]) -> Environment:
     except ValueError as error:
         problems.append(Problem("RELAY_REDIS_URL", str(error)))
     result = Environment(
-        redis_url=redis_url,
+        redis_url=SecretStr(redis_url),
         config=Path(os.path.abspath(config or "relay.yaml")),
         config_required=bool(config),
         data_dir=data_dir,
@@ -126,8 +149,8 @@ def environment(variables: Mapping[str, str]) -> Environment:
         port=number("RELAY_PORT" if variables.get("RELAY_PORT") else "PORT", 8000, 1, 65535),
         concurrency=number("RELAY_CONCURRENCY", 16, 2, 512),
         tokens=tuple(_tokens(variables.get("SMARTSUPP_TOKEN") or _kept(data_dir), problems)),
-        encryption_keys=tuple(_encryption_keys(variables, problems)),
-        metrics_token=_secret("RELAY_METRICS_TOKEN", variables, problems),
+        encryption_keys=tuple(SecretStr(key) for key in _encryption_keys(variables, problems)),
+        metrics_token=SecretStr(_secret("RELAY_METRICS_TOKEN", variables, problems)),
         public_url=_public_url(variables.get("RELAY_PUBLIC_URL") or "", problems),
         session_hours=number("RELAY_SESSION_HOURS", 12, 1, 24 * 30),
         trusted_proxies=tuple(_networks("RELAY_TRUSTED_PROXIES", variables, problems)),
@@ -152,10 +175,8 @@ def _secret(name: str, variables: Mapping[str, str], problems: list[Problem]) ->
     try:
         if text := Path(file).read_text(encoding="utf-8").strip():
             return text
-    except OSError as error:
-        why = f"cannot be read: {error.strerror}"
-    except UnicodeDecodeError:  # its own words have the text in them
-        why = "is no text"
+    except (OSError, ValueError) as error:
+        why = f"cannot be read: {mistakes.of_file(error)}"
     problems.append(Problem(f"{name}_FILE", f"{file} {why}"))
     return ""
 
@@ -210,9 +231,8 @@ def _networks(name: str, variables: Mapping[str, str], problems: list[Problem]) 
     for part in filter(None, (part.strip() for part in variables.get(name, "").split(","))):
         try:
             network = ip_network(part)
-        except ValueError as error:
-            hint = "expected addresses or networks with commas between them, such as 10.0.0.0/8"
-            problems.append(Problem(name, f"{error}; {hint}"))
+        except ValueError:
+            problems.append(Problem(name, f"'{part}' {mistakes.network(part)}; several have commas between them"))
             continue
         if network.prefixlen == 0:
             problems.append(Problem(name, f"{part} is everybody; name fewer"))

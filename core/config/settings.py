@@ -6,24 +6,24 @@ The file's shape is here; the settings of one connector are that connector's own
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import hmac
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args, get_origin
+from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, PrivateAttr, SecretStr, ValidationError
 
-from core import configfile
-from core.configfile import ConfigFile, KeyPath
-from core.environment import Environment, Strict, Token
+from core.config import mistakes, yaml_file
+from core.config.alerts import Notices
+from core.config.environment import Environment, Strict, Token
+from core.config.mistakes import KeyPath
+from core.config.yaml_file import ConfigFile
 from core.errors import ConfigError, Problem
-from core.language import Condition, condition, wording
-from core.notices import Notices
+from core.templates.language import Condition, condition, wording
 
 #: The lane of bodies that no worker has read yet.
 RESERVED = "inbox"
@@ -74,8 +74,21 @@ class ConnectorSettings(Strict):
 class Route(Strict):
     """Conversations for which `when` is true go to the connectors in `to`. Every route is asked."""
 
-    to: list[str] = Field(min_length=1, description="Names of connectors.")
+    to: list[str] = Field(description="Names of connectors; []: these chats are meant to go nowhere.")
     when: Expression = Field(default="true", description="A Jinja expression over conversation and visitor.")
+    _applies: Condition = PrivateAttr()
+
+    def model_post_init(self, _: Any) -> None:
+        # Kept here: a cache of compiled expressions that 10,000 routes overflow would compile all for each chat.
+        self._applies = condition(self.when)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # What was compiled is compiled anew where a copy is read: a worker hands its settings to a process of its own.
+        return type(self).model_validate, (self.model_dump(),)
+
+    @property
+    def applies(self) -> Condition:
+        return self._applies
 
 
 class Retention(Strict):
@@ -125,7 +138,7 @@ class Settings:
         return tuple(name for name, connector in self.connectors.items() if connector.enabled)
 
     def conditions(self) -> list[tuple[Condition, tuple[str, ...]]]:
-        return [(condition(route.when), tuple(route.to)) for route in self.routes]
+        return [(route.applies, tuple(route.to)) for route in self.routes]
 
 
 #: Looks up the settings model of a connector's `type`. Raises LookupError, with what to type, when there is none.
@@ -135,20 +148,28 @@ Models = Callable[[str], type[ConnectorSettings]]
 BUILT_IN = "connectors:\n  archive:\n    type: archive\n"
 
 
-def load(env: Environment, models: Models, variables: Mapping[str, str]) -> Settings:
+def load(
+    env: Environment,
+    models: Models,
+    variables: Mapping[str, str],
+    read: Callable[[Path], bytes] = Path.read_bytes,
+) -> Settings:
     """Read and check the file. Raises ConfigError with every problem at once.
 
-    A missing file is the built-in configuration, unless RELAY_CONFIG named it.
+    A missing file is the built-in configuration, unless RELAY_CONFIG named it; an empty one is a mistake. `read` is
+    asked for every file, and raises OSError.
     """
+    source = str(env.config)
     try:
-        text, source = env.config.read_text(encoding="utf-8"), str(env.config)
+        text = yaml_file.decoded(read(env.config), source)
     except FileNotFoundError:
         if env.config_required:
-            raise ConfigError(str(env.config), [Problem("", "no such file; RELAY_CONFIG names it")]) from None
+            problem = Problem("", "does not exist. RELAY_CONFIG names it: correct the path, or create the file")
+            raise ConfigError(source, [problem]) from None
         text, source = BUILT_IN, "built-in configuration"
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(str(env.config), [Problem("", f"cannot be read: {error}")]) from None
-    file = configfile.read(text, source, variables, env.config.parent)
+    except (OSError, ValueError) as error:
+        raise ConfigError(source, [Problem("", f"cannot be read: {mistakes.of_file(error)}")]) from None
+    file = yaml_file.read(text, source, variables, env.config.parent, read)
     document = _validated(Document, file.values, (), file)
     connectors = _connectors(file, models)
     routes = _routes(document, connectors, file)
@@ -171,6 +192,9 @@ def _connectors(file: ConfigFile, models: Models) -> dict[str, ConnectorSettings
     found: dict[str, ConnectorSettings] = {}
     for name, values in (section or {}).items() if isinstance(section, dict) else ():
         path: KeyPath = ("connectors", name)
+        if name in mistakes.SECTIONS and not (isinstance(values, dict) and "type" in values):
+            file.problem(path, mistakes.SECTION)
+            continue
         if not _CONNECTOR_NAME.fullmatch(name) or name == RESERVED:
             file.problem(
                 path, f"a name is small letters, digits, '-' and '_', at most 63 of them, and not '{RESERVED}'"
@@ -179,7 +203,7 @@ def _connectors(file: ConfigFile, models: Models) -> dict[str, ConnectorSettings
         if not isinstance(values, dict):
             continue  # Document has said so
         if not isinstance(values.get("type"), str):
-            file.problem((*path, "type"), "is missing; write, for one, type: archive")
+            file.problem((*path, "type"), f"is missing; write type: {_type_named(name, models)}")
             continue
         try:
             model = models(values["type"])
@@ -192,6 +216,15 @@ def _connectors(file: ConfigFile, models: Models) -> dict[str, ConnectorSettings
     return found
 
 
+def _type_named(name: str, models: Models) -> str:
+    """The type that is called like a connector, which is what it nearly always is."""
+    try:
+        models(name)
+    except LookupError:
+        return "archive, or another type"
+    return name
+
+
 def _routes(document: Document | None, connectors: Mapping[str, Any], file: ConfigFile) -> tuple[Route, ...]:
     # From the plain values: the names are checked even when something else in the file is wrong.
     section = file.values.get("connectors") if isinstance(file.values, dict) else None
@@ -202,8 +235,7 @@ def _routes(document: Document | None, connectors: Mapping[str, Any], file: Conf
     known = section if isinstance(section, dict) else {}
     for path, name in _targets(file.values):
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"; did you mean '{near[0]}'?" if near else "; add it under connectors"
+            hint = mistakes.meant(name, known) or "; add it under connectors"
             file.problem(path, f"there is no connector '{name}'{hint}")
     if document is None:
         return ()
@@ -230,48 +262,9 @@ def _validated(model: type[Model], values: Any, path: KeyPath, file: ConfigFile)
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        for detail in error.errors(include_url=False, include_input=False):
-            where = (*path, *detail["loc"])
-            known = _keys(model, detail["loc"][:-1])
-            file.problem(where, _said(detail, str(where[-1]) if where else "", known))
+        for below, text in mistakes.of_values(error, model, values):
+            file.problem((*path, *below), text)
         return None
-
-
-def _keys(model: Any, path: KeyPath) -> tuple[str, ...]:
-    """What may stand at `path` below a model: the names of its fields, or nothing where there is no model."""
-    if isinstance(model, type) and issubclass(model, BaseModel):
-        if not path:
-            return tuple(field.alias or name for name, field in model.model_fields.items())
-        found = model.model_fields.get(str(path[0]))
-        return _keys(found.annotation, path[1:]) if found else ()
-    # A list, a mapping, or one of several: what is inside.
-    inside = path[1:] if get_origin(model) in (list, tuple, dict) else path
-    return tuple(name for part in get_args(model) for name in _keys(part, inside))
-
-
-#: What a value of the wrong type ought to be, for people who know YAML better than pydantic.
-_WANTED = {
-    "string_type": "expected text; put it between quotes",
-    "bool_type": "expected true or false",
-    "bool_parsing": "expected true or false",
-    "list_type": "expected a list: [one, another]",
-    "tuple_type": "expected a list: [one, another]",
-    "dict_type": "expected keys and values, one a line: 'key: value'",
-    "model_type": "expected keys and values, one a line: 'key: value'",
-}
-
-
-def _said(detail: Any, key: str, known: Iterable[str]) -> str:
-    """pydantic's finding, as what to type."""
-    kind, message = detail["type"], detail["msg"]
-    if kind in _WANTED:
-        return _WANTED[kind]
-    if kind == "extra_forbidden":
-        near = difflib.get_close_matches(key, list(known), n=1)
-        return f"is not a setting; did you mean '{near[0]}'?" if near else "is not a setting; remove it"
-    if kind == "missing":
-        return f"is missing; add '{key}: …'"
-    return str(message).removeprefix("Value error, ")
 
 
 def _fingerprint(connector: ConnectorSettings) -> str:

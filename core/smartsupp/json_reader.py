@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from core.errors import PayloadError
 
@@ -14,6 +14,9 @@ from core.errors import PayloadError
 _LATEST_MS = 253_402_214_399_999
 #: Characters of a stranger's text that an error shows.
 _QUOTE = 40
+#: From when to when ten digits are a time in seconds: 2001 to 2286.
+_SECONDS = (10**9, 10**10)
+_FLAGS = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False, "": False}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Scalar = str | int | float | bool | None
@@ -56,17 +59,20 @@ class Wild:
     def object(self, key: str) -> Wild:
         """An object; null is an empty one, and so is the empty list, which is how PHP writes an empty map."""
         value = self.members.get(key)
-        return Wild(None if value == [] else value, (self, key))
+        return type(self)(None if value == [] else value, (self, key))
 
     def objects(self, key: str) -> Iterator[Wild]:
-        """The objects of a list; null is an empty list."""
+        """The objects of a list; null is an empty list. PHP writes one that has gaps as a map with numbers for keys,
+        and an empty one as {}."""
         value = self.members.get(key)
         if value is None:
             return
+        if isinstance(value, dict) and all(index.isdecimal() for index in value):
+            value = list(value.values())
         if not isinstance(value, list):
             raise self.expected(key, "a list")
         for index, item in enumerate(value):
-            yield Wild(item, (self, key, index))
+            yield type(self)(item, (self, key, index))
 
     def text(self, key: str) -> str:
         """Text, or a number as text; null is ""."""
@@ -80,16 +86,16 @@ class Wild:
         return str(value)
 
     def integer(self, key: str) -> int | None:
-        """A number below 2**63, rounded, also when it was sent as text; null and "" are None."""
+        """A number below 2**63, rounded, also when it was sent as text (`"36"`, `"36.5"`); null and "" are None."""
         value = self.members.get(key)
         if value is None or value == "":
             return None
         if isinstance(value, str) and len(value) <= 20:
             try:
-                value = int(value)
+                value = int(value) if "." not in value else float(value)
             except ValueError:
                 raise self.expected(key, "a number") from None
-        elif isinstance(value, float) and math.isfinite(value):
+        if isinstance(value, float) and math.isfinite(value):
             value = round(value)
         if isinstance(value, bool) or not isinstance(value, int):
             raise self.expected(key, "a number")
@@ -98,23 +104,28 @@ class Wild:
         return value
 
     def flag(self, key: str) -> bool:
-        """true or false, also when sent as 1 or 0; null is false."""
+        """true or false, also when sent as 1 or 0, or as text; null and "" are false."""
         value = self.members.get(key)
         if value is None:
             return False
         if isinstance(value, bool) or value in (0, 1):
             return bool(value)
+        if isinstance(value, str) and value.lower() in _FLAGS:
+            return _FLAGS[value.lower()]
         raise self.expected(key, "true or false")
 
     def time(self, key: str) -> datetime | None:
-        """A Unix time in milliseconds, as an aware UTC datetime; null is None."""
+        """A Unix time in milliseconds, as an aware UTC datetime; null is None. Ten digits are seconds: as milliseconds
+        they would be of 1970."""
         value = self.members.get(key)
         if isinstance(value, float) and math.isfinite(value):
-            value = round(value)
+            value = round(value * 1000 if _SECONDS[0] <= value < _SECONDS[1] else value)
         elif not isinstance(value, int) or isinstance(value, bool):
             value = self.integer(key)
         if value is None:
             return None
+        if _SECONDS[0] <= value < _SECONDS[1]:
+            value *= 1000
         if not 0 <= value <= _LATEST_MS:
             raise self.expected(key, "a Unix time in milliseconds")
         return _EPOCH + timedelta(0, value // 1000, value % 1000 * 1000)
@@ -131,6 +142,61 @@ class Wild:
         if isinstance(value, int) and abs(value) >= 2**63:
             return str(value)
         return value
+
+    def words(self, key: str) -> str:
+        """What somebody wrote: text."""
+        return self.text(key)
+
+    def odd(self, error: PayloadError) -> None:
+        """What to do about a member that cannot be understood and that nobody needs."""
+        raise error
+
+
+T = TypeVar("T")
+
+
+class Lenient(Wild):
+    """The same, where a member of the wrong kind is left empty and noted in `notes`, as a chat is worth more than any
+    of its figures. Objects and lists of objects stay as they must be: without them there is no chat."""
+
+    __slots__ = ("notes",)
+
+    def __init__(self, value: Any, place: str | tuple[Wild, str] | tuple[Wild, str, int] = "") -> None:
+        self.notes: list[str] = place[0].notes if isinstance(place, tuple) and isinstance(place[0], Lenient) else []
+        super().__init__(value, place)
+
+    def text(self, key: str) -> str:
+        return self._or(super().text, key, "")
+
+    def integer(self, key: str) -> int | None:
+        return self._or(super().integer, key, None)
+
+    def flag(self, key: str) -> bool:
+        return self._or(super().flag, key, False)
+
+    def time(self, key: str) -> datetime | None:
+        return self._or(super().time, key, None)
+
+    def scalar(self, key: str) -> Scalar:
+        return self._or(super().scalar, key, None)
+
+    def words(self, key: str) -> str:
+        """Whatever it is, somebody wrote it: what is no text is kept as its JSON."""
+        value = self.members.get(key)
+        if isinstance(value, dict | list):
+            self.notes.append(f"{self.expected(key, 'text')}; kept as JSON")
+            return clean(json.dumps(value, ensure_ascii=False))
+        return self.text(key)
+
+    def odd(self, error: PayloadError) -> None:
+        self.notes.append(f"{error}; left empty")
+
+    def _or(self, read: Callable[[str], T], key: str, nothing: T) -> T:
+        try:
+            return read(key)
+        except PayloadError as error:
+            self.odd(error)
+            return nothing
 
 
 def clean(text: str) -> str:

@@ -1,8 +1,9 @@
 """Smartsupp's JSON, and the only file that knows it: the body of a POST hook -> `Conversation`.
 
 Source: https://docs.smartsupp.com/chat-box/post-hook/ and the change of 2018-11-16 (`groupKey` became `group`;
-`from` changed `3` -> `agent:3`, null -> `system`, `mx…` -> `visitor:mx…`). Identity must be right; everything
-else may be missing; what is there must be of a type that can be understood, or the error names its path.
+`from` changed `3` -> `agent:3`, null -> `system`, `mx…` -> `visitor:mx…`). Identity and the shape of
+the messages must be right, or the error names the path; everything else may be missing, and what cannot be understood
+is left empty and noted on the conversation.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from typing import Any
 
 from core.conversation import Conversation
 from core.errors import PayloadError
-from core.legible import is_deeper
-from core.wild import Wild, clean, described
+from core.pretty_json import is_deeper
+from core.smartsupp.json_reader import Lenient, Wild, clean, described
+from core.smartsupp.limits import check_items, check_objects
 
 # Ids become parts of Redis keys and of file names, so they are held to what Smartsupp sends (55039, co8Zk…):
 # no separator, no dot in front.
@@ -24,6 +26,9 @@ _ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}")
 # How deep json.loads and json.dumps get depends on who calls them and on the version of Python. This does not, and
 # whoever reads the body after us (a worker, the archive) can do so too. Smartsupp's own bodies are 5 deep.
 _DEEPEST = 100
+
+#: Of what could not be understood in one chat, this much is noted.
+_NOTES = 20
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,16 @@ def parse(body: bytes, account: str = "") -> Conversation | StatisticsReport:
     any other bytes.
     """
     found = _opened(body)
-    return found if isinstance(found, StatisticsReport) else _conversation(found, account)
+    if isinstance(found, StatisticsReport):
+        return found
+    try:
+        return _conversation(found, account)
+    except PayloadError:  # seldom, so only now is anything spent on it
+        lenient = Lenient(found.members)
+        chat = _conversation(lenient, account)
+        more = len(lenient.notes) - _NOTES
+        notes = (*lenient.notes[:_NOTES], *([f"and {more} more"] if more > 0 else ()))
+        return chat.model_copy(update={"notes": notes})
 
 
 def glance(body: bytes, account: str = "") -> bool:
@@ -78,12 +92,13 @@ def parse_conversation(body: bytes, account: str = "") -> Conversation:
 
 def _json(body: bytes) -> object:
     try:
+        check_objects(body)
         # Not strict: a raw line break inside a string is no reason to refuse a chat.
         value: object = json.loads(body, strict=False)
     except UnicodeDecodeError as error:
         raise PayloadError("", f"not JSON: byte {error.start} is not {error.encoding}") from None
     except json.JSONDecodeError as error:
-        raise PayloadError("", f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
+        raise PayloadError("", f"not JSON: {_said(error)} (line {error.lineno}, column {error.colno})") from None
     except RecursionError:
         raise PayloadError("", "not JSON that can be read: nested too deeply") from None
     except ValueError:  # Python's own limit on the digits of one number
@@ -94,8 +109,27 @@ def _json(body: bytes) -> object:
     return value
 
 
+#: The beginnings of what Python says of a text that is no JSON.
+_SYNTAX = {
+    "Expecting value": "a value is missing",
+    "Expecting property name": "a name in double quotes is missing",
+    "Expecting ':'": "a colon is missing",
+    "Expecting ','": "a comma or a closing bracket is missing",
+    "Unterminated string": "a text is never closed",
+    "Invalid \\": "a \\ is followed by a character that it cannot go with",
+    "Extra data": "there is more after the end",
+    "Illegal trailing comma": "there is a comma before a closing bracket",
+}
+
+
+def _said(error: json.JSONDecodeError) -> str:
+    return next((text for begin, text in _SYNTAX.items() if error.msg.startswith(begin)), "it cannot be read")
+
+
 def _conversation(wild: Wild, expected: str) -> Conversation:
     channel = wild.object("channel")
+    for key in ("messages", "paths"):
+        check_items(wild.where(key), key, wild.members.get(key))
     members = {
         "account": _account(wild, expected),
         "id": _identity(channel, "id"),
@@ -115,11 +149,19 @@ def _conversation(wild: Wild, expected: str) -> Conversation:
         "rating": channel.integer("rating"),
         "rating_desc": channel.text("ratingDesc"),
         "visitor": _visitor(wild.object("visitor")),
-        "paths": tuple([{"url": page.text("url"), "title": page.text("title")} for page in wild.objects("paths")]),
+        "paths": _paths(wild),
         "messages": tuple([_message(message) for message in wild.objects("messages")]),
     }
     # All in one go: each part by itself would take a third longer.
     return Conversation.model_validate(members)
+
+
+def _paths(wild: Wild) -> tuple[dict[str, Any], ...]:
+    try:
+        return tuple([{"url": page.text("url"), "title": page.text("title")} for page in wild.objects("paths")])
+    except PayloadError as error:
+        wild.odd(error)
+        return ()
 
 
 def _account(wild: Wild, expected: str) -> str:
@@ -139,7 +181,6 @@ def _identity(wild: Wild, key: str) -> str:
 
 
 def _visitor(wild: Wild) -> dict[str, Any]:
-    variables = wild.object("variables")
     return {
         "id": wild.text("id"),
         "name": wild.text("name"),
@@ -153,8 +194,18 @@ def _visitor(wild: Wild) -> dict[str, Any]:
         "user_agent": wild.text("userAgent"),
         "platform": wild.text("platform"),
         "referer": wild.text("referer"),
-        "variables": {clean(key): _variable(variables, key) for key in variables.members},
+        "variables": _variables(wild),
     }
+
+
+def _variables(wild: Wild) -> dict[str, Any]:
+    check_items(wild.where("variables"), "variables", wild.members.get("variables"))
+    try:
+        variables = wild.object("variables")
+    except PayloadError as error:
+        wild.odd(error)
+        return {}
+    return {clean(key): _variable(variables, key) for key in variables.members}
 
 
 def _variable(variables: Wild, key: str) -> dict[str, Any]:
@@ -171,7 +222,7 @@ def _message(wild: Wild) -> dict[str, Any]:
         "type": wild.text("type"),
         "name": wild.text("name"),
         "sender": _sender(wild.text("from")),
-        "content": wild.text("content"),
+        "content": wild.words("content"),
         "sent_at": wild.time("sentAt"),
         "triggered_by": wild.text("triggeredBy"),
     }

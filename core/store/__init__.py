@@ -5,21 +5,25 @@ one delivery's story), `Search` finds conversations, `statistics` counts over ti
 takes things out, `server` says what the server must be like. The writing is Lua, one script for each atomic step.
 """
 
-from core.store.access import Access
+from core.store.admin_access import Access
+from core.store.backfill import Aim, Backfill
 from core.store.claims import Claim
 from core.store.client import Client, connect, connected
+from core.store.constants import INBOX
 from core.store.erase import Eraser
 from core.store.jobs import Jobs
+from core.store.lanes import Accepted, Store
 from core.store.ledger import Ledger
 from core.store.search import Filter, Search
 from core.store.server import Verdict, check
 from core.store.statistics import statistics
-from core.store.store import INBOX, Accepted, Store
 
 __all__ = [
     "INBOX",
     "Accepted",
     "Access",
+    "Aim",
+    "Backfill",
     "Claim",
     "Client",
     "Eraser",

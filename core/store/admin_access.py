@@ -1,34 +1,29 @@
-"""Who may use the dashboard: the password's hash, the secret that signs its cookies, logged-out sessions, and token
-buckets that all processes share."""
+"""Who may use the dashboard: the password's hash, the secret that signs its cookies, logged-out sessions, links
+that log in once, and token buckets that all processes share."""
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import secrets
-from typing import Any
 
-import redis
-
-from core.store import scripts
+from core.store.base import Base
 from core.store.client import errors
 from core.store.keys import key
 
 
-class Access:
-    """Every method raises StoreUnavailable when the server does not answer. `clock` gives milliseconds, for tests."""
-
-    def __init__(self, client: redis.Redis, clock: Any = None) -> None:
-        # redis-py's types allow text for every reply; without decode_responses, which this is, all are bytes.
-        self._redis: Any = client
-        self._clock = clock
+class Access(Base):
+    """Every method raises StoreUnavailable when the server does not answer."""
 
     def secret(self) -> str:
-        """What signs the dashboard's cookies, the same for all processes; made when it is asked for first."""
+        """What signs the dashboard's cookies, the same for all processes; made when it is asked for first. With
+        encryption keys, what is kept of it signs nothing without them."""
         with errors():
             found = self._redis.hget(key("admin"), "secret")
             if found is None:
                 self._redis.hsetnx(key("admin"), "secret", _new_secret())
                 found = self._redis.hget(key("admin"), "secret")
-        return str(found.decode())
+        return self._vault.derived("cookies", found.decode())
 
     def password(self) -> str:
         """The password's hash, or ""."""
@@ -56,18 +51,33 @@ class Access:
         with errors():
             return bool(self._redis.exists(key("ended", session)))
 
+    def make_login_link(self, life_ms: int) -> str:
+        """The secret part of a link that logs in once, within `life_ms`, unless the password is changed before."""
+        token = secrets.token_urlsafe(32)
+        with errors():
+            self._redis.set(key("login-link", _digest(token)), _digest(self.secret()), px=life_ms)
+        return token
+
+    def use_login_link(self, token: str) -> bool:
+        """Whether this is the secret part of a link that is good; from now on it is not."""
+        with errors():
+            found = self._redis.getdel(key("login-link", _digest(token)))
+        return found is not None and hmac.compare_digest(found, _digest(self.secret()).encode())
+
     def take(self, bucket: str, capacity: float, per_second: float, cost: float = 1) -> int:
         """Take `cost` tokens from a bucket that holds `capacity` and is refilled steadily. Returns 0, or the
         milliseconds after which they can be had; then nothing was taken."""
         if not 0 < cost <= capacity or per_second <= 0:
             raise ValueError("a bucket must be able to hold and to refill what is taken from it")
-        now = self._clock() if self._clock else ""
-        with errors():
-            return int(scripts.run(self._redis, "take", now, bucket, str(capacity), str(per_second), str(cost)))
+        return int(self._run("take", bucket=bucket, capacity=capacity, rate=per_second, cost=cost))
 
     def refill(self, bucket: str) -> None:
         with errors():
             self._redis.delete(key("bucket", bucket))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _new_secret() -> str:

@@ -6,11 +6,11 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
 
 from core.conversation import Conversation
 from core.errors import PayloadError, StoreUnsafe
-from core.smartsupp import parse_conversation
+from core.smartsupp.parser import parse_conversation
+from core.store.base import Base
 from core.store.client import Client, errors
 from core.store.keys import key
 from core.summary import Summary, folded, line, read, searched
@@ -19,12 +19,11 @@ from core.summary import Summary, folded, line, read, searched
 _AT_ONCE = 4 << 20
 
 
-class Bodies:
+class Bodies(Base):
     """Raises StoreUnavailable when the server does not answer. What cannot be opened (vault.py) is passed over."""
 
     def __init__(self, client: Client) -> None:
-        # redis-py's types allow text for every reply; without decode_responses, which this is, all are bytes.
-        self._redis: Any = client
+        super().__init__(client)
         #: Whether summaries are without names and words (vault.py), which only the bodies tell then.
         self.sealed = client.vault.seals
 
@@ -68,7 +67,7 @@ class Bodies:
                 bodies = self._redis.mget([key("raw", payload) for _, payload, _ in rows[start:end]])
             for (number, _, (_, account)), body in zip(rows[start:end], bodies, strict=True):
                 with suppress(StoreUnsafe):
-                    yield number, (account or b"").decode(), self._redis.vault.open(body or b"")
+                    yield number, (account or b"").decode(), self._vault.open(body or b"")
 
 
 def _parts(sizes: Sequence[int]) -> Iterator[tuple[int, int]]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
-
-from core.identity import fresh
 
 
 @dataclass(frozen=True)
@@ -15,10 +14,6 @@ class Limits:
 
     at_once: int | None = None
     rate: float | None = None
-
-    def spelled(self) -> tuple[str, str]:
-        """As the scripts take them."""
-        return "" if self.at_once is None else str(self.at_once), "" if self.rate is None else str(self.rate)
 
 
 UNLIMITED = Limits()
@@ -30,6 +25,8 @@ class Claim:
 
     `crashes` is how many processes died on it; `more` asks for one more knock: there is more work than hands.
     `tries` have failed in the present series, with `waited` ms between them, as these were asked for.
+    `first`: nobody can have delivered this revision, as far as the store surely remembers; `late`: its conversation
+    began before that, so revisions may have come of which it knows nothing.
     With `trouble` the body cannot be opened, and is empty. `paid`: requests that its connector's rate was charged.
     """
 
@@ -49,39 +46,39 @@ class Claim:
     waited: int = 0
     paid: float = 0
     steps: dict[str, Any] = field(default_factory=dict, repr=False)
+    first: bool = True
+    late: bool = False
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What a claimed body turned out to be, and where it goes."""
+    """What a claimed body turned out to be, and where it goes; `why` is a Nowhere where it goes to no connector."""
 
     claim: Claim
     conversation: str
     connectors: tuple[str, ...]
     note: str = ""
     summary: bytes = field(default=b"", repr=False)
+    why: str = ""
+    #: When the conversation began, in ms; 0: nobody knows, so long ago; None: it is sure to be new.
+    began: int | None = None
 
 
-@dataclass
-class Next:
+@dataclass(frozen=True)
+class ClaimRequest:
     """Asks for the next of the same lane in the journey that ends this one: half as many waits for the disk.
 
-    `wanted` is asked at that moment. Afterwards `claims` are those that were due: one, or of bodies up to BATCH.
-    `tokens` are those that were asked with; only the last one is `answered`, if any. `disown` the others.
+    `token` is new for each call. When the call raises StoreUnavailable, `disown` it later.
     """
 
-    limits: Limits
-    wanted: Callable[[], bool]
-    claims: Sequence[Claim] = ()
-    answered: bool = False
-    tokens: list[str] = field(default_factory=list)
+    token: str
+    limits: Limits = UNLIMITED
 
-    def token(self) -> str:
-        """A new one, or "" when none is wanted."""
-        if not self.wanted():
-            return ""
-        self.tokens.append(fresh())
-        return self.tokens[-1]
 
-    def answer(self, claims: Sequence[Claim]) -> None:
-        self.claims, self.answered = claims, True
+#: Makes a request when it is wanted, or None. It learns whether the call that takes it came to an end.
+Ask = Callable[[], AbstractContextManager[ClaimRequest | None]]
+
+
+def ask_for_nothing() -> AbstractContextManager[None]:
+    """The Ask of whoever takes nothing more."""
+    return nullcontext()

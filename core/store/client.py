@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import socket
+import struct
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, cast
 
 import redis
 from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.exceptions import (
-    ConnectionError as RedisConnectionError,
-)
-from redis.exceptions import (
+    BusyLoadingError,
     OutOfMemoryError,
     ReadOnlyError,
     RedisError,
     ResponseError,
+)
+from redis.exceptions import (
+    ConnectionError as RedisConnectionError,
 )
 from redis.exceptions import (
     TimeoutError as RedisTimeoutError,
@@ -23,11 +26,11 @@ from redis.exceptions import (
 from redis.retry import Retry
 from redis.sentinel import Sentinel, SentinelConnectionPool, SentinelManagedConnection
 
-from core.address import Address, parse
-from core.environment import Environment
-from core.errors import StoreUnavailable
+from core.config.environment import Environment
+from core.config.redis_url import Address, parse
+from core.errors import StoreLoading, StoreUnavailable
+from core.store.encryption import Vault
 from core.store.pool import Pool
-from core.store.vault import Vault
 
 # Half-open connections are noticed after about 12 s only with all of these (docs/adr/0001).
 TIMEOUTS: dict[str, Any] = {
@@ -55,14 +58,33 @@ class ManagedTls(Managed, redis.SSLConnection):
     pass
 
 
+class Ours(redis.UnixDomainSocketConnection):
+    """To the embedded server, whose socket may be in a folder that others can write to: whoever listens there must be
+    the owner of the data folder, or root."""
+
+    def __init__(self, *, owner: int, **options: Any) -> None:
+        self._owner = owner
+        super().__init__(**options)  # type: ignore[no-untyped-call]
+
+    def _connect(self) -> socket.socket:
+        made = cast(socket.socket, super()._connect())  # type: ignore[no-untyped-call]
+        if hasattr(socket, "SO_PEERCRED"):
+            _, user, _ = struct.unpack("3i", made.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+            if user not in (self._owner, 0):
+                made.close()
+                raise RedisConnectionError(f"user {user} listens at {self.path}, not the owner of the data folder")
+        return made
+
+
 class Client(redis.Redis):
     """A connection to the server, with the keys to what it holds."""
 
     vault = Vault()
 
 
-def connect(url: str, *, patient: bool = False, keys: Sequence[str] = ()) -> Client:
-    """A client with its own pool. Nothing is sent until the first command. `keys` seal and open (vault.py).
+def connect(url: str, *, patient: bool = False, keys: Sequence[str] = (), owner: int | None = None) -> Client:
+    """A client with its own pool. Nothing is sent until the first command. `keys` seal and open (encryption.py); where
+    an `owner` is given, a socket must be that user's.
 
     A `patient` one tries a connection that is refused or breaks again for about two seconds, which is how long a
     server takes to restart: it is the receiver's, because Smartsupp may never send a body twice. Workers are not
@@ -70,16 +92,18 @@ def connect(url: str, *, patient: bool = False, keys: Sequence[str] = ()) -> Cli
     """
     retries = 6 if patient else 0
     retry = Retry(ExponentialBackoff(cap=0.5, base=0.05), retries, supported_errors=(RedisConnectionError,))
-    client = cast(Client, Client.from_pool(_pool(parse(url), {**TIMEOUTS, "retry": retry})))
+    client = cast(Client, Client.from_pool(_pool(parse(url), {**TIMEOUTS, "retry": retry}, owner)))
     client.vault = Vault(keys)
     return client
 
 
-def _pool(address: Address, options: dict[str, Any]) -> redis.ConnectionPool:
+def _pool(address: Address, options: dict[str, Any], owner: int | None) -> redis.ConnectionPool:
     options |= {"username": address.username, "password": address.password, "db": address.database, **address.files}
     if address.path:
         del options["socket_keepalive"]
-        return Pool(redis.UnixDomainSocketConnection, path=address.path, **options)
+        if owner is None:
+            return Pool(redis.UnixDomainSocketConnection, path=address.path, **options)
+        return Pool(Ours, path=address.path, owner=owner, **options)
     if not address.service:
         kind = redis.SSLConnection if address.tls else redis.Connection
         host, port = address.hosts[0]
@@ -100,7 +124,12 @@ def sentinel_options(address: Address) -> dict[str, Any]:
 
 def connected(env: Environment, *, patient: bool = False) -> Client:
     """The client of this process."""
-    return connect(env.server_url, patient=patient, keys=env.encryption_keys)
+    owner = None
+    if env.embedded:
+        with suppress(OSError):  # it is not there yet, and nobody listens
+            owner = (env.data_dir / "valkey").stat().st_uid
+    keys = [key.get_secret_value() for key in env.encryption_keys]
+    return connect(env.server_url, patient=patient, keys=keys, owner=owner)
 
 
 @contextmanager
@@ -108,6 +137,8 @@ def errors() -> Iterator[None]:
     """Turn what redis-py raises into StoreUnavailable. A mistake of our own, such as a broken script, stays."""
     try:
         yield
+    except BusyLoadingError as error:
+        raise StoreLoading from error
     except (RedisConnectionError, RedisTimeoutError, ReadOnlyError, OutOfMemoryError) as error:
         raise StoreUnavailable(_said(error)) from error
     except ResponseError as error:

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import redis
 
 from core.store.client import errors
+
+#: Shares of its memory at which a store is filling, and nearly full: then chats are refused soon.
+FILLING, FULL = 0.80, 0.95
+#: Free bytes of its disk, the same.
+DISK_FILLING, DISK_FULL = 1024**3, 100 * 1024**2
+
+
+@dataclass(frozen=True)
+class Shortage:
+    """What the store runs out of; `percent` of it are used."""
+
+    what: Literal["memory", "disk"]
+    percent: int
+    full: bool
 
 
 @dataclass(frozen=True)
@@ -39,3 +56,19 @@ def condition(client: redis.Redis) -> Condition:
         evicted=int(info.get("evicted_keys", 0)),
         clock=int(now[0]) * 1000 + int(now[1]) // 1000,
     )
+
+
+def shortages(client: redis.Redis, disk: Path | None) -> Iterator[Shortage]:
+    """What the store runs out of: what it was given of memory, and the `disk` of a folder where that is here.
+    Raises StoreUnavailable."""
+    found = condition(client)
+    if found.limit and found.used >= found.limit * FILLING:
+        percent = min(100, round(100 * found.used / found.limit))
+        yield Shortage("memory", percent, found.used >= found.limit * FULL)
+    if disk:
+        try:
+            usage = shutil.disk_usage(disk)
+        except OSError:  # it is not there yet
+            return
+        if usage.free < DISK_FILLING:
+            yield Shortage("disk", round(100 * (1 - usage.free / usage.total)), usage.free < DISK_FULL)

@@ -3,7 +3,8 @@
 Sealed are bodies and attempts, with what was sent and answered in them, and what is wrong with bodies and deliveries:
 whatever a visitor wrote. Not sealed are ids, times, statuses, flags, ratings, sizes, names of connectors, references to
 records, why a connector is paused, the filters of bulk jobs, and reasons that admins give. Summaries are kept without
-name, e-mail and words. A body that was kept before there were keys stays as it is.
+name, e-mail and words. What signs the dashboard's cookies is made of a kept text and a key. A body that was kept
+before there were keys stays as it is.
 """
 
 from __future__ import annotations
@@ -56,6 +57,13 @@ class Vault:
         raise StoreUnsafe(
             "this was sealed with a key that is not among RELAY_ENCRYPTION_KEYS; put it back, as the last one"
         )
+
+    def derived(self, purpose: str, text: str) -> str:
+        """A secret that only whoever has the keys can make of a text; without keys the text itself. Replacing a key
+        keeps it until the oldest one is taken away."""
+        if not self._secret:
+            return text
+        return hmac.new(self._secret, f"{purpose}\0{text}".encode(), hashlib.sha256).hexdigest()
 
     def digest(self, account: str, body: bytes) -> str:
         """What tells a body that is known. With keys it tells nothing to whoever has only the store."""

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain
 from typing import Any
 
 from redis.exceptions import ResponseError
@@ -13,11 +14,14 @@ from redis.exceptions import ResponseError
 from core.conversation import Visitor
 from core.delivery import PayloadStatus, Reference
 from core.errors import InUse
-from core.store import scripts, traces
-from core.store.client import Client, errors
+from core.store import visitor_search
+from core.store.base import Base
+from core.store.client import errors
+from core.store.jobs import open_of
 from core.store.keys import key
+from core.store.scripts import Argument
 from core.store.search import Filter
-from core.store.traces import Traces
+from core.store.visitor_search import Traces
 
 #: How many a sweep looks at in one journey to the server: some milliseconds of its time.
 PART = 25
@@ -54,26 +58,21 @@ class Erased:
     deliveries: tuple[Made, ...]
 
 
-class Eraser:
-    """Every method raises StoreUnavailable. `clock` gives milliseconds and is for tests."""
-
-    def __init__(self, client: Client, clock: Any = None) -> None:
-        # redis-py's types allow text for every reply; without decode_responses, which this is, all are bytes.
-        self._redis: Any = client
-        self._clock = clock
+class Eraser(Base):
+    """Every method raises StoreUnavailable."""
 
     def traces(self, visitor: str, since: int | None = None) -> Traces:
         """Look for a visitor, by e-mail or by Smartsupp's id of the visitor, in every body that is kept, or in those
         that were received at `since` (ms) or later."""
-        return traces.find(self._redis, visitor, since)
+        return visitor_search.find(self._redis, visitor, since)
 
     def visitors(self, conversation: str) -> list[Visitor]:
         """Whose it is, by each of its revisions that can be read."""
-        return traces.visitors(self._redis, conversation)
+        return visitor_search.visitors(self._redis, conversation)
 
     def conversation(self, identity: str) -> Erased | None:
         """Remove a conversation and everything about it; None: there is none. Raises InUse while an attempt goes on."""
-        reply = self._run("erase", [(identity, "", "")])[0]
+        reply = self._run("erase", conversation=identity, settled=None, dead=None)
         if reply[0] == 0:
             return None
         if reply[0] < 0:
@@ -83,7 +82,7 @@ class Eraser:
 
     def payload(self, identity: str) -> bool:
         """Remove a body that belongs to no conversation; False: there is none. Raises InUse."""
-        reply = self._run("erase_payload", [(identity, "", "")])[0]
+        reply = self._run("erase_payload", id=identity, wanted="", before=None)
         if reply < 0:
             raise InUse(f"payload {identity} is being worked on, or belongs to a conversation")
         return bool(reply)
@@ -91,12 +90,16 @@ class Eraser:
     def settled(self, conversations: Sequence[str], before: int, dead_before: int) -> int:
         """Remove those of them of which all was settled before a time (ms), and what is dead before another. 0 is
         before everything. Returns how many went."""
-        replies = self._run("erase", [(one, before, dead_before) for one in conversations])
+        calls: list[dict[str, Argument]] = [
+            {"conversation": one, "settled": before, "dead": dead_before} for one in conversations
+        ]
+        replies = self._run_each("erase", calls)
         return sum(reply[0] == 1 for reply in replies)
 
     def bodies(self, payloads: Sequence[str], status: PayloadStatus, before: int) -> int:
         """Remove those of them that have had that status since before a time (ms). Returns how many went."""
-        replies = self._run("erase_payload", [(one, status, before) for one in payloads])
+        calls: list[dict[str, Argument]] = [{"id": one, "wanted": status, "before": before} for one in payloads]
+        replies = self._run_each("erase_payload", calls)
         return sum(reply == 1 for reply in replies)
 
     def forget(self, names: Collection[str]) -> None:
@@ -106,24 +109,26 @@ class Eraser:
         Every finished job that looked for a text goes: it may be something that the visitor said.
         """
         # Shorter ones stand in every other sentence.
-        known = [traces.alone(one) for one in names if len(one) > 2]
+        known = [visitor_search.alone(one) for one in names if len(one) > 2]
 
         def named(text: str) -> bool:
-            return any(one.search(traces.same(text)) for one in known)
+            return any(one.search(visitor_search.same(text)) for one in known)
 
         with errors():
-            for job in self._redis.scan_iter(match=key("job", "*"), count=1_000):
+            for job in chain.from_iterable(
+                self._redis.scan_iter(match=key(kind, "*"), count=1_000) for kind in ("job", "backfill")
+            ):
                 row = self._redis.hmget(job, "filter", "reason", "finished")
                 looked_for = Filter.from_json(row[0] or b"{}").text
                 if (looked_for and row[2]) or named(looked_for) or named((row[1] or b"").decode()):
-                    identity = job.decode().removeprefix(key("job", ""))
+                    identity = job.decode().rpartition(":")[2]
                     self._redis.delete(job)
-                    self._redis.srem(key("jobs", "open"), identity)
+                    self._redis.srem(open_of(identity), identity)
                     self._redis.lrem(key("jobs", "recent"), 0, identity)
             for lane in self._redis.smembers(key("connectors")):
                 reason = self._redis.hget(key("gate", lane.decode()), "reason")
                 if reason and named(reason.decode()):
-                    self._run("reword", [("gate", lane, reason, _GONE)])
+                    self._run("reword", what="gate", name=lane, words=reason, others=_GONE)
         self._reword_bodies(named)
         self._reword_deliveries(named)
 
@@ -133,7 +138,7 @@ class Eraser:
         for part in _parts(bodies):
             for body, reason in zip(part, self._each("hget", "payload", part, "error"), strict=True):
                 if reason and named(reason.decode()):
-                    self._run("reword", [("payload", body, reason, _GONE)])
+                    self._run("reword", what="payload", name=body, words=reason, others=_GONE)
 
     def _reword_deliveries(self, named: Callable[[str], bool]) -> None:
         """Those that were done again have the reason in their history still."""
@@ -149,8 +154,9 @@ class Eraser:
                     attempt = json.loads(kept)
                     reason = attempt["error"]
                     if attempt["outcome"] == "discarded" and named(reason):
-                        self._run("reword_attempt", [(delivery, kept, json.dumps(attempt | {"error": _GONE}))])
-                        self._run("reword", [("delivery", delivery, reason, _GONE)])
+                        wanted = json.dumps(attempt | {"error": _GONE})
+                        self._run("reword_attempt", delivery=delivery, kept=kept, wanted=wanted)
+                        self._run("reword", what="delivery", name=delivery, words=reason, others=_GONE)
 
     def _each(self, command: str, kind: str, names: Sequence[bytes], *arguments: Any) -> list[Any]:
         """One command for each of them, in one journey."""
@@ -209,11 +215,6 @@ class Eraser:
                         pipe.zscore(name, member)
                 stayed = sum(score is not None for score in pipe.execute())
             low, offset = last, stayed + (offset if last == low else 0)
-
-    def _run(self, script: str, calls: Sequence[tuple[str | bytes | int, ...]]) -> list[Any]:
-        now = self._clock() if self._clock else ""
-        with errors():
-            return scripts.run_each(self._redis, script, [(now, *arguments) for arguments in calls])
 
 
 def _parts(names: Sequence[bytes]) -> Iterator[Sequence[bytes]]:

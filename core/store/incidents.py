@@ -10,13 +10,16 @@ import json
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
-from core.store import scripts
-from core.store.client import Client, errors
+from core.store.base import Base
+from core.store.client import errors
 from core.store.keys import key
+from core.store.records import from_json
 
-Kind = Literal["paused", "breaker", "dead", "quarantined", "backlog"]
+Kind = Literal[
+    "paused", "breaker", "dead", "quarantined", "undelivered", "gone", "backlog", "filling", "full", "refusing"
+]
 Event = Literal["begun", "over", "test"]
 
 #: A trouble that was not seen for so long is over. One that comes and goes within it is one incident.
@@ -26,13 +29,13 @@ ANEW_MS = 6 * 3_600_000
 #: A notice that could not be sent for so long tells nobody anything any more; of a channel so many are kept.
 KEPT_MS, MOST = 3 * 86_400_000, 100
 #: Longer than sending takes.
-LEASE_MS = 180_000
+SENDING_MS = 180_000
 
 
 @dataclass(frozen=True)
 class Trouble:
-    """Something that is wrong now. `subject` is a connector, or "inbox"; `count` is how many are concerned; `error` has
-    no text of visitors.
+    """Something that is wrong now. `subject` is a connector, "inbox", or what the store runs out of; `count` is how
+    many are concerned, or how many percent are used; `error` has no text of visitors.
 
     `newest` is when the last of them came to it, or 0 for a state; `patience` is how long it must last to be told.
     All times are in ms.
@@ -65,36 +68,28 @@ class Notice:
     text: bytes = field(default=b"", repr=False)
 
 
-class Incidents:
-    """Every method raises StoreUnavailable. `clock` gives ms and is for tests."""
-
-    def __init__(self, client: Client, clock: Any = None) -> None:
-        self._redis: Any = client
-        self._clock = clock
+class Incidents(Base):
+    """Every method raises StoreUnavailable."""
 
     def compare(self, troubles: Iterable[Trouble], channels: Sequence[str], calm_ms: int = CALM_MS) -> int:
         """Note what is wrong now. Returns how many notices that made."""
         found = [json.dumps(asdict(trouble)) for trouble in troubles]
-        return int(self._run("incidents", calm_ms, ANEW_MS, MOST, ",".join(channels), *found))
+        return int(self._run("incidents", calm=calm_ms, anew=ANEW_MS, most=MOST, channels=[*channels], troubles=found))
 
     def next(self, channel: str) -> Notice | None:
         """Lease a channel's oldest notice, to be followed by `sent` or `failed`; None: nothing is to be sent now."""
         token = secrets.token_hex(8)
-        text = self._run("notice", channel, token, LEASE_MS, KEPT_MS)
-        return Notice(**json.loads(text), channel=channel, token=token, text=text) if text else None
+        text = self._run("notice", channel=channel, token=token, lease=SENDING_MS, kept=KEPT_MS)
+        return from_json(Notice, text, channel=channel, token=token, text=text) if text else None
 
     def sent(self, notice: Notice) -> None:
-        self._run("told", notice.channel, notice.token, notice.text, 1)
+        self._run("told", channel=notice.channel, token=notice.token, notice=notice.text, sent=True)
 
     def failed(self, notice: Notice) -> int:
         """It is to be tried again. Returns in how many ms: 30 s at first, an hour in the end."""
-        return int(self._run("told", notice.channel, notice.token, notice.text, ""))
+        return int(self._run("told", channel=notice.channel, token=notice.token, notice=notice.text, sent=False))
 
     def waiting(self, channel: str) -> int:
         """Notices that are not sent yet."""
         with errors():
             return int(self._redis.llen(key("notices", channel)))
-
-    def _run(self, script: str, *arguments: str | bytes | int) -> Any:
-        with errors():
-            return scripts.run(self._redis, script, self._clock() if self._clock else "", *arguments)

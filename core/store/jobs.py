@@ -1,4 +1,4 @@
-"""Bulk jobs: deliver again, or discard, everything that matches a filter.
+"""Bulk jobs: deliver again, fan out again, or discard, everything that matches a filter.
 
 Whoever calls `advance` does the next part; each part is one atomic step that moves the job's cursor, so it is done
 once, whoever dies, and any number may take turns: the page that started it, a worker, the command line.
@@ -9,13 +9,16 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Literal, get_args
 
+from core.config.settings import Settings
 from core.errors import NotFound
-from core.store import scripts
+from core.store.backfill import Aim, Backfill, Plan
+from core.store.base import Base
 from core.store.client import Client, errors
 from core.store.keys import key
+from core.store.records import decoded, from_record
 from core.store.search import Batch, Filter, Found, Search
 
 Kind = Literal["replay", "discard"]
@@ -25,13 +28,17 @@ PART = 200
 #: How long a job is remembered, ms.
 KEPT_MS = 30 * 86_400_000
 _LISTED = 20
+#: How ids of jobs begin that a version which cannot fan out must not touch.
+_APART = "b-"
+_OPEN = (key("jobs", "open"), key("backfills", "open"))
 
 
 @dataclass(frozen=True)
 class Job:
     """`total` is how many have to be looked at, `seen` how many were, `found` how many of these matched: conversations,
     or deliveries when the filter is about them. `done` is how many deliveries it could do something to.
-    Times are ms; what is later than `as_of` is left alone; `finished` is None while it goes on."""
+    Times are ms; what is later than `as_of` is left alone; `finished` is None while it goes on. `aim` is for a replay
+    of conversations. One that is not `understood` was begun by another version, which alone can go on with it."""
 
     id: str
     kind: Kind
@@ -46,31 +53,42 @@ class Job:
     done: int = 0
     finished: int | None = None
     cursor: str = ""
+    aim: Aim = field(default_factory=Aim)
+    understood: bool = True
 
 
-class Jobs:
-    """`knock` tells the workers of work in a lane. Every method raises StoreUnavailable."""
+class Jobs(Base):
+    """`knock` tells the workers of work in a lane, `settings` gives those of the moment: the routes of what is fanned
+    out. Every method raises StoreUnavailable."""
 
-    def __init__(self, client: Client, knock: Callable[[str], None]) -> None:
-        # redis-py's types allow text for every reply; without decode_responses, which this is, all are bytes.
-        self._redis: Any = client
+    def __init__(self, client: Client, knock: Callable[[str], None], settings: Callable[[], Settings]) -> None:
+        super().__init__(client)
         self._knock = knock
         self._search = Search(client)
+        self._backfill = Backfill(client, knock, settings)
 
     def start(
-        self, kind: Kind, wanted: Filter, *, reason: str = "", by: str = "admin", as_of: int | None = None
+        self,
+        kind: Kind,
+        wanted: Filter,
+        *,
+        reason: str = "",
+        by: str = "admin",
+        as_of: int | None = None,
+        aim: Aim | None = None,
     ) -> Job:
         """Begin. What matches later than `as_of` (ms), when somebody counted them and was shown how many there are, is
         left alone; and in any case what does later than now: what the job itself made due again, for one."""
+        aim = aim or Aim()
+        now = self.now()
         with errors():
-            seconds, micros = self._redis.time()
-            now = int(seconds) * 1000 + int(micros) // 1000
             ends = now if as_of is None else min(as_of, now)
             bounded = wanted.as_of(ends)
-            job = Job(secrets.token_hex(6), kind, bounded, reason, by, now, ends, self._search.extent(bounded))
+            identity = ("" if bounded.about_deliveries else _APART) + secrets.token_hex(6)
+            job = Job(identity, kind, bounded, reason, by, now, ends, self._search.extent(bounded), aim=aim)
             pipe = self._redis.pipeline()
             pipe.hset(
-                key("job", job.id),
+                name_of(job.id),
                 mapping={
                     "kind": kind,
                     "filter": bounded.as_json(),
@@ -83,10 +101,13 @@ class Jobs:
                     "found": 0,
                     "done": 0,
                     "cursor": "",
+                    "to": aim.connector,
+                    "repeat": "1" if aim.repeat else "",
+                    "anyway": "1" if aim.anyway else "",
                 },
             )
-            pipe.pexpire(key("job", job.id), KEPT_MS)
-            pipe.sadd(key("jobs", "open"), job.id)
+            pipe.pexpire(name_of(job.id), KEPT_MS)
+            pipe.sadd(open_of(job.id), job.id)
             pipe.lpush(key("jobs", "recent"), job.id)
             pipe.ltrim(key("jobs", "recent"), 0, _LISTED - 1)
             pipe.execute()
@@ -100,13 +121,14 @@ class Jobs:
         return found[0]
 
     def open(self) -> list[str]:
-        """The jobs that go on."""
+        """The jobs that go on, and that this version understands: to leave a condition out would do more than was
+        asked."""
         with errors():
-            found = sorted(one.decode() for one in self._redis.smembers(key("jobs", "open")))
-        there = {job.id for job in self._read(found)}
-        for identity in set(found) - there:  # nobody has worked on it until it was forgotten
+            found = sorted(one.decode() for name in _OPEN for one in self._redis.smembers(name))
+        there = {job.id: job for job in self._read(found)}
+        for identity in set(found) - there.keys():  # nobody has worked on it until it was forgotten
             self._close(identity)
-        return [identity for identity in found if identity in there]
+        return [identity for identity, job in there.items() if job.understood]
 
     def recent(self) -> list[Job]:
         """The last jobs, newest first."""
@@ -119,6 +141,8 @@ class Jobs:
         if not found or found[0].finished is not None:
             self._close(identity)
             return self.get(identity)
+        if not found[0].understood:
+            return found[0]
         ends = time.monotonic() + seconds
         for before, part in _parts(self._search.batches(found[0].filter, found[0].cursor, PART), found[0].cursor, ends):
             if not self._step(found[0], before, part) or time.monotonic() >= ends:
@@ -128,28 +152,55 @@ class Jobs:
     def _step(self, job: Job, cursor: str, batch: Batch) -> bool:
         """Do a batch. False: somebody else has, or the job is gone."""
         deliveries = [row.delivery for row in batch.rows if row.delivery]
+        if job.kind == "replay":
+            deliveries = [one for one in deliveries if self._backfill.knows(one.partition(":")[0])]
         whole = [row.id for row in batch.rows if not row.delivery]
-        for conversation, given in self._search.deliveries(whole).items():
-            deliveries += [f"{name}:{conversation}" for name in given]
-        with errors():
-            step = (job.id, cursor, batch.after, "" if batch.after else "1", batch.looked, len(batch.rows))
-            knocks = scripts.run(self._redis, "advance", "", *step, job.filter.status or "", *deliveries)
+        if job.kind == "discard":
+            given = self._search.deliveries(whole)
+            deliveries += [f"{name}:{one}" for one, names in given.items() for name in names]
+            plans = [Plan(one) for one in whole]
+        else:
+            plans = self._backfill.plans(whole, job.aim)
+        knocks = self._run(
+            "advance",
+            job=name_of(job.id),
+            open=open_of(job.id),
+            id=job.id,
+            before=cursor,
+            after=batch.after,
+            last=not batch.after,
+            looked=batch.looked,
+            matched=len(batch.rows),
+            status=job.filter.status or "",
+            plans=[one.as_json() for one in plans],
+            deliveries=deliveries,
+        )
         for lane in knocks or ():
             self._knock(lane.decode())
         return knocks is not None
 
     def _close(self, identity: str) -> None:
         with errors():
-            self._redis.srem(key("jobs", "open"), identity)
+            self._redis.srem(open_of(identity), identity)
 
     def _read(self, identities: Sequence[str]) -> list[Job]:
         """Those of them that there are."""
         with errors():
             pipe = self._redis.pipeline(transaction=False)
             for identity in identities:
-                pipe.hgetall(key("job", identity))
+                pipe.hgetall(name_of(identity))
             rows = pipe.execute()
         return [_job(identity, row) for identity, row in zip(identities, rows, strict=True) if row]
+
+
+def name_of(identity: str) -> str:
+    """The key of a job."""
+    return key("backfill" if identity.startswith(_APART) else "job", identity)
+
+
+def open_of(identity: str) -> str:
+    """The key of the set of open jobs that it belongs to."""
+    return _OPEN[identity.startswith(_APART)]
 
 
 def _parts(batches: Iterable[Batch], cursor: str, ends: float) -> Iterator[tuple[str, Batch]]:
@@ -164,19 +215,12 @@ def _parts(batches: Iterable[Batch], cursor: str, ends: float) -> Iterator[tuple
 
 
 def _job(identity: str, kept: dict[bytes, bytes]) -> Job:
-    row = {name.decode(): value.decode() for name, value in kept.items()}
-    return Job(
+    row = decoded(kept)
+    return from_record(
+        Job,
+        {"as_of": row["created"], **row},
         id=identity,
-        kind="discard" if row["kind"] == "discard" else "replay",
         filter=Filter.from_json(row["filter"]),
-        reason=row["reason"],
-        by=row["by"],
-        created=int(row["created"]),
-        as_of=int(row.get("as_of", row["created"])),
-        total=int(row["total"]),
-        seen=int(row["seen"]),
-        found=int(row["found"]),
-        done=int(row["done"]),
-        finished=int(row["finished"]) if "finished" in row else None,
-        cursor=row["cursor"],
+        aim=Aim(row.get("to", ""), bool(row.get("repeat")), bool(row.get("anyway"))),
+        understood=row["kind"] in get_args(Kind) and Filter.understands(row["filter"]),
     )

@@ -8,7 +8,13 @@ A *lane* is `inbox` or the name of a connector. Times and scores are Unix millis
 | leases:LANE                  | hash   | item -> fencing token of whoever works on it                                |
 | gate:CONNECTOR               | hash   | exists while the connector is paused: since, reason, by (admin, relay:      |
 |                              |        | refused, breaker: out of order), fingerprint; ahead (the next claim may     |
-|                              |        | pass), probe (token of the one that passed); until, probes (breaker)        |
+|                              |        | pass), probe (token of the one that passed); until, probes (breaker);     |
+|                              |        | caused (the deliveries that were refused, as JSON)                          |
+| suspect:CONNECTOR            | string | a delivery to which the vendor said what it would say to every one, until   |
+|                              |        | another is refused like it, or any arrives (expires after three days)       |
+| alone:CONNECTOR:IDENTITY     | hash   | id, token of the delivery that looks for a person now (digest of an email)  |
+| epoch                        | hash   | server (its run id), sequence of the last body before it; memory (since     |
+|                              |        | when every conversation that began is known)                                |
 | circuit:CONNECTOR            | hash   | outages in a row, and the last delivery that met one                        |
 | pace:CONNECTOR               | hash   | tokens, at (bucket of requests), mean (requests of a delivery, of late);    |
 |                              |        | slow (divides the rate), slowed, hold (nothing begins before), after a 429  |
@@ -18,30 +24,39 @@ A *lane* is `inbox` or the name of a connector. Times and scores are Unix millis
 | steady, settling             | string | a worker was heard of; leases that ran out are nobody's fault yet (3 s each)|
 | sequence                     | string | a counter: the order in which bodies came                                   |
 | payload:ID                   | hash   | received, sequence, account, type, size, digest, status, conversation,      |
-|                              |        | error, duplicates, crashes; since (when it was diverted, or discarded)      |
+|                              |        | error, duplicates, crashes; since (when it was diverted, or discarded); why |
+|                              |        | (it goes to no connector: a Nowhere of core/delivery.py)                    |
 | raw:ID                       | string | the body, byte for byte                                                     |
 | body:DIGEST                  | string | half of the SHA-256 of account and body -> payload                         |
 | payloads:STATUS              | zset   | payload -> when it was received                                             |
 | conversations                | zset   | conversation (ACCOUNT:CHANNEL) -> when its newest revision was read         |
+| undelivered                  | zset   | conversation that was delivered nowhere, against anybody's will -> its score|
+|                              |        | in `conversations`                                                          |
 | revisions:CONVERSATION       | zset   | payload -> its sequence                                                     |
 | summary:CONVERSATION         | string | what lists and searches need of it (core/summary.py)                        |
 | deliveries-of:CONVERSATION   | set    | connectors that it was ever given to                                        |
 | connectors                   | set    | connectors that were ever given anything                                    |
 | delivery:CONNECTOR:CONV      | hash   | connector, conversation, status, created, updated, delivered (payload),     |
 |                              |        | revision, ref, url, tries, waited (ms that it was to wait between them),    |
-|                              |        | crashes, error, again (asked for while in flight)                           |
+|                              |        | crashes, error, again (asked for while in flight); looks (a payload) and    |
+|                              |        | late (it began before `memory`): may have been delivered before             |
 | deliveries:CONNECTOR:STATUS  | zset   | delivery -> when it came to that status                                     |
 | steps:DELIVERY               | hash   | step -> what it made at the destination, as JSON                            |
 | attempts:DELIVERY            | list   | the last 100 attempts as JSON, oldest first                                 |
 | count:minute:N, count:hour:N | hash   | statistics of the Nth minute or hour since 1970: in:STATUS (bodies),        |
 |                              |        | out:CONNECTOR:OUTCOME (attempts, killed, discarded), took:CONNECTOR:BUCKET  |
 |                              |        | (from receipt to record; bucket b ends at 2^((b+1)/4) ms)                   |
-| totals                       | hash   | the same since ever, took:CONNECTOR:sum in ms, and refused:STATUS (posts    |
-|                              |        | that were answered with that HTTP status)                                   |
+| totals                       | hash   | the same since ever, took:CONNECTOR:sum in ms, refused:STATUS (posts that   |
+|                              |        | were answered with that HTTP status), refused:STATUS:REASON (the same), and |
+|                              |        | refused:connection:REASON (connections that were cut off)                   |
 | job:ID                       | hash   | a bulk job: kind, filter, reason, by, created, as_of, total, seen, found,    |
 |                              |        | done, cursor, finished                                                      |
 | jobs:open, jobs:recent       | set,   | jobs that go on; the last ones, newest first                                |
 |                              | list   |                                                                             |
+| backfill:ID                  | hash   | a bulk job that fans out: as job:ID, and to, repeat, anyway (an Aim); apart,|
+|                              |        | because a version that knows no such jobs would do something else           |
+| backfills:open               | set    | those of them that go on; jobs:recent lists them, too                       |
+| recount                      | string | somebody has looked for what was delivered nowhere (expires in ten minutes) |
 | sweep                        | string | somebody has removed what is old (expires after an hour)                    |
 | rewritten                    | string | the append-only file was rewritten after a sweep (expires after a day)      |
 | rewrite                      | string | the append-only file is to be written anew when the present rewriting ends  |
@@ -55,6 +70,8 @@ A *lane* is `inbox` or the name of a connector. Times and scores are Unix millis
 | trouble                      | hash   | worker -> what is wrong with the configuration it was last asked to take    |
 | admin                        | hash   | password (its hash), secret (signs the dashboard's cookies)                 |
 | ended:SESSION                | string | a session of the dashboard was logged out (expires with its last cookie)    |
+| login-link:DIGEST            | string | digest of the secret that signs cookies: SHA-256 of a link that logs in once |
+|                              |        | (expires after ten minutes)                                                 |
 | bucket:NAME                  | hash   | tokens, at: a token bucket (expires when it would be full)                  |
 """
 

@@ -5,36 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from core.delivery import Attempt, Outcome, PayloadStatus, Reference, Revision
 from core.errors import InUse, LostLease, NotFound, StoreUnsafe
-from core.identity import fresh
-from core.store import scripts
-from core.store.claims import UNLIMITED, Claim, Limits, Next, Reading
-from core.store.client import Client, errors
+from core.store.claims import UNLIMITED, Claim, ClaimRequest, Limits, Reading
+from core.store.client import errors
+from core.store.constants import BATCH, INBOX, Gate, How, Trouble
+from core.store.identity import fresh
 from core.store.keys import key
+from core.store.scripts import Argument
+from core.store.steps import Steps
 from core.summary import bare
-
-#: The lane of bodies that no worker has read yet. Connectors cannot be called that (core/settings.py).
-INBOX = "inbox"
-
-#: A worker that is alive renews its leases every BEAT_MS; one that is not loses them after LEASE_MS.
-LEASE_MS = 5_000
-BEAT_MS = 1_500
-
-How = Literal["answer", "stay", "leave"]
-Trouble = Literal["", "outage", "throttled"]
-#: What an attempt did to its connector's gate; see `Store.settle`.
-Gate = Literal["", "held", "still", "open", "spared"]
-
-#: Bodies that one thread reads at once.
-BATCH = 16
-
-#: So many leases of an item ran out, one after the other: whatever it is, there is no point in more. Long before, an
-#: item is tried in a process of its own (workers/runtime.py), which tells whether it is to blame. It takes bad luck, or
-#: an item that takes the worker outside along, to get here.
-FATAL_CRASHES = 8
 
 
 @dataclass(frozen=True)
@@ -46,34 +28,48 @@ class Accepted:
     knock: bool
 
 
-class Store:
-    """Writes. Every method raises StoreUnavailable when the server cannot take one now.
+@dataclass(frozen=True)
+class FannedOut:
+    """For each body the lanes to knock on, or None: its lease was lost. `following`: the next ones, or None where none
+    were asked for."""
 
-    `clock` gives milliseconds and is for tests; without it the server's own clock is used, one for all machines.
-    """
+    lanes: Sequence[list[str] | None]
+    following: Sequence[Claim] | None
 
-    def __init__(self, client: Client, clock: Any = None) -> None:
-        # redis-py's types allow text for every reply; without decode_responses, which this is, all are bytes.
-        self._redis: Any = client
-        self._vault = client.vault
-        self._clock = clock
+
+@dataclass(frozen=True)
+class Settled:
+    """What became of the connector's gate; `spared`: see `Store.settle`. `following`: the next one, if it was due, or
+    None where none was asked for."""
+
+    gate: Gate
+    spared: bool
+    following: Sequence[Claim] | None
+
+
+class Store(Steps):
+    """Writes. Every method raises StoreUnavailable when the server cannot take one now."""
 
     def accept(self, body: bytes, account: str = "", content_type: str = "") -> Accepted:
         """Keep a body and give it its place in the inbox, in one step, unless the same body is there already."""
-        digest = self._vault.digest(account, body)
-        # Made here, so that a repeat after a lost reply is known for one.
-        identity = fresh()
-        status, found, knock = self._run(
-            "accept", identity, self._vault.seal(body), digest, account, content_type[:100], len(body)
+        found, known, knock = self._run(
+            "accept",
+            # Made here, so that a repeat after a lost reply is known for one.
+            id=fresh(),
+            body=self._vault.seal(body),
+            digest=self._vault.digest(account, body),
+            account=account,
+            content_type=content_type[:100],
+            size=len(body),
         )
-        return Accepted(found.decode(), status == b"duplicate", bool(knock))
+        return Accepted(found.decode(), bool(known), bool(knock))
 
     def divert(self, payload: str, status: PayloadStatus, error: str = "", *, token: str = "") -> bool:
         """Take a body without a conversation out of the inbox. False: somebody else has dealt with it.
 
         Without a token it is the receiver that says so, right after `accept`.
         """
-        return bool(self._run("divert", payload, token, status, self._sealed(error)))
+        return bool(self._run("divert", id=payload, token=token, status=status, reason=self._sealed(error)))
 
     def fan_out(
         self, claim: Claim, conversation: str, connectors: Iterable[str], note: str = "", summary: bytes = b""
@@ -83,24 +79,34 @@ class Store:
         `note` is kept with the payload for people to read, `summary` (core/summary.py) is for lists and searches.
         Raises LostLease.
         """
-        [lanes] = self.fan_out_each([Reading(claim, conversation, tuple(connectors), note, summary)])
+        [lanes] = self.fan_out_each([Reading(claim, conversation, tuple(connectors), note, summary)]).lanes
         if lanes is None:
             raise LostLease(claim.id)
         return lanes
 
-    def fan_out_each(self, readings: Sequence[Reading], following: Next | None = None) -> list[list[str] | None]:
-        """The same for several, in one journey. None for each whose lease was lost."""
-        calls = []
+    def fan_out_each(self, readings: Sequence[Reading], request: ClaimRequest | None = None) -> FannedOut:
+        """The same for several, in one journey; and the next bodies, where they are asked for."""
+        calls: list[dict[str, Argument]] = []
         for number, one in enumerate(readings, 1):
-            kept = bare(one.summary) if self._vault.seals else one.summary
-            token = following.token() if following and number == len(readings) else ""
-            about = (one.claim.id, one.claim.token, one.conversation, self._sealed(one.note), kept)
-            calls.append((self._now(), *about, token, LEASE_MS, FATAL_CRASHES, BATCH, *one.connectors))
-        with errors():
-            replies = scripts.run_each(self._redis, "fan_out", calls)
-        if following and replies and replies[-1]:
-            following.answer(self._claims(INBOX, token, replies[-1][1]))
-        return [[lane.decode() for lane in reply[0]] if reply else None for reply in replies]
+            token = request.token if request and number == len(readings) else ""
+            calls.append(
+                {
+                    "id": one.claim.id,
+                    "token": one.claim.token,
+                    "conversation": one.conversation,
+                    "began": one.began,
+                    "note": self._sealed(one.note),
+                    "summary": bare(one.summary) if self._vault.seals else one.summary,
+                    "why": one.why,
+                    "next_token": token,
+                    "connectors": one.connectors,
+                }
+            )
+        replies = self._run_each("fan_out", calls)
+        lanes = [[lane.decode() for lane in reply[0]] if reply else None for reply in replies]
+        if request is None or not replies[-1]:
+            return FannedOut(lanes, None)
+        return FannedOut(lanes, self._claims(INBOX, request.token, replies[-1][1]))
 
     def claim(self, lane: str, token: str, how: How = "leave", limits: Limits = UNLIMITED) -> Claim | None:
         """Lease the item that is longest due, or None: nothing is, or the connector is paused or at its limits.
@@ -117,7 +123,7 @@ class Store:
         return self._claim(INBOX, token, how, UNLIMITED, BATCH)
 
     def _claim(self, lane: str, token: str, how: How, limits: Limits, many: int) -> list[Claim]:
-        reply = self._run("claim", lane, token, LEASE_MS, FATAL_CRASHES, how, *limits.spelled(), many)
+        reply = self._run("claim", lane=lane, token=token, how=how, at_once=limits.at_once, rate=limits.rate, many=many)
         return self._claims(lane, token, reply)
 
     def _claims(self, lane: str, token: str, replies: Any) -> list[Claim]:
@@ -147,11 +153,13 @@ class Store:
             waited=int(own.get("waited", 0)),
             paid=float(own.get("paid", 0)),
             steps={name: json.loads(value) for name, value in _text(steps).items()},
+            first="unsure" not in own,
+            late="late" in own,
         )
 
     def disown(self, lane: str, token: str) -> None:
         """Give back what a claim leased whose reply was lost, if it leased anything."""
-        self._run("disown", lane, token)
+        self._run("disown", lane=lane, token=token)
 
     def settle(
         self,
@@ -163,48 +171,73 @@ class Store:
         fingerprint: str = "",
         trouble: Trouble = "",
         breaker: int = 0,
-        following: Next | None = None,
-    ) -> Gate:
+        doubted: bool = False,
+        blame: str = "",
+        instead: Attempt | None = None,
+        request: ClaimRequest | None = None,
+    ) -> Settled:
         """Write an attempt down and let its outcome decide what becomes of the delivery.
 
         `delay_ms` is for a retry, `fingerprint` (of the settings) for a pause. `trouble` says that the destination is
         out of order, or throttles; `breaker` outages in a row close the gate. Raises LostLease.
 
-        Returns what became of the gate: it was closed (`held`), one that was sent ahead left it closed (`still`), it is
-        `open` again, or nothing. `spared`: nothing was written, as the connector is held back, which is no time to give
-        a delivery up; settle it as one to be tried again.
+        While a connector is held back is no time to give a delivery up: `instead` of an exhausted attempt, this retry
+        is written down then, and the delivery was `spared`. With `doubted`, a pause takes a second delivery that is
+        refused: until then nothing was written, and the gate is `doubted`. `blame` stands before a gate's reason.
+
+        The gate was closed (`held`), or one that was sent ahead left it closed (`still`), it is `open` again, or
+        nothing became of it.
         """
-        error = "" if attempt.outcome is Outcome.DELIVERED else attempt.error
         made = reference or Reference("")
-        record = self._vault.seal(json.dumps(attempt.as_dict(), separators=(",", ":")).encode())
-        token = following.token() if following else ""
+        reason, kept_reason = self._reasons(attempt)
+        retry_reason, kept_retry_reason = self._reasons(instead) if instead else ("", b"")
+        limits = request.limits if request else UNLIMITED
         reply = self._run(
             "settle",
-            *(claim.lane, claim.id, claim.token, attempt.outcome, record, delay_ms, error),
-            *(made.id, made.url, attempt.revision, fingerprint, claim.payload),
-            *(trouble, len(attempt.requests), breaker),
-            *(token, LEASE_MS, FATAL_CRASHES, *(following.limits if following else UNLIMITED).spelled()),
-            str(claim.paid),
-            self._sealed(error),
+            connector=claim.lane,
+            id=claim.id,
+            token=claim.token,
+            outcome=attempt.outcome,
+            attempt=self._record(attempt),
+            delay=delay_ms,
+            reason=reason,
+            kept_reason=kept_reason,
+            ref=made.id,
+            url=made.url,
+            revision=attempt.revision,
+            fingerprint=fingerprint,
+            payload=claim.payload,
+            trouble=trouble,
+            requests=len(attempt.requests),
+            paid=claim.paid,
+            too_many=breaker,
+            doubted=doubted,
+            blame=blame,
+            retry=self._record(instead) if instead else "",
+            retry_reason=retry_reason,
+            kept_retry_reason=kept_retry_reason,
+            next_token=request.token if request else "",
+            at_once=limits.at_once,
+            rate=limits.rate,
         )
         if not reply:
             raise LostLease(claim.id)
-        became: Gate = reply[1].decode()
-        if following and became != "spared":
-            following.answer(self._claims(claim.lane, token, reply[0]))
-        return became
-
-    def remember(self, claim: Claim, step: str, value: Any) -> None:
-        """Keep what a step made (anything JSON can spell), for the next attempt. Raises LostLease."""
-        if not self._run("remember", claim.lane, claim.id, claim.token, step, json.dumps(value)):
-            raise LostLease(claim.id)
+        following, gate, spared = reply
+        claims = self._claims(claim.lane, request.token, following) if request else None
+        return Settled(gate.decode(), bool(spared), claims)
 
     def renew(self, claims: Sequence[Claim]) -> int:
         """Extend leases; returns how many were still ours."""
         if not claims:
             return 0
-        items = [part for claim in claims for part in (claim.lane, claim.id, claim.token)]
-        return int(self._run("renew", LEASE_MS, *items))
+        return int(
+            self._run(
+                "renew",
+                lanes=[one.lane for one in claims],
+                ids=[one.id for one in claims],
+                tokens=[one.token for one in claims],
+            )
+        )
 
     def revisions(self, conversation: str) -> list[Revision]:
         """Every revision of a conversation with its body, in the order of arrival."""
@@ -228,28 +261,30 @@ class Store:
 
     def release(self, claim: Claim) -> None:
         """Give an item back untouched and at once, without a mark against it."""
-        self._run("release", claim.lane, claim.id, claim.token)
+        self._run("release", lane=claim.lane, id=claim.id, token=claim.token)
 
     def crashed(self, claim: Claim) -> bool:
         """The process died that had nothing else to do: give the item up. False: the lease was lost."""
-        return bool(self._run("crashed", claim.lane, claim.id, claim.token))
+        return bool(self._run("crashed", lane=claim.lane, id=claim.id, token=claim.token))
 
     def replay(self, identity: str) -> tuple[str, bool]:
         """Do it again: a delivery (`connector:account:channel`) or a payload. Returns its lane, and whether to knock.
 
         Raises NotFound.
         """
-        reply = self._run("replay", identity, "delivery" if ":" in identity else "payload")
+        reply = self._run("replay", id=identity, kind="delivery" if ":" in identity else "payload")
         if not reply:
             raise NotFound(f"there is no delivery or payload '{identity}'")
         return reply[0].decode(), bool(reply[1])
 
     def discard(self, identity: str, reason: str, by: str = "admin") -> None:
-        """Give up on purpose a delivery that waits, is retried or is dead, or a quarantined body.
+        """Give up on purpose a delivery that waits, is retried or is dead, a quarantined body, or a conversation that
+        was delivered nowhere.
 
         Raises NotFound, InUse.
         """
-        done = self._run("discard", identity, "delivery" if ":" in identity else "payload", reason, by)
+        kind = ("payload", "conversation", "delivery")[min(identity.count(":"), 2)]
+        done = self._run("discard", id=identity, kind=kind, reason=reason, by=by)
         if done == 0:
             raise NotFound(f"there is no delivery or payload '{identity}'")
         if done < 0:
@@ -260,36 +295,36 @@ class Store:
 
         Returns whether it was closed, and whether to knock.
         """
-        closed, knock = self._run("send_ahead", connector)
+        closed, knock = self._run("send_ahead", connector=connector)
         return bool(closed), bool(knock)
 
     def pause(self, connector: str, reason: str) -> None:
         """Close a connector's gate, by hand: nothing is claimed from its lane until it is resumed by hand."""
-        self._run("pause", connector, reason, "admin")
+        self._run("pause", connector=connector, reason=reason, by="admin")
 
     def resume(self, connector: str, *, changed_to: str = "") -> tuple[bool, bool]:
         """Open it again. Returns whether it was closed, and whether to knock.
 
         With `changed_to`, the fingerprint of today's settings, it opens only when it had closed by itself under others.
         """
-        opened, knock = self._run("resume", connector, changed_to)
+        opened, knock = self._run("resume", connector=connector, fingerprint=changed_to)
         return bool(opened), bool(knock)
 
     def tick(self, period_ms: int, lanes: Iterable[str]) -> list[str]:
         """Lanes with something due, for one caller in each period; for the others none. What was interrupted goes to
         the head of its lane."""
-        return [lane.decode() for lane in self._run("tick", period_ms, *lanes)]
+        return [lane.decode() for lane in self._run("tick", period=period_ms, lanes=[*lanes])]
 
     def turn(self, what: str, period_ms: int) -> bool:
         """Whether it is the caller's turn: one caller's in each period."""
-        return bool(self._run("turn", what, period_ms))
+        return bool(self._run("turn", what=what, period=period_ms))
 
     def beat(self, worker: str, trouble: str = "") -> None:
         """Say that a worker is alive, and what it has against the configuration, if anything.
 
         Leases are renewed before this, not after it: see beat.lua.
         """
-        self._run("beat", worker, trouble)
+        self._run("beat", worker=worker, trouble=trouble)
 
     def leave(self, worker: str) -> None:
         """A worker says good-bye."""
@@ -297,16 +332,17 @@ class Store:
             self._redis.zrem(key("workers"), worker)
             self._redis.hdel(key("trouble"), worker)
 
-    def _run(self, script: str, *arguments: str | bytes | int) -> Any:
-        with errors():
-            return scripts.run(self._redis, script, self._now(), *arguments)
+    def _record(self, attempt: Attempt) -> bytes:
+        return self._vault.seal(json.dumps(attempt.as_dict(), separators=(",", ":")).encode())
+
+    def _reasons(self, attempt: Attempt) -> tuple[str, bytes]:
+        """Why it did not arrive, as it is and as it is kept."""
+        reason = "" if attempt.outcome is Outcome.DELIVERED else attempt.error
+        return reason, self._sealed(reason)
 
     def _sealed(self, text: str) -> bytes:
         """What may quote a visitor; nothing stays nothing."""
         return self._vault.seal(text.encode()) if text else b""
-
-    def _now(self) -> int | str:
-        return self._clock() if self._clock else ""
 
 
 def _text(pairs: list[bytes]) -> dict[str, str]:

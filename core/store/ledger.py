@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import heapq
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-from core.delivery import Attempt, Delivery, DeliveryStatus, Exchange, Outcome, Payload, PayloadStatus, Reference
+from core.delivery import Attempt, Delivery, DeliveryStatus, Payload, PayloadStatus, Reference
 from core.errors import NotFound, StoreUnsafe
-from core.store.client import Client, errors
+from core.store.base import Base
+from core.store.client import errors
 from core.store.keys import key
+from core.store.records import decoded, from_json, from_record
 
 
 @dataclass(frozen=True)
@@ -50,18 +51,16 @@ class Conversation:
     payloads: tuple[Payload, ...]
     deliveries: tuple[Delivery, ...]
 
+    @property
+    def nowhere(self) -> Payload | None:
+        """Its newest payload, if no connector has it: `why` and `status` of that say the rest."""
+        newest = self.payloads[-1] if self.payloads else None
+        there = newest and newest.status in (PayloadStatus.UNROUTED, PayloadStatus.DISCARDED)
+        return newest if there and not self.deliveries else None
 
-class Ledger:
+
+class Ledger(Base):
     """Reads. Every method raises StoreUnavailable when the server does not answer."""
-
-    def __init__(self, client: Client) -> None:
-        # redis-py's types allow text for every reply; without decode_responses, which this is, all are bytes.
-        self._redis: Any = client
-
-    def now(self) -> int:
-        with errors():
-            seconds, micros = self._redis.time()
-        return int(seconds) * 1000 + int(micros) // 1000
 
     def connectors(self) -> list[str]:
         """Every connector that was ever given anything."""
@@ -74,6 +73,17 @@ class Ledger:
             for status in PayloadStatus:
                 pipe.zcard(key("payloads", status))
             return dict(zip([str(status) for status in PayloadStatus], pipe.execute(), strict=True))
+
+    def undelivered(self) -> int:
+        """How many conversations were delivered nowhere, though nobody wanted that."""
+        with errors():
+            return int(self._redis.zcard(key("undelivered")))
+
+    def lost(self, limit: int = 50) -> list[Conversation]:
+        """The newest of these, each with its newest payload."""
+        with errors():
+            found = self._redis.zrange(key("undelivered"), 0, limit - 1, desc=True)
+        return self.newest([one.decode() for one in found])
 
     def lane(self, name: str) -> Lane:
         now = self.now()
@@ -101,6 +111,11 @@ class Ledger:
             limited=bool(limited),
         )
 
+    def gone(self, configured: Collection[str]) -> list[Lane]:
+        """Connectors that are not configured, and have deliveries that wait."""
+        lanes = (self.lane(name) for name in self.connectors() if name not in configured)
+        return [lane for lane in lanes if lane.waiting]
+
     def workers(self) -> dict[str, int]:
         """Workers heard of in the last minute, and how long ago, in ms."""
         now = self.now()
@@ -111,7 +126,7 @@ class Ledger:
     def troubles(self) -> dict[str, str]:
         """What workers have against the configuration that they were last asked to take."""
         with errors():
-            return _decoded(self._redis.hgetall(key("trouble")))
+            return decoded(self._redis.hgetall(key("trouble")))
 
     def payloads(
         self, status: PayloadStatus, limit: int = 50, *, after: tuple[int, str] | None = None
@@ -142,7 +157,7 @@ class Ledger:
             body = self._redis.get(key("raw", identity))
         if not row:
             raise NotFound(f"there is no payload '{identity}'")
-        return _payload(identity, self._opened(row), self._redis.vault.open(body or b""))
+        return _payload(identity, self._opened(row), self._vault.open(body or b""))
 
     def conversation(self, identity: str) -> Conversation:
         """A conversation (`account:channel`). Raises NotFound."""
@@ -179,7 +194,7 @@ class Ledger:
         return [
             Conversation(
                 one,
-                (replace(_payload(payload, self._opened(row), self._redis.vault.open(body or b"")), revision=number),),
+                (replace(_payload(payload, self._opened(row), self._vault.open(body or b"")), revision=number),),
                 tuple(deliveries.get(one, ())),
             )
             for (one, payload, number, _), row, body in zip(found, bodies[::2], bodies[1::2], strict=True)
@@ -197,8 +212,8 @@ class Ledger:
         if not found:
             raise NotFound(f"there is no delivery '{identity}'")
         story = {
-            "attempts": tuple(_attempt(json.loads(self._redis.vault.open(one))) for one in attempts),
-            "steps": {name: json.loads(value) for name, value in _decoded(steps).items()},
+            "attempts": tuple(from_json(Attempt, self._vault.open(one)) for one in attempts),
+            "steps": {name: json.loads(value) for name, value in decoded(steps).items()},
         }
         return Delivery(**{**found[0].__dict__, **story})
 
@@ -227,65 +242,37 @@ class Ledger:
                 pipe.exists(key("gate", name))
             replies = pipe.execute()
         rows = zip(identities, *(replies[i::4] for i in range(4)), strict=True)
-        return [_delivery(identity, _decoded(self._opened(row)), *rest) for identity, row, *rest in rows if row]
+        return [_delivery(identity, decoded(self._opened(row)), *rest) for identity, row, *rest in rows if row]
 
     def _opened(self, row: dict[bytes, bytes]) -> dict[bytes, bytes]:
         """A payload or a delivery, whose error may be sealed. One without its key says so and hides nothing else."""
         if b"error" not in row:
             return row
         try:
-            return {**row, b"error": self._redis.vault.open(row[b"error"])}
+            return {**row, b"error": self._vault.open(row[b"error"])}
         except StoreUnsafe as error:
             return {**row, b"error": str(error).encode()}
 
 
-def _decoded(row: dict[bytes, bytes]) -> dict[str, str]:
-    return {name.decode(): value.decode() for name, value in row.items()}
-
-
 def _gate(row: dict[bytes, bytes]) -> Gate | None:
-    found = _decoded(row)
-    if not found:
-        return None
-    until = int(float(found["until"])) if "until" in found else None
-    return Gate(int(found["since"]), found["reason"], found["by"], until)
+    return from_record(Gate, decoded(row)) if row else None
 
 
 def _payload(identity: str, row: dict[bytes, bytes], body: bytes = b"") -> Payload:
-    found = _decoded(row)
-    return Payload(
-        id=identity,
-        received=int(found["received"]),
-        status=PayloadStatus(found["status"]),
-        account=found.get("account", ""),
-        content_type=found.get("type", ""),
-        size=int(found.get("size", 0)),
-        body=body,
-        conversation=found.get("conversation", ""),
-        error=found.get("error", ""),
-        duplicates=int(found.get("duplicates", 0)),
-    )
+    found = decoded(row)
+    # A payload has no number of its own.
+    return from_record(Payload, found, id=identity, content_type=found.get("type", ""), body=body, revision=0)
 
 
 def _delivery(identity: str, row: dict[str, str], due: float | None, leased: bool, gated: int) -> Delivery:
-    return Delivery(
+    return from_record(
+        Delivery,
+        row,
         id=identity,
-        connector=row["connector"],
-        conversation=row["conversation"],
-        status=DeliveryStatus(row["status"]),
-        created=int(row["created"]),
-        updated=int(row["updated"]),
         due=int(due) if due is not None and not leased else None,
         in_flight=bool(leased),
         paused=bool(gated) and due is not None,
-        tries=int(row.get("tries", 0)),
-        crashes=int(row.get("crashes", 0)),
-        revision=int(row.get("revision", 0)),
-        error=row.get("error", ""),
         reference=Reference(row["ref"], row.get("url", "")) if row.get("ref") else None,
+        attempts=(),
+        steps={},
     )
-
-
-def _attempt(record: dict[str, Any]) -> Attempt:
-    requests = tuple(Exchange(**one) for one in record.pop("requests", ()))
-    return Attempt(**{**record, "outcome": Outcome(record["outcome"]), "requests": requests})

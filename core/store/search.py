@@ -11,14 +11,14 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any
 
 from core import summary
 from core.delivery import DeliveryStatus
-from core.store import scripts
-from core.store.bodies import Bodies
+from core.store.base import Base
+from core.store.body_search import Bodies
 from core.store.client import Client, errors
 from core.store.keys import key
+from core.store.records import from_json, word
 from core.summary import Summary
 
 #: Summaries that are looked through in one go: a few ms of the server's time. Bodies are larger.
@@ -35,7 +35,7 @@ class Filter:
     newest body.
 
     With `connector` or `status` it is about deliveries, times are those of their last change, and a conversation comes
-    once for each of its deliveries that match.
+    once for each of its deliveries that match. `undelivered` asks for conversations that were delivered nowhere.
     """
 
     text: str = ""
@@ -48,6 +48,7 @@ class Filter:
     rating: str = ""
     since: int | None = None
     until: int | None = None
+    undelivered: bool = False
 
     @property
     def about_deliveries(self) -> bool:
@@ -79,11 +80,14 @@ class Filter:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Filter:
+        """A condition that this version does not know is left out: see `understands`."""
+        return from_json(cls, text)
+
+    @classmethod
+    def understands(cls, text: str | bytes) -> bool:
+        """Whether `from_json` leaves nothing out."""
         found = json.loads(text)
-        known = {one.name for one in fields(cls)}
-        status = found.pop("status", None)
-        picked = {name: value for name, value in found.items() if name in known}
-        return cls(**picked, status=DeliveryStatus(status) if status else None)
+        return found.keys() <= {one.name for one in fields(cls)} and found.get("status") in (None, *DeliveryStatus)
 
 
 @dataclass(frozen=True)
@@ -120,13 +124,12 @@ class Batch:
     looked: int = 0
 
 
-class Search:
+class Search(Base):
     """Every method raises StoreUnavailable when the server does not answer. A place that `after` names must be one that
     was given out, or it raises ValueError."""
 
     def __init__(self, client: Client) -> None:
-        # redis-py's types allow text for every reply; without decode_responses, which this is, all are bytes.
-        self._redis: Any = client
+        super().__init__(client)
         self._bodies = Bodies(client)
 
     def page(self, wanted: Filter, *, after: str = "", limit: int = 25, seconds: float = 0.15) -> Page:
@@ -149,14 +152,19 @@ class Search:
         needle = b"" if self._reads_bodies(wanted) else summary.folded(wanted.text)
         if self._reads_bodies(wanted):
             size, most = min(size, _BATCH_OF_BODIES), min(most, _BATCH_OF_BODIES)
-        low = "" if wanted.since is None else wanted.since
-        high = "" if wanted.until is None else wanted.until - 1
         while True:
-            start = place(after) if after else ("", "")
-            with errors():
-                looked, score, member, *rows = scripts.run(
-                    self._redis, "look", "", *start, low, high, size, needle, len(wanted.tags), *wanted.tags, *keys
-                )
+            score, member = place(after) if after else ("", "")
+            looked, score, member, *rows = self._run(
+                "look",
+                score=str(score),
+                member=member,
+                low="" if wanted.since is None else str(wanted.since),
+                high="" if wanted.until is None else str(wanted.until - 1),
+                most=size,
+                text=needle,
+                tags=wanted.tags,
+                sets=keys,
+            )
             found = self._matching(wanted, list(zip(rows[::3], rows[1::3], rows[2::3], strict=True)))
             if looked < size:
                 yield Batch(found, "", looked)
@@ -201,8 +209,16 @@ class Search:
         found: dict[str, dict[str, DeliveryStatus]] = {one: {} for one in conversations}
         for (one, name), status in zip(pairs, statuses, strict=True):
             if status:
-                found[one][name] = DeliveryStatus(status.decode())
+                found[one][name] = word(DeliveryStatus, status.decode())
         return found
+
+    def lost(self, conversations: Sequence[str]) -> set[str]:
+        """Those of them that were delivered nowhere, though nobody wanted that."""
+        if not conversations:
+            return set()
+        with errors():
+            scores = self._redis.zmscore(key("undelivered"), conversations)
+        return {one for one, score in zip(conversations, scores, strict=True) if score is not None}
 
     def paused(self, connectors: Sequence[str]) -> set[str]:
         """Those of them whose gate is closed."""
@@ -225,7 +241,7 @@ class Search:
 
     def _keys(self, wanted: Filter) -> list[str]:
         if not wanted.about_deliveries:
-            return [key("conversations")]
+            return [key("undelivered" if wanted.undelivered else "conversations")]
         names = [wanted.connector] if wanted.connector else self.connectors()
         statuses = [wanted.status] if wanted.status else list(DeliveryStatus)
         return [key("deliveries", name, status) for name in names for status in statuses]

@@ -1,4 +1,4 @@
-"""What came in and went out, over time, and how long it took. The scripts count (prelude.lua), and
+"""What came in and went out, over time, and how long it took. The scripts count (lua/lib/counts.lua), and
 `add` what none of them sees."""
 
 from __future__ import annotations

@@ -18,10 +18,10 @@ from urllib.parse import unquote_plus
 from core.conversation import Visitor
 from core.delivery import PayloadStatus
 from core.errors import PayloadError, StoreUnsafe
-from core.smartsupp import parse_conversation
+from core.smartsupp.json_reader import clean
+from core.smartsupp.parser import parse_conversation
 from core.store.client import Client, errors
 from core.store.keys import key
-from core.wild import clean
 
 #: Bodies that are held at the same time, and keys that the server looks at in one go.
 _BATCH = 200

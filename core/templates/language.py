@@ -18,7 +18,8 @@ from jinja2 import TemplateSyntaxError, nodes
 from pydantic import AwareDatetime, BaseModel
 
 from core.conversation import Conversation, Visitor
-from core.sandbox import Sandbox, bounded, evaluated, joined
+from core.templates.sandbox import Sandbox, bounded, evaluated, joined
+from core.templates.syntax_mistakes import foreign, of_condition, of_evaluation, of_template
 
 #: What an expression may name, and the type behind each name.
 NAMES: dict[str, type[BaseModel]] = {"conversation": Conversation, "visitor": Visitor}
@@ -43,18 +44,21 @@ class LanguageError(ValueError):
 @lru_cache(maxsize=1024)
 def condition(source: str) -> Condition:
     """Compile an expression. Raises LanguageError here for what is wrong with it, not when a conversation comes."""
+    if (said := foreign(source)) and "{{" not in source and "null" in said:
+        raise LanguageError(said)
     try:
         # An expression is parsed as the only output of a template, which is how Jinja itself compiles one.
         _check(_environment.parse("{{ (" + source + "\n) }}"), ())
         expression = _environment.compile_expression(source, undefined_to_none=False)
     except TemplateSyntaxError as error:
-        raise LanguageError(f"not an expression: {error.message}") from None
+        raise LanguageError(of_condition(source, error)) from None
     except RecursionError:
-        raise LanguageError("not an expression that can be read: nested too deeply") from None
+        raise LanguageError("the condition is nested too deeply") from None
     return lambda conversation: bool(_run(lambda: expression(**_names(conversation))))
 
 
-@lru_cache(maxsize=1024)
+# More than any installation has: beyond it, every template would be compiled anew for each chat.
+@lru_cache(maxsize=16_384)
 def wording(source: str, *, html: bool = False) -> Wording:
     """Compile a template. Raises LanguageError here for what is wrong with it, not when a conversation comes.
 
@@ -66,7 +70,7 @@ def wording(source: str, *, html: bool = False) -> Wording:
         _check(parsed, EXTRAS)
         template = environment.from_string(bounded(parsed))
     except TemplateSyntaxError as error:
-        raise LanguageError(f"line {error.lineno}: {error.message}") from None
+        raise LanguageError(of_template(error)) from None
     except RecursionError:
         raise LanguageError("nested too deeply") from None
     return lambda conversation, extras: _run(lambda: joined(template.generate({**extras, **_names(conversation)})))
@@ -75,8 +79,10 @@ def wording(source: str, *, html: bool = False) -> Wording:
 def _run(evaluate: Callable[[], Any]) -> Any:
     try:
         return evaluated(evaluate)
+    except MemoryError:  # says nothing about the conversation
+        raise
     except Exception as error:  # noqa: BLE001  # filters and methods of text fail in every way that Python knows
-        raise LanguageError(f"{type(error).__name__}: {error}") from None
+        raise LanguageError(of_evaluation(error)) from None
 
 
 def _names(conversation: Conversation) -> dict[str, Any]:
@@ -93,7 +99,8 @@ def _check(template: nodes.Template, extras: Iterable[str]) -> None:
         for use in template.find_all(what):
             # Jinja itself looks, inside a branch, only when it gets there.
             if use.name not in known:
-                raise LanguageError(f"there is no {what.__name__.lower()} '{use.name}'{_meant(use.name, known)}")
+                hint = _meant(use.name, known, all_named=what is nodes.Filter)
+                raise LanguageError(f"there is no {what.__name__.lower()} '{use.name}'{hint}")
     stored = {name.name for name in template.find_all(nodes.Name) if name.ctx != "load"}
     named = {
         *NAMES,
@@ -105,7 +112,9 @@ def _check(template: nodes.Template, extras: Iterable[str]) -> None:
     }
     for name in template.find_all(nodes.Name):
         if name.name not in named:
-            raise LanguageError(f"'{name.name}' is not known{_meant(name.name, named)}")
+            raise LanguageError(
+                f"'{name.name}' is not known{_place(name.name) or _meant(name.name, {*NAMES, *extras})}"
+            )
     _check_types(template, {**dict.fromkeys(extras, str), **NAMES, **dict.fromkeys(stored)})
 
 
@@ -167,7 +176,18 @@ def _plain(annotation: Any) -> Any:
     return datetime if annotation is AwareDatetime else annotation
 
 
-def _meant(name: str, known: Iterable[str]) -> str:
+def _place(name: str) -> str:
+    """For a field that is named without what it is a field of."""
+    for owner, model in NAMES.items():
+        for field in model.model_fields:
+            if name in (field, field.removeprefix("is_")):
+                return f"; did you mean '{owner}.{field}'?"
+    return ""
+
+
+def _meant(name: str, known: Iterable[str], *, all_named: bool = True) -> str:
     public = sorted(one for one in known if not one.startswith("_"))
     near = difflib.get_close_matches(name, public, n=1)
-    return f"; did you mean '{near[0]}'?" if near else f"; there are {', '.join(public)}"
+    if near:
+        return f"; did you mean '{near[0]}'?"
+    return f"; there are {', '.join(public)}" if all_named else ""

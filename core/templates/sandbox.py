@@ -39,7 +39,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
     intercepted_binops = frozenset(("*", "%"))
 
     def __init__(self, **options: Any) -> None:
-        # What is missing is empty, not an error (core/language.py finds typing mistakes).
+        # What is missing is empty, not an error (core/templates/language.py finds typing mistakes).
         super().__init__(undefined=ChainableUndefined, keep_trailing_newline=True, **options)
         for toy in ("lipsum", "cycler", "joiner"):
             del self.globals[toy]

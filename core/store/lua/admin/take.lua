@@ -1,7 +1,8 @@
--- Take from a token bucket that all processes share. A refusal writes nothing.
--- now, name, capacity, refill per second, cost -> 0, or the milliseconds until it can be had
-local key = P .. 'bucket:' .. ARGV[2]
-local capacity, rate, cost = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+-- Take from a token bucket that all processes share; `rate` is what flows in each second. A refusal writes nothing.
+-- -> 0, or the milliseconds until it can be had
+--- args: now, bucket, capacity:number, rate:number, cost:number
+--- uses: time
+local key = PREFIX .. 'bucket:' .. bucket
 local got = redis.call('HMGET', key, 'tokens', 'at')
 local tokens = capacity
 -- A clock that was set back only means that nothing is refilled this time.

@@ -1,8 +1,9 @@
 -- What is wrong now, against what was: writes a notice for what begins and one for what is over, once for all who look.
--- now, calm in ms (that long not seen: over), anew in ms (so long after a notice, what happened since is told), notices
--- at most of a channel, channels with commas between them, then troubles as JSON -> notices written
-local calm, anew, most = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local key, seen, written = P .. 'incidents', {}, 0
+-- calm in ms (that long not seen: over), anew in ms (so long after a notice, what happened since is told), notices at
+-- most of a channel, troubles as JSON -> notices written
+--- args: now, calm:number, anew:number, most:number, channels..., troubles...
+--- uses: time
+local key, seen, written = PREFIX .. 'incidents', {}, 0
 
 local function tell(event, id, incident)
   local notice = cjson.encode({
@@ -10,22 +11,23 @@ local function tell(event, id, incident)
     event = event, kind = incident.kind, subject = incident.subject, count = incident.count, error = incident.error,
     since = incident.since, at = now,
   })
-  for channel in string.gmatch(ARGV[5], '[^,]+') do
-    redis.call('RPUSH', P .. 'notices:' .. channel, notice)
-    redis.call('LTRIM', P .. 'notices:' .. channel, -most, -1)
+  for _, channel in ipairs(channels) do
+    redis.call('RPUSH', PREFIX .. 'notices:' .. channel, notice)
+    redis.call('LTRIM', PREFIX .. 'notices:' .. channel, -most, -1)
     written = written + 1
   end
 end
 
-for i = 6, #ARGV do
-  local trouble = cjson.decode(ARGV[i])
+for _, json in ipairs(troubles) do
+  local trouble = cjson.decode(json)
   local id = trouble.kind .. ':' .. trouble.subject
   local known = redis.call('HGET', key, id)
   local incident = known and cjson.decode(known)
     or {kind = trouble.kind, subject = trouble.subject, since = trouble.since, began = now, told = 0}
   incident.count, incident.error, incident.seen = trouble.count, trouble.error, now
   -- `newest` as it was told; earlier versions did not keep it.
-  local again = incident.told > 0 and now >= incident.told + anew and trouble.newest > (incident.newest or incident.told)
+  local again = incident.told > 0 and now >= incident.told + anew
+    and trouble.newest > (incident.newest or incident.told)
   if again then incident.since = trouble.newest end
   if again or (incident.told == 0 and now - incident.began >= trouble.patience) then
     incident.told, incident.newest = now, trouble.newest

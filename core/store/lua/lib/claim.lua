@@ -1,36 +1,11 @@
--- Whoever worked on an item is gone. -> how often that was so
-local function crashed(lane, key, id)
-  redis.call('HDEL', lease_key(lane), id)
-  local crashes = redis.call('HINCRBY', key, 'crashes', 1)
-  if lane ~= 'inbox' then
-    count('out:' .. lane .. ':crashed')
-    log_attempt(id, cjson.encode({at = now, ms = 0, outcome = 'crashed', revision = 0,
-      error = 'the process that worked on it died, or was cut off, during try ' .. crashes}))
-  end
-  return crashes
-end
-
--- Give an item up that is to blame for so many crashes.
-local function condemn(lane, key, id, crashes)
-  local again = redis.call('HGET', key, 'again')
-  redis.call('ZREM', lane_key(lane), id)
-  redis.call('HSET', key, 'error', 'the process that worked on it died ' .. crashes .. ' times')
-  if lane == 'inbox' then
-    set_payload_status(id, 'quarantined')
-    count('in:quarantined')
-  else
-    set_delivery_status(id, 'dead')
-    count('out:' .. lane .. ':killed')
-    -- What was asked for during the last of those tries is a new errand.
-    if again then make_due(id, lane) end
-  end
-end
+-- Leasing what is due.
+--- args: now
+--- uses: time, keys, marks, lease, gate, pace, crash, epoch
 
 -- What is due waits for the connector's own limits, or for its vendor, whom more workers could not help. A mark says so
 -- for as long as that goes on, and a little longer.
-local LIMITED_MS = 30000
 local function mark_limited(lane)
-  local mark = P .. 'limited:' .. lane
+  local mark = PREFIX .. 'limited:' .. lane
   local left = redis.call('PTTL', mark)
   if left > LIMITED_MS / 2 and left <= LIMITED_MS then return end
   if redis.call('ZCOUNT', lane_key(lane), '-inf', now) > 0 then redis.call('SET', mark, '1', 'PX', LIMITED_MS) end
@@ -39,22 +14,22 @@ end
 -- Lease the item of a lane that is longest due: nobody else gets it until the lease runs out. -> {} when nothing is due
 -- or may be done now, or {id, crashes, more, fields, fields of the payload, body, revision, steps, payload}; of a body
 -- the fields are those of the payload, once. `more`: 1 when another one is due.
--- `fatal`: crashes that are too many; at_once, rate: numbers or nil.
+-- `at_once`, `rate`: numbers or nil.
 -- How: 'answer' a knock, which may be followed by another; 'stay' when nothing is due, so that nobody needs to knock;
 -- 'leave' when nothing is due, so that somebody must.
-local function take_next(lane, token, lease, fatal, how, at_once, rate)
-  local inbox = lane == 'inbox'
-  local gate, ahead = P .. 'gate:' .. lane, false
+local function take_next(lane, token, how, at_once, rate)
+  local inbox = lane == INBOX
+  local gate, ahead = PREFIX .. 'gate:' .. lane, false
   if not inbox then
     local closed = redis.call('HMGET', gate, 'since', 'ahead', 'until')
     -- One may go ahead of the others, to see whether things are right again.
     ahead = closed[1] and opens(closed[2], closed[3])
     if closed[1] and not ahead then return {} end
   end
-  if how == 'answer' then redis.call('DEL', P .. 'knock:' .. lane) end
+  if how == How.ANSWER then redis.call('DEL', PREFIX .. 'knock:' .. lane) end
 
   local function idle()
-    if how == 'stay' then want_knock(lane) else redis.call('DEL', P .. 'knock:' .. lane) end
+    if how == How.STAY then want_knock(lane) else redis.call('DEL', PREFIX .. 'knock:' .. lane) end
     return {}
   end
 
@@ -83,11 +58,11 @@ local function take_next(lane, token, lease, fatal, how, at_once, rate)
     end
     if wait then
       -- It was the server that was away, not the holder: let him renew.
-      redis.call('ZADD', lane_key(lane), now + 1000, id)
+      redis.call('ZADD', lane_key(lane), now + SETTLING_MS, id)
     elseif not alive then
       redis.call('ZREM', lane_key(lane), id)
       redis.call('HDEL', lease_key(lane), id)
-    elseif crashes >= fatal then
+    elseif crashes >= FATAL_CRASHES then
       condemn(lane, key, id, crashes)
     else
       if ahead then
@@ -101,31 +76,39 @@ local function take_next(lane, token, lease, fatal, how, at_once, rate)
         fields[#fields + 1], fields[#fields + 2] = 'paid', tostring(price)
       end
       redis.call('HSET', lease_key(lane), id, token)
-      redis.call('ZADD', lane_key(lane), now + lease, id)
+      redis.call('ZADD', lane_key(lane), now + LEASE_MS, id)
       local more = due[2] and 1 or 0
-      if inbox then return {id, crashes, more, {}, fields, redis.call('GET', P .. 'raw:' .. id), 0, {}, id} end
-      local revisions = P .. 'revisions:' .. own.conversation
+      if inbox then return {id, crashes, more, {}, fields, redis.call('GET', PREFIX .. 'raw:' .. id), 0, {}, id} end
+      local revisions = PREFIX .. 'revisions:' .. own.conversation
       local payload = redis.call('ZREVRANGE', revisions, 0, 0)[1]
       if own.again then redis.call('HDEL', key, 'again') end -- what was asked for meanwhile is taken along
+      local steps, number = redis.call('HGETALL', PREFIX .. 'steps:' .. id), redis.call('ZCARD', revisions)
+      -- A later revision of which nothing is known may follow one that was delivered.
+      if number > 1 and #steps == 0 and own.looks ~= payload then
+        redis.call('HSET', key, 'looks', payload)
+        own.looks = payload
+      end
+      local before = epoch()
+      if own.late or own.looks == payload or tonumber(redis.call('ZSCORE', revisions, payload)) <= before then
+        fields[#fields + 1], fields[#fields + 2] = 'unsure', '1'
+      end
       return {id, crashes, more, fields, redis.call('HGETALL', payload_key(payload)),
-        redis.call('GET', P .. 'raw:' .. payload), redis.call('ZCARD', revisions),
-        redis.call('HGETALL', P .. 'steps:' .. id), payload}
+        redis.call('GET', PREFIX .. 'raw:' .. payload), number, steps, payload}
     end
   end
 end
 
--- The same, up to `many` of them and about LARGE bytes of bodies -> a list. What a process has died on comes last and
--- alone, so that it can hurt no other. `more` of the last one is 1 when somebody should be knocked up for the rest.
-local LARGE = 1048576
-local function take_several(many, lane, token, lease, fatal, how, at_once, rate)
+-- The same, up to `many` of them and about BATCH_BYTES of bodies -> a list. What a process has died on comes last
+-- and alone, so that it can hurt no other. `more` of the last one is 1 when somebody should be knocked up for the rest.
+local function take_several(many, lane, token, how, at_once, rate)
   local found, bytes = {}, 0
   repeat
-    local one = take_next(lane, token, lease, fatal, how, at_once, rate)
+    local one = take_next(lane, token, how, at_once, rate)
     if not one[1] then break end
     found[#found + 1] = one
     bytes = bytes + #(one[6] or '')
-    how = 'stay'
-    local on = #found < many and one[3] == 1 and one[2] == 0 and bytes < LARGE
+    how = How.STAY
+    local on = #found < many and one[3] == 1 and one[2] == 0 and bytes < BATCH_BYTES
     if on then one[3] = 0 elseif one[3] == 1 then one[3] = want_knock(lane) end
   until not on
   return found

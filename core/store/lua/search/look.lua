@@ -1,13 +1,12 @@
 -- Look at the next conversations, or deliveries, newest first. Only reads. One call, so that what moves meanwhile is
 -- neither passed over nor seen twice.
--- now, score and member of the place to go on after ('' from the top), lowest and highest score ('' for any), how many
--- to look at, text that the searched line holds or '' (with a colon, the conversation's id may hold it, too), how many
--- tags, tags, then sorted sets; members of more than one colon are deliveries
+-- score and member of the place to go on after ('' from the top), lowest and highest score ('' for any), how many to
+-- look at, text that the searched line holds or '' (with a colon, the conversation's id may hold it, too), tags that
+-- must all be there, sorted sets to look in; members of more than one colon are deliveries
 -- -> {looked at, score and member of the last, then member, score, summary of each that matches}
-local score, member, low, high, most = ARGV[2], ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
-local text, tags = ARGV[7], {}
+--- args: score, member, low, high, most:number, text, tags..., sets...
 local names_id = string.find(text, ':', 1, true)
-for i = 9, 8 + tonumber(ARGV[8]) do tags[#tags + 1] = ' ' .. ARGV[i] .. ' ' end
+for i, tag in ipairs(tags) do tags[i] = ' ' .. tag .. ' ' end
 if low == '' then low = '-inf' end
 if high == '' then high = '+inf' end
 local CHUNK = 500
@@ -86,8 +85,7 @@ local function merged(sets)
   return ids, scores
 end
 
-local sets = {}
-for i = 9 + #tags, #ARGV do sets[#sets + 1] = next_of(ARGV[i]) end
+for i, name in ipairs(sets) do sets[i] = next_of(name) end
 local ids, scores = merged(sets)
 local found = {#ids, scores[#ids] or score, ids[#ids] or member}
 -- Many at a time: a call for each would cost more than all the rest.
@@ -97,7 +95,7 @@ for first = 1, #ids, CHUNK do
     local id, colon = ids[i], string.find(ids[i], ':', 1, true)
     -- A delivery is a connector and a conversation, which has a colon of its own.
     if string.find(id, ':', colon + 1, true) then id = string.sub(id, colon + 1) end
-    keys[#keys + 1], names[#names + 1] = P .. 'summary:' .. id, id
+    keys[#keys + 1], names[#names + 1] = PREFIX .. 'summary:' .. id, id
   end
   for i, line in ipairs(redis.call('MGET', unpack(keys))) do
     if matches(line or '', names[i]) then

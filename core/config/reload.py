@@ -1,0 +1,234 @@
+"""The configuration as it is now: a change of the file reaches a running process; one that is broken or half-written
+does not.
+
+Between two good files lie many states: empty, cut, absent between delete and rename, a secret that is being written.
+So a change is taken only when its files have been still for some looks, and never when it takes away all tokens or all
+connectors, which is what such a state looks like: to switch a connector off, there is `enabled: false`.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import structlog
+
+from core.config.environment import Environment
+from core.config.settings import Models, Settings, load
+from core.errors import ConfigError, Problem
+
+log = structlog.get_logger(__name__)
+
+#: Seconds between two looks at the files.
+PERIOD = 1.0
+#: Seconds for which a change must have been still, and one that removes a token, a connector or a route's target.
+STILL, REMOVAL_STILL = 2.0, 5.0
+#: Seconds after which a refused change is tried again although no file changed: a plug-in may have been mended.
+AGAIN = 30.0
+#: Seconds that a start waits for a file that cannot be read and was written so lately that somebody may still be at it.
+SETTLING = 3.0
+
+#: What a file looks like: when it was written, its size, its inode, and what is in it (None: it cannot be read).
+State = tuple[int, int, int, bytes | None]
+Seen = Mapping[Path, State]
+
+
+class Watched:
+    """Settings that follow their file, and the files that it draws secrets from.
+
+    `trouble` is what is wrong with a change that was refused, or "". `on_change` is told of every new Settings, and may
+    refuse them with ConfigError.
+    """
+
+    def __init__(
+        self,
+        env: Environment,
+        models: Models,
+        variables: Mapping[str, str],
+        on_change: Callable[[Settings], None] | None = None,
+    ) -> None:
+        """Raises ConfigError: there is nothing to go on with yet."""
+        self._env, self._models, self._variables = env, models, variables
+        self._on_change = on_change
+        self._lock = threading.Lock()
+        self._following = False
+        self.trouble = ""
+        self._settings, self._adopted = self._begun()
+        self._changed: Seen = {}
+        self._since = self._judged = self._looked = time.monotonic()
+        self._named: set[Path] = set()
+        self._refused: tuple[object, str] | None = None
+
+    def follow(self, stopping: threading.Event | None = None) -> None:
+        """Look from a thread of its own from now on: nobody who asks for the settings waits for a look, and a change is
+        known before the first chat after it comes."""
+        ended = stopping or threading.Event()
+        self._following = True
+
+        def run() -> None:
+            while not ended.wait(PERIOD):
+                try:
+                    self._look()
+                except Exception:  # whatever a plug-in raises, the settings of before stay in force
+                    log.exception("the configuration could not be looked at")
+
+        threading.Thread(target=run, name="configuration", daemon=True).start()
+
+    def current(self) -> Settings:
+        """The settings; where nobody follows the files, after a look at them if the last one is a second ago."""
+        if not self._following and time.monotonic() - self._looked >= PERIOD and self._lock.acquire(blocking=False):
+            try:
+                self._look()
+            finally:
+                self._lock.release()
+        return self._settings
+
+    def _look(self) -> None:
+        self._looked = now = time.monotonic()
+        seen = {file: _state(file) for file in {*self._adopted, *self._named}}
+        if all(seen[file][3] == state[3] for file, state in self._adopted.items()):
+            self._changed = {}
+            if self.trouble:  # taken back
+                self._accept("the refused change of the configuration was taken back")
+        elif seen != self._changed:
+            self._changed, self._since, self._judged = seen, now, 0.0
+        elif now - self._since >= STILL and (not self._judged or now - self._judged >= AGAIN):
+            self._judge(seen, now)
+
+    def _judge(self, seen: Seen, now: float) -> None:
+        reads = _Reads()
+        try:
+            settings = load(self._env, self._models, self._variables, reads)
+            if not reads.seen.keys() <= seen.keys():  # named for the first time: they must be still as well
+                self._named = set(reads.seen)
+                return
+            if any(seen[file][3] != state[3] for file, state in reads.seen.items()):
+                return  # written a moment ago
+            _must_lose_nothing(self._settings, settings, self._text(self._adopted), self._text(reads.seen))
+            if _removes(self._settings, settings) and now - self._since < REMOVAL_STILL:
+                return
+            if self._on_change:
+                self._on_change(settings)
+        except ConfigError as error:
+            self._judged = now
+            self._named = set(reads.seen)
+            self._refuse(error, tuple(seen[file][3] for file in sorted(seen)))
+            return
+        self._settings, self._adopted, self._changed = settings, reads.seen, {}
+        self._accept("configuration changed", source=settings.source, connectors=list(settings.enabled))
+
+    def _refuse(self, error: ConfigError, contents: object) -> None:
+        self.trouble = str(error)
+        if self._refused != (contents, self.trouble):
+            self._refused = (contents, self.trouble)
+            log.warning(
+                "change of the configuration refused; still using the previous version",
+                source=error.source,
+                problems=[str(problem) for problem in error.problems],
+                remedy="correct the file and save it; relay config check shows what is wrong",
+            )
+
+    def _accept(self, event: str, **about: object) -> None:
+        self.trouble, self._refused, self._named = "", None, set()
+        log.info(event, **about)
+
+    def _text(self, seen: Seen) -> bytes:
+        return (seen[self._env.config][3] or b"") if self._env.config in seen else b""
+
+    def _begun(self) -> tuple[Settings, Seen]:
+        """A process may start in the middle of a save."""
+        until = time.monotonic() + SETTLING
+        while True:
+            reads = _Reads()
+            try:
+                return load(self._env, self._models, self._variables, reads), reads.seen
+            except ConfigError:
+                newest = max((state[0] for state in reads.seen.values()), default=0)
+                if time.monotonic() >= until or time.time() - newest / 1e9 > SETTLING:
+                    raise
+            time.sleep(SETTLING / 10)
+
+
+class _Reads:
+    """Reads files, and notes what it saw in each: what is compared later is what was read, not what came after it."""
+
+    def __init__(self) -> None:
+        self.seen: dict[Path, State] = {}
+
+    def __call__(self, file: Path) -> bytes:
+        before = _status(file)
+        try:
+            content = file.read_bytes()
+        except (OSError, ValueError):
+            self.seen[file] = (*before, None)
+            raise
+        # Of a pipe there is nothing to read a second time.
+        self.seen[file] = (*before, content if _plain(file) else None)
+        return content
+
+
+def _state(file: Path) -> State:
+    before = _status(file)
+    try:
+        return (*before, file.read_bytes() if _plain(file) else None)
+    except (OSError, ValueError):
+        return (*before, None)
+
+
+def _status(file: Path) -> tuple[int, int, int]:
+    try:
+        found = os.stat(file)
+    except (OSError, ValueError):
+        return (0, 0, 0)
+    return (found.st_mtime_ns, found.st_size, found.st_ino)
+
+
+def _plain(file: Path) -> bool:
+    try:
+        return stat.S_ISREG(os.stat(file).st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def _must_lose_nothing(old: Settings, new: Settings, before: bytes, after: bytes) -> None:
+    """Raises ConfigError for what no admin means, and a half-written file looks like."""
+    if before and not after:
+        text = "the file is gone; put it back. To run without one, restart the relay"
+        raise ConfigError(old.source, [Problem("", text)])
+    problems = []
+    if old.tokens and not new.tokens:
+        text = "no token is left, so every chat would be refused; put the tokens back, or restart with SMARTSUPP_TOKEN"
+        problems.append(Problem("tokens", text))
+    if old.connectors and not new.connectors:
+        text = "no connector is left, so no chat would be delivered. To switch one off, write enabled: false below it"
+        problems.append(Problem("connectors", text))
+    cut = len(after.rstrip()) < len(before.rstrip()) and before.startswith(after.rstrip())
+    if not problems and cut and _content(old) != _content(new):
+        text = (
+            "the file ends in the middle of its previous version, as a save that was interrupted does. Save it again;"
+            " if you removed its end on purpose, add a comment as its last line"
+        )
+        problems.append(Problem("", text))
+    if problems:
+        raise ConfigError(new.source, problems)
+
+
+def _content(settings: Settings) -> tuple[object, ...]:
+    return (settings.tokens, settings.connectors, settings.routes, settings.retention, settings.notices)
+
+
+def _removes(old: Settings, new: Settings) -> bool:
+    """Whether something that chats came by or went to is missing from the new settings."""
+    return any(
+        set(of(old)) - set(of(new))
+        for of in (
+            lambda settings: [token.token.get_secret_value() for token in settings.tokens],
+            lambda settings: settings.connectors,
+            lambda settings: settings.enabled,
+            lambda settings: [name for route in settings.routes for name in route.to],
+        )
+    )

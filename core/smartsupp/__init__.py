@@ -1,0 +1,1 @@
+"""What Smartsupp sends, and what it means. Everybody may import it."""

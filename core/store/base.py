@@ -1,0 +1,42 @@
+"""What all that speak to the store share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from core.store import scripts
+from core.store.client import Client, errors
+from core.store.scripts import Argument
+
+
+class Base:
+    """`clock` gives milliseconds and is for tests; without it the server's own is used, one for all machines."""
+
+    def __init__(self, client: Client, clock: Callable[[], int] | None = None) -> None:
+        # redis-py's types allow text for every reply; without decode_responses, which this is, all are bytes.
+        self._redis: Any = client
+        self._vault = client.vault
+        self._clock = clock
+
+    def now(self) -> int:
+        """Ms. Raises StoreUnavailable."""
+        if self._clock:
+            return self._clock()
+        with errors():
+            seconds, micros = self._redis.time()
+        return int(seconds) * 1000 + int(micros) // 1000
+
+    def _run(self, script: str, /, **arguments: Argument) -> Any:
+        """Run a script (scripts.py), which is given the time if it asks for it."""
+        with errors():
+            return scripts.run(self._redis, script, **self._timed(script, arguments))
+
+    def _run_each(self, script: str, calls: Iterable[Mapping[str, Argument]]) -> list[Any]:
+        with errors():
+            return scripts.run_each(self._redis, script, [self._timed(script, one) for one in calls])
+
+    def _timed(self, script: str, arguments: Mapping[str, Argument]) -> Mapping[str, Argument]:
+        if "now" not in scripts.script(script).arguments:
+            return arguments
+        return {"now": str(self._clock()) if self._clock else "", **arguments}

@@ -1,0 +1,112 @@
+"""What Python and the scripts both know: words that they exchange, and times and sizes, each written here alone.
+
+scripts.py hands them to Lua under the same names: `LEASE_MS`, `Outcome.DELIVERED`, `How.STAY`. Times are ms.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal, get_args
+
+from core.delivery import DeliveryStatus, Nowhere, Outcome, PayloadStatus
+from core.store.keys import PREFIX
+
+#: The lane of bodies that no worker has read yet. Connectors cannot be called that (core/config/settings.py).
+INBOX = "inbox"
+
+How = Literal["answer", "stay", "leave"]
+#: What an attempt says of the destination: out of order; it throttles; nothing, as another delivery held the same
+#: person (`occupied`) or our own code failed (`bug`).
+Trouble = Literal["", "outage", "throttled", "occupied", "bug"]
+#: What an attempt did to its connector's gate; see `Store.settle`.
+Gate = Literal["", "held", "still", "open", "doubted"]
+#: Who closed a gate: an admin; relay, as credentials or address were refused; the circuit breaker.
+Closer = Literal["admin", "relay", "breaker"]
+#: What an identity names.
+Kind = Literal["delivery", "payload", "conversation"]
+
+
+class Counted(StrEnum):
+    """What statistics count besides statuses and outcomes."""
+
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"
+    KILLED = "killed"  # dead after a series of crashes
+    OPENED = "opened"  # the circuit of a connector
+
+
+#: A worker that is alive renews its leases every BEAT_MS; one that is not loses them after LEASE_MS.
+LEASE_MS = 5_000
+BEAT_MS = 1_500
+#: One that was not heard of for so long is gone.
+WORKER_GONE_MS = 60_000
+#: Nobody was heard of for so long: the server itself may have been away.
+STEADY_MS = 3_000
+#: An item whose lease may have run out for that reason is looked at again after so long.
+SETTLING_MS = 1_000
+
+#: A wake-up that nobody answered for so long was lost.
+KNOCK_MS = 60_000
+
+#: Bodies that one thread reads at once, and about as many bytes of them.
+BATCH = 16
+BATCH_BYTES = 1 << 20
+
+#: So many leases of an item ran out, one after the other: whatever it is, there is no point in more. Long before, an
+#: item is tried in a process of its own (workers/runtime.py), which tells whether it is to blame. It takes bad luck, or
+#: an item that takes the worker outside along, to get here.
+FATAL_CRASHES = 8
+
+#: Attempts of a delivery that are kept.
+ATTEMPTS_KEPT = 100
+
+#: How long the mark stands that says that work waits for a connector's limits.
+LIMITED_MS = 30_000
+#: Requests that the first delivery of a connector is taken to need.
+FIRST_GUESS = 4
+#: A 429 holds a connector back for no longer than this.
+LONGEST_HOLD_MS = 60_000
+
+#: A closed circuit lets one delivery through after FIRST_PROBE_MS, then after twice as long each time.
+FIRST_PROBE_MS, LONGEST_PROBE_MS = 30_000, 600_000
+#: Should that one never come back, another goes after this.
+PROBE_MS = 90_000
+
+#: A conversation that began so long before the store's memory, or after, may be older than that: clocks differ.
+SKEW_MS = 600_000
+#: Nobody works on one delivery for longer than this.
+ALONE_MS = 600_000
+#: A refusal of all records that nobody confirmed is remembered for so long; a gate knows so many of those that did.
+SUSPECT_MS, MOST_CAUSES = 3 * 86_400_000, 100
+
+#: How long the counts of a minute and of an hour are kept: 2 hours, 33 days.
+MINUTE_KEPT_MS, HOUR_KEPT_MS = 2 * 3_600_000, 33 * 86_400_000
+
+#: A notice that could not be sent is tried again after twice this, doubled each time.
+NOTICE_RETRY_MS, LONGEST_NOTICE_RETRY_MS = 15_000, 3_600_000
+
+_VALUES: dict[str, int | str] = {
+    "PREFIX": PREFIX,
+    **{name: value for name, value in globals().items() if name.isupper() and isinstance(value, int | str)},
+}
+_WORDS: dict[str, dict[str, str]] = {
+    **{
+        kind.__name__: {one.name: one.value for one in kind}
+        for kind in (PayloadStatus, DeliveryStatus, Outcome, Nowhere, Counted)
+    },
+    **{
+        name: {word.upper(): word for word in get_args(kind) if word}
+        for name, kind in (("How", How), ("Trouble", Trouble), ("Gate", Gate), ("Closer", Closer), ("Kind", Kind))
+    },
+}
+
+
+def lua_literals() -> dict[str, str]:
+    """Everything above by the name that a script has for it -> as Lua spells it. All texts are plain words."""
+    words = {f"{kind}.{name}": word for kind, found in _WORDS.items() for name, word in found.items()}
+    known = {**_VALUES, **words}
+    return {name: f"'{value}'" if isinstance(value, str) else str(value) for name, value in known.items()}
+
+
+#: The kinds of words, for whoever looks for one that is not there.
+KINDS = tuple(_WORDS)

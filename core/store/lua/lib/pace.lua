@@ -1,0 +1,63 @@
+-- A connector's own limits: how many at once, how many a second, and what a 429 asks for (docs/adr/0006).
+--- args: now
+--- uses: time, keys
+
+-- Whether a lane has as many at work as it may. Leases that ran out are nobody's work.
+local function busy(lane, at_once)
+  if redis.call('HLEN', lease_key(lane)) < at_once then return false end
+  local alive = 0
+  for _, id in ipairs(redis.call('HKEYS', lease_key(lane))) do
+    if tonumber(redis.call('ZSCORE', lane_key(lane), id) or 0) > now then alive = alive + 1 end
+  end
+  return alive >= at_once
+end
+
+-- The pace of a lane: a bucket of requests for one second, filled at the rate, which a 429 divides by `slow` for a
+-- while. Returns whether a delivery may begin, and how many requests it pays in advance: as many as one took of late,
+-- or at first a guess. `rate` is nil where there is none; then only what the vendor says holds it back.
+-- A clock that was set back only means that nothing is refilled this time, and no hold is longer than the longest.
+local function paced(lane, rate)
+  local got = redis.call('HMGET', PREFIX .. 'pace:' .. lane, 'hold', 'tokens', 'at', 'slow', 'mean')
+  local left = tonumber(got[1] or now) - now
+  if left > 0 and left <= LONGEST_HOLD_MS then return false end
+  if not rate then
+    -- There is nothing to divide. One that had a rate may have some of this left.
+    if got[2] then redis.call('HDEL', PREFIX .. 'pace:' .. lane, 'tokens', 'at', 'slow', 'slowed', 'mean') end
+    return true, 0
+  end
+  rate = rate / tonumber(got[4] or 1)
+  local full, price = math.max(1, rate), math.max(1, tonumber(got[5] or FIRST_GUESS))
+  local tokens = math.min(full, tonumber(got[2] or full) + math.max(0, now - tonumber(got[3] or now)) / 1000 * rate)
+  redis.call('HSET', PREFIX .. 'pace:' .. lane, 'tokens', tokens, 'at', now)
+  return tokens >= math.min(price, full), price
+end
+
+local function charge(lane, requests)
+  redis.call('HINCRBYFLOAT', PREFIX .. 'pace:' .. lane, 'tokens', -requests)
+end
+
+-- An attempt has ended: how many requests it took, how many its claim paid, what a 429 asks for (ms, or false), and
+-- whether it arrived. Without an account of requests there is no rate that could be divided.
+local function settle_pace(connector, requests, paid, wait, arrived)
+  local pace = PREFIX .. 'pace:' .. connector
+  local got = redis.call('HMGET', pace, 'tokens', 'slow', 'slowed', 'mean')
+  if got[1] then
+    if requests ~= paid then charge(connector, requests - paid) end
+    redis.call('HSET', pace, 'mean', got[4] and 0.9 * got[4] + 0.1 * requests or requests)
+  end
+  local slow = tonumber(got[2] or 1)
+  if wait then
+    redis.call('HSET', pace, 'hold', now + math.min(wait, LONGEST_HOLD_MS))
+    if not got[1] then return end
+    -- What is in flight at once hears of it at once: that is one reason to slow down, not sixteen.
+    if math.abs(now - tonumber(got[3] or 0)) >= 1000 then slow = math.min(64, slow * 2) end
+    redis.call('HSET', pace, 'slow', slow, 'slowed', now)
+  elseif arrived and slow > 1 then
+    slow = slow * 0.98
+    if slow > 1.02 then
+      redis.call('HSET', pace, 'slow', slow)
+    else
+      redis.call('HDEL', pace, 'slow', 'slowed', 'hold')
+    end
+  end
+end

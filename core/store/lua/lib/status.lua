@@ -1,0 +1,25 @@
+-- A payload, or a delivery, comes to a status, and to its place in that status' list.
+--- args: now
+--- uses: time, keys
+local function set_payload_status(id, status)
+  local key = payload_key(id)
+  local old = redis.call('HGET', key, 'status')
+  if old then redis.call('ZREM', PREFIX .. 'payloads:' .. old, id) end
+  redis.call('HSET', key, 'status', status)
+  redis.call('ZADD', PREFIX .. 'payloads:' .. status, redis.call('HGET', key, 'received'), id)
+end
+
+local function set_delivery_status(id, status)
+  local key = delivery_key(id)
+  local got = redis.call('HMGET', key, 'status', 'connector')
+  if got[1] then redis.call('ZREM', PREFIX .. 'deliveries:' .. got[2] .. ':' .. got[1], id) end
+  redis.call('HSET', key, 'status', status, 'updated', now)
+  redis.call('ZADD', PREFIX .. 'deliveries:' .. got[2] .. ':' .. status, now, id)
+end
+
+-- Due now, with a fresh series of tries.
+local function make_due(id, connector)
+  redis.call('HDEL', delivery_key(id), 'tries', 'waited', 'crashes', 'again', 'error')
+  set_delivery_status(id, DeliveryStatus.WAITING)
+  redis.call('ZADD', lane_key(connector), now, id)
+end

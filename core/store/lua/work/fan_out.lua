@@ -1,0 +1,48 @@
+-- A body was read: make it a revision of its conversation and one delivery due for each routed connector, or note why
+-- there is none. With a token for them, the next bodies are taken in the same step.
+-- -> {} when the lease was lost, or {lanes to knock on, what claim.lua returns}
+--- args: now, id, token, conversation, began:number?, note, summary, why, next_token, connectors...
+--- uses: keys, marks, lease, status, counts, epoch, give, claim
+if not holds(INBOX, id, token) then return {} end
+redis.call('ZREM', lane_key(INBOX), id)
+redis.call('HDEL', lease_key(INBOX), id)
+
+-- The order is that of arrival, whichever worker was faster; a revision's number is its place in it.
+local revisions = PREFIX .. 'revisions:' .. conversation
+local got = redis.call('HMGET', payload_key(id), 'sequence', 'crashes', 'error')
+redis.call('ZADD', revisions, got[1], id)
+if got[2] or got[3] then redis.call('HDEL', payload_key(id), 'crashes', 'error') end
+redis.call('HSET', payload_key(id), 'conversation', conversation, unpack(note ~= '' and {'error', note} or {}))
+redis.call('ZADD', PREFIX .. 'conversations', now, conversation)
+if redis.call('ZREVRANGE', revisions, 0, 0)[1] == id then
+  redis.call('SET', PREFIX .. 'summary:' .. conversation, summary)
+end
+
+-- Where an earlier revision was delivered, this one is due too, whatever the routes say today.
+local seen, knocks = {}, {}
+local _, memory = epoch()
+-- It may have been delivered before all that is remembered: its deliveries look first.
+local late = began and began < memory + SKEW_MS
+local existing = PREFIX .. 'deliveries-of:' .. conversation
+for _, name in ipairs(redis.call('SMEMBERS', existing)) do connectors[#connectors + 1] = name end
+for _, name in ipairs(connectors) do
+  if not seen[name] then
+    seen[name] = true
+    local delivery = name .. ':' .. conversation
+    if redis.call('EXISTS', delivery_key(delivery)) == 0 then
+      give(name, conversation, late)
+      if want_knock(name) == 1 then knocks[#knocks + 1] = name end
+    elseif redis.call('HEXISTS', lease_key(name), delivery) == 1 then
+      redis.call('HSET', delivery_key(delivery), 'again', 1) -- in flight: once more afterwards
+    else
+      make_due(delivery, name)
+      if want_knock(name) == 1 then knocks[#knocks + 1] = name end
+    end
+  end
+end
+local status = next(seen) and PayloadStatus.ROUTED or PayloadStatus.UNROUTED
+set_payload_status(id, status)
+if next(seen) then placed(conversation) else nowhere(conversation, id, why) end
+count('in:' .. status)
+if next_token == '' then return {knocks, {}} end
+return {knocks, take_several(BATCH, INBOX, next_token, How.STAY)}

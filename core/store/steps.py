@@ -1,0 +1,41 @@
+"""What an attempt notes while it goes on: steps that are done, and the person that it works for."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from core.errors import LostLease
+from core.store.base import Base
+from core.store.claims import Claim
+
+
+class Steps(Base):
+    """Every method raises StoreUnavailable when the server cannot take a write now."""
+
+    def remember(self, claim: Claim, step: str, value: Any) -> None:
+        """Keep what a step made (anything JSON can spell), for the next attempt. Raises LostLease."""
+        kept = json.dumps(value)
+        if not self._run("remember", connector=claim.lane, id=claim.id, token=claim.token, step=step, value=kept):
+            raise LostLease(claim.id)
+
+    def forget(self, claim: Claim, step: str) -> None:
+        """Forget what a step made: it died at the destination. Raises LostLease."""
+        if not self._run("forget", connector=claim.lane, id=claim.id, token=claim.token, step=step):
+            raise LostLease(claim.id)
+
+    def hold(self, claim: Claim, identity: str) -> bool:
+        """Hold an identity for a delivery until it lets it go or ends; False: another one has it. Raises LostLease."""
+        person = self._person(claim, identity)
+        found = self._run("hold", connector=claim.lane, id=claim.id, token=claim.token, identity=person)
+        if found < 0:
+            raise LostLease(claim.id)
+        return bool(found)
+
+    def let_go(self, claim: Claim, identity: str) -> None:
+        """Others may have it."""
+        person = self._person(claim, identity)
+        self._run("let_go", connector=claim.lane, id=claim.id, token=claim.token, identity=person)
+
+    def _person(self, claim: Claim, identity: str) -> str:
+        return self._vault.digest(claim.lane, identity.encode())

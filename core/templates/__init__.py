@@ -1,0 +1,1 @@
+"""Conditions and templates of relay.yaml, sandboxed. Everybody may import it."""
