@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from contextvars import copy_context
+from queue import SimpleQueue
 from ssl import CERT_REQUIRED
 from urllib.parse import quote
 
@@ -12,8 +15,8 @@ from celery.exceptions import CeleryError
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
-from core.address import Address, parse
-from core.environment import Environment
+from core.config.environment import Environment
+from core.config.redis_url import Address, parse
 from core.store.client import TIMEOUTS, sentinel_options
 from core.store.keys import CELERY_PREFIX
 
@@ -21,8 +24,8 @@ log = structlog.get_logger(__name__)
 
 #: The one task. Its name is frozen: a worker of another version drops what it does not know.
 DRAIN = "relay.drain"
-#: Seconds after which a knock that nobody heard means nothing any more; the tick has sent others.
-KNOCK_EXPIRES = 60
+#: Seconds after which a wake-up that nobody heard means nothing any more; the tick has sent others.
+WAKE_UP_EXPIRES = 60
 
 
 def create(env: Environment) -> Celery:
@@ -52,11 +55,12 @@ def create(env: Environment) -> Celery:
         broker_connection_max_retries=None,
         # A server that is read-only, or lacks its replicas, is waited for too; without this a worker ends.
         broker_channel_error_retry=True,
+        # Frozen, like every name in Redis: workers of two versions share it.
         task_default_queue="knocks",
         # The store has every result; Celery's own would cost a write each.
         task_ignore_result=True,
         task_acks_late=False,
-        # A worker that hoards knocks keeps them from those with a free thread.
+        # A worker that hoards wake-ups keeps them from those with a free thread.
         worker_prefetch_multiplier=1,
         # Events and remote control are chatter in Redis that nobody here listens to.
         worker_send_task_events=False,
@@ -78,13 +82,33 @@ def broker_url(address: Address) -> str:
     return ";".join(f"{scheme}://{who}{host}:{port}/{address.database}" for host, port in hosts)
 
 
-def knocker(app: Celery) -> Callable[[str], None]:
+def waker(app: Celery) -> Callable[[str], None]:
     """Returns a function that tells the workers of work in a lane. It never raises: a tick makes up for a lost one."""
 
-    def knock(lane: str) -> None:
+    def wake_up(lane: str) -> None:
         try:
-            app.send_task(DRAIN, (lane,), expires=KNOCK_EXPIRES, retry=False)
+            app.send_task(DRAIN, (lane,), expires=WAKE_UP_EXPIRES, retry=False)
         except (KombuError, CeleryError, RedisError, OSError) as error:
-            log.warning("could not knock", lane=lane, error=str(error))
+            log.warning("no wake-up sent", lane=lane, error=str(error))
 
-    return knock
+    return wake_up
+
+
+def in_background(wake_up: Callable[[str], None]) -> Callable[[str], None]:
+    """The same, from a thread of its own, in order: while a wake-up waits for a server that says nothing, the leases of
+    whoever sends it would run out. Traces go on, as the caller's context goes with it."""
+    waiting: SimpleQueue[Callable[[], None]] = SimpleQueue()
+
+    def work() -> None:
+        while True:
+            try:
+                waiting.get()()
+            except Exception:  # the tick makes up for one lost wake-up, but not for all that this thread has to send
+                log.exception("unhandled error in a wake-up")
+
+    def later(lane: str) -> None:
+        context = copy_context()
+        waiting.put(lambda: context.run(wake_up, lane))
+
+    threading.Thread(target=work, name="wake-ups", daemon=True).start()
+    return later

@@ -4,21 +4,35 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from connectors.base import Connector, Receipt, Step
+from connectors.kit.connector import Connector, HttpConnector, Receipt, Step
+from core.conversation import Conversation
 from core.delivery import Attempt, Exchange, Outcome, Reference, Revision
-from core.errors import ConnectorRefused, LostLease, RecordRefused, RetryLater, Skipped, StoreUnavailable
+from core.errors import (
+    ConnectorRefused,
+    DeliveryError,
+    Intercepted,
+    LostLease,
+    Occupied,
+    RecordRefused,
+    RetryLater,
+    Skipped,
+    StoreUnavailable,
+)
 from core.retry import next_try
 from core.store import Claim, Store
-from core.store.claims import Next
-from core.store.store import Gate, Trouble
-from workers.memory import memory
+from core.store.claims import Ask, ask_for_nothing
+from core.store.constants import Gate, Trouble
+from core.store.lanes import Settled
+from workers.parse_cache import memory
 
 log = structlog.get_logger(__name__)
 
@@ -29,6 +43,18 @@ EXCHANGES = 30
 
 #: Outages in a row, of different deliveries, that close a connector's gate for a while.
 BREAKER = 5
+
+#: A look at the settings, after an attempt that was refused, may take so long: both end before the lease is given up.
+WITNESS_SECONDS = 15.0
+
+#: Tries after which a delivery on which our own code fails is a dead letter: some hours. What a destination answers
+#: while it is out of order may be what that code fails on.
+BUG_TRIES = 6
+
+#: Seconds for which a thread waits for another delivery to find or create the same person, and between two looks.
+WAIT, LOOK = 1.0, 0.05
+#: Seconds until it tries again when that was not enough. It has lost no try.
+LATER = 2.0
 
 #: The server was restarted: what the destination took must not be forgotten for that. Seconds.
 PATIENCE = 30
@@ -46,14 +72,15 @@ def deliver(
     connector: Connector[Any],
     fingerprint: str,
     worker: str = "",
-    following: Next | None = None,
-) -> Attempt:
+    ask: Ask = ask_for_nothing,
+) -> tuple[Attempt, Sequence[Claim] | None]:
     """Make one attempt at a claimed delivery and settle it. `fingerprint` is that of the connector's settings.
 
-    Raises LostLease when somebody else has the delivery by now, or it was erased; nothing was written then.
+    Returns the attempt, and the next claim, or None where `ask` wanted none. Raises LostLease when somebody else has
+    the delivery by now, or it was erased; nothing was written then.
     """
     try:
-        return _attempt(store, claim, connector, fingerprint, worker, following)
+        return _attempt(store, claim, connector, fingerprint, worker, ask)
     except LostLease:
         if not store.knows(claim.conversation):
             # Erased during the attempt: what this connector has written since goes too.
@@ -62,23 +89,33 @@ def deliver(
 
 
 def _attempt(
-    store: Store, claim: Claim, connector: Connector[Any], fingerprint: str, worker: str, following: Next | None
-) -> Attempt:
+    store: Store, claim: Claim, connector: Connector[Any], fingerprint: str, worker: str, ask: Ask
+) -> tuple[Attempt, Sequence[Claim] | None]:
     started, at = time.monotonic(), time.time()
     reference: Reference | None = None
     error: BaseException | None = None
-    step = Step(claim.steps, lambda name, value: store.remember(claim, name, value))
+    step = Step(
+        claim.steps,
+        lambda name, value: store.remember(claim, name, value),
+        forget=lambda name: store.forget(claim, name),
+        alone=lambda identity: alone(store, claim, identity),
+        first=claim.first,
+    )
     with connector.attempt() as exchanges:
         try:
             if claim.trouble:
                 raise RetryLater(claim.trouble)
-            reference = connector.deliver(memory.conversation(claim), _receipt(store, claim), step)
-        except (LostLease, StoreUnavailable):  # it is given back, and goes on as soon as the store does
+            conversation = memory.conversation(claim)
+            reference = connector.bring(conversation, _receipt(store, claim, conversation), step)
+        # It is given back, and tried again as soon as the store is there, or memory: neither is the delivery's fault.
+        except (LostLease, StoreUnavailable, MemoryError):
             raise
         except Exception as raised:  # noqa: BLE001  # whatever it is, it is written down and decides below
             error = raised
-    judged = _judged(error, claim)
-    if judged[0] is Outcome.BUG:
+    verdict = _judged(error, claim)
+    # Where the connector turns out to be held back, which is no time to give up.
+    instead = _judged(error, replace(claim, waited=0)) if verdict[0] is Outcome.EXHAUSTED else None
+    if error is not None and not isinstance(error, DeliveryError):
         log.error("bug in a connector", delivery=claim.id, connector=connector.name, exc_info=error)
     if error is not None:
         # Its frames hold body and answer, and this one holds it: nothing of that would go before the next search for
@@ -86,8 +123,8 @@ def _attempt(
         error.__traceback__ = error.__cause__ = error.__context__ = None
     ms = round((time.monotonic() - started) * 1000)
 
-    def settled(outcome: Outcome, text: str, delay: float | None) -> tuple[Attempt, Gate]:
-        attempt = Attempt(
+    def written(outcome: Outcome, text: str, delay: float | None) -> Attempt:
+        return Attempt(
             at=round(at * 1000),
             ms=ms,
             outcome=outcome,
@@ -98,24 +135,36 @@ def _attempt(
             worker=worker,
             requests=tuple(_masked(exchange, connector) for exchange in exchanges[-EXCHANGES:]),
         )
-        return attempt, _patiently(
-            store.settle,
-            claim,
-            attempt,
-            delay_ms=round((delay or 0) * 1000),
-            reference=reference,
-            fingerprint=fingerprint,
-            trouble=_trouble(error, exchanges),
-            breaker=BREAKER,
-            following=following,
-        )
 
-    attempt, gate = settled(*judged)
-    if gate == "spared":
-        attempt, gate = settled(*_judged(error, replace(claim, waited=0)))
+    attempt, spared = written(*verdict), written(*instead) if instead else None
+
+    def settle(doubted: bool = False) -> Settled:
+        with ask() as request:
+            return store.settle(
+                claim,
+                attempt,
+                delay_ms=round(((instead or verdict)[2] or 0) * 1000),
+                reference=reference,
+                fingerprint=fingerprint,
+                trouble=_trouble(error, exchanges),
+                breaker=BREAKER,
+                doubted=doubted,
+                blame=f"chat {claim.conversation}: ",
+                instead=spared,
+                request=request,
+            )
+
+    # What was refused without an answer was refused by us, for what the settings say.
+    settled = _patiently(settle, any(one.status for one in exchanges))
+    if settled.gate == "doubted":
+        if not _confirmed(connector):
+            attempt = replace(attempt, outcome=Outcome.RETRY)
+        settled = _patiently(settle)
+    if spared and settled.spared:
+        attempt = spared
     log.info("attempt", delivery=claim.id, outcome=str(attempt.outcome), status=attempt.status, ms=attempt.ms)
-    _tell(gate, connector.name, attempt)
-    return attempt
+    _tell(settled.gate, connector.name, attempt)
+    return attempt, settled.following
 
 
 def _tell(gate: Gate, connector: str, attempt: Attempt) -> None:
@@ -129,9 +178,46 @@ def _tell(gate: Gate, connector: str, attempt: Attempt) -> None:
         log.info("connector goes on", connector=connector)
 
 
-def _receipt(store: Store, claim: Claim) -> Receipt:
+@contextmanager
+def alone(store: Store, claim: Claim, identity: str) -> Iterator[None]:
+    """Hold an identity meanwhile: one delivery at a time looks for its person (docs/adr/0010). Raises Occupied.
+
+    When what is done here fails, the end of the attempt lets it go.
+    """
+    ends = time.monotonic() + WAIT
+    while not store.hold(claim, identity):
+        if time.monotonic() >= ends:
+            raise Occupied(
+                "another chat of the same visitor is creating the person; this one follows in a moment",
+                retry_after=LATER,
+            )
+        time.sleep(LOOK)
+    yield
+    store.let_go(claim, identity)
+
+
+def _confirmed(connector: Connector[Any]) -> bool:
+    """Whether the destination refuses more than the one delivery that it has just refused: a look at the settings that
+    fails is a witness. One that cannot be had is none."""
+    look = connector.http.attempt(WITNESS_SECONDS) if isinstance(connector, HttpConnector) else connector.attempt()
+    with look, suppress(Exception):
+        try:
+            return not all(finding.right for finding in connector.check())
+        except ConnectorRefused:
+            return True
+    return False
+
+
+def _receipt(store: Store, claim: Claim, conversation: Conversation) -> Receipt:
     newest = Revision(claim.revision, claim.payload, claim.received, claim.account, claim.body)
-    return Receipt(claim.id, newest, lambda: [newest] if claim.revision == 1 else store.revisions(claim.conversation))
+    # The count of revisions begins anew when earlier ones are forgotten. The time of the last message does not.
+    begins, ends = conversation.span()
+    number = max(claim.revision, ends // 1000) if claim.late else claim.revision
+
+    def history() -> Sequence[Revision]:
+        return [newest] if claim.revision == 1 else store.revisions(claim.conversation)
+
+    return Receipt(claim.id, newest, history, number, datetime.fromtimestamp(begins / 1000, UTC) if begins else None)
 
 
 def _judged(error: BaseException | None, claim: Claim) -> tuple[Outcome, str, float | None]:
@@ -139,24 +225,29 @@ def _judged(error: BaseException | None, claim: Claim) -> tuple[Outcome, str, fl
     if error is None:
         return Outcome.DELIVERED, "", None
     text = str(error) or type(error).__name__
-    if isinstance(error, RetryLater):
-        delay = next_try(claim.tries + 1, claim.waited / 1000, error.retry_after)
-        if delay is None:
-            return Outcome.EXHAUSTED, f"given up after {claim.tries + 1} tries: {text}", None
-        return Outcome.RETRY, text, delay
-    for kind, outcome in (
-        (RecordRefused, Outcome.REFUSED),
-        (ConnectorRefused, Outcome.PAUSED),
-        (Skipped, Outcome.SKIPPED),
-    ):
-        if isinstance(error, kind):
+    for settled, outcome in ((RecordRefused, Outcome.REFUSED), (Skipped, Outcome.SKIPPED)):
+        if isinstance(error, settled):
             return outcome, text, None
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return Outcome.BUG, f"bug: {type(error).__name__}: {text} ({frame.name}, line {frame.lineno})", None
+    asked = error.retry_after if isinstance(error, RetryLater) else None
+    delay = next_try(claim.tries + 1, claim.waited / 1000, asked)
+    if not isinstance(error, DeliveryError):
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        text = f"internal error: {type(error).__name__}: {text} ({frame.name}, line {frame.lineno})"
+        if claim.tries + 1 >= BUG_TRIES:
+            return Outcome.BUG, text, None
+    if delay is None:
+        return Outcome.EXHAUSTED, f"given up after {claim.tries + 1} tries: {text}", None
+    return Outcome.PAUSED if isinstance(error, ConnectorRefused) else Outcome.RETRY, text, delay
 
 
 def _trouble(error: BaseException | None, exchanges: Sequence[Exchange]) -> Trouble:
     """What an attempt says about the destination as a whole. A 429 that was waited for within the attempt counts."""
+    if isinstance(error, Occupied):
+        return "occupied"
+    if isinstance(error, Intercepted):
+        return "outage"
+    if error is not None and not isinstance(error, DeliveryError):
+        return "bug"
     if not isinstance(error, RetryLater):
         return "throttled" if any(one.status == 429 for one in exchanges) else ""
     if error.status == 429:

@@ -6,31 +6,37 @@ from collections.abc import Sequence
 
 import structlog
 
+from core.config.settings import Settings
 from core.delivery import PayloadStatus
 from core.errors import PayloadError, StoreError
 from core.routing import routed
-from core.settings import Settings
-from core.smartsupp import StatisticsReport, parse
+from core.smartsupp.parser import StatisticsReport, parse
 from core.store import Claim, Store
-from core.store.claims import Next, Reading
+from core.store.claims import Ask, Reading, ask_for_nothing
 from core.summary import line
-from workers.memory import memory
+from workers.parse_cache import memory
 
 log = structlog.get_logger(__name__)
 
 
-def take_in(store: Store, claims: Sequence[Claim], settings: Settings, following: Next | None = None) -> set[str]:
-    """Read claimed bodies, route them and fan them out. Returns the lanes to knock on."""
+def take_in(
+    store: Store, claims: Sequence[Claim], settings: Settings, ask: Ask = ask_for_nothing
+) -> tuple[set[str], Sequence[Claim] | None]:
+    """Read claimed bodies, route them and fan them out. Returns the lanes that need a wake-up, and the next claims."""
     readings = [reading for claim in claims if (reading := _read(store, claim, settings))]
-    knocks: set[str] = set()
-    for reading, lanes in zip(readings, store.fan_out_each(readings, following) if readings else (), strict=True):
+    if not readings:
+        return set(), None
+    with ask() as request:
+        done = store.fan_out_each(readings, request)
+    woken: set[str] = set()
+    for reading, lanes in zip(readings, done.lanes, strict=True):
         about = {"payload": reading.claim.id, "conversation": reading.conversation}
         if lanes is None:
             log.warning("somebody else has it by now", **about)
         else:
             log.info("routed", connectors=list(reading.connectors), **about)
-            knocks.update(lanes)
-    return knocks
+            woken.update(lanes)
+    return woken, done.following
 
 
 def _read(store: Store, claim: Claim, settings: Settings) -> Reading | None:
@@ -46,9 +52,9 @@ def _read(store: Store, claim: Claim, settings: Settings) -> Reading | None:
             log.info("set aside", payload=claim.id)
             return None
         memory.add(claim, conversation)
-        connectors, troubles = routed(settings, conversation)
+        connectors, troubles, why = routed(settings, conversation)
         summary = line(conversation)
-    except StoreError:
+    except (StoreError, MemoryError):  # neither says anything about the body
         raise
     except Exception as error:  # a bug of ours, if it is no PayloadError; the body is kept and says so
         text = str(error) if isinstance(error, PayloadError) else f"bug: {type(error).__name__}: {error}"
@@ -57,4 +63,5 @@ def _read(store: Store, claim: Claim, settings: Settings) -> Reading | None:
         where = error.path if isinstance(error, PayloadError) else type(error).__name__
         log.warning("quarantined", payload=claim.id, where=where, exc_info=not isinstance(error, PayloadError))
         return None
-    return Reading(claim, conversation.key, tuple(connectors), "; ".join(troubles), summary)
+    note, began = "; ".join(troubles), conversation.span()[0]
+    return Reading(claim, conversation.key, connectors, note, summary, why or "", began)

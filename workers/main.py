@@ -13,15 +13,13 @@ from celery.exceptions import SecurityWarning
 from celery.signals import setup_logging, worker_ready, worker_shutdown, worker_shutting_down
 from tenacity import RetryCallState, retry, retry_if_exception_type, wait_fixed
 
-from core.environment import Environment
+from core.config.environment import Environment
 from core.errors import StoreUnavailable, StoreUnsafe
-from core.garbage import loaded
+from core.gc_tuning import loaded
 from core.store import check, connected
 from workers import telemetry
-from workers.celery import create, knocker
-from workers.knocks import in_background
+from workers.celery import DRAIN, create, in_background, waker
 from workers.runtime import Runtime
-from workers.tasks import register
 
 log = structlog.get_logger(__name__)
 
@@ -41,19 +39,22 @@ _patiently = retry(
 def main(env: Environment, variables: Mapping[str, str]) -> None:
     """Run until a signal says stop; then finish what is in flight. Raises ConfigError, StoreUnsafe.
 
-    A server that does not answer is waited for.
+    A server that does not answer is waited for; a mistake in the configuration is told before that.
     """
     # Until Celery listens: process 1 of a container ignores a signal that it has no handler for.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    telemetry.start("worker", variables)
+    app = create(env)
+    runtime = Runtime(env, variables, in_background(waker(app)))
     verdict = _patiently(check)(connected(env))
     for doubt in verdict.doubts:
         log.warning("redis", doubt=doubt)
     if verdict.wrong:
         raise StoreUnsafe("; ".join(verdict.wrong))
-    telemetry.start("worker", variables)
-    app = create(env)
-    runtime = Runtime(env, variables, in_background(knocker(app)))
-    register(app, runtime)
+
+    @app.task(name=DRAIN)
+    def drain(lane: str) -> None:
+        runtime.drain(lane)
 
     # Celery keeps only weak references to receivers, hence the names.
     def keep_logging(**_: object) -> None: ...
@@ -71,7 +72,7 @@ def main(env: Environment, variables: Mapping[str, str]) -> None:
     worker_ready.connect(ready)
     worker_shutting_down.connect(stopping)
     worker_shutdown.connect(stopped)
-    # Celery's own account of each knock is noise beside ours of each attempt.
+    # Celery's own account of each wake-up is noise beside ours of each attempt.
     for noisy in ("celery.worker.strategy", "celery.app.trace"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     # It warns root of pickled messages; ours are JSON, and in the image we are not root.

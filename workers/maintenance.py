@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 
+from core.config.doubts import doubts, gone_remedy
+from core.config.settings import Settings
 from core.delivery import PayloadStatus
 from core.errors import NotFound, StoreUnavailable
-from core.settings import Retention
 from core.store import Client, Eraser, Jobs, Ledger, Store
+from core.store.backfill import Backfill
 
 log = structlog.get_logger(__name__)
 
@@ -18,6 +20,8 @@ log = structlog.get_logger(__name__)
 LOOK = 1.0
 #: How often what is old is removed, ms.
 SWEEP_MS = 3_600_000
+#: How often somebody looks for what was delivered nowhere by a version that keeps no list of it, ms.
+RECOUNT_MS = 600_000
 #: Seconds between two parts of a sweep, so that the server has time for others.
 _BREATH = 0.01
 _DAY_MS = 86_400_000
@@ -31,11 +35,13 @@ class Chores:
         client: Client,
         store: Store,
         knock: Callable[[str], None],
-        retention: Callable[[], Retention],
+        settings: Callable[[], Settings],
         stopping: threading.Event,
     ) -> None:
-        self._store, self._retention, self._stopping = store, retention, stopping
-        self._jobs, self._eraser, self._ledger = Jobs(client, knock), Eraser(client), Ledger(client)
+        self._store, self._settings, self._stopping = store, settings, stopping
+        self._jobs, self._eraser, self._ledger = Jobs(client, knock, settings), Eraser(client), Ledger(client)
+        self._backfill = Backfill(client, knock, settings)
+        self._reported: Settings | None = None
 
     def start(self) -> None:
         threading.Thread(target=self._run, name="chores", daemon=True).start()
@@ -43,6 +49,9 @@ class Chores:
     def _run(self) -> None:
         while not self._stopping.wait(LOOK):
             try:
+                self.report()
+                if self._store.turn("recount", RECOUNT_MS):
+                    self._backfill.recount()
                 self.work_on_jobs()
                 self._eraser.rewrite_if_due()
                 if self._store.turn("sweep", SWEEP_MS):
@@ -51,6 +60,22 @@ class Chores:
                 log.warning("the store is away", error=str(error))
             except Exception:  # tomorrow's chores are to be done too
                 log.exception("bug in the chores")
+
+    def report(self) -> None:
+        """Log once what is doubtful about a configuration: at the start, and when another one is there."""
+        settings = self._settings()
+        if settings is self._reported:
+            return
+        for one in doubts(settings):
+            log.warning("look at the configuration", doubt=one.text, remedy=one.remedy)
+        for lane in self._ledger.gone(settings.connectors):
+            log.warning(
+                "a connector with deliveries waiting is not in relay.yaml",
+                connector=lane.name,
+                waiting=lane.waiting,
+                remedy=gone_remedy(lane.name),
+            )
+        self._reported = settings
 
     def work_on_jobs(self) -> None:
         """Advance every open job until it is finished, or another worker has its turn."""
@@ -66,7 +91,7 @@ class Chores:
 
     def sweep(self) -> tuple[int, int]:
         """Remove what its time is over. Returns how many conversations and bodies went."""
-        kept = self._retention()
+        kept = self._settings().retention
         now = self._ledger.now()
         settled = _before(now, kept.settled_days)
         dead = _before(now, kept.dead_days)

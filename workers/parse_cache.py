@@ -8,11 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from core.conversation import Conversation
-from core.smartsupp import parse_conversation
+from core.smartsupp.parser import parse_conversation
 from core.store import Claim
 
-#: Bytes of bodies whose conversations are remembered, of all together. In memory that is three to four times as much.
-REMEMBERED = 4 << 20
+#: Bytes of memory that all remembered conversations may take together, going by `weight`.
+REMEMBERED = 16 << 20
+#: Bytes that a message, a page or a variable takes beside its text.
+PART = 1_100
 #: Seconds after which one is forgotten: who is erased is not to be found here for long.
 SECONDS = 60.0
 
@@ -22,6 +24,11 @@ class _Read:
     conversation: Conversation
     size: int
     at: float
+
+
+def weight(claim: Claim, found: Conversation) -> int:
+    """About how many bytes of memory a conversation takes: its text four times, and each of its parts."""
+    return 4 * len(claim.body) + PART * (len(found.messages) + len(found.paths) + len(found.visitor.variables))
 
 
 class Memory:
@@ -37,8 +44,9 @@ class Memory:
     def add(self, claim: Claim, found: Conversation) -> None:
         with self._lock:
             self._drop(claim.payload)
-            self._read[claim.payload] = _Read(found, len(claim.body), self._clock())
-            self._bytes += len(claim.body)
+            size = weight(claim, found)
+            self._read[claim.payload] = _Read(found, size, self._clock())
+            self._bytes += size
             while self._bytes > self._limit:
                 self._drop(next(iter(self._read)))
 

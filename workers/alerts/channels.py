@@ -18,13 +18,13 @@ from urllib.parse import urlsplit
 import certifi
 from requests import Response
 
-from connectors.answers import STATUS, refusal, words
-from connectors.base import MASK
-from connectors.http import Http
+from connectors.kit.connector import MASK
+from connectors.kit.http import Http
+from connectors.kit.responses import STATUS, refusal, words
 from core import signing
+from core.config.alerts import MailNotices, Notices, WebhookNotices
 from core.errors import DeliveryError
-from core.notices import MailNotices, Notices, WebhookNotices
-from workers.wording import Message
+from workers.alerts.messages import Message
 
 #: Seconds that one sending may take in all.
 SECONDS = 60.0
@@ -64,7 +64,7 @@ class ByWebhook(Channel):
         return f"HTTP {answer.status_code}"
 
     def _judge(self, answer: Response) -> DeliveryError | None:
-        return None if answer.status_code // 100 == 2 else refusal(answer, STATUS, self._masked)
+        return None if answer.status_code // 100 == 2 else refusal(answer, STATUS, self._masked, speaks_json=False)
 
     def _masked(self, text: str) -> str:
         parts = urlsplit(self._url)

@@ -5,16 +5,27 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from http import HTTPStatus
+from pathlib import Path
 
-from connectors.answers import words
+from connectors.kit.responses import words
+from core.config.settings import Settings
 from core.delivery import Attempt, DeliveryStatus, Outcome, PayloadStatus
-from core.settings import Settings
-from core.store import INBOX, Ledger
+from core.routing import reason
+from core.store import INBOX, Client, Ledger
+from core.store.condition import shortages
 from core.store.incidents import Trouble
 from core.store.ledger import Lane
+from core.store.statistics import totals
 
 #: After a pause, or when workers come back, what is due is old for a moment.
 BACKLOG_PATIENCE_MS = 60_000
+#: So long after the last post that was refused, none is refused any more.
+REFUSING_MS = 300_000
+#: What a post is answered with that should have been kept: a bug, and a store that does not answer or is full.
+_NOT_KEPT = (500, 503)
+
+#: A connector that was renamed in two saves of the file is not gone.
+GONE_PATIENCE_MS = 60_000
 
 # A vendor's own words follow the status, and may repeat what a visitor wrote. What follows a 3xx is ours.
 _QUOTED = re.compile(r"(HTTP (?!3)\d{3}[^:]*):.*", re.DOTALL)
@@ -31,8 +42,12 @@ _WHY = {
 class Look:
     """Looks again and again. The reason of the delivery that died last is read once."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(self, client: Client, disk: Path | None = None) -> None:
+        """`disk`: a folder on the disk of the store, where that is here."""
+        self._client, self._disk = client, disk
+        self._ledger = Ledger(client)
+        # How many were refused before it began, how many are known, and when the last of them was seen.
+        self._refused: tuple[int, int, int] | None = None
         self._reasons: dict[str, tuple[str, int, str]] = {}
 
     def troubles(self, settings: Settings) -> Iterator[Trouble]:
@@ -46,8 +61,31 @@ class Look:
             # One that was switched off is meant to hold what it has.
             if name in settings.enabled:
                 yield from _held(lane) if lane.gate else _backlog(lane, now, oldest)
+            elif name not in settings.connectors and lane.waiting:
+                yield Trouble("gone", name, now - lane.oldest_due, lane.waiting, patience=GONE_PATIENCE_MS)
         yield from _backlog(self._ledger.lane(INBOX), now, oldest)
         yield from self._quarantined()
+        yield from self._undelivered()
+        yield from self._refusing(now)
+        for short in shortages(self._client, self._disk):
+            yield Trouble("filling", short.what, now, short.percent)
+            if short.full:
+                yield Trouble("full", short.what, now, short.percent)
+
+    def _refusing(self, now: int) -> Iterator[Trouble]:
+        """Posts that had the right token, and were not kept: as far as this one has seen their number grow."""
+        counted = totals(self._client)
+        number = sum(counted.get(f"refused:{status}", 0) for status in _NOT_KEPT)
+        if self._refused is None or number < self._refused[0]:
+            self._refused = (number, number, 0)
+        before, known, since = self._refused
+        if number > known:
+            self._refused = (before, number, now) if since else (known, number, now)
+        elif since and now - since > REFUSING_MS:
+            self._refused = (number, number, 0)
+        before, known, since = self._refused
+        if since:
+            yield Trouble("refusing", INBOX, since, known - before)
 
     def _dead(self, lane: Lane) -> Iterator[Trouble]:
         for last in self._ledger.deliveries(DeliveryStatus.DEAD, lane.name, limit=1):
@@ -57,6 +95,11 @@ class Look:
                 known = self._reasons[lane.name] = (last.id, last.updated, _why(attempts[-1]) if attempts else "")
             count = lane.counts[DeliveryStatus.DEAD]
             yield Trouble("dead", lane.name, last.updated, count, known[2], newest=last.updated)
+
+    def _undelivered(self) -> Iterator[Trouble]:
+        for last in self._ledger.lost(limit=1):
+            at, count = last.payloads[-1].received, self._ledger.undelivered()
+            yield Trouble("undelivered", INBOX, at, count, reason(last.payloads[-1].why), newest=at)
 
     def _quarantined(self) -> Iterator[Trouble]:
         for last in self._ledger.payloads(PayloadStatus.QUARANTINED, limit=1):

@@ -62,6 +62,21 @@ _WORDS: Mapping[Kind, _Words] = {
         "Correct them on the page, or deliver them again with relay replay when a newer version reads them.",
         "/quarantine",
     ),
+    "undelivered": _Words(
+        "Chats were not delivered anywhere",
+        "Every chat has been delivered or discarded",
+        "{count} went to no connector. They are kept until you decide.",
+        "relay config check shows which connectors are off or have no route. Correct relay.yaml, then: relay replay"
+        " --status undelivered",
+        "/conversations?status=undelivered",
+    ),
+    "gone": _Words(
+        "{subject} is not in relay.yaml any more",
+        "Nothing waits for {subject} without a place in relay.yaml",
+        "{count} waiting, and nothing delivers them.",
+        "Put {subject} back into relay.yaml, or discard what waits: relay discard ID --reason …",
+        "/connectors/{subject}",
+    ),
     "backlog": _Words(
         "The backlog of {subject} is too old",
         "The backlog of {subject} is gone",
@@ -69,17 +84,46 @@ _WORDS: Mapping[Kind, _Words] = {
         "relay doctor tells whether workers run and what holds them up. More workers help where all are busy.",
         "/connectors/{subject}",
     ),
+    "refusing": _Words(
+        "Chats are refused",
+        "Chats are no longer refused",
+        "{count} were answered with 500 or 503 and are not kept. Smartsupp does not send them again.",
+        "relay doctor tells what is wrong, the receiver's log why. Take those chats in later with relay import.",
+        "/",
+    ),
+    "filling": _Words(
+        "The {subject} of the store is filling up",
+        "The {subject} of the store is no longer filling up",
+        "{count} % are used. When it is full, new chats are refused, and Smartsupp does not send them again.",
+        "Give the store more of it, or shorten retention.settled_days. relay doctor has the figures.",
+        "/",
+    ),
+    "full": _Words(
+        "The {subject} of the store is almost full",
+        "The {subject} of the store is no longer almost full",
+        "{count} % are used. New chats are refused now or soon, and Smartsupp does not send them again.",
+        "Give the store more of it now, or shorten retention.settled_days. relay doctor has the figures.",
+        "/",
+    ),
 }
+#: A trouble that a newer version found.
+_OTHER = _Words(
+    "{subject}: {kind}",
+    "{subject}: {kind} is over",
+    "{count} concerned. A newer version of Relay found this, and has more to say about it.",
+    "Open the dashboard, or give: relay status",
+    "/",
+)
 #: What stands for the lane of bodies that no worker has read, which is no connector.
 _INBOX = ("new bodies", "/")
 
 
 def written(notice: Notice, public_url: str) -> Message:
     """The words of a notice; with a link where the address of the dashboard is known."""
-    found = _WORDS[notice.kind]
+    found = _WORDS.get(notice.kind, _OTHER)
     name, page = _INBOX if notice.subject == INBOX else (notice.subject, found.page)
-    page = found.page if notice.kind == "quarantined" else page
-    about = {"subject": name, "count": notice.count}
+    page = found.page if notice.kind in ("quarantined", "undelivered") else page
+    about = {"subject": name, "count": notice.count, "kind": notice.kind}
     begun = notice.event == "begun"
     title = (found.begun if begun else found.over).format(**about)
     lines = [title + ".", ""]

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import structlog
 
+from core.config.settings import Settings
 from core.errors import NotFound, StoreUnavailable
-from core.settings import Settings
-from core.store import Client, Ledger, Store
+from core.store import Client, Store
 from core.store import incidents as states
 from core.store.incidents import Incidents
-from workers.channels import Channel, NotSent, channels
-from workers.troubles import Look
-from workers.wording import written
+from workers.alerts.channels import Channel, NotSent, channels
+from workers.alerts.detect import Look
+from workers.alerts.messages import written
 
 log = structlog.get_logger(__name__)
 
@@ -27,13 +28,19 @@ PERIOD = 5.0
 
 
 class Teller:
-    """`settings` gives those of the moment, `public_url` is the dashboard's address or ""."""
+    """`settings` gives those of the moment, `public_url` is the dashboard's address or "". `disk`: a folder on the
+    disk of the store, where that is here."""
 
     def __init__(
-        self, client: Client, settings: Callable[[], Settings], public_url: str, stopping: threading.Event
+        self,
+        client: Client,
+        settings: Callable[[], Settings],
+        public_url: str,
+        stopping: threading.Event,
+        disk: Path | None = None,
     ) -> None:
         self._settings, self._public_url, self._stopping = settings, public_url, stopping
-        self._store, self._look, self._incidents = Store(client), Look(Ledger(client)), Incidents(client)
+        self._store, self._look, self._incidents = Store(client), Look(client, disk), Incidents(client)
         self._made: tuple[object, Mapping[str, Channel]] = (None, {})
 
     def start(self) -> None:

@@ -1,0 +1,126 @@
+"""What a worker's thread does after a wake-up: claim, work, claim again, until nothing is due. No Celery in here."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+
+import structlog
+
+from core.errors import StoreUnavailable
+from core.store import INBOX, Claim, Store
+from core.store.claims import ClaimRequest, ask_for_nothing
+from core.store.constants import How
+from workers.configuration import Configuration
+from workers.lease_keeper import LeaseKeeper
+from workers.thread_shares import Slots
+from workers.work import Work
+
+log = structlog.get_logger(__name__)
+
+#: Seconds after which a thread lets another lane have its turn, where there are more lanes than threads; and where
+#: there are not, so that every lane has one (thread_shares.py), and the turn costs only a wake-up.
+SLICE, LONG = 1.0, 30.0
+#: How often, and after how many seconds, the last thread of a lane looks again before it leaves.
+LOOKS, LOOK = 10, 0.01
+
+
+class LaneLoop:
+    """Run by any number of threads or greenlets at once: nothing in here belongs to one of them."""
+
+    def __init__(
+        self,
+        store: Store,
+        configuration: Configuration,
+        leases: LeaseKeeper,
+        work: Work,
+        wake_up: Callable[[str], None],
+        threads: int,
+        stopping: threading.Event,
+    ) -> None:
+        self._store, self._configuration, self._leases, self._work = store, configuration, leases, work
+        self._wake_up, self._threads, self._stopping = wake_up, threads, stopping
+        self._shares = Slots(threads)
+
+    def drain(self, lane: str) -> None:
+        """Answer a wake-up: work on what is due in a lane, and then in others that the thread goes over to."""
+        if lane not in self._lanes or not self._shares.take(lane, self._lanes):
+            return
+        at: str | None = lane
+        while at is not None:
+            at = self._attend(at)
+
+    def _attend(self, lane: str) -> str | None:
+        """Work on what is due in a lane. Returns the lane that this thread belongs to now, if any."""
+        ends = time.monotonic() + (SLICE if len(self._lanes) > self._threads else LONG)
+        has_place = True
+        try:
+            claims = self._claim(lane, "answer")
+            while True:
+                while claims:
+                    claims = self._work_on(lane, claims, ends)
+                if not self._is_open(lane):
+                    return None
+                if time.monotonic() >= ends:
+                    self._wake_up(lane)
+                    return None
+                if other := self._shares.go_over(lane, self._lanes):
+                    has_place = False
+                    return other
+                if claims is None:
+                    claims = self._claim(lane, "stay")
+                elif self._shares.leave_to_others(lane):
+                    has_place = False
+                    return None
+                elif not (claims := self._linger(lane)):
+                    return None
+        except StoreUnavailable as error:
+            log.warning("store unavailable", lane=lane, error=str(error))
+        except MemoryError:
+            log.error("out of memory; what was begun is given back and tried again", lane=lane)
+        finally:
+            if has_place:
+                self._shares.give_back(lane)
+        return None
+
+    def _work_on(self, lane: str, claims: Sequence[Claim], ends: float) -> Sequence[Claim] | None:
+        """Returns the next claims, or None when none were asked for."""
+        if claims[-1].more:
+            self._shares.want(lane)
+            self._wake_up(lane)
+
+        def ask() -> AbstractContextManager[ClaimRequest | None]:
+            if time.monotonic() >= ends or self._stopping.is_set() or self._shares.owes(lane, self._lanes):
+                return ask_for_nothing()
+            return self._leases.claiming(lane, self._configuration.now.limits(lane))
+
+        following = self._work.do(claims, ask)
+        if following:  # at once: there may be more than this thread can do
+            self._shares.want(lane)
+        return following
+
+    def _linger(self, lane: str) -> Sequence[Claim]:
+        """The last thread of a lane stays for a moment: looking again is cheaper than another wake-up."""
+        for left in reversed(range(LOOKS)):
+            self._stopping.wait(LOOK)
+            if not self._is_open(lane):
+                break
+            if claims := self._claim(lane, "stay" if left else "leave"):
+                return claims
+        return ()
+
+    def _claim(self, lane: str, how: How) -> Sequence[Claim] | None:
+        with self._leases.claiming(lane, self._configuration.now.limits(lane)) as request:
+            if lane == INBOX:
+                return self._store.claim_bodies(request.token, how)
+            claim = self._store.claim(lane, request.token, how, request.limits)
+        return [claim] if claim else ()
+
+    def _is_open(self, lane: str) -> bool:
+        return lane in self._lanes and not self._stopping.is_set()
+
+    @property
+    def _lanes(self) -> tuple[str, ...]:
+        return self._configuration.now.lanes
