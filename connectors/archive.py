@@ -19,14 +19,14 @@ from pathlib import Path
 
 from pydantic import Field
 
-from connectors.base import Connector, Copy, Receipt, Step
-from connectors.transcript import as_text
+from connectors.kit.connector import Connector, Copy, Receipt, Step
+from connectors.kit.transcript import as_text
+from core.config.settings import ConnectorSettings
 from core.conversation import Conversation
 from core.delivery import Reference, Revision
 from core.errors import RetryLater
-from core.legible import legible
-from core.settings import ConnectorSettings
-from core.smartsupp import parse_conversation
+from core.pretty_json import legible
+from core.smartsupp.parser import parse_conversation
 
 
 class ArchiveSettings(ConnectorSettings):

@@ -13,26 +13,27 @@ from collections.abc import Mapping as Table
 from contextlib import suppress
 from functools import partial
 from itertools import count
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Self
 
 from markupsafe import Markup, escape
 from pydantic import AnyHttpUrl, Field, SecretStr, model_validator
 from requests import Response
 
-from connectors.answers import Verdict, refusal
-from connectors.base import Change, Finding, HttpConnector, Receipt, Step
-from connectors.http import Judge
-from connectors.mapping import Mapping, Person, RecordSettings
+from connectors.kit.connector import Change, Finding, HttpConnector, Receipt, Step
+from connectors.kit.http import Judge
+from connectors.kit.person import for_person
+from connectors.kit.record import Mapping, Person, RecordSettings
+from connectors.kit.reply import Reply
+from connectors.kit.responses import Verdict, refusal
 from core.conversation import Conversation
 from core.delivery import Reference
-from core.errors import ConnectorRefused, DeliveryError, RecordRefused, RetryLater
-
-T = TypeVar("T")
+from core.errors import ConnectorRefused, DeliveryError, Gone, RecordRefused, RetryLater
 
 LINE = 255  # characters of a subject, and of a name
 TAG = 32
 #: UTF-8 bytes of a note, without the line that marks it. Freshdesk documents no limit; this stays below 64 KB.
 NOTE = 60_000
+NOTES = 20  # a page: each may have its text twice, and the whole has to stay within what is read of an answer
 PAGE = 100  # at most: https://developers.freshdesk.com/api/#pagination
 LONG_AGO = "2010-01-01T00:00:00Z"  # a list of tickets goes back 30 days unless it is told otherwise
 #: Fields of the ticket form whose value is from a setting, and which.
@@ -81,13 +82,20 @@ class Freshdesk(HttpConnector[FreshdeskSettings]):
 
     def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
         words = Mapping(self.settings, conversation)
-        number = receipt.revision.number
+        number = receipt.number
         before = step.knows("ticket")
+        person, nobody = words.person, partial(_nobody, words, conversation)
+
+        def ticket_of(requester: dict[str, Any]) -> int:
+            create = partial(self._create, words, conversation, requester)
+            return step.once("ticket", create, find=partial(self._find, words.key, requester))
+
         # Kept as it was first: a later revision may bring an e-mail, but the ticket is looked for under its requester.
-        requester = step("requester", lambda: self._requester(words, conversation))
-        create = partial(self._create, words, conversation, requester)
-        ticket = step.once("ticket", create, find=partial(self._find, words.key, requester))
-        revised = any(step.knows(f"note {earlier}.1") for earlier in range(1, number))
+        requester = partial(_requester, person) if person else nobody
+        ticket = for_person(
+            step, "requester", words, person=requester, nobody=nobody, make=ticket_of, identity=words.identity
+        )
+        revised = any(re.fullmatch(r"note \d+\.1", name) and name != f"note {number}.1" for name in step.done)
         for index, part in enumerate(words.bodies(NOTE, lambda text: len(text.encode()), revised=revised), 1):
             mark = f"[{words.key} {number}.{index}]"
             add = partial(self._add_note, ticket, part, mark)
@@ -98,10 +106,12 @@ class Freshdesk(HttpConnector[FreshdeskSettings]):
 
     def check(self) -> Iterator[Finding]:
         # https://developers.freshdesk.com/api/#me
-        me = self._object("GET", "agents/me")
-        yield Finding(True, f"the key is that of {(me.get('contact') or {}).get('email', 'an agent')}")
+        me = self._call("GET", "agents/me")
+        yield Finding(True, f"the key is that of {me['contact']['email'].text}, agent {me['id'].number}")
         remedy = "give the agent global access: a ticket that it cannot see might be made again"
-        yield _finding(me.get("ticket_scope") == 1, "the agent sees all tickets", "the agent sees some tickets", remedy)
+        yield _finding(
+            me["ticket_scope"].number == 1, "the agent sees all tickets", "the agent sees some tickets", remedy
+        )
         fields = self._ticket_fields()
         settings = self.settings.model_dump(include=set(CHOSEN.values()), exclude_none=True)
         chosen = {name: str(settings[setting]) for name, setting in CHOSEN.items() if setting in settings}
@@ -129,8 +139,11 @@ class Freshdesk(HttpConnector[FreshdeskSettings]):
             hidden = {"displayed_to_customers": False, "customers_can_edit": False}
             field = {"label": label, "label_for_customers": label, "type": "custom_text", **hidden}
             # https://developers.freshdesk.com/api/#create_ticket_field
-            make = partial(self._call, "POST", "admin/ticket_fields", json=field)
+            make = partial(self._make_field, field)
             yield Change(f"create the ticket field {name}, for text, hidden from customers", make)
+
+    def _make_field(self, field: Table[str, Any]) -> None:
+        self._call("POST", "admin/ticket_fields", json=field)
 
     def judge(self, answer: Response) -> DeliveryError | None:
         if answer.status_code == 400 and any(self._of_settings(error) for error in _errors(answer)):
@@ -146,32 +159,6 @@ class Freshdesk(HttpConnector[FreshdeskSettings]):
     def imagine(self, method: str, path: str, body: Any) -> Any:
         return [] if method == "GET" else {"id": 1}
 
-    def _requester(self, words: Mapping, conversation: Conversation) -> dict[str, Any]:
-        """A ticket needs one. Without an e-mail it is a contact with an id of ours, made along with the ticket."""
-        if words.person is not None:
-            return {"requester_id": self._contact(words.person)}
-        visitor = conversation.visitor.id
-        ours = f"smartsupp:{conversation.account}:visitor:{visitor}" if visitor else words.key
-        return {"unique_external_id": ours, "name": words.name[:LINE]}
-
-    def _contact(self, person: Person) -> int:
-        # https://developers.freshdesk.com/api/#list_all_contacts
-        found = self._list("contacts", email=person.email)
-        if not found:
-            # https://developers.freshdesk.com/api/#create_contact
-            contact = {"name": person.name[:LINE], "email": person.email}
-            made = self._object("POST", "contacts", json=contact, judge=self._made_or_taken)
-            # Taken: somebody made it just now, or it is an agent's, whom the list of contacts does not have.
-            owners = [(error.get("additional_info") or {}).get("user_id") for error in made.get("errors") or []]
-            found = [{"id": owner} for owner in (made.get("id"), *owners) if owner]
-            found = found or self._list("contacts", email=person.email)
-        if not found:
-            raise RecordRefused(f"Freshdesk says that {person.email} is taken, but shows no contact that has it")
-        return _id(found[0])
-
-    def _made_or_taken(self, answer: Response) -> DeliveryError | None:
-        return None if answer.status_code == 409 else self.judge(answer)
-
     def _create(self, words: Mapping, conversation: Conversation, requester: Table[str, Any]) -> int:
         own = self.settings
         tags = [tag.replace(",", " ")[:TAG].strip() for tag in words.tags()]
@@ -185,41 +172,69 @@ class Freshdesk(HttpConnector[FreshdeskSettings]):
             "type": own.ticket_type,
         }
         # https://developers.freshdesk.com/api/#create_ticket
+        # It finds the contact by the address or makes it, in the one call: to list contacts first would meet the
+        # narrowest of all limits, 20 a minute on the smallest plan. https://developers.freshdesk.com/api/#ratelimit
         sent = {name: value for name, value in ticket.items() if value not in (None, {}, [])}
-        return _id(self._object("POST", "tickets", json=sent))
+        made = self._call("POST", "tickets", json=sent, judge=self._of_person)
+        if made.object.get("errors") and "email" in requester:
+            # The address is taken: somebody made the contact at this moment, or agents have deleted it, which the list
+            # does not show. https://developers.freshdesk.com/api/#list_all_contacts
+            known = self._list("contacts", email=requester["email"])
+            if not known:
+                raise Gone(
+                    "Freshdesk has a contact with this address and does not show it: deleted, or blocked", "requester"
+                )
+            sent = {name: value for name, value in sent.items() if name not in requester}
+            sent["requester_id"] = known[0]["id"].number
+            made = self._call("POST", "tickets", json=sent, judge=self._of_person)
+        return made["id"].number
+
+    def _of_person(self, answer: Response) -> DeliveryError | None:
+        """For requests that bring the visitor: what Freshdesk complains of there is no fault of the chat."""
+        errors = _errors(answer)
+        named = {str(error.get("field")) for error in errors}
+        taken = any(error.get("code") == "duplicate_value" and error.get("field") == "email" for error in errors)
+        if answer.status_code == 409 and taken:
+            return None
+        if answer.status_code == 400 and named and named <= {"email", "requester_id", "unique_external_id"}:
+            return Gone(str(self.judge(answer)), "requester", status=400)
+        return self.judge(answer)
 
     def _find(self, key: str, requester: Table[str, Any]) -> int | None:
         """The requester's ticket that is marked. A list, because the search index lags by minutes."""
         mine = {name: value for name, value in requester.items() if name != "name"}
         # https://developers.freshdesk.com/api/#list_all_tickets
         for ticket in self._all("tickets", **mine, updated_since=LONG_AGO):
-            tagged = _key_tag(key).lower() in [str(tag).lower() for tag in ticket.get("tags") or []]
-            if tagged or (ticket.get("custom_fields") or {}).get(self.settings.key_field) == key:
-                return _id(ticket)
+            tags, own = ticket.get("tags"), ticket.get("custom_fields")
+            tagged = tags is not None and _key_tag(key).lower() in [str(tag).lower() for tag in tags.list]
+            if tagged or (own is not None and own.object.get(self.settings.key_field) == key):
+                return ticket["id"].number
         return None
 
     def _update(self, ticket: int, words: Mapping) -> bool:
         if custom := self._custom(words):
             # https://developers.freshdesk.com/api/#update_ticket
-            self._object("PUT", f"tickets/{ticket}", json={"custom_fields": custom}, judge=self._or_gone)
+            path, change = f"tickets/{ticket}", {"custom_fields": custom}
+            _ = self._call("PUT", path, json=change, judge=self._or_gone)["id"].number
         return True
 
     def _custom(self, words: Mapping) -> dict[str, Any]:
-        said = {name: text for name, text in words.fields().items() if text}
+        said = words.fields()
         fields = self._ticket_fields() if said else {}
-        return {name: VALUES.get(fields.get(name, {}).get("type", ""), str)(text) for name, text in said.items()}
+        return {name: VALUES.get(str(fields.get(name, {}).get("type")), str)(text) for name, text in said.items()}
 
     def _add_note(self, ticket: int, part: str, mark: str) -> int:
         note = {"body": f"{part}<p>{escape(mark)}</p>", "private": True}
         # https://developers.freshdesk.com/api/#add_note_to_a_ticket
-        return _id(self._object("POST", f"tickets/{ticket}/notes", json=note, judge=self._or_gone))
+        return self._call("POST", f"tickets/{ticket}/notes", json=note, judge=self._or_gone)["id"].number
 
     def _find_note(self, ticket: int, mark: str) -> int | None:
         # https://developers.freshdesk.com/api/#list_all_ticket_notes
-        for note in self._all(f"tickets/{ticket}/conversations", judge=self._or_gone):
+        for note in self._all(f"tickets/{ticket}/conversations", judge=self._or_gone, size=NOTES):
             # At the end, where no visitor can put such a line.
-            if str(note.get("body_text") or "").rstrip().endswith(mark):
-                return _id(note)
+            said = note.get("body_text")
+            if said is not None and said.text.rstrip().endswith(mark):
+                return note["id"].number
         return None
 
     def _or_gone(self, answer: Response) -> DeliveryError | None:
@@ -232,30 +247,41 @@ class Freshdesk(HttpConnector[FreshdeskSettings]):
     def _ticket_fields(self) -> dict[str, Any]:
         """Every field of the ticket form by its name, those inside dependent fields too."""
         # https://developers.freshdesk.com/api/#list_all_ticket_fields
-        fields = self._list("ticket_fields")
-        return {one["name"]: one for field in fields for one in (field, *(field.get("nested_ticket_fields") or []))}
+        found: dict[str, Any] = {}
+        for field in self._list("ticket_fields"):
+            nested = field.get("nested_ticket_fields")
+            found |= {one["name"].text: one.object for one in (field, *(nested if nested is not None else ()))}
+        return found
 
     @property
     def _base(self) -> str:
         return str(self.settings.base_url or f"https://{self.settings.domain}.freshdesk.com").rstrip("/")
 
-    def _all(self, path: str, judge: Judge | None = None, **filters: Any) -> Iterator[Any]:
+    def _all(self, path: str, judge: Judge | None = None, size: int = PAGE, **filters: Any) -> Iterator[Reply]:
         for page in count(1):
-            found = self._list(path, judge=judge, **filters, per_page=PAGE, page=page)
+            found = self._list(path, judge=judge, **filters, per_page=size, page=page)
             yield from found
-            if len(found) < PAGE:
+            if len(found) < size:
                 return
 
-    def _list(self, path: str, judge: Judge | None = None, **filters: Any) -> list[Any]:
-        return _of(list, self._call("GET", path, params=filters, judge=judge))
+    def _list(self, path: str, judge: Judge | None = None, **filters: Any) -> list[Reply]:
+        return list(self._call("GET", path, params=filters, judge=judge))
 
-    def _object(self, method: str, path: str, **options: Any) -> dict[str, Any]:
-        return _of(dict, self._call(method, path, **options))
-
-    def _call(self, method: str, path: str, **options: Any) -> Any:
+    def _call(self, method: str, path: str, **options: Any) -> Reply:
         # https://developers.freshdesk.com/api/#authentication
         key = self.settings.api_key.get_secret_value()
-        return self.http.json(method, f"{self._base}/api/v2/{path}", auth=(key, "X"), **options)
+        return self.http.reply(method, f"{self._base}/api/v2/{path}", auth=(key, "X"), **options)
+
+
+def _requester(person: Person) -> dict[str, Any]:
+    return {"email": person.email, "name": person.name[:LINE]}
+
+
+def _nobody(words: Mapping, conversation: Conversation) -> dict[str, Any]:
+    """A ticket needs a requester. Without an e-mail it is a contact with an id of ours, made along with the ticket."""
+    visitor = conversation.visitor.id
+    ours = f"smartsupp:{conversation.account}:visitor:{visitor}" if visitor else words.key
+    return {"unique_external_id": ours, "name": words.name[:LINE]}
 
 
 def _description(words: Mapping, conversation: Conversation) -> str:
@@ -275,9 +301,11 @@ def _key_tag(key: str) -> str:
 def _offered(choices: Any) -> dict[str, str]:
     """What a field offers, with labels. Of status, ids to labels came; of the type, a list; else labels to ids."""
     if isinstance(choices, dict):
-        pairs = ((key, value[0]) if isinstance(value, list) else (value, key) for key, value in choices.items())
+        pairs = (
+            (key, value[0]) if isinstance(value, list) and value else (value, key) for key, value in choices.items()
+        )
         return {str(value): str(label) for value, label in pairs}
-    return {str(value): str(value) for value in choices or []}
+    return {str(value): str(value) for value in choices} if isinstance(choices, list) else {}
 
 
 def _finding(right: bool, good: str, bad: str, remedy: str) -> Finding:
@@ -286,18 +314,8 @@ def _finding(right: bool, good: str, bad: str, remedy: str) -> Finding:
 
 def _errors(answer: Response) -> list[Any]:
     """https://developers.freshdesk.com/api/#error"""
-    with suppress(ValueError):
+    with suppress(ValueError, RecursionError):
         said = answer.json()
         found = said.get("errors") if isinstance(said, dict) else []
-        return [error for error in found or [] if isinstance(error, dict)]
+        return [error for error in found if isinstance(error, dict)] if isinstance(found, list) else []
     return []
-
-
-def _of(kind: type[T], found: Any) -> T:
-    if not isinstance(found, kind):
-        raise RetryLater(f"expected a JSON {kind.__name__}, got {str(found)[:80]!r}")
-    return found
-
-
-def _id(made: Any) -> int:
-    return _of(int, _of(dict, made).get("id"))

@@ -9,8 +9,9 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from connectors.base import Connector
-from core.settings import ConnectorSettings, Settings
+from connectors.kit.connector import Connector
+from connectors.kit.record import RecordSettings
+from core.config.settings import ConnectorSettings, Settings
 
 #: A package announces its connectors under this name in its metadata.
 ENTRY_POINTS = "smartsupp_relay.connectors"
@@ -50,16 +51,30 @@ def types() -> dict[str, type[Connector[Any]]]:
 
 
 def settings_model(kind: str) -> type[ConnectorSettings]:
-    """The settings of a `type`, for core.settings.load. Raises LookupError."""
+    """The settings of a `type`, for core.config.settings.load. Raises LookupError."""
     return find(kind).settings_model
 
 
 def build(settings: Settings, data_dir: Path) -> dict[str, Connector[Any]]:
     """The enabled connectors, by name."""
-    return {
-        name: find(settings.connectors[name].type)(name, settings.connectors[name], data_dir)
-        for name in settings.enabled
-    }
+    return {name: make(settings, name, data_dir) for name in settings.enabled}
+
+
+def make(settings: Settings, name: str, data_dir: Path) -> Connector[Any]:
+    """One connector, switched on or not.
+
+    Two that deliver to one account of a vendor would write into each other's records. So the keys of all but the one
+    that the configuration names first end with the connector's name; that of the first is what it would be alone.
+    """
+    own = settings.connectors[name]
+    if isinstance(own, RecordSettings):
+        same = (
+            other
+            for other, one in settings.connectors.items()
+            if isinstance(one, RecordSettings) and (one.type, one.account) == (own.type, own.account)
+        )
+        own._key_end = "" if next(same) == name else f":{name}"  # noqa: SLF001  # ours to say
+    return find(own.type)(name, own, data_dir)
 
 
 def _by_path(path: str) -> type[Connector[Any]]:
@@ -74,4 +89,4 @@ def _by_path(path: str) -> type[Connector[Any]]:
 def _checked(found: Any, kind: str) -> type[Connector[Any]]:
     if isinstance(found, type) and issubclass(found, Connector):
         return found
-    raise LookupError(f"'{kind}' is not a subclass of connectors.base.Connector")
+    raise LookupError(f"'{kind}' is not a subclass of connectors.kit.connector.Connector")

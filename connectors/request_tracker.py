@@ -10,18 +10,21 @@ from collections.abc import Iterator
 from collections.abc import Mapping as Table
 from datetime import UTC, datetime
 from email.utils import quote as quoted
+from functools import partial
 from typing import Any, Self
 from urllib.parse import quote
 
 from pydantic import AnyHttpUrl, Field, SecretStr, model_validator
 from requests import Response
 
-from connectors.answers import STATUS, Verdict, refusal
-from connectors.base import Finding, HttpConnector, Receipt, Step
-from connectors.mapping import Mapping, Person, RecordSettings
+from connectors.kit.connector import Finding, HttpConnector, Receipt, Step
+from connectors.kit.person import for_person
+from connectors.kit.record import Mapping, Person, RecordSettings
+from connectors.kit.reply import Reply
+from connectors.kit.responses import STATUS, Verdict, refusal
 from core.conversation import Conversation
 from core.delivery import Reference
-from core.errors import ConnectorRefused, DeliveryError, RecordRefused, RetryLater
+from core.errors import ConnectorRefused, DeliveryError, Gone, RecordRefused, RetryLater
 
 #: Bytes of a body that RT shows in a ticket's history; of a longer one it says that it is too large ($MaxInlineBody).
 BODY = 25_000
@@ -37,8 +40,19 @@ MEANS: Table[bytes, Verdict] = {
 }
 
 
+#: What RT says instead of a queue.
+_NO_QUEUE = ("Forbidden", "Not Found")
+
+
 class RequestTrackerSettings(RecordSettings):
     """Settings of `type: request-tracker`."""
+
+    # RT has few workers: more requests at once wait there, are given up here, and are done there all the same.
+    concurrency: int | None = Field(
+        default=4,
+        gt=0,
+        description="Deliveries at the same time, over all workers; null: as many as there are threads.",
+    )
 
     url: AnyHttpUrl = Field(description="Of RT, such as https://rt.example.com.")
     token: SecretStr | None = Field(default=None, description="An authentication token of RT's user for the relay.")
@@ -63,15 +77,26 @@ class RequestTracker(HttpConnector[RequestTrackerSettings]):
 
     def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
         words = Mapping(self.settings, conversation)
-        number = receipt.revision.number
-        oldest = step("oldest", lambda: number)
+        number = receipt.number
+        # What a ticket was made of that nobody here remembers making, only RT knows: it gets this text as a comment.
+        oldest = step("oldest", lambda: number if step.first else 0)
         new = not step.knows("ticket")
+
         # The ticket, and the revision that it was made of: this one, or an earlier one.
-        made = step.once(
-            "ticket",
-            lambda: {"id": self._create(words, conversation), "revision": number},
-            find=lambda: self._find(words.key, oldest),
-        )
+        def made_for(requestor: str | None) -> dict[str, Any]:
+            return step.once(
+                "ticket",
+                lambda: {"id": self._create(words, conversation, requestor), "revision": number},
+                find=lambda: self._find(words.key, oldest),
+            )
+
+        requestor = _requestor(words.person)
+        if requestor:
+            nobody = partial(_requestor, None)
+            made = for_person(step, "requestor", words, person=lambda: requestor, nobody=nobody, make=made_for)
+        else:
+            words.left_out = words.person is not None
+            made = made_for(None)
         ticket, revised = made["id"], made["revision"] != number
         parts = enumerate(words.bodies(BODY, _octets, revised=revised), 1)
         due = {n: body for n, body in parts if (revised or n > 1) and not step.knows(f"comment {number}.{n}")}
@@ -85,10 +110,9 @@ class RequestTracker(HttpConnector[RequestTrackerSettings]):
 
     # --- the ticket --------------------------------------------------------------------
 
-    def _create(self, words: Mapping, conversation: Conversation) -> str:
-        requestor = _requestor(words.person)
+    def _create(self, words: Mapping, conversation: Conversation, requestor: str | None) -> str:
         queue = self._queue()
-        if not queue:
+        if queue is None:
             raise ConnectorRefused(f"RT has no queue '{self.settings.queue}', or its user may not see it")
         # By number: a name is looked up in all queues, and the value is lost when another queue has a field of that
         # name too (https://github.com/bestpractical/rt/pull/323).
@@ -110,24 +134,28 @@ class RequestTracker(HttpConnector[RequestTrackerSettings]):
             "CustomFields": {known[name.lower()]: value for name, value in wanted.items()},
         }
         given = {name: value for name, value in ticket.items() if value is not None}
-        return str(self._call("POST", "ticket", "id", json=given)["id"])
+        return self._call("POST", "ticket", json=given, judge=self._judge_of_new)["id"].id
 
     def _find(self, key: str, revision: int) -> dict[str, Any] | None:
         # https://docs.bestpractical.com/rt/latest/query_builder.html
         # The database, not an index. RT does not tell small letters from capitals, so the values are compared here.
         query = f"{_in_query('CF.{' + self.settings.chat_field + '}')} = {_in_query(key)}"
-        found = self._call("GET", "tickets", "items", params={"query": query, "fields": "CustomFields"})
-        same = (item for item in found["items"] if any(key in one["values"] for one in item.get("CustomFields") or ()))
-        return next(({"id": str(item["id"]), "revision": revision} for item in same), None)
+        found = self._call("GET", "tickets", params={"query": query, "fields": "CustomFields"})["items"]
+        for item in found:
+            fields = item.get("CustomFields")
+            if fields is not None and any(key in one["values"].list for one in fields):
+                return {"id": item["id"].id, "revision": revision}
+        return None
 
     def _look_at(self, ticket: str, new: bool, *, commenting: bool) -> None:
         """Whether the ticket is as it ought to be before we go on. Raises RecordRefused and ConnectorRefused."""
         judge = None if new else self._judge_of_ticket
-        record = self._call("GET", f"ticket/{ticket}", "Status", params={"fields[Queue]": "Name"}, judge=judge)
-        if record["Status"] == "deleted":
+        record = self._call("GET", f"ticket/{ticket}", params={"fields[Queue]": "Name"}, judge=judge)
+        if record["Status"].text == "deleted":
             raise RecordRefused(f"ticket {ticket} was deleted in RT; give it another status and replay this delivery")
         name = self.settings.chat_field.lower()
-        kept = (one["values"] for one in record["CustomFields"] if name in (one["name"].lower(), one["id"]))
+        fields = record["CustomFields"]
+        kept = (one["values"].list for one in fields if name in (one["name"].text.lower(), one["id"].id))
         if new and not any(kept):
             # RT makes the ticket all the same, and logs it at best. A lost reply would then make a second ticket.
             raise ConnectorRefused(
@@ -135,10 +163,10 @@ class RequestTracker(HttpConnector[RequestTrackerSettings]):
                 "ModifyCustomField, and make the custom field one of type 'Enter one value'"
             )
         if commenting and not _offers(record, "comment"):
-            queue = record["Queue"]
-            moved = self.settings.queue.lower() not in (queue["Name"].lower(), queue["id"])
+            queue, named = record["Queue"]["id"].id, record["Queue"]["Name"].text
+            moved = self.settings.queue.lower() not in (named.lower(), queue)
             raise (RecordRefused if moved else ConnectorRefused)(
-                f"RT's user may not comment on ticket {ticket}; give it CommentOnTicket in queue '{queue['Name']}'"
+                f"RT's user may not comment on ticket {ticket}; give it CommentOnTicket in queue '{named}'"
             )
 
     def _comment(self, step: Step, ticket: str, name: str, mark: str, body: str, fields: Table[str, str]) -> None:
@@ -153,8 +181,8 @@ class RequestTracker(HttpConnector[RequestTrackerSettings]):
         def look() -> str | None:
             # https://docs.bestpractical.com/rt/latest/RT/REST2.html#JSON-searches
             query = json.dumps([{"field": "Subject", "value": mark}])
-            found = self._call("GET", f"ticket/{ticket}/attachments", "items", params={"query": query})
-            return mark if found["items"] else None
+            found = self._call("GET", f"ticket/{ticket}/attachments", params={"query": query})["items"]
+            return mark if [one["id"].id for one in found] else None
 
         step.once(name, add, find=look)
         if look() is None:
@@ -171,6 +199,13 @@ class RequestTracker(HttpConnector[RequestTrackerSettings]):
         known = next((verdict for text, verdict in MEANS.items() if text in answer.content), RecordRefused)
         return refusal(answer, {**STATUS, 400: known}, self.mask)
 
+    def _judge_of_new(self, answer: Response) -> DeliveryError | None:
+        """What an answer means when the request brings the visitor's address."""
+        error = self.judge(answer)
+        if type(error) is RecordRefused and answer.status_code == 400 and b"equestor" in answer.content:
+            return Gone(str(error), "requestor", status=400)
+        return error
+
     def _judge_of_ticket(self, answer: Response) -> DeliveryError | None:
         """What an answer means when the request names a ticket that was made earlier."""
         if answer.status_code == 404:
@@ -183,16 +218,16 @@ class RequestTracker(HttpConnector[RequestTrackerSettings]):
 
     def check(self) -> Iterator[Finding]:
         settings = self.settings
-        yield Finding(True, f"RT {self._call('GET', 'rt', 'Version')['Version']} at {self._base} knows the credentials")
+        yield Finding(True, f"RT {self._call('GET', 'rt')['Version'].text} at {self._base} knows the credentials")
         queue = self._queue()
         yield Finding(
-            bool(queue),
-            f"queue '{settings.queue}' {_seen(queue)}",
+            queue is not None,
+            f"queue '{settings.queue}' {_seen(queue is not None)}",
             "correct queue (write its number where the name has a slash), or give RT's user the right SeeQueue",
         )
-        if not queue:
+        if queue is None:
             return
-        usable = _offers(queue, "create") and str(queue["Disabled"]) == "0"
+        usable = _offers(queue, "create") and queue["Disabled"].id == "0"
         yield Finding(
             usable,
             f"tickets {'may' if usable else 'may not'} be made in it",
@@ -207,8 +242,8 @@ class RequestTracker(HttpConnector[RequestTrackerSettings]):
                 "give RT's user the rights SeeCustomField and ModifyCustomField",
             )
         # What else RT's user may do, RT tells of tickets only.
-        newest = {"query": f"Queue = {queue['id']}", "per_page": "1", "orderby": "id", "order": "DESC"}
-        for ticket in self._call("GET", "tickets", "items", params={**newest, "fields": "_hyperlinks"})["items"]:
+        newest = {"query": f"Queue = {queue['id'].id}", "per_page": "1", "orderby": "id", "order": "DESC"}
+        for ticket in self._call("GET", "tickets", params={**newest, "fields": "_hyperlinks"})["items"]:
             yield Finding(
                 _offers(ticket, "comment"),
                 f"comments {'may' if _offers(ticket, 'comment') else 'may not'} be made on its tickets",
@@ -233,29 +268,28 @@ class RequestTracker(HttpConnector[RequestTrackerSettings]):
     def _base(self) -> str:
         return str(self.settings.url).rstrip("/")
 
-    def _queue(self) -> Any:
-        """The queue; empty where there is none or it may not be seen, which RT does not tell apart."""
-        found = self._call(
-            "GET",
-            f"queue/{quote(self.settings.queue, safe='')}",
-            "TicketCustomFields",
-            "message",
-            judge=lambda answer: None if answer.status_code in (403, 404) else self.judge(answer),
-        )
-        return found if "message" not in found else {}
+    def _queue(self) -> Reply | None:
+        """The queue; None where there is none or it may not be seen, which RT does not tell apart."""
+        found = self._call("GET", f"queue/{quote(self.settings.queue, safe='')}", judge=self._judge_of_queue)
+        if found.object.keys() == {"message"} and found["message"].text in _NO_QUEUE:
+            return None
+        _ = found["TicketCustomFields"].list
+        return found
 
-    def _call(self, method: str, path: str, *expected: str, **options: Any) -> Any:
-        """The JSON of an answer that has one of `expected`."""
+    def _judge_of_queue(self, answer: Response) -> DeliveryError | None:
+        error = self.judge(answer)
+        # RT's own words, and not those of a proxy or of a server that is being maintained.
+        no_queue = answer.status_code in (403, 404) and isinstance(error, ConnectorRefused)
+        return None if no_queue and any(f'"{text}"'.encode() in answer.content for text in _NO_QUEUE) else error
+
+    def _call(self, method: str, path: str, **options: Any) -> Reply:
         # https://docs.bestpractical.com/rt/latest/RT/REST2.html#Authentication-Methods
         settings = self.settings
         if settings.token:
             options["headers"] = {"Authorization": f"token {settings.token.get_secret_value()}"}
         elif settings.password:
             options["auth"] = (settings.user, settings.password.get_secret_value())
-        answer = self.http.json(method, f"{self._base}/REST/2.0/{path}", **options)
-        if expected and not (isinstance(answer, dict) and any(name in answer for name in expected)):
-            raise RetryLater(f"expected '{expected[0]}' in the answer to {method} {path}")
-        return answer
+        return self.http.reply(method, f"{self._base}/REST/2.0/{path}", **options)
 
 
 def _requestor(person: Person | None) -> str | None:
@@ -269,15 +303,15 @@ def _in_utc(time: datetime | None) -> str | None:
     return time.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "seconds") if time else None
 
 
-def _fields(queue: Any) -> dict[str, str]:
+def _fields(queue: Reply) -> dict[str, str]:
     """The numbers of a queue's custom fields, by name in small letters and by number."""
-    fields = queue["TicketCustomFields"]
-    return {field["id"]: field["id"] for field in fields} | {field["name"].lower(): field["id"] for field in fields}
+    fields = [(field["id"].id, field["name"].text) for field in queue["TicketCustomFields"]]
+    return {number: number for number, _ in fields} | {name.lower(): number for number, name in fields}
 
 
-def _offers(record: Any, action: str) -> bool:
+def _offers(record: Reply, action: str) -> bool:
     """RT links what its user may do."""
-    return any(link["ref"] == action for link in record["_hyperlinks"])
+    return any(link["ref"].text == action for link in record["_hyperlinks"])
 
 
 def _seen(there: Any) -> str:

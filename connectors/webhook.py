@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import AnyHttpUrl, BaseModel, Field, field_validator
 
-from connectors.base import HttpConnector, HttpSettings, Receipt, Step
+from connectors.kit.connector import HttpConnector, HttpSettings, Receipt, Step
 from core import signing
 from core.conversation import Conversation
 from core.delivery import Reference
@@ -45,6 +45,7 @@ class Event(BaseModel):
 
 class Webhook(HttpConnector[WebhookSettings]):
     label = "Webhook"
+    speaks_json = False
 
     def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
         # The same for every try of one revision, so that the receiver can tell a repeat.

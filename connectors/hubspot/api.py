@@ -14,13 +14,14 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AnyHttpUrl, Field, SecretStr
 from requests import Response
 
-from connectors.answers import QUOTE, Verdict
-from connectors.base import HttpConnector
-from connectors.http import Judge
-from connectors.mapping import RecordSettings
-from connectors.transcript import single_line
-from core.errors import ConnectorRefused, DeliveryError, RecordRefused, RetryLater
-from core.settings import Template
+from connectors.kit.connector import HttpConnector
+from connectors.kit.http import Judge
+from connectors.kit.record import RecordSettings
+from connectors.kit.reply import Reply
+from connectors.kit.responses import QUOTE, Verdict
+from connectors.kit.transcript import single_line
+from core.config.settings import Template
+from core.errors import ConnectorRefused, DeliveryError, Gone, RecordRefused, RetryLater
 
 OBJECTS = "/crm/objects/2026-09"
 
@@ -39,6 +40,8 @@ Id = Annotated[str, Field(min_length=1, coerce_numbers_to_str=True)]
 
 class HubSpotSettings(RecordSettings):
     """Settings of `type: hubspot`."""
+
+    account_settings: ClassVar[tuple[str, ...]] = ("base_url", "portal_id", "token")
 
     # 100 requests in ten seconds on the smallest plans; a second's worth may come at once.
     rate: float | None = Field(default=9, gt=0, description="Requests a second, over all workers; null: any.")
@@ -65,7 +68,9 @@ class HubSpotApi(HttpConnector[HubSpotSettings]):
         said = as_json(answer)
         if answer.status_code == 207:
             # What a batch read does not find is an error of that input, and no failure.
-            wrong = [one for one in said.get("errors", ()) if one.get("category") != "OBJECT_NOT_FOUND"]
+            errors = said["errors"] if isinstance(said.get("errors"), list) else ()
+            listed = (one for one in errors if isinstance(one, dict))
+            wrong = [one for one in listed if one.get("category") != "OBJECT_NOT_FOUND"]
             verdicts = [CATEGORIES.get(str(one.get("category")), RecordRefused) for one in wrong]
             return verdicts[0](said_in(wrong[0]), status=207) if wrong else None
         error = super().judge(answer)
@@ -75,6 +80,11 @@ class HubSpotApi(HttpConnector[HubSpotSettings]):
         if isinstance(error, RetryLater) and error.retry_after is None:
             error.retry_after = WAITS.get(str(said.get("policyName")))
         return error
+
+    def _judge_linked(self, answer: Response) -> DeliveryError | None:
+        """The same, where the request names the contact too, who may have been merged or deleted since."""
+        error = self._judge_known(answer)
+        return Gone(str(error), "contact", "link", status=404) if error is not None and error.status == 404 else error
 
     def _judge_known(self, answer: Response) -> DeliveryError | None:
         """For what was made earlier: a 404 is no wrong address, but something that a person deleted there."""
@@ -90,12 +100,16 @@ class HubSpotApi(HttpConnector[HubSpotSettings]):
         """The answer to a read; the statuses in `also` are answers too."""
         return self._call("GET", path, judge=lambda one: None if one.status_code in also else self.judge(one))
 
-    def _put(self, method: str, path: str, properties: Mapping[str, str] | None = None) -> bool:
-        body = {"json": {"properties": properties}} if properties is not None else {}
-        self._call(method, f"{OBJECTS}/{path}", repeatable=True, judge=self._judge_known, **body)
-        return True
+    def _change(self, path: str, properties: Mapping[str, str]) -> bool:
+        body = {"properties": properties}
+        answer = self._call("PATCH", f"{OBJECTS}/{path}", repeatable=True, judge=self._judge_known, json=body)
+        return bool(wrapped(answer)["id"].id)
 
-    def _batch_read(self, kind: str, wanted: Mapping[str, Any]) -> list[dict[str, Any]]:
+    def _link(self, path: str) -> bool:
+        # https://developers.hubspot.com/docs/api-reference/latest/crm/associations/associate-records/guide
+        return bool(results(self._call("PUT", f"{OBJECTS}/{path}", repeatable=True, judge=self._judge_linked)))
+
+    def _batch_read(self, kind: str, wanted: Mapping[str, Any]) -> list[Reply]:
         body = {**wanted, "propertiesWithHistory": []}
         return results(self._call("POST", f"{OBJECTS}/{kind}/batch/read", repeatable=True, json=body))
 
@@ -106,27 +120,25 @@ class HubSpotApi(HttpConnector[HubSpotSettings]):
 
 
 def as_json(answer: Response) -> dict[str, Any]:
-    with suppress(ValueError):
+    with suppress(ValueError, RecursionError):
         if isinstance(found := answer.json(), dict):
             return found
     return {}
 
 
-def results(answer: Response) -> list[dict[str, Any]]:
-    found = as_json(answer).get("results")
-    if not isinstance(found, list):
-        raise RetryLater("HubSpot's answer has no results in it", status=answer.status_code)
-    return found
+def wrapped(answer: Response) -> Reply:
+    """The JSON of an answer; to read of it what is not there raises RetryLater."""
+    with suppress(ValueError, RecursionError):
+        return Reply(answer.json())
+    raise RetryLater("expected JSON from HubSpot, got something else", status=answer.status_code)
 
 
-def id_of(found: Mapping[str, Any]) -> str:
-    if not found.get("id"):
-        raise RetryLater("HubSpot's answer has no id in it")
-    return str(found["id"])
+def results(answer: Response) -> list[Reply]:
+    return list(wrapped(answer)["results"])
 
 
 def first(answer: Response) -> str:
-    return id_of(next(iter(results(answer)), {}))
+    return wrapped(answer)["results"][0]["id"].id
 
 
 def existing(answer: Response) -> str | None:
@@ -138,14 +150,16 @@ def existing(answer: Response) -> str | None:
 def faults(said: Mapping[str, Any]) -> set[tuple[str, str]]:
     """Code and property of each fault: from `errors`, or from the JSON that the message ends with. Never from words,
     which may quote what a visitor wrote."""
-    faults = list(said.get("errors") or ())
-    with suppress(ValueError, TypeError):
+    errors = said.get("errors")
+    faults = list(errors) if isinstance(errors, list) else []
+    with suppress(ValueError, TypeError, RecursionError):
         faults += json.loads(str(said.get("message")).partition("Property values were not valid: ")[2])
     found = set()
     for one in filter(lambda one: isinstance(one, dict), faults):
         context = one.get("context")
         names = context.get("propertyName") if isinstance(context, dict) else None
-        found |= {(str(one.get("code") or one.get("error")), str(name)) for name in names or [one.get("name")]}
+        named = names if isinstance(names, list) and names else [one.get("name")]
+        found |= {(str(one.get("code") or one.get("error")), str(name)) for name in named}
     return found
 
 

@@ -1,7 +1,7 @@
 """What a connector is.
 
-A connector says what to send; `connectors.http` says how. It holds no loop, sleep, try, log line or Redis: what goes
-wrong is raised as the error whose class is the recovery (core/errors.py).
+A connector says what to send; `connectors.kit.http` says how. It holds no loop, sleep, try, log line or Redis: what
+goes wrong is raised as the error whose class is the recovery (core/errors.py).
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar, get_args, get_origin
 from urllib.parse import quote, quote_plus
@@ -18,12 +19,12 @@ from urllib.parse import quote, quote_plus
 from pydantic import BaseModel, Field, IPvAnyNetwork, SecretStr
 from requests import Response
 
-from connectors.answers import STATUS, Verdict, refusal
-from connectors.http import Http
+from connectors.kit.http import Http
+from connectors.kit.responses import STATUS, Verdict, refusal
+from core.config.settings import ConnectorSettings
 from core.conversation import Conversation
 from core.delivery import Exchange, Reference, Revision
-from core.errors import DeliveryError
-from core.settings import ConnectorSettings
+from core.errors import DeliveryError, Gone, RecordRefused
 
 S = TypeVar("S", bound=ConnectorSettings)
 H = TypeVar("H", bound="HttpSettings")
@@ -49,11 +50,27 @@ class Receipt:
     `delivery` names the delivery and stays the same over retries, replays and revisions. `history` gives every
     revision, this one included, in the order of arrival: of those that came quickly after each other, only the last is
     delivered.
+
+    `number` is what marks at the destination carry, so that each text arrives once: the revision's number; or, when
+    the store may have forgotten earlier revisions, one that none of them can have had. Later ones have greater ones.
     """
 
     delivery: str
     revision: Revision
     history: Callable[[], Sequence[Revision]] = field(repr=False)
+    number: int = 0
+    began: datetime | None = None
+
+    @property
+    def since(self) -> datetime:
+        """Nothing of this conversation can be older at the destination: when it began, or when the first body of it
+        that is known came, whichever was earlier."""
+        came = min(revision.received_at for revision in self.history())
+        return min(came, self.began) if self.began else came
+
+    def __post_init__(self) -> None:
+        if not self.number:
+            object.__setattr__(self, "number", self.revision.number)
 
 
 @dataclass(frozen=True)
@@ -70,33 +87,85 @@ class Step:
     `step("ticket", create)` runs `create` once in the life of a delivery: a retry, a replay or a new revision gets the
     remembered value. The value is anything JSON can spell.
 
-    `step.once("note", create, find=look)` is for a vendor that makes a second one when asked twice: it notes that a
-    create has begun, and whoever comes back to a begun one (its reply was lost, or its process died) looks first.
-    `look` returns what it found, or None.
+    `step.once("note", create, find=look)` is for a vendor that makes a second one when asked twice: whoever cannot be
+    sure to be the first looks first. That is who comes back to a create that has begun (its reply was lost, or its
+    process died), and who works for a store that may have forgotten. `look` returns what it found, or None.
+
+    `identity=` names the person that a step looks for or makes, such as an email address: one delivery at a time does
+    that for one identity, over all workers. Where the destination refuses what follows, the step is forgotten and the
+    delivery begins again, once in an attempt: the person may have been merged or deleted.
     """
 
-    def __init__(self, known: Mapping[str, Any], remember: Callable[[str, Any], None]) -> None:
+    def __init__(
+        self,
+        known: Mapping[str, Any],
+        remember: Callable[[str, Any], None],
+        *,
+        forget: Callable[[str], None] = lambda _: None,
+        alone: Callable[[str], AbstractContextManager[object]] = lambda _: nullcontext(),
+        first: bool = True,
+    ) -> None:
+        """`known` is what earlier attempts remembered; `remember` and `forget` change that. `alone` holds an identity
+        for as long as its context lasts, and raises Occupied. `first`: nobody can have delivered this before."""
+        self.first = first
         self._known = dict(known)
         self._remember = remember
+        self._forget = forget
+        self._alone = alone
+        self._earlier = frozenset(known)
+        self._identities: set[str] = set()
 
-    def __call__(self, name: str, do: Callable[[], T]) -> T:
-        if name not in self._known:
-            self._keep(name, do())
-        return self._known[name]  # type: ignore[no-any-return]  # what `do` returned, now or then
+    def __call__(self, name: str, do: Callable[[], T], *, identity: str = "") -> T:
+        return self._value(name, do, identity)
 
-    def once(self, name: str, create: Callable[[], T], *, find: Callable[[], T | None]) -> T:
+    def once(self, name: str, create: Callable[[], T], *, find: Callable[[], T | None], identity: str = "") -> T:
         begun = f"{name}?"
-        if name not in self._known:
-            found = find() if begun in self._known else None
+
+        def do() -> T:
+            found = None if self.first and begun not in self._known else find()
             if found is None:
                 self._keep(begun, True)
                 found = create()
-            self._keep(name, found)
-        return self._known[name]  # type: ignore[no-any-return]
+            return found
+
+        return self._value(name, do, identity)
 
     def knows(self, name: str) -> bool:
         """Whether a step was done, by this attempt or an earlier one."""
         return name in self._known
+
+    @property
+    def done(self) -> frozenset[str]:
+        """The names of all steps that were done or begun (`NAME?`), by this attempt or earlier ones."""
+        return frozenset(self._known)
+
+    def forget(self, *names: str) -> None:
+        """Do these steps again."""
+        for name in names:
+            if name in self._known:
+                self._forget(name)
+                del self._known[name]
+
+    def heals(self, refused: RecordRefused) -> bool:
+        """Forget what may have died since an earlier attempt, if there is any: what `refused` names, else persons."""
+        names = refused.steps if isinstance(refused, Gone) else tuple(self._identities)
+        # Where there is a record, it is that which was refused.
+        recorded = not isinstance(refused, Gone) and any(
+            f"{name}?" in self._earlier for name in self._earlier - self._identities
+        )
+        if recorded or not self._earlier.intersection(names):
+            return False
+        self.forget(*names)
+        self._earlier = frozenset()
+        return True
+
+    def _value(self, name: str, do: Callable[[], T], identity: str) -> T:
+        if identity:
+            self._identities.add(name)
+        if name not in self._known:
+            with self._alone(identity.lower()) if identity else nullcontext():
+                self._keep(name, do())
+        return self._known[name]  # type: ignore[no-any-return]  # what `do` returned, now or then
 
     def _keep(self, name: str, value: Any) -> None:
         self._remember(name, value)
@@ -148,6 +217,15 @@ class Connector(ABC, Generic[S]):
     def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
         """Bring the conversation to the destination, or up to date there. Raises DeliveryError."""
 
+    def bring(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
+        """`deliver`, and once more where it met something dead that an earlier attempt remembered."""
+        try:
+            return self.deliver(conversation, receipt, step)
+        except RecordRefused as refused:
+            if not step.heals(refused):
+                raise
+        return self.deliver(conversation, receipt, step)
+
     def check(self) -> Iterator[Finding]:
         """Prove the settings at the destination, reading only. Raises DeliveryError where even that is refused."""
         yield from ()
@@ -186,8 +264,10 @@ class Connector(ABC, Generic[S]):
 class HttpConnector(Connector[H], Generic[H]):
     """A connector that speaks HTTP, by way of `self.http`."""
 
-    #: What a status means to this vendor, where that is not what it means to all (connectors/answers.py).
+    #: What a status means to this vendor, where that is not what it means to all (connectors/kit/responses.py).
     statuses: ClassVar[Mapping[int, Verdict]] = {}
+    #: Every answer of this vendor is JSON. What is not was written by a firewall or a proxy in between.
+    speaks_json: ClassVar[bool] = True
 
     def __init__(self, name: str, settings: H, data_dir: Path) -> None:
         super().__init__(name, settings, data_dir)
@@ -198,7 +278,9 @@ class HttpConnector(Connector[H], Generic[H]):
     def judge(self, answer: Response) -> DeliveryError | None:
         """The error that an answer means, or None when it is a success. A vendor that hides errors in 200s, or means
         something else by a status, says so here."""
-        return None if answer.status_code // 100 == 2 else refusal(answer, {**STATUS, **self.statuses}, self.mask)
+        if answer.status_code // 100 == 2:
+            return None
+        return refusal(answer, {**STATUS, **self.statuses}, self.mask, speaks_json=self.speaks_json, own=self.statuses)
 
     def imagine(self, method: str, path: str, body: Any) -> Any:
         """For previews: the JSON that an empty account would answer to a request. Nothing is sent."""

@@ -26,8 +26,9 @@ from tenacity import (
 )
 from urllib3.exceptions import HTTPError
 
-from connectors.answers import READ, refusal, shown, unanswered, without_frames, words
-from connectors.network import GuardedAdapter, Network
+from connectors.kit.reply import Reply
+from connectors.kit.responses import READ, refusal, shown, unanswered, without_frames, words
+from connectors.kit.ssrf_guard import GuardedAdapter, Network
 from core.delivery import Exchange
 from core.errors import DeliveryError, RetryLater
 
@@ -109,7 +110,7 @@ class Http:
         self._mask = mask
         self._networks = allow_networks
         self._judge: Judge = judge or (
-            lambda answer: None if answer.status_code // 100 == 2 else refusal(answer, mask=mask)
+            lambda answer: None if answer.status_code // 100 == 2 else refusal(answer, mask=mask, speaks_json=False)
         )
         self._own = _Attempt()
         self._clock = _Clock()
@@ -167,9 +168,13 @@ class Http:
             return None
         try:
             return answer.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             said = words(self._mask(answer.content[:READ].decode("utf-8", "replace")))
             raise RetryLater(f"expected JSON, got {said}", status=answer.status_code) from None
+
+    def reply(self, method: str, url: str, **options: Any) -> Reply:
+        """The same, wrapped: to read what is not there raises RetryLater, with the path."""
+        return Reply(self.json(method, url, **options))
 
     def _repeats(self, safe: bool) -> Retrying:
         return Retrying(

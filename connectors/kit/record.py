@@ -8,26 +8,31 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import ClassVar, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from email_validator import EmailNotValidError, validate_email
 from markupsafe import Markup
-from pydantic import Field, field_validator
+from pydantic import Field, PrivateAttr, SecretStr, field_validator
 
-from connectors.base import HttpSettings
-from connectors.transcript import Voice, as_html, kind, packed, shortened, single_line
-from connectors.words import Language
+from connectors.kit.connector import HttpSettings
+from connectors.kit.email_address import email_in
+from connectors.kit.transcript import Voice, as_html, inert, kind, packed, shortened, single_line
+from connectors.kit.vocabulary import Language
+from core.config.settings import HtmlTemplate, Template
 from core.conversation import Conversation
 from core.errors import RecordRefused, Skipped
-from core.language import LanguageError, wording
-from core.settings import HtmlTemplate, Template
+from core.templates.language import LanguageError, wording
 
 Size = Callable[[str], int]
 
 
 class RecordSettings(HttpSettings):
     """Settings of every connector that makes a record of a conversation."""
+
+    #: The settings that say which account at the vendor it is.
+    account_settings: ClassVar[tuple[str, ...]] = ("base_url", "url", "subdomain", "domain", "company", "database")
+    #: What stands at the end of its records' keys, where another connector's are in the same account (registry.py).
+    _key_end: str = PrivateAttr(default="")
 
     subject: Template = Field(default="{{ title }}: {{ name }}", description="Of the ticket, note or deal.")
     body: HtmlTemplate = Field(
@@ -37,7 +42,9 @@ class RecordSettings(HttpSettings):
         default=("smartsupp", "smartsupp-{{ kind }}"), description="Where the vendor has any. An empty one is left out."
     )
     fields: dict[str, Template] = Field(
-        default_factory=dict, description="Further fields of the record, by the vendor's own name for them."
+        default_factory=dict,
+        description="Further fields of the record, by the vendor's own name for them. An empty one is left out, so "
+        "it never wipes what people filled in.",
     )
     language: Language = Field(default="en", description="Of the words around what people wrote.")
     time_zone: str = Field(default="UTC", description="Of the times, such as Europe/Prague.")
@@ -49,6 +56,13 @@ class RecordSettings(HttpSettings):
     placeholder_email: Template = Field(
         default="visitor-{{ visitor.id or conversation.id }}@smartsupp.invalid", description="The made-up address."
     )
+
+    @property
+    def account(self) -> tuple[str, ...]:
+        """Whether two connectors of one type deliver to the same account: then this is the same."""
+        values = (getattr(self, name, None) for name in self.account_settings)
+        texts = (one.get_secret_value() if isinstance(one, SecretStr) else str(one or "") for one in values)
+        return tuple(text.rstrip("/").lower() for text in texts)
 
     @field_validator("time_zone")
     @classmethod
@@ -62,10 +76,12 @@ class RecordSettings(HttpSettings):
 
 @dataclass(frozen=True)
 class Person:
-    """Who wrote. `name` is never empty, and at most 100 characters; the transcript has all of it."""
+    """Who wrote. `name` is never empty, and at most 100 characters; the transcript has all of it. `email` has its
+    domain in ASCII. `given` is the name without what stands in for a missing one."""
 
     name: str
     email: str
+    given: str = ""
 
 
 class Mapping:
@@ -75,30 +91,45 @@ class Mapping:
         self._settings = settings
         self._conversation = conversation
         self.voice = Voice(settings.language, ZoneInfo(settings.time_zone))
+        self._email = email_in(conversation.visitor.email)
+        #: Whether the vendor refused the visitor; the body says so.
+        self.left_out = False
 
     @property
     def key(self) -> str:
-        """What marks the record as this conversation's at the vendor's: `smartsupp:ACCOUNT:CHANNEL`."""
-        return f"smartsupp:{self._conversation.key}"
+        """What marks the record as this conversation's at the vendor's: `smartsupp:ACCOUNT:CHANNEL`, and for the second
+        connector of an account `smartsupp:ACCOUNT:CHANNEL:CONNECTOR`."""
+        return f"smartsupp:{self._conversation.key}{self._settings._key_end}"  # noqa: SLF001  # not the admin's to set
 
     @cached_property
     def person(self) -> Person | None:
         """The visitor, if an e-mail that could be one was given; else as `without_email` says. Raises Skipped."""
-        name = single_line(self._conversation.visitor.name)
-        email = valid_email(self._conversation.visitor.email)
+        name, typed = single_line(self._conversation.visitor.name), single_line(self._conversation.visitor.email)
+        email = self._email
         if not email:
             if self._settings.without_email == "skip":
-                raise Skipped("the visitor left no e-mail, and without_email is skip")
+                said = f"the e-mail '{shortened(typed)}' cannot be used" if typed else "the visitor left no e-mail"
+                raise Skipped(f"{said}, and without_email is skip")
             if self._settings.without_email == "nobody":
                 return None
-            email = self._said(self._settings.placeholder_email)
-        return Person(shortened(name or email.partition("@")[0]), email)
+            email = self.placeholder
+        return Person(shortened(name or email.partition("@")[0]), email, shortened(name))
+
+    @property
+    def identity(self) -> str:
+        """What tells the visitor from others at the vendor's, for the step that looks for the person: the email in
+        small letters, or "" without one."""
+        return self._email.lower()
+
+    @property
+    def placeholder(self) -> str:
+        """The made-up address."""
+        return self._said(self._settings.placeholder_email)
 
     @property
     def name(self) -> str:
         """The visitor's name, else e-mail, else "a visitor" in the connector's language."""
-        visitor = self._conversation.visitor
-        return single_line(visitor.name) or valid_email(visitor.email) or self.voice.say("a visitor")
+        return single_line(self._conversation.visitor.name) or self._email or self.voice.say("a visitor")
 
     def subject(self, longest: int) -> str:
         """On one line, at most `longest` characters."""
@@ -111,21 +142,25 @@ class Mapping:
         return list(dict.fromkeys(tag for tag in said if tag))
 
     def fields(self) -> dict[str, str]:
-        return {name: self._said(template) for name, template in self._settings.fields.items()}
+        """Those that are not empty: what people filled in stays when there is nothing to say."""
+        said = ((name, self._said(template)) for name, template in self._settings.fields.items())
+        return {name: text for name, text in said if text}
 
-    def bodies(self, longest: int, size: Size = len, *, revised: bool = False) -> list[str]:
+    def bodies(self, longest: int, size: Size = len, *, revised: bool = False, linked: bool = False) -> list[str]:
         """The body as HTML in as few parts as will do, each at most `longest` in `size`; nothing is cut off.
 
-        `revised` puts a line in front that says that the conversation went on.
+        `revised` puts a line in front that says that the conversation went on; `linked` makes links of the visited
+        pages and of where the visitor came from, for a vendor that does not do so itself.
         """
         lead = Markup("<p><i>{}</i></p>").format(self.voice.say("revised")) if revised else Markup()
+        lead += self._apology()
         frame = size(lead + self._body(Markup()))
         sign = size(self._sign(999, 999))
         # A character may take up to four bytes where the vendor counts bytes.
         weight = 1 if size is len else 4
         if frame + sign + 1_000 * weight > longest:
             raise RecordRefused(f"the body without its transcript is {frame} long; the vendor takes {longest}")
-        blocks = as_html(self._conversation, self.voice, (longest - frame - sign) // weight)
+        blocks = as_html(self._conversation, self.voice, (longest - frame - sign) // weight, linked=linked)
         parts = packed(blocks, lambda number: longest - sign - (0 if number else frame), size)
         if len(parts) == 1:
             return [str(lead + self._body(parts[0]))]
@@ -134,6 +169,13 @@ class Mapping:
             str(self._sign(number, total) + (lead + self._body(part) if number == 1 else part))
             for number, part in enumerate(parts, 1)
         ]
+
+    def _apology(self) -> Markup:
+        """That the chat comes without its person although there was an address."""
+        typed = single_line(self._conversation.visitor.email)
+        if not typed or (self.person is not None and not self.left_out):
+            return Markup()
+        return Markup("<p><i>{}</i></p>").format(inert(self.voice.say("no person", email=shortened(typed))))
 
     def _sign(self, number: int, total: int) -> Markup:
         return Markup("<p><i>{}</i></p>").format(self.voice.say("part", number=number, total=total))
@@ -158,11 +200,3 @@ class Mapping:
     def _extras(self) -> dict[str, str]:
         found = kind(self._conversation)
         return {"kind": found, "title": self.voice.say(found), "name": self.name, "transcript": ""}
-
-
-def valid_email(text: str) -> str:
-    """The address in its normal form, or "" when no mail server would take it."""
-    try:
-        return validate_email(text.strip(), check_deliverability=False).normalized
-    except EmailNotValidError:
-        return ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit, urlunsplit
@@ -11,7 +11,7 @@ import requests
 from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
 from urllib3.exceptions import NameResolutionError, NewConnectionError
 
-from core.errors import ConnectorRefused, DeliveryError, RecordRefused, RetryLater
+from core.errors import ConnectorRefused, DeliveryError, Intercepted, RecordRefused, RetryLater
 
 #: Characters of an answer that are kept in an error.
 QUOTE = 300
@@ -39,10 +39,24 @@ STATUS: Mapping[int, Verdict] = {
 _HUNDREDS: Mapping[int, Verdict] = {1: RetryLater, 3: ConnectorRefused, 4: RecordRefused, 5: RetryLater}
 
 
+#: What firewalls and proxies answer in a vendor's place, to a request that they dislike. Of the credentials it says
+#: nothing.
+_INTERCEPTED = frozenset({401, 403, 404, 405, 406, 407, 410, 418, 451})
+
+
 def refusal(
-    answer: requests.Response, table: Mapping[int, Verdict] = STATUS, mask: Callable[[str], str] = str
+    answer: requests.Response,
+    table: Mapping[int, Verdict] = STATUS,
+    mask: Callable[[str], str] = str,
+    *,
+    speaks_json: bool = True,
+    own: Container[int] = (),
 ) -> DeliveryError:
-    """The error that an answer means, with the vendor's own words; `mask` takes secrets out before they are cut."""
+    """The error that an answer means, with the vendor's own words; `mask` takes secrets out before they are cut.
+
+    `speaks_json`: whatever is not JSON was written by somebody else than the vendor; else only pages of HTML were.
+    Of the statuses in `own` nothing was.
+    """
     code = answer.status_code
     # Not answer.text, which guesses the encoding of megabytes.
     said = words(mask(answer.content[:READ].decode("utf-8", "replace")))
@@ -51,10 +65,23 @@ def refusal(
     if code // 100 == 3 and "Location" in answer.headers:
         place = words(mask(shown(answer.headers["Location"])))
         return ConnectorRefused(f"HTTP {code}: the address has moved to {place}; put that into the config", status=code)
+    if verdict is not RetryLater and code in _INTERCEPTED and code not in own and _is_foreign(answer, speaks_json):
+        return Intercepted(f"HTTP {code} from a firewall or proxy, not from the destination: {said}", status=code)
     if verdict is RetryLater:
         # A 429 was surely not acted upon; of a 5xx nobody knows.
         return RetryLater(text, status=code, retry_after=retry_after(answer.headers), untaken=code == 429)
     return verdict(text, status=code)
+
+
+def _is_foreign(answer: requests.Response, speaks_json: bool) -> bool:
+    body = answer.content.strip()
+    if not body or not speaks_json:
+        return body.startswith(b"<")
+    try:
+        answer.json()
+    except (ValueError, RecursionError):
+        return True
+    return False
 
 
 def retry_after(headers: Mapping[str, str], now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> float | None:

@@ -23,6 +23,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import ConnectionPool, HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError
 
+from connectors.kit.resolver import look_up
 from core.errors import ConnectorRefused
 
 Network = IPv4Network | IPv6Network
@@ -30,23 +31,44 @@ Network = IPv4Network | IPv6Network
 
 #: Addresses in which an IPv4 address is meant, for a gateway to unpack (RFC 6052).
 _NAT64 = IPv6Network("64:ff9b::/96")
+#: Interface identifiers in which an IPv4 address is meant, for a tunnel to unpack (ISATAP, RFC 5214).
+_ISATAP = (bytes.fromhex("00005efe"), bytes.fromhex("02005efe"))
+
+#: Networks that lead inside or nowhere, and that some version of Python calls global.
+_NOT_PUBLIC: tuple[Network, ...] = (
+    # Azure's host of a virtual machine: keys and agents, link-local in all but name.
+    # https://learn.microsoft.com/en-us/azure/virtual-network/what-is-ip-address-168-63-129-16
+    IPv4Network("168.63.129.16/32"),
+    IPv4Network("192.88.99.0/24"),  # relays of 6to4, given up by RFC 7526
+    IPv6Network("2001::/32"),  # Teredo (RFC 4380): whoever tunnels chooses the address in it
+    IPv6Network("3fff::/20"),  # documentation (RFC 9637)
+    IPv6Network("5f00::/16"),  # segment routing inside a network (RFC 9602)
+)
 
 
 def is_allowed(address: IPv4Address | IPv6Address, networks: Sequence[Network]) -> bool:
     """Whether an address may be reached: any public one, and what lies in `networks`."""
-    address = _meant(address)
-    if address.is_global and not (address.is_multicast or address.is_reserved or _is_site_local(address)):
-        return True
+    return all(_is_public(meant) or _is_in(meant, networks) for meant in _meanings(address))
+
+
+def _is_public(address: IPv4Address | IPv6Address) -> bool:
+    special = address.is_multicast or address.is_reserved or _is_site_local(address)
+    return address.is_global and not special and not _is_in(address, _NOT_PUBLIC)
+
+
+def _is_in(address: IPv4Address | IPv6Address, networks: Sequence[Network]) -> bool:
     return any(address.version == network.version and address in network for network in networks)
 
 
-def _meant(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    """The IPv4 address that an IPv6 address stands for, or the address itself."""
+def _meanings(address: IPv4Address | IPv6Address) -> list[IPv4Address | IPv6Address]:
+    """The IPv4 address that an IPv6 address stands for, or the address itself; both where a tunnel decides."""
     if isinstance(address, IPv4Address):
-        return address
+        return [address]
     if address in _NAT64:
-        return IPv4Address(address.packed[-4:])
-    return address.ipv4_mapped or address.sixtofour or address
+        return [IPv4Address(address.packed[-4:])]
+    if address.packed[8:12] in _ISATAP:
+        return [address, IPv4Address(address.packed[-4:])]
+    return [address.ipv4_mapped or address.sixtofour or address]
 
 
 def _is_site_local(address: IPv4Address | IPv6Address) -> bool:
@@ -54,9 +76,10 @@ def _is_site_local(address: IPv4Address | IPv6Address) -> bool:
     return isinstance(address, IPv6Address) and address.is_site_local
 
 
-def addresses(host: str, port: int, networks: Sequence[Network]) -> list[str]:
-    """The addresses of `host` that may be reached. Raises ConnectorRefused when none may, OSError as DNS does."""
-    found = [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+def addresses(host: str, port: int, networks: Sequence[Network], seconds: float = 20.0) -> list[str]:
+    """The addresses of `host` that may be reached, known within `seconds`. Raises ConnectorRefused when none may,
+    OSError as DNS does."""
+    found = [str(entry[4][0]) for entry in look_up(host, port, seconds)]
     allowed = [one for one in dict.fromkeys(found) if is_allowed(ip_address(one.split("%")[0]), networks)]
     if not allowed:
         raise ConnectorRefused(
@@ -115,7 +138,7 @@ class _Guarded:
     def _new_conn(self: Any) -> socket.socket:
         name = self._dns_host
         try:
-            candidates = addresses(name, self.port, self.networks)
+            candidates = addresses(name, self.port, self.networks, self.left())
         except OSError as error:
             raise NameResolutionError(self.host, self, error) from error  # type: ignore[arg-type]
         try:

@@ -13,11 +13,14 @@ from datetime import UTC, datetime, tzinfo
 from babel.dates import format_datetime
 from markupsafe import Markup, escape
 
-from connectors.words import WORDS, Language
+from connectors.kit.vocabulary import WORDS, Language
 from core.conversation import Conversation, Message
 
 #: Control characters, and the marks that turn the direction of the text around them; line breaks and tabs stay.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+#: A web address in escaped text: no quotation mark, no bracket and no space is in it.
+_WEB = re.compile(r"(https?://[\w.\-~:/?#@!$&()*+,;=%]+)", re.ASCII)
 
 #: Characters of a name or a label in front of a text.
 NAME = 100
@@ -84,14 +87,22 @@ def as_text(conversation: Conversation, voice: Voice | None = None) -> str:
     return "\n".join([*head, "", *lines, ""])
 
 
-def as_html(conversation: Conversation, voice: Voice, longest: int) -> list[Markup]:
-    """The same as blocks of simple HTML, each at most `longest` characters (at least 1,000) and whole in itself."""
-    facts = [line for label, value in _head(conversation, voice) for line in _fact(label, value, longest // 2)]
+def as_html(conversation: Conversation, voice: Voice, longest: int, *, linked: bool = False) -> list[Markup]:
+    """The same as blocks of simple HTML, each at most `longest` characters (at least 1,000) and whole in itself.
+
+    `linked` makes links of the addresses among the facts that a browser reported, never of what a visitor wrote.
+    """
+    reported = {voice.say("page"), voice.say("referer")} if linked else set()
+    facts = [
+        _linked(line) if label in reported else line
+        for label, value in _head(conversation, voice)
+        for line in _fact(label, value, longest // 4 if label in reported else longest // 2)
+    ]
     blocks = list(_paragraphs(facts, longest))
     for line in _lines(conversation, voice):
-        who = Markup("—") if line.who is None else Markup("<b>{}</b>:").format(_html(shortened(line.who)))
+        who = Markup("—") if line.who is None else Markup("<b>{}</b>:").format(inert(shortened(line.who)))
         opening = Markup("{} {}").format(line.clock, who)
-        pieces = [_html(piece) for text in line.what for piece in _pieces(text, longest // 2)]
+        pieces = [inert(piece) for text in line.what for piece in _pieces(text, longest // 2)]
         blocks += _paragraphs([Markup("{} {}").format(opening, pieces[0]) if pieces else opening, *pieces[1:]], longest)
     return blocks
 
@@ -112,11 +123,17 @@ def packed(blocks: Sequence[Markup], room: Callable[[int], int], size: Callable[
 def _fact(label: str, value: str, longest: int) -> Iterator[Markup]:
     """A line of the head, or several of at most `longest` characters: a variable may have a long label, too."""
     if len(label) > NAME:
-        yield from (_html(piece) for piece in _pieces(f"{label}: {value}", longest))
+        yield from (inert(piece) for piece in _pieces(f"{label}: {value}", longest))
         return
     first, *more = _pieces(value, longest)
-    yield Markup("<b>{}</b>: {}").format(_html(label), _html(first))
-    yield from map(_html, more)
+    yield Markup("<b>{}</b>: {}").format(inert(label), inert(first))
+    yield from map(inert, more)
+
+
+def _linked(line: Markup) -> Markup:
+    """A line, with its first web address as a link that tells nobody where it was clicked."""
+    link = r'<a href="\1" target="_blank" rel="noopener noreferrer nofollow">\1</a>'
+    return Markup(_WEB.sub(link, str(line), count=1))  # noqa: S704  # escaped before, and the pattern takes no markup
 
 
 def shortened(text: str, longest: int = NAME) -> str:
@@ -139,14 +156,14 @@ def _paragraphs(lines: Sequence[Markup], longest: int) -> Iterator[Markup]:
 def _pieces(text: str, longest: int) -> Iterator[str]:
     """A text in pieces that stay below `longest` when they are escaped: one character may become six."""
     step = max(1, longest // 6)
-    if len(_html(text)) <= longest:
+    if len(inert(text)) <= longest:
         yield text
         return
     for start in range(0, len(text), step):
         yield text[start : start + step]
 
 
-def _html(text: str) -> Markup:
+def inert(text: str) -> Markup:
     """Escaped, also for vendors whose own templates (`{{ticket.id}}`) work in what they are sent."""
     return Markup(str(escape(text)).replace("{", "&#123;"))  # noqa: S704  # escaped one call further in
 

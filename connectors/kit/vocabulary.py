@@ -36,6 +36,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "close.visitorClose": "{name} closed the chat",
         "automatic": "automatic",
         "revised": "The conversation went on; this is all of it.",
+        "no person": "The email address {email} cannot be used, so this chat is not linked to a person.",
         "part": "Part {number} of {total}",
     },
     "cs": {
@@ -63,6 +64,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "close.visitorClose": "{name} ukončil(a) chat",
         "automatic": "automaticky",
         "revised": "Konverzace pokračovala; zde je celá.",
+        "no person": "E-mailovou adresu {email} nelze použít, chat proto není přiřazen žádné osobě.",
         "part": "Část {number} z {total}",
     },
     "sk": {
@@ -90,6 +92,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "close.visitorClose": "{name} ukončil(a) chat",
         "automatic": "automaticky",
         "revised": "Konverzácia pokračovala; tu je celá.",
+        "no person": "E-mailovú adresu {email} nie je možné použiť, chat preto nie je priradený žiadnej osobe.",
         "part": "Časť {number} z {total}",
     },
     "de": {
@@ -117,6 +120,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "close.visitorClose": "{name} hat den Chat beendet",
         "automatic": "automatisch",
         "revised": "Die Unterhaltung ging weiter; hier ist sie ganz.",
+        "no person": "Die E-Mail-Adresse {email} kann nicht verwendet werden; der Chat hat deshalb keine Person.",
         "part": "Teil {number} von {total}",
     },
 }

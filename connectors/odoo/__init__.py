@@ -5,108 +5,106 @@ https://www.odoo.com/documentation/19.0/developer/reference/external_api.html
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, Self
+from typing import Any, ClassVar
 
-from pydantic import AnyHttpUrl, Field, SecretStr, model_validator
 from requests import Response
 
-from connectors import mapping
-from connectors.base import Change, Finding, HttpConnector, Receipt, Step
-from connectors.mapping import Person, RecordSettings
-from connectors.odoo_rpc import VERDICTS, Json2, JsonRpc, Rpc, identity, imagined, meaning
+from connectors.kit import record as mapping
+from connectors.kit.connector import Change, Finding, HttpConnector, Receipt, Step
+from connectors.kit.email_address import spellings
+from connectors.kit.person import for_person
+from connectors.kit.record import Person
+from connectors.kit.responses import Verdict
+from connectors.odoo.rpc import VERDICTS, Json2, JsonRpc, Rpc, identity, imagined, meaning, truth
+from connectors.odoo.settings import KINDS, Kind, OdooSettings, typed
 from core.conversation import Conversation
 from core.delivery import Reference
-from core.errors import ConnectorRefused, DeliveryError, RecordRefused, RetryLater
+from core.errors import ConnectorRefused, DeliveryError, Gone, RecordRefused, RetryLater
 
 #: Characters of one note. Odoo sets no limit, but cleans the HTML of each while we wait.
 LONGEST = 200_000
-
-
-@dataclass(frozen=True)
-class Kind:
-    """The models around a record, and the field that keeps the chat's key unless the settings name another."""
-
-    model: str
-    tag: str
-    team: str
-    key: str
-
-
-#: A lead has a free text of its own, "Referred By"; a ticket has none.
-KINDS: Mapping[str, Kind] = {
-    "lead": Kind("crm.lead", "crm.tag", "crm.team", "referred"),
-    "ticket": Kind("helpdesk.ticket", "helpdesk.tag", "helpdesk.team", "x_smartsupp_chat"),
+#: Nobody is mailed and nobody follows: neither who is assigned, nor the user of the API key, who would get each
+#: customer's reply. https://github.com/odoo/odoo/blob/18.0/addons/mail/models/mail_thread.py
+QUIET = {
+    "mail_create_nosubscribe": True,
+    "mail_auto_subscribe_no_notify": True,
+    "mail_post_autofollow_author_skip": True,
 }
 
 
-class OdooSettings(RecordSettings):
-    """Settings of `type: odoo`."""
+@dataclass(frozen=True)
+class _Chat:
+    """What one delivery is about."""
 
-    url: AnyHttpUrl = Field(description="Of the server, such as https://mycompany.odoo.com.")
-    database: str = Field(
-        default="", description="Needed for json-rpc, and for json-2 where the server's address does not tell it."
-    )
-    login: str = Field(default="", description="Of the user the API key belongs to; json-rpc needs it.")
-    api_key: SecretStr = Field(description="From the user's preferences, under Account Security.")
-    protocol: Literal["json-2", "json-rpc"] = Field(
-        default="json-2", description="json-2 for Odoo 19 and later, json-rpc for 14 to 18."
-    )
-    record: Literal["lead", "ticket"] = Field(
-        default="lead", description="lead is a lead of CRM, ticket one of Helpdesk (Enterprise)."
-    )
-    team_id: int | None = Field(default=None, gt=0, description="The sales team's or help desk team's id.")
-    user_id: int | None = Field(default=None, gt=0, description="The id of the user that the record is assigned to.")
-    key_field: str = Field(
-        default="",
-        pattern=r"^([a-z][a-z0-9_]*)?$",
-        description="The text field of the record that keeps the chat's key: "
-        "'referred' of a lead and 'x_smartsupp_chat' of a ticket, unless another is named.",
-    )
-
-    @model_validator(mode="after")
-    def _can_sign_in(self) -> Self:
-        missing = [name for name in ("database", "login") if not getattr(self, name)]
-        if self.protocol == "json-rpc" and missing:
-            raise ValueError("json-rpc needs more; add " + " and ".join(f"'{name}: …'" for name in missing))
-        return self
+    words: mapping.Mapping
+    conversation: Conversation
+    number: int
+    revised: bool
 
 
 class Odoo(HttpConnector[OdooSettings]):
     label = "Odoo"
+    # Its own page of HTML: there is no such database, or nothing of Odoo's at this address.
+    statuses: ClassVar[Mapping[int, Verdict]] = {404: ConnectorRefused}
 
     def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
         words = mapping.Mapping(self.settings, conversation)
         person = words.person
         odoo = self._odoo()
-        partner = step("person", partial(self._partner, odoo, person)) if person else None
         tags = step("tags", partial(self._tags, odoo, words.tags())) if words.tags() else []
-        record = step.once(
-            "record",
-            partial(self._create, odoo, words, partner, tags),
-            find=partial(self._find, odoo, self._kind.model, [[self._key_field, "=", words.key]]),
-        )
-        number = receipt.revision.number
+
+        def record_of(partner: int | None) -> int:
+            return step.once(
+                "record",
+                partial(self._create, odoo, words, partner, tags),
+                find=partial(self._find, odoo, self._kind.model, [[self._key_field, "=", words.key]]),
+            )
+
+        if person:
+            look = partial(self._partner, odoo, person)
+            record = for_person(
+                step, "person", words, person=look, nobody=lambda: None, make=record_of, identity=person.email
+            )
+        else:
+            record = record_of(None)
+        number = receipt.number
         # Only the last of quick revisions is delivered, so the first that arrives here need not be number 1.
         revised = step.knows("first") and step("first", lambda: number) < number
-        if revised and self.settings.fields:
-            step(f"fields {number}", partial(self._update, odoo, record, words))
-        for position, body in enumerate(words.bodies(LONGEST, revised=revised), 1):
-            mark = f"<{words.key.replace(':', '.')}.{number}.{position}@smartsupp.invalid>"
-            written = [["model", "=", self._kind.model], ["res_id", "=", record], ["message_id", "=", mark]]
-            step.once(
-                f"note {number}.{position}",
-                partial(self._note, odoo, record, mark, body, conversation),
-                find=partial(self._find, odoo, "mail.message", written),
-            )
+        chat = _Chat(words, conversation, number, revised)
+        try:
+            record = step("moved", lambda: record) if step.knows("moved") else record
+            self._tell(odoo, step, chat, record, moved=step.knows("moved"))
+        except Gone as gone:
+            step.forget("moved")
+            survivor = self._survivor(odoo, words)
+            if survivor is None:
+                raise RecordRefused(str(gone), status=gone.status) from gone
+            record = step("moved", lambda: survivor)
+            self._tell(odoo, step, chat, record, moved=True)
         step("first", lambda: number)
         return Reference(str(record), odoo.page(self._kind.model, record))
 
     def judge(self, answer: Response) -> DeliveryError | None:
+        if answer.status_code == 404 and not self.settings.database and answer.content.lstrip().startswith(b"<"):
+            # What Odoo answers when it cannot tell which of its databases is meant.
+            text = "Odoo answers 404 to every call: name its database, as in 'database: shop', or correct 'url'"
+            return ConnectorRefused(text, status=404)
         return meaning(answer) or super().judge(answer)
+
+    def _judge_record(self, answer: Response) -> DeliveryError | None:
+        """For what names the record: deleted, or merged into another one."""
+        error = self.judge(answer)
+        missing = isinstance(error, RecordRefused) and "MissingError" in str(error)
+        return Gone(str(error), "record", status=answer.status_code) if missing else error
+
+    def _judge_new(self, answer: Response) -> DeliveryError | None:
+        """For a new record or contact: what it names may have been deleted or merged, or Odoo refuses the person."""
+        error = self.judge(answer)
+        refused = type(error) is RecordRefused
+        return Gone(str(error), "person", "tags", status=answer.status_code) if refused else error
 
     def check(self) -> Iterator[Finding]:
         odoo, settings, kind = self._odoo(), self.settings, self._kind
@@ -135,8 +133,11 @@ class Odoo(HttpConnector[OdooSettings]):
         ):
             if wanted:
                 found = self._read(odoo, model, wanted, "name")
-                name = f" ({found['name']})" if found else ""
+                name = f" ({found.get('name')})" if found else ""
                 yield _there(bool(found), f"{model} {wanted}{name}", f"correct {setting}")
+        if settings.record == "lead" and not settings.user_id:
+            text = "leads come without a salesperson: 'My Pipeline', with which CRM opens, does not show them"
+            yield Finding(True, f"{text}; remove that filter, or set user_id")
         tagging = [(kind.tag, "create")] if settings.tags else []
         for model, operation in (("res.partner", "create"), (kind.model, "create"), (kind.model, "write"), *tagging):
             yield Finding(
@@ -175,31 +176,50 @@ class Odoo(HttpConnector[OdooSettings]):
         found = odoo.call(
             model, "search_read", domain=domain, fields=["id"], limit=1, order="id", context={"active_test": False}
         )
-        return identity(found[0]["id"]) if found else None
+        return found[0]["id"].number if len(found) else None
+
+    def _survivor(self, odoo: Rpc, words: mapping.Mapping) -> int | None:
+        """The record that people merged ours into: Odoo moves our notes there, which keep their Message-Id."""
+        # https://github.com/odoo/odoo/blob/18.0/addons/crm/models/crm_lead.py: _merge_dependences_history
+        start = _prefix(words)
+        domain = [["model", "=", self._kind.model], ["message_id", "=like", f"{start}%"]]
+        found = odoo.call(
+            "mail.message", "search_read", domain=domain, fields=["res_id", "message_id"], limit=100, order="id"
+        )
+        # `_` is any character there.
+        return next((one["res_id"].number for one in found if one["message_id"].text.startswith(start)), None)
 
     def _read(self, odoo: Rpc, model: str, record: int, field: str) -> dict[str, Any] | None:
         found = odoo.call(model, "search_read", domain=[["id", "=", record]], fields=[field], limit=1)
-        return dict(found[0]) if found else None
+        return found[0].object if len(found) else None
 
     def _partner(self, odoo: Rpc, person: Person) -> int:
         # Odoo keeps the address in its normal form beside what people typed. `=ilike` on `email` would take the _ and %
         # of an address for wildcards. Versions differ in the case of a local part that is not ASCII.
-        known = sorted({person.email, person.email.lower()})
+        known = sorted({spelt for one in spellings(person.email) for spelt in (one, one.lower())})
+        # A person before a company that shares the address, and somebody archived before a second one.
         found = odoo.call(
-            "res.partner", "search_read", domain=[["email_normalized", "in", known]], fields=["id"], limit=1, order="id"
+            "res.partner",
+            "search_read",
+            domain=[["email_normalized", "in", known]],
+            fields=["id"],
+            limit=1,
+            order="active desc, is_company, id",
+            context={"active_test": False},
         )
-        if found:
-            return identity(found[0]["id"])
-        return identity(odoo.call("res.partner", "create", vals_list=[{"name": person.name, "email": person.email}]))
+        if len(found):
+            return found[0]["id"].number
+        values = {"name": person.name, "email": person.email}
+        return identity(odoo.call("res.partner", "create", vals_list=[values], judge=self._judge_new))
 
     def _tags(self, odoo: Rpc, names: list[str]) -> list[int]:
         found = odoo.call(self._kind.tag, "search_read", domain=[["name", "in", names]], fields=["name"])
-        known = {one["name"]: identity(one["id"]) for one in found}
+        known = {one["name"].text: one["id"].number for one in found}
         missing = [{"name": name} for name in names if name not in known]
         if missing:
             # Names are unique. Two first chats at once both make the tag; the second finds it at its next try.
             made = odoo.call(self._kind.tag, "create", vals_list=missing, judge=self._judge_tags)
-            known |= {one["name"]: identity(made[index]) for index, one in enumerate(missing)}
+            known |= {one["name"]: made[index].number for index, one in enumerate(missing)}
         return [known[name] for name in names]
 
     def _judge_tags(self, answer: Response) -> DeliveryError | None:
@@ -220,10 +240,30 @@ class Odoo(HttpConnector[OdooSettings]):
                 values["contact_name"] = words.name
         elif self.settings.user_id:
             values["user_id"] = self.settings.user_id
-        return identity(odoo.call(self._kind.model, "create", vals_list=[values | self._fields(odoo, words)]))
+        values |= self._fields(odoo, words)
+        return identity(odoo.call(self._kind.model, "create", vals_list=[values], context=QUIET, judge=self._judge_new))
+
+    def _tell(self, odoo: Rpc, step: Step, chat: _Chat, record: int, *, moved: bool) -> None:
+        """Bring the record up to date: its fields, and the notes of this revision."""
+        number, words = chat.number, chat.words
+        if chat.revised and self.settings.fields and not moved:  # a record that others were merged into is theirs
+            step(f"fields {number}", partial(self._update, odoo, record, words))
+        bodies = words.bodies(LONGEST, revised=chat.revised, linked=True)
+        # The last part first: Odoo shows the newest note on top, so that people read them in order.
+        for position, body in reversed(list(enumerate(bodies, 1))):
+            mark = f"{_prefix(words)}{number}.{position}@smartsupp.invalid>"
+            written = [["model", "=", self._kind.model], ["res_id", "=", record], ["message_id", "=", mark]]
+            step.once(
+                f"note {number}.{position}",
+                partial(self._note, odoo, record, mark, body, chat.conversation),
+                find=partial(self._find, odoo, "mail.message", written),
+            )
 
     def _update(self, odoo: Rpc, record: int, words: mapping.Mapping) -> bool:
-        return bool(odoo.call(self._kind.model, "write", ids=[record], vals=self._fields(odoo, words)))
+        values = self._fields(odoo, words)
+        return not values or truth(
+            odoo.call(self._kind.model, "write", ids=[record], vals=values, context=QUIET, judge=self._judge_record)
+        )
 
     def _note(self, odoo: Rpc, record: int, mark: str, body: str, conversation: Conversation) -> int:
         # https://www.odoo.com/documentation/18.0/developer/reference/backend/mixins.html: from 17 on a plain text is
@@ -240,6 +280,8 @@ class Odoo(HttpConnector[OdooSettings]):
                 message_type="comment",
                 subtype_xmlid="mail.mt_note",
                 message_id=mark,
+                context=QUIET,
+                judge=self._judge_record,
                 **when,
             )
         )
@@ -247,14 +289,14 @@ class Odoo(HttpConnector[OdooSettings]):
     def _known_fields(self, odoo: Rpc, *names: str) -> dict[str, str]:
         """The type of each field that there is."""
         found = odoo.call(self._kind.model, "fields_get", allfields=sorted(set(names)), attributes=["type"])
-        return {name: str(one["type"]) for name, one in found.items() if name in names}
+        return {name: found[name]["type"].text for name in names if name in found.object}
 
     def _fields(self, odoo: Rpc, words: mapping.Mapping) -> dict[str, Any]:
         given = words.fields()
         known = self._known_fields(odoo, *given) if given else {}
         for name in sorted(given.keys() - known.keys()):
             raise ConnectorRefused(f"{self._kind.model} has no field '{name}'; correct it under fields")
-        return {name: _typed(name, known[name], text) for name, text in given.items()}
+        return {name: typed(name, known[name], text) for name, text in given.items()}
 
     def _make_key_field(self) -> None:
         odoo = self._odoo()
@@ -264,22 +306,10 @@ class Odoo(HttpConnector[OdooSettings]):
         odoo.call("ir.model.fields", "create", vals_list=[field | {"copied": False, "index": True}])
 
 
+def _prefix(words: mapping.Mapping) -> str:
+    """How the Message-Id of each of our notes begins."""
+    return f"<{words.key.replace(':', '.')}."
+
+
 def _there(right: bool, text: str, remedy: str) -> Finding:
     return Finding(right, f"{text} exists" if right else f"{text} does not exist, or the user may not see it", remedy)
-
-
-_NUMBERS = {"integer": int, "many2one": int, "float": float, "monetary": float}
-
-
-def _typed(name: str, kind: str, text: str) -> Any:
-    """A field's text as what Odoo wants for the field's type; the empty text as its `false`, which is no value."""
-    if kind in ("many2many", "one2many", "binary"):
-        raise ConnectorRefused(f"fields: '{name}' is of type {kind} in Odoo, which no text can fill")
-    if kind == "boolean":
-        return text.lower() in ("true", "yes", "1")
-    if not text or kind not in _NUMBERS:
-        return text or False
-    wanted = _NUMBERS[kind]
-    if not re.fullmatch(r"-?\d+" if wanted is int else r"-?\d+(\.\d+)?", text, re.ASCII):
-        raise RecordRefused(f"fields: '{name}' is of type {kind} in Odoo, and '{text}' is no number")
-    return wanted(text)

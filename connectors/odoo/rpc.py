@@ -14,9 +14,10 @@ from typing import Any, Protocol
 
 from requests import Response
 
-from connectors.answers import QUOTE, STATUS, Verdict, refusal, retry_after
-from connectors.http import Http, Judge
-from connectors.transcript import single_line
+from connectors.kit.http import Http, Judge
+from connectors.kit.reply import Reply
+from connectors.kit.responses import QUOTE, STATUS, Verdict, refusal, retry_after
+from connectors.kit.transcript import single_line
 from core.errors import ConnectorRefused, DeliveryError, RecordRefused, RetryLater
 
 #: Methods that change nothing, so that asking twice does no harm.
@@ -69,7 +70,7 @@ class Rpc(Protocol):
 
     def call(
         self, model: str, method: str, *, ids: Sequence[int] = (), judge: Judge | None = None, **named: Any
-    ) -> Any:
+    ) -> Reply:
         """What the method returns: a list, an object, a number or a truth. Raises DeliveryError."""
 
     def me(self) -> int | None:
@@ -92,7 +93,7 @@ class Json2:
 
     def call(
         self, model: str, method: str, *, ids: Sequence[int] = (), judge: Judge | None = None, **named: Any
-    ) -> Any:
+    ) -> Reply:
         answer = self._http.json(
             "POST",
             f"{self._base}/json/2/{model}/{method}",
@@ -104,11 +105,13 @@ class Json2:
         return _shaped(answer)
 
     def me(self) -> int | None:
-        found = self.call("res.users", "context_get").get("uid")
-        return found if isinstance(found, int) else None
+        context = self.call("res.users", "context_get")
+        _ = context["lang"]  # every user has one, so that this is Odoo's answer
+        found = context.get("uid")
+        return found.number if found is not None else None
 
     def may(self, model: str, operation: str) -> bool:
-        return bool(self.call(model, "has_access", operation=operation))
+        return truth(self.call(model, "has_access", operation=operation))
 
     def page(self, model: str, record: int) -> str:
         return f"{self._base}/odoo/{model}/{record}"
@@ -126,7 +129,7 @@ class JsonRpc:
 
     def call(
         self, model: str, method: str, *, ids: Sequence[int] = (), judge: Judge | None = None, **named: Any
-    ) -> Any:
+    ) -> Reply:
         # Odoo looks at the first positional argument of `create` to tell one record from several.
         positional = [named.pop("vals_list")] if method == "create" else [list(ids)] if ids else []
         arguments = [self._database, self._user, self._key, model, method, positional, named]
@@ -136,7 +139,7 @@ class JsonRpc:
         return self._user
 
     def may(self, model: str, operation: str) -> bool:
-        return bool(self.call(model, "check_access_rights", operation=operation, raise_exception=False))
+        return truth(self.call(model, "check_access_rights", operation=operation, raise_exception=False))
 
     def page(self, model: str, record: int) -> str:
         # The address of 14 to 17; 18 still understands it.
@@ -147,7 +150,7 @@ class JsonRpc:
         found = self._ask("common", "authenticate", [self._database, self._login, self._key, {}], True, None)
         if found is False:
             raise ConnectorRefused("Odoo does not know this 'login' with this 'api_key' in this 'database'")
-        if not isinstance(found, int):
+        if not isinstance(found, int) or isinstance(found, bool):
             raise RetryLater(f"expected the number of a user from Odoo, got {type(found).__name__}")
         return found
 
@@ -164,9 +167,7 @@ class JsonRpc:
             repeatable=repeatable,
             judge=judge,
         )
-        if not isinstance(answer, dict) or "result" not in answer:
-            raise RetryLater("expected a JSON-RPC answer from Odoo")
-        return answer["result"]
+        return Reply(answer)["result"].raw
 
 
 @dataclass(frozen=True)
@@ -196,12 +197,15 @@ def meaning(answer: Response, verdicts: Mapping[str, Verdict] = VERDICTS) -> Del
     return verdict(text, status=code)
 
 
-def identity(answer: Any) -> int:
+def identity(answer: Reply) -> int:
     """The id of the one record that was made; some versions answer a list. Raises RetryLater."""
-    found = answer[0] if isinstance(answer, list) and answer else answer
-    if not isinstance(found, int) or isinstance(found, bool):
-        raise RetryLater(f"expected the id of a record from Odoo, got {type(found).__name__}")
-    return found
+    return (answer[0] if isinstance(answer.raw, list) else answer).number
+
+
+def truth(answer: Reply) -> bool:
+    if not isinstance(answer.raw, bool):
+        raise answer.expected("true or false")
+    return answer.raw
 
 
 def imagined(path: str, body: Any) -> Any:
@@ -224,12 +228,12 @@ def _imagined(method: str, named: Any) -> Any:
         return {name: {"type": "char"} for name in named["allfields"]}
     if method == "create":
         return list(range(1, len(named["vals_list"]) + 1))
-    return True if method == "write" else [1]
+    return {"lang": "en_US", "uid": 2} if method == "context_get" else True if method == "write" else [1]
 
 
 def _fault(answer: Response) -> Fault | None:
     body: Any = None
-    with suppress(ValueError):
+    with suppress(ValueError, RecursionError):
         body = answer.json()
     if not isinstance(body, dict):
         return None
@@ -252,7 +256,7 @@ def _by_status(answer: Response) -> Verdict:
     return kind if kind in (RecordRefused, ConnectorRefused) else RetryLater
 
 
-def _shaped(answer: Any) -> Any:
+def _shaped(answer: Any) -> Reply:
     if answer is None or isinstance(answer, str):
         raise RetryLater(f"expected records from Odoo, got {type(answer).__name__}")
-    return answer
+    return Reply(answer)

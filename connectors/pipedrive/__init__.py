@@ -21,9 +21,11 @@ from typing import Any
 
 from markupsafe import escape
 
-from connectors.base import Change, Finding, Receipt, Step
-from connectors.mapping import Mapping
-from connectors.pipedrive_api import NEWEST, PipedriveApi, ids_of
+from connectors.kit.connector import Change, Finding, Receipt, Step
+from connectors.kit.person import for_person
+from connectors.kit.record import Mapping, Person
+from connectors.kit.reply import Reply
+from connectors.pipedrive.api import NEWEST, PipedriveApi, ids_of
 from core.conversation import Conversation
 from core.delivery import Reference
 
@@ -48,14 +50,36 @@ class _Chat:
 
     @property
     def number(self) -> int:
-        return self.receipt.revision.number
+        return self.receipt.number
+
+
+@dataclass(frozen=True)
+class _Whom:
+    """Who a person is: what to look for (`by` email or name), and the body of a new one."""
+
+    by: str
+    term: str
+    body: Map[str, Any]
 
 
 class Pipedrive(PipedriveApi):
     def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
-        chat = _Chat(Mapping(self.settings, conversation), conversation, receipt, step)
+        words = Mapping(self.settings, conversation)
+        chat = _Chat(words, conversation, receipt, step)
+        visitor, nobody = self._whom(chat, words.person), self._whom(chat, None)
+        return for_person(
+            step,
+            "person",
+            words,
+            person=partial(self._person, visitor),
+            nobody=partial(self._person, nobody),
+            finds=(partial(self._find_person, chat, visitor), partial(self._find_person, chat, nobody)),
+            make=partial(self._delivered, chat),
+            identity=visitor.term if visitor else "",
+        )
+
+    def _delivered(self, chat: _Chat, person: Any) -> Reference:
         kind, base = self.settings.record, self.settings.base
-        person = self._person(chat)
         record = None if kind == "note" else self._record(chat, person)
         notes = self._notes(chat, {f"{kind}_id": record} if record else {"person_id": person})
         if kind == "note":
@@ -64,33 +88,39 @@ class Pipedrive(PipedriveApi):
 
     # --- what is made --------------------------------------------------------------
 
-    def _person(self, chat: _Chat) -> Any:
-        """The person's id. A deal may do without one, a lead and a note of its own may not."""
-        who = chat.words.person
-        if not who and self.settings.record == "deal":
+    def _whom(self, chat: _Chat, who: Person | None) -> _Whom | None:
+        """A deal may do without a person, a lead and a note of its own may not."""
+        if who:
+            emails = [{"value": who.email, "primary": True, "label": "work"}]
+            return _Whom("email", who.email, {"name": who.name[:TITLE], "emails": emails})
+        if self.settings.record == "deal":
             return None
         # Many visitors have the same name, or none: without an e-mail the name has to tell them apart.
         mark = f" ({chat.conversation.visitor.id or chat.conversation.id})"
-        name = who.name[:TITLE] if who else chat.words.name[: TITLE - len(mark)] + mark
-        by, term = ("email", who.email) if who else ("name", name)
-        emails = {"emails": [{"value": who.email, "primary": True, "label": "work"}]} if who else {}
+        name = chat.words.name[: TITLE - len(mark)] + mark
+        return _Whom("name", name, {"name": name})
 
-        def create() -> Any:
-            # https://developers.pipedrive.com/docs/api/v1/Persons#searchPersons
-            asked = {"term": term, "fields": by, "exact_match": "true"}
-            found = self.ask("GET", "/api/v2/persons/search", params=asked)["data"]
-            known = min(ids_of(by, term, (one["item"] for one in found["items"])), default=None)
-            known = known or next(ids_of(by, term, islice(self.newest("persons"), NEWEST)), None)
-            # https://developers.pipedrive.com/docs/api/v1/Persons#addPerson
-            return known or self.made("POST", "/api/v2/persons", {"name": name, **emails, **self._owner()})
+    def _person(self, whom: _Whom | None) -> int | None:
+        if whom is None:
+            return None
+        # https://developers.pipedrive.com/docs/api/v1/Persons#searchPersons
+        asked = {"term": whom.term, "fields": whom.by, "exact_match": "true"}
+        found = self.ask("GET", "/api/v2/persons/search", params=asked)["data"]["items"]
+        known = min(ids_of(whom.by, whom.term, (one["item"] for one in found)), default=None)
+        known = known or next(ids_of(whom.by, whom.term, islice(self.newest("persons"), NEWEST)), None)
+        # https://developers.pipedrive.com/docs/api/v1/Persons#addPerson
+        body = {**whom.body, **self._owner()}
+        judge = self.judge_of_person
+        return known or self.ask("POST", "/api/v2/persons", json=body, judge=judge)["data"]["id"].number
 
-        return chat.step.once(
-            "person", create, find=lambda: next(ids_of(by, term, self.since(chat.receipt, "persons")), None)
-        )
+    def _find_person(self, chat: _Chat, whom: _Whom | None) -> int | None:
+        if whom is None:
+            return None
+        return next(ids_of(whom.by, whom.term, self.since(chat.receipt, "persons")), None)
 
     def _record(self, chat: _Chat, person: int | None) -> Any:
         """The id of the lead or deal."""
-        fields: dict[str, Any] = {key: value for key, value in chat.words.fields().items() if value}
+        fields: dict[str, Any] = dict(chat.words.fields())
         if self.settings.record == "lead":
             # https://developers.pipedrive.com/docs/api/v1/Leads: the deal's custom fields, at the top of the body.
             path, mark, own = "/v1/leads", "", {"person_id": person, "origin_id": chat.words.key}
@@ -106,12 +136,15 @@ class Pipedrive(PipedriveApi):
         def find() -> Any:
             if self.settings.record == "lead":
                 leads = self.pages(path, {"person_id": person, "limit": 100})
-                return next((one["id"] for one in leads if one.get("origin_id") == chat.words.key), None)
+                key = chat.words.key
+                return next((one["id"].id for one in leads if one.object.get("origin_id") == key), None)
             deals = self.since(chat.receipt, "deals", **({"person_id": person} if person else {}))
-            return next((one["id"] for one in deals if one["title"].endswith(mark)), None)
+            return next((one["id"].number for one in deals if one["title"].text.endswith(mark)), None)
 
         made = chat.step.once(
-            self.settings.record, lambda: self.made("POST", path, body | fields | self._tagged(chat)), find=find
+            self.settings.record,
+            lambda: self.made("POST", path, body | fields | self._tagged(chat), judge=self.judge_of_person),
+            find=find,
         )
         # Title and labels may be a salesperson's by the time of a new revision.
         if chat.number > 1 and fields:
@@ -138,12 +171,14 @@ class Pipedrive(PipedriveApi):
         def create() -> Any:
             # https://developers.pipedrive.com/docs/api/v1/Notes#addNote
             body = {**content, **parent, **time}
-            return {"id": self.made("POST", "/v1/notes", body, judge=self.judge_remembered), "revision": chat.number}
+            judge = self.judge_of_person if "person_id" in parent else self.judge_remembered
+            return {"id": self.made("POST", "/v1/notes", body, judge=judge), "revision": chat.number}
 
         def find() -> Any:
             # https://developers.pipedrive.com/docs/api/v1/Notes#getNotes; few at a time, as each may be 100 KB.
             notes = self.pages("/v1/notes", {**parent, "sort": "id DESC", "limit": 20})
-            found = next((one["id"] for one in notes if _text(one["content"]).endswith(_text(footer))), None)
+            mark = _text(footer)
+            found = next((one["id"].number for one in notes if _text(one["content"].text).endswith(mark)), None)
             return {"id": found, "revision": 0} if found else None
 
         made = chat.step.once(f"note {part}", create, find=find)
@@ -169,14 +204,16 @@ class Pipedrive(PipedriveApi):
         """Name in small letters → id."""
         if self.settings.record == "lead":
             # https://developers.pipedrive.com/docs/api/v1/LeadLabels#getLeadLabels
-            return {one["name"].lower(): one["id"] for one in self.pages("/v1/leadLabels", {})}
-        return {one["label"].lower(): one["id"] for one in self._label_field().get("options") or ()}
+            return {one["name"].text.lower(): one["id"].id for one in self.pages("/v1/leadLabels", {})}
+        field = self._label_field()
+        options = field.get("options") if field is not None else None
+        return {one["label"].text.lower(): one["id"].number for one in options} if options is not None else {}
 
-    def _label_field(self) -> Map[str, Any]:
+    def _label_field(self) -> Reply | None:
         """The deal field whose options are the labels. https://pipedrive.readme.io/docs/working-with-labels"""
-        return next((one for one in self._deal_fields() if one["field_code"] in ("label", "label_ids")), {})
+        return next((one for one in self._deal_fields() if one["field_code"].text in ("label", "label_ids")), None)
 
-    def _deal_fields(self) -> Iterator[Any]:
+    def _deal_fields(self) -> Iterator[Reply]:
         # https://developers.pipedrive.com/docs/api/v1/DealFields#getDealFields
         return self.pages("/api/v2/dealFields", {"limit": 500})
 
@@ -196,15 +233,15 @@ class Pipedrive(PipedriveApi):
     def check(self) -> Iterator[Finding]:
         # https://developers.pipedrive.com/docs/api/v1/Users#getCurrentUser
         me = self.ask("GET", "/v1/users/me")["data"]
-        yield Finding(True, f"signed in as {me['name']} of {me['company_name']}")
-        company, domain = self.settings.company, me.get("company_domain")
+        yield Finding(True, f"signed in as {me['name'].text} of {me['company_name'].text}")
+        company, domain = self.settings.company, me.object.get("company_domain")
         if company and domain and company != domain:
             yield Finding(False, f"the token belongs to {domain}.pipedrive.com", f"write company: {domain}")
         for setting, path in NAMED.items():
             if number := getattr(self.settings, setting):
                 yield self._named(setting, number, path)
         if self.settings.fields:
-            known = {field["field_code"]: field for field in self._deal_fields()}
+            known = {field["field_code"].text: field for field in self._deal_fields()}
             yield from (_fillable(key, known.get(key)) for key in self.settings.fields)
         remedy = f"create it with: relay connectors setup {self.name}; or write other tags, or tags: []"
         for tag in self._missing_labels():
@@ -213,25 +250,34 @@ class Pipedrive(PipedriveApi):
     def _named(self, setting: str, number: int, path: str) -> Finding:
         kind = "user" if setting == "owner_id" else setting.removesuffix("_id")
         url = f"{self.settings.base}{path}/{number}"
-        found = self.http.json("GET", url, headers=self.headers, judge=self.or_none)
-        it = (found.get("data") if isinstance(found, dict) else None) or {}
-        if not it or it.get("is_deleted") or it.get("active_flag") is False:
+        found = self.http.reply("GET", url, headers=self.headers, judge=self.or_none)
+        if found["success"].raw is not True or found.get("data") is None:
+            if found["success"].raw is not False:
+                raise found["success"].expected("true or false")
             return Finding(False, f"there is no active {kind} {number}", f"correct {setting}, or remove it")
+        it = found["data"].object
+        if it.get("is_deleted") or it.get("active_flag") is False:
+            return Finding(False, f"there is no active {kind} {number}", f"correct {setting}, or remove it")
+        name = found["data"]["name"].text
         if setting == "stage_id" and self.settings.pipeline_id not in (None, it.get("pipeline_id")):
-            text = f"stage {number}, {it['name']}, is of pipeline {it['pipeline_id']}"
-            return Finding(False, text, f"write pipeline_id: {it['pipeline_id']}, or another stage_id")
-        return Finding(True, f"{kind} {number}: {it['name']}")
+            text = f"stage {number}, {name}, is of pipeline {it.get('pipeline_id')}"
+            return Finding(False, text, f"write pipeline_id: {it.get('pipeline_id')}, or another stage_id")
+        return Finding(True, f"{kind} {number}: {name}")
 
     def setup(self) -> Iterator[Change]:
         missing = self._missing_labels()
         deals = missing and self.settings.record == "deal"
         # https://developers.pipedrive.com/docs/api/v1/DealFields#addDealFieldOptions
-        options = f"/api/v2/dealFields/{self._label_field()['field_code']}/options" if deals else ""
+        field = self._label_field() if deals else None
+        options = f"/api/v2/dealFields/{field['field_code'].text}/options" if field is not None else ""
         for tag in missing:
             # https://developers.pipedrive.com/docs/api/v1/LeadLabels#addLeadLabel
             body: Any = [{"label": tag}] if options else {"name": tag, "color": "gray"}
-            make = partial(self.ask, "POST", options or "/v1/leadLabels", json=body)
+            make = partial(self._made, options or "/v1/leadLabels", body)
             yield Change(f"create the {self.settings.record} label '{tag}'", make)
+
+    def _made(self, path: str, body: Any) -> None:
+        self.ask("POST", path, json=body)
 
     def imagine(self, method: str, path: str, body: Any) -> Any:
         if method == "GET":
@@ -240,11 +286,11 @@ class Pipedrive(PipedriveApi):
         return {"success": True, "data": {"id": lead if path == "/v1/leads" else 1}}
 
 
-def _fillable(key: str, field: Map[str, Any] | None) -> Finding:
+def _fillable(key: str, field: Reply | None) -> Finding:
     if field is None:
         remedy = "copy the API key of a deal field from Company settings > Data fields"
         return Finding(False, f"there is no deal field {key}", remedy)
-    name, kind = field["field_name"], field["field_type"]
+    name, kind = field["field_name"].text, field["field_type"].text
     if kind not in TEXTS:
         return Finding(False, f"the deal field {name} is of type {kind}", f"use one of type {', '.join(TEXTS)}")
     return Finding(True, f"deal field {key}: {name}")

@@ -15,10 +15,11 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import AnyHttpUrl, Field, SecretStr, model_validator
 from requests import Response
 
-from connectors.answers import Verdict
-from connectors.base import HttpConnector, Receipt
-from connectors.mapping import RecordSettings
-from core.errors import ConnectorRefused, DeliveryError, RecordRefused, RetryLater
+from connectors.kit.connector import HttpConnector, Receipt
+from connectors.kit.record import RecordSettings
+from connectors.kit.reply import Reply
+from connectors.kit.responses import Verdict
+from core.errors import ConnectorRefused, DeliveryError, Gone, RecordRefused, RetryLater
 
 #: How many of the newest persons are looked through before one is created: those that the search may not know yet.
 NEWEST = 100
@@ -79,42 +80,42 @@ class PipedriveApi(HttpConnector[PipedriveSettings]):
     def headers(self) -> dict[str, str]:
         return {"x-api-token": self.settings.api_token.get_secret_value()}
 
-    def ask(self, method: str, path: str, **options: Any) -> Any:
+    def ask(self, method: str, path: str, **options: Any) -> Reply:
         """The answer: `{success, data, additional_data}`. https://pipedrive.readme.io/docs/core-api-concepts-responses"""
-        answer = self.http.json(method, self.settings.base + path, headers=self.headers, **options)
-        if not isinstance(answer, dict) or not answer.get("success") or "data" not in answer:
-            raise RetryLater("the answer is none of Pipedrive's, or says success: false")
+        answer = self.http.reply(method, self.settings.base + path, headers=self.headers, **options)
+        if answer["success"].raw is not True:
+            raise answer["success"].expected("true")
+        _ = answer["data"]
         return answer
 
     def made(self, method: str, path: str, body: Any, **options: Any) -> Any:
         """The id of what was created or changed."""
-        data = self.ask(method, path, json=body, **options)["data"]
-        if not isinstance(data, dict) or "id" not in data:
-            raise RetryLater("the answer to a write has no id")
-        return data["id"]
+        made = self.ask(method, path, json=body, **options)["data"]["id"]
+        _ = made.id
+        return made.raw
 
     def written(self, method: str, path: str, body: Any) -> Any:
         """The id of what was made before and is changed now, which does no harm twice."""
         return self.made(method, path, body, repeatable=True, judge=self.judge_remembered)
 
-    def pages(self, path: str, asked: Map[str, Any]) -> Iterator[Any]:
+    def pages(self, path: str, asked: Map[str, Any]) -> Iterator[Reply]:
         """Every entry of a list. v1 counts entries, v2 gives cursors; both say null for none."""
         more: Map[str, Any] | None = {}
         while more is not None:
             answer = self.ask("GET", path, params={**asked, **more})
-            yield from answer["data"] or ()
-            more = _next(answer.get("additional_data") or {})
+            data = answer.get("data")
+            yield from data if data is not None else ()
+            more = _next(answer.get("additional_data"))
 
-    def newest(self, kind: str, **asked: Any) -> Iterator[Any]:
+    def newest(self, kind: str, **asked: Any) -> Iterator[Reply]:
         """Persons or deals, the newest first. https://developers.pipedrive.com/docs/api/v1/Persons#getPersons"""
         order = {"sort_by": "add_time", "sort_direction": "desc", "limit": NEWEST}
         return self.pages(f"/api/v2/{kind}", {**asked, **order})
 
-    def since(self, receipt: Receipt, kind: str, **asked: Any) -> Iterator[Any]:
-        """Those that were created after the chat came to us."""
-        came = min(revision.received_at for revision in receipt.history()) - SKEW
-        start = came.strftime("%Y-%m-%dT%H:%M:%SZ")
-        return takewhile(lambda one: one["add_time"] >= start, self.newest(kind, **asked))
+    def since(self, receipt: Receipt, kind: str, **asked: Any) -> Iterator[Reply]:
+        """Those that were created after the chat began."""
+        start = (receipt.since - SKEW).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return takewhile(lambda one: one["add_time"].text >= start, self.newest(kind, **asked))
 
     # --- what an answer means ------------------------------------------------------
 
@@ -137,21 +138,42 @@ class PipedriveApi(HttpConnector[PipedriveSettings]):
             return RecordRefused(f"it was deleted in Pipedrive: {self.judge(answer)}", status=404)
         return self.judge(answer)
 
+    def judge_of_person(self, answer: Response) -> DeliveryError | None:
+        """For what brings the person's address, or names somebody who may have been merged or deleted since."""
+        error = self.judge(answer)
+        if answer.status_code not in (400, 404, 422) or not isinstance(error, RecordRefused | ConnectorRefused):
+            return error
+        said = answer.content.lower()
+        named = any(word in said for word in (b"person", b"email"))
+        if not named or b"unknown method" in said:
+            return error
+        return Gone(str(error), "person", status=answer.status_code)
+
     def or_none(self, answer: Response) -> DeliveryError | None:
         return None if answer.status_code == 404 else self.judge(answer)
 
 
-def ids_of(by: str, term: str, persons: Iterable[Any]) -> Iterator[int]:
+def ids_of(by: str, term: str, persons: Iterable[Reply]) -> Iterator[int]:
     """Ids of the persons with this e-mail or name. The search gives e-mails as texts, lists as objects."""
     for person in persons:
-        emails = (one if isinstance(one, str) else one["value"] for one in person.get("emails") or ())
-        if term.casefold() in {text.casefold() for text in ((person["name"],) if by == "name" else emails)}:
-            yield person["id"]
+        said = person.get("emails") if by == "email" else None
+        texts = [
+            one.text if isinstance(one.raw, str) else one["value"].text for one in (said if said is not None else ())
+        ]
+        if by == "name":
+            texts = [person["name"].text]
+        if term.casefold() in {text.casefold() for text in texts}:
+            yield person["id"].number
 
 
-def _next(more: Map[str, Any]) -> Map[str, Any] | None:
+def _next(more: Reply | None) -> Map[str, Any] | None:
     """What asks for the next page. https://pipedrive.readme.io/docs/core-api-concepts-pagination"""
-    if more.get("next_cursor"):
-        return {"cursor": more["next_cursor"]}
-    page = more.get("pagination") or {}
-    return {"start": page["start"] + page["limit"]} if page.get("more_items_in_collection") else None
+    if more is None:
+        return None
+    if (cursor := more.get("next_cursor")) is not None:
+        return {"cursor": cursor.text}
+    page = more.get("pagination")
+    if page is None or page["more_items_in_collection"].raw is not True:
+        return None
+    # An empty page that says there is more would be asked for again and again.
+    return {"start": page["start"].number + max(1, page["limit"].number)}

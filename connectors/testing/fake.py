@@ -60,6 +60,8 @@ class Fake(ThreadingHTTPServer):
         self.instead: list[Answer] = []
         #: How many more requests are acted upon before one whose reply is lost; None for never.
         self.lose_reply_after: int | None = None
+        #: Seconds between an answer's making and its sending, in which other requests are served.
+        self.pause = 0.0
         self.hanging = False
         self.over = threading.Event()
         self._lock = threading.RLock()
@@ -132,6 +134,9 @@ class Fake(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # Head and body in one write, at once: else the body waits 40 ms for the other side to acknowledge the head.
+    wbufsize = -1
+    disable_nagle_algorithm = True
     server: Fake
 
     def _serve(self) -> None:
@@ -148,6 +153,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         answer, lost = self.server.respond(request)
+        self.server.over.wait(self.server.pause)
         if lost:
             self.connection.shutdown(socket.SHUT_RDWR)
             self.close_connection = True

@@ -1,0 +1,1 @@
+"""What connectors are made of. A plug-in may import it; it imports only `core`."""

@@ -1,0 +1,89 @@
+"""Odoo's settings: what is named there, and what texts become.
+
+https://www.odoo.com/documentation/19.0/developer/reference/backend/orm.html#fields
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+from pydantic import AnyHttpUrl, Field, SecretStr, model_validator
+
+from connectors.kit.record import RecordSettings
+from core.errors import ConnectorRefused, RecordRefused
+
+
+@dataclass(frozen=True)
+class Kind:
+    """The models around a record, and the field that keeps the chat's key unless the settings name another."""
+
+    model: str
+    tag: str
+    team: str
+    key: str
+
+
+#: A lead has a free text of its own, "Referred By"; a ticket has none.
+KINDS: Mapping[str, Kind] = {
+    "lead": Kind("crm.lead", "crm.tag", "crm.team", "referred"),
+    "ticket": Kind("helpdesk.ticket", "helpdesk.tag", "helpdesk.team", "x_smartsupp_chat"),
+}
+
+
+class OdooSettings(RecordSettings):
+    """Settings of `type: odoo`."""
+
+    # A server of a few workers does a request for each; more at once only wait, time out, and are done all the same.
+    concurrency: int | None = Field(
+        default=4,
+        gt=0,
+        description="Deliveries at the same time, over all workers; null: as many as there are threads.",
+    )
+
+    url: AnyHttpUrl = Field(description="Of the server, such as https://mycompany.odoo.com.")
+    database: str = Field(
+        default="", description="Needed for json-rpc, and for json-2 where the server's address does not tell it."
+    )
+    login: str = Field(default="", description="Of the user the API key belongs to; json-rpc needs it.")
+    api_key: SecretStr = Field(description="From the user's preferences, under Account Security.")
+    protocol: Literal["json-2", "json-rpc"] = Field(
+        default="json-2", description="json-2 for Odoo 19 and later, json-rpc for 14 to 18."
+    )
+    record: Literal["lead", "ticket"] = Field(
+        default="lead", description="lead is a lead of CRM, ticket one of Helpdesk (Enterprise)."
+    )
+    team_id: int | None = Field(default=None, gt=0, description="The sales team's or help desk team's id.")
+    user_id: int | None = Field(default=None, gt=0, description="The id of the user that the record is assigned to.")
+    key_field: str = Field(
+        default="",
+        pattern=r"^([a-z][a-z0-9_]*)?$",
+        description="The text field of the record that keeps the chat's key: "
+        "'referred' of a lead and 'x_smartsupp_chat' of a ticket, unless another is named.",
+    )
+
+    @model_validator(mode="after")
+    def _can_sign_in(self) -> Self:
+        missing = [name for name in ("database", "login") if not getattr(self, name)]
+        if self.protocol == "json-rpc" and missing:
+            raise ValueError("json-rpc needs more; add " + " and ".join(f"'{name}: …'" for name in missing))
+        return self
+
+
+_NUMBERS = {"integer": int, "many2one": int, "float": float, "monetary": float}
+
+
+def typed(name: str, kind: str, text: str) -> Any:
+    """A field's text as what Odoo wants for the field's type; the empty text as its `false`, which is no value."""
+    if kind in ("many2many", "one2many", "binary"):
+        raise ConnectorRefused(f"fields: '{name}' is of type {kind} in Odoo, which no text can fill")
+    if kind == "boolean":
+        return text.lower() in ("true", "yes", "1")
+    if not text or kind not in _NUMBERS:
+        return text or False
+    wanted = _NUMBERS[kind]
+    if not re.fullmatch(r"-?\d+" if wanted is int else r"-?\d+(\.\d+)?", text, re.ASCII):
+        raise RecordRefused(f"fields: '{name}' is of type {kind} in Odoo, and '{text}' is no number")
+    return wanted(text)

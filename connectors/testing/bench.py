@@ -1,0 +1,105 @@
+"""How a test runs a connector: as a worker does, against a fake."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from connectors import registry
+from connectors.kit import http
+from connectors.kit.connector import HttpConnector, Receipt, Step
+from connectors.kit.transcript import plain
+from connectors.testing.fake import Fake
+from core.delivery import Reference, Revision
+from core.errors import DeliveryError
+from core.smartsupp.parser import parse_conversation
+
+#: An option of pytest: the golden files are written, not compared.
+UPDATE_GOLDEN = "--update-golden"
+
+
+class Died(BaseException):
+    """The process ended at this point; nothing that follows runs."""
+
+
+class Bench:
+    """What the tests of a connector say of it, and how they run it."""
+
+    #: The connector's `type`.
+    kind: ClassVar[str]
+    #: What must never be seen: those in the settings.
+    secrets: ClassVar[tuple[str, ...]]
+    #: The vendor's own answers, and what they mean: status, body, headers, error. Added to the common ones.
+    answers: ClassVar[list[tuple[int, Any, dict[str, str], type[DeliveryError]]]] = []
+    #: Requests that only read although they are not GET: patterns of "METHOD /path".
+    reading: ClassVar[tuple[str, ...]] = ()
+    #: Whether a person without an e-mail can be left out.
+    needs_person: ClassVar[bool] = False
+
+    def fake(self) -> Fake:
+        raise NotImplementedError
+
+    def settings(self, url: str) -> dict[str, Any]:
+        """The connector's settings, pointing at the fake."""
+        raise NotImplementedError
+
+    # --- tools -------------------------------------------------------------------
+
+    @pytest.fixture(autouse=True)
+    def impatient(self, monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config) -> None:
+        """The seconds between two tries of one request are not what is tested here."""
+        self.updating = bool(pytestconfig.getoption(UPDATE_GOLDEN, False))
+        monkeypatch.setattr(http, "_backoff", lambda state: 0.01)
+
+    @pytest.fixture
+    def vendor(self) -> Iterator[Fake]:
+        with self.fake() as there:
+            yield there
+
+    def connector(self, vendor: Fake, **more: Any) -> HttpConnector[Any]:
+        settings = {"type": self.kind, "allow_networks": ["127.0.0.0/8"], **self.settings(vendor.url), **more}
+        found = registry.find(self.kind)
+        made = found("shop", found.settings_model.model_validate(settings), Path())
+        assert isinstance(made, HttpConnector)
+        return made
+
+    def deliver(
+        self,
+        connector: HttpConnector[Any],
+        payload: dict[str, Any],
+        memory: dict[str, Any],
+        number: int = 1,
+        *,
+        first: bool = True,
+        alone: Callable[[str], AbstractContextManager[object]] = lambda identity: nullcontext(),
+    ) -> Reference:
+        """One attempt, as a worker makes it. `memory` is what the store remembers of the steps, `first` whether nobody
+        can have delivered this before, and `alone` holds an identity."""
+        body = json.dumps(payload).encode()
+        revision = Revision(number, f"payload{number}", 1_700_000_000_000, "", body)
+        receipt = Receipt("shop:208:55039", revision, lambda: [revision])
+        step = Step(
+            memory,
+            memory.__setitem__,
+            forget=memory.pop,
+            alone=alone,
+            first=first,
+        )
+        with connector.attempt():
+            return connector.bring(parse_conversation(body), receipt, step)
+
+    def spread(self, text: str) -> str:
+        """A text as it can be looked for in what arrived: without markup, control characters and line breaks."""
+        return "".join(plain(text).split())
+
+    def arrived(self, vendor: Fake) -> str:
+        """All that arrived, as a person would read it; a message may go on in the next part."""
+        whole = re.sub(r"<p><i>Part \d+ of \d+</i></p>", "", " ".join(vendor.texts()))
+        return self.spread(html.unescape(re.sub(r"<[^>]*>", "", whole)))
