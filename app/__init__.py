@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from app.application import Relay
     from app.dashboard import Page
-    from core.environment import Environment
+    from app.server.application import Relay
+    from core.config.environment import Environment
 
 
 def create_app(
@@ -17,6 +17,6 @@ def create_app(
 ) -> Relay:
     """The web application. Raises ConfigError."""
     # Workers and commands need neither Flask nor the pages, which take longer to load than all the rest.
-    from app.application import wired  # noqa: PLC0415
+    from app.server.application import wired  # noqa: PLC0415
 
     return wired(env, variables, pages)

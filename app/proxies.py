@@ -22,7 +22,7 @@ class Proxies:
         """The address that the request came from: the last one that no trusted proxy has."""
         address = str(environ.get("REMOTE_ADDR", ""))
         for hop in reversed(_listed(environ, "X-Forwarded-For")):
-            if not self._trusts(address):
+            if not self.trusts(address):
                 break
             if address_of(hop) is None:  # what stands before it cannot be believed either
                 break
@@ -31,19 +31,20 @@ class Proxies:
 
     def secure(self, environ: Mapping[str, Any]) -> bool:
         """Whether the browser spoke TLS."""
-        if self._trusts(str(environ.get("REMOTE_ADDR", ""))) and (said := _listed(environ, "X-Forwarded-Proto")):
+        if self.trusts(str(environ.get("REMOTE_ADDR", ""))) and (said := _listed(environ, "X-Forwarded-Proto")):
             return said[-1].lower() == "https"
         return environ.get("wsgi.url_scheme") == "https"
 
     def user(self, environ: Mapping[str, Any]) -> str:
         """Who has signed in at the proxy, or ""."""
-        if not self.user_header or not self._trusts(str(environ.get("REMOTE_ADDR", ""))):
+        if not self.user_header or not self.trusts(str(environ.get("REMOTE_ADDR", ""))):
             return ""
         name = str(environ.get(_variable(self.user_header), "")).strip()
         # The bytes of a header come as Latin-1.
         return name.encode("latin-1", "replace").decode("utf-8", "replace")[:200]
 
-    def _trusts(self, text: str) -> bool:
+    def trusts(self, text: str) -> bool:
+        """Whether this is the address of a trusted proxy."""
         address = address_of(text)
         return address is not None and any(address in network for network in self.networks)
 

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from connectors import registry
-from connectors.base import Connector, Finding
+from connectors.kit.connector import Connector, Finding
+from core.config.settings import Settings
 from core.errors import DeliveryError, NotFound
-from core.settings import Settings
 
 
 def connector(settings: Settings, name: str, data_dir: Path) -> Connector[Any]:
     """One connector of the configuration, enabled or not. Raises NotFound."""
     if name not in settings.connectors:
         raise NotFound(f"there is no connector '{name}'; there are {', '.join(settings.connectors) or 'none'}")
-    return registry.find(settings.connectors[name].type)(name, settings.connectors[name], data_dir)
+    return registry.make(settings, name, data_dir)
 
 
 def findings(checked: Connector[Any]) -> Iterator[Finding]:

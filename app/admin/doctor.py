@@ -9,7 +9,6 @@ import os
 import platform
 import re
 import shutil
-import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,16 +16,17 @@ from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
-from app import checks
+from app.admin import checks
+from app.process import open_to_others
 from connectors.registry import settings_model
-from core.environment import Environment, environment, token_file
+from core.config.doubts import doubts
+from core.config.environment import Environment, environment, token_file
+from core.config.settings import Settings, load
 from core.errors import ConfigError, Problem
-from core.settings import Settings, load
+from core.store.condition import DISK_FILLING, DISK_FULL
 
 PACKAGE = "smartsupp-relay"
 _MIB = 1024 * 1024
-#: Free bytes of the data folder's disk: below the first, chats will be refused; below the second, look at it.
-_FULL, _TIGHT = 100 * _MIB, 1024 * _MIB
 
 
 class Verdict(StrEnum):
@@ -86,22 +86,19 @@ def surroundings(variables: Mapping[str, str]) -> tuple[Environment | None, list
 
 
 def configuration(env: Environment, variables: Mapping[str, str]) -> tuple[Settings | None, list[Line]]:
-    """The settings, if they can be read, and every problem."""
+    """The settings, if they can be read, and every problem or doubt."""
     try:
         settings = load(env, settings_model, variables)
     except ConfigError as error:
         return None, [
-            wrong("config", f"{error.source}: {one}", "put it right; a running relay goes on with the old one")
+            wrong("config", f"{error.source}: {one}", "correct it; a running relay still uses the previous version")
             for one in error.problems
         ]
-    if not settings.enabled:
-        said = f"{settings.source}: no connector is enabled; chats that come now go nowhere"
-        days = settings.retention.settled_days
-        until = f"; they are removed after {days} days" if days else ""
-        return settings, [
-            doubt("config", said + until, "enable one, then relay replay what relay payloads --status unrouted lists")
-        ]
-    return settings, [right("config", f"{settings.source}; enabled: {', '.join(settings.enabled)}")]
+    found = [doubt("config", one.text, one.remedy) for one in doubts(settings)]
+    return settings, [
+        right("config", f"{settings.source}; enabled: {', '.join(settings.enabled) or 'nothing'}"),
+        *found,
+    ]
 
 
 def _problem(about: str, problem: Problem) -> Line:
@@ -116,7 +113,7 @@ def token(env: Environment, settings: Settings | None) -> Iterator[Line]:
         return
     yield right("token", f"{len(found)} set" if len(found) > 1 else "set")
     kept = token_file(env.data_dir)
-    if kept.exists() and stat.S_IMODE(kept.stat().st_mode) & 0o077:
+    if kept.exists() and open_to_others(kept):
         yield doubt("token", f"{kept} can be read by others on this machine", f"chmod 600 {kept}")
 
 
@@ -131,12 +128,14 @@ def data_folder(env: Environment) -> Iterator[Line]:
             "give it to the user who runs the relay, or set RELAY_DATA_DIR",
         )
         return
+    if there == folder and open_to_others(folder):
+        yield doubt("data folder", f"{folder} can be entered by other users of this machine", f"chmod 700 {folder}")
     free = shutil.disk_usage(there).free
     text = f"{folder}{'' if there == folder else ' (not there yet)'}, {_size(free)} free"
     remedy = "make room: when the disk is full, chats are refused"
-    if free < _FULL:
+    if free < DISK_FULL:
         yield wrong("data folder", text, remedy)
-    elif free < _TIGHT:
+    elif free < DISK_FILLING:
         yield doubt("data folder", text, remedy)
     else:
         yield right("data folder", text)

@@ -5,20 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-import redis
-
-from app.doctor import Line, doubt, right, wrong
-from app.show import span
+from app.admin.append_only import failed_to_load, last_words, look
+from app.admin.doctor import Line, doubt, right, wrong
+from app.cli.output import span
+from core.config.doubts import gone_remedy
+from core.config.environment import Environment
+from core.config.settings import Settings
 from core.delivery import DeliveryStatus, PayloadStatus
-from core.environment import Environment
-from core.errors import NotFound, StoreUnavailable, StoreUnsafe
-from core.settings import Settings
-from core.store import INBOX, Access, Ledger, check, connected
-from core.store.condition import Condition, condition
+from core.errors import NotFound, StoreLoading, StoreUnavailable, StoreUnsafe
+from core.store import INBOX, Access, Client, Ledger, check, connected
+from core.store.condition import FILLING, FULL, Condition, condition
 
 _MIB = 1024 * 1024
-#: Shares of its memory that the server may use.
-_FULL, _TIGHT = 0.95, 0.75
 #: Milliseconds that two clocks may differ. Signatures of webhooks are good for five minutes.
 _SKEW, _WRONG = 2_000, 120_000
 #: Milliseconds after which what is due should have been taken.
@@ -34,14 +32,30 @@ def server(env: Environment, settings: Settings | None) -> Iterator[Line]:
         yield _sealing(env, Ledger(client))
         yield from _lanes(Ledger(client), settings)
     except StoreUnavailable as error:
-        if env.embedded:
-            remedy = "start it with relay up, and set RELAY_DATA_DIR here as there"
-        else:
-            remedy = "start it, or put its address and password into RELAY_REDIS_URL, here and where the relay runs"
-        yield wrong("server", f"does not answer: {error}", remedy)
+        yield away(env, error)
 
 
-def _server(client: redis.Redis) -> Iterator[Line]:
+def away(env: Environment, error: StoreUnavailable) -> Line:
+    """Why the server does not answer, as far as that can be seen from here."""
+    if isinstance(error, StoreLoading):
+        return doubt("server", "is loading its append-only file", "wait; a large store takes a minute or more")
+    if not env.embedded:
+        remedy = "start it, or put its address and password into RELAY_REDIS_URL, here and where the relay runs"
+        return wrong("server", f"does not answer: {error}", remedy)
+    words = last_words(env)
+    try:
+        fault = look(env, thorough=failed_to_load(words))
+    except OSError as unreadable:
+        text = f"does not answer, and its files cannot be read: {unreadable.strerror}"
+        return wrong("server", text, "run this as the user who runs the relay")
+    if fault and not fault.harmless:
+        return wrong("server", f"cannot start: {fault.text}", fault.remedy)
+    said = f"; the last words in its log are: {words}" if words else ""
+    remedy = "start it with relay up, and set RELAY_DATA_DIR here as there"
+    return wrong("server", f"does not answer: {error}{said}", remedy)
+
+
+def _server(client: Client) -> Iterator[Line]:
     verdict = check(client)
     yield right("server", f"{verdict.version} answers")
     for text in verdict.wrong:
@@ -74,9 +88,9 @@ def _memory(found: Condition) -> Iterator[Line]:
     share = found.used / whole
     text += f", {share:.0%} of {'maxmemory' if found.limit else 'the machine'}"
     remedy = "give it more memory, or shorten retention.settled_days; when it is full, chats are refused"
-    if share >= _FULL:
+    if share >= FULL:
         yield wrong("memory", text, remedy)
-    elif share >= _TIGHT:
+    elif share >= FILLING:
         yield doubt("memory", text, remedy)
     else:
         yield right("memory", text)
@@ -92,7 +106,7 @@ def _clock(before: float, there: int, after: float) -> Line:
     return wrong("clock", text, remedy) if off >= _WRONG else doubt("clock", text, remedy)
 
 
-def _password(env: Environment, client: redis.Redis) -> Iterator[Line]:
+def _password(env: Environment, client: Client) -> Iterator[Line]:
     if Access(client).password():
         yield right("dashboard", "a password is set")
     elif env.user_header:
@@ -123,10 +137,18 @@ def _lanes(ledger: Ledger, settings: Settings | None) -> Iterator[Line]:
     else:
         yield wrong("workers", "none was heard of in the last minute", "start one: relay worker, or relay up for all")
     for worker, trouble in ledger.troubles().items():
-        yield wrong("workers", f"{worker} goes on with an old configuration: {trouble}", "relay config check")
+        yield wrong(
+            "workers",
+            f"{worker} refused the changed configuration and still uses the previous version: {trouble}",
+            "relay config check",
+        )
     yield _waiting("inbox", ledger.lane(INBOX).oldest_due)
     for name in sorted({*ledger.connectors(), *(settings.connectors if settings else ())}):
         yield from _lane(ledger, name, settings)
+    if number := ledger.undelivered():
+        many = "chat was" if number == 1 else "chats were"
+        remedy = "relay deliveries --status undelivered says why; put it right, then relay replay --status undelivered"
+        yield doubt("inbox", f"{number:,} {many} not delivered anywhere", remedy)
     if number := ledger.payload_counts()["quarantined"]:
         yield doubt("inbox", f"{number:,} bodies hold no conversation", "relay payloads, then replay or discard each")
 
@@ -135,7 +157,10 @@ def _lane(ledger: Ledger, name: str, settings: Settings | None) -> Iterator[Line
     lane = ledger.lane(name)
     about = f"connector {name}"
     off = settings is not None and name not in settings.enabled
-    if lane.gate:
+    if settings is not None and name not in settings.connectors:
+        if lane.waiting:
+            yield wrong(about, f"is not in relay.yaml, and {lane.waiting:,} deliveries wait for it", gone_remedy(name))
+    elif lane.gate:
         by_itself = "; it is tried by itself again and again" if lane.gate.by == "breaker" else ""
         yield doubt(about, f"paused: {lane.gate.reason}", f"put it right, then relay resume {name}{by_itself}")
     elif off and lane.waiting:

@@ -11,12 +11,12 @@ from typing import Any
 from tenacity import Retrying, retry_if_exception_type, wait_fixed
 
 from connectors import registry
-from connectors.base import Connector
+from connectors.kit.connector import Connector
+from core.config.settings import Settings
 from core.errors import InUse, NotFound, Unreadable
-from core.settings import Settings
 from core.store import Eraser, Ledger
 from core.store.erase import Made, Rewrite
-from core.store.traces import Part, Traces, Wanted, same
+from core.store.visitor_search import Part, Traces, Wanted, same
 
 #: Seconds that attempts which are going on are waited for; one may take 60.
 PATIENCE = 75.0
@@ -72,7 +72,7 @@ class Receipt:
 
 def keepers(settings: Settings, data_dir: Path) -> dict[str, Connector[Any]]:
     """Every connector of the configuration, those that are switched off too: their files are still there."""
-    return {name: registry.find(one.type)(name, one, data_dir) for name, one in settings.connectors.items()}
+    return {name: registry.make(settings, name, data_dir) for name in settings.connectors}
 
 
 def look(visitor: str, eraser: Eraser, connectors: Mapping[str, Connector[Any]]) -> Traces:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from app.forget import Receipt
-from connectors.transcript import single_line
+from app.admin.erasure import Receipt
+from connectors.kit.transcript import single_line
 from core.store.erase import Rewrite
 
 #: What becomes of the server's own file.

@@ -15,7 +15,7 @@ from typing import Any
 from core.conversation import Conversation
 from core.delivery import Delivery, Payload
 from core.errors import PayloadError
-from core.smartsupp import parse_conversation
+from core.smartsupp.parser import parse_conversation
 from core.store import Filter, Ledger, Search
 
 #: Conversations that are read in one go.

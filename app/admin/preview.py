@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from connectors.base import Connector, HttpConnector, Receipt, Step
-from connectors.http import Sent
+from connectors.kit.connector import Connector, HttpConnector, Receipt, Step
+from connectors.kit.http import Sent
 from core.conversation import Conversation
 from core.delivery import Revision
 from core.errors import DeliveryError, RelayError, Skipped
-from core.smartsupp import parse_conversation
+from core.smartsupp.parser import parse_conversation
 
 #: Headers that say nothing about the record.
 _PLAIN_HEADERS = {"user-agent", "accept-encoding", "accept", "connection", "content-length"}

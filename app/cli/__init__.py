@@ -12,33 +12,33 @@ from pathlib import Path
 import click
 import requests
 
-from app import (
-    admin_commands,
-    completion_command,
-    config_commands,
-    connector_commands,
-    doctor_command,
-    export_command,
-    forget_command,
-    gate_commands,
-    import_command,
-    look_commands,
-    notices_command,
-    repair_commands,
+from app.admin import doctor_store
+from app.cli import (
+    doctor,
+    erase,
+    exports,
+    imports,
+    inspect,
+    output,
+    pause,
+    replay,
     sample,
-    show,
+    setup,
 )
-from app.options import as_json, fail, ledger_of, needs, settings_of
-from app.up import hook_url
-from app.up import main as bring_up
+from app.cli.options import as_json, fail, ledger_of, needs, settings_anyway, settings_of
+from app.hook_url import hook_url
+from app.process import keep_to_ourselves
+from app.supervisor.up import main as bring_up
 from core import log
-from core.environment import Environment
+from core.config.environment import Environment, environment
+from core.config.settings import Settings
 from core.errors import ConfigError, Problem, RelayError, StoreUnavailable
 from core.store import Ledger
 
 
 def main() -> None:
     """The console script: what goes wrong on purpose is said in a sentence, not in a traceback."""
+    keep_to_ourselves()
     # A connector of your own may lie beside relay.yaml. Last, so that it hides nothing.
     sys.path.append(str(Path.cwd()))
     try:
@@ -46,12 +46,14 @@ def main() -> None:
     except ConfigError as error:
         fail(str(error), 2)
     except StoreUnavailable as error:
-        fail(
-            f"Redis does not answer: {error}\nIs the relay running, and RELAY_DATA_DIR or RELAY_REDIS_URL set as there?"
-            "\nrelay doctor looks closer."
-        )
+        fail(_away(error))
     except RelayError as error:
         fail(str(error))
+
+
+def _away(error: StoreUnavailable) -> str:
+    line = doctor_store.away(environment(os.environ), error)
+    return f"The store {line.text}.\nWhat to do: {line.remedy}.\nrelay doctor looks closer."
 
 
 class _Sections(click.Group):
@@ -80,27 +82,22 @@ def group() -> None:
 
 
 @click.command()
-@click.option("--procfile", type=click.Path(path_type=Path), default=None, help="Another Procfile.")
+@click.option("--procfile", type=click.Path(path_type=Path), default=None, help="Another Procfile than the one here.")
 @click.option("--show-secrets", is_flag=True, help="Print token and first password into a file or a log, too.")
 def up(procfile: Path | None, show_secrets: bool) -> None:
     """Run everything here: server, receiver, worker.
 
-    That is the Procfile's processes, and a server unless RELAY_REDIS_URL is set. At a terminal it prints the hook's URL
-    with its token, and the dashboard's first password.
+    That is the processes of the Procfile here, or a receiver and a worker where there is none, and a server unless
+    RELAY_REDIS_URL is set. At a terminal it prints the hook's URL with its token, and the dashboard's first password.
     """
-    bring_up(procfile or _procfile(), show_secrets=show_secrets)
-
-
-def _procfile() -> Path:
-    here = Path("Procfile")
-    return here if here.exists() else Path(__file__).parent.parent / "Procfile"
+    bring_up(procfile, show_secrets=show_secrets)
 
 
 @click.command()
 @needs(lambda env: env)
 def web(env: Environment) -> None:
     """Run the receiver and the dashboard."""
-    from app.web import main as serve  # the server's code is only wanted here
+    from app.server.web import main as serve  # the server's code is only wanted here
 
     log.configure(os.environ.get("RELAY_LOG", "console"))
     if not settings_of(env).tokens:
@@ -130,7 +127,7 @@ def alive(ledger: Ledger, as_json: bool) -> None:
     here = socket.gethostname() + ":"
     found = [name for name, age in ledger.workers().items() if name.startswith(here) and age < 15_000]
     if as_json:
-        show.print_json({"alive": bool(found), "workers": found})
+        output.print_json({"alive": bool(found), "workers": found})
         raise SystemExit(not found)
     if not found:
         fail("no worker of this machine is alive")
@@ -141,7 +138,7 @@ def alive(ledger: Ledger, as_json: bool) -> None:
 @needs(lambda env: env)
 def welcome(env: Environment) -> None:
     """What `relay up` says once everything answers."""
-    from app.welcome import main as greet
+    from app.supervisor.welcome import main as greet
 
     greet(env, settings_of(env))
 
@@ -163,7 +160,8 @@ def send(env: Environment, files: Sequence[Path], send_sample: bool, url: str | 
     """
     if not files and not send_sample:
         raise click.UsageError("name a file, or --sample")
-    target = url or hook_url(env, settings_of(env))
+    settings = None if url else settings_anyway(env)
+    target = url or hook_url(env, settings or Settings(source="", tokens=env.tokens, connectors={}, routes=()))
     bodies = [(str(file), file.read_bytes()) for file in files]
     if send_sample:
         bodies.append(("sample", sample.body()))
@@ -179,26 +177,17 @@ def send(env: Environment, files: Sequence[Path], send_sample: bool, url: str | 
         if not as_json:
             click.echo(f"{name}: {answer.status_code} {answer.text.strip()}")
     if as_json:
-        show.print_json(answers)
+        output.print_json(answers)
     raise SystemExit(any(one["status"] != 202 for one in answers))
 
 
 _SECTIONS: Mapping[str, Sequence[click.Command]] = {
-    "Running": (up, web, worker, alive, welcome, *doctor_command.COMMANDS, *admin_commands.COMMANDS),
-    "Looking": look_commands.COMMANDS,
-    "Putting right": (*repair_commands.COMMANDS, *gate_commands.COMMANDS),
-    "In and out": (send, *import_command.COMMANDS, *export_command.COMMANDS, *forget_command.COMMANDS),
-    "Setting up": (
-        *connector_commands.COMMANDS,
-        *config_commands.COMMANDS,
-        *notices_command.COMMANDS,
-        *completion_command.COMMANDS,
-    ),
+    "Running": (up, web, worker, alive, welcome, *doctor.COMMANDS, *setup.ADMIN),
+    "Looking": inspect.COMMANDS,
+    "Putting right": (*replay.COMMANDS, *pause.COMMANDS),
+    "In and out": (send, *imports.COMMANDS, *exports.COMMANDS, *erase.COMMANDS),
+    "Setting up": setup.COMMANDS,
 }
 
 for _command in chain.from_iterable(_SECTIONS.values()):
     group.add_command(_command)
-
-
-if __name__ == "__main__":
-    main()

@@ -10,14 +10,17 @@ from typing import Any, Protocol
 
 import click
 
-from app import show
-from app.options import ask, fail, known, ledger_of, whoever
+from app.admin.replays import refusal
+from app.cli import output
+from app.cli.options import ask, fail, known, ledger_of, settings_of, whoever
+from core.config.environment import Environment
+from core.config.settings import Settings
 from core.delivery import DeliveryStatus
-from core.environment import Environment
 from core.errors import NotFound, StoreUnavailable
-from core.store import Filter, Jobs, Search, connected
+from core.store import Aim, Backfill, Filter, Jobs, Search, connected
+from core.store.backfill import Counted
 from core.store.jobs import Job, Kind
-from workers.celery import create, knocker
+from workers.celery import create, waker
 
 _VERBS: dict[Kind, tuple[str, str]] = {"replay": ("Deliver", "again"), "discard": ("Discard", "for good")}
 #: Seconds that counting may take before it says "at least".
@@ -41,39 +44,84 @@ def bar(length: int | None, label: str) -> Iterator[Bar]:
         yield shown
 
 
-def run(env: Environment, kind: Kind, wanted: Filter, *, yes: bool, as_json: bool, reason: str = "") -> None:
+def run(
+    env: Environment, kind: Kind, wanted: Filter, *, yes: bool, as_json: bool, reason: str = "", aim: Aim | None = None
+) -> None:
     """Do it to everything that matches, as a job that the workers finish if this process does not."""
-    if wanted.connector:
-        known(env, wanted.connector)
+    settings = settings_of(env)
+    _refused(env, settings, kind, wanted)
     client = connected(env)
     as_of = ledger_of(env).now()
-    total, exact = Search(client).count(wanted.as_of(as_of), _COUNTING)
-    if not total:
-        show.print_json({"job": None, "matched": 0, "done": 0, "finished": True}) if as_json else click.echo(
-            "nothing matches"
-        )
+    if aim:
+        found = Backfill(client, unheard, lambda: settings).count(wanted.as_of(as_of), aim, _COUNTING)
+        question, nothing = _question_of_past(aim, found), _nothing(aim, found)
+    else:
+        total, exact = Search(client).count(wanted.as_of(as_of), _COUNTING)
+        question, nothing = _question(kind, wanted, total, exact=exact), "" if total else "nothing matches"
+    if nothing:
+        output.print_json({"job": None, "matched": 0, "done": 0, "finished": True}) if as_json else click.echo(nothing)
         return
-    what = ("delivery" if total == 1 else "deliveries") if wanted.about_deliveries else "conversation"
-    many = "" if total == 1 or wanted.about_deliveries else "s"
-    verb, after = _VERBS[kind]
-    ask(f"{verb} {'' if exact else 'at least '}{total:,} {what}{many} {after}?", yes)
-    jobs = Jobs(client, knocker(create(env)))
-    job = jobs.start(kind, wanted, reason=reason, by=whoever(), as_of=as_of)
+    ask(question, yes)
+    jobs = Jobs(client, waker(create(env)), lambda: settings)
+    job = jobs.start(kind, wanted, reason=reason, by=whoever(), as_of=as_of, aim=aim)
     try:
         job = _watched(jobs, job)
     except KeyboardInterrupt:
         if as_json:
-            show.print_json(_told(jobs.get(job.id)))
+            output.print_json(_told(jobs.get(job.id)))
         fail(f"\nStopped looking. {_left(env, job)}")
     except StoreUnavailable:
         click.echo(f"Job {job.id} was begun. {_left(None, job)}", err=True)
         raise
+    _report(env, job, as_json=as_json)
+
+
+def _refused(env: Environment, settings: Settings, kind: Kind, wanted: Filter) -> None:
+    """End the command where nothing can come of it."""
+    if wanted.connector:
+        known(env, wanted.connector)
+        if kind == "replay" and (why := refusal(settings, wanted.connector)):
+            fail(why)
+
+
+def _report(env: Environment, job: Job, *, as_json: bool) -> None:
     if as_json:
-        show.print_json(_told(job))
-    elif kind == "replay":
+        output.print_json(_told(job))
+    elif job.kind == "replay":
         click.echo(f"{job.done:,} due now; see how they fare with: relay status")
     else:
         click.echo(f"{job.done:,} discarded")
+    if job.kind == "replay" and job.filter.undelivered and (left := ledger_of(env).undelivered()):
+        still = "chat is" if left == 1 else "chats are"
+        why = "relay deliveries --status undelivered says why"
+        click.echo(f"{left:,} {still} still not delivered anywhere: {why}", err=True)
+    if job.kind == "replay" and job.found and not job.done:
+        fail("nothing was queued: no connector in relay.yaml takes any of them; see relay config check")
+
+
+def _question(kind: Kind, wanted: Filter, total: int, *, exact: bool) -> str:
+    what = ("delivery" if total == 1 else "deliveries") if wanted.about_deliveries else "conversation"
+    many = "" if total == 1 or wanted.about_deliveries else "s"
+    verb, after = _VERBS[kind]
+    if wanted.undelivered and kind == "replay":
+        after = "by the routes of today"
+    return f"{verb} {'' if exact else 'at least '}{total:,} {what}{many} {after}?"
+
+
+def _question_of_past(aim: Aim, found: Counted) -> str:
+    many = "" if found.due == 1 else "s"
+    return f"Deliver {'' if found.whole else 'at least '}{found.due:,} past chat{many} to {aim.connector}?"
+
+
+def _nothing(aim: Aim, found: Counted) -> str:
+    """Why there is nothing to do, if that is so."""
+    if found.due or not found.whole:
+        return ""
+    if not found.matched:
+        return "nothing matches"
+    had = "" if aim.repeat else f"{aim.connector} had them before (--again repeats them)"
+    routes = "" if aim.anyway else "no route sends them there (--all ignores the routes)"
+    return f"nothing to deliver: {found.matched:,} match, but {' or '.join(filter(None, (had, routes)))}"
 
 
 def _watched(jobs: Jobs, job: Job) -> Job:
@@ -103,13 +151,17 @@ def _told(job: Job) -> dict[str, Any]:
     }
 
 
+def unheard(_lane: str) -> None:
+    """Who only counts makes no work."""
+
+
 def deliveries_of(env: Environment, identity: str, kind: Kind) -> Sequence[str]:
-    """What an id stands for: itself, or the deliveries of a conversation. Raises NotFound."""
+    """What an id stands for: itself, or the deliveries of a conversation, if it has any. Raises NotFound."""
     if identity.count(":") != 1:
         return [identity]
     found = ledger_of(env).conversation(identity).deliveries
     if not found:
-        raise NotFound(f"conversation {identity} has no deliveries; replay its payload instead")
+        return [identity]
     if kind == "replay":
         return [delivery.id for delivery in found]
     if chosen := [delivery.id for delivery in found if delivery.status in _OPEN]:

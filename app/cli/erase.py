@@ -9,17 +9,18 @@ from typing import NoReturn
 
 import click
 
-from app import forget, show
-from app.forget import Receipt
-from app.options import agreed, as_json, ask, needs, settings_of
-from app.receipt import receipt_text
-from connectors.transcript import single_line
-from core.environment import Environment
+from app.admin import erasure
+from app.admin.erasure import Receipt
+from app.admin.erasure_receipt import receipt_text
+from app.cli import output
+from app.cli.options import agreed, as_json, ask, needs, settings_of
+from connectors.kit.transcript import single_line
+from core.config.environment import Environment
 from core.errors import NotFound, PayloadError
-from core.smartsupp import parse_conversation
+from core.smartsupp.parser import parse_conversation
 from core.store import Eraser, Ledger, connected
 from core.store.ledger import Conversation
-from core.store.traces import Traces
+from core.store.visitor_search import Traces
 
 #: Conversations and bodies that are shown before it is asked.
 _SHOWN = 20
@@ -55,8 +56,8 @@ def forget_visitor(
         raise click.UsageError(f"'{who}' is no e-mail address; for an id use --visitor")
     settings, client = settings_of(env), connected(env)
     ledger, eraser = Ledger(client), Eraser(client)
-    keepers = forget.keepers(settings, env.data_dir)
-    traces = forget.look(who, eraser, keepers)
+    keepers = erasure.keepers(settings, env.data_dir)
+    traces = erasure.look(who, eraser, keepers)
     if unknown := sorted(set(also) - set(traces.named)):
         raise NotFound(f"{unknown[0]} does not speak of {who}, or is theirs")
     chosen = traces.taking(also)
@@ -64,9 +65,9 @@ def forget_visitor(
     if not chosen:
         _nothing(who, Receipt((), (), 0, 0, 0, (), (), named=chosen.named, closed=chosen.closed), as_json)
     ask(f"Erase {_numbers(len(chosen.conversations), len(chosen.payloads))} for good?", yes)
-    receipt = forget.erase(who, chosen, eraser, ledger, keepers)
+    receipt = erasure.erase(who, chosen, eraser, ledger, keepers)
     if as_json:
-        show.print_json({"visitor": who, **asdict(receipt), "complete": receipt.complete})
+        output.print_json({"visitor": who, **asdict(receipt), "complete": receipt.complete})
     else:
         click.echo(receipt_text(who, receipt, datetime.now(UTC)), nl=False)
     raise SystemExit(not receipt.complete)
@@ -74,7 +75,7 @@ def forget_visitor(
 
 def _nothing(who: str, receipt: Receipt, as_json: bool) -> NoReturn:
     if as_json:
-        show.print_json({"visitor": who, **asdict(receipt), "complete": receipt.complete})
+        output.print_json({"visitor": who, **asdict(receipt), "complete": receipt.complete})
     else:
         click.echo(f"nothing is {single_line(who)}'s")
     if receipt.closed:
@@ -107,7 +108,7 @@ def _list(ledger: Ledger, conversations: Sequence[str], payloads: Sequence[str])
             found = ledger.payload(identity)
         except NotFound:  # gone meanwhile
             continue
-        lines.append(f"body {identity}, received {show.moment(found.received)}, {found.status}")
+        lines.append(f"body {identity}, received {output.moment(found.received)}, {found.status}")
     more = max(0, len(conversations) - _SHOWN) + max(0, len(payloads) - _SHOWN)
     for line in [*lines, *([f"and {more:,} more"] if more else [])]:
         click.echo("  " + single_line(line), err=True)
@@ -120,7 +121,7 @@ def _story(found: Conversation) -> str:
         name = " ".join(filter(None, (visitor.name, f"<{visitor.email}>" if visitor.email else "")))
     except PayloadError:
         name = ""
-    parts = [f"conversation {found.id}", name, f"received {show.moment(payload.received)}"]
+    parts = [f"conversation {found.id}", name, f"received {output.moment(payload.received)}"]
     return ", ".join([*filter(None, parts), *(f"{one.connector} {one.status}" for one in found.deliveries)])
 
 

@@ -12,10 +12,10 @@ from typing import BinaryIO
 
 import click
 
-from app import bulk
-from app.export import Row, as_csv, as_jsonl, rows
-from app.options import fail, filtered, known, ledger_of, needs
-from core.environment import Environment
+from app.admin.exporter import Row, as_csv, as_jsonl, rows
+from app.cli import bulk
+from app.cli.options import fail, filtered, known, ledger_of, needs
+from core.config.environment import Environment
 from core.store import Filter, Search, connected
 
 #: Seconds that counting may take; without a count the bar has no end.

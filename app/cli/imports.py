@@ -11,14 +11,14 @@ from typing import Any
 
 import click
 
-from app import bulk, show
-from app.importing import Ends, Piece, Taken, files, judge, pieces, take
-from app.options import as_json, fail, needs
-from connectors.transcript import single_line
-from core.environment import Environment
+from app.admin.importer import Ends, Piece, Taken, files, judge, pieces, take
+from app.cli import bulk, output
+from app.cli.options import as_json, fail, needs
+from connectors.kit.transcript import single_line
+from core.config.environment import Environment
 from core.errors import StoreError
 from core.store import Store, connected
-from workers.celery import create, knocker
+from workers.celery import create, waker
 
 #: Troubles that are told one by one; the rest are counted.
 _TOLD = 1000
@@ -60,7 +60,7 @@ def import_bodies(
       zcat 2025.jsonl.gz | relay import -
     """
     found, ends, troubles, ended = _Counts(skip), Ends(), [], ""
-    store, knock = Store(connected(env, patient=True)), knocker(create(env))
+    store, knock = Store(connected(env, patient=True)), waker(create(env))
     try:
         for piece in _read(paths):
             if found.looked < skip:
@@ -81,7 +81,7 @@ def import_bodies(
     except OSError as error:
         ended = f"cannot be read: {error}"
     if as_json:
-        show.print_json({**found.told(), "ended": ended or "complete", "dry_run": dry_run, "troubles": troubles})
+        output.print_json({**found.told(), "ended": ended or "complete", "dry_run": dry_run, "troubles": troubles})
     else:
         click.echo(found.sentence(dry_run))
     if ended:

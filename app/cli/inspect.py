@@ -7,10 +7,24 @@ from typing import Any, cast
 
 import click
 
-from app import show
-from app.options import as_json, connector_option, ledger_of, limited, needs, settings_of
-from core.delivery import DeliveryStatus, PayloadStatus
-from core.environment import Environment
+from app.cli import output
+from app.cli.bulk import unheard
+from app.cli.options import (
+    UNDELIVERED,
+    as_json,
+    connector_option,
+    ledger_of,
+    limited,
+    needs,
+    settings_anyway,
+    settings_of,
+    status_names,
+)
+from connectors.kit.transcript import single_line
+from core.config.environment import Environment
+from core.delivery import DeliveryStatus, Payload, PayloadStatus
+from core.errors import PayloadError
+from core.smartsupp.parser import parse_conversation
 from core.store import Jobs, Ledger, connected, statistics
 from core.store.statistics import SPANS, Span
 
@@ -23,29 +37,35 @@ from core.store.statistics import SPANS, Span
 @needs(lambda env: env)
 def status(env: Environment, span: str, as_json: bool) -> None:
     """What came in, what went out, what waits, and what is wrong."""
-    ledger, settings = ledger_of(env), settings_of(env)
+    ledger, settings = ledger_of(env), settings_anyway(env)
     figures = statistics(connected(env), cast(Span, span), ledger.now())
-    found = show.overview(ledger, settings, figures)
-    show.print_json(found) if as_json else show.print_overview(found)
+    found = output.overview(ledger, settings, figures)
+    output.print_json(found) if as_json else output.print_overview(found)
 
 
 @click.command()
-@click.option("--status", "wanted", type=click.Choice([str(one) for one in DeliveryStatus]), help="Only those.")
+@click.option("--status", "wanted", type=click.Choice(status_names), help="Only those.")
 @connector_option
 @limited
 @as_json
 @needs(ledger_of)
 def deliveries(ledger: Ledger, wanted: str | None, connector: str | None, limit: int, as_json: bool) -> None:
-    """The deliveries that changed last.
+    """The deliveries that changed last; with --status undelivered the chats that were not delivered anywhere.
 
     \b
     Example: relay deliveries --status retrying --connector crm
     """
+    if wanted == UNDELIVERED:
+        if connector:
+            raise click.UsageError("a chat that was not delivered anywhere has no --connector")
+        lost = ledger.lost(limit)
+        output.print_json([output.lost(one) for one in lost]) if as_json else output.print_lost(lost)
+        return
     found = ledger.deliveries(DeliveryStatus(wanted) if wanted else None, connector, limit)
     if as_json:
-        show.print_json([show.plain(delivery) for delivery in found])
+        output.print_json([output.plain(delivery) for delivery in found])
     else:
-        show.print_deliveries(found, ledger.now())
+        output.print_deliveries(found, ledger.now())
 
 
 @click.command()
@@ -64,9 +84,9 @@ def payloads(ledger: Ledger, wanted: str, limit: int, as_json: bool) -> None:
     """Bodies as they came, newest first: the quarantined, or others."""
     found = ledger.payloads(PayloadStatus(wanted), limit)
     if as_json:
-        show.print_json([show.plain(payload) for payload in found])
+        output.print_json([output.plain(payload) for payload in found])
     else:
-        show.print_payloads(found)
+        output.print_payloads(found)
 
 
 @click.command("show")
@@ -80,17 +100,30 @@ def show_one(ledger: Ledger, identity: str, as_json: bool) -> None:
     A delivery's id is connector:account:channel, a conversation's account:channel.
     """
     found: Any
+    newest: Payload | None = None
     match identity.count(":"):
         case 0:
-            found = ledger.payload(identity)
+            found = newest = ledger.payload(identity)
         case 1:
             found = ledger.conversation(identity)
+            newest = found.payloads[-1] if found.payloads else None
         case _:
             found = ledger.delivery(identity)
+    notes = _notes(newest) if newest else ()
     if as_json:
-        show.print_json(show.plain(found))
-    else:
-        show.print_story(found, ledger.now())
+        output.print_json({**output.plain(found), **({"notes": notes} if notes else {})})
+        return
+    output.print_story(found, ledger.now())
+    for note in notes:
+        click.echo(f"Not understood: {single_line(note)}")
+
+
+def _notes(payload: Payload) -> Sequence[str]:
+    """What in it could not be understood, and was left empty."""
+    try:
+        return parse_conversation(payload.body, payload.account).notes
+    except PayloadError:
+        return ()
 
 
 @click.command()
@@ -98,15 +131,11 @@ def show_one(ledger: Ledger, identity: str, as_json: bool) -> None:
 @needs(lambda env: env)
 def jobs(env: Environment, as_json: bool) -> None:
     """The last bulk replays and discards, and how far they are. Workers finish those that were left."""
-    found = Jobs(connected(env), _unheard).recent()
+    found = Jobs(connected(env), unheard, lambda: settings_of(env)).recent()
     if as_json:
-        show.print_json([show.plain(job) for job in found])
+        output.print_json([output.plain(job) for job in found])
     else:
-        show.print_jobs(found)
-
-
-def _unheard(_lane: str) -> None:
-    """Who only looks at jobs makes no work."""
+        output.print_jobs(found)
 
 
 COMMANDS: Sequence[click.Command] = (status, deliveries, payloads, show_one, jobs)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, NoReturn, TypeVar
 
 import click
 
-from app.times import When
+from app.cli.times import When
 from connectors.registry import settings_model
+from core.config.environment import Environment, environment
+from core.config.settings import Settings, load
 from core.delivery import DeliveryStatus
-from core.environment import Environment, environment
 from core.errors import ConfigError, NotFound
-from core.settings import Settings, load
 from core.store import Filter, Ledger, connected
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -49,15 +50,38 @@ def settings_of(env: Environment) -> Settings:
     return load(env, settings_model, os.environ)
 
 
+def settings_anyway(env: Environment) -> Settings | None:
+    """The settings; None, and a line on standard error, while the file is broken: a running relay works under those of
+    before, and whoever looks at it or pauses a connector must not be kept from it."""
+    try:
+        return settings_of(env)
+    except ConfigError as error:
+        click.echo(
+            f"{error.source} has mistakes (see relay config check); a running relay still uses the previous version",
+            err=True,
+        )
+        return None
+
+
 def ledger_of(env: Environment) -> Ledger:
     return Ledger(connected(env))
 
 
 def known(env: Environment, connector: str) -> None:
     """Raises NotFound unless the connector is in the configuration, or was."""
-    names = sorted({*settings_of(env).connectors, *ledger_of(env).connectors()})
+    settings = settings_anyway(env)
+    names = sorted({*(settings.connectors if settings else _written(env)), *ledger_of(env).connectors()})
     if connector not in names:
         raise NotFound(f"there is no connector '{connector}'; there are {', '.join(names) or 'none'}")
+
+
+def _written(env: Environment) -> Sequence[str]:
+    """What may be a connector's name in a file that cannot be read: whatever has a colon after it."""
+    try:
+        text = env.config.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ()
+    return re.findall(r"^\s+['\"]?([a-z0-9][a-z0-9_-]{0,62})['\"]?\s*:", text, re.MULTILINE)
 
 
 def whoever() -> str:
@@ -99,12 +123,16 @@ def connector_names(_ctx: click.Context, _param: click.Parameter, incomplete: st
 
 connector_option = click.option("--connector", metavar="NAME", shell_complete=connector_names, help="Only this one's.")
 
+#: What `--status` calls conversations that no connector has; they have no delivery that could have a status.
+UNDELIVERED = "undelivered"
+status_names = [*map(str, DeliveryStatus), UNDELIVERED]
+
 _FILTERS: dict[str, Callable[[F], F]] = {
     "connector": connector_option,
     "status": click.option(
         "--status",
-        type=click.Choice([str(one) for one in DeliveryStatus]),
-        help="Only deliveries with this status.",
+        type=click.Choice(status_names),
+        help="Only deliveries with this status; undelivered: chats that were not delivered anywhere.",
     ),
     "since": click.option(
         "--since", type=When(), help="Not before this: 30min, 2h, 3d, 1w ago, or a date and time (2026-10-02T09:30)."
@@ -130,8 +158,11 @@ def filtered(*without: str) -> Callable[[F], F]:
             if given.get("said") and not given["text"]:
                 raise click.UsageError("--said goes with --text")
             status = given.pop("status", None)
+            lost = status == UNDELIVERED
+            if lost and given.get("connector"):
+                raise click.UsageError("a chat that was not delivered anywhere has no --connector")
             chosen = {name: value for name, value in given.items() if value is not None}
-            wanted = Filter(**chosen, status=DeliveryStatus(status) if status else None)
+            wanted = Filter(**chosen, status=DeliveryStatus(status) if status and not lost else None, undelivered=lost)
             return command(*args, wanted=wanted, **kwargs)
 
         made: Any = call

@@ -14,12 +14,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from connectors.transcript import single_line
+from app.admin.replays import told
+from connectors.kit.transcript import single_line
+from core.config.doubts import doubts, gone_remedy, leads_to
+from core.config.settings import Settings
 from core.delivery import Attempt, Delivery, DeliveryStatus, Payload
-from core.settings import Settings
 from core.store import INBOX, Ledger
 from core.store.jobs import Job
-from core.store.ledger import Conversation
+from core.store.ledger import Conversation, Lane
 from core.store.statistics import Statistics
 
 _COLOURS = {
@@ -30,6 +32,8 @@ _COLOURS = {
     DeliveryStatus.WAITING: "cyan",
     DeliveryStatus.DISCARDED: "dim",
 }
+#: The state of a connector that was given something once, and is not configured any more.
+GONE = "not in relay.yaml"
 #: What waits for longer, in ms, is worth a word.
 LATE = 60_000
 
@@ -65,18 +69,18 @@ def plain(value: Any) -> Any:
     return asdict(value, dict_factory=pairs)
 
 
-def overview(ledger: Ledger, settings: Settings, figures: Statistics) -> dict[str, Any]:
-    """Everything `relay status` tells."""
-    names = [*settings.connectors, *(name for name in ledger.connectors() if name not in settings.connectors)]
+def overview(ledger: Ledger, settings: Settings | None, figures: Statistics) -> dict[str, Any]:
+    """Everything `relay status` tells. Without settings, which cannot be read then, it is what the store knows."""
+    configured = settings.connectors if settings else {}
+    names = [*configured, *(name for name in ledger.connectors() if name not in configured)]
     lanes = {name: ledger.lane(name) for name in (INBOX, *names)}
     connectors = {}
     for name in names:
         lane = lanes[name]
-        known = settings.connectors.get(name)
-        state = "on" if known and known.enabled else "off" if known else "not in the config"
+        known = configured.get(name)
         connectors[name] = {
-            "state": "paused" if lane.gate else state,
-            "reason": lane.gate.reason if lane.gate else "",
+            "state": _state(settings, lane),
+            "reason": lane.gate.reason if lane.gate and (known or not settings) else "",
             "slowed": lane.slowed,
             "limited": lane.limited,
             **lane.counts,
@@ -84,14 +88,28 @@ def overview(ledger: Ledger, settings: Settings, figures: Statistics) -> dict[st
             "oldest_due_ms": lane.oldest_due,
         }
     return {
-        "config": settings.source,
+        "config": settings.source if settings else "cannot be used; see relay config check",
         "payloads": ledger.payload_counts(),
+        "undelivered": ledger.undelivered(),
+        "doubts": [plain(one) for one in doubts(settings)] if settings else [],
         "inbox": {"waiting": lanes[INBOX].waiting, "oldest_due_ms": lanes[INBOX].oldest_due},
         "connectors": connectors,
         "statistics": plain(figures),
         "workers": ledger.workers(),
         "troubles": ledger.troubles(),
     }
+
+
+def _state(settings: Settings | None, lane: Lane) -> str:
+    if settings and lane.name not in settings.connectors:
+        return GONE
+    if lane.gate:
+        return "paused"
+    if not settings:
+        return "unknown"
+    if lane.name not in settings.enabled:
+        return "off"
+    return "on" if leads_to(settings, lane.name) else "no route"
 
 
 def print_overview(found: dict[str, Any]) -> None:
@@ -104,11 +122,23 @@ def print_overview(found: dict[str, Any]) -> None:
     table = _table("Connector", "State", *DeliveryStatus, "in flight", "oldest due")
     for name, row in found["connectors"].items():
         cells = [str(row[status] or "·") for status in DeliveryStatus]
-        state = f"[yellow]{row['state']}[/]" if row["state"] == "paused" else row["state"]
+        state = row["state"] if row["state"] in ("on", "off") else f"[yellow]{row['state']}[/]"
         table.add_row(name, state, *cells, str(row["in_flight"] or "·"), span(row["oldest_due_ms"]))
     console.print(table)
     _print_figures(console, found["statistics"])
+    if number := found["undelivered"]:
+        console.print(
+            f"[red]{number} chat{' was' if number == 1 else 's were'} not delivered anywhere[/]:"
+            " relay deliveries --status undelivered, then relay replay --status undelivered",
+            highlight=False,
+        )
+    for one in found["doubts"]:
+        console.print(f"[yellow]{escape(one['text'])}[/] {escape(one['remedy'])}", highlight=False)
     for name, row in found["connectors"].items():
+        waiting = row[DeliveryStatus.WAITING] + row[DeliveryStatus.RETRYING]
+        if row["state"] == GONE and waiting:
+            console.print(f"[red]{name} is not in relay.yaml, and {waiting} wait for it[/]:", highlight=False)
+            console.print(f"  {gone_remedy(name)}", highlight=False)
         if row["reason"]:
             console.print(f"[yellow]{name} is paused[/]: {_shown(row['reason'])}", highlight=False)
             console.print(
@@ -157,6 +187,8 @@ def _which(job: Job) -> str:
         f"{name} {value}" for name, value in asdict(job.filter).items() if value and name not in ("since", "until")
     ]
     times = (("since", job.filter.since), ("until", job.filter.until))
+    if job.aim.connector:
+        parts.append(f"past chats to {job.aim.connector}")
     return ", ".join([*parts, *(f"{name} {moment(at)}" for name, at in times if at is not None)])
 
 
@@ -166,13 +198,26 @@ def print_deliveries(found: Sequence[Delivery], now: int, nothing: str = "no del
         reason = delivery.error or (delivery.reference.url or delivery.reference.id if delivery.reference else "")
         table.add_row(
             delivery.id,
-            f"[{_COLOURS[delivery.status]}]{delivery.status}[/]",
+            f"[{_COLOURS.get(delivery.status, 'default')}]{delivery.status}[/]",
             moment(delivery.updated),
             str(delivery.tries or "·"),
             _next(delivery, now),
             _shown(reason),
         )
     _print(table, nothing)
+
+
+def lost(found: Conversation) -> dict[str, Any]:
+    """A conversation that was not delivered anywhere."""
+    newest = found.payloads[-1]
+    return {"conversation": found.id, "received": newest.received, "why": newest.why, "reason": told(newest)}
+
+
+def print_lost(found: Sequence[Conversation]) -> None:
+    table = _table("Conversation", "Received", "Not delivered because")
+    for one in found:
+        table.add_row(one.id, moment(one.payloads[-1].received), _shown(told(one.payloads[-1])))
+    _print(table, "every chat went to a connector, or was meant to go nowhere")
 
 
 def print_payloads(found: Sequence[Payload]) -> None:
@@ -206,6 +251,8 @@ def print_story(found: Payload | Conversation | Delivery, now: int) -> None:
         for payload in found.payloads:
             text = f"Revision {payload.revision}   payload {payload.id}, received {moment(payload.received)}"
             console.print(text, highlight=False)
+        if found.nowhere:
+            console.print(f"Not delivered anywhere   {_shown(told(found.nowhere))}", highlight=False)
         print_deliveries(found.deliveries, now)
     else:
         _delivery(console, found, now)

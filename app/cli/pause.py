@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
-from app import show
-from app.options import as_json, connector_names, known, ledger_of, needs
-from core.environment import Environment
+from app.cli import output
+from app.cli.options import as_json, connector_names, known, ledger_of, needs
+from core.config.environment import Environment
 from core.store import Store, connected
-from workers.celery import create, knocker
+from workers.celery import create, waker
 
 one_connector = click.argument("connector", shell_complete=connector_names)
 
@@ -25,7 +25,7 @@ def resume(env: Environment, connector: str, as_json: bool) -> None:
     known(env, connector)
     opened, wanted = Store(connected(env)).resume(connector)
     if wanted:
-        knocker(create(env))(connector)
+        waker(create(env))(connector)
     text = f"{connector}: resumed" if opened else f"{connector}: was not paused"
     _told({"connector": connector, "changed": opened}, text, as_json)
 
@@ -55,7 +55,7 @@ def try_one(env: Environment, connector: str, as_json: bool) -> None:
     lane = ledger_of(env).lane(connector)
     closed, wanted = Store(connected(env)).send_ahead(connector)
     if wanted:
-        knocker(create(env))(connector)
+        waker(create(env))(connector)
     if not closed:
         text = f"{connector}: is not paused"
     elif lane.due:
@@ -68,7 +68,7 @@ def try_one(env: Environment, connector: str, as_json: bool) -> None:
 
 
 def _told(found: dict[str, Any], text: str, as_json: bool) -> None:
-    show.print_json(found) if as_json else click.echo(text)
+    output.print_json(found) if as_json else click.echo(text)
 
 
 COMMANDS: Sequence[click.Command] = (pause, resume, try_one)

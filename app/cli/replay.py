@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import click
 
-from app import bulk, show
-from app.options import (
+from app.admin.replays import refusal, refusal_of_past, still_nowhere
+from app.cli import bulk, output
+from app.cli.options import (
     agreed,
     as_json,
     connector_option,
+    fail,
     filtered,
     known,
     ledger_of,
     limited,
     needs,
+    settings_of,
     whoever,
 )
+from core.config.environment import Environment
 from core.delivery import DeliveryStatus
-from core.environment import Environment
 from core.errors import InUse, NotFound
-from core.store import INBOX, Filter, Search, Store, connected
+from core.store import INBOX, Aim, Backfill, Filter, Search, Store, connected
 from core.store.jobs import Kind
-from workers.celery import create, knocker
+from workers.celery import create, waker
 
 identities = click.argument("ids", metavar="[ID]...", nargs=-1)
 reasoned = click.option("--reason", required=True, help="Kept with each of them, for whoever wonders.")
@@ -33,26 +37,43 @@ reasoned = click.option("--reason", required=True, help="Kept with each of them,
 @click.command()
 @identities
 @filtered()
+@click.option("--again", "repeat", is_flag=True, help="With --connector: chats that it had before, too.")
+@click.option("--all", "anyway", is_flag=True, help="With --connector: chats that no route sends there, too.")
 @agreed
 @as_json
 @needs(lambda env: env)
-def replay(env: Environment, ids: Sequence[str], wanted: Filter, yes: bool, as_json: bool) -> None:
-    """Deliver again: one, some, or all that match.
+def replay(
+    env: Environment, ids: Sequence[str], wanted: Filter, repeat: bool, anyway: bool, yes: bool, as_json: bool
+) -> None:
+    """Deliver again: one, some, or all that match. Or deliver past chats to a connector that was added later.
 
     An id is a delivery's, a conversation's (then all its deliveries), or that of a body that was quarantined or set
-    aside. Without one, everything that matches is counted, and delivered again when you say yes.
+    aside. A conversation that was not delivered anywhere goes where the routes of today say. Without an id, everything
+    that matches is counted, and delivered when you say yes.
 
-    With --connector or --status, times are those of a delivery's last change; else those of the conversation.
+    --connector alone sends it the past chats that it never had and that the routes send there. With --status it is
+    about that connector's deliveries, and times are those of their last change; else those of the conversation.
 
     \b
     Examples:
       relay replay crm:208:55039
+      relay replay --status undelivered
+      relay replay --connector crm --since 7d
       relay replay --connector crm --status dead --since 2d
       relay replay --text ann@example.com --yes
     """
     _one_way(ids, wanted != Filter(), "name what to replay, or say which: --connector, --status, --since, …")
+    past = bool(wanted.connector) and wanted.status is None
+    if (repeat or anyway) and not past:
+        raise click.UsageError("--again and --all go with --connector, and without --status")
     if ids:
         _each(ids, lambda one: _replayed(env, one), as_json)
+    elif past:
+        known(env, wanted.connector)
+        if refused := refusal_of_past(settings_of(env), wanted.connector, anyway=anyway):
+            fail(refused)
+        aim = Aim(wanted.connector, repeat, anyway)
+        bulk.run(env, "replay", replace(wanted, connector=""), yes=yes, as_json=as_json, aim=aim)
     else:
         bulk.run(env, "replay", wanted, yes=yes, as_json=as_json)
 
@@ -65,7 +86,8 @@ def replay(env: Environment, ids: Sequence[str], wanted: Filter, yes: bool, as_j
 def discard(env: Environment, ids: Sequence[str], reason: str, as_json: bool) -> None:
     """Give up on purpose: deliveries or quarantined bodies.
 
-    Deliveries that wait, are retried or are dead, and with a conversation's id all of these.
+    Deliveries that wait, are retried or are dead, and with a conversation's id all of these, or the conversation itself
+    if it was not delivered anywhere.
 
     \b
     Example: relay discard 81b4cee33607579f --reason "a test of ours"
@@ -90,9 +112,9 @@ def dead_list(env: Environment, connector: str | None, limit: int, as_json: bool
     ledger = ledger_of(env)
     found = ledger.deliveries(DeliveryStatus.DEAD, connector, limit)
     if as_json:
-        show.print_json([show.plain(delivery) for delivery in found])
+        output.print_json([output.plain(delivery) for delivery in found])
         return
-    show.print_deliveries(found, ledger.now(), "no dead deliveries")
+    output.print_deliveries(found, ledger.now(), "no dead deliveries")
     if len(found) == limit:
         wanted = Filter(connector=connector or "", status=DeliveryStatus.DEAD)
         total, _ = Search(connected(env)).count(wanted)
@@ -184,19 +206,38 @@ def _each(ids: Iterable[str], do: Callable[[str], list[str]], as_json: bool) -> 
         if not as_json:
             click.echo("\n".join(done))
     if as_json:
-        show.print_json(found)
+        output.print_json(found)
     raise SystemExit(any(not row["done"] for row in found))
 
 
 def _replayed(env: Environment, identity: str) -> list[str]:
-    store, knock = Store(connected(env)), knocker(create(env))
+    store, knock, settings = Store(connected(env)), waker(create(env)), settings_of(env)
     said = []
     for target in bulk.deliveries_of(env, identity, "replay"):
+        match target.count(":"):
+            case 0:
+                connector = ""
+            case 1:
+                said += _fanned_out(Backfill(connected(env), knock, lambda: settings), target)
+                continue
+            case _:
+                connector = target.partition(":")[0]
+        if connector and (refused := refusal(settings, connector)):
+            raise NotFound(refused)
         lane, wanted = store.replay(target)
         if wanted:
             knock(lane)
-        said.append(f"{target}: due now" + ("" if lane == INBOX else f" for {lane}"))
+        waits = ", which is off: it waits until that is on" if connector and connector not in settings.enabled else ""
+        said.append(f"{target}: due now" + ("" if lane == INBOX else f" for {lane}{waits}"))
     return said
+
+
+def _fanned_out(backfill: Backfill, conversation: str) -> list[str]:
+    """One that was delivered nowhere, by the routes of today. Raises NotFound."""
+    found = backfill.one(conversation, Aim())
+    if not found.connectors:
+        raise NotFound(f"{conversation}: nothing was queued: {still_nowhere(found.why)}")
+    return [f"{name}:{conversation}: due now for {name}" for name in found.connectors]
 
 
 def _discarded(env: Environment, identity: str, reason: str) -> list[str]:

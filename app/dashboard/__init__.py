@@ -14,23 +14,22 @@ from importlib.metadata import version as installed
 from flask import Blueprint, Flask, current_app, get_flashed_messages, request, url_for
 from jinja2 import StrictUndefined
 
-from app.dashboard import (
-    access,
+from app.dashboard.frame import errors, headers, login
+from app.dashboard.frame.context import Site
+from app.dashboard.frame.sessions import Sessions
+from app.dashboard.pages import (
+    backfill,
     bulk,
     connectors,
     conversation,
     conversations,
     erase,
-    failures,
     gates,
-    headers,
     overview,
     quarantine,
     quarantine_one,
-    wording,
 )
-from app.dashboard.sessions import Sessions
-from app.dashboard.site import Site
+from app.dashboard.view import formatting
 from app.proxies import Proxies
 
 Page = Callable[[Blueprint, Site], None]
@@ -40,6 +39,7 @@ PAGES: tuple[Page, ...] = (
     conversations.routes,
     conversation.routes,
     bulk.routes,
+    backfill.routes,
     quarantine.routes,
     quarantine_one.routes,
     connectors.routes,
@@ -65,20 +65,20 @@ class Item:
     current: bool
 
 
-def register(app: Flask, site: Site, pages: Sequence[Page]) -> access.Door:
+def register(app: Flask, site: Site, pages: Sequence[Page]) -> login.Door:
     """Add the dashboard at `/`. Returns what tells admins from strangers."""
     proxies = Proxies(site.env.trusted_proxies, site.env.user_header)
     sessions = Sessions(site.env, proxies)
-    door = access.Door(site, sessions, proxies)
+    door = login.Door(site, sessions, proxies)
     app.session_interface = sessions
     app.permanent_session_lifetime = sessions.life
     app.jinja_env.autoescape = True
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    app.jinja_env.filters.update(wording.FILTERS)
+    app.jinja_env.filters.update(formatting.FILTERS)
     app.jinja_env.globals.update(
-        signed_in=access.signed_in,
-        csrf_field=access.csrf_field,
+        signed_in=login.signed_in,
+        csrf_field=login.csrf_field,
         navigation=_navigation,
         version=_version,
         flashes=_flashes,
@@ -87,12 +87,12 @@ def register(app: Flask, site: Site, pages: Sequence[Page]) -> access.Door:
     blueprint.before_request(door.admit)
     blueprint.after_request(headers.guarded)
     headers.static_files(blueprint)
-    access.routes(blueprint, site, door)
-    failures.routes(blueprint)
+    login.routes(blueprint, site, door)
+    errors.routes(blueprint)
     for page in pages:
         page(blueprint, site)
     app.register_blueprint(blueprint)
-    failures.of_nowhere(app, door)
+    errors.of_nowhere(app, door)
     return door
 
 

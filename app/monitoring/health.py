@@ -5,13 +5,13 @@ from __future__ import annotations
 import redis
 from flask import Blueprint, Response, jsonify
 
-from app.metrics import admitted
+from app.monitoring.admission import Admission
+from core.config.reload import Watched
 from core.errors import StoreUnavailable
 from core.store import Ledger, check
-from core.watch import Watched
 
 
-def blueprint(client: redis.Redis, ledger: Ledger, watched: Watched, token: str) -> Blueprint:
+def blueprint(client: redis.Redis, ledger: Ledger, watched: Watched, admission: Admission) -> Blueprint:
     """`/healthz`: this process answers. `/readyz`: what it accepts is safe. Names of machines, versions and words of
     the configuration are only for those whom /metrics would answer."""
     pages = Blueprint("ops", __name__)
@@ -22,7 +22,7 @@ def blueprint(client: redis.Redis, ledger: Ledger, watched: Watched, token: str)
 
     @pages.get("/readyz")
     def readyz() -> tuple[Response, int]:
-        known = admitted(token)
+        known = admission.admits()
         try:
             verdict = check(client)
             workers = len(ledger.workers())

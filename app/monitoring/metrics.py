@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import hmac
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from app.proxies import address_of
-from app.refusals import STATUSES
+from app.monitoring.admission import Admission
+from app.receiver.rejections import CUTS, REASONS
+from core.config.reload import Watched
+from core.config.settings import Settings
 from core.delivery import DeliveryStatus
 from core.errors import StoreUnavailable
-from core.settings import Settings
 from core.store import INBOX, Client, Ledger, check
 from core.store.condition import condition
 from core.store.ledger import Lane
 from core.store.statistics import DEAD, bound, totals
-from core.watch import Watched
 
 #: Buckets of the histogram: every fourth of the store's, so each bound is twice the one before; from 16 ms to 3 days.
 _BOUNDS = range(15, 112, 4)
@@ -31,30 +30,25 @@ _BOUNDS = range(15, 112, 4)
 _STATES = (DeliveryStatus.WAITING, DeliveryStatus.RETRYING, DeliveryStatus.DEAD)
 
 
-def blueprint(client: Client, ledger: Ledger, watched: Watched, token: str) -> Blueprint:
-    """With a `token`, whoever shows it as bearer is answered; without one, whoever asks from this machine or a private
-    network, and not through a proxy that says so."""
+_REFUSED = (
+    "Set RELAY_METRICS_TOKEN for the receiver, and send it: Authorization: Bearer TOKEN (in Prometheus: authorization: "
+    "{credentials_file: FILE}).\n"
+)
+
+
+def blueprint(client: Client, ledger: Ledger, watched: Watched, admission: Admission) -> Blueprint:
+    """`/metrics`, for whom `admission` admits."""
     pages = Blueprint("metrics", __name__)
 
     @pages.get("/metrics")
     def metrics() -> Response | tuple[Response, int]:
-        if not admitted(token):
-            return Response("not for you; see RELAY_METRICS_TOKEN\n", mimetype="text/plain"), 403
+        if not admission.admits():
+            return Response(_REFUSED, mimetype="text/plain"), 403
         registry = CollectorRegistry(auto_describe=False)
         registry.register(Relay(client, ledger, watched.current))
         return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
     return pages
-
-
-def admitted(token: str) -> bool:
-    """Whether whoever asks may know more than a stranger."""
-    if token:
-        return hmac.compare_digest(request.headers.get("Authorization", "").encode(), f"Bearer {token}".encode())
-    if any(name in request.headers for name in ("Forwarded", "X-Forwarded-For", "X-Real-IP")):
-        return False
-    peer = address_of(request.remote_addr or "")
-    return peer is not None and (peer.is_loopback or peer.is_private)
 
 
 class Relay(Collector):
@@ -89,6 +83,11 @@ class Relay(Collector):
         for status, number in self._ledger.payload_counts().items():
             bodies.add_metric([status], number)
         yield bodies
+        yield _gauge(
+            "relay_undelivered_conversations",
+            "Chats that were not delivered anywhere: no route matched, or every connector was off.",
+            self._ledger.undelivered(),
+        )
         verdict, state = check(self._client), condition(self._client)
         yield _gauge(
             "relay_store_safe", "Whether the server's settings lose nothing (relay doctor).", not verdict.wrong
@@ -105,12 +104,6 @@ def _counted(counters: dict[str, int]) -> Iterator[Metric]:
     received = CounterMetricFamily(
         "relay_received", "Bodies that came: accepted or duplicate, and what was made of them.", labels=["status"]
     )
-    refused = CounterMetricFamily(
-        "relay_refused", "Posts to the hook that were refused, by HTTP status.", labels=["status"]
-    )
-    # From the beginning: what appears with its first one has not grown, and no alert would see that one.
-    for code in STATUSES:
-        refused.add_metric([str(code)], counters.get(f"refused:{code}", 0))
     attempts = CounterMetricFamily("relay_attempts", "Attempts, by how they ended.", labels=["connector", "outcome"])
     deliveries = CounterMetricFamily("relay_deliveries", "Deliveries that ended.", labels=["connector", "outcome"])
     opened = CounterMetricFamily(
@@ -139,7 +132,28 @@ def _counted(counters: dict[str, int]) -> Iterator[Metric]:
                 ended[name, "dead" if what in DEAD else what] += number
     for (name, outcome), number in ended.items():
         deliveries.add_metric([name, outcome], number)
-    yield from (received, refused, attempts, deliveries, opened, _histogram(took, sums))
+    yield from (received, *_refused(counters), attempts, deliveries, opened, _histogram(took, sums))
+
+
+def _refused(counters: dict[str, int]) -> Iterator[Metric]:
+    """From the beginning: what appears with its first one has not grown, and no alert would see that one."""
+    posts = CounterMetricFamily(
+        "relay_refused", "Posts that were refused, by HTTP status and reason.", labels=["status", "reason"]
+    )
+    rest = {status: counters.get(f"refused:{status}", 0) for status, _ in REASONS}
+    for status, why in REASONS:
+        number = counters.get(f"refused:{status}:{why}", 0)
+        rest[status] -= number
+        posts.add_metric([str(status), why], number)
+    for status, number in rest.items():
+        if number > 0:  # of a version that counted no reasons
+            posts.add_metric([str(status), "unknown"], number)
+    cuts = CounterMetricFamily(
+        "relay_connections_cut", "Connections that were cut off because they held others up.", labels=["reason"]
+    )
+    for why in CUTS:
+        cuts.add_metric([why], counters.get(f"refused:connection:{why}", 0))
+    yield from (posts, cuts)
 
 
 def _histogram(took: dict[str, dict[int, int]], sums: dict[str, int]) -> Metric:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Callable, Iterable
 
 import structlog
@@ -18,21 +19,35 @@ from werkzeug.exceptions import (
     UnsupportedMediaType,
 )
 
-from app.refusals import Refusals
-from app.sources import Sources
+from app.receiver.rejections import Refusals
+from app.receiver.sources import Sources
+from core.config.environment import Token
+from core.config.reload import Watched
 from core.delivery import PayloadStatus
-from core.environment import Token
 from core.errors import PayloadError, StoreUnavailable
-from core.smartsupp import glance
+from core.smartsupp.parser import glance
 from core.store import INBOX, Store
-from core.watch import Watched
 
 log = structlog.get_logger(__name__)
 
 #: Bytes of a body. Smartsupp's own are a few kilobytes; a conversation of a whole day fits well into this.
 LARGEST_BODY = 1024 * 1024
+#: However the address was typed: slashes too many, capitals.
+_HOOK = re.compile(r"/+smartsupp/+([^/]+)/*", re.IGNORECASE)
 #: Seconds after which a sender that knows how may try again.
 RETRY_AFTER = 5
+
+
+class Uninvited(Forbidden):
+    """Of the address that it came from."""
+
+
+class Empty(BadRequest):
+    """There is no body."""
+
+
+#: Reasons that the status does not tell (app/receiver/rejections.py).
+_WHY: dict[type[HTTPException], str] = {Uninvited: "source", Empty: "empty"}
 
 
 def blueprint(
@@ -44,7 +59,7 @@ def blueprint(
     @pages.post("/smartsupp/<token>")
     def receive(token: str) -> tuple[Response, int]:
         if not sources.admits(request.environ):
-            raise Forbidden("nothing is taken from this address; see RELAY_ALLOWED_SOURCES")
+            raise Uninvited("nothing is taken from this address; see RELAY_ALLOWED_SOURCES")
         found = authenticated(token, watched.current().tokens)
         if found is None:
             # Only after a wrong one: whoever has the right token is never kept out by somebody else's guesses, which
@@ -67,15 +82,24 @@ def blueprint(
     @pages.errorhandler(StoreUnavailable)
     def unavailable(error: StoreUnavailable) -> tuple[Response, int, dict[str, str]]:
         log.error("a body could not be kept", error=str(error))
+        refusals.note(request.environ, 503, "the store did not keep it", "store")
         return jsonify(error="not kept, try again"), 503, {"Retry-After": str(RETRY_AFTER)}
 
     @pages.errorhandler(HTTPException)
     def refused(error: HTTPException) -> tuple[Response, int, dict[str, str]]:
-        refusals.note(request.environ, error.code or 500, str(error.description))
+        status = error.code or 500
+        text = "internal error" if status == 500 else str(error.description)
+        refusals.note(request.environ, status, text, _WHY.get(type(error), ""))
         wait = {"Retry-After": str(error.retry_after)} if isinstance(error, TooManyRequests) else {}
-        return jsonify(error=error.description), error.code or 500, wait
+        return jsonify(error=text), status, wait
 
     return pages
+
+
+def canonical(path: str) -> str:
+    """The path as the hook's rule spells it, if it is the hook's; any other as it is."""
+    found = _HOOK.fullmatch(path)
+    return f"/smartsupp/{found[1]}" if found else path
 
 
 def _body() -> bytes:
@@ -93,7 +117,7 @@ def _body() -> bytes:
     if request.content_length is not None and len(body) < request.content_length:
         raise BadRequest("the body was cut short")
     if not body:
-        raise BadRequest("the body is empty")
+        raise Empty("the body is empty")
     return body
 
 

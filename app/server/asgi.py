@@ -13,12 +13,20 @@ import json
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from typing import Any
 
 from flask import Flask
 
+from app.receiver.hook import canonical
+from app.server.connections import Connections, peer_of
+
 #: For a body to come. At 1 MiB that is 105 kB/s; an admin's form that may be longer has as much longer.
 SECONDS = 10
+#: Requests for pages that are worked on at once, and that may wait for their turn. Few: one that takes long then delays
+#: other pages, and neither the hook nor whoever watches the receiver, which have threads of their own.
+PAGES, WAITING = 2, 48
+PROBES = 2
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -31,9 +39,10 @@ class Buffered:
     """An ASGI application (https://asgi.readthedocs.io/en/latest/specs/www.html) around a Flask one, which must not
     stream: what it answers is sent in one piece.
 
-    `threads` work at once. Of a body that is longer than the app's MAX_CONTENT_LENGTH, which the app refuses, little
-    more than that is kept. `longest` is asked in a thread, with the WSGI environ of what is no post to the hook,
-    whether more may come, and `refused` is told of posts that never reach the app: environ, status, reason.
+    `threads` posts to the hook are worked on at once, beside what PAGES and PROBES say. Of a body that is longer than
+    the app's MAX_CONTENT_LENGTH, which the app refuses, little more than that is kept. `longest` is asked in a thread,
+    with the WSGI environ of what is no post to the hook, whether more may come, and `refused` is told of posts that
+    never reach the app: environ, status, reason.
     """
 
     def __init__(
@@ -42,10 +51,14 @@ class Buffered:
         threads: int,
         longest: Callable[[dict[str, Any]], int] | None = None,
         refused: Callable[[dict[str, Any], int, str], None] | None = None,
+        watch: Connections | None = None,
     ) -> None:
-        self._app, self._more, self._refused = app, longest, refused
+        self._app, self._more, self._refused, self._watch = app, longest, refused, watch
         self._limit = int(app.config["MAX_CONTENT_LENGTH"])
-        self._pool = ThreadPoolExecutor(threads, "request")
+        self._hook = ThreadPoolExecutor(threads, "hook")
+        self._pages = ThreadPoolExecutor(PAGES, "page")
+        self._probes = ThreadPoolExecutor(PROBES, "probe")
+        self._waiting = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":  # lifespan: there is nothing to begin or to end
@@ -62,7 +75,8 @@ class Buffered:
             status, headers, said = self._refusal(values, 400, "the body was cut short")
         else:
             values["wsgi.input"] = io.BytesIO(body)
-            status, headers, said = await self._answer(values)
+            with self._watch.working(peer_of(*scope["client"])) if self._watch else nullcontext():
+                status, headers, said = await self._answer(values)
         encoded = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
         await send({"type": "http.response.start", "status": status, "headers": encoded})
         await send({"type": "http.response.body", "body": said})
@@ -70,16 +84,32 @@ class Buffered:
     async def _longest(self, values: dict[str, Any]) -> int:
         """Bytes that are read of this body. Who it is from is only asked where that makes a difference."""
         declared = int(values.get("CONTENT_LENGTH") or 0)  # the server has checked that it is a number
-        if declared <= self._limit or _is_post(values) or self._more is None:
+        if declared <= self._limit or _is_hook(values) or self._more is None or self._waiting >= WAITING:
             return self._limit
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._more, values)
+        return int(await self._page(self._more, values))
 
     async def _answer(self, values: dict[str, Any]) -> Answer:
         # It asks nobody anything. In a thread it would wait behind requests that wait for a store, and whoever watches
         # would end a receiver that is well.
         if values["PATH_INFO"] == "/healthz" and values["REQUEST_METHOD"] in ("GET", "HEAD"):
             return self._work(values)
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._work, values)
+        loop = asyncio.get_running_loop()
+        if _is_hook(values):
+            return await loop.run_in_executor(self._hook, self._work, values)
+        if values["PATH_INFO"] in ("/readyz", "/metrics"):
+            return await loop.run_in_executor(self._probes, self._work, values)
+        if self._waiting >= WAITING:
+            status, headers, said = self._refusal(values, 503, "too many pages are asked for at once; try again")
+            return status, [*headers, ("Retry-After", "5")], said
+        answer: Answer = await self._page(self._work, values)
+        return answer
+
+    async def _page(self, work: Callable[[dict[str, Any]], Any], values: dict[str, Any]) -> Any:
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pages, work, values)
+        finally:
+            self._waiting -= 1
 
     async def _body(self, values: dict[str, Any], receive: Receive, limit: int) -> bytes:
         """The whole body, or as much as shows that it is too long. Raises ConnectionError where it breaks off."""
@@ -115,16 +145,16 @@ class Buffered:
         return *head[-1], b"".join(written)
 
     def _refusal(self, values: dict[str, Any], status: int, error: str) -> Answer:
-        if self._refused and _is_post(values):
+        if self._refused and (_is_hook(values) or values["REQUEST_METHOD"] == "POST"):
             self._refused(values, status, error)
         # Closed, or the rest of the body would be taken for the next request.
         headers = [("Content-Type", "application/json"), ("Connection", "close")]
         return status, headers, json.dumps({"error": error}).encode() + b"\n"
 
 
-def _is_post(values: Mapping[str, Any]) -> bool:
+def _is_hook(values: Mapping[str, Any]) -> bool:
     """Whether it is for the hook."""
-    return str(values["PATH_INFO"]).startswith("/smartsupp/")
+    return canonical(str(values["PATH_INFO"])).startswith("/smartsupp/")
 
 
 def environ(scope: Scope) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import resource
 import threading
 
 import structlog
@@ -13,18 +14,16 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
 from app import create_app
-from app.buffered import Buffered
-from app.child import tie_to_parent
-from app.listening import must_be_free
-from connectors.registry import settings_model
-from core.environment import Environment, environment
+from app.process import FINISHING, HANDING_OVER, must_be_free, tie_to_parent, watch_parent
+from app.server.asgi import Buffered
+from app.server.connections import Connections
+from core.config.environment import Environment, environment
 from core.errors import StoreUnavailable, StoreUnsafe
-from core.garbage import loaded
+from core.gc_tuning import loaded
 from core.log import configure
 from core.store import check, connected
-from core.watch import Watched
 from workers import telemetry
-from workers.notices import Teller
+from workers.alerts.notifier import Teller
 
 log = structlog.get_logger(__name__)
 
@@ -32,8 +31,8 @@ log = structlog.get_logger(__name__)
 THREADS = 8
 #: Connections at once; further ones wait to be accepted. Each may hold a body of 1 MiB, an admin's of 4.
 CONNECTIONS = 256
-#: Seconds in which the receiver before this one, which was told to stop or was killed, lets go of its port.
-HANDING_OVER = 5.0
+#: Files that are open beside them: the program's, and connections to the store.
+FILES = 40
 
 
 def application() -> Buffered:
@@ -41,16 +40,26 @@ def application() -> Buffered:
     # Killed, Granian's own process would leave it behind, to answer beside the next one under settings of yesterday.
     parent = multiprocessing.parent_process()
     tie_to_parent(parent.pid if parent else None)
+    if parent and parent.pid:
+        watch_parent(parent.pid)
     configure(os.environ.get("RELAY_LOG", "console"))
     env = environment(os.environ)
     app = create_app(env)
     telemetry.start("receiver", os.environ, app)
-    # Beside the workers': that none of them is there is a trouble, too.
-    settings = Watched(env, settings_model, os.environ)
+    app.watched.follow()
     app.refusals.start()
-    Teller(connected(env), settings.current, env.public_url, threading.Event()).start()
+    connections = Connections(env.port, places(), app.proxies, app.refusals.cut)
+    connections.start()
+    # Beside the workers': that none of them is there is a trouble, too.
+    Teller(connected(env), app.watched.current, env.public_url, threading.Event(), env.disk).start()
     loaded()
-    return Buffered(app, THREADS, app.longest_body, app.refusals.note)
+    return Buffered(app, THREADS, app.longest_body, app.refusals.note, connections)
+
+
+def places() -> int:
+    """Connections that the server may take: CONNECTIONS, or what the limit on open files leaves."""
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return CONNECTIONS if allowed < 0 else max(8, min(CONNECTIONS, allowed - FILES))
 
 
 def main(env: Environment) -> None:
@@ -66,7 +75,7 @@ def main(env: Environment) -> None:
             raise StoreUnsafe("; ".join(verdict.wrong))
     must_be_free(env, HANDING_OVER)
     Granian(
-        "app.web:application",
+        "app.server.web:application",
         factory=True,
         interface=Interfaces.ASGI,
         # Where it may also be HTTP/2, a connection that says nothing is never closed.
@@ -74,11 +83,11 @@ def main(env: Environment) -> None:
         address=env.host,
         port=env.port,
         workers=1,
-        backpressure=CONNECTIONS,
+        backpressure=places(),
         websockets=False,
         respawn_failed_workers=True,
         # Accepting ends at once, what was begun is answered.
-        workers_kill_timeout=10,
+        workers_kill_timeout=FINISHING,
         http1_settings=HTTP1Settings(header_read_timeout=10_000),
         # No access log: the path holds the token.
         log_access=False,

@@ -13,30 +13,36 @@ import re
 import secrets
 import shlex
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
-from app import embedded
-from app.child import PARENT
-from app.listening import must_be_free
+from app.process import HANDING_OVER, PARENT, is_alive, must_be_free, own_folder, write_file
+from app.supervisor import embedded
 from connectors.registry import settings_model
-from core.environment import Environment, environment, token_file
+from core.config.environment import Environment, environment, token_file
+from core.config.settings import load
 from core.errors import ConfigError, Problem
-from core.settings import Settings, load
 
 #: Seconds that a process may take to finish what it holds. One attempt may take 60.
 GRACE = 75
 #: In the environment of the supervisor's programs where it is a person who reads what they print.
 TERMINAL = "RELAY_UP_TERMINAL"
 
-_ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104  # compared with, not listened on
+_PIDFILE = "supervisord.pid"
+#: What runs where there is no Procfile, as after `pip install` in an empty folder.
+DEFAULT = {"web": "relay web", "worker": "relay worker"}
+
 _ENTRY = re.compile(r"^([A-Za-z0-9_-]+):\s*(.+)$")
 
 _SUPERVISORD = """\
 [supervisord]
 nodaemon=true
 user={user}
-logfile={folder}/supervisord.log
-pidfile={folder}/supervisord.pid
+logfile=/dev/null
+logfile_maxbytes=0
+pidfile={pidfile}
+umask=077
 childlogdir={folder}
 loglevel=warn
 """
@@ -63,8 +69,13 @@ priority={priority}
 """
 
 
-def procfile(path: Path) -> dict[str, str]:
-    """The commands of a Procfile, by name, in order. Raises ConfigError."""
+def processes(path: Path | None) -> dict[str, str]:
+    """Commands by name, in order: of the Procfile at `path`, or else of the one here, or else a receiver and a worker.
+    Raises ConfigError."""
+    if path is None:
+        path = Path("Procfile")
+        if not path.exists():
+            return dict(DEFAULT)
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError as error:
@@ -82,46 +93,74 @@ def procfile(path: Path) -> dict[str, str]:
     return entries
 
 
-def main(path: Path, *, show_secrets: bool = False) -> None:
+def main(path: Path | None = None, *, show_secrets: bool = False) -> None:
     """Check everything that can be checked, then become the supervisor. Raises ConfigError.
 
     `show_secrets`: what it prints is no log that others read, though it may be no terminal.
     """
     env = environment(os.environ)
     settings = load(env, settings_model, os.environ)
-    entries = procfile(path)
+    entries = processes(path)
     _check_ground(env)
     if not settings.tokens:
         _make_token(env)
-    folder = env.data_dir / "run"
-    folder.mkdir(parents=True, exist_ok=True)
-    config = folder / "supervisord.conf"
-    config.write_text(_config(env, entries, folder), encoding="utf-8")
+    config = _folder(env) / "supervisord.conf"
+    write_file(config, _config(env, entries, _folder(env)))
     # The commands of this installation, whether or not its environment is activated.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     os.environ[PARENT] = str(os.getpid())
     os.environ.pop(TERMINAL, None)
     if show_secrets or sys.stdout.isatty():
         os.environ[TERMINAL] = "1"
-    os.execv(sys.executable, [sys.executable, "-m", "supervisor.supervisord", "-c", str(config)])
+    os.execv(sys.executable, [sys.executable, "-m", "app.supervisor.supervisord", "-c", str(config)])
 
 
 def _check_ground(env: Environment) -> None:
-    problems = []
+    problems: list[Problem] = []
+    # One that was killed leaves its processes to end by themselves; they may take a while.
+    patience = HANDING_OVER if _was_killed(_folder(env) / _PIDFILE) else 0.0
     try:
-        env.data_dir.mkdir(parents=True, exist_ok=True)
+        own_folder(env.data_dir)
+        own_folder(_folder(env))
         if env.embedded:
-            os.close(embedded.lock(env))
+            os.close(_patiently(lambda: embedded.lock(env), patience))
+            problems += embedded.problems(env)
     except BlockingIOError:
         problems.append(Problem("RELAY_DATA_DIR", f"another relay uses {env.data_dir}; stop it, or choose another"))
     except OSError as error:
         problems.append(Problem("RELAY_DATA_DIR", f"cannot write to {env.data_dir}: {error.strerror}"))
     try:
-        must_be_free(env)
+        must_be_free(env, patience)
     except ConfigError as error:
         problems += error.problems
     if problems:
         raise ConfigError("the environment", problems)
+
+
+def _folder(env: Environment) -> Path:
+    """What the supervisor needs while it runs."""
+    return env.data_dir / "run"
+
+
+def _was_killed(pidfile: Path) -> bool:
+    """Whether there was a supervisor that could not remove its file, as it does at its end."""
+    try:
+        before = int(pidfile.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return pidfile.exists()
+    # In a container it may have had our number.
+    return before == os.getpid() or not is_alive(before)
+
+
+def _patiently(take: Callable[[], int], patience: float) -> int:
+    ends = time.monotonic() + patience
+    while True:
+        try:
+            return take()
+        except BlockingIOError:
+            if time.monotonic() >= ends:
+                raise
+        time.sleep(0.1)
 
 
 def _make_token(env: Environment) -> None:
@@ -133,7 +172,11 @@ def _make_token(env: Environment) -> None:
 
 def _config(env: Environment, entries: dict[str, str], folder: Path) -> str:
     python = [sys.executable, "-m"]
-    parts = [_SUPERVISORD.format(user=_escaped(getpass.getuser()), folder=_escaped(str(folder)))]
+    parts = [
+        _SUPERVISORD.format(
+            user=_escaped(getpass.getuser()), folder=_escaped(str(folder)), pidfile=_escaped(str(folder / _PIDFILE))
+        )
+    ]
 
     def program(name: str, command: list[str], priority: int, *, once: bool = False) -> None:
         parts.append(
@@ -148,32 +191,16 @@ def _config(env: Environment, entries: dict[str, str], folder: Path) -> str:
         )
 
     if env.embedded:
-        program("valkey", [*python, "app.embedded"], 1)
+        program("valkey", [*python, "app.supervisor.embedded"], 1)
     # The Procfile's first is the last to start and the first to stop.
     for position, (name, command) in enumerate(entries.items()):
-        program(name, [*python, "app.child", *shlex.split(command)], 900 - position)
+        program(name, [*python, "app.process", *shlex.split(command)], 900 - position)
     if others := list(entries)[1:]:
         # supervisor waits for one group before it stops the next. No entry's name can have a dot.
         parts.append(_TOGETHER.format(name="the.others", programs=",".join(others), priority=800))
-    program("welcome", [*python, "app.child", *python, "app.cli", "welcome"], 950, once=True)
+    program("welcome", [*python, "app.process", *python, "app.cli", "welcome"], 950, once=True)
     return "".join(parts)
 
 
 def _escaped(text: str) -> str:
     return text.replace("%", "%%")
-
-
-def local_url(env: Environment) -> str:
-    """Where this machine reaches the pages and the hook."""
-    name = "127.0.0.1" if env.host in _ANY_ADDRESS else env.host
-    return f"http://{f'[{name}]' if ':' in name else name}:{env.port}"
-
-
-def hook_path(settings: Settings) -> str:
-    """What follows the address in the hook's URL."""
-    return f"/smartsupp/{settings.tokens[0].token.get_secret_value() if settings.tokens else 'TOKEN'}"
-
-
-def hook_url(env: Environment, settings: Settings) -> str:
-    """The hook, from this machine."""
-    return local_url(env) + hook_path(settings)

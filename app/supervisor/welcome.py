@@ -12,15 +12,17 @@ from pathlib import Path
 import click
 import requests
 
-from app import password
-from app.up import TERMINAL, hook_path, local_url
-from core.environment import Environment, token_file
-from core.settings import Settings
+from app.admin import password
+from app.hook_url import hook_path, local_url
+from app.supervisor.embedded import keep_mark
+from app.supervisor.up import TERMINAL
+from core.config.environment import Environment, token_file
+from core.config.settings import Settings
 from core.store import Access, connected
 
 _PATIENCE = 60
-#: Docker puts it into every container.
-_CONTAINER = Path("/.dockerenv")
+#: The Dockerfile puts it into the image. Other containers, such as a virtual machine's, have names that we do not know.
+_IMAGE = Path("/etc/relay-image")
 
 
 def main(env: Environment, settings: Settings) -> None:
@@ -30,6 +32,8 @@ def main(env: Environment, settings: Settings) -> None:
     if wrong:
         click.echo(f"\nNot ready after {_PATIENCE} s: {wrong}\n", err=True)
         raise SystemExit(1)
+    if env.embedded:
+        keep_mark(env)
     # The supervisor reads what its programs print, so this one sees no terminal even where there is one.
     read_by_a_person = sys.stdout.isatty() or TERMINAL in os.environ
     told = _in_person(env, settings, local) if read_by_a_person else _in_a_log(env, settings, local)
@@ -72,7 +76,7 @@ def _in_person(env: Environment, settings: Settings, local: str) -> _Told:
 
 def _in_a_log(env: Environment, settings: Settings, local: str) -> _Told:
     """A log is kept, and read by many: it says where the secrets are. No password is made that nobody would see."""
-    here = f"docker exec -it {socket.gethostname()} " if _CONTAINER.exists() else ""
+    here = f"docker exec -it {socket.gethostname()} " if _IMAGE.exists() else ""
     file = token_file(env.data_dir)
     if os.environ.get("SMARTSUPP_TOKEN"):
         place = "the one in SMARTSUPP_TOKEN"

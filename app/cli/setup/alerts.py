@@ -8,11 +8,11 @@ from collections.abc import Sequence
 
 import click
 
-from app import show
-from app.options import as_json, fail, needs, settings_of
-from core.environment import Environment
-from workers.channels import NotSent, channels
-from workers.wording import test_message
+from app.cli import output
+from app.cli.options import as_json, fail, needs, settings_of
+from core.config.environment import Environment
+from workers.alerts.channels import NotSent, channels
+from workers.alerts.messages import test_message
 
 
 @click.group()
@@ -39,7 +39,7 @@ def test(env: Environment, as_json: bool) -> None:
         if not as_json:
             click.echo(f"{name}: {'✓' if sent else '✗'} {said}")
     if as_json:
-        show.print_json(answers)
+        output.print_json(answers)
     raise SystemExit(0 if all(one["sent"] for one in answers) else 1)
 
 

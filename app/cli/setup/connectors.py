@@ -9,15 +9,16 @@ from typing import Any
 
 import click
 
-from app import show
-from app.checks import connector, findings
-from app.options import agreed, as_json, connector_names, fail, needs, needs_somebody, settings_of
-from app.preview import preview_body
+from app.admin.checks import connector, findings
+from app.admin.preview import preview_body
+from app.cli import output
+from app.cli.options import agreed, as_json, connector_names, fail, needs, needs_somebody, settings_of
 from connectors import registry
-from connectors.base import Connector
-from core.environment import Environment
+from connectors.kit.connector import Connector
+from core.config.doubts import route_remedy, unused
+from core.config.environment import Environment
+from core.config.settings import Settings
 from core.errors import DeliveryError, PayloadError
-from core.settings import Settings
 
 
 @click.group()
@@ -35,7 +36,7 @@ def list_all(settings: Settings, as_json: bool) -> None:
         for name, item in settings.connectors.items()
     ]
     if as_json:
-        show.print_json(found)
+        output.print_json(found)
         return
     for row in found:
         click.echo(f"{row['name']}: {row['label']} ({row['type']}){'' if row['enabled'] else ', off'}")
@@ -53,7 +54,7 @@ def check(env: Environment, name: str | None, as_json: bool) -> None:
     found = {one: list(findings(connector(settings, one, env.data_dir))) for one in names}
     wrong = any(not finding.right for seen in found.values() for finding in seen)
     if as_json:
-        show.print_json({one: [show.plain(finding) for finding in seen] for one, seen in found.items()})
+        output.print_json({one: [output.plain(finding) for finding in seen] for one, seen in found.items()})
     for one, seen in found.items() if not as_json else ():
         for finding in seen:
             click.echo(f"{one}: {'✓' if finding.right else '✗'} {finding.text}")
@@ -61,6 +62,8 @@ def check(env: Environment, name: str | None, as_json: bool) -> None:
                 click.echo(f"{' ' * len(one)}    {finding.remedy}")
         if not seen:
             click.echo(f"{one}: nothing to check")
+        if one in unused(settings):
+            click.echo(f"{one}: ! No route leads to it: no chat goes there\n{' ' * len(one)}    {route_remedy(one)}")
     raise SystemExit(1 if wrong else 0)
 
 
@@ -85,7 +88,7 @@ def setup(env: Environment, name: str, yes: bool, as_json: bool) -> None:
                 click.echo(f"{name}: done: {change.text}")
             found.append({"change": change.text, "made": made})
     if as_json:
-        show.print_json(found)
+        output.print_json(found)
     elif not found:
         click.echo(f"{name}: nothing to set up")
 
@@ -105,16 +108,16 @@ def preview(env: Environment, file: Path, name: str, as_json: bool) -> None:
         fail(f"{file}: {error}")
     if found.skipped:
         click.echo(f"nothing would be sent: {found.skipped}", err=True)
-    shown = [show.plain(one) for one in found.requests]
+    shown = [output.plain(one) for one in found.requests]
     if as_json:
-        show.print_json(shown)
+        output.print_json(shown)
         return
     for one in shown:
         click.echo(one["request"])
         for header, value in one["headers"].items():
             click.echo(f"  {header}: {value}")
         if one["body"] is not None:
-            show.print_json(one["body"])
+            output.print_json(one["body"])
         click.echo()
 
 

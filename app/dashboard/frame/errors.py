@@ -6,8 +6,8 @@ import structlog
 from flask import Blueprint, Flask, Response, g, make_response, render_template, request
 from werkzeug.exceptions import HTTPException, InternalServerError
 
-from app.dashboard.access import LIVE, Door
-from app.dashboard.headers import guarded
+from app.dashboard.frame.headers import guarded
+from app.dashboard.frame.login import LIVE, Door
 from core.errors import NotFound, StoreUnavailable, StoreUnsafe
 
 log = structlog.get_logger(__name__)

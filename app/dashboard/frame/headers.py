@@ -8,7 +8,7 @@ from pathlib import Path
 from flask import Blueprint, Response, request, send_from_directory, url_for
 from werkzeug.exceptions import NotFound
 
-_FOLDER = Path(__file__).parent / "static"
+_FOLDER = Path(__file__).parents[1] / "static"
 _YEAR = 365 * 24 * 3600
 
 #: Nothing from elsewhere, nothing inline, in nobody's frame.

@@ -15,9 +15,10 @@ from werkzeug.exceptions import Forbidden, Unauthorized
 from werkzeug.wrappers import Response as AnyResponse
 from wtforms import ValidationError
 
-from app import password
-from app.dashboard.sessions import Session, Sessions
-from app.dashboard.site import Site
+from app.admin import password
+from app.dashboard.frame import devices
+from app.dashboard.frame.context import Site
+from app.dashboard.frame.sessions import Session, Sessions
 from app.proxies import Proxies, network_of
 
 log = structlog.get_logger(__name__)
@@ -31,6 +32,8 @@ SMALL_FORM = 16 * 1024
 LARGE_FORM = 4 * 1024 * 1024
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+#: What strangers may see.
+_OPEN = frozenset({"dashboard.login", "dashboard.login_link"})
 #: What relay.js sends when a page brings a part of itself up to date.
 LIVE = "X-Relay-Live"
 
@@ -77,11 +80,11 @@ class Door:
             return None
         user = self.recognise()
         request.max_content_length = request.max_form_memory_size = LARGE_FORM if user else SMALL_FORM
-        if user is None and request.endpoint != "dashboard.login":
+        if user is None and request.endpoint not in _OPEN:
             if g.live:
                 raise Unauthorized
             return redirect(url_for("dashboard.login", next=_heading()), 303)
-        if request.method not in _SAFE and request.endpoint != "dashboard.login":
+        if request.method not in _SAFE and request.endpoint not in _OPEN:
             self.check_token()
         return None
 
@@ -111,10 +114,28 @@ class Door:
         session.clear()
 
     def must_wait(self, address: str) -> int:
-        """Seconds until this address may try a password, or 0."""
+        """Seconds until whoever asks may try a password, or 0. A browser that was logged in before waits for itself
+        alone: strangers from many addresses cannot keep an admin out."""
         access = self._site.access
-        wait = access.take(_bucket(address), *ONE_ADDRESS) or access.take("login", *EVERYBODY)
+        if device := self._device():
+            wait = access.take(device, *ONE_ADDRESS)
+        else:
+            wait = access.take(_bucket(address), *ONE_ADDRESS) or access.take("login", *EVERYBODY)
         return math.ceil(wait / 1000)
+
+    def welcome(self, target: str, address: str) -> AnyResponse:
+        """Let in who has shown the password or a link, and lead to `target`."""
+        self._site.access.refill(self._device() or _bucket(address))
+        response = redirect(target, 303)
+        devices.remember(response, request, _secret())
+        self.let_in()
+        log.info("log-in", address=address)
+        return response
+
+    def _device(self) -> str:
+        """The bucket of this browser, or "" if it is a stranger's."""
+        name = devices.known(request, _secret())
+        return f"login:device:{name}" if name else ""
 
 
 def routes(pages: Blueprint, site: Site, door: Door) -> None:
@@ -139,10 +160,22 @@ def routes(pages: Blueprint, site: Site, door: Door) -> None:
         if not password.matches(site.access.password(), request.form.get("password", "")):
             log.warning("log-in refused", address=address)
             return form(target, "This is not the password."), 403
-        site.access.refill(_bucket(address))
-        door.let_in()
-        log.info("log-in", address=address)
-        return redirect(target, 303)
+        return door.welcome(target, address)
+
+    @pages.route("/login/link/<token>", methods=["GET", "POST"])
+    def login_link(token: str) -> ResponseReturnValue:
+        """A button, because programs that look at links in messages follow them."""
+        if request.method != "POST":
+            return render_template("login_link.html", error="")
+        try:
+            door.check_token()
+        except Forbidden:
+            return render_template("login_link.html", error="This page was too old. Try again."), 403
+        address = network_of(door.proxies.client(request.environ))
+        if not site.access.use_login_link(token):
+            log.warning("log-in link refused", address=address)
+            return render_template("login_link.html", error="This link has expired or was used."), 403
+        return door.welcome("/", address)
 
     @pages.post("/logout")
     def logout() -> AnyResponse:

@@ -14,7 +14,7 @@ from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, Se
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
 from app.proxies import Proxies
-from core.environment import Environment
+from core.config.environment import Environment
 
 
 class Session(SecureCookieSession):

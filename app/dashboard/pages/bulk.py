@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response as AnyResponse
 
-from app.dashboard import filters
-from app.dashboard.access import signed_in
-from app.dashboard.conversation import LONGEST_REASON
-from app.dashboard.conversations import discardable, known, rows
-from app.dashboard.filters import Asked
-from app.dashboard.site import Site
+from app.dashboard.frame.context import Site
+from app.dashboard.frame.login import signed_in
+from app.dashboard.pages.conversation import LONGEST_REASON
+from app.dashboard.pages.conversations import discardable, known, rows
+from app.dashboard.view import filters
+from app.dashboard.view.filters import Asked
 from core.delivery import DeliveryStatus
 from core.store import Filter, Jobs, Search
 from core.store.jobs import Kind
@@ -27,7 +28,7 @@ _SAMPLE = 5
 
 
 def routes(pages: Blueprint, site: Site) -> None:
-    search, jobs = Search(site.client), Jobs(site.client, site.knock)
+    search, jobs = Search(site.client), Jobs(site.client, site.knock, site.watched.current)
 
     @pages.get("/conversations/bulk")
     def conversations_bulk() -> ResponseReturnValue:
@@ -53,18 +54,26 @@ def routes(pages: Blueprint, site: Site) -> None:
 
     @pages.get("/conversations/jobs/<identity>")
     def conversations_job(identity: str) -> str:
-        return render_template("job.html", job=jobs.get(identity), words=filters.words, spelt=filters.spelt)
+        return render_template("job.html", **about(identity))
 
     @pages.get("/conversations/jobs/<identity>/live")
     def conversations_job_live(identity: str) -> Response:
-        job = jobs.get(identity)
-        html = render_template("job_live.html", job=job, words=filters.words, spelt=filters.spelt)
-        return make_response(html, {"X-Relay-Done": "1"} if job.finished else {})
+        found = about(identity)
+        html = render_template("job_live.html", **found)
+        return make_response(html, {"X-Relay-Done": "1"} if found["job"].finished else {})
 
     @pages.post("/conversations/jobs/<identity>")
     def conversations_job_advance(identity: str) -> AnyResponse:
         jobs.advance(identity, _WORKING)
         return redirect(url_for("dashboard.conversations_job", identity=identity), 303)
+
+    def about(identity: str) -> dict[str, Any]:
+        return {
+            "job": jobs.get(identity),
+            "undelivered": site.ledger.undelivered(),
+            "words": filters.words,
+            "spelt": filters.spelt,
+        }
 
     def wanted() -> tuple[Kind, Asked]:
         given = request.values.get("action", "")
@@ -104,6 +113,6 @@ def routes(pages: Blueprint, site: Site) -> None:
 
 def _filter(kind: Kind, asked: Asked) -> Filter:
     """Only the dead are discarded, unless somebody asked for what waits."""
-    if kind == "discard" and asked.filter.status is None:
+    if kind == "discard" and asked.filter.status is None and not asked.filter.undelivered:
         return replace(asked.filter, status=DeliveryStatus.DEAD)
     return asked.filter

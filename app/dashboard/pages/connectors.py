@@ -11,15 +11,15 @@ from typing import Any
 from flask import Blueprint, flash, render_template, request
 from flask.typing import ResponseReturnValue
 
-from app import checks
-from app.dashboard.site import Site
-from app.dashboard.states import listed, state, states
-from app.preview import NoPreview, Preview, preview
-from connectors.base import Connector
+from app.admin import checks
+from app.admin.preview import NoPreview, Preview, preview
+from app.dashboard.frame.context import Site
+from app.dashboard.view.connector_state import listed, state, states
+from connectors.kit.connector import Connector
+from core.config.settings import Settings, masked
 from core.errors import NotFound, PayloadError
-from core.legible import legible
-from core.settings import Settings, masked
-from core.smartsupp import parse_conversation
+from core.pretty_json import legible
+from core.smartsupp.parser import parse_conversation
 from core.store import Filter, Search
 
 #: Characters of JSON that stand on one line.

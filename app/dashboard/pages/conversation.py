@@ -12,36 +12,40 @@ from flask.typing import ResponseReturnValue
 from werkzeug.urls import iri_to_uri
 from werkzeug.wrappers import Response as AnyResponse
 
-from app.dashboard.access import signed_in
-from app.dashboard.site import Site
-from app.dashboard.spoken import bubbles
-from connectors import transcript
+from app.admin.replays import refusal, told
+from app.dashboard.frame.context import Site
+from app.dashboard.frame.login import signed_in
+from app.dashboard.view.bounds import MESSAGES, part, pretty
+from app.dashboard.view.transcript import bubbles
+from connectors.kit import transcript
 from core.conversation import Conversation
-from core.delivery import Delivery, DeliveryStatus, Payload
+from core.delivery import Delivery, DeliveryStatus, Payload, PayloadStatus
 from core.errors import InUse, NotFound, PayloadError
-from core.legible import legible
-from core.smartsupp import parse_conversation
+from core.smartsupp.parser import parse_conversation
 from core.store import ledger
 
 #: Characters of a reason that are kept.
 LONGEST_REASON = 200
+NO_REASON = "Nothing was discarded: say why, it is kept with the delivery."
 #: Attempts that are shown at once; those before them unfold.
 ATTEMPTS = 5
-#: Characters of a body that a page shows; the download has all of it.
-_SHOWN = 200_000
+#: Revisions that are listed, the newest first; a link to an older one still shows it.
+REVISIONS = 100
 _WEB = ("http", "https")
 _OVER = (DeliveryStatus.DELIVERED, DeliveryStatus.SKIPPED, DeliveryStatus.DISCARDED)
 
 
 @dataclass(frozen=True)
 class Body:
-    """A revision's body: what it says, or why it cannot be read."""
+    """A revision's body: what it says, or why it cannot be read. Of its `total` messages, those from `start` on."""
 
     payload: Payload
     conversation: Conversation | None
     error: str
     text: str
     cut: bool
+    start: int
+    total: int
 
 
 def routes(pages: Blueprint, site: Site) -> None:
@@ -52,13 +56,15 @@ def routes(pages: Blueprint, site: Site) -> None:
         chosen = _chosen(found, wanted)
         if wanted and str(chosen.revision) != wanted:
             flash("There is no such revision. This is the newest.", "warning")
-        body = _body(chosen)
+        body = _body(chosen, _start(request.args.get("from", "")))
         return render_template(
             "conversation.html",
             conversation=found,
             body=body,
             name=_name(body.conversation, found),
             bubbles=bubbles(body.conversation) if body.conversation else [],
+            messages=MESSAGES,
+            revisions=found.payloads[: -REVISIONS - 1 : -1],
             web=web,
             **_deliveries(found),
         )
@@ -81,14 +87,14 @@ def routes(pages: Blueprint, site: Site) -> None:
 
     @pages.post("/conversations/<identity>/<connector>/replay")
     def conversations_replay(identity: str, connector: str) -> AnyResponse:
+        settings = site.watched.current()
+        if refused := refusal(settings, connector):
+            flash(refused, "error")
+            return back(identity, connector)
         lane, wanted = site.store.replay(_delivery(identity, connector))
         if wanted:
             site.knock(lane)
-        settings = site.watched.current()
-        if connector not in settings.connectors:
-            gone = "is not in the configuration any more: it goes as soon as that is there again"
-            flash(f"It waits, but {connector} {gone}.", "warning")
-        elif connector not in settings.enabled:
+        if connector not in settings.enabled:
             off = "is switched off in the configuration: it goes as soon as that is on again"
             flash(f"It waits, but {connector} {off}.", "warning")
         elif site.ledger.lane(lane).gate:
@@ -101,7 +107,7 @@ def routes(pages: Blueprint, site: Site) -> None:
     def conversations_discard(identity: str, connector: str) -> AnyResponse:
         reason = " ".join(request.form.get("reason", "").split())[:LONGEST_REASON]
         if not reason:
-            flash("Nothing was discarded: say why, it is kept with the delivery.", "error")
+            flash(NO_REASON, "error")
             return back(identity, connector)
         user = signed_in()
         try:
@@ -125,6 +131,8 @@ def routes(pages: Blueprint, site: Site) -> None:
             "enabled": set(settings.enabled),
             "known": site.ledger.connectors(),
             "shown_attempts": ATTEMPTS,
+            "nowhere": told(found.nowhere) if found.nowhere else "",
+            "discarded": bool(found.nowhere and found.nowhere.status is PayloadStatus.DISCARDED),
             "spelt": spelt,
         }
 
@@ -164,21 +172,17 @@ def _name(conversation: Conversation | None, found: ledger.Conversation) -> str:
     return transcript.shortened(named) or f"Conversation {found.id}"
 
 
-def _body(payload: Payload) -> Body:
+def _body(payload: Payload, start: int) -> Body:
     conversation, error = None, ""
+    text, cut = pretty(payload.body)
+    some, total = part(payload.body, start)
     try:
-        conversation = parse_conversation(payload.body, payload.account)
+        conversation = parse_conversation(some, payload.account)
     except PayloadError as problem:
         error = str(problem)
-    text = _pretty(payload.body)
-    return Body(payload, conversation, error, text[:_SHOWN], len(text) > _SHOWN)
+    return Body(payload, conversation, error, text, cut, start if total > MESSAGES else 0, total)
 
 
-def _pretty(body: bytes) -> str:
-    """Set in, if it is JSON; as it is, if not."""
-    try:
-        text = legible(json.loads(body, strict=False))
-    except (ValueError, RecursionError):
-        return body.decode(errors="replace")
-    # A lone surrogate can be spelt in JSON and stand on no page.
-    return text.encode(errors="replace").decode()
+def _start(wanted: str) -> int:
+    """The first message that is asked for: a page of them begins there."""
+    return int(wanted) // MESSAGES * MESSAGES if wanted.isdecimal() and len(wanted) < 9 else 0

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from flask import Blueprint, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.dashboard import filters
-from app.dashboard.filters import Asked
-from app.dashboard.site import Site
-from connectors import transcript
+from app.dashboard.frame.context import Site
+from app.dashboard.view import filters
+from app.dashboard.view.filters import Asked
+from connectors.kit import transcript
 from core.delivery import DeliveryStatus
 from core.store import Filter, Search
 from core.store.search import Found, Page
@@ -35,8 +35,11 @@ class Mark:
 
 @dataclass(frozen=True)
 class Row:
+    """`lost`: it was delivered nowhere, though nobody wanted that."""
+
     found: Found
     marks: Sequence[Mark]
+    lost: bool
 
 
 def routes(pages: Blueprint, site: Site) -> None:
@@ -68,6 +71,7 @@ def routes(pages: Blueprint, site: Site) -> None:
             choices=_choices(search, connectors, asked),
             rows=rows(search, page.rows),
             dead=search.extent(Filter(status=DeliveryStatus.DEAD)),
+            undelivered=site.ledger.undelivered(),
             reached=page.reached,
             older=url_for("dashboard.conversations", **asked.query, after=page.after) if page.after else "",
             onwards=url_for("dashboard.conversations", **asked.query, after=page.after, on=1) if page.after else "",
@@ -91,6 +95,7 @@ def discardable(wanted: Filter) -> bool:
 def rows(search: Search, found: Sequence[Found]) -> list[Row]:
     given = search.deliveries([one.id for one in found])
     paused = search.paused(sorted({name for mine in given.values() for name in mine}))
+    lost = search.lost([one.id for one in found if not given[one.id]])
     return [
         Row(
             one,
@@ -102,6 +107,7 @@ def rows(search: Search, found: Sequence[Found]) -> list[Row]:
                 )
                 for name, status in given[one.id].items()
             ],
+            one.id in lost,
         )
         for one in found
     ]
@@ -116,7 +122,7 @@ def _choices(search: Search, connectors: Sequence[str], asked: Asked) -> dict[st
 
     return {
         "connector": offered(connectors),
-        "status": offered(map(str, DeliveryStatus), str.capitalize),
+        "status": [*offered(map(str, DeliveryStatus), str.capitalize), (filters.UNDELIVERED, "Not delivered anywhere")],
         "account": offered(sorted(accounts)),
         "rating": offered(filters.RATINGS, str.capitalize),
     }

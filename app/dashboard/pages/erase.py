@@ -12,19 +12,19 @@ import structlog
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app import forget
-from app.dashboard.access import signed_in
-from app.dashboard.conversation import shown_status, web
-from app.dashboard.site import Site
-from app.receipt import receipt_text
-from connectors import transcript
-from connectors.base import Connector
+from app.admin import erasure
+from app.admin.erasure_receipt import receipt_text
+from app.dashboard.frame.context import Site
+from app.dashboard.frame.login import signed_in
+from app.dashboard.pages.conversation import shown_status, web
+from connectors.kit import transcript
+from connectors.kit.connector import Connector
 from core.delivery import Delivery, Payload, Reference
 from core.errors import NotFound, PayloadError, StoreUnsafe, Unreadable
-from core.smartsupp import parse_conversation
+from core.smartsupp.parser import parse_conversation
 from core.store import Eraser
 from core.store.ledger import Conversation
-from core.store.traces import Traces
+from core.store.visitor_search import Traces
 
 log = structlog.get_logger(__name__)
 
@@ -65,7 +65,7 @@ def routes(pages: Blueprint, site: Site) -> None:
         if not visitor:
             return form(error="Say who: an e-mail address, or Smartsupp's id of the visitor."), 422
         try:
-            traces = forget.look(visitor, eraser, keepers())
+            traces = erasure.look(visitor, eraser, keepers())
         except Unreadable as error:
             return form(visitor, error=str(error)), 500
         if not (traces or traces.named):
@@ -79,14 +79,14 @@ def routes(pages: Blueprint, site: Site) -> None:
             flash("Nothing was erased: nobody was named.", "error")
             return redirect(url_for("dashboard.erase"), 303)
         try:
-            traces = forget.look(visitor, eraser, keepers()).taking(request.form.getlist("also"))
+            traces = erasure.look(visitor, eraser, keepers()).taking(request.form.getlist("also"))
         except Unreadable as error:
             return form(visitor, error=str(error)), 500
         if not traces:
             if traces.named:
                 return confirm(visitor, traces, error="Choose what is to be erased."), 422
             return form(visitor, nothing=True, closed=traces.closed)
-        receipt = forget.erase(visitor, traces, eraser, site.ledger, keepers(), PATIENCE)
+        receipt = erasure.erase(visitor, traces, eraser, site.ledger, keepers(), PATIENCE)
         user = signed_in()
         # Not whom: the log would be one more place in which they stand.
         log.info(
@@ -108,7 +108,7 @@ def routes(pages: Blueprint, site: Site) -> None:
         )
 
     def keepers() -> dict[str, Connector[Any]]:
-        return forget.keepers(site.watched.current(), site.env.data_dir)
+        return erasure.keepers(site.watched.current(), site.env.data_dir)
 
     def form(visitor: str = "", *, error: str = "", nothing: bool = False, closed: int = 0) -> str:
         kept = site.watched.current().retention

@@ -5,9 +5,9 @@ from __future__ import annotations
 from flask import Blueprint, flash, redirect, request, url_for
 from werkzeug.wrappers import Response
 
-from app.dashboard.access import local
-from app.dashboard.site import Site
-from app.dashboard.states import state
+from app.dashboard.frame.context import Site
+from app.dashboard.frame.login import local
+from app.dashboard.view.connector_state import state
 
 #: Characters of a reason that are kept.
 LONGEST_REASON = 200

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
-import redis
 from flask import Blueprint, render_template, request, url_for
 
-from app.dashboard import charts
-from app.dashboard.hooks import hooks
-from app.dashboard.site import Site
-from app.dashboard.states import State, listed, states
+from app.dashboard.frame.context import Site
+from app.dashboard.view import charts
+from app.dashboard.view.connector_state import State, listed, states
+from app.hook_url import hooks
+from core.config.doubts import doubts
 from core.delivery import PayloadStatus
 from core.errors import NotFound
 from core.store import INBOX, Jobs, Verdict, check, statistics
-from core.store.client import errors
+from core.store.condition import Shortage, condition, shortages
 from core.store.jobs import Job
 from core.store.ledger import Lane
 from core.store.statistics import Over, Span, Statistics, totals
@@ -43,22 +43,24 @@ class Tiles:
     paused: int
     dead: int
     quarantined: int
+    undelivered: int
     oldest: Lane | None
 
 
 @dataclass(frozen=True)
 class Health:
-    """`memory` is in bytes; `workers` says how long ago each was heard of, in ms; `troubles` is what each has against
-    the configuration, the receiver too."""
+    """`memory` is in bytes; `workers` says how long ago each was heard of, in ms; `troubles` is what is wrong with
+    a configuration that was refused -> who refused it."""
 
     server: Verdict
     memory: int
+    shortages: Sequence[Shortage]
     workers: Mapping[str, int]
     troubles: Mapping[str, str]
 
 
 def routes(pages: Blueprint, site: Site) -> None:
-    jobs, over = Jobs(site.client, site.knock), Over()
+    jobs, over = Jobs(site.client, site.knock, site.watched.current), Over()
 
     @pages.get("/")
     def overview() -> str:
@@ -81,7 +83,7 @@ def _found(site: Site, jobs: Jobs, over: Over) -> dict[str, Any]:
     """What the part of the page that is kept up to date shows."""
     span: Span = next((one for one in SPANS if one == request.args.get("span")), "day")
     counted = statistics(site.client, span, site.ledger.now(), over)
-    connectors = states(site, counted)
+    connectors, settings = states(site, counted), site.watched.current()
     return {
         "span": span,
         "step": _STEPS[span],
@@ -90,8 +92,10 @@ def _found(site: Site, jobs: Jobs, over: Over) -> dict[str, Any]:
         "counted": counted,
         "figures": _figures(counted),
         "geometry": {"left": charts.LEFT, "foot": charts.FOOT, "words": charts.WORDS},
-        "tiles": _tiles(counted, connectors, site.ledger.lane(INBOX), site.ledger.payload_counts()),
+        "tiles": _tiles(site, counted, connectors),
         "connectors": connectors,
+        "gone": [one for one in connectors if not one.known and one.lane.waiting],
+        "doubts": doubts(settings),
         "health": _health(site),
         "jobs": list(_open(jobs)),
     }
@@ -115,7 +119,8 @@ def _figures(counted: Statistics) -> list[tuple[str, charts.Chart]]:
     return [("Chats in and deliveries out", flow), ("Tries that failed", failures)]
 
 
-def _tiles(counted: Statistics, connectors: list[State], inbox: Lane, payloads: Mapping[str, int]) -> Tiles:
+def _tiles(site: Site, counted: Statistics, connectors: list[State]) -> Tiles:
+    inbox = site.ledger.lane(INBOX)
     figures = counted.connectors.values()
     delivered = sum(one.delivered for one in figures)
     unread = inbox.waiting + inbox.in_flight
@@ -130,22 +135,20 @@ def _tiles(counted: Statistics, connectors: list[State], inbox: Lane, payloads: 
         retrying=sum(one.retrying for one in connectors),
         paused=sum(one.paused for one in connectors),
         dead=sum(one.dead for one in connectors),
-        quarantined=payloads[PayloadStatus.QUARANTINED],
+        undelivered=site.ledger.undelivered(),
+        quarantined=site.ledger.payload_counts()[PayloadStatus.QUARANTINED],
         oldest=oldest if oldest.oldest_due else None,
     )
 
 
 def _health(site: Site) -> Health:
-    troubles = dict(site.ledger.troubles())
+    who = dict(site.ledger.troubles())
     if site.watched.trouble:
-        troubles["receiver"] = site.watched.trouble
-    return Health(check(site.client), _memory(site.client), site.ledger.workers(), troubles)
-
-
-def _memory(client: redis.Redis) -> int:
-    with errors():
-        info: Any = client.info("memory")
-    return int(info["used_memory"])
+        who["receiver"] = site.watched.trouble
+    # All of them refuse the same file, mostly for the same reason: said once.
+    troubles = {text: ", ".join(name for name, said in who.items() if said == text) for text in who.values()}
+    found, short = condition(site.client), list(shortages(site.client, site.env.disk))
+    return Health(check(site.client), found.used, short, site.ledger.workers(), troubles)
 
 
 def _open(jobs: Jobs) -> Iterator[Job]:

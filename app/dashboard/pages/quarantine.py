@@ -8,8 +8,8 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import BadRequest
 
-from app.dashboard.conversation import LONGEST_REASON
-from app.dashboard.site import Site
+from app.dashboard.frame.context import Site
+from app.dashboard.pages.conversation import LONGEST_REASON
 from core.delivery import PayloadStatus
 from core.errors import InUse, NotFound
 from core.store.search import place

@@ -9,13 +9,13 @@ from flask import Blueprint, Response, flash, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response as AnyResponse
 
-from app.dashboard.bodies import excerpt, shown
-from app.dashboard.quarantine import TABS, read_again, reason_given
-from app.dashboard.site import Site
-from app.receiver import LARGEST_BODY
+from app.dashboard.frame.context import Site
+from app.dashboard.pages.quarantine import TABS, read_again, reason_given
+from app.dashboard.view.body_view import excerpt, shown
+from app.receiver.hook import LARGEST_BODY
 from core.delivery import Payload, PayloadStatus
 from core.errors import InUse, NotFound, PayloadError, StoreUnavailable
-from core.smartsupp import parse_conversation
+from core.smartsupp.parser import parse_conversation
 from core.store import INBOX
 
 #: The reason of one that was corrected, and its successor.

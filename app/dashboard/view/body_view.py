@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from core.wild import Wild
+from core.smartsupp.json_reader import Wild
 
 #: Bytes of a body that is no text that a page shows.
 _DUMPED = 4_096
+#: Marks of JSON beyond which a body is not set out line by line, and characters that are shown of it then.
+_MARKS, _CUT = 30_000, 100_000
 #: Lines before and after the one that is wrong, and characters of a line.
 _AROUND, _WIDTH = 3, 120
 
@@ -42,12 +44,13 @@ class Excerpt:
 class Shown:
     """A body as text: JSON set in line by line, every value as it was spelt; other text as it is; bytes as a dump.
 
-    `editable`: a form can carry it there and back.
+    `editable`: a form can carry it there and back. `cut`: this is the beginning of a body that is too much for a page.
     """
 
     kind: Literal["JSON", "text", "bytes"]
     text: str
     editable: bool
+    cut: bool = False
 
 
 def shown(body: bytes) -> Shown:
@@ -57,19 +60,21 @@ def shown(body: bytes) -> Shown:
         return Shown("bytes", _dump(body), editable=False)
     if _STEERING.search(text):
         return Shown("bytes", _dump(body), editable=False)
+    if _is_vast(text):
+        return Shown("JSON" if text.lstrip("\ufeff \t\r\n")[:1] in ("{", "[") else "text", text[:_CUT], False, cut=True)
     lines = _indented(text)
     return Shown("JSON", _joined(lines), editable=True) if lines else Shown("text", text, editable=True)
 
 
 def excerpt(body: bytes, error: str) -> Excerpt | None:
-    """What an error of core/smartsupp.py is about, or None where that is nothing that stands in the body."""
+    """What an error of core/smartsupp/parser.py is about, or None where that is nothing that stands in the body."""
     try:
         text = body.decode()
     except UnicodeDecodeError:
         return None
     if place := _PLACE.search(error):
         return _at(text, int(place[1]), int(place[2]))
-    lines = _indented(text) or []
+    lines = [] if _is_vast(text) else _indented(text) or []
     # The longest one: a path may hold what looks like the end of another.
     found = [index for index, line in enumerate(lines) if line.path and error.startswith(f"{line.path}: ")]
     if not found:
@@ -84,6 +89,10 @@ def excerpt(body: bytes, error: str) -> Excerpt | None:
         text,
         "".join(f"\n{one}" for one in around[index - start + 1 :]),
     )
+
+
+def _is_vast(text: str) -> bool:
+    return sum(text.count(mark) for mark in ",:[{") > _MARKS
 
 
 def _joined(lines: list[Line]) -> str:

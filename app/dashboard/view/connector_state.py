@@ -8,24 +8,27 @@ from typing import Any
 
 from flask import url_for
 
-from app.dashboard.site import Site
+from app.dashboard.frame.context import Site
 from connectors import registry
+from core.config.doubts import leads_to
+from core.config.settings import Settings
 from core.delivery import DeliveryStatus
 from core.errors import NotFound
-from core.settings import Settings
 from core.store.ledger import Gate, Lane
 from core.store.statistics import Figures, Statistics
 
 
 @dataclass(frozen=True)
 class State:
-    """One connector. `label` and `type` are "" when the configuration does not name it any more; `figures` are those
-    of a span. What is `paused` is also among what waits or is retried: those are the lists where it is found."""
+    """One connector. `label` and `type` are "" when the configuration does not name it any more; `routed`: some route
+    leads to it; `figures` are those of a span. What is `paused` is also among what waits or is retried: those are the
+    lists where it is found."""
 
     name: str
     label: str
     type: str
     enabled: bool
+    routed: bool
     lane: Lane
     figures: Figures
 
@@ -39,9 +42,13 @@ class State:
 
     @property
     def status(self) -> str:
+        if not self.known:
+            return "gone"
         if self.gate:
             return "paused"
-        return "on" if self.enabled else "off"
+        if not self.enabled:
+            return "off"
+        return "on" if self.routed else "no-route"
 
     @property
     def waiting(self) -> int:
@@ -85,6 +92,7 @@ def _state(site: Site, settings: Settings, name: str, found: Statistics | None) 
         label=_label(known.type) if known else "",
         type=known.type if known else "",
         enabled=bool(known and known.enabled),
+        routed=leads_to(settings, name),
         lane=site.ledger.lane(name),
         figures=found.connectors.get(name, Figures()) if found else Figures(),
     )

@@ -17,6 +17,9 @@ _DAY_MS = 86_400_000
 
 #: How a query spells a rating -> as a filter has it.
 RATINGS: Mapping[str, str] = {"good": "5", "normal": "3", "bad": "1", "none": "none"}
+#: What the status of conversations is called that no connector has: there is no delivery that could have one.
+UNDELIVERED = "undelivered"
+STATUSES = (*map(str, DeliveryStatus), UNDELIVERED)
 _FIELDS = ("q", "said", "connector", "status", "account", "missed", "offline", "rating", "from", "to")
 _ACCOUNT = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -55,6 +58,7 @@ def asked(query: Mapping[str, str], connectors: Collection[str]) -> Asked:
         said=form.ticked("said"),
         connector=form.read("connector", lambda name: _one_of(name, connectors, "connector")) or "",
         status=form.read("status", _status),
+        undelivered=form.values["status"] == UNDELIVERED,
         account=form.read("account", _account) or "",
         missed=form.ticked("missed"),
         offline=form.ticked("offline"),
@@ -64,6 +68,8 @@ def asked(query: Mapping[str, str], connectors: Collection[str]) -> Asked:
     )
     if found.since is not None and found.until is not None and found.since >= found.until:
         form.errors["to"] = "This is before the first day."
+    if found.undelivered and found.connector:
+        form.errors["connector"] = "A chat that was not delivered anywhere has no connector."
     return Asked(found, form.values, form.errors)
 
 
@@ -91,7 +97,7 @@ def spelt(wanted: Filter) -> dict[str, str]:
         "q": wanted.text,
         "said": "1" if wanted.said else "",
         "connector": wanted.connector,
-        "status": str(wanted.status or ""),
+        "status": UNDELIVERED if wanted.undelivered else str(wanted.status or ""),
         "account": wanted.account,
         "missed": "1" if wanted.missed else "",
         "offline": "1" if wanted.offline else "",
@@ -132,8 +138,9 @@ def _one_of(word: str, known: Collection[str], kind: str) -> str:
     return word
 
 
-def _status(word: str) -> DeliveryStatus:
-    return DeliveryStatus(_one_of(word, list(DeliveryStatus), "status"))
+def _status(word: str) -> DeliveryStatus | None:
+    word = _one_of(word, STATUSES, "status")
+    return DeliveryStatus(word) if word != UNDELIVERED else None
 
 
 def _account(name: str) -> str:

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from connectors.transcript import Voice, plain, shortened, single_line
+from connectors.kit.transcript import Voice, plain, shortened, single_line
 from core.conversation import Conversation, Message
 
+#: Characters that a bubble shows, and all of a page together; the download has the rest.
+_LONGEST, _ROOM = 20_000, 200_000
 #: What Smartsupp's documented system messages mean; of others the code is shown.
 _CODES = ("agent.join", "close.visitorClose")
 
@@ -25,7 +27,13 @@ class Bubble:
 
 
 def bubbles(conversation: Conversation) -> list[Bubble]:
-    return list(_bubbles(conversation))
+    found, room = [], _ROOM
+    for one in _bubbles(conversation):
+        room -= len(one.text)
+        found.append(one)
+        if room < 0:
+            break
+    return found
 
 
 def _bubbles(conversation: Conversation) -> Iterator[Bubble]:
@@ -33,10 +41,14 @@ def _bubbles(conversation: Conversation) -> Iterator[Bubble]:
         at = round(message.sent_at.timestamp() * 1000) if message.sent_at else None
         name = shortened(_speaker(message, conversation))
         if message.type == "system":
-            yield Bubble("system", "", _system(message, name), at)
+            yield Bubble("system", "", _short(_system(message, name)), at)
         else:
             side: Literal["visitor", "agent"] = "agent" if message.type == "agent" else "visitor"
-            yield Bubble(side, name, plain(message.content), at, single_line(message.triggered_by))
+            yield Bubble(side, name, _short(plain(message.content)), at, single_line(message.triggered_by))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… (download the payload to read on)"
 
 
 def _speaker(message: Message, conversation: Conversation) -> str:

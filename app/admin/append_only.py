@@ -1,0 +1,257 @@
+"""The embedded store's append-only file: whether Valkey can load all of it, and what is wrong otherwise. Only reads.
+
+`appendonlydir` holds a base (a snapshot), increments (commands, as clients send them), and a manifest that names them:
+https://valkey.io/topics/persistence/. Valkey starts empty where the manifest is missing, and where something else is
+wrong it ends. A write is a command, or all from MULTI to EXEC; it is acknowledged when the whole of it is on disk.
+"""
+
+from __future__ import annotations
+
+import mmap
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from core.config.environment import Environment
+
+MANIFEST = "appendonly.aof.manifest"
+#: What Valkey says of itself.
+LOG = "valkey.log"
+
+_LINE = re.compile(r"file (\S+) seq (\d+) type ([bhi])\b")
+_FILE = re.compile(r"appendonly\.aof\.(\d+)\.(base|incr)\.(?:aof|rdb)")
+#: The longest line that stands before an argument or a command.
+_HEAD = 32
+_PIECE = 1 << 20
+_COMMAND = re.compile(rb"\r\n\*\d+\r\n\$\d+\r\n[A-Za-z]+\r\n")
+#: Files of Redis and Valkey begin with one of these, and end with 255 and eight bytes of a checksum.
+_SNAPSHOT = (b"REDIS", b"VALKEY")
+_FATAL = re.compile(r"Bad file format|Unexpected end|Unrecoverable|MANIFEST|RDB|Short read|Unable to obtain|Can't open")
+#: What Valkey warns of whenever it starts or stops.
+_USUAL = re.compile(r"overcommit|Transparent Huge|signal-handler|ready to exit|TCP backlog")
+
+
+class Mend(StrEnum):
+    """What makes Valkey load it again. NONE: only a backup does."""
+
+    TAIL = "tail"
+    CUT = "cut"
+    MANIFEST = "manifest"
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong, and with which file. Of a file that is to be cut, `good` bytes are whole writes; `missing` ones
+    cannot be cut, only no longer be named."""
+
+    text: str
+    file: Path
+    mend: Mend
+    good: int = 0
+    missing: bool = False
+
+    @property
+    def harmless(self) -> bool:
+        """A write that was cut off before anybody was told that it is kept: nothing is lost with it."""
+        return self.mend is Mend.TAIL
+
+    @property
+    def remedy(self) -> str:
+        if self.mend is Mend.NONE:
+            return "restore a backup of appendonlydir (docs/upgrading.md)"
+        return "relay repair shows what is lost, asks, keeps a copy and mends it; or restore a backup"
+
+
+def folder(env: Environment) -> Path:
+    """The embedded server's folder."""
+    return env.data_dir / "valkey"
+
+
+def files(env: Environment) -> Path:
+    return folder(env) / "appendonlydir"
+
+
+def mark(env: Environment) -> Path:
+    """Exists once a store was kept here, beside its folder: one that is suddenly empty is not taken for a new one."""
+    return env.data_dir / "store-was-here"
+
+
+def look(env: Environment, *, thorough: bool) -> Fault | None:
+    """What keeps Valkey from loading everything. Without `thorough` only what shows at once; else every command is
+    gone through, which takes about as long as loading them. Raises OSError."""
+    place = files(env)
+    manifest = place / MANIFEST
+    if not manifest.exists():
+        return _without_manifest(env)
+    named = listed(manifest)
+    if not named:
+        rest = "rebuilt from the files beside it" if rebuilt(place) else "not rebuilt: it is not clear which belong"
+        return Fault(f"{MANIFEST} is empty or damaged; it can be {rest}", manifest, _manifest(place))
+    for position, file in enumerate(named):
+        if not file.exists():
+            if position == 0:
+                return Fault(f"the base {file.name} is missing", file, Mend.NONE)
+            return Fault(f"{file.name} is missing; every write in it is lost", file, Mend.CUT, missing=True)
+        last = position == len(named) - 1
+        fault = _looked_into(file, last=last, thorough=thorough)
+        if fault:
+            return fault
+    return None
+
+
+def _without_manifest(env: Environment) -> Fault | None:
+    place = files(env)
+    there = sorted(place.glob("appendonly.aof.*")) if place.is_dir() else []
+    if there:
+        text = f"{MANIFEST} is missing, and {len(there)} files of a store are there, which Valkey would write over"
+        return Fault(text, place / MANIFEST, _manifest(place))
+    if mark(env).exists():
+        text = f"a store was kept here, and its folder {place} is gone or empty"
+        return Fault(f"{text}; to begin with an empty store on purpose, delete {mark(env)}", place, Mend.NONE)
+    return None
+
+
+def _manifest(place: Path) -> Mend:
+    return Mend.MANIFEST if rebuilt(place) else Mend.NONE
+
+
+def listed(manifest: Path) -> Sequence[Path]:
+    """The files that are loaded, in order; none where the manifest cannot be read."""
+    found = []
+    for line in manifest.read_text(encoding="utf-8", errors="replace").splitlines():
+        match = _LINE.match(line)
+        if not match:
+            return ()
+        if match[3] != "h":
+            found.append((match[3], int(match[2]), manifest.with_name(match[1])))
+    return [file for _, _, file in sorted(found)]
+
+
+def rebuilt(place: Path) -> str:
+    """A manifest for the files that are there, or "" where it is not clear which of them belong to it."""
+    bases: list[tuple[int, str]] = []
+    increments: list[tuple[int, str]] = []
+    for file in sorted(place.iterdir()):
+        if match := _FILE.fullmatch(file.name):
+            (bases if match[2] == "base" else increments).append((int(match[1]), file.name))
+    increments.sort()
+    numbers = [number for number, _ in increments]
+    if len(bases) != 1 or not numbers or numbers != list(range(numbers[0], numbers[0] + len(numbers))):
+        return ""
+    # One that is older than the base is in it already.
+    if len(numbers) > 1 and numbers[0] != bases[0][0]:
+        return ""
+    lines = [(bases[0], "b"), *((one, "i") for one in increments)]
+    return "".join(f"file {name} seq {number} type {kind}\n" for (number, name), kind in lines)
+
+
+def _looked_into(file: Path, *, last: bool, thorough: bool) -> Fault | None:
+    size = file.stat().st_size
+    if size == 0:
+        return None if file.suffix == ".aof" else Fault(f"the base {file.name} is empty", file, Mend.NONE)
+    with file.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        if data[:6].startswith(_SNAPSHOT) or file.suffix == ".rdb":
+            whole = data[:6].startswith(_SNAPSHOT) and size > 16 and data[-9] == 0xFF
+            return None if whole else Fault(f"the base {file.name} is cut off or damaged", file, Mend.NONE)
+        if not thorough and data[-2:] == b"\r\n":
+            return None
+        found = walk(data)
+        if found.end == size:
+            return None
+        # What was being written when the machine stopped: the beginning of a command, or room that was never filled.
+        if last and not _COMMAND.search(data, found.at + 1):
+            text = f"{file.name} ends within a write; the last {size - found.end:,} bytes were never acknowledged"
+            if found.cut or _only_nuls(data, found.at):
+                return Fault(text, file, Mend.TAIL, found.end)
+    text = f"{file.name} is damaged at byte {found.at:,} of {size:,}; whole writes end at byte {found.end:,}"
+    return Fault(text, file, Mend.CUT, found.end)
+
+
+@dataclass(frozen=True)
+class Walk:
+    """How far a file is made of whole writes: they are `writes` and end at byte `end`. What follows is no command at
+    `at`, or one that is `cut` off by the end of the file, or by NULs up to there."""
+
+    end: int
+    writes: int
+    at: int
+    cut: bool
+
+
+def walk(data: bytes | mmap.mmap) -> Walk:
+    """Go through the commands of an increment."""
+    size = len(data)
+    at = end = writes = 0
+    grouped = False
+    while at < size:
+        if data[at] == 0x23:  # '#': a note, such as a time stamp
+            following, name = data.find(b"\n", at) + 1, b""
+        else:
+            following, name = _command(data, at, size)
+        if following <= 0:
+            return Walk(end, writes, at, cut=following == 0)
+        at = following
+        grouped = name == b"MULTI" or (grouped and name != b"EXEC")
+        if not grouped:
+            end, writes = at, writes + bool(name)
+    return Walk(end, writes, size, cut=True)
+
+
+def _command(data: bytes | mmap.mmap, at: int, size: int) -> tuple[int, bytes]:
+    """Where the next one begins, and the name in capitals. 0: the file ends before; -1: this is none."""
+    number, at = _number(data, at, 0x2A, size)  # '*'
+    name = b""
+    for position in range(number):
+        length, at = _number(data, at, 0x24, size)  # '$'
+        if at <= 0:
+            return at, name
+        after = at + length
+        if after + 2 > size:
+            return 0, name
+        if data[after : after + 2] != b"\r\n":
+            return _cut_or_wrong(data, after), name
+        if position == 0:
+            name = bytes(data[at:after]).upper()
+        at = after + 2
+    return at, name
+
+
+def _number(data: bytes | mmap.mmap, at: int, sign: int, size: int) -> tuple[int, int]:
+    """The number of a line that begins with `sign`, and where the next line begins (0 and -1 as above)."""
+    if at >= size:
+        return 0, 0
+    if data[at] != sign:
+        return 0, _cut_or_wrong(data, at)
+    line = data.find(b"\r\n", at, at + _HEAD)
+    digits = bytes(data[at + 1 : line if line >= 0 else at + _HEAD])
+    if line >= 0 and digits.isdigit():
+        return int(digits), line + 2
+    return 0, 0 if line < 0 and at + _HEAD > size else _cut_or_wrong(data, at)
+
+
+def _cut_or_wrong(data: bytes | mmap.mmap, at: int) -> int:
+    """0 where nothing but NULs follows soon, as after a loss of power; else -1."""
+    return 0 if b"\0" in data[at : at + _HEAD + 1] and _only_nuls(data, at + _HEAD) else -1
+
+
+def _only_nuls(data: bytes | mmap.mmap, start: int) -> bool:
+    """In pieces: what follows damage may be most of a large file."""
+    pieces = (data[at : at + _PIECE] for at in range(start, len(data), _PIECE))
+    return all(piece.count(0) == len(piece) for piece in pieces)
+
+
+def last_words(env: Environment) -> str:
+    """Why Valkey ended when it was last started, in its own words; "" where it ended as it should, or runs."""
+    try:
+        text = (folder(env) / LOG).read_bytes()[-8192:].decode(errors="replace")
+    except OSError:
+        return ""
+    said = [line.partition("# ")[2].strip() or line.strip() for line in text.splitlines() if not _USUAL.search(line)]
+    return " · ".join([line for line in said if line][-3:])
+
+
+def failed_to_load(words: str) -> bool:
+    return bool(_FATAL.search(words))

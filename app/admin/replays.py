@@ -1,0 +1,47 @@
+"""Whether a replay can lead anywhere, in the words of both faces: it is refused before it would wait for ever."""
+
+from __future__ import annotations
+
+from core.config.doubts import leads_to
+from core.config.settings import Settings
+from core.delivery import Nowhere, Payload, PayloadStatus
+from core.routing import reason
+
+
+def told(payload: Payload) -> str:
+    """Why a chat was not delivered anywhere, by its newest payload."""
+    if payload.status is PayloadStatus.DISCARDED:
+        return f"Discarded: {payload.error}"
+    return reason(payload.why)
+
+
+def still_nowhere(why: str) -> str:
+    """Why the routes of today lead nowhere either, and what to do."""
+    match why:
+        case Nowhere.NO_ROUTE:
+            return "no route matches it; add one in relay.yaml (routes), then try again"
+        case Nowhere.OFF:
+            return "every connector that its routes name is off; set enabled: true in relay.yaml, then try again"
+        case Nowhere.NO_CONNECTOR:
+            return "there is no connector; add one in relay.yaml, then try again"
+        case Nowhere.MEANT:
+            return "a route with to: [] says that it is meant to go nowhere"
+    return "its newest payload cannot be read"
+
+
+def refusal(settings: Settings, connector: str) -> str:
+    """Why nothing can be delivered to a connector, and what to do; or ""."""
+    if connector in settings.connectors:
+        return ""
+    return f"{connector} is not in relay.yaml, so nothing can be delivered to it. Put it back, then try again."
+
+
+def refusal_of_past(settings: Settings, connector: str, *, anyway: bool) -> str:
+    """The same for past chats; `anyway`: whatever the routes say."""
+    if found := refusal(settings, connector):
+        return found
+    if connector not in settings.enabled:
+        return f"{connector} is off in relay.yaml. Set enabled: true, then try again."
+    if not anyway and not leads_to(settings, connector):
+        return f"No route leads to {connector}. Add it to a route in relay.yaml, or ignore the routes (--all)."
+    return ""

@@ -1,0 +1,136 @@
+"""`relay doctor`: what is wrong here, and what to do about it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+
+import click
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
+
+from app.admin import doctor, doctor_store
+from app.admin.append_only import Mend, files, look
+from app.admin.append_only_repair import repair, would_lose
+from app.admin.doctor import Line, Verdict
+from app.cli import output
+from app.cli.options import agreed, as_json, ask, fail, needs
+from app.supervisor import embedded
+from connectors.kit.transcript import single_line
+from core.config.environment import Environment
+from core.errors import NotFound
+
+#: Ids that are printed.
+_SHOWN = 100
+_MARKS = {Verdict.RIGHT: ("✓", "green"), Verdict.DOUBT: ("!", "yellow"), Verdict.WRONG: ("✗", "red")}
+
+
+@click.command("doctor")
+@click.option("--check", is_flag=True, help="Ask every connector's destination, too. Only reads.")
+@as_json
+def examine(check: bool, as_json: bool) -> None:
+    """Find what is wrong here, and what to do about it.
+
+    Looks at versions, configuration, data folder, connectors, server, workers, and what waits. Works as well when the
+    server is away or the configuration is broken.
+
+    Exit code 0: nothing is wrong (✗); what is doubtful (!) may be meant so.
+    """
+    found = []
+    for line in _lines(os.environ, check):
+        found.append(line)
+        if not as_json:
+            _print(line)
+    right = all(line.verdict is not Verdict.WRONG for line in found)
+    if as_json:
+        output.print_json({"right": right, "findings": [asdict(line) for line in found]})
+    raise SystemExit(not right)
+
+
+def _lines(variables: Mapping[str, str], check: bool) -> Iterator[Line]:
+    yield from doctor.versions()
+    env, wrong = doctor.surroundings(variables)
+    yield from wrong
+    if env is None:
+        return
+    settings, lines = doctor.configuration(env, variables)
+    yield from lines
+    yield from doctor.token(env, settings)
+    yield from doctor.data_folder(env)
+    if settings:
+        yield from doctor.connectors(env, settings, check=check)
+    yield from doctor_store.server(env, settings)
+
+
+def _print(line: Line) -> None:
+    mark, colour = _MARKS[line.verdict]
+    click.echo(f"{click.style(mark, fg=colour)} {line.about}: {single_line(line.text)}")
+    if line.verdict is not Verdict.RIGHT and line.remedy:
+        click.echo(f"    {single_line(line.remedy)}")
+
+
+@click.command("repair")
+@agreed
+@as_json
+@needs(lambda env: env)
+def mend(env: Environment, yes: bool, as_json: bool) -> None:
+    """Mend the files of the embedded store that Valkey cannot load.
+
+    After a loss of power or a damaged disk. Shows what is wrong and what is lost, asks, copies the files, cuts them
+    after the last whole write or writes their manifest anew, and names what was lost. `relay up` may run meanwhile:
+    it starts the store as soon as that can be loaded.
+
+    Exit code 1: only a backup helps.
+    """
+    if not env.embedded:
+        raise NotFound("the store is not the embedded one; its own tool is valkey-check-aof, or redis-check-aof")
+    descriptor = _locked(env)
+    try:
+        fault = look(env, thorough=True)
+        if fault is None:
+            output.print_json({"repaired": False}) if as_json else click.echo(
+                "Nothing is wrong with the store's files."
+            )
+            return
+        click.echo(f"The store: {fault.text}.", err=True)
+        if fault.mend is Mend.NONE:
+            fail(f"What to do: {fault.remedy}.")
+        lost, later = would_lose(fault, files(env))
+        also = f", with all of {', '.join(later)}" if later else ""
+        ask(f"Mend it? {lost:,} bytes are lost{also}; a copy is kept.", yes)
+        made = repair(env)
+    except OSError as error:
+        fail(f"{error.filename or files(env)}: {error.strerror}. Nothing was lost; make room or correct the rights.")
+    finally:
+        os.close(descriptor)
+    ids = sorted(made.lost_ids)
+    if as_json:
+        told = {"copy": str(made.copy), "done": made.done, "bytes": made.lost_bytes, "commands": made.lost_commands}
+        output.print_json({"repaired": True, **told, "ids": ids})
+        return
+    for text in made.done:
+        click.echo(f"{text}.")
+    click.echo(f"Lost: {made.lost_bytes:,} bytes with {made.lost_commands:,} commands, about {len(ids):,} records:")
+    for one in ids[:_SHOWN]:
+        click.echo(f"  {one}")
+    if len(ids) > _SHOWN:
+        click.echo(f"  and {len(ids) - _SHOWN:,} more")
+    click.echo(f"What was there before: {made.copy}. It is personal data; delete it when all is well.")
+
+
+_patiently = retry(
+    retry=retry_if_exception_type(BlockingIOError), wait=wait_fixed(0.1), stop=stop_after_delay(5), reraise=True
+)
+
+
+def _locked(env: Environment) -> int:
+    """The data folder, taken from a server that starts and ends again and again."""
+    try:
+        return _patiently(embedded.lock)(env)
+    except BlockingIOError:
+        fail("the store runs, so there is nothing to repair; stop the relay first if you think that there is")
+    except OSError as error:
+        fail(f"cannot write to {env.data_dir}: {error.strerror}")
+
+
+COMMANDS: Sequence[click.Command] = (examine, mend)

@@ -1,0 +1,18 @@
+"""The commands with which a relay is set up: configuration, connectors, alerts, the dashboard's password, the shell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from app.cli.setup import admin, alerts, completion, config, connectors
+
+COMMANDS: Sequence[click.Command] = (
+    *connectors.COMMANDS,
+    *config.COMMANDS,
+    *alerts.COMMANDS,
+    *completion.COMMANDS,
+)
+#: Shown beside the commands that run things.
+ADMIN: Sequence[click.Command] = admin.COMMANDS

@@ -1,0 +1,89 @@
+"""`relay config …`: check and show the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import click
+
+from app.cli import output
+from app.cli.options import as_json, ledger_of, needs, settings_of
+from connectors.kit.transcript import single_line
+from connectors.registry import types
+from core.config.doubts import doubts
+from core.config.environment import Environment
+from core.config.settings import masked, schema
+from core.errors import ConfigError, StoreUnavailable
+
+json_anyway = click.option("--json", is_flag=True, expose_value=False, help="Changes nothing: it is JSON anyway.")
+
+
+@click.group()
+def config() -> None:
+    """Check and show the configuration."""
+
+
+@config.command("check")
+@as_json
+@needs(lambda env: env)
+def check(env: Environment, as_json: bool) -> None:
+    """Report every problem at once, with its place and what to type."""
+    try:
+        settings = settings_of(env)
+    except ConfigError as error:
+        if not as_json:
+            raise
+        problems = [output.plain(problem) for problem in error.problems]
+        output.print_json({"source": error.source, "right": False, "problems": problems})
+        raise SystemExit(2) from None
+    found, refused = doubts(settings), _refused(env)
+    if as_json:
+        told = {
+            "source": settings.source,
+            "right": True,
+            "enabled": settings.enabled,
+            "problems": [],
+            "doubts": [output.plain(one) for one in found],
+        }
+        output.print_json({**told, **({"refused": refused} if refused else {})})
+        return
+    click.echo(f"{settings.source}: OK. Enabled: {', '.join(settings.enabled) or 'nothing'}")
+    for one in found:
+        click.echo(f"! {one.text}\n    {one.remedy}")
+    for worker, why in refused.items():
+        click.echo(f"But {worker}, which is running, refused it: {single_line(why)}", err=True)
+    if refused:
+        click.echo("If a variable is set here and not there: set it there, and restart the relay.", err=True)
+
+
+def _refused(env: Environment) -> Mapping[str, str]:
+    """What running workers have against the file; they may lack what is set here. Nothing where none can be asked."""
+    try:
+        return ledger_of(env).troubles()
+    except StoreUnavailable:
+        return {}
+
+
+@config.command("schema")
+@json_anyway
+def show_schema() -> None:
+    """The JSON Schema of relay.yaml, for your editor."""
+    output.print_json(schema({name: kind.settings_model for name, kind in types().items()}))
+
+
+@config.command("show")
+@json_anyway
+@needs(lambda env: env)
+def effective(env: Environment) -> None:
+    """The effective configuration as JSON, secrets masked."""
+    settings = settings_of(env)
+    # A secret hides itself: str() of it is asterisks, or nothing.
+    shown = {
+        name: ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+        for name, value in vars(env).items()
+        if name != "tokens"  # with those of the file, below
+    }
+    output.print_json({"source": settings.source, "environment": shown, **masked(settings)})
+
+
+COMMANDS: Sequence[click.Command] = (config,)

@@ -1,0 +1,1 @@
+"""One module a page. `app.dashboard` lists them; no page imports another."""

@@ -1,0 +1,1 @@
+"""What machines ask: `/metrics`, `/healthz` and `/readyz`. The server imports it."""

@@ -1,0 +1,1 @@
+"""`relay up`: everything in one place, under supervisor. Only the command line imports it."""
