@@ -7,7 +7,7 @@ from functools import cache
 
 from benchmarks.bodies import FIRST, KINDS, body
 from benchmarks.pipelined import TOGETHER, Pipelined, leased
-from core.smartsupp import parse_conversation
+from core.smartsupp.parser import parse_conversation
 from core.store import INBOX, Store
 from core.store.client import Client
 from core.summary import line

@@ -13,10 +13,10 @@ import redis
 from flask import Flask, request
 from granian import Granian
 
-from app import web
-from app.buffered import Buffered
-from app.child import tie_to_parent
-from core.environment import environment
+from app.process import tie_to_parent
+from app.server import web
+from app.server.asgi import Buffered
+from core.config.environment import environment
 from tests.support.stack import TOKEN
 
 #: Where it is posted to: an address as long as the hook's.
@@ -48,5 +48,5 @@ def served(_: str, **settings: Any) -> Any:
 
 if __name__ == "__main__":
     tie_to_parent()
-    with patch("app.web.Granian", served):
+    with patch("app.server.web.Granian", served):
         web.main(environment(os.environ))

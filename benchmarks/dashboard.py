@@ -24,10 +24,10 @@ import requests
 from rich.console import Console
 from rich.table import Table
 
-from app import password
+from app.admin import password
 from benchmarks.pipelined import TOGETHER, Pipelined, leased
 from core.delivery import Attempt, DeliveryStatus, Exchange, Outcome, Reference
-from core.smartsupp import parse_conversation
+from core.smartsupp.parser import parse_conversation
 from core.store import INBOX, Access, Claim, Filter, Search, Store, connect
 from core.store.client import Client
 from core.summary import line

@@ -9,9 +9,9 @@ from benchmarks.child import Child
 from benchmarks.figures import Result, Rounds, ratio
 from benchmarks.machine import Processor
 from benchmarks.setting import Setting, address, adopted, hook, outside, post, until_idle, wait, workers
-from core.environment import environment
+from core.config.environment import environment
+from tests.e2e.test_pipeline import config
 from tests.support.stack import Stack
-from tests.test_pipeline import config
 
 #: Conversations that are posted before they have come: enough that no worker is without work.
 AHEAD = 200

@@ -16,7 +16,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable
 from typing import Any
 
-from app.child import tie_to_parent
+from app.process import tie_to_parent
 from benchmarks.bodies import MARK, body, size
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)

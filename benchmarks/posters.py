@@ -15,7 +15,7 @@ from typing import Any
 
 import requests
 
-from app.child import tie_to_parent
+from app.process import tie_to_parent
 from benchmarks.bodies import body
 
 _HEADERS = {"Content-Type": "application/json"}

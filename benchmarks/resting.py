@@ -16,12 +16,12 @@ from benchmarks.bodies import size
 from benchmarks.child import Child
 from benchmarks.figures import Figure, Missing, Result
 from benchmarks.setting import Setting, hook, outside, still
-from core.environment import environment
+from core.config.environment import environment
 from core.store import Store, connect
 from core.store.client import Client
+from tests.e2e.test_pipeline import config
+from tests.e2e.test_up import Up
 from tests.support.stack import until
-from tests.test_pipeline import config
-from tests.test_up import Up
 
 WAITING = 100_000
 #: Seconds until what was started has come to rest.

@@ -17,11 +17,11 @@ from rich.console import Console
 
 from benchmarks import bodies
 from benchmarks.child import ROOT, Child
-from core.environment import environment
-from core.store.store import BEAT_MS
+from core.config.environment import environment
+from core.store.constants import BEAT_MS
+from tests.e2e.test_pipeline import config, webhook
 from tests.support.stack import TOKEN, Stack, stack, until
-from tests.test_pipeline import config, webhook
-from workers.celery import create, knocker
+from workers.celery import create, waker
 
 #: Connections that post at once.
 CLIENTS = 32
@@ -123,7 +123,7 @@ def end(processes: list[subprocess.Popen[bytes]]) -> None:
 
 def knock(relay: Stack, lane: str) -> None:
     """Tell the workers of work in a lane, as receiver and workers do."""
-    knocker(create(environment({**os.environ, **relay.environment})))(lane)
+    waker(create(environment({**os.environ, **relay.environment})))(lane)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ import pytest
 from benchmarks.backlog import read
 from benchmarks.bodies import FIRST, MARK, body, size
 from benchmarks.figures import Figure, Rounds, ratio
-from core.smartsupp import parse_conversation
+from core.smartsupp.parser import parse_conversation
 from core.summary import line
 from tests.support.stack import until
 

@@ -12,13 +12,13 @@ import pytest
 import yaml
 
 from app.cli import group
-from app.up import procfile
-from connectors.mapping import RecordSettings
+from app.supervisor.up import DEFAULT, processes
+from connectors.kit.record import RecordSettings
 from connectors.registry import BUILT_IN, settings_model
+from core.config.environment import environment
+from core.config.settings import ConnectorSettings, Settings, load
 from core.conversation import Conversation, Visitor
-from core.environment import environment
-from core.language import EXTRAS
-from core.settings import ConnectorSettings, Settings, load
+from core.templates.language import EXTRAS
 from tests.support import requests_table
 
 ROOT = Path(__file__).parent.parent
@@ -92,8 +92,10 @@ def test_every_commented_part_of_the_example_is_right_too(tmp_path: Path) -> Non
     assert len(settings.routes) == 3
 
 
-def test_the_procfile_has_web_and_worker() -> None:
-    assert procfile(ROOT / "Procfile") == {"web": "relay web", "worker": "relay worker"}
+def test_the_procfile_says_what_runs_without_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert processes(ROOT / "Procfile") == {"web": "relay web", "worker": "relay worker"} == DEFAULT
+    monkeypatch.chdir(tmp_path)
+    assert processes(None) == DEFAULT
 
 
 def test_the_compose_file_is_valid_and_its_server_is_durable() -> None:
@@ -133,7 +135,7 @@ def test_an_installed_package_has_its_scripts_templates_and_static_files(tmp_pat
         if file.is_file() and "__pycache__" not in file.parts
     }
     assert {
-        "core/store/lua/accept.lua",
+        "core/store/lua/receive/accept.lua",
         "app/dashboard/templates/base.html",
         "app/dashboard/static/relay.css",
     } <= packed
@@ -164,7 +166,7 @@ def test_the_lock_files_are_pinned_by_hash_and_name_no_host() -> None:
         assert all("==" in line and line.rstrip().endswith("\\") for line in requirements)
 
 
-def test_no_module_has_two_jobs() -> None:
+def test_no_module_is_longer_than_350_lines() -> None:
     for folder in ("app", "core", "connectors", "workers"):
         for file in (ROOT / folder).rglob("*.py"):
             assert len(file.read_text().splitlines()) <= 350, file
@@ -174,3 +176,9 @@ def test_no_module_has_two_jobs() -> None:
 def test_the_page_of_requests_is_what_the_connectors_send() -> None:
     assert requests_table.PAGE.read_text() == requests_table.page()
     assert {file.stem for file in (ROOT / "tests" / "golden").glob("*.json")} == set(requests_table.TITLES)
+
+
+def test_no_folder_has_more_than_15_modules_but_that_of_the_vendors() -> None:
+    for folder in ("app", "core", "connectors", "workers"):
+        for place in {file.parent for file in (ROOT / folder).rglob("*.py")} - {ROOT / "connectors"}:
+            assert len([*place.glob("*.py")]) <= 16, place  # 15, and __init__

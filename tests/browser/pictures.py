@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import get_args
 
+from core.config.environment import environment
 from core.delivery import DeliveryStatus
-from core.environment import environment
 from core.store import Filter, Search, connected
 from tests.support import shop
 from tests.support.admins_relay import AdminsRelay, admins_relay

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, expect
 
 from core.delivery import DeliveryStatus, PayloadStatus
 from core.store import Jobs
-from tests.support import hostile
+from tests.support import hostile, made
 from tests.support.admins_relay import AdminsRelay, admins_relay
 from tests.support.browser import NARROW, Tab
 from tests.support.stack import until
@@ -91,7 +91,7 @@ def window(browser: Browser, site: AdminsRelay) -> Iterator[Tab]:
 
 def ids(site: AdminsRelay) -> dict[str, str]:
     """What the store has named: the bodies by what they are, and the job."""
-    ledger, jobs = site.stack.ledger, Jobs(site.stack.server.client, lambda lane: None)
+    ledger, jobs = site.stack.ledger, Jobs(site.stack.server.client, lambda lane: None, made.configured)
     bodies = {hostile.no_json(): "no_json", hostile.wrong_id(): "wrong_id", b"x" + hostile.no_json(): "discarded"}
     kept = [*ledger.payloads(PayloadStatus.QUARANTINED, 9), *ledger.payloads(PayloadStatus.DISCARDED, 9)]
     return {

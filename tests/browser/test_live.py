@@ -12,7 +12,7 @@ from flask import Blueprint, Response, render_template_string
 from playwright.sync_api import Browser, Locator, Route, expect
 from werkzeug.serving import make_server
 
-from app.dashboard.site import Site
+from app.dashboard.frame.context import Site
 from tests.support.admin import PASSWORD, web_app
 from tests.support.browser import NARROW, Tab
 from tests.support.server import Server

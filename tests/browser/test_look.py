@@ -11,10 +11,10 @@ import pytest
 from playwright.sync_api import Browser
 
 from app import create_app
+from core.config.environment import environment
 from core.delivery import DeliveryStatus, PayloadStatus
-from core.environment import environment
 from core.store import Filter, Jobs, Search
-from tests.support import axe, shop
+from tests.support import axe, made, shop
 from tests.support.admins_relay import AdminsRelay, admins_relay
 from tests.support.browser import NARROW, WIDE, Tab, Theme
 
@@ -77,7 +77,7 @@ def window(browser: Browser, site: AdminsRelay) -> Iterator[Tab]:
 @pytest.fixture(scope="module")
 def looked_up(site: AdminsRelay) -> dict[str, str]:
     client = site.stack.server.client
-    search, jobs = Search(client), Jobs(client, lambda lane: None)
+    search, jobs = Search(client), Jobs(client, lambda lane: None, made.configured)
 
     def newest(connector: str, status: DeliveryStatus) -> str:
         return search.page(Filter(connector=connector, status=status), limit=1).rows[0].id

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.times import moment
+from app.cli.times import moment
 from core.delivery import DeliveryStatus, Outcome, PayloadStatus
 from core.store import Filter, Jobs, Ledger, Store, connect
 from core.store import jobs as jobs_module
@@ -61,7 +61,7 @@ def test_a_bulk_replay_is_done_by_a_real_worker(relay: Stack) -> None:
 def test_what_was_left_is_finished_by_a_worker(relay: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     made.chats(relay.store, 30, archive=Outcome.REFUSED)
     monkeypatch.setattr(jobs_module, "PART", 10)
-    jobs = Jobs(connect(relay.server.url), lambda lane: None)
+    jobs = Jobs(connect(relay.server.url), lambda lane: None, made.configured)
     job = jobs.start("replay", Filter(status=DeliveryStatus.DEAD))
     assert jobs.advance(job.id, 0).seen == 10  # and whoever began it went away
     assert "goes on" in relay.cli("jobs")
@@ -89,7 +89,7 @@ def test_ctrl_c_leaves_the_job_to_the_workers(
 @pytest.mark.parametrize(
     ("options", "found"),
     [
-        (("--connector", "crm"), 2),
+        (("--connector", "crm", "--status", "dead"), 2),
         (("--status", "dead"), 3),
         (("--text", "ann"), 2),
         (("--missed",), 1),
@@ -135,7 +135,7 @@ def test_the_dead_are_listed_with_their_reasons(cli: CommandLine, store: Store) 
 
 def test_only_dead_ones_are_replayed_among_the_dead(cli: CommandLine, store: Store, ledger: Ledger) -> None:
     made.chats(store, 2, crm=Outcome.REFUSED, archive=Outcome.DELIVERED)
-    assert cli.run("dead", "replay", "crm:1:1") == "crm:1:1: due now for crm\n"
+    assert cli.run("dead", "replay", "crm:1:1") == "crm:1:1: due now for crm, which is off: it waits until that is on\n"
     assert "archive:1:1 is not dead, it is delivered" in cli.run("dead", "replay", "archive:1:1", code=1)
     assert "say which: --all" in cli.run("dead", "replay", code=2)
     assert "leave it out to choose" in cli.run("dead", "replay", "--all", "--connector", "crm", code=2)
@@ -179,7 +179,7 @@ def test_a_conversation_is_discarded_where_it_is_not_settled(cli: CommandLine, s
 def test_one_that_fails_does_not_stop_the_others(cli: CommandLine, store: Store, ledger: Ledger) -> None:
     made.chats(store, 2, crm=Outcome.REFUSED)
     said = cli.run("replay", "crm:1:1", "nope:1:1", "crm:1:2", code=1)
-    assert "there is no delivery or payload 'nope:1:1'" in said
+    assert "nope is not in relay.yaml, so nothing can be delivered to it" in said
     assert statuses(ledger) == {"waiting": 2}
 
 

@@ -11,11 +11,11 @@ import pytest
 from click.testing import CliRunner
 
 from app.cli import group
-from tests.fakes.base import Answer
+from connectors.testing.fake import Answer
 from tests.fakes.naive import NaiveVendor
 from tests.support.stack import chat
 
-PAYLOAD = Path(__file__).parent / "payloads" / "hook-current.json"
+PAYLOAD = Path(__file__).parents[1] / "payloads" / "hook-current.json"
 KEY = "key-0123456789"
 
 
@@ -101,7 +101,7 @@ def test_setup_asks_first(cli: Cli, vendor: NaiveVendor, monkeypatch: pytest.Mon
     said = cli.run("connectors", "setup", "desk", code=2)
     assert said == "desk: the queue Chats? There is nobody here to ask; add --yes to do it.\n"
     assert vendor.queues == 0
-    monkeypatch.setattr("app.options.at_a_terminal", lambda: True)
+    monkeypatch.setattr("app.cli.options.at_a_terminal", lambda: True)
 
     def answered(answer: str, *options: str) -> str:
         command = ["connectors", "setup", "desk", *options]

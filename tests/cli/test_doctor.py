@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from app import doctor, doctor_store
+from app.admin import doctor, doctor_store
+from connectors.testing.fake import Answer
 from core.delivery import Outcome, PayloadStatus
 from core.store import Access, Store, connect
 from core.store.condition import Condition
-from tests.fakes.base import Answer
 from tests.fakes.naive import NaiveVendor
 from tests.support import made
 from tests.support.command_line import CommandLine
@@ -178,7 +178,10 @@ def test_a_worker_that_refuses_the_configuration_is_told(cli: CommandLine, store
     store.beat("there:1", "line 3: is not a setting")
     assert about(findings(cli, code=1), "workers") == [
         ("right", "1 alive: there:1"),
-        ("wrong", "there:1 goes on with an old configuration: line 3: is not a setting"),
+        (
+            "wrong",
+            "there:1 refused the changed configuration and still uses the previous version: line 3: is not a setting",
+        ),
     ]
 
 
@@ -213,7 +216,7 @@ def test_a_disk_that_fills_up_is_seen_in_time(
     cli: CommandLine, monkeypatch: pytest.MonkeyPatch, free: int, verdict: str
 ) -> None:
     usage = type(shutil.disk_usage("/"))
-    monkeypatch.setattr("app.doctor.shutil.disk_usage", lambda there: usage(1, 1, free * 1024 * 1024))
+    monkeypatch.setattr("app.admin.doctor.shutil.disk_usage", lambda there: usage(1, 1, free * 1024 * 1024))
     assert about(findings(cli, code=1), "data folder")[0][0] == verdict
 
 

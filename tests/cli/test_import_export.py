@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from app.importing import Ends, Piece, pieces
-from app.receiver import LARGEST_BODY
+from app.admin.importer import Ends, Piece, pieces
+from app.receiver.hook import LARGEST_BODY
 from core.delivery import Outcome, PayloadStatus
-from core.smartsupp import parse_conversation
+from core.smartsupp.parser import parse_conversation
 from core.store import Ledger, Store, connect
 from tests.support import made
 from tests.support.command_line import CommandLine, interrupted
@@ -147,7 +147,7 @@ def test_what_came_by_the_hook_is_known_and_the_account_counts(cli: CommandLine,
 
 
 def test_what_is_no_conversation_is_kept_with_its_place(cli: CommandLine, ledger: Ledger, tmp_path: Path) -> None:
-    report = (Path(__file__).parent / "payloads" / "domain-stats-report.json").read_bytes()
+    report = (Path(__file__).parents[1] / "payloads" / "domain-stats-report.json").read_bytes()
     file = tmp_path / "data.jsonl"
     file.write_bytes(b"\n".join([A, CUT, b'{"hello": 1}', report, b"words", B]))
     found = cli.json("import", str(file), code=1)
@@ -235,7 +235,7 @@ def test_an_older_body_does_not_take_back_a_newer_one_that_no_worker_has_read_ye
 
 
 def test_the_memory_for_ends_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.importing._REMEMBERED", 2)
+    monkeypatch.setattr("app.admin.importer._REMEMBERED", 2)
     ends = Ends()
 
     def passed(channel: str, end: int) -> bool:
@@ -272,7 +272,7 @@ def test_an_export_has_every_conversation_with_its_deliveries(cli: CommandLine, 
 def test_a_conversation_that_matches_by_two_deliveries_comes_once(
     cli: CommandLine, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.export._BATCH", 1)
+    monkeypatch.setattr("app.admin.exporter._BATCH", 1)
     made.conversation(store, chat(1), crm=Outcome.REFUSED, archive=Outcome.REFUSED)
     assert len(cli.result("export", "--status", "dead").stdout.splitlines()) == 1
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests import contract
-from tests.fakes.base import Fake
+from connectors.testing import contract
+from connectors.testing.fake import Fake
 from tests.fakes.naive import NaiveVendor
 
 
@@ -31,6 +31,9 @@ ALONE = [
 WITH_VENDOR = [
     "test_a_chat_becomes_one_person_and_one_record_with_a_link",
     "test_a_second_chat_of_the_same_visitor_finds_the_person",
+    "test_two_chats_of_one_new_visitor_at_the_same_moment_make_one_person",
+    "test_a_store_that_has_forgotten_everything_makes_no_second_record",
+    "test_a_chat_that_goes_on_after_everything_was_forgotten_arrives_whole_in_its_record",
     "test_a_replay_makes_nothing_new",
     "test_a_new_revision_updates_the_same_record",
     "test_a_check_only_reads_and_finds_all_right",

@@ -14,10 +14,10 @@ import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.answers import refusal, retry_after
-from connectors.http import KEPT_FAILED, Http
+from connectors.kit.http import KEPT_FAILED, Http
+from connectors.kit.responses import refusal, retry_after
 from core.delivery import Exchange
-from core.errors import ConnectorRefused, DeliveryError, RecordRefused, RetryLater
+from core.errors import ConnectorRefused, DeliveryError, Intercepted, RecordRefused, RetryLater
 from tests.support.destination import Destination
 from tests.support.stack import free_port
 
@@ -63,17 +63,31 @@ def test_a_status_means_one_recovery(
 ) -> None:
     for status in statuses:
         destination.behaviour = lambda handler, _, status=status: handler.answer(  # type: ignore[misc]
-            status, b"" if status in {103, 304} else b"why not", Retry_After="60"
+            status, b"" if status in {103, 304} else b'{"why": "not"}', Retry_After="60"
         )
         with raised(kind) as found:
             http.request("POST", destination.url)
         assert found[0].status == status
         assert str(found[0]).startswith(f"HTTP {status}")
-        assert status in {103, 304} or str(found[0]).endswith(": why not")
+        assert status in {103, 304} or str(found[0]).endswith(': {"why": "not"}')
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 405, 406, 407, 410])
+@pytest.mark.parametrize("page", [b"<!DOCTYPE html><title>Blocked</title>", b"error code: 1020"])
+def test_the_page_of_a_firewall_says_nothing_of_the_credentials(
+    http: Http, destination: Destination, status: int, page: bytes
+) -> None:
+    destination.behaviour = lambda handler, _: handler.answer(status, page)
+    with raised(Intercepted) as found:
+        http.request("POST", destination.url, judge=refusal)
+    assert found[0].status == status
+    assert "from a firewall or proxy" in str(found[0])
 
 
 def test_a_connector_may_say_what_a_status_means_to_it(http: Http, destination: Destination) -> None:
-    destination.behaviour = lambda handler, _: handler.answer(404 if handler.command == "GET" else 422, b"gone")
+    destination.behaviour = lambda handler, _: handler.answer(
+        404 if handler.command == "GET" else 422, b'{"is": "gone"}'
+    )
     with raised(RecordRefused):
         http.request("GET", destination.url, judge=lambda answer: refusal(answer, {404: RecordRefused}))
     with raised(ConnectorRefused):
@@ -258,5 +272,5 @@ def test_what_was_sent_is_kept_when_no_answer_came(http: Http) -> None:
 def test_an_answer_of_another_library_can_be_judged() -> None:
     answer = requests.Response()
     answer.status_code = 418
-    answer._content = b"teapot"
-    assert str(refusal(answer)) == "HTTP 418: teapot"
+    answer._content = b'{"tea": "pot"}'
+    assert str(refusal(answer)) == 'HTTP 418: {"tea": "pot"}'

@@ -10,9 +10,10 @@ from typing import Any, ClassVar
 import pytest
 from pydantic import ValidationError
 
+from connectors.testing.chats import SAMPLE, chat
+from connectors.testing.contract import Contract
+from connectors.testing.fake import Answer, Fake
 from core.errors import ConnectorRefused, DeliveryError, RecordRefused, RetryLater
-from tests.contract import SAMPLE, Contract, chat
-from tests.fakes.base import Answer, Fake
 from tests.fakes.hubspot import BODY_LIMIT, HubSpotVendor
 
 TOKEN = "pat-eu1-0123456789abcdef"
@@ -289,6 +290,37 @@ class TestHubSpot(HubSpot):
         (remedy,) = self.wrong(vendor).values()
         assert remedy == "archive it in HubSpot, then run: relay connectors setup shop"
 
+    def test_what_stands_in_for_a_name_is_no_first_name(self, vendor: HubSpotVendor) -> None:
+        self.deliver(self.connector(vendor), chat(name="", email="j.novak77@domain.com"), {})
+        assert "firstname" not in vendor.people()[0]["properties"]
+
+    def test_a_template_that_comes_out_empty_wipes_nothing(self, vendor: HubSpotVendor) -> None:
+        memory: dict[str, Any] = {}
+        connector = self.connector(vendor, fields={"content": "{{ visitor.group }}"})
+        self.deliver(connector, SAMPLE, memory)
+        vendor.records()[0]["properties"]["content"] = "by an agent"
+        self.deliver(connector, SAMPLE, memory, 2)
+        assert vendor.records()[0]["properties"]["content"] == "by an agent"
+
+    def test_a_contact_that_was_merged_meanwhile_is_looked_up_again(self, vendor: HubSpotVendor) -> None:
+        memory: dict[str, Any] = {}
+        self.deliver(self.connector(vendor), SAMPLE, memory)
+        (contact,) = vendor.people()
+        vendor.delete("contacts", contact["id"])
+        other = vendor._new("contacts", {"email": "dusan@domain.com"})
+        vendor.objects["notes"].clear()
+        for name in ("link", "note 1", "note 1?"):
+            memory.pop(name, None)
+        self.deliver(self.connector(vendor), SAMPLE, memory)
+        assert memory["contact"] == other["id"]
+        assert len(vendor.texts()) == 1
+        assert len(vendor.records()) == 1
+
+    def test_a_refused_address_is_named_in_the_note(self, vendor: HubSpotVendor) -> None:
+        self.deliver(self.connector(vendor), chat("Hi", email="john@doe.con"), {})
+        assert vendor.people() == []
+        assert "john@doe.con cannot be used" in vendor.texts()[0]
+
 
 class NotesVendor(HubSpotVendor):
     """HubSpot without tickets: a conversation is the chain of notes that begins with note 1."""
@@ -332,9 +364,12 @@ class TestHubSpotWithoutTickets(HubSpot):
         self.deliver(self.connector(vendor), chat(email=""), {})
         assert [one["properties"]["email"] for one in vendor.people()] == ["visitor-27671@smartsupp.example.com"]
 
-    def test_an_address_that_hubspot_refuses_refuses_the_chat(self, vendor: HubSpotVendor) -> None:
-        with pytest.raises(RecordRefused, match="email"):
-            self.deliver(self.connector(vendor), chat(email="john@doe.con"), {})
+    def test_a_chat_with_an_address_that_hubspot_refuses_hangs_on_the_made_up_one_and_says_so(
+        self, vendor: HubSpotVendor
+    ) -> None:
+        self.deliver(self.connector(vendor), chat("Hi", email="john@doe.con"), {})
+        assert [one["properties"]["email"] for one in vendor.people()] == ["visitor-27671@smartsupp.example.com"]
+        assert "john@doe.con cannot be used" in vendor.texts()[0]
 
     def test_nothing_about_tickets_is_checked_or_set_up(self, vendor: HubSpotVendor) -> None:
         vendor.scopes.remove("tickets")

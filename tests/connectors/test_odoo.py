@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from connectors.base import HttpConnector
-from connectors.odoo import LONGEST, Odoo, OdooSettings
+from connectors.kit.connector import HttpConnector
+from connectors.odoo import LONGEST, Odoo
+from connectors.odoo.settings import OdooSettings
+from connectors.testing.chats import SAMPLE, chat
+from connectors.testing.contract import Contract
+from connectors.testing.fake import Answer, Fake, Refuse
 from core.errors import ConnectorRefused, DeliveryError, RecordRefused, RetryLater
-from tests.contract import SAMPLE, Contract, chat
-from tests.fakes.base import Answer, Fake
 from tests.fakes.odoo import DATABASE, KEY, LOGIN, OdooVendor, Raised, json_rpc_error
 
 MISSING = "Record does not exist or has been deleted.\n(Record: crm.lead(5,), User: 2)"
@@ -58,6 +60,89 @@ class Both(Contract):
         assert lead["user_id"] is False
         assert [tags[tag] for tag in lead["tag_ids"][0][2]] == ["smartsupp", "smartsupp-chat"]
 
+    def test_nobody_is_mailed_and_nobody_follows(self, vendor: Fake) -> None:
+        memory: dict[str, Any] = {}
+        connector = self.connector(vendor, user_id=7)
+        self.deliver(connector, SAMPLE, memory)
+        self.deliver(connector, longer(), memory, 2)
+        assert self.odoo(vendor).mailed == []
+        assert self.odoo(vendor).followers == set()
+
+    def test_the_parts_of_a_long_chat_are_read_from_the_newest_note_down(self, vendor: Fake) -> None:
+        memory: dict[str, Any] = {}
+        payload = chat(*("long " * 30_000 for _ in range(4)))
+        self.deliver(self.connector(vendor), payload, memory)
+        signs = [re.findall(r"Part \d+ of \d+", text)[0] for text in vendor.texts()]
+        assert signs[::-1] == sorted(signs)
+        assert len(signs) > 2
+
+    def test_pages_are_links_that_leak_nothing(self, vendor: Fake) -> None:
+        self.deliver(self.connector(vendor), SAMPLE, {})
+        page = 'href="http://developers.smartsupp.com" target="_blank" rel="noopener noreferrer nofollow"'
+        assert page in vendor.texts()[0]
+
+    def test_a_chat_with_an_address_that_odoo_refuses_comes_without_the_contact_and_says_so(self, vendor: Fake) -> None:
+        memory: dict[str, Any] = {}
+        self.deliver(self.connector(vendor), chat("Hi", email="typo@domain.com"), memory)
+        (lead,) = vendor.records()
+        assert "partner_id" not in lead
+        assert vendor.people() == []
+        assert "typo@domain.com cannot be used" in vendor.texts()[0]
+
+    def test_a_contact_or_tag_that_was_merged_or_deleted_meanwhile_is_looked_up_again(self, vendor: Fake) -> None:
+        odoo = self.odoo(vendor)
+        memory: dict[str, Any] = {}
+        create = odoo._create
+
+        def away(model: str, *arguments: Any, **named: Any) -> Any:
+            if model == "crm.lead":
+                raise Refuse(503)
+            return create(model, *arguments, **named)
+
+        odoo._create = away  # type: ignore[method-assign]
+        with pytest.raises(RetryLater):
+            self.deliver(self.connector(vendor), SAMPLE, memory)
+        odoo._create = create  # type: ignore[method-assign]
+        assert {"person", "tags"} <= memory.keys()
+        odoo.tables["res.partner"][0]["id"] = 9001
+        odoo.tables["crm.tag"].clear()
+        self.deliver(self.connector(vendor), SAMPLE, memory)
+        (lead,) = vendor.records()
+        assert lead["partner_id"] == 9001
+        assert len(odoo.tables["crm.tag"]) == 2
+        assert "cannot be used" not in vendor.texts()[0]
+
+    def test_a_revision_follows_a_lead_that_people_merged_into_another(self, vendor: Fake) -> None:
+        odoo = self.odoo(vendor)
+        memory: dict[str, Any] = {}
+        connector = self.connector(vendor, fields={"color": "3"})
+        self.deliver(connector, SAMPLE, memory)
+        (lead,) = odoo.tables["crm.lead"]
+        odoo.tables["crm.lead"] = [{"id": 777, "name": "Theirs", "color": 9}]
+        for note in odoo.tables["mail.message"]:
+            note["res_id"] = 777
+        reference = self.deliver(connector, longer(), memory, 2)
+        assert reference.id == "777"
+        assert [note["res_id"] for note in odoo.tables["mail.message"]] == [777, 777]
+        assert odoo.tables["crm.lead"] == [{"id": 777, "name": "Theirs", "color": 9}]
+        self.deliver(connector, longer(), memory, 3)
+        assert len(odoo.tables["mail.message"]) == 3
+        assert lead not in odoo.tables["crm.lead"]
+
+    def test_a_person_is_taken_before_a_company_and_an_archived_contact_before_a_new_one(self, vendor: Fake) -> None:
+        odoo = self.odoo(vendor)
+        odoo.fields["res.partner"] |= {"active": "boolean", "is_company": "boolean"}
+        same = {"email": "dusan@domain.com", "email_normalized": "dusan@domain.com"}
+        odoo.tables["res.partner"] = [
+            {"id": 1, "name": "Archived", "active": False, "is_company": False, **same},
+            {"id": 2, "name": "Company", "active": True, "is_company": True, **same},
+            {"id": 3, "name": "Person", "active": True, "is_company": False, **same},
+        ]
+        for expected in (3, 2, 1):
+            self.deliver(self.connector(vendor), {**chat(), "channel": {**SAMPLE["channel"], "id": expected}}, {})
+            assert vendor.records()[-1]["partner_id"] == expected
+            odoo.tables["res.partner"] = [one for one in odoo.tables["res.partner"] if one["id"] != expected]
+
     def test_tags_are_made_once(self, vendor: Fake) -> None:
         connector = self.connector(vendor)
         self.deliver(connector, SAMPLE, {})
@@ -97,6 +182,7 @@ class Both(Contract):
         texts = vendor.texts()
         assert len(texts) > 1
         assert all(len(text) <= LONGEST for text in texts)
+        self.odoo(vendor).tables["mail.message"].reverse()  # as Odoo shows them
         assert re.sub(r"Part\d+of\d+", "", self.arrived(vendor)).count("word") == 90_000
         marks = {note["message_id"] for note in self.odoo(vendor).tables["mail.message"]}
         assert len(marks) == len(texts)
@@ -163,7 +249,8 @@ class Both(Contract):
         self.deliver(self.connector(vendor, fields=fields), SAMPLE, {})
         (lead,) = self.odoo(vendor).records()
         assert (lead["color"], lead["expected_revenue"], lead["is_hot"]) == (4, 12.5, False)
-        assert (lead["priority"], lead["contact_name"]) == ("2", False)
+        assert lead["priority"] == "2"
+        assert "contact_name" not in lead
 
     def test_a_number_that_is_none_refuses_the_record(self, vendor: Fake) -> None:
         with pytest.raises(RecordRefused, match="'color' is of type integer in Odoo, and 'Dusan Kmet' is no number"):

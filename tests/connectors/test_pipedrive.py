@@ -11,13 +11,14 @@ from typing import Any, ClassVar
 import pytest
 from pydantic import ValidationError
 
-from connectors.base import HttpConnector
+from connectors.kit.connector import HttpConnector
 from connectors.pipedrive import Pipedrive
-from connectors.pipedrive_api import PipedriveSettings
+from connectors.pipedrive.api import PipedriveSettings
+from connectors.testing.chats import SAMPLE, chat
+from connectors.testing.contract import Contract
+from connectors.testing.fake import Answer, Fake
 from core.delivery import Reference
 from core.errors import ConnectorRefused, DeliveryError, RecordRefused, RetryLater
-from tests.contract import SAMPLE, Contract, chat
-from tests.fakes.base import Answer, Fake
 from tests.fakes.pipedrive import DATE_FIELD, NUMBER_FIELD, TEXT_FIELD, TOKEN, PipedriveVendor
 
 LIMIT = {
@@ -108,6 +109,25 @@ def test_a_note_has_the_time_of_the_chat_and_the_mark_at_its_end(vendor: Pipedri
     assert note["content"].endswith("<p>[smartsupp:208:55039]</p>\n")
     assert person["emails"] == [{"value": "dusan@domain.com", "primary": True, "label": "work"}]
     assert reference == Reference(str(note["id"]), f"{vendor.url}/person/{person['id']}")
+
+
+@pytest.mark.parametrize("record", ["note", "lead", "deal"])
+def test_a_chat_with_an_address_that_pipedrive_refuses_comes_without_it_and_says_so(
+    vendor: PipedriveVendor, record: str
+) -> None:
+    deliver(vendor, chat("Hi", email="typo@domain.com"), record=record)
+    assert [person["emails"] for person in vendor.persons.values()] == ([] if record == "deal" else [[]])
+    (note,) = vendor.notes.values()
+    assert "typo@domain.com cannot be used" in note["content"]
+
+
+@pytest.mark.parametrize("record", ["note", "lead", "deal"])
+def test_a_person_who_was_merged_meanwhile_is_looked_up_again(vendor: PipedriveVendor, record: str) -> None:
+    other = vendor.was_there("Dusan", "dusan@domain.com")
+    deliver(vendor, SAMPLE, {"person": 1, "person?": True}, record=record)
+    kept: dict[str, dict[Any, Any]] = {"note": vendor.notes, "lead": vendor.leads, "deal": vendor.deals}
+    assert [one["person_id"] for one in kept[record].values()] == [other]
+    assert "cannot be used" not in next(iter(vendor.notes.values()))["content"]
 
 
 def test_a_lead_has_person_owner_labels_fields_and_the_chats_key(vendor: PipedriveVendor) -> None:
@@ -287,10 +307,10 @@ def test_what_was_deleted_there_is_refused_and_pauses_nothing(vendor: PipedriveV
         deliver(vendor, LONGER, memory, 2, record=record, **more)
 
 
-def test_a_person_who_was_deleted_before_the_note_is_said_so(vendor: PipedriveVendor) -> None:
+def test_a_person_who_was_deleted_before_the_note_is_looked_for_anew(vendor: PipedriveVendor) -> None:
     memory = {"person": 77}
-    with pytest.raises(RecordRefused, match="deleted in Pipedrive"):
-        deliver(vendor, SAMPLE, memory)
+    deliver(vendor, SAMPLE, memory)
+    assert memory["person"] == vendor.people()[0]["id"] != 77
 
 
 @pytest.mark.parametrize(
@@ -315,7 +335,7 @@ def test_it_waits_as_long_as_pipedrive_means(
 def test_a_write_without_an_id_in_its_answer_is_tried_again(vendor: PipedriveVendor) -> None:
     memory: dict[str, Any] = {"person": 77}
     vendor.instead = [Answer(200, {"success": True, "data": None})]
-    with pytest.raises(RetryLater, match="no id"):
+    with pytest.raises(RetryLater, match=r"data: expected an object, got null"):
         deliver(vendor, SAMPLE, memory)
 
 

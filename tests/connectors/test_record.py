@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from connectors.mapping import Mapping, RecordSettings, valid_email
-from connectors.transcript import plain
-from connectors.words import WORDS
+from connectors.kit.record import Mapping, RecordSettings
+from connectors.kit.transcript import plain
+from connectors.kit.vocabulary import WORDS
+from connectors.testing.chats import HOSTILE, SAMPLE
 from core.conversation import Conversation, Message, Visitor
 from core.errors import RecordRefused, Skipped
-from core.smartsupp import parse_conversation
-from tests.contract import HOSTILE, SAMPLE
+from core.smartsupp.parser import parse_conversation
 
 CHAT = parse_conversation(json.dumps(SAMPLE).encode())
 
@@ -129,32 +129,56 @@ def test_a_subject_is_one_line_and_says_that_it_was_shortened() -> None:
     assert mapping(subject="{{ visitor.group }}").subject(40) == "Chat"
 
 
-@pytest.mark.parametrize(
-    ("typed", "email"),
-    [
-        ("dusan@domain.com", "dusan@domain.com"),
-        (" Ann@Example.COM ", "Ann@example.com"),
-        ("žofie@příklad.cz", "žofie@příklad.cz"),
-        ("", ""),
-        ("no", ""),
-        ("a@b", ""),
-        ("a@b.cz, c@d.cz", ""),
-        ('"<script>"@x.cz', ""),
-        ("a\n@b.cz", ""),
-    ],
-)
-def test_an_e_mail_is_one_that_a_mail_server_would_take(typed: str, email: str) -> None:
-    assert valid_email(typed) == email
-
-
 def test_without_an_e_mail_the_admin_has_chosen() -> None:
     nobody = CHAT.model_copy(update={"visitor": Visitor(id="7", name="Ann", email="?")})
     assert mapping(nobody).person is None
     placeholder = mapping(nobody, without_email="placeholder").person
     assert placeholder is not None
     assert (placeholder.name, placeholder.email) == ("Ann", "visitor-7@smartsupp.invalid")
-    with pytest.raises(Skipped, match="no e-mail"):
-        _ = mapping(nobody, without_email="skip").person
+    none = CHAT.model_copy(update={"visitor": Visitor(id="7", name="Ann", email=" ")})
+    with pytest.raises(Skipped, match="the visitor left no e-mail"):
+        _ = mapping(none, without_email="skip").person
+
+
+def test_an_address_that_cannot_be_used_is_named() -> None:
+    typo = CHAT.model_copy(update={"visitor": Visitor(id="7", name="Ann", email="ann@shop,<b>com{{1}}")})
+    with pytest.raises(Skipped, match=re.escape("the e-mail 'ann@shop,<b>com{{1}}' cannot be used")):
+        _ = mapping(typo, without_email="skip").person
+    (body,) = mapping(typo).bodies(65_536)
+    assert "The email address ann@shop,&lt;b&gt;com&#123;&#123;1}} cannot be used" in body
+    (body,) = mapping(typo, without_email="placeholder").bodies(65_536)
+    assert "cannot be used" not in body
+
+
+def test_a_body_says_that_the_vendor_refused_the_visitor() -> None:
+    made = mapping(language="de")
+    assert "kann nicht verwendet werden" not in made.bodies(65_536)[0]
+    made.left_out = True
+    assert "dusan@domain.com kann nicht verwendet werden" in made.bodies(65_536)[0]
+
+
+def test_a_field_that_comes_out_empty_is_left_out() -> None:
+    assert mapping(fields={"a": "{{ visitor.group }}", "b": " ", "c": "x"}).fields() == {"c": "x"}
+
+
+def test_pages_are_links_where_that_is_wished_and_what_a_visitor_wrote_is_none() -> None:
+    hostile = CHAT.model_copy(
+        update={
+            "visitor": CHAT.visitor.model_copy(
+                update={"referer": """javascript:alert(1) http://x/"onclick='a'<b>{{""", "note": "http://note.example"}
+            ),
+            "messages": (Message(type="visitor", content="see http://evil.example"),),
+        }
+    )
+    (body,) = mapping(hostile).bodies(65_536, linked=True)
+    links = re.findall(r"<a [^>]*>", body)
+    assert len(links) == 1 + len(hostile.paths)
+    assert all(
+        re.fullmatch(r'<a href="https?://[^"<>]+" target="_blank" rel="noopener noreferrer nofollow">', one)
+        for one in links
+    )
+    assert "{" not in body
+    assert "<a" not in mapping(hostile).bodies(65_536)[0]
 
 
 def test_a_template_that_fails_on_a_chat_refuses_it_with_the_reason() -> None:

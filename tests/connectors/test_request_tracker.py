@@ -11,9 +11,10 @@ import pytest
 from pydantic import ValidationError
 
 from connectors.request_tracker import BODY, RequestTrackerSettings
+from connectors.testing.chats import SAMPLE, chat
+from connectors.testing.contract import Contract
+from connectors.testing.fake import Answer, Fake
 from core.errors import ConnectorRefused, RecordRefused, RetryLater
-from tests.contract import SAMPLE, Contract, chat
-from tests.fakes.base import Answer, Fake
 from tests.fakes.request_tracker import PASSWORD, TOKEN, USER, RequestTrackerVendor
 
 FIELDS = {"Country": "{{ visitor.country_code }}", "Chat kind": "{{ kind }}"}
@@ -84,13 +85,26 @@ class TestRequestTracker(Contract):
         self.deliver(self.connector(vendor), untimed, {})
         assert self.ticket(vendor)["Created"] is None
 
-    @pytest.mark.parametrize("address", ["žofie@example.com", "zofie@příklad.cz", f"{'x' * 60}@{'y' * 60}.example.com"])
+    @pytest.mark.parametrize("address", ["žofie@example.com", "žofie@domain.com", f"{'x' * 60}@{'y' * 60}.example.com"])
     def test_an_address_that_rt_would_drop_or_cut_is_no_requestor_and_stands_in_the_transcript(
         self, vendor: Fake, address: str
     ) -> None:
         self.deliver(self.connector(vendor), chat(email=address), {})
         assert self.ticket(vendor)["requestors"] == []
         assert address in self.arrived(vendor)
+
+    def test_a_domain_goes_out_in_ascii(self, vendor: Fake) -> None:
+        for typed in ("ann@müller.de", "ann@xn--mller-kva.de"):
+            self.deliver(self.connector(vendor), chat(email=typed), {})
+            assert list(vendor.records())[-1]["requestors"] == ["ann@xn--mller-kva.de"]
+
+    @pytest.mark.parametrize("email", ["typo@domain.com", "žofie@domain.com"])
+    def test_a_chat_with_an_address_that_rt_refuses_comes_without_it_and_says_so(
+        self, vendor: Fake, email: str
+    ) -> None:
+        self.deliver(self.connector(vendor), chat("Hi", email=email), {})
+        assert self.ticket(vendor)["requestors"] == []
+        assert f"{email} cannot be used" in vendor.texts()[0]
 
     def test_a_name_cannot_bring_in_another_requestor(self, vendor: Fake) -> None:
         self.deliver(self.connector(vendor), chat(name='Eve" <eve@example.com>, "x\\'), {})

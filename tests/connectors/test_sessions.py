@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from connectors.answers import shown
-from connectors.base import HttpConnector, HttpSettings, Receipt, Step
-from connectors.http import Http
+from connectors.kit.connector import HttpConnector, HttpSettings, Receipt, Step
+from connectors.kit.http import Http
+from connectors.kit.responses import shown
 from core.conversation import Conversation
 from core.delivery import Reference
 from core.errors import ConnectorRefused, DeliveryError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Sequence
 from ipaddress import ip_address, ip_network
 from typing import Any
@@ -10,10 +11,12 @@ from typing import Any
 import pytest
 from urllib3.util import connection
 
-from connectors.http import Http
-from connectors.network import Network, addresses, is_allowed
+from connectors.kit import resolver
+from connectors.kit.http import Http
+from connectors.kit.ssrf_guard import Network, addresses, is_allowed
 from core.errors import ConnectorRefused, RetryLater
 from tests.support.destination import Destination
+from tests.support.stack import until
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 
@@ -52,6 +55,7 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Names:
     [
         *("1.1.1.1", "8.8.8.8", "172.15.0.1", "172.32.0.1", "192.169.0.1", "100.63.255.255", "169.253.0.1"),
         *("2606:4700::1111", "2a00:1450:4014::1", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1"),
+        *("168.63.129.15", "3ffe::1", "2606:4700::5efe:808:808"),
     ],
 )
 def test_public_addresses_are_allowed(address: str) -> None:
@@ -65,6 +69,16 @@ INSIDE = [
     *("::", "::1", "::7f00:1", "fc00::1", "fd00:ec2::254", "fe80::1", "fec0::1", "ff02::1", "ff0e::1", "2001:db8::1"),
     *("::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:169.254.169.254", "::ffff:0.0.0.0"),
     *("64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "64:ff9b:1::a00:1", "2002:7f00:1::1", "2002:a9fe:a9fe::", "4000::1"),
+    *(
+        "168.63.129.16",
+        "::ffff:168.63.129.16",
+        "64:ff9b::a83f:8110",
+        "192.88.99.1",
+        "3fff::1",
+        "3fff:fff::1",
+        "5f00::1",
+    ),
+    *("2001::1", "2001:0:808:808::1", "2606:4700::5efe:a00:1", "2606:4700::200:5efe:7f00:1", "fe80::5efe:808:808"),
 ]
 
 
@@ -93,7 +107,7 @@ def test_a_network_that_is_listed_is_allowed(address: str, listed: str) -> None:
 def test_and_no_other() -> None:
     listed = networks("10.0.0.0/8", "fd00:ec2::/32", "203.0.113.0/24")
     found = [address for address in INSIDE if is_allowed(ip_address(address), listed)]
-    assert found == ["10.0.0.1", "fd00:ec2::254", "::ffff:10.0.0.1"]
+    assert found == ["10.0.0.1", "fd00:ec2::254", "::ffff:10.0.0.1", "2606:4700::5efe:a00:1"]
 
 
 def test_a_name_with_addresses_inside_and_outside_leads_outside(names: Names) -> None:
@@ -211,3 +225,26 @@ def test_a_redirect_to_nonsense_is_refused_too(destination: Destination, place: 
         Http(timeout=10, allow_networks=LOOPBACK).request("POST", destination.url)
     assert len(str(raised.value)) < 500
     assert str(raised.value).isprintable()
+
+
+def test_a_name_server_that_hangs_ends_the_attempt_in_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    over = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait(60))
+    http = Http(timeout=5)
+    with pytest.raises(RetryLater), http.attempt(0.3):
+        http.request("GET", "http://slow.example/")
+    assert [one for one in threading.enumerate() if one.name == "resolver"]  # it hangs still
+    over.set()
+
+
+def test_a_name_server_that_hangs_takes_a_bounded_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    over = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait(60) and [])
+    for _ in range(resolver.HANGING):
+        with pytest.raises(TimeoutError, match="did not answer within"):
+            resolver.look_up("slow.example", 80, 0.001)
+    with pytest.raises(TimeoutError, match="has not answered"):
+        resolver.look_up("slow.example", 80, 0.001)
+    over.set()
+    until(lambda: not [one for one in threading.enumerate() if one.name == "resolver"], what="the threads' end")
+    assert resolver.look_up("fast.example", 80, 5) == []

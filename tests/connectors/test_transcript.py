@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.transcript import Voice, as_text, kind, plain
+from connectors.kit.transcript import Voice, as_text, kind, plain
 from core.conversation import Conversation, Message, Page, Variable, Visitor
-from core.smartsupp import parse_conversation
+from core.smartsupp.parser import parse_conversation
 
-HOOK = (Path(__file__).parent / "payloads" / "hook-current.json").read_bytes()
+HOOK = (Path(__file__).parents[1] / "payloads" / "hook-current.json").read_bytes()
 NOON = datetime(2024, 5, 1, 12, 0, tzinfo=UTC)
 ANY_TEXT = st.text(st.characters(codec="utf-8"))
 

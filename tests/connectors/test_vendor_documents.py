@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 
-from connectors.base import HttpConnector
-from tests import openapi
-from tests.contract import SAMPLE, Contract, chat
-from tests.fakes.base import Fake, Request
-from tests.openapi import Document, document
-from tests.test_pipedrive import TestPipedrive, TestPipedriveDeal, TestPipedriveLead
-from tests.test_zendesk import TestZendesk, zendesk_document
+from connectors.kit.connector import HttpConnector
+from connectors.testing.chats import SAMPLE, chat
+from connectors.testing.contract import Contract
+from connectors.testing.fake import Fake, Request
+from tests.connectors.test_pipedrive import TestPipedrive, TestPipedriveDeal, TestPipedriveLead
+from tests.connectors.test_zendesk import TestZendesk, zendesk_document
+from tests.support import openapi
+from tests.support.openapi import Document, document
 
 # Only here to be asked for a fake and settings; what they test is tested where they stand.
 VENDORS: dict[str, type[Contract]] = {

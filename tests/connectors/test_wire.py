@@ -15,8 +15,8 @@ from ipaddress import ip_network
 
 import pytest
 
-from connectors import http as module
-from connectors.http import ANSWER_LIMIT, Http
+from connectors.kit import http as module
+from connectors.kit.http import ANSWER_LIMIT, Http
 from core.errors import DeliveryError, RetryLater
 from tests.support.destination import Destination, Handler
 

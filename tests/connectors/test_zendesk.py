@@ -12,12 +12,14 @@ from typing import Any, ClassVar
 import pytest
 from pydantic import ValidationError
 
-from connectors.zendesk import COMMENT, Zendesk, ZendeskSettings
+from connectors.testing.chats import SAMPLE, chat
+from connectors.testing.contract import Contract
+from connectors.testing.fake import Answer, Fake, Request
+from connectors.zendesk import COMMENT, Zendesk
+from connectors.zendesk.api import ZendeskSettings
 from core.errors import ConnectorRefused, DeliveryError, RecordRefused, RetryLater
-from tests.contract import SAMPLE, Contract, chat
-from tests.fakes.base import Answer, Fake, Request
 from tests.fakes.zendesk import EMAIL, TOKEN, ZendeskVendor
-from tests.openapi import SPECS, Document, document
+from tests.support.openapi import SPECS, Document, document
 
 NAME = "zendesk-support.json"
 PLACE = "components/schemas/TicketUpdateInput/properties/custom_fields"
@@ -30,7 +32,15 @@ def zendesk_document() -> Document:
     value = {"type": "object", "properties": {"id": {"type": "integer"}, "value": {"type": "string"}}}
     return document(
         NAME,
-        repairs={PLACE: {"type": "array", "items": {**value, "required": ["id", "value"]}}},
+        # The page has skip_verify_email for a create as well: https://developer.zendesk.com/api-reference/ticketing/
+        # users/users/#create-user
+        repairs={
+            PLACE: {"type": "array", "items": {**value, "required": ["id", "value"]}},
+            "components/schemas/UserCreateInput/properties": {
+                **{name: {"type": "string"} for name in ("name", "email", "external_id")},
+                "skip_verify_email": {"type": "boolean"},
+            },
+        },
         described=[("CreateOrUpdateUser", "user.skip_verify_email"), ("ListTicketComments", "?sort_order")],
     )
 
@@ -64,7 +74,7 @@ class TestZendesk(Contract):
         (409, {"error": "Conflict"}, {}, RetryLater),
         (413, {"error": "RequestEntityTooLarge"}, {}, RecordRefused),
         (422, refused("requester", "Requester: Ann is suspended.", "UserSuspended"), {}, RecordRefused),
-        (422, refused("email", "Email: x@y.cz is already being used", "DuplicateValue"), {}, RetryLater),
+        (422, refused("email", "Email: x@y.cz is already being used", "DuplicateValue"), {}, RecordRefused),
         (422, refused("group", "Group: is invalid"), {}, ConnectorRefused),
         (422, refused("ticket_form_id", "is invalid"), {}, ConnectorRefused),
         # A visitor's words are no codes.
@@ -119,10 +129,79 @@ class TestZendesk(Contract):
         self.deliver(self.connector(vendor), chat(name="n" * 5000), {})
         assert len(vendor.records()) == 1
 
-    def test_a_suspended_requester_refuses_the_record_in_zendesks_words(self, vendor: ZendeskVendor) -> None:
-        vendor.knows(name="Spammer", email="dusan@domain.com", suspended=True)
-        with pytest.raises(RecordRefused, match="Spammer is suspended"):
-            self.deliver(self.connector(vendor), SAMPLE, {})
+    def test_a_customers_further_address_finds_the_customer_and_renames_nobody(self, vendor: ZendeskVendor) -> None:
+        known = vendor.knows(name="Mr. Kmet", email="kmet@work.example", further=["Dusan@Domain.com"])
+        vendor.knows(name="Another", email="another-dusan@domain.com.example", further=[])
+        self.deliver(self.connector(vendor), SAMPLE, {})
+        assert vendor.records()[0]["requester_id"] == known["id"]
+        assert known["name"] == "Mr. Kmet"
+        assert len(vendor.people()) == 2
+
+    @pytest.mark.parametrize("upserts", [True, False])
+    def test_a_further_address_that_the_search_does_not_show_renames_nobody(
+        self, vendor: ZendeskVendor, upserts: bool
+    ) -> None:
+        known = vendor.knows(name="Mr. Kmet", email="kmet@work.example", further=["dusan@domain.com"])
+        vendor.shows_further, vendor.upserts_further = False, upserts
+        self.deliver(self.connector(vendor), SAMPLE, {})
+        assert known["name"] == "Mr. Kmet"
+        (ticket,) = vendor.records()
+        assert (ticket["requester_id"] == known["id"]) is upserts
+        assert ("cannot be used" in vendor.texts()[0]) is not upserts
+
+    def test_a_user_whom_the_search_does_not_show_yet_keeps_the_name(self, vendor: ZendeskVendor) -> None:
+        known = vendor.knows(name="Mr. Kmet", email="dusan@domain.com")
+        vendor._indexed.clear()
+        self.deliver(self.connector(vendor), SAMPLE, {})
+        assert (known["name"], vendor.records()[0]["requester_id"]) == ("Mr. Kmet", known["id"])
+
+    @pytest.mark.parametrize("email", ["typo@domain.com", "žofie@domain.com"])
+    def test_a_chat_with_an_address_that_zendesk_refuses_comes_without_the_person_and_says_so(
+        self, vendor: ZendeskVendor, email: str
+    ) -> None:
+        memory: dict[str, Any] = {}
+        connector = self.connector(vendor)
+        self.deliver(connector, chat("Hello there", email=email), memory)
+        (ticket,) = vendor.records()
+        (person,) = vendor.people()
+        assert (person["email"], person["external_id"]) == (None, "smartsupp:208:visitor:27671")
+        assert ticket["requester_id"] == person["id"]
+        assert f"{email} cannot be used" in vendor.texts()[0]
+        asked = len(vendor.requests)
+        self.deliver(connector, chat("Hello there", email=email), memory)
+        assert len(vendor.requests) == asked
+
+    def test_a_suspended_requester_is_left_out_and_the_chat_comes(self, vendor: ZendeskVendor) -> None:
+        spammer = vendor.knows(name="Spammer", email="dusan@domain.com", suspended=True)
+        self.deliver(self.connector(vendor), SAMPLE, {})
+        assert vendor.records()[0]["requester_id"] != spammer["id"]
+        assert "cannot be used" in vendor.texts()[0]
+
+    def test_a_requester_who_was_merged_meanwhile_is_looked_up_again(self, vendor: ZendeskVendor) -> None:
+        memory: dict[str, Any] = {}
+        self._fail_the_create(vendor, memory)
+        (gone,) = vendor.people()
+        vendor._users.remove(gone)
+        other = vendor.knows(name="Dusan", email="dusan@domain.com")
+        self.deliver(self.connector(vendor), SAMPLE, memory)
+        assert vendor.records()[0]["requester_id"] == other["id"]
+        assert "cannot be used" not in vendor.texts()[0]
+
+    def test_an_agent_who_was_replaced_meanwhile_is_asked_for_again(self, vendor: ZendeskVendor) -> None:
+        memory: dict[str, Any] = {}
+        self._fail_the_create(vendor, memory)
+        vendor.agent["id"] = 8
+        self.deliver(self.connector(vendor), SAMPLE, memory)
+        assert vendor.records()[0]["submitter_id"] == 8
+
+    def _fail_the_create(self, vendor: ZendeskVendor, memory: dict[str, Any]) -> None:
+        """The person is known, and the ticket is not made."""
+        act = vendor._act
+        vendor._act = lambda request: Answer(503) if request.path.endswith("/tickets") else act(request)  # type: ignore[method-assign]
+        with pytest.raises(RetryLater):
+            self.deliver(self.connector(vendor), SAMPLE, memory)
+        vendor._act = act  # type: ignore[method-assign]
+        assert "requester" in memory
 
     # --- the ticket ----------------------------------------------------------------
 
@@ -176,7 +255,7 @@ class TestZendesk(Contract):
         assert self.spread(text) in self.arrived(vendor)
 
     def test_zendesks_own_attributes_fit_into_the_limit_too(self, vendor: ZendeskVendor) -> None:
-        payload = chat(*"mm" * 3000)
+        payload = chat(*"m" * 4900)
         for message in payload["messages"]:
             message["type"] = "system"
         self.deliver(self.connector(vendor), payload, {})
@@ -302,6 +381,7 @@ class TestZendesk(Contract):
         said = " ".join(finding.text for finding in findings)
         for word in (
             "agent@example.com is agent",
+            "switches all of them off on 30 April 2027",
             "group 31 (Chats)",
             "brand 41",
             "ticket form 51",
@@ -332,7 +412,7 @@ class TestZendesk(Contract):
         vendor.settings = {"tagging": False, "is_first_comment_private_enabled": False}
         wrong = [one.text for one in self.connector(vendor).check() if not one.right]
         assert wrong == ["the first comment of a ticket may be private", "tickets have tags"]
-        assert len(list(self.connector(vendor, tags=[]).check())) == 2
+        assert len(list(self.connector(vendor, tags=[]).check())) == 3
 
     @pytest.mark.parametrize("me", [{"id": None, "role": "end-user"}, {"id": 7, "role": "agent", "suspended": True}])
     def test_a_check_finds_a_user_who_may_not(self, vendor: ZendeskVendor, me: dict[str, Any]) -> None:
@@ -364,7 +444,7 @@ def test_the_subdomain_makes_the_address() -> None:
     settings = ZendeskSettings.model_validate(
         {"type": "zendesk", "email": EMAIL, "api_token": TOKEN, "subdomain": "acme"}
     )
-    assert Zendesk("shop", settings, Path())._base == "https://acme.zendesk.com"
+    assert Zendesk("shop", settings, Path()).base == "https://acme.zendesk.com"
 
 
 # --- the checker -----------------------------------------------------------------------------

@@ -6,8 +6,9 @@ import base64
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
-from core.environment import Environment, environment, token_file
+from core.config.environment import Environment, environment, token_file
 from core.errors import ConfigError
 
 TOKEN = "0123456789abcdef"
@@ -26,7 +27,7 @@ def tokens(env: Environment) -> list[tuple[str | None, str]]:
 def test_nothing_needs_to_be_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert environment({}) == Environment(
-        redis_url="",
+        redis_url=SecretStr(""),
         config=tmp_path / "relay.yaml",
         config_required=False,
         data_dir=tmp_path / "var",
@@ -147,11 +148,12 @@ KEYS = [base64.urlsafe_b64encode(bytes([number]) * 32).decode() for number in ra
 
 def test_encryption_keys_come_from_the_variable_or_from_a_file(tmp_path: Path) -> None:
     assert environment({}).encryption_keys == ()
-    assert environment({"RELAY_ENCRYPTION_KEYS": ",".join(KEYS)}).encryption_keys == tuple(KEYS)
+    found = environment({"RELAY_ENCRYPTION_KEYS": ",".join(KEYS)})
+    assert [key.get_secret_value() for key in found.encryption_keys] == KEYS
     file = tmp_path / "keys"
     file.write_text("\n".join(KEYS) + "\n")
     found = environment({"RELAY_ENCRYPTION_KEYS_FILE": str(file)})
-    assert found.encryption_keys == tuple(KEYS)
+    assert [key.get_secret_value() for key in found.encryption_keys] == KEYS
     assert KEYS[0] not in repr(found)
 
 
@@ -201,7 +203,7 @@ def test_sessions_last_from_an_hour_to_a_month(hours: str) -> None:
 def test_a_trusted_proxy_is_an_address_or_a_network(network: str) -> None:
     (problem,) = problems(RELAY_TRUSTED_PROXIES=f"127.0.0.1,{network}")
     assert problem.startswith("RELAY_TRUSTED_PROXIES: ")
-    assert "such as 10.0.0.0/8" in problem
+    assert "10.0.0.0/8" in problem
 
 
 @pytest.mark.parametrize("network", ["0.0.0.0/0", "::/0"])

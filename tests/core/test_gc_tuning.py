@@ -16,12 +16,12 @@ import pytest
 from connectors.webhook import Webhook, WebhookSettings
 from core.delivery import Outcome
 from core.errors import RetryLater
-from core.garbage import loaded, replaced
+from core.gc_tuning import loaded, replaced
 from core.store import INBOX, Store
 from tests.support.destination import Destination
 from tests.support.stack import chat
+from workers.celery import in_background
 from workers.delivery import deliver
-from workers.knocks import in_background
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
@@ -58,7 +58,7 @@ def test_an_attempt_leaves_nothing_behind(store: Store, destination: Destination
     claim = store.claim("hook", "t2")
     assert claim
     connector = webhook(nowhere() if how == "refused" else destination.url)
-    attempt = deliver(store, claim, connector, "")
+    attempt, _ = deliver(store, claim, connector, "")
     assert attempt.outcome is (Outcome.DELIVERED if how == "delivered" else Outcome.RETRY)
     gone = weakref.ref(claim)
     del claim, attempt

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from core.config.settings import ConnectorSettings, Route, Settings
 from core.conversation import Conversation, Message, Page, Variable, Visitor
-from core.language import LanguageError, condition, wording
 from core.routing import routed
-from core.settings import ConnectorSettings, Route, Settings
+from core.templates.language import LanguageError, condition, wording
 
 CHAT = Conversation(
     account="1",
@@ -86,10 +86,41 @@ def test_a_typing_mistake_is_refused_with_what_was_meant(source: str, text: str)
 
 
 @pytest.mark.parametrize(
-    "source", ["", "(", "conversation.rating = 5", "a b", "true, false", "true) }}{{ (1", "conversation.is_missed &&"]
+    ("source", "text"),
+    [
+        ("", "the condition is empty"),
+        ("(", "a ( in the condition is never closed"),
+        ("conversation.rating == 5)", "has a ) too many"),
+        ("conversation.rating ==", "ends too early"),
+        ("conversation.rating = 5", "use == to compare"),
+        ("conversation.rating === 5", "use == to compare"),
+        ("conversation.rating <> 5", "write != instead of <>"),
+        ("a b", "cannot be read at 'b'; join two conditions with 'and' or 'or'"),
+        ("true, false", "cannot be read"),
+        ("true) }}{{ (1", "without {{ }}"),
+        ("{{ conversation.is_missed }}", "without {{ }}"),
+        ("conversation.is_missed &&", "write 'and' instead of &&"),
+        ("conversation.is_missed || true", "write 'or' instead of ||"),
+        ("!conversation.is_missed", "write 'not' instead of !"),
+        ("visitor.name == 'x", "a quote in the condition is never closed"),
+        ("visitor.name is null", "write 'is none'"),
+        ("visitor.name is not null", "write 'is none'"),
+        ("visitor.name contains 'x'", 'write "text" in visitor.name'),
+        ("conversation.duration > 5m", "without a unit"),
+        ("true AND false", "with small letters"),
+        ("missed", "'missed' is not known; did you mean 'conversation.is_missed'?"),
+        ("email", "'email' is not known; did you mean 'visitor.email'?"),
+    ],
 )
-def test_what_is_no_expression_is_refused(source: str) -> None:
-    assert "not" in refusal(source)
+def test_what_is_no_expression_is_refused_with_what_to_type(source: str, text: str) -> None:
+    assert text in refusal(source)
+
+
+@pytest.mark.parametrize(
+    "source", ["'a = b && c' in visitor.note", "visitor.name != 'x'", "conversation.messages|length >= 5"]
+)
+def test_what_stands_in_quotes_is_no_mistake(source: str) -> None:
+    condition(source)(CHAT)
 
 
 @pytest.mark.parametrize(
@@ -237,16 +268,16 @@ def routes(*wanted: tuple[str, list[str]], off: str = "") -> Settings:
 
 def test_a_conversation_goes_to_every_connector_whose_route_is_true_and_to_each_once() -> None:
     settings = routes(("conversation.is_missed", ["desk", "crm"]), ("true", ["crm", "files"]), ("false", ["files"]))
-    assert routed(settings, CHAT) == (("desk", "crm", "files"), ())
+    assert routed(settings, CHAT) == (("desk", "crm", "files"), (), None)
 
 
 def test_a_connector_that_is_switched_off_gets_nothing() -> None:
-    assert routed(routes(("true", ["crm", "desk"]), off="crm"), CHAT) == (("desk",), ())
+    assert routed(routes(("true", ["crm", "desk"]), off="crm"), CHAT) == (("desk",), (), None)
 
 
 def test_a_comparison_with_a_missing_rating_is_a_note_and_the_other_routes_go_on() -> None:
     settings = routes(("conversation.rating < 3", ["desk"]), ("visitor.name.encode('x')", ["crm"]), ("true", ["files"]))
-    connectors, troubles = routed(settings, CHAT)
+    connectors, troubles, _ = routed(settings, CHAT)
     assert connectors == ("files",)
     assert [trouble.split(":")[0] for trouble in troubles] == ["routes[0].when", "routes[1].when"]
     assert routed(settings, CHAT.model_copy(update={"rating": 1}))[0] == ("desk", "files")

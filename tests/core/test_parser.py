@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from core.conversation import Conversation, Message, Page, Variable, Visitor
 from core.errors import PayloadError
-from core.smartsupp import StatisticsReport, glance, parse, parse_conversation
+from core.smartsupp.parser import StatisticsReport, glance, parse, parse_conversation
 
-PAYLOADS = Path(__file__).parent / "payloads"
+PAYLOADS = Path(__file__).parents[1] / "payloads"
 CURRENT = (PAYLOADS / "hook-current.json").read_bytes()
 SAMPLE: dict[str, Any] = json.loads(CURRENT)
 
@@ -144,8 +144,9 @@ def read(body: bytes, account: str = "") -> Conversation | StatisticsReport | Pa
         return found
     assert seen is isinstance(found, Conversation)
     if isinstance(found, Conversation):
+        whole = found.model_copy(update={"notes": ()})
         json.dumps(found.model_dump(mode="json"), ensure_ascii=False, allow_nan=False).encode()
-        assert Conversation.model_validate_json(found.model_dump_json().encode(), strict=False) == found
+        assert Conversation.model_validate_json(found.model_dump_json().encode(), strict=False) == whole
     return found
 
 
@@ -188,12 +189,52 @@ def test_it_lives_without_any_field_but_the_ids(path: Path_) -> None:
 
 
 @pytest.mark.parametrize("path", PATHS, ids=spelled)
-def test_it_reads_a_field_of_another_type_or_names_it(path: Path_) -> None:
+def test_it_reads_a_field_of_another_type_or_notes_it(path: Path_) -> None:
+    """Only what names the chat, and the shape of what was said, may cost the chat."""
     where = spelled(path)
+    needed = where in ("accountId", "channel", "channel.id", "visitor", "messages")
+    needed = needed or (path[0] == "messages" and len(path) == 2)
     for value in OTHERS:
         found = read(replaced(path, value))
         if isinstance(found, PayloadError):
+            assert needed
             assert found.path == where or found.path.startswith((f"{where}.", f"{where}["))
+        else:
+            assert isinstance(found, Conversation)
+            assert found.key == DOCUMENTED.key or needed
+            assert all(note.startswith(where) for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    ("name", "note"),
+    [
+        ("avg-word", 'channel.avgResponse: expected a number, got text "n/a"; left empty'),
+        ("content-object", "messages[0].content: expected text, got an object; kept as JSON"),
+        ("duration-text", ""),
+        ("flag-text", ""),
+        ("seconds", ""),
+    ],
+)
+def test_an_odd_field_costs_no_chat(name: str, note: str) -> None:
+    found = parse_conversation((PAYLOADS / f"odd-{name}.json").read_bytes())
+    assert found.notes == ((note,) if note else ())
+    assert found.visitor.email == "ann@shop.example.com"
+    if name == "flag-text":
+        assert found.is_chat
+    if name == "duration-text":
+        assert found.duration == 36
+    if name == "seconds":
+        assert (found.begin_at, found.messages[0].sent_at) == (at(1427470439000), at(1427470439000))
+    if name == "content-object":
+        assert "https://cdn.example/a.png" in found.messages[0].content
+
+
+def test_notes_are_for_people_and_are_few() -> None:
+    odd = {**SAMPLE, "messages": [{"content": "Hello", "sentAt": "soon"} for _ in range(50)]}
+    found = parse_conversation(json.dumps(odd).encode())
+    assert len(found.messages) == 50
+    assert (len(found.notes), found.notes[-1]) == (21, "and 30 more")
+    assert "notes" not in found.model_dump()
 
 
 @given(st.binary(max_size=200))

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from core.address import Address, parse
-from core.environment import environment
+from core.config.environment import environment
+from core.config.redis_url import Address, parse
 from core.errors import ConfigError
 from core.store import connect
 from workers.celery import create
@@ -104,13 +104,16 @@ def test_secrets_come_from_files_too_and_one_that_cannot_be_read_is_told(tmp_pat
     (tmp_path / "token").write_text("a-token\n")
     files = {"RELAY_REDIS_URL_FILE": str(tmp_path / "url"), "RELAY_METRICS_TOKEN_FILE": str(tmp_path / "token")}
     env = environment(files)
-    assert (env.redis_url, env.metrics_token) == ("redis://:pw@there/1", "a-token")
+    assert env.redis_url.get_secret_value() == "redis://:pw@there/1"
+    assert env.metrics_token.get_secret_value() == "a-token"
+    assert ":pw@" not in repr(env)
+    assert "a-token" not in repr(env)
     (tmp_path / "token").write_bytes(b"hunter2\xff")
     with pytest.raises(ConfigError) as raised:
         environment({**files, "RELAY_REDIS_URL_FILE": str(tmp_path / "none")})
     assert [str(problem) for problem in raised.value.problems] == [
-        f"RELAY_REDIS_URL_FILE: {tmp_path}/none cannot be read: No such file or directory",
-        f"RELAY_METRICS_TOKEN_FILE: {tmp_path}/token is no text",
+        f"RELAY_REDIS_URL_FILE: {tmp_path}/none cannot be read: it does not exist",
+        f"RELAY_METRICS_TOKEN_FILE: {tmp_path}/token cannot be read: it is not text in UTF-8; save it as UTF-8",
     ]
     (tmp_path / "token").write_text("\n")
     with pytest.raises(ConfigError, match="token is empty"):

@@ -13,9 +13,12 @@ import yaml
 from connectors import registry
 from connectors.archive import ArchiveSettings
 from connectors.webhook import WebhookSettings
-from core.environment import environment
+from core.config.environment import environment
+from core.config.settings import ConnectorSettings, Settings, load, masked, schema
 from core.errors import ConfigError
-from core.settings import ConnectorSettings, Settings, load, masked, schema
+from core.smartsupp.parser import parse_conversation
+from core.templates import language
+from tests.support.stack import chat
 
 SECRET = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # base64 of 24 bytes
 HOOK = f"type: webhook, url: 'https://example.com/in', secret: {SECRET}"
@@ -75,29 +78,29 @@ other: 1
 """
     name = "a name is small letters, digits, '-' and '_', at most 63 of them, and not 'inbox'"
     wanted = [
-        "line 2: tokens[0].tokn: is not a setting; did you mean 'token'?",
-        "line 2: tokens[0].token: is missing; add 'token: …'",
+        "line 2: tokens[0].tokn: unknown setting. Did you mean 'token'?",
+        "line 2: tokens[0].token: is missing; add 'token: …' (At least 16 characters)",
         "line 3: tokens[1].token: a token needs at least 16 characters, none of them / ? # % or a space; "
         "try: openssl rand -hex 24",
-        "line 4: tokens[2].account: expected text; put it between quotes",
-        "line 5: tokens[3].account: String should match pattern '^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}$'",
-        "line 7: routes[0].wen: is not a setting; did you mean 'when'?",
-        "line 7: routes[0].to[0]: there is no connector 'shopp'; did you mean 'shop'?",
+        "line 4: tokens[2].account: must be text; put it in quotes",
+        "line 5: tokens[3].account: is not in the right form (The account whose conversations come with it; or any)",
+        "line 7: routes[0].wen: unknown setting. Did you mean 'when'?",
+        "line 7: routes[0].to[0]: there is no connector 'shopp'. Did you mean 'shop'?",
         "line 8: routes[1].when: Conversation has no 'raing'; did you mean 'rating'?",
-        "line 8: routes[1].to: List should have at least 1 item after validation, not 0",
-        "line 9: routes[2].when: expected text; put it between quotes",
-        "line 9: routes[2].to: expected a list: [one, another]",
-        "line 12: connectors.shop.secret: is missing; add 'secret: …'",
-        "line 13: connectors.shop.url: Input should be a valid URL, relative URL without a base",
-        "line 14: connectors.shop.timeout: Input should be less than or equal to 50",
-        "line 15: connectors.shop.enabled: expected true or false",
+        "line 9: routes[2].when: must be text; put it in quotes",
+        "line 9: routes[2].to: must be a list: [archive]",
+        "line 12: connectors.shop.secret: is missing; add 'secret: …' "
+        "(The signing secret: base64, with or without whsec_ in front)",
+        "line 13: connectors.shop.url: must be a whole address that begins with https://",
+        "line 14: connectors.shop.timeout: must be at most 50 (Seconds to wait for each answer)",
+        "line 15: connectors.shop.enabled: must be true or false",
         f"line 16: connectors.inbox: {name}",
         f"line 17: connectors.Desk: {name}",
         "line 18: connectors.b.type: there is no connector type 'archve'; did you mean 'archive'?",
-        "line 19: connectors.c.type: is missing; write, for one, type: archive",
-        "line 20: connectors.d: expected keys and values, one a line: 'key: value'",
-        "line 21: connectors.archive.foldr: is not a setting; did you mean 'folder'?",
-        "line 22: other: is not a setting; remove it",
+        "line 19: connectors.c.type: is missing; write type: archive, or another type",
+        "line 20: connectors.d: must be settings, one a line and indented: 'key: value'",
+        "line 21: connectors.archive.foldr: unknown setting. Did you mean 'folder'?",
+        "line 22: other: unknown setting; there are: connectors, notices, retention, routes, tokens",
     ]
     found = config.problems(text)
     assert sorted(found) == sorted(wanted)
@@ -107,13 +110,13 @@ other: 1
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("a: [", "line 1: not YAML: expected the node content, but found '<stream end>'"),
-        ("a: 1\n\tb: 2", "line 2: not YAML: found character '\\t' that cannot start any token"),
-        ("a: 1\n---\nb: 2", "line 2: not YAML: but found another document"),
-        ("- a", "line 1: expected keys and values, one a line: 'key: value'"),
+        ("a: [", "line 1: a [ that was opened in line 1 is never closed"),
+        ("a: 1\n\tb: 2", "line 2: use spaces, not tabs"),
+        ("a: 1\n---\nb: 2", "line 2: a file holds one configuration; remove the line ---"),
+        ("- a", "line 1: must be settings, one a line and indented: 'key: value'; remove the dashes"),
         ("a: &a [*a]", "nested too deeply, or an alias that contains itself"),
-        ("[" * 3000, "nested too deeply"),
-        ("connectors:", "line 1: connectors: expected keys and values, one a line: 'key: value'"),
+        ("[" * 3000, "nested too deeply, or an alias that contains itself"),
+        ("connectors:", "line 1: connectors: is empty; write its settings below it, indented, or remove the line"),
         ("connectors:\n  a: {type: archive}\n  a: {type: archive}", "line 3: connectors.a: is given twice; remove one"),
         ("connectors: {a: {type: archive,\n  type: archive}}", "line 2: connectors.a.type: is given twice; remove one"),
     ],
@@ -122,10 +125,22 @@ def test_what_is_no_config_at_all_is_one_problem(config: Config, text: str, prob
     assert config.problems(text) == [problem]
 
 
-@pytest.mark.parametrize("text", ["", "# nothing yet\n", "tokens: []\nconnectors: {}\n"])
-def test_an_empty_file_delivers_to_nobody(config: Config, text: str) -> None:
-    settings = config.load(text)
+def test_no_connectors_at_all_deliver_to_nobody(config: Config) -> None:
+    settings = config.load("tokens: []\nconnectors: {}\n")
     assert (settings.enabled, settings.routes) == ((), ())
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", "# nothing yet\n", "---\n"])
+def test_an_empty_file_is_a_mistake(config: Config, text: str) -> None:
+    (problem,) = config.problems(text)
+    assert "is empty; write connectors into it" in problem
+
+
+def test_a_file_of_nul_bytes_says_so(config: Config) -> None:
+    for text in ("\0" * 100, "connectors: {a: {type: archive}}\n\0\0"):
+        (problem,) = config.problems(text)
+        assert "NUL bytes" in problem
+        assert "save it again" in problem
 
 
 def test_without_routes_everything_goes_to_every_enabled_connector(config: Config) -> None:
@@ -164,7 +179,7 @@ def test_these_are_not(config: Config, name: str) -> None:
         ("connectors.archive.Nothing", "has no attribute 'Nothing'"),
         (".a.b", "cannot import '.a.b'"),
         (".", "cannot import '.'"),
-        ("json.dumps", "'json.dumps' is not a subclass of connectors.base.Connector"),
+        ("json.dumps", "'json.dumps' is not a subclass of connectors.kit.connector.Connector"),
         ("broken_for_tests.Thing", "cannot import 'broken_for_tests.Thing': division by zero"),
     ],
 )
@@ -205,13 +220,13 @@ def test_values_come_from_the_environment_and_from_files(config: Config) -> None
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        ("${NOPE}", "the environment has no NOPE; set it, or write ${file:/path}"),
+        ("${NOPE}", "NOPE is not set in the environment. Set it where the relay runs and restart the relay"),
         ("${no pe}", "'${no pe}' is neither ${NAME} nor ${file:/path}; write $${ for the text ${"),
         ("${}", "'${}' is neither ${NAME} nor ${file:/path}; write $${ for the text ${"),
-        ("${file:/nowhere/x}", "cannot read /nowhere/x: No such file or directory"),
-        ("${file:/}", "cannot read /: Is a directory"),
-        ("${file:bytes}", "it is not text"),
-        ("${file:a\x00b}", "cannot read a file with NUL in its name"),
+        ("${file:/nowhere/x}", "cannot read /nowhere/x: it does not exist"),
+        ("${file:/}", "cannot read /: it is a folder"),
+        ("${file:bytes}", "it is not text in UTF-8"),
+        ("${file:a\x00b}", "cannot read the file: there is a NUL in its name"),
     ],
 )
 def test_a_value_that_cannot_be_filled_in_says_what_to_type(config: Config, value: str, text: str) -> None:
@@ -315,7 +330,6 @@ def test_the_schema_takes_what_is_taken(config: Config, text: str) -> None:
         f"connectors: {{a: {{{HOOK}, timeout: 51}}}}",
         "tokens: [{token: short}]",
         "tokens: [{token: 0123456789abcdef, account: a/b}]",
-        "connectors: {a: {type: archive}}\nroutes: [{to: []}]",
     ],
 )
 def test_the_schema_refuses_what_is_refused(config: Config, text: str) -> None:
@@ -338,8 +352,8 @@ def test_what_is_settled_goes_after_30_days_and_what_is_dead_never_unless_it_is_
         ("{settled_days: 0}", "line 2: retention.settled_days: "),
         ("{dead_days: -1}", "line 2: retention.dead_days: "),
         ("{settled_days: soon}", "line 2: retention.settled_days: "),
-        ("{dead_day: 3}", "line 2: retention.dead_day: is not a setting; did you mean 'dead_days'?"),
-        ("30", "line 2: retention: expected keys and values"),
+        ("{dead_day: 3}", "line 2: retention.dead_day: unknown setting. Did you mean 'dead_days'?"),
+        ("30", "line 2: retention: must be settings"),
     ],
 )
 def test_a_retention_that_makes_no_sense_is_a_problem(config: Config, section: str, problem: str) -> None:
@@ -350,3 +364,13 @@ def test_a_retention_that_makes_no_sense_is_a_problem(config: Config, section: s
 @pytest.mark.parametrize("never", ["never", ".inf", ".nan"])
 def test_for_ever_is_spelt_null(config: Config, never: str) -> None:
     assert config.problems(f"{ARCHIVED}\nretention: {{settled_days: {never}}}")
+
+
+def test_no_number_of_routes_makes_a_chat_compile_their_conditions_anew(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    routes = "".join(f"  - {{to: [archive], when: 'conversation.rating == {number}'}}\n" for number in range(1_100))
+    settings = config.load(f"{ARCHIVED}\nroutes:\n{routes}")
+    rated = parse_conversation(chat(channel={"id": "c1", "rating": 1_050}))
+    monkeypatch.setattr(language._environment, "compile_expression", None)
+    assert sum(when(rated) for when, _ in settings.conditions()) == 1

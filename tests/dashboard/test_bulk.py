@@ -13,11 +13,11 @@ from core.store import Filter, Jobs, Ledger, Store, connect
 from core.store import jobs as jobs_module
 from core.store import search as search_module
 from tests.conftest import Clock
+from tests.dashboard.test_conversations import CONFIG, listed, text_of
 from tests.support import made
 from tests.support.admin import Admin, admin
 from tests.support.server import Server
 from tests.support.stack import chat, until
-from tests.test_dashboard_conversations import CONFIG, listed, text_of
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def page(server: Server, tmp_path: Path) -> Admin:
 
 @pytest.fixture
 def jobs(server: Server) -> Jobs:
-    return Jobs(connect(server.url), lambda lane: None)
+    return Jobs(connect(server.url), lambda lane: None, made.configured)
 
 
 def statuses(ledger: Ledger, connector: str = "crm") -> dict[str, int]:
@@ -153,7 +153,7 @@ def test_a_count_that_takes_too_long_is_at_least_so_many(
 ) -> None:
     made.chats(store, 9, crm=Outcome.REFUSED)
     monkeypatch.setattr(search_module, "BATCH", 4)
-    monkeypatch.setattr("app.dashboard.bulk._COUNTING", 0)
+    monkeypatch.setattr("app.dashboard.pages.bulk._COUNTING", 0)
     assert "At least 4 deliveries" in text_of(page.get("/conversations/bulk?action=replay&status=dead&q=ann").text)
 
 
@@ -205,7 +205,7 @@ def test_a_long_job_fills_its_bar_by_hand_or_by_itself(
     page: Admin, store: Store, jobs: Jobs, monkeypatch: pytest.MonkeyPatch, ledger: Ledger
 ) -> None:
     monkeypatch.setattr(jobs_module, "PART", 4)
-    monkeypatch.setattr("app.dashboard.bulk._WORKING", 0)
+    monkeypatch.setattr("app.dashboard.pages.bulk._WORKING", 0)
     made.chats(store, 10, crm=Outcome.REFUSED)
     address = page.submit("/conversations/bulk", action="replay", status="dead").location
     first = page.get(address)

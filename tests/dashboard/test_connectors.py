@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from connectors.testing.fake import Answer
 from core.delivery import Attempt, Outcome
 from core.store import Ledger, Store, connect
 from core.store.claims import Limits
 from core.store.keys import key
-from tests.fakes.base import Answer
 from tests.fakes.naive import NaiveVendor
 from tests.support.admin import Admin, admin
 from tests.support.made import chats, claimed, conversation, settle
@@ -113,7 +113,7 @@ def test_settings_that_were_given_come_before_those_that_were_not_and_are_explai
 
 def test_one_that_is_not_in_the_config_any_more_can_still_be_seen(page: Admin, store: Store) -> None:
     chats(store, 2, gone=Outcome.REFUSED)
-    assert "gone Not in the config" in said(page, "/connectors")
+    assert "gone Not in relay.yaml" in said(page, "/connectors")
     text = said(page, "/connectors/gone")
     assert "not in the configuration any more" in text
     assert "Dead 2" in text

@@ -14,12 +14,12 @@ import pytest
 import requests
 from cryptography.fernet import Fernet
 
-from app.dashboard import conversations
-from app.dashboard.conversation import web
-from app.dashboard.filters import asked, spelt
-from app.password import hashed
+from app.admin.password import hashed
+from app.dashboard.pages import conversations
+from app.dashboard.pages.conversation import web
+from app.dashboard.view.filters import asked, spelt
 from core.delivery import Exchange, Outcome, Reference
-from core.store import Access, Filter, Ledger, Store, connect
+from core.store import INBOX, Access, Filter, Ledger, Store, connect
 from core.store import search as search_module
 from core.store.keys import key
 from tests.conftest import Clock
@@ -503,12 +503,12 @@ def test_a_paused_connector_is_named_and_a_missing_one_too(page: Admin, store: S
     assert "crm is paused" in section(html, "crm")
     assert 'href="/connectors/crm"' in section(html, "crm")
     assert f"/connectors/crm/preview?conversation={identity}" in unescape(section(html, "crm"))
-    assert "gone is not in the configuration any more" in section(html, "gone")
+    assert "gone is not in relay.yaml" in section(html, "gone")
     assert "/connectors/gone/preview" not in html
 
 
 def test_what_no_connector_wanted_says_so(page: Admin, store: Store) -> None:
-    assert "No connector wanted it" in page.get(f"/conversations/{made.conversation(store, chat(1))}").text
+    assert "Not delivered anywhere" in page.get(f"/conversations/{made.conversation(store, chat(1))}").text
 
 
 @pytest.mark.parametrize("address", ["/conversations/1:none", "/conversations/x", "/conversations/1:none/deliveries"])
@@ -551,9 +551,15 @@ def test_behind_a_closed_gate_it_says_that_it_has_to_wait(page: Admin, store: St
     assert "but crm is paused" in page.get(f"/conversations/{identity}").text
 
 
-@pytest.mark.parametrize(
-    ("connector", "words"), [("off", "off is switched off"), ("gone", "gone is not in the configuration any more")]
-)
+def test_for_a_connector_that_left_the_file_nothing_is_queued(page: Admin, store: Store, ledger: Ledger) -> None:
+    identity = made.conversation(store, chat(1), gone=Outcome.DELIVERED)
+    page.submit(f"/conversations/{identity}/gone/replay")
+    html = page.get(f"/conversations/{identity}").text
+    assert "gone is not in relay.yaml, so nothing can be delivered to it" in text_of(html)
+    assert ledger.lane("gone").counts["delivered"] == 1
+
+
+@pytest.mark.parametrize(("connector", "words"), [("off", "off is switched off")])
 @pytest.mark.parametrize("paused", [False, True])
 def test_what_nobody_takes_is_not_said_to_be_due(
     server: Server, tmp_path: Path, store: Store, connector: str, words: str, paused: bool
@@ -654,3 +660,61 @@ def test_a_failed_delivery_is_replayed_from_its_page_and_arrives(
     until(lambda: relay.ledger.delivery("crm:1:1").status == "delivered", what="delivered")
     assert len(destination.received) == 2
     assert "crm Delivered" in text_of(section(live.get(f"{home}/conversations/1:1", timeout=30).text, "crm"))
+
+
+# --- Bodies that nobody could read
+
+
+VAST = chat("vast", messages=[{}] * 340_000).replace(b" ", b"")
+
+
+def kept(store: Store, body: bytes, identity: str) -> None:
+    """As a version without a bound on the parts of a body has kept it."""
+    store.accept(body)
+    claim = store.claim(INBOX, "a-worker")
+    assert claim
+    store.fan_out(claim, identity, [])
+
+
+def test_a_conversation_of_340_000_messages_is_shown_a_page_at_a_time(page: Admin, store: Store) -> None:
+    kept(store, VAST, "1:vast")
+    html = page.get("/conversations/1:vast").text
+    assert len(html) < 300_000
+    assert html.count('class="bubble ') == 200
+    assert "Messages 1 to 200 of 340 000" in text_of(html)
+    following = re.search(r'href="([^"]+)">Next 200', html)
+    assert following
+    html = page.get(unescape(following[1])).text
+    assert "Messages 201 to 400 of 340 000" in text_of(html)
+    assert "Previous 200" in html
+    html = page.get("/conversations/1:vast?from=339999").text
+    assert "Messages 339 801 to 340 000" in text_of(html)
+    assert "Next 200" not in html
+    for wrong in ("-1", "x", "99999999", "9" * 30):
+        assert len(page.get(f"/conversations/1:vast?from={wrong}").text) < 300_000
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"messages": [{"type": "visitor", "content": "ab " * 330_000}]},
+        {"messages": [{"type": "visitor", "content": "ab " * 3_000}] * 100},
+        {"paths": [{}] * 300_000},
+        {"visitor": {"variables": {str(number): "" for number in range(60_000)}}},
+        {"more": [[{}] * 600] * 500},
+    ],
+)
+def test_no_part_of_a_body_makes_a_page_large(page: Admin, store: Store, changes: dict[str, Any]) -> None:
+    kept(store, json.dumps(json.loads(chat("large", **changes)), separators=(",", ":")).encode(), "1:large")
+    answer = page.get("/conversations/1:large")
+    assert answer.status_code == 200
+    assert len(answer.text) < 800_000
+
+
+def test_of_many_revisions_the_newest_are_listed(page: Admin, store: Store) -> None:
+    for number in range(105):
+        made.conversation(store, chat("often", pad=number))
+    html = page.get("/conversations/1:often").text
+    assert html.count("Revision ") < 205
+    assert "Revision 105, shown" in html
+    assert "This is revision 1 of 105" in page.get("/conversations/1:often?revision=1").text

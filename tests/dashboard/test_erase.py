@@ -13,9 +13,9 @@ from urllib.parse import unquote
 import pytest
 from cryptography.fernet import Fernet
 
-from app.dashboard import erase as erase_page
+from app.dashboard.pages import erase as erase_page
 from connectors.archive import Archive
-from connectors.base import Copy
+from connectors.kit.connector import Copy
 from core.delivery import Attempt, Outcome, PayloadStatus, Reference
 from core.store import INBOX, Eraser, Ledger, Store, connect
 from tests.support import hostile, made

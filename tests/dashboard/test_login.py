@@ -16,6 +16,7 @@ from urllib.parse import urljoin, urlsplit
 import pytest
 import requests
 from click.testing import CliRunner
+from cryptography.fernet import Fernet
 from flask import Blueprint, Flask, abort, render_template_string, request
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,10 +24,12 @@ from itsdangerous import TimestampSigner
 from structlog.testing import capture_logs
 from werkzeug.security import check_password_hash
 
-from app import create_app, password
+from app import create_app
+from app.admin import password
 from app.cli import group
-from app.dashboard import PAGES, access
-from app.dashboard.site import Site
+from app.dashboard import PAGES
+from app.dashboard.frame import login
+from app.dashboard.frame.context import Site
 from core.errors import NotFound
 from core.store import Access, connect
 from tests.support.admin import PASSWORD, Admin, admin, token_in, web_app
@@ -45,7 +48,7 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-LIVE = {access.LIVE: "1"}
+LIVE = {login.LIVE: "1"}
 
 
 def probe(pages: Blueprint, site: Site) -> None:
@@ -200,7 +203,7 @@ def test_a_log_in_leads_nowhere_else(stranger: Admin, target: str) -> None:
 
 @given(st.text() | st.sampled_from(ELSEWHERE).flatmap(lambda bad: st.text().map(lambda text: bad + text)))
 def test_whatever_is_asked_for_the_target_is_on_this_host(target: str) -> None:
-    found = access.local(target)
+    found = login.local(target)
     assert urlsplit(urljoin("https://relay.example/login", found)).netloc == "relay.example"
     assert found[:2] not in ("//", "/\\")
 
@@ -258,6 +261,19 @@ def test_two_processes_that_start_at_once_make_one_secret(server: Server) -> Non
     assert Access(connect(server.url)).secret() == Access(connect(server.url)).secret()
 
 
+def test_who_has_the_store_but_not_the_keys_cannot_sign_a_cookie(server: Server) -> None:
+    old, new = Fernet.generate_key().decode(), Fernet.generate_key().decode()
+    plain = Access(connect(server.url)).secret()
+    sealed = Access(connect(server.url, keys=[old])).secret()
+    everything = server.client.hgetall("relay:admin")
+    assert plain.encode() in everything.values()
+    assert sealed.encode() not in everything.values()
+    assert plain not in sealed
+    # A key is replaced: sessions last until the old one is taken away.
+    assert Access(connect(server.url, keys=[new, old])).secret() == sealed
+    assert Access(connect(server.url, keys=[new])).secret() != sealed
+
+
 @pytest.mark.parametrize("spoil", [lambda text: text[:-2], lambda text: "x" + text, lambda _: "", lambda _: "a.b.c"])
 def test_a_cookie_that_was_touched_is_none(page: Admin, spoil: Callable[[str], str]) -> None:
     cookie = page.client.get_cookie("relay")
@@ -288,6 +304,11 @@ def stop_refill(server: Server, bucket: str) -> None:
     server.client.hincrby(f"relay:bucket:{bucket}", "at", 3_600_000)
 
 
+def spend_all(keeper: Access, bucket: str, limits: tuple[float, float]) -> None:
+    keeper.refill(bucket)
+    assert keeper.take(bucket, *limits, limits[0]) == 0
+
+
 def test_after_five_wrong_passwords_an_address_must_wait(stranger: Admin, server: Server) -> None:
     for _ in range(5):
         assert stranger.log_in("wrong").status_code == 403
@@ -312,13 +333,91 @@ def test_the_right_password_gives_the_tries_back(stranger: Admin) -> None:
 
 
 def test_one_who_changes_addresses_must_wait_too(stranger: Admin, keeper: Access, server: Server) -> None:
-    capacity, refill = access.EVERYBODY
+    capacity, refill = login.EVERYBODY
     assert keeper.take("login", capacity, refill, capacity - 2) == 0
     stop_refill(server, "login")
     for number in range(2):
         assert Admin(stranger.app, REMOTE_ADDR=f"192.0.2.{number}").log_in("wrong").status_code == 403
         stop_refill(server, "login")
     assert Admin(stranger.app, REMOTE_ADDR="192.0.2.9").log_in().status_code == 429
+
+
+def test_a_browser_that_was_logged_in_before_does_not_wait_for_strangers(
+    stranger: Admin, keeper: Access, server: Server
+) -> None:
+    assert stranger.log_in().status_code == 303
+    stranger.submit("/logout")
+    spend_all(keeper, "login", login.EVERYBODY)
+    spend_all(keeper, "login:127.0.0.1", login.ONE_ADDRESS)
+    stop_refill(server, "login")
+    stop_refill(server, "login:127.0.0.1")
+    assert Admin(stranger.app).log_in().status_code == 429
+    assert stranger.log_in("wrong").status_code == 403
+    assert stranger.log_in().status_code == 303
+
+
+def test_a_known_browser_guesses_no_faster_and_is_known_by_its_signature_alone(
+    stranger: Admin, keeper: Access, server: Server
+) -> None:
+    stranger.log_in()
+    stranger.submit("/logout")
+    for _ in range(5):
+        assert stranger.log_in("wrong").status_code == 403
+    (bucket,) = server.client.keys("relay:bucket:login:device:*")
+    server.client.hincrby(bucket, "at", 3_600_000)
+    assert stranger.log_in().status_code == 429
+    cookie = stranger.client.get_cookie("relay-device")
+    assert cookie
+    assert cookie.http_only
+    spend_all(keeper, "login", login.EVERYBODY)
+    stop_refill(server, "login")
+    for forged in ("x", cookie.value[:-1], ""):
+        other = Admin(stranger.app, REMOTE_ADDR="192.0.2.7")
+        other.client.set_cookie("relay-device", forged)
+        assert other.log_in().status_code == 429
+
+
+def test_a_device_cookie_lets_nobody_in(page: Admin) -> None:
+    cookie = page.client.get_cookie("relay-device")
+    assert cookie
+    other = Admin(page.app)
+    other.client.set_cookie("relay-device", cookie.value)
+    other.client.set_cookie("relay", cookie.value)
+    assert sent_to_login(other.get("/probe"))
+
+
+def test_a_link_logs_in_once_and_not_by_being_looked_at(stranger: Admin, keeper: Access, server: Server) -> None:
+    spend_all(keeper, "login", login.EVERYBODY)
+    link = f"/login/link/{keeper.make_login_link(60_000)}"
+    assert "works once" in stranger.get(link).text
+    assert sent_to_login(stranger.get("/probe"))
+    assert stranger.client.post(link).status_code == 403
+    form = {"csrf_token": token_in(stranger.get(link).text)}
+    assert stranger.client.post(link, data=form).headers["Location"] == "/"
+    assert stranger.get("/probe").status_code == 200
+    other = Admin(stranger.app)
+    again = other.client.post(link, data={"csrf_token": token_in(other.get(link).text)})
+    assert again.status_code == 403
+    assert "has expired or was used" in again.text
+    assert sent_to_login(other.get("/probe"))
+    assert not server.client.keys("relay:login-link:*")
+
+
+def test_a_link_ends_with_its_time_and_with_the_password(keeper: Access, server: Server) -> None:
+    link = keeper.make_login_link(60_000)
+    (kept,) = server.client.keys("relay:login-link:*")
+    assert link not in str(kept)
+    assert 0 < server.client.pttl(kept) <= 60_000
+    keeper.set_password(password.hashed("another password"))
+    assert not keeper.use_login_link(link)
+
+
+def test_the_command_prints_a_link_that_the_dashboard_takes(stranger: Admin, server: Server, tmp_path: Path) -> None:
+    env = {"RELAY_REDIS_URL": server.url, "SMARTSUPP_TOKEN": TOKEN, "RELAY_DATA_DIR": str(tmp_path)}
+    done = CliRunner().invoke(group, ["admin", "login-link", "--json"], env=env)
+    link = urlsplit(json.loads(done.stdout)["link"]).path
+    form = {"csrf_token": token_in(stranger.get(link).text)}
+    assert stranger.client.post(link, data=form).status_code == 303
 
 
 def test_a_network_of_ipv6_is_one_address(stranger: Admin, server: Server) -> None:
@@ -365,7 +464,11 @@ def routes(app: Flask) -> Iterator[tuple[str, str]]:
     """Every method and address of the dashboard, with made-up values in the address."""
     adapter = app.url_map.bind("localhost")
     for rule in app.url_map.iter_rules():
-        if rule.endpoint.startswith("dashboard.") and rule.endpoint not in ("dashboard.static", "dashboard.login"):
+        if rule.endpoint.startswith("dashboard.") and rule.endpoint not in (
+            "dashboard.static",
+            "dashboard.login",
+            "dashboard.login_link",
+        ):
             for method in sorted((rule.methods or set()) - {"OPTIONS", "HEAD"}):
                 yield method, adapter.build(rule.endpoint, dict.fromkeys(rule.arguments, "1"), method)
 
@@ -374,7 +477,8 @@ def test_no_page_but_the_log_in_is_shown_to_a_stranger(stranger: Admin) -> None:
     found = list(routes(stranger.app))
     assert ("GET", "/probe") in found
     for method, path in found:
-        assert sent_to_login(stranger.client.open(path, method=method)), path
+        form = {"x": "y"} if method == "POST" else None
+        assert sent_to_login(stranger.client.open(path, method=method, data=form)), path
         assert stranger.client.open(path, method=method, headers=LIVE).status_code == 401, path
 
 
@@ -433,18 +537,20 @@ def test_static_files_may_be_kept_for_ever_under_the_address_of_their_content(st
 
 
 def test_the_cookie_is_out_of_reach_for_scripts_and_other_sites(stranger: Admin) -> None:
-    cookie = stranger.log_in().headers["Set-Cookie"]
-    assert cookie.startswith("relay=")
-    assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= set(cookie.split("; "))
-    assert "Secure" not in cookie
-    assert "Domain" not in cookie
+    found = {cookie.partition("=")[0]: cookie for cookie in stranger.log_in().headers.getlist("Set-Cookie")}
+    assert set(found) == {"relay", "relay-device"}
+    assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= set(found["relay"].split("; "))
+    assert {"HttpOnly", "SameSite=Strict", "Path=/"} <= set(found["relay-device"].split("; "))
+    for cookie in found.values():
+        assert "Secure" not in cookie
+        assert "Domain" not in cookie
 
 
 def test_the_cookie_is_secure_where_the_public_address_is(server: Server, tmp_path: Path) -> None:
     page = Admin(web_app(server, tmp_path, RELAY_PUBLIC_URL="https://relay.example.com/"))
-    cookie = page.log_in().headers["Set-Cookie"]
-    assert cookie.startswith("__Host-relay=")
-    assert "Secure" in cookie.split("; ")
+    cookies = page.log_in().headers.getlist("Set-Cookie")
+    assert sorted(cookie.partition("=")[0] for cookie in cookies) == ["__Host-relay", "__Host-relay-device"]
+    assert all("Secure" in cookie.split("; ") for cookie in cookies)
 
 
 # --- proxies -------------------------------------------------------------------

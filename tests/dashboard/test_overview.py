@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from app.dashboard import charts
+from app.dashboard.view import charts
 from core.delivery import DeliveryStatus, Outcome
 from core.store import Filter, Jobs, Store, connect
 from core.store.statistics import Bar
+from tests.support import made
 from tests.support.admin import Admin, admin
 from tests.support.made import chats
 from tests.support.past import Past, Try
@@ -162,6 +163,7 @@ def test_tiles_count_the_span_and_what_is_waiting_now(page: Admin, past: Past, s
     assert re.fullmatch(r"1(\.\d+)? min", found.pop("Oldest waiting"))
     assert found == {
         "Received": "10",
+        "Not delivered anywhere": "0",
         "Delivered": "10",
         "Waiting": "2",
         "Retrying": "1",
@@ -269,7 +271,7 @@ def test_one_that_is_off_or_gone_from_the_config_says_so(page: Admin, store: Sto
     chats(store, 1, gone=None)
     said = words(page).text
     assert "spare Off Switched off in the configuration" in said
-    assert "gone Not in the config" in said
+    assert "gone Not in relay.yaml" in said
     assert row(page, "gone")["Waiting"] == "1"
 
 
@@ -289,13 +291,13 @@ def test_what_a_worker_has_against_the_configuration_is_shown_as_text(page: Admi
     html = page.get("/").text
     assert "<script>alert" not in html
     assert f"line 3: {HOSTILE}" in unescape(html)
-    assert "Said by here:1" in html
+    assert "Reported by here:1" in html
 
 
 def test_a_change_that_the_receiver_refused_shows_too(page: Admin, tmp_path: Path) -> None:
     (tmp_path / "relay.yaml").write_text("connectors: {archive: {type: nonsense}}")
     until(lambda: "there is no connector type &#39;nonsense&#39;" in page.get("/").text)
-    assert "the old one goes on" in page.get("/").text
+    assert "still using the previous version" in page.get("/").text
 
 
 def test_a_server_that_is_not_fit_is_said_at_the_top(own_server: Server, tmp_path: Path) -> None:
@@ -311,7 +313,7 @@ def test_a_server_that_is_not_fit_is_said_at_the_top(own_server: Server, tmp_pat
 
 def test_an_open_job_shows_how_far_it_is(page: Admin, server: Server, store: Store) -> None:
     chats(store, 3, desk=Outcome.REFUSED)
-    jobs = Jobs(connect(server.url), lambda lane: None)
+    jobs = Jobs(connect(server.url), lambda lane: None, made.configured)
     job = jobs.start("replay", Filter(connector="desk", status=DeliveryStatus.DEAD))
     found = words(page)
     assert "Delivering again, in bulk 0 of 3 looked at, 0 done" in found.text

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from app.dashboard.bodies import excerpt, shown
-from app.dashboard.quarantine import ROWS, SLICE
+from app.dashboard.pages.quarantine import ROWS, SLICE
+from app.dashboard.view.body_view import excerpt, shown
 from core.delivery import PayloadStatus
 from core.errors import PayloadError
-from core.smartsupp import parse_conversation
+from core.smartsupp.parser import parse_conversation
 from core.store import INBOX, Ledger, Store, connect
 from tests.conftest import Clock
 from tests.support import hostile
@@ -451,3 +451,13 @@ def test_the_place_that_is_wrong_is_found(body: bytes, wrong: str) -> None:
 def test_a_place_that_is_not_there_is_not_shown(error: str) -> None:
     found = excerpt(b'{"accountId": 1}', error)
     assert found is None or found.wrong == "⟂"
+
+
+def test_a_body_of_340_000_parts_is_shown_in_part(page: Admin, store: Store) -> None:
+    body = b'{"accountId":1,"channel":{"id":""},"messages":[' + b",".join([b"{}"] * 340_000) + b"]}"
+    identity = store.accept(body).id
+    store.divert(identity, PayloadStatus.QUARANTINED, "channel.id: expected an id")
+    html = page.get(f"/quarantine/{identity}").text
+    assert len(html) < 400_000
+    assert "Only the beginning is shown" in html
+    assert page.get(f"/quarantine/{identity}/body").data == body

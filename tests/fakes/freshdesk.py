@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.fakes.base import Answer, Fake, Refuse, Request
+from connectors.testing.fake import Answer, Fake, Refuse, Request
 
 KEY = "fd-key-0123456789"
 
@@ -68,6 +68,8 @@ class FreshdeskVendor(Fake):
         self.contacts: list[dict[str, Any]] = []
         self.agents = [{"id": 7, "email": "agent@shop.example"}]
         self.scope = 1
+        #: Whether a ticket by the address of a deleted contact is a conflict, or a wrong value: nobody says.
+        self.conflicts = True
         self.tickets: list[dict[str, Any]] = []
         self.notes: list[dict[str, Any]] = []
         self.fields = [
@@ -157,13 +159,17 @@ class FreshdeskVendor(Fake):
         if not any(body.get(name) for name in _CONTACT_IDS):
             raise _invalid("email", "Please fill at least 1 of email, mobile, phone, twitter_id", "missing_field")
         email = body.get("email")
-        if email is not None and not re.fullmatch(r"[^@\s<>]+@[^@\s<>]+\.[^@\s<>]+", email):
+        if email is not None and (
+            not re.fullmatch(r"[!-;=?A-~]+@[!-;=?A-~]+\.[!-;=?A-~]+", email) or email.startswith("typo")
+        ):
             raise _invalid("email", "It should be in the 'valid email address' format")
         for one in (*self.contacts, *self.agents):
             for name in ("email", "unique_external_id"):
                 if body.get(name) and str(body[name]).lower() == str(one.get(name)).lower():
                     taken = _error(name, "It should be a unique value", "duplicate_value")
                     taken["additional_info"] = {"user_id": one["id"]}
+                    if not self.conflicts:
+                        raise _invalid(name, "There is no contact matching the given email")
                     raise Refuse(409, {"description": "Validation failed", "errors": [taken]})
         self.contacts.append({"email": None, **body, "id": self.new_id()})
         return self.contacts[-1]

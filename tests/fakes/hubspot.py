@@ -11,7 +11,7 @@ import re
 from datetime import datetime
 from typing import Any
 
-from tests.fakes.base import Answer, Fake, Refuse, Request
+from connectors.testing.fake import Answer, Fake, Refuse, Request
 
 #: Type -> the association types from a note.
 NOTE_TO = {202: "contacts", 228: "tickets"}

@@ -10,11 +10,11 @@ from typing import Any
 
 from pydantic import AnyHttpUrl, SecretStr
 
-from connectors.base import Change, Finding, HttpConnector, Receipt, Step
-from connectors.mapping import RecordSettings
+from connectors.kit.connector import Change, Finding, HttpConnector, Receipt, Step
+from connectors.kit.record import RecordSettings
+from connectors.testing.fake import Answer, Fake, Request
 from core.conversation import Conversation
 from core.delivery import Reference
-from tests.fakes.base import Answer, Fake, Request
 
 
 class NaiveSettings(RecordSettings):

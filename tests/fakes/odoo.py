@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from tests.fakes.base import Answer, Fake, Refuse, Request
+from connectors.testing.fake import Answer, Fake, Refuse, Request
 
 KEY = "odoo-key-0123456789abcdef"
 LOGIN = "relay@example.com"
@@ -22,7 +22,13 @@ TRACEBACK = 'Traceback (most recent call last):\n  File "/opt/odoo/http.py", lin
 
 #: The fields of each model: type, and for a relation the other model.
 FIELDS: dict[str, dict[str, str]] = {
-    "res.partner": {"name": "char", "email": "char", "email_normalized": "char"},
+    "res.partner": {
+        "name": "char",
+        "email": "char",
+        "email_normalized": "char",
+        "active": "boolean",
+        "is_company": "boolean",
+    },
     "res.users": {"name": "char", "login": "char", "email": "char"},
     "crm.lead": {
         "name": "char",
@@ -109,6 +115,9 @@ class OdooVendor(Fake):
     def __init__(self, version: int = 19, enterprise: bool = True) -> None:
         super().__init__()
         self.version = version
+        #: Who was mailed, and who follows which record.
+        self.mailed: list[str] = []
+        self.followers: set[tuple[str, int, int]] = set()
         self.denied: set[tuple[str, str]] = set()
         self.fields = {model: dict(fields) for model, fields in FIELDS.items()}
         if not enterprise:
@@ -238,7 +247,11 @@ class OdooVendor(Fake):
             model,
             ids,
             **{name: value for name, value in named.items() if name != "context"},
-            **({"context": named["context"]} if method == "search_read" and "context" in named else {}),
+            **(
+                {"context": named["context"]}
+                if method in ("search_read", "create", "message_post") and "context" in named
+                else {}
+            ),
         )
 
     def _may(self, model: str, ids: list[int], operation: str, raise_exception: bool = True) -> bool:
@@ -263,20 +276,29 @@ class OdooVendor(Fake):
         order: str = "id",
         context: dict[str, Any] | None = None,
     ) -> Any:
-        assert order == "id"
+        assert order in ("id", "active desc, is_company, id")
         for name in [*fields, *(name for name, _, _ in domain)]:
             if name not in self.fields[model] and name != "id":
                 raise invalid(f"Invalid field {model}.{name} in leaf")
         found = [row for row in self.tables[model] if all(self._holds(row, *leaf) for leaf in domain)]
         if (context or {}).get("active_test", True):
             found = [row for row in found if row.get("active", True)]
+        if order != "id":
+            found = sorted(
+                found, key=lambda row: (not row.get("active", True), row.get("is_company", False), row["id"])
+            )
         return [{name: row.get(name, False) for name in {"id", *fields}} for row in found][:limit]
 
     def _holds(self, row: dict[str, Any], name: str, operator: str, value: Any) -> bool:
-        assert operator in ("=", "in"), operator
+        assert operator in ("=", "in", "=like"), operator
+        if operator == "=like":
+            pattern = re.escape(value).replace("%", ".*").replace("_", ".")
+            return re.fullmatch(pattern, str(row.get(name) or "")) is not None
         return bool(row.get(name) in value if operator == "in" else row.get(name) == value)
 
-    def _create(self, model: str, ids: list[int], vals_list: list[dict[str, Any]]) -> Any:
+    def _create(
+        self, model: str, ids: list[int], vals_list: list[dict[str, Any]], context: dict[str, Any] | None = None
+    ) -> Any:
         assert isinstance(vals_list, list)
         rows = [self._checked(model, values) for values in vals_list]
         for row in rows:
@@ -287,13 +309,23 @@ class OdooVendor(Fake):
                 raise Raised("odoo.exceptions.ValidationError", "Tag name already exists!", 422)
             row["id"] = self.new_id()
             if model == "res.partner":
+                if not re.fullmatch(r"[^@\s]+@[^@\s]+", row["email"]) or row["email"].startswith("typo"):
+                    raise Raised("odoo.exceptions.ValidationError", "A module of this shop dislikes the address", 422)
                 row["email_normalized"] = row["email"].lower()
             if model == "ir.model.fields":
                 assert row["name"].startswith("x_")
                 owner = next(one["model"] for one in self.tables["ir.model"] if one["id"] == row["model_id"])
                 self.fields[owner][row["name"]] = row["ttype"]
             self.tables[model].append(row)
+            if model in THREADS and model != "res.partner":
+                self._subscribe(model, row, context or {})
         return [row["id"] for row in rows]
+
+    def _subscribe(self, model: str, row: dict[str, Any], context: dict[str, Any]) -> None:
+        if not context.get("mail_create_nosubscribe"):
+            self.followers.add((model, row["id"], 2))
+        if row.get("user_id") and not context.get("mail_auto_subscribe_no_notify"):
+            self.mailed.append(f"You have been assigned to {row['name']}")
 
     def _write(self, model: str, ids: list[int], vals: dict[str, Any]) -> Any:
         values = self._checked(model, vals)
@@ -325,8 +357,13 @@ class OdooVendor(Fake):
                 raise invalid(f"Wrong value for {model}.{name}: {value!r}")
         return dict(values)
 
-    def _message_post(self, model: str, ids: list[int], body: str = "", **named: Any) -> Any:
+    def _message_post(
+        self, model: str, ids: list[int], body: str = "", context: dict[str, Any] | None = None, **named: Any
+    ) -> Any:
         assert len(ids) == 1, "Expected singleton"
+        quiet = {"mail_post_autofollow_author_skip"} if self.version >= 16 else {"mail_create_nosubscribe"}
+        if named.get("message_type") == "comment" and not any((context or {}).get(name) for name in quiet):
+            self.followers.add((model, ids[0], 2))
         unknown = named.keys() - POST - COLUMNS - {"body_is_html"}
         if unknown and self.version >= 17:
             raise invalid(f"Those values are not supported when posting or notifying: {sorted(unknown)}")

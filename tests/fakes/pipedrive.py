@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.fakes.base import Answer, Fake, Refuse, Request
+from connectors.testing.fake import Answer, Fake, Refuse, Request
 
 TOKEN = "token-0123456789abcdef"
 TEXT_FIELD = "a" * 40
@@ -241,6 +241,8 @@ class PipedriveVendor(Fake):
 
     def _add_person(self, request: Request) -> Answer:
         body = _checked(request.body, {"name": _text, "emails": _emails, "owner_id": self._is_user}, "name")
+        if any(one["value"].startswith("typo") for one in body.get("emails", ())):
+            raise _refused("Validation failed: emails: value is not a valid email address")
         return _good(self._person(body), 201)
 
     def _person(self, body: dict[str, Any]) -> dict[str, Any]:

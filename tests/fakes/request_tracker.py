@@ -14,7 +14,7 @@ from email.utils import unquote
 from typing import Any
 from urllib.parse import unquote as urlunquote
 
-from tests.fakes.base import Answer, Fake, Refuse, Request
+from connectors.testing.fake import Answer, Fake, Refuse, Request
 
 TOKEN, USER, PASSWORD = "1-14-0123456789abcdef", "relay", "password-0123456789"
 API = "/REST/2.0"
@@ -177,6 +177,8 @@ class RequestTrackerVendor(Fake):
         name, address = unquote(found[1]), found[2]
         if not address.isascii():
             return []
+        if address.startswith("typo"):
+            raise Refuse(400, {"message": f"Could not add {address} as Requestor: not a valid address"})
         if not any(user["EmailAddress"].lower() == address.lower() for user in self.users):
             self.users.append({"EmailAddress": address, "RealName": name})
         return [address]

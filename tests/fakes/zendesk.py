@@ -11,7 +11,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from tests.fakes.base import Answer, Fake, Refuse, Request
+from connectors.testing.fake import Answer, Fake, Refuse, Request
 
 EMAIL, TOKEN = "agent@example.com", "key-0123456789"
 #: Bytes of a comment's HTML, as Zendesk keeps it.
@@ -68,6 +68,8 @@ class ZendeskVendor(Fake):
         self.mailed: list[str] = []
         #: True: a ticket made in this run is not listed yet.
         self.list_lags = False
+        #: Whether a search, and an upsert, know users by their further addresses: nobody says.
+        self.shows_further = self.upserts_further = True
         self._users: list[dict[str, Any]] = []
         self._indexed: list[dict[str, Any]] = []
         self._tickets: list[dict[str, Any]] = []
@@ -75,6 +77,8 @@ class ZendeskVendor(Fake):
         for method, pattern, answer in (
             ("GET", "/users/me", lambda request: {"user": self.agent}),
             ("GET", "/users/search", self._search),
+            ("GET", r"/users/(\d+)/identities", self._identities),
+            ("POST", "/users", self._create_user),
             ("POST", "/users/create_or_update", self._save_user),
             ("GET", "/account/settings", lambda request: {"settings": {"tickets": self.settings}}),
             ("POST", "/tickets", self._create),
@@ -127,31 +131,79 @@ class ZendeskVendor(Fake):
         if not found or set(request.query) != {"query"}:
             raise Refuse(400, {"error": "BadRequest"})
         # A part of the value is enough, so that the caller has to compare.
-        return {"users": [user for user in self._indexed if found[1].lower() in (user.get("email") or "").lower()]}
+        wanted = found[1].lower()
+        return {
+            "users": [
+                user
+                for user in self._indexed
+                if user in self._users
+                and (
+                    wanted in (user.get("email") or "").lower()
+                    or (self.shows_further and wanted in self._further(user))
+                )
+            ]
+        }
 
-    def _save_user(self, request: Request) -> Answer:
+    def _further(self, user: dict[str, Any]) -> list[str]:
+        return [one.lower() for one in user.get("further", ())]
+
+    def _identities(self, request: Request, number: str) -> Any:
+        user = next((one for one in self._users if one["id"] == int(number)), None)
+        if user is None:
+            raise Refuse(404)
+        emails = [*filter(None, [user.get("email")]), *user.get("further", ())]
+        phones = [{"id": 1, "user_id": user["id"], "type": "phone_number", "value": "+1 555", "primary": False}]
+        return {
+            "identities": [
+                {"id": n, "user_id": user["id"], "type": "email", "value": one, "primary": one == user.get("email")}
+                for n, one in enumerate(emails, 2)
+            ]
+            + phones
+        }
+
+    def _user_inside(self, request: Request) -> dict[str, Any]:
         user = self._inside(request, "user", {"name": str, "email": str, "external_id": str, "skip_verify_email": bool})
+        email = user.get("email", "")
+        # Letters beyond ASCII are not what Zendesk calls an address; nor is what its own checks dislike.
+        if email and (not re.fullmatch(r"[!-~]+@[!-~]+\.[!-~]+", email) or email.startswith("typo")):
+            raise invalid("email", f"Email: {email} is not properly formatted")
+        return user
+
+    def _create_user(self, request: Request) -> Answer:
+        user = self._user_inside(request)
         if not 1 <= len(user.get("name", "").strip()) <= 255:
             raise invalid("name", "Name: is too short (minimum one character)", "ValueTooShort")
+        email = user["email"].lower()
+        if any((one.get("email") or "").lower() == email or email in self._further(one) for one in self._users):
+            raise invalid("email", f"Email: {email} is already being used by another user", "DuplicateValue")
+        return self._add_user(user)
+
+    def _add_user(self, user: dict[str, Any]) -> Answer:
+        given = {name: value for name, value in user.items() if name != "skip_verify_email"}
+        self._users.append({"id": self.new_id(), "role": "end-user", "email": None, "external_id": None, **given})
+        if user.get("email") and not user.get("skip_verify_email"):
+            self.mailed.append(user["email"])
+        return Answer(201, {"user": self._users[-1]})
+
+    def _save_user(self, request: Request) -> Answer:
+        user = self._user_inside(request)
         email, external = user.get("email", "").lower(), user.get("external_id", "").lower()
-        if email and not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", email):
-            raise invalid("email", f"Email: {email} is not properly formatted")
+        further = [one for one in self._users if email and email in self._further(one)]
         same = [
             one
             for one in self._users
             if (email and (one.get("email") or "").lower() == email)
             or (external and (one.get("external_id") or "").lower() == external)
+            or (self.upserts_further and one in further)
         ]
-        if len(same) > 1:
+        if len(same) > 1 or (further and not same):
             raise invalid("email", f"Email: {email} is already being used by another user", "DuplicateValue")
-        given = {name: value for name, value in user.items() if name != "skip_verify_email"}
         if same:
-            same[0].update(given)
+            same[0].update({name: value for name, value in user.items() if name in ("name", "external_id")})
             return Answer(200, {"user": same[0]})
-        self._users.append({"id": self.new_id(), "role": "end-user", "email": None, "external_id": None, **given})
-        if email and not user.get("skip_verify_email"):
-            self.mailed.append(email)
-        return Answer(201, {"user": self._users[-1]})
+        if not 1 <= len(user.get("name", "").strip()) <= 255:
+            raise invalid("name", "Name: is too short (minimum one character)", "ValueTooShort")
+        return self._add_user(user)
 
     def _create(self, request: Request) -> Answer:
         key = request.headers.get("idempotency-key", "")
@@ -173,6 +225,8 @@ class ZendeskVendor(Fake):
         return answer
 
     def _validate(self, ticket: dict[str, Any]) -> None:
+        if ticket.get("submitter_id") not in {self.agent["id"], ticket.get("requester_id")}:
+            raise invalid("submitter", "Submitter: is invalid")
         requester = next((user for user in self._users if user["id"] == ticket.get("requester_id")), None)
         if requester is None:
             raise invalid("requester", "Requester: is missing")
@@ -213,7 +267,8 @@ class ZendeskVendor(Fake):
     def _comments(self, request: Request, number: str) -> Any:
         comments = self._ticket(number)["comments"]
         newest_first = request.query.get("sort_order") == "desc"
-        return {"comments": (comments[::-1] if newest_first else comments)[:100]}
+        size, page = int(request.query.get("per_page", 100)), int(request.query.get("page", 1))
+        return {"comments": (comments[::-1] if newest_first else comments)[size * (page - 1) : size * page]}
 
     def _show(self, request: Request, kind: str, number: str) -> Any:
         found = self.things[kind].get(int(number))

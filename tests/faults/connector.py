@@ -9,10 +9,10 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from connectors.base import Connector, HttpConnector, HttpSettings, Receipt, Step
+from connectors.kit.connector import Connector, HttpConnector, HttpSettings, Receipt, Step
+from core.config.settings import ConnectorSettings
 from core.conversation import Conversation
 from core.delivery import Reference
-from core.settings import ConnectorSettings
 
 #: The visitor whose conversation kills the process that touches it.
 POISON = "poison"

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from core.delivery import DeliveryStatus
 from core.errors import StoreUnavailable
 from core.store.keys import CELERY_PREFIX
+from tests.e2e.test_pipeline import webhook
 from tests.faults.desk import Desk
 from tests.faults.load import Load
 from tests.faults.machine import Machine, machine
@@ -27,7 +28,6 @@ from tests.faults.watch import LANES, Watch
 from tests.support.destination import Destination, Handler
 from tests.support.server import Server
 from tests.support.stack import Stack, kill, until
-from tests.test_pipeline import webhook
 
 ROOT = Path(__file__).parent.parent.parent
 WORKERS = 3

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from redis.exceptions import RedisError
 
-from core.delivery import DeliveryStatus
-from core.store.store import LEASE_MS
+from core.delivery import Attempt, DeliveryStatus, Outcome
+from core.store.constants import LEASE_MS
+from core.store.keys import key
 from tests.faults import desk, disk, machine, versions
 from tests.faults.load import Load
-from tests.faults.rig import Rig
+from tests.faults.rig import Process, Rig
 from tests.support.stack import until
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
@@ -273,17 +274,38 @@ def config_changes(rig: Rig, load: Load, rounds: int) -> None:
 
 def two_versions(rig: Rig, load: Load, rounds: int) -> None:
     """Workers and a receiver of another version beside today's workers."""
-    code = versions.other(rig.relay.folder / "other")
+    _side_by_side(rig, load, versions.other(rig.relay.folder / "other"), rounds)
+
+
+def other_records(rig: Rig, load: Load, rounds: int) -> None:
+    """The same with one whose records have other fields, outcomes and statuses; tries fail, so that they occur."""
+    _side_by_side(rig, load, versions.newer(rig.relay.folder / "newer"), rounds, _unwell(desk.failing, 1.5))
+    assert any(made.outcome not in tuple(Outcome) for made in _attempts(rig)), "no try of the other version failed"
+
+
+def _has_tried(rig: Rig, worker: Process) -> bool:
+    return any(made.worker.endswith(f":{worker.pid}") for made in _attempts(rig))
+
+
+def _attempts(rig: Rig) -> list[Attempt]:
+    """At the desk, of deliveries in whatever state."""
+    names = rig.relay.server.client.scan_iter(key("attempts", "desk:*"), count=1000)
+    deliveries = [name.decode().removeprefix(key("attempts", "")) for name in names]
+    return [made for one in deliveries for made in rig.relay.ledger.delivery(one).attempts]
+
+
+def _side_by_side(
+    rig: Rig, load: Load, code: versions.Code, rounds: int, meanwhile: Callable[[Rig, Load, int], None] | None = None
+) -> None:
     rig.note = f"the other version is {code.name}"
     for _ in range(rounds):
         worker = rig.add_worker(PYTHONPATH=code.path)
         with rig.another_receiver(PYTHONPATH=code.path):
             until(lambda worker=worker: rig.is_alive(worker), what="the other version")  # type: ignore[misc]
-            time.sleep(1.5)
+            if meanwhile:
+                meanwhile(rig, load, 1)
+            until(lambda worker=worker: _has_tried(rig, worker), what="a try of the other version")  # type: ignore[misc]
             assert rig.stop_worker(worker) == 0
-    done = rig.relay.ledger.deliveries(DeliveryStatus.DELIVERED, "desk", limit=1000)
-    attempts = [rig.relay.ledger.delivery(one.id).attempts for one in done]
-    assert any(one.worker.endswith(f":{worker.pid}") for tries in attempts for one in tries), "the other was idle"
 
 
 #: The short form is a sample. What it leaves out takes long; most of that is tested without load in test_pipeline.py.
@@ -315,4 +337,5 @@ ROWS = (
     Row("the server's clock jumps by an hour, ahead and back", clock_jumps, (0, 5), step=HOUR),
     Row("the configuration changes, rightly and wrongly", config_changes, (0, 6)),
     Row("two versions of the code at once", two_versions, (0, 2)),
+    Row("two versions with different records at once", other_records, (1, 2), step=3 * MINUTE),
 )

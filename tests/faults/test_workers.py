@@ -12,12 +12,12 @@ import pytest
 from core.errors import StoreUnavailable
 from core.store import INBOX, Claim, Store, connect
 from core.store.keys import key
+from tests.e2e.test_pipeline import config, webhook
 from tests.faults.rig import ROOT, family
 from tests.support.destination import Behaviour, Destination, Handler
 from tests.support.stack import Stack, chat, free_port, until
-from tests.test_pipeline import config, webhook
 from workers import isolation
-from workers.runtime import SUSPECT
+from workers.work import SUSPECT
 
 
 def delivered(relay: Stack) -> int:

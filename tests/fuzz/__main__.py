@@ -24,7 +24,10 @@ import structlog
 GUIDED = find_spec("atheris") is not None
 #: Where coverage is looked at. What evaluates templates is left alone: it would only be slow.
 INSTRUMENTED = ["app", "core", "connectors", "jinja2", "yaml"]
-NOT_INSTRUMENTED = ["core.sandbox", *(f"jinja2.{name}" for name in ("sandbox", "filters", "runtime", "utils", "tests"))]
+NOT_INSTRUMENTED = [
+    "core.templates.sandbox",
+    *(f"jinja2.{name}" for name in ("sandbox", "filters", "runtime", "utils", "tests")),
+]
 
 _LAST = re.compile(r"#(\d+)\s+DONE\s+cov: (\d+) ft: (\d+) corp: (\d+)")
 

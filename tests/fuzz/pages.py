@@ -21,8 +21,8 @@ from urllib.parse import unquote_to_bytes
 
 from werkzeug.test import run_wsgi_app
 
-from app import password
-from app.application import wired
+from app.admin import password
+from app.server.application import wired
 from core.delivery import DeliveryStatus, Outcome, PayloadStatus
 from core.store import Access, Filter, Jobs, Store, connect
 from tests.support import hostile, made
@@ -53,7 +53,7 @@ class Site:
     def __init__(self, url: str, folder: Path) -> None:
         self._redis: Any = connect(url)
         self._redis.flushall()
-        self.ids = _filled(Store(self._redis), Jobs(self._redis, lambda lane: None))
+        self.ids = _filled(Store(self._redis), Jobs(self._redis, lambda lane: None, made.configured))
         Access(self._redis).set_first_password(password.hashed(PASSWORD))
         config = folder / "relay.yaml"
         config.write_text(json.dumps({"connectors": CONNECTORS}))

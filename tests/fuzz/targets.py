@@ -13,14 +13,14 @@ from typing import Any
 from markupsafe import Markup
 
 from connectors.archive import Archive, ArchiveSettings
-from connectors.base import Receipt, Step
-from connectors.transcript import Voice, as_html, as_text, packed, shortened
-from core.configfile import read
+from connectors.kit.connector import Receipt, Step
+from connectors.kit.transcript import Voice, as_html, as_text, packed, shortened
+from core.config.yaml_file import read
 from core.conversation import Conversation, Message, Page, Variable, Visitor
 from core.delivery import Revision
 from core.errors import ConfigError, PayloadError
-from core.language import LanguageError, condition, wording
-from core.smartsupp import parse
+from core.smartsupp.parser import parse
+from core.templates.language import LanguageError, condition, wording
 from tests.fuzz import pages
 
 ROOT = Path(__file__).parent.parent

@@ -10,14 +10,15 @@ from typing import Any
 
 import pytest
 
-from connectors.base import Receipt, Step
+from connectors.kit.connector import Receipt, Step
+from connectors.kit.transcript import shortened
 from connectors.request_tracker import RequestTracker as Connector
 from connectors.request_tracker import RequestTrackerSettings
-from connectors.transcript import shortened
+from connectors.testing.bench import Died
+from connectors.testing.chats import SAMPLE
 from core.delivery import Delivery, Reference, Revision
 from core.errors import ConnectorRefused, RecordRefused
-from core.smartsupp import parse_conversation
-from tests.contract import SAMPLE, Died
+from core.smartsupp.parser import parse_conversation
 from tests.live.rt import MISSING, RequestTracker, installed
 from tests.support.stack import Stack, chat, until
 

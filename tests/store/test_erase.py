@@ -15,18 +15,18 @@ from urllib.parse import quote
 import pytest
 from cryptography.fernet import Fernet
 
-from app import forget
-from app.receipt import receipt_text
+from app.admin import erasure
+from app.admin.erasure_receipt import receipt_text
 from connectors.archive import Archive
-from connectors.base import Receipt, Step
+from connectors.kit.connector import Receipt, Step
 from core.conversation import Conversation
 from core.delivery import Attempt, DeliveryStatus, Outcome, PayloadStatus, Reference
 from core.errors import InUse, LostLease, NotFound
 from core.store import INBOX, Claim, Eraser, Filter, Jobs, Ledger, Store, connect, statistics
 from core.store.client import Client
+from core.store.constants import LEASE_MS
 from core.store.erase import Rewrite
 from core.store.keys import key
-from core.store.store import LEASE_MS
 from tests.conftest import Clock
 from tests.support import made
 from tests.support.destination import Destination, Handler
@@ -65,9 +65,9 @@ class Bench:
     def __init__(self, inline: Inline, eraser: Eraser, ledger: Ledger) -> None:
         self.inline, self.eraser, self.ledger = inline, eraser, ledger
 
-    def erase(self, visitor: str = EMAIL, patience: float = 0.3) -> forget.Receipt:
-        traces = forget.look(visitor, self.eraser, self.inline.connectors)
-        return forget.erase(visitor, traces, self.eraser, self.ledger, self.inline.connectors, patience)
+    def erase(self, visitor: str = EMAIL, patience: float = 0.3) -> erasure.Receipt:
+        traces = erasure.look(visitor, self.eraser, self.inline.connectors)
+        return erasure.erase(visitor, traces, self.eraser, self.ledger, self.inline.connectors, patience)
 
 
 @pytest.fixture
@@ -164,7 +164,7 @@ def test_whoever_is_named_in_the_chats_of_others_is_shown_apart_and_can_be_chose
     assert (receipt.conversations, receipt.named) == (("1:c1",), ("1:c2",))
     chosen = bench.eraser.traces(EMAIL).taking(["1:c2", "1:c3", "nonsense"])
     assert (chosen.conversations, chosen.named) == (("1:c2",), ())
-    again = forget.erase(EMAIL, chosen, bench.eraser, bench.ledger, bench.inline.connectors, 0.3)
+    again = erasure.erase(EMAIL, chosen, bench.eraser, bench.ledger, bench.inline.connectors, 0.3)
     assert (again.conversations, again.named) == (("1:c2",), ())
     assert bench.ledger.conversation("1:c3")
 
@@ -213,7 +213,7 @@ def test_nothing_of_a_visitor_is_left_anywhere(
     store.discard(discarded, f"corrected for {NAME}")
     store.accept(petra("unread"))
     store.pause("hook1", f"the shop asked, because of {NAME}")
-    jobs = Jobs(connect(server.url), lambda _: None)
+    jobs = Jobs(connect(server.url), lambda _: None, made.configured)
     for about in (Filter(text=EMAIL), Filter(text=NAME.split()[1]), Filter(text=SAID), Filter(connector="archive")):
         job = jobs.start("replay", about, reason=f"for {EMAIL}" if about.connector else "")
         while not jobs.advance(job.id).finished:
@@ -223,11 +223,11 @@ def test_nothing_of_a_visitor_is_left_anywhere(
     inline.store.resume("archive")
     assert len(ledger.delivery("hook2:1:c1").attempts) >= 2
     where = remains(server.client, inline.data)
-    kinds = {"raw", "attempts", "summary", "payload", "job", "gate"}
+    kinds = {"raw", "attempts", "summary", "payload", "job", "backfill", "gate"}
     assert {name.split(":")[1] for name in where if name.startswith("relay:")} == kinds
     assert sum("archive" in name for name in where) == 6
 
-    receipt = forget.erase(EMAIL, eraser.traces(EMAIL), eraser, ledger, inline.connectors, 1)
+    receipt = erasure.erase(EMAIL, eraser.traces(EMAIL), eraser, ledger, inline.connectors, 1)
 
     assert remains(server.client, inline.data) == []
     assert receipt.complete
@@ -325,7 +325,7 @@ def test_a_body_that_was_read_after_it_was_found_goes_as_a_conversation(bench: B
     bench.inline.store.accept(petra())
     traces = bench.eraser.traces(EMAIL)
     bench.inline.read()
-    receipt = forget.erase(EMAIL, traces, bench.eraser, bench.ledger, bench.inline.connectors, 0.3)
+    receipt = erasure.erase(EMAIL, traces, bench.eraser, bench.ledger, bench.inline.connectors, 0.3)
     assert (receipt.conversations, receipt.payloads, receipt.in_use) == (("1:c1",), (), ())
     assert remains(server.client) == []
 
@@ -336,7 +336,7 @@ def test_what_came_in_meanwhile_goes_too(server: Server, tmp_path: Path) -> None
     inline.take(petra())
     traces = eraser.traces(EMAIL)
     inline.take(petra("late"), chat("other"))
-    receipt = forget.erase(EMAIL, traces, eraser, ledger, inline.connectors, 5)
+    receipt = erasure.erase(EMAIL, traces, eraser, ledger, inline.connectors, 5)
     assert receipt.conversations == ("1:c1", "1:late")
     assert ledger.conversation("1:other")
 
@@ -537,7 +537,7 @@ def test_erasing_beside_working_processes_ends_with_nothing_left(server: Server,
     for _ in range(40):
         if gone > 2:  # often they are in the middle of all of them
             break
-        receipt = forget.erase(EMAIL, eraser.traces(EMAIL), eraser, ledger, inline.connectors, 0.5)
+        receipt = erasure.erase(EMAIL, eraser.traces(EMAIL), eraser, ledger, inline.connectors, 0.5)
         gone += len(receipt.conversations)
     over.set()
     for thread in threads:
@@ -546,7 +546,7 @@ def test_erasing_beside_working_processes_ends_with_nothing_left(server: Server,
     assert gone
     inline.read()
     inline.deliver()
-    assert forget.erase(EMAIL, eraser.traces(EMAIL), eraser, ledger, inline.connectors, 5).complete
+    assert erasure.erase(EMAIL, eraser.traces(EMAIL), eraser, ledger, inline.connectors, 5).complete
     assert remains(server.client, inline.data) == []
 
 
@@ -571,8 +571,8 @@ def test_records_at_vendors_are_listed_with_their_links(store: Store, server: Se
     settled("1:c2", Outcome.REFUSED)
     receipt = bench.erase()
     assert receipt.elsewhere == (
-        forget.Elsewhere("desk", "55", "https://desk.example/55"),
-        forget.Elsewhere("desk", "contact 7, note 3, ticket (perhaps)", ""),
+        erasure.Elsewhere("desk", "55", "https://desk.example/55"),
+        erasure.Elsewhere("desk", "contact 7, note 3, ticket (perhaps)", ""),
     )
     assert list(server.client.scan_iter("*:1:c*")) == []
 
@@ -582,7 +582,7 @@ def test_the_files_of_an_archive_that_is_switched_off_go_too(
 ) -> None:
     Inline(store, tmp_path, ARCHIVE).take(petra())
     off = Inline(store, tmp_path, "connectors: {archive: {type: archive, enabled: false}}")
-    receipt = forget.erase(EMAIL, eraser.traces(EMAIL), eraser, ledger, off.connectors, 0.3)
+    receipt = erasure.erase(EMAIL, eraser.traces(EMAIL), eraser, ledger, off.connectors, 0.3)
     assert len(receipt.files) == 2
     assert receipt.elsewhere == ()
     assert not [file for file in off.data.rglob("*") if file.is_file()]
@@ -592,8 +592,8 @@ def test_files_of_an_archive_that_was_taken_out_of_the_configuration_are_named(
     store: Store, ledger: Ledger, eraser: Eraser, tmp_path: Path
 ) -> None:
     Inline(store, tmp_path, ARCHIVE).take(petra())
-    receipt = forget.erase(EMAIL, eraser.traces(EMAIL), eraser, ledger, {}, 0.3)
-    assert receipt.elsewhere == (forget.Elsewhere("archive", "1/c1/r1", ""),)
+    receipt = erasure.erase(EMAIL, eraser.traces(EMAIL), eraser, ledger, {}, 0.3)
+    assert receipt.elsewhere == (erasure.Elsewhere("archive", "1/c1/r1", ""),)
 
 
 def test_a_disk_that_fails_keeps_the_conversation_so_that_it_can_be_erased_again(
@@ -692,7 +692,7 @@ def test_nothing_is_rewritten_when_nothing_was_erased(bench: Bench) -> None:
 
 @pytest.fixture
 def jobs(server: Server) -> Jobs:
-    return Jobs(connect(server.url), lambda _: None)
+    return Jobs(connect(server.url), lambda _: None, made.configured)
 
 
 @pytest.mark.parametrize(
@@ -767,7 +767,7 @@ def test_sealed_bodies_are_looked_into_and_those_without_a_key_are_counted(
     assert (found.conversations, found.closed) == (("1:c1", "1:c2"), 0)
     found = Eraser(new, clock).traces(EMAIL)
     assert (found.conversations, found.closed) == (("1:c2",), 1)
-    receipt = forget.erase(EMAIL, found, Eraser(new, clock), Ledger(new), {}, 0.3)
+    receipt = erasure.erase(EMAIL, found, Eraser(new, clock), Ledger(new), {}, 0.3)
     assert (receipt.conversations, receipt.closed, receipt.complete) == (("1:c2",), 1, False)
 
 
@@ -783,6 +783,6 @@ def test_a_conversation_of_which_one_body_cannot_be_opened_goes_as_a_whole(
     assert claim is not None
     store.fan_out(claim, "1:c1", ["archive"])
     eraser = Eraser(new, clock)
-    receipt = forget.erase(EMAIL, eraser.traces(EMAIL), eraser, Ledger(new), {}, 0.3)
+    receipt = erasure.erase(EMAIL, eraser.traces(EMAIL), eraser, Ledger(new), {}, 0.3)
     assert (receipt.conversations, receipt.revisions) == (("1:c1",), 2)
     assert not server.client.exists("relay:revisions:1:c1")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from core import summary
 from core.delivery import DeliveryStatus, Outcome
 from core.errors import StoreUnavailable
-from core.smartsupp import parse_conversation
+from core.smartsupp.parser import parse_conversation
 from core.store import Filter, Ledger, Search, Store, connect
 from core.store import search as module
 from core.store.keys import key
@@ -291,7 +291,7 @@ def test_name_and_words_are_found_together_in_the_order_of_time(search: Search, 
 
 
 def test_bodies_are_read_a_few_mib_at_a_time(search: Search, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.store.bodies._AT_ONCE", 500)
+    monkeypatch.setattr("core.store.body_search._AT_ONCE", 500)
     for number in range(20):
         made.conversation(store, saying(number, "needle" if number % 3 == 0 else "hay" * 100))
     found = ids(search, Filter(text="needle", said=True))

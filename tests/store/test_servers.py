@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
+import socket
 import subprocess
+import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -14,16 +18,19 @@ from typing import cast
 
 import pytest
 import redis
+from click.testing import CliRunner
 
+from app.cli import group
+from core.config.environment import environment
 from core.delivery import DeliveryStatus
-from core.environment import environment
-from core.errors import NotFound, StoreUnavailable
+from core.errors import NotFound, StoreLoading, StoreUnavailable
 from core.store import Ledger, Store, check, connect
 from tests.support.certificates import Authority
+from tests.support.command_line import CommandLine
 from tests.support.sentinels import NAME, Sentinels, sentinels
 from tests.support.server import Server
 from tests.support.stack import Stack, chat, free_port, kill, until
-from workers.celery import create, knocker
+from workers.celery import create, waker
 
 MISSING = "no redis-server with TLS here (the embedded Valkey has none). On Debian: apt install redis-server"
 #: Seconds after which a relay has to be at work again with another primary. The Sentinels take two to three of them.
@@ -312,5 +319,64 @@ def test_sentinels_speak_tls_too(tmp_path: Path, authority: Authority) -> None:
 
 def knocked(url: str) -> int:
     """Knock, and count the messages that wait for a worker."""
-    knocker(create(environment({"RELAY_REDIS_URL": url})))("inbox")
+    waker(create(environment({"RELAY_REDIS_URL": url})))("inbox")
     return int(connect(url).llen("relay:celery:knocks"))
+
+
+_LISTENER = """
+import os, socket, sys, time
+if os.geteuid() == 0:
+    os.setuid(65534)
+there = socket.socket(socket.AF_UNIX)
+there.bind(sys.argv[1])
+there.listen()
+time.sleep(600)
+"""
+
+
+@pytest.mark.skipif(not hasattr(socket, "SO_PEERCRED"), reason="only Linux says who listens at a socket")
+def test_a_server_of_somebody_else_is_told_nothing() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / "s"
+        place.parent.chmod(0o777)
+        listener = subprocess.Popen([sys.executable, "-c", _LISTENER, str(place)])
+        try:
+            until(place.exists, what="somebody who listens")
+            # As root the other one is a user of no rights; else we are the other one of somebody else.
+            client = connect(f"unix://{place}", owner=0 if os.geteuid() == 0 else os.geteuid() + 1)
+            with pytest.raises(StoreUnavailable, match="not the owner of the data folder"):
+                Ledger(client).now()
+        finally:
+            listener.kill()
+            listener.wait()
+
+
+def test_commands_wait_for_a_store_that_loads_or_say_so(own_server: Server, tmp_path: Path) -> None:
+    with own_server.client.pipeline() as pipe:
+        for number in range(4000):
+            pipe.set(f"some:{number}", "x")
+        pipe.execute()
+    own_server.client.bgrewriteaof()
+    until(lambda: not own_server.client.info("persistence")["aof_rewrite_in_progress"], what="a base with all keys")
+    own_server.stop()
+    # Microseconds for each key that is loaded, and bytes between two looks at who asks.
+    own_server._options = ("--key-load-delay", "1500", "--loading-process-events-interval-bytes", "1024")
+    starting = threading.Thread(target=own_server.start)
+    starting.start()
+    cli = CommandLine(tmp_path, own_server)
+
+    def loads() -> bool:
+        try:
+            own_server.client.ping()
+        except redis.exceptions.BusyLoadingError:
+            return True
+        except redis.exceptions.RedisError:
+            return False
+        raise AssertionError("it has loaded already")
+
+    until(loads, what="a server that loads")
+    result = CliRunner().invoke(group, ["status"], env=cli.environment)
+    assert isinstance(result.exception, StoreLoading)
+    assert "is loading its append-only file" in cli.run("doctor", code=0)
+    assert cli.json("admin", "set-password", "--generate")["set"]
+    starting.join()

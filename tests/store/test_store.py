@@ -10,8 +10,8 @@ import pytest
 from core.delivery import Attempt, DeliveryStatus, Outcome, PayloadStatus, Reference
 from core.errors import InUse, LostLease, NotFound, StoreUnavailable
 from core.store import INBOX, Claim, Ledger, Store, check, connect
+from core.store.constants import FATAL_CRASHES, LEASE_MS
 from core.store.keys import key
-from core.store.store import FATAL_CRASHES, LEASE_MS
 from tests.conftest import Clock
 from tests.support.server import Server
 
@@ -266,13 +266,15 @@ def test_replaying_what_does_not_exist_says_so(store: Store) -> None:
             store.replay(identity)
 
 
-def test_a_paused_connector_hands_nothing_out_and_loses_no_tries(store: Store, ledger: Ledger, clock: Clock) -> None:
+def test_a_paused_connector_hands_nothing_out_and_only_the_one_that_was_refused_loses_a_try(
+    store: Store, ledger: Ledger, clock: Clock
+) -> None:
     taken_in(store)
     store.settle(claim(store, "crm"), attempt(Outcome.PAUSED, "HTTP 401"), fingerprint="old")
     clock.pass_by(10**6)
     assert nothing_due(store, "crm")
     found = ledger.delivery("crm:1:1")
-    assert (found.status, found.paused, found.tries) == ("waiting", True, 0)
+    assert (found.status, found.paused, found.tries) == ("retrying", True, 1)
     gate = ledger.lane("crm").gate
     assert gate is not None
     assert (gate.reason, gate.by) == ("HTTP 401", "relay")

@@ -6,6 +6,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import count
 from typing import Any
 from unittest import mock
@@ -23,13 +24,13 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from core import identity
 from core.delivery import Attempt, Outcome, PayloadStatus, Reference
 from core.errors import InUse, LostLease, NotFound
-from core.store import INBOX, Claim, Store, connect, scripts
-from core.store.claims import Limits, Next, Reading
+from core.store import INBOX, Claim, Store, connect, identity, scripts
+from core.store.claims import ClaimRequest, Reading
+from core.store.constants import BATCH, FATAL_CRASHES, LEASE_MS
+from core.store.identity import fresh
 from core.store.keys import key
-from core.store.store import BATCH, FATAL_CRASHES, LEASE_MS
 from tests.conftest import Clock
 from tests.support.server import Server
 from tests.support.store_model import Body, Closed, Errand, Model, Taken
@@ -66,6 +67,7 @@ class Machine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
+        self.ended = False
         server = self.server
         server.client.flushall()
         # Raw, for looking: whatever the store's own reading makes of it.
@@ -175,25 +177,30 @@ class Machine(RuleBasedStateMachine):
     def _fan_out(self, held: Held, names: set[str], more: bool = False) -> list[Held]:
         claim, _ = held
         conversation = CONVERSATIONS[int(claim.body) % len(CONVERSATIONS)]
-        following = Next(Limits(), lambda: more)
+        request = self._request(more)
+        found: list[Claim] = []
         self.same(
-            lambda: self._fanned(Reading(claim, conversation, tuple(names)), following),
+            lambda: self._fanned(Reading(claim, conversation, tuple(names)), request, found),
             lambda: self.model.fan_out(self.now, claim.id, claim.token, conversation, names),
         )
-        return self._followed(claim.lane, following)
+        return self._followed(claim.lane, request, found)
 
-    def _fanned(self, reading: Reading, following: Next) -> set[str]:
-        [lanes] = self.store.fan_out_each([reading], following)
+    def _fanned(self, reading: Reading, request: ClaimRequest | None, found: list[Claim]) -> set[str]:
+        done = self.store.fan_out_each([reading], request)
+        [lanes] = done.lanes
         if lanes is None:
             raise LostLease
+        found += done.following or ()
+        self.ended = True
         return set(lanes)
 
-    def _followed(self, lane: str, following: Next) -> list[Held]:
-        """The next item, where the lease was not lost and one was wanted."""
-        if not following.answered or not following.tokens:
-            return []
-        [token] = following.tokens
-        return self._all_taken(lane, token, following.claims, "stay")
+    def _request(self, more: bool) -> ClaimRequest | None:
+        self.ended = False
+        return ClaimRequest(fresh()) if more else None
+
+    def _followed(self, lane: str, request: ClaimRequest | None, found: Sequence[Claim]) -> list[Held]:
+        """The next items, where the lease was not lost and some were wanted."""
+        return self._all_taken(lane, request.token, found, "stay") if request and self.ended else []
 
     def _all_taken(self, lane: str, token: str, found: Sequence[Claim], how: Any) -> list[Held]:
         """What one claim gave: of the inbox several."""
@@ -217,16 +224,31 @@ class Machine(RuleBasedStateMachine):
         claim, taken = held
         attempt = Attempt(self.now, 1, outcome, claim.revision, error="" if outcome is Outcome.DELIVERED else "no")
         made = Reference(f"record-{claim.token}") if outcome is Outcome.DELIVERED else None
-        following = Next(Limits(), lambda: more)
+        instead = replace(attempt, outcome=Outcome.RETRY) if outcome is Outcome.EXHAUSTED else None
+        request = self._request(more)
+        found: list[Claim] = []
+
+        def settle() -> tuple[str, bool]:
+            settled = self.store.settle(
+                claim,
+                attempt,
+                delay_ms=delay,
+                reference=made,
+                fingerprint=fingerprint,
+                instead=instead,
+                request=request,
+            )
+            found.extend(settled.following or ())
+            self.ended = True
+            return settled.gate, settled.spared
+
         self.same(
-            lambda: self.store.settle(
-                claim, attempt, delay_ms=delay, reference=made, fingerprint=fingerprint, following=following
-            ),
+            settle,
             lambda: self.model.settle(
                 self.now, taken, claim.lane, claim.token, outcome, delay, f"record-{claim.token}", fingerprint
             ),
         )
-        return self._followed(claim.lane, following)
+        return self._followed(claim.lane, request, found)
 
     @rule(held=outbox, step=st.sampled_from(("person", "ticket")), value=st.integers(0, 3))
     def remember(self, held: Held, step: str, value: int) -> None:
@@ -308,11 +330,13 @@ class Machine(RuleBasedStateMachine):
 
     @rule(connector=connectors)
     def resume(self, connector: str) -> None:
-        assert self.store.resume(connector) == self.model.resume(connector, "")
+        assert self.store.resume(connector) == self.model.resume(self.now, connector, "")
 
     @rule(connector=connectors, fingerprint=fingerprints)
     def the_config_changes(self, connector: str, fingerprint: str) -> None:
-        assert self.store.resume(connector, changed_to=fingerprint) == self.model.resume(connector, fingerprint)
+        assert self.store.resume(connector, changed_to=fingerprint) == self.model.resume(
+            self.now, connector, fingerprint
+        )
 
     @rule(connector=connectors)
     def send_ahead(self, connector: str) -> None:
@@ -407,13 +431,20 @@ class Found:
 
     def gate(self, name: str) -> Closed:
         row = self.get("gate", name)
-        return Closed(row["by"], row.get("fingerprint", ""), "ahead" in row, row.get("probe", ""))
+        return Closed(
+            row["by"],
+            row.get("fingerprint", ""),
+            "ahead" in row,
+            row.get("probe", ""),
+            tuple(json.loads(row.get("caused", "[]"))),
+        )
 
     def state(self) -> dict[str, Any]:
         return {
             "bodies": {name: vars(one) for name, one in self.bodies.items()},
             "errands": {name: vars(one) for name, one in self.errands.items()},
             "revisions": self.revisions,
+            "undelivered": set(self.get("undelivered")),
             "gates": {name: vars(self.gate(name)) for name in self.called("gate")},
             "knocks": set(self.called("knock")),
         }
@@ -490,6 +521,8 @@ def test_the_store_and_its_model_agree(server: Server) -> None:
 
 #: One line of one script, and what a mistake would make of it.
 MISTAKES = {
+    "two arguments of a script are swapped": ("fan_out", "local now, id, token,", "local now, token, id,"),
+    "two results of a delivery are swapped": ("settle", "ref, url, revision", "url, ref, revision"),
     "a crash is not counted": ("claim", "redis.call('HINCRBY', key, 'crashes', 1)", "0"),
     "the order is that of reading": (
         "fan_out",
@@ -501,22 +534,22 @@ MISTAKES = {
         "redis.call('HSET', delivery_key(delivery), 'again', 1)",
         "local _ = 1",
     ),
-    "a gate that was closed by hand opens by itself": ("resume", "got[1] == 'admin' or ", ""),
+    "a gate that was closed by hand opens by itself": ("resume", "got[1] == Closer.ADMIN or ", ""),
     "a lost lease is not noticed": ("settle", "if not holds(connector, id, token) then return {} end", ""),
     "a dead delivery stays in its lane": (
         "settle",
         "else redis.call('ZREM', lane, id) end",
-        "elseif status ~= 'dead' then redis.call('ZREM', lane, id) end",
+        "elseif status ~= DeliveryStatus.DEAD then redis.call('ZREM', lane, id) end",
     ),
     "what was interrupted waits behind all that came meanwhile": (
         "tick",
         "if lapsed and lapsed <= now and lapsed > first",
         "if false",
     ),
-    "a lease of another is renewed": ("renew", "if holds(ARGV[i], ARGV[i + 1], ARGV[i + 2]) then", "if true then"),
+    "a lease of another is renewed": ("renew", "if holds(lane, ids[i], tokens[i]) then", "if true then"),
 }
 #: Of these, so many in a short test: the ones that are found within a second or two.
-SHORT = 3
+SHORT = 5
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from typing import Any
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from app import create_app, password
+from app import create_app
+from app.admin import password
 from app.dashboard import PAGES, Page
 from core.store import Access, connect
 from tests.support.server import Server

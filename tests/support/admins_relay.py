@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.password import hashed
+from app.admin.password import hashed
 from core.delivery import DeliveryStatus
 from core.errors import NotFound
 from core.store import Access, connect

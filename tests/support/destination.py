@@ -30,6 +30,7 @@ Behaviour = Callable[["Handler", int], None]
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # the body does not wait until the head was acknowledged
     server: Destination
 
     def _serve(self) -> None:

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from app.forget import keepers
+from app.admin.erasure import keepers
 from connectors import registry
-from connectors.base import Connector
-from core.environment import environment
-from core.settings import Settings, load
+from connectors.kit.connector import Connector
+from core.config.environment import environment
+from core.config.settings import Settings, load
 from core.store import INBOX, Claim, Store
 from workers.delivery import deliver
 from workers.intake import take_in

@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from typing import Any
 
+from core.config.settings import ConnectorSettings, Route, Settings
 from core.delivery import Attempt, Exchange, Outcome, Reference
-from core.smartsupp import parse_conversation
+from core.smartsupp.parser import parse_conversation
 from core.store import INBOX, Claim, Store
 from core.store.claims import UNLIMITED, Limits
 from core.summary import line
 from tests.support.stack import chat
+
+
+def settings(*connectors: str, off: Sequence[str] = (), to: Sequence[str] | None = None) -> Settings:
+    """A configuration of these, and one route to them all, or `to` some."""
+    names = {name: ConnectorSettings(type="archive", enabled=name not in off) for name in (*connectors, *off)}
+    routes = (Route(to=list(connectors if to is None else to)),)
+    return Settings("relay.yaml", (), names, routes)
+
+
+def configured() -> Settings:
+    """The settings of the moment, for those who ask again and again."""
+    return settings("archive", "crm", "desk", "hooks")
 
 
 def conversation(store: Store, body: bytes, **outcomes: Outcome | None) -> str:

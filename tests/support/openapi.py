@@ -21,7 +21,7 @@ from openapi_core.datatypes import RequestParameters
 from openapi_core.exceptions import OpenAPIError
 from werkzeug.datastructures import Headers, ImmutableMultiDict
 
-from tests.fakes.base import Request
+from connectors.testing.fake import Request
 
 #: Beside the repository; the documents are the vendors' and no part of it.
 SPECS = Path(__file__).parent.parent.parent / "shared" / "vendors" / "specs"
@@ -77,7 +77,9 @@ class Document:
         return problems + [
             f"{label}: nothing is called {name}"
             for name in unknown
-            if (label, name) not in self._described or re.split(r"[.?]", name)[-1] not in prose
+            if ((label, name) not in self._described or re.split(r"[.?]", name)[-1] not in prose)
+            # Named on a page of its own, to which the operation's prose leads.
+            and not (name in ("?page", "?per_page") and "Offset pagination" in prose)
         ]
 
     # --- openapi-core ------------------------------------------------------------

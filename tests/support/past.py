@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from core.delivery import Attempt, Exchange, Outcome, PayloadStatus, Reference
 from core.errors import PayloadError
-from core.smartsupp import parse_conversation
+from core.smartsupp.parser import parse_conversation
 from core.store import INBOX, Claim, Client, Store
 from core.summary import line
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from connectors.registry import settings_model
+from core.config.environment import environment
+from core.config.reload import Watched
 from core.delivery import Exchange, Outcome, Reference
-from core.environment import environment
 from core.store import connected
-from core.watch import Watched
 from tests.support.past import Past, Try
 from tests.support.stack import Stack
 

@@ -122,7 +122,10 @@ class Stack:
             return False
 
     def post(self, body: bytes, **options: Any) -> requests.Response:
-        return requests.post(self.hook, data=body, timeout=30, **options)
+        return self.post_to(self.hook, body, **options)
+
+    def post_to(self, url: str, body: bytes, **options: Any) -> requests.Response:
+        return requests.post(url, data=body, timeout=30, **options)
 
     def cli(self, *command: str, code: int = 0) -> str:
         """Run a command to its end; returns what it printed."""

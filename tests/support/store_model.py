@@ -11,7 +11,7 @@ from typing import Any
 
 from core.errors import InUse, LostLease, NotFound
 from core.store import INBOX
-from core.store.store import FATAL_CRASHES, LEASE_MS
+from core.store.constants import FATAL_CRASHES, LEASE_MS
 
 #: How long an item is left to its holder where the server, not the holder, was away.
 SETTLING_MS = 1_000
@@ -54,12 +54,13 @@ class Errand(Item):
 
 @dataclass
 class Closed:
-    """A gate. `ahead`: the next claim may pass; `probe` is the token of the one that did."""
+    """A gate. `ahead`: the next claim may pass; `probe` is the token of the one that did; `caused`: who was refused."""
 
     by: str
     fingerprint: str = ""
     ahead: bool = False
     probe: str = ""
+    caused: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ class Model:
         self.revisions: dict[str, list[str]] = {}
         self.gates: dict[str, Closed] = {}
         self.knocks: set[str] = set()
+        self.undelivered: set[str] = set()
         self.steady = self.settling = False
 
     # --- the receiver ---------------------------------------------------------
@@ -176,6 +178,13 @@ class Model:
         self.revisions[conversation] = sorted(revisions, key=lambda one: self.bodies[one].sequence)
         named = {*connectors, *(one.connector for one in self.errands.values() if one.conversation == conversation)}
         body.status = "routed" if named else "unrouted"
+        if not named and self.bodies[self.revisions[conversation][-1]].status == "unrouted":
+            self.undelivered.add(conversation)
+        elif conversation in self.undelivered:
+            self.undelivered.remove(conversation)
+            for one in self.revisions[conversation] if named else ():
+                if self.bodies[one].status == "unrouted":
+                    self.bodies[one].status = "routed"
         knocks = set()
         for name in named:
             delivery = f"{name}:{conversation}"
@@ -186,15 +195,15 @@ class Model:
 
     def settle(
         self, now: int, taken: Taken, lane: str, token: str, outcome: str, delay: int, reference: str, fingerprint: str
-    ) -> str:
-        """Returns what became of the gate."""
+    ) -> tuple[str, bool]:
+        """Returns what became of the gate, and whether it was no time to give up."""
         errand = self.errands[taken.id]
         if errand.token != token:
             raise LostLease
         gate = self.gates.get(lane)
         ahead = gate is not None and gate.probe == token
-        if outcome == "exhausted" and ahead:
-            return "spared"
+        spared = outcome == "exhausted" and ahead
+        outcome = "retry" if spared else outcome
         errand.token, errand.crashes, errand.attempts = None, 0, errand.attempts + 1
         errand.due = None
         became = ""
@@ -205,6 +214,7 @@ class Model:
                     errand.delivered, errand.revision, errand.reference = taken.payload, taken.revision, reference
                 if gate and ahead and gate.by == "relay":
                     del self.gates[lane]
+                    self._put_last(now, gate)
                     became = "open"
             case "retry" if ahead:
                 errand.status, errand.due = "retrying" if errand.tries else "waiting", now + delay
@@ -212,15 +222,17 @@ class Model:
                 errand.status, errand.tries = "retrying", errand.tries + 1
                 errand.waited, errand.due = errand.waited + delay, now + delay
             case "paused":
-                errand.status, errand.due = "retrying" if errand.tries else "waiting", now
-                if not gate or gate.by != "admin":
-                    became = "held" if not gate else "still" if ahead else ""
-                    self.gates[lane] = Closed("relay", fingerprint)
+                if ahead or (gate and gate.by == "admin"):
+                    errand.status, errand.due = "retrying" if errand.tries else "waiting", now
+                else:
+                    errand.status, errand.tries = "retrying", errand.tries + 1
+                    errand.waited, errand.due = errand.waited + delay, now + delay
+                became = self._close(lane, taken.id, ahead, fingerprint)
             case _:
                 errand.status = "dead"
         if errand.wanted:
             self._make_due(now, errand)
-        return became
+        return became, spared
 
     def remember(self, identity: str, token: str, step: str, value: Any) -> None:
         if self.errands[identity].token != token:
@@ -299,12 +311,26 @@ class Model:
     def pause(self, connector: str) -> None:
         self.gates[connector] = Closed("admin")
 
-    def resume(self, connector: str, changed_to: str) -> tuple[bool, bool]:
+    def resume(self, now: int, connector: str, changed_to: str) -> tuple[bool, bool]:
         gate = self.gates.get(connector)
         if not gate or (changed_to and (gate.by == "admin" or gate.fingerprint == changed_to)):
             return False, False
         del self.gates[connector]
+        self._put_last(now, gate)
         return True, self.knock(connector)
+
+    def _close(self, lane: str, refused: str, ahead: bool, fingerprint: str) -> str:
+        gate = self.gates.get(lane)
+        if gate and gate.by == "admin":
+            return ""
+        self.gates[lane] = Closed("relay", fingerprint, caused=(*(gate.caused if gate else ()), refused))
+        return "held" if not gate else "still" if ahead else ""
+
+    def _put_last(self, now: int, gate: Closed) -> None:
+        for identity in gate.caused:
+            errand = self.errands.get(identity)
+            if errand and errand.due is not None and errand.token is None:
+                errand.due = now
 
     def send_ahead(self, connector: str) -> tuple[bool, bool]:
         if connector not in self.gates:
@@ -345,6 +371,7 @@ class Model:
             "bodies": {one.id: vars(one) for one in self.bodies.values()},
             "errands": {one.id: vars(one) for one in self.errands.values()},
             "revisions": self.revisions,
+            "undelivered": self.undelivered,
             "gates": {name: vars(gate) for name, gate in self.gates.items()},
             "knocks": self.knocks,
         }

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import signal
 
-from connectors.base import Connector, Receipt, Step
+from connectors.kit.connector import Connector, Receipt, Step
+from core.config.settings import ConnectorSettings
 from core.conversation import Conversation
 from core.delivery import Reference
-from core.settings import ConnectorSettings
 
 
 class MineSettings(ConnectorSettings):

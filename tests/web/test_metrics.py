@@ -9,8 +9,8 @@ from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from app import create_app
+from core.config.environment import environment
 from core.delivery import Attempt, Outcome, PayloadStatus, Reference
-from core.environment import environment
 from core.store import INBOX, Store, connect
 from core.store.claims import Limits
 from tests.conftest import Clock
@@ -147,12 +147,33 @@ def test_a_store_that_is_away_is_said_and_nothing_else(own_server: Server, tmp_p
         ("::ffff:8.8.8.8", {}, 403),
         ("127.0.0.1", {"X-Forwarded-For": "8.8.8.8"}, 403),
         ("127.0.0.1", {"Forwarded": "for=8.8.8.8"}, 403),
+        ("127.0.0.1", {"Via": "1.1 somebody"}, 403),
+        ("127.0.0.1", {"X-Forwarded-Proto": "https"}, 403),
+        # A proxy that says nothing of itself passes on what it was asked for.
+        ("172.17.0.1", {"Host": "relay.example.com"}, 403),
+        ("127.0.0.1", {"Host": "8.8.8.8:8000"}, 403),
+        ("127.0.0.1", {"Host": ""}, 403),
+        ("172.17.0.1", {"Host": "web:8000"}, 200),
+        ("10.1.2.3", {"Host": "10.1.2.4:8000"}, 200),
+        ("10.1.2.3", {"Host": "relay.ours.svc.cluster.local:8000"}, 200),
+        ("127.0.0.1", {"Host": "[::1]:8000"}, 200),
     ],
 )
 def test_without_a_token_only_neighbours_may_look(
     client: FlaskClient, address: str, headers: dict[str, str], status: int
 ) -> None:
     assert client.get("/metrics", headers=headers, environ_base={"REMOTE_ADDR": address}).status_code == status
+
+
+def test_without_a_token_nobody_may_look_once_the_relay_has_a_public_address(server: Server, tmp_path: Path) -> None:
+    answer = made(server, tmp_path, RELAY_PUBLIC_URL="https://relay.example.com").get("/metrics")
+    assert answer.status_code == 403
+    assert "RELAY_METRICS_TOKEN" in answer.text
+    assert made(server, tmp_path, RELAY_PUBLIC_URL="http://localhost:8000").get("/metrics").status_code == 200
+
+
+def test_a_proxy_that_adds_nothing_shows_itself_by_its_old_protocol(client: FlaskClient) -> None:
+    assert client.get("/metrics", environ_overrides={"SERVER_PROTOCOL": "HTTP/1.0"}).status_code == 403
 
 
 def test_with_a_token_only_its_bearers_may_look(server: Server, tmp_path: Path) -> None:

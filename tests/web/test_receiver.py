@@ -4,6 +4,7 @@ import json
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -17,12 +18,12 @@ from structlog.testing import capture_logs
 from werkzeug.test import TestResponse
 
 from app import create_app
-from app.application import Relay
-from app.dashboard.access import LARGE_FORM
-from app.receiver import LARGEST_BODY
-from app.refusals import LINES
-from app.sources import GUESSES
-from app.web import THREADS
+from app.dashboard.frame.login import LARGE_FORM
+from app.receiver.hook import LARGEST_BODY, canonical
+from app.receiver.rejections import LINES
+from app.receiver.sources import GUESSES
+from app.server.application import Relay
+from app.server.web import THREADS
 from core.delivery import PayloadStatus
 from core.errors import StoreUnavailable
 from core.store import Ledger, Store, connect
@@ -304,14 +305,96 @@ def test_an_unfit_server_is_refused_at_start(relay: Stack) -> None:
         assert "noeviction" in relay.cli(command, code=1)
 
 
-def refused(client: FlaskClient) -> dict[str, float]:
+def refused(client: FlaskClient) -> dict[str, int]:
     """Refused posts by status, as /metrics shows them."""
+    found: Counter[str] = Counter()
+    for (status, _), number in reasons(client).items():
+        found[status] += number
+    return found
+
+
+def reasons(client: FlaskClient) -> dict[tuple[str, str], int]:
+    """Refused posts by status and reason."""
     return {
-        sample.labels["status"]: sample.value
+        (sample.labels["status"], sample.labels["reason"]): int(sample.value)
         for family in text_string_to_metric_families(client.get("/metrics").text)
         for sample in family.samples
         if sample.name == "relay_refused_total"
     }
+
+
+def test_a_hook_that_was_typed_a_little_differently_delivers(client: FlaskClient, ledger: Ledger) -> None:
+    ways = [f"/smartsupp/{TOKEN}/", f"/smartsupp//{TOKEN}", f"/smartsupp/{TOKEN}//", f"/Smartsupp/{TOKEN}"]
+    for number, way in enumerate(ways):
+        assert client.post(way, data=chat(number)).status_code == 202, way
+    assert ledger.payload_counts()["received"] == len(ways)
+    assert canonical("//smartsupp//x/") == "/smartsupp/x"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "why"),
+    [
+        ("POST", "/smartsupp/", 404, "path"),
+        ("POST", "/smartsupp", 404, "path"),
+        ("POST", f"/relay/smartsupp/{TOKEN}", 404, "path"),
+        ("POST", f"/smartsupp/{TOKEN}/chats", 404, "path"),
+        ("POST", "/", 405, "method"),
+        ("POST", "/wp-login.php", 404, "elsewhere"),
+        ("POST", "/healthz", 405, "elsewhere"),
+        ("POST", "/conversations", 405, "elsewhere"),
+        ("POST", "/logout", 403, "elsewhere"),
+        ("PUT", f"/smartsupp/{TOKEN}", 405, "method"),
+        ("PATCH", f"/smartsupp/{TOKEN}", 405, "method"),
+        ("DELETE", f"/smartsupp/{TOKEN}/", 405, "method"),
+        ("GET", f"/smartsupp/{TOKEN}", 405, "method"),
+        ("POST", f"/smartsupp/{TOKEN[:-1]}", 403, "token"),
+    ],
+)
+def test_whatever_is_posted_and_not_taken_is_answered_in_json_logged_and_counted(
+    client: FlaskClient, method: str, path: str, status: int, why: str
+) -> None:
+    answer = client.open(path, method=method, data=chat(), content_type="application/json")
+    assert (answer.status_code, answer.mimetype) == (status, "application/json")
+    assert set(answer.get_json()) == {"error"}
+    with capture_logs() as logs:
+        cast(Relay, client.application).refusals.tell()
+    assert [(one["event"], one["status"], one["times"]) for one in logs] == [("refused", status, 1)]
+    assert TOKEN[:-1] not in str(logs)
+    assert {key for key, number in reasons(client).items() if number} == {(str(status), why)}
+
+
+def test_a_post_that_meets_a_bug_or_no_store_is_counted_too(own_server: Server, client_of: Client) -> None:
+    client = client_of(own_server)
+    own_server.client.set("relay:sequence", "no number")  # the store's own script fails on it
+    answer = post(client, chat())
+    assert (answer.status_code, answer.json) == (500, {"error": "internal error"})
+    own_server.kill()
+    assert post(client, chat()).status_code == 503
+    own_server.start()
+    cast(Relay, client.application).refusals.tell()
+    assert {key for key, number in reasons(client).items() if number} == {("500", "bug"), ("503", "store")}
+
+
+def test_what_an_older_version_counted_has_no_reason_and_is_not_lost(server: Server, client: FlaskClient) -> None:
+    server.client.hset("relay:totals", mapping={"refused:403": 5, "refused:403:token": 2})
+    assert {key: number for key, number in reasons(client).items() if number} == {
+        ("403", "token"): 2,
+        ("403", "unknown"): 3,
+    }
+
+
+@pytest.mark.parametrize("path", ["//evil.example/x", "/conversations//x", "/static//relay.css", "/login/"])
+def test_no_path_is_led_elsewhere_by_the_host_header(client: FlaskClient, path: str) -> None:
+    answer = client.get(path, headers={"Host": "evil.example"})
+    assert "evil" not in answer.headers.get("Location", "")
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert "Strict-Transport-Security" not in answer.headers
+
+
+def test_a_relay_that_is_reached_by_tls_says_that_nothing_else_will_do(server: Server, client_of: Client) -> None:
+    client = client_of(server, RELAY_PUBLIC_URL="https://relay.example.com")
+    for path in ("/login", "/no-such-page", "/healthz"):
+        assert client.get(path).headers["Strict-Transport-Security"] == "max-age=31536000"
 
 
 def test_a_second_receiver_on_its_port_is_refused_and_takes_no_post(relay: Stack, tmp_path: Path) -> None:

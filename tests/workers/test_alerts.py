@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 import time
+from collections import namedtuple
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -15,10 +17,10 @@ import pytest
 from standardwebhooks import Webhook as Signer
 
 from connectors.registry import settings_model
+from core.config.environment import environment
+from core.config.settings import Settings, load, masked, schema
 from core.delivery import Attempt, Outcome, PayloadStatus
-from core.environment import environment
 from core.errors import ConfigError
-from core.settings import Settings, load, masked, schema
 from core.store import INBOX, Store, connect
 from core.store import incidents as states
 from core.store.incidents import Incidents, Trouble
@@ -29,8 +31,8 @@ from tests.support.destination import Destination, Handler
 from tests.support.mailbox import PASSWORD, USER, Mailbox
 from tests.support.server import Server
 from tests.support.stack import Stack, chat, until
-from workers import troubles
-from workers.notices import Teller
+from workers.alerts import detect
+from workers.alerts.notifier import Teller
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 CONNECTORS = {"crm": {"type": "archive"}, "desk": {"type": "archive", "folder": "desk"}}
@@ -165,6 +167,53 @@ TROUBLES = {
 }
 
 
+def test_a_store_that_fills_is_told_before_it_is_full(two: Two, destination: Destination) -> None:
+    client = two.server.client
+    two.configure(webhook=webhook(destination))
+
+    def leave(share: float) -> None:
+        client.config_set("maxmemory", round(int(client.info("memory")["used_memory"]) / share))
+        two.turn()
+
+    try:
+        leave(0.5)
+        assert destination.received == []
+        leave(0.88)
+        assert told(destination) == [("begun", "filling", "memory")]
+        leave(0.98)
+        assert told(destination)[1:] == [("begun", "full", "memory")]
+        assert "new chats are refused, and Smartsupp does not send them again" in destination.received[0].json()["text"]
+    finally:
+        client.config_set("maxmemory", 0)
+    two.age(states.CALM_MS)
+    two.turn()
+    assert sorted(told(destination)[2:]) == [("over", "filling", "memory"), ("over", "full", "memory")]
+
+
+def test_chats_that_are_refused_are_told(two: Two, destination: Destination) -> None:
+    two.configure(webhook=webhook(destination))
+    two.server.client.hincrby("relay:totals", "refused:503", 7)
+    two.turn()
+    assert destination.received == []  # that was before anybody looked
+    two.server.client.hincrby("relay:totals", "refused:503", 3)
+    two.turn()
+    assert told(destination) == [("begun", "refusing", "inbox")]
+    assert "3 were answered with 500 or 503" in destination.received[0].json()["text"]
+    two.tellers = [two.teller()]
+    two.turn()
+    two.age(states.CALM_MS)
+    two.turn()
+    assert told(destination)[1:] == [("over", "refusing", "inbox")]
+
+
+def test_a_disk_that_fills_is_seen(two: Two, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    look = detect.Look(connect(two.server.url), tmp_path)
+    usage = namedtuple("usage", "total used free")
+    for free, kinds in ((2 * 1024**3, []), (500 * 1024**2, ["filling"]), (50 * 1024**2, ["filling", "full"])):
+        monkeypatch.setattr(shutil, "disk_usage", lambda _, free=free: usage(10 * 1024**3, 0, free))
+        assert [one.kind for one in look.troubles(two.settings) if one.subject == "disk"] == kinds
+
+
 @pytest.mark.parametrize("kind", TROUBLES)
 def test_a_trouble_is_told_once_and_its_end_once_by_all_who_look(
     two: Two, destination: Destination, mailbox: Mailbox, kind: str
@@ -175,7 +224,7 @@ def test_a_trouble_is_told_once_and_its_end_once_by_all_who_look(
     assert destination.received == []
     end = begin(two)
     two.turn()
-    two.age(troubles.BACKLOG_PATIENCE_MS)
+    two.age(detect.BACKLOG_PATIENCE_MS)
     two.turn()
     two.tellers = [two.teller(), two.teller()]  # a restart tells nothing again
     two.turn()
@@ -234,7 +283,7 @@ def test_an_admins_pause_and_what_is_switched_off_are_no_trouble(two: Two, desti
     backlog(two)
     two.store.pause("crm", "a rest")
     two.turn()
-    two.age(troubles.BACKLOG_PATIENCE_MS)
+    two.age(detect.BACKLOG_PATIENCE_MS)
     two.turn()
     assert destination.received == []
 
@@ -245,7 +294,7 @@ def test_a_backlog_that_drains_at_once_is_not_told(two: Two, destination: Destin
     two.turn()
     end()
     two.turn()
-    two.age(troubles.BACKLOG_PATIENCE_MS)
+    two.age(detect.BACKLOG_PATIENCE_MS)
     two.turn()
     assert destination.received == []
     assert two.server.client.hgetall("relay:incidents") == {}
@@ -258,7 +307,7 @@ def test_how_old_a_backlog_may_be_is_a_setting_and_the_inbox_counts(two: Two, de
     for minutes in (30, 10):
         two.configure(webhook=webhook(destination), oldest_after=minutes)
         two.turn()
-        two.age(troubles.BACKLOG_PATIENCE_MS)
+        two.age(detect.BACKLOG_PATIENCE_MS)
         two.turn()
     assert told(destination) == [("begun", "backlog", INBOX)]
     assert "The backlog of new bodies is too old" in destination.received[0].json()["text"]
@@ -416,14 +465,14 @@ def test_hostile_text_of_a_vendor_makes_no_header_and_no_line(
 @pytest.mark.parametrize(
     ("notices", "problem"),
     [
-        ({"webhook": {"url": "ftp://example.com"}}, "notices.webhook.url: expected an address"),
+        ({"webhook": {"url": "ftp://example.com"}}, "notices.webhook.url: must be a whole address"),
         ({"webhook": {"url": "https://u:p@example.com"}}, "notices.webhook.url: takes no user and password"),
         ({"webhook": {"url": "https://example.com", "secret": "short"}}, "make one with: openssl rand -base64 32"),
         ({"email": {"host": "h", "from": "a@b", "to": ["x\r\nBcc: y@z"]}}, "notices.email.to[0]: "),
         ({"email": {"host": "h", "from": "a@b\n", "to": ["x@y"]}}, "notices.email.from: "),
         ({"email": {"host": "h", "from": "a@b", "to": []}}, "notices.email.to: "),
         ({"email": {"host": "h", "to": ["x@y"]}}, "notices.email.from: is missing; add 'from: …'"),
-        ({"email": {"host": "h", "form": "a@b", "from": "a@b", "to": ["x@y"]}}, "did you mean 'from'?"),
+        ({"email": {"host": "h", "form": "a@b", "from": "a@b", "to": ["x@y"]}}, "Did you mean 'from'?"),
         ({"email": {"host": "h", "from": "a@b", "to": ["x@y"], "user": "u"}}, "'user' and 'password' go together"),
         ({"oldest_after": 0}, "notices.oldest_after: "),
     ],
@@ -437,7 +486,8 @@ def test_what_is_wrong_in_the_section_is_said(two: Two, notices: dict[str, Any],
 
 def test_the_schema_knows_the_section() -> None:
     right = {"host": "h", "from": "a@b", "to": ["x@y"], "user": "u", "password": "p", "security": "tls", "port": None}
-    check = jsonschema.Draft202012Validator(schema({}))
+    validator = jsonschema.Draft202012Validator
+    check = validator(schema({}), format_checker=validator.FORMAT_CHECKER)
     assert check.is_valid({"notices": {"webhook": {"url": "https://example.com"}, "email": right, "oldest_after": 1}})
     for wrong in ({"email": {**right, "from": "nobody"}}, {"email": {"host": "h", "to": ["x@y"]}}, {"oldest": 1}):
         assert not check.is_valid({"notices": wrong})

@@ -6,19 +6,25 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import islice
+from typing import Any, cast
 
 import pytest
 
+from core.config.settings import Retention
 from core.delivery import Attempt, DeliveryStatus, Outcome, PayloadStatus, Reference
 from core.errors import NotFound
-from core.settings import Retention
 from core.store import INBOX, Eraser, Filter, Jobs, Ledger, Store, connect, statistics
+from core.store.backfill import Backfill
+from core.store.claims import Reading
 from core.store.erase import PART, Rewrite
+from core.store.keys import key
 from tests.conftest import Clock
+from tests.support import made
 from tests.support.server import Server
 from tests.support.stack import Stack, chat, until
-from workers.chores import Chores
+from workers.maintenance import Chores
 
 DAY = 86_400
 
@@ -70,7 +76,13 @@ class Past:
     @property
     def chores(self) -> Chores:
         client = connect(self.server.url)
-        return Chores(client, Store(client), self.knocks.append, lambda: self.retention, self.stopping)
+        return Chores(
+            client,
+            Store(client),
+            self.knocks.append,
+            lambda: replace(made.configured(), retention=self.retention),
+            self.stopping,
+        )
 
     def sweep(self, settled: float | None = 30, dead: float | None = None) -> tuple[int, int]:
         self.retention = Retention(settled_days=settled, dead_days=dead)
@@ -151,16 +163,50 @@ def test_every_delivery_must_be_settled_for_long_enough(
     assert past.sweep() == (int(goes), 0)
 
 
-def test_one_that_went_nowhere_goes_after_the_time_of_settled_ones(past: Past) -> None:
-    for days in (31, 29):
-        past.set_back(days)
-        past.store.accept(b"%d" % days)
-        claim = past.store.claim(INBOX, secrets.token_hex(4))
-        assert claim is not None
-        past.store.fan_out(claim, f"1:d{days}", [])
+def nowhere(past: Past, days: float, why: str = "no-route") -> str:
+    past.set_back(days)
+    past.store.accept(f"{days} {why}".encode())
+    [claim] = past.store.claim_bodies(secrets.token_hex(4))
+    conversation = f"1:{why}-{days:g}"
+    past.store.fan_out_each([Reading(claim, conversation, (), why=why)])
+    return conversation
+
+
+@pytest.mark.parametrize("why", ["", "no-route", "off", "no-connector"])
+def test_one_that_was_delivered_nowhere_stays_like_a_dead_letter(past: Past, why: str) -> None:
+    nowhere(past, 31, why)
+    younger = nowhere(past, 29, why)
+    assert past.sweep(settled=1) == (0, 0)
+    assert past.ledger.undelivered() == 2
+    assert past.sweep(settled=None, dead=30) == (1, 0)
+    assert past.left() == [younger]
+    assert past.ledger.undelivered() == 1
+
+
+def test_one_that_was_meant_to_go_nowhere_or_was_discarded_goes_like_a_settled_one(past: Past) -> None:
+    nowhere(past, 31, "meant")
+    past.set_back(31)
+    past.store.discard(nowhere(past, 31), "a test of ours")
+    younger = nowhere(past, 29, "meant")
+    assert past.ledger.undelivered() == 0
     assert past.sweep(settled=None, dead=1) == (0, 0)
-    assert past.sweep() == (1, 0)
-    assert past.left() == ["1:d29"]
+    assert past.sweep() == (2, 0)
+    assert past.left() == [younger]
+
+
+def test_what_another_version_left_undelivered_is_found(past: Past) -> None:
+    """A version before this one kept no list of it, and took nothing off the list."""
+    lost, meant, delivered = nowhere(past, 1), nowhere(past, 1, "meant"), nowhere(past, 2)
+    past.delivery(1, "1:fine", Outcome.DELIVERED)
+    client = cast(Any, past.server.client)
+    client.delete(key("undelivered"))
+    client.zadd(key("undelivered"), {delivered: 1, "1:erased": 1})
+    client.sadd(key("deliveries-of", delivered), "crm")
+    backfill = Backfill(connect(past.server.url), past.knocks.append, made.configured)
+    assert backfill.recount() == 3
+    assert [one.decode() for one in client.zrange(key("undelivered"), 0, -1)] == [lost]
+    assert backfill.recount() == 0
+    assert meant != lost
 
 
 def test_reports_and_discarded_bodies_go_like_settled_ones(past: Past) -> None:
@@ -236,7 +282,7 @@ def test_a_sweep_leaves_no_key_of_what_went(past: Past) -> None:
     past.sweep()
     mine = {name.decode().split(":")[1] for name in past.server.client.scan_iter("relay:*")}
     # "rewrite" when the server was at it already: a worker asks again.
-    assert mine <= {"connectors", "count", "totals", "sequence", "knock", "rewritten", "rewrite"}
+    assert mine <= {"connectors", "count", "totals", "sequence", "knock", "rewritten", "rewrite", "epoch"}
 
 
 def test_an_attempt_that_goes_on_is_left_alone(past: Past) -> None:
@@ -319,11 +365,13 @@ def test_a_sweep_stops_when_its_worker_does(past: Past) -> None:
 def test_a_bulk_job_is_worked_on_during_a_sweep(past: Past) -> None:
     many(past, 300, 40, Outcome.DELIVERED)
     past.delivery(1, "1:dead", Outcome.REFUSED)
-    job = Jobs(connect(past.server.url), past.knocks.append).start("replay", Filter(status=DeliveryStatus.DEAD))
+    job = Jobs(connect(past.server.url), past.knocks.append, made.configured).start(
+        "replay", Filter(status=DeliveryStatus.DEAD)
+    )
     chores = past.chores
     past.retention = Retention()
     assert chores.sweep() == (300, 0)
-    assert Jobs(connect(past.server.url), past.knocks.append).get(job.id).finished
+    assert Jobs(connect(past.server.url), past.knocks.append, made.configured).get(job.id).finished
     assert past.ledger.delivery("crm:1:dead").status is DeliveryStatus.WAITING
 
 
@@ -349,7 +397,7 @@ def test_the_append_only_file_is_rewritten_after_a_sweep_once_a_day(
 def test_an_open_job_is_finished_by_the_workers(past: Past) -> None:
     for number in range(5):
         past.delivery(1, f"1:c{number}", Outcome.REFUSED)
-    jobs = Jobs(connect(past.server.url), past.knocks.append)
+    jobs = Jobs(connect(past.server.url), past.knocks.append, made.configured)
     job = jobs.start("discard", Filter(status=DeliveryStatus.DEAD), reason="a test of ours")
     past.chores.work_on_jobs()
     assert jobs.get(job.id).done == 5
@@ -358,7 +406,7 @@ def test_an_open_job_is_finished_by_the_workers(past: Past) -> None:
 
 
 def test_a_job_that_was_erased_meanwhile_stops_nobody(past: Past) -> None:
-    jobs = Jobs(connect(past.server.url), past.knocks.append)
+    jobs = Jobs(connect(past.server.url), past.knocks.append, made.configured)
     gone, there = (jobs.start("replay", Filter()) for _ in range(2))
     past.server.client.delete(f"relay:job:{gone.id}")
     past.server.client.delete("relay:chore")

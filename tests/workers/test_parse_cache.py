@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from core.smartsupp import parse_conversation
+from core.smartsupp.parser import parse_conversation
 from core.store import Claim
 from tests.support.stack import chat
-from workers import memory
-from workers.memory import SECONDS, Memory
+from workers import parse_cache
+from workers.parse_cache import PART, SECONDS, Memory, weight
 
 
 class Clock:
@@ -34,7 +34,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
         found.append(body)
         return parse_conversation(body, account)
 
-    monkeypatch.setattr(memory, "parse_conversation", noted)
+    monkeypatch.setattr(parse_cache, "parse_conversation", noted)
     return found
 
 
@@ -58,7 +58,7 @@ def test_what_was_read_is_not_read_again(reads: list[bytes]) -> None:
 
 
 def test_the_oldest_make_room(reads: list[bytes]) -> None:
-    there = Memory(limit=2 * len(claim(1).body))
+    there = Memory(limit=2 * weight(claim(1), parse_conversation(claim(1).body)))
     add(there, 1, 2, 1, 3)  # the second time, 1 is newer than 2
     for number in (1, 3, 2):
         assert there.conversation(claim(number)).id == f"c{number}"
@@ -83,3 +83,9 @@ def test_nothing_is_remembered_for_long(reads: list[bytes], clock: Clock) -> Non
     assert reads == []
     there.conversation(claim(1))
     assert reads == [claim(1).body]
+
+
+def test_what_has_many_small_parts_weighs_more_than_its_text() -> None:
+    body = chat(messages=[{}] * 5_000)
+    many = Claim("inbox", "p", "t", 0, False, "p", "", 0, body)
+    assert weight(many, parse_conversation(body)) > 5_000 * PART

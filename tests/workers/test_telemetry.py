@@ -26,8 +26,8 @@ SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 PRIVATE = ("Petronella", "petronella@example.com", "the parcel is lost", TOKEN, SECRET, "198.51.100.77")
 
 BUGGY = """
-from connectors.base import Connector
-from core.settings import ConnectorSettings
+from connectors.kit.connector import Connector
+from core.config.settings import ConnectorSettings
 
 class Buggy(Connector[ConnectorSettings]):
     label = "Buggy"
@@ -112,7 +112,7 @@ def test_a_delivery_makes_spans_and_they_hold_nothing_private(
 
     # From the receiver to the worker it is one trace.
     until(lambda: traces("POST /smartsupp/<token>") & traces("run/relay.drain"), what="one trace")
-    until(lambda: relay.ledger.lane("buggy").counts["dead"], what="the bug")
+    until(lambda: relay.ledger.lane("buggy").counts["retrying"], what="the bug")
     assert {one.path for one in collector.received} == {"/v1/traces"}
     assert_nothing_private(collector)
 

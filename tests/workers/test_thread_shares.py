@@ -10,10 +10,10 @@ import pytest
 
 from core.store import INBOX, Store, connect
 from core.store.keys import key
+from tests.e2e.test_pipeline import config, webhook
 from tests.support.destination import Destination, Handler
 from tests.support.stack import Stack, chat, until
-from tests.test_pipeline import config, webhook
-from workers.slots import Slots
+from workers.thread_shares import Slots
 
 LANES = (INBOX, "slow", "fast")
 

@@ -8,21 +8,29 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from connectors.http import ATTEMPT_SECONDS
-from core.store import INBOX, Claim, Store, connect
+from connectors.kit.http import ATTEMPT_SECONDS
+from core.config import reload
+from core.config.environment import environment
+from core.config.settings import load
+from core.store import INBOX, Claim, Ledger, Store, connect
 from core.store.client import TIMEOUTS
+from core.store.constants import BEAT_MS, LEASE_MS
 from core.store.keys import key
-from tests.support.destination import Destination
-from tests.support.stack import RELAY, Stack, chat, free_port, until
-from tests.test_pipeline import config, settled, webhook
-from workers import delivery, isolation, runtime
-from workers.runtime import SUSPECT
+from tests.e2e.test_pipeline import config, settled, webhook
+from tests.support.destination import Destination, Handler
+from tests.support.server import Server
+from tests.support.stack import RELAY, Stack, chat, free_port, kill, until
+from workers import delivery, isolation
+from workers.lease_keeper import HUNG
+from workers.runtime import Runtime
+from workers.work import SUSPECT
 
 
 def suspected(relay: Stack) -> Store:
@@ -35,27 +43,48 @@ def suspected(relay: Stack) -> Store:
     return store
 
 
+def in_the_way(relay: Stack) -> Path:
+    """A file that keeps whatever is started there from now on from finding the package of the same name."""
+    file = relay.folder / "workers.py"
+    file.write_text("")
+    return file
+
+
 def crashes(relay: Stack) -> int:
     return int(relay.server.client.hget(key("delivery", "hook:1:c1"), "crashes") or 0)
 
 
-def test_a_broken_configuration_is_not_held_against_what_is_under_suspicion(
+def test_what_is_under_suspicion_is_delivered_while_the_configuration_is_broken(
     relay: Stack, destination: Destination
 ) -> None:
     relay.configure(config(hook=webhook(destination.url)))
     relay.worker()
     store = suspected(relay)
-    relay.configure("connectors: {hook: {type: nobody-knows}}")
+    relay.config.write_text("")
+    store.resume("hook")
+    settled(relay, "hook:1:c1", "delivered")
+    assert "tried in a process of its own" in relay.logs()
+    assert "cannot be handed over" not in relay.logs()
+    assert "it did not begin" not in relay.logs()
+    assert len(destination.received) == 1
+
+
+def test_a_process_that_cannot_start_is_not_held_against_what_is_under_suspicion(
+    relay: Stack, destination: Destination
+) -> None:
+    relay.configure(config(hook=webhook(destination.url)))
+    relay.worker()
+    store = suspected(relay)
+    in_the_way(relay)
     store.resume("hook")
     until(lambda: "it did not begin" in relay.logs(), what="a process that cannot start")
-    assert "nobody-knows" in relay.logs()
     # The pause is longer than a lease: it is held meanwhile, and tried once only.
     for _ in range(12):
         assert relay.ledger.lane("hook").in_flight == 1
         time.sleep(0.5)
     assert relay.logs().count("it did not begin") == 1
     assert crashes(relay) == SUSPECT
-    relay.configure(config(hook=webhook(destination.url)))
+    in_the_way(relay).unlink()
     settled(relay, "hook:1:c1", "delivered")
     assert len(destination.received) == 1
 
@@ -64,7 +93,7 @@ def test_what_is_held_for_a_while_is_given_back_by_a_worker_that_stops(relay: St
     relay.configure(config(hook=webhook(destination.url)))
     worker = relay.worker()
     store = suspected(relay)
-    relay.configure("connectors: {hook: {type: nobody-knows}}")
+    in_the_way(relay)
     store.resume("hook")
     until(lambda: "it did not begin" in relay.logs(), what="a process that cannot start")
     worker.terminate()
@@ -122,23 +151,100 @@ def test_a_process_that_dies_or_is_too_slow_once_it_has_begun_is_held_against_it
 def test_a_process_has_time_for_an_attempt_and_for_a_server_that_is_away_afterwards() -> None:
     journey: float = TIMEOUTS["socket_timeout"]
     starting = 5
-    assert starting + ATTEMPT_SECONDS + delivery.PATIENCE + journey <= runtime.APART
+    assert starting + ATTEMPT_SECONDS + delivery.PATIENCE + journey <= isolation.APART
     # As long as that, its lease is renewed.
-    assert runtime.HUNG > runtime.APART
+    assert HUNG > isolation.APART
 
 
 def test_a_worker_that_waits_for_the_server_stops_when_it_is_told_to(tmp_path: Path) -> None:
     said = tmp_path / "log"
-    environment = {
+    variables = {
         **os.environ,
         "RELAY_REDIS_URL": f"redis://127.0.0.1:{free_port()}",
         "RELAY_DATA_DIR": str(tmp_path),
     }
     with said.open("wb") as log:
-        worker = subprocess.Popen([RELAY, "worker"], env=environment, cwd=tmp_path, stdout=log, stderr=log)
+        worker = subprocess.Popen([RELAY, "worker"], env=variables, cwd=tmp_path, stdout=log, stderr=log)
     try:
         until(lambda: "redis does not answer yet" in said.read_text(), what="the wait")
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(timeout=10) == 0
     finally:
         worker.kill()
+
+
+def test_a_worker_says_what_is_wrong_with_its_configuration_before_it_waits_for_the_server(tmp_path: Path) -> None:
+    config_file = tmp_path / "relay.yaml"
+    config_file.write_text("connectors: {hook: {type: nobody-knows}}")
+    variables = {
+        **os.environ,
+        "RELAY_REDIS_URL": f"redis://127.0.0.1:{free_port()}",
+        "RELAY_CONFIG": str(config_file),
+        "RELAY_DATA_DIR": str(tmp_path),
+    }
+    done = subprocess.run(
+        [RELAY, "worker"], env=variables, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 2
+    assert "nobody-knows" in done.stderr
+
+
+def test_what_runs_in_a_process_of_its_own_is_finished_though_its_worker_is_killed(
+    relay: Stack, destination: Destination
+) -> None:
+    """So that it is not held against the item, however often somebody kills workers."""
+    answer = threading.Event()
+
+    def held(handler: Handler, number: int) -> None:
+        answer.wait(60)
+        handler.answer(200)
+
+    destination.behaviour = held
+    relay.configure(config(hook=webhook(destination.url)))
+    worker = relay.worker()
+    store = suspected(relay)
+    store.resume("hook")
+    until(lambda: destination.received, what="the attempt")
+    kill(worker)
+    seconds, micros = relay.server.client.time()
+    lease_at_the_kill = seconds * 1000 + micros // 1000 + LEASE_MS
+    until(
+        lambda: (relay.server.client.zscore(key("lane", "hook"), "hook:1:c1") or 0) > lease_at_the_kill,
+        what="a lease that was renewed after the kill",
+    )
+    answer.set()
+    found = settled(relay, "hook:1:c1", "delivered")
+    assert [one.outcome for one in found.attempts] == ["delivered"]
+    assert len(destination.received) == 1
+
+
+def test_the_heartbeat_goes_on_while_a_changed_configuration_is_being_checked(
+    server: Server, ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "relay.yaml"
+    file.write_text("connectors: {archive: {type: archive}}")
+    variables = {
+        "RELAY_REDIS_URL": server.url,
+        "RELAY_CONFIG": str(file),
+        "RELAY_DATA_DIR": str(tmp_path),
+    }
+    runtime = Runtime(environment(variables), variables, lambda _: None)
+    checking, ended = threading.Event(), threading.Event()
+
+    def slow(*arguments: Any) -> Any:
+        checking.set()
+        ended.wait(60)
+        return load(*arguments)
+
+    monkeypatch.setattr(reload, "load", slow)
+    runtime.start()
+    try:
+        file.write_text("connectors: {archive: {type: archive}, other: {type: archive}}")
+        assert checking.wait(30)
+        last = server.client.zscore(key("workers"), runtime.name) or 0
+        until(lambda: (server.client.zscore(key("workers"), runtime.name) or 0) > last + BEAT_MS, what="another beat")
+        assert not ended.is_set()
+    finally:
+        ended.set()
+        runtime.stop()
+        runtime.leave()

@@ -1,0 +1,211 @@
+"""The store's files, damaged as power losses, disks and people damage them; and what mends them."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from app.admin.append_only import MANIFEST, Mend, files, folder, look, mark, walk
+from app.cli import group
+from app.supervisor import embedded
+from core.config.environment import Environment, environment
+from core.store import Store
+from tests.support.server import Server
+from tests.support.stack import chat
+
+INCREMENT, BASE = "appendonly.aof.1.incr.aof", "appendonly.aof.1.base.rdb"
+CHATS = 6
+
+
+class Files:
+    """A data folder with a store of some chats, which nobody runs."""
+
+    def __init__(self, data: Path) -> None:
+        self.variables = {"RELAY_DATA_DIR": str(data)}
+        self.env: Environment = environment(self.variables)
+        self.server = Server(folder(self.env), "--aof-load-truncated", "no")
+        self.server.start()
+        store = Store(self.server.client)
+        self.payloads = [store.accept(chat(f"c{number}"), "1", "application/json").id for number in range(CHATS)]
+        self.server.stop()
+        self.place = files(self.env)
+
+    def relay(self, *arguments: str, code: int = 0) -> Result:
+        found = CliRunner().invoke(group, arguments, env={"RELAY_REDIS_URL": "", **self.variables})
+        assert found.exit_code == code, (found.output, found.exception)
+        return found
+
+    def kept(self) -> list[str]:
+        """The payloads that a server finds which loads what is there."""
+        self.server.start()
+        found = [one for one in self.payloads if self.server.client.exists(f"relay:raw:{one}")]
+        self.server.stop()
+        return found
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Iterator[Files]:
+    made = Files(tmp_path / "var")
+    yield made
+    made.server.kill()
+
+
+def spoil(file: Path, at: int, text: bytes) -> None:
+    data = bytearray(file.read_bytes())
+    data[at : at + len(text)] = text
+    file.write_bytes(data)
+
+
+def end_of(kept: Files, writes: int) -> int:
+    """The byte at which so many writes end."""
+    data = (kept.place / INCREMENT).read_bytes()
+    ends = (found.end() for found in re.finditer(rb"EXEC\r\n", data))
+    return next(end for end in ends if walk(data[:end]).writes == writes)
+
+
+def test_what_is_whole_is_loaded_and_not_repaired(kept: Files) -> None:
+    assert look(kept.env, thorough=True) is None
+    assert "Nothing is wrong" in kept.relay("repair").output
+    assert kept.kept() == kept.payloads
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [b"\0" * 4096, b"*3\r\n$3\r\nSET\r\n$1000\r\nab", b"*3\r\n$3\r\nSE" + b"\0" * 500, b"*", b"*1\r\n$5\r\nMULTI\r\n"],
+    ids=["nuls", "cut off", "cut off and nuls", "one byte", "half a transaction"],
+)
+def test_what_was_never_acknowledged_is_cut_off_by_the_start_itself(
+    kept: Files, rest: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = kept.place / INCREMENT
+    before = file.read_bytes()
+    file.write_bytes(before + rest)
+    fault = look(kept.env, thorough=True)
+    assert fault
+    assert (fault.mend, fault.good) == (Mend.TAIL, len(before))
+    (folder(kept.env) / "valkey.log").write_text("1:M now # Unexpected end of file reading the append only file\n")
+    embedded._ready(kept.env)
+    assert "never acknowledged; they are cut off" in capsys.readouterr().err
+    assert file.read_bytes() == before
+    assert kept.kept() == kept.payloads
+
+
+@pytest.mark.parametrize("text", [b"\0" * 16, b"$999999999\r\n", b"?"], ids=["nuls", "a length", "one byte"])
+def test_damage_in_the_middle_is_named_and_cut_on_request(kept: Files, text: bytes) -> None:
+    file = kept.place / INCREMENT
+    good, size = end_of(kept, 3), file.stat().st_size
+    assert file.read_bytes()[good:].startswith(b"*1\r\n$5\r\nMULTI\r\n")
+    spoil(file, good + 4, text)
+    before = file.read_bytes()
+    # It shows only to who reads all of it, as is done after a start that failed.
+    assert embedded.problems(kept.env) == []
+    with pytest.raises(AssertionError, match="did not start"):
+        kept.server.start()
+    kept.server.kill()
+    (kept.server.folder / "log").replace(folder(kept.env) / "valkey.log")
+    (problem,) = embedded.problems(kept.env)
+    assert f"whole writes end at byte {good:,}" in problem.text
+    assert kept.relay("repair", code=2).output.count("There is nobody here to ask") == 1
+    assert file.read_bytes() == before
+    told = json.loads(kept.relay("repair", "--yes", "--json").stdout)
+    assert told["bytes"] == size - good
+    assert told["commands"] > 0
+    assert set(kept.payloads[3:]) <= set(told["ids"])
+    assert (Path(told["copy"]) / INCREMENT).read_bytes() == before
+    assert Path(told["copy"]).stat().st_mode & 0o077 == 0
+    assert kept.kept() == kept.payloads[:3]
+
+
+def test_a_manifest_that_is_lost_or_ruined_is_rebuilt(kept: Files) -> None:
+    for ruin in (Path.unlink, lambda file: file.write_bytes(b""), lambda file: file.write_bytes(b"\0" * 88)):
+        ruin(kept.place / MANIFEST)
+        (problem,) = embedded.problems(kept.env)
+        assert MANIFEST in problem.text
+        assert "relay repair" in problem.text
+        assert json.loads(kept.relay("repair", "--yes", "--json").stdout)["bytes"] == 0
+        assert embedded.problems(kept.env) == []
+    assert kept.kept() == kept.payloads
+
+
+@pytest.mark.parametrize(
+    ("ruin", "said"),
+    [
+        (lambda place: (place / BASE).unlink(), "is missing"),
+        (lambda place: (place / BASE).write_bytes(b""), "is empty"),
+        (lambda place: os.truncate(place / BASE, 40), "cut off or damaged"),
+        (lambda place: [(place / MANIFEST).unlink(), (place / BASE).unlink()], "is missing, and 1 files"),
+    ],
+)
+def test_what_only_a_backup_helps_is_said_and_nothing_is_touched(
+    kept: Files, ruin: Callable[[Path], object], said: str
+) -> None:
+    ruin(kept.place)
+    there = {file.name: file.read_bytes() for file in kept.place.iterdir()}
+    (problem,) = embedded.problems(kept.env)
+    assert said in problem.text
+    assert "restore a backup" in problem.text
+    assert "restore a backup" in kept.relay("repair", "--yes", code=1).output
+    assert {file.name: file.read_bytes() for file in kept.place.iterdir()} == there
+
+
+def test_an_increment_that_is_gone_can_be_given_up(kept: Files) -> None:
+    (kept.place / INCREMENT).unlink()
+    (problem,) = embedded.problems(kept.env)
+    assert "every write in it is lost" in problem.text
+    kept.relay("repair", "--yes")
+    assert embedded.problems(kept.env) == []
+    assert kept.kept() == []
+
+
+def test_without_room_for_the_copy_nothing_is_touched(kept: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    (kept.place / MANIFEST).unlink()
+
+    def full(source: Path, target: Path) -> None:
+        Path(target).mkdir()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copytree", full)
+    assert "make room" in kept.relay("repair", "--yes", code=1).output
+    assert not (kept.place / MANIFEST).exists()
+    assert list(folder(kept.env).glob("appendonlydir-before-*")) == []
+
+
+def test_a_folder_that_is_suddenly_empty_is_no_new_store(kept: Files) -> None:
+    embedded.keep_mark(kept.env)
+    for file in kept.place.iterdir():
+        file.unlink()
+    (problem,) = embedded.problems(kept.env)
+    assert "a store was kept here" in problem.text
+    assert f"delete {mark(kept.env)}" in problem.text
+    kept.place.rmdir()
+    assert len(embedded.problems(kept.env)) == 1
+    mark(kept.env).unlink()
+    assert embedded.problems(kept.env) == []
+
+
+def test_doctor_and_every_command_say_why_there_is_no_store(kept: Files) -> None:
+    (kept.place / MANIFEST).unlink()
+    said = kept.relay("doctor", code=1).output
+    assert "cannot start: appendonly.aof.manifest is missing" in said
+    assert "relay repair" in said
+
+
+def test_the_last_words_of_the_server_are_quoted(kept: Files) -> None:
+    (folder(kept.env) / "valkey.log").write_text("7:M 27 Nov 2026 20:59:21.079 # Out of memory allocating 99 bytes!\n")
+    assert "the last words in its log are: Out of memory allocating 99 bytes!" in kept.relay("doctor", code=1).output
+
+
+def test_a_store_that_runs_is_not_repaired(kept: Files) -> None:
+    descriptor = embedded.lock(kept.env)
+    try:
+        assert "the store runs" in kept.relay("repair", "--yes", code=1).output
+    finally:
+        os.close(descriptor)
