@@ -18,7 +18,7 @@ RUN /opt/relay/bin/pip install --no-cache-dir --no-deps --no-build-isolation --n
 
 FROM python:3.13-slim
 # Not root, and nothing to write to but the data folder.
-RUN useradd --system --uid 10001 --home-dir /data relay && install -d -o relay /data
+RUN useradd --system --uid 10001 --home-dir /data relay && install -d -o relay -m 700 /data && touch /etc/relay-image
 COPY --from=build /opt/relay /opt/relay
 COPY Procfile /app/
 ENV PATH=/opt/relay/bin:$PATH \

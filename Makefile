@@ -23,8 +23,8 @@ fuzz: $(VENV)/dev ## Feed hostile input to whatever reads it, led by what it rea
 	$(BIN)/python -m tests.fuzz --at-least 50000 $(FUZZ_ARGS)
 
 soak: $(VENV)/dev ## Hostile requests to the receiver, and the store against its model, for long
-	FUZZ_TIMES=20 $(BIN)/pytest $(PYTEST_ARGS) -rP tests/test_hostile.py -k "generated or after_all"
-	MODEL_TIMES=10 $(BIN)/pytest $(PYTEST_ARGS) tests/test_store_model.py
+	FUZZ_TIMES=20 $(BIN)/pytest $(PYTEST_ARGS) -rP tests/web/test_hostile.py -k "generated or after_all"
+	MODEL_TIMES=10 $(BIN)/pytest $(PYTEST_ARGS) tests/store/test_store_model.py
 
 faults: $(VENV)/dev ## Kill, freeze, fill and cut everything under load, for long; WRITE=1 puts the table into the docs
 	RELAY_FAULTS=long RELAY_FAULTS_WRITE=$(WRITE) $(BIN)/pytest $(PYTEST_ARGS) tests/faults/test_nothing_lost.py
@@ -46,7 +46,7 @@ check: $(VENV)/dev ## Format, lint, types, imports
 audit: ## Look the pinned packages up in the databases of known faults (needs the internet)
 	@test -x $(VENV)-audit/bin/pip-audit || $(PYTHON) -m venv $(VENV)-audit
 	@$(VENV)-audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1
-	$(VENV)-audit/bin/pip-audit --disable-pip --require-hashes -r requirements.lock
+	$(VENV)-audit/bin/pip-audit --strict --disable-pip --require-hashes -r requirements.lock
 
 format: $(VENV)/dev ## Put the code into its format
 	$(BIN)/ruff format .
