@@ -9,7 +9,7 @@ from benchmarks.bodies import FIRST, KINDS, body
 from benchmarks.pipelined import TOGETHER, Pipelined, leased
 from core.smartsupp.parser import parse_conversation
 from core.store import INBOX, Store
-from core.store.client import Client
+from core.store.connection.client import Client
 from core.summary import line
 from tests.support.stack import until
 

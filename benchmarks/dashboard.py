@@ -29,7 +29,7 @@ from benchmarks.pipelined import TOGETHER, Pipelined, leased
 from core.delivery import Attempt, DeliveryStatus, Exchange, Outcome, Reference
 from core.smartsupp.parser import parse_conversation
 from core.store import INBOX, Access, Claim, Filter, Search, Store, connect
-from core.store.client import Client
+from core.store.connection.client import Client
 from core.summary import line
 from tests.support.admin import PASSWORD, token_in
 from tests.support.server import Server

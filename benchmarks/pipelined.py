@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from core.store import Claim, Store, scripts
-from core.store.client import Client
+from core.store import Claim, Store
+from core.store.connection.client import Client
+from core.store.protocol import scripts
 
 #: Calls that travel together.
 TOGETHER = 2_000

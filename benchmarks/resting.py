@@ -18,7 +18,7 @@ from benchmarks.figures import Figure, Missing, Result
 from benchmarks.setting import Setting, hook, outside, still
 from core.config.environment import environment
 from core.store import Store, connect
-from core.store.client import Client
+from core.store.connection.client import Client
 from tests.e2e.test_pipeline import config
 from tests.e2e.test_up import Up
 from tests.support.stack import until

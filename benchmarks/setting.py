@@ -18,7 +18,7 @@ from rich.console import Console
 from benchmarks import bodies
 from benchmarks.child import ROOT, Child
 from core.config.environment import environment
-from core.store.constants import BEAT_MS
+from core.store.protocol.constants import BEAT_MS
 from tests.e2e.test_pipeline import config, webhook
 from tests.support.stack import TOKEN, Stack, stack, until
 from workers.celery import create, waker

@@ -8,7 +8,7 @@ import pytest
 
 from connectors.testing.bench import UPDATE_GOLDEN
 from core.store import Ledger, Store, connect
-from core.store.keys import key
+from core.store.protocol.keys import key
 from tests.support.destination import Destination
 from tests.support.server import Server
 from tests.support.stack import Stack, stack

@@ -17,8 +17,8 @@ from redis.exceptions import RedisError
 
 from core.config.environment import Environment
 from core.config.redis_url import Address, parse
-from core.store.client import TIMEOUTS, sentinel_options
-from core.store.keys import CELERY_PREFIX
+from core.store.connection.client import TIMEOUTS, sentinel_options
+from core.store.protocol.keys import CELERY_PREFIX
 
 log = structlog.get_logger(__name__)
 

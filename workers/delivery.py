@@ -30,8 +30,8 @@ from core.errors import (
 from core.retry import next_try
 from core.store import Claim, Store
 from core.store.claims import Ask, ask_for_nothing
-from core.store.constants import Gate, Trouble
 from core.store.lanes import Settled
+from core.store.protocol.constants import Gate, Trouble
 from workers.parse_cache import memory
 
 log = structlog.get_logger(__name__)

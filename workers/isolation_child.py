@@ -22,7 +22,7 @@ from core.config.settings import Settings
 from core.errors import ConfigError, StoreUnavailable
 from core.log import configure
 from core.store import Claim, Store, connected
-from core.store.constants import BEAT_MS
+from core.store.protocol.constants import BEAT_MS
 from workers import telemetry
 from workers.celery import create, waker
 from workers.configuration import Configuration

@@ -12,7 +12,7 @@ import structlog
 from core.errors import StoreUnavailable
 from core.store import INBOX, Claim, Store
 from core.store.claims import ClaimRequest, ask_for_nothing
-from core.store.constants import How
+from core.store.protocol.constants import How
 from workers.configuration import Configuration
 from workers.lease_keeper import LeaseKeeper
 from workers.thread_shares import Slots

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from core.errors import LostLease, StoreUnavailable
 from core.store import Claim, Store
 from core.store.claims import ClaimRequest, Limits
-from core.store.identity import fresh
+from core.store.protocol.identity import fresh
 from workers.isolation import APART
 
 #: Seconds after which work that is still going on counts as hung, and its lease is left to run out.

@@ -17,7 +17,7 @@ import structlog
 from core.config.environment import Environment
 from core.errors import StoreUnavailable
 from core.store import Store, connected
-from core.store.constants import BEAT_MS
+from core.store.protocol.constants import BEAT_MS
 from workers.alerts.notifier import Teller
 from workers.configuration import Configuration
 from workers.lane_loop import LaneLoop

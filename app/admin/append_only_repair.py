@@ -14,7 +14,7 @@ from app.admin.append_only import MANIFEST, Fault, Mend, files, folder, listed, 
 from core.config.environment import Environment
 from core.errors import NotFound
 
-#: Of each kind of record, what stands in its key before the id (core/store/keys.py).
+#: Of each kind of record, what stands in its key before the id (core/store/protocol/keys.py).
 _IDS = re.compile(rb"relay:(?:payload|raw|summary|revisions|delivery|attempts|steps):([\w.:~-]+)")
 _WRITE = re.compile(rb"\*\d+\r\n\$\d+\r\n[A-Za-z]+\r\n")
 

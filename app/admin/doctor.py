@@ -23,7 +23,7 @@ from core.config.doubts import doubts
 from core.config.environment import Environment, environment, token_file
 from core.config.settings import Settings, load
 from core.errors import ConfigError, Problem
-from core.store.condition import DISK_FILLING, DISK_FULL
+from core.store.connection.condition import DISK_FILLING, DISK_FULL
 
 PACKAGE = "smartsupp-relay"
 _MIB = 1024 * 1024

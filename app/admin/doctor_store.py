@@ -14,7 +14,7 @@ from core.config.settings import Settings
 from core.delivery import DeliveryStatus, PayloadStatus
 from core.errors import NotFound, StoreLoading, StoreUnavailable, StoreUnsafe
 from core.store import INBOX, Access, Client, Ledger, check, connected
-from core.store.condition import FILLING, FULL, Condition, condition
+from core.store.connection.condition import FILLING, FULL, Condition, condition
 
 _MIB = 1024 * 1024
 #: Milliseconds that two clocks may differ. Signatures of webhooks are good for five minutes.

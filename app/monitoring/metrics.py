@@ -20,7 +20,7 @@ from core.config.settings import Settings
 from core.delivery import DeliveryStatus
 from core.errors import StoreUnavailable
 from core.store import INBOX, Client, Ledger, check
-from core.store.condition import condition
+from core.store.connection.condition import condition
 from core.store.ledger import Lane
 from core.store.statistics import DEAD, bound, totals
 

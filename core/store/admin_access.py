@@ -7,9 +7,9 @@ import hashlib
 import hmac
 import secrets
 
-from core.store.base import Base
-from core.store.client import errors
-from core.store.keys import key
+from core.store.connection.client import errors
+from core.store.protocol.base import Base
+from core.store.protocol.keys import key
 
 
 class Access(Base):

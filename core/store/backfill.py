@@ -12,10 +12,10 @@ from core.delivery import PayloadStatus
 from core.errors import NotFound, PayloadError, StoreUnsafe
 from core.routing import Routed, routed
 from core.smartsupp.parser import parse_conversation
-from core.store.base import Base
-from core.store.client import Client, errors
-from core.store.keys import key
+from core.store.connection.client import Client, errors
 from core.store.ledger import Conversation, Ledger
+from core.store.protocol.base import Base
+from core.store.protocol.keys import key
 from core.store.search import Filter, Search
 
 #: Ids that one step looks at: a few ms of the server's time.

@@ -10,9 +10,9 @@ from contextlib import suppress
 from core.conversation import Conversation
 from core.errors import PayloadError, StoreUnsafe
 from core.smartsupp.parser import parse_conversation
-from core.store.base import Base
-from core.store.client import Client, errors
-from core.store.keys import key
+from core.store.connection.client import Client, errors
+from core.store.protocol.base import Base
+from core.store.protocol.keys import key
 from core.summary import Summary, folded, line, read, searched
 
 #: Bytes of bodies that are held at the same time.

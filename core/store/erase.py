@@ -15,11 +15,11 @@ from core.conversation import Visitor
 from core.delivery import PayloadStatus, Reference
 from core.errors import InUse
 from core.store import visitor_search
-from core.store.base import Base
-from core.store.client import errors
+from core.store.connection.client import errors
 from core.store.jobs import open_of
-from core.store.keys import key
-from core.store.scripts import Argument
+from core.store.protocol.base import Base
+from core.store.protocol.keys import key
+from core.store.protocol.scripts import Argument
 from core.store.search import Filter
 from core.store.visitor_search import Traces
 

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
-from core.store.base import Base
-from core.store.client import errors
-from core.store.keys import key
-from core.store.records import from_json
+from core.store.connection.client import errors
+from core.store.protocol.base import Base
+from core.store.protocol.keys import key
+from core.store.protocol.records import from_json
 
 Kind = Literal[
     "paused", "breaker", "dead", "quarantined", "undelivered", "gone", "backlog", "filling", "full", "refusing"

@@ -15,10 +15,10 @@ from typing import Literal, get_args
 from core.config.settings import Settings
 from core.errors import NotFound
 from core.store.backfill import Aim, Backfill, Plan
-from core.store.base import Base
-from core.store.client import Client, errors
-from core.store.keys import key
-from core.store.records import decoded, from_record
+from core.store.connection.client import Client, errors
+from core.store.protocol.base import Base
+from core.store.protocol.keys import key
+from core.store.protocol.records import decoded, from_record
 from core.store.search import Batch, Filter, Found, Search
 
 Kind = Literal["replay", "discard"]

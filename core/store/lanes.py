@@ -10,11 +10,11 @@ from typing import Any
 from core.delivery import Attempt, Outcome, PayloadStatus, Reference, Revision
 from core.errors import InUse, LostLease, NotFound, StoreUnsafe
 from core.store.claims import UNLIMITED, Claim, ClaimRequest, Limits, Reading
-from core.store.client import errors
-from core.store.constants import BATCH, INBOX, Gate, How, Trouble
-from core.store.identity import fresh
-from core.store.keys import key
-from core.store.scripts import Argument
+from core.store.connection.client import errors
+from core.store.protocol.constants import BATCH, INBOX, Gate, How, Trouble
+from core.store.protocol.identity import fresh
+from core.store.protocol.keys import key
+from core.store.protocol.scripts import Argument
 from core.store.steps import Steps
 from core.summary import bare
 

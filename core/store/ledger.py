@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 
 from core.delivery import Attempt, Delivery, DeliveryStatus, Payload, PayloadStatus, Reference
 from core.errors import NotFound, StoreUnsafe
-from core.store.base import Base
-from core.store.client import errors
-from core.store.keys import key
-from core.store.records import decoded, from_json, from_record
+from core.store.connection.client import errors
+from core.store.protocol.base import Base
+from core.store.protocol.keys import key
+from core.store.protocol.records import decoded, from_json, from_record
 
 
 @dataclass(frozen=True)

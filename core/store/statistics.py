@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 import redis
 
-from core.store.client import errors
-from core.store.keys import key
+from core.store.connection.client import errors
+from core.store.protocol.keys import key
 
 Span = Literal["hour", "day", "week", "month"]
 

@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from core.errors import LostLease
-from core.store.base import Base
 from core.store.claims import Claim
+from core.store.protocol.base import Base
 
 
 class Steps(Base):

@@ -20,8 +20,8 @@ from core.delivery import PayloadStatus
 from core.errors import PayloadError, StoreUnsafe
 from core.smartsupp.json_reader import clean
 from core.smartsupp.parser import parse_conversation
-from core.store.client import Client, errors
-from core.store.keys import key
+from core.store.connection.client import Client, errors
+from core.store.protocol.keys import key
 
 #: Bodies that are held at the same time, and keys that the server looks at in one go.
 _BATCH = 200

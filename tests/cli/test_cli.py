@@ -18,7 +18,7 @@ from core.delivery import Attempt, Exchange, Outcome, PayloadStatus, Reference
 from core.smartsupp.parser import parse_conversation
 from core.store import INBOX, Ledger, Store, connect
 from core.store.claims import Limits
-from core.store.keys import key
+from core.store.protocol.keys import key
 from tests.support import made
 from tests.support.command_line import CommandLine
 from tests.support.server import Server

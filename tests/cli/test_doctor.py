@@ -16,7 +16,7 @@ from app.admin import doctor, doctor_store
 from connectors.testing.fake import Answer
 from core.delivery import Outcome, PayloadStatus
 from core.store import Access, Store, connect
-from core.store.condition import Condition
+from core.store.connection.condition import Condition
 from tests.fakes.naive import NaiveVendor
 from tests.support import made
 from tests.support.command_line import CommandLine

@@ -16,7 +16,7 @@ from connectors.testing.fake import Answer
 from core.delivery import Attempt, Outcome
 from core.store import Ledger, Store, connect
 from core.store.claims import Limits
-from core.store.keys import key
+from core.store.protocol.keys import key
 from tests.fakes.naive import NaiveVendor
 from tests.support.admin import Admin, admin
 from tests.support.made import chats, claimed, conversation, settle

@@ -21,7 +21,7 @@ from app.dashboard.view.filters import asked, spelt
 from core.delivery import Exchange, Outcome, Reference
 from core.store import INBOX, Access, Filter, Ledger, Store, connect
 from core.store import search as search_module
-from core.store.keys import key
+from core.store.protocol.keys import key
 from tests.conftest import Clock
 from tests.support import hostile, made
 from tests.support.admin import PASSWORD, Admin, admin, token_in

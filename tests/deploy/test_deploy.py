@@ -19,7 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from core.delivery import Attempt, Outcome, PayloadStatus, Reference
 from core.store import INBOX, Store
-from core.store.constants import Trouble
+from core.store.protocol.constants import Trouble
 from tests.support.prometheus import Prometheus, Samples, program, prometheus, strangers
 from tests.support.stack import Stack, stack, until
 

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from core.delivery import DeliveryStatus
 from core.errors import StoreUnavailable
-from core.store.keys import CELERY_PREFIX
+from core.store.protocol.keys import CELERY_PREFIX
 from tests.e2e.test_pipeline import webhook
 from tests.faults.desk import Desk
 from tests.faults.load import Load

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from redis.exceptions import RedisError
 
 from core.delivery import Attempt, DeliveryStatus, Outcome
-from core.store.constants import LEASE_MS
-from core.store.keys import key
+from core.store.protocol.constants import LEASE_MS
+from core.store.protocol.keys import key
 from tests.faults import desk, disk, machine, versions
 from tests.faults.load import Load
 from tests.faults.rig import Process, Rig

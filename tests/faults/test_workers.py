@@ -11,7 +11,7 @@ import pytest
 
 from core.errors import StoreUnavailable
 from core.store import INBOX, Claim, Store, connect
-from core.store.keys import key
+from core.store.protocol.keys import key
 from tests.e2e.test_pipeline import config, webhook
 from tests.faults.rig import ROOT, family
 from tests.support.destination import Behaviour, Destination, Handler

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from core.delivery import Attempt, Exchange, Outcome, PayloadStatus
 from core.errors import StoreUnsafe
 from core.store import INBOX, Ledger, Store, connect
-from core.store.encryption import Vault
+from core.store.connection.encryption import Vault
 from tests.support.server import Server
 
 OLD, NEW, OTHER = (base64.urlsafe_b64encode(os.urandom(32)).decode() for _ in range(3))

@@ -23,10 +23,10 @@ from core.conversation import Conversation
 from core.delivery import Attempt, DeliveryStatus, Outcome, PayloadStatus, Reference
 from core.errors import InUse, LostLease, NotFound
 from core.store import INBOX, Claim, Eraser, Filter, Jobs, Ledger, Store, connect, statistics
-from core.store.client import Client
-from core.store.constants import LEASE_MS
+from core.store.connection.client import Client
 from core.store.erase import Rewrite
-from core.store.keys import key
+from core.store.protocol.constants import LEASE_MS
+from core.store.protocol.keys import key
 from tests.conftest import Clock
 from tests.support import made
 from tests.support.destination import Destination, Handler

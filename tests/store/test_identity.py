@@ -9,7 +9,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import pytest
 
-from core.store.identity import fresh
+from core.store.protocol.identity import fresh
 
 
 def several(_: object = None) -> list[str]:

@@ -12,7 +12,7 @@ from core.delivery import DeliveryStatus, Outcome
 from core.errors import NotFound
 from core.store import Filter, Jobs, Ledger, Store, connect
 from core.store import jobs as module
-from core.store.keys import key
+from core.store.protocol.keys import key
 from tests.conftest import Clock
 from tests.support import made
 from tests.support.server import Server

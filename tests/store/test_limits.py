@@ -10,8 +10,8 @@ import pytest
 from core.delivery import Attempt, DeliveryStatus, Exchange, Outcome
 from core.store import INBOX, Claim, Ledger, Store
 from core.store.claims import Limits
-from core.store.constants import LEASE_MS, Trouble
-from core.store.keys import key
+from core.store.protocol.constants import LEASE_MS, Trouble
+from core.store.protocol.keys import key
 from tests.conftest import Clock
 from tests.support.server import Server
 

@@ -7,7 +7,7 @@ import pytest
 from redis.client import Pipeline
 
 from core.store import connect
-from core.store.pool import WARM
+from core.store.connection.pool import WARM
 from tests.support.server import Server
 
 

@@ -11,8 +11,8 @@ import pytest
 from core.delivery import Attempt, DeliveryStatus, Outcome, PayloadStatus
 from core.store import Filter, Jobs, Ledger, Search, Store, connect
 from core.store.incidents import Incidents, Trouble
-from core.store.keys import key
-from core.store.records import from_json, from_record, word
+from core.store.protocol.keys import key
+from core.store.protocol.records import from_json, from_record, word
 from tests.support import made
 from tests.support.admin import admin
 from tests.support.command_line import CommandLine

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from core.delivery import DeliveryStatus, Outcome, PayloadStatus
-from core.store import Store, scripts
+from core.store import Store
+from core.store.protocol import scripts
 
 STORE = Path(str(resources.files("core.store")))
 PARTS = sorted(file.stem for file in (STORE / "lua" / "lib").glob("*.lua"))

@@ -18,7 +18,7 @@ from core.errors import StoreUnavailable
 from core.smartsupp.parser import parse_conversation
 from core.store import Filter, Ledger, Search, Store, connect
 from core.store import search as module
-from core.store.keys import key
+from core.store.protocol.keys import key
 from core.store.search import Found
 from core.summary import Summary
 from tests.conftest import Clock

@@ -8,7 +8,7 @@ import pytest
 
 from core.delivery import Attempt, Outcome, PayloadStatus, Reference
 from core.store import INBOX, Store, connect, statistics
-from core.store.constants import FATAL_CRASHES, LEASE_MS
+from core.store.protocol.constants import FATAL_CRASHES, LEASE_MS
 from core.store.statistics import SPANS, Bar, Span, Statistics, bound, totals
 from tests.conftest import Clock
 from tests.support.server import Server

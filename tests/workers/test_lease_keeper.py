@@ -12,7 +12,7 @@ from core.delivery import PayloadStatus
 from core.errors import StoreUnavailable
 from core.store import INBOX, Claim, Ledger, Store
 from core.store.claims import UNLIMITED
-from core.store.constants import LEASE_MS
+from core.store.protocol.constants import LEASE_MS
 from tests.conftest import Clock
 from tests.support.stack import chat
 from tests.workers.test_delivery import Desk

@@ -19,7 +19,7 @@ from core.store import INBOX, Eraser, Filter, Jobs, Ledger, Store, connect, stat
 from core.store.backfill import Backfill
 from core.store.claims import Reading
 from core.store.erase import PART, Rewrite
-from core.store.keys import key
+from core.store.protocol.keys import key
 from tests.conftest import Clock
 from tests.support import made
 from tests.support.server import Server

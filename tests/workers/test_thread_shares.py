@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 
 from core.store import INBOX, Store, connect
-from core.store.keys import key
+from core.store.protocol.keys import key
 from tests.e2e.test_pipeline import config, webhook
 from tests.support.destination import Destination, Handler
 from tests.support.stack import Stack, chat, until

@@ -20,9 +20,9 @@ from core.config import reload
 from core.config.environment import environment
 from core.config.settings import load
 from core.store import INBOX, Claim, Ledger, Store, connect
-from core.store.client import TIMEOUTS
-from core.store.constants import BEAT_MS, LEASE_MS
-from core.store.keys import key
+from core.store.connection.client import TIMEOUTS
+from core.store.protocol.constants import BEAT_MS, LEASE_MS
+from core.store.protocol.keys import key
 from tests.e2e.test_pipeline import config, settled, webhook
 from tests.support.destination import Destination, Handler
 from tests.support.server import Server

@@ -12,7 +12,7 @@ from core.config.settings import Settings
 from core.delivery import Attempt, DeliveryStatus, Outcome, PayloadStatus
 from core.routing import reason
 from core.store import INBOX, Client, Ledger
-from core.store.condition import shortages
+from core.store.connection.condition import shortages
 from core.store.incidents import Trouble
 from core.store.ledger import Lane
 from core.store.statistics import totals

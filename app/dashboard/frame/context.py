@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from core.config.environment import Environment
 from core.config.reload import Watched
 from core.store import Access, Ledger, Store
-from core.store.client import Client
+from core.store.connection.client import Client
 
 
 @dataclass(frozen=True)

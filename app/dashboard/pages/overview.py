@@ -16,7 +16,7 @@ from core.config.doubts import doubts
 from core.delivery import PayloadStatus
 from core.errors import NotFound
 from core.store import INBOX, Jobs, Verdict, check, statistics
-from core.store.condition import Shortage, condition, shortages
+from core.store.connection.condition import Shortage, condition, shortages
 from core.store.jobs import Job
 from core.store.ledger import Lane
 from core.store.statistics import Over, Span, Statistics, totals

@@ -8,7 +8,7 @@ from typing import Any
 import redis
 from redis.exceptions import ResponseError
 
-from core.store.client import errors
+from core.store.connection.client import errors
 
 
 @dataclass(frozen=True)

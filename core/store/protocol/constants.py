@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Literal, get_args
 
 from core.delivery import DeliveryStatus, Nowhere, Outcome, PayloadStatus
-from core.store.keys import PREFIX
+from core.store.protocol.keys import PREFIX
 
 #: The lane of bodies that no worker has read yet. Connectors cannot be called that (core/config/settings.py).
 INBOX = "inbox"

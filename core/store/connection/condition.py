@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import redis
 
-from core.store.client import errors
+from core.store.connection.client import errors
 
 #: Shares of its memory at which a store is filling, and nearly full: then chats are refused soon.
 FILLING, FULL = 0.80, 0.95

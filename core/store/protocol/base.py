@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from core.store import scripts
-from core.store.client import Client, errors
-from core.store.scripts import Argument
+from core.store.connection.client import Client, errors
+from core.store.protocol import scripts
+from core.store.protocol.scripts import Argument
 
 
 class Base:

@@ -27,7 +27,7 @@ from typing import Any
 import redis
 from redis.exceptions import NoScriptError
 
-from core.store.constants import KINDS, lua_literals
+from core.store.protocol.constants import KINDS, lua_literals
 
 #: Scripts that only add to the store. The others must run when it is full, or it could never be emptied.
 _ADDS = frozenset({"accept"})
