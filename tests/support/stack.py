@@ -43,7 +43,7 @@ def free_port() -> int:
     raise AssertionError("all ports are taken")
 
 
-def until(true: Callable[[], Any], seconds: float = 30.0, what: str = "it") -> Any:
+def until(true: Callable[[], Any], seconds: float = 90.0, what: str = "it") -> Any:
     """Wait for something that will come true; the limit only ends a test that has failed."""
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
