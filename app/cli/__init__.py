@@ -14,6 +14,7 @@ import requests
 
 from app.admin import doctor_store
 from app.cli import (
+    backup,
     doctor,
     erase,
     exports,
@@ -185,7 +186,7 @@ _SECTIONS: Mapping[str, Sequence[click.Command]] = {
     "Running": (up, web, worker, alive, welcome, *doctor.COMMANDS, *setup.ADMIN),
     "Looking": inspect.COMMANDS,
     "Putting right": (*replay.COMMANDS, *pause.COMMANDS),
-    "In and out": (send, *imports.COMMANDS, *exports.COMMANDS, *erase.COMMANDS),
+    "In and out": (send, *imports.COMMANDS, *exports.COMMANDS, *erase.COMMANDS, *backup.COMMANDS),
     "Setting up": setup.COMMANDS,
 }
 
