@@ -199,10 +199,10 @@ def test_a_link_and_a_file_that_is_cut_off_are_refused(place: Place, tmp_path: P
 
 def test_a_store_elsewhere_is_said_to_need_a_backup_of_its_own(place: Place, tmp_path: Path) -> None:
     file = tmp_path / "relay.tar.gz"
-    elsewhere = {"RELAY_REDIS_URL": "redis://127.0.0.1:1/0"}
-    assert "relay backup --without-store" in said(place.relay("backup", str(file), code=2, **elsewhere))
+    place.variables["RELAY_REDIS_URL"] = "redis://127.0.0.1:1/0"
+    assert "relay backup --without-store" in said(place.relay("backup", str(file), code=2))
     assert not file.exists()
-    place.relay("backup", "--without-store", str(file), **elsewhere)
+    place.relay("backup", "--without-store", str(file))
     assert "no store" in restored(tmp_path, file)[1].output
 
 

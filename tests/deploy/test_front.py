@@ -22,7 +22,7 @@ from app.admin.password import hashed
 from core.store import Access, connect
 from tests.support.admin import token_in
 from tests.support.certificates import Authority
-from tests.support.stack import RELAY, TOKEN, Stack, chat, free_port, kill, stack, until
+from tests.support.stack import RELAY, TOKEN, Stack, chat, free_port, stack, until
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 NAME = "relay.example.com"
@@ -185,7 +185,8 @@ def test_caddy_waits_for_a_receiver_that_restarts(front: Front) -> None:
     if "caddy" not in str(front.authority):
         return  # nginx does not; docs/installation.md says so
     web = front.relay.processes[0]
-    kill(web)
+    web.terminate()
+    web.wait(timeout=60)
     starting = Timer(1.0, front.relay.web)
     starting.start()
     try:
