@@ -24,7 +24,6 @@ from app.dashboard.pages import (
     conversation,
     conversations,
     erase,
-    gates,
     overview,
     quarantine,
     quarantine_one,
@@ -43,7 +42,6 @@ PAGES: tuple[Page, ...] = (
     quarantine.routes,
     quarantine_one.routes,
     connectors.routes,
-    gates.routes,
     erase.routes,
 )
 

@@ -6,7 +6,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import structlog
 from flask import Blueprint, Response, jsonify, request
@@ -19,14 +20,14 @@ from werkzeug.exceptions import (
     UnsupportedMediaType,
 )
 
+from app.proxies import Network, Proxies, address_of, network_of
 from app.receiver.rejections import Refusals
-from app.receiver.sources import Sources
 from core.config.environment import Token
 from core.config.reload import Watched
 from core.delivery import PayloadStatus
 from core.errors import PayloadError, StoreUnavailable
 from core.smartsupp.parser import glance
-from core.store import INBOX, Store
+from core.store import INBOX, RateLimit, Store
 
 log = structlog.get_logger(__name__)
 
@@ -36,6 +37,8 @@ LARGEST_BODY = 1024 * 1024
 _HOOK = re.compile(r"/+smartsupp/+([^/]+)/*", re.IGNORECASE)
 #: Seconds after which a sender that knows how may try again.
 RETRY_AFTER = 5
+#: Wrong tokens that one source may send at once, and how many more a second.
+GUESSES, PER_SECOND = 20, 0.2
 
 
 class Uninvited(Forbidden):
@@ -48,6 +51,27 @@ class Empty(BadRequest):
 
 #: Reasons that the status does not tell (app/receiver/rejections.py).
 _WHY: dict[type[HTTPException], str] = {Uninvited: "source", Empty: "empty"}
+
+
+class Sources:
+    """`allowed` are the networks that may post; empty: all. Every method takes a WSGI environ."""
+
+    def __init__(self, proxies: Proxies, allowed: Sequence[Network], rate_limit: RateLimit) -> None:
+        self._proxies, self._allowed, self._rate_limit = proxies, allowed, rate_limit
+
+    def admits(self, environ: Mapping[str, Any]) -> bool:
+        if not self._allowed:
+            return True
+        address = address_of(self._proxies.client(environ))
+        return address is not None and any(address in network for network in self._allowed)
+
+    def guessed(self, environ: Mapping[str, Any]) -> int:
+        """Note a wrong token. Returns 0, or the seconds that its sender had better wait."""
+        try:
+            wait = self._rate_limit.take(f"tokens:{network_of(self._proxies.client(environ))}", GUESSES, PER_SECOND)
+        except StoreUnavailable:
+            return 0
+        return -(-wait // 1000)
 
 
 def blueprint(

@@ -17,12 +17,11 @@ from app.monitoring.admission import Admission
 from app.proxies import Proxies
 from app.receiver import hook, strays
 from app.receiver.rejections import Refusals
-from app.receiver.sources import Sources
 from connectors.registry import settings_model
 from core.config.environment import Environment, environment
 from core.config.reload import Watched
 from core.errors import StoreUnavailable
-from core.store import Access, Ledger, Store, connected
+from core.store import Access, Ledger, RateLimit, Store, connected
 from workers.celery import create, waker
 
 log = structlog.get_logger(__name__)
@@ -70,15 +69,15 @@ def wired(
     app.config["MAX_CONTENT_LENGTH"] = hook.LARGEST_BODY + 1
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's default provider
     store, ledger, knock = Store(client), Ledger(client), waker(create(env))
-    access = Access(client)
+    rate_limit = RateLimit(client)
     app.proxies = Proxies(env.trusted_proxies)
     app.refusals = Refusals(client, app.proxies)
-    sources = Sources(app.proxies, env.allowed_sources, access)
+    sources = hook.Sources(app.proxies, env.allowed_sources, rate_limit)
     app.register_blueprint(hook.blueprint(store, watched, knock, sources, app.refusals))
     admission = Admission(env.metrics_token.get_secret_value(), env.public_url)
     app.register_blueprint(health.blueprint(client, ledger, watched, admission))
     app.register_blueprint(metrics.blueprint(client, ledger, watched, admission))
-    site = Site(env, watched, store, ledger, access, client, knock)
+    site = Site(env, watched, store, ledger, Access(client), rate_limit, client, knock)
     app.door = dashboard.register(app, site, dashboard.PAGES if pages is None else pages)
     strays.register(app, app.refusals, lambda: signed_in() is not None)
     if env.public_url.startswith("https://"):

@@ -2,7 +2,8 @@
 
 `Store` is what the receiver and the workers do (accept, claim, settle …), `Ledger` what people ask (counts, lists,
 one delivery's story), `Search` finds conversations, `statistics` counts over time, `Jobs` does things in bulk, `Eraser`
-takes things out, `server` says what the server must be like. The writing is Lua, one script for each atomic step.
+takes things out, `Access` is the dashboard's password and sessions, `RateLimit` bounds guesses, `server` says what the
+server must be like. The writing is Lua, one script for each atomic step.
 """
 
 from core.store.admin_access import Access
@@ -15,6 +16,7 @@ from core.store.jobs import Jobs
 from core.store.lanes import Accepted, Store
 from core.store.ledger import Ledger
 from core.store.protocol.constants import INBOX
+from core.store.rate_limit import RateLimit
 from core.store.search import Filter, Search
 from core.store.statistics import statistics
 
@@ -30,6 +32,7 @@ __all__ = [
     "Filter",
     "Jobs",
     "Ledger",
+    "RateLimit",
     "Search",
     "Store",
     "Verdict",

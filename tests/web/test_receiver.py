@@ -19,9 +19,8 @@ from werkzeug.test import TestResponse
 
 from app import create_app
 from app.dashboard.frame.login import LARGE_FORM
-from app.receiver.hook import LARGEST_BODY, canonical
+from app.receiver.hook import GUESSES, LARGEST_BODY, canonical
 from app.receiver.rejections import LINES
-from app.receiver.sources import GUESSES
 from app.server.application import Relay
 from app.server.web import THREADS
 from core.delivery import PayloadStatus

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from core.config.environment import Environment
 from core.config.reload import Watched
-from core.store import Access, Ledger, Store
+from core.store import Access, Ledger, RateLimit, Store
 from core.store.connection.client import Client
 
 
@@ -21,5 +21,6 @@ class Site:
     store: Store
     ledger: Ledger
     access: Access
+    rate_limit: RateLimit
     client: Client
     knock: Callable[[str], None]
