@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -171,6 +172,33 @@ def test_no_module_is_longer_than_350_lines() -> None:
         for file in (ROOT / folder).rglob("*.py"):
             assert len(file.read_text().splitlines()) <= 350, file
             assert file.stem not in ("utils", "helpers"), file
+
+
+def test_imports_that_point_the_wrong_way_break_a_contract(tmp_path: Path) -> None:
+    wrong = (
+        ("core.retry", "connectors.kit.reply"),
+        ("connectors.freshdesk", "connectors.zendesk.api"),
+        ("connectors.new_vendor", "connectors.webhook"),
+        ("connectors.registry", "connectors.odoo.rpc"),
+        ("workers.intake", "connectors.hubspot.api"),
+        ("app.admin.checks", "app.cli.times"),
+        ("app.admin.preview", "app.receiver.rejections"),
+        ("app.monitoring.health", "app.dashboard.view.charts"),
+        ("app.process", "app.proxies"),
+    )
+    for folder in ("app", "core", "connectors", "workers"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__", "*.lua", "*.js"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    for module, planted in wrong:
+        with (tmp_path / f"{module.replace('.', '/')}.py").open("a") as file:
+            file.write(f"\nimport {planted}\n")
+    (tmp_path / "app" / "new_room.py").touch()
+    command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    said = re.sub(r"\s+", " ", done.stdout)
+    for module, planted in wrong:
+        assert f"{module} -> {planted}" in said, said
+    assert "app.new_room" in said
 
 
 def test_the_page_of_requests_is_what_the_connectors_send() -> None:

@@ -10,10 +10,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from app.receiver.hook import LARGEST_BODY
 from core.conversation import Conversation
 from core.delivery import PayloadStatus
 from core.errors import PayloadError
+from core.smartsupp.limits import LARGEST_BODY
 from core.smartsupp.parser import StatisticsReport, parse, parse_conversation
 from core.store import INBOX, Store
 

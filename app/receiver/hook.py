@@ -26,13 +26,12 @@ from core.config.environment import Token
 from core.config.reload import Watched
 from core.delivery import PayloadStatus
 from core.errors import PayloadError, StoreUnavailable
+from core.smartsupp.limits import LARGEST_BODY
 from core.smartsupp.parser import glance
 from core.store import INBOX, RateLimit, Store
 
 log = structlog.get_logger(__name__)
 
-#: Bytes of a body. Smartsupp's own are a few kilobytes; a conversation of a whole day fits well into this.
-LARGEST_BODY = 1024 * 1024
 #: However the address was typed: slashes too many, capitals.
 _HOOK = re.compile(r"/+smartsupp/+([^/]+)/*", re.IGNORECASE)
 #: Seconds after which a sender that knows how may try again.

@@ -21,6 +21,7 @@ from connectors.registry import settings_model
 from core.config.environment import Environment, environment
 from core.config.reload import Watched
 from core.errors import StoreUnavailable
+from core.smartsupp.limits import LARGEST_BODY
 from core.store import Access, Ledger, RateLimit, Store, connected
 from workers.celery import create, waker
 
@@ -66,7 +67,7 @@ def wired(
     app.watched = watched = Watched(env, settings_model, variables)
     # Or werkzeug leads a path with a slash too many elsewhere, by the Host header, before any page can say a word.
     app.url_map.merge_slashes = False
-    app.config["MAX_CONTENT_LENGTH"] = hook.LARGEST_BODY + 1
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY + 1
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's default provider
     store, ledger, knock = Store(client), Ledger(client), waker(create(env))
     rate_limit = RateLimit(client)

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from app.admin.importer import Ends, Piece, pieces
-from app.receiver.hook import LARGEST_BODY
 from core.delivery import Outcome, PayloadStatus
+from core.smartsupp.limits import LARGEST_BODY
 from core.smartsupp.parser import parse_conversation
 from core.store import Ledger, Store, connect
 from tests.support import made

@@ -12,9 +12,9 @@ from werkzeug.wrappers import Response as AnyResponse
 from app.dashboard.frame.context import Site
 from app.dashboard.pages.quarantine import TABS, read_again, reason_given
 from app.dashboard.view.body_view import excerpt, shown
-from app.receiver.hook import LARGEST_BODY
 from core.delivery import Payload, PayloadStatus
 from core.errors import InUse, NotFound, PayloadError, StoreUnavailable
+from core.smartsupp.limits import LARGEST_BODY
 from core.smartsupp.parser import parse_conversation
 from core.store import INBOX
 
