@@ -34,7 +34,7 @@ class Pipelined:
     """Takes the place of a client: calls of scripts are sent together, and each is answered with what it will say."""
 
     def __init__(self, client: Client) -> None:
-        self.vault = client.vault
+        self.vault, self.wake_up = client.vault, client.wake_up
         self._pipe: Any = client.pipeline(transaction=False)
         self._names = {
             client.script_load(scripts.source(name)): name for name in ("accept", "claim", "fan_out", "settle")

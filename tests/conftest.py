@@ -70,8 +70,14 @@ def clock(shared_server: Server) -> Clock:
 
 
 @pytest.fixture
-def store(server: Server, clock: Clock) -> Store:
-    return Store(connect(server.url), clock)
+def woken() -> list[str]:
+    """The lanes for which `store` has woken the workers."""
+    return []
+
+
+@pytest.fixture
+def store(server: Server, clock: Clock, woken: list[str]) -> Store:
+    return Store(connect(server.url, wake_up=woken.append), clock)
 
 
 @pytest.fixture

@@ -21,22 +21,20 @@ log = structlog.get_logger(__name__)
 
 def take_in(
     store: Store, claims: Sequence[Claim], settings: Settings, ask: Ask = ask_for_nothing
-) -> tuple[set[str], Sequence[Claim] | None]:
-    """Read claimed bodies, route them and fan them out. Returns the lanes that need a wake-up, and the next claims."""
+) -> Sequence[Claim] | None:
+    """Read claimed bodies, route them and fan them out. Returns the next claims, or None when none were asked for."""
     readings = [reading for claim in claims if (reading := _read(store, claim, settings))]
     if not readings:
-        return set(), None
+        return None
     with ask() as request:
         done = store.fan_out_each(readings, request)
-    woken: set[str] = set()
-    for reading, lanes in zip(readings, done.lanes, strict=True):
+    for reading, held in zip(readings, done.held, strict=True):
         about = {"payload": reading.claim.id, "conversation": reading.conversation}
-        if lanes is None:
-            log.warning("somebody else has it by now", **about)
-        else:
+        if held:
             log.info("routed", connectors=list(reading.connectors), **about)
-            woken.update(lanes)
-    return woken, done.following
+        else:
+            log.warning("somebody else has it by now", **about)
+    return done.following
 
 
 def _read(store: Store, claim: Claim, settings: Settings) -> Reading | None:

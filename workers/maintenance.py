@@ -34,13 +34,12 @@ class Chores:
         self,
         client: Client,
         store: Store,
-        knock: Callable[[str], None],
         settings: Callable[[], Settings],
         stopping: threading.Event,
     ) -> None:
         self._store, self._settings, self._stopping = store, settings, stopping
-        self._jobs, self._eraser, self._ledger = Jobs(client, knock, settings), Eraser(client), Ledger(client)
-        self._backfill = Backfill(client, knock, settings)
+        self._jobs, self._eraser, self._ledger = Jobs(client, settings), Eraser(client), Ledger(client)
+        self._backfill = Backfill(client, settings)
         self._reported: Settings | None = None
 
     def start(self) -> None:

@@ -8,7 +8,6 @@ from typing import Any, cast
 import click
 
 from app.cli import output
-from app.cli.bulk import unheard
 from app.cli.options import (
     UNDELIVERED,
     as_json,
@@ -131,7 +130,7 @@ def _notes(payload: Payload) -> Sequence[str]:
 @needs(lambda env: env)
 def jobs(env: Environment, as_json: bool) -> None:
     """The last bulk replays and discards, and how far they are. Workers finish those that were left."""
-    found = Jobs(connected(env), unheard, lambda: settings_of(env)).recent()
+    found = Jobs(connected(env), lambda: settings_of(env)).recent()
     if as_json:
         output.print_json([output.plain(job) for job in found])
     else:

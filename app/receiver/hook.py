@@ -1,12 +1,12 @@
-"""The receiver: authenticate, keep, knock, answer. Smartsupp may never send a body twice, so it is kept first and
-looked at afterwards."""
+"""The receiver: authenticate, keep, wake a worker, answer. Smartsupp may never send a body twice, so it is kept first
+and looked at afterwards."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -28,7 +28,7 @@ from core.delivery import PayloadStatus
 from core.errors import PayloadError, StoreUnavailable
 from core.smartsupp.limits import LARGEST_BODY
 from core.smartsupp.parser import glance
-from core.store import INBOX, RateLimit, Store
+from core.store import RateLimit, Store
 
 log = structlog.get_logger(__name__)
 
@@ -73,9 +73,7 @@ class Sources:
         return -(-wait // 1000)
 
 
-def blueprint(
-    store: Store, watched: Watched, knock: Callable[[str], None], sources: Sources, refusals: Refusals
-) -> Blueprint:
+def blueprint(store: Store, watched: Watched, sources: Sources, refusals: Refusals) -> Blueprint:
     """`POST /smartsupp/<token>`."""
     pages = Blueprint("receiver", __name__)
 
@@ -98,8 +96,6 @@ def blueprint(
             return jsonify(id=accepted.id, status="duplicate"), 202
         answer = {"id": accepted.id, **_looked_at(store, accepted.id, body, account)}
         log.info("accepted", payload=accepted.id, status=answer["status"])
-        if accepted.knock:
-            knock(INBOX)
         return jsonify(answer), 202
 
     @pages.errorhandler(StoreUnavailable)

@@ -66,12 +66,11 @@ class Counted:
 
 
 class Backfill(Base):
-    """`settings` gives those of the moment, `knock` tells the workers of work in a lane. Every method raises
-    StoreUnavailable."""
+    """`settings` gives those of the moment. Every method raises StoreUnavailable."""
 
-    def __init__(self, client: Client, knock: Callable[[str], None], settings: Callable[[], Settings]) -> None:
+    def __init__(self, client: Client, settings: Callable[[], Settings]) -> None:
         super().__init__(client)
-        self._knock, self._settings = knock, settings
+        self._settings = settings
         self._ledger, self._search = Ledger(client), Search(client)
 
     def knows(self, connector: str) -> bool:
@@ -93,7 +92,7 @@ class Backfill(Base):
             "give_to", conversation=conversation, why=plan.why, repeated=plan.repeat, connectors=plan.connectors
         )
         for lane in lanes:
-            self._knock(lane.decode())
+            self._wake_up(lane.decode())
         return plan
 
     def count(self, wanted: Filter, aim: Aim, seconds: float) -> Counted:

@@ -58,14 +58,12 @@ class Job:
 
 
 class Jobs(Base):
-    """`knock` tells the workers of work in a lane, `settings` gives those of the moment: the routes of what is fanned
-    out. Every method raises StoreUnavailable."""
+    """`settings` gives those of the moment: the routes of what is fanned out. Every method raises StoreUnavailable."""
 
-    def __init__(self, client: Client, knock: Callable[[str], None], settings: Callable[[], Settings]) -> None:
+    def __init__(self, client: Client, settings: Callable[[], Settings]) -> None:
         super().__init__(client)
-        self._knock = knock
         self._search = Search(client)
-        self._backfill = Backfill(client, knock, settings)
+        self._backfill = Backfill(client, settings)
 
     def start(
         self,
@@ -161,7 +159,7 @@ class Jobs(Base):
             plans = [Plan(one) for one in whole]
         else:
             plans = self._backfill.plans(whole, job.aim)
-        knocks = self._run(
+        lanes = self._run(
             "advance",
             job=name_of(job.id),
             open=open_of(job.id),
@@ -175,9 +173,9 @@ class Jobs(Base):
             plans=[one.as_json() for one in plans],
             deliveries=deliveries,
         )
-        for lane in knocks or ():
-            self._knock(lane.decode())
-        return knocks is not None
+        for lane in lanes or ():
+            self._wake_up(lane.decode())
+        return lanes is not None
 
     def _close(self, identity: str) -> None:
         with errors():

@@ -91,7 +91,7 @@ def window(browser: Browser, site: AdminsRelay) -> Iterator[Tab]:
 
 def ids(site: AdminsRelay) -> dict[str, str]:
     """What the store has named: the bodies by what they are, and the job."""
-    ledger, jobs = site.stack.ledger, Jobs(site.stack.server.client, lambda lane: None, made.configured)
+    ledger, jobs = site.stack.ledger, Jobs(site.stack.server.client, made.configured)
     bodies = {hostile.no_json(): "no_json", hostile.wrong_id(): "wrong_id", b"x" + hostile.no_json(): "discarded"}
     kept = [*ledger.payloads(PayloadStatus.QUARANTINED, 9), *ledger.payloads(PayloadStatus.DISCARDED, 9)]
     return {

@@ -13,6 +13,7 @@ from core.store import Filter, Search
 from tests.support.admins_relay import AdminsRelay
 from tests.support.browser import Tab
 from tests.support.destination import Behaviour
+from tests.support.made import control
 from tests.support.stack import chat, until
 
 both = pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without"])
@@ -27,7 +28,7 @@ def clean(site: AdminsRelay) -> None:
     """No test finds what another one left behind when it failed."""
     site.crm.behaviour = TAKES
     for row in Search(site.stack.server.client).page(Filter(status=DeliveryStatus.DEAD), limit=100).rows:
-        site.stack.store.discard(row.delivery, "left behind")
+        control(site.stack.store).discard(row.delivery, "left behind")
 
 
 def refused(site: AdminsRelay, *channels: str, name: str = "Ondřej Malý") -> None:

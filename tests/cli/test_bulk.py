@@ -13,6 +13,7 @@ from core.store import Filter, Jobs, Ledger, Store, connect
 from core.store import jobs as jobs_module
 from tests.support import made
 from tests.support.command_line import CommandLine
+from tests.support.made import control
 from tests.support.server import Server
 from tests.support.stack import Stack, chat, until
 
@@ -44,7 +45,7 @@ def test_everything_dead_of_a_connector_is_replayed_after_a_yes(cli: CommandLine
 
 
 def test_a_bulk_replay_is_done_by_a_real_worker(relay: Stack) -> None:
-    relay.store.pause("archive", "not yet")
+    control(relay.store).pause("archive", "not yet")
     relay.worker()
     for number in range(20):
         relay.store.accept(chat(number))
@@ -61,7 +62,7 @@ def test_a_bulk_replay_is_done_by_a_real_worker(relay: Stack) -> None:
 def test_what_was_left_is_finished_by_a_worker(relay: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     made.chats(relay.store, 30, archive=Outcome.REFUSED)
     monkeypatch.setattr(jobs_module, "PART", 10)
-    jobs = Jobs(connect(relay.server.url), lambda lane: None, made.configured)
+    jobs = Jobs(connect(relay.server.url), made.configured)
     job = jobs.start("replay", Filter(status=DeliveryStatus.DEAD))
     assert jobs.advance(job.id, 0).seen == 10  # and whoever began it went away
     assert "goes on" in relay.cli("jobs")

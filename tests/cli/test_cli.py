@@ -21,6 +21,7 @@ from core.store.claims import Limits
 from core.store.protocol.keys import key
 from tests.support import made
 from tests.support.command_line import CommandLine
+from tests.support.made import control
 from tests.support.server import Server
 from tests.support.stack import RELAY, TOKEN, Stack, chat
 
@@ -80,7 +81,7 @@ def test_status_tells_that_a_connector_is_slowed_down(cli: CommandLine, store: S
 def test_status_tells_what_is_wrong_and_what_to_type(cli: CommandLine, store: Store) -> None:
     dead_delivery(store)
     store.divert(store.accept(b"nonsense").id, PayloadStatus.QUARANTINED, "not JSON")
-    store.pause("crm", "the key has expired")
+    control(store).pause("crm", "the key has expired")
     said = cli.run("status")
     assert "1 routed, 1 quarantined" in said
     assert "relay dead list --connector archive" in said

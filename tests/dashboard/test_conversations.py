@@ -26,6 +26,7 @@ from tests.conftest import Clock
 from tests.support import hostile, made
 from tests.support.admin import PASSWORD, Admin, admin, token_in
 from tests.support.destination import Destination
+from tests.support.made import control
 from tests.support.server import Server
 from tests.support.stack import Stack, chat, until
 
@@ -75,7 +76,7 @@ def test_a_row_tells_who_when_what_and_where(page: Admin, store: Store) -> None:
         visitor={"name": "Žofie", "email": "zofie@example.com", "countryCode": "CZ"},
     )
     made.conversation(store, body, archive=Outcome.DELIVERED, crm=Outcome.REFUSED, desk=None)
-    store.pause("desk", "why not")
+    control(store).pause("desk", "why not")
     html = page.get("/conversations").text
     row = text_of(html.partition("<tbody>")[2].partition("</tbody>")[0])
     assert "2023-11-14 22:13:20 UTC" in row
@@ -498,7 +499,7 @@ def test_ids_are_unique_on_a_page_with_many_deliveries(page: Admin, store: Store
 
 def test_a_paused_connector_is_named_and_a_missing_one_too(page: Admin, store: Store) -> None:
     identity = made.conversation(store, chat(1), crm=None, gone=None)
-    store.pause("crm", "why not")
+    control(store).pause("crm", "why not")
     html = page.get(f"/conversations/{identity}").text
     assert "crm is paused" in section(html, "crm")
     assert 'href="/connectors/crm"' in section(html, "crm")
@@ -546,7 +547,7 @@ def test_a_dead_one_is_delivered_again(page: Admin, store: Store, ledger: Ledger
 
 def test_behind_a_closed_gate_it_says_that_it_has_to_wait(page: Admin, store: Store) -> None:
     identity = made.conversation(store, chat(1), crm=Outcome.REFUSED)
-    store.pause("crm", "why not")
+    control(store).pause("crm", "why not")
     page.submit(f"/conversations/{identity}/crm/replay")
     assert "but crm is paused" in page.get(f"/conversations/{identity}").text
 
@@ -567,7 +568,7 @@ def test_what_nobody_takes_is_not_said_to_be_due(
     page = admin(server, tmp_path, config="connectors: {off: {type: archive, enabled: false}}")
     identity = made.conversation(store, chat(1), **{connector: Outcome.DELIVERED})
     if paused:
-        store.pause(connector, "why not")
+        control(store).pause(connector, "why not")
     page.submit(f"/conversations/{identity}/{connector}/replay")
     html = page.get(f"/conversations/{identity}").text
     flashed = text_of(html.partition('class="flashes"')[2].partition("</div>")[0])

@@ -15,10 +15,11 @@ from app.dashboard.view.body_view import excerpt, shown
 from core.delivery import PayloadStatus
 from core.errors import PayloadError
 from core.smartsupp.parser import parse_conversation
-from core.store import INBOX, Ledger, Store, connect
+from core.store import INBOX, Control, Ledger, Store, connect
 from tests.conftest import Clock
 from tests.support import hostile
 from tests.support.admin import Admin, admin
+from tests.support.made import control
 from tests.support.server import Server
 from tests.support.stack import chat, until
 
@@ -82,7 +83,7 @@ def test_the_tabs_have_what_was_set_aside_and_discarded(page: Admin, store: Stor
     report = store.accept(b'{"domains": {}}').id
     store.divert(report, PayloadStatus.SET_ASIDE)
     gone = quarantined(store, b"gone")
-    store.discard(gone, "an advertisement")
+    control(store).discard(gone, "an advertisement")
     there = quarantined(store, b"there")
     lists = {
         status: page.get(f"/quarantine?status={status}").text for status in ("quarantined", "set-aside", "discarded")
@@ -196,7 +197,7 @@ def test_a_duplicate_is_said_to_be_one(page: Admin, store: Store, ledger: Ledger
 
 def test_a_duplicate_of_one_that_was_never_taken_in_discards_nothing(page: Admin, store: Store, ledger: Ledger) -> None:
     first = quarantined(store, RIGHT)
-    store.discard(first, "by mistake")
+    control(store).discard(first, "by mistake")
     identity = quarantined(store, WRONG)
     answer = page.submit(f"/quarantine/{identity}/correct", body=RIGHT.decode())
     assert answer.location.endswith(first)
@@ -233,7 +234,7 @@ def test_when_it_cannot_be_discarded_afterwards_both_are_kept(
 
     def and_somebody_reads_the_old_one_again(self: Store, *arguments: Any) -> Any:
         accepted = real(self, *arguments)
-        store.replay(identity)
+        control(store).replay(identity)
         return accepted
 
     monkeypatch.setattr(Store, "accept", and_somebody_reads_the_old_one_again)
@@ -244,7 +245,7 @@ def test_when_it_cannot_be_discarded_afterwards_both_are_kept(
 
 def test_one_that_left_the_quarantine_meanwhile_is_not_corrected(page: Admin, store: Store, ledger: Ledger) -> None:
     identity = quarantined(store, WRONG)
-    store.replay(identity)
+    control(store).replay(identity)
     answer = page.submit(f"/quarantine/{identity}/correct", body=RIGHT.decode())
     assert answer.status_code == 409
     assert edited(answer.text) == RIGHT.decode()
@@ -295,7 +296,7 @@ def test_discarding_needs_a_reason_and_something_to_discard(page: Admin, store: 
     answer = page.submit(f"/quarantine/{identity}/discard", reason="  ")
     assert answer.status_code == 422
     assert "Say why" in answer.text
-    store.replay(identity)
+    control(store).replay(identity)
     page.submit(f"/quarantine/{identity}/discard", reason="late")
     assert ledger.payload(identity).status is PayloadStatus.RECEIVED
 
@@ -313,15 +314,15 @@ def test_all_are_read_again_in_slices_and_none_twice(
 ) -> None:
     ids = {quarantined(store, b"broken %d" % number) for number in range(SLICE + 20)}
     replayed: list[str] = []
-    real = Store.replay
+    real = Control.replay
 
-    def still_wrong(self: Store, identity: str) -> tuple[str, bool]:
+    def still_wrong(self: Control, identity: str) -> str:
         replayed.append(identity)
         found = real(self, identity)
         store.divert(identity, PayloadStatus.QUARANTINED, "still")
         return found
 
-    monkeypatch.setattr(Store, "replay", still_wrong)
+    monkeypatch.setattr(Control, "replay", still_wrong)
     assert f"{SLICE + 20} bodies are in quarantine" in page.get("/quarantine/all?action=replay").text
     answer = page.submit("/quarantine/all", action="replay")
     assert answer.status_code == 200

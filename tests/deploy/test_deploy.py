@@ -20,6 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from core.delivery import Attempt, Outcome, PayloadStatus, Reference
 from core.store import INBOX, Store
 from core.store.protocol.constants import Trouble
+from tests.support.made import control
 from tests.support.prometheus import Prometheus, Samples, program, prometheus, strangers
 from tests.support.stack import Stack, stack, until
 
@@ -80,7 +81,7 @@ def work(store: Store, number: int) -> None:
         store.settle(
             claim, attempt, delay_ms=600_000, reference=Reference("r"), trouble=trouble, breaker=1, fingerprint="f"
         )
-    store.resume("crm")
+    control(store).resume("crm")
 
 
 @pytest.fixture(scope="module")

@@ -24,6 +24,7 @@ from tests.fakes.freshdesk import KEY, FreshdeskVendor
 from tests.fakes.odoo import DATABASE, OdooVendor
 from tests.fakes.odoo import KEY as ODOO_KEY
 from tests.support.inline import Inline
+from tests.support.made import control
 from tests.support.server import Server
 from tests.support.stack import free_port
 from workers.delivery import alone
@@ -301,7 +302,7 @@ routes:
                     break
                 for one in Ledger(connect(server.url)).deliveries():
                     if one.status in ("waiting", "retrying"):  # both made a tag, or waited: now, not in half a minute
-                        store.replay(one.id)
+                        control(store).replay(one.id)
         finally:
             beating.set()
         assert len(odoo.people()) == 1
@@ -319,7 +320,7 @@ def test_a_person_that_was_merged_before_the_ticket_was_made_is_looked_for_again
     assert ledger.delivery("desk:208:501").status == "retrying"
     desk.routes.remove(down)
     desk.contacts[0]["id"] += 5000  # merged: another id has the address now
-    relay.store.replay("desk:208:501")
+    control(relay.store).replay("desk:208:501")
     relay.deliver()
     assert ledger.delivery("desk:208:501").status == "delivered"
     assert ledger.delivery("desk:208:501").steps["requester"] == {"requester_id": desk.contacts[0]["id"]}

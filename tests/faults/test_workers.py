@@ -15,6 +15,7 @@ from core.store.protocol.keys import key
 from tests.e2e.test_pipeline import config, webhook
 from tests.faults.rig import ROOT, family
 from tests.support.destination import Behaviour, Destination, Handler
+from tests.support.made import control
 from tests.support.stack import Stack, chat, free_port, until
 from workers import isolation
 from workers.work import SUSPECT
@@ -59,11 +60,11 @@ def test_what_is_tried_in_a_process_of_its_own_is_finished_too(relay: Stack, des
     relay.web()
     worker = relay.worker()
     store = Store(connect(relay.server.url))
-    store.pause("hook", "until it is under suspicion")
+    control(store).pause("hook", "until it is under suspicion")
     relay.post(chat("c1"))
     until(lambda: relay.ledger.lane("hook").waiting, what="the delivery")
     relay.server.client.hset(key("delivery", "hook:1:c1"), "crashes", SUSPECT)
-    store.resume("hook")
+    control(store).resume("hook")
     until(lambda: destination.received, what="the attempt")
     together = family(worker)
     assert len(together) > 1

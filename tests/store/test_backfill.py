@@ -14,6 +14,7 @@ from core.smartsupp.parser import parse_conversation
 from core.store import Aim, Backfill, Filter, Jobs, Ledger, Store, connect
 from core.store import jobs as module
 from tests.support import made
+from tests.support.made import control
 from tests.support.server import Server
 from tests.support.stack import chat
 from workers.intake import take_in
@@ -59,11 +60,11 @@ def test_a_chat_that_goes_nowhere_says_why(
 def test_a_replay_delivers_it_by_the_routes_of_today(store: Store, ledger: Ledger, server: Server) -> None:
     [conversation] = read(store, NONE, 1)
     knocks: list[str] = []
-    off = Backfill(connect(server.url), knocks.append, lambda: NONE)
+    off = Backfill(connect(server.url, wake_up=knocks.append), lambda: NONE)
     assert off.one(conversation, Aim()).connectors == ()
     assert ledger.undelivered() == 1
     assert not knocks
-    on = Backfill(connect(server.url), knocks.append, lambda: made.settings("crm", "desk"))
+    on = Backfill(connect(server.url, wake_up=knocks.append), lambda: made.settings("crm", "desk"))
     assert on.one(conversation, Aim()).connectors == ("crm", "desk")
     assert knocks == ["crm", "desk"]
     assert ledger.undelivered() == 0
@@ -83,11 +84,11 @@ def test_one_that_is_discarded_is_counted_no_more_and_can_still_be_delivered(
     store: Store, ledger: Ledger, server: Server
 ) -> None:
     [conversation] = read(store, NONE, 1)
-    store.discard(conversation, "a test of ours")
+    control(store).discard(conversation, "a test of ours")
     assert ledger.undelivered() == 0
     with pytest.raises(InUse):
-        store.discard(conversation, "twice")
-    on = Backfill(connect(server.url), lambda _: None, lambda: made.settings("crm"))
+        control(store).discard(conversation, "twice")
+    on = Backfill(connect(server.url), lambda: made.settings("crm"))
     assert on.one(conversation, Aim()).connectors == ("crm",)
     assert ledger.payload_counts()["discarded"] == 0
 
@@ -97,11 +98,11 @@ def test_a_job_that_was_cut_off_goes_on_where_it_was(
 ) -> None:
     read(store, NONE, *range(30))
     monkeypatch.setattr(module, "PART", 10)
-    first = Jobs(connect(server.url), lambda _: None, lambda: made.settings("crm"))
+    first = Jobs(connect(server.url), lambda: made.settings("crm"))
     job = first.advance(first.start("replay", LOST).id, 0)
     assert (job.seen, job.done, job.finished) == (10, 10, None)
     assert ledger.undelivered() == 20
-    second = Jobs(connect(server.url), lambda _: None, lambda: made.settings("crm"))
+    second = Jobs(connect(server.url), lambda: made.settings("crm"))
     assert second.open() == [job.id]
     while job.finished is None:
         job = second.advance(job.id, 0)
@@ -112,7 +113,7 @@ def test_a_job_that_was_cut_off_goes_on_where_it_was(
 
 def test_a_job_that_finds_no_connector_has_done_nothing(store: Store, ledger: Ledger, server: Server) -> None:
     read(store, NONE, 1, 2)
-    jobs = Jobs(connect(server.url), lambda _: None, lambda: NONE)
+    jobs = Jobs(connect(server.url), lambda: NONE)
     job = jobs.advance(jobs.start("replay", LOST).id)
     assert (job.found, job.done) == (2, 0)
     assert ledger.undelivered() == 2
@@ -134,9 +135,9 @@ def test_a_connector_that_came_later_gets_past_chats(
     made.chats(store, 3, crm=Outcome.DELIVERED)
     made.chats(store, 2, first=10, crm=Outcome.DELIVERED, desk=Outcome.DELIVERED)
     settings = made.settings("crm", "desk", to=to)
-    counted = Backfill(connect(server.url), lambda _: None, lambda: settings).count(Filter(), aim, 5)
+    counted = Backfill(connect(server.url), lambda: settings).count(Filter(), aim, 5)
     assert (counted.matched, counted.due, counted.whole) == (5, due, True)
-    jobs = Jobs(connect(server.url), lambda _: None, lambda: settings)
+    jobs = Jobs(connect(server.url), lambda: settings)
     job = jobs.advance(jobs.start("replay", Filter(), aim=aim).id)
     assert (job.found, job.done) == (5, due)
     assert ledger.lane("desk").counts["waiting"] == due

@@ -12,6 +12,7 @@ from core.delivery import Attempt, Exchange, Outcome, PayloadStatus
 from core.errors import StoreUnsafe
 from core.store import INBOX, Ledger, Store, connect
 from core.store.connection.encryption import Vault
+from tests.support.made import control
 from tests.support.server import Server
 
 OLD, NEW, OTHER = (base64.urlsafe_b64encode(os.urandom(32)).decode() for _ in range(3))
@@ -125,7 +126,7 @@ def test_without_the_key_a_claim_says_so_and_loses_nothing(server: Server) -> No
     assert "RELAY_ENCRYPTION_KEYS" in claim.trouble
     store.divert(claim.id, PayloadStatus.QUARANTINED, claim.trouble, token=claim.token)
     back = connect(server.url, keys=(NEW, OLD))
-    Store(back).replay(payload)
+    control(Store(back)).replay(payload)
     again = Store(back).claim(INBOX, secrets.token_hex(8))
     assert again is not None
     assert again.body == BODY

@@ -31,6 +31,7 @@ from tests.conftest import Clock
 from tests.support import made
 from tests.support.destination import Destination, Handler
 from tests.support.inline import Inline
+from tests.support.made import control
 from tests.support.server import Server
 from tests.support.stack import chat, until
 from tests.support.visitor import EMAIL, NAME, SAID, VISITOR, petra, remains
@@ -179,7 +180,7 @@ def test_nothing_is_passed_over_while_bodies_change_their_status(server: Server,
         while not over.is_set():
             for one in bodies:
                 busy.divert(one, PayloadStatus.QUARANTINED, "why")
-                busy.replay(one)
+                control(busy).replay(one)
 
     thread = threading.Thread(target=churn)
     thread.start()
@@ -210,17 +211,17 @@ def test_nothing_of_a_visitor_is_left_anywhere(
     inline.take(petra(), petra(visitor={"note": "second"}), chat("c9"))
     inline.take(petra("c2"))
     quarantined, discarded = inline.take(petra()[:-1], petra("c7")[:-2])
-    store.discard(discarded, f"corrected for {NAME}")
+    control(store).discard(discarded, f"corrected for {NAME}")
     store.accept(petra("unread"))
-    store.pause("hook1", f"the shop asked, because of {NAME}")
-    jobs = Jobs(connect(server.url), lambda _: None, made.configured)
+    control(store).pause("hook1", f"the shop asked, because of {NAME}")
+    jobs = Jobs(connect(server.url), made.configured)
     for about in (Filter(text=EMAIL), Filter(text=NAME.split()[1]), Filter(text=SAID), Filter(connector="archive")):
         job = jobs.start("replay", about, reason=f"for {EMAIL}" if about.connector else "")
         while not jobs.advance(job.id).finished:
             pass
     kept = jobs.start("replay", Filter(connector="hook2"), reason="hook2 was away")
     inline.deliver()
-    inline.store.resume("archive")
+    control(inline.store).resume("archive")
     assert len(ledger.delivery("hook2:1:c1").attempts) >= 2
     where = remains(server.client, inline.data)
     kinds = {"raw", "attempts", "summary", "payload", "job", "backfill", "gate"}
@@ -258,10 +259,10 @@ def test_why_others_were_discarded_names_nobody_any_more(server: Server, tmp_pat
         made.conversation(inline.store, chat(conversation), crm=Outcome.REFUSED)
     (_, body) = inline.take(petra(), b"no JSON")
     for conversation in ("1:c8", "1:c9"):
-        inline.store.discard(f"crm:{conversation}", f"request of {EMAIL}")
-    inline.store.discard("crm:1:c10", "a test of ours")
-    inline.store.discard(body, f"as {NAME} said")
-    inline.store.replay("crm:1:c9")
+        control(inline.store).discard(f"crm:{conversation}", f"request of {EMAIL}")
+    control(inline.store).discard("crm:1:c10", "a test of ours")
+    control(inline.store).discard(body, f"as {NAME} said")
+    control(inline.store).replay("crm:1:c9")
     bench.erase()
     assert remains(server.client, inline.data) == []
     assert bench.ledger.payload(body).error == "(the reason named a visitor who was erased)"
@@ -437,7 +438,7 @@ def test_a_reader_that_lost_its_lease_to_an_erasing_writes_nothing_any_more(
 
 def test_a_worker_that_died_behind_a_closed_gate_hinders_nobody(bench: Bench, clock: Clock) -> None:
     in_flight(bench)
-    bench.inline.store.pause("archive", "maintenance")
+    control(bench.inline.store).pause("archive", "maintenance")
     clock.pass_by(LEASE_MS / 1000 + 1)
     assert bench.inline.claim("archive") is None
     assert bench.erase().conversations == ("1:c1",)
@@ -692,7 +693,7 @@ def test_nothing_is_rewritten_when_nothing_was_erased(bench: Bench) -> None:
 
 @pytest.fixture
 def jobs(server: Server) -> Jobs:
-    return Jobs(connect(server.url), lambda _: None, made.configured)
+    return Jobs(connect(server.url), made.configured)
 
 
 @pytest.mark.parametrize(
@@ -727,8 +728,8 @@ def test_a_finished_job_that_looked_for_a_text_goes_whatever_it_was(jobs: Jobs, 
 
 
 def test_a_gate_that_was_opened_meanwhile_stays_open(store: Store, eraser: Eraser, ledger: Ledger) -> None:
-    store.pause("crm", f"because of {EMAIL}")
-    store.resume("crm")
+    control(store).pause("crm", f"because of {EMAIL}")
+    control(store).resume("crm")
     eraser.forget({EMAIL})
     assert ledger.lane("crm").gate is None
 

@@ -15,6 +15,7 @@ from core.store import jobs as module
 from core.store.protocol.keys import key
 from tests.conftest import Clock
 from tests.support import made
+from tests.support.made import control
 from tests.support.server import Server
 from tests.support.stack import chat
 
@@ -33,7 +34,7 @@ def knocks() -> Knocks:
 
 @pytest.fixture
 def jobs(server: Server, knocks: Knocks) -> Jobs:
-    return Jobs(connect(server.url), knocks, made.configured)
+    return Jobs(connect(server.url, wake_up=knocks), made.configured)
 
 
 def statuses(ledger: Ledger, connector: str = "crm") -> dict[str, int]:
@@ -139,11 +140,11 @@ def test_two_at_the_same_time_do_each_delivery_once(
 ) -> None:
     monkeypatch.setattr(module, "PART", 5)
     made.chats(store, 120, crm=Outcome.REFUSED)
-    job = Jobs(connect(server.url), lambda lane: None, made.configured).start("replay", wanted)
+    job = Jobs(connect(server.url), made.configured).start("replay", wanted)
     together = threading.Barrier(4)
 
     def work() -> None:
-        mine = Jobs(connect(server.url), lambda lane: None, made.configured)
+        mine = Jobs(connect(server.url), made.configured)
         together.wait()
         finished(mine, job.id)
 
@@ -152,7 +153,7 @@ def test_two_at_the_same_time_do_each_delivery_once(
         thread.start()
     for thread in threads:
         thread.join(30)
-    job = Jobs(connect(server.url), lambda lane: None, made.configured).get(job.id)
+    job = Jobs(connect(server.url), made.configured).get(job.id)
     assert (job.total, job.seen, job.found, job.done) == (120, 120, 120, 120)
     assert statuses(ledger) == {"waiting": 120}
 
@@ -190,7 +191,7 @@ def test_whoever_dies_before_it_has_told_anybody_has_done_the_part(
     # A worker answers each knock at once.
     answered = mortal(lambda lane: server.client.delete(key("knock", lane)), parts=2)
     server.client.delete(key("knock", "crm"))
-    first = Jobs(connect(server.url), answered, made.configured)
+    first = Jobs(connect(server.url, wake_up=answered), made.configured)
     job = first.start("replay", DEAD)
     with pytest.raises(Died):
         first.advance(job.id, 60)
@@ -221,7 +222,7 @@ def test_a_delivery_that_somebody_has_dealt_with_since_it_was_found_is_left_alon
     made.chats(store, 2, crm=Outcome.REFUSED)
     job = jobs.start("discard", DEAD, reason="x")
     part = next(iter(jobs._search.batches(job.filter)))
-    store.replay("crm:1:1")
+    control(store).replay("crm:1:1")
     jobs._step(job, "", part)
     assert statuses(ledger) == {"waiting": 1, "discarded": 1}
 

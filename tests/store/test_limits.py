@@ -13,6 +13,7 @@ from core.store.claims import Limits
 from core.store.protocol.constants import LEASE_MS, Trouble
 from core.store.protocol.keys import key
 from tests.conftest import Clock
+from tests.support.made import control
 from tests.support.server import Server
 
 EXCHANGE = Exchange("POST", "http://there/", 200, 1)
@@ -261,7 +262,7 @@ def test_a_clock_that_is_set_back_stops_no_connector(
 def test_a_clock_that_is_set_back_delays_no_probe(backlog: Store, clock: Clock) -> None:
     opened(backlog)
     clock.now -= 3_600_000
-    backlog.replay("crm:1:29")  # due by the clock of now
+    control(backlog).replay("crm:1:29")  # due by the clock of now
     assert take(backlog) is not None
 
 
@@ -365,16 +366,16 @@ def test_the_tick_knocks_when_the_time_of_a_probe_has_come(backlog: Store, clock
 
 def test_an_admin_opens_the_breaker_and_so_do_other_settings(backlog: Store, ledger: Ledger) -> None:
     opened(backlog)
-    assert backlog.resume("crm", changed_to="old") == (False, False)
-    assert backlog.resume("crm", changed_to="new")[0]
+    assert not control(backlog).resume("crm", changed_to="old")
+    assert control(backlog).resume("crm", changed_to="new")
     opened(backlog)
-    assert backlog.resume("crm")[0]
+    assert control(backlog).resume("crm")
     assert ledger.lane("crm").gate is None
 
 
 def test_an_admins_pause_is_stronger_than_the_breaker(backlog: Store, ledger: Ledger, clock: Clock) -> None:
     opened(backlog)
-    backlog.pause("crm", "stocktaking")
+    control(backlog).pause("crm", "stocktaking")
     clock.pass_by(3600)
     assert take(backlog) is None
     gate = ledger.lane("crm").gate

@@ -16,6 +16,7 @@ from core.store.protocol.records import from_json, from_record, word
 from tests.support import made
 from tests.support.admin import admin
 from tests.support.command_line import CommandLine
+from tests.support.made import control
 from tests.support.server import Server
 from tests.support.stack import chat
 from workers.alerts.messages import written
@@ -35,10 +36,8 @@ class Newer:
         [body] = store.claim_bodies("token")
         store.divert(body.id, PayloadStatus.QUARANTINED, "no JSON", token=body.token)
         self.body = body.id
-        store.pause("crm", "why not")
-        job = Jobs(connect(server.url), lambda _: None, made.configured).start(
-            "discard", Filter(connector="archive"), reason="why not"
-        )
+        control(store).pause("crm", "why not")
+        job = Jobs(connect(server.url), made.configured).start("discard", Filter(connector="archive"), reason="why not")
         self.job = job.id
         incidents = Incidents(connect(server.url))
         incidents.compare([Trouble("dead", "archive", 1, 1), Trouble("paused", "crm", 1, 1)], ["email"])
@@ -161,7 +160,7 @@ def test_alerts_are_read_and_put_into_words(newer: Newer, server: Server) -> Non
 
 def test_a_newer_status_is_replaced_like_any_other(newer: Newer, store: Store, ledger: Ledger) -> None:
     newer.status("delivery", newer.delivery, NEW)
-    store.replay(newer.delivery)
+    control(store).replay(newer.delivery)
     assert ledger.delivery(newer.delivery).status is DeliveryStatus.WAITING
     assert newer.redis.zcard(key("deliveries", "archive", NEW)) == 0
 
@@ -173,7 +172,7 @@ def test_a_newer_status_is_replaced_like_any_other(newer: Newer, store: Store, l
 def test_a_job_with_a_condition_that_is_unknown_is_left_to_the_version_that_knows_it(
     newer: Newer, server: Server, change: dict[str, str]
 ) -> None:
-    jobs = Jobs(connect(server.url), lambda _: None, made.configured)
+    jobs = Jobs(connect(server.url), made.configured)
     assert jobs.open() == [newer.job]
     newer.redis.hset(key("job", newer.job), mapping=change)
     assert jobs.open() == []

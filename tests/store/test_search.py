@@ -23,6 +23,7 @@ from core.store.search import Found
 from core.summary import Summary
 from tests.conftest import Clock
 from tests.support import made
+from tests.support.made import control
 from tests.support.server import Server
 from tests.support.stack import chat
 
@@ -93,7 +94,7 @@ def test_a_place_stays_right_when_what_stood_there_has_gone_or_moved(search: Sea
     first = search.page(wanted, limit=10)
     seen = [row.id for row in first.rows]
     for row in first.rows:  # of the same millisecond as all others
-        store.replay(row.delivery)
+        control(store).replay(row.delivery)
     rest = search.page(wanted, after=first.after, limit=30)
     assert sorted(seen + [row.id for row in rest.rows]) == sorted(there)
     assert rest.after == ""
@@ -103,7 +104,7 @@ def test_a_place_stays_right_when_only_what_stood_there_has_gone(search: Search,
     there = made.chats(store, 30, crm=Outcome.REFUSED)
     wanted = Filter(status=DeliveryStatus.DEAD)
     first = search.page(wanted, limit=10)
-    store.replay(first.rows[-1].delivery)
+    control(store).replay(first.rows[-1].delivery)
     rest = search.page(wanted, after=first.after, limit=30)
     assert [row.id for row in (*first.rows, *rest.rows)] == sorted(there, reverse=True)
 
@@ -342,7 +343,7 @@ def test_the_statuses_of_each_conversation_are_told(search: Search, store: Store
         "1:2": {},
         "1:3": {},
     }
-    store.pause("desk", "why not")
+    control(store).pause("desk", "why not")
     assert search.paused(["crm", "desk"]) == {"desk"}
     assert search.connectors() == ["crm", "desk"]
 

@@ -312,7 +312,7 @@ def test_sentinels_speak_tls_too(tmp_path: Path, authority: Authority) -> None:
     with tls(tmp_path, authority) as there:
         url = there.watch()
         client = connect(url)
-        assert Store(client).accept(b"{}").knock
+        assert not Store(client).accept(b"{}").known
         assert client.connection_pool.connection_kwargs["db"] == 1
         assert knocked(url) == 1
 

@@ -13,6 +13,7 @@ from core.store import INBOX, Claim, Ledger, Store, check, connect
 from core.store.protocol.constants import FATAL_CRASHES, LEASE_MS
 from core.store.protocol.keys import key
 from tests.conftest import Clock
+from tests.support.made import control
 from tests.support.server import Server
 
 LEASE = LEASE_MS / 1000
@@ -45,7 +46,6 @@ def test_a_body_is_kept_unchanged_with_its_place_in_the_inbox(store: Store, ledg
     body = bytes(range(256)) * 10
     accepted = store.accept(body, "208", "text/plain")
     assert not accepted.known
-    assert accepted.knock
     kept = ledger.payload(accepted.id)
     assert (kept.body, kept.account, kept.content_type, kept.size) == (body, "208", "text/plain", 2560)
     assert kept.status is PayloadStatus.RECEIVED
@@ -76,16 +76,20 @@ def test_one_of_many_concurrent_posts_of_a_body_is_accepted(server: Server) -> N
     assert Counter(results) == {True: 15, False: 1}
 
 
-def test_only_the_first_of_several_bodies_asks_for_a_knock(store: Store) -> None:
-    assert [store.accept(b"%d" % number).knock for number in range(3)] == [True, False, False]
+def test_the_first_of_several_bodies_wakes_the_workers_and_the_others_do_not(store: Store, woken: list[str]) -> None:
+    for number in range(3):
+        store.accept(b"%d" % number)
+    assert woken == [INBOX]
 
 
-def test_after_an_empty_claim_the_next_body_asks_for_a_knock_again(store: Store) -> None:
+def test_after_an_empty_claim_the_next_body_wakes_them_again(store: Store, woken: list[str]) -> None:
     store.accept(b"1")
     taken = claim(store)
     store.fan_out(taken, "1:1", ())
     assert nothing_due(store, INBOX)
-    assert store.accept(b"2").knock
+    woken.clear()
+    store.accept(b"2")
+    assert woken == [INBOX]
 
 
 def test_a_claim_that_answers_a_knock_asks_for_one_more_while_there_is_more(store: Store) -> None:
@@ -143,10 +147,11 @@ def test_an_old_holder_of_a_body_cannot_fan_it_out(store: Store, ledger: Ledger,
     assert ledger.deliveries() == []
 
 
-def test_a_body_becomes_one_delivery_for_each_connector(store: Store, ledger: Ledger) -> None:
+def test_a_body_becomes_one_delivery_for_each_connector(store: Store, ledger: Ledger, woken: list[str]) -> None:
     payload = store.accept(b"body").id
-    lanes = store.fan_out(claim(store), "1:1", ["crm", "desk"])
-    assert sorted(lanes) == ["crm", "desk"]
+    woken.clear()
+    store.fan_out(claim(store), "1:1", ["crm", "desk"])
+    assert sorted(woken) == ["crm", "desk"]
     assert [one.id for one in ledger.conversation("1:1").deliveries] == ["crm:1:1", "desk:1:1"]
     assert ledger.payload(payload).status is PayloadStatus.ROUTED
     taken = claim(store, "desk")
@@ -244,7 +249,7 @@ def test_replaying_a_dead_delivery_starts_a_fresh_series(store: Store, ledger: L
     taken_in(store)
     store.settle(claim(store, "crm"), attempt(Outcome.RETRY, "no"), delay_ms=0)
     store.settle(claim(store, "crm"), attempt(Outcome.EXHAUSTED, "no"))
-    assert store.replay("crm:1:1")[0] == "crm"
+    assert control(store).replay("crm:1:1") == "crm"
     again = claim(store, "crm")
     assert (again.tries, again.waited) == (0, 0)
     assert len(ledger.delivery("crm:1:1").attempts) == 2
@@ -253,7 +258,7 @@ def test_replaying_a_dead_delivery_starts_a_fresh_series(store: Store, ledger: L
 def test_replaying_what_is_in_flight_does_it_once_more_afterwards(store: Store) -> None:
     taken_in(store)
     taken = claim(store, "crm")
-    store.replay("crm:1:1")
+    control(store).replay("crm:1:1")
     assert nothing_due(store, "crm")
     store.settle(taken, attempt(Outcome.DELIVERED), reference=Reference("x"))
     store.settle(claim(store, "crm"), attempt(Outcome.DELIVERED), reference=Reference("x"))
@@ -263,7 +268,7 @@ def test_replaying_what_is_in_flight_does_it_once_more_afterwards(store: Store) 
 def test_replaying_what_does_not_exist_says_so(store: Store) -> None:
     for identity in ("nope", "crm:1:1"):
         with pytest.raises(NotFound, match=identity):
-            store.replay(identity)
+            control(store).replay(identity)
 
 
 def test_a_paused_connector_hands_nothing_out_and_only_the_one_that_was_refused_loses_a_try(
@@ -278,26 +283,26 @@ def test_a_paused_connector_hands_nothing_out_and_only_the_one_that_was_refused_
     gate = ledger.lane("crm").gate
     assert gate is not None
     assert (gate.reason, gate.by) == ("HTTP 401", "relay")
-    assert store.resume("crm")[0]
+    assert control(store).resume("crm")
     assert claim(store, "crm").id == "crm:1:1"
 
 
 def test_a_connector_that_paused_itself_resumes_when_its_settings_change(store: Store) -> None:
     taken_in(store)
     store.settle(claim(store, "crm"), attempt(Outcome.PAUSED, "HTTP 401"), fingerprint="old")
-    assert not store.resume("crm", changed_to="old")[0]
-    assert store.resume("crm", changed_to="new")[0]
+    assert not control(store).resume("crm", changed_to="old")
+    assert control(store).resume("crm", changed_to="new")
 
 
 def test_a_connector_that_was_paused_by_hand_stays_so_until_resumed_by_hand(store: Store) -> None:
-    store.pause("crm", "maintenance")
-    assert not store.resume("crm", changed_to="anything")[0]
-    assert store.resume("crm")[0]
+    control(store).pause("crm", "maintenance")
+    assert not control(store).resume("crm", changed_to="anything")
+    assert control(store).resume("crm")
 
 
 def test_a_paused_connector_does_not_hold_another_back(store: Store) -> None:
     taken_in(store, connectors=("crm", "desk"))
-    store.pause("crm", "x")
+    control(store).pause("crm", "x")
     assert nothing_due(store, "crm")
     assert claim(store, "desk").id == "desk:1:1"
     assert store.tick(1000, [INBOX, "crm", "desk"]) == []
@@ -412,11 +417,15 @@ def test_leases_that_ran_out_before_anybody_was_heard_of_are_nobodys_crash(
     assert store.renew([held]) == 0
 
 
-def test_a_mark_from_before_the_clock_was_put_back_does_not_stand(server: Server, store: Store) -> None:
+def test_a_mark_from_before_the_clock_was_put_back_does_not_stand(
+    server: Server, store: Store, woken: list[str]
+) -> None:
     server.client.set(key("knock", INBOX), "1", px=3_600_000)
     server.client.set(key("tick"), "1", px=3_600_000)
-    assert store.accept(b"body").knock
+    store.accept(b"body")
+    assert woken == [INBOX]
     assert store.tick(750, [INBOX]) == [INBOX]
+    assert woken == [INBOX, INBOX]
     assert store.tick(750, [INBOX]) == []
 
 
@@ -478,7 +487,7 @@ def test_a_body_without_a_conversation_leaves_the_inbox(store: Store, ledger: Le
 def test_a_quarantined_body_can_be_tried_again(store: Store, ledger: Ledger) -> None:
     payload = store.accept(b"x").id
     store.divert(payload, PayloadStatus.QUARANTINED, "why")
-    assert store.replay(payload)[0] == INBOX
+    assert control(store).replay(payload) == INBOX
     assert claim(store).id == payload
     assert ledger.payload(payload).error == ""
 
@@ -558,7 +567,7 @@ def test_what_has_not_arrived_can_be_discarded_and_says_who_and_why(
     taken_in(store)
     if outcome:
         store.settle(claim(store, "crm"), attempt(outcome, "no"), delay_ms=1)
-    store.discard("crm:1:1", "an advertisement", "eva")
+    control(store).discard("crm:1:1", "an advertisement", "eva")
     clock.pass_by(10**6)
     assert nothing_due(store, "crm")
     found = ledger.delivery("crm:1:1")
@@ -567,7 +576,7 @@ def test_what_has_not_arrived_can_be_discarded_and_says_who_and_why(
     assert (last.outcome, last.error, last.worker) == (Outcome.DISCARDED, "an advertisement", "eva")
     assert [one.id for one in ledger.deliveries(DeliveryStatus.DISCARDED)] == ["crm:1:1"]
     assert ledger.lane("crm").counts["discarded"] == 1
-    store.replay("crm:1:1")
+    control(store).replay("crm:1:1")
     assert claim(store, "crm").tries == 0
 
 
@@ -580,28 +589,28 @@ def test_what_is_settled_or_being_tried_cannot_be_discarded(
     if outcome:
         store.settle(taken, attempt(outcome, "why"), reference=Reference("x"))
     with pytest.raises(InUse, match="crm:1:1"):
-        store.discard("crm:1:1", "why")
+        control(store).discard("crm:1:1", "why")
     assert ledger.delivery("crm:1:1").status == (outcome or "waiting")
     assert outcome or store.renew([taken]) == 1
 
 
 def test_nothing_is_discarded_twice(store: Store, ledger: Ledger) -> None:
     taken_in(store)
-    store.discard("crm:1:1", "first")
+    control(store).discard("crm:1:1", "first")
     with pytest.raises(InUse):
-        store.discard("crm:1:1", "second")
+        control(store).discard("crm:1:1", "second")
     assert ledger.delivery("crm:1:1").error == "first"
 
 
 def test_discarding_what_does_not_exist_says_so(store: Store) -> None:
     for identity in ("nope", "crm:1:1"):
         with pytest.raises(NotFound, match=identity):
-            store.discard(identity, "why")
+            control(store).discard(identity, "why")
 
 
 def test_a_newer_revision_revives_a_discarded_delivery(store: Store) -> None:
     taken_in(store, b"one")
-    store.discard("crm:1:1", "why")
+    control(store).discard("crm:1:1", "why")
     taken_in(store, b"two")
     assert claim(store, "crm").body == b"two"
 
@@ -609,15 +618,15 @@ def test_a_newer_revision_revives_a_discarded_delivery(store: Store) -> None:
 def test_only_a_quarantined_body_can_be_discarded_and_it_is_kept(store: Store, ledger: Ledger) -> None:
     payload = store.accept(b"x").id
     with pytest.raises(InUse, match=payload):
-        store.discard(payload, "why")
+        control(store).discard(payload, "why")
     store.divert(payload, PayloadStatus.QUARANTINED, "no JSON")
-    store.discard(payload, "an advertisement")
+    control(store).discard(payload, "an advertisement")
     found = ledger.payload(payload)
     assert (found.status, found.error, found.body) == ("discarded", "an advertisement", b"x")
     with pytest.raises(InUse):
-        store.discard(payload, "again")
+        control(store).discard(payload, "again")
     assert store.accept(b"x").known
-    store.replay(payload)
+    control(store).replay(payload)
     assert claim(store).id == payload
 
 
@@ -642,7 +651,7 @@ def behind_a_gate(store: Store, *, by_hand: bool) -> None:
     """Three deliveries behind a gate that an admin closed, or that closed by itself."""
     taken_in(store, b"1", "1:1")
     if by_hand:
-        store.pause("crm", "maintenance")
+        control(store).pause("crm", "maintenance")
     else:
         store.settle(claim(store, "crm"), attempt(Outcome.PAUSED, "HTTP 401"), fingerprint="f")
     for number in (2, 3):
@@ -653,7 +662,7 @@ def test_one_delivery_goes_ahead_through_a_closed_gate(store: Store, ledger: Led
     behind_a_gate(store, by_hand=True)
     assert nothing_due(store, "crm")
     assert store.tick(1, ["crm"]) == []
-    assert store.send_ahead("crm")[0]
+    assert control(store).send_ahead("crm")
     time.sleep(0.01)
     assert store.tick(1, ["crm"]) == ["crm"]
     claim(store, "crm")
@@ -663,11 +672,11 @@ def test_one_delivery_goes_ahead_through_a_closed_gate(store: Store, ledger: Led
 
 def test_asking_twice_before_it_went_lets_one_through_and_afterwards_another(store: Store) -> None:
     behind_a_gate(store, by_hand=True)
-    store.send_ahead("crm")
-    store.send_ahead("crm")
+    control(store).send_ahead("crm")
+    control(store).send_ahead("crm")
     claim(store, "crm")
     assert nothing_due(store, "crm")
-    store.send_ahead("crm")
+    control(store).send_ahead("crm")
     claim(store, "crm")
     assert nothing_due(store, "crm")
 
@@ -677,7 +686,7 @@ def test_a_gate_that_closed_by_itself_opens_when_the_one_ahead_arrives(
     store: Store, ledger: Ledger, outcome: Outcome
 ) -> None:
     behind_a_gate(store, by_hand=False)
-    store.send_ahead("crm")
+    control(store).send_ahead("crm")
     store.settle(claim(store, "crm"), attempt(outcome), reference=Reference("x"))
     assert ledger.lane("crm").gate is None
     claim(store, "crm")
@@ -686,7 +695,7 @@ def test_a_gate_that_closed_by_itself_opens_when_the_one_ahead_arrives(
 
 def test_a_gate_that_an_admin_closed_stays_closed_when_the_one_ahead_arrives(store: Store, ledger: Ledger) -> None:
     behind_a_gate(store, by_hand=True)
-    store.send_ahead("crm")
+    control(store).send_ahead("crm")
     store.settle(claim(store, "crm"), attempt(Outcome.DELIVERED), reference=Reference("x"))
     gate = ledger.lane("crm").gate
     assert gate is not None
@@ -699,7 +708,7 @@ def test_a_gate_that_closed_by_itself_stays_closed_when_the_one_ahead_does_not_a
     store: Store, ledger: Ledger, outcome: Outcome
 ) -> None:
     behind_a_gate(store, by_hand=False)
-    store.send_ahead("crm")
+    control(store).send_ahead("crm")
     store.settle(claim(store, "crm"), attempt(outcome, "still"), delay_ms=1)
     gate = ledger.lane("crm").gate
     assert gate is not None
@@ -718,17 +727,17 @@ def test_what_was_in_flight_before_does_not_open_a_gate_that_closed_since(store:
 
 def test_one_ahead_that_never_came_back_leaves_the_gate_closed(store: Store, ledger: Ledger, clock: Clock) -> None:
     behind_a_gate(store, by_hand=False)
-    store.send_ahead("crm")
+    control(store).send_ahead("crm")
     claim(store, "crm")
     clock.pass_by(LEASE + 1)
     assert nothing_due(store, "crm")
-    store.send_ahead("crm")
+    control(store).send_ahead("crm")
     assert claim(store, "crm")
 
 
 def test_with_nothing_behind_the_gate_the_next_that_comes_goes_ahead(store: Store) -> None:
-    store.pause("crm", "maintenance")
-    assert store.send_ahead("crm")[0]
+    control(store).pause("crm", "maintenance")
+    assert control(store).send_ahead("crm")
     assert nothing_due(store, "crm")
     taken_in(store)
     assert claim(store, "crm")
@@ -736,5 +745,5 @@ def test_with_nothing_behind_the_gate_the_next_that_comes_goes_ahead(store: Stor
 
 def test_an_open_gate_needs_nobody_ahead(store: Store) -> None:
     taken_in(store)
-    assert store.send_ahead("crm") == (False, False)
+    assert not control(store).send_ahead("crm")
     claim(store, "crm")

@@ -14,6 +14,7 @@ from core.delivery import Attempt, Outcome, PayloadStatus, Reference
 from core.store import INBOX, Store, connect
 from core.store.claims import Limits
 from tests.conftest import Clock
+from tests.support.made import control
 from tests.support.server import Server
 from tests.support.stack import TOKEN
 
@@ -98,7 +99,7 @@ def test_it_tells_what_waits_and_who_holds_it_back(client: FlaskClient, server: 
         assert inbox is not None
         store.fan_out(inbox, f"1:{number}", ["crm"])
     store.claim("crm", secrets.token_hex(8))
-    store.pause("crm", "stocktaking")
+    control(store).pause("crm", "stocktaking")
     found = read(client)
     assert found["relay_due lane=crm"] == 2
     assert found["relay_in_flight lane=crm"] == 1
@@ -108,7 +109,7 @@ def test_it_tells_what_waits_and_who_holds_it_back(client: FlaskClient, server: 
     assert found["relay_due lane=inbox"] == 0
     assert found["relay_slowed connector=crm"] == 1
     assert found["relay_limited connector=crm"] == 0
-    store.resume("crm")
+    control(store).resume("crm")
     store.claim("crm", secrets.token_hex(8), limits=Limits(at_once=1))
     assert read(client)["relay_limited connector=crm"] == 1
 
@@ -120,7 +121,7 @@ def test_what_is_switched_off_waits_on_purpose_and_alarms_nobody(server: Server,
     inbox = store.claim(INBOX, secrets.token_hex(8))
     assert inbox is not None
     store.fan_out(inbox, "1:1", ["crm", "gone"])
-    store.pause("crm", "stocktaking")
+    control(store).pause("crm", "stocktaking")
     time.sleep(0.01)
     found = read(client)
     for name in ("crm", "gone"):

@@ -28,6 +28,7 @@ from tests.conftest import Clock
 from tests.support import made
 from tests.support.command_line import CommandLine
 from tests.support.destination import Destination, Handler
+from tests.support.made import control
 from tests.support.mailbox import PASSWORD, USER, Mailbox
 from tests.support.server import Server
 from tests.support.stack import Stack, chat, until
@@ -119,7 +120,7 @@ def told(there: Destination) -> list[tuple[str, str, str]]:
 
 def paused(two: Two) -> Callable[[], object]:
     two.fail(Outcome.PAUSED, 1, error=HOSTILE)
-    return lambda: two.store.resume("crm")
+    return lambda: control(two.store).resume("crm")
 
 
 def broken(two: Two) -> Callable[[], object]:
@@ -128,7 +129,7 @@ def broken(two: Two) -> Callable[[], object]:
         claim = made.claimed(two.store, "crm", key)
         attempt = outage("HTTP 503 Service Unavailable: Hello from Ann")
         two.store.settle(claim, attempt, delay_ms=30_000, trouble="outage", breaker=5)
-    return lambda: two.store.resume("crm")
+    return lambda: control(two.store).resume("crm")
 
 
 def outage(error: str) -> Attempt:
@@ -141,7 +142,7 @@ def dead(two: Two) -> Callable[[], object]:
 
     def end() -> None:
         for number in (1, 2):
-            two.store.discard(f"crm:1:{number}", "seen")
+            control(two.store).discard(f"crm:1:{number}", "seen")
 
     return end
 
@@ -149,13 +150,13 @@ def dead(two: Two) -> Callable[[], object]:
 def quarantined(two: Two) -> Callable[[], object]:
     payload = two.store.accept(b"nonsense").id
     two.store.divert(payload, PayloadStatus.QUARANTINED, "messages[0].sentAt: expected a number, got 'Hello'")
-    return lambda: two.store.discard(payload, "seen")
+    return lambda: control(two.store).discard(payload, "seen")
 
 
 def backlog(two: Two) -> Callable[[], object]:
     key = made.conversation(two.store, chat(1), crm=None)
     two.server.client.zadd("relay:lane:crm", {f"crm:{key}": round(time.time() * 1000) - 20 * 60_000})
-    return lambda: two.store.discard(f"crm:{key}", "seen")
+    return lambda: control(two.store).discard(f"crm:{key}", "seen")
 
 
 TROUBLES = {
@@ -281,7 +282,7 @@ def test_what_dies_after_a_notice_is_told_again_some_hours_after_it(two: Two, de
 def test_an_admins_pause_and_what_is_switched_off_are_no_trouble(two: Two, destination: Destination) -> None:
     two.configure(webhook=webhook(destination))
     backlog(two)
-    two.store.pause("crm", "a rest")
+    control(two.store).pause("crm", "a rest")
     two.turn()
     two.age(detect.BACKLOG_PATIENCE_MS)
     two.turn()

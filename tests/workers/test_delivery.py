@@ -21,6 +21,7 @@ from core.retry import DAY
 from core.store import INBOX, Claim, Ledger, Store
 from core.store.claims import UNLIMITED, Limits
 from tests.conftest import Clock
+from tests.support.made import control
 from tests.support.stack import chat
 from workers.delivery import deliver
 
@@ -101,7 +102,7 @@ def only(store: Store, delivery: str) -> None:
     """Nothing else waits."""
     for number in range(8):
         if f"desk:1:{number}" != delivery:
-            store.discard(f"desk:1:{number}", "not today")
+            control(store).discard(f"desk:1:{number}", "not today")
 
 
 def claimed(store: Store, delivery: str) -> Claim:
@@ -125,7 +126,7 @@ def worn_out(store: Store, clock: Clock, desk: Desk) -> str:
 
 
 def paused_by_hand(store: Store, desk: Desk) -> None:
-    store.pause("desk", "stocktaking")
+    control(store).pause("desk", "stocktaking")
 
 
 def paused_itself(store: Store, desk: Desk) -> None:
@@ -149,7 +150,7 @@ def test_time_in_which_nothing_is_tried_does_not_count_towards_giving_up(
     stop(backlog, desk)
     assert bool(ledger.lane("desk").gate) is (stop is not nobody_at_work)
     clock.pass_by(4 * DAY)
-    backlog.resume("desk")
+    control(backlog).resume("desk")
     again, made = attempt(backlog, desk, CONFLICT, claimed(backlog, failing.id))
     assert (again.tries, made.outcome) == (1, Outcome.RETRY)
 
@@ -228,9 +229,9 @@ def test_a_bug_after_an_answer_opens_the_gate_and_one_before_any_does_not(
 
 
 def test_one_that_an_admin_sends_ahead_spends_no_try(backlog: Store, ledger: Ledger, desk: Desk) -> None:
-    backlog.pause("desk", "stocktaking")
+    control(backlog).pause("desk", "stocktaking")
     for trouble in (CONFLICT, OUTAGE):
-        backlog.send_ahead("desk")
+        control(backlog).send_ahead("desk")
         probe, _ = attempt(backlog, desk, trouble)
         assert ledger.delivery(probe.id).tries == 0
     gate = ledger.lane("desk").gate
@@ -270,7 +271,7 @@ def test_what_becomes_of_the_gate_is_in_the_log_once(backlog: Store, clock: Cloc
         for claim in claims:
             attempt(backlog, desk, UNAUTHORIZED, claim)
         for says in (UNAUTHORIZED, None):
-            backlog.send_ahead("desk")
+            control(backlog).send_ahead("desk")
             attempt(backlog, desk, says)
     assert [one for one in logs if one["event"] != "attempt"] == [
         _line("warning", "connector held back", by="breaker", status=503),

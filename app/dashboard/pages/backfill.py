@@ -27,8 +27,8 @@ _DAYS = 7
 
 
 def routes(pages: Blueprint, site: Site) -> None:
-    backfill = Backfill(site.client, site.knock, site.watched.current)
-    jobs = Jobs(site.client, site.knock, site.watched.current)
+    backfill = Backfill(site.client, site.watched.current)
+    jobs = Jobs(site.client, site.watched.current)
 
     @pages.post("/conversations/<identity>/deliver")
     def conversations_deliver(identity: str) -> Response:
@@ -50,7 +50,7 @@ def routes(pages: Blueprint, site: Site) -> None:
             flash(NO_REASON, "error")
             return to_deliveries(identity)
         try:
-            site.store.discard(identity, reason, _by())
+            site.control.discard(identity, reason, _by())
         except InUse:
             flash("It is being read at this moment, or was settled. Nothing was discarded.", "warning")
         else:

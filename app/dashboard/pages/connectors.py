@@ -107,25 +107,21 @@ def _gate_buttons(pages: Blueprint, site: Site) -> None:
     def connectors_pause(name: str) -> Response:
         state(site, name)
         reason = " ".join(request.form.get("reason", "").split())[:LONGEST_REASON]
-        site.store.pause(name, reason or "paused by hand")
+        site.control.pause(name, reason or "paused by hand")
         flash(f"{name} is paused. What comes for it waits; nothing is lost.", "good")
         return back(name)
 
     @pages.post("/connectors/<name>/resume")
     def connectors_resume(name: str) -> Response:
         state(site, name)
-        opened, wanted = site.store.resume(name)
-        if wanted:
-            site.knock(name)
+        opened = site.control.resume(name)
         flash(*((f"{name} goes on.", "good") if opened else (f"{name} was not paused.", "info")))
         return back(name)
 
     @pages.post("/connectors/<name>/try")
     def connectors_try(name: str) -> Response:
         found = state(site, name)
-        closed, wanted = site.store.send_ahead(name)
-        if wanted:
-            site.knock(name)
+        closed = site.control.send_ahead(name)
         if not closed or found.gate is None:
             flash(f"{name} is not paused.", "info")
         elif not found.lane.oldest_due:

@@ -91,9 +91,7 @@ def routes(pages: Blueprint, site: Site) -> None:
         if refused := refusal(settings, connector):
             flash(refused, "error")
             return back(identity, connector)
-        lane, wanted = site.store.replay(_delivery(identity, connector))
-        if wanted:
-            site.knock(lane)
+        lane = site.control.replay(_delivery(identity, connector))
         if connector not in settings.enabled:
             off = "is switched off in the configuration: it goes as soon as that is on again"
             flash(f"It waits, but {connector} {off}.", "warning")
@@ -111,7 +109,7 @@ def routes(pages: Blueprint, site: Site) -> None:
             return back(identity, connector)
         user = signed_in()
         try:
-            site.store.discard(_delivery(identity, connector), reason, user.name if user else "admin")
+            site.control.discard(_delivery(identity, connector), reason, user.name if user else "admin")
         except InUse:
             flash("It is being tried at this moment, or was settled. Nothing was discarded.", "warning")
         else:

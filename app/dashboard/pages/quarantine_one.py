@@ -10,13 +10,12 @@ from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response as AnyResponse
 
 from app.dashboard.frame.context import Site
-from app.dashboard.pages.quarantine import TABS, read_again, reason_given
+from app.dashboard.pages.quarantine import TABS, reason_given
 from app.dashboard.view.body_view import excerpt, shown
 from core.delivery import Payload, PayloadStatus
 from core.errors import InUse, NotFound, PayloadError, StoreUnavailable
 from core.smartsupp.limits import LARGEST_BODY
 from core.smartsupp.parser import parse_conversation
-from core.store import INBOX
 
 #: The reason of one that was corrected, and its successor.
 _CORRECTED = re.compile(r"corrected: ([0-9a-f]{16})")
@@ -41,7 +40,7 @@ def routes(pages: Blueprint, site: Site) -> None:
     @pages.post("/quarantine/<identity>/replay")
     def quarantine_replay(identity: str) -> AnyResponse:
         if site.ledger.payload(identity).status in TABS:
-            read_again(site, identity)
+            site.control.replay(identity)
             flash("It is being read again.", "good")
         else:
             flash("It was read already, or is about to be.", "info")
@@ -53,7 +52,7 @@ def routes(pages: Blueprint, site: Site) -> None:
         if not reason:
             return _page(found, reason_error="Say why; it is kept with the body."), 422
         try:
-            site.store.discard(identity, reason)
+            site.control.discard(identity, reason)
         except InUse:
             flash("It is not in quarantine any more. Nothing was discarded.", "warning")
         else:
@@ -76,10 +75,8 @@ def routes(pages: Blueprint, site: Site) -> None:
             accepted = site.store.accept(body, found.account, "application/json")
         except StoreUnavailable as error:
             return _page(found, text=text, wrong=f"It could not be kept, try again: {error}"), 503
-        if accepted.knock:
-            site.knock(INBOX)
         if accepted.id == identity:
-            read_again(site, identity)
+            site.control.replay(identity)
             flash("It is the same body as before, and can be read today: it is being read again.", "good")
         elif accepted.known:
             _known_already(site, identity, accepted.id)
@@ -100,7 +97,7 @@ def _known_already(site: Site, identity: str, other: str) -> None:
 
 def _replaced(site: Site, identity: str, successor: str) -> None:
     with suppress(InUse, NotFound):  # somebody was faster; both are kept
-        site.store.discard(identity, f"corrected: {successor}")
+        site.control.discard(identity, f"corrected: {successor}")
 
 
 def _page(found: Payload, *, text: str | None = None, wrong: str = "", reason_error: str = "") -> str:
