@@ -201,6 +201,37 @@ def test_imports_that_point_the_wrong_way_break_a_contract(tmp_path: Path) -> No
     assert "app.new_room" in said
 
 
+#: Where text with colons is taken apart that is no id: an address, a token, a counter, YAML.
+_OTHER_COLONS = {
+    "app/monitoring/metrics.py",
+    "app/process.py",
+    "app/hook_url.py",
+    "core/config/alerts.py",
+    "core/config/environment.py",
+    "core/config/mistakes.py",
+    "core/config/redis_url.py",
+    "core/smartsupp/parser.py",
+    "core/store/protocol/scripts.py",
+    "core/store/statistics.py",
+    "workers/celery.py",
+}
+
+
+def test_nobody_counts_the_colons_of_an_id() -> None:
+    found = set()
+    for folder in ("app", "core", "connectors", "workers"):
+        for file in (ROOT / folder).rglob("*.py"):
+            if re.search(
+                r"""(partition|split|count|find|index)\(b?['"]:['"]|['"]:['"] (not )?in\b""", file.read_text()
+            ):
+                found.add(str(file.relative_to(ROOT)))
+    assert found == _OTHER_COLONS
+    for file in (ROOT / "core" / "store" / "lua").rglob("*.lua"):
+        text = file.read_text()
+        assert ".. ':' .. conversation" not in text or file.name == "ids.lua", file
+        assert "string.find(id, ':'" not in text or file.name == "look.lua", file
+
+
 def test_the_page_of_requests_is_what_the_connectors_send() -> None:
     assert requests_table.PAGE.read_text() == requests_table.page()
     assert {file.stem for file in (ROOT / "tests" / "golden").glob("*.json")} == set(requests_table.TITLES)

@@ -40,13 +40,13 @@ def take_in(
 def _read(store: Store, claim: Claim, settings: Settings) -> Reading | None:
     """What a body is, or None: it holds no conversation, and was put aside."""
     if claim.trouble:  # replayed when the key is back
-        store.divert(claim.id, PayloadStatus.QUARANTINED, claim.trouble, token=claim.token)
+        store.divert(claim.payload, PayloadStatus.QUARANTINED, claim.trouble, token=claim.token)
         log.warning("quarantined", payload=claim.id, where="the key that sealed it")
         return None
     try:
         conversation = parse(claim.body, claim.account)
         if isinstance(conversation, StatisticsReport):
-            store.divert(claim.id, PayloadStatus.SET_ASIDE, token=claim.token)
+            store.divert(claim.payload, PayloadStatus.SET_ASIDE, token=claim.token)
             log.info("set aside", payload=claim.id)
             return None
         memory.add(claim, conversation)
@@ -56,7 +56,7 @@ def _read(store: Store, claim: Claim, settings: Settings) -> Reading | None:
         raise
     except Exception as error:  # a bug of ours, if it is no PayloadError; the body is kept and says so
         text = str(error) if isinstance(error, PayloadError) else f"bug: {type(error).__name__}: {error}"
-        store.divert(claim.id, PayloadStatus.QUARANTINED, text, token=claim.token)
+        store.divert(claim.payload, PayloadStatus.QUARANTINED, text, token=claim.token)
         # Where it is wrong; what stands there is the visitor's.
         where = error.path if isinstance(error, PayloadError) else type(error).__name__
         log.warning("quarantined", payload=claim.id, where=where, exc_info=not isinstance(error, PayloadError))

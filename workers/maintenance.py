@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 import structlog
 
@@ -11,6 +12,7 @@ from core.config.doubts import doubts, gone_remedy
 from core.config.settings import Settings
 from core.delivery import PayloadStatus
 from core.errors import NotFound, StoreUnavailable
+from core.ids import ConversationId, PayloadId
 from core.store import Client, Eraser, Jobs, Ledger, Store
 from core.store.backfill import Backfill
 
@@ -25,6 +27,8 @@ RECOUNT_MS = 600_000
 #: Seconds between two parts of a sweep, so that the server has time for others.
 _BREATH = 0.01
 _DAY_MS = 86_400_000
+
+Id = TypeVar("Id", ConversationId, PayloadId)
 
 
 class Chores:
@@ -111,10 +115,10 @@ class Chores:
                 self._eraser.rewrite()
         return conversations, bodies
 
-    def _bodies(self, status: PayloadStatus, before: int) -> Callable[[Sequence[str]], int]:
+    def _bodies(self, status: PayloadStatus, before: int) -> Callable[[Sequence[PayloadId]], int]:
         return lambda part: self._eraser.bodies(part, status, before)
 
-    def _removed(self, found: Iterable[Sequence[str]], remove: Callable[[Sequence[str]], int]) -> int:
+    def _removed(self, found: Iterable[Sequence[Id]], remove: Callable[[Sequence[Id]], int]) -> int:
         count = 0
         for part in found:
             count += remove(part)

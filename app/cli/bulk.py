@@ -17,6 +17,7 @@ from core.config.environment import Environment
 from core.config.settings import Settings
 from core.delivery import DeliveryStatus
 from core.errors import NotFound, StoreUnavailable
+from core.ids import ConversationId, DeliveryId, PayloadId, identified
 from core.store import Aim, Backfill, Filter, Jobs, Search
 from core.store.backfill import Counted
 from core.store.jobs import Job, Kind
@@ -150,9 +151,12 @@ def _told(job: Job) -> dict[str, Any]:
     }
 
 
-def deliveries_of(env: Environment, identity: str, kind: Kind) -> Sequence[str]:
+def deliveries_of(
+    env: Environment, text: str, kind: Kind
+) -> Sequence[DeliveryId] | Sequence[PayloadId | ConversationId | DeliveryId]:
     """What an id stands for: itself, or the deliveries of a conversation, if it has any. Raises NotFound."""
-    if identity.count(":") != 1:
+    identity = identified(text)
+    if not isinstance(identity, ConversationId):
         return [identity]
     found = ledger_of(env).conversation(identity).deliveries
     if not found:

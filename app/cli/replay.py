@@ -27,6 +27,7 @@ from app.cli.options import (
 from core.config.environment import Environment
 from core.delivery import DeliveryStatus
 from core.errors import InUse, NotFound
+from core.ids import ConversationId, DeliveryId
 from core.store import INBOX, Aim, Backfill, Control, Filter, Search, connected
 from core.store.jobs import Kind
 
@@ -215,14 +216,10 @@ def _replayed(env: Environment, identity: str) -> list[str]:
     control = Control(client)
     said = []
     for target in bulk.deliveries_of(env, identity, "replay"):
-        match target.count(":"):
-            case 0:
-                connector = ""
-            case 1:
-                said += _fanned_out(Backfill(client, lambda: settings), target)
-                continue
-            case _:
-                connector = target.partition(":")[0]
+        if isinstance(target, ConversationId):
+            said += _fanned_out(Backfill(client, lambda: settings), target)
+            continue
+        connector = target.connector if isinstance(target, DeliveryId) else ""
         if connector and (refused := refusal(settings, connector)):
             raise NotFound(refused)
         lane = control.replay(target)
@@ -231,12 +228,12 @@ def _replayed(env: Environment, identity: str) -> list[str]:
     return said
 
 
-def _fanned_out(backfill: Backfill, conversation: str) -> list[str]:
+def _fanned_out(backfill: Backfill, conversation: ConversationId) -> list[str]:
     """One that was delivered nowhere, by the routes of today. Raises NotFound."""
     found = backfill.one(conversation, Aim())
     if not found.connectors:
         raise NotFound(f"{conversation}: nothing was queued: {still_nowhere(found.why)}")
-    return [f"{name}:{conversation}: due now for {name}" for name in found.connectors]
+    return [f"{DeliveryId.of(name, conversation)}: due now for {name}" for name in found.connectors]
 
 
 def _discarded(env: Environment, identity: str, reason: str) -> list[str]:
@@ -258,7 +255,7 @@ def _buried(env: Environment, identity: str, reason: str) -> list[str]:
 
 
 def _only_dead(env: Environment, identity: str) -> None:
-    found = ledger_of(env).delivery(identity)
+    found = ledger_of(env).delivery(DeliveryId(identity))
     if found.status is not DeliveryStatus.DEAD:
         raise NotFound(f"{identity} is not dead, it is {found.status}")
 

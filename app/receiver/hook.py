@@ -26,6 +26,7 @@ from core.config.environment import Token
 from core.config.reload import Watched
 from core.delivery import PayloadStatus
 from core.errors import PayloadError, StoreUnavailable
+from core.ids import PayloadId
 from core.smartsupp.limits import LARGEST_BODY
 from core.smartsupp.parser import glance
 from core.store import RateLimit, Store
@@ -151,7 +152,7 @@ def authenticated(token: str, tokens: Iterable[Token]) -> Token | None:
     return found
 
 
-def _looked_at(store: Store, identity: str, body: bytes, account: str) -> dict[str, str]:
+def _looked_at(store: Store, identity: PayloadId, body: bytes, account: str) -> dict[str, str]:
     """What to tell the sender about a body that is kept. A worker finds the same, and what is wrong further inside."""
     try:
         if glance(body, account):

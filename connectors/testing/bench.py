@@ -19,6 +19,7 @@ from connectors.kit.transcript import plain
 from connectors.testing.fake import Fake
 from core.delivery import Reference, Revision
 from core.errors import DeliveryError
+from core.ids import PayloadId
 from core.smartsupp.parser import parse_conversation
 
 #: An option of pytest: the golden files are written, not compared.
@@ -83,7 +84,7 @@ class Bench:
         """One attempt, as a worker makes it. `memory` is what the store remembers of the steps, `first` whether nobody
         can have delivered this before, and `alone` holds an identity."""
         body = json.dumps(payload).encode()
-        revision = Revision(number, f"payload{number}", 1_700_000_000_000, "", body)
+        revision = Revision(number, PayloadId(f"payload{number}"), 1_700_000_000_000, "", body)
         receipt = Receipt("shop:208:55039", revision, lambda: [revision])
         step = Step(
             memory,

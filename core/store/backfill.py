@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from core.config.settings import Settings
 from core.delivery import PayloadStatus
 from core.errors import NotFound, PayloadError, StoreUnsafe
+from core.ids import ConversationId
 from core.routing import Routed, routed
 from core.smartsupp.parser import parse_conversation
 from core.store.connection.client import Client, errors
@@ -39,7 +40,7 @@ class Aim:
 class Plan:
     """Of one conversation: the connectors that get it, or why there is none; `repeat`: also those that have it."""
 
-    conversation: str
+    conversation: ConversationId
     connectors: tuple[str, ...] = ()
     why: str = ""
     repeat: bool = False
@@ -77,12 +78,12 @@ class Backfill(Base):
         """Whether the configuration names it: what is for another one would wait for ever."""
         return connector in self._settings().connectors
 
-    def plans(self, conversations: Sequence[str], aim: Aim) -> list[Plan]:
+    def plans(self, conversations: Sequence[ConversationId], aim: Aim) -> list[Plan]:
         """One for each of them that there is."""
         settings = self._settings()
         return [_plan(settings, found, aim) for found in self._newest(conversations)]
 
-    def one(self, conversation: str, aim: Aim) -> Plan:
+    def one(self, conversation: ConversationId, aim: Aim) -> Plan:
         """Do it for one conversation. `connectors` of what is returned got it now. Raises NotFound."""
         found = self.plans([conversation], aim)
         if not found:
@@ -118,7 +119,7 @@ class Backfill(Base):
                 changed += self._run("recount", kind=kind, ids=ids[start : start + _MANY])
         return changed
 
-    def _newest(self, conversations: Sequence[str]) -> Iterator[Conversation]:
+    def _newest(self, conversations: Sequence[ConversationId]) -> Iterator[Conversation]:
         """A body that cannot be opened here is left out, and hides no other."""
         try:
             yield from self._ledger.newest(conversations)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from core.errors import InUse, NotFound
+from core.ids import ConversationId, DeliveryId, PayloadId
 from core.store.protocol.base import Base
+from core.store.protocol.constants import Kind
 
 
 class Control(Base):
     """Every method raises StoreUnavailable when the server cannot take a write now."""
 
-    def replay(self, identity: str) -> str:
-        """Do it again: a delivery (`connector:account:channel`) or a payload. Returns its lane. Raises NotFound."""
-        reply = self._run("replay", id=identity, kind="delivery" if ":" in identity else "payload")
+    def replay(self, identity: DeliveryId | PayloadId) -> str:
+        """Do it again. Returns its lane. Raises NotFound."""
+        reply = self._run("replay", id=identity, kind=_kind(identity))
         if not reply:
             raise NotFound(f"there is no delivery or payload '{identity}'")
         lane: str = reply[0].decode()
@@ -19,14 +21,13 @@ class Control(Base):
             self._wake_up(lane)
         return lane
 
-    def discard(self, identity: str, reason: str, by: str = "admin") -> None:
+    def discard(self, identity: DeliveryId | PayloadId | ConversationId, reason: str, by: str = "admin") -> None:
         """Give up on purpose a delivery that waits, is retried or is dead, a quarantined body, or a conversation that
         was delivered nowhere.
 
         Raises NotFound, InUse.
         """
-        kind = ("payload", "conversation", "delivery")[min(identity.count(":"), 2)]
-        done = self._run("discard", id=identity, kind=kind, reason=reason, by=by)
+        done = self._run("discard", id=identity, kind=_kind(identity), reason=reason, by=by)
         if done == 0:
             raise NotFound(f"there is no delivery or payload '{identity}'")
         if done < 0:
@@ -53,3 +54,9 @@ class Control(Base):
         if wanted:
             self._wake_up(connector)
         return bool(opened)
+
+
+def _kind(identity: DeliveryId | PayloadId | ConversationId) -> Kind:
+    if isinstance(identity, DeliveryId):
+        return "delivery"
+    return "payload" if isinstance(identity, PayloadId) else "conversation"

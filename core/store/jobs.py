@@ -14,6 +14,7 @@ from typing import Literal, get_args
 
 from core.config.settings import Settings
 from core.errors import NotFound
+from core.ids import DeliveryId
 from core.store.backfill import Aim, Backfill, Plan
 from core.store.connection.client import Client, errors
 from core.store.protocol.base import Base
@@ -151,11 +152,11 @@ class Jobs(Base):
         """Do a batch. False: somebody else has, or the job is gone."""
         deliveries = [row.delivery for row in batch.rows if row.delivery]
         if job.kind == "replay":
-            deliveries = [one for one in deliveries if self._backfill.knows(one.partition(":")[0])]
+            deliveries = [one for one in deliveries if self._backfill.knows(one.connector)]
         whole = [row.id for row in batch.rows if not row.delivery]
         if job.kind == "discard":
             given = self._search.deliveries(whole)
-            deliveries += [f"{name}:{one}" for one, names in given.items() for name in names]
+            deliveries += [DeliveryId.of(name, one) for one, names in given.items() for name in names]
             plans = [Plan(one) for one in whole]
         else:
             plans = self._backfill.plans(whole, job.aim)

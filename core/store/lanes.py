@@ -9,6 +9,7 @@ from typing import Any
 
 from core.delivery import Attempt, Outcome, PayloadStatus, Reference, Revision
 from core.errors import LostLease, StoreUnsafe
+from core.ids import ConversationId, DeliveryId, PayloadId
 from core.store.claims import UNLIMITED, Claim, ClaimRequest, Limits, Reading
 from core.store.connection.client import errors
 from core.store.protocol.constants import BATCH, INBOX, Gate, How, Trouble
@@ -23,7 +24,7 @@ from core.summary import bare
 class Accepted:
     """What became of a body: `known` when it was there before, then `id` is the first one's."""
 
-    id: str
+    id: PayloadId
     known: bool
 
 
@@ -63,9 +64,9 @@ class Store(Steps):
         )
         if wanted:
             self._wake_up(INBOX)
-        return Accepted(found.decode(), bool(known))
+        return Accepted(PayloadId(found.decode()), bool(known))
 
-    def divert(self, payload: str, status: PayloadStatus, error: str = "", *, token: str = "") -> bool:
+    def divert(self, payload: PayloadId, status: PayloadStatus, error: str = "", *, token: str = "") -> bool:
         """Take a body without a conversation out of the inbox. False: somebody else has dealt with it.
 
         Without a token it is the receiver that says so, right after `accept`.
@@ -73,7 +74,12 @@ class Store(Steps):
         return bool(self._run("divert", id=payload, token=token, status=status, reason=self._sealed(error)))
 
     def fan_out(
-        self, claim: Claim, conversation: str, connectors: Iterable[str], note: str = "", summary: bytes = b""
+        self,
+        claim: Claim,
+        conversation: ConversationId,
+        connectors: Iterable[str],
+        note: str = "",
+        summary: bytes = b"",
     ) -> None:
         """Make a claimed body a revision, with a delivery due for each connector.
 
@@ -143,16 +149,16 @@ class Store(Steps):
             body, trouble = b"", str(error)
         return Claim(
             lane=lane,
-            id=item.decode(),
+            id=PayloadId(item.decode()) if lane == INBOX else DeliveryId(item.decode()),
             token=token,
             crashes=crashes,
             more=bool(more),
-            payload=payload.decode(),
+            payload=PayloadId(payload.decode()),
             account=about.get("account", ""),
             received=int(about["received"]),
             body=body,
             trouble=trouble,
-            conversation=own.get("conversation", ""),
+            conversation=ConversationId(own.get("conversation", "")),
             revision=revision,
             tries=int(own.get("tries", 0)),
             waited=int(own.get("waited", 0)),
@@ -244,10 +250,10 @@ class Store(Steps):
             )
         )
 
-    def revisions(self, conversation: str) -> list[Revision]:
+    def revisions(self, conversation: ConversationId) -> list[Revision]:
         """Every revision of a conversation with its body, in the order of arrival."""
         with errors():
-            found = [one.decode() for one in self._redis.zrange(key("revisions", conversation), 0, -1)]
+            found = [PayloadId(one.decode()) for one in self._redis.zrange(key("revisions", conversation), 0, -1)]
             pipe = self._redis.pipeline(transaction=False)
             for payload in found:
                 pipe.hmget(key("payload", payload), "received", "account")
@@ -259,7 +265,7 @@ class Store(Steps):
             if body is not None
         ]
 
-    def knows(self, conversation: str) -> bool:
+    def knows(self, conversation: ConversationId) -> bool:
         """Whether anything of a conversation is kept."""
         with errors():
             return bool(self._redis.exists(key("revisions", conversation)))

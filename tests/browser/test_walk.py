@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from core.delivery import DeliveryStatus
+from core.ids import ConversationId
 from core.store import Filter, Search
 from tests.support.admins_relay import AdminsRelay
 from tests.support.browser import Tab
@@ -142,7 +143,7 @@ def test_a_later_revision_is_shown_beside_the_first(site: AdminsRelay, tab: Tab)
     site.arrives_at("crm:1:longer", DeliveryStatus.DELIVERED)
     tab.page.goto("/conversations/1:longer")
     site.post(said("First words", "Second thoughts"))
-    until(lambda: len(site.stack.ledger.conversation("1:longer").payloads) == 2, what="the revision")
+    until(lambda: len(site.stack.ledger.conversation(ConversationId("1:longer")).payloads) == 2, what="the revision")
     tab.page.reload()
     transcript = tab.page.get_by_role("region", name="Transcript")
     expect(transcript).to_contain_text("Second thoughts")

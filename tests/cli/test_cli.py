@@ -15,6 +15,7 @@ import yaml
 
 from app.cli import group, sample
 from core.delivery import Attempt, Exchange, Outcome, PayloadStatus, Reference
+from core.ids import ConversationId
 from core.smartsupp.parser import parse_conversation
 from core.store import INBOX, Ledger, Store, connect
 from core.store.claims import Limits
@@ -40,7 +41,7 @@ def dead_delivery(store: Store, error: str = "HTTP 422: no") -> None:
     store.accept(chat("c1"))
     claim = store.claim(INBOX, secrets.token_hex(8))
     assert claim
-    store.fan_out(claim, "1:c1", ["archive"])
+    store.fan_out(claim, ConversationId("1:c1"), ["archive"])
     claim = store.claim("archive", secrets.token_hex(8))
     assert claim
     request = Exchange("POST", "https://crm.example.com/api", 422, 7, error)
@@ -55,7 +56,7 @@ def test_status_tells_that_a_connector_is_at_a_limit_of_its_own_once_that_makes_
         store.accept(chat(name))
         claim = store.claim(INBOX, secrets.token_hex(8))
         assert claim
-        store.fan_out(claim, f"1:{name}", ["archive"])
+        store.fan_out(claim, ConversationId(f"1:{name}"), ["archive"])
     assert store.claim("archive", secrets.token_hex(8))
     assert store.claim("archive", secrets.token_hex(8), limits=Limits(at_once=1)) is None
     words = "archive is at its own limit (concurrency or rate): what waits takes its turn"
@@ -69,7 +70,7 @@ def test_status_tells_that_a_connector_is_slowed_down(cli: CommandLine, store: S
     store.accept(chat("c1"))
     claim = store.claim(INBOX, secrets.token_hex(8))
     assert claim
-    store.fan_out(claim, "1:c1", ["archive"])
+    store.fan_out(claim, ConversationId("1:c1"), ["archive"])
     claim = store.claim("archive", secrets.token_hex(8), limits=Limits(rate=5))
     assert claim
     attempt = Attempt(1_700_000_000_000, 12, Outcome.RETRY, 1, 429, "HTTP 429")
@@ -113,7 +114,7 @@ def test_show_tells_the_story_of_a_delivery_a_conversation_and_a_payload(
     assert "refused, HTTP 422, 12 ms, revision 1" in said
     assert "POST https://crm.example.com/api → 422, 7 ms" in said
     said = cli.run("show", "1:c1")
-    payload = ledger.conversation("1:c1").payloads[0].id
+    payload = ledger.conversation(ConversationId("1:c1")).payloads[0].id
     assert f"Revision 1   payload {payload}" in said
     assert "archive:1:c1  dead" in said
     assert chat("c1").decode() in cli.run("show", payload)

@@ -19,6 +19,7 @@ from app.dashboard.pages import conversations
 from app.dashboard.pages.conversation import web
 from app.dashboard.view.filters import asked, spelt
 from core.delivery import Exchange, Outcome, Reference
+from core.ids import ConversationId, DeliveryId
 from core.store import INBOX, Access, Filter, Ledger, Store, connect
 from core.store import search as search_module
 from core.store.protocol.keys import key
@@ -365,7 +366,7 @@ def test_a_revision_can_be_chosen_and_every_body_downloaded(page: Admin, store: 
 def test_a_body_is_a_file_of_plain_text_for_every_browser(page: Admin, store: Store, ledger: Ledger) -> None:
     identity = made.conversation(store, hostile.body())
     other = made.conversation(store, chat(2))
-    payload = ledger.conversation(identity).payloads[0].id
+    payload = ledger.conversation(ConversationId(identity)).payloads[0].id
     answer = page.get(f"/conversations/{identity}/body/{payload}")
     assert answer.data == hostile.body()
     assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
@@ -379,7 +380,7 @@ def test_a_body_that_can_no_longer_be_read_is_shown_with_its_deliveries(
     page: Admin, store: Store, server: Server, ledger: Ledger
 ) -> None:
     identity = made.conversation(store, chat(1), crm=Outcome.REFUSED)
-    payload = ledger.conversation(identity).payloads[0].id
+    payload = ledger.conversation(ConversationId(identity)).payloads[0].id
     server.client.set(key("raw", payload), b'{"channel": [1, "<script>old</script>"')
     answer = page.get(f"/conversations/{identity}")
     assert answer.status_code == 200
@@ -394,7 +395,7 @@ def test_whatever_bytes_are_kept_there_is_a_page(
     page: Admin, store: Store, server: Server, ledger: Ledger, body: bytes
 ) -> None:
     identity = made.conversation(store, chat(1))
-    server.client.set(key("raw", ledger.conversation(identity).payloads[0].id), body)
+    server.client.set(key("raw", ledger.conversation(ConversationId(identity)).payloads[0].id), body)
     assert page.get(f"/conversations/{identity}").status_code == 200
 
 
@@ -542,7 +543,7 @@ def test_a_dead_one_is_delivered_again(page: Admin, store: Store, ledger: Ledger
     answer = page.submit(f"/conversations/{identity}/crm/replay")
     assert (answer.status_code, answer.location) == (303, f"/conversations/{identity}#to-crm")
     assert "It is due now for crm." in page.get(f"/conversations/{identity}").text
-    assert ledger.delivery(f"crm:{identity}").status == "waiting"
+    assert ledger.delivery(DeliveryId(f"crm:{identity}")).status == "waiting"
 
 
 def test_behind_a_closed_gate_it_says_that_it_has_to_wait(page: Admin, store: Store) -> None:
@@ -580,7 +581,7 @@ def test_what_nobody_takes_is_not_said_to_be_due(
 def test_one_is_discarded_with_a_reason_by_somebody(page: Admin, store: Store, ledger: Ledger) -> None:
     identity = made.conversation(store, chat(1), crm=Outcome.REFUSED)
     page.submit(f"/conversations/{identity}/crm/discard", reason="  an\n advertisement  ")
-    delivery = ledger.delivery(f"crm:{identity}")
+    delivery = ledger.delivery(DeliveryId(f"crm:{identity}"))
     assert (delivery.status, delivery.error) == ("discarded", "an advertisement")
     assert delivery.attempts[-1].worker == "admin"
     text = text_of(section(page.get(f"/conversations/{identity}").text, "crm"))
@@ -594,7 +595,7 @@ def test_nothing_is_discarded_without_a_reason(page: Admin, store: Store, ledger
     identity = made.conversation(store, chat(1), crm=Outcome.REFUSED)
     page.submit(f"/conversations/{identity}/crm/discard", reason=reason)
     assert "say why" in page.get(f"/conversations/{identity}").text
-    assert ledger.delivery(f"crm:{identity}").status == "dead"
+    assert ledger.delivery(DeliveryId(f"crm:{identity}")).status == "dead"
 
 
 def test_what_is_settled_or_being_tried_is_not_discarded(page: Admin, store: Store, ledger: Ledger) -> None:
@@ -603,7 +604,7 @@ def test_what_is_settled_or_being_tried_is_not_discarded(page: Admin, store: Sto
     for connector in ("crm", "desk"):
         page.submit(f"/conversations/{identity}/{connector}/discard", reason="x")
         assert "Nothing was discarded" in page.get(f"/conversations/{identity}").text
-    assert ledger.delivery(f"crm:{identity}").status == "delivered"
+    assert ledger.delivery(DeliveryId(f"crm:{identity}")).status == "delivered"
     assert "In flight" in section(page.get(f"/conversations/{identity}").text, "desk")
 
 
@@ -624,7 +625,7 @@ def test_nothing_is_done_without_the_token_of_a_form_or_a_login(
     stranger = Admin(page.app)
     assert stranger.client.post(address, data={"reason": "x"}).status_code in (303, 403)
     assert stranger.get(f"/conversations/{identity}").status_code == 303
-    assert ledger.delivery(f"crm:{identity}").status == "dead"
+    assert ledger.delivery(DeliveryId(f"crm:{identity}")).status == "dead"
 
 
 @pytest.fixture
@@ -658,7 +659,7 @@ def test_a_failed_delivery_is_replayed_from_its_page_and_arrives(
     action = re.findall(r'action="(/conversations/1:1/crm/replay)"', html)[0]
     answer = live.post(f"{home}{action}", data={"csrf_token": token_in(html)}, timeout=30)
     assert "It is due now for crm." in answer.text
-    until(lambda: relay.ledger.delivery("crm:1:1").status == "delivered", what="delivered")
+    until(lambda: relay.ledger.delivery(DeliveryId("crm:1:1")).status == "delivered", what="delivered")
     assert len(destination.received) == 2
     assert "crm Delivered" in text_of(section(live.get(f"{home}/conversations/1:1", timeout=30).text, "crm"))
 
@@ -674,7 +675,7 @@ def kept(store: Store, body: bytes, identity: str) -> None:
     store.accept(body)
     claim = store.claim(INBOX, "a-worker")
     assert claim
-    store.fan_out(claim, identity, [])
+    store.fan_out(claim, ConversationId(identity), [])
 
 
 def test_a_conversation_of_340_000_messages_is_shown_a_page_at_a_time(page: Admin, store: Store) -> None:

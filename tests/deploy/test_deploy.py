@@ -18,6 +18,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from core.delivery import Attempt, Outcome, PayloadStatus, Reference
+from core.ids import ConversationId
 from core.store import INBOX, Store
 from core.store.protocol.constants import Trouble
 from tests.support.made import control
@@ -69,10 +70,10 @@ def work(store: Store, number: int) -> None:
     for kind in range(3):
         inbox = store.claim(INBOX, secrets.token_hex(8))
         assert inbox is not None
-        store.fan_out(inbox, f"1:{number}{kind}", ["crm"])
+        store.fan_out(inbox, ConversationId(f"1:{number}{kind}"), ["crm"])
     inbox = store.claim(INBOX, secrets.token_hex(8))
     assert inbox is not None
-    store.divert(inbox.id, PayloadStatus.QUARANTINED, "no", token=inbox.token)
+    store.divert(inbox.payload, PayloadStatus.QUARANTINED, "no", token=inbox.token)
     for outcome in (Outcome.DELIVERED, Outcome.REFUSED, Outcome.RETRY):
         claim = store.claim("crm", secrets.token_hex(8))
         assert claim is not None

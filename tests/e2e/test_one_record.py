@@ -18,6 +18,7 @@ import pytest
 from connectors.kit import http
 from connectors.kit.record import Mapping
 from connectors.testing.fake import Answer
+from core.ids import ConversationId, DeliveryId
 from core.smartsupp.parser import parse_conversation
 from core.store import INBOX, Claim, Eraser, Ledger, Store, connect
 from tests.fakes.freshdesk import KEY, FreshdeskVendor
@@ -147,7 +148,7 @@ def test_a_chat_that_goes_on_after_its_retention_goes_on_in_its_record(
     began = time.time()
     relay.take(chat("Hello", began=began))
     later = round(1000 * time.time()) + 60_000
-    assert Eraser(connect(own_server.url)).settled(["208:501"], later, later) == 1
+    assert Eraser(connect(own_server.url)).settled([ConversationId("208:501")], later, later) == 1
     relay.take(chat("Hello", "One thing more", began=began))
     assert (len(desk.contacts), len(desk.tickets)) == (1, 1)
     assert sum("One thing more" in text for text in desk.texts()) == 1
@@ -159,7 +160,7 @@ def test_a_chat_that_was_erased_and_goes_on_makes_no_second_record(
     relay = inline(own_server, tmp_path, desk)
     began = time.time()
     relay.take(chat("Hello", began=began))
-    assert Eraser(connect(own_server.url)).conversation("208:501")
+    assert Eraser(connect(own_server.url)).conversation(ConversationId("208:501"))
     relay.take(chat("Hello", "One thing more", began=began))
     assert len(desk.tickets) == 1
     assert sum("One thing more" in text for text in desk.texts()) == 1
@@ -211,7 +212,7 @@ def claims(store: Store, number: int) -> list[Claim]:
         store.accept(chat("Hello", channel=one))
         body = store.claim(INBOX, secrets.token_hex(8))
         assert body
-        store.fan_out(body, f"208:{one}", ["desk"])
+        store.fan_out(body, ConversationId(f"208:{one}"), ["desk"])
         claim = store.claim("desk", secrets.token_hex(8))
         assert claim
         found.append(claim)
@@ -317,13 +318,13 @@ def test_a_person_that_was_merged_before_the_ticket_was_made_is_looked_for_again
     desk.routes.insert(0, down)
     relay.take(chat("Hello"))
     ledger = Ledger(connect(server.url))
-    assert ledger.delivery("desk:208:501").status == "retrying"
+    assert ledger.delivery(DeliveryId("desk:208:501")).status == "retrying"
     desk.routes.remove(down)
     desk.contacts[0]["id"] += 5000  # merged: another id has the address now
-    control(relay.store).replay("desk:208:501")
+    control(relay.store).replay(DeliveryId("desk:208:501"))
     relay.deliver()
-    assert ledger.delivery("desk:208:501").status == "delivered"
-    assert ledger.delivery("desk:208:501").steps["requester"] == {"requester_id": desk.contacts[0]["id"]}
+    assert ledger.delivery(DeliveryId("desk:208:501")).status == "delivered"
+    assert ledger.delivery(DeliveryId("desk:208:501")).steps["requester"] == {"requester_id": desk.contacts[0]["id"]}
     assert (len(desk.contacts), len(desk.tickets)) == (1, 1)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from standardwebhooks import Webhook
 
 from core.delivery import Delivery, PayloadStatus
+from core.ids import DeliveryId
 from tests.support.destination import Destination, Handler
 from tests.support.stack import Stack, chat, until
 
@@ -30,7 +31,7 @@ def settled(relay: Stack, identity: str, *statuses: str) -> Delivery:
 
     def look() -> Delivery | None:
         found = [one for one in relay.ledger.deliveries(limit=1000) if one.id == identity and not one.in_flight]
-        return relay.ledger.delivery(identity) if found and found[0].status in statuses else None
+        return relay.ledger.delivery(DeliveryId(identity)) if found and found[0].status in statuses else None
 
     found: Delivery = until(look, what=f"{identity} {' or '.join(statuses)}")
     return found
@@ -137,7 +138,7 @@ def test_a_destination_that_fails_twice_gets_the_chat_at_the_third_try(relay: St
         wait = (found.due - found.attempts[-1].at) / 1000
         assert (30, 120)[tries - 1] - 1 <= wait <= (33, 132)[tries - 1] + 5
         relay.store._redis.zadd("relay:lane:hook", {"hook:1:c1": 0})
-        until(lambda tries=tries: len(relay.ledger.delivery("hook:1:c1").attempts) > tries)  # type: ignore[misc]
+        until(lambda tries=tries: len(relay.ledger.delivery(DeliveryId("hook:1:c1")).attempts) > tries)  # type: ignore[misc]
     found = settled(relay, "hook:1:c1", "delivered")
     assert [(one.outcome, one.status) for one in found.attempts] == [("retry", 500), ("retry", 500), ("delivered", 200)]
     assert len({one.headers["webhook-id"] for one in destination.received}) == 1
@@ -315,7 +316,7 @@ def test_a_body_that_kills_its_process_is_dead_after_three_crashes_and_harms_no_
 
     until(restarted, 90, what="everything settled")
     found = {one.id: one for one in relay.ledger.deliveries(limit=100)}
-    assert found.pop("mine:1:poison").error == "the process that worked on it died 3 times"
+    assert found.pop(DeliveryId("mine:1:poison")).error == "the process that worked on it died 3 times"
     assert {one.status for one in found.values()} == {"delivered"}
     # The third time it was alone in a process of its own, so no worker died of it.
     assert len(workers) == 3

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import StoreUnavailable
+from core.ids import DeliveryId, PayloadId
 from core.store import INBOX, Claim, Store, connect
 from core.store.protocol.keys import key
 from tests.e2e.test_pipeline import config, webhook
@@ -71,7 +72,7 @@ def test_what_is_tried_in_a_process_of_its_own_is_finished_too(relay: Stack, des
     for pid in together:
         os.kill(pid, signal.SIGTERM)
     assert worker.wait(timeout=30) == 0
-    assert relay.ledger.delivery("hook:1:c1").status == "delivered"
+    assert relay.ledger.delivery(DeliveryId("hook:1:c1")).status == "delivered"
     assert len(destination.received) == 1
 
 
@@ -84,7 +85,7 @@ def test_two_workers_share_the_work_and_do_nothing_twice(relay: Stack, destinati
         relay.post(chat(f"c{number}"))
     until(lambda: delivered(relay) == 200, 60)
     assert sorted(destination.conversations()) == sorted(f"1:c{number}" for number in range(200))
-    workers = {relay.ledger.delivery(f"hook:1:c{number}").attempts[0].worker for number in range(200)}
+    workers = {relay.ledger.delivery(DeliveryId(f"hook:1:c{number}")).attempts[0].worker for number in range(200)}
     assert len(workers) == 2
 
 
@@ -107,6 +108,8 @@ def test_a_process_of_its_own_that_cannot_reach_the_store_has_not_died(
 ) -> None:
     monkeypatch.setenv("RELAY_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("RELAY_REDIS_URL", f"redis://127.0.0.1:{free_port()}")
-    claim = Claim(INBOX, "p1", "token", 2, more=False, payload="p1", account="", received=0, body=chat())
+    claim = Claim(
+        INBOX, PayloadId("p1"), "token", 2, more=False, payload=PayloadId("p1"), account="", received=0, body=chat()
+    )
     with pytest.raises(StoreUnavailable):
         isolation.run(claim, 60)

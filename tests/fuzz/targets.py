@@ -19,6 +19,7 @@ from core.config.yaml_file import read
 from core.conversation import Conversation, Message, Page, Variable, Visitor
 from core.delivery import Revision
 from core.errors import ConfigError, PayloadError
+from core.ids import PayloadId
 from core.smartsupp.parser import parse
 from core.templates.language import LanguageError, condition, wording
 from tests.fuzz import pages
@@ -170,7 +171,7 @@ def archive(data: bytes) -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         connector = Archive("archive", ArchiveSettings(type="archive"), Path(folder))
-        revision = Revision(1, "p1", 1_700_000_000_000, "", data)
+        revision = Revision(1, PayloadId("p1"), 1_700_000_000_000, "", data)
         receipt = Receipt(f"archive:{found.key}", revision, lambda: [revision])
         connector.deliver(found, receipt, Step({}, lambda name, value: None))
         (kept,) = Path(folder).rglob("r1.json")

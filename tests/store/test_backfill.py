@@ -10,6 +10,7 @@ import pytest
 from core.config.settings import ConnectorSettings, Route, Settings
 from core.delivery import Nowhere, Outcome
 from core.errors import InUse
+from core.ids import ConversationId, identified
 from core.smartsupp.parser import parse_conversation
 from core.store import Aim, Backfill, Filter, Jobs, Ledger, Store, connect
 from core.store import jobs as module
@@ -51,7 +52,7 @@ def test_a_chat_that_goes_nowhere_says_why(
     store: Store, ledger: Ledger, settings: Settings, why: Nowhere, lost: int
 ) -> None:
     [conversation] = read(store, settings, 1)
-    found = ledger.conversation(conversation).nowhere
+    found = ledger.conversation(ConversationId(conversation)).nowhere
     assert found
     assert found.why == why
     assert ledger.undelivered() == lost
@@ -61,11 +62,11 @@ def test_a_replay_delivers_it_by_the_routes_of_today(store: Store, ledger: Ledge
     [conversation] = read(store, NONE, 1)
     knocks: list[str] = []
     off = Backfill(connect(server.url, wake_up=knocks.append), lambda: NONE)
-    assert off.one(conversation, Aim()).connectors == ()
+    assert off.one(ConversationId(conversation), Aim()).connectors == ()
     assert ledger.undelivered() == 1
     assert not knocks
     on = Backfill(connect(server.url, wake_up=knocks.append), lambda: made.settings("crm", "desk"))
-    assert on.one(conversation, Aim()).connectors == ("crm", "desk")
+    assert on.one(ConversationId(conversation), Aim()).connectors == ("crm", "desk")
     assert knocks == ["crm", "desk"]
     assert ledger.undelivered() == 0
     assert ledger.payload_counts()["unrouted"] == 0
@@ -77,19 +78,19 @@ def test_a_newer_revision_with_a_connector_takes_it_off_the_list(store: Store, l
     store.accept(chat(1).replace(b'"rating"', b'"rating" ') + b" ")
     take_in(store, store.claim_bodies("t"), made.settings("crm"))
     assert ledger.undelivered() == 0
-    assert [one.status for one in ledger.conversation(conversation).payloads] == ["routed", "routed"]
+    assert [one.status for one in ledger.conversation(ConversationId(conversation)).payloads] == ["routed", "routed"]
 
 
 def test_one_that_is_discarded_is_counted_no_more_and_can_still_be_delivered(
     store: Store, ledger: Ledger, server: Server
 ) -> None:
     [conversation] = read(store, NONE, 1)
-    control(store).discard(conversation, "a test of ours")
+    control(store).discard(identified(conversation), "a test of ours")
     assert ledger.undelivered() == 0
     with pytest.raises(InUse):
-        control(store).discard(conversation, "twice")
+        control(store).discard(identified(conversation), "twice")
     on = Backfill(connect(server.url), lambda: made.settings("crm"))
-    assert on.one(conversation, Aim()).connectors == ("crm",)
+    assert on.one(ConversationId(conversation), Aim()).connectors == ("crm",)
     assert ledger.payload_counts()["discarded"] == 0
 
 

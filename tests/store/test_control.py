@@ -8,6 +8,7 @@ import pytest
 
 from core.config.environment import environment
 from core.delivery import Outcome, PayloadStatus
+from core.ids import DeliveryId
 from core.store import INBOX, Backfill, Client, Control, Filter, Jobs, Store, connect, connected
 from core.store.protocol.keys import key
 from tests.support import made
@@ -35,7 +36,7 @@ def dead(server: Server, store: Store, woken: list[str]) -> str:
 
 
 def test_what_is_replayed_wakes_the_workers(control: Control, dead: str, woken: list[str]) -> None:
-    assert control.replay(dead) == "crm"
+    assert control.replay(DeliveryId(dead)) == "crm"
     assert woken == ["crm"]
 
 
@@ -73,5 +74,5 @@ def test_a_bulk_job_wakes_them(client: Client, woken: list[str]) -> None:
 def test_a_client_for_reading_says_that_it_can_wake_nobody(server: Server, tmp_path: Path) -> None:
     env = environment({"RELAY_REDIS_URL": server.url, "RELAY_DATA_DIR": str(tmp_path)})
     with pytest.raises(RuntimeError, match="lane 'crm' has work, and this client was made without a way to wake"):
-        Control(connected(env)).replay("crm:1:c1")
+        Control(connected(env)).replay(DeliveryId("crm:1:c1"))
     assert Backfill(connected(env), made.configured).knows("crm")

@@ -10,6 +10,7 @@ import pytest
 
 from core.delivery import DeliveryStatus, Outcome
 from core.errors import NotFound
+from core.ids import DeliveryId
 from core.store import Filter, Jobs, Ledger, Store, connect
 from core.store import jobs as module
 from core.store.protocol.keys import key
@@ -62,7 +63,7 @@ def test_the_dead_are_delivered_again(jobs: Jobs, store: Store, ledger: Ledger, 
     assert jobs.open() == []
     assert statuses(ledger) == {"waiting": 30, "delivered": 10}
     assert knocks == ["crm"]
-    assert ledger.delivery("crm:1:1").error == ""
+    assert ledger.delivery(DeliveryId("crm:1:1")).error == ""
 
 
 def test_the_dead_are_discarded_with_a_reason(jobs: Jobs, store: Store, ledger: Ledger) -> None:
@@ -70,7 +71,7 @@ def test_the_dead_are_discarded_with_a_reason(jobs: Jobs, store: Store, ledger: 
     job = jobs.start("discard", Filter(connector="crm", status=DeliveryStatus.DEAD), reason="test data", by="eve")
     assert jobs.advance(job.id).done == 5
     assert statuses(ledger) == {"discarded": 5}
-    last = ledger.delivery("crm:1:1").attempts[-1]
+    last = ledger.delivery(DeliveryId("crm:1:1")).attempts[-1]
     assert (last.outcome, last.error, last.worker) == (Outcome.DISCARDED, "test data", "eve")
 
 
@@ -222,7 +223,7 @@ def test_a_delivery_that_somebody_has_dealt_with_since_it_was_found_is_left_alon
     made.chats(store, 2, crm=Outcome.REFUSED)
     job = jobs.start("discard", DEAD, reason="x")
     part = next(iter(jobs._search.batches(job.filter)))
-    control(store).replay("crm:1:1")
+    control(store).replay(DeliveryId("crm:1:1"))
     jobs._step(job, "", part)
     assert statuses(ledger) == {"waiting": 1, "discarded": 1}
 

@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 
 from core.delivery import Attempt, DeliveryStatus, Outcome, PayloadStatus
+from core.ids import ConversationId, DeliveryId, PayloadId
 from core.store import Filter, Jobs, Ledger, Search, Store, connect
 from core.store.incidents import Incidents, Trouble
 from core.store.protocol.keys import key
@@ -34,7 +35,7 @@ class Newer:
         self.delivery = f"archive:{self.conversation}"
         store.accept(b"{")
         [body] = store.claim_bodies("token")
-        store.divert(body.id, PayloadStatus.QUARANTINED, "no JSON", token=body.token)
+        store.divert(body.payload, PayloadStatus.QUARANTINED, "no JSON", token=body.token)
         self.body = body.id
         control(store).pause("crm", "why not")
         job = Jobs(connect(server.url), made.configured).start("discard", Filter(connector="archive"), reason="why not")
@@ -92,20 +93,21 @@ def kept(request: pytest.FixtureRequest, newer: Newer) -> Newer:
 
 
 def test_the_ledger_reads_it(kept: Newer, ledger: Ledger) -> None:
-    [last] = ledger.delivery(kept.delivery).attempts
+    [last] = ledger.delivery(DeliveryId(kept.delivery)).attempts
     assert last.outcome == NEW
     assert last.outcome not in tuple(Outcome)
     assert last.requests[0].method == "POST"
-    assert ledger.payload(kept.body).error == "no JSON"
-    found = ledger.conversation(kept.conversation)
+    assert ledger.payload(PayloadId(kept.body)).error == "no JSON"
+    found = ledger.conversation(ConversationId(kept.conversation))
     assert {one.connector for one in found.deliveries} == {"archive", "crm"}
-    assert ledger.newest([kept.conversation])[0].id == kept.conversation
+    assert ledger.newest([ConversationId(kept.conversation)])[0].id == kept.conversation
     gate = ledger.lane("crm").gate
     assert gate
     assert gate.reason == "why not"
     search = Search(ledger._redis)
     assert [row.id for row in search.page(Filter(text="ann")).rows] == [kept.conversation]
-    assert set(search.deliveries([kept.conversation])[kept.conversation]) == {"archive", "crm"}
+    [(_, delivered)] = search.deliveries([ConversationId(kept.conversation)]).items()
+    assert set(delivered) == {"archive", "crm"}
 
 
 def test_the_pages_show_it(kept: Newer, server: Server, tmp_path: Path) -> None:
@@ -160,8 +162,8 @@ def test_alerts_are_read_and_put_into_words(newer: Newer, server: Server) -> Non
 
 def test_a_newer_status_is_replaced_like_any_other(newer: Newer, store: Store, ledger: Ledger) -> None:
     newer.status("delivery", newer.delivery, NEW)
-    control(store).replay(newer.delivery)
-    assert ledger.delivery(newer.delivery).status is DeliveryStatus.WAITING
+    control(store).replay(PayloadId(newer.delivery))
+    assert ledger.delivery(DeliveryId(newer.delivery)).status is DeliveryStatus.WAITING
     assert newer.redis.zcard(key("deliveries", "archive", NEW)) == 0
 
 

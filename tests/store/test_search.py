@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from core import summary
 from core.delivery import DeliveryStatus, Outcome
 from core.errors import StoreUnavailable
+from core.ids import ConversationId
 from core.smartsupp.parser import parse_conversation
 from core.store import Filter, Ledger, Search, Store, connect
 from core.store import search as module
@@ -303,7 +304,7 @@ def test_a_body_that_can_no_longer_be_read_is_found_by_what_stands_in_it(
     search: Search, store: Store, server: Server
 ) -> None:
     made.conversation(store, saying(1, "hello"))
-    payload = Ledger(connect(server.url)).conversation("1:1").payloads[0].id
+    payload = Ledger(connect(server.url)).conversation(ConversationId("1:1")).payloads[0].id
     server.client.set(key("raw", payload), b'{"no": "Conversation of old"}')
     assert ids(search, Filter(text="conversation of OLD", said=True)) == ["1:1"]
 
@@ -338,7 +339,7 @@ def test_a_search_for_what_is_nowhere_ends(search: Search, store: Store) -> None
 def test_the_statuses_of_each_conversation_are_told(search: Search, store: Store) -> None:
     made.conversation(store, chat(1), crm=Outcome.DELIVERED, desk=Outcome.REFUSED)
     made.conversation(store, chat(2))
-    assert search.deliveries(["1:1", "1:2", "1:3"]) == {
+    assert search.deliveries([ConversationId("1:1"), ConversationId("1:2"), ConversationId("1:3")]) == {
         "1:1": {"crm": DeliveryStatus.DELIVERED, "desk": DeliveryStatus.DEAD},
         "1:2": {},
         "1:3": {},

@@ -24,6 +24,7 @@ from app.cli import group
 from core.config.environment import environment
 from core.delivery import DeliveryStatus
 from core.errors import NotFound, StoreLoading, StoreUnavailable
+from core.ids import DeliveryId
 from core.store import Ledger, Store, check, connect
 from tests.support.certificates import Authority
 from tests.support.command_line import CommandLine
@@ -58,7 +59,7 @@ def running(folder: Path, url: str, workers: int = 1) -> Iterator[Stack]:
 
 def delivered(stack: Stack, *numbers: int) -> bool:
     try:
-        found = [stack.ledger.delivery(f"archive:1:{number}").status for number in numbers]
+        found = [stack.ledger.delivery(DeliveryId(f"archive:1:{number}")).status for number in numbers]
     except (NotFound, StoreUnavailable):
         return False
     return set(found) == {DeliveryStatus.DELIVERED}

@@ -26,6 +26,7 @@ from hypothesis.stateful import (
 
 from core.delivery import Attempt, Outcome, PayloadStatus, Reference
 from core.errors import InUse, LostLease, NotFound
+from core.ids import ConversationId, DeliveryId, PayloadId
 from core.store import INBOX, Claim, Store, connect
 from core.store.claims import ClaimRequest, Reading
 from core.store.protocol import identity, scripts
@@ -57,6 +58,10 @@ crashes = st.sampled_from((1, 2, FATAL_CRASHES))
 delays = st.sampled_from((0, 500, 30_000))
 
 Held = tuple[Claim, Taken]
+
+
+def typed(identity: str) -> PayloadId | DeliveryId:
+    return DeliveryId(identity) if ":" in identity else PayloadId(identity)
 
 
 class Machine(RuleBasedStateMachine):
@@ -109,7 +114,7 @@ class Machine(RuleBasedStateMachine):
     def accept_what_holds_no_conversation(self, number: int, status: PayloadStatus) -> None:
         identity, known = self._accept(number, "")
         if not known:
-            assert self.store.divert(identity, status, "no") == self.model.divert(identity, status, "")
+            assert self.store.divert(PayloadId(identity), status, "no") == self.model.divert(identity, status, "")
 
     def _accept(self, number: int, account: str) -> tuple[str, bool]:
         self.heard()
@@ -191,7 +196,7 @@ class Machine(RuleBasedStateMachine):
         request = self._request(more)
         found: list[Claim] = []
         self.same(
-            lambda: self._fanned(Reading(claim, conversation, tuple(names)), request, found),
+            lambda: self._fanned(Reading(claim, ConversationId(conversation), tuple(names)), request, found),
             lambda: self.model.fan_out(self.now, claim.id, claim.token, conversation, names),
         )
         return self._followed(claim.lane, request, found)
@@ -223,7 +228,7 @@ class Machine(RuleBasedStateMachine):
     def divert(self, held: Held, status: PayloadStatus) -> None:
         claim, _ = held
         self.same(
-            lambda: self.store.divert(claim.id, status, "no", token=claim.token),
+            lambda: self.store.divert(claim.payload, status, "no", token=claim.token),
             lambda: self.model.divert(claim.id, status, claim.token),
         )
 
@@ -333,13 +338,13 @@ class Machine(RuleBasedStateMachine):
 
     def _replayed(self, identity: str) -> tuple[str, bool]:
         self.heard()
-        lane = control(self.store).replay(identity)
+        lane = control(self.store).replay(typed(identity))
         return lane, self.heard() == {lane}
 
     @rule(data=st.data())
     def discard(self, data: st.DataObject) -> None:
         identity = data.draw(self.identities())
-        self.same(lambda: control(self.store).discard(identity, "enough"), lambda: self.model.discard(identity))
+        self.same(lambda: control(self.store).discard(typed(identity), "enough"), lambda: self.model.discard(identity))
 
     @rule(connector=connectors)
     def pause(self, connector: str) -> None:

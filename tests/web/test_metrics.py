@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from app import create_app
 from core.config.environment import environment
 from core.delivery import Attempt, Outcome, PayloadStatus, Reference
+from core.ids import ConversationId
 from core.store import INBOX, Store, connect
 from core.store.claims import Limits
 from tests.conftest import Clock
@@ -53,10 +54,10 @@ def work(store: Store, clock: Clock) -> None:
     for number in range(3):
         inbox = store.claim(INBOX, secrets.token_hex(8))
         assert inbox is not None
-        store.fan_out(inbox, f"1:{number}", ["crm"])
+        store.fan_out(inbox, ConversationId(f"1:{number}"), ["crm"])
     inbox = store.claim(INBOX, secrets.token_hex(8))
     assert inbox is not None
-    store.divert(inbox.id, PayloadStatus.QUARANTINED, "no", token=inbox.token)
+    store.divert(inbox.payload, PayloadStatus.QUARANTINED, "no", token=inbox.token)
     clock.pass_by(2)
     for outcome in (Outcome.DELIVERED, Outcome.REFUSED, Outcome.RETRY):
         claim = store.claim("crm", secrets.token_hex(8))
@@ -97,7 +98,7 @@ def test_it_tells_what_waits_and_who_holds_it_back(client: FlaskClient, server: 
         store.accept(b"%d" % number)
         inbox = store.claim(INBOX, secrets.token_hex(8))
         assert inbox is not None
-        store.fan_out(inbox, f"1:{number}", ["crm"])
+        store.fan_out(inbox, ConversationId(f"1:{number}"), ["crm"])
     store.claim("crm", secrets.token_hex(8))
     control(store).pause("crm", "stocktaking")
     found = read(client)
@@ -120,7 +121,7 @@ def test_what_is_switched_off_waits_on_purpose_and_alarms_nobody(server: Server,
     store.accept(b"1")
     inbox = store.claim(INBOX, secrets.token_hex(8))
     assert inbox is not None
-    store.fan_out(inbox, "1:1", ["crm", "gone"])
+    store.fan_out(inbox, ConversationId("1:1"), ["crm", "gone"])
     control(store).pause("crm", "stocktaking")
     time.sleep(0.01)
     found = read(client)

@@ -21,6 +21,7 @@ from core.config.environment import environment
 from core.config.settings import Settings, load, masked, schema
 from core.delivery import Attempt, Outcome, PayloadStatus
 from core.errors import ConfigError
+from core.ids import identified
 from core.store import INBOX, Store, connect
 from core.store import incidents as states
 from core.store.incidents import Incidents, Trouble
@@ -142,7 +143,7 @@ def dead(two: Two) -> Callable[[], object]:
 
     def end() -> None:
         for number in (1, 2):
-            control(two.store).discard(f"crm:1:{number}", "seen")
+            control(two.store).discard(identified(f"crm:1:{number}"), "seen")
 
     return end
 
@@ -156,7 +157,7 @@ def quarantined(two: Two) -> Callable[[], object]:
 def backlog(two: Two) -> Callable[[], object]:
     key = made.conversation(two.store, chat(1), crm=None)
     two.server.client.zadd("relay:lane:crm", {f"crm:{key}": round(time.time() * 1000) - 20 * 60_000})
-    return lambda: control(two.store).discard(f"crm:{key}", "seen")
+    return lambda: control(two.store).discard(identified(f"crm:{key}"), "seen")
 
 
 TROUBLES = {

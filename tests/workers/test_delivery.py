@@ -17,6 +17,7 @@ from core.config.settings import ConnectorSettings
 from core.conversation import Conversation
 from core.delivery import Attempt, DeliveryStatus, Exchange, Outcome, Reference
 from core.errors import ConnectorRefused, RecordRefused, RetryLater
+from core.ids import ConversationId, DeliveryId, identified
 from core.retry import DAY
 from core.store import INBOX, Claim, Ledger, Store
 from core.store.claims import UNLIMITED, Limits
@@ -73,7 +74,7 @@ def backlog(store: Store) -> Store:
         store.accept(chat(number))
         claim = store.claim(INBOX, secrets.token_hex(8))
         assert claim is not None
-        store.fan_out(claim, f"1:{number}", ["desk"])
+        store.fan_out(claim, ConversationId(f"1:{number}"), ["desk"])
     return store
 
 
@@ -102,7 +103,7 @@ def only(store: Store, delivery: str) -> None:
     """Nothing else waits."""
     for number in range(8):
         if f"desk:1:{number}" != delivery:
-            control(store).discard(f"desk:1:{number}", "not today")
+            control(store).discard(identified(f"desk:1:{number}"), "not today")
 
 
 def claimed(store: Store, delivery: str) -> Claim:
@@ -162,7 +163,7 @@ def test_a_delivery_that_fails_for_three_days_while_others_arrive_is_given_up(
     for _ in range(4):
         attempt(backlog, desk)
     attempt(backlog, desk, OUTAGE, claimed(backlog, failing))
-    found = ledger.delivery(failing)
+    found = ledger.delivery(DeliveryId(failing))
     assert (found.status, found.error) == (DeliveryStatus.DEAD, "given up after 4 tries: HTTP 503")
 
 
@@ -199,7 +200,7 @@ def test_nothing_is_given_up_behind_the_breaker_however_long_it_has_failed_befor
         mine = take(backlog)
     assert mine.id == failing
     attempt(backlog, desk, OUTAGE, mine)
-    found = ledger.delivery(failing)
+    found = ledger.delivery(DeliveryId(failing))
     assert (found.status, found.tries, found.error) == (DeliveryStatus.RETRYING, 3, "HTTP 503")
     assert [one.outcome for one in found.attempts] == [Outcome.RETRY] * 4
 
@@ -212,7 +213,7 @@ def test_any_answer_to_a_probe_opens_the_gate_and_costs_no_try(
     clock.pass_by(30)
     probe, _ = attempt(backlog, desk, RetryLater(f"HTTP {status}", status=status, retry_after=7))
     assert ledger.lane("desk").gate is None
-    found = ledger.delivery(probe.id)
+    found = ledger.delivery(DeliveryId(probe.id))
     assert (found.status, found.tries, found.due) == (DeliveryStatus.WAITING, 0, clock.now + 7_000)
 
 
@@ -233,7 +234,7 @@ def test_one_that_an_admin_sends_ahead_spends_no_try(backlog: Store, ledger: Led
     for trouble in (CONFLICT, OUTAGE):
         control(backlog).send_ahead("desk")
         probe, _ = attempt(backlog, desk, trouble)
-        assert ledger.delivery(probe.id).tries == 0
+        assert ledger.delivery(DeliveryId(probe.id)).tries == 0
     gate = ledger.lane("desk").gate
     assert gate
     assert gate.by == "admin"

@@ -19,6 +19,7 @@ from connectors.kit.http import ATTEMPT_SECONDS
 from core.config import reload
 from core.config.environment import environment
 from core.config.settings import load
+from core.ids import PayloadId
 from core.store import INBOX, Claim, Ledger, Store, connect
 from core.store.connection.client import TIMEOUTS
 from core.store.protocol.constants import BEAT_MS, LEASE_MS
@@ -104,7 +105,9 @@ def test_what_is_held_for_a_while_is_given_back_by_a_worker_that_stops(relay: St
     assert crashes(relay) == SUSPECT
 
 
-CLAIM = Claim(INBOX, "p1", "token", 2, more=False, payload="p1", account="", received=0, body=chat())
+CLAIM = Claim(
+    INBOX, PayloadId("p1"), "token", 2, more=False, payload=PayloadId("p1"), account="", received=0, body=chat()
+)
 
 
 def test_a_process_that_the_system_refuses_has_not_died_of_an_item(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ from app.dashboard.view.connector_state import listed, state, states
 from connectors.kit.connector import Connector
 from core.config.settings import Settings, masked
 from core.errors import NotFound, PayloadError
+from core.ids import NO_CONVERSATION, ConversationId
 from core.pretty_json import legible
 from core.smartsupp.parser import parse_conversation
 from core.store import Filter, Search
@@ -76,7 +77,7 @@ def routes(pages: Blueprint, site: Site) -> None:
 
     @pages.get("/connectors/<name>/preview")
     def connectors_preview(name: str) -> ResponseReturnValue:
-        wanted = request.args.get("conversation", "").strip() or _newest(search)
+        wanted = ConversationId(request.args.get("conversation", "").strip()) or _newest(search)
         shown, error = None, ""
         connector = _built(site, name)
         try:
@@ -141,7 +142,7 @@ def _built(site: Site, name: str) -> Connector[Any]:
     return checks.connector(site.watched.current(), name, site.env.data_dir)
 
 
-def _preview(site: Site, connector: Connector[Any], identity: str) -> Preview:
+def _preview(site: Site, connector: Connector[Any], identity: ConversationId) -> Preview:
     """Raises NotFound, PayloadError, NoPreview."""
     history = site.store.revisions(identity)
     if not history:
@@ -150,8 +151,8 @@ def _preview(site: Site, connector: Connector[Any], identity: str) -> Preview:
     return preview(connector, parse_conversation(newest.body, newest.account), history)
 
 
-def _newest(search: Search) -> str:
-    return next((row.id for row in search.page(Filter(), limit=1).rows), "")
+def _newest(search: Search) -> ConversationId:
+    return next((row.id for row in search.page(Filter(), limit=1).rows), NO_CONVERSATION)
 
 
 def _settings(site: Site, settings: Settings, name: str) -> list[Setting]:
