@@ -94,7 +94,7 @@ class Store(Steps):
         """The same for several, in one journey; and the next bodies, where they are asked for."""
         calls: list[dict[str, Argument]] = []
         for number, one in enumerate(readings, 1):
-            token = request.token if request and number == len(readings) else ""
+            next_token = request.token if request and number == len(readings) else ""
             calls.append(
                 {
                     "id": one.claim.id,
@@ -104,7 +104,7 @@ class Store(Steps):
                     "note": self._sealed(one.note),
                     "summary": bare(one.summary) if self._vault.seals else one.summary,
                     "why": one.why,
-                    "next_token": token,
+                    "next_token": next_token,
                     "connectors": one.connectors,
                 }
             )
@@ -199,10 +199,10 @@ class Store(Steps):
         The gate was closed (`held`), or one that was sent ahead left it closed (`still`), it is `open` again, or
         nothing became of it.
         """
-        made = reference or Reference("")
+        ref, url = (reference.id, reference.url) if reference else ("", "")
         reason, kept_reason = self._reasons(attempt)
         retry_reason, kept_retry_reason = self._reasons(instead) if instead else ("", b"")
-        limits = request.limits if request else UNLIMITED
+        limits, next_token = (request.limits, request.token) if request else (UNLIMITED, "")
         reply = self._run(
             "settle",
             connector=claim.lane,
@@ -213,8 +213,8 @@ class Store(Steps):
             delay=delay_ms,
             reason=reason,
             kept_reason=kept_reason,
-            ref=made.id,
-            url=made.url,
+            ref=ref,
+            url=url,
             revision=attempt.revision,
             fingerprint=fingerprint,
             payload=claim.payload,
@@ -227,7 +227,7 @@ class Store(Steps):
             retry=self._record(instead) if instead else "",
             retry_reason=retry_reason,
             kept_retry_reason=kept_retry_reason,
-            next_token=request.token if request else "",
+            next_token=next_token,
             at_once=limits.at_once,
             rate=limits.rate,
         )
