@@ -12,6 +12,7 @@ import click
 import jsonschema
 import pytest
 import yaml
+from cryptography.fernet import Fernet
 
 from app.cli import group, sample
 from core.delivery import Attempt, Exchange, Outcome, PayloadStatus, Reference
@@ -215,9 +216,14 @@ def test_config_show_masks_every_secret(cli: CommandLine) -> None:
     secret = "c2VjcmV0LWZvci10ZXN0cy0wMTIzNDU2Nzg5"
     cli.environment["HOOK_SECRET"] = secret
     cli.config.write_text("connectors: {h: {type: webhook, url: 'https://x.example', secret: '${HOOK_SECRET}'}}")
+    hidden = {
+        "RELAY_METRICS_TOKEN": "metrics-4711-0123456789",
+        "RELAY_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
+    }
+    cli.environment.update(hidden)
     said = cli.run("config", "show")
-    assert secret not in said
-    assert TOKEN not in said
+    for one in (secret, TOKEN, *hidden.values()):
+        assert one not in said
     assert json.loads(said)["connectors"]["h"]["url"] == "https://x.example/"
 
 
