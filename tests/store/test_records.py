@@ -162,7 +162,7 @@ def test_alerts_are_read_and_put_into_words(newer: Newer, server: Server) -> Non
 
 def test_a_newer_status_is_replaced_like_any_other(newer: Newer, store: Store, ledger: Ledger) -> None:
     newer.status("delivery", newer.delivery, NEW)
-    control(store).replay(PayloadId(newer.delivery))
+    control(store).replay(DeliveryId(newer.delivery))
     assert ledger.delivery(DeliveryId(newer.delivery)).status is DeliveryStatus.WAITING
     assert newer.redis.zcard(key("deliveries", "archive", NEW)) == 0
 
