@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import inspect
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -42,6 +43,8 @@ class Bench:
     reading: ClassVar[tuple[str, ...]] = ()
     #: Whether a person without an e-mail can be left out.
     needs_person: ClassVar[bool] = False
+    #: Whether the vendor has records of people at all: contacts, users, requesters.
+    has_people: ClassVar[bool] = True
 
     def fake(self) -> Fake:
         raise NotImplementedError
@@ -94,6 +97,23 @@ class Bench:
         )
         with connector.attempt():
             return connector.bring(parse_conversation(body), receipt, step)
+
+    def people(self, vendor: Fake) -> int:
+        """How many persons there are; where the vendor has none, as many as every test expects: one."""
+        return len(vendor.people()) if self.has_people else 1
+
+    @property
+    def golden(self) -> Path:
+        """The requests of a first delivery, in a file beside the tests."""
+        return Path(inspect.getfile(type(self))).parent / "golden" / f"{self.kind}.json"
+
+    def compare_golden(self, text: str) -> None:
+        file = self.golden
+        if self.updating:
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+        assert file.exists(), f"no {file}: write it with pytest {UPDATE_GOLDEN}, and look at it before it is committed"
+        assert text == file.read_text(encoding="utf-8")
 
     def spread(self, text: str) -> str:
         """A text as it can be looked for in what arrived: without markup, control characters and line breaks."""

@@ -15,6 +15,7 @@ from markupsafe import Markup
 from connectors.archive import Archive, ArchiveSettings
 from connectors.kit.connector import Receipt, Step
 from connectors.kit.transcript import Voice, as_html, as_text, packed, shortened
+from connectors.testing.chats import SAMPLE
 from core.config.yaml_file import read
 from core.conversation import Conversation, Message, Page, Variable, Visitor
 from core.delivery import Revision
@@ -205,6 +206,7 @@ def requests(data: bytes) -> None:
 
 
 def _payloads() -> Iterator[bytes]:
+    yield json.dumps(SAMPLE).encode()
     for folder in (ROOT / "payloads", BESIDE):
         for file in sorted(folder.glob("*.json")):
             # Without the spaces, which would take most of the changes.
