@@ -23,6 +23,7 @@ from tests.support import requests_table
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+EXAMPLE = ROOT / "app" / "cli" / "setup" / "relay.example.yaml"
 REFERENCE = (ROOT / "docs" / "configuration.md").read_text()
 
 
@@ -72,14 +73,14 @@ def test_every_field_of_a_conversation_stands_in_the_reference() -> None:
 
 
 def test_the_example_config_is_right() -> None:
-    env = environment({"RELAY_CONFIG": str(ROOT / "relay.example.yaml"), "RELAY_DATA_DIR": "/nonexistent"})
+    env = environment({"RELAY_CONFIG": str(EXAMPLE), "RELAY_DATA_DIR": "/nonexistent"})
     settings = load(env, settings_model, {})
     assert isinstance(settings, Settings)
     assert settings.enabled == ("archive",)
 
 
 def test_every_commented_part_of_the_example_is_right_too(tmp_path: Path) -> None:
-    lines = (ROOT / "relay.example.yaml").read_text().splitlines()
+    lines = EXAMPLE.read_text().splitlines()
     start = lines.index("connectors:")
     # A commented line is YAML when a key or a list item follows the mark.
     uncommented = [re.sub(r"^(\s*)# (?=\s*(?:- |[a-z_-]+:(?: |$)))", r"\1", line) for line in lines[start:]]

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from app.cli import group, sample
+from app.cli.setup.init import example
 from connectors.testing.chats import SAMPLE
 from core.delivery import Attempt, Exchange, Outcome, PayloadStatus, Reference
 from core.smartsupp.parser import parse_conversation
@@ -221,8 +222,8 @@ def test_config_show_masks_every_secret(cli: CommandLine) -> None:
 
 def test_the_schema_accepts_the_example_and_refuses_a_misspelt_setting(cli: CommandLine) -> None:
     schema = json.loads(cli.run("config", "schema"))
-    example = yaml.safe_load((Path(__file__).parents[2] / "relay.example.yaml").read_text())
-    jsonschema.validate(example, schema)
+    written = yaml.safe_load(example())
+    jsonschema.validate(written, schema)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({"connectors": {"a": {"type": "archive", "foldr": "x"}}}, schema)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from app.cli.setup.init import example
 from connectors.archive import Archive, ArchiveSettings
 from connectors.kit.connector import Receipt, Step
 from connectors.kit.transcript import Voice, as_html, as_text, packed, shortened
@@ -250,7 +251,7 @@ def _expressions() -> Iterator[bytes]:
 
 
 def _configs() -> Iterator[bytes]:
-    yield (ROOT.parent / "relay.example.yaml").read_bytes()
+    yield example()
     yield b"tokens: [{token: ${SECRET}, account: '9'}]\nconnectors: {a: &a {type: archive}, b: *a}\nroutes: []"
     yield b"a: ${file:/nonexistent/${SECRET}}\nb: $${X}\nc: !!float 1e999\nd: 2024-13-45\ne: !x y\nf: 0x\n? [1]\n: 2"
     yield b"a: &a [*a]\n<<: *a\nb: |\n  text\nc: >-\n  ${SECRET\n  }"
