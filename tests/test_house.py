@@ -176,7 +176,9 @@ def test_no_module_is_longer_than_350_lines() -> None:
 
 def test_the_page_of_requests_is_what_the_connectors_send() -> None:
     assert requests_table.PAGE.read_text() == requests_table.page()
-    assert {file.stem for file in requests_table.GOLDEN.glob("*.json")} == set(requests_table.TITLES)
+    assert {file.stem for file in requests_table.GOLDEN.glob("*.json") if "." not in file.stem} == set(
+        requests_table.TITLES
+    )
 
 
 def test_no_folder_has_more_than_15_modules_but_that_of_the_vendors() -> None:

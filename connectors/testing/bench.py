@@ -43,6 +43,8 @@ class Bench:
     reading: ClassVar[tuple[str, ...]] = ()
     #: Whether a person without an e-mail can be left out.
     needs_person: ClassVar[bool] = False
+    #: Whether what the vendor is sent is HTML, and not plain text or Markdown.
+    takes_html: ClassVar[bool] = True
     #: Whether the vendor has records of people at all: contacts, users, requesters.
     has_people: ClassVar[bool] = True
 
@@ -121,5 +123,7 @@ class Bench:
 
     def arrived(self, vendor: Fake) -> str:
         """All that arrived, as a person would read it; a message may go on in the next part."""
+        if not self.takes_html:
+            return self.spread(re.sub(r"^Part \d+ of \d+$", "", "\n".join(vendor.texts()), flags=re.MULTILINE))
         whole = re.sub(r"<p><i>Part \d+ of \d+</i></p>", "", " ".join(vendor.texts()))
         return self.spread(html.unescape(re.sub(r"<[^>]*>", "", whole)))

@@ -252,9 +252,10 @@ class Contract(Bench):
         # A page that the visitor came through may be a link, if it leads to the web and to nothing else.
         link = r'<a href="https?://[^"<>\s]*" target="_blank" rel="noopener noreferrer nofollow">'
         for text in (re.sub(link, "", text) for text in vendor.texts()):
-            assert not re.search(r"<\s*(script|img|a\b|b\s+on)", text, re.IGNORECASE)
-            assert "{{" not in text
-            assert "{%" not in text
+            if self.takes_html:
+                assert not re.search(r"<\s*(script|img|a\b|b\s+on)", text, re.IGNORECASE)
+                assert "{{" not in text
+                assert "{%" not in text
             assert not re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", text)
 
     @pytest.mark.parametrize("choice", ["nobody", "placeholder", "skip"])

@@ -10,6 +10,7 @@ import pytest
 from connectors.testing import contract
 from connectors.testing.fake import Fake
 from tests.fakes.naive import NaiveVendor
+from tests.fakes.plain import PlainVendor
 
 
 class Hurry(contract.Contract):
@@ -21,6 +22,21 @@ class Hurry(contract.Contract):
 
     def settings(self, url: str) -> dict[str, Any]:
         return {"base_url": url, "key": "key-0123456789"}
+
+
+class TestAVendorWithoutPeopleThatTakesMarkdown(contract.Contract):
+    """The contract needs neither people nor HTML."""
+
+    kind = "tests.fakes.plain.Plain"
+    secrets = ("key-0123456789",)
+    has_people = False
+    takes_html = False
+
+    def fake(self) -> Fake:
+        return PlainVendor()
+
+    def settings(self, url: str) -> dict[str, Any]:
+        return {"url": url, "key": "key-0123456789"}
 
 
 ALONE = [
