@@ -17,7 +17,7 @@ from connectors.kit.record import Mapping, Person, RecordSettings
 from connectors.kit.reply import Reply
 from core.conversation import Conversation
 from core.delivery import Reference
-from core.errors import DeliveryError, Gone, RecordRefused
+from core.errors import ConnectorRefused, DeliveryError, Gone, RecordRefused
 
 #: Characters that My Desk takes.
 SUBJECT, NOTE = 200, 60_000
@@ -63,7 +63,7 @@ class MyDesk(HttpConnector[MyDeskSettings]):
     def _judge_ticket(self, answer: Response) -> DeliveryError | None:
         """For a request that names a ticket: a 404 is about this ticket, and says nothing of the others."""
         error = self.judge(answer)
-        if answer.status_code == 404 and type(error) is not RecordRefused:
+        if answer.status_code == 404 and isinstance(error, ConnectorRefused):  # no page of a firewall
             return RecordRefused("the ticket is no longer in My Desk; it was deleted there", status=404)
         return error
 

@@ -8,8 +8,8 @@ import pytest
 
 from connectors.testing.chats import SAMPLE
 from connectors.testing.contract import Contract
-from connectors.testing.fake import Fake
-from core.errors import RecordRefused
+from connectors.testing.fake import Answer, Fake
+from core.errors import RecordRefused, RetryLater
 from vendor import KEY, MyDeskVendor
 
 
@@ -30,6 +30,12 @@ class TestMyDesk(Contract):
         vendor.tickets.clear()
         with pytest.raises(RecordRefused, match="it was deleted there"):
             self.deliver(self.connector(vendor), SAMPLE, memory, 2)
+
+    def test_a_page_of_a_firewall_says_nothing_of_the_ticket(self, vendor: MyDeskVendor) -> None:
+        memory: dict[str, Any] = {"ticket": "7", "person": "7"}
+        vendor.instead = [Answer(404, "<html>Not here</html>")] * 3
+        with pytest.raises(RetryLater):
+            self.deliver(self.connector(vendor), SAMPLE, memory)
 
     def test_a_deleted_person_is_created_again(self, vendor: MyDeskVendor) -> None:
         memory: dict[str, Any] = {"person": "7"}
