@@ -140,7 +140,7 @@ def test_no_template_needs_more_than_the_policy_allows_or_trusts_a_text() -> Non
 
 
 def test_the_lock_files_are_pinned_by_hash_and_name_no_host() -> None:
-    for name in ("requirements.lock", "requirements-dev.lock"):
+    for name in ("requirements.lock", "requirements-dev.lock", "requirements-release.lock"):
         text = (ROOT / name).read_text()
         assert "://" not in text
         requirements = [line for line in text.splitlines() if line and line[0] not in " #"]
