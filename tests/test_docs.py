@@ -95,7 +95,7 @@ def test_every_file_that_a_page_of_the_docs_names_is_there() -> None:
     places = files | {str(parent) for file in tracked() for parent in file.parents}
     roots = ("app", "connectors", "core", "workers", "tests", "docs", "release", "examples", "benchmarks")
     for page in ("CONTRIBUTING.md", "docs/architecture.md", "docs/contributing/releases.md"):
-        named = re.findall(r"`((?:%s)/[\w./-]*)" % "|".join(roots), (ROOT / page).read_text())
+        named = re.findall(rf"`((?:{'|'.join(roots)})/[\w./-]*)", (ROOT / page).read_text())
         assert named, page
         for name in named:
             assert name.rstrip("/") in places, f"{page}: {name}"

@@ -165,3 +165,11 @@ def test_no_folder_has_more_than_15_modules_but_that_of_the_vendors() -> None:
     for folder in ("app", "core", "connectors", "workers"):
         for place in {file.parent for file in (ROOT / folder).rglob("*.py")} - {ROOT / "connectors"}:
             assert len([*place.glob("*.py")]) <= 16, place  # 15, and __init__
+
+
+def test_a_commit_is_checked_by_what_make_check_runs() -> None:
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+    recipe = re.search(r"^check:.*\n((?:\t.+\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert recipe
+    tools = set(re.findall(r"^\t\$\(BIN\)/([\w-]+(?: (?!-)[a-z]+)?)", recipe[1], re.MULTILINE))
+    assert tools == {re.sub(r"( --[\w-]+)+$", "", hook["entry"].removeprefix(".venv/bin/")) for hook in hooks}

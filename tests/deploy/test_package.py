@@ -75,6 +75,8 @@ def test_the_version_stands_in_one_place() -> None:
     newest = re.search(r"^## \[(\d[^]]*)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert newest
     assert newest[1] == project["version"]
+    images = (ROOT / "deploy" / "kubernetes" / "kustomization.yaml").read_text()
+    assert f'newTag: "{project["version"]}"' in images
     for file in tracked():
         if file.parts[0] in FLOORS:
             assert project["version"].encode() not in (ROOT / file).read_bytes(), file
