@@ -6,16 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from connectors.testing.bench import UPDATE_GOLDEN
 from core.store import Ledger, Store, connect
 from core.store.protocol.keys import key
 from tests.support.destination import Destination
 from tests.support.server import Server
 from tests.support.stack import Stack, stack
 
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(UPDATE_GOLDEN, action="store_true", help="write the golden files of the connectors anew")
+# The option --update-golden, and assertions that say what they compared.
+pytest_plugins = ["connectors.testing.contract"]
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -15,6 +15,8 @@ import yaml
 from cryptography.fernet import Fernet
 
 from app.cli import group, sample
+from app.cli.setup.init import example
+from connectors.testing.chats import SAMPLE
 from core.delivery import Attempt, Exchange, Outcome, PayloadStatus, Reference
 from core.ids import ConversationId
 from core.smartsupp.parser import parse_conversation
@@ -176,7 +178,6 @@ def test_send_says_when_nobody_listens(relay: Stack) -> None:
 
 
 def test_the_sample_is_a_conversation_with_every_documented_field() -> None:
-    documented = json.loads((Path(__file__).parents[1] / "payloads" / "hook-current.json").read_text())
     made = sample.payload()
 
     def shape(value: object) -> object:
@@ -184,7 +185,7 @@ def test_the_sample_is_a_conversation_with_every_documented_field() -> None:
             return {key: shape(item) for key, item in value.items()}
         return shape(value[-1]) if isinstance(value, list) else None
 
-    assert shape(made) == shape(documented)
+    assert shape(made) == shape(SAMPLE)
     assert parse_conversation(sample.body()).visitor.name == "Žofie Nováková"
 
 
@@ -229,8 +230,8 @@ def test_config_show_masks_every_secret(cli: CommandLine) -> None:
 
 def test_the_schema_accepts_the_example_and_refuses_a_misspelt_setting(cli: CommandLine) -> None:
     schema = json.loads(cli.run("config", "schema"))
-    example = yaml.safe_load((Path(__file__).parents[2] / "relay.example.yaml").read_text())
-    jsonschema.validate(example, schema)
+    written = yaml.safe_load(example())
+    jsonschema.validate(written, schema)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({"connectors": {"a": {"type": "archive", "foldr": "x"}}}, schema)
 

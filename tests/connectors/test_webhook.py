@@ -14,6 +14,7 @@ from standardwebhooks import Webhook as Standard
 from standardwebhooks import WebhookVerificationError
 
 from connectors.kit.connector import Receipt, Step
+from connectors.testing.chats import HOOK
 from connectors.webhook import Webhook, WebhookSettings
 from core.delivery import Reference, Revision
 from core.errors import ConnectorRefused, RecordRefused, RetryLater
@@ -22,7 +23,6 @@ from core.smartsupp.parser import parse_conversation
 from tests.support.destination import Destination, Received
 
 SECRET = base64.b64encode(bytes(range(32))).decode()
-HOOK = (Path(__file__).parents[1] / "payloads" / "hook-current.json").read_bytes()
 
 
 def settings(url: str, **more: Any) -> WebhookSettings:

@@ -134,7 +134,7 @@ def test_no_connectors_at_all_deliver_to_nobody(config: Config) -> None:
 @pytest.mark.parametrize("text", ["", "\n\n", "# nothing yet\n", "---\n"])
 def test_an_empty_file_is_a_mistake(config: Config, text: str) -> None:
     (problem,) = config.problems(text)
-    assert "is empty; write connectors into it" in problem
+    assert "is empty; restore it, or remove it and write a new one with relay init" in problem
 
 
 def test_a_file_of_nul_bytes_says_so(config: Config) -> None:

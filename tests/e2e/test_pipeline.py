@@ -9,12 +9,14 @@ from typing import Any
 
 from standardwebhooks import Webhook
 
+from connectors.testing.chats import HOOK
 from core.delivery import Delivery, PayloadStatus
 from core.ids import DeliveryId
 from tests.support.destination import Destination, Handler
 from tests.support.stack import Stack, chat, until
 
 PAYLOADS = Path(__file__).parents[1] / "payloads"
+REVISIONS = ((PAYLOADS / "hook-before-2018-11-16.json").read_bytes(), HOOK)
 SECRET = "whsec_" + "c2VjcmV0LWZvci10ZXN0cy0wMTIzNDU2Nzg5"
 
 
@@ -41,8 +43,7 @@ def test_both_documented_payloads_reach_the_archive_with_every_field(relay: Stac
     relay.web()
     relay.worker()
     folder = relay.data / "archive" / "208" / "55039"
-    for number, name in enumerate(("hook-before-2018-11-16.json", "hook-current.json"), 1):
-        body = (PAYLOADS / name).read_bytes()
+    for number, body in enumerate(REVISIONS, 1):
         assert relay.post(body).json()["status"] == "accepted"
         file = folder / f"r{number}.json"
         until(file.exists, what=str(file))
@@ -67,8 +68,8 @@ def test_both_documented_payloads_reach_the_archive_with_every_field(relay: Stac
 
 def test_two_revisions_that_come_at_once_are_both_in_the_archive(relay: Stack) -> None:
     relay.web()
-    for name in ("hook-before-2018-11-16.json", "hook-current.json"):
-        relay.post((PAYLOADS / name).read_bytes())
+    for body in REVISIONS:
+        relay.post(body)
     relay.worker()
     folder = relay.data / "archive" / "208" / "55039"
     until(lambda: sorted(file.name for file in folder.glob("r*.json")) == ["r1.json", "r2.json"], what="both files")
