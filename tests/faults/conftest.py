@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.account import LONG, PROPERTY, Account, markdown
+from tests.faults.account import KILLS, LONG, PROPERTY, Account, Kills, markdown
 from tests.faults.rig import Rig
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "reliability.md"
-BEGIN, END = "<!-- table -->", "<!-- end of table -->"
 
 
 class Rigs:
@@ -42,15 +41,27 @@ def rigs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rigs]:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     reports = [one for name in ("passed", "failed") for one in terminalreporter.stats.get(name, [])]
-    found = [value for one in reports for name, value in one.user_properties if name == PROPERTY and one.when == "call"]
-    accounts = [Account(**one) for one in found]
-    if not accounts:
+    found = [pair for one in reports if one.when == "call" for pair in one.user_properties]
+    accounts = [Account(**value) for name, value in found if name == PROPERTY]
+    tables = {"table": markdown(accounts)} if accounts else {}
+    tables |= {name: Kills(**value).markdown() for name, value in found if name == KILLS}
+    if not tables:
         return
     terminalreporter.section("faults")
-    terminalreporter.write_line(markdown(accounts))
+    for table in tables.values():
+        terminalreporter.write_line(table)
     if LONG and "failed" not in terminalreporter.stats and os.environ.get("RELAY_FAULTS_WRITE"):
-        head, _, rest = PAGE.read_text().partition(BEGIN)
-        tail = rest.partition(END)[2]
-        when = f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores"
-        PAGE.write_text(f"{head}{BEGIN}\n{when}\n\n{markdown(accounts)}\n{END}{tail}")
+        for name, table in tables.items():
+            write(name, table)
         terminalreporter.write_line(f"written into {PAGE}")
+
+
+def write(name: str, table: str) -> None:
+    """Put a table between its marks on the page."""
+    begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
+    head, begun, rest = PAGE.read_text().partition(begin)
+    _, ended, tail = rest.partition(end)
+    assert begun, f"{PAGE} has no {begin}"
+    assert ended, f"{PAGE} has no {end}"
+    when = f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores"
+    PAGE.write_text(f"{head}{begin}\n{when}\n\n{table}\n{end}{tail}")
