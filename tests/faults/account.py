@@ -94,14 +94,14 @@ class Kills:
             ("longest without an accepted post", f"{self.gap:.1f} s"),
             ("longest until a killed process was back", f"{self.back:.1f} s"),
         ]
-        return _table(("kills over the public face", "number"), [(name, str(number)) for name, number in rows])
+        return table(("kills over the public face", "number"), [(name, str(number)) for name, number in rows])
 
 
 def markdown(accounts: Sequence[Account]) -> str:
-    return _table(HEAD, [one.cells() for one in accounts])
+    return table(HEAD, [one.cells() for one in accounts])
 
 
-def _table(head: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
+def table(head: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
     rows = [head, *cells]
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
 

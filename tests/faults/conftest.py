@@ -2,15 +2,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
 from tests.faults.account import KILLS, LONG, PROPERTY, Account, Kills, markdown
+from tests.faults.page import PAGE, written
 from tests.faults.rig import Rig
-
-PAGE = Path(__file__).parent.parent.parent / "docs" / "reliability.md"
+from tests.faults.rows import ROWS
 
 
 class Rigs:
@@ -43,25 +41,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     reports = [one for name in ("passed", "failed") for one in terminalreporter.stats.get(name, [])]
     found = [pair for one in reports if one.when == "call" for pair in one.user_properties]
     accounts = [Account(**value) for name, value in found if name == PROPERTY]
-    tables = {"table": markdown(accounts)} if accounts else {}
-    tables |= {name: Kills(**value).markdown() for name, value in found if name == KILLS}
-    if not tables:
+    kills = next((Kills(**value) for name, value in found if name == KILLS), None)
+    if not accounts and not kills:
         return
     terminalreporter.section("faults")
-    for table in tables.values():
-        terminalreporter.write_line(table)
+    for text in (markdown(accounts) if accounts else "", kills.markdown() if kills else ""):
+        terminalreporter.write_line(text)
     if LONG and "failed" not in terminalreporter.stats and os.environ.get("RELAY_FAULTS_WRITE"):
-        for name, table in tables.items():
-            write(name, table)
+        PAGE.write_text(written(PAGE.read_text(), accounts, kills, [row.name for row in ROWS]))
         terminalreporter.write_line(f"written into {PAGE}")
-
-
-def write(name: str, table: str) -> None:
-    """Put a table between its marks on the page."""
-    begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
-    head, begun, rest = PAGE.read_text().partition(begin)
-    _, ended, tail = rest.partition(end)
-    assert begun, f"{PAGE} has no {begin}"
-    assert ended, f"{PAGE} has no {end}"
-    when = f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores"
-    PAGE.write_text(f"{head}{begin}\n{when}\n\n{table}\n{end}{tail}")
