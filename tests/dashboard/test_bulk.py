@@ -27,7 +27,7 @@ def page(server: Server, tmp_path: Path) -> Admin:
 
 @pytest.fixture
 def jobs(server: Server) -> Jobs:
-    return Jobs(connect(server.url), lambda lane: None, made.configured)
+    return Jobs(connect(server.url), lambda lane: None, lambda: made.settings("archive", "crm"))
 
 
 def statuses(ledger: Ledger, connector: str = "crm") -> dict[str, int]:

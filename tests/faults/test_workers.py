@@ -98,7 +98,9 @@ def test_workers_that_are_killed_while_past_chats_are_delivered_lose_none_and_re
     own = {"type": "tests.faults.connector.Desk", "url": desk.url, "key": desk.key, "allow_networks": ["127.0.0.0/8"]}
     with desk:
         relay.configure(json.dumps({"connectors": {"archive": {"type": "archive"}, "desk": own}}))
-        jobs = Jobs(connect(relay.server.url, patient=True), lambda lane: None, made.configured)
+        jobs = Jobs(
+            connect(relay.server.url, patient=True), lambda lane: None, lambda: made.settings("archive", "desk")
+        )
         job = jobs.start("replay", Filter(), aim=Aim("desk"))  # and whoever asked for it went away
         for share in (0, 0.2, 0.4, 0.6):
             worker = relay.run("worker")
