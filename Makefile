@@ -27,7 +27,7 @@ soak: $(VENV)/dev ## Hostile requests to the receiver, and the store against its
 	MODEL_TIMES=10 $(BIN)/pytest $(PYTEST_ARGS) tests/store/test_store_model.py
 
 faults: $(VENV)/dev ## Kill, freeze, fill and cut everything under load, for long; WRITE=1 puts the table into the docs
-	RELAY_FAULTS=long RELAY_FAULTS_WRITE=$(WRITE) $(BIN)/pytest $(PYTEST_ARGS) tests/faults/test_nothing_lost.py
+	RELAY_FAULTS=long RELAY_FAULTS_WRITE=$(WRITE) $(BIN)/pytest $(PYTEST_ARGS) tests/faults/test_nothing_lost.py tests/faults/test_public_face.py
 
 test-live: $(VENV)/dev ## Install a real Request Tracker (Debian, as root) and run the pipeline against it
 	tests/live/install.sh

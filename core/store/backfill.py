@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -73,6 +74,13 @@ class Backfill(Base):
         super().__init__(client)
         self._settings = settings
         self._ledger, self._search = Ledger(client), Search(client)
+
+    def routes(self) -> str:
+        """A digest of what decides where chats go: connectors, whether they are on, and routes."""
+        settings = self._settings()
+        on = {name: connector.enabled for name, connector in settings.connectors.items()}
+        found = json.dumps([on, [(route.when, route.to) for route in settings.routes]])
+        return hashlib.sha256(found.encode()).hexdigest()[:16]
 
     def knows(self, connector: str) -> bool:
         """Whether the configuration names it: what is for another one would wait for ever."""

@@ -29,6 +29,9 @@ PART = 200
 #: How long a job is remembered, ms.
 KEPT_MS = 30 * 86_400_000
 _LISTED = 20
+#: So long after a job was begun, in ms, whoever has other routes leaves it alone: the file was saved a moment ago, and
+#: who began the job read it as it is now. All have adopted it by then, or refused it.
+ADOPTED_MS = 15_000
 #: How ids of jobs begin that a version which cannot fan out must not touch.
 _APART = "b-"
 _OPEN = (key("jobs", "open"), key("backfills", "open"))
@@ -39,7 +42,8 @@ class Job:
     """`total` is how many have to be looked at, `seen` how many were, `found` how many of these matched: conversations,
     or deliveries when the filter is about them. `done` is how many deliveries it could do something to.
     Times are ms; what is later than `as_of` is left alone; `finished` is None while it goes on. `aim` is for a replay
-    of conversations. One that is not `understood` was begun by another version, which alone can go on with it."""
+    of conversations, `routes` a digest of those that it was begun under. One that is not `understood` was begun by
+    another version, which alone can go on with it."""
 
     id: str
     kind: Kind
@@ -55,6 +59,7 @@ class Job:
     finished: int | None = None
     cursor: str = ""
     aim: Aim = field(default_factory=Aim)
+    routes: str = ""
     understood: bool = True
 
 
@@ -84,7 +89,8 @@ class Jobs(Base):
             ends = now if as_of is None else min(as_of, now)
             bounded = wanted.as_of(ends)
             identity = ("" if bounded.about_deliveries else _APART) + secrets.token_hex(6)
-            job = Job(identity, kind, bounded, reason, by, now, ends, self._search.extent(bounded), aim=aim)
+            total, routes = self._search.extent(bounded), self._backfill.routes()
+            job = Job(identity, kind, bounded, reason, by, now, ends, total, aim=aim, routes=routes)
             pipe = self._redis.pipeline()
             pipe.hset(
                 name_of(job.id),
@@ -103,6 +109,7 @@ class Jobs(Base):
                     "to": aim.connector,
                     "repeat": "1" if aim.repeat else "",
                     "anyway": "1" if aim.anyway else "",
+                    "routes": job.routes,
                 },
             )
             pipe.pexpire(name_of(job.id), KEPT_MS)
@@ -140,13 +147,17 @@ class Jobs(Base):
         if not found or found[0].finished is not None:
             self._close(identity)
             return self.get(identity)
-        if not found[0].understood:
+        if not found[0].understood or self._has_other_routes(found[0]):
             return found[0]
         ends = time.monotonic() + seconds
         for before, part in _parts(self._search.batches(found[0].filter, found[0].cursor, PART), found[0].cursor, ends):
             if not self._step(found[0], before, part) or time.monotonic() >= ends:
                 break  # somebody else took this turn, or the time is over
         return self.get(identity)
+
+    def _has_other_routes(self, job: Job) -> bool:
+        other = job.kind == "replay" and job.routes not in ("", self._backfill.routes())
+        return other and self.now() < job.created + ADOPTED_MS
 
     def _step(self, job: Job, cursor: str, batch: Batch) -> bool:
         """Do a batch. False: somebody else has, or the job is gone."""

@@ -65,7 +65,7 @@ def test_a_bulk_replay_is_done_by_a_real_worker(relay: Stack) -> None:
 def test_what_was_left_is_finished_by_a_worker(relay: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     made.chats(relay.store, 30, archive=Outcome.REFUSED)
     monkeypatch.setattr(jobs_module, "PART", 10)
-    jobs = Jobs(connect(relay.server.url), made.configured)
+    jobs = Jobs(connect(relay.server.url), lambda: made.settings("archive"))
     job = jobs.start("replay", Filter(status=DeliveryStatus.DEAD))
     assert jobs.advance(job.id, 0).seen == 10  # and whoever began it went away
     assert "goes on" in relay.cli("jobs")

@@ -28,7 +28,7 @@ def page(server: Server, tmp_path: Path) -> Admin:
 
 @pytest.fixture
 def jobs(server: Server) -> Jobs:
-    return Jobs(connect(server.url), made.configured)
+    return Jobs(connect(server.url), lambda: made.settings("archive", "crm"))
 
 
 def statuses(ledger: Ledger, connector: str = "crm") -> dict[str, int]:

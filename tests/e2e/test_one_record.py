@@ -154,6 +154,19 @@ def test_a_chat_that_goes_on_after_its_retention_goes_on_in_its_record(
     assert sum("One thing more" in text for text in desk.texts()) == 1
 
 
+def test_a_revision_without_a_later_message_brings_its_text_to_a_chat_that_may_have_been_known(
+    own_server: Server, tmp_path: Path, desk: FreshdeskVendor
+) -> None:
+    relay = inline(own_server, tmp_path, desk)
+    began = time.time()
+    revisions = ["Hello"], ["Hello, corrected"], ["Hello", "One thing more"], ["Hello, cut short"], ["Hello, at last"]
+    for said in revisions:
+        relay.take(chat(*said, began=began))
+    assert len(desk.tickets) == 1
+    texts = desk.texts()
+    assert [sum(said[-1] in text for text in texts) for said in revisions[1:]] == [1, 1, 1, 1]
+
+
 def test_a_chat_that_was_erased_and_goes_on_makes_no_second_record(
     own_server: Server, tmp_path: Path, desk: FreshdeskVendor
 ) -> None:

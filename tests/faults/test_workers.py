@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -9,15 +10,18 @@ from pathlib import Path
 
 import pytest
 
+from core.delivery import Outcome
 from core.errors import StoreUnavailable
 from core.ids import DeliveryId, PayloadId
-from core.store import INBOX, Claim, Store, connect
+from core.store import INBOX, Aim, Claim, Filter, Jobs, Store, connect
 from core.store.protocol.keys import key
 from tests.e2e.test_pipeline import config, webhook
+from tests.faults.desk import Desk
 from tests.faults.rig import ROOT, family
+from tests.support import made
 from tests.support.destination import Behaviour, Destination, Handler
 from tests.support.made import control
-from tests.support.stack import Stack, chat, free_port, until
+from tests.support.stack import Stack, chat, free_port, kill, until
 from workers import isolation
 from workers.work import SUSPECT
 
@@ -87,6 +91,29 @@ def test_two_workers_share_the_work_and_do_nothing_twice(relay: Stack, destinati
     assert sorted(destination.conversations()) == sorted(f"1:c{number}" for number in range(200))
     workers = {relay.ledger.delivery(DeliveryId(f"hook:1:c{number}")).attempts[0].worker for number in range(200)}
     assert len(workers) == 2
+
+
+def test_workers_that_are_killed_while_past_chats_are_delivered_lose_none_and_repeat_none(relay: Stack) -> None:
+    conversations = made.chats(relay.store, 400, archive=Outcome.DELIVERED)
+    relay.environment["PYTHONPATH"] = str(ROOT)
+    desk = Desk()
+    own = {"type": "tests.faults.connector.Desk", "url": desk.url, "key": desk.key, "allow_networks": ["127.0.0.0/8"]}
+    with desk:
+        relay.configure(json.dumps({"connectors": {"archive": {"type": "archive"}, "desk": own}}))
+        jobs = Jobs(connect(relay.server.url, patient=True), lambda: made.settings("archive", "desk"))
+        job = jobs.start("replay", Filter(), aim=Aim("desk"))  # and whoever asked for it went away
+        for share in (0, 0.2, 0.4, 0.6):
+            worker = relay.run("worker")
+            until(lambda wanted=share * 400: len(desk.tickets()) > wanted, 90, "past chats at the desk")  # type: ignore[misc]
+            kill(worker)
+        relay.worker()
+        until(lambda: relay.ledger.lane("desk").counts["delivered"] == 400, 120, "all past chats")
+        tickets = desk.tickets()
+    job = jobs.get(job.id)
+    assert (job.found, job.done, bool(job.finished)) == (400, 400, True)
+    assert set(tickets) == set(conversations)
+    assert [name for name, found in tickets.items() if len(found) > 1] == []
+    assert relay.ledger.lane("archive").counts["delivered"] == 400
 
 
 def test_an_attempt_that_the_store_left_alone_goes_on_when_it_is_back(relay: Stack) -> None:

@@ -112,6 +112,23 @@ def test_a_job_that_was_cut_off_goes_on_where_it_was(
     assert ledger.lane("crm").counts["waiting"] == 30
 
 
+def test_a_job_is_not_done_by_somebody_who_has_not_adopted_the_routes_that_it_was_begun_under(
+    store: Store, ledger: Ledger, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read(store, NONE, 1, 2)
+    saved = Jobs(connect(server.url), lambda: made.settings("crm"))
+    job = saved.start("replay", LOST)
+    behind = Jobs(connect(server.url), lambda: NONE)
+    assert behind.advance(job.id).finished is None
+    assert ledger.undelivered() == 2
+    assert saved.advance(job.id).done == 2
+    read(store, NONE, 3)
+    job = saved.start("replay", LOST)
+    monkeypatch.setattr(module, "ADOPTED_MS", 0)  # nobody waits for ever for one who went away
+    assert behind.advance(job.id).finished is not None
+    assert ledger.undelivered() == 1
+
+
 def test_a_job_that_finds_no_connector_has_done_nothing(store: Store, ledger: Ledger, server: Server) -> None:
     read(store, NONE, 1, 2)
     jobs = Jobs(connect(server.url), lambda: NONE)

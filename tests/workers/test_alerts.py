@@ -35,6 +35,7 @@ from tests.support.server import Server
 from tests.support.stack import Stack, chat, until
 from workers.alerts import detect
 from workers.alerts.notifier import Teller
+from workers.intake import take_in
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 CONNECTORS = {"crm": {"type": "archive"}, "desk": {"type": "archive", "folder": "desk"}}
@@ -160,12 +161,34 @@ def backlog(two: Two) -> Callable[[], object]:
     return lambda: control(two.store).discard(identified(f"crm:{key}"), "seen")
 
 
+def undelivered(two: Two) -> Callable[[], object]:
+    two.store.accept(chat(1))
+    take_in(two.store, two.store.claim_bodies("t"), made.settings("crm", to=[]))
+    two.store.accept(chat(2))
+    take_in(two.store, two.store.claim_bodies("t"), made.settings(off=["crm"], to=["crm"]))
+    return lambda: control(two.store).discard(identified("1:2"), "seen")
+
+
+def gone(two: Two) -> Callable[[], object]:
+    """One that is due, and one that is tried again later."""
+    for number, outcome in ((1, None), (2, Outcome.RETRY)):
+        made.conversation(two.store, chat(number), old=outcome)
+
+    def end() -> None:
+        for number in (1, 2):
+            control(two.store).discard(identified(f"old:1:{number}"), "seen")
+
+    return end
+
+
 TROUBLES = {
     "paused": (paused, "crm", "/connectors/crm", "HTTP 401 No Bcc"),
     "breaker": (broken, "crm", "/connectors/crm", "HTTP 503 Service Unavailable"),
     "dead": (dead, "crm", "/conversations?connector=crm&status=dead", "refused it (HTTP 422 Unprocessable Entity)"),
     "quarantined": (quarantined, "inbox", "/quarantine", "messages[0].sentAt: expected a number"),
     "backlog": (backlog, "crm", "/connectors/crm", ""),
+    "undelivered": (undelivered, "inbox", "/conversations?status=undelivered", "Every connector is off"),
+    "gone": (gone, "old", "/connectors/old", ""),
 }
 
 
@@ -244,7 +267,7 @@ def test_a_trouble_is_told_once_and_its_end_once_by_all_who_look(
     two.age(states.CALM_MS)
     two.turn()
     assert told(destination)[1:] == [("over", kind, subject)]
-    titles = [one.json()["text"].partition(".")[0] for one in destination.received]
+    titles = [one.json()["text"].splitlines()[0].removesuffix(".") for one in destination.received]
     assert [mail["Subject"] for mail in mailbox.mails] == [f"[Relay] {title}" for title in titles]
     assert mailbox.recipients == [["ops@shop.example", "chief@shop.example"]] * 2
     everything = "".join([str(mail) for mail in mailbox.mails] + [one.body.decode() for one in destination.received])
@@ -278,6 +301,33 @@ def test_what_dies_after_a_notice_is_told_again_some_hours_after_it(two: Two, de
     two.fail(Outcome.REFUSED, 4)
     two.turn()
     assert len(told(destination)) == 2  # not yet
+
+
+def test_chats_that_go_nowhere_after_an_alert_are_told_together(two: Two, destination: Destination) -> None:
+    two.configure(webhook=webhook(destination))
+    end = undelivered(two)
+    two.turn()
+    for number in (3, 4):
+        two.store.accept(chat(number))
+        take_in(two.store, two.store.claim_bodies("t"), made.settings())
+    two.turn()
+    assert told(destination) == [("begun", "undelivered", "inbox")]  # not yet
+    two.age(states.ANEW_MS)
+    two.turn()
+    assert told(destination) == [("begun", "undelivered", "inbox")] * 2
+    again = destination.received[1].json()["data"]
+    assert (again["count"], again["error"]) == (3, "There is no connector")
+    end()
+
+
+def test_a_connector_that_is_renamed_in_two_saves_is_not_told(two: Two, destination: Destination) -> None:
+    two.configure(webhook=webhook(destination))
+    end = gone(two)
+    two.turn()
+    end()
+    two.age(detect.GONE_PATIENCE_MS)
+    two.turn()
+    assert destination.received == []
 
 
 def test_an_admins_pause_and_what_is_switched_off_are_no_trouble(two: Two, destination: Destination) -> None:
