@@ -10,6 +10,7 @@ from connectors.testing.bench import UPDATE_GOLDEN
 from core.store import Ledger, Store, connect
 from core.store.protocol.keys import key
 from tests.support.destination import Destination
+from tests.support.forked import forked
 from tests.support.server import Server
 from tests.support.stack import Stack, stack
 
@@ -88,5 +89,5 @@ def destination() -> Iterator[Destination]:
 @pytest.fixture
 def relay(tmp_path: Path) -> Iterator[Stack]:
     """A server and what is needed to run the rest; nothing else runs yet."""
-    with stack(tmp_path / "relay") as made:
+    with stack(tmp_path / "relay", forked) as made:
         yield made

@@ -20,6 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from core.delivery import Attempt, Outcome, PayloadStatus, Reference
 from core.store import INBOX, Store
 from core.store.protocol.constants import Trouble
+from tests.support.forked import forked
 from tests.support.prometheus import Prometheus, Samples, program, prometheus, strangers
 from tests.support.stack import Stack, stack, until
 
@@ -86,7 +87,7 @@ def work(store: Store, number: int) -> None:
 @pytest.fixture(scope="module")
 def receiver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A real receiver, whose store has seen a bit of everything."""
-    with stack(tmp_path_factory.mktemp("deploy") / "relay") as made:
+    with stack(tmp_path_factory.mktemp("deploy") / "relay", forked) as made:
         made.environment["RELAY_METRICS_TOKEN"] = METRICS_TOKEN
         made.web()
         work(made.store, 0)

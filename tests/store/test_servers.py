@@ -27,6 +27,7 @@ from core.errors import NotFound, StoreLoading, StoreUnavailable
 from core.store import Ledger, Store, check, connect
 from tests.support.certificates import Authority
 from tests.support.command_line import CommandLine
+from tests.support.forked import forked
 from tests.support.sentinels import NAME, Sentinels, sentinels
 from tests.support.server import Server
 from tests.support.stack import Stack, chat, free_port, kill, until
@@ -46,7 +47,7 @@ def running(folder: Path, url: str, workers: int = 1) -> Iterator[Stack]:
             self.url = url
 
     folder.mkdir(parents=True, exist_ok=True)
-    made = Stack(folder, cast(Server, Elsewhere()))
+    made = Stack(folder, cast(Server, Elsewhere()), forked)
     try:
         made.web()
         for _ in range(workers):

@@ -28,6 +28,7 @@ from core.delivery import PayloadStatus
 from core.errors import StoreUnavailable
 from core.store import Ledger, Store, connect
 from tests.support.admin import token_in
+from tests.support.forked import forked
 from tests.support.inline import Inline
 from tests.support.server import Server
 from tests.support.stack import TOKEN, Stack, chat, stack, until
@@ -399,7 +400,7 @@ def test_a_relay_that_is_reached_by_tls_says_that_nothing_else_will_do(server: S
 
 def test_a_second_receiver_on_its_port_is_refused_and_takes_no_post(relay: Stack, tmp_path: Path) -> None:
     relay.web()
-    with stack(tmp_path / "second") as second:
+    with stack(tmp_path / "second", forked) as second:
         second.environment["RELAY_PORT"] = str(relay.port)
         started = second.run("web")
         number = 0

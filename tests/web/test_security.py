@@ -15,7 +15,7 @@ import yaml
 
 from connectors.kit.http import Http
 from core.errors import RetryLater
-from tests.support.stack import TOKEN, Stack, chat, until
+from tests.support.stack import TOKEN, Stack, chat, stack, until
 
 ROOT = Path(__file__).parents[2]
 
@@ -65,7 +65,12 @@ def test_a_certificate_that_is_not_trusted_is_refused(tmp_path: Path) -> None:
         server.shutdown()
 
 
-def test_no_process_shows_a_secret_in_its_arguments(relay: Stack) -> None:
+def test_no_process_shows_a_secret_in_its_arguments(tmp_path: Path) -> None:
+    with stack(tmp_path / "relay") as relay:  # in whose arguments the secrets would be
+        shows_no_secret(relay)
+
+
+def shows_no_secret(relay: Stack) -> None:
     secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
     relay.configure("connectors: {crm: {type: webhook, url: 'http://127.0.0.1:9/', secret: '${SECRET}'}}")
     relay.environment["SECRET"] = secret

@@ -1,0 +1,143 @@
+"""`relay COMMAND` in a process that is forked from one which has imported everything.
+
+To import what a command needs takes longer than most of what tests do with it: 1.6 seconds of a core, hundreds of
+times. What is left out is the interpreter's start and the console script; `executed` has both.
+"""
+
+from __future__ import annotations
+
+import atexit
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from multiprocessing import connection
+from pathlib import Path
+from typing import Protocol
+
+RELAY = str(Path(sys.executable).with_name("relay"))
+#: What the commands import, at once or when they run.
+_PRELOADED = [
+    "tests.support.forked",
+    "app.cli",
+    "app.server.web",
+    "app.server.application",
+    "workers.main",
+    "celery.apps.worker",
+    "celery.bin.celery",
+    "celery.concurrency.thread",
+    "celery.worker.worker",
+    "kombu.transport.redis",
+    "babel.numbers",
+    "prometheus_client.exposition",
+]
+
+_forkserver = multiprocessing.get_context("forkserver")
+_forkserver.set_forkserver_preload(_PRELOADED)
+
+
+class Running(Protocol):
+    """What tests do to a process, whichever way it was started."""
+
+    pid: int
+
+    @property
+    def returncode(self) -> int | None: ...
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def terminate(self) -> None: ...
+    def kill(self) -> None: ...
+    def send_signal(self, sig: int) -> None: ...
+
+
+class Start(Protocol):
+    """Starts a command. Of two files the first gets the output, and the second what stands beside it."""
+
+    def __call__(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        folder: Path,
+        out: Path,
+        errors: Path | None = None,
+    ) -> Running: ...
+
+
+def executed(
+    command: Sequence[str], environment: Mapping[str, str], folder: Path, out: Path, errors: Path | None = None
+) -> Running:
+    """As a supervisor starts it."""
+    with out.open("ab") as log, (errors or out).open("ab") as beside:
+        return subprocess.Popen(command, env=environment, cwd=folder, stdout=log, stderr=beside)
+
+
+def forked(
+    command: Sequence[str], environment: Mapping[str, str], folder: Path, out: Path, errors: Path | None = None
+) -> Running:
+    """The same of `relay`, without its start."""
+    arguments = (list(command), dict(environment), str(folder), str(out), str(errors or out))
+    process = _forkserver.Process(target=_become, args=arguments)
+    process.start()
+    return _Forked(process)
+
+
+class _Forked:
+    def __init__(self, process: multiprocessing.context.ForkServerProcess) -> None:
+        assert process.pid
+        self.pid = process.pid
+        self._process = process
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.exitcode
+
+    def poll(self) -> int | None:
+        return self._process.exitcode
+
+    def wait(self, timeout: float | None = None) -> int:
+        # Its end, not a time: whoever waits is woken.
+        if not connection.wait([self._process.sentinel], timeout):
+            raise subprocess.TimeoutExpired(self._process.name, timeout or 0)
+        self._process.join()
+        code = self._process.exitcode
+        assert code is not None
+        return code
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def send_signal(self, sig: int) -> None:
+        if self.poll() is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, sig)
+
+
+def _become(command: list[str], environment: dict[str, str], folder: str, out: str, errors: str) -> None:
+    """What an interpreter does before the console script's first line, as far as it makes a difference."""
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv = command
+    sys.path[:0] = [place for place in environment.get("PYTHONPATH", "").split(os.pathsep) if place]
+    for number, file in ((1, out), (2, errors)):
+        opened = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+        os.dup2(opened, number)
+        os.close(opened)
+    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115  # as long as the process
+    sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)  # noqa: SIM115
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    # What it starts itself it starts as it would without us.
+    multiprocessing.set_start_method(None, force=True)
+
+    from app.cli import main  # noqa: PLC0415  # imported before the fork, and by nobody who does not ask for a process
+
+    try:
+        main()
+    finally:
+        atexit._run_exitfuncs()
