@@ -20,8 +20,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from core.delivery import Attempt, Outcome, PayloadStatus, Reference
 from core.store import INBOX, Store
 from core.store.protocol.constants import Trouble
+from tests.support.command_line import CommandLine
 from tests.support.forked import forked
 from tests.support.prometheus import Prometheus, Samples, program, prometheus, strangers
+from tests.support.server import Server
 from tests.support.stack import Stack, stack, until
 
 ROOT = Path(__file__).parents[2]
@@ -145,7 +147,7 @@ def test_every_alert_says_what_happened_what_to_do_and_how_bad_it_is() -> None:
     assert len({rule["alert"] for rule in alerts()}) == len(alerts())
 
 
-def test_commands_that_alerts_name_are_there(receiver: Stack) -> None:
+def test_commands_that_alerts_name_are_there(server: Server, tmp_path: Path) -> None:
     named = {
         command
         for rule in alerts()
@@ -153,7 +155,7 @@ def test_commands_that_alerts_name_are_there(receiver: Stack) -> None:
     }
     assert len(named) >= 8
     for command in named:
-        receiver.cli(*command.split(), "--help")
+        CommandLine(tmp_path, server).run(*command.split(), "--help")
 
 
 def test_every_alert_is_tripped_in_the_rules_test() -> None:

@@ -7,6 +7,7 @@ times. What is left out is the interpreter's start and the console script; `exec
 from __future__ import annotations
 
 import atexit
+import importlib
 import multiprocessing
 import os
 import signal
@@ -61,24 +62,34 @@ class Start(Protocol):
         command: Sequence[str],
         environment: Mapping[str, str],
         folder: Path,
-        out: Path,
-        errors: Path | None = None,
+        files: tuple[Path, Path],
+        constants: Mapping[str, object],
     ) -> Running: ...
 
 
 def executed(
-    command: Sequence[str], environment: Mapping[str, str], folder: Path, out: Path, errors: Path | None = None
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    folder: Path,
+    files: tuple[Path, Path],
+    constants: Mapping[str, object],
 ) -> Running:
     """As a supervisor starts it."""
-    with out.open("ab") as log, (errors or out).open("ab") as beside:
+    assert not constants, "they are this process's own"
+    with files[0].open("ab") as log, files[1].open("ab") as beside:
         return subprocess.Popen(command, env=environment, cwd=folder, stdout=log, stderr=beside)
 
 
 def forked(
-    command: Sequence[str], environment: Mapping[str, str], folder: Path, out: Path, errors: Path | None = None
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    folder: Path,
+    files: tuple[Path, Path],
+    constants: Mapping[str, object],
 ) -> Running:
-    """The same of `relay`, without its start."""
-    arguments = (list(command), dict(environment), str(folder), str(out), str(errors or out))
+    """The same of `relay`, without its start. `constants` of its modules, as `app.server.asgi.LATE`, have other values
+    there: a test of what happens after 20 seconds need not wait for them."""
+    arguments = (list(command), dict(environment), folder, files, dict(constants))
     process = _forkserver.Process(target=_become, args=arguments)
     process.start()
     return _Forked(process)
@@ -118,20 +129,31 @@ class _Forked:
                 os.kill(self.pid, sig)
 
 
-def _become(command: list[str], environment: dict[str, str], folder: str, out: str, errors: str) -> None:
+def _become(
+    command: list[str],
+    environment: dict[str, str],
+    folder: Path,
+    files: tuple[Path, Path],
+    constants: dict[str, object],
+) -> None:
     """What an interpreter does before the console script's first line, as far as it makes a difference."""
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
     sys.argv = command
     sys.path[:0] = [place for place in environment.get("PYTHONPATH", "").split(os.pathsep) if place]
-    for number, file in ((1, out), (2, errors)):
+    for number, file in enumerate(files, 1):
         opened = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
         os.dup2(opened, number)
         os.close(opened)
     sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115  # as long as the process
     sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)  # noqa: SIM115
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    for place, value in constants.items():
+        module, _, name = place.rpartition(".")
+        home = importlib.import_module(module)
+        assert isinstance(getattr(home, name), type(value)), place
+        setattr(home, name, value)
     # What it starts itself it starts as it would without us.
     multiprocessing.set_start_method(None, force=True)
 

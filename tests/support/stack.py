@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count, islice
 from pathlib import Path
@@ -21,9 +21,17 @@ from core.store import Ledger, Store, connect
 from tests.support.forked import RELAY, Running, Start, executed
 from tests.support.server import Server
 
-__all__ = ["RELAY", "TOKEN", "Stack", "chat", "free_port", "kill", "stack", "until"]
+__all__ = ["RELAY", "SOON_LOGGED", "SOON_RELOADED", "TOKEN", "Stack", "chat", "free_port", "kill", "stack", "until"]
 
 TOKEN = "token-for-tests-0123456789"
+#: Constants of a Stack whose processes take a changed configuration soon.
+SOON_RELOADED: Mapping[str, object] = {
+    "core.config.reload.PERIOD": 0.1,
+    "core.config.reload.STILL": 0.2,
+    "core.config.reload.REMOVAL_STILL": 0.5,
+}
+#: Of one that soon logs what it refused, and whom it cut off.
+SOON_LOGGED: Mapping[str, object] = {"app.receiver.rejections.PERIOD": 0.2}
 
 
 # Below those that the system gives to whoever asks for any. Each of the processes that share the tests has a part of
@@ -77,6 +85,8 @@ class Stack:
         self.port = free_port()
         self.processes: list[Running] = []
         self._commands = count()
+        #: Of what is forked, see there.
+        self.constants: dict[str, object] = {}
         self.store = Store(connect(server.url, patient=True))
         self.ledger = Ledger(connect(server.url, patient=True))
         self.environment = {
@@ -103,7 +113,7 @@ class Stack:
         """Start `relay COMMAND`, with something before it that says where."""
         log = self.folder / f"{command[0]}-{len(self.processes)}.log"
         start = executed if at else self._start
-        process = start([*at, RELAY, *command], self.environment, self.folder, log)
+        process = start([*at, RELAY, *command], self.environment, self.folder, (log, log), self.constants)
         self.processes.append(process)
         return process
 
@@ -132,8 +142,9 @@ class Stack:
 
     def cli(self, *command: str, code: int = 0) -> str:
         """Run a command to its end; returns what it printed."""
-        said = [self.folder / f"command-{next(self._commands)}.{name}" for name in ("out", "err")]
-        done = self._start([RELAY, *command], self.environment, self.folder, *said).wait(timeout=60)
+        number = next(self._commands)
+        said = (self.folder / f"command-{number}.out", self.folder / f"command-{number}.err")
+        done = self._start([RELAY, *command], self.environment, self.folder, said, {}).wait(timeout=60)
         out, beside = (file.read_text() for file in said)
         assert done == code, f"{command}: {done}\n{out}\n{beside}"
         return out + beside
