@@ -22,7 +22,7 @@ from core.store.protocol.keys import key
 from tests.support import made
 from tests.support.command_line import CommandLine
 from tests.support.server import Server
-from tests.support.stack import RELAY, TOKEN, Stack, chat
+from tests.support.stack import TOKEN, Stack, chat
 
 
 @pytest.fixture
@@ -337,17 +337,15 @@ def test_the_help_lists_every_command_once(cli: CommandLine) -> None:
 def test_a_shell_completes_commands_connectors_and_statuses(cli: CommandLine, words: str, found: set[str]) -> None:
     number = len(words.split(" ")) - 1
     variables = {"_RELAY_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(number)}
-    environment = {**os.environ, **cli.environment, **variables}
-    done = subprocess.run([RELAY], env=environment, capture_output=True, text=True, check=False)
-    assert {line.partition(",")[2] for line in done.stdout.split()} == found
+    said, _ = cli.process(variables=variables)
+    assert {line.partition(",")[2] for line in said.split()} == found
 
 
 def test_completion_says_nothing_when_the_configuration_is_broken(cli: CommandLine) -> None:
     cli.config.write_text("connectors: [")
     variables = {"_RELAY_COMPLETE": "bash_complete", "COMP_WORDS": "relay pause ", "COMP_CWORD": "2"}
-    environment = {**os.environ, **cli.environment, **variables}
-    done = subprocess.run([RELAY], env=environment, capture_output=True, text=True, check=False)
-    assert (done.stdout.strip(), done.stderr) == ("", "")
+    said, beside = cli.process(variables=variables)
+    assert (said.strip(), beside) == ("", "")
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -55,14 +55,14 @@ class Running(Protocol):
 
 
 class Start(Protocol):
-    """Starts a command. Of two files the first gets the output, and the second what stands beside it."""
+    """Starts a command. `files`: by the number of a standard stream, what it reads or writes at its end."""
 
     def __call__(
         self,
         command: Sequence[str],
         environment: Mapping[str, str],
         folder: Path,
-        files: tuple[Path, Path],
+        files: Mapping[int, Path],
         constants: Mapping[str, object],
     ) -> Running: ...
 
@@ -71,12 +71,12 @@ def executed(
     command: Sequence[str],
     environment: Mapping[str, str],
     folder: Path,
-    files: tuple[Path, Path],
+    files: Mapping[int, Path],
     constants: Mapping[str, object],
 ) -> Running:
     """As a supervisor starts it."""
     assert not constants, "they are this process's own"
-    with files[0].open("ab") as log, files[1].open("ab") as beside:
+    with files[1].open("ab") as log, files[2].open("ab") as beside:
         return subprocess.Popen(command, env=environment, cwd=folder, stdout=log, stderr=beside)
 
 
@@ -84,12 +84,12 @@ def forked(
     command: Sequence[str],
     environment: Mapping[str, str],
     folder: Path,
-    files: tuple[Path, Path],
+    files: Mapping[int, Path],
     constants: Mapping[str, object],
 ) -> Running:
     """The same of `relay`, without its start. `constants` of its modules, as `app.server.asgi.LATE`, have other values
     there: a test of what happens after 20 seconds need not wait for them."""
-    arguments = (list(command), dict(environment), folder, files, dict(constants))
+    arguments = (list(command), dict(environment), folder, dict(files), dict(constants))
     process = _forkserver.Process(target=_become, args=arguments)
     process.start()
     return _Forked(process)
@@ -133,7 +133,7 @@ def _become(
     command: list[str],
     environment: dict[str, str],
     folder: Path,
-    files: tuple[Path, Path],
+    files: dict[int, Path],
     constants: dict[str, object],
 ) -> None:
     """What an interpreter does before the console script's first line, as far as it makes a difference."""
@@ -142,10 +142,12 @@ def _become(
     os.environ.update(environment)
     sys.argv = command
     sys.path[:0] = [place for place in environment.get("PYTHONPATH", "").split(os.pathsep) if place]
-    for number, file in enumerate(files, 1):
-        opened = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    for number, file in files.items():
+        opened = os.open(file, os.O_CREAT | os.O_APPEND | os.O_NOCTTY | (os.O_WRONLY if number else os.O_RDONLY), 0o666)
         os.dup2(opened, number)
         os.close(opened)
+    if 0 in files:
+        sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115  # as long as the process
     sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115  # as long as the process
     sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)  # noqa: SIM115
     signal.signal(signal.SIGINT, signal.default_int_handler)

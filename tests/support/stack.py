@@ -113,7 +113,7 @@ class Stack:
         """Start `relay COMMAND`, with something before it that says where."""
         log = self.folder / f"{command[0]}-{len(self.processes)}.log"
         start = executed if at else self._start
-        process = start([*at, RELAY, *command], self.environment, self.folder, (log, log), self.constants)
+        process = start([*at, RELAY, *command], self.environment, self.folder, {1: log, 2: log}, self.constants)
         self.processes.append(process)
         return process
 
@@ -143,9 +143,9 @@ class Stack:
     def cli(self, *command: str, code: int = 0) -> str:
         """Run a command to its end; returns what it printed."""
         number = next(self._commands)
-        said = (self.folder / f"command-{number}.out", self.folder / f"command-{number}.err")
+        said = {1: self.folder / f"command-{number}.out", 2: self.folder / f"command-{number}.err"}
         done = self._start([RELAY, *command], self.environment, self.folder, said, {}).wait(timeout=60)
-        out, beside = (file.read_text() for file in said)
+        out, beside = (file.read_text() for file in said.values())
         assert done == code, f"{command}: {done}\n{out}\n{beside}"
         return out + beside
 
