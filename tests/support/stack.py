@@ -8,6 +8,7 @@ import random
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -51,7 +52,7 @@ def free_port() -> int:
     raise AssertionError("all ports are taken")
 
 
-def until(true: Callable[[], Any], seconds: float = 30.0, what: str = "it") -> Any:
+def until(true: Callable[[], Any], seconds: float = 90.0, what: str = "it") -> Any:
     """Wait for something that will come true; the limit only ends a test that has failed."""
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
@@ -113,8 +114,9 @@ class Stack:
         """Start `relay COMMAND`, with something before it that says where."""
         log = self.folder / f"{command[0]}-{len(self.processes)}.log"
         start = executed if at else self._start
-        process = start([*at, RELAY, *command], self.environment, self.folder, {1: log, 2: log}, self.constants)
-        self.processes.append(process)
+        with undisturbed():
+            process = start([*at, RELAY, *command], self.environment, self.folder, {1: log, 2: log}, self.constants)
+            self.processes.append(process)
         return process
 
     def web(self) -> Running:
@@ -162,6 +164,23 @@ class Stack:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait(timeout=10)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """A signal that comes while a process is started waits until that is known: else nobody would end it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = {one: signal.signal(one, lambda number, _: came.append(number)) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+        for number in came:
+            signal.raise_signal(number)
 
 
 def kill(process: Running) -> None:
