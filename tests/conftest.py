@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +9,7 @@ import pytest
 from connectors.testing.bench import UPDATE_GOLDEN
 from core.store import Ledger, Store, connect
 from core.store.protocol.keys import key
+from tests.support import lanes
 from tests.support.destination import Destination
 from tests.support.forked import forked
 from tests.support.server import Server
@@ -17,6 +18,17 @@ from tests.support.stack import Stack, stack
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(UPDATE_GOLDEN, action="store_true", help="write the golden files of the connectors anew")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    lanes.mark(items)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+    with lanes.alone(item):
+        return (yield)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

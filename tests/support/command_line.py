@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 
 from app.cli import group
 from core.errors import RelayError
-from tests.support.forked import RELAY, forked
+from tests.support.forked import finished
 from tests.support.server import Server
 from tests.support.stack import TOKEN, until
 
@@ -66,17 +66,10 @@ class CommandLine:
         self, *arguments: str, code: int = 0, terminal: Path | None = None, variables: Mapping[str, str] = {}
     ) -> tuple[str, str]:
         """Run it in a process of its own. Returns the output and what stood beside it."""
-        files = {1: self.folder / "output", 2: self.folder / "beside"}
-        for file in files.values():
-            file.unlink(missing_ok=True)
-        if terminal:
-            files[0] = terminal
         environment = {**os.environ, **self.environment, **variables}
-        process = forked([RELAY, *arguments], environment, self.folder, files, {})
-        done = process.wait(timeout=60)
-        said = files[1].read_text(), files[2].read_text()
+        done, *said = finished(arguments, environment, self.folder, terminal)
         assert done == code, said
-        return said
+        return said[0], said[1]
 
 
 def _listen() -> None:

@@ -13,6 +13,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from multiprocessing import connection
@@ -93,6 +94,20 @@ def forked(
     process = _forkserver.Process(target=_become, args=arguments)
     process.start()
     return _Forked(process)
+
+
+def finished(
+    arguments: Sequence[str], environment: Mapping[str, str], folder: Path, terminal: Path | None = None
+) -> tuple[int, str, str]:
+    """Run `relay …` to its end. Returns the exit code, the output, and what stood beside it."""
+    with tempfile.TemporaryDirectory() as place:
+        files = {1: Path(place) / "output", 2: Path(place) / "beside"}
+        process = forked([RELAY, *arguments], environment, folder, {0: terminal, **files} if terminal else files, {})
+        try:
+            code = process.wait(timeout=90)
+        finally:
+            process.kill()
+        return code, files[1].read_text(), files[2].read_text()
 
 
 class _Forked:
