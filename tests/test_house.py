@@ -98,6 +98,7 @@ def test_the_procfile_says_what_runs_without_one(tmp_path: Path, monkeypatch: py
     assert processes(None) == DEFAULT
 
 
+@pytest.mark.processes
 def test_the_compose_file_is_valid_and_its_server_is_durable() -> None:
     check = Path(sys.executable).with_name("check-jsonschema")
     compose = ROOT / "docker-compose.yml"
@@ -123,6 +124,7 @@ def test_the_dockerfile_copies_what_exists_and_is_not_root() -> None:
     assert text.rindex("USER relay") < text.rindex("CMD")
 
 
+@pytest.mark.processes
 def test_an_installed_package_has_its_scripts_templates_and_static_files(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
     subprocess.run([*command, "--wheel-dir", str(tmp_path), str(ROOT)], check=True, capture_output=True)

@@ -325,6 +325,7 @@ def test_the_help_lists_every_command_once(cli: CommandLine) -> None:
         assert listed.count(name) == (0 if command.hidden else 1), name
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     ("words", "found"),
     [
@@ -341,6 +342,7 @@ def test_a_shell_completes_commands_connectors_and_statuses(cli: CommandLine, wo
     assert {line.partition(",")[2] for line in said.split()} == found
 
 
+@pytest.mark.processes
 def test_completion_says_nothing_when_the_configuration_is_broken(cli: CommandLine) -> None:
     cli.config.write_text("connectors: [")
     variables = {"_RELAY_COMPLETE": "bash_complete", "COMP_WORDS": "relay pause ", "COMP_CWORD": "2"}
@@ -348,6 +350,7 @@ def test_completion_says_nothing_when_the_configuration_is_broken(cli: CommandLi
     assert (said.strip(), beside) == ("", "")
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_the_script_for_a_shell_is_printed(cli: CommandLine, shell: str) -> None:
     script = cli.run("completion", shell)

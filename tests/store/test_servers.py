@@ -338,6 +338,7 @@ time.sleep(600)
 """
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(not hasattr(socket, "SO_PEERCRED"), reason="only Linux says who listens at a socket")
 def test_a_server_of_somebody_else_is_told_nothing() -> None:
     with tempfile.TemporaryDirectory() as folder:

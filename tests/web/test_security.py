@@ -28,6 +28,7 @@ def test_every_test_that_the_threat_model_names_is_there() -> None:
     assert [name for name in named if f"def {name}(" not in written] == []
 
 
+@pytest.mark.processes
 def test_a_certificate_that_is_not_trusted_is_refused(tmp_path: Path) -> None:
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"]
@@ -65,6 +66,7 @@ def test_a_certificate_that_is_not_trusted_is_refused(tmp_path: Path) -> None:
         server.shutdown()
 
 
+@pytest.mark.processes
 def test_no_process_shows_a_secret_in_its_arguments(tmp_path: Path) -> None:
     with stack(tmp_path / "relay") as relay:  # in whose arguments the secrets would be
         shows_no_secret(relay)

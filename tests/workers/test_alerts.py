@@ -441,6 +441,7 @@ def test_a_certificate_that_proves_nothing_ends_it_and_no_password_is_sent(
     assert Incidents(connect(two.server.url)).waiting("email") == 1
 
 
+@pytest.mark.processes
 def test_tls_from_the_first_byte(two: Two, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Mailbox(tmp_path, security="tls") as box:
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(box.authority))
