@@ -21,6 +21,7 @@ from benchmarks.child import ROOT
 from benchmarks.delivering import delivering
 from benchmarks.depth import depth
 from benchmarks.figures import Figure, Missing, Result
+from benchmarks.growing import growing
 from benchmarks.resting import resting
 from benchmarks.scaling import scaling
 from benchmarks.setting import Setting
@@ -39,6 +40,7 @@ ALL: Mapping[str, Callable[[Setting], Result]] = {
     "e": isolated,
     "f": resting,
     "g": depth,
+    "h": growing,
 }
 
 

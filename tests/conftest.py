@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from connectors.testing.bench import UPDATE_GOLDEN
 from core.store import Ledger, Store, connect
 from core.store.protocol.keys import key
 from tests.support import lanes
@@ -15,9 +14,8 @@ from tests.support.forked import forked
 from tests.support.server import Server
 from tests.support.stack import Stack, stack
 
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(UPDATE_GOLDEN, action="store_true", help="write the golden files of the connectors anew")
+# The option --update-golden, and assertions that say what they compared.
+pytest_plugins = ["connectors.testing.contract"]
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -83,8 +81,14 @@ def clock(shared_server: Server) -> Clock:
 
 
 @pytest.fixture
-def store(server: Server, clock: Clock) -> Store:
-    return Store(connect(server.url), clock)
+def woken() -> list[str]:
+    """The lanes for which `store` has woken the workers."""
+    return []
+
+
+@pytest.fixture
+def store(server: Server, clock: Clock, woken: list[str]) -> Store:
+    return Store(connect(server.url, wake_up=woken.append), clock)
 
 
 @pytest.fixture

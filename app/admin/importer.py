@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from app.receiver.hook import LARGEST_BODY
 from core.conversation import Conversation
 from core.delivery import PayloadStatus
 from core.errors import PayloadError
+from core.smartsupp.limits import LARGEST_BODY
 from core.smartsupp.parser import StatisticsReport, parse, parse_conversation
-from core.store import INBOX, Store
+from core.store import Store
 
 _PART = 64 * 1024
 #: What stands between bodies: nothing, line ends, commas and brackets of a list, byte order and record marks.
@@ -117,7 +117,7 @@ class Ends:
         return found.end_at < before
 
 
-def take(store: Store, piece: Piece, account: str, knock: Callable[[str], None], ends: Ends) -> Taken:
+def take(store: Store, piece: Piece, account: str, ends: Ends) -> Taken:
     """Give a piece to the store. Raises StoreUnavailable."""
     if piece.trouble:
         return Taken("refused", why=piece.trouble)
@@ -129,8 +129,6 @@ def take(store: Store, piece: Piece, account: str, knock: Callable[[str], None],
         return Taken("duplicate", accepted.id)
     if status:
         store.divert(accepted.id, status, f"{why} (imported from {piece.place})" if why else "")
-    if accepted.knock:
-        knock(INBOX)
     return _taken(status, accepted.id, why)
 
 

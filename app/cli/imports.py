@@ -13,12 +13,11 @@ import click
 
 from app.admin.importer import Ends, Piece, Taken, files, judge, pieces, take
 from app.cli import bulk, output
-from app.cli.options import as_json, fail, needs
+from app.cli.options import as_json, client_of, fail, needs
 from connectors.kit.transcript import single_line
 from core.config.environment import Environment
 from core.errors import StoreError
-from core.store import Store, connected
-from workers.celery import create, waker
+from core.store import Store
 
 #: Troubles that are told one by one; the rest are counted.
 _TOLD = 1000
@@ -60,14 +59,14 @@ def import_bodies(
       zcat 2025.jsonl.gz | relay import -
     """
     found, ends, troubles, ended = _Counts(skip), Ends(), [], ""
-    store, knock = Store(connected(env, patient=True)), waker(create(env))
+    store = Store(client_of(env, patient=True))
     try:
         for piece in _read(paths):
             if found.looked < skip:
                 judge(piece, account, ends)  # what was taken by the run before may be newer than what comes now
                 found.looked += 1
                 continue
-            taken = judge(piece, account, ends) if dry_run else take(store, piece, account, knock, ends)
+            taken = judge(piece, account, ends) if dry_run else take(store, piece, account, ends)
             found.add(taken)
             if taken.why:
                 troubles.append({"place": piece.place, "what": taken.what, "why": taken.why, "id": taken.id})

@@ -18,6 +18,7 @@ from app.admin.append_only import MANIFEST, Mend, files, folder, look, mark, wal
 from app.cli import doctor, group
 from app.supervisor import embedded
 from core.config.environment import Environment, environment
+from core.ids import PayloadId
 from core.store import Store
 from tests.support.server import Server
 from tests.support.stack import chat
@@ -44,7 +45,7 @@ class Files:
         assert found.exit_code == code, (found.output, found.exception)
         return found
 
-    def kept(self) -> list[str]:
+    def kept(self) -> list[PayloadId]:
         """The payloads that a server finds which loads what is there."""
         self.server.start()
         found = [one for one in self.payloads if self.server.client.exists(f"relay:raw:{one}")]

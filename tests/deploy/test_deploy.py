@@ -18,10 +18,12 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from core.delivery import Attempt, Outcome, PayloadStatus, Reference
+from core.ids import ConversationId
 from core.store import INBOX, Store
 from core.store.protocol.constants import Trouble
 from tests.support.command_line import CommandLine
 from tests.support.forked import forked
+from tests.support.made import control
 from tests.support.prometheus import Prometheus, Samples, program, prometheus, strangers
 from tests.support.server import Server
 from tests.support.stack import Stack, stack, until
@@ -71,10 +73,10 @@ def work(store: Store, number: int) -> None:
     for kind in range(3):
         inbox = store.claim(INBOX, secrets.token_hex(8))
         assert inbox is not None
-        store.fan_out(inbox, f"1:{number}{kind}", ["crm"])
+        store.fan_out(inbox, ConversationId(f"1:{number}{kind}"), ["crm"])
     inbox = store.claim(INBOX, secrets.token_hex(8))
     assert inbox is not None
-    store.divert(inbox.id, PayloadStatus.QUARANTINED, "no", token=inbox.token)
+    store.divert(inbox.payload, PayloadStatus.QUARANTINED, "no", token=inbox.token)
     for outcome in (Outcome.DELIVERED, Outcome.REFUSED, Outcome.RETRY):
         claim = store.claim("crm", secrets.token_hex(8))
         assert claim is not None
@@ -83,7 +85,7 @@ def work(store: Store, number: int) -> None:
         store.settle(
             claim, attempt, delay_ms=600_000, reference=Reference("r"), trouble=trouble, breaker=1, fingerprint="f"
         )
-    store.resume("crm")
+    control(store).resume("crm")
 
 
 @pytest.fixture(scope="module")

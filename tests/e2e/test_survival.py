@@ -16,6 +16,7 @@ import requests
 from app.process import is_alive, must_be_free
 from app.supervisor.supervisord import Output
 from core.config.environment import environment
+from core.ids import DeliveryId
 from tests.e2e.test_up import Up, needs_proc, up
 from tests.support.stack import RELAY, Stack, chat, until
 
@@ -44,7 +45,7 @@ def test_a_log_that_cannot_be_written_changes_no_answer_and_no_delivery(relay: S
     answers.append(requests.post(f"{relay.hook}x", data=b"{}", timeout=10).status_code)  # refused, which is logged
     assert answers == [202] * 10 + [403]
     until(lambda: relay.ledger.lane("archive").counts["delivered"] == 10, what="ten deliveries")
-    attempts = [len(relay.ledger.delivery(f"archive:1:c{number}").attempts) for number in range(10)]
+    attempts = [len(relay.ledger.delivery(DeliveryId(f"archive:1:c{number}")).attempts) for number in range(10)]
     assert attempts == [1] * 10
 
 

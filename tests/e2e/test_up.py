@@ -22,6 +22,7 @@ from app.supervisor import welcome
 from connectors.registry import settings_model
 from core.config.environment import environment
 from core.config.settings import load
+from core.ids import DeliveryId
 from core.store import Ledger, connect
 from tests.support.admin import token_in
 from tests.support.forked import finished
@@ -314,4 +315,6 @@ def test_it_drains_before_it_stops(up: Up) -> None:
     up.start()
     up.ready()
     until(lambda: up.ledger().lane("archive").counts["delivered"] == 50, 60)
-    assert all(len(one.attempts) == 1 for one in map(up.ledger().delivery, [f"archive:1:c{n}" for n in range(50)]))
+    assert all(
+        len(one.attempts) == 1 for one in map(up.ledger().delivery, [DeliveryId(f"archive:1:c{n}") for n in range(50)])
+    )

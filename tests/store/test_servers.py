@@ -24,6 +24,7 @@ from app.cli import group
 from core.config.environment import environment
 from core.delivery import DeliveryStatus
 from core.errors import NotFound, StoreLoading, StoreUnavailable
+from core.ids import DeliveryId
 from core.store import Ledger, Store, check, connect
 from core.store.connection import client
 from tests.support.certificates import Authority
@@ -61,7 +62,7 @@ def running(folder: Path, url: str, workers: int = 1, timeout: int = 5) -> Itera
 
 def delivered(stack: Stack, *numbers: int) -> bool:
     try:
-        found = [stack.ledger.delivery(f"archive:1:{number}").status for number in numbers]
+        found = [stack.ledger.delivery(DeliveryId(f"archive:1:{number}")).status for number in numbers]
     except (NotFound, StoreUnavailable):
         return False
     return set(found) == {DeliveryStatus.DELIVERED}
@@ -316,7 +317,7 @@ def test_sentinels_speak_tls_too(tmp_path: Path, authority: Authority) -> None:
     with tls(tmp_path, authority) as there:
         url = there.watch()
         client = connect(url)
-        assert Store(client).accept(b"{}").knock
+        assert not Store(client).accept(b"{}").known
         assert client.connection_pool.connection_kwargs["db"] == 1
         assert knocked(url) == 1
 

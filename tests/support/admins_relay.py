@@ -11,6 +11,7 @@ from pathlib import Path
 from app.admin.password import hashed
 from core.delivery import DeliveryStatus
 from core.errors import NotFound
+from core.ids import DeliveryId
 from core.store import Access, connect
 from tests.support.destination import Destination
 from tests.support.forked import forked
@@ -47,7 +48,7 @@ class AdminsRelay:
 
     def _status(self, delivery: str) -> DeliveryStatus | None:
         try:
-            return self.stack.ledger.delivery(delivery).status
+            return self.stack.ledger.delivery(DeliveryId(delivery)).status
         except NotFound:
             return None
 

@@ -20,10 +20,10 @@ from dataclasses import dataclass
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from app.receiver.hook import LARGEST_BODY
 from app.server.asgi import SECONDS
 from app.server.web import CONNECTIONS
 from core.delivery import PayloadStatus
+from core.smartsupp.limits import LARGEST_BODY
 from tests.fuzz.wire import HOOK, KEEP, Answer, Sent, chunked, exchange, memory, request, requests
 from tests.support.forked import forked
 from tests.support.stack import Stack, chat, stack, until

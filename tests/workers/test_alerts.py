@@ -21,6 +21,7 @@ from core.config.environment import environment
 from core.config.settings import Settings, load, masked, schema
 from core.delivery import Attempt, Outcome, PayloadStatus
 from core.errors import ConfigError
+from core.ids import identified
 from core.store import INBOX, Store, connect
 from core.store import incidents as states
 from core.store.incidents import Incidents, Trouble
@@ -29,11 +30,13 @@ from tests.conftest import Clock
 from tests.support import made
 from tests.support.command_line import CommandLine
 from tests.support.destination import Destination, Handler
+from tests.support.made import control
 from tests.support.mailbox import PASSWORD, USER, Mailbox
 from tests.support.server import Server
 from tests.support.stack import SOON_RELOADED, Stack, chat, until
 from workers.alerts import detect
 from workers.alerts.notifier import Teller
+from workers.intake import take_in
 
 #: Constants of a Stack whose processes look for troubles more often.
 SOON_TOLD: Mapping[str, object] = {"workers.alerts.notifier.PERIOD": 0.3}
@@ -122,7 +125,7 @@ def told(there: Destination) -> list[tuple[str, str, str]]:
 
 def paused(two: Two) -> Callable[[], object]:
     two.fail(Outcome.PAUSED, 1, error=HOSTILE)
-    return lambda: two.store.resume("crm")
+    return lambda: control(two.store).resume("crm")
 
 
 def broken(two: Two) -> Callable[[], object]:
@@ -131,7 +134,7 @@ def broken(two: Two) -> Callable[[], object]:
         claim = made.claimed(two.store, "crm", key)
         attempt = outage("HTTP 503 Service Unavailable: Hello from Ann")
         two.store.settle(claim, attempt, delay_ms=30_000, trouble="outage", breaker=5)
-    return lambda: two.store.resume("crm")
+    return lambda: control(two.store).resume("crm")
 
 
 def outage(error: str) -> Attempt:
@@ -144,7 +147,7 @@ def dead(two: Two) -> Callable[[], object]:
 
     def end() -> None:
         for number in (1, 2):
-            two.store.discard(f"crm:1:{number}", "seen")
+            control(two.store).discard(identified(f"crm:1:{number}"), "seen")
 
     return end
 
@@ -152,13 +155,33 @@ def dead(two: Two) -> Callable[[], object]:
 def quarantined(two: Two) -> Callable[[], object]:
     payload = two.store.accept(b"nonsense").id
     two.store.divert(payload, PayloadStatus.QUARANTINED, "messages[0].sentAt: expected a number, got 'Hello'")
-    return lambda: two.store.discard(payload, "seen")
+    return lambda: control(two.store).discard(payload, "seen")
 
 
 def backlog(two: Two) -> Callable[[], object]:
     key = made.conversation(two.store, chat(1), crm=None)
     two.server.client.zadd("relay:lane:crm", {f"crm:{key}": round(time.time() * 1000) - 20 * 60_000})
-    return lambda: two.store.discard(f"crm:{key}", "seen")
+    return lambda: control(two.store).discard(identified(f"crm:{key}"), "seen")
+
+
+def undelivered(two: Two) -> Callable[[], object]:
+    two.store.accept(chat(1))
+    take_in(two.store, two.store.claim_bodies("t"), made.settings("crm", to=[]))
+    two.store.accept(chat(2))
+    take_in(two.store, two.store.claim_bodies("t"), made.settings(off=["crm"], to=["crm"]))
+    return lambda: control(two.store).discard(identified("1:2"), "seen")
+
+
+def gone(two: Two) -> Callable[[], object]:
+    """One that is due, and one that is tried again later."""
+    for number, outcome in ((1, None), (2, Outcome.RETRY)):
+        made.conversation(two.store, chat(number), old=outcome)
+
+    def end() -> None:
+        for number in (1, 2):
+            control(two.store).discard(identified(f"old:1:{number}"), "seen")
+
+    return end
 
 
 TROUBLES = {
@@ -167,6 +190,8 @@ TROUBLES = {
     "dead": (dead, "crm", "/conversations?connector=crm&status=dead", "refused it (HTTP 422 Unprocessable Entity)"),
     "quarantined": (quarantined, "inbox", "/quarantine", "messages[0].sentAt: expected a number"),
     "backlog": (backlog, "crm", "/connectors/crm", ""),
+    "undelivered": (undelivered, "inbox", "/conversations?status=undelivered", "Every connector is off"),
+    "gone": (gone, "old", "/connectors/old", ""),
 }
 
 
@@ -245,7 +270,7 @@ def test_a_trouble_is_told_once_and_its_end_once_by_all_who_look(
     two.age(states.CALM_MS)
     two.turn()
     assert told(destination)[1:] == [("over", kind, subject)]
-    titles = [one.json()["text"].partition(".")[0] for one in destination.received]
+    titles = [one.json()["text"].splitlines()[0].removesuffix(".") for one in destination.received]
     assert [mail["Subject"] for mail in mailbox.mails] == [f"[Relay] {title}" for title in titles]
     assert mailbox.recipients == [["ops@shop.example", "chief@shop.example"]] * 2
     everything = "".join([str(mail) for mail in mailbox.mails] + [one.body.decode() for one in destination.received])
@@ -281,10 +306,37 @@ def test_what_dies_after_a_notice_is_told_again_some_hours_after_it(two: Two, de
     assert len(told(destination)) == 2  # not yet
 
 
+def test_chats_that_go_nowhere_after_an_alert_are_told_together(two: Two, destination: Destination) -> None:
+    two.configure(webhook=webhook(destination))
+    end = undelivered(two)
+    two.turn()
+    for number in (3, 4):
+        two.store.accept(chat(number))
+        take_in(two.store, two.store.claim_bodies("t"), made.settings())
+    two.turn()
+    assert told(destination) == [("begun", "undelivered", "inbox")]  # not yet
+    two.age(states.ANEW_MS)
+    two.turn()
+    assert told(destination) == [("begun", "undelivered", "inbox")] * 2
+    again = destination.received[1].json()["data"]
+    assert (again["count"], again["error"]) == (3, "There is no connector")
+    end()
+
+
+def test_a_connector_that_is_renamed_in_two_saves_is_not_told(two: Two, destination: Destination) -> None:
+    two.configure(webhook=webhook(destination))
+    end = gone(two)
+    two.turn()
+    end()
+    two.age(detect.GONE_PATIENCE_MS)
+    two.turn()
+    assert destination.received == []
+
+
 def test_an_admins_pause_and_what_is_switched_off_are_no_trouble(two: Two, destination: Destination) -> None:
     two.configure(webhook=webhook(destination))
     backlog(two)
-    two.store.pause("crm", "a rest")
+    control(two.store).pause("crm", "a rest")
     two.turn()
     two.age(detect.BACKLOG_PATIENCE_MS)
     two.turn()

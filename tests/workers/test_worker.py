@@ -19,12 +19,14 @@ from connectors.kit.http import ATTEMPT_SECONDS
 from core.config import reload
 from core.config.environment import environment
 from core.config.settings import load
+from core.ids import PayloadId
 from core.store import INBOX, Claim, Ledger, Store, connect
 from core.store.connection.client import TIMEOUTS
 from core.store.protocol.constants import BEAT_MS, LEASE_MS
 from core.store.protocol.keys import key
 from tests.e2e.test_pipeline import config, settled, webhook
 from tests.support.destination import Destination, Handler
+from tests.support.made import control
 from tests.support.server import Server
 from tests.support.stack import RELAY, Stack, chat, free_port, kill, until
 from workers import delivery, isolation
@@ -36,7 +38,7 @@ from workers.work import SUSPECT
 def suspected(relay: Stack) -> Store:
     """A delivery that is under suspicion and waits; `resume` lets it go."""
     store = Store(connect(relay.server.url))
-    store.pause("hook", "until it is under suspicion")
+    control(store).pause("hook", "until it is under suspicion")
     relay.store.accept(chat("c1"))
     until(lambda: relay.ledger.lane("hook").waiting, what="the delivery")
     relay.server.client.hset(key("delivery", "hook:1:c1"), "crashes", SUSPECT)
@@ -61,7 +63,7 @@ def test_what_is_under_suspicion_is_delivered_while_the_configuration_is_broken(
     relay.worker()
     store = suspected(relay)
     relay.config.write_text("")
-    store.resume("hook")
+    control(store).resume("hook")
     settled(relay, "hook:1:c1", "delivered")
     assert "tried in a process of its own" in relay.logs()
     assert "cannot be handed over" not in relay.logs()
@@ -76,7 +78,7 @@ def test_a_process_that_cannot_start_is_not_held_against_what_is_under_suspicion
     relay.worker()
     store = suspected(relay)
     in_the_way(relay)
-    store.resume("hook")
+    control(store).resume("hook")
     until(lambda: "it did not begin" in relay.logs(), what="a process that cannot start")
     # The pause is longer than a lease: it is held meanwhile, and tried once only.
     for _ in range(12):
@@ -94,7 +96,7 @@ def test_what_is_held_for_a_while_is_given_back_by_a_worker_that_stops(relay: St
     worker = relay.worker()
     store = suspected(relay)
     in_the_way(relay)
-    store.resume("hook")
+    control(store).resume("hook")
     until(lambda: "it did not begin" in relay.logs(), what="a process that cannot start")
     worker.terminate()
     assert worker.wait(timeout=30) == 0
@@ -103,7 +105,9 @@ def test_what_is_held_for_a_while_is_given_back_by_a_worker_that_stops(relay: St
     assert crashes(relay) == SUSPECT
 
 
-CLAIM = Claim(INBOX, "p1", "token", 2, more=False, payload="p1", account="", received=0, body=chat())
+CLAIM = Claim(
+    INBOX, PayloadId("p1"), "token", 2, more=False, payload=PayloadId("p1"), account="", received=0, body=chat()
+)
 
 
 def test_a_process_that_the_system_refuses_has_not_died_of_an_item(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,7 +212,7 @@ def test_what_runs_in_a_process_of_its_own_is_finished_though_its_worker_is_kill
     relay.configure(config(hook=webhook(destination.url)))
     worker = relay.worker()
     store = suspected(relay)
-    store.resume("hook")
+    control(store).resume("hook")
     until(lambda: destination.received, what="the attempt")
     kill(worker)
     seconds, micros = relay.server.client.time()

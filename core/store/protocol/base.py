@@ -17,6 +17,8 @@ class Base:
         # redis-py's types allow text for every reply; without decode_responses, which this is, all are bytes.
         self._redis: Any = client
         self._vault = client.vault
+        #: For whatever makes something due: no caller has to.
+        self._wake_up = client.wake_up
         self._clock = clock
 
     def now(self) -> int:
