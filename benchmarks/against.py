@@ -30,7 +30,7 @@ AHEAD = 12
 
 @dataclass(frozen=True)
 class Job:
-    """`places`: of the one worker. `delay`: seconds that the destinations take."""
+    """`places`: of the one worker. `delay`: seconds that the destinations take. Without connectors no worker runs."""
 
     title: str
     connectors: int = 1
@@ -40,6 +40,7 @@ class Job:
 
 
 JOBS: Mapping[str, Job] = {
+    "accept": Job("accepting alone", connectors=0),
     "one": Job("one connector"),
     "two": Job("two connectors", connectors=2),
     "tls": Job("one connector over TLS", tls=True),
@@ -81,13 +82,14 @@ def against(setting: Setting, revision: str, job: Job) -> Result:
             measured = found if number else Rounds()  # the first one warms up
             for side in sides if number % 2 else sides[::-1]:
                 _measure(setting, world, side, job, measured, setting.seconds if number else 1.0)
-    here, old = found.figure("this, delivered"), found.figure(f"{revision}, delivered")
+    what = "delivered" if job.connectors else "accepted"
+    here, old = found.figure(f"this, {what}"), found.figure(f"{revision}, {what}")
     spent = [
         ratio(f"CPU, {name}", found.figure(f"this, {name}"), found.figure(f"{revision}, {name}"))
-        for name in ("worker", "receiver", "server", "all")
+        for name in (*sides[0].processes, "all")
     ]
     title = f"{job.title}: this tree against {revision}"
-    return Result(title, found.named("this"), found.named(revision), [ratio("delivered", here, old), *spent])
+    return Result(title, found.named("this"), found.named(revision), [ratio(what, here, old), *spent])
 
 
 @contextmanager
@@ -118,8 +120,10 @@ def _side(setting: Setting, name: str, root: Path, world: Child, job: Job, autho
             "RELAY_CONCURRENCY": str(job.places),
         }
         receiver = relay.web()
-        [worker] = workers(relay, 1)
-        pids = {"worker": worker.pid, "receiver": receiver.pid, "server": relay.server.pid}
+        pids = {"receiver": receiver.pid, "server": relay.server.pid}
+        if job.connectors:
+            [worker] = workers(relay, 1)
+            pids["worker"] = worker.pid
         yield Side(name, relay, pids)
 
 
@@ -127,16 +131,22 @@ def _measure(setting: Setting, world: Child, side: Side, job: Job, found: Rounds
     paths = _paths(job)
     world.ask("forget")
     before = side.cpu()
-    sent = post(world, side.relay, first=setting.numbers(10**6), seconds=seconds, ahead=AHEAD * job.places, paths=paths)
+    ahead = {"ahead": AHEAD * job.places, "paths": paths} if paths else {}
+    sent = post(world, side.relay, first=setting.numbers(10**6), seconds=seconds, **ahead)
     count = sent["posts"]
-    told = wait(world, side.relay, paths, count)
-    until_idle(side.relay, *(path[1:] for path in paths))
+    if paths:
+        told = wait(world, side.relay, paths, count)
+        until_idle(side.relay, *(path[1:] for path in paths))
+        rate = count * job.connectors / (told["last"] - told["sent"])
+        found.add(f"{side.name}, delivered", "/s", rate)
+        found.add(f"{side.name}, repeats", "", told["requests"] - count * job.connectors)
+    else:
+        rate = count / sent["seconds"]
+        found.add(f"{side.name}, accepted", "/s", rate)
+        found.add(f"{side.name}, p99", "ms", sent["p99"])
     spent = {name: after - before[name] for name, after in side.cpu().items()}
-    rate = count * job.connectors / (told["last"] - told["sent"])
-    found.add(f"{side.name}, delivered", "/s", rate)
     for name, cpu in {**spent, "all": sum(spent.values())}.items():
         found.add(f"{side.name}, {name}", "ms of CPU a conversation", 1000 * cpu / count)
-    found.add(f"{side.name}, repeats", "", told["requests"] - count * job.connectors)
     setting.say(f"{job.title}, {side.name}: {rate:.0f}/s, {1000 * sum(spent.values()) / count:.2f} ms")
 
 

@@ -19,6 +19,7 @@ from werkzeug.exceptions import (
     UnsupportedMediaType,
 )
 
+from app.receiver.gathering import Gathering
 from app.receiver.rejections import Refusals
 from app.receiver.sources import Sources
 from core.config.environment import Token
@@ -51,7 +52,12 @@ _WHY: dict[type[HTTPException], str] = {Uninvited: "source", Empty: "empty"}
 
 
 def blueprint(
-    store: Store, watched: Watched, knock: Callable[[str], None], sources: Sources, refusals: Refusals
+    store: Store,
+    watched: Watched,
+    knock: Callable[[str], None],
+    sources: Sources,
+    refusals: Refusals,
+    gathering: Gathering,
 ) -> Blueprint:
     """`POST /smartsupp/<token>`."""
     pages = Blueprint("receiver", __name__)
@@ -64,19 +70,20 @@ def blueprint(
         if found is None:
             # Only after a wrong one: whoever has the right token is never kept out by somebody else's guesses, which
             # may come from the address of the same proxy. So this makes guessing no harder; the token's length does.
-            if wait := sources.guessed(request.environ):
+            environ = request.environ
+            if wait := gathering.aside(lambda: sources.guessed(environ)):
                 raise TooManyRequests("too many wrong tokens", retry_after=wait)
             raise Forbidden("unknown token")
         body = _body()
         account = found.account or ""
-        accepted = store.accept(body, account, request.content_type or "")
+        accepted = gathering.accept(body, account, request.content_type or "")
         if accepted.known:
             log.info("duplicate", payload=accepted.id)
             return jsonify(id=accepted.id, status="duplicate"), 202
-        answer = {"id": accepted.id, **_looked_at(store, accepted.id, body, account)}
+        answer = {"id": accepted.id, **_looked_at(store, gathering, accepted.id, body, account)}
         log.info("accepted", payload=accepted.id, status=answer["status"])
         if accepted.knock:
-            knock(INBOX)
+            gathering.aside(lambda: knock(INBOX))
         return jsonify(answer), 202
 
     @pages.errorhandler(StoreUnavailable)
@@ -132,7 +139,7 @@ def authenticated(token: str, tokens: Iterable[Token]) -> Token | None:
     return found
 
 
-def _looked_at(store: Store, identity: str, body: bytes, account: str) -> dict[str, str]:
+def _looked_at(store: Store, gathering: Gathering, identity: str, body: bytes, account: str) -> dict[str, str]:
     """What to tell the sender about a body that is kept. A worker finds the same, and what is wrong further inside."""
     try:
         if glance(body, account):
@@ -141,7 +148,7 @@ def _looked_at(store: Store, identity: str, body: bytes, account: str) -> dict[s
     except PayloadError as problem:
         status, error = PayloadStatus.QUARANTINED, str(problem)
     try:
-        store.divert(identity, status, error)
+        gathering.aside(lambda: store.divert(identity, status, error))
     except StoreUnavailable:
         log.info("left to the workers", payload=identity)  # kept it is
     return {"status": str(status), **({"error": error} if error else {})}

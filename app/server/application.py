@@ -16,6 +16,7 @@ from app.monitoring import health, metrics
 from app.monitoring.admission import Admission
 from app.proxies import Proxies
 from app.receiver import hook, strays
+from app.receiver.gathering import Gathering
 from app.receiver.rejections import Refusals
 from app.receiver.sources import Sources
 from connectors.registry import settings_model
@@ -27,6 +28,8 @@ from workers.celery import create, waker
 
 log = structlog.get_logger(__name__)
 
+#: What posts to the hook may wait for at once, beside the one journey in which their bodies go to the store.
+THREADS = 8
 _YEAR = 365 * 24 * 3600
 
 
@@ -37,6 +40,7 @@ class Relay(Flask):
     refusals: Refusals
     watched: Watched
     proxies: Proxies
+    gathering: Gathering
 
     def wsgi_app(self, environ: dict[str, Any], start_response: Any) -> Any:
         environ["PATH_INFO"] = hook.canonical(environ["PATH_INFO"])
@@ -72,9 +76,10 @@ def wired(
     store, ledger, knock = Store(client), Ledger(client), waker(create(env))
     access = Access(client)
     app.proxies = Proxies(env.trusted_proxies)
+    app.gathering = Gathering(store, THREADS)
     app.refusals = Refusals(client, app.proxies)
     sources = Sources(app.proxies, env.allowed_sources, access)
-    app.register_blueprint(hook.blueprint(store, watched, knock, sources, app.refusals))
+    app.register_blueprint(hook.blueprint(store, watched, knock, sources, app.refusals, app.gathering))
     admission = Admission(env.metrics_token.get_secret_value(), env.public_url)
     app.register_blueprint(health.blueprint(client, ledger, watched, admission))
     app.register_blueprint(metrics.blueprint(client, ledger, watched, admission))

@@ -12,9 +12,10 @@ from core.store.connection.client import Client, connect, connected
 from core.store.connection.server import Verdict, check
 from core.store.erase import Eraser
 from core.store.jobs import Jobs
-from core.store.lanes import Accepted, Store
+from core.store.lanes import Store
 from core.store.ledger import Ledger
 from core.store.protocol.constants import INBOX
+from core.store.receiving import Accepted, Received
 from core.store.search import Filter, Search
 from core.store.statistics import statistics
 
@@ -30,6 +31,7 @@ __all__ = [
     "Filter",
     "Jobs",
     "Ledger",
+    "Received",
     "Search",
     "Store",
     "Verdict",

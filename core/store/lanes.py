@@ -7,25 +7,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from core.delivery import Attempt, Outcome, PayloadStatus, Reference, Revision
+from core.delivery import Attempt, Outcome, Reference, Revision
 from core.errors import InUse, LostLease, NotFound, StoreUnsafe
 from core.store.claims import UNLIMITED, Claim, ClaimRequest, Limits, Reading
 from core.store.connection.client import errors
 from core.store.protocol.constants import BATCH, INBOX, Gate, How, Trouble
-from core.store.protocol.identity import fresh
 from core.store.protocol.keys import key
 from core.store.protocol.scripts import Argument
+from core.store.receiving import Receiving
 from core.store.steps import Steps
 from core.summary import bare
-
-
-@dataclass(frozen=True)
-class Accepted:
-    """What became of a body: `known` when it was there before, then `id` is the first one's. `knock`: tell a worker."""
-
-    id: str
-    known: bool
-    knock: bool
 
 
 @dataclass(frozen=True)
@@ -47,29 +38,8 @@ class Settled:
     following: Sequence[Claim] | None
 
 
-class Store(Steps):
+class Store(Receiving, Steps):
     """Writes. Every method raises StoreUnavailable when the server cannot take one now."""
-
-    def accept(self, body: bytes, account: str = "", content_type: str = "") -> Accepted:
-        """Keep a body and give it its place in the inbox, in one step, unless the same body is there already."""
-        found, known, knock = self._run(
-            "accept",
-            # Made here, so that a repeat after a lost reply is known for one.
-            id=fresh(),
-            body=self._vault.seal(body),
-            digest=self._vault.digest(account, body),
-            account=account,
-            content_type=content_type[:100],
-            size=len(body),
-        )
-        return Accepted(found.decode(), bool(known), bool(knock))
-
-    def divert(self, payload: str, status: PayloadStatus, error: str = "", *, token: str = "") -> bool:
-        """Take a body without a conversation out of the inbox. False: somebody else has dealt with it.
-
-        Without a token it is the receiver that says so, right after `accept`.
-        """
-        return bool(self._run("divert", id=payload, token=token, status=status, reason=self._sealed(error)))
 
     def fan_out(
         self, claim: Claim, conversation: str, connectors: Iterable[str], note: str = "", summary: bytes = b""

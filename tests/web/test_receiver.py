@@ -22,8 +22,7 @@ from app.dashboard.frame.login import LARGE_FORM
 from app.receiver.hook import LARGEST_BODY, canonical
 from app.receiver.rejections import LINES
 from app.receiver.sources import GUESSES
-from app.server.application import Relay
-from app.server.web import THREADS
+from app.server.application import THREADS, Relay
 from core.delivery import PayloadStatus
 from core.errors import StoreUnavailable
 from core.store import Ledger, Store, connect

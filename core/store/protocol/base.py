@@ -36,6 +36,11 @@ class Base:
         with errors():
             return scripts.run_each(self._redis, script, [self._timed(script, one) for one in calls])
 
+    def _try_each(self, script: str, calls: Iterable[Mapping[str, Argument]]) -> list[Any]:
+        """The same, with the error in place of the reply of each that the server refused."""
+        with errors():
+            return scripts.try_each(self._redis, script, [self._timed(script, one) for one in calls])
+
     def _timed(self, script: str, arguments: Mapping[str, Argument]) -> Mapping[str, Argument]:
         if "now" not in scripts.script(script).arguments:
             return arguments
