@@ -226,8 +226,7 @@ class Store(Receiving, Steps):
 
     def knows(self, conversation: str) -> bool:
         """Whether anything of a conversation is kept."""
-        with errors():
-            return bool(self._redis.exists(key("revisions", conversation)))
+        return bool(self.known([conversation]))
 
     def release(self, claim: Claim) -> None:
         """Give an item back untouched and at once, without a mark against it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from redis.exceptions import RedisError
@@ -12,6 +12,7 @@ from core.errors import StoreUnavailable
 from core.store.connection.client import errors
 from core.store.protocol.base import Base
 from core.store.protocol.identity import fresh
+from core.store.protocol.keys import key
 from core.store.protocol.scripts import Argument
 
 
@@ -60,6 +61,15 @@ class Receiving(Base):
         ]
         replies = self._try_each("accept", calls)
         return [_unavailable(one) if isinstance(one, RedisError) else _accepted(one) for one in replies]
+
+    def known(self, conversations: Iterable[str]) -> set[str]:
+        """Those of which anything is kept."""
+        asked = list(conversations)
+        with errors():
+            pipe = self._redis.pipeline(transaction=False)
+            for one in asked:
+                pipe.exists(key("revisions", one))
+            return {one for one, there in zip(asked, pipe.execute(), strict=True) if there}
 
     def divert(self, payload: str, status: PayloadStatus, error: str = "", *, token: str = "") -> bool:
         """Take a body without a conversation out of the inbox. False: somebody else has dealt with it.
