@@ -23,6 +23,7 @@ from benchmarks.child import ROOT
 from benchmarks.delivering import delivering
 from benchmarks.depth import depth
 from benchmarks.figures import Figure, Missing, Result
+from benchmarks.growing import growing
 from benchmarks.resting import resting
 from benchmarks.scaling import scaling
 from benchmarks.setting import Setting
@@ -41,6 +42,7 @@ ALL: Mapping[str, Callable[[Setting], Result]] = {
     "e": isolated,
     "f": resting,
     "g": depth,
+    "h": growing,
 }
 
 

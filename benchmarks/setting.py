@@ -20,7 +20,8 @@ from benchmarks.child import ROOT, Child
 from core.config.environment import environment
 from core.store.protocol.constants import BEAT_MS
 from tests.e2e.test_pipeline import config, webhook
-from tests.support.stack import TOKEN, Stack, stack, until
+from tests.support.forked import Running
+from tests.support.stack import TOKEN, Stack, stack, undisturbed, until
 from workers.celery import create, waker
 
 #: Connections that post at once.
@@ -107,11 +108,12 @@ def bare(relay: Stack) -> None:
     """Start the ceiling of accepting in place of `relay web`."""
     with (relay.folder / "bare.log").open("wb") as log:
         command = [sys.executable, "-m", "benchmarks.bare"]
-        relay.processes.append(subprocess.Popen(command, env=relay.environment, cwd=ROOT, stdout=log, stderr=log))
+        with undisturbed():
+            relay.processes.append(subprocess.Popen(command, env=relay.environment, cwd=ROOT, stdout=log, stderr=log))
     until(relay.answers, what="the bare server")
 
 
-def workers(relay: Stack, count: int) -> list[subprocess.Popen[bytes]]:
+def workers(relay: Stack, count: int) -> list[Running]:
     """Start so many workers, all at once, and wait until they are alive."""
     started = [relay.run("worker") for _ in range(count)]
     pids = {str(one.pid) for one in started}
@@ -119,7 +121,7 @@ def workers(relay: Stack, count: int) -> list[subprocess.Popen[bytes]]:
     return started
 
 
-def end(processes: list[subprocess.Popen[bytes]]) -> None:
+def end(processes: Sequence[Running]) -> None:
     for one in processes:
         one.terminate()
     for one in processes:

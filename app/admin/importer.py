@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from app.receiver.hook import LARGEST_BODY
 from core.conversation import Conversation
 from core.delivery import PayloadStatus
 from core.errors import PayloadError, StoreUnavailable
+from core.smartsupp.limits import LARGEST_BODY
 from core.smartsupp.parser import StatisticsReport, parse, parse_conversation
-from core.store import INBOX, Accepted, Received, Store
+from core.store import Received, Store
 
 _PART = 64 * 1024
 #: What stands between bodies: nothing, line ends, commas and brackets of a list, byte order and record marks.
@@ -133,7 +133,7 @@ class Ends:
         return found.end_at < before
 
 
-def take(store: Store, pieces: Sequence[Piece], account: str, knock: Callable[[str], None], ends: Ends) -> list[Taken]:
+def take(store: Store, pieces: Sequence[Piece], account: str, ends: Ends) -> list[Taken]:
     """Give pieces to the store, in one journey those that it is to keep. Raises StoreUnavailable, and then nobody
     knows which of them are kept; whoever gives them again finds those known."""
     read = [None if piece.trouble else _read(piece, account) for piece in pieces]
@@ -162,8 +162,6 @@ def take(store: Store, pieces: Sequence[Piece], account: str, knock: Callable[[s
         _, status, why = read[number] or (None, None, "")
         if status:
             store.divert(kept.id, status, f"{why} (imported from {pieces[number].place})" if why else "")
-    if any(isinstance(one, Accepted) and one.knock for one in accepted):
-        knock(INBOX)
     return taken
 
 

@@ -14,12 +14,11 @@ import click
 
 from app.admin.importer import Ends, Piece, Taken, files, judge, pieces, take, together
 from app.cli import bulk, output
-from app.cli.options import as_json, fail, needs
+from app.cli.options import as_json, client_of, fail, needs
 from connectors.kit.transcript import single_line
 from core.config.environment import Environment
 from core.errors import StoreError
-from core.store import Store, connected
-from workers.celery import create, waker
+from core.store import Store
 
 #: Troubles that are told one by one; the rest are counted.
 _TOLD = 1000
@@ -62,7 +61,7 @@ def import_bodies(
     """
     found, ends, ended = _Counts(skip), Ends(), ""
     troubles: list[dict[str, str]] = []
-    store, knock = Store(connected(env, patient=True)), waker(create(env))
+    store = Store(client_of(env, patient=True))
     try:
         read = _read(paths)
         for piece in islice(read, skip):
@@ -72,7 +71,7 @@ def import_bodies(
             if dry_run:
                 taken = [judge(piece, account, ends) for piece in several]
             else:
-                taken = take(store, several, account, knock, ends)
+                taken = take(store, several, account, ends)
             for piece, one in zip(several, taken, strict=True):
                 found.add(one)
                 if one.why:

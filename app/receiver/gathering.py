@@ -32,11 +32,12 @@ Found = TypeVar("Found")
 class Gathering:
     """`accept` and `aside` are for whoever runs in a greenlet of it; anybody else is answered as if it were not there.
 
-    `threads` work on what may wait for something else.
+    `journeys` is the store that the thread speaks to: it must not wait for a wake-up either. `threads` work on what may
+    wait for something else.
     """
 
-    def __init__(self, store: Store, threads: int) -> None:
-        self._store = store
+    def __init__(self, store: Store, journeys: Store, threads: int) -> None:
+        self._store, self._journeys = store, journeys
         self._aside = ThreadPoolExecutor(threads, "hook")
         #: What the thread is to do next: begin a greenlet, or let one go on.
         self._next: SimpleQueue[Callable[[], object]] = SimpleQueue()
@@ -123,7 +124,7 @@ class Gathering:
     def _keep(self, asked: Sequence[tuple[greenlet, Received]]) -> None:
         found: Sequence[Accepted | Exception]
         try:
-            found = self._store.accept_each([one for _, one in asked])
+            found = self._journeys.accept_each([one for _, one in asked])
         except StoreUnavailable as error:
             found = [error] * len(asked)
         except Exception as error:

@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from app.admin.importer import TOGETHER, Ends, Piece, pieces, together
-from app.receiver.hook import LARGEST_BODY
 from core.delivery import Outcome, PayloadStatus
 from core.errors import StoreUnavailable
+from core.ids import ConversationId
+from core.smartsupp.limits import LARGEST_BODY
 from core.smartsupp.parser import parse_conversation
 from core.store import Accepted, Ledger, Received, Store, connect
 from core.store.protocol.keys import key
@@ -380,7 +381,7 @@ def test_an_export_of_what_an_earlier_version_took_has_no_conversation(
     cli: CommandLine, store: Store, server: Server, ledger: Ledger
 ) -> None:
     identity = made.conversation(store, chat(1), crm=Outcome.DELIVERED)
-    payload = ledger.conversation(identity).payloads[0]
+    payload = ledger.conversation(ConversationId(identity)).payloads[0]
     assert payload.status is PayloadStatus.ROUTED
     server.client.set(f"relay:raw:{payload.id}", b"not JSON")
     assert json.loads(cli.result("export").stdout)["conversation"] is None

@@ -12,6 +12,7 @@ import pytest
 from app.receiver import gathering as module
 from app.receiver.gathering import Gathering
 from core.errors import StoreUnavailable
+from core.ids import PayloadId
 from core.store import Accepted, Received, Store, connect
 from tests.support.server import Server
 
@@ -27,7 +28,7 @@ class Slow:
     def accept_each(self, bodies: Sequence[Received]) -> list[Accepted | Exception]:
         self.journeys.append([one.body for one in bodies])
         assert self.free.acquire(timeout=20)
-        return [self.fails(one.body) or Accepted(one.body.decode(), False, False) for one in bodies]
+        return [self.fails(one.body) or Accepted(PayloadId(one.body.decode()), False) for one in bodies]
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def store() -> Slow:
 
 @pytest.fixture
 def gathering(store: Slow) -> Gathering:
-    made = Gathering(store, 2)  # type: ignore[arg-type]  # as much of a store as it needs
+    made = Gathering(store, store, 2)  # type: ignore[arg-type]  # as much of a store as it needs
     made.start()
     return made
 
