@@ -14,6 +14,8 @@ import socket
 import sys
 import threading
 import time
+from contextlib import suppress
+from pathlib import Path
 
 import structlog
 
@@ -39,6 +41,7 @@ def main() -> None:
         signal.signal(told, signal.SIG_IGN)
     configure(os.environ.get("RELAY_LOG", "console"))
     telemetry.start("worker", os.environ)
+    _go_first()
     claim: Claim = pickle.load(sys.stdin.buffer)  # noqa: S301  # from workers/isolation.py
     try:
         env = environment(os.environ)
@@ -59,6 +62,13 @@ def main() -> None:
         sys.exit(AWAY)
     except MemoryError:
         sys.exit(NO_MEMORY)
+
+
+def _go_first() -> None:
+    """Where memory runs out, the kernel is to end this process and no worker beside it: the item that takes it may be
+    the one in here."""
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
 
 
 def _inherited() -> Settings | None:

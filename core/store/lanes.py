@@ -263,9 +263,11 @@ class Store(Steps):
         """Give an item back untouched and at once, without a mark against it."""
         self._run("release", lane=claim.lane, id=claim.id, token=claim.token)
 
-    def crashed(self, claim: Claim) -> bool:
-        """The process died that had nothing else to do: give the item up. False: the lease was lost."""
-        return bool(self._run("crashed", lane=claim.lane, id=claim.id, token=claim.token))
+    def crashed(self, claim: Claim) -> int | None:
+        """The process died that had nothing else to do. Returns the ms until its next try, 0 when the item was given
+        up after several of them, or None: the lease was lost."""
+        wait = int(self._run("crashed", lane=claim.lane, id=claim.id, token=claim.token))
+        return None if wait < 0 else wait
 
     def replay(self, identity: str) -> tuple[str, bool]:
         """Do it again: a delivery (`connector:account:channel`) or a payload. Returns its lane, and whether to knock.

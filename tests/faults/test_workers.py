@@ -11,13 +11,13 @@ import pytest
 
 from core.errors import StoreUnavailable
 from core.store import INBOX, Claim, Store, connect
+from core.store.protocol.constants import SUSPECT
 from core.store.protocol.keys import key
 from tests.e2e.test_pipeline import config, webhook
 from tests.faults.rig import ROOT, family
 from tests.support.destination import Behaviour, Destination, Handler
 from tests.support.stack import Stack, chat, free_port, until
 from workers import isolation
-from workers.work import SUSPECT
 
 
 def delivered(relay: Stack) -> int:
@@ -109,3 +109,35 @@ def test_a_process_of_its_own_that_cannot_reach_the_store_has_not_died(
     claim = Claim(INBOX, "p1", "token", 2, more=False, payload="p1", account="", received=0, body=chat())
     with pytest.raises(StoreUnavailable):
         isolation.run(claim, 60)
+
+
+def test_a_chat_in_flight_while_workers_are_killed_again_and_again_is_delivered(
+    relay: Stack, destination: Destination
+) -> None:
+    """As on a machine that runs out of memory: nothing that was in flight is to blame."""
+    destination.behaviour = after(3)
+    relay.configure(config(hook=webhook(destination.url)))
+    relay.web()
+    relay.post(chat("c1"))
+    for number in range(5):
+        worker = relay.worker()
+
+        def begun(number: int = number) -> bool:
+            relay.hurry("hook")
+            return len(destination.received) > number
+
+        until(begun, what="another attempt")
+        for pid in reversed(family(worker)):
+            os.kill(pid, signal.SIGKILL)
+        worker.wait(timeout=10)
+    crashes = int(relay.server.client.hget(key("delivery", "hook:1:c1"), "crashes") or 0)
+    assert crashes >= 4
+    assert relay.ledger.delivery("hook:1:c1").status == "waiting"
+    destination.behaviour = after(0)
+    relay.worker()
+
+    def delivered() -> bool:
+        relay.hurry("hook")
+        return relay.ledger.delivery("hook:1:c1").status == "delivered"
+
+    until(delivered, what="the delivery")

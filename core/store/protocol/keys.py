@@ -24,8 +24,9 @@ A *lane* is `inbox` or the name of a connector. Times and scores are Unix millis
 | steady, settling             | string | a worker was heard of; leases that ran out are nobody's fault yet (3 s each)|
 | sequence                     | string | a counter: the order in which bodies came                                   |
 | payload:ID                   | hash   | received, sequence, account, type, size, digest, status, conversation,      |
-|                              |        | error, duplicates, crashes; since (when it was diverted, or discarded); why |
-|                              |        | (it goes to no connector: a Nowhere of core/delivery.py)                    |
+|                              |        | error, duplicates, crashes, alone (those of processes of its own); since    |
+|                              |        | (when it was diverted, or discarded); why (it goes to no connector: a       |
+|                              |        | Nowhere of core/delivery.py)                                                |
 | raw:ID                       | string | the body, byte for byte                                                     |
 | body:DIGEST                  | string | half of the SHA-256 of account and body -> payload                         |
 | payloads:STATUS              | zset   | payload -> when it was received                                             |
@@ -38,8 +39,8 @@ A *lane* is `inbox` or the name of a connector. Times and scores are Unix millis
 | connectors                   | set    | connectors that were ever given anything                                    |
 | delivery:CONNECTOR:CONV      | hash   | connector, conversation, status, created, updated, delivered (payload),     |
 |                              |        | revision, ref, url, tries, waited (ms that it was to wait between them),    |
-|                              |        | crashes, error, again (asked for while in flight); looks (a payload) and    |
-|                              |        | late (it began before `memory`): may have been delivered before             |
+|                              |        | crashes, alone, error, again (asked for while in flight); looks (a payload) |
+|                              |        | and late (it began before `memory`): may have been delivered before         |
 | deliveries:CONNECTOR:STATUS  | zset   | delivery -> when it came to that status                                     |
 | steps:DELIVERY               | hash   | step -> what it made at the destination, as JSON                            |
 | attempts:DELIVERY            | list   | the last 100 attempts as JSON, oldest first                                 |

@@ -5,7 +5,7 @@
 if kind == Kind.PAYLOAD then
   if redis.call('EXISTS', payload_key(id)) == 0 then return {} end
   if redis.call('HEXISTS', lease_key(INBOX), id) == 1 then return {INBOX, 0} end -- it is being read
-  redis.call('HDEL', payload_key(id), 'error', 'crashes')
+  start_anew(payload_key(id))
   set_payload_status(id, PayloadStatus.RECEIVED)
   redis.call('ZADD', lane_key(INBOX), now, id)
   return {INBOX, want_knock(INBOX)}

@@ -56,14 +56,14 @@ local function take_next(lane, token, how, at_once, rate)
       -- Due and still leased: whoever had it never came back.
       crashes = crashed(lane, key, id)
     end
-    if wait then
+    if leased and not wait and crashes >= SLOW_CRASHES then
+      hold_off(lane, key, id, crashes)
+    elseif wait then
       -- It was the server that was away, not the holder: let him renew.
       redis.call('ZADD', lane_key(lane), now + SETTLING_MS, id)
     elseif not alive then
       redis.call('ZREM', lane_key(lane), id)
       redis.call('HDEL', lease_key(lane), id)
-    elseif crashes >= FATAL_CRASHES then
-      condemn(lane, key, id, crashes)
     else
       if ahead then
         redis.call('HDEL', gate, 'ahead')

@@ -11,7 +11,7 @@ redis.call('HDEL', lease_key(INBOX), id)
 local revisions = PREFIX .. 'revisions:' .. conversation
 local got = redis.call('HMGET', payload_key(id), 'sequence', 'crashes', 'error')
 redis.call('ZADD', revisions, got[1], id)
-if got[2] or got[3] then redis.call('HDEL', payload_key(id), 'crashes', 'error') end
+if got[2] or got[3] then redis.call('HDEL', payload_key(id), 'crashes', 'alone', 'error') end
 redis.call('HSET', payload_key(id), 'conversation', conversation, unpack(note ~= '' and {'error', note} or {}))
 redis.call('ZADD', PREFIX .. 'conversations', now, conversation)
 if redis.call('ZREVRANGE', revisions, 0, 0)[1] == id then

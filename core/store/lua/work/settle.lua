@@ -38,6 +38,7 @@ local set, drop = {'updated', now}, {}
 local function put(name, value) set[#set + 1] = name; set[#set + 1] = value end
 local function remove(name, there) if there then drop[#drop + 1] = name end end
 remove('crashes', got[6])
+remove('alone', got[6])
 if reason == '' then remove('error', got[7]) else put('error', kept_reason) end
 
 local done = outcome == Outcome.DELIVERED or outcome == Outcome.SKIPPED
