@@ -14,6 +14,7 @@ import structlog
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from connectors.kit.connector import Connector, HttpConnector, Receipt, Step
+from core.config.former_names import first_name
 from core.conversation import Conversation
 from core.delivery import Attempt, Exchange, Outcome, Reference, Revision
 from core.errors import (
@@ -92,6 +93,7 @@ def _attempt(
     store: Store, claim: Claim, connector: Connector[Any], fingerprint: str, worker: str, ask: Ask
 ) -> tuple[Attempt, Sequence[Claim] | None]:
     started, at = time.monotonic(), time.time()
+    began_as = first_name(connector.name, connector.settings.formerly)
     reference: Reference | None = None
     error: BaseException | None = None
     step = Step(
@@ -106,7 +108,7 @@ def _attempt(
             if claim.trouble:
                 raise RetryLater(claim.trouble)
             conversation = memory.conversation(claim)
-            reference = connector.bring(conversation, _receipt(store, claim, conversation), step)
+            reference = connector.bring(conversation, _receipt(store, claim, conversation, began_as), step)
         # It is given back, and tried again as soon as the store is there, or memory: neither is the delivery's fault.
         except (LostLease, StoreUnavailable, MemoryError):
             raise
@@ -208,7 +210,8 @@ def _confirmed(connector: Connector[Any]) -> bool:
     return False
 
 
-def _receipt(store: Store, claim: Claim, conversation: Conversation) -> Receipt:
+def _receipt(store: Store, claim: Claim, conversation: Conversation, name: str) -> Receipt:
+    """`name` is the one under which the connector began."""
     newest = Revision(claim.revision, claim.payload, claim.received, claim.account, claim.body)
     # The count of revisions begins anew when earlier ones are forgotten. The time of the last message does not.
     begins, ends = conversation.span()
@@ -217,7 +220,9 @@ def _receipt(store: Store, claim: Claim, conversation: Conversation) -> Receipt:
     def history() -> Sequence[Revision]:
         return [newest] if claim.revision == 1 else store.revisions(claim.conversation)
 
-    return Receipt(claim.id, newest, history, number, datetime.fromtimestamp(begins / 1000, UTC) if begins else None)
+    # The destination may know it by that.
+    delivery = f"{name}:{claim.conversation}"
+    return Receipt(delivery, newest, history, number, datetime.fromtimestamp(begins / 1000, UTC) if begins else None)
 
 
 def _judged(error: BaseException | None, claim: Claim) -> tuple[Outcome, str, float | None]:

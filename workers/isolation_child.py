@@ -23,7 +23,7 @@ from core.config.environment import environment
 from core.config.settings import Settings
 from core.errors import ConfigError, StoreUnavailable
 from core.log import configure
-from core.store import Claim, Store, connected
+from core.store import Claim, Renames, Store, connected
 from core.store.protocol.constants import BEAT_MS
 from workers import telemetry
 from workers.celery import create, waker
@@ -49,6 +49,10 @@ def main() -> None:
     except ConfigError as error:
         log.error("a process of its own cannot start", error=str(error))
         sys.exit(1)
+    try:
+        Renames(connected(env)).adopt(configuration.settings())
+    except StoreUnavailable:
+        sys.exit(AWAY)
     store, leases = Store(connected(env)), LeaseKeeper(Store(connected(env)))
     worker = f"{socket.gethostname()}:{os.getppid()}"
     work = Work(store, configuration, leases, waker(create(env)), worker)

@@ -154,6 +154,8 @@ def _lanes(ledger: Ledger, settings: Settings | None) -> Iterator[Line]:
 
 
 def _lane(ledger: Ledger, name: str, settings: Settings | None) -> Iterator[Line]:
+    if settings is not None and name in settings.renames:
+        return  # what is there still follows in a moment
     lane = ledger.lane(name)
     about = f"connector {name}"
     off = settings is not None and name not in settings.enabled

@@ -101,6 +101,8 @@ def overview(ledger: Ledger, settings: Settings | None, figures: Statistics) -> 
 
 
 def _state(settings: Settings | None, lane: Lane) -> str:
+    if settings and lane.name in settings.renames:
+        return f"{settings.renames[lane.name]} now"
     if settings and lane.name not in settings.connectors:
         return GONE
     if lane.gate:

@@ -15,6 +15,7 @@ from core.store.jobs import Jobs
 from core.store.lanes import Accepted, Store
 from core.store.ledger import Ledger
 from core.store.protocol.constants import INBOX
+from core.store.renames import Renames
 from core.store.search import Filter, Search
 from core.store.statistics import statistics
 
@@ -30,6 +31,7 @@ __all__ = [
     "Filter",
     "Jobs",
     "Ledger",
+    "Renames",
     "Search",
     "Store",
     "Verdict",

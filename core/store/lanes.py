@@ -264,10 +264,9 @@ class Store(Steps):
         self._run("release", lane=claim.lane, id=claim.id, token=claim.token)
 
     def crashed(self, claim: Claim) -> int | None:
-        """The process died that had nothing else to do. Returns the ms until its next try, 0 when the item was given
-        up after several of them, or None: the lease was lost."""
+        """The process died that had nothing else to do -> ms until the next try; 0: given up; None: the lease was lost."""
         wait = int(self._run("crashed", lane=claim.lane, id=claim.id, token=claim.token))
-        return None if wait < 0 else wait
+        return wait if wait >= 0 else None
 
     def replay(self, identity: str) -> tuple[str, bool]:
         """Do it again: a delivery (`connector:account:channel`) or a payload. Returns its lane, and whether to knock.

@@ -113,7 +113,9 @@ class Ledger(Base):
 
     def gone(self, configured: Collection[str]) -> list[Lane]:
         """Connectors that are not configured, and have deliveries that wait."""
-        lanes = (self.lane(name) for name in self.connectors() if name not in configured)
+        with errors():
+            renamed = {name.decode() for name in self._redis.hkeys(key("renamed"))}  # on their way to another name
+        lanes = (self.lane(name) for name in self.connectors() if name not in configured and name not in renamed)
         return [lane for lane in lanes if lane.waiting]
 
     def workers(self) -> dict[str, int]:

@@ -160,7 +160,7 @@ class Model:
             item.attempts += 1
 
     def _hold_off(self, now: int, item: Item) -> int:
-        wait = min(LONGEST_CRASH_WAIT_MS, FIRST_CRASH_WAIT_MS * 2 ** max(0, item.crashes - SLOW_CRASHES))
+        wait: int = min(LONGEST_CRASH_WAIT_MS, FIRST_CRASH_WAIT_MS * 2 ** max(0, item.crashes - SLOW_CRASHES))
         item.due = now + wait
         return wait
 
