@@ -10,7 +10,7 @@ from typing import Any
 from connectors import registry
 from connectors.kit.connector import Connector
 from core.config.environment import Environment
-from core.config.reload import Watched
+from core.config.reload import SUPERVISED, Watched
 from core.config.settings import Settings
 from core.errors import ConfigError, Problem, StoreUnavailable
 from core.gc_tuning import replaced
@@ -53,7 +53,9 @@ class Configuration:
         self.changed.set()
         self._watched: Watched | None = None
         if inherited is None:
-            self._watched = Watched(env, registry.settings_model, variables, self._adopt)
+            self._watched = Watched(
+                env, registry.settings_model, variables, self._adopt, restarted=SUPERVISED in variables
+            )
             inherited = self._watched.current()
         self.now = self._built(inherited)
 

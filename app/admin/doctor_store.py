@@ -107,7 +107,12 @@ def _clock(before: float, there: int, after: float) -> Line:
 
 
 def _password(env: Environment, client: Client) -> Iterator[Line]:
-    if Access(client).password():
+    try:
+        found = Access(client).password()
+    except StoreUnsafe as error:
+        yield wrong("dashboard", f"nobody can log in, for the password: {error}", "or relay admin set-password")
+        return
+    if found:
         yield right("dashboard", "a password is set")
     elif env.user_header:
         yield right("dashboard", f"{env.user_header} of the proxy says who it is")

@@ -264,7 +264,7 @@ class Store(Steps):
         self._run("release", lane=claim.lane, id=claim.id, token=claim.token)
 
     def crashed(self, claim: Claim) -> int | None:
-        """The process died that had nothing else to do -> ms until the next try; 0: given up; None: the lease was lost."""
+        """The process died that had nothing else to do. Returns ms until the next try; 0: given up; None: not ours."""
         wait = int(self._run("crashed", lane=claim.lane, id=claim.id, token=claim.token))
         return wait if wait >= 0 else None
 
