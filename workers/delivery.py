@@ -27,11 +27,11 @@ from core.errors import (
     RetryLater,
     Skipped,
     StoreUnavailable,
+    TimedOut,
 )
 from core.retry import next_try
 from core.store import Claim, Store
-from core.store.claims import Ask, ask_for_nothing
-from core.store.lanes import Settled
+from core.store.claims import Ask, Settled, ask_for_nothing
 from core.store.protocol.constants import Gate, Trouble
 from workers.parse_cache import memory
 
@@ -153,6 +153,7 @@ def _attempt(
                 doubted=doubted,
                 blame=f"chat {claim.conversation}: ",
                 instead=spared,
+                late_ms=max(1, ms) if isinstance(error, TimedOut) else 0,
                 request=request,
             )
 

@@ -7,12 +7,12 @@ takes things out, `server` says what the server must be like. The writing is Lua
 
 from core.store.admin_access import Access
 from core.store.backfill import Aim, Backfill
-from core.store.claims import Claim
+from core.store.claims import Accepted, Claim
 from core.store.connection.client import Client, connect, connected
 from core.store.connection.server import Verdict, check
 from core.store.erase import Eraser
 from core.store.jobs import Jobs
-from core.store.lanes import Accepted, Store
+from core.store.lanes import Store
 from core.store.ledger import Ledger
 from core.store.protocol.constants import INBOX
 from core.store.renames import Renames

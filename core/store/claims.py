@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
+
+from core.store.protocol.constants import Gate
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,34 @@ class ClaimRequest:
 
     token: str
     limits: Limits = UNLIMITED
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """What became of a body: `known` when it was there before, then `id` is the first one's. `knock`: tell a worker."""
+
+    id: str
+    known: bool
+    knock: bool
+
+
+@dataclass(frozen=True)
+class FannedOut:
+    """For each body the lanes to knock on, or None: its lease was lost. `following`: the next ones, or None where none
+    were asked for."""
+
+    lanes: Sequence[list[str] | None]
+    following: Sequence[Claim] | None
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What became of the connector's gate; `spared`: see `Store.settle`. `following`: the next one, if it was due, or
+    None where none was asked for."""
+
+    gate: Gate
+    spared: bool
+    following: Sequence[Claim] | None
 
 
 #: Makes a request when it is wanted, or None. It learns whether the call that takes it came to an end.

@@ -4,47 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from core.delivery import Attempt, Outcome, PayloadStatus, Reference, Revision
 from core.errors import InUse, LostLease, NotFound, StoreUnsafe
-from core.store.claims import UNLIMITED, Claim, ClaimRequest, Limits, Reading
+from core.store.claims import UNLIMITED, Accepted, Claim, ClaimRequest, FannedOut, Limits, Reading, Settled
 from core.store.connection.client import errors
-from core.store.protocol.constants import BATCH, INBOX, Gate, How, Trouble
+from core.store.protocol.constants import BATCH, INBOX, How, Trouble
 from core.store.protocol.identity import fresh
 from core.store.protocol.keys import key
 from core.store.protocol.scripts import Argument
 from core.store.steps import Steps
 from core.summary import bare
-
-
-@dataclass(frozen=True)
-class Accepted:
-    """What became of a body: `known` when it was there before, then `id` is the first one's. `knock`: tell a worker."""
-
-    id: str
-    known: bool
-    knock: bool
-
-
-@dataclass(frozen=True)
-class FannedOut:
-    """For each body the lanes to knock on, or None: its lease was lost. `following`: the next ones, or None where none
-    were asked for."""
-
-    lanes: Sequence[list[str] | None]
-    following: Sequence[Claim] | None
-
-
-@dataclass(frozen=True)
-class Settled:
-    """What became of the connector's gate; `spared`: see `Store.settle`. `following`: the next one, if it was due, or
-    None where none was asked for."""
-
-    gate: Gate
-    spared: bool
-    following: Sequence[Claim] | None
 
 
 class Store(Steps):
@@ -174,6 +145,7 @@ class Store(Steps):
         doubted: bool = False,
         blame: str = "",
         instead: Attempt | None = None,
+        late_ms: int = 0,
         request: ClaimRequest | None = None,
     ) -> Settled:
         """Write an attempt down and let its outcome decide what becomes of the delivery.
@@ -184,6 +156,7 @@ class Store(Steps):
         While a connector is held back is no time to give a delivery up: `instead` of an exhausted attempt, this retry
         is written down then, and the delivery was `spared`. With `doubted`, a pause takes a second delivery that is
         refused: until then nothing was written, and the gate is `doubted`. `blame` stands before a gate's reason.
+        `late_ms`: the attempt waited for an answer in vain, and took so long.
 
         The gate was closed (`held`), or one that was sent ahead left it closed (`still`), it is `open` again, or
         nothing became of it.
@@ -213,6 +186,7 @@ class Store(Steps):
             too_many=breaker,
             doubted=doubted,
             blame=blame,
+            late=late_ms,
             retry=self._record(instead) if instead else "",
             retry_reason=retry_reason,
             kept_retry_reason=kept_retry_reason,

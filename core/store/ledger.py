@@ -30,6 +30,7 @@ class Gate:
 class Lane:
     """A connector, or the inbox, at a glance. Of those that wait some are `due` now; `oldest_due` is how long the
     longest due item has waited, in ms. A connector is `slowed` by that factor since its vendor answered 429; 1: not.
+    Time-outs lowered its concurrency to `narrowed`; None: they did not.
     `limited`: what was due in the last half minute had to wait for the connector's own concurrency or rate."""
 
     name: str
@@ -41,6 +42,7 @@ class Lane:
     gate: Gate | None = None
     slowed: float = 1.0
     limited: bool = False
+    narrowed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -94,11 +96,11 @@ class Ledger(Base):
             pipe.zrange(key("lane", name), 0, 0, withscores=True)
             pipe.zcount(key("lane", name), "-inf", now)
             pipe.hgetall(key("gate", name))
-            pipe.hget(key("pace", name), "slow")
+            pipe.hmget(key("pace", name), "slow", "wide")
             pipe.exists(key("limited", name))
             for status in DeliveryStatus:
                 pipe.zcard(key("deliveries", name, status))
-            total, in_flight, first, due, gate, slow, limited, *counts = pipe.execute()
+            total, in_flight, first, due, gate, (slow, wide), limited, *counts = pipe.execute()
         return Lane(
             name=name,
             waiting=total - in_flight,
@@ -109,6 +111,7 @@ class Ledger(Base):
             gate=_gate(gate),
             slowed=float(slow or 1),
             limited=bool(limited),
+            narrowed=int(float(wide)) if wide else None,
         )
 
     def gone(self, configured: Collection[str]) -> list[Lane]:

@@ -17,7 +17,9 @@ A *lane* is `inbox` or the name of a connector. Times and scores are Unix millis
 |                              |        | when every conversation that began is known)                                |
 | circuit:CONNECTOR            | hash   | outages in a row, and the last delivery that met one                        |
 | pace:CONNECTOR               | hash   | tokens, at (bucket of requests), mean (requests of a delivery, of late);    |
-|                              |        | slow (divides the rate), slowed, hold (nothing begins before), after a 429  |
+|                              |        | slow (divides the rate), slowed, hold (nothing begins before), after a 429; |
+|                              |        | wide (so many at once), full (as many as there were), narrowed (when),      |
+|                              |        | after a time-out                                                            |
 | limited:CONNECTOR            | string | what is due waits for its limits, or did so lately (expires after 30 s)     |
 | knock:LANE                   | string | a Celery message for this lane is on its way (expires after a minute)       |
 | tick                         | string | somebody has looked for due lanes (expires after a period)                  |

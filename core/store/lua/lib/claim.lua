@@ -35,8 +35,8 @@ local function take_next(lane, token, how, at_once, rate)
     return {}
   end
 
-  local free, price = not (at_once and busy(lane, at_once)), 0
-  if free and not inbox then free, price = paced(lane, rate) end
+  local free, price = true, 0
+  if not inbox then free, price = paced(lane, rate, at_once) end
   if not free then
     mark_limited(lane)
     return idle()
