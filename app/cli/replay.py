@@ -222,6 +222,7 @@ def _replayed(env: Environment, identity: str) -> list[str]:
                 continue
             case _:
                 connector = target.partition(":")[0]
+        connector = settings.renames.get(connector, connector)
         if connector and (refused := refusal(settings, connector)):
             raise NotFound(refused)
         lane, wanted = store.replay(target)

@@ -286,13 +286,13 @@ def test_a_connector_of_a_third_party_plugs_in_by_its_dotted_path(relay: Stack) 
     assert found.steps == {"greet": "ahoj"}
 
 
-def test_a_bug_in_a_connector_is_dead_at_once_and_says_so(relay: Stack) -> None:
+def test_a_bug_in_a_connector_is_tried_again_and_says_so(relay: Stack) -> None:
     relay.configure(config(mine={"type": "tests.support.third_party.Mine", "greeting": "boom"}))
     relay.environment["PYTHONPATH"] = str(Path(__file__).parents[2])
     relay.web()
     relay.worker()
     relay.post(chat("c1"))
-    found = settled(relay, "mine:1:c1", "dead")
+    found = settled(relay, "mine:1:c1", "retrying")
     assert found.error.startswith("internal error: ZeroDivisionError: division by zero (deliver, line ")
 
 
