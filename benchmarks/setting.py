@@ -20,7 +20,7 @@ from benchmarks.child import ROOT, Child
 from core.config.environment import environment
 from core.store.protocol.constants import BEAT_MS
 from tests.e2e.test_pipeline import config, webhook
-from tests.support.stack import TOKEN, Stack, stack, until
+from tests.support.stack import TOKEN, Stack, stack, undisturbed, until
 from workers.celery import create, waker
 
 #: Connections that post at once.
@@ -102,7 +102,8 @@ def bare(relay: Stack) -> None:
     """Start the ceiling of accepting in place of `relay web`."""
     with (relay.folder / "bare.log").open("wb") as log:
         command = [sys.executable, "-m", "benchmarks.bare"]
-        relay.processes.append(subprocess.Popen(command, env=relay.environment, cwd=ROOT, stdout=log, stderr=log))
+        with undisturbed():
+            relay.processes.append(subprocess.Popen(command, env=relay.environment, cwd=ROOT, stdout=log, stderr=log))
     until(relay.answers, what="the bare server")
 
 

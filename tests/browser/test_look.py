@@ -39,13 +39,14 @@ PAGES = {
     "connectors_one": "/connectors/hubspot",
     "connectors_one/paused": "/connectors/zendesk",
     "connectors_preview": "/connectors/hubspot/preview",
+    "connectors_past": "/connectors/hubspot/past",
     "quarantine": "/quarantine",
     "quarantine/nothing": "/quarantine?status=set-aside",
     "quarantine_one": "/quarantine/{payload}",
     "quarantine_all": "/quarantine/all?action=discard",
     "erase": "/erase",
 }
-#: Endpoints that answer GET with something that is no page by itself, and the one for strangers.
+#: Endpoints that answer GET with something that is no page by itself, and those for strangers.
 NO_PAGES = {
     "static",
     "overview_live",
@@ -54,6 +55,7 @@ NO_PAGES = {
     "conversations_job_live",
     "quarantine_body",
     "login",
+    "login_link",
 }
 #: Answers of 422 are pages, too.
 WRONG = {"conversations/wrong"}

@@ -308,13 +308,14 @@ routes:
         assert len(odoo.records()) == 6
 
 
-def test_a_person_that_was_merged_before_the_ticket_was_made_is_looked_for_again(
+def test_a_person_that_was_merged_before_the_ticket_was_made_gets_it_under_the_id_of_today(
     server: Server, tmp_path: Path, desk: FreshdeskVendor
 ) -> None:
     relay = inline(server, tmp_path, desk)
+    relay.take(chat("Hello", channel=500))
     down = ("POST", re.compile(r"/api/v2/tickets\Z"), lambda request: Answer(503))
     desk.routes.insert(0, down)
-    relay.take(chat("Hello"))
+    relay.take(chat("Hello again"))
     ledger = Ledger(connect(server.url))
     assert ledger.delivery("desk:208:501").status == "retrying"
     desk.routes.remove(down)
@@ -322,8 +323,8 @@ def test_a_person_that_was_merged_before_the_ticket_was_made_is_looked_for_again
     relay.store.replay("desk:208:501")
     relay.deliver()
     assert ledger.delivery("desk:208:501").status == "delivered"
-    assert ledger.delivery("desk:208:501").steps["requester"] == {"requester_id": desk.contacts[0]["id"]}
-    assert (len(desk.contacts), len(desk.tickets)) == (1, 1)
+    assert desk.tickets[-1]["requester_id"] == desk.contacts[0]["id"]
+    assert (len(desk.contacts), len(desk.tickets)) == (1, 2)
 
 
 # --- two connectors on one account -----------------------------------------------------

@@ -133,7 +133,7 @@ def test_an_unusual_address_is_found_too(inline: Inline, eraser: Eraser, address
     "broken",
     [
         petra()[:-10],
-        petra(messages=[{"sentAt": "yesterday"}]),
+        petra(messages=["yesterday"]),
         b"data=" + quote(petra().decode(), safe="").encode(),
         f"Email: <{EMAIL}>, wrote".encode(),
         petra().replace(b"@", b"\\u0040")[:-10],
@@ -148,8 +148,8 @@ def test_bodies_that_could_not_be_read_are_looked_through(inline: Inline, eraser
 
 
 def test_a_short_id_is_only_found_where_it_is_the_visitors_id(inline: Inline, eraser: Eraser) -> None:
-    wrong = petra(visitor={"id": 7}, messages=[{"sentAt": "no"}])
-    other = petra(visitor={"id": 8}, messages=[{"sentAt": "no", "n": 7}])
+    wrong = petra(visitor={"id": 7}, messages=["no"])
+    other = petra(visitor={"id": 8}, messages=["no", 7])
     payload, _, _ = inline.take(wrong, other, b"broken 7 ")
     assert eraser.traces("7").payloads == (payload,)
 

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -43,7 +44,7 @@ def free_port() -> int:
     raise AssertionError("all ports are taken")
 
 
-def until(true: Callable[[], Any], seconds: float = 30.0, what: str = "it") -> Any:
+def until(true: Callable[[], Any], seconds: float = 90.0, what: str = "it") -> Any:
     """Wait for something that will come true; the limit only ends a test that has failed."""
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
@@ -107,10 +108,11 @@ class Stack:
     def run(self, *command: str, at: Sequence[str] = ()) -> subprocess.Popen[bytes]:
         """Start `relay COMMAND`, with something before it that says where."""
         log = (self.folder / f"{command[0]}-{len(self.processes)}.log").open("wb")
-        process = subprocess.Popen(
-            [*at, RELAY, *command], env=self.environment, cwd=self.folder, stdout=log, stderr=log
-        )
-        self.processes.append(process)
+        with undisturbed():
+            process = subprocess.Popen(
+                [*at, RELAY, *command], env=self.environment, cwd=self.folder, stdout=log, stderr=log
+            )
+            self.processes.append(process)
         return process
 
     def web(self) -> subprocess.Popen[bytes]:
@@ -167,6 +169,23 @@ class Stack:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait(timeout=10)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """A signal that comes while a process is started waits until that is known: else nobody would end it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = {one: signal.signal(one, lambda number, _: came.append(number)) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+        for number in came:
+            signal.raise_signal(number)
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:

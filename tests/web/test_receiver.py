@@ -82,8 +82,8 @@ NO_ID = "channel.id: expected an id (letters, digits, '_', '-' and '.', at most 
     ("body", "status", "error"),
     [
         (b'{"domains": {"example.com": {"visits": 1}}}', "set-aside", None),
-        (b"not json", "quarantined", "not JSON: Expecting value at line 1, column 1"),
-        (b" ", "quarantined", "not JSON: Expecting value at line 1, column 2"),
+        (b"not json", "quarantined", "not JSON: a value is missing (line 1, column 1)"),
+        (b" ", "quarantined", "not JSON: a value is missing (line 1, column 2)"),
         (b"{}", "quarantined", "channel: no conversation: expected an object, got nothing"),
         (chat(channel={"id": ""}), "quarantined", NO_ID),
     ],
@@ -102,12 +102,12 @@ def test_a_body_without_a_conversation_is_kept_and_says_so(
 def test_what_is_wrong_inside_a_conversation_is_left_to_a_worker(
     client: FlaskClient, server: Server, ledger: Ledger, tmp_path: Path
 ) -> None:
-    answer = post(client, chat(messages=[{"sentAt": "soon"}]))
+    answer = post(client, chat(messages=["soon"]))
     assert answer.json
     assert answer.json["status"] == "accepted"
     Inline(Store(connect(server.url)), tmp_path, "connectors: {}").read()
     found = ledger.payload(answer.json["id"])
-    assert (found.status, found.error) == ("quarantined", 'messages[0].sentAt: expected a number, got text "soon"')
+    assert (found.status, found.error) == ("quarantined", 'messages[0]: expected an object, got text "soon"')
 
 
 def test_an_empty_body_is_refused(client: FlaskClient, ledger: Ledger) -> None:
