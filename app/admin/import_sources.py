@@ -16,8 +16,8 @@ class Reads(Protocol):
 
 
 class Unwrapped:
-    """A file in UTF-8, whichever encoding its mark names; PowerShell writes UTF-16. What is `packed` stays so: of a small
-    file nobody knows how large it would be."""
+    """A file in UTF-8, whichever encoding its mark names; PowerShell writes UTF-16. What is `packed` stays so: nobody
+    knows how large it would be."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
