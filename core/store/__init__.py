@@ -19,6 +19,7 @@ from core.store.lanes import Store
 from core.store.ledger import Ledger
 from core.store.protocol.constants import INBOX
 from core.store.rate_limit import RateLimit
+from core.store.renames import Renames
 from core.store.search import Filter, Search
 from core.store.statistics import statistics
 
@@ -37,6 +38,7 @@ __all__ = [
     "Ledger",
     "RateLimit",
     "Received",
+    "Renames",
     "Search",
     "Store",
     "Verdict",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
 from core.ids import NO_CONVERSATION, ConversationId, DeliveryId, PayloadId
+from core.store.protocol.constants import Gate
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,25 @@ class ClaimRequest:
 
     token: str
     limits: Limits = UNLIMITED
+
+
+@dataclass(frozen=True)
+class FannedOut:
+    """For each body whether it is one of ours: False: its lease was lost. `following`: the next ones, or None where
+    none were asked for."""
+
+    held: Sequence[bool]
+    following: Sequence[Claim] | None
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What became of the connector's gate; `spared`: see `Store.settle`. `following`: the next one, if it was due, or
+    None where none was asked for."""
+
+    gate: Gate
+    spared: bool
+    following: Sequence[Claim] | None
 
 
 #: Makes a request when it is wanted, or None. It learns whether the call that takes it came to an end.
