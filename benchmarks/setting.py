@@ -82,6 +82,11 @@ def address(outside: Child, path: str) -> str:
     return f"http://127.0.0.1:{outside.hello['port']}{path}"
 
 
+def secure_hook(outside: Child, path: str) -> dict[str, Any]:
+    """The same over TLS, where the outside has a certificate."""
+    return webhook(f"https://127.0.0.1:{outside.hello['secure']}{path}")
+
+
 def post(outside: Child, relay: Stack, **wanted: Any) -> dict[str, Any]:
     """Let Smartsupp post. Raises SystemExit when anything was answered with other than 202: that is no measurement."""
     answer = outside.ask("post", **{"path": f"/smartsupp/{TOKEN}", "port": relay.port, "clients": CLIENTS, **wanted})

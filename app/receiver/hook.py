@@ -21,6 +21,7 @@ from werkzeug.exceptions import (
 )
 
 from app.proxies import Network, Proxies, address_of, network_of
+from app.receiver.gathering import Gathering
 from app.receiver.rejections import Refusals
 from core.config.environment import Token
 from core.config.reload import Watched
@@ -74,7 +75,7 @@ class Sources:
         return -(-wait // 1000)
 
 
-def blueprint(store: Store, watched: Watched, sources: Sources, refusals: Refusals) -> Blueprint:
+def blueprint(store: Store, watched: Watched, sources: Sources, refusals: Refusals, gathering: Gathering) -> Blueprint:
     """`POST /smartsupp/<token>`."""
     pages = Blueprint("receiver", __name__)
 
@@ -86,16 +87,17 @@ def blueprint(store: Store, watched: Watched, sources: Sources, refusals: Refusa
         if found is None:
             # Only after a wrong one: whoever has the right token is never kept out by somebody else's guesses, which
             # may come from the address of the same proxy. So this makes guessing no harder; the token's length does.
-            if wait := sources.guessed(request.environ):
+            environ = request.environ
+            if wait := gathering.aside(lambda: sources.guessed(environ)):
                 raise TooManyRequests("too many wrong tokens", retry_after=wait)
             raise Forbidden("unknown token")
         body = _body()
         account = found.account or ""
-        accepted = store.accept(body, account, request.content_type or "")
+        accepted = gathering.accept(body, account, request.content_type or "")
         if accepted.known:
             log.info("duplicate", payload=accepted.id)
             return jsonify(id=accepted.id, status="duplicate"), 202
-        answer = {"id": accepted.id, **_looked_at(store, accepted.id, body, account)}
+        answer = {"id": accepted.id, **_looked_at(store, gathering, accepted.id, body, account)}
         log.info("accepted", payload=accepted.id, status=answer["status"])
         return jsonify(answer), 202
 
@@ -152,7 +154,7 @@ def authenticated(token: str, tokens: Iterable[Token]) -> Token | None:
     return found
 
 
-def _looked_at(store: Store, identity: PayloadId, body: bytes, account: str) -> dict[str, str]:
+def _looked_at(store: Store, gathering: Gathering, identity: PayloadId, body: bytes, account: str) -> dict[str, str]:
     """What to tell the sender about a body that is kept. A worker finds the same, and what is wrong further inside."""
     try:
         if glance(body, account):
@@ -161,7 +163,7 @@ def _looked_at(store: Store, identity: PayloadId, body: bytes, account: str) -> 
     except PayloadError as problem:
         status, error = PayloadStatus.QUARANTINED, str(problem)
     try:
-        store.divert(identity, status, error)
+        gathering.aside(lambda: store.divert(identity, status, error))
     except StoreUnavailable:
         log.info("left to the workers", payload=identity)  # kept it is
     return {"status": str(status), **({"error": error} if error else {})}

@@ -9,13 +9,13 @@ server must be like. The writing is Lua, one script for each atomic step.
 
 from core.store.admin_access import Access
 from core.store.backfill import Aim, Backfill
-from core.store.claims import Claim
+from core.store.claims import Accepted, Claim, Received
 from core.store.connection.client import Client, connect, connected
 from core.store.connection.server import Verdict, check
 from core.store.control import Control
 from core.store.erase import Eraser
 from core.store.jobs import Jobs
-from core.store.lanes import Accepted, Store
+from core.store.lanes import Store
 from core.store.ledger import Ledger
 from core.store.protocol.constants import INBOX
 from core.store.rate_limit import RateLimit
@@ -36,6 +36,7 @@ __all__ = [
     "Jobs",
     "Ledger",
     "RateLimit",
+    "Received",
     "Search",
     "Store",
     "Verdict",

@@ -11,6 +11,23 @@ from core.ids import NO_CONVERSATION, ConversationId, DeliveryId, PayloadId
 
 
 @dataclass(frozen=True)
+class Received:
+    """A body, whose account it is where the token says so, and what it was sent as."""
+
+    body: bytes
+    account: str = ""
+    content_type: str = ""
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """What became of a body: `known` when it was there before, then `id` is the first one's."""
+
+    id: PayloadId
+    known: bool
+
+
+@dataclass(frozen=True)
 class Limits:
     """Of a connector, over all workers: deliveries `at_once`, and requests a second. None: no limit."""
 

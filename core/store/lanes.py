@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.delivery import Attempt, Outcome, PayloadStatus, Reference, Revision
-from core.errors import LostLease, StoreUnsafe
+from core.errors import LostLease, StoreUnavailable, StoreUnsafe
 from core.ids import ConversationId, DeliveryId, PayloadId
-from core.store.claims import UNLIMITED, Claim, ClaimRequest, Limits, Reading
+from core.store.claims import UNLIMITED, Accepted, Claim, ClaimRequest, Limits, Reading, Received
 from core.store.connection.client import errors
 from core.store.protocol.constants import BATCH, INBOX, Gate, How, Trouble
 from core.store.protocol.identity import fresh
@@ -18,14 +18,6 @@ from core.store.protocol.keys import key
 from core.store.protocol.scripts import Argument
 from core.store.steps import Steps
 from core.summary import bare
-
-
-@dataclass(frozen=True)
-class Accepted:
-    """What became of a body: `known` when it was there before, then `id` is the first one's."""
-
-    id: PayloadId
-    known: bool
 
 
 @dataclass(frozen=True)
@@ -52,19 +44,33 @@ class Store(Steps):
 
     def accept(self, body: bytes, account: str = "", content_type: str = "") -> Accepted:
         """Keep a body and give it its place in the inbox, in one step, unless the same body is there already."""
-        found, known, wanted = self._run(
-            "accept",
-            # Made here, so that a repeat after a lost reply is known for one.
-            id=fresh(),
-            body=self._vault.seal(body),
-            digest=self._vault.digest(account, body),
-            account=account,
-            content_type=content_type[:100],
-            size=len(body),
-        )
-        if wanted:
+        [found] = self.accept_each([Received(body, account, content_type)])
+        if isinstance(found, StoreUnavailable):
+            raise found
+        return found
+
+    def accept_each(self, bodies: Sequence[Received]) -> list[Accepted | StoreUnavailable]:
+        """The same for several, in one journey and one wait for the disk; each is a step of its own, and what the
+        server did not take of one says nothing about the others."""
+        calls: list[dict[str, Argument]] = [
+            {
+                # Made here, so that a repeat after a lost reply is known for one.
+                "id": fresh(),
+                "body": self._vault.seal(one.body),
+                "digest": self._vault.digest(one.account, one.body),
+                "account": one.account,
+                "content_type": one.content_type[:100],
+                "size": len(one.body),
+            }
+            for one in bodies
+        ]
+        replies = self._try_each("accept", calls)
+        if any(wanted for one in replies if not isinstance(one, StoreUnavailable) for wanted in one[2:]):
             self._wake_up(INBOX)
-        return Accepted(PayloadId(found.decode()), bool(known))
+        return [
+            one if isinstance(one, StoreUnavailable) else Accepted(PayloadId(one[0].decode()), bool(one[1]))
+            for one in replies
+        ]
 
     def divert(self, payload: PayloadId, status: PayloadStatus, error: str = "", *, token: str = "") -> bool:
         """Take a body without a conversation out of the inbox. False: somebody else has dealt with it.
@@ -265,10 +271,18 @@ class Store(Steps):
             if body is not None
         ]
 
+    def known(self, conversations: Iterable[ConversationId]) -> set[ConversationId]:
+        """Those of which anything is kept."""
+        asked = list(conversations)
+        with errors():
+            pipe = self._redis.pipeline(transaction=False)
+            for one in asked:
+                pipe.exists(key("revisions", one))
+            return {one for one, there in zip(asked, pipe.execute(), strict=True) if there}
+
     def knows(self, conversation: ConversationId) -> bool:
         """Whether anything of a conversation is kept."""
-        with errors():
-            return bool(self._redis.exists(key("revisions", conversation)))
+        return bool(self.known([conversation]))
 
     def release(self, claim: Claim) -> None:
         """Give an item back untouched and at once, without a mark against it."""

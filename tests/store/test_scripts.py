@@ -42,7 +42,7 @@ def calls() -> Iterator[Call]:
             where = f"{file.name}:{node.lineno}"
             if node.func.attr == "_run":
                 yield Call(where, name.value, {one.arg: one.value for one in node.keywords if one.arg})
-            elif node.func.attr == "_run_each":
+            elif node.func.attr in ("_run_each", "_try_each"):
                 around = [one for one in functions if one.lineno <= node.lineno <= (one.end_lineno or 0)][-1]
                 for found in ast.walk(around):
                     if isinstance(found, ast.Dict):

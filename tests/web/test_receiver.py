@@ -21,8 +21,7 @@ from app import create_app
 from app.dashboard.frame.login import LARGE_FORM
 from app.receiver.hook import GUESSES, canonical
 from app.receiver.rejections import LINES
-from app.server.application import Relay
-from app.server.web import THREADS
+from app.server.application import THREADS, Relay
 from core.delivery import PayloadStatus
 from core.errors import StoreUnavailable
 from core.smartsupp.limits import LARGEST_BODY
