@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test audit bench fuzz soak faults test-live pictures check format lock dist clean
+.PHONY: help run test test-fast documents audit bench fuzz soak faults test-live pictures check format lock dist clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -12,9 +12,20 @@ help: ## List the commands
 run: $(VENV)/run ## Run everything here: server, receiver, worker
 	@$(BIN)/relay up --show-secrets
 
-# Three at a time on two cores: there is always one that waits for processes.
+# Four at a time on two cores: there is always one that waits for processes. Each takes the next test of one queue, in
+# which what takes longest comes first (tests/support/lanes.py); what shares processes stays together.
+AT_ONCE ?= 4
+QUEUE = -n $(AT_ONCE) --dist loadgroup --no-loadscope-reorder
+
 test: $(VENV)/dev check ## Run every check and every test
-	$(BIN)/pytest -n 3 $(PYTEST_ARGS)
+	$(BIN)/pytest $(QUEUE) $(PYTEST_ARGS)
+
+# Two at a time: these compute.
+test-fast: $(VENV)/dev ## Run the tests that start no process beside the store's server
+	$(BIN)/pytest -n 2 -m "not processes" $(PYTEST_ARGS)
+
+documents: $(VENV)/dev ## Hold what is sent against the vendors' own documents, where these lie in ../shared
+	$(BIN)/pytest -n 2 $(PYTEST_ARGS) tests/documents
 
 bench: $(VENV)/dev ## Measure how fast and how big it is, against ceilings of the same run (BENCH_ARGS="--only a,b")
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)

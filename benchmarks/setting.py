@@ -20,6 +20,7 @@ from benchmarks.child import ROOT, Child
 from core.config.environment import environment
 from core.store.protocol.constants import BEAT_MS
 from tests.e2e.test_pipeline import config, webhook
+from tests.support.forked import Running
 from tests.support.stack import TOKEN, Stack, stack, undisturbed, until
 from workers.celery import create, waker
 
@@ -107,7 +108,7 @@ def bare(relay: Stack) -> None:
     until(relay.answers, what="the bare server")
 
 
-def workers(relay: Stack, count: int) -> list[subprocess.Popen[bytes]]:
+def workers(relay: Stack, count: int) -> list[Running]:
     """Start so many workers, all at once, and wait until they are alive."""
     started = [relay.run("worker") for _ in range(count)]
     pids = {str(one.pid) for one in started}
@@ -115,7 +116,7 @@ def workers(relay: Stack, count: int) -> list[subprocess.Popen[bytes]]:
     return started
 
 
-def end(processes: list[subprocess.Popen[bytes]]) -> None:
+def end(processes: Sequence[Running]) -> None:
     for one in processes:
         one.terminate()
     for one in processes:

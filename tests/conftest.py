@@ -1,19 +1,32 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 
 from core.store import Ledger, Store, connect
 from core.store.protocol.keys import key
+from tests.support import lanes
 from tests.support.destination import Destination
+from tests.support.forked import forked
 from tests.support.server import Server
 from tests.support.stack import Stack, stack
 
 # The option --update-golden, and assertions that say what they compared.
 pytest_plugins = ["connectors.testing.contract"]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    lanes.mark(items)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+    with lanes.alone(item):
+        return (yield)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -92,5 +105,5 @@ def destination() -> Iterator[Destination]:
 @pytest.fixture
 def relay(tmp_path: Path) -> Iterator[Stack]:
     """A server and what is needed to run the rest; nothing else runs yet."""
-    with stack(tmp_path / "relay") as made:
+    with stack(tmp_path / "relay", forked) as made:
         yield made

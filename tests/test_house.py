@@ -99,6 +99,7 @@ def test_the_procfile_says_what_runs_without_one(tmp_path: Path, monkeypatch: py
     assert processes(None) == DEFAULT
 
 
+@pytest.mark.processes
 def test_the_compose_file_is_valid_and_its_server_is_durable() -> None:
     check = Path(sys.executable).with_name("check-jsonschema")
     compose = ROOT / "docker-compose.yml"

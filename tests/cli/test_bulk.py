@@ -34,6 +34,7 @@ def statuses(ledger: Ledger, connector: str = "crm") -> dict[str, int]:
     return {status: number for status, number in ledger.lane(connector).counts.items() if number}
 
 
+@pytest.mark.processes
 def test_everything_dead_of_a_connector_is_replayed_after_a_yes(cli: CommandLine, store: Store, ledger: Ledger) -> None:
     made.chats(store, 3, crm=Outcome.REFUSED, archive=Outcome.REFUSED)
     command = ("replay", "--connector", "crm", "--status", "dead", "--since", "1h")

@@ -27,7 +27,7 @@ from tests.support import made
 from tests.support.command_line import CommandLine
 from tests.support.made import control
 from tests.support.server import Server
-from tests.support.stack import RELAY, TOKEN, Stack, chat
+from tests.support.stack import TOKEN, Stack, chat
 
 
 @pytest.fixture
@@ -334,6 +334,7 @@ def test_the_help_lists_every_command_once(cli: CommandLine) -> None:
         assert listed.count(name) == (0 if command.hidden else 1), name
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     ("words", "found"),
     [
@@ -346,19 +347,19 @@ def test_the_help_lists_every_command_once(cli: CommandLine) -> None:
 def test_a_shell_completes_commands_connectors_and_statuses(cli: CommandLine, words: str, found: set[str]) -> None:
     number = len(words.split(" ")) - 1
     variables = {"_RELAY_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(number)}
-    environment = {**os.environ, **cli.environment, **variables}
-    done = subprocess.run([RELAY], env=environment, capture_output=True, text=True, check=False)
-    assert {line.partition(",")[2] for line in done.stdout.split()} == found
+    said, _ = cli.process(variables=variables)
+    assert {line.partition(",")[2] for line in said.split()} == found
 
 
+@pytest.mark.processes
 def test_completion_says_nothing_when_the_configuration_is_broken(cli: CommandLine) -> None:
     cli.config.write_text("connectors: [")
     variables = {"_RELAY_COMPLETE": "bash_complete", "COMP_WORDS": "relay pause ", "COMP_CWORD": "2"}
-    environment = {**os.environ, **cli.environment, **variables}
-    done = subprocess.run([RELAY], env=environment, capture_output=True, text=True, check=False)
-    assert (done.stdout.strip(), done.stderr) == ("", "")
+    said, beside = cli.process(variables=variables)
+    assert (said.strip(), beside) == ("", "")
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_the_script_for_a_shell_is_printed(cli: CommandLine, shell: str) -> None:
     script = cli.run("completion", shell)

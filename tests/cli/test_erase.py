@@ -38,6 +38,7 @@ def kept(store: Store) -> str:
     return made.conversation(store, chat(3, visitor=BOB, messages=said), crm=None)
 
 
+@pytest.mark.processes
 def test_it_shows_and_asks_and_without_a_yes_nothing_goes(cli: CommandLine, ledger: Ledger, kept: str) -> None:
     said = cli.run("forget", "--email", "ANN@example.com", code=2)
     assert "conversation 1:1, Ann <ann@example.com>, received" in said

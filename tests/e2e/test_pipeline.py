@@ -13,7 +13,7 @@ from connectors.testing.chats import HOOK
 from core.delivery import Delivery, PayloadStatus
 from core.ids import DeliveryId
 from tests.support.destination import Destination, Handler
-from tests.support.stack import Stack, chat, until
+from tests.support.stack import SOON_RELOADED, Stack, chat, until
 
 PAYLOADS = Path(__file__).parents[1] / "payloads"
 REVISIONS = ((PAYLOADS / "hook-before-2018-11-16.json").read_bytes(), HOOK)
@@ -179,6 +179,7 @@ def test_refused_credentials_pause_the_connector_and_a_new_secret_resumes_it(
 ) -> None:
     destination.behaviour = lambda handler, number: handler.answer(401, b"who are you?")
     relay.configure(config(hook=webhook(destination.url), archive={"type": "archive"}))
+    relay.constants |= SOON_RELOADED
     relay.web()
     relay.worker()
     # One chat that is refused may itself be the reason; a second one is the witness.
@@ -262,6 +263,7 @@ def test_a_broken_change_of_the_config_is_refused_while_the_old_one_goes_on(
     relay: Stack, destination: Destination
 ) -> None:
     relay.configure(config(hook=webhook(destination.url)))
+    relay.constants |= SOON_RELOADED
     relay.web()
     relay.worker()
     relay.configure("connectors: {hook: {type: webhok}}")
@@ -272,6 +274,7 @@ def test_a_broken_change_of_the_config_is_refused_while_the_old_one_goes_on(
 
 
 def test_a_new_connector_reaches_a_running_worker(relay: Stack, destination: Destination) -> None:
+    relay.constants |= SOON_RELOADED
     relay.web()
     relay.worker()
     relay.configure(config(archive={"type": "archive"}, hook=webhook(destination.url)))

@@ -7,7 +7,7 @@ import shutil
 import threading
 import time
 from collections import namedtuple
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from core.ids import identified
 from core.store import INBOX, Store, connect
 from core.store import incidents as states
 from core.store.incidents import Incidents, Trouble
+from core.store.protocol.keys import key
 from tests.conftest import Clock
 from tests.support import made
 from tests.support.command_line import CommandLine
@@ -32,11 +33,13 @@ from tests.support.destination import Destination, Handler
 from tests.support.made import control
 from tests.support.mailbox import PASSWORD, USER, Mailbox
 from tests.support.server import Server
-from tests.support.stack import Stack, chat, until
+from tests.support.stack import SOON_RELOADED, Stack, chat, until
 from workers.alerts import detect
 from workers.alerts.notifier import Teller
 from workers.intake import take_in
 
+#: Constants of a Stack whose processes look for troubles more often.
+SOON_TOLD: Mapping[str, object] = {"workers.alerts.notifier.PERIOD": 0.3}
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 CONNECTORS = {"crm": {"type": "archive"}, "desk": {"type": "archive", "folder": "desk"}}
 HOSTILE = "HTTP 401 No\r\nBcc: thief@example.com\r\n\r\n<b>: Hello from ann@example.com, key 4711"
@@ -490,6 +493,7 @@ def test_a_certificate_that_proves_nothing_ends_it_and_no_password_is_sent(
     assert Incidents(connect(two.server.url)).waiting("email") == 1
 
 
+@pytest.mark.processes
 def test_tls_from_the_first_byte(two: Two, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Mailbox(tmp_path, security="tls") as box:
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(box.authority))
@@ -601,12 +605,13 @@ def test_two_running_workers_tell_once_follow_the_configuration_and_deliver_mean
         "crm": {"type": "webhook", "url": "http://127.0.0.1:9/", "secret": SECRET},
     }
     relay.configure(json.dumps({"connectors": connectors}))
+    relay.constants |= {**SOON_RELOADED, **SOON_TOLD}
     relay.web()
     workers = [relay.worker(), relay.worker()]
     relay.post(chat(1))
     until(lambda: relay.ledger.lane("crm").gate, what="the pause")
     destination.behaviour = answer
-    notices = {"webhook": webhook(destination, timeout=3)}
+    notices = {"webhook": webhook(destination, timeout=1)}
     relay.configure(json.dumps({"connectors": connectors, "notices": notices}))
     until(lambda: destination.received, what="the first try")
     relay.post(chat(2))
@@ -615,7 +620,9 @@ def test_two_running_workers_tell_once_follow_the_configuration_and_deliver_mean
     server: Any = relay.server.client
     server.hset("relay:sending:webhook", "due", 0)
     until(lambda: len(destination.received) == 2, what="the second try")
-    time.sleep(12)  # two more looks by each
+    for _ in range(6):  # two more looks by each, of which one waits for its turn
+        server.delete(key("troubles"))
+        until(lambda: server.exists(key("troubles")), what="a look")
     assert told(destination) == [("begun", "paused", "crm")] * 2
     assert len({one.headers["webhook-id"] for one in destination.received}) == 1
     assert [worker.poll() for worker in workers] == [None, None]
@@ -624,6 +631,7 @@ def test_two_running_workers_tell_once_follow_the_configuration_and_deliver_mean
 def test_a_receiver_tells_too_for_there_may_be_no_worker(relay: Stack, destination: Destination) -> None:
     notices = {"webhook": webhook(destination)}
     relay.configure(json.dumps({"connectors": {"archive": {"type": "archive"}}, "notices": notices}))
+    relay.constants |= SOON_TOLD
     relay.web()
     identity = relay.post(chat(1)).json()["id"]
     server: Any = relay.server.client

@@ -119,6 +119,7 @@ def test_a_process_that_the_system_refuses_has_not_died_of_an_item(monkeypatch: 
         isolation.run(CLAIM, 60)
 
 
+@pytest.mark.processes
 def test_a_worker_without_file_descriptors_has_nothing_against_an_item() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
@@ -129,6 +130,7 @@ def test_a_worker_without_file_descriptors_has_nothing_against_an_item() -> None
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
+@pytest.mark.processes
 def test_a_process_that_is_killed_or_too_slow_before_it_begins_has_not_died_of_an_item(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -141,6 +143,7 @@ def test_a_process_that_is_killed_or_too_slow_before_it_begins_has_not_died_of_a
             isolation.run(CLAIM, 1)
 
 
+@pytest.mark.processes
 def test_a_process_that_dies_or_is_too_slow_once_it_has_begun_is_held_against_its_item(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -160,6 +163,7 @@ def test_a_process_has_time_for_an_attempt_and_for_a_server_that_is_away_afterwa
     assert HUNG > isolation.APART
 
 
+@pytest.mark.processes
 def test_a_worker_that_waits_for_the_server_stops_when_it_is_told_to(tmp_path: Path) -> None:
     said = tmp_path / "log"
     variables = {
@@ -177,6 +181,7 @@ def test_a_worker_that_waits_for_the_server_stops_when_it_is_told_to(tmp_path: P
         worker.kill()
 
 
+@pytest.mark.processes
 def test_a_worker_says_what_is_wrong_with_its_configuration_before_it_waits_for_the_server(tmp_path: Path) -> None:
     config_file = tmp_path / "relay.yaml"
     config_file.write_text("connectors: {hook: {type: nobody-knows}}")
