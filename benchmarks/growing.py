@@ -13,7 +13,7 @@ from benchmarks.figures import Figure, Missing, Result
 from benchmarks.resting import taken, up
 from benchmarks.setting import Setting, outside, still
 from core.delivery import PayloadStatus
-from core.store import INBOX, Store
+from core.store import INBOX, Control
 from tests.e2e.test_up import Up
 from tests.support.stack import until
 
@@ -35,10 +35,10 @@ def growing(setting: Setting) -> Result:
     with outside() as world, up(setting, world) as (relay, client):
         until(lambda: len(relay.children()) == 3, 60, "server, receiver and worker")
         ledger = relay.ledger()
-        Store(client).pause("one", "benchmark")
+        Control(client).pause("one", "benchmark")
         with still(machine.family(relay.children()["relay worker"])):
             fill(client, "one", first, count)
-        Store(client).resume("one")
+        Control(client).resume("one")
         marks = [count // 100, count // 10, count // 2, count]
         delivered = dict.fromkeys(marks, 0.0)
         highest = 0.0

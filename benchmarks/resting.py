@@ -17,7 +17,7 @@ from benchmarks.child import Child
 from benchmarks.figures import Figure, Missing, Result
 from benchmarks.setting import Setting, hook, outside, still
 from core.config.environment import environment
-from core.store import Store, connect
+from core.store import Control, connect
 from core.store.connection.client import Client
 from tests.e2e.test_pipeline import config
 from tests.e2e.test_up import Up
@@ -46,7 +46,7 @@ def resting(setting: Setting) -> Result:
         time.sleep(rest)
         idle, empty = taken(relay), _used(client)
         setting.say(f"f: idle {sum(idle.values()) / 1e6:.0f} MB")
-        Store(client).pause("one", "benchmark")
+        Control(client).pause("one", "benchmark")
         with still(machine.family(relay.children()[_NAMES["worker"]])):
             fill(client, "one", first, count)
         time.sleep(rest)

@@ -14,6 +14,7 @@ from typing import Literal, get_args
 
 from core.config.settings import Settings
 from core.errors import NotFound
+from core.ids import DeliveryId
 from core.store.backfill import Aim, Backfill, Plan
 from core.store.connection.client import Client, errors
 from core.store.protocol.base import Base
@@ -63,14 +64,12 @@ class Job:
 
 
 class Jobs(Base):
-    """`knock` tells the workers of work in a lane, `settings` gives those of the moment: the routes of what is fanned
-    out. Every method raises StoreUnavailable."""
+    """`settings` gives those of the moment: the routes of what is fanned out. Every method raises StoreUnavailable."""
 
-    def __init__(self, client: Client, knock: Callable[[str], None], settings: Callable[[], Settings]) -> None:
+    def __init__(self, client: Client, settings: Callable[[], Settings]) -> None:
         super().__init__(client)
-        self._knock = knock
         self._search = Search(client)
-        self._backfill = Backfill(client, knock, settings)
+        self._backfill = Backfill(client, settings)
 
     def start(
         self,
@@ -164,15 +163,15 @@ class Jobs(Base):
         """Do a batch. False: somebody else has, or the job is gone."""
         deliveries = [row.delivery for row in batch.rows if row.delivery]
         if job.kind == "replay":
-            deliveries = [one for one in deliveries if self._backfill.knows(one.partition(":")[0])]
+            deliveries = [one for one in deliveries if self._backfill.knows(one.connector)]
         whole = [row.id for row in batch.rows if not row.delivery]
         if job.kind == "discard":
             given = self._search.deliveries(whole)
-            deliveries += [f"{name}:{one}" for one, names in given.items() for name in names]
+            deliveries += [DeliveryId.of(name, one) for one, names in given.items() for name in names]
             plans = [Plan(one) for one in whole]
         else:
             plans = self._backfill.plans(whole, job.aim)
-        knocks = self._run(
+        lanes = self._run(
             "advance",
             job=name_of(job.id),
             open=open_of(job.id),
@@ -186,9 +185,9 @@ class Jobs(Base):
             plans=[one.as_json() for one in plans],
             deliveries=deliveries,
         )
-        for lane in knocks or ():
-            self._knock(lane.decode())
-        return knocks is not None
+        for lane in lanes or ():
+            self._wake_up(lane.decode())
+        return lanes is not None
 
     def _close(self, identity: str) -> None:
         with errors():

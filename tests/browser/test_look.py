@@ -79,7 +79,7 @@ def window(browser: Browser, site: AdminsRelay) -> Iterator[Tab]:
 @pytest.fixture(scope="module")
 def looked_up(site: AdminsRelay) -> dict[str, str]:
     client = site.stack.server.client
-    search, jobs = Search(client), Jobs(client, lambda lane: None, made.configured)
+    search, jobs = Search(client), Jobs(client, made.configured)
 
     def newest(connector: str, status: DeliveryStatus) -> str:
         return search.page(Filter(connector=connector, status=status), limit=1).rows[0].id

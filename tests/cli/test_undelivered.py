@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from core.delivery import Nowhere, Outcome
+from core.ids import DeliveryId
 from core.store import Ledger, Store, connect
 from tests.support import made
 from tests.support.command_line import CommandLine
@@ -143,7 +144,7 @@ def test_a_worker_logs_once_what_is_odd_about_each_configuration(
         chores.report()
         return capsys.readouterr().out
 
-    chores = Chores(connect(server.url), store, lambda lane: None, lambda: settings, threading.Event())
+    chores = Chores(connect(server.url), store, lambda: settings, threading.Event())
     first = reported()
     assert "No route leads to desk: no chat goes there." in first
     assert "a connector with deliveries waiting is not in relay.yaml" in first
@@ -225,10 +226,10 @@ def test_a_connector_that_came_later_gets_the_chats_of_a_time(relay: Stack) -> N
     said = relay.cli("replay", "--connector", "new", "--since", "1h", "--yes")
     assert "new had them before (--again repeats them)" in said
     assert relay.ledger.lane("archive").counts["delivered"] == 4
-    assert all(len(relay.ledger.delivery(f"archive:1:{number}").attempts) == 1 for number in range(4))
+    assert all(len(relay.ledger.delivery(DeliveryId(f"archive:1:{number}")).attempts) == 1 for number in range(4))
     assert "4 due now" in relay.cli("replay", "--connector", "new", "--since", "1h", "--again", "--yes")
     until(lambda: _tried(relay.ledger, "new", 4, 2), what="a second time")
 
 
 def _tried(ledger: Ledger, name: str, many: int, times: int) -> bool:
-    return all(len(ledger.delivery(f"{name}:1:{number}").attempts) == times for number in range(many))
+    return all(len(ledger.delivery(DeliveryId(f"{name}:1:{number}")).attempts) == times for number in range(many))

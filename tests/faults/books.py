@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from core.delivery import Delivery, DeliveryStatus, Payload, PayloadStatus
+from core.ids import PayloadId
 from core.store import Ledger
 from tests.faults.desk import Desk
 from tests.faults.load import Post, serial
@@ -21,7 +22,7 @@ class Books:
 
     classes: Counter[str]
     missing: list[str]
-    payloads: dict[str, Payload]
+    payloads: dict[PayloadId, Payload]
     newest: dict[str, int] = field(default_factory=dict)
 
     @property

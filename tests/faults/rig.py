@@ -26,6 +26,7 @@ from tests.faults.load import Load
 from tests.faults.machine import Machine, machine
 from tests.faults.watch import LANES, Watch
 from tests.support.destination import Destination, Handler
+from tests.support.forked import Running
 from tests.support.server import Server
 from tests.support.stack import Stack, kill, until
 
@@ -39,7 +40,7 @@ ALL = 1_000_000
 #: What is not done with.
 OPEN = (DeliveryStatus.WAITING, DeliveryStatus.RETRYING)
 
-Process = subprocess.Popen[bytes]
+Process = Running
 
 # Time moved: everything that the store remembers of time is that much longer ago. Its scripts only compare, so for
 # them it is as if the server's clock had moved. When time passes, whoever is at work goes on renewing his lease; when a

@@ -10,6 +10,7 @@ from redis.exceptions import RedisError
 
 from core.delivery import Attempt, DeliveryStatus, Outcome
 from core.errors import NotFound
+from core.ids import ConversationId
 from core.store.protocol.constants import LEASE_MS
 from core.store.protocol.keys import key
 from tests.faults import desk, disk, machine, versions
@@ -367,7 +368,7 @@ def _reopened(rig: Rig, load: Load) -> bool:
 
 def _payloads(rig: Rig, conversation: str) -> list[str]:
     try:
-        return [one.id for one in rig.relay.ledger.conversation(conversation).payloads]
+        return [one.id for one in rig.relay.ledger.conversation(ConversationId(conversation)).payloads]
     except NotFound:  # removed a moment ago
         return []
 
