@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,11 +14,13 @@ from core.store.protocol.constants import Gate
 
 @dataclass(frozen=True)
 class Received:
-    """A body, whose account it is where the token says so, and what it was sent as."""
+    """A body, whose account it is where the token says so, and what it was sent as. `context` is that in which the
+    workers are woken for it: a trace goes on there."""
 
     body: bytes
     account: str = ""
     content_type: str = ""
+    context: Context | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from contextvars import copy_context
 from typing import Any
 
 from core.delivery import Attempt, Outcome, PayloadStatus, Reference, Revision
@@ -45,8 +46,9 @@ class Store(Steps):
             for one in bodies
         ]
         replies = self._try_each("accept", calls)
-        if any(wanted for one in replies if not isinstance(one, StoreUnavailable) for wanted in one[2:]):
-            self._wake_up(INBOX)
+        for one, reply in zip(bodies, replies, strict=True):
+            if not isinstance(reply, StoreUnavailable) and reply[2]:
+                (one.context or copy_context()).run(self._wake_up, INBOX)
         return [
             one if isinstance(one, StoreUnavailable) else Accepted(PayloadId(one[0].decode()), bool(one[1]))
             for one in replies
