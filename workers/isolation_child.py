@@ -44,7 +44,7 @@ def main() -> None:
         env = environment(os.environ)
         configuration = Configuration(env, os.environ, _inherited())
     except ConfigError as error:
-        log.error("a process of its own cannot start", error=str(error))
+        log.error("separate process cannot start", error=str(error))
         sys.exit(1)
     store, leases = Store(connected(env)), LeaseKeeper(Store(connected(env)))
     worker = f"{socket.gethostname()}:{os.getppid()}"

@@ -18,7 +18,7 @@ from core.config.environment import Environment
 from core.errors import StoreUnavailable
 from core.store import Store, connected
 from core.store.protocol.constants import BEAT_MS
-from workers.alerts.notifier import Teller
+from workers.alerts.notifier import Notifier
 from workers.configuration import Configuration
 from workers.lane_loop import LaneLoop
 from workers.lease_keeper import LeaseKeeper
@@ -57,7 +57,7 @@ class Runtime:
         self._configuration.follow(stopping)
         client = connected(self._env)
         Chores(client, Store(client), self._wake_up, settings, stopping).start()
-        Teller(connected(self._env), settings, self._env.public_url, stopping, self._env.disk).start()
+        Notifier(connected(self._env), settings, self._env.public_url, stopping, self._env.disk).start()
 
     def stop(self) -> None:
         """Claim nothing more. What is in flight is finished by its threads."""
@@ -70,7 +70,7 @@ class Runtime:
             self._leases.care(leaving=True)
             self._store.leave(self.name)
         except StoreUnavailable:
-            log.debug("left without signing off: store unavailable")
+            log.debug("stopped without signing off: store unavailable")
 
     def _heartbeat(self) -> None:
         beat_at = 0.0

@@ -6,9 +6,9 @@ import time
 from collections.abc import Iterator
 
 from app.admin.append_only import failed_to_load, last_words, look
+from app.admin.connector_state import State, connector_state
 from app.admin.doctor import Line, doubt, right, wrong
 from app.cli.output import span
-from core.config.doubts import gone_remedy
 from core.config.environment import Environment
 from core.config.settings import Settings
 from core.delivery import DeliveryStatus, PayloadStatus
@@ -156,17 +156,15 @@ def _lanes(ledger: Ledger, settings: Settings | None) -> Iterator[Line]:
 def _lane(ledger: Ledger, name: str, settings: Settings | None) -> Iterator[Line]:
     lane = ledger.lane(name)
     about = f"connector {name}"
-    off = settings is not None and name not in settings.enabled
-    if settings is not None and name not in settings.connectors:
-        if lane.waiting:
-            yield wrong(about, f"is not in relay.yaml, and {lane.waiting:,} deliveries wait for it", gone_remedy(name))
-    elif lane.gate:
-        by_itself = "; it is tried by itself again and again" if lane.gate.by == "breaker" else ""
-        yield doubt(about, f"paused: {lane.gate.reason}", f"put it right, then relay resume {name}{by_itself}")
-    elif off and lane.waiting:
-        yield doubt(about, f"is off, and {lane.waiting:,} deliveries wait for it", "enable it, or discard them")
-    elif not off:
+    now = connector_state(settings, name, lane)
+    if now.state in (State.ON, State.NO_ROUTE, State.UNKNOWN):
         yield _waiting(about, lane.oldest_due)
+    elif lane.waiting or now.is_blocked:
+        left = (now.next_test or 0) - ledger.now()
+        test = f" Next test delivery in {span(left)}." if left > 0 else ""
+        remedy = now.remedy + (f" ({' · '.join(now.commands)})" if now.commands else "")
+        finding = wrong if now.state is State.MISSING else doubt
+        yield finding(about, f"{now.sentence}{test}", remedy)
     if number := lane.counts[DeliveryStatus.DEAD]:
         yield doubt(about, f"{number:,} dead deliveries", f"relay dead list --connector {name}")
 

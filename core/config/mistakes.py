@@ -46,7 +46,9 @@ def of_file(error: OSError | ValueError) -> str:
 
 _LIST = "must be a list: [one, another]"
 _SETTINGS = "must be settings, one a line and indented: 'key: value'"
-SECTIONS = ("tokens", "connectors", "routes", "retention", "notices")
+#: What a section was called in version 0.1 -> its name. Goes with 0.3.
+RENAMED = {"notices": "alerts"}
+SECTIONS = ("tokens", "connectors", "routes", "retention", "alerts", *RENAMED)
 SECTION = "is a section of its own; move it to the left edge, level with 'connectors:'"
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _IN = {"second": 1.0, "minute": 60.0, "day": 86400.0}
@@ -197,7 +199,11 @@ def _unknown(it: Refusal) -> str:
     if it.key in SECTIONS:
         return SECTION
     near = meant(it.key, it.known)
-    return f"unknown setting{near}" if near else f"unknown setting; there are: {', '.join(sorted(it.known))}"
+    return (
+        f"unknown setting{near}"
+        if near
+        else f"unknown setting; available: {', '.join(sorted({*it.known} - {*RENAMED}))}"
+    )
 
 
 def meant(name: str, known: Iterable[str]) -> str:

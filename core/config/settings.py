@@ -18,7 +18,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BaseModel, Field, PrivateAttr, SecretStr, ValidationError
 
 from core.config import mistakes, yaml_file
-from core.config.alerts import Notices
+from core.config.alerts import Alerts
 from core.config.environment import Environment, Strict, Token
 from core.config.mistakes import KeyPath
 from core.config.yaml_file import ConfigFile
@@ -117,7 +117,12 @@ class Document(Strict):
         default=None, description="Without this section everything goes to every enabled connector."
     )
     retention: Retention = Retention()
-    notices: Notices = Notices()
+    alerts: Alerts = Alerts()
+    notices: Alerts | None = Field(
+        default=None,
+        description="What `alerts` was called in version 0.1; it goes with 0.3.",
+        json_schema_extra={"deprecated": True},
+    )
 
 
 @dataclass(frozen=True)
@@ -131,7 +136,9 @@ class Settings:
     fingerprints: Mapping[str, str] = field(default_factory=dict, repr=False)
     files: tuple[Path, ...] = ()
     retention: Retention = field(default_factory=Retention)
-    notices: Notices = field(default_factory=Notices)
+    alerts: Alerts = field(default_factory=Alerts)
+    #: Sections of the file that have another name by now.
+    renamed: tuple[str, ...] = ()
 
     @property
     def enabled(self) -> tuple[str, ...]:
@@ -173,6 +180,8 @@ def load(
     document = _validated(Document, file.values, (), file)
     connectors = _connectors(file, models)
     routes = _routes(document, connectors, file)
+    if document and document.notices and "alerts" in document.model_fields_set:
+        file.problem(("notices",), "is now called alerts, which is there too; keep one of them, as alerts")
     if file.problems or document is None:
         raise ConfigError(source, sorted(file.problems, key=lambda problem: problem.line))
     return Settings(
@@ -183,7 +192,8 @@ def load(
         fingerprints={name: _fingerprint(connector) for name, connector in connectors.items()},
         files=(env.config, *file.secret_files),
         retention=document.retention,
-        notices=document.notices,
+        alerts=document.notices or document.alerts,
+        renamed=("notices",) if document.notices else (),
     )
 
 
@@ -284,7 +294,7 @@ def masked(settings: Settings) -> dict[str, Any]:
         "connectors": {name: item.model_dump(mode="json") for name, item in settings.connectors.items()},
         "routes": [route.model_dump(mode="json") for route in settings.routes],
         "retention": settings.retention.model_dump(mode="json"),
-        "notices": settings.notices.model_dump(mode="json", by_alias=True),
+        "alerts": settings.alerts.model_dump(mode="json", by_alias=True),
     }
 
 

@@ -220,8 +220,8 @@ class Search(Base):
             scores = self._redis.zmscore(key("undelivered"), conversations)
         return {one for one, score in zip(conversations, scores, strict=True) if score is not None}
 
-    def paused(self, connectors: Sequence[str]) -> set[str]:
-        """Those of them whose gate is closed."""
+    def blocked(self, connectors: Sequence[str]) -> set[str]:
+        """Those of them that are paused or do not respond."""
         with errors():
             pipe = self._redis.pipeline(transaction=False)
             for name in connectors:

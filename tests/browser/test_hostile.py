@@ -74,7 +74,7 @@ def window(browser: Browser, site: AdminsRelay) -> Iterator[Tab]:
     tab.log_in(site.password)
     tab.page.goto("/connectors/crm")
     tab.page.get_by_label("Pause crm").click()
-    tab.page.get_by_label("Why?").fill(hostile.ATTACKS[0])
+    tab.page.get_by_label("Reason").fill(hostile.ATTACKS[0])
     tab.page.get_by_role("button", name="Pause crm").click()
     tab.page.goto(f"/conversations/bulk?action=discard&q={quote('<script data-evil>')}")
     tab.page.get_by_label("Why they need not arrive").fill(hostile.ATTACKS[1])

@@ -57,7 +57,7 @@ def test_status_tells_that_a_connector_is_at_a_limit_of_its_own_once_that_makes_
         store.fan_out(claim, f"1:{name}", ["archive"])
     assert store.claim("archive", secrets.token_hex(8))
     assert store.claim("archive", secrets.token_hex(8), limits=Limits(at_once=1)) is None
-    words = "archive is at its own limit (concurrency or rate): what waits takes its turn"
+    words = "archive: Its own limit (concurrency or rate in relay.yaml) is reached; the rest follows in turn."
     assert words not in cli.run("status")
     server.client.zincrby(key("lane", "archive"), -61_000, "archive:1:c2")
     assert words in cli.run("status")
@@ -73,7 +73,7 @@ def test_status_tells_that_a_connector_is_slowed_down(cli: CommandLine, store: S
     assert claim
     attempt = Attempt(1_700_000_000_000, 12, Outcome.RETRY, 1, 429, "HTTP 429")
     store.settle(claim, attempt, delay_ms=1000, trouble="throttled")
-    assert "archive is slowed down since it answered 429 (too many requests): rate divided by 2.0" in cli.run("status")
+    assert "the rate is divided by 2.0." in cli.run("status")
     assert json.loads(cli.run("status", "--json"))["connectors"]["archive"]["slowed"] == 2
 
 
@@ -84,13 +84,13 @@ def test_status_tells_what_is_wrong_and_what_to_type(cli: CommandLine, store: St
     said = cli.run("status")
     assert "1 routed, 1 quarantined" in said
     assert "relay dead list --connector archive" in said
-    assert "crm is paused: the key has expired" in said
+    assert "Paused by you: the key has expired" in said
     assert "relay resume crm" in said
     assert "relay try crm" in said
     assert "none was heard of in the last minute" in said
     found = json.loads(cli.run("status", "--json"))
     assert found["connectors"]["archive"]["dead"] == 1
-    assert found["connectors"]["crm"]["state"] == "paused"
+    assert found["connectors"]["crm"]["state"] == "paused by you"
     assert found["payloads"]["quarantined"] == 1
 
 
@@ -147,9 +147,9 @@ def test_replay_makes_a_dead_delivery_due(cli: CommandLine, store: Store) -> Non
     assert store.claim("archive", "token")
 
 
-def test_pause_holds_back_and_resume_goes_on(cli: CommandLine, store: Store) -> None:
+def test_a_connector_is_paused_and_resumed(cli: CommandLine, store: Store) -> None:
     assert cli.run("pause", "archive", "--reason", "tidying") == "archive: paused\n"
-    assert "archive is paused: tidying" in cli.run("status")
+    assert "archive: Paused by you: tidying." in cli.run("status")
     assert cli.run("resume", "archive") == "archive: resumed\n"
     assert cli.run("resume", "archive") == "archive: was not paused\n"
 

@@ -158,7 +158,10 @@ def test_what_waits_what_is_paused_and_what_is_dead_are_told(cli: CommandLine, s
     assert about(found, "inbox")[-1] == ("doubt", "1 bodies hold no conversation")
     store.pause("archive", "the key \u202e\x07has expired")
     found = findings(cli, code=1)
-    assert about(found, "connector archive")[-1] == ("doubt", "paused: the key \u202e\x07has expired")
+    assert about(found, "connector archive")[-1] == (
+        "doubt",
+        "Paused by you: the key \u202e\x07has expired.",
+    )
     assert not {"\x07", "\u202e"} & set(cli.run("doctor", code=1))
 
 

@@ -239,14 +239,14 @@ def test_a_connector_that_sends_nothing_has_no_preview(page: Admin, store: Store
 def test_pausing_keeps_the_reason_and_goes_back_to_where_it_was_pressed(page: Admin, ledger: Ledger) -> None:
     answer = page.submit("/connectors/desk/pause", reason="  stock\ntaking ", back="/?span=week")
     assert (answer.status_code, answer.location) == (303, "/?span=week")
-    assert "desk is paused. What comes for it waits" in flashed(page)
+    assert "desk is paused. Its deliveries are queued; nothing is lost." in flashed(page)
     gate = ledger.lane("desk").gate
     assert gate
     assert (gate.reason, gate.by) == ("stock taking", "admin")
 
 
 def test_without_a_reason_it_was_by_hand_and_a_long_one_is_cut(page: Admin, ledger: Ledger) -> None:
-    for given, kept in (("  ", "paused by hand"), ("x" * 5000, "x" * 200)):
+    for given, kept in (("  ", "paused manually"), ("x" * 5000, "x" * 200)):
         page.submit("/connectors/desk/pause", reason=given)
         gate = ledger.lane("desk").gate
         assert gate
@@ -264,7 +264,7 @@ def test_resuming_opens_the_gate_and_wakes_a_worker(page: Admin, server: Server,
     store.pause("desk", "why")
     server.client.delete("relay:knock:desk", "relay:celery:knocks")
     page.submit("/connectors/desk/resume")
-    assert "desk goes on." in flashed(page)
+    assert "desk resumed." in flashed(page)
     assert ledger.lane("desk").gate is None
     assert server.client.llen("relay:celery:knocks") == 1
     page.submit("/connectors/desk/resume")
@@ -276,7 +276,7 @@ def test_trying_lets_one_through_a_gate_and_no_more(page: Admin, store: Store, l
     store.pause("desk", "why")
     assert store.claim("desk", "a") is None
     page.submit("/connectors/desk/try")
-    assert "One delivery of desk is tried now; the others go on waiting." in flashed(page)
+    assert "One test delivery to desk is made now; the others stay queued." in flashed(page)
     assert store.claim("desk", "b")
     assert store.claim("desk", "c") is None
 
@@ -286,13 +286,13 @@ def test_one_that_paused_itself_goes_on_when_the_one_that_was_tried_arrives(
 ) -> None:
     (first,) = chats(store, 1, desk=None)
     settle(store, claimed(store, "desk", first), Outcome.PAUSED, error="HTTP 401")
-    assert "Paused itself" in said(page, "/connectors/desk")
+    assert "Credentials rejected" in said(page, "/connectors/desk")
     page.submit("/connectors/desk/try")
-    assert "if it arrives, all others follow" in flashed(page)
+    assert "if it succeeds, all others follow" in flashed(page)
     settle(store, claimed(store, "desk", first), Outcome.DELIVERED)
     assert ledger.lane("desk").gate is None
     page.submit("/connectors/desk/try")
-    assert "desk is not paused." in flashed(page)
+    assert "desk is not paused; deliveries are made as usual." in flashed(page)
 
 
 def test_one_that_is_out_of_order_says_when_the_next_try_is(page: Admin, store: Store) -> None:
@@ -301,8 +301,8 @@ def test_one_that_is_out_of_order_says_when_the_next_try_is(page: Admin, store: 
     attempt = Attempt(claim.received, 10, Outcome.RETRY, 1, 503, "HTTP 503 Service Unavailable")
     store.settle(claim, attempt, delay_ms=30_000, trouble="outage", breaker=1)
     text = said(page, "/connectors/desk")
-    assert re.search(r"Paused itself .* UTC : HTTP 503 Service Unavailable; one is sent ahead \d{4}-", text)
-    assert "Retrying 1 Of these paused 1" in text
+    assert re.search(r"Not responding .* not responding: HTTP 503 Service Unavailable. Next test delivery \d{4}-", text)
+    assert "Retrying 1 Blocked 1" in text
 
 
 def test_one_that_is_late_because_of_a_limit_of_its_own_is_said_to(page: Admin, store: Store, server: Server) -> None:

@@ -540,7 +540,7 @@ def test_a_dead_one_is_delivered_again(page: Admin, store: Store, ledger: Ledger
     identity = made.conversation(store, chat(1), crm=Outcome.REFUSED)
     answer = page.submit(f"/conversations/{identity}/crm/replay")
     assert (answer.status_code, answer.location) == (303, f"/conversations/{identity}#to-crm")
-    assert "It is due now for crm." in page.get(f"/conversations/{identity}").text
+    assert "Queued for crm." in page.get(f"/conversations/{identity}").text
     assert ledger.delivery(f"crm:{identity}").status == "waiting"
 
 
@@ -559,7 +559,7 @@ def test_for_a_connector_that_left_the_file_nothing_is_queued(page: Admin, store
     assert ledger.lane("gone").counts["delivered"] == 1
 
 
-@pytest.mark.parametrize(("connector", "words"), [("off", "off is switched off")])
+@pytest.mark.parametrize(("connector", "words"), [("off", "off is off in relay.yaml")])
 @pytest.mark.parametrize("paused", [False, True])
 def test_what_nobody_takes_is_not_said_to_be_due(
     server: Server, tmp_path: Path, store: Store, connector: str, words: str, paused: bool
@@ -571,9 +571,9 @@ def test_what_nobody_takes_is_not_said_to_be_due(
     page.submit(f"/conversations/{identity}/{connector}/replay")
     html = page.get(f"/conversations/{identity}").text
     flashed = text_of(html.partition('class="flashes"')[2].partition("</div>")[0])
-    assert f"It waits, but {words}" in flashed
+    assert f"Queued, but {words}" in flashed
     assert words in text_of(section(html, connector))
-    assert f"Next try when {connector} goes on" in text_of(section(html, connector))
+    assert f"Next attempt when {connector} is on again" in text_of(section(html, connector))
 
 
 def test_one_is_discarded_with_a_reason_by_somebody(page: Admin, store: Store, ledger: Ledger) -> None:
@@ -656,7 +656,7 @@ def test_a_failed_delivery_is_replayed_from_its_page_and_arrives(
     assert "no such field" in section(html, "crm")
     action = re.findall(r'action="(/conversations/1:1/crm/replay)"', html)[0]
     answer = live.post(f"{home}{action}", data={"csrf_token": token_in(html)}, timeout=30)
-    assert "It is due now for crm." in answer.text
+    assert "Queued for crm." in answer.text
     until(lambda: relay.ledger.delivery("crm:1:1").status == "delivered", what="delivered")
     assert len(destination.received) == 2
     assert "crm Delivered" in text_of(section(live.get(f"{home}/conversations/1:1", timeout=30).text, "crm"))

@@ -815,5 +815,5 @@ def test_what_a_bucket_can_never_give_is_a_mistake(server: Server, arguments: tu
 def test_passwords_that_are_made_differ_and_are_good() -> None:
     made = {password.generate() for _ in range(100)}
     assert len(made) == 100
-    assert all(password.trouble(one) == "" for one in made)
+    assert all(password.problem(one) == "" for one in made)
     assert json.dumps(sorted(made)).isascii()

@@ -236,23 +236,23 @@ def test_dead_and_waiting_ones_lead_to_their_conversations(page: Admin, store: S
     assert "/conversations?status=dead" in links
 
 
-def test_behind_a_closed_gate_everything_that_waits_is_paused_and_the_reason_is_shown_as_text(
+def test_what_is_queued_for_a_paused_connector_is_blocked_and_the_reason_is_shown_as_text(
     page: Admin, store: Store
 ) -> None:
     chats(store, 2, desk=Outcome.RETRY)
     chats(store, 3, first=3, desk=None)
     store.pause("desk", HOSTILE)
     cells = row(page, "desk")
-    assert (cells["Waiting"], cells["Retrying"], cells["Of these paused"]) == ("3", "2", "5")
+    assert (cells["Waiting"], cells["Retrying"], cells["Blocked"]) == ("3", "2", "5")
     shown = tiles(page)
-    assert (shown["Waiting"], shown["Retrying"], shown["Paused"]) == ("3", "2", "5")
+    assert (shown["Waiting"], shown["Retrying"], shown["Blocked"]) == ("3", "2", "5")
     # Each number is that of the list that it leads to.
     links = [str(one["href"]) for one in words(page).all("a")]
     for address, status in (("status=waiting", "Waiting"), ("status=retrying", "Retrying")):
         for query in (address, f"connector=desk&{address}"):
             assert f"/conversations?{query}" in links
             listing = page.get(f"/conversations?{query}").text
-            assert listing.count('desk<span class="visually-hidden">: Paused') == int(shown[status])
+            assert listing.count('desk<span class="visually-hidden">: Blocked') == int(shown[status])
     assert "#connectors" in links
     assert words(page).all("section", id="connectors")
     html = page.get("/").text
@@ -270,7 +270,7 @@ def test_behind_a_closed_gate_everything_that_waits_is_paused_and_the_reason_is_
 def test_one_that_is_off_or_gone_from_the_config_says_so(page: Admin, store: Store) -> None:
     chats(store, 1, gone=None)
     said = words(page).text
-    assert "spare Off Switched off in the configuration" in said
+    assert "spare Off Off in relay.yaml: nothing is delivered to spare." in said
     assert "gone Not in relay.yaml" in said
     assert row(page, "gone")["Waiting"] == "1"
 

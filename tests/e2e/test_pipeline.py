@@ -186,7 +186,7 @@ def test_refused_credentials_pause_the_connector_and_a_new_secret_resumes_it(
     found = settled(relay, "hook:1:c1", "waiting")
     assert (found.paused, found.tries, found.attempts[0].outcome) == (True, 0, "paused")
     assert "HTTP 401 Unauthorized: who are you?" in relay.cli("show", "hook:1:c1")
-    assert "hook is paused: HTTP 401 Unauthorized: who are you?" in relay.cli("status")
+    assert "hook: Paused, because the destination rejected the credentials" in relay.cli("status")
     assert len(destination.received) == 1
     destination.behaviour = lambda handler, number: handler.answer(200)
     new = "whsec_" + "bmV3LXNlY3JldC1mb3ItdGVzdHMtMDEyMzQ1Njc4OQ=="

@@ -343,7 +343,7 @@ def test_the_statuses_of_each_conversation_are_told(search: Search, store: Store
         "1:3": {},
     }
     store.pause("desk", "why not")
-    assert search.paused(["crm", "desk"]) == {"desk"}
+    assert search.blocked(["crm", "desk"]) == {"desk"}
     assert search.connectors() == ["crm", "desk"]
 
 

@@ -32,7 +32,7 @@ from tests.support.mailbox import PASSWORD, USER, Mailbox
 from tests.support.server import Server
 from tests.support.stack import Stack, chat, until
 from workers.alerts import detect
-from workers.alerts.notifier import Teller
+from workers.alerts.notifier import Notifier
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 CONNECTORS = {"crm": {"type": "archive"}, "desk": {"type": "archive", "folder": "desk"}}
@@ -74,13 +74,13 @@ class Two:
     def configure(self, **notices: Any) -> None:
         self.settings = self.load(notices)
 
-    def teller(self) -> Teller:
-        return Teller(connect(self.server.url), lambda: self.settings, "https://relay.example.com", threading.Event())
+    def teller(self) -> Notifier:
+        return Notifier(connect(self.server.url), lambda: self.settings, "https://relay.example.com", threading.Event())
 
     def turn(self, times: int = 3) -> None:
         """Everybody looks and tells, at the same time, some times over."""
 
-        def work(teller: Teller) -> None:
+        def work(teller: Notifier) -> None:
             for _ in range(times):
                 teller.look(self.settings)
                 teller.turn()

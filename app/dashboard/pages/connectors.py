@@ -61,7 +61,7 @@ def routes(pages: Blueprint, site: Site) -> None:
     def connectors_check(name: str) -> ResponseReturnValue:
         connector = _built(site, name)
         if not checking.acquire(blocking=False):
-            flash("Another check is running. Try again when it is over.", "warning")
+            flash("Another check is running. Try again when it has finished.", "warning")
             return page(name), 409
         try:
             found = list(checks.findings(connector))
@@ -104,7 +104,7 @@ def _preview(site: Site, connector: Connector[Any], identity: str) -> Preview:
     """Raises NotFound, PayloadError, NoPreview."""
     history = site.store.revisions(identity)
     if not history:
-        raise NotFound(f"There is no conversation '{identity}'.")
+        raise NotFound(f"There is no chat '{identity}'.")
     newest = history[-1]
     return preview(connector, parse_conversation(newest.body, newest.account), history)
 

@@ -1,4 +1,4 @@
-"""The buttons of a connector's gate: pause, try one, resume. They come back to the page where they were pressed."""
+"""The buttons of a connector: pause, test, resume. They come back to the page where they were pressed."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def routes(pages: Blueprint, site: Site) -> None:
     def connectors_pause(name: str) -> Response:
         state(site, name)
         reason = " ".join(request.form.get("reason", "").split())[:LONGEST_REASON]
-        site.store.pause(name, reason or "paused by hand")
-        flash(f"{name} is paused. What comes for it waits; nothing is lost.", "good")
+        site.store.pause(name, reason or "paused manually")
+        flash(f"{name} is paused. Its deliveries are queued; nothing is lost.", "good")
         return back(name)
 
     @pages.post("/connectors/<name>/resume")
@@ -28,7 +28,7 @@ def routes(pages: Blueprint, site: Site) -> None:
         opened, wanted = site.store.resume(name)
         if wanted:
             site.knock(name)
-        flash(*((f"{name} goes on.", "good") if opened else (f"{name} was not paused.", "info")))
+        flash(*((f"{name} resumed.", "good") if opened else (f"{name} was not paused.", "info")))
         return back(name)
 
     @pages.post("/connectors/<name>/try")
@@ -38,12 +38,12 @@ def routes(pages: Blueprint, site: Site) -> None:
         if wanted:
             site.knock(name)
         if not closed or found.gate is None:
-            flash(f"{name} is not paused.", "info")
+            flash(f"{name} is not paused; deliveries are made as usual.", "info")
         elif not found.lane.oldest_due:
-            flash(f"Nothing is due for {name}. The next delivery that is will be tried.", "info")
+            flash(f"Nothing is queued for {name}. The next delivery will be the test.", "info")
         else:
-            goes_on = "the others go on waiting" if found.gate.by == "admin" else "if it arrives, all others follow"
-            flash(f"One delivery of {name} is tried now; {goes_on}.", "good")
+            others = "the others stay queued" if found.gate.by == "admin" else "if it succeeds, all others follow"
+            flash(f"One test delivery to {name} is made now; {others}.", "good")
         return back(name)
 
     def back(name: str) -> Response:
