@@ -54,7 +54,7 @@ class FreshdeskSettings(RecordSettings):
     """Settings of `type: freshdesk`."""
 
     # 200 requests a minute on the smallest paid plan.
-    rate: float | None = Field(default=3, gt=0, description="Requests a second, over all workers; null: any.")
+    rate: float | None = Field(default=3, gt=0, description="Requests a second, over all workers; null: no limit.")
     domain: str = Field(default="", description="What stands before .freshdesk.com.")
     base_url: AnyHttpUrl | None = Field(default=None, description="The whole address, instead of domain.")
     api_key: SecretStr = Field(description="Of the agent who makes the tickets, from the profile settings.")

@@ -16,7 +16,7 @@ from core.errors import DeliveryError, NotFound
 def connector(settings: Settings, name: str, data_dir: Path) -> Connector[Any]:
     """One connector of the configuration, enabled or not. Raises NotFound."""
     if name not in settings.connectors:
-        raise NotFound(f"there is no connector '{name}'; there are {', '.join(settings.connectors) or 'none'}")
+        raise NotFound(f"there is no connector '{name}'; available: {', '.join(settings.connectors) or 'none'}")
     return registry.make(settings, name, data_dir)
 
 
@@ -29,5 +29,5 @@ def findings(checked: Connector[Any]) -> Iterator[Finding]:
             yield Finding(False, checked.mask(str(error)), "look at the credentials and the address in the config")
         except Exception as error:  # noqa: BLE001  # a bug of the connector's, which may be anybody's, is a finding too
             frame = traceback.extract_tb(error.__traceback__)[-1]
-            text = f"bug in this check: {type(error).__name__}: {error} ({frame.name}, line {frame.lineno})"
-            yield Finding(False, checked.mask(text), "tell whoever wrote the connector")
+            text = f"internal error in this check: {type(error).__name__}: {error} ({frame.name}, line {frame.lineno})"
+            yield Finding(False, checked.mask(text), "report it to the author of the connector")

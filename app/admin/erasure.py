@@ -12,6 +12,7 @@ from tenacity import Retrying, retry_if_exception_type, wait_fixed
 
 from connectors import registry
 from connectors.kit.connector import Connector
+from core.config import mistakes
 from core.config.settings import Settings
 from core.errors import InUse, NotFound, Unreadable
 from core.store import Eraser, Ledger
@@ -86,7 +87,9 @@ def look(visitor: str, eraser: Eraser, connectors: Mapping[str, Connector[Any]])
                 if part and parts.get(copy.conversation) != "own":
                     parts[copy.conversation] = part
         except OSError as error:
-            raise Unreadable(f"nothing was erased: the files of {name} cannot be read: {error}") from error
+            raise Unreadable(
+                f"nothing was erased: the files of {name} cannot be read: {mistakes.of_file(error)}"
+            ) from error
     return eraser.traces(visitor).joined(parts)
 
 
@@ -214,7 +217,7 @@ class _Work:
 
 
 def _unfinished(steps: Mapping[str, Any]) -> str:
-    """What was done before an attempt failed: `contact 55, ticket (perhaps)`."""
+    """What was done before an attempt failed: `contact 55, ticket (possibly)`."""
     done = [f"{name} {value}" for name, value in steps.items() if not name.endswith("?")]
     perhaps = [name.removesuffix("?") for name in steps if name.endswith("?") and name.removesuffix("?") not in steps]
-    return ", ".join([*done, *(f"{name} (perhaps)" for name in perhaps)])
+    return ", ".join([*done, *(f"{name} (possibly)" for name in perhaps)])

@@ -99,9 +99,8 @@ def mend(env: Environment, yes: bool, as_json: bool) -> None:
         ask(f"Repair it? {lost:,} bytes are lost{also}; a copy is kept.", yes)
         made = repair(env)
     except OSError as error:
-        fail(
-            f"{error.filename or files(env)}: {mistakes.of_file(error)}. Nothing was lost; free disk space or correct the rights."
-        )
+        place = error.filename or files(env)
+        fail(f"{place}: {mistakes.of_file(error)}. Nothing was lost; free disk space or correct the rights.")
     finally:
         os.close(descriptor)
     ids = sorted(made.lost_ids)

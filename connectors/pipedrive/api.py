@@ -35,7 +35,7 @@ class PipedriveSettings(RecordSettings):
     """Settings of `type: pipedrive`."""
 
     # Ten searches in two seconds; at most every other request of a delivery is one. A second's worth may come at once.
-    rate: float | None = Field(default=6, gt=0, description="Requests a second, over all workers; null: any.")
+    rate: float | None = Field(default=6, gt=0, description="Requests a second, over all workers; null: no limit.")
     company: str = Field(
         default="", pattern=r"^[a-z0-9-]*$", description="The company's domain: acme for acme.pipedrive.com."
     )

@@ -36,7 +36,7 @@ class ZendeskSettings(RecordSettings):
     """Settings of `type: zendesk`."""
 
     # 200 requests a minute on the smallest plan.
-    rate: float | None = Field(default=3, gt=0, description="Requests a second, over all workers; null: any.")
+    rate: float | None = Field(default=3, gt=0, description="Requests a second, over all workers; null: no limit.")
     subdomain: str = Field(
         default="", pattern=r"^([a-z0-9][a-z0-9-]*)?$", description="acme, for https://acme.zendesk.com."
     )

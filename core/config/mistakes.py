@@ -22,13 +22,17 @@ KeyPath = tuple[str | int, ...]
 
 _FILES = {
     errno.ENOENT: "it does not exist",
-    errno.EACCES: "permission denied; let the relay's user read it",
-    errno.EPERM: "permission denied; let the relay's user read it",
+    errno.EACCES: "permission denied for the relay's user",
+    errno.EPERM: "permission denied for the relay's user",
     errno.EISDIR: "it is a folder",
     errno.ENOTDIR: "part of its path is not a folder",
     errno.ENAMETOOLONG: "its name is too long",
     errno.ELOOP: "it is a link that leads to itself",
     errno.EIO: "the disk reports an error",
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EROFS: "the file system is read-only",
+    errno.EEXIST: "it exists already",
     errno.EMFILE: "too many files are open",
     errno.ENFILE: "too many files are open",
     errno.ESTALE: "the network share has lost it; mount it again",
@@ -151,7 +155,7 @@ def _network(it: Refusal) -> str:
 def network(text: str) -> str:
     """What to write instead of a text that is no network."""
     try:
-        return f"has an address of one machine before the /; write {ip_network(text.strip(), strict=False)}"
+        return f"has the address of a single machine before the /; write {ip_network(text.strip(), strict=False)}"
     except ValueError:
         return "must be an address or a network in numbers, such as 10.0.0.7 or 10.0.0.0/8"
 

@@ -57,8 +57,8 @@ Template = Annotated[str, AfterValidator(_template), Field(json_schema_extra={"f
 class ConnectorSettings(Strict):
     """What every connector has. A connector's own settings are a subclass."""
 
-    type: str = Field(description="Which connector: a built-in name, or the dotted path of a class.")
-    enabled: bool = Field(default=True, description="false: nothing is sent to it; what waits for it goes on waiting.")
+    type: str = Field(description="The type of connector: a built-in name, or the dotted path of a class.")
+    enabled: bool = Field(default=True, description="false: nothing is sent to it; its deliveries stay queued.")
     concurrency: int | None = Field(
         default=None,
         gt=0,
@@ -67,14 +67,14 @@ class ConnectorSettings(Strict):
     rate: float | None = Field(
         default=None,
         gt=0,
-        description="Requests a second, over all workers, with bursts of one second's worth; null: any.",
+        description="Requests a second, over all workers, with bursts of one second's worth; null: no limit.",
     )
 
 
 class Route(Strict):
     """Conversations for which `when` is true go to the connectors in `to`. Every route is asked."""
 
-    to: list[str] = Field(description="Names of connectors; []: these chats are meant to go nowhere.")
+    to: list[str] = Field(description="Names of connectors; []: these chats are excluded on purpose.")
     when: Expression = Field(default="true", description="A Jinja expression over conversation and visitor.")
     _applies: Condition = PrivateAttr()
 
@@ -98,13 +98,13 @@ class Retention(Strict):
         default=30,
         gt=0,
         le=36_500,
-        description="Days after which delivered, skipped and discarded conversations go; null: never.",
+        description="Days after which delivered, skipped and discarded chats are removed; null: never.",
     )
     dead_days: float | None = Field(
         default=None,
         gt=0,
         le=36_500,
-        description="The same for dead deliveries and quarantined bodies; they stay unless it is set.",
+        description="The same for dead letters and quarantined payloads; null: never.",
     )
 
 
@@ -207,7 +207,8 @@ def _connectors(file: ConfigFile, models: Models) -> dict[str, ConnectorSettings
             continue
         if not _CONNECTOR_NAME.fullmatch(name) or name == RESERVED:
             file.problem(
-                path, f"a name is small letters, digits, '-' and '_', at most 63 of them, and not '{RESERVED}'"
+                path,
+                f"a name has at most 63 lower-case letters, digits, '-' and '_', and is not '{RESERVED}'",
             )
             continue
         if not isinstance(values, dict):

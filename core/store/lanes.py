@@ -288,7 +288,7 @@ class Store(Steps):
         if done == 0:
             raise NotFound(f"there is no delivery or payload '{identity}'")
         if done < 0:
-            raise InUse(f"'{identity}' is being worked on, or was settled; nothing was discarded")
+            raise InUse(f"'{identity}' is in progress, or has been dealt with; nothing was discarded")
 
     def send_ahead(self, connector: str) -> tuple[bool, bool]:
         """Let one delivery through a connector's closed gate. A gate that closed by itself opens when it arrives.

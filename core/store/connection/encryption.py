@@ -55,7 +55,7 @@ class Vault:
         except InvalidToken:
             pass
         raise StoreUnsafe(
-            "this was sealed with a key that is not among RELAY_ENCRYPTION_KEYS; put it back, as the last one"
+            "this was encrypted with a key that is not in RELAY_ENCRYPTION_KEYS; put it back, as the last one"
         )
 
     def derived(self, purpose: str, text: str) -> str:
