@@ -90,7 +90,7 @@ class Freshdesk(HttpConnector[FreshdeskSettings]):
             create = partial(self._create, words, conversation, requester)
             return step.once("ticket", create, find=partial(self._find, words.key, requester))
 
-        # Kept as it was first: a later revision may bring an e-mail, but the ticket is looked for under its requester.
+        # Kept as it was first: a later revision may bring an email, but the ticket is looked for under its requester.
         requester = partial(_requester, person) if person else nobody
         ticket = for_person(
             step, "requester", words, person=requester, nobody=nobody, make=ticket_of, identity=words.identity
@@ -278,7 +278,7 @@ def _requester(person: Person) -> dict[str, Any]:
 
 
 def _nobody(words: Mapping, conversation: Conversation) -> dict[str, Any]:
-    """A ticket needs a requester. Without an e-mail it is a contact with an id of ours, made along with the ticket."""
+    """A ticket needs a requester. Without an email it is a contact with an id of ours, made along with the ticket."""
     visitor = conversation.visitor.id
     ours = f"smartsupp:{conversation.account}:visitor:{visitor}" if visitor else words.key
     return {"unique_external_id": ours, "name": words.name[:LINE]}

@@ -47,7 +47,7 @@ class Receipt:
     """What was erased. `in_use` are conversations and bodies that were worked on all the time: erase again.
 
     `known_as` are other addresses and ids that the visitor had in it, under which there may be more.
-    `named` are those of others in which the e-mail still stands, `closed` is how many bodies could not be looked into,
+    `named` are those of others in which the email still stands, `closed` is how many bodies could not be looked into,
     and `rewrite` says when the server's own file forgets.
     """
 

@@ -28,7 +28,7 @@ def blueprint(client: redis.Redis, ledger: Ledger, watched: Watched, admission: 
             workers = len(ledger.workers())
         except StoreUnavailable as error:
             why = f": {error}" if known else ""
-            return jsonify(status="unavailable", wrong=[f"Redis does not answer{why}"]), 503
+            return jsonify(status="unavailable", wrong=[f"the store does not respond{why}"]), 503
         watched.current()
         doubts = [*verdict.doubts, *([] if workers else ["no worker is running"])]
         if watched.trouble:

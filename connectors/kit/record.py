@@ -50,7 +50,7 @@ class RecordSettings(HttpSettings):
     time_zone: str = Field(default="UTC", description="Of the times, such as Europe/Prague.")
     without_email: Literal["nobody", "placeholder", "skip"] = Field(
         default="nobody",
-        description="What to do for a visitor without an e-mail: a record without a person, one for a made-up address, "
+        description="What to do for a visitor without an email: a record without a person, one for a made-up address, "
         "or none.",
     )
     placeholder_email: Template = Field(
@@ -103,12 +103,12 @@ class Mapping:
 
     @cached_property
     def person(self) -> Person | None:
-        """The visitor, if an e-mail that could be one was given; else as `without_email` says. Raises Skipped."""
+        """The visitor, if an email that could be one was given; else as `without_email` says. Raises Skipped."""
         name, typed = single_line(self._conversation.visitor.name), single_line(self._conversation.visitor.email)
         email = self._email
         if not email:
             if self._settings.without_email == "skip":
-                said = f"the e-mail '{shortened(typed)}' cannot be used" if typed else "the visitor left no e-mail"
+                said = f"the email '{shortened(typed)}' cannot be used" if typed else "the visitor left no email"
                 raise Skipped(f"{said}, and without_email is skip")
             if self._settings.without_email == "nobody":
                 return None
@@ -128,7 +128,7 @@ class Mapping:
 
     @property
     def name(self) -> str:
-        """The visitor's name, else e-mail, else "a visitor" in the connector's language."""
+        """The visitor's name, else email, else "a visitor" in the connector's language."""
         return single_line(self._conversation.visitor.name) or self._email or self.voice.say("a visitor")
 
     def subject(self, longest: int) -> str:

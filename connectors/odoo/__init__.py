@@ -114,7 +114,7 @@ class Odoo(HttpConnector[OdooSettings]):
         if me is not None:
             yield Finding(
                 bool(me.get("email")),
-                "the key's user has an e-mail address" if me.get("email") else "the key's user has no e-mail address",
+                "the key's user has an email address" if me.get("email") else "the key's user has no email address",
                 "give the user one in Odoo: notes cannot be written without it",
             )
         known = self._known_fields(odoo, *settings.fields, self._key_field)

@@ -95,7 +95,7 @@ class Pipedrive(PipedriveApi):
             return _Whom("email", who.email, {"name": who.name[:TITLE], "emails": emails})
         if self.settings.record == "deal":
             return None
-        # Many visitors have the same name, or none: without an e-mail the name has to tell them apart.
+        # Many visitors have the same name, or none: without an email the name has to tell them apart.
         mark = f" ({chat.conversation.visitor.id or chat.conversation.id})"
         name = chat.words.name[: TITLE - len(mark)] + mark
         return _Whom("name", name, {"name": name})

@@ -154,7 +154,7 @@ class PipedriveApi(HttpConnector[PipedriveSettings]):
 
 
 def ids_of(by: str, term: str, persons: Iterable[Reply]) -> Iterator[int]:
-    """Ids of the persons with this e-mail or name. The search gives e-mails as texts, lists as objects."""
+    """Ids of the persons with this email or name. The search gives emails as texts, lists as objects."""
     for person in persons:
         said = person.get("emails") if by == "email" else None
         texts = [

@@ -40,7 +40,7 @@ class Bench:
     answers: ClassVar[list[tuple[int, Any, dict[str, str], type[DeliveryError]]]] = []
     #: Requests that only read although they are not GET: patterns of "METHOD /path".
     reading: ClassVar[tuple[str, ...]] = ()
-    #: Whether a person without an e-mail can be left out.
+    #: Whether a person without an email can be left out.
     needs_person: ClassVar[bool] = False
 
     def fake(self) -> Fake:

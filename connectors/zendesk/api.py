@@ -67,7 +67,7 @@ class ZendeskSettings(RecordSettings):
         if bool(self.subdomain) == bool(self.base_url):
             raise ValueError("write either 'subdomain: acme' or 'base_url: https://acme.zendesk.com'")
         if self.base_url and (self.base_url.username or self.base_url.password):
-            raise ValueError("base_url is shown to people; take the credentials out of it")
+            raise ValueError("base_url is shown to people; remove the credentials from it")
         return self
 
 

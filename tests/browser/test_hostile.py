@@ -77,13 +77,13 @@ def window(browser: Browser, site: AdminsRelay) -> Iterator[Tab]:
     tab.page.get_by_label("Reason").fill(hostile.ATTACKS[0])
     tab.page.get_by_role("button", name="Pause crm").click()
     tab.page.goto(f"/conversations/bulk?action=discard&q={quote('<script data-evil>')}")
-    tab.page.get_by_label("Why they need not arrive").fill(hostile.ATTACKS[1])
+    tab.page.get_by_label("Reason for discarding").fill(hostile.ATTACKS[1])
     tab.page.get_by_role("button", name="Discard", exact=True).click()
     tab.page.get_by_role("progressbar").wait_for()
     tab.page.goto("/quarantine/{discarded}".format(**ids(site)))
-    tab.page.get_by_label("Why it is not needed").fill(hostile.ATTACKS[1])
+    tab.page.get_by_label("Reason for discarding").fill(hostile.ATTACKS[1])
     tab.page.get_by_role("button", name="Discard").click()
-    tab.page.get_by_text("Discarded. It can still be read again.").wait_for()
+    tab.page.get_by_text("Discarded. It can still be retried.").wait_for()
     tab.quiet()
     yield tab
     tab.close()
@@ -138,10 +138,10 @@ def harmless(window: Tab, readable: str) -> None:
 def test_an_erased_visitor_is_text_in_the_receipt(site: AdminsRelay, window: Tab) -> None:
     window.faults.clear()
     window.page.goto("/erase")
-    visitor = window.page.get_by_label("The visitor's e-mail address, or id")
+    visitor = window.page.get_by_label("The visitor's email address or id")
     visitor.fill(nobody := f"{hostile.ATTACKS[0]}@nobody.example")
     window.page.get_by_role("button", name="Look").click()
-    expect(window.page.get_by_text("Nothing is kept of this visitor")).to_be_visible()
+    expect(window.page.get_by_text("No data found")).to_be_visible()
     harmless(window, nobody)
     made = hostile.payload(channel="erased")
     made["visitor"]["email"] = "evil@example.com"
@@ -151,7 +151,7 @@ def test_an_erased_visitor_is_text_in_the_receipt(site: AdminsRelay, window: Tab
     window.page.get_by_role("button", name="Look").click()
     expect(window.page.get_by_text("1 conversation")).to_be_visible()
     harmless(window, "<script data-evil>")
-    window.page.get_by_role("button", name="Erase for good").click()
+    window.page.get_by_role("button", name="Erase permanently").click()
     expect(window.page.get_by_role("heading", level=1)).to_have_text("Erased")
     harmless(window, "evil@example.com")
 

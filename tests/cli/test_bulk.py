@@ -35,10 +35,10 @@ def statuses(ledger: Ledger, connector: str = "crm") -> dict[str, int]:
 def test_everything_dead_of_a_connector_is_replayed_after_a_yes(cli: CommandLine, store: Store, ledger: Ledger) -> None:
     made.chats(store, 3, crm=Outcome.REFUSED, archive=Outcome.REFUSED)
     command = ("replay", "--connector", "crm", "--status", "dead", "--since", "1h")
-    assert "Deliver 3 deliveries again? There is nobody here to ask" in cli.run(*command, code=2)
-    assert "nothing was done" in cli.at_a_terminal(*command, says="n\n", code=1)
+    assert "Replay 3 deliveries? Not a terminal" in cli.run(*command, code=2)
+    assert "cancelled; nothing was changed" in cli.at_a_terminal(*command, says="n\n", code=1)
     assert statuses(ledger) == {"dead": 3}
-    assert "Deliver 3 deliveries again? [y/N]" in cli.at_a_terminal(*command, says="y\n")
+    assert "Replay 3 deliveries? [y/N]" in cli.at_a_terminal(*command, says="y\n")
     assert statuses(ledger) == {"waiting": 3}
     assert statuses(ledger, "archive") == {"dead": 3}
 
@@ -51,7 +51,7 @@ def test_a_bulk_replay_is_done_by_a_real_worker(relay: Stack) -> None:
     until(lambda: relay.ledger.lane("archive").counts["waiting"] == 20, what="twenty that wait")
     relay.cli("resume", "archive")
     until(lambda: relay.ledger.lane("archive").counts["delivered"] == 20, what="twenty deliveries")
-    assert "20 due now" in relay.cli("replay", "--connector", "archive", "--status", "delivered", "--yes")
+    assert "20 queued" in relay.cli("replay", "--connector", "archive", "--status", "delivered", "--yes")
     until(
         lambda: all(len(relay.ledger.delivery(f"archive:1:{number}").attempts) == 2 for number in range(20)),
         what="twenty second attempts",
@@ -81,7 +81,7 @@ def test_ctrl_c_leaves_the_job_to_the_workers(
     monkeypatch.setattr(Jobs, "advance", pressed)
     said = cli.run("dead", "replay", "--all", "--yes", code=1)
     (job,) = cli.json("jobs")
-    assert f"The workers finish job {job['id']}, as soon as one runs" in said
+    assert f"The workers finish job {job['id']} as soon as one runs" in said
     assert (job["seen"], job["finished"]) == (0, None)
     assert statuses(ledger) == {"dead": 3}
 
@@ -123,7 +123,7 @@ def test_replay_wants_to_be_told_what(cli: CommandLine) -> None:
 
 
 def test_the_dead_are_listed_with_their_reasons(cli: CommandLine, store: Store) -> None:
-    assert cli.run("dead", "list") == "no dead deliveries\n"
+    assert cli.run("dead", "list") == "no dead letters\n"
     made.chats(store, 2, crm=Outcome.REFUSED, archive=Outcome.DELIVERED)
     said = cli.run("dead", "list")
     assert "crm:1:1" in said
@@ -135,9 +135,9 @@ def test_the_dead_are_listed_with_their_reasons(cli: CommandLine, store: Store) 
 
 def test_only_dead_ones_are_replayed_among_the_dead(cli: CommandLine, store: Store, ledger: Ledger) -> None:
     made.chats(store, 2, crm=Outcome.REFUSED, archive=Outcome.DELIVERED)
-    assert cli.run("dead", "replay", "crm:1:1") == "crm:1:1: due now for crm, which is off: it waits until that is on\n"
+    assert cli.run("dead", "replay", "crm:1:1") == "crm:1:1: queued for crm, which is off: it waits until that is on\n"
     assert "archive:1:1 is not dead, it is delivered" in cli.run("dead", "replay", "archive:1:1", code=1)
-    assert "say which: --all" in cli.run("dead", "replay", code=2)
+    assert "choose with --all" in cli.run("dead", "replay", code=2)
     assert "leave it out to choose" in cli.run("dead", "replay", "--all", "--connector", "crm", code=2)
     assert cli.json("dead", "replay", "--all", "--yes")["done"] == 1
     assert statuses(ledger) == {"waiting": 2}
@@ -231,7 +231,7 @@ def test_times_are_read(text: str, ms: int | None, monkeypatch: pytest.MonkeyPat
     time.tzset()
     try:
         if ms is None:
-            with pytest.raises(ValueError, match="is no time; write how long ago"):
+            with pytest.raises(ValueError, match="is not a time; write how long ago"):
                 moment(text, NOW)
         else:
             assert moment(text, NOW) == ms

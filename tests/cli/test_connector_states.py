@@ -138,7 +138,7 @@ def test_a_circuit_that_is_open_is_never_called_a_pause(cli: CommandLine, page: 
 def test_without_the_store_the_list_shows_the_states_of_the_file(cli: CommandLine) -> None:
     cli.environment["RELAY_REDIS_URL"] = "redis://127.0.0.1:1"
     said = cli.run("connectors", "list")
-    assert "The store does not answer, so the states are those of relay.yaml" in said
+    assert "The store does not respond, so the states are those of relay.yaml" in said
     assert "unrouted: Archive (archive), no route" in said
     assert "spare: Archive (archive), off" in said
     assert "silent: Archive (archive), on" in said

@@ -72,7 +72,7 @@ def test_a_broken_config_and_a_server_that_is_away_are_two_findings(relay: Stack
     assert "line 2" in said
     assert "connectors.b.url: is missing" in said
     assert "✗ server: does not answer" in said
-    assert "put its address and password into RELAY_REDIS_URL" in said
+    assert "correct its address and password in RELAY_REDIS_URL" in said
     assert "✓ data folder" in said
 
 
@@ -126,7 +126,7 @@ def test_clocks_that_differ_are_seen(cli: CommandLine, monkeypatch: pytest.Monke
 
 def test_no_worker_is_wrong_and_no_password_is_doubtful(cli: CommandLine) -> None:
     found = findings(cli, code=1)
-    assert about(found, "workers") == [("wrong", "none was heard of in the last minute")]
+    assert about(found, "workers") == [("wrong", "no worker is running")]
     assert about(found, "dashboard") == [("doubt", "no password is set, so nobody can log in")]
     cli.environment |= {"RELAY_USER_HEADER": "X-User", "RELAY_TRUSTED_PROXIES": "10.0.0.1"}
     assert about(findings(cli, code=1), "dashboard") == [("right", "X-User of the proxy says who it is")]

@@ -17,7 +17,7 @@ from cryptography.fernet import Fernet
 from app.admin.password import hashed
 from app.dashboard.pages import conversations
 from app.dashboard.pages.conversation import web
-from app.dashboard.view.filters import asked, spelt
+from app.dashboard.view.filters import asked, spelled
 from core.delivery import Exchange, Outcome, Reference
 from core.store import INBOX, Access, Filter, Ledger, Store, connect
 from core.store import search as search_module
@@ -63,7 +63,7 @@ def ticking(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
 def test_an_empty_list_says_what_to_do(page: Admin) -> None:
     answer = page.get("/conversations")
     assert answer.status_code == 200
-    assert "No conversations yet" in answer.text
+    assert "No chats yet" in answer.text
     assert "relay send --sample" in answer.text
     assert "Nothing matches" in page.get("/conversations?q=ann").text
 
@@ -155,12 +155,12 @@ def test_every_filter_finds_what_it_says(page: Admin, store: Store, clock: Clock
         ("to=2026-02-30", "to", "Write a day as 2026-11-22."),
         ("to=9999-12-31", "to", "Write a day as 2026-11-22."),
         ("from=20261122", "from", "Write a day as 2026-11-22."),
-        ("from=2026-11-22&to=2026-11-21", "to", "This is before the first day."),
+        ("from=2026-11-22&to=2026-11-21", "to", "This is before “From”."),
         ("status=lost", "status", "There is no status “lost”."),
         ("status=%00<b>", "status", "There is no status"),
         ("connector=nobody", "connector", "There is no connector “nobody”."),
         ("rating=7", "rating", "There is no rating “7”."),
-        ("account=a%20b", "account", "An account has letters"),
+        ("account=a%20b", "account", "An account has only letters"),
         ("q=" + "x" * 201, "q", "At most 200 characters."),
     ],
 )
@@ -180,7 +180,7 @@ def test_an_address_that_was_cut_shows_the_newest(page: Admin, store: Store, aft
     made.chats(store, 1)
     answer = page.get("/conversations", query_string={"after": after})
     assert answer.status_code == 200
-    assert "That place in the list cannot be read" in answer.text
+    assert "That page no longer exists" in answer.text
     assert listed(answer.text) == ["1:1"]
 
 
@@ -198,9 +198,9 @@ def test_a_search_whose_time_is_over_says_so_and_goes_on(
     assert "Searched back to" in first.text
     assert "found nothing so far" in text_of(first.text)
     assert "Nothing matches" not in first.text
-    onwards = unescape(re.findall(r'href="([^"]+)">Go on from there', first.text)[0])
+    onwards = unescape(re.findall(r'href="([^"]+)">Continue', first.text)[0])
     second = page.get(onwards)
-    third = page.get(unescape(re.findall(r'href="([^"]+)">Go on from there', second.text)[0]))
+    third = page.get(unescape(re.findall(r'href="([^"]+)">Continue', second.text)[0]))
     assert listed(third.text) == ["1:0"]
 
 
@@ -215,7 +215,7 @@ def test_whoever_asks_to_go_on_waits_longer_for_more(
     ticking(monkeypatch, 1 / 4)
     first = page.get("/conversations?q=nobody")
     assert "Searched back to 2023-11-14 22:13:26 UTC" in text_of(first.text)
-    second = page.get(unescape(re.findall(r'href="([^"]+)">Go on from there', first.text)[0]))
+    second = page.get(unescape(re.findall(r'href="([^"]+)">Continue', first.text)[0]))
     assert "Nothing matches" in second.text
 
 
@@ -225,7 +225,7 @@ def test_a_name_nobody_gave_and_a_conversation_without_summary_are_listed(
     made.conversation(store, chat(1, visitor={}))
     made.conversation(store, chat(2))
     server.client.delete(key("summary", "1:2"))
-    assert page.get("/conversations").text.count("A visitor without a name") == 2
+    assert page.get("/conversations").text.count("Unnamed visitor") == 2
 
 
 def test_a_filter_by_delivery_shows_that_delivery_alone(page: Admin, store: Store) -> None:
@@ -251,9 +251,9 @@ def test_every_address_of_a_filter_is_that_filter() -> None:
     }
     read = asked(query, ["crm"])
     assert read.errors == {}
-    assert read.query == spelt(read.filter) == query
+    assert read.query == spelled(read.filter) == query
     assert read.further == 6
-    assert spelt(Filter()) == {}
+    assert spelled(Filter()) == {}
 
 
 # --- One conversation
@@ -331,7 +331,7 @@ def test_everything_known_of_the_visitor_is_shown(page: Admin, store: Store) -> 
     ):
         assert words in text, words
     assert "Rated Good Quick" in text
-    assert "Marked by Smartsupp as chat, missed" in text
+    assert "Smartsupp flags chat, missed" in text
     assert (
         '<a class="break" href="https://shop.example/tea" target="_blank" rel="noopener noreferrer nofollow">' in html
     )
@@ -348,7 +348,7 @@ def test_a_revision_can_be_chosen_and_every_body_downloaded(page: Admin, store: 
     store.accept(bodies[1])
     newest = page.get(f"/conversations/{identity}").text
     assert ">two</p>" in newest
-    assert "came 2 times" in newest
+    assert "received 2 times" in newest
     first = page.get(f"/conversations/{identity}?revision=1").text
     assert ">one</p>" in first
     assert "This is revision 1 of 2" in first
@@ -356,7 +356,7 @@ def test_a_revision_can_be_chosen_and_every_body_downloaded(page: Admin, store: 
         answer = page.get(f"/conversations/{identity}", query_string={"revision": wrong})
         assert answer.status_code == 200
         assert ">two</p>" in answer.text
-        assert "There is no such revision" in answer.text
+        assert "This revision does not exist" in answer.text
     addresses = re.findall(rf'href="(/conversations/{identity}/body/\w+)"', newest)
     assert {page.get(address).data for address in addresses} == set(bodies)
 
@@ -382,7 +382,7 @@ def test_a_body_that_can_no_longer_be_read_is_shown_with_its_deliveries(
     server.client.set(key("raw", payload), b'{"channel": [1, "<script>old</script>"')
     answer = page.get(f"/conversations/{identity}")
     assert answer.status_code == 200
-    assert "This body cannot be read any more" in answer.text
+    assert "This payload cannot be read any more" in answer.text
     assert "not JSON" in answer.text
     assert "&lt;script&gt;old" in answer.text
     assert "500 Internal Server Error" in section(answer.text, "crm")
@@ -469,11 +469,11 @@ def test_a_delivery_tells_its_whole_story(page: Admin, store: Store, clock: Cloc
     part = section(page.get(f"/conversations/{identity}").text, "crm")
     text = text_of(part)
     assert "crm Retrying" in text
-    assert "Next try 2023-11-14 22:13:50 UTC" in text
+    assert "Next attempt 2023-11-14 22:13:50 UTC" in text
     assert "Failed tries 1" in text
     assert 'contact {"id": 7}' in text
     assert "1 attempt" in text
-    assert "Try again later HTTP 503" in text
+    assert "Temporary failure HTTP 503" in text
     assert "POST https://crm.example.com/contacts → 503, 42 ms" in text
     assert "too busy" in text
     assert 'Sent {"email":"ann@…"}' in text
@@ -487,7 +487,7 @@ def test_many_attempts_unfold(page: Admin, store: Store) -> None:
         made.settle(store, made.claimed(store, "crm", identity), Outcome.RETRY, delay_ms=0)
     text = text_of(section(page.get(f"/conversations/{identity}").text, "crm"))
     assert "8 attempts The first 3" in text
-    assert text.count("Try again later") == 8
+    assert text.count("Temporary failure") == 8
 
 
 def test_ids_are_unique_on_a_page_with_many_deliveries(page: Admin, store: Store) -> None:
@@ -585,14 +585,14 @@ def test_one_is_discarded_with_a_reason_by_somebody(page: Admin, store: Store, l
     text = text_of(section(page.get(f"/conversations/{identity}").text, "crm"))
     assert "an advertisement" in text
     assert "by admin" in text
-    assert "Discard it" not in text
+    assert "Discard…" not in text
 
 
 @pytest.mark.parametrize("reason", ["", "   "])
 def test_nothing_is_discarded_without_a_reason(page: Admin, store: Store, ledger: Ledger, reason: str) -> None:
     identity = made.conversation(store, chat(1), crm=Outcome.REFUSED)
     page.submit(f"/conversations/{identity}/crm/discard", reason=reason)
-    assert "say why" in page.get(f"/conversations/{identity}").text
+    assert "enter a reason" in page.get(f"/conversations/{identity}").text
     assert ledger.delivery(f"crm:{identity}").status == "dead"
 
 

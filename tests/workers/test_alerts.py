@@ -444,7 +444,7 @@ def test_tls_from_the_first_byte(two: Two, tmp_path: Path, monkeypatch: pytest.M
         two.configure(email=email(box, security="tls"))
         paused(two)
         two.turn()
-        assert [mail["Subject"] for mail in box.mails] == ["[Relay] crm has paused itself"]
+        assert [mail["Subject"] for mail in box.mails] == ["[Relay] crm is paused: credentials rejected"]
 
 
 def test_hostile_text_of_a_vendor_makes_no_header_and_no_line(
@@ -455,7 +455,7 @@ def test_hostile_text_of_a_vendor_makes_no_header_and_no_line(
     two.turn()
     (mail,) = mailbox.mails
     assert mail["Bcc"] is None
-    assert mail.get_all("Subject") == ["[Relay] crm has paused itself"]
+    assert mail.get_all("Subject") == ["[Relay] crm is paused: credentials rejected"]
     assert mailbox.recipients == [["ops@shop.example", "chief@shop.example"]]
     lines = [line for line in mail.get_content().splitlines() if "Last error" in line]
     assert lines == ["Last error: x Bcc: … Subject: you won[2J body"]
@@ -513,11 +513,11 @@ class TestCommand:
         self, cli: CommandLine, destination: Destination, mailbox: Mailbox
     ) -> None:
         self.configure(cli, webhook=webhook(destination, secret=SECRET), email=email(mailbox))
-        said = cli.run("notices", "test")
+        said = cli.run("alerts", "test")
         assert said == "webhook: ✓ HTTP 200\nemail: ✓ 127.0.0.1 took it for 2 of 2\n"
         assert destination.received[0].json()["type"] == "trouble.test"
-        assert mailbox.mails[0]["Subject"] == "[Relay] A test: notices arrive"
-        assert [one["sent"] for one in cli.json("notices", "test")] == [True, True]
+        assert mailbox.mails[0]["Subject"] == "[Relay] Test alert"
+        assert [one["sent"] for one in cli.json("alerts", "test")] == [True, True]
 
     def test_what_was_refused_is_said_without_secrets(
         self, cli: CommandLine, destination: Destination, mailbox: Mailbox
@@ -526,14 +526,14 @@ class TestCommand:
         destination.behaviour = lambda handler, number: handler.answer(403, f"no {secretive} {SECRET}".encode())
         mailbox.answer = f"554 no {PASSWORD}"
         self.configure(cli, webhook=webhook(destination, url=secretive, secret=SECRET), email=email(mailbox))
-        said = cli.run("notices", "test", code=1)
+        said = cli.run("alerts", "test", code=1)
         assert "webhook: ✗ HTTP 403 Forbidden: no **********" in said
         assert "email: ✗ the mail server answered 554 no **********" in said
         for secret in ("very-secret", SECRET, PASSWORD):
             assert secret not in said
 
     def test_without_anybody_to_tell_it_says_what_to_add(self, cli: CommandLine) -> None:
-        assert "add webhook or email under notices" in cli.run("notices", "test", code=2)
+        assert "add webhook or email under alerts" in cli.run("alerts", "test", code=2)
 
 
 def test_two_running_workers_tell_once_follow_the_configuration_and_deliver_meanwhile(
@@ -559,7 +559,7 @@ def test_two_running_workers_tell_once_follow_the_configuration_and_deliver_mean
     until(lambda: destination.received, what="the first try")
     relay.post(chat(2))
     until(lambda: relay.ledger.lane("archive").counts["delivered"] == 2, 5, "a delivery while the notice hangs")
-    until(lambda: "a notice was not sent" in relay.logs(), what="the failure")
+    until(lambda: "alert not sent" in relay.logs(), what="the failure")
     server: Any = relay.server.client
     server.hset("relay:sending:webhook", "due", 0)
     until(lambda: len(destination.received) == 2, what="the second try")

@@ -125,7 +125,7 @@ def _backlog(lane: Lane, now: int, oldest: int) -> Iterator[Trouble]:
 
 
 def quotable(error: str) -> str:
-    """An error without what a vendor said, and without e-mail addresses: either may be a visitor's. One line."""
+    """An error without what a vendor said, and without email addresses: either may be a visitor's. One line."""
     return words(_ADDRESS.sub("…", _QUOTED.sub(r"\1", error)))
 
 

@@ -61,7 +61,7 @@ def _lanes(env: Environment, settings: Settings) -> list[Lane | None]:
         ledger = ledger_of(env)
         return [ledger.lane(name) for name in settings.connectors]
     except StoreUnavailable as error:
-        click.echo(f"The store does not answer, so the states are those of relay.yaml: {error}", err=True)
+        click.echo(f"The store does not respond, so the states are those of relay.yaml: {error}", err=True)
         return [None for _ in settings.connectors]
 
 

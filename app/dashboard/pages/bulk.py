@@ -72,7 +72,7 @@ def routes(pages: Blueprint, site: Site) -> None:
             "job": jobs.get(identity),
             "undelivered": site.ledger.undelivered(),
             "words": filters.words,
-            "spelt": filters.spelt,
+            "spelled": filters.spelled,
         }
 
     def wanted() -> tuple[Kind, Asked]:

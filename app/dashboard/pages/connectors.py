@@ -78,7 +78,7 @@ def routes(pages: Blueprint, site: Site) -> None:
             shown = _preview(site, connector, wanted) if wanted else None
         except (NoPreview, NotFound, PayloadError) as problem:
             error = str(problem)
-        told = {"conversation": wanted, "preview": shown, "error": error, "spelt": _spelt}
+        told = {"conversation": wanted, "preview": shown, "error": error, "spelled": _spelled}
         return render_template("preview.html", name=name, **told), 422 if error else 200
 
     def page(name: str, **found: Any) -> str:
@@ -120,12 +120,12 @@ def _settings(site: Site, settings: Settings, name: str) -> list[Setting]:
     fields = type(settings.connectors[name]).model_fields
     given = settings.connectors[name].model_fields_set
     return [
-        Setting(key, _spelt(value), (fields[key].description or "") if key in fields else "", key not in given)
+        Setting(key, _spelled(value), (fields[key].description or "") if key in fields else "", key not in given)
         for key, value in values.items()
     ]
 
 
-def _spelt(value: Any) -> str:
+def _spelled(value: Any) -> str:
     """As the configuration spells it."""
     if isinstance(value, str):
         return value

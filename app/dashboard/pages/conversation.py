@@ -133,7 +133,7 @@ def routes(pages: Blueprint, site: Site) -> None:
             "shown_attempts": ATTEMPTS,
             "nowhere": told(found.nowhere) if found.nowhere else "",
             "discarded": bool(found.nowhere and found.nowhere.status is PayloadStatus.DISCARDED),
-            "spelt": spelt,
+            "spelled": spelled,
         }
 
 
@@ -153,7 +153,7 @@ def web(address: str) -> str:
         return ""
 
 
-def spelt(value: object) -> str:
+def spelled(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 

@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 PATIENCE = 5.0
 #: Conversations and bodies that are shown one by one; of the others their number is.
 SHOWN = 50
-#: Characters of an e-mail address or id.
+#: Characters of an email address or id.
 _LONGEST = 254
 
 

@@ -49,14 +49,14 @@ class Tiles:
 
 @dataclass(frozen=True)
 class Health:
-    """`memory` is in bytes; `workers` says how long ago each was heard of, in ms; `troubles` is what is wrong with
-    a configuration that was refused -> who refused it."""
+    """`memory` is in bytes; `workers` says how long ago each was heard of, in ms; `rejections` is what is wrong with a
+    configuration -> who rejected it."""
 
     server: Verdict
     memory: int
     shortages: Sequence[Shortage]
     workers: Mapping[str, int]
-    troubles: Mapping[str, str]
+    rejections: Mapping[str, str]
 
 
 def routes(pages: Blueprint, site: Site) -> None:
@@ -146,9 +146,9 @@ def _health(site: Site) -> Health:
     if site.watched.trouble:
         who["receiver"] = site.watched.trouble
     # All of them refuse the same file, mostly for the same reason: said once.
-    troubles = {text: ", ".join(name for name, said in who.items() if said == text) for text in who.values()}
+    rejections = {text: ", ".join(name for name, said in who.items() if said == text) for text in who.values()}
     found, short = condition(site.client), list(shortages(site.client, site.env.disk))
-    return Health(check(site.client), found.used, short, site.ledger.workers(), troubles)
+    return Health(check(site.client), found.used, short, site.ledger.workers(), rejections)
 
 
 def _open(jobs: Jobs) -> Iterator[Job]:

@@ -93,7 +93,7 @@ class _Form:
         return self.values[name] not in ("", "0")
 
 
-def spelt(wanted: Filter) -> dict[str, str]:
+def spelled(wanted: Filter) -> dict[str, str]:
     """The query of a filter; times become whole days, and one that ends within a day goes on to its end."""
     ratings = {kept: word for word, kept in RATINGS.items()}
     query = {
@@ -114,7 +114,7 @@ def spelt(wanted: Filter) -> dict[str, str]:
 def words(wanted: Filter, *, as_of: int | None = None) -> list[tuple[str, str]]:
     """Name and value of everything that a filter asks for. An end just after `as_of` (ms) is the one that every bulk
     job has, and says nothing."""
-    query = spelt(replace(wanted, until=None) if as_of is not None and wanted.until == as_of + 1 else wanted)
+    query = spelled(replace(wanted, until=None) if as_of is not None and wanted.until == as_of + 1 else wanted)
     said = "Text, messages included" if wanted.said else "Text"
     names = {
         "q": said,

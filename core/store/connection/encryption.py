@@ -3,7 +3,7 @@
 Sealed are bodies and attempts, with what was sent and answered in them, and what is wrong with bodies and deliveries:
 whatever a visitor wrote. Not sealed are ids, times, statuses, flags, ratings, sizes, names of connectors, references to
 records, why a connector is paused, the filters of bulk jobs, and reasons that admins give. Summaries are kept without
-name, e-mail and words. What signs the dashboard's cookies is made of a kept text and a key. A body that was kept
+name, email and words. What signs the dashboard's cookies is made of a kept text and a key. A body that was kept
 before there were keys stays as it is.
 """
 
