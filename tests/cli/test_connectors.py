@@ -57,7 +57,7 @@ def test_check_tells_right_from_wrong_and_exits_accordingly(cli: Cli, vendor: Na
     vendor.instead = [Answer(401, {"message": f"bad key {KEY}"})]
     said = cli.run("connectors", "check", code=1)
     assert "desk: ✗ HTTP 401 Unauthorized" in said
-    assert "look at the credentials" in said
+    assert "replace the credentials in relay.yaml" in said
     vendor.instead = [Answer(401, {"message": "no"})]
     assert json.loads(cli.run("connectors", "check", "--json", code=1))["desk"][0]["right"] is False
     assert cli.run("connectors", "check", "archive") == "archive: nothing to check\n"

@@ -143,7 +143,7 @@ def test_a_check_that_is_refused_says_what_to_do_and_shows_no_secret(page: Admin
     vendor.instead = [Answer(401, {"message": f"bad key {KEY} {HOSTILE}"})]
     html = page.submit("/connectors/desk/check").text
     assert "Problem HTTP 401 Unauthorized" in plain(html)
-    assert "look at the credentials and the address in the config" in html
+    assert "replace the credentials in relay.yaml" in html
     assert KEY not in unescape(html)
     assert json.dumps(KEY)[1:-1] not in unescape(html)
     assert HOSTILE not in html

@@ -222,7 +222,7 @@ def test_a_destination_that_hangs_is_given_up_on_and_holds_no_other_back(
     relay.worker()
     relay.post(chat("c1"))
     found = settled(relay, "hook:1:c1", "retrying")
-    assert found.error.startswith("no answer in time")
+    assert found.error.startswith("no response in time")
     assert settled(relay, "archive:1:c1", "delivered").attempts[0].ms < 1500
 
 

@@ -419,7 +419,7 @@ def test_a_private_address_needs_leave_and_redirects_lead_nowhere(
     paused(two)
     two.turn()
     assert destination.received == []
-    assert "which is not a public address" in "".join(capfd.readouterr())
+    assert "private address. If you mean it" in "".join(capfd.readouterr())
     two.configure(webhook=webhook(destination))
     two.age(30_000)
     destination.behaviour = lambda handler, number: handler.answer(302, Location=destination.url)
