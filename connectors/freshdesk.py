@@ -107,8 +107,8 @@ class Freshdesk(HttpConnector[FreshdeskSettings]):
     def check(self) -> Iterator[Finding]:
         # https://developers.freshdesk.com/api/#me
         me = self._call("GET", "agents/me")
-        yield Finding(True, f"the key is that of {me['contact']['email'].text}, agent {me['id'].number}")
-        remedy = "give the agent global access: a ticket that it cannot see might be made again"
+        yield Finding(True, f"API key accepted: {me['contact']['email'].text}, agent {me['id'].number}")
+        remedy = "give the agent global access: Relay may create a ticket again if it cannot see it"
         yield _finding(
             me["ticket_scope"].number == 1, "the agent sees all tickets", "the agent sees some tickets", remedy
         )
@@ -122,14 +122,14 @@ class Freshdesk(HttpConnector[FreshdeskSettings]):
             yield _finding(value in offered, right, f"{CHOSEN[name]}: there is no {value}", remedy)
         custom = [*self.settings.fields, *filter(None, [self.settings.key_field])]
         known = [name for name, field in fields.items() if not field.get("default")]
-        remedy = f"there are {', '.join(known) or 'none'}; make one in Admin › Ticket Fields"
+        remedy = f"there are {', '.join(known) or 'none'}; create one in Admin › Ticket Fields"
         for name in custom:
             yield _finding(name in known, f"there is a field {name}", f"there is no custom field {name}", remedy)
-        remedy = "name it in the config, or let agents leave it empty in Admin › Ticket Fields"
+        remedy = "set it in relay.yaml, or make it optional in Admin › Ticket Fields"
         filled = {"requester", "subject", "description", *custom, *chosen}
         for name, field in fields.items():
             if field.get("required_for_agents") and name not in filled:
-                yield Finding(False, f"agents have to fill in {name}, and nothing here does", remedy)
+                yield Finding(False, f"{name} is required for agents, but relay.yaml does not set it", remedy)
 
     def setup(self) -> Iterator[Change]:
         name = self.settings.key_field

@@ -218,7 +218,7 @@ class RequestTracker(HttpConnector[RequestTrackerSettings]):
 
     def check(self) -> Iterator[Finding]:
         settings = self.settings
-        yield Finding(True, f"RT {self._call('GET', 'rt')['Version'].text} at {self._base} knows the credentials")
+        yield Finding(True, f"RT {self._call('GET', 'rt')['Version'].text} at {self._base} accepted the credentials")
         queue = self._queue()
         yield Finding(
             queue is not None,

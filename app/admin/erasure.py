@@ -202,7 +202,7 @@ class _Work:
             try:
                 self.files.update(dict.fromkeys(connector.erase(conversation)))
             except Exception as error:  # noqa: BLE001  # a disk, or a third party's connector, fails as it likes
-                self.failed.append(Failed(conversation, name, connector.mask(str(error) or type(error).__name__)))
+                self.failed.append(Failed(conversation, name, connector.mask(_why(error))))
                 return False
         return True
 
@@ -214,6 +214,10 @@ class _Work:
                 yield Elsewhere(one.connector, one.reference.id, one.reference.url)
             elif one.steps:
                 yield Elsewhere(one.connector, _unfinished(one.steps), "")
+
+
+def _why(error: Exception) -> str:
+    return mistakes.of_file(error) if isinstance(error, OSError) else f"internal error: {type(error).__name__}: {error}"
 
 
 def _unfinished(steps: Mapping[str, Any]) -> str:

@@ -209,7 +209,7 @@ def test_a_redirect_is_not_followed_and_says_where_to(destination: Destination, 
         destination.behaviour = lambda handler, _: handler.answer(status, Location=place)
         with pytest.raises(ConnectorRefused) as raised:
             Http(timeout=10, allow_networks=LOOPBACK).request("GET", destination.url)
-        assert str(raised.value) == f"HTTP {status}: the address has moved to {other.url}/new; put that into the config"
+        assert str(raised.value) == f"HTTP {status}: the address has moved to {other.url}/new; use that in relay.yaml"
         assert raised.value.status == status
         assert not other.received
     assert len(destination.received) == 1
@@ -240,9 +240,9 @@ def test_a_name_server_that_hangs_takes_a_bounded_number_of_threads(monkeypatch:
     over = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait(60) and [])
     for _ in range(resolver.HANGING):
-        with pytest.raises(TimeoutError, match="did not answer within"):
+        with pytest.raises(TimeoutError, match="did not respond within"):
             resolver.look_up("slow.example", 80, 0.001)
-    with pytest.raises(TimeoutError, match="has not answered"):
+    with pytest.raises(TimeoutError, match="open queries"):
         resolver.look_up("slow.example", 80, 0.001)
     over.set()
     until(lambda: not [one for one in threading.enumerate() if one.name == "resolver"], what="the threads' end")
