@@ -321,7 +321,7 @@ def test_an_open_job_shows_how_far_it_is(page: Admin, server: Server, store: Sto
     assert found.all("a", href=f"/conversations/jobs/{job.id}")
     while jobs.advance(job.id).finished is None:
         pass
-    assert "Delivering again" not in page.get("/").text
+    assert "Bulk replay" not in page.get("/").text
 
 
 # --- the part that is live ---------------------------------------------------

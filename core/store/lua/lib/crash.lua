@@ -15,7 +15,7 @@ local function crashed(lane, key, id)
 end
 
 -- Give an item up that is to blame for so many crashes.
-local function condemn(lane, key, id, crashes)
+local function mark_dead(lane, key, id, crashes)
   local again = redis.call('HGET', key, 'again')
   redis.call('ZREM', lane_key(lane), id)
   redis.call('HSET', key, 'error', 'the process that worked on it died ' .. crashes .. ' times')
@@ -25,7 +25,7 @@ local function condemn(lane, key, id, crashes)
   else
     set_delivery_status(id, DeliveryStatus.DEAD)
     count('out:' .. lane .. ':' .. Counted.KILLED)
-    -- What was asked for during the last of those tries is a new errand.
+    -- What was asked for during the last of those tries is new work.
     if again then make_due(id, lane) end
   end
 end

@@ -4,5 +4,5 @@
 --- uses: keys, lease, crash
 if not holds(lane, id, token) then return 0 end
 local key = lane == INBOX and payload_key(id) or delivery_key(id)
-condemn(lane, key, id, crashed(lane, key, id))
+mark_dead(lane, key, id, crashed(lane, key, id))
 return 1
