@@ -46,8 +46,8 @@ class RecordSettings(HttpSettings):
         description="Further fields of the record, by the vendor's own name for them. An empty one is left out, so "
         "it never wipes what people filled in.",
     )
-    language: Language = Field(default="en", description="Of the words around what people wrote.")
-    time_zone: str = Field(default="UTC", description="Of the times, such as Europe/Prague.")
+    language: Language = Field(default="en", description="Language of the labels around the messages.")
+    time_zone: str = Field(default="UTC", description="Time zone of the times, such as Europe/Prague.")
     without_email: Literal["nobody", "placeholder", "skip"] = Field(
         default="nobody",
         description="What to do for a visitor without an email: a record without a person, one for a made-up address, "
@@ -159,7 +159,7 @@ class Mapping:
         # A character may take up to four bytes where the vendor counts bytes.
         weight = 1 if size is len else 4
         if frame + sign + 1_000 * weight > longest:
-            raise RecordRefused(f"the body without its transcript is {frame} long; the vendor takes {longest}")
+            raise RecordRefused(f"the body without its transcript is {frame} long; the destination accepts {longest}")
         blocks = as_html(self._conversation, self.voice, (longest - frame - sign) // weight, linked=linked)
         parts = packed(blocks, lambda number: longest - sign - (0 if number else frame), size)
         if len(parts) == 1:
@@ -194,7 +194,7 @@ class Mapping:
         try:
             return single_line(wording(template)(self._conversation, self._extras))
         except LanguageError as error:
-            raise RecordRefused(f"'{template}' cannot be worked out: {error}") from error
+            raise RecordRefused(f"'{template}' cannot be rendered: {error}") from error
 
     @cached_property
     def _extras(self) -> dict[str, str]:

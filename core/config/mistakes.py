@@ -194,7 +194,7 @@ def _choice(it: Refusal) -> str:
 
 def _unknown(it: Refusal) -> str:
     if it.key != it.key.strip() or not it.key.isprintable():
-        return "there is an invisible character in its name; type it anew"
+        return "there is an invisible character in its name; type it again"
     connector = isinstance(it.value, Mapping) and "type" in it.value
     if connector and "connectors" in it.known:
         return "unknown setting. Did you mean to indent it under connectors:?"

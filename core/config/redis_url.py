@@ -68,7 +68,7 @@ def parse(url: str) -> Address:
     service = unquote(pieces.pop(0)) if scheme.startswith("sentinel") else ""
     if (len(hosts) > 1 or scheme.startswith("sentinel")) and not service:
         raise ValueError(
-            "Sentinels are asked for a name: sentinel://host:26379,host:26379/NAME/0, with NAME as they call it"
+            "Sentinels need a name: sentinel://host:26379,host:26379/NAME/0, with NAME as they call it"
         )
     if len(pieces) > 1:
         raise ValueError(_SHAPE)

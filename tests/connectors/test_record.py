@@ -182,7 +182,7 @@ def test_pages_are_links_where_that_is_wished_and_what_a_visitor_wrote_is_none()
 
 
 def test_a_template_that_fails_on_a_chat_refuses_it_with_the_reason() -> None:
-    with pytest.raises(RecordRefused, match="cannot be worked out"):
+    with pytest.raises(RecordRefused, match="cannot be rendered"):
         mapping(subject="{{ conversation.rating + visitor.name }}").subject(255)
 
 
