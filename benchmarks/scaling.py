@@ -35,9 +35,7 @@ def scaling(setting: Setting) -> Result:
         f"Deliveries a second to a destination that takes {SLOW * 1000:.0f} ms",
         found.named(""),
         ratios=[ratio("2 workers to 1", two, one), ratio("4 workers to 1", four, one, least=3.5)],
-        notes=[
-            "from wake-up to last answer; a backlog for each worker that takes it twice the time of a measurement"
-        ],
+        notes=["from wake-up to last answer; a backlog for each worker that takes it twice the time of a measurement"],
     )
 
 

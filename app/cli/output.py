@@ -130,7 +130,8 @@ def print_overview(found: dict[str, Any]) -> None:
     for one in found["doubts"]:
         console.print(f"[yellow]{escape(one['text'])}[/] {escape(one['remedy'])}", highlight=False)
     for name, row in found["connectors"].items():
-        if row["state"] not in (State.ON, State.OFF, State.NO_ROUTE, State.UNKNOWN):
+        queued = row[DeliveryStatus.WAITING] + row[DeliveryStatus.RETRYING]
+        if row["state"] not in (State.ON, State.NO_ROUTE, State.UNKNOWN) and (queued or row["state"] != State.OFF):
             _print_state(console, name, row, found["now"])
         if row[DeliveryStatus.DEAD]:
             console.print(f"{name} has dead letters: relay dead list --connector {name}", highlight=False)

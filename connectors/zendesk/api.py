@@ -41,7 +41,9 @@ class ZendeskSettings(RecordSettings):
         default="", pattern=r"^([a-z0-9][a-z0-9-]*)?$", description="acme, for https://acme.zendesk.com."
     )
     base_url: AnyHttpUrl | None = Field(default=None, description="The whole address, instead of subdomain.")
-    email: str = Field(min_length=3, description="Email of the agent in whose name Relay works; the author of the comments.")
+    email: str = Field(
+        min_length=3, description="Email of the agent in whose name Relay works; the author of the comments."
+    )
     api_token: SecretStr = Field(description="From Admin Center, Apps and integrations, APIs, API tokens.")
     group_id: int | None = Field(default=None, description="The group that gets the tickets.")
     brand_id: int | None = Field(default=None, description="The brand of the tickets.")

@@ -67,9 +67,7 @@ def parse(url: str) -> Address:
     pieces = parts.path.strip("/").split("/")
     service = unquote(pieces.pop(0)) if scheme.startswith("sentinel") else ""
     if (len(hosts) > 1 or scheme.startswith("sentinel")) and not service:
-        raise ValueError(
-            "Sentinels need a name: sentinel://host:26379,host:26379/NAME/0, with NAME as they call it"
-        )
+        raise ValueError("Sentinels need a name: sentinel://host:26379,host:26379/NAME/0, with NAME as they call it")
     if len(pieces) > 1:
         raise ValueError(_SHAPE)
     database = _database(options.pop("db", "") or "".join(pieces))

@@ -149,7 +149,7 @@ def test_an_erased_visitor_is_text_in_the_receipt(site: AdminsRelay, window: Tab
     site.arrives_at("help-desk:1:erased", DeliveryStatus.DELIVERED)
     visitor.fill("evil@example.com")
     window.page.get_by_role("button", name="Look").click()
-    expect(window.page.get_by_text("1 conversation")).to_be_visible()
+    expect(window.page.get_by_text("1 chat")).to_be_visible()
     harmless(window, "<script data-evil>")
     window.page.get_by_role("button", name="Erase permanently").click()
     expect(window.page.get_by_role("heading", level=1)).to_have_text("Erased")

@@ -113,7 +113,9 @@ def test_a_circuit_that_is_open_is_never_called_a_pause(cli: CommandLine, page: 
     """Nobody has to resume it."""
     status, doctor = cli.run("status"), cli.run("doctor", code=1)
     one = text_of(page.get("/connectors/silent").text).partition("State")[2].partition("Check")[0]
-    deliveries = text_of(page.get("/conversations/1:2").text).partition(" silent ")[2].partition(" slow ")[0]
+    deliveries = (
+        text_of(page.get("/conversations/1:2").text).partition("silent Retrying")[2].partition("slow Retrying")[0]
+    )
     faces = [
         row(page.get("/").text, "silent"),
         card_of(page.get("/connectors").text, "silent"),

@@ -52,7 +52,7 @@ def test_from_the_dead_to_delivered_again(page: Admin, store: Store, ledger: Led
     made.chats(store, 3, first=50, crm=Outcome.DELIVERED)
     listing = page.get("/conversations").text
     assert "7 dead letters" in listing
-    asked = page.get(links(listing)["deliver again"])
+    asked = page.get(links(listing)["retry"])
     assert "7 deliveries" in text_of(asked.text)
     assert len(listed(asked.text)) == 5
     assert statuses(ledger) == {"dead": 7, "delivered": 3}
@@ -119,7 +119,7 @@ def test_a_conversation_is_counted_with_a_warning_that_all_goes_again(
 ) -> None:
     made.chats(store, 2, crm=Outcome.DELIVERED, archive=Outcome.REFUSED)
     asked = page.get(links(page.get("/conversations?q=ann").text)["Replay all that match"]).text
-    assert "2 conversations , with all deliveries of each" in text_of(asked)
+    assert "2 chats , with all their deliveries" in text_of(asked)
     assert "Delivered ones are sent again too" in asked
     page.submit("/conversations/bulk", **hidden(asked))
     assert statuses(ledger) == statuses(ledger, "archive") == {"waiting": 2}
@@ -277,7 +277,7 @@ def test_what_is_for_connectors_that_take_nothing_is_said_to_wait(
     page = admin(server, tmp_path, config="connectors: {crm: {type: archive}, off: {type: archive, enabled: false}}")
     made.chats(store, 2, off=Outcome.REFUSED, gone=Outcome.REFUSED, crm=Outcome.REFUSED)
     one = "off is off, or not in relay.yaml any more: deliveries to it stay queued until it is on again."
-    both = "gone, off are switched off, or not in the configuration any more: what is for them waits until they are"
+    both = "gone, off are off, or not in relay.yaml any more: deliveries to them stay queued until they are"
     said = one if "connector" in query else both
     asked = page.get("/conversations/bulk", query_string={"action": "replay", **query}).text
     assert said in text_of(asked)

@@ -81,7 +81,7 @@ def test_a_row_tells_who_when_what_and_where(page: Admin, store: Store) -> None:
     assert "2023-11-14 22:13:20 UTC" in row
     for words in ("Žofie", "zofie@example.com · CZ · 1:5", "Missed", "Offline", "Hello", "Rated Bad"):
         assert words in row
-    for words in ("archive : Delivered", "crm : Dead", "desk : Paused"):
+    for words in ("archive : Delivered", "crm : Dead", "desk : Blocked"):
         assert words in row
     assert "1 delivery is dead" in html
 
@@ -470,7 +470,7 @@ def test_a_delivery_tells_its_whole_story(page: Admin, store: Store, clock: Cloc
     text = text_of(part)
     assert "crm Retrying" in text
     assert "Next attempt 2023-11-14 22:13:50 UTC" in text
-    assert "Failed tries 1" in text
+    assert "Failed attempts 1" in text
     assert 'contact {"id": 7}' in text
     assert "1 attempt" in text
     assert "Temporary failure HTTP 503" in text

@@ -97,7 +97,7 @@ def test_everything_goes_and_the_receipt_says_what(shop: Shop) -> None:
     for wanted in (
         EMAIL,
         "2  chats",
-        "3  bodies of them",
+        "3  payloads of them",
         "2  bodies without",
         "6  files",
         "1:c1",
@@ -128,7 +128,7 @@ def test_what_else_the_visitor_was_called_can_be_looked_for(shop: Shop) -> None:
     html = unescape(shop.erase())
     assert "Other addresses and ids of this visitor" in html
     assert f'<input type="hidden" name="visitor" value="{VISITOR}">' in html
-    assert "1 conversation" in shop.look(VISITOR)
+    assert "1 chat" in shop.look(VISITOR)
 
 
 def test_files_that_cannot_be_read_are_no_nothing(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -307,5 +307,5 @@ def test_what_is_sealed_with_a_lost_key_is_a_page_that_says_so(server: Server, t
     assert "RELAY_ENCRYPTION_KEYS" in answer.text
     html = page.submit("/erase", visitor=EMAIL).text
     assert "2 payloads could not be searched" in html
-    assert "their key is not in RELAY_ENCRYPTION_KEYS" in html
+    assert "encrypted with a key that is not in" in html
     assert "NOT COMPLETE" in receipt(page.submit("/erase/now", visitor=EMAIL).text)
