@@ -114,7 +114,7 @@ def test_a_circuit_that_is_open_is_never_called_a_pause(cli: CommandLine, page: 
     status, doctor = cli.run("status"), cli.run("doctor", code=1)
     one = text_of(page.get("/connectors/silent").text).partition("State")[2].partition("Check")[0]
     deliveries = (
-        text_of(page.get("/conversations/1:2").text).partition("silent Retrying")[2].partition("slow Retrying")[0]
+        text_of(page.get("/conversations/1:2").text).partition("silent Blocked")[2].partition(" slow ")[0]
     )
     faces = [
         row(page.get("/").text, "silent"),

@@ -61,7 +61,7 @@ def test_from_the_dead_to_delivered_again(page: Admin, store: Store, ledger: Led
     assert statuses(ledger) == {"waiting": 7, "delivered": 3}
     done = page.get(answer.location).text
     assert "7 deliveries are queued" in done
-    assert "7 of 7 deliveries processed, 7 matched, 7 due again" in text_of(done)
+    assert "7 of 7 deliveries processed, 7 matched, 7 queued" in text_of(done)
     assert "dead" not in page.get("/conversations").text.partition("<form")[0]
 
 

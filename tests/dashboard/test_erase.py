@@ -98,7 +98,7 @@ def test_everything_goes_and_the_receipt_says_what(shop: Shop) -> None:
         EMAIL,
         "2  chats",
         "3  payloads of them",
-        "2  bodies without",
+        "2  payloads without",
         "6  files",
         "1:c1",
         "1:c2",
