@@ -113,9 +113,7 @@ def test_a_circuit_that_is_open_is_never_called_a_pause(cli: CommandLine, page: 
     """Nobody has to resume it."""
     status, doctor = cli.run("status"), cli.run("doctor", code=1)
     one = text_of(page.get("/connectors/silent").text).partition("State")[2].partition("Check")[0]
-    deliveries = (
-        text_of(page.get("/conversations/1:2").text).partition("silent Blocked")[2].partition(" slow ")[0]
-    )
+    deliveries = text_of(page.get("/conversations/1:2").text).partition("silent Blocked")[2].partition(" slow ")[0]
     faces = [
         row(page.get("/").text, "silent"),
         card_of(page.get("/connectors").text, "silent"),
@@ -123,7 +121,7 @@ def test_a_circuit_that_is_open_is_never_called_a_pause(cli: CommandLine, page: 
         deliveries,
         status.partition("\nsilent: ")[2].partition("\nslow: ")[0],
         "".join(line for line in status.splitlines() if line.startswith("silent ")),
-        doctor.partition("connector silent: ")[2].partition("connector slow: ")[0],
+        doctor.rpartition("connector silent: ")[2].partition("connector slow: ")[0],
         cli.run("connectors", "list").partition("silent: ")[2].partition("slow: ")[0],
         cli.run("show", "silent:1:2"),
         json.dumps(cli.json("status")["connectors"]["silent"]),

@@ -59,7 +59,7 @@ def test_the_receipt_says_what_went_and_what_is_elsewhere(cli: CommandLine, ledg
     assert "1  payloads without a chat" in said
     assert "  desk: T-1 https://crm.example.com/tickets/1\n" in said
     assert f"  {kept}\n" in said
-    assert "written anew" in said
+    assert "being rewritten" in said
     assert "NOT COMPLETE" not in said
     assert ledger.conversation(kept)
     again = cli.result("erase", "--email", "ann@example.com", "--yes")

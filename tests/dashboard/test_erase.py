@@ -107,7 +107,7 @@ def test_everything_goes_and_the_receipt_says_what(shop: Shop) -> None:
     ):
         assert wanted in text
     assert "NOT COMPLETE" not in text
-    assert "written anew" in text
+    assert "being rewritten" in text
     assert "No data found" in shop.look()
 
 
