@@ -80,17 +80,17 @@ def test_status_tells_that_a_connector_is_slowed_down(cli: CommandLine, store: S
 def test_status_tells_what_is_wrong_and_what_to_type(cli: CommandLine, store: Store) -> None:
     dead_delivery(store)
     store.divert(store.accept(b"nonsense").id, PayloadStatus.QUARANTINED, "not JSON")
-    store.pause("crm", "the key has expired")
+    store.pause("archive", "the key has expired")
     said = cli.run("status")
     assert "1 routed, 1 quarantined" in said
     assert "relay dead list --connector archive" in said
     assert "Paused by you: the key has expired" in said
-    assert "relay resume crm" in said
-    assert "relay try crm" in said
-    assert "no worker is running" in said
+    assert "relay resume archive" in said
+    assert "relay try archive" in said
+    assert "none is running" in said
     found = json.loads(cli.run("status", "--json"))
     assert found["connectors"]["archive"]["dead"] == 1
-    assert found["connectors"]["crm"]["state"] == "paused by you"
+    assert found["connectors"]["archive"]["state"] == "paused by you"
     assert found["payloads"]["quarantined"] == 1
 
 

@@ -80,7 +80,7 @@ def test_files_of_certificates_are_taken_where_there_is_tls(pem: str) -> None:
         ("rediss://there?ssl_ca_certs=/no/such/file", "there is no file /no/such/file"),
         ("redis://there?ssl_ca_certs=/etc/hosts", "ssl_ca_certs goes with rediss:// or sentinels://"),
         ("redis://there?sentinel_password=hunter2", "sentinel_password goes with sentinel://"),
-        ("redis://there?socket_timeout=1", "unknown option; there are db, ssl_ca_certs"),
+        ("redis://there?socket_timeout=1", "unknown option; available: db, ssl_ca_certs"),
     ],
 )
 def test_a_wrong_address_says_what_to_type_and_shows_no_password(url: str, why: str) -> None:

@@ -76,7 +76,7 @@ connectors:
   archive: {type: archive, foldr: x}
 other: 1
 """
-    name = "a name has at most 63 lower-case letters, digits, '-' and '_', at most 63 of them, and not 'inbox'"
+    name = "a name has at most 63 lower-case letters, digits, '-' and '_', and is not 'inbox'"
     wanted = [
         "line 2: tokens[0].tokn: unknown setting. Did you mean 'token'?",
         "line 2: tokens[0].token: is missing; add 'token: …' (At least 16 characters)",
@@ -100,7 +100,7 @@ other: 1
         "line 19: connectors.c.type: is missing; write type: archive, or another type",
         "line 20: connectors.d: must be settings, one a line and indented: 'key: value'",
         "line 21: connectors.archive.foldr: unknown setting. Did you mean 'folder'?",
-        "line 22: other: unknown setting; there are: connectors, notices, retention, routes, tokens",
+        "line 22: other: unknown setting; available: alerts, connectors, retention, routes, tokens",
     ]
     found = config.problems(text)
     assert sorted(found) == sorted(wanted)

@@ -67,7 +67,7 @@ class Two:
 
     def load(self, notices: dict[str, Any], **more: Any) -> Settings:
         file = self.folder / "relay.yaml"
-        file.write_text(json.dumps({"connectors": CONNECTORS, "notices": notices, **more}))
+        file.write_text(json.dumps({"connectors": CONNECTORS, "alerts": notices, **more}))
         env = environment({"RELAY_CONFIG": str(file), "RELAY_DATA_DIR": str(self.folder)})
         return load(env, settings_model, {})
 
@@ -161,7 +161,7 @@ def backlog(two: Two) -> Callable[[], object]:
 TROUBLES = {
     "paused": (paused, "crm", "/connectors/crm", "HTTP 401 No Bcc"),
     "breaker": (broken, "crm", "/connectors/crm", "HTTP 503 Service Unavailable"),
-    "dead": (dead, "crm", "/conversations?connector=crm&status=dead", "refused it (HTTP 422 Unprocessable Entity)"),
+    "dead": (dead, "crm", "/conversations?connector=crm&status=dead", "rejected it (HTTP 422 Unprocessable Entity)"),
     "quarantined": (quarantined, "inbox", "/quarantine", "messages[0].sentAt: expected a number"),
     "backlog": (backlog, "crm", "/connectors/crm", ""),
 }
@@ -310,7 +310,7 @@ def test_how_old_a_backlog_may_be_is_a_setting_and_the_inbox_counts(two: Two, de
         two.age(detect.BACKLOG_PATIENCE_MS)
         two.turn()
     assert told(destination) == [("begun", "backlog", INBOX)]
-    assert "The backlog of new bodies is too old" in destination.received[0].json()["text"]
+    assert "The backlog of new chats is too old" in destination.received[0].json()["text"]
 
 
 def test_a_destination_that_is_down_is_told_later_and_the_other_channel_at_once(
@@ -465,16 +465,16 @@ def test_hostile_text_of_a_vendor_makes_no_header_and_no_line(
 @pytest.mark.parametrize(
     ("notices", "problem"),
     [
-        ({"webhook": {"url": "ftp://example.com"}}, "notices.webhook.url: must be a whole address"),
-        ({"webhook": {"url": "https://u:p@example.com"}}, "notices.webhook.url: takes no user and password"),
+        ({"webhook": {"url": "ftp://example.com"}}, "alerts.webhook.url: must be a whole address"),
+        ({"webhook": {"url": "https://u:p@example.com"}}, "alerts.webhook.url: must not contain a user and password"),
         ({"webhook": {"url": "https://example.com", "secret": "short"}}, "make one with: openssl rand -base64 32"),
-        ({"email": {"host": "h", "from": "a@b", "to": ["x\r\nBcc: y@z"]}}, "notices.email.to[0]: "),
-        ({"email": {"host": "h", "from": "a@b\n", "to": ["x@y"]}}, "notices.email.from: "),
-        ({"email": {"host": "h", "from": "a@b", "to": []}}, "notices.email.to: "),
-        ({"email": {"host": "h", "to": ["x@y"]}}, "notices.email.from: is missing; add 'from: …'"),
+        ({"email": {"host": "h", "from": "a@b", "to": ["x\r\nBcc: y@z"]}}, "alerts.email.to[0]: "),
+        ({"email": {"host": "h", "from": "a@b\n", "to": ["x@y"]}}, "alerts.email.from: "),
+        ({"email": {"host": "h", "from": "a@b", "to": []}}, "alerts.email.to: "),
+        ({"email": {"host": "h", "to": ["x@y"]}}, "alerts.email.from: is missing; add 'from: …'"),
         ({"email": {"host": "h", "form": "a@b", "from": "a@b", "to": ["x@y"]}}, "Did you mean 'from'?"),
         ({"email": {"host": "h", "from": "a@b", "to": ["x@y"], "user": "u"}}, "'user' and 'password' go together"),
-        ({"oldest_after": 0}, "notices.oldest_after: "),
+        ({"oldest_after": 0}, "alerts.oldest_after: "),
     ],
 )
 def test_what_is_wrong_in_the_section_is_said(two: Two, notices: dict[str, Any], problem: str) -> None:
@@ -488,9 +488,9 @@ def test_the_schema_knows_the_section() -> None:
     right = {"host": "h", "from": "a@b", "to": ["x@y"], "user": "u", "password": "p", "security": "tls", "port": None}
     validator = jsonschema.Draft202012Validator
     check = validator(schema({}), format_checker=validator.FORMAT_CHECKER)
-    assert check.is_valid({"notices": {"webhook": {"url": "https://example.com"}, "email": right, "oldest_after": 1}})
+    assert check.is_valid({"alerts": {"webhook": {"url": "https://example.com"}, "email": right, "oldest_after": 1}})
     for wrong in ({"email": {**right, "from": "nobody"}}, {"email": {"host": "h", "to": ["x@y"]}}, {"oldest": 1}):
-        assert not check.is_valid({"notices": wrong})
+        assert not check.is_valid({"alerts": wrong})
 
 
 def test_no_secret_of_the_section_is_shown(two: Two, mailbox: Mailbox, destination: Destination) -> None:
@@ -498,7 +498,7 @@ def test_no_secret_of_the_section_is_shown(two: Two, mailbox: Mailbox, destinati
     shown = json.dumps(masked(two.settings)) + repr(two.settings)
     for secret in (SECRET, PASSWORD, destination.url):
         assert secret not in shown
-    assert masked(two.settings)["notices"]["email"]["from"] == "relay@shop.example"
+    assert masked(two.settings)["alerts"]["email"]["from"] == "relay@shop.example"
 
 
 class TestCommand:
@@ -507,14 +507,14 @@ class TestCommand:
         return CommandLine(tmp_path, server)
 
     def configure(self, cli: CommandLine, **notices: Any) -> None:
-        cli.config.write_text(json.dumps({"notices": notices}))
+        cli.config.write_text(json.dumps({"alerts": notices}))
 
     def test_a_test_is_sent_by_every_channel_and_the_answers_are_said(
         self, cli: CommandLine, destination: Destination, mailbox: Mailbox
     ) -> None:
         self.configure(cli, webhook=webhook(destination, secret=SECRET), email=email(mailbox))
         said = cli.run("alerts", "test")
-        assert said == "webhook: ✓ HTTP 200\nemail: ✓ 127.0.0.1 took it for 2 of 2\n"
+        assert said == "webhook: ✓ HTTP 200\nemail: ✓ 127.0.0.1 accepted it for 2 of 2\n"
         assert destination.received[0].json()["type"] == "trouble.test"
         assert mailbox.mails[0]["Subject"] == "[Relay] Test alert"
         assert [one["sent"] for one in cli.json("alerts", "test")] == [True, True]
@@ -555,7 +555,7 @@ def test_two_running_workers_tell_once_follow_the_configuration_and_deliver_mean
     until(lambda: relay.ledger.lane("crm").gate, what="the pause")
     destination.behaviour = answer
     notices = {"webhook": webhook(destination, timeout=3)}
-    relay.configure(json.dumps({"connectors": connectors, "notices": notices}))
+    relay.configure(json.dumps({"connectors": connectors, "alerts": notices}))
     until(lambda: destination.received, what="the first try")
     relay.post(chat(2))
     until(lambda: relay.ledger.lane("archive").counts["delivered"] == 2, 5, "a delivery while the notice hangs")
@@ -571,7 +571,7 @@ def test_two_running_workers_tell_once_follow_the_configuration_and_deliver_mean
 
 def test_a_receiver_tells_too_for_there_may_be_no_worker(relay: Stack, destination: Destination) -> None:
     notices = {"webhook": webhook(destination)}
-    relay.configure(json.dumps({"connectors": {"archive": {"type": "archive"}}, "notices": notices}))
+    relay.configure(json.dumps({"connectors": {"archive": {"type": "archive"}}, "alerts": notices}))
     relay.web()
     identity = relay.post(chat(1)).json()["id"]
     server: Any = relay.server.client
