@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from core.ids import NO_CONVERSATION, ConversationId, DeliveryId, PayloadId
+
 
 class PayloadStatus(StrEnum):
     """Where a body is. A duplicate is no payload: it is counted on the payload that it repeats."""
@@ -117,7 +119,7 @@ class Revision:
     """One body of a conversation. `number` counts from 1; `account` is the token's, or ""."""
 
     number: int
-    payload: str
+    payload: PayloadId
     received: int
     account: str
     body: bytes = field(repr=False)
@@ -132,14 +134,14 @@ class Payload:
     """A body and how it came. `account` is the token's, or ""; `revision` is its number among its conversation's, and 0
     where the payload was looked up by itself. `why` is a Nowhere, or "", where the payload is unrouted."""
 
-    id: str
+    id: PayloadId
     received: int
     status: PayloadStatus
     account: str
     content_type: str
     size: int
     body: bytes = b""
-    conversation: str = ""
+    conversation: ConversationId = NO_CONVERSATION
     revision: int = 0
     error: str = ""
     duplicates: int = 0
@@ -152,9 +154,9 @@ class Delivery:
     since the last success or replay, `revision` is the one delivered last, or 0. It is blocked while its
     connector is `paused`, by an admin or as its credentials were rejected, or `not_responding`."""
 
-    id: str
+    id: DeliveryId
     connector: str
-    conversation: str
+    conversation: ConversationId
     status: DeliveryStatus
     created: int
     updated: int

@@ -11,7 +11,7 @@ from tests.words import findings
 PLANTED = {
     "README.md": "The connector goes on by itself.\n",
     "docs/page.md": "Fine.\n\nA visitor without an e-mail.\n",
-    "relay.example.yaml": "# Who gets notices\n",
+    "app/cli/setup/relay.example.yaml": "# Who gets notices\n",
     "app/dashboard/templates/page.html": "<p>Nothing was given up</p>\n",
     "app/cli/one.py": '@command\ndef one() -> None:\n    """Tell of trouble."""\n',
     "core/log.py": 'log.warning("the connector is held back")\n',

@@ -44,7 +44,7 @@ _KEPT = re.compile(
     r"`[^`\n]*`|relay forget|relay notices|The section notices|notices: is now called|/\S+/\S+|<!--.*?-->"
     r"|E-Mail-Adresse"
 )
-_PAGES = ("*.md", "docs/**/*.md", "deploy/**/*.md", "deploy/**/*.yml", "relay.example.yaml")
+_PAGES = ("*.md", "docs/**/*.md", "deploy/**/*.md", "deploy/**/*.yml", "app/cli/setup/relay.example.yaml")
 _EXCEPT = ("docs/glossary.md",)
 _CODE = ("app", "core", "workers", "connectors")
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from app.admin.append_only import failed_to_load, last_words, look
 from app.admin.connector_state import State, connector_state
-from app.admin.doctor import Line, doubt, right, wrong
-from app.cli.output import REJECTED, span
+from app.admin.doctor import REJECTED, Line, doubt, right, wrong
+from app.formatting import duration
 from core.config import mistakes
 from core.config.environment import Environment
 from core.config.settings import Settings
@@ -103,8 +103,8 @@ def _clock(before: float, there: int, after: float) -> Line:
     """`there` was read between the other two, which are in seconds."""
     off = round(max(before * 1000 - there, there - after * 1000, 0))
     if off < _SKEW:
-        return right("clock", f"within {span(max(off, round((after - before) * 1000), 1))} of the server's clock")
-    text = f"{span(off)} off the server's clock"
+        return right("clock", f"within {duration(max(off, round((after - before) * 1000), 1))} of the server's clock")
+    text = f"{duration(off)} off the server's clock"
     remedy = "synchronize both clocks (chrony, systemd-timesyncd)"
     return wrong("clock", text, remedy) if off >= _WRONG else doubt("clock", text, remedy)
 
@@ -165,7 +165,7 @@ def _lane(ledger: Ledger, name: str, settings: Settings | None) -> Iterator[Line
         yield _waiting(about, lane.oldest_due)
     elif lane.waiting or now.is_blocked:
         left = (now.next_test or 0) - ledger.now()
-        test = f" Next test delivery in {span(left)}." if left > 0 else ""
+        test = f" Next test delivery in {duration(left)}." if left > 0 else ""
         remedy = now.remedy + (f" ({' · '.join(now.commands)})" if now.commands else "")
         finding = wrong if now.state is State.MISSING else doubt
         yield finding(about, f"{now.sentence}{test}", remedy)
@@ -176,6 +176,6 @@ def _lane(ledger: Ledger, name: str, settings: Settings | None) -> Iterator[Line
 def _waiting(about: str, oldest: int) -> Line:
     if oldest < _SLOW:
         return right(about, "nothing is overdue")
-    text = f"the oldest delivery has been due for {span(oldest)}"
+    text = f"the oldest delivery has been due for {duration(oldest)}"
     remedy = "add workers, or check their log"
     return wrong(about, text, remedy) if oldest >= _STUCK else doubt(about, text, remedy)

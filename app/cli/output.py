@@ -15,7 +15,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from app.admin.connector_state import State, connector_state
+from app.admin.doctor import REJECTED
 from app.admin.replays import told
+from app.formatting import duration
 from connectors.kit.transcript import single_line
 from core.config.doubts import doubts
 from core.config.settings import Settings
@@ -33,10 +35,6 @@ _COLOURS = {
     DeliveryStatus.WAITING: "cyan",
     DeliveryStatus.DISCARDED: "dim",
 }
-
-
-#: What a worker did with a change of relay.yaml that has a mistake.
-REJECTED = "rejected the changed configuration and still uses the previous version"
 
 
 def _console() -> Console:
@@ -318,10 +316,5 @@ def moment(ms: int) -> str:
 
 
 def span(ms: int) -> str:
-    """A length of time in its largest unit."""
-    if not ms:
-        return "·"
-    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1_000)):
-        if ms >= size:
-            return f"{ms / size:.3g} {unit}"
-    return f"{ms} ms"
+    """A length of time in its largest unit, or a dot for none."""
+    return duration(ms) if ms else "·"

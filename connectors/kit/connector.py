@@ -25,6 +25,7 @@ from core.config.settings import ConnectorSettings
 from core.conversation import Conversation
 from core.delivery import Exchange, Reference, Revision
 from core.errors import DeliveryError, Gone, RecordRefused
+from core.ids import ConversationId
 
 S = TypeVar("S", bound=ConnectorSettings)
 H = TypeVar("H", bound="HttpSettings")
@@ -75,9 +76,9 @@ class Receipt:
 
 @dataclass(frozen=True)
 class Copy:
-    """A revision in a file: its conversation (`account:channel`), and what Smartsupp sent, as JSON."""
+    """A revision in a file: its conversation, and what Smartsupp sent, as JSON."""
 
-    conversation: str
+    conversation: ConversationId
     body: bytes = field(repr=False)
 
 
@@ -239,7 +240,7 @@ class Connector(ABC, Generic[S]):
         `mentions` says no to, given the bytes of their file, may be left out. Raises OSError."""
         yield from ()
 
-    def erase(self, conversation: str) -> Sequence[str]:
+    def erase(self, conversation: ConversationId) -> Sequence[str]:
         """Remove what this connector keeps of a conversation (`account:channel`) on our own machines.
 
         Returns what was removed, for people to read. Records at a vendor are the shop's to erase.

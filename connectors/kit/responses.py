@@ -13,9 +13,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import requests
 from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
-from urllib3.exceptions import IncompleteRead as IncompleteBody
-from urllib3.exceptions import NameResolutionError, NewConnectionError
 
+from connectors.kit.transport import NotConnected
 from core.errors import ConnectorRefused, DeliveryError, Intercepted, RecordRefused, RetryLater
 
 #: Characters of an answer that are kept in an error.
@@ -118,8 +117,7 @@ def unanswered(error: Exception, url: str, answer: requests.Response | None) -> 
         )
     if isinstance(error, InvalidURL | InvalidSchema | MissingSchema | UnicodeError):
         return ConnectorRefused(f"{shown(url)} is not a valid address")
-    unsent = any(isinstance(cause, NewConnectionError | NameResolutionError) for cause in _causes(error))
-    unsent = unsent or isinstance(error, requests.exceptions.ConnectTimeout)
+    unsent = isinstance(error, NotConnected | requests.exceptions.ConnectTimeout)
     code = answer.status_code if answer is not None else None
     place = urlsplit(shown(url)).netloc
     return RetryLater(f"{_reason(error, place)} ({place})", status=code, untaken=unsent)
@@ -189,7 +187,7 @@ def _sentence(cause: BaseException, place: str) -> str:
         return words(str(cause)) if cause.errno is None and str(cause) else "no response in time"
     if isinstance(cause, RemoteDisconnected):
         return "the server closed the connection without a response"
-    if isinstance(cause, IncompleteRead | IncompleteBody):
+    if isinstance(cause, IncompleteRead):
         return "the response is incomplete"
     return _ERRNO.get(cause.errno or 0, "") if isinstance(cause, OSError) else ""
 

@@ -16,7 +16,7 @@ from core.store.claims import Limits
 from core.store.protocol.keys import key
 from tests.support.admin import Admin, admin
 from tests.support.command_line import CommandLine
-from tests.support.made import claimed, conversation, settle
+from tests.support.made import claimed, control, conversation, settle
 from tests.support.server import Server
 from tests.support.stack import chat
 
@@ -41,7 +41,7 @@ def cli(server: Server, tmp_path: Path) -> CommandLine:
     found.config.write_text(CONFIG)
     store = Store(connect(server.url))
     first, second = (conversation(store, chat(number), **dict.fromkeys([*ROUTED, "old"])) for number in (1, 2))
-    store.pause("mine", "stock taking.")
+    control(store).pause("mine", "stock taking.")
     settle(store, claimed(store, "denied", second), Outcome.PAUSED, error="HTTP 401")
     silent = claimed(store, "silent", first)
     attempt = Attempt(silent.received, 10, Outcome.RETRY, 1, 503, "HTTP 503")
