@@ -181,7 +181,7 @@ def _sentence(cause: BaseException, place: str) -> str:
     if isinstance(cause, socket.gaierror):
         if cause.errno == socket.EAI_AGAIN:
             return "the name server does not respond"
-        return f"{place.partition(':')[0]} does not exist (DNS); check the domain"
+        return f"{urlsplit(f'//{place}').hostname} does not exist (DNS); check the domain"
     if isinstance(cause, TimeoutError):
         # Ours say what took too long (connectors/kit/resolver.py).
         return words(str(cause)) if cause.errno is None and str(cause) else "no response in time"

@@ -69,7 +69,7 @@ def test_what_was_left_is_finished_by_a_worker(relay: Stack, monkeypatch: pytest
     jobs = Jobs(connect(relay.server.url), lambda: made.settings("archive"))
     job = jobs.start("replay", Filter(status=DeliveryStatus.DEAD))
     assert jobs.advance(job.id, 0).seen == 10  # and whoever began it went away
-    assert "goes on" in relay.cli("jobs")
+    assert "running" in relay.cli("jobs")
     relay.worker()
     until(lambda: relay.ledger.lane("archive").counts["delivered"] == 30, what="thirty deliveries")
     assert "finished" in relay.cli("jobs")
@@ -122,7 +122,7 @@ def test_replay_wants_to_be_told_what(cli: CommandLine) -> None:
     assert "name what to replay" in cli.run("replay", code=2)
     assert "not both" in cli.run("replay", "crm:1:1", "--status", "dead", code=2)
     assert "--said goes with --text" in cli.run("replay", "--said", code=2)
-    assert "there is no connector 'nope'; there are archive, crm" in cli.run("replay", "--connector", "nope", code=1)
+    assert "there is no connector 'nope'; available: archive, crm" in cli.run("replay", "--connector", "nope", code=1)
     assert "'yesterday' is no time" in cli.run("replay", "--since", "yesterday", code=2)
     assert cli.run("replay", "--status", "dead") == "nothing matches\n"
 
@@ -140,8 +140,11 @@ def test_the_dead_are_listed_with_their_reasons(cli: CommandLine, store: Store) 
 
 def test_only_dead_ones_are_replayed_among_the_dead(cli: CommandLine, store: Store, ledger: Ledger) -> None:
     made.chats(store, 2, crm=Outcome.REFUSED, archive=Outcome.DELIVERED)
-    assert cli.run("dead", "replay", "crm:1:1") == "crm:1:1: queued for crm, which is off: it waits until that is on\n"
-    assert "archive:1:1 is not dead, it is delivered" in cli.run("dead", "replay", "archive:1:1", code=1)
+    assert (
+        cli.run("dead", "replay", "crm:1:1")
+        == "crm:1:1: queued for crm, which is off: it stays queued until the connector is on\n"
+    )
+    assert "archive:1:1 is not a dead letter, it is delivered" in cli.run("dead", "replay", "archive:1:1", code=1)
     assert "choose with --all" in cli.run("dead", "replay", code=2)
     assert "leave it out to choose" in cli.run("dead", "replay", "--all", "--connector", "crm", code=2)
     assert cli.json("dead", "replay", "--all", "--yes")["done"] == 1
@@ -178,7 +181,7 @@ def test_a_conversation_is_discarded_where_it_is_not_settled(cli: CommandLine, s
     made.conversation(store, chat(1), crm=Outcome.REFUSED, archive=Outcome.DELIVERED)
     assert cli.run("discard", "1:1", "--reason", "spam") == "crm:1:1: discarded\n"
     assert statuses(ledger, "archive") == {"delivered": 1}
-    assert "is settled" in cli.run("discard", "1:1", "--reason", "spam", code=1)
+    assert "no delivery is queued, retrying or dead" in cli.run("discard", "1:1", "--reason", "spam", code=1)
 
 
 def test_one_that_fails_does_not_stop_the_others(cli: CommandLine, store: Store, ledger: Ledger) -> None:
@@ -193,7 +196,7 @@ def test_a_paused_connector_is_tried_with_one(cli: CommandLine, store: Store) ->
     made.chats(store, 2, crm=None)
     cli.run("pause", "crm")
     assert store.claim("crm", "a") is None
-    assert cli.run("try", "crm").startswith("crm: one delivery is on its way")
+    assert cli.run("try", "crm").startswith("crm: one test delivery is queued")
     assert store.claim("crm", "b")
     assert store.claim("crm", "c") is None
     assert cli.json("try", "crm") == {"connector": "crm", "changed": True, "waiting": 1, "due": 1}
@@ -203,7 +206,7 @@ def test_a_paused_connector_is_tried_with_one(cli: CommandLine, store: Store) ->
 def test_what_is_not_due_is_not_said_to_be_on_its_way(cli: CommandLine, store: Store) -> None:
     made.chats(store, 1, crm=Outcome.RETRY)
     cli.run("pause", "crm")
-    assert cli.run("try", "crm") == "crm: nothing is due now; the first that is goes ahead\n"
+    assert cli.run("try", "crm") == "crm: nothing is due now; the next delivery that is due will be the test\n"
     assert cli.json("try", "crm") == {"connector": "crm", "changed": True, "waiting": 1, "due": 0}
     assert store.claim("crm", "a") is None
 

@@ -65,7 +65,7 @@ def test_the_receipt_says_what_went_and_what_is_elsewhere(cli: CommandLine, ledg
     assert "NOT COMPLETE" not in said
     assert ledger.conversation(ConversationId(kept))
     again = cli.result("erase", "--email", "ann@example.com", "--yes")
-    assert again.stdout == "nothing is ann@example.com's\n"
+    assert again.stdout == "No data found for ann@example.com.\n"
 
 
 def test_the_receipt_comes_as_json_too(cli: CommandLine, kept: str) -> None:

@@ -28,14 +28,14 @@ def cli(tmp_path: Path, server: Server) -> CommandLine:
 
 
 def test_relay_forget_is_relay_erase(cli: CommandLine) -> None:
-    said = cli.run("erase", "--email", "nobody@example.com")
+    said = cli.run("forget", "--email", "nobody@example.com")
     assert "No data found for nobody@example.com." in said
     assert "It is now called erase." in said
     assert "forget" not in cli.run("--help")
 
 
 def test_relay_notices_is_relay_alerts(cli: CommandLine) -> None:
-    said = cli.run("alerts", "test", code=2)
+    said = cli.run("notices", "test", code=2)
     assert "no alerts are configured; add webhook or email under alerts in relay.yaml" in said
     assert "It is now called alerts." in said
     assert "notices" not in cli.run("--help")

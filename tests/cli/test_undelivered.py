@@ -147,7 +147,7 @@ def test_a_worker_logs_once_what_is_odd_about_each_configuration(
     chores = Chores(connect(server.url), store, lambda: settings, threading.Event())
     first = reported()
     assert "No route leads to desk: no chat goes there." in first
-    assert "a connector with deliveries waiting is not in relay.yaml" in first
+    assert "connector with queued deliveries is not in relay.yaml" in first
     assert "connector=old" in first
     assert "waiting=3" in first
     assert reported() == ""

@@ -236,5 +236,5 @@ def test_no_part_of_a_plain_text_begins_with_a_line_that_a_visitor_made_up() -> 
 def test_a_plain_text_has_the_admins_words_and_says_that_it_is_a_revision() -> None:
     (text,) = mapping(body="From {{ visitor.name }}:\n{{ transcript }}\nThe end").texts(65_536, revised=True)
     first, second, *_, last = text.splitlines()
-    assert first == "The conversation went on; this is all of it."
+    assert first == "The conversation continued; this is all of it."
     assert (second, last) == ("From Dusan Kmet:", "The end")
