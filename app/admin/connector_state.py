@@ -60,11 +60,8 @@ class ConnectorState:
 
 def connector_state(settings: Settings | None, name: str, lane: Lane | None) -> ConnectorState:
     """`settings` are None where they cannot be read, `lane` where the store cannot be asked."""
-    if settings and name in settings.renames:
-        new = settings.renames[name]
-        return ConnectorState(State.RENAMED, f"{name} is {new} now: what is left of it follows in a moment.")
     if settings and name not in settings.enabled:
-        return _without(name, lane.waiting if lane else 0, known=name in settings.connectors)
+        return _without(settings, name, lane.waiting if lane else 0)
     if lane and lane.gate:
         return _blocked(name, lane.gate)
     if settings and not leads_to(settings, name):
@@ -76,10 +73,13 @@ def connector_state(settings: Settings | None, name: str, lane: Lane | None) -> 
     return ConnectorState(State.ON, "Chats are delivered.")
 
 
-def _without(name: str, waiting: int, *, known: bool) -> ConnectorState:
+def _without(settings: Settings, name: str, waiting: int) -> ConnectorState:
     """Nothing is delivered to what the configuration switches off, or does not name."""
+    if name in settings.renames:
+        text = f"{name} is {settings.renames[name]} now: what is left of it follows in a moment."
+        return ConnectorState(State.RENAMED, text)
     many = f"{waiting:,} {'delivery' if waiting == 1 else 'deliveries'}"
-    if not known:
+    if name not in settings.connectors:
         queued = f" {many} {'is' if waiting == 1 else 'are'} queued for it." if waiting else ""
         text = f"{name} is not in relay.yaml: nothing is delivered to it.{queued}"
         return ConnectorState(State.MISSING, text, gone_remedy(name))
