@@ -94,4 +94,4 @@ class Work:
         if wait:
             log.error("separate process crashed; tried again later", item=claim.id, seconds=round(wait / 1000))
         elif wait == 0:
-            log.error("separate process crashed again; given up", item=claim.id)
+            log.error("separate process crashed again; now a dead letter", item=claim.id)

@@ -78,8 +78,7 @@ class ConnectorSettings(Strict):
     )
     formerly: tuple[Annotated[str, AfterValidator(_connector_name)], ...] = Field(
         default=(),
-        description="Earlier names of this connector, the oldest first: its deliveries and records go on under the new"
-        " one.",
+        description="Earlier names of this connector, the oldest first: its deliveries and records continue under it.",
     )
 
 
