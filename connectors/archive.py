@@ -21,10 +21,12 @@ from pydantic import Field
 
 from connectors.kit.connector import Connector, Copy, Receipt, Step
 from connectors.kit.transcript import as_text
+from core.config import mistakes
 from core.config.settings import ConnectorSettings
 from core.conversation import Conversation
 from core.delivery import Reference, Revision
 from core.errors import RetryLater
+from core.ids import ConversationId
 from core.pretty_json import legible
 from core.smartsupp.parser import parse_conversation
 
@@ -53,7 +55,7 @@ class Archive(Connector[ArchiveSettings]):
             for changed in (folder, folder.parent, folder.parent.parent) if new else (folder,):
                 _sync(changed)
         except OSError as error:
-            raise RetryLater(f"cannot write to {folder}: {error.strerror or error}") from error
+            raise RetryLater(f"cannot write to {folder}: {mistakes.of_file(error)}") from error
         return Reference(f"{conversation.account}/{conversation.id}/r{receipt.revision.number}")
 
     def copies(self, mentions: Callable[[bytes], bool]) -> Iterator[Copy]:
@@ -63,12 +65,11 @@ class Archive(Connector[ArchiveSettings]):
             except FileNotFoundError:  # erased meanwhile
                 continue
             if mentions(text):
-                yield Copy(f"{file.parent.parent.name}:{file.parent.name}", _payload(text))
+                yield Copy(ConversationId.of(file.parent.parent.name, file.parent.name), _payload(text))
 
-    def erase(self, conversation: str) -> Sequence[str]:
+    def erase(self, conversation: ConversationId) -> Sequence[str]:
         """Raises OSError."""
-        account, _, channel = conversation.partition(":")
-        folder = self.data_dir / self.settings.folder / account / channel
+        folder = self.data_dir / self.settings.folder / conversation.account / conversation.channel
         removed: dict[str, None] = {}
         # A worker may put a file there at this moment.
         while folder.is_dir():

@@ -11,6 +11,7 @@ from typing import Any
 
 from connectors.kit.connector import Connector
 from connectors.kit.record import RecordSettings
+from core.config import former_names
 from core.config.settings import ConnectorSettings, Settings
 
 #: A package announces its connectors under this name in its metadata.
@@ -64,7 +65,8 @@ def make(settings: Settings, name: str, data_dir: Path) -> Connector[Any]:
     """One connector, switched on or not.
 
     Two that deliver to one account of a vendor would write into each other's records. So the keys of all but the one
-    that the configuration names first end with the connector's name; that of the first is what it would be alone.
+    that the configuration names first end with the name under which the connector began; that of the first is what it
+    would be alone.
     """
     own = settings.connectors[name]
     if isinstance(own, RecordSettings):
@@ -73,7 +75,8 @@ def make(settings: Settings, name: str, data_dir: Path) -> Connector[Any]:
             for other, one in settings.connectors.items()
             if isinstance(one, RecordSettings) and (one.type, one.account) == (own.type, own.account)
         )
-        own._key_end = "" if next(same) == name else f":{name}"  # noqa: SLF001  # ours to say
+        first = former_names.first_name(name, own.formerly)
+        own._key_end = "" if next(same) == name else f":{first}"  # noqa: SLF001  # ours to say
     return find(own.type)(name, own, data_dir)
 
 

@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from core.ids import NO_CONVERSATION, ConversationId, DeliveryId, PayloadId
+
 
 class PayloadStatus(StrEnum):
     """Where a body is. A duplicate is no payload: it is counted on the payload that it repeats."""
@@ -33,12 +35,27 @@ class Nowhere(StrEnum):
 
 
 class DeliveryStatus(StrEnum):
-    WAITING = "waiting"  # not tried yet, or due again for a newer revision
+    WAITING = "waiting"  # queued: not tried yet, or due for a newer revision
     RETRYING = "retrying"  # tried, failed for now; `due` is the next try
     DELIVERED = "delivered"
     SKIPPED = "skipped"  # not delivered on purpose; `error` says why
-    DEAD = "dead"  # given up; `error` says why
+    DEAD = "dead"  # a dead letter; `error` says why
     DISCARDED = "discarded"  # given up by an admin; `error` says why
+
+    @property
+    def spelled(self) -> str:
+        """As options and addresses name it; the value is what Redis, JSON and metrics have had from the start."""
+        return "queued" if self is DeliveryStatus.WAITING else str(self)
+
+    @classmethod
+    def named(cls, word: str) -> DeliveryStatus:
+        """By either spelling. Raises ValueError."""
+        return cls.WAITING if word == cls.WAITING.spelled else cls(word)
+
+    @property
+    def shown(self) -> str:
+        """As people read it."""
+        return "dead letter" if self is DeliveryStatus.DEAD else self.spelled
 
 
 class Outcome(StrEnum):
@@ -102,7 +119,7 @@ class Revision:
     """One body of a conversation. `number` counts from 1; `account` is the token's, or ""."""
 
     number: int
-    payload: str
+    payload: PayloadId
     received: int
     account: str
     body: bytes = field(repr=False)
@@ -117,14 +134,14 @@ class Payload:
     """A body and how it came. `account` is the token's, or ""; `revision` is its number among its conversation's, and 0
     where the payload was looked up by itself. `why` is a Nowhere, or "", where the payload is unrouted."""
 
-    id: str
+    id: PayloadId
     received: int
     status: PayloadStatus
     account: str
     content_type: str
     size: int
     body: bytes = b""
-    conversation: str = ""
+    conversation: ConversationId = NO_CONVERSATION
     revision: int = 0
     error: str = ""
     duplicates: int = 0
@@ -134,17 +151,19 @@ class Payload:
 @dataclass(frozen=True)
 class Delivery:
     """One conversation × one connector. `due` is None when nothing is to be done, `tries` counts those that failed
-    since the last success or replay, `revision` is the one delivered last, or 0."""
+    since the last success or replay, `revision` is the one delivered last, or 0. It is blocked while its
+    connector is `paused`, by an admin or as its credentials were rejected, or `not_responding`."""
 
-    id: str
+    id: DeliveryId
     connector: str
-    conversation: str
+    conversation: ConversationId
     status: DeliveryStatus
     created: int
     updated: int
     due: int | None = None
     in_flight: bool = False
     paused: bool = False
+    not_responding: bool = False
     tries: int = 0
     crashes: int = 0
     revision: int = 0
@@ -152,3 +171,7 @@ class Delivery:
     reference: Reference | None = None
     attempts: tuple[Attempt, ...] = field(default=(), repr=False)
     steps: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def blocked(self) -> bool:
+        return self.paused or self.not_responding

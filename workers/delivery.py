@@ -14,6 +14,7 @@ import structlog
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from connectors.kit.connector import Connector, HttpConnector, Receipt, Step
+from core.config.former_names import first_name
 from core.conversation import Conversation
 from core.delivery import Attempt, Exchange, Outcome, Reference, Revision
 from core.errors import (
@@ -26,11 +27,13 @@ from core.errors import (
     RetryLater,
     Skipped,
     StoreUnavailable,
+    TimedOut,
 )
+from core.ids import DeliveryId
 from core.retry import next_try
+from core.smartsupp.parser import parse_conversation
 from core.store import Claim, Store
-from core.store.claims import Ask, ask_for_nothing
-from core.store.lanes import Settled
+from core.store.claims import Ask, Settled, ask_for_nothing
 from core.store.protocol.constants import Gate, Trouble
 from workers.parse_cache import memory
 
@@ -92,6 +95,7 @@ def _attempt(
     store: Store, claim: Claim, connector: Connector[Any], fingerprint: str, worker: str, ask: Ask
 ) -> tuple[Attempt, Sequence[Claim] | None]:
     started, at = time.monotonic(), time.time()
+    began_as = first_name(connector.name, connector.settings.formerly)
     reference: Reference | None = None
     error: BaseException | None = None
     step = Step(
@@ -106,7 +110,7 @@ def _attempt(
             if claim.trouble:
                 raise RetryLater(claim.trouble)
             conversation = memory.conversation(claim)
-            reference = connector.bring(conversation, _receipt(store, claim, conversation), step)
+            reference = connector.bring(conversation, _receipt(store, claim, conversation, began_as), step)
         # It is given back, and tried again as soon as the store is there, or memory: neither is the delivery's fault.
         except (LostLease, StoreUnavailable, MemoryError):
             raise
@@ -116,7 +120,7 @@ def _attempt(
     # Where the connector turns out to be held back, which is no time to give up.
     instead = _judged(error, replace(claim, waited=0)) if verdict[0] is Outcome.EXHAUSTED else None
     if error is not None and not isinstance(error, DeliveryError):
-        log.error("bug in a connector", delivery=claim.id, connector=connector.name, exc_info=error)
+        log.error("unhandled error in a connector", delivery=claim.id, connector=connector.name, exc_info=error)
     if error is not None:
         # Its frames hold body and answer, and this one holds it: nothing of that would go before the next search for
         # garbage.
@@ -151,6 +155,7 @@ def _attempt(
                 doubted=doubted,
                 blame=f"chat {claim.conversation}: ",
                 instead=spared,
+                late_ms=max(1, ms) if isinstance(error, TimedOut) else 0,
                 request=request,
             )
 
@@ -171,11 +176,11 @@ def _tell(gate: Gate, connector: str, attempt: Attempt) -> None:
     """Log what became of the connector's gate. What the vendor said may quote a visitor: it is with the attempt."""
     if gate == "held":
         by = "relay" if attempt.outcome is Outcome.PAUSED else "breaker"
-        log.warning("connector held back", connector=connector, by=by, status=attempt.status)
+        log.warning("connector blocked", connector=connector, by=by, status=attempt.status)
     elif gate == "still":
-        log.warning("connector still held back", connector=connector, status=attempt.status)
+        log.warning("connector still blocked", connector=connector, status=attempt.status)
     elif gate == "open":
-        log.info("connector goes on", connector=connector)
+        log.info("connector resumed", connector=connector)
 
 
 @contextmanager
@@ -208,16 +213,29 @@ def _confirmed(connector: Connector[Any]) -> bool:
     return False
 
 
-def _receipt(store: Store, claim: Claim, conversation: Conversation) -> Receipt:
+def _receipt(store: Store, claim: Claim, conversation: Conversation, name: str) -> Receipt:
+    """`name` is the one under which the connector began."""
     newest = Revision(claim.revision, claim.payload, claim.received, claim.account, claim.body)
-    # The count of revisions begins anew when earlier ones are forgotten. The time of the last message does not.
-    begins, ends = conversation.span()
-    number = max(claim.revision, ends // 1000) if claim.late else claim.revision
+    begins, _ = conversation.span()
 
     def history() -> Sequence[Revision]:
         return [newest] if claim.revision == 1 else store.revisions(claim.conversation)
 
-    return Receipt(claim.id, newest, history, number, datetime.fromtimestamp(begins / 1000, UTC) if begins else None)
+    number = _grown(history(), claim.revision) if claim.late else claim.revision
+    # The destination may know it by that.
+    delivery = DeliveryId.of(name, claim.conversation)
+    return Receipt(delivery, newest, history, number, datetime.fromtimestamp(begins / 1000, UTC) if begins else None)
+
+
+def _grown(history: Sequence[Revision], last: int) -> int:
+    """The count of revisions begins anew when earlier ones are forgotten, the time of the last message does not. But a
+    revision may bring none that is later than those before: a rating, what was corrected."""
+    number = 0
+    for one in history:
+        if one.number <= last:
+            _, ends = parse_conversation(one.body, one.account).span()
+            number = max(number + 1, ends // 1000)
+    return number
 
 
 def _judged(error: BaseException | None, claim: Claim) -> tuple[Outcome, str, float | None]:
@@ -236,7 +254,7 @@ def _judged(error: BaseException | None, claim: Claim) -> tuple[Outcome, str, fl
         if claim.tries + 1 >= BUG_TRIES:
             return Outcome.BUG, text, None
     if delay is None:
-        return Outcome.EXHAUSTED, f"given up after {claim.tries + 1} tries: {text}", None
+        return Outcome.EXHAUSTED, f"gave up after {claim.tries + 1} attempts: {text}", None
     return Outcome.PAUSED if isinstance(error, ConnectorRefused) else Outcome.RETRY, text, delay
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 import structlog
 
@@ -11,7 +12,8 @@ from core.config.doubts import doubts, gone_remedy
 from core.config.settings import Settings
 from core.delivery import PayloadStatus
 from core.errors import NotFound, StoreUnavailable
-from core.store import Client, Eraser, Jobs, Ledger, Store
+from core.ids import ConversationId, PayloadId
+from core.store import Client, Eraser, Jobs, Ledger, Renames, Store
 from core.store.backfill import Backfill
 
 log = structlog.get_logger(__name__)
@@ -26,6 +28,8 @@ RECOUNT_MS = 600_000
 _BREATH = 0.01
 _DAY_MS = 86_400_000
 
+Id = TypeVar("Id", ConversationId, PayloadId)
+
 
 class Chores:
     """One thread of a worker. Any number of workers take turns."""
@@ -34,13 +38,13 @@ class Chores:
         self,
         client: Client,
         store: Store,
-        knock: Callable[[str], None],
         settings: Callable[[], Settings],
         stopping: threading.Event,
     ) -> None:
         self._store, self._settings, self._stopping = store, settings, stopping
-        self._jobs, self._eraser, self._ledger = Jobs(client, knock, settings), Eraser(client), Ledger(client)
-        self._backfill = Backfill(client, knock, settings)
+        self._jobs, self._eraser, self._ledger = Jobs(client, settings), Eraser(client), Ledger(client)
+        self._backfill = Backfill(client, settings)
+        self._names, self._taken = Renames(client), set[str]()
         self._reported: Settings | None = None
 
     def start(self) -> None:
@@ -50,6 +54,7 @@ class Chores:
         while not self._stopping.wait(LOOK):
             try:
                 self.report()
+                self.look_after_names()
                 if self._store.turn("recount", RECOUNT_MS):
                     self._backfill.recount()
                 self.work_on_jobs()
@@ -57,9 +62,9 @@ class Chores:
                 if self._store.turn("sweep", SWEEP_MS):
                     self.sweep()
             except StoreUnavailable as error:
-                log.warning("the store is away", error=str(error))
+                log.warning("store unavailable", error=str(error))
             except Exception:  # tomorrow's chores are to be done too
-                log.exception("bug in the chores")
+                log.exception("unhandled error in maintenance")
 
     def report(self) -> None:
         """Log once what is doubtful about a configuration: at the start, and when another one is there."""
@@ -67,15 +72,29 @@ class Chores:
         if settings is self._reported:
             return
         for one in doubts(settings):
-            log.warning("look at the configuration", doubt=one.text, remedy=one.remedy)
+            log.warning("configuration", problem=one.text, remedy=one.remedy)
         for lane in self._ledger.gone(settings.connectors):
             log.warning(
-                "a connector with deliveries waiting is not in relay.yaml",
+                "connector with queued deliveries is not in relay.yaml",
                 connector=lane.name,
-                waiting=lane.waiting,
+                queued=lane.waiting,
                 remedy=gone_remedy(lane.name),
             )
         self._reported = settings
+
+    def look_after_names(self) -> None:
+        """Say that this configuration is in force, and bring what has an old name under its new one."""
+        taken = self._names.keep(self._settings())
+        for name in taken - self._taken:
+            log.warning(
+                "a connector has another name in another worker's relay.yaml; nothing is delivered to it from here",
+                connector=name,
+                remedy="give all workers the same relay.yaml; a new connector may have this name a minute after it was"
+                " removed from formerly",
+            )
+        self._taken = taken
+        for old, new in self._names.finish(LOOK):
+            log.info("connector renamed: everything has followed", old=old, new=new)
 
     def work_on_jobs(self) -> None:
         """Advance every open job until it is finished, or another worker has its turn."""
@@ -106,16 +125,16 @@ class Chores:
         ):
             bodies += self._removed(self._eraser.old_payloads(status, before or 0), self._bodies(status, before or 0))
         if conversations or bodies:
-            log.info("removed what is old", conversations=conversations, bodies=bodies)
+            log.info("retention: removed old data", conversations=conversations, payloads=bodies)
             # A small shop's append-only file may not grow for years so far that the server rewrites it by itself.
             if self._store.turn("rewritten", _DAY_MS):
                 self._eraser.rewrite()
         return conversations, bodies
 
-    def _bodies(self, status: PayloadStatus, before: int) -> Callable[[Sequence[str]], int]:
+    def _bodies(self, status: PayloadStatus, before: int) -> Callable[[Sequence[PayloadId]], int]:
         return lambda part: self._eraser.bodies(part, status, before)
 
-    def _removed(self, found: Iterable[Sequence[str]], remove: Callable[[Sequence[str]], int]) -> int:
+    def _removed(self, found: Iterable[Sequence[Id]], remove: Callable[[Sequence[Id]], int]) -> int:
         count = 0
         for part in found:
             count += remove(part)

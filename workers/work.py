@@ -10,6 +10,7 @@ from core.errors import LostLease
 from core.log import about
 from core.store import INBOX, Claim, Store
 from core.store.claims import Ask, ask_for_nothing
+from core.store.protocol.constants import SUSPECT
 from workers import isolation
 from workers.configuration import Configuration
 from workers.delivery import deliver
@@ -18,25 +19,20 @@ from workers.lease_keeper import PAUSE, LeaseKeeper
 
 log = structlog.get_logger(__name__)
 
-#: After this many crashes, the next try runs in a process of its own: it can hurt nobody else, and is to blame if that
-#: one dies.
-SUSPECT = 2
-
 
 class Work:
-    """`wake_up` tells the workers of work in a lane, `is_stopping` whether this process was told to stop."""
+    """`is_stopping` says whether this process was told to stop."""
 
     def __init__(
         self,
         store: Store,
         configuration: Configuration,
         leases: LeaseKeeper,
-        wake_up: Callable[[str], None],
         worker: str,
         is_stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         self._store, self._configuration, self._leases = store, configuration, leases
-        self._wake_up, self._worker, self._is_stopping = wake_up, worker, is_stopping
+        self._worker, self._is_stopping = worker, is_stopping
 
     def do(self, claims: Sequence[Claim], ask: Ask) -> Sequence[Claim] | None:
         """Do what claimed items of one lane ask for, the suspicious one last. Returns the next claims, or
@@ -59,10 +55,7 @@ class Work:
         """The work itself: of the inbox several, of other lanes one. Returns and raises as `do`."""
         lane = claims[0].lane
         if lane == INBOX:
-            woken, following = take_in(self._store, claims, self._configuration.settings(), ask)
-            for name in woken:
-                self._wake_up(name)
-            return following
+            return take_in(self._store, claims, self._configuration.settings(), ask)
         [claim] = claims
         with about(claim):
             return self._deliver(claim, ask)
@@ -77,7 +70,7 @@ class Work:
         try:
             _, following = deliver(self._store, claim, now.connectors[claim.lane], fingerprint, self._worker, ask)
         except LostLease:
-            log.warning("somebody else has it by now")
+            log.warning("lease lost")
         if self._configuration.settings().fingerprints.get(claim.lane) != fingerprint:
             # It ended under settings of yesterday, and may have closed the gate for what has been put right.
             self._configuration.changed.set()
@@ -85,16 +78,20 @@ class Work:
 
     def _isolate(self, claim: Claim) -> None:
         """The same in a process of its own."""
-        log.warning("tried in a process of its own", item=claim.id, crashes=claim.crashes)
+        log.warning("running in a separate process", item=claim.id, crashes=claim.crashes)
         try:
             if isolation.run(claim, isolation.APART, self._configuration.settings()):
                 return
         except isolation.NotBegun as error:
-            log.warning("it did not begin; the next try is in a moment", item=claim.id, seconds=PAUSE, error=str(error))
+            log.warning("separate process did not start", item=claim.id, seconds=PAUSE, error=str(error))
             self._leases.hold_back(claim)
             return
         if self._is_stopping():
             # Whoever stops this process may have stopped that one too.
             self._store.release(claim)
-        elif self._store.crashed(claim):
-            log.error("the process died of it", item=claim.id)
+            return
+        wait = self._store.crashed(claim)
+        if wait:
+            log.error("separate process crashed; tried again later", item=claim.id, seconds=round(wait / 1000))
+        elif wait == 0:
+            log.error("separate process crashed again; now a dead letter", item=claim.id)

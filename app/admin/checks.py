@@ -10,14 +10,38 @@ from typing import Any
 from connectors import registry
 from connectors.kit.connector import Connector, Finding
 from core.config.settings import Settings
-from core.errors import DeliveryError, NotFound
+from core.errors import DeliveryError, Intercepted, NotFound, RetryLater
 
 
 def connector(settings: Settings, name: str, data_dir: Path) -> Connector[Any]:
     """One connector of the configuration, enabled or not. Raises NotFound."""
     if name not in settings.connectors:
-        raise NotFound(f"there is no connector '{name}'; there are {', '.join(settings.connectors) or 'none'}")
+        raise NotFound(f"there is no connector '{name}'; available: {', '.join(settings.connectors) or 'none'}")
     return registry.make(settings, name, data_dir)
+
+
+#: HTTP status -> what to do about it.
+_REMEDIES = {
+    401: "replace the credentials in relay.yaml",
+    402: "check the subscription at the destination",
+    403: "give the credentials the missing permissions at the destination",
+    404: "check the address in relay.yaml, and that what the settings name still exists",
+    405: "check the address in relay.yaml",
+    407: "check the proxy of this machine",
+    410: "check the address in relay.yaml",
+    429: "wait, then check again; if this lasts, set a lower rate in relay.yaml",
+}
+
+
+def remedy(error: DeliveryError) -> str:
+    """What to do, by the cause."""
+    if isinstance(error, Intercepted):
+        return "ask the operator of that firewall or proxy to allow Relay"
+    if error.status in _REMEDIES:
+        return _REMEDIES[error.status]
+    if isinstance(error, RetryLater):
+        return "try again later" if error.status else "check the address in relay.yaml, or try again later"
+    return "check the address and the settings in relay.yaml"
 
 
 def findings(checked: Connector[Any]) -> Iterator[Finding]:
@@ -26,8 +50,8 @@ def findings(checked: Connector[Any]) -> Iterator[Finding]:
         try:
             yield from checked.check()
         except DeliveryError as error:
-            yield Finding(False, checked.mask(str(error)), "look at the credentials and the address in the config")
+            yield Finding(False, checked.mask(str(error)), remedy(error))
         except Exception as error:  # noqa: BLE001  # a bug of the connector's, which may be anybody's, is a finding too
             frame = traceback.extract_tb(error.__traceback__)[-1]
-            text = f"bug in this check: {type(error).__name__}: {error} ({frame.name}, line {frame.lineno})"
-            yield Finding(False, checked.mask(text), "tell whoever wrote the connector")
+            text = f"internal error in this check: {type(error).__name__}: {error} ({frame.name}, line {frame.lineno})"
+            yield Finding(False, checked.mask(text), "report it to the author of the connector")

@@ -12,11 +12,13 @@ from tenacity import Retrying, retry_if_exception_type, wait_fixed
 
 from connectors import registry
 from connectors.kit.connector import Connector
+from core.config import mistakes
 from core.config.settings import Settings
 from core.errors import InUse, NotFound, Unreadable
+from core.ids import ConversationId, PayloadId
 from core.store import Eraser, Ledger
 from core.store.erase import Made, Rewrite
-from core.store.visitor_search import Part, Traces, Wanted, same
+from core.store.search.visitors import Part, Traces, Wanted, same
 
 #: Seconds that attempts which are going on are waited for; one may take 60.
 PATIENCE = 75.0
@@ -46,12 +48,12 @@ class Receipt:
     """What was erased. `in_use` are conversations and bodies that were worked on all the time: erase again.
 
     `known_as` are other addresses and ids that the visitor had in it, under which there may be more.
-    `named` are those of others in which the e-mail still stands, `closed` is how many bodies could not be looked into,
+    `named` are those of others in which the email still stands, `closed` is how many bodies could not be looked into,
     and `rewrite` says when the server's own file forgets.
     """
 
-    conversations: tuple[str, ...]
-    payloads: tuple[str, ...]
+    conversations: tuple[ConversationId, ...]
+    payloads: tuple[PayloadId, ...]
     revisions: int
     deliveries: int
     attempts: int
@@ -78,15 +80,17 @@ def keepers(settings: Settings, data_dir: Path) -> dict[str, Connector[Any]]:
 def look(visitor: str, eraser: Eraser, connectors: Mapping[str, Connector[Any]]) -> Traces:
     """Where a visitor is found: in the store, and in files, which stay when the store has removed what its time was
     over. Raises StoreUnavailable, Unreadable."""
-    wanted, parts = Wanted(visitor), dict[str, Part]()
+    wanted, parts = Wanted(visitor), dict[ConversationId, Part]()
     for name, connector in connectors.items():
         try:
             for copy in connector.copies(wanted.may_be_in):
-                part = wanted.part(copy.body, copy.conversation.partition(":")[0], whole=True)
+                part = wanted.part(copy.body, copy.conversation.account, whole=True)
                 if part and parts.get(copy.conversation) != "own":
                     parts[copy.conversation] = part
         except OSError as error:
-            raise Unreadable(f"nothing was erased: the files of {name} cannot be read: {error}") from error
+            raise Unreadable(
+                f"nothing was erased: the files of {name} cannot be read: {mistakes.of_file(error)}"
+            ) from error
     return eraser.traces(visitor).joined(parts)
 
 
@@ -141,8 +145,8 @@ class _Work:
             reraise=True,
         )
         self._seen: set[str] = set()
-        self.gone: list[str] = []
-        self.bodies: list[str] = []
+        self.gone: list[ConversationId] = []
+        self.bodies: list[PayloadId] = []
         self.revisions = self.deliveries = self.attempts = 0
         self.files: dict[str, None] = {}
         self.elsewhere: list[Elsewhere] = []
@@ -157,12 +161,18 @@ class _Work:
         for one in new:
             self._seen.add(one)
             try:
-                self._waiting(self._conversation if ":" in one else self._body, one)
+                self._waiting(self._erased, one)
             except InUse:
                 self.in_use.append(one)
         return bool(new) and not self._over()
 
-    def _body(self, identity: str) -> None:
+    def _erased(self, one: ConversationId | PayloadId) -> None:
+        if isinstance(one, ConversationId):
+            self._conversation(one)
+        else:
+            self._body(one)
+
+    def _body(self, identity: PayloadId) -> None:
         try:
             conversation = self._ledger.payload(identity).conversation
         except NotFound:
@@ -172,7 +182,7 @@ class _Work:
         elif self._eraser.payload(identity):
             self.bodies.append(identity)
 
-    def _conversation(self, identity: str) -> None:
+    def _conversation(self, identity: ConversationId) -> None:
         for one in self._eraser.visitors(identity):
             spellings = {one.email.strip(), one.id.strip()} - {""}
             self.spellings |= spellings
@@ -194,12 +204,12 @@ class _Work:
         self.attempts += erased.attempts
         self.elsewhere += self._left(erased.deliveries)
 
-    def _without_files(self, conversation: str) -> bool:
+    def _without_files(self, conversation: ConversationId) -> bool:
         for name, connector in self._connectors.items():
             try:
                 self.files.update(dict.fromkeys(connector.erase(conversation)))
             except Exception as error:  # noqa: BLE001  # a disk, or a third party's connector, fails as it likes
-                self.failed.append(Failed(conversation, name, connector.mask(str(error) or type(error).__name__)))
+                self.failed.append(Failed(conversation, name, connector.mask(_why(error))))
                 return False
         return True
 
@@ -213,8 +223,12 @@ class _Work:
                 yield Elsewhere(one.connector, _unfinished(one.steps), "")
 
 
+def _why(error: Exception) -> str:
+    return mistakes.of_file(error) if isinstance(error, OSError) else f"internal error: {type(error).__name__}: {error}"
+
+
 def _unfinished(steps: Mapping[str, Any]) -> str:
-    """What was done before an attempt failed: `contact 55, ticket (perhaps)`."""
+    """What was done before an attempt failed: `contact 55, ticket (possibly)`."""
     done = [f"{name} {value}" for name, value in steps.items() if not name.endswith("?")]
     perhaps = [name.removesuffix("?") for name in steps if name.endswith("?") and name.removesuffix("?") not in steps]
-    return ", ".join([*done, *(f"{name} (perhaps)" for name in perhaps)])
+    return ", ".join([*done, *(f"{name} (possibly)" for name in perhaps)])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from app.admin import backup as backups
+from app.admin.transfer import backup as backups
 from app.cli import output
 from app.cli.options import as_json, fail, needs, settings_anyway
 from connectors.archive import ArchiveSettings

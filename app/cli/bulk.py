@@ -12,17 +12,17 @@ import click
 
 from app.admin.replays import refusal
 from app.cli import output
-from app.cli.options import ask, fail, known, ledger_of, settings_of, whoever
+from app.cli.options import ask, client_of, fail, known, ledger_of, settings_of, whoever
 from core.config.environment import Environment
 from core.config.settings import Settings
 from core.delivery import DeliveryStatus
 from core.errors import NotFound, StoreUnavailable
-from core.store import Aim, Backfill, Filter, Jobs, Search, connected
+from core.ids import ConversationId, DeliveryId, PayloadId, identified
+from core.store import Aim, Backfill, Filter, Jobs, Search
 from core.store.backfill import Counted
 from core.store.jobs import Job, Kind
-from workers.celery import create, waker
 
-_VERBS: dict[Kind, tuple[str, str]] = {"replay": ("Deliver", "again"), "discard": ("Discard", "for good")}
+_VERBS: dict[Kind, str] = {"replay": "Replay", "discard": "Discard"}
 #: Seconds that counting may take before it says "at least".
 _COUNTING = 10.0
 #: What can be discarded. The rest is settled.
@@ -50,10 +50,10 @@ def run(
     """Do it to everything that matches, as a job that the workers finish if this process does not."""
     settings = settings_of(env)
     _refused(env, settings, kind, wanted)
-    client = connected(env)
+    client = client_of(env)
     as_of = ledger_of(env).now()
     if aim:
-        found = Backfill(client, unheard, lambda: settings).count(wanted.as_of(as_of), aim, _COUNTING)
+        found = Backfill(client, lambda: settings).count(wanted.as_of(as_of), aim, _COUNTING)
         question, nothing = _question_of_past(aim, found), _nothing(aim, found)
     else:
         total, exact = Search(client).count(wanted.as_of(as_of), _COUNTING)
@@ -62,16 +62,16 @@ def run(
         output.print_json({"job": None, "matched": 0, "done": 0, "finished": True}) if as_json else click.echo(nothing)
         return
     ask(question, yes)
-    jobs = Jobs(client, waker(create(env)), lambda: settings)
+    jobs = Jobs(client, lambda: settings)
     job = jobs.start(kind, wanted, reason=reason, by=whoever(), as_of=as_of, aim=aim)
     try:
         job = _watched(jobs, job)
     except KeyboardInterrupt:
         if as_json:
             output.print_json(_told(jobs.get(job.id)))
-        fail(f"\nStopped looking. {_left(env, job)}")
+        fail(f"\nStopped watching. {_left(env, job)}")
     except StoreUnavailable:
-        click.echo(f"Job {job.id} was begun. {_left(None, job)}", err=True)
+        click.echo(f"Job {job.id} was started. {_left(None, job)}", err=True)
         raise
     _report(env, job, as_json=as_json)
 
@@ -88,24 +88,23 @@ def _report(env: Environment, job: Job, *, as_json: bool) -> None:
     if as_json:
         output.print_json(_told(job))
     elif job.kind == "replay":
-        click.echo(f"{job.done:,} due now; see how they fare with: relay status")
+        click.echo(f"{job.done:,} queued; follow them with: relay status")
     else:
         click.echo(f"{job.done:,} discarded")
     if job.kind == "replay" and job.filter.undelivered and (left := ledger_of(env).undelivered()):
         still = "chat is" if left == 1 else "chats are"
-        why = "relay deliveries --status undelivered says why"
+        why = "see relay deliveries --status undelivered"
         click.echo(f"{left:,} {still} still not delivered anywhere: {why}", err=True)
     if job.kind == "replay" and job.found and not job.done:
-        fail("nothing was queued: no connector in relay.yaml takes any of them; see relay config check")
+        fail("nothing was queued: no connector in relay.yaml takes any of them; run relay config check")
 
 
 def _question(kind: Kind, wanted: Filter, total: int, *, exact: bool) -> str:
-    what = ("delivery" if total == 1 else "deliveries") if wanted.about_deliveries else "conversation"
-    many = "" if total == 1 or wanted.about_deliveries else "s"
-    verb, after = _VERBS[kind]
+    what = ("delivery" if total == 1 else "deliveries") if wanted.about_deliveries else "chat"
+    many, least = "" if total == 1 or wanted.about_deliveries else "s", "" if exact else "at least "
     if wanted.undelivered and kind == "replay":
-        after = "by the routes of today"
-    return f"{verb} {'' if exact else 'at least '}{total:,} {what}{many} {after}?"
+        return f"Deliver {least}{total:,} {what}{many} by the current routes?"
+    return f"{_VERBS[kind]} {least}{total:,} {what}{many}?"
 
 
 def _question_of_past(aim: Aim, found: Counted) -> str:
@@ -119,8 +118,8 @@ def _nothing(aim: Aim, found: Counted) -> str:
         return ""
     if not found.matched:
         return "nothing matches"
-    had = "" if aim.repeat else f"{aim.connector} had them before (--again repeats them)"
-    routes = "" if aim.anyway else "no route sends them there (--all ignores the routes)"
+    had = "" if aim.repeat else f"{aim.connector} has received them before (--again repeats them)"
+    routes = "" if aim.anyway else "no route sends them to it (--all ignores the routes)"
     return f"nothing to deliver: {found.matched:,} match, but {' or '.join(filter(None, (had, routes)))}"
 
 
@@ -137,7 +136,9 @@ def _watched(jobs: Jobs, job: Job) -> Job:
 
 def _left(env: Environment | None, job: Job) -> str:
     alone = env is not None and not ledger_of(env).workers()
-    return f"The workers finish job {job.id}{', as soon as one runs' if alone else ''}; see how far it is: relay jobs"
+    return (
+        f"The workers finish job {job.id}{' as soon as one runs' if alone else ''}; see its progress with: relay jobs"
+    )
 
 
 def _told(job: Job) -> dict[str, Any]:
@@ -151,13 +152,12 @@ def _told(job: Job) -> dict[str, Any]:
     }
 
 
-def unheard(_lane: str) -> None:
-    """Who only counts makes no work."""
-
-
-def deliveries_of(env: Environment, identity: str, kind: Kind) -> Sequence[str]:
+def deliveries_of(
+    env: Environment, text: str, kind: Kind
+) -> Sequence[DeliveryId] | Sequence[PayloadId | ConversationId | DeliveryId]:
     """What an id stands for: itself, or the deliveries of a conversation, if it has any. Raises NotFound."""
-    if identity.count(":") != 1:
+    identity = identified(text)
+    if not isinstance(identity, ConversationId):
         return [identity]
     found = ledger_of(env).conversation(identity).deliveries
     if not found:
@@ -166,4 +166,4 @@ def deliveries_of(env: Environment, identity: str, kind: Kind) -> Sequence[str]:
         return [delivery.id for delivery in found]
     if chosen := [delivery.id for delivery in found if delivery.status in _OPEN]:
         return chosen
-    raise NotFound(f"every delivery of conversation {identity} is settled; nothing was discarded")
+    raise NotFound(f"chat {identity}: no delivery is queued, retrying or dead; nothing was discarded")

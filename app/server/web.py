@@ -23,12 +23,10 @@ from core.gc_tuning import loaded
 from core.log import configure
 from core.store import check, connected
 from workers import telemetry
-from workers.alerts.notifier import Teller
+from workers.alerts.notifier import Notifier
 
 log = structlog.get_logger(__name__)
 
-#: Requests that are worked on at once; measured in docs/adr/0003.
-THREADS = 8
 #: Connections at once; further ones wait to be accepted. Each may hold a body of 1 MiB, an admin's of 4.
 CONNECTIONS = 256
 #: Files that are open beside them: the program's, and connections to the store.
@@ -44,16 +42,18 @@ def application() -> Buffered:
         watch_parent(parent.pid)
     configure(os.environ.get("RELAY_LOG", "console"))
     env = environment(os.environ)
-    app = create_app(env)
+    # The main process has found the configuration right, and starts this one again when it is killed.
+    app = create_app(env, restarted=True)
     telemetry.start("receiver", os.environ, app)
     app.watched.follow()
     app.refusals.start()
     connections = Connections(env.port, places(), app.proxies, app.refusals.cut)
     connections.start()
-    # Beside the workers': that none of them is there is a trouble, too.
-    Teller(connected(env), app.watched.current, env.public_url, threading.Event(), env.disk).start()
+    # Beside the workers': that no worker is running is an incident too.
+    Notifier(connected(env), app.watched.current, env.public_url, threading.Event(), env.disk).start()
     loaded()
-    return Buffered(app, THREADS, app.longest_body, app.refusals.note, connections)
+    app.gathering.start()
+    return Buffered(app, app.gathering, app.longest_body, app.refusals.note, connections)
 
 
 def places() -> int:
@@ -67,10 +67,10 @@ def main(env: Environment) -> None:
     try:
         verdict = check(connected(env, patient=True))
     except StoreUnavailable as error:
-        log.warning("redis does not answer yet; until it does, every body is answered with 503", error=str(error))
+        log.warning("store unavailable; until it responds, every chat is answered with 503", error=str(error))
     else:
         for doubt in verdict.doubts:
-            log.warning("redis", doubt=doubt)
+            log.warning("store settings", problem=doubt)
         if verdict.wrong:
             raise StoreUnsafe("; ".join(verdict.wrong))
     must_be_free(env, HANDING_OVER)

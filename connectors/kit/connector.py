@@ -25,6 +25,7 @@ from core.config.settings import ConnectorSettings
 from core.conversation import Conversation
 from core.delivery import Exchange, Reference, Revision
 from core.errors import DeliveryError, Gone, RecordRefused
+from core.ids import ConversationId
 
 S = TypeVar("S", bound=ConnectorSettings)
 H = TypeVar("H", bound="HttpSettings")
@@ -47,9 +48,9 @@ class HttpSettings(ConnectorSettings):
 class Receipt:
     """Where the conversation of this attempt came from: the newest `revision` of it, and all that there are.
 
-    `delivery` names the delivery and stays the same over retries, replays and revisions. `history` gives every
-    revision, this one included, in the order of arrival: of those that came quickly after each other, only the last is
-    delivered.
+    `delivery` names the delivery and stays the same over retries, replays, revisions, and a renaming of the connector.
+    `history` gives every revision, this one included, in the order of arrival: of those that came quickly after each
+    other, only the last is delivered.
 
     `number` is what marks at the destination carry, so that each text arrives once: the revision's number; or, when
     the store may have forgotten earlier revisions, one that none of them can have had. Later ones have greater ones.
@@ -75,9 +76,9 @@ class Receipt:
 
 @dataclass(frozen=True)
 class Copy:
-    """A revision in a file: its conversation (`account:channel`), and what Smartsupp sent, as JSON."""
+    """A revision in a file: its conversation, and what Smartsupp sent, as JSON."""
 
-    conversation: str
+    conversation: ConversationId
     body: bytes = field(repr=False)
 
 
@@ -239,7 +240,7 @@ class Connector(ABC, Generic[S]):
         `mentions` says no to, given the bytes of their file, may be left out. Raises OSError."""
         yield from ()
 
-    def erase(self, conversation: str) -> Sequence[str]:
+    def erase(self, conversation: ConversationId) -> Sequence[str]:
         """Remove what this connector keeps of a conversation (`account:channel`) on our own machines.
 
         Returns what was removed, for people to read. Records at a vendor are the shop's to erase.

@@ -28,9 +28,10 @@ from urllib3.exceptions import HTTPError
 
 from connectors.kit.reply import Reply
 from connectors.kit.responses import READ, refusal, shown, unanswered, without_frames, words
-from connectors.kit.ssrf_guard import GuardedAdapter, Network
+from connectors.kit.ssrf_guard import Network
+from connectors.kit.transport import Transport
 from core.delivery import Exchange
-from core.errors import DeliveryError, RetryLater
+from core.errors import DeliveryError, RetryLater, TimedOut
 
 #: Seconds that one attempt may take in all.
 ATTEMPT_SECONDS = 60.0
@@ -56,14 +57,12 @@ _HEADERS = {
 class _Attempt(threading.local):
     """What belongs to the attempt of this thread."""
 
-    adapter: GuardedAdapter | None = None
     exchanges: list[Exchange] = field(default_factory=list)
 
 
 @dataclass
 class _Clock(threading.local):
-    """When the attempt of this thread ends. It is all that a connection knows of us: urllib3 keeps what lies in a pool
-    until the pool is gone, so a connection that leads back to its pool would stay for ever, and its connector too."""
+    """When the attempt of this thread ends. It is all that a connection knows of us."""
 
     ends: float | None = None
 
@@ -72,10 +71,10 @@ class _Clock(threading.local):
         return ATTEMPT_SECONDS if self.ends is None else self.ends - time.monotonic()
 
     def left(self) -> float:
-        """The same. Raises RetryLater when there are none."""
+        """The same. Raises TimedOut when there are none."""
         left = self.remaining()
         if left <= 0:
-            raise RetryLater("the attempt took longer than it may; it will be tried again")
+            raise TimedOut("the attempt took longer than it may; it will be tried again")
         return left
 
 
@@ -96,7 +95,7 @@ class Sent:
 
 
 class Http:
-    """Requests of one connector. Threads share it; each has its own adapter, so connections stay warm."""
+    """Requests of one connector. Threads share it, and its connections."""
 
     def __init__(
         self,
@@ -108,12 +107,12 @@ class Http:
     ) -> None:
         self._timeout = timeout
         self._mask = mask
-        self._networks = allow_networks
         self._judge: Judge = judge or (
             lambda answer: None if answer.status_code // 100 == 2 else refusal(answer, mask=mask, speaks_json=False)
         )
         self._own = _Attempt()
         self._clock = _Clock()
+        self._transport = Transport(allow_networks, self._clock.left)
         # Made once: they hold nothing of a request.
         self._repeating = {safe: self._repeats(safe) for safe in (True, False)}
         self._imagine: tuple[Imagine, list[Sent]] | None = None
@@ -224,20 +223,15 @@ class Http:
         left = self._clock.left()
         request = _Request()
         request.prepare(method, url, **{**options, "headers": {**_HEADERS, **(options.get("headers") or {})}})
+        if urlsplit(url).scheme.lower() not in ("http", "https"):
+            raise InvalidSchema(url)
         if self._imagine:
             return _imagined(request, *self._imagine)
         timeout = (min(CONNECT_SECONDS, left), min(self._timeout, left))
-        return self._adapter(url).send(request, timeout=timeout, stream=True, verify=_authorities())
-
-    def _adapter(self, url: str) -> GuardedAdapter:
-        """Not a session's: merging cookies, parameters, hooks and redirects that nothing here ever has takes as long as
-        the request itself. And nothing of the environment: an entry in ~/.netrc would replace the connector's own
-        credentials."""
-        if urlsplit(url).scheme.lower() not in ("http", "https"):
-            raise InvalidSchema(url)
-        if self._own.adapter is None:
-            self._own.adapter = GuardedAdapter(self._networks, self._clock.left)
-        return self._own.adapter
+        # Not a session's: merging cookies, parameters, hooks and redirects that nothing here ever has takes as long as
+        # the request itself. And nothing of the environment: an entry in ~/.netrc would replace the connector's own
+        # credentials.
+        return self._transport.send(request, timeout=timeout, stream=True, verify=_authorities())
 
 
 class _Request(requests.PreparedRequest):

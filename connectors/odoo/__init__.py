@@ -110,11 +110,11 @@ class Odoo(HttpConnector[OdooSettings]):
         odoo, settings, kind = self._odoo(), self.settings, self._kind
         user = odoo.me()
         me = self._read(odoo, "res.users", user, "email") if user else None
-        yield Finding(True, f"the API key is accepted by {settings.url}")
+        yield Finding(True, f"API key accepted by {settings.url}")
         if me is not None:
             yield Finding(
                 bool(me.get("email")),
-                "the key's user has an e-mail address" if me.get("email") else "the key's user has no e-mail address",
+                "the key's user has an email address" if me.get("email") else "the key's user has no email address",
                 "give the user one in Odoo: notes cannot be written without it",
             )
         known = self._known_fields(odoo, *settings.fields, self._key_field)
@@ -138,6 +138,8 @@ class Odoo(HttpConnector[OdooSettings]):
         if settings.record == "lead" and not settings.user_id:
             text = "leads come without a salesperson: 'My Pipeline', with which CRM opens, does not show them"
             yield Finding(True, f"{text}; remove that filter, or set user_id")
+        if user:
+            yield self._look_at_others(odoo, user)
         tagging = [(kind.tag, "create")] if settings.tags else []
         for model, operation in (("res.partner", "create"), (kind.model, "create"), (kind.model, "write"), *tagging):
             yield Finding(
@@ -146,10 +148,19 @@ class Odoo(HttpConnector[OdooSettings]):
                 "give the key's user 'All Documents' of Sales or 'User' of Helpdesk, and Contact Creation",
             )
 
+    def _look_at_others(self, odoo: Rpc, user: int) -> Finding:
+        """A user with 'Own Documents Only' may do everything, but to records of others. No method tells that in all
+        versions; a record does."""
+        model, others = self._kind.model, [["user_id", "!=", False], ["user_id", "!=", user]]
+        if self._find(odoo, model, others):
+            return Finding(True, f"records of {model} that others are responsible for can be seen")
+        text = f"no record of {model} that somebody else is responsible for can be seen"
+        return Finding(True, f"{text}; if there are any, the key's user needs 'All Documents'")
+
     def setup(self) -> Iterator[Change]:
         name = self._key_field
         if name.startswith("x_") and name not in self._known_fields(self._odoo(), name):
-            yield Change(f"the field '{name}' of {self._kind.model}, for the chat's key", self._make_key_field)
+            yield Change(f"create the field '{name}' of {self._kind.model}, for the chat's key", self._make_key_field)
 
     def imagine(self, method: str, path: str, body: Any) -> Any:
         return imagined(path, body)

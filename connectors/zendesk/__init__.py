@@ -194,7 +194,7 @@ class Zendesk(ZendeskApi):
         yield Finding(
             role is not None and role.raw in ("admin", "agent") and not me.object.get("suspended"),
             f"{settings.email} is {role.text if role is not None else 'nobody'} in {self.base}",
-            "use the e-mail of an admin, or of an agent who may manage end users",
+            "use the email of an admin, or of an agent who may manage end users",
         )
         yield Finding(datetime.now(UTC).date() < TOKENS_END, *TOKENS)
         # https://developer.zendesk.com/api-reference/ticketing/account-configuration/account_settings/#show-settings

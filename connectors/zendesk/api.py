@@ -36,12 +36,14 @@ class ZendeskSettings(RecordSettings):
     """Settings of `type: zendesk`."""
 
     # 200 requests a minute on the smallest plan.
-    rate: float | None = Field(default=3, gt=0, description="Requests a second, over all workers; null: any.")
+    rate: float | None = Field(default=3, gt=0, description="Requests a second, over all workers; null: no limit.")
     subdomain: str = Field(
         default="", pattern=r"^([a-z0-9][a-z0-9-]*)?$", description="acme, for https://acme.zendesk.com."
     )
     base_url: AnyHttpUrl | None = Field(default=None, description="The whole address, instead of subdomain.")
-    email: str = Field(min_length=3, description="Of the agent as whom we work; the author of the comments.")
+    email: str = Field(
+        min_length=3, description="Email of the agent in whose name Relay works; the author of the comments."
+    )
     api_token: SecretStr = Field(description="From Admin Center, Apps and integrations, APIs, API tokens.")
     group_id: int | None = Field(default=None, description="The group that gets the tickets.")
     brand_id: int | None = Field(default=None, description="The brand of the tickets.")
@@ -67,7 +69,7 @@ class ZendeskSettings(RecordSettings):
         if bool(self.subdomain) == bool(self.base_url):
             raise ValueError("write either 'subdomain: acme' or 'base_url: https://acme.zendesk.com'")
         if self.base_url and (self.base_url.username or self.base_url.password):
-            raise ValueError("base_url is shown to people; take the credentials out of it")
+            raise ValueError("base_url is shown to people; remove the credentials from it")
         return self
 
 

@@ -17,8 +17,8 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, Field, PrivateAttr, SecretStr, ValidationError
 
-from core.config import mistakes, yaml_file
-from core.config.alerts import Notices
+from core.config import former_names, mistakes, yaml_file
+from core.config.alerts import Alerts
 from core.config.environment import Environment, Strict, Token
 from core.config.mistakes import KeyPath
 from core.config.yaml_file import ConfigFile
@@ -28,6 +28,7 @@ from core.templates.language import Condition, condition, wording
 #: The lane of bodies that no worker has read yet.
 RESERVED = "inbox"
 _CONNECTOR_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_NAMED = f"a name is small letters, digits, '-' and '_', at most 63 of them, and not '{RESERVED}'"
 
 
 def _expression(source: str) -> str:
@@ -54,11 +55,17 @@ HtmlTemplate = Annotated[
 Template = Annotated[str, AfterValidator(_template), Field(json_schema_extra={"format": "jinja-template"})]
 
 
+def _connector_name(name: str) -> str:
+    if not _CONNECTOR_NAME.fullmatch(name) or name == RESERVED:
+        raise ValueError(_NAMED)
+    return name
+
+
 class ConnectorSettings(Strict):
     """What every connector has. A connector's own settings are a subclass."""
 
-    type: str = Field(description="Which connector: a built-in name, or the dotted path of a class.")
-    enabled: bool = Field(default=True, description="false: nothing is sent to it; what waits for it goes on waiting.")
+    type: str = Field(description="The type of connector: a built-in name, or the dotted path of a class.")
+    enabled: bool = Field(default=True, description="false: nothing is sent to it; its deliveries stay queued.")
     concurrency: int | None = Field(
         default=None,
         gt=0,
@@ -67,14 +74,18 @@ class ConnectorSettings(Strict):
     rate: float | None = Field(
         default=None,
         gt=0,
-        description="Requests a second, over all workers, with bursts of one second's worth; null: any.",
+        description="Requests a second, over all workers, with bursts of one second's worth; null: no limit.",
+    )
+    formerly: tuple[Annotated[str, AfterValidator(_connector_name)], ...] = Field(
+        default=(),
+        description="Earlier names of this connector, the oldest first: its deliveries and records continue under it.",
     )
 
 
 class Route(Strict):
     """Conversations for which `when` is true go to the connectors in `to`. Every route is asked."""
 
-    to: list[str] = Field(description="Names of connectors; []: these chats are meant to go nowhere.")
+    to: list[str] = Field(description="Names of connectors; []: these chats are excluded on purpose.")
     when: Expression = Field(default="true", description="A Jinja expression over conversation and visitor.")
     _applies: Condition = PrivateAttr()
 
@@ -98,13 +109,13 @@ class Retention(Strict):
         default=30,
         gt=0,
         le=36_500,
-        description="Days after which delivered, skipped and discarded conversations go; null: never.",
+        description="Days after which delivered, skipped and discarded chats are removed; null: never.",
     )
     dead_days: float | None = Field(
         default=None,
         gt=0,
         le=36_500,
-        description="The same for dead deliveries and quarantined bodies; they stay unless it is set.",
+        description="The same for dead letters and quarantined payloads; null: never.",
     )
 
 
@@ -117,7 +128,12 @@ class Document(Strict):
         default=None, description="Without this section everything goes to every enabled connector."
     )
     retention: Retention = Retention()
-    notices: Notices = Notices()
+    alerts: Alerts = Alerts()
+    notices: Alerts | None = Field(
+        default=None,
+        description="What `alerts` was called in version 0.1; it goes with 0.3.",
+        json_schema_extra={"deprecated": True},
+    )
 
 
 @dataclass(frozen=True)
@@ -131,7 +147,14 @@ class Settings:
     fingerprints: Mapping[str, str] = field(default_factory=dict, repr=False)
     files: tuple[Path, ...] = ()
     retention: Retention = field(default_factory=Retention)
-    notices: Notices = field(default_factory=Notices)
+    alerts: Alerts = field(default_factory=Alerts)
+    #: Sections of the file that have another name by now.
+    renamed: tuple[str, ...] = ()
+
+    @property
+    def renames(self) -> dict[str, str]:
+        """Every earlier name of a connector -> its name."""
+        return former_names.renames(self.connectors)
 
     @property
     def enabled(self) -> tuple[str, ...]:
@@ -173,6 +196,8 @@ def load(
     document = _validated(Document, file.values, (), file)
     connectors = _connectors(file, models)
     routes = _routes(document, connectors, file)
+    if document and document.notices and "alerts" in document.model_fields_set:
+        file.problem(("notices",), "is now called alerts, which is there too; keep one of them, as alerts")
     if file.problems or document is None:
         raise ConfigError(source, sorted(file.problems, key=lambda problem: problem.line))
     return Settings(
@@ -183,7 +208,8 @@ def load(
         fingerprints={name: _fingerprint(connector) for name, connector in connectors.items()},
         files=(env.config, *file.secret_files),
         retention=document.retention,
-        notices=document.notices,
+        alerts=document.notices or document.alerts,
+        renamed=("notices",) if document.notices else (),
     )
 
 
@@ -196,9 +222,7 @@ def _connectors(file: ConfigFile, models: Models) -> dict[str, ConnectorSettings
             file.problem(path, mistakes.SECTION)
             continue
         if not _CONNECTOR_NAME.fullmatch(name) or name == RESERVED:
-            file.problem(
-                path, f"a name is small letters, digits, '-' and '_', at most 63 of them, and not '{RESERVED}'"
-            )
+            file.problem(path, _NAMED)
             continue
         if not isinstance(values, dict):
             continue  # Document has said so
@@ -213,6 +237,7 @@ def _connectors(file: ConfigFile, models: Models) -> dict[str, ConnectorSettings
         settings = _validated(model, values, path, file)
         if settings is not None:
             found[name] = settings
+    former_names.check(found, section if isinstance(section, dict) else {}, file.problem)
     return found
 
 
@@ -225,7 +250,9 @@ def _type_named(name: str, models: Models) -> str:
     return name
 
 
-def _routes(document: Document | None, connectors: Mapping[str, Any], file: ConfigFile) -> tuple[Route, ...]:
+def _routes(
+    document: Document | None, connectors: Mapping[str, ConnectorSettings], file: ConfigFile
+) -> tuple[Route, ...]:
     # From the plain values: the names are checked even when something else in the file is wrong.
     section = file.values.get("connectors") if isinstance(file.values, dict) else None
     if isinstance(file.values, dict) and file.values.get("routes", ()) is None:
@@ -233,8 +260,11 @@ def _routes(document: Document | None, connectors: Mapping[str, Any], file: Conf
             ("routes",), "is empty; write '- to: [NAME]' below it, or remove it and everything goes everywhere"
         )
     known = section if isinstance(section, dict) else {}
+    renamed = former_names.renames(connectors)
     for path, name in _targets(file.values):
-        if name not in known:
+        if name in renamed and name not in known:
+            file.problem(path, f"'{name}' is called '{renamed[name]}' now; write that")
+        elif name not in known:
             hint = mistakes.meant(name, known) or "; add it under connectors"
             file.problem(path, f"there is no connector '{name}'{hint}")
     if document is None:
@@ -268,12 +298,12 @@ def _validated(model: type[Model], values: Any, path: KeyPath, file: ConfigFile)
 
 
 def _fingerprint(connector: ConnectorSettings) -> str:
-    """Changes when any setting does, secrets included, and gives none of them away."""
+    """Changes when any setting does that the destination could notice, secrets included, and gives none away."""
 
     def plain(value: Any) -> str:
         return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
 
-    text = json.dumps(connector.model_dump(), default=plain, sort_keys=True)
+    text = json.dumps(connector.model_dump(exclude={"formerly"}), default=plain, sort_keys=True)
     return hmac.new(b"connector settings", text.encode(), hashlib.sha256).hexdigest()[:16]
 
 
@@ -284,7 +314,7 @@ def masked(settings: Settings) -> dict[str, Any]:
         "connectors": {name: item.model_dump(mode="json") for name, item in settings.connectors.items()},
         "routes": [route.model_dump(mode="json") for route in settings.routes],
         "retention": settings.retention.model_dump(mode="json"),
-        "notices": settings.notices.model_dump(mode="json", by_alias=True),
+        "alerts": settings.alerts.model_dump(mode="json", by_alias=True),
     }
 
 

@@ -1,5 +1,5 @@
-"""Who may use the dashboard: the password's hash, the secret that signs its cookies, logged-out sessions, links
-that log in once, and token buckets that all processes share."""
+"""Who may use the dashboard: the password's hash, the secret that signs its cookies, logged-out sessions, and links
+that log in once."""
 
 from __future__ import annotations
 
@@ -26,21 +26,32 @@ class Access(Base):
         return self._vault.derived("cookies", found.decode())
 
     def password(self) -> str:
-        """The password's hash, or ""."""
+        """The password's hash, or "". Raises StoreUnsafe when it was sealed with a key that is not there."""
         with errors():
             found = self._redis.hget(key("admin"), "password")
-        return found.decode() if found else ""
+        return self._vault.open(found).decode() if found else ""
+
+    def seal_anew(self) -> None:
+        """Seal the password's hash with the first key of today: it was kept before there were keys, or its own is about
+        to be taken away."""
+        with errors():
+            found = self._redis.hget(key("admin"), "password")
+            if found and self._vault.would_seal_anew(found):
+                sealed = self._vault.seal(self._vault.open(found))
+                # Unless it was set meanwhile.
+                self._run("reword", what="admin", name="", words=found, others=sealed)
 
     def set_password(self, hashed: str) -> None:
         """Replace the password, and with it the secret: every session ends, and what leaked of the old is worth
         nothing."""
         with errors():
-            self._redis.hset(key("admin"), mapping={"password": hashed, "secret": _new_secret()})
+            sealed = self._vault.seal(hashed.encode())
+            self._redis.hset(key("admin"), mapping={"password": sealed, "secret": _new_secret()})
 
     def set_first_password(self, hashed: str) -> bool:
         """Set the password if there is none. False: there is one."""
         with errors():
-            return bool(self._redis.hsetnx(key("admin"), "password", hashed))
+            return bool(self._redis.hsetnx(key("admin"), "password", self._vault.seal(hashed.encode())))
 
     def end(self, session: str, life_ms: int) -> None:
         """A session was logged out. `life_ms`: how long copies of its cookie would be good for."""
@@ -63,17 +74,6 @@ class Access(Base):
         with errors():
             found = self._redis.getdel(key("login-link", _digest(token)))
         return found is not None and hmac.compare_digest(found, _digest(self.secret()).encode())
-
-    def take(self, bucket: str, capacity: float, per_second: float, cost: float = 1) -> int:
-        """Take `cost` tokens from a bucket that holds `capacity` and is refilled steadily. Returns 0, or the
-        milliseconds after which they can be had; then nothing was taken."""
-        if not 0 < cost <= capacity or per_second <= 0:
-            raise ValueError("a bucket must be able to hold and to refill what is taken from it")
-        return int(self._run("take", bucket=bucket, capacity=capacity, rate=per_second, cost=cost))
-
-    def refill(self, bucket: str) -> None:
-        with errors():
-            self._redis.delete(key("bucket", bucket))
 
 
 def _digest(text: str) -> str:

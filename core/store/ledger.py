@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from core.delivery import Attempt, Delivery, DeliveryStatus, Payload, PayloadStatus, Reference
 from core.errors import NotFound, StoreUnsafe
+from core.ids import ConversationId, DeliveryId, PayloadId
 from core.store.connection.client import errors
 from core.store.protocol.base import Base
 from core.store.protocol.keys import key
@@ -17,8 +18,8 @@ from core.store.protocol.records import decoded, from_json, from_record
 
 @dataclass(frozen=True)
 class Gate:
-    """Why a connector is paused: `by` an admin; by relay, because credentials or address were refused; or by the
-    breaker, because it is out of order, until one is sent ahead at `until`. Times in ms."""
+    """Why nothing is delivered to a connector: `by` an admin, who paused it; by relay, because credentials or address
+    were rejected; or by the circuit breaker, because it does not respond, until the next test at `until`. In ms."""
 
     since: int
     reason: str
@@ -30,6 +31,7 @@ class Gate:
 class Lane:
     """A connector, or the inbox, at a glance. Of those that wait some are `due` now; `oldest_due` is how long the
     longest due item has waited, in ms. A connector is `slowed` by that factor since its vendor answered 429; 1: not.
+    Time-outs lowered its concurrency to `narrowed`; None: they did not.
     `limited`: what was due in the last half minute had to wait for the connector's own concurrency or rate."""
 
     name: str
@@ -41,13 +43,14 @@ class Lane:
     gate: Gate | None = None
     slowed: float = 1.0
     limited: bool = False
+    narrowed: int | None = None
 
 
 @dataclass(frozen=True)
 class Conversation:
     """A conversation's payloads, oldest first, and its deliveries."""
 
-    id: str
+    id: ConversationId
     payloads: tuple[Payload, ...]
     deliveries: tuple[Delivery, ...]
 
@@ -83,7 +86,7 @@ class Ledger(Base):
         """The newest of these, each with its newest payload."""
         with errors():
             found = self._redis.zrange(key("undelivered"), 0, limit - 1, desc=True)
-        return self.newest([one.decode() for one in found])
+        return self.newest([ConversationId(one.decode()) for one in found])
 
     def lane(self, name: str) -> Lane:
         now = self.now()
@@ -94,11 +97,11 @@ class Ledger(Base):
             pipe.zrange(key("lane", name), 0, 0, withscores=True)
             pipe.zcount(key("lane", name), "-inf", now)
             pipe.hgetall(key("gate", name))
-            pipe.hget(key("pace", name), "slow")
+            pipe.hmget(key("pace", name), "slow", "wide")
             pipe.exists(key("limited", name))
             for status in DeliveryStatus:
                 pipe.zcard(key("deliveries", name, status))
-            total, in_flight, first, due, gate, slow, limited, *counts = pipe.execute()
+            total, in_flight, first, due, gate, (slow, wide), limited, *counts = pipe.execute()
         return Lane(
             name=name,
             waiting=total - in_flight,
@@ -109,11 +112,14 @@ class Ledger(Base):
             gate=_gate(gate),
             slowed=float(slow or 1),
             limited=bool(limited),
+            narrowed=int(float(wide)) if wide else None,
         )
 
     def gone(self, configured: Collection[str]) -> list[Lane]:
         """Connectors that are not configured, and have deliveries that wait."""
-        lanes = (self.lane(name) for name in self.connectors() if name not in configured)
+        with errors():
+            renamed = {name.decode() for name in self._redis.hkeys(key("renamed"))}  # on their way to another name
+        lanes = (self.lane(name) for name in self.connectors() if name not in configured and name not in renamed)
         return [lane for lane in lanes if lane.waiting]
 
     def workers(self) -> dict[str, int]:
@@ -147,10 +153,12 @@ class Ledger(Base):
                 pipe.hgetall(key("payload", identity.decode()))
             rows = pipe.execute()
         return [
-            _payload(identity.decode(), self._opened(row)) for identity, row in zip(found, rows, strict=True) if row
+            _payload(PayloadId(identity.decode()), self._opened(row))
+            for identity, row in zip(found, rows, strict=True)
+            if row
         ]
 
-    def payload(self, identity: str) -> Payload:
+    def payload(self, identity: PayloadId) -> Payload:
         """One body, with its bytes. Raises NotFound."""
         with errors():
             row = self._redis.hgetall(key("payload", identity))
@@ -159,8 +167,8 @@ class Ledger(Base):
             raise NotFound(f"there is no payload '{identity}'")
         return _payload(identity, self._opened(row), self._vault.open(body or b""))
 
-    def conversation(self, identity: str) -> Conversation:
-        """A conversation (`account:channel`). Raises NotFound."""
+    def conversation(self, identity: ConversationId) -> Conversation:
+        """Raises NotFound."""
         with errors():
             revisions = self._redis.zrange(key("revisions", identity), 0, -1)
             connectors = self._redis.smembers(key("deliveries-of", identity))
@@ -168,11 +176,14 @@ class Ledger(Base):
             raise NotFound(f"there is no conversation '{identity}'")
         return Conversation(
             identity,
-            tuple(replace(self.payload(one.decode()), revision=number) for number, one in enumerate(revisions, 1)),
-            tuple(self.delivery(f"{name.decode()}:{identity}") for name in sorted(connectors)),
+            tuple(
+                replace(self.payload(PayloadId(one.decode())), revision=number)
+                for number, one in enumerate(revisions, 1)
+            ),
+            tuple(self.delivery(DeliveryId.of(name.decode(), identity)) for name in sorted(connectors)),
         )
 
-    def newest(self, conversations: Sequence[str]) -> list[Conversation]:
+    def newest(self, conversations: Sequence[ConversationId]) -> list[Conversation]:
         """Conversations with their newest payload alone and without attempts, all in one go. Those that are gone are
         left out."""
         with errors():
@@ -183,13 +194,15 @@ class Ledger(Base):
                 pipe.smembers(key("deliveries-of", one))
             replies = pipe.execute()
             heads = zip(conversations, *(replies[i::3] for i in range(3)), strict=True)
-            found = [(one, ids[0].decode(), number, names) for one, ids, number, names in heads if ids]
+            found = [(one, PayloadId(ids[0].decode()), number, names) for one, ids, number, names in heads if ids]
             for _, payload, _, _ in found:
                 pipe.hgetall(key("payload", payload))
                 pipe.get(key("raw", payload))
             bodies = pipe.execute()
         deliveries: dict[str, list[Delivery]] = {}
-        for given in self._deliveries([f"{name.decode()}:{row[0]}" for row in found for name in sorted(row[3])]):
+        for given in self._deliveries(
+            [DeliveryId.of(name.decode(), row[0]) for row in found for name in sorted(row[3])]
+        ):
             deliveries.setdefault(given.conversation, []).append(given)
         return [
             Conversation(
@@ -201,8 +214,8 @@ class Ledger(Base):
             if row
         ]
 
-    def delivery(self, identity: str) -> Delivery:
-        """One delivery (`connector:account:channel`) with its whole story. Raises NotFound."""
+    def delivery(self, identity: DeliveryId) -> Delivery:
+        """One delivery with its whole story. Raises NotFound."""
         with errors():
             pipe = self._redis.pipeline(transaction=False)
             pipe.lrange(key("attempts", identity), 0, -1)
@@ -229,17 +242,16 @@ class Ledger(Base):
                 for one in statuses:
                     pipe.zrange(key("deliveries", name, one), 0, limit - 1, desc=True, withscores=True)
             merged = heapq.merge(*pipe.execute(), key=lambda row: -row[1])
-        return self._deliveries([identity.decode() for identity, _ in list(merged)[:limit]])
+        return self._deliveries([DeliveryId(identity.decode()) for identity, _ in list(merged)[:limit]])
 
-    def _deliveries(self, identities: list[str]) -> list[Delivery]:
+    def _deliveries(self, identities: list[DeliveryId]) -> list[Delivery]:
         with errors():
             pipe = self._redis.pipeline(transaction=False)
             for identity in identities:
-                name = identity.split(":", 1)[0]
                 pipe.hgetall(key("delivery", identity))
-                pipe.zscore(key("lane", name), identity)
-                pipe.hexists(key("leases", name), identity)
-                pipe.exists(key("gate", name))
+                pipe.zscore(key("lane", identity.connector), identity)
+                pipe.hexists(key("leases", identity.connector), identity)
+                pipe.hget(key("gate", identity.connector), "by")
             replies = pipe.execute()
         rows = zip(identities, *(replies[i::4] for i in range(4)), strict=True)
         return [_delivery(identity, decoded(self._opened(row)), *rest) for identity, row, *rest in rows if row]
@@ -258,20 +270,21 @@ def _gate(row: dict[bytes, bytes]) -> Gate | None:
     return from_record(Gate, decoded(row)) if row else None
 
 
-def _payload(identity: str, row: dict[bytes, bytes], body: bytes = b"") -> Payload:
+def _payload(identity: PayloadId, row: dict[bytes, bytes], body: bytes = b"") -> Payload:
     found = decoded(row)
     # A payload has no number of its own.
     return from_record(Payload, found, id=identity, content_type=found.get("type", ""), body=body, revision=0)
 
 
-def _delivery(identity: str, row: dict[str, str], due: float | None, leased: bool, gated: int) -> Delivery:
+def _delivery(identity: DeliveryId, row: dict[str, str], due: float | None, leased: bool, by: bytes | None) -> Delivery:
     return from_record(
         Delivery,
         row,
         id=identity,
         due=int(due) if due is not None and not leased else None,
         in_flight=bool(leased),
-        paused=bool(gated) and due is not None,
+        paused=by not in (None, b"breaker") and due is not None,
+        not_responding=by == b"breaker" and due is not None,
         reference=Reference(row["ref"], row.get("url", "")) if row.get("ref") else None,
         attempts=(),
         steps={},

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from core.delivery import DeliveryStatus, PayloadStatus
+from core.ids import ConversationId
 from core.store import Jobs
 from tests.support import hostile, made
 from tests.support.admins_relay import AdminsRelay, admins_relay
@@ -63,7 +64,7 @@ def site(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         for body in (hostile.no_json(), hostile.wrong_id(), b"x" + hostile.no_json()):
             made.post(body)
         until(lambda: made.stack.ledger.payload_counts()[PayloadStatus.QUARANTINED] == 3, what="the quarantine")
-        until(lambda: len(made.stack.ledger.conversation(ID).payloads) == 2, what="the second revision")
+        until(lambda: len(made.stack.ledger.conversation(ConversationId(ID)).payloads) == 2, what="the second revision")
         yield made
 
 
@@ -74,16 +75,16 @@ def window(browser: Browser, site: AdminsRelay) -> Iterator[Tab]:
     tab.log_in(site.password)
     tab.page.goto("/connectors/crm")
     tab.page.get_by_label("Pause crm").click()
-    tab.page.get_by_label("Why?").fill(hostile.ATTACKS[0])
+    tab.page.get_by_label("Reason").fill(hostile.ATTACKS[0])
     tab.page.get_by_role("button", name="Pause crm").click()
     tab.page.goto(f"/conversations/bulk?action=discard&q={quote('<script data-evil>')}")
-    tab.page.get_by_label("Why they need not arrive").fill(hostile.ATTACKS[1])
+    tab.page.get_by_label("Reason for discarding").fill(hostile.ATTACKS[1])
     tab.page.get_by_role("button", name="Discard", exact=True).click()
     tab.page.get_by_role("progressbar").wait_for()
     tab.page.goto("/quarantine/{discarded}".format(**ids(site)))
-    tab.page.get_by_label("Why it is not needed").fill(hostile.ATTACKS[1])
+    tab.page.get_by_label("Reason for discarding").fill(hostile.ATTACKS[1])
     tab.page.get_by_role("button", name="Discard").click()
-    tab.page.get_by_text("Discarded. It can still be read again.").wait_for()
+    tab.page.get_by_text("Discarded. It can still be retried.").wait_for()
     tab.quiet()
     yield tab
     tab.close()
@@ -91,7 +92,7 @@ def window(browser: Browser, site: AdminsRelay) -> Iterator[Tab]:
 
 def ids(site: AdminsRelay) -> dict[str, str]:
     """What the store has named: the bodies by what they are, and the job."""
-    ledger, jobs = site.stack.ledger, Jobs(site.stack.server.client, lambda lane: None, made.configured)
+    ledger, jobs = site.stack.ledger, Jobs(site.stack.server.client, made.configured)
     bodies = {hostile.no_json(): "no_json", hostile.wrong_id(): "wrong_id", b"x" + hostile.no_json(): "discarded"}
     kept = [*ledger.payloads(PayloadStatus.QUARANTINED, 9), *ledger.payloads(PayloadStatus.DISCARDED, 9)]
     return {
@@ -138,10 +139,10 @@ def harmless(window: Tab, readable: str) -> None:
 def test_an_erased_visitor_is_text_in_the_receipt(site: AdminsRelay, window: Tab) -> None:
     window.faults.clear()
     window.page.goto("/erase")
-    visitor = window.page.get_by_label("The visitor's e-mail address, or id")
+    visitor = window.page.get_by_label("The visitor's email address or id")
     visitor.fill(nobody := f"{hostile.ATTACKS[0]}@nobody.example")
     window.page.get_by_role("button", name="Look").click()
-    expect(window.page.get_by_text("Nothing is kept of this visitor")).to_be_visible()
+    expect(window.page.get_by_text("No data found")).to_be_visible()
     harmless(window, nobody)
     made = hostile.payload(channel="erased")
     made["visitor"]["email"] = "evil@example.com"
@@ -149,9 +150,9 @@ def test_an_erased_visitor_is_text_in_the_receipt(site: AdminsRelay, window: Tab
     site.arrives_at("help-desk:1:erased", DeliveryStatus.DELIVERED)
     visitor.fill("evil@example.com")
     window.page.get_by_role("button", name="Look").click()
-    expect(window.page.get_by_text("1 conversation")).to_be_visible()
+    expect(window.page.get_by_text("1 chat")).to_be_visible()
     harmless(window, "<script data-evil>")
-    window.page.get_by_role("button", name="Erase for good").click()
+    window.page.get_by_role("button", name="Erase permanently").click()
     expect(window.page.get_by_role("heading", level=1)).to_have_text("Erased")
     harmless(window, "evil@example.com")
 

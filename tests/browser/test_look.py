@@ -79,7 +79,7 @@ def window(browser: Browser, site: AdminsRelay) -> Iterator[Tab]:
 @pytest.fixture(scope="module")
 def looked_up(site: AdminsRelay) -> dict[str, str]:
     client = site.stack.server.client
-    search, jobs = Search(client), Jobs(client, lambda lane: None, made.configured)
+    search, jobs = Search(client), Jobs(client, made.configured)
 
     def newest(connector: str, status: DeliveryStatus) -> str:
         return search.page(Filter(connector=connector, status=status), limit=1).rows[0].id
@@ -125,15 +125,15 @@ def test_what_a_form_answers_is_fit_to_be_seen(window: Tab, site: AdminsRelay, l
     page.get_by_role("button", name="Check again").wait_for()
     fit(window, "connectors_check")
     page.goto(f"/quarantine/{looked_up['payload']}")
-    page.get_by_role("button", name="Submit corrected").click()
-    page.get_by_text("was not taken in").wait_for()
+    page.get_by_role("button", name="Save and retry").click()
+    page.get_by_text("was not saved").wait_for()
     fit(window, "quarantine_correct")
     page.goto("/erase")
-    page.get_by_label("The visitor's e-mail address, or id").fill("lukas.brandt@example.de")
+    page.get_by_label("The visitor's email address or id").fill("lukas.brandt@example.de")
     page.get_by_role("button", name="Look").click()
-    page.get_by_role("button", name="Erase for good").wait_for()
+    page.get_by_role("button", name="Erase permanently").wait_for()
     fit(window, "erase_look")
-    page.get_by_role("button", name="Erase for good").click()
+    page.get_by_role("button", name="Erase permanently").click()
     page.get_by_role("link", name="Download the receipt").wait_for()
     fit(window, "erase_now")
 

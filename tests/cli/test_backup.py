@@ -165,12 +165,12 @@ ABOUT = json.dumps(
 @pytest.mark.parametrize(
     ("members", "says"),
     [
-        ([("other.txt", b"x")], "is no backup of a relay"),
-        ([("relay-backup.json", ABOUT), ("../../evil", b"x")], "is no backup of a relay"),
-        ([("relay-backup.json", ABOUT), ("/etc/evil", b"x")], "is no backup of a relay"),
-        ([("relay-backup.json", ABOUT), ("archive/archive/../../../evil", b"x")], "is no backup of a relay"),
-        ([("relay-backup.json", b"{}")], "is no backup of a relay"),
-        ([("relay-backup.json", b"[")], "is no backup of a relay"),
+        ([("other.txt", b"x")], "is not a backup of a relay"),
+        ([("relay-backup.json", ABOUT), ("../../evil", b"x")], "is not a backup of a relay"),
+        ([("relay-backup.json", ABOUT), ("/etc/evil", b"x")], "is not a backup of a relay"),
+        ([("relay-backup.json", ABOUT), ("archive/archive/../../../evil", b"x")], "is not a backup of a relay"),
+        ([("relay-backup.json", b"{}")], "is not a backup of a relay"),
+        ([("relay-backup.json", b"[")], "is not a backup of a relay"),
         ([("relay-backup.json", ABOUT.replace(b'"store": 0', b'"store": 99'))], "is not whole"),
         ([], "is empty"),
     ],
@@ -186,7 +186,7 @@ def test_what_is_no_backup_is_refused_and_leaves_nothing(
 
 def test_a_link_and_a_file_that_is_cut_off_are_refused(place: Place, tmp_path: Path) -> None:
     linked = packed(tmp_path / "link.tar.gz", ("relay-backup.json", ABOUT), link="/etc/passwd")
-    assert "is no backup" in said(restored(tmp_path, linked, code=1)[1])
+    assert "is not a backup" in said(restored(tmp_path, linked, code=1)[1])
     file = tmp_path / "relay.tar.gz"
     place.take("c1")
     place.relay("backup", str(file))

@@ -12,14 +12,17 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from app.admin import snapshot_checksum
 from app.admin.append_only import MANIFEST, Mend, files, folder, look, mark, walk
-from app.cli import group
+from app.cli import doctor, group
 from app.supervisor import embedded
 from core.config.environment import Environment, environment
+from core.ids import PayloadId
 from core.store import Store
 from tests.support.server import Server
-from tests.support.stack import chat
+from tests.support.stack import chat, until
 
 INCREMENT, BASE = "appendonly.aof.1.incr.aof", "appendonly.aof.1.base.rdb"
 CHATS = 6
@@ -43,7 +46,7 @@ class Files:
         assert found.exit_code == code, (found.output, found.exception)
         return found
 
-    def kept(self) -> list[str]:
+    def kept(self) -> list[PayloadId]:
         """The payloads that a server finds which loads what is there."""
         self.server.start()
         found = [one for one in self.payloads if self.server.client.exists(f"relay:raw:{one}")]
@@ -112,8 +115,8 @@ def test_damage_in_the_middle_is_named_and_cut_on_request(kept: Files, text: byt
     kept.server.kill()
     (kept.server.folder / "log").replace(folder(kept.env) / "valkey.log")
     (problem,) = embedded.problems(kept.env)
-    assert f"whole writes end at byte {good:,}" in problem.text
-    assert kept.relay("repair", code=2).output.count("There is nobody here to ask") == 1
+    assert f"complete writes end at byte {good:,}" in problem.text
+    assert kept.relay("repair", code=2).output.count("Not a terminal") == 1
     assert file.read_bytes() == before
     told = json.loads(kept.relay("repair", "--yes", "--json").stdout)
     assert told["bytes"] == size - good
@@ -156,6 +159,28 @@ def test_what_only_a_backup_helps_is_said_and_nothing_is_touched(
     assert {file.name: file.read_bytes() for file in kept.place.iterdir()} == there
 
 
+def test_damage_in_the_middle_of_the_base_is_named_and_what_can_be_seen_is_counted(kept: Files) -> None:
+    kept.server.start()
+    kept.server.client.bgrewriteaof()
+    until(lambda: not kept.server.client.info("persistence")["aof_rewrite_in_progress"], what="the rewriting")
+    Store(kept.server.client).accept(chat("late"), "1", "application/json")
+    kept.server.stop()
+    [base] = kept.place.glob("*.base.rdb")
+    there = base.read_bytes()
+    assert look(kept.env, thorough=True) is None
+    base.write_bytes(there[:200] + bytes([there[200] ^ 0xFF]) + there[201:])
+    said = kept.relay("repair", "--yes", code=1).output
+    assert "is damaged: its checksum is wrong" in said
+    assert re.search(rf"{CHATS + 1} payloads and 0 deliveries by their ids, and \d+ whole writes after the base", said)
+    assert "no command can mend that: restore a backup" in said
+    assert "relay import" in said
+
+
+def test_the_checksum_of_a_snapshot_is_that_of_jones() -> None:
+    assert snapshot_checksum._crc(memoryview(b"123456789")) == 0xE9C6D914C4B8D9CA
+    assert snapshot_checksum.checksum_is_right(b"without" + bytes(8))
+
+
 def test_an_increment_that_is_gone_can_be_given_up(kept: Files) -> None:
     (kept.place / INCREMENT).unlink()
     (problem,) = embedded.problems(kept.env)
@@ -173,7 +198,7 @@ def test_without_room_for_the_copy_nothing_is_touched(kept: Files, monkeypatch: 
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(shutil, "copytree", full)
-    assert "make room" in kept.relay("repair", "--yes", code=1).output
+    assert "free disk space" in kept.relay("repair", "--yes", code=1).output
     assert not (kept.place / MANIFEST).exists()
     assert list(folder(kept.env).glob("appendonlydir-before-*")) == []
 
@@ -203,7 +228,10 @@ def test_the_last_words_of_the_server_are_quoted(kept: Files) -> None:
     assert "the last words in its log are: Out of memory allocating 99 bytes!" in kept.relay("doctor", code=1).output
 
 
-def test_a_store_that_runs_is_not_repaired(kept: Files) -> None:
+def test_a_store_that_runs_is_not_repaired(kept: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = retry_if_exception_type(BlockingIOError)
+    soon = retry(retry=taken, wait=wait_fixed(0.1), stop=stop_after_delay(0.3), reraise=True)
+    monkeypatch.setattr(doctor, "_patiently", soon)
     descriptor = embedded.lock(kept.env)
     try:
         assert "the store runs" in kept.relay("repair", "--yes", code=1).output

@@ -14,11 +14,13 @@ from app.dashboard.pages.quarantine import ROWS, SLICE
 from app.dashboard.view.body_view import excerpt, shown
 from core.delivery import PayloadStatus
 from core.errors import PayloadError
+from core.ids import ConversationId, PayloadId, identified
 from core.smartsupp.parser import parse_conversation
-from core.store import INBOX, Ledger, Store, connect
+from core.store import INBOX, Control, Ledger, Store, connect
 from tests.conftest import Clock
 from tests.support import hostile
 from tests.support.admin import Admin, admin
+from tests.support.made import control
 from tests.support.server import Server
 from tests.support.stack import chat, until
 
@@ -82,7 +84,7 @@ def test_the_tabs_have_what_was_set_aside_and_discarded(page: Admin, store: Stor
     report = store.accept(b'{"domains": {}}').id
     store.divert(report, PayloadStatus.SET_ASIDE)
     gone = quarantined(store, b"gone")
-    store.discard(gone, "an advertisement")
+    control(store).discard(identified(gone), "an advertisement")
     there = quarantined(store, b"there")
     lists = {
         status: page.get(f"/quarantine?status={status}").text for status in ("quarantined", "set-aside", "discarded")
@@ -101,8 +103,8 @@ def test_an_address_that_makes_no_sense_shows_the_newest(page: Admin, store: Sto
 
 
 def test_an_empty_quarantine_says_so(page: Admin) -> None:
-    assert "Everything could be read" in page.get("/quarantine").text
-    assert "Read all again" not in page.get("/quarantine").text
+    assert "Nothing is in quarantine" in page.get("/quarantine").text
+    assert "Retry all" not in page.get("/quarantine").text
 
 
 # --- One body
@@ -127,10 +129,10 @@ def test_a_corrected_body_is_taken_in_and_the_wrong_one_discarded(
     answer = page.submit(f"/quarantine/{identity}/correct", body=crlf(text))
     assert answer.status_code == 303
     new = answer.location.rsplit("/", 1)[1]
-    kept = ledger.payload(new)
+    kept = ledger.payload(PayloadId(new))
     assert kept.body == text.encode()
     assert (kept.account, kept.content_type, kept.status) == ("1", "application/json", PayloadStatus.RECEIVED)
-    old = ledger.payload(identity)
+    old = ledger.payload(PayloadId(identity))
     assert (old.status, old.error, old.body) == (PayloadStatus.DISCARDED, f"corrected: {new}", WRONG)
     assert server.client.llen("relay:celery:knocks") == 1
     claim = store.claim(INBOX, "token")
@@ -148,15 +150,15 @@ def test_one_that_is_still_wrong_is_shown_again_with_what_was_typed(page: Admin,
     assert "messages[0]: expected an object" in unescape(answer.text)
     assert "<script>x" not in answer.text
     assert "<mark>&#34;no&lt;/textarea&gt;" in answer.text
-    assert ledger.payload(identity).status is PayloadStatus.QUARANTINED
+    assert ledger.payload(PayloadId(identity)).status is PayloadStatus.QUARANTINED
     assert ledger.payload_counts()["received"] == 0
 
 
 @pytest.mark.parametrize(
     ("typed", "says"),
     [
-        ("", "There is nothing in it"),
-        ("\r\n \r\n", "There is nothing in it"),
+        ("", "It is empty"),
+        ("\r\n \r\n", "It is empty"),
         ("{", "not JSON: "),
         ('{"domains": {}}', "statistics report"),
         ('"' + "ž" * 600_000 + '"', "larger than 1 MiB"),
@@ -169,7 +171,7 @@ def test_what_cannot_be_taken_in_says_why(page: Admin, store: Store, ledger: Led
     answer = page.submit(f"/quarantine/{identity}/correct", body=typed)
     assert answer.status_code == 422
     assert says in unescape(answer.text)
-    assert ledger.payload(identity).status is PayloadStatus.QUARANTINED
+    assert ledger.payload(PayloadId(identity)).status is PayloadStatus.QUARANTINED
 
 
 def test_the_account_of_the_token_ties_the_corrected_body_too(page: Admin, store: Store, ledger: Ledger) -> None:
@@ -177,7 +179,7 @@ def test_the_account_of_the_token_ties_the_corrected_body_too(page: Admin, store
     body = json.loads(chat("c1"))
     del body["accountId"]
     answer = page.submit(f"/quarantine/{identity}/correct", body=json.dumps(body))
-    new = ledger.payload(answer.location.rsplit("/", 1)[1])
+    new = ledger.payload(PayloadId(answer.location.rsplit("/", 1)[1]))
     assert parse_conversation(new.body, new.account).account == "208"
 
 
@@ -185,29 +187,29 @@ def test_a_duplicate_is_said_to_be_one(page: Admin, store: Store, ledger: Ledger
     first = store.accept(RIGHT).id
     claim = store.claim(INBOX, "t")
     assert claim is not None
-    store.fan_out(claim, "1:c1", ["archive"])
+    store.fan_out(claim, ConversationId("1:c1"), ["archive"])
     identity = quarantined(store, WRONG)
     answer = page.submit(f"/quarantine/{identity}/correct", body=RIGHT.decode())
     assert answer.location.endswith(first)
     assert page.get(answer.location).location.endswith("/conversations/1:c1")
     assert "duplicate" in page.get("/conversations/1:c1").text
-    assert ledger.payload(identity).error == f"corrected: {first}"
+    assert ledger.payload(PayloadId(identity)).error == f"corrected: {first}"
 
 
 def test_a_duplicate_of_one_that_was_never_taken_in_discards_nothing(page: Admin, store: Store, ledger: Ledger) -> None:
     first = quarantined(store, RIGHT)
-    store.discard(first, "by mistake")
+    control(store).discard(PayloadId(first), "by mistake")
     identity = quarantined(store, WRONG)
     answer = page.submit(f"/quarantine/{identity}/correct", body=RIGHT.decode())
     assert answer.location.endswith(first)
-    assert ledger.payload(identity).status is PayloadStatus.QUARANTINED
-    assert "here already" in page.get(answer.location).text
+    assert ledger.payload(PayloadId(identity)).status is PayloadStatus.QUARANTINED
+    assert "stored already" in page.get(answer.location).text
 
 
 def test_an_unchanged_body_that_can_be_read_today_is_read_again(page: Admin, store: Store, ledger: Ledger) -> None:
     identity = quarantined(store, RIGHT)
     assert page.submit(f"/quarantine/{identity}/correct", body=RIGHT.decode()).location.endswith(identity)
-    assert ledger.payload(identity).status is PayloadStatus.RECEIVED
+    assert ledger.payload(PayloadId(identity)).status is PayloadStatus.RECEIVED
     claim = store.claim(INBOX, "token")
     assert claim is not None
     assert claim.id == identity
@@ -233,7 +235,7 @@ def test_when_it_cannot_be_discarded_afterwards_both_are_kept(
 
     def and_somebody_reads_the_old_one_again(self: Store, *arguments: Any) -> Any:
         accepted = real(self, *arguments)
-        store.replay(identity)
+        control(store).replay(PayloadId(identity))
         return accepted
 
     monkeypatch.setattr(Store, "accept", and_somebody_reads_the_old_one_again)
@@ -244,7 +246,7 @@ def test_when_it_cannot_be_discarded_afterwards_both_are_kept(
 
 def test_one_that_left_the_quarantine_meanwhile_is_not_corrected(page: Admin, store: Store, ledger: Ledger) -> None:
     identity = quarantined(store, WRONG)
-    store.replay(identity)
+    control(store).replay(PayloadId(identity))
     answer = page.submit(f"/quarantine/{identity}/correct", body=RIGHT.decode())
     assert answer.status_code == 409
     assert edited(answer.text) == RIGHT.decode()
@@ -278,15 +280,15 @@ def test_a_discarded_one_can_be_read_again_and_one_of_a_conversation_cannot(
 ) -> None:
     identity = quarantined(store, RIGHT)
     page.submit(f"/quarantine/{identity}/discard", reason="  by \n mistake ")
-    assert ledger.payload(identity).error == "by mistake"
+    assert ledger.payload(PayloadId(identity)).error == "by mistake"
     page.submit(f"/quarantine/{identity}/replay")
     claim = store.claim(INBOX, "t")
     assert claim is not None
     page.submit(f"/quarantine/{identity}/replay")
     assert store.renew([claim]) == 1
-    store.fan_out(claim, "1:c1", ["archive"])
+    store.fan_out(claim, ConversationId("1:c1"), ["archive"])
     page.submit(f"/quarantine/{identity}/replay")
-    assert ledger.payload(identity).status is PayloadStatus.ROUTED
+    assert ledger.payload(PayloadId(identity)).status is PayloadStatus.ROUTED
     assert page.get(f"/quarantine/{identity}").location.endswith("/conversations/1:c1")
 
 
@@ -294,10 +296,10 @@ def test_discarding_needs_a_reason_and_something_to_discard(page: Admin, store: 
     identity = quarantined(store, WRONG)
     answer = page.submit(f"/quarantine/{identity}/discard", reason="  ")
     assert answer.status_code == 422
-    assert "Say why" in answer.text
-    store.replay(identity)
+    assert "Enter a reason" in answer.text
+    control(store).replay(PayloadId(identity))
     page.submit(f"/quarantine/{identity}/discard", reason="late")
-    assert ledger.payload(identity).status is PayloadStatus.RECEIVED
+    assert ledger.payload(PayloadId(identity)).status is PayloadStatus.RECEIVED
 
 
 @pytest.mark.parametrize("path", ["", "/body"])
@@ -313,16 +315,16 @@ def test_all_are_read_again_in_slices_and_none_twice(
 ) -> None:
     ids = {quarantined(store, b"broken %d" % number) for number in range(SLICE + 20)}
     replayed: list[str] = []
-    real = Store.replay
+    real = Control.replay
 
-    def still_wrong(self: Store, identity: str) -> tuple[str, bool]:
+    def still_wrong(self: Control, identity: str) -> str:
         replayed.append(identity)
-        found = real(self, identity)
-        store.divert(identity, PayloadStatus.QUARANTINED, "still")
+        found = real(self, PayloadId(identity))
+        store.divert(PayloadId(identity), PayloadStatus.QUARANTINED, "still")
         return found
 
-    monkeypatch.setattr(Store, "replay", still_wrong)
-    assert f"{SLICE + 20} bodies are in quarantine" in page.get("/quarantine/all?action=replay").text
+    monkeypatch.setattr(Control, "replay", still_wrong)
+    assert f"{SLICE + 20} payloads are in quarantine" in page.get("/quarantine/all?action=replay").text
     answer = page.submit("/quarantine/all", action="replay")
     assert answer.status_code == 200
     after = re.search(r'name="after" value="([^"]+)"', answer.text)
@@ -358,7 +360,7 @@ def test_what_comes_after_the_page_was_shown_stays(page: Admin, store: Store, le
 def test_a_form_that_makes_no_sense_changes_nothing(page: Admin, store: Store, ledger: Ledger, fields: Any) -> None:
     identity = quarantined(store, b"broken")
     assert page.submit("/quarantine/all", **fields).status_code == 400
-    assert ledger.payload(identity).status is PayloadStatus.QUARANTINED
+    assert ledger.payload(PayloadId(identity)).status is PayloadStatus.QUARANTINED
 
 
 @pytest.mark.parametrize("path", ["all", "ID/replay", "ID/discard", "ID/correct"])
@@ -367,7 +369,7 @@ def test_nothing_is_done_without_the_forms_token(page: Admin, store: Store, ledg
     fields = {"action": "discard", "reason": "why", "body": RIGHT.decode()}
     answer = page.client.post(f"/quarantine/{path.replace('ID', identity)}", data=fields)
     assert answer.status_code == 403
-    assert ledger.payload(identity).status is PayloadStatus.QUARANTINED
+    assert ledger.payload(PayloadId(identity)).status is PayloadStatus.QUARANTINED
 
 
 def test_hostile_bodies_are_text(page: Admin, store: Store) -> None:

@@ -8,11 +8,13 @@ from collections.abc import Callable
 import pytest
 
 from core.delivery import Attempt, DeliveryStatus, Exchange, Outcome
+from core.ids import ConversationId, DeliveryId
 from core.store import INBOX, Claim, Ledger, Store
 from core.store.claims import Limits
 from core.store.protocol.constants import LEASE_MS, Trouble
 from core.store.protocol.keys import key
 from tests.conftest import Clock
+from tests.support.made import control
 from tests.support.server import Server
 
 EXCHANGE = Exchange("POST", "http://there/", 200, 1)
@@ -26,7 +28,7 @@ def backlog(store: Store) -> Store:
         store.accept(b"%d" % number)
         claim = store.claim(INBOX, secrets.token_hex(8))
         assert claim is not None
-        store.fan_out(claim, f"1:{number:02}", ["crm"])
+        store.fan_out(claim, ConversationId(f"1:{number:02}"), ["crm"])
     return store
 
 
@@ -49,11 +51,20 @@ def settle(
     trouble: Trouble = "",
     requests: int = 1,
     delay: float = 30,
+    late: float = 0,
 ) -> None:
     attempt = Attempt(
         1, 2, outcome, 1, error="" if outcome is Outcome.DELIVERED else "no", requests=(EXCHANGE,) * requests
     )
-    store.settle(claim, attempt, delay_ms=round(delay * 1000), trouble=trouble, breaker=5, fingerprint="old")
+    store.settle(
+        claim,
+        attempt,
+        delay_ms=round(delay * 1000),
+        trouble=trouble,
+        breaker=5,
+        fingerprint="old",
+        late_ms=round(late * 1000),
+    )
 
 
 def outage(store: Store, claim: Claim) -> None:
@@ -145,7 +156,7 @@ def test_in_no_window_of_a_vendor_are_there_more_requests_than_it_allows(
         backlog.accept(b"%d" % number)
         claim = backlog.claim(INBOX, secrets.token_hex(8))
         assert claim is not None
-        backlog.fan_out(claim, f"1:{number}", ["crm"])
+        backlog.fan_out(claim, ConversationId(f"1:{number}"), ["crm"])
     for _ in range(round(2.5 * window * 10)):
         for at, claim in [one for one in working if clock.now - one[0] >= 1000]:
             settle(backlog, claim, requests=requests)
@@ -219,6 +230,56 @@ def test_429s_slow_a_rate_down_and_successes_bring_it_back(
     assert 1 < ledger.lane("crm").slowed < 2
 
 
+def too_late(store: Store, claim: Claim, seconds: float = 20) -> None:
+    settle(store, claim, Outcome.RETRY, late=seconds)
+
+
+@pytest.mark.parametrize("limits", [NONE, Limits(at_once=16), Limits(at_once=100, rate=1000)])
+def test_time_outs_halve_how_many_are_at_work_and_arrivals_bring_them_back(
+    backlog: Store, ledger: Ledger, clock: Clock, limits: Limits
+) -> None:
+    held = taken(backlog, limits, 16)
+    clock.pass_by(4)
+    for claim in held[:8]:  # begun together, so all of them are one reason
+        too_late(backlog, claim)
+    assert ledger.lane("crm").narrowed == 8
+    assert take(backlog, limits) is None
+    for claim in held[8:]:
+        settle(backlog, claim)
+    assert ledger.lane("crm").narrowed == 8  # and a bit
+    held = taken(backlog, limits)
+    assert len(held) == 8
+    clock.pass_by(21)
+    backlog.renew(held)
+    too_late(backlog, held.pop())
+    assert ledger.lane("crm").narrowed == 4
+    arrived = 0
+    while ledger.lane("crm").narrowed:
+        for claim in held or taken(backlog, limits, 1):
+            control(backlog).replay(claim.id)  # so that there is always more to do
+            settle(backlog, claim)
+            arrived += 1
+        held = []
+        clock.pass_by(1)
+    assert 60 < arrived < 160  # a place more for as many arrivals as there are places
+
+
+def test_one_at_once_is_left_whatever_happens(backlog: Store, ledger: Ledger, clock: Clock) -> None:
+    for _ in range(6):
+        held = taken(backlog, NONE, 8)
+        clock.pass_by(21)
+        backlog.renew(held)
+        for claim in held:
+            too_late(backlog, claim)
+    assert ledger.lane("crm").narrowed == 1
+    assert len(taken(backlog, NONE)) == 1
+
+
+def test_one_that_was_alone_and_too_late_lowers_nothing(backlog: Store, ledger: Ledger) -> None:
+    too_late(backlog, taken(backlog, NONE, 1)[0])
+    assert ledger.lane("crm").narrowed is None
+
+
 def test_where_there_is_no_rate_a_429_divides_none(backlog: Store, ledger: Ledger) -> None:
     first, second = taken(backlog, NONE, 2)
     settle(backlog, first, Outcome.RETRY, "throttled", delay=7)
@@ -248,7 +309,7 @@ def test_a_clock_that_is_set_back_stops_no_connector(
         backlog.accept(b"%d" % number)
         claim = backlog.claim(INBOX, secrets.token_hex(8))
         assert claim is not None
-        backlog.fan_out(claim, f"1:{number}", ["crm"])
+        backlog.fan_out(claim, ConversationId(f"1:{number}"), ["crm"])
     assert take(backlog, limits) is None  # nothing was left of the bucket, and nothing is refilled
     clock.pass_by(2)
     again = take(backlog, limits)
@@ -261,7 +322,7 @@ def test_a_clock_that_is_set_back_stops_no_connector(
 def test_a_clock_that_is_set_back_delays_no_probe(backlog: Store, clock: Clock) -> None:
     opened(backlog)
     clock.now -= 3_600_000
-    backlog.replay("crm:1:29")  # due by the clock of now
+    control(backlog).replay(DeliveryId("crm:1:29"))  # due by the clock of now
     assert take(backlog) is not None
 
 
@@ -313,7 +374,7 @@ def test_what_fails_behind_an_open_breaker_loses_no_try(backlog: Store, ledger: 
     assert late is not None
     opened(backlog)
     outage(backlog, late)
-    found = ledger.delivery(late.id)
+    found = ledger.delivery(DeliveryId(late.id))
     assert (found.status, found.tries) == (DeliveryStatus.WAITING, 0)
     assert [attempt.outcome for attempt in found.attempts] == [Outcome.RETRY]
 
@@ -365,16 +426,16 @@ def test_the_tick_knocks_when_the_time_of_a_probe_has_come(backlog: Store, clock
 
 def test_an_admin_opens_the_breaker_and_so_do_other_settings(backlog: Store, ledger: Ledger) -> None:
     opened(backlog)
-    assert backlog.resume("crm", changed_to="old") == (False, False)
-    assert backlog.resume("crm", changed_to="new")[0]
+    assert not control(backlog).resume("crm", changed_to="old")
+    assert control(backlog).resume("crm", changed_to="new")
     opened(backlog)
-    assert backlog.resume("crm")[0]
+    assert control(backlog).resume("crm")
     assert ledger.lane("crm").gate is None
 
 
 def test_an_admins_pause_is_stronger_than_the_breaker(backlog: Store, ledger: Ledger, clock: Clock) -> None:
     opened(backlog)
-    backlog.pause("crm", "stocktaking")
+    control(backlog).pause("crm", "stocktaking")
     clock.pass_by(3600)
     assert take(backlog) is None
     gate = ledger.lane("crm").gate

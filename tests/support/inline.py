@@ -12,7 +12,8 @@ from connectors import registry
 from connectors.kit.connector import Connector
 from core.config.environment import environment
 from core.config.settings import Settings, load
-from core.store import INBOX, Claim, Store
+from core.ids import PayloadId
+from core.store import INBOX, Claim, Renames, Store
 from workers.delivery import deliver
 from workers.intake import take_in
 
@@ -28,6 +29,12 @@ class Inline:
         self.settings: Settings = load(env, registry.settings_model, {})
         self.connectors: Mapping[str, Connector[Any]] = keepers(self.settings, self.data)
 
+    def adopt(self) -> None:
+        """What a worker does before its configuration comes into force."""
+        names = Renames(self.store._redis)
+        names.adopt(self.settings)
+        names.finish(60)
+
     def claim(self, lane: str) -> Claim | None:
         return self.store.claim(lane, secrets.token_hex(8))
 
@@ -42,7 +49,7 @@ class Inline:
             while claim := self.claim(name):
                 deliver(self.store, claim, self.connectors[name], self.settings.fingerprints[name])
 
-    def take(self, *bodies: bytes) -> list[str]:
+    def take(self, *bodies: bytes) -> list[PayloadId]:
         """Accept, read and deliver each; returns the payloads."""
         found = []
         for body in bodies:

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from core.config.settings import ConnectorSettings, Route, Settings
 from core.delivery import Attempt, Exchange, Outcome, Reference
 from core.smartsupp.parser import parse_conversation
-from core.store import INBOX, Claim, Store
+from core.store import INBOX, Claim, Control, Store
 from core.store.claims import UNLIMITED, Limits
 from core.summary import line
 from tests.support.stack import chat
 
 
-def settings(*connectors: str, off: Sequence[str] = (), to: Sequence[str] | None = None) -> Settings:
+def settings(
+    *connectors: str,
+    off: Sequence[str] = (),
+    to: Sequence[str] | None = None,
+    formerly: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> Settings:
     """A configuration of these, and one route to them all, or `to` some."""
-    names = {name: ConnectorSettings(type="archive", enabled=name not in off) for name in (*connectors, *off)}
+    names = {
+        name: ConnectorSettings(type="archive", enabled=name not in off, formerly=tuple(formerly.get(name, ())))
+        for name in (*connectors, *off)
+    }
     routes = (Route(to=list(connectors if to is None else to)),)
     return Settings("relay.yaml", (), names, routes)
 
@@ -25,6 +34,11 @@ def settings(*connectors: str, off: Sequence[str] = (), to: Sequence[str] | None
 def configured() -> Settings:
     """The settings of the moment, for those who ask again and again."""
     return settings("archive", "crm", "desk", "hooks")
+
+
+def control(store: Store) -> Control:
+    """What admins do, by the client and the clock of a store."""
+    return Control(store._redis, store._clock)
 
 
 def conversation(store: Store, body: bytes, **outcomes: Outcome | None) -> str:

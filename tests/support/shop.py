@@ -15,6 +15,7 @@ from core.config.environment import environment
 from core.config.reload import Watched
 from core.delivery import Exchange, Outcome, Reference
 from core.store import connected
+from core.store.connection.client import to_nobody
 from tests.support.past import Past, Try
 from tests.support.stack import Stack
 
@@ -56,7 +57,7 @@ _SHOP = json.loads((Path(__file__).parents[1] / "browser" / "shop.json").read_te
 #: Ago, ms: when Zendesk refused its token, and from when to when HubSpot was away.
 _REFUSED = 47 * _MINUTE
 _OUTAGE = (5 * _HOUR, 5 * _HOUR - 25 * _MINUTE)
-#: Chats, counted from the newest, whose e-mail address is none: HubSpot refuses them.
+#: Chats, counted from the newest, whose email address is none: HubSpot refuses them.
 _NO_ADDRESS = (4, 60, 61)
 
 
@@ -68,7 +69,7 @@ def open_shop(made: Stack, a_day: int, ahead: int = 0) -> None:
     env, now = environment(made.environment), round(time.time() * 1000)
     settings = Watched(env, settings_model, made.environment).current()
     made.server.client.config_set("appendfsync", "no")
-    _fill(Past(connected(env), settings.fingerprints), now, a_day, ahead)
+    _fill(Past(connected(env, wake_up=to_nobody), settings.fingerprints), now, a_day, ahead)
     made.server.client.config_set("appendfsync", "always")
 
 

@@ -8,10 +8,9 @@ import random
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count, islice
 from pathlib import Path
@@ -20,10 +19,21 @@ from typing import Any
 import requests
 
 from core.store import Ledger, Store, connect
+from core.store.protocol.keys import key
+from tests.support.forked import RELAY, Running, Start, executed
 from tests.support.server import Server
 
+__all__ = ["RELAY", "SOON_LOGGED", "SOON_RELOADED", "TOKEN", "Stack", "chat", "free_port", "kill", "stack", "until"]
+
 TOKEN = "token-for-tests-0123456789"
-RELAY = str(Path(sys.executable).with_name("relay"))
+#: Constants of a Stack whose processes take a changed configuration soon.
+SOON_RELOADED: Mapping[str, object] = {
+    "core.config.reload.PERIOD": 0.1,
+    "core.config.reload.STILL": 0.2,
+    "core.config.reload.REMOVAL_STILL": 0.5,
+}
+#: Of one that soon logs what it refused, and whom it cut off.
+SOON_LOGGED: Mapping[str, object] = {"app.receiver.rejections.PERIOD": 0.2}
 
 
 # Below those that the system gives to whoever asks for any. Each of the processes that share the tests has a part of
@@ -64,16 +74,29 @@ def chat(number: int | str = 1, **changes: Any) -> bytes:
     return json.dumps({**payload, **changes}).encode()
 
 
-class Stack:
-    """Processes and what they share. Everything that was started is ended with the test."""
+_HURRY = """
+local time = redis.call('TIME')
+for _, item in ipairs(redis.call('ZRANGEBYSCORE', ARGV[1], time[1] * 1000, '+inf')) do
+  if redis.call('HEXISTS', ARGV[2], item) == 0 then redis.call('ZADD', ARGV[1], time[1] * 1000, item) end
+end
+"""
 
-    def __init__(self, folder: Path, server: Server) -> None:
+
+class Stack:
+    """Processes and what they share. Everything that was started is ended with the test. `start` is `forked` where
+    it does not matter how a process came to be."""
+
+    def __init__(self, folder: Path, server: Server, start: Start = executed) -> None:
+        self._start = start
         self.folder = folder
         self.server = server
         self.config = folder / "relay.yaml"
         self.data = folder / "var"
         self.port = free_port()
-        self.processes: list[subprocess.Popen[bytes]] = []
+        self.processes: list[Running] = []
+        self._commands = count()
+        #: Of what is forked, see there.
+        self.constants: dict[str, object] = {}
         self.store = Store(connect(server.url, patient=True))
         self.ledger = Ledger(connect(server.url, patient=True))
         self.environment = {
@@ -96,22 +119,21 @@ class Stack:
         draft.write_text(text)
         draft.replace(self.config)
 
-    def run(self, *command: str, at: Sequence[str] = ()) -> subprocess.Popen[bytes]:
+    def run(self, *command: str, at: Sequence[str] = ()) -> Running:
         """Start `relay COMMAND`, with something before it that says where."""
-        log = (self.folder / f"{command[0]}-{len(self.processes)}.log").open("wb")
+        log = self.folder / f"{command[0]}-{len(self.processes)}.log"
+        start = executed if at else self._start
         with undisturbed():
-            process = subprocess.Popen(
-                [*at, RELAY, *command], env=self.environment, cwd=self.folder, stdout=log, stderr=log
-            )
+            process = start([*at, RELAY, *command], self.environment, self.folder, {1: log, 2: log}, self.constants)
             self.processes.append(process)
         return process
 
-    def web(self) -> subprocess.Popen[bytes]:
+    def web(self) -> Running:
         process = self.run("web")
         until(self.answers, what="the receiver")
         return process
 
-    def worker(self) -> subprocess.Popen[bytes]:
+    def worker(self) -> Running:
         """Start a worker and wait until it says that it is alive."""
         process = self.run("worker")
         until(lambda: any(name.endswith(f":{process.pid}") for name in self.ledger.workers()), what="the worker")
@@ -131,17 +153,16 @@ class Stack:
 
     def cli(self, *command: str, code: int = 0) -> str:
         """Run a command to its end; returns what it printed."""
-        done = subprocess.run(
-            [RELAY, *command],
-            env=self.environment,
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == code, f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-        return done.stdout + done.stderr
+        number = next(self._commands)
+        said = {1: self.folder / f"command-{number}.out", 2: self.folder / f"command-{number}.err"}
+        done = self._start([RELAY, *command], self.environment, self.folder, said, {}).wait(timeout=60)
+        out, beside = (file.read_text() for file in said.values())
+        assert done == code, f"{command}: {done}\n{out}\n{beside}"
+        return out + beside
+
+    def hurry(self, lane: str) -> None:
+        """What waits for a time in a lane waits no longer."""
+        self.server.client.eval(_HURRY, 0, key("lane", lane), key("leases", lane))
 
     def logs(self) -> str:
         return "\n".join(file.read_text(errors="replace") for file in sorted(self.folder.glob("*.log")))
@@ -175,16 +196,16 @@ def undisturbed() -> Iterator[None]:
             signal.raise_signal(number)
 
 
-def kill(process: subprocess.Popen[bytes]) -> None:
+def kill(process: Running) -> None:
     process.send_signal(signal.SIGKILL)
     process.wait(timeout=10)
 
 
 @contextmanager
-def stack(folder: Path) -> Iterator[Stack]:
+def stack(folder: Path, start: Start = executed) -> Iterator[Stack]:
     folder.mkdir(parents=True, exist_ok=True)
     server = Server(folder / "valkey").start()
-    made = Stack(folder, server)
+    made = Stack(folder, server, start)
     try:
         yield made
     finally:

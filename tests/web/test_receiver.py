@@ -19,18 +19,18 @@ from werkzeug.test import TestResponse
 
 from app import create_app
 from app.dashboard.frame.login import LARGE_FORM
-from app.receiver.hook import LARGEST_BODY, canonical
+from app.receiver.hook import GUESSES, canonical
 from app.receiver.rejections import LINES
-from app.receiver.sources import GUESSES
-from app.server.application import Relay
-from app.server.web import THREADS
+from app.server.application import THREADS, Relay
 from core.delivery import PayloadStatus
 from core.errors import StoreUnavailable
+from core.smartsupp.limits import LARGEST_BODY
 from core.store import Ledger, Store, connect
 from tests.support.admin import token_in
+from tests.support.forked import forked
 from tests.support.inline import Inline
 from tests.support.server import Server
-from tests.support.stack import TOKEN, Stack, chat, stack, until
+from tests.support.stack import SOON_LOGGED, TOKEN, Stack, chat, stack, until
 
 Client = Callable[..., FlaskClient]
 
@@ -174,7 +174,7 @@ def test_what_cannot_be_kept_is_never_answered_with_a_2xx(own_server: Server, cl
     answer = post(client, chat())
     assert answer.status_code == 503
     assert int(answer.headers["Retry-After"]) > 0
-    assert answer.json == {"error": "not kept, try again"}
+    assert answer.json == {"error": "not stored; try again"}
 
 
 def test_a_server_that_restarts_while_a_body_arrives_costs_no_chat(own_server: Server, client_of: Client) -> None:
@@ -193,7 +193,7 @@ def test_readyz_tells_a_fit_server_from_an_unfit_one(own_server: Server, client_
     assert fit.status_code == 200
     assert fit.json
     assert fit.json["wrong"] == []
-    assert fit.json["doubts"] == ["no worker was heard of in the last minute"]
+    assert fit.json["doubts"] == ["no worker is running"]
     own_server.client.config_set("maxmemory-policy", "allkeys-lru")
     unfit = client.get("/readyz")
     assert unfit.status_code == 503
@@ -217,11 +217,11 @@ def test_strangers_are_told_neither_where_the_store_is_nor_what_the_configuratio
     assert said.json == {
         "status": "ready",
         "wrong": [],
-        "doubts": ["no worker was heard of in the last minute", "a change of the configuration was refused"],
+        "doubts": ["no worker is running", "a change of the configuration was refused"],
     }
     own_server.kill()
     assert own_server.url.removeprefix("unix://") in client.get("/readyz").text
-    assert client.get("/readyz", **stranger).json == {"status": "unavailable", "wrong": ["Redis does not answer"]}
+    assert client.get("/readyz", **stranger).json == {"status": "unavailable", "wrong": ["the store does not respond"]}
 
 
 def test_the_real_server_takes_chunked_bodies_and_refuses_what_is_too_long(relay: Stack) -> None:
@@ -244,6 +244,7 @@ def test_the_real_server_keeps_nothing_of_a_body_that_was_cut_off(relay: Stack) 
 
 
 def test_a_body_that_is_cut_off_or_late_is_logged(relay: Stack) -> None:
+    relay.constants |= {**SOON_LOGGED, "app.server.asgi.SECONDS": 1}
     relay.web()
     path = relay.hook.partition(str(relay.port))[2]
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n".encode()
@@ -251,7 +252,7 @@ def test_a_body_that_is_cut_off_or_late_is_logged(relay: Stack) -> None:
         late.sendall(head)
         with socket.create_connection(("127.0.0.1", relay.port)) as cut_off:
             cut_off.sendall(head + chat()[:50])
-        until(lambda: "was cut short" in relay.logs() and "did not come within" in relay.logs(), 40, "both lines")
+        until(lambda: "is incomplete" in relay.logs() and "did not arrive within" in relay.logs(), 40, "both lines")
     assert TOKEN not in relay.logs()
 
 
@@ -276,10 +277,10 @@ def test_an_admin_corrects_a_large_body_and_a_stranger_can_send_none(relay: Stac
     relay.web()
     words = "ž" * 250_000  # 500 kB, and a form spells it in 1.5 MB
 
-    def spelt(**changes: Any) -> str:
+    def spelled(**changes: Any) -> str:
         return json.dumps(json.loads(chat(pad=words, **changes)), ensure_ascii=False)
 
-    wrong = relay.post(spelt(messages=5).encode()).json()["id"]
+    wrong = relay.post(spelled(messages=5).encode()).json()["id"]
     relay.worker()
     until(lambda: relay.ledger.payload(wrong).status == "quarantined", what="the quarantine")
     home = f"http://127.0.0.1:{relay.port}"
@@ -288,12 +289,12 @@ def test_an_admin_corrects_a_large_body_and_a_stranger_can_send_none(relay: Stac
     form["csrf_token"] = token_in(browser.get(f"{home}/login", timeout=30).text)
     assert "Log out" in browser.post(f"{home}/login", data=form, timeout=30).text
     page = f"{home}/quarantine/{wrong}"
-    corrected = {"csrf_token": token_in(browser.get(page, timeout=30).text), "body": spelt()}
+    corrected = {"csrf_token": token_in(browser.get(page, timeout=30).text), "body": spelled()}
     assert len(urlencode(corrected)) > LARGEST_BODY
     stranger = requests.post(f"{page}/correct", data=corrected, timeout=30, allow_redirects=False)
     assert (stranger.status_code, stranger.headers["Location"][:6]) == (303, "/login")
     assert relay.ledger.payload(wrong).status == "quarantined"
-    assert "The corrected body is taken in" in browser.post(f"{page}/correct", data=corrected, timeout=30).text
+    assert "The corrected payload was saved" in browser.post(f"{page}/correct", data=corrected, timeout=30).text
     assert relay.ledger.payload(wrong).status == "discarded"
     too_long = {**corrected, "body": "x" * LARGE_FORM}
     assert browser.post(f"{page}/correct", data=too_long, timeout=30).status_code == 413
@@ -399,8 +400,9 @@ def test_a_relay_that_is_reached_by_tls_says_that_nothing_else_will_do(server: S
 
 def test_a_second_receiver_on_its_port_is_refused_and_takes_no_post(relay: Stack, tmp_path: Path) -> None:
     relay.web()
-    with stack(tmp_path / "second") as second:
+    with stack(tmp_path / "second", forked) as second:
         second.environment["RELAY_PORT"] = str(relay.port)
+        second.constants["app.server.web.HANDING_OVER"] = 2.0
         started = second.run("web")
         number = 0
         while started.poll() is None:
@@ -415,7 +417,7 @@ def test_a_receiver_waits_for_the_one_before_it_to_let_go_of_its_port(relay: Sta
         before.bind(("127.0.0.1", relay.port))
         before.listen()
         started = relay.run("web")
-        time.sleep(3)
+        time.sleep(1.5)
         assert started.poll() is None
     until(relay.answers, what="the receiver")
 
@@ -472,6 +474,7 @@ def test_refusals_that_cannot_be_counted_now_are_counted_later(own_server: Serve
 
 
 def test_the_token_is_in_no_log(relay: Stack) -> None:
+    relay.constants |= SOON_LOGGED
     relay.web()
     relay.post(chat())
     relay.post(b"")
@@ -480,7 +483,7 @@ def test_the_token_is_in_no_log(relay: Stack) -> None:
     assert TOKEN[:-1] not in relay.logs()
     relay.server.kill()
     assert relay.post(chat(2)).status_code == 503
-    assert "could not be kept" in relay.logs()
+    assert "not stored" in relay.logs()
     assert TOKEN not in relay.logs()
 
 
@@ -524,6 +527,6 @@ def test_a_bug_in_the_receiver_does_not_write_the_token_down(relay: Stack) -> No
     relay.web()
     relay.server.client.set("relay:sequence", "no number")  # the store's own script fails on it
     assert relay.post(chat()).status_code == 500
-    until(lambda: "bug in a page" in relay.logs(), what="the log")
+    until(lambda: "unhandled error in a page" in relay.logs(), what="the log")
     assert "Traceback" in relay.logs()
     assert TOKEN not in relay.logs()

@@ -161,7 +161,7 @@ def test_a_bug_is_reported_with_its_place_and_nothing_private(
     running(relay, destination, SENTRY_DSN=dsn)
     assert relay.post(petronella("c1")).ok
     (report,) = until(lambda: reports(collector), what="the report")
-    assert report["logentry"]["message"] == "bug in a connector"
+    assert report["logentry"]["message"] == "unhandled error in a connector"
     assert report["tags"]["delivery"] == "buggy:1:c1"
     (raised,) = report["exception"]["values"]
     assert raised["type"] == "ValueError"
@@ -208,6 +208,7 @@ def test_traces_are_off_unless_the_environment_asks(variables: dict[str, str], o
     assert telemetry._traced(variables) is on
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     ("variable", "value", "package", "extra"),
     [("RELAY_OTEL", "1", "opentelemetry", "otel"), ("SENTRY_DSN", "http://k@127.0.0.1:9/1", "sentry_sdk", "sentry")],
@@ -222,9 +223,10 @@ def test_without_its_packages_it_says_what_to_install_and_goes_on(
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "went on\n"
-    assert json.loads(done.stderr)["to_do"] == f"pip install '.[{extra}]' in the source folder"
+    assert json.loads(done.stderr)["remedy"] == f"pip install '.[{extra}]' in the source folder"
 
 
+@pytest.mark.processes
 def test_nothing_is_imported_or_sent_when_nobody_asks() -> None:
     code = (
         "import sys; from workers import telemetry; telemetry.start('worker', {})\n"
@@ -260,7 +262,7 @@ def test_the_logs_of_all_processes_follow_one_conversation_without_its_text(
     to_desk = [line for line in tries if line["connector"] == "desk"]
     assert [line["outcome"] for line in to_desk] == ["refused", "delivered"]
     assert {line["delivery"] for line in to_desk} == {"desk:1:c1"}
-    (bug,) = [line for line in found if line["event"] == "bug in a connector"]
+    (bug,) = [line for line in found if line["event"] == "unhandled error in a connector"]
     assert (bug["conversation"], bug["payload"], bug["delivery"]) == ("1:c1", accepted, "buggy:1:c1")
     assert "in deliver" in bug["exception"]
     assert bug["exception"].endswith("ValueError")

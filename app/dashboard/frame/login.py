@@ -20,6 +20,7 @@ from app.dashboard.frame import devices
 from app.dashboard.frame.context import Site
 from app.dashboard.frame.sessions import Session, Sessions
 from app.proxies import Proxies, network_of
+from core.errors import StoreUnsafe
 
 log = structlog.get_logger(__name__)
 
@@ -34,6 +35,11 @@ LARGE_FORM = 4 * 1024 * 1024
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 #: What strangers may see.
 _OPEN = frozenset({"dashboard.login", "dashboard.login_link"})
+#: What a password's hash needs that nobody can read.
+_SEALED = (
+    "The password was sealed with a key that is not among RELAY_ENCRYPTION_KEYS. Put the key back, or run"
+    " relay admin set-password."
+)
 #: What relay.js sends when a page brings a part of itself up to date.
 LIVE = "X-Relay-Live"
 
@@ -97,7 +103,7 @@ class Door:
                 time_limit=int(self._sessions.life.total_seconds()),
             )
         except ValidationError as error:
-            raise Forbidden("This form is too old, or did not come from this page.") from error
+            raise Forbidden("This form has expired, or it was sent from another page.") from error
 
     def let_in(self) -> None:
         """From here on this browser is the admin's."""
@@ -116,20 +122,20 @@ class Door:
     def must_wait(self, address: str) -> int:
         """Seconds until whoever asks may try a password, or 0. A browser that was logged in before waits for itself
         alone: strangers from many addresses cannot keep an admin out."""
-        access = self._site.access
+        limit = self._site.rate_limit
         if device := self._device():
-            wait = access.take(device, *ONE_ADDRESS)
+            wait = limit.take(device, *ONE_ADDRESS)
         else:
-            wait = access.take(_bucket(address), *ONE_ADDRESS) or access.take("login", *EVERYBODY)
+            wait = limit.take(_bucket(address), *ONE_ADDRESS) or limit.take("login", *EVERYBODY)
         return math.ceil(wait / 1000)
 
     def welcome(self, target: str, address: str) -> AnyResponse:
         """Let in who has shown the password or a link, and lead to `target`."""
-        self._site.access.refill(self._device() or _bucket(address))
+        self._site.rate_limit.refill(self._device() or _bucket(address))
         response = redirect(target, 303)
         devices.remember(response, request, _secret())
         self.let_in()
-        log.info("log-in", address=address)
+        log.info("login", address=address)
         return response
 
     def _device(self) -> str:
@@ -152,14 +158,20 @@ def routes(pages: Blueprint, site: Site, door: Door) -> None:
         try:
             door.check_token()
         except Forbidden:
-            return form(target, "This page was too old. Try once more."), 403
+            return form(target, "This page has expired. Try again."), 403
         address = network_of(door.proxies.client(request.environ))
         if wait := door.must_wait(address):
-            log.warning("log-in held back", address=address, seconds=wait)
-            return form(target, f"Too many tries. Try again in {wait} s."), 429, {"Retry-After": str(wait)}
-        if not password.matches(site.access.password(), request.form.get("password", "")):
-            log.warning("log-in refused", address=address)
-            return form(target, "This is not the password."), 403
+            log.warning("login delayed", address=address, seconds=wait)
+            return form(target, f"Too many attempts. Try again in {wait} s."), 429, {"Retry-After": str(wait)}
+        try:
+            kept = site.access.password()
+        except StoreUnsafe:
+            log.error("the password cannot be read", remedy=_SEALED)
+            return form(target, _SEALED), 503
+        if not password.matches(kept, request.form.get("password", "")):
+            log.warning("login refused", address=address)
+            return form(target, "Wrong password."), 403
+        site.access.seal_anew()
         return door.welcome(target, address)
 
     @pages.route("/login/link/<token>", methods=["GET", "POST"])
@@ -170,11 +182,11 @@ def routes(pages: Blueprint, site: Site, door: Door) -> None:
         try:
             door.check_token()
         except Forbidden:
-            return render_template("login_link.html", error="This page was too old. Try again."), 403
+            return render_template("login_link.html", error="This page has expired. Try again."), 403
         address = network_of(door.proxies.client(request.environ))
         if not site.access.use_login_link(token):
-            log.warning("log-in link refused", address=address)
-            return render_template("login_link.html", error="This link has expired or was used."), 403
+            log.warning("login link refused", address=address)
+            return render_template("login_link.html", error="This link has expired or was already used."), 403
         return door.welcome("/", address)
 
     @pages.post("/logout")
@@ -184,7 +196,11 @@ def routes(pages: Blueprint, site: Site, door: Door) -> None:
         return redirect(url_for("dashboard.login"), 303)
 
     def form(target: str, error: str = "") -> str:
-        return render_template("login.html", next=target, error=error, ready=bool(site.access.password()))
+        try:
+            ready = bool(site.access.password())
+        except StoreUnsafe:
+            ready, error = True, error or _SEALED
+        return render_template("login.html", next=target, error=error, ready=ready)
 
 
 def csrf_field() -> Markup:

@@ -21,10 +21,11 @@ from connectors.kit import transcript
 from connectors.kit.connector import Connector
 from core.delivery import Delivery, Payload, Reference
 from core.errors import NotFound, PayloadError, StoreUnsafe, Unreadable
+from core.ids import ConversationId, PayloadId
 from core.smartsupp.parser import parse_conversation
 from core.store import Eraser
 from core.store.ledger import Conversation
-from core.store.visitor_search import Traces
+from core.store.search.visitors import Traces, conversations_of, payloads_of
 
 log = structlog.get_logger(__name__)
 
@@ -32,7 +33,7 @@ log = structlog.get_logger(__name__)
 PATIENCE = 5.0
 #: Conversations and bodies that are shown one by one; of the others their number is.
 SHOWN = 50
-#: Characters of an e-mail address or id.
+#: Characters of an email address or id.
 _LONGEST = 254
 
 
@@ -63,7 +64,7 @@ def routes(pages: Blueprint, site: Site) -> None:
         """A POST, so that the address stands in no address bar and in no log."""
         visitor = _visitor()
         if not visitor:
-            return form(error="Say who: an e-mail address, or Smartsupp's id of the visitor."), 422
+            return form(error="Enter an email address, or Smartsupp's id of the visitor."), 422
         try:
             traces = erasure.look(visitor, eraser, keepers())
         except Unreadable as error:
@@ -76,7 +77,7 @@ def routes(pages: Blueprint, site: Site) -> None:
     def erase_now() -> ResponseReturnValue:
         visitor = _visitor()
         if not visitor:
-            flash("Nothing was erased: nobody was named.", "error")
+            flash("Nothing was erased: no visitor was named.", "error")
             return redirect(url_for("dashboard.erase"), 303)
         try:
             traces = erasure.look(visitor, eraser, keepers()).taking(request.form.getlist("also"))
@@ -84,7 +85,7 @@ def routes(pages: Blueprint, site: Site) -> None:
             return form(visitor, error=str(error)), 500
         if not traces:
             if traces.named:
-                return confirm(visitor, traces, error="Choose what is to be erased."), 422
+                return confirm(visitor, traces, error="Tick what to erase."), 422
             return form(visitor, nothing=True, closed=traces.closed)
         receipt = erasure.erase(visitor, traces, eraser, site.ledger, keepers(), PATIENCE)
         user = signed_in()
@@ -93,7 +94,7 @@ def routes(pages: Blueprint, site: Site) -> None:
             "a visitor was erased",
             by=user.name if user else "",
             conversations=len(receipt.conversations),
-            bodies=len(receipt.payloads),
+            payloads=len(receipt.payloads),
             complete=receipt.complete,
         )
         text = receipt_text(visitor, receipt, datetime.now(UTC))
@@ -123,26 +124,26 @@ def routes(pages: Blueprint, site: Site) -> None:
             traces=traces,
             conversations=conversations(traces.conversations),
             payloads=payloads(traces.payloads),
-            named=conversations([one for one in traces.named if ":" in one]),
-            named_bodies=payloads([one for one in traces.named if ":" not in one]),
+            named=conversations(conversations_of(traces.named)),
+            named_bodies=payloads(payloads_of(traces.named)),
             keeps_files={name for name, one in keepers().items() if one.keeps_files},
             error=error,
             web=web,
             shown=SHOWN,
         )
 
-    def conversations(identities: Sequence[str]) -> list[Found]:
+    def conversations(identities: Sequence[ConversationId]) -> list[Found]:
         found = []
         for identity in identities[:SHOWN]:
             try:
                 found.append(_found(site.ledger.conversation(identity)))
             except NotFound:
-                found.append(Found(identity, None, ("(only files are left of it)",), 0, ()))
+                found.append(Found(identity, None, ("(only files are left)",), 0, ()))
             except StoreUnsafe:
-                found.append(Found(identity, None, ("(a part of it is sealed, and its key is not there)",), 0, ()))
+                found.append(Found(identity, None, ("(partly encrypted, and the key is missing)",), 0, ()))
         return found
 
-    def payloads(identities: Sequence[str]) -> list[Payload]:
+    def payloads(identities: Sequence[PayloadId]) -> list[Payload]:
         found = []
         for identity in identities[:SHOWN]:
             try:

@@ -1,0 +1,297 @@
+"""Finding conversations: newest first, as many as are asked for, within a time. Only reads.
+
+There is no index to keep true: the server looks through the summaries (core/summary.py), newest first, a batch at a
+time; a filter by connector or status starts from the deliveries of that status instead.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+
+from core import summary
+from core.delivery import DeliveryStatus
+from core.ids import NO_DELIVERY, ConversationId, DeliveryId, can_be_part
+from core.store.connection.client import Client, errors
+from core.store.protocol.base import Base
+from core.store.protocol.keys import key
+from core.store.protocol.records import from_json, word
+from core.store.search.bodies import Bodies
+from core.summary import Summary
+
+#: Summaries that are looked through in one go: a few ms of the server's time. Bodies are larger.
+BATCH = 1000
+_BATCH_OF_BODIES = 200
+
+_PLACE = re.compile(r"([0-9]{1,15})~([\x21-\x7e]{1,200})")
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which conversations. "" and None ask for nothing; `since` and `until` are ms, until excluded; `rating` is 5, 3,
+    1 or `none`. `text` is looked for in name, email and ids (`account:channel`, or a part), with `said` also in the
+    newest body.
+
+    With `connector` or `status` it is about deliveries, times are those of their last change, and a conversation comes
+    once for each of its deliveries that match. `undelivered` asks for conversations that were delivered nowhere.
+    """
+
+    text: str = ""
+    said: bool = False
+    connector: str = ""
+    status: DeliveryStatus | None = None
+    account: str = ""
+    missed: bool = False
+    offline: bool = False
+    rating: str = ""
+    since: int | None = None
+    until: int | None = None
+    undelivered: bool = False
+
+    @property
+    def about_deliveries(self) -> bool:
+        return bool(self.connector or self.status)
+
+    @property
+    def exact(self) -> bool:
+        """Whether the order alone tells what matches, so that nothing has to be looked through."""
+        return not (self.text or self.account or self.missed or self.offline or self.rating)
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """What must stand among a summary's tags."""
+        pairs = (
+            ("missed", self.missed),
+            ("offline", self.offline),
+            (f"rating:{self.rating}", self.rating),
+            (f"account:{self.account}", self.account),
+        )
+        return tuple(tag for tag, wanted in pairs if wanted)
+
+    def as_of(self, now: int) -> Filter:
+        """The same without what is later than a time (ms)."""
+        return replace(self, until=now + 1 if self.until is None else min(self.until, now + 1))
+
+    def as_json(self) -> str:
+        defaults = asdict(Filter())
+        return json.dumps({name: value for name, value in asdict(self).items() if value != defaults[name]})
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Filter:
+        """A condition that this version does not know is left out: see `understands`."""
+        return from_json(cls, text)
+
+    @classmethod
+    def understands(cls, text: str | bytes) -> bool:
+        """Whether `from_json` leaves nothing out."""
+        found = json.loads(text)
+        return found.keys() <= {one.name for one in fields(cls)} and found.get("status") in (None, *DeliveryStatus)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A conversation that matches. `at` is when its newest revision was read, or its delivery changed; `delivery` is
+    that delivery, or NO_DELIVERY. `place` is where to go on after it."""
+
+    id: ConversationId
+    at: int
+    summary: Summary
+    delivery: DeliveryId = NO_DELIVERY
+
+    @property
+    def place(self) -> str:
+        return f"{self.at}~{self.delivery or self.id}"
+
+
+@dataclass(frozen=True)
+class Page:
+    """What was found. `after` is where to go on, or "" when everything was looked at; `reached` is how far back the
+    search came (ms) when its time was over before it had found enough, else None."""
+
+    rows: tuple[Found, ...]
+    after: str = ""
+    reached: int | None = None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What matches among the next `looked`. `after` is where to go on, or "" at the end."""
+
+    rows: tuple[Found, ...]
+    after: str = ""
+    looked: int = 0
+
+
+class Search(Base):
+    """Every method raises StoreUnavailable when the server does not answer. A place that `after` names must be one that
+    was given out, or it raises ValueError."""
+
+    def __init__(self, client: Client) -> None:
+        super().__init__(client)
+        self._bodies = Bodies(client)
+
+    def page(self, wanted: Filter, *, after: str = "", limit: int = 25, seconds: float = 0.15) -> Page:
+        """The next `limit` that match, looking for `seconds` at most (and at one batch at least)."""
+        ends = time.monotonic() + seconds
+        rows: list[Found] = []
+        first = limit + 1 if wanted.exact else 2 * limit
+        for batch in self.batches(wanted, after, first, BATCH):
+            rows += batch.rows
+            if len(rows) > limit:
+                return Page(self._named(rows[:limit]), rows[limit - 1].place)
+            if batch.after and time.monotonic() >= ends:
+                return Page(self._named(rows), batch.after, place(batch.after)[0])
+        return Page(self._named(rows))
+
+    def batches(self, wanted: Filter, after: str = "", size: int = BATCH, most: int = 0) -> Iterator[Batch]:
+        """Everything that matches, looked through `size` at a time, or twice as many each time up to `most`. The last
+        batch has no `after`."""
+        keys = self._keys(wanted)
+        needle = b"" if self._reads_bodies(wanted) else summary.folded(wanted.text)
+        if self._reads_bodies(wanted):
+            size, most = min(size, _BATCH_OF_BODIES), min(most, _BATCH_OF_BODIES)
+        while True:
+            score, member = place(after) if after else ("", "")
+            looked, score, member, *rows = self._run(
+                "look",
+                score=str(score),
+                member=member,
+                low="" if wanted.since is None else str(wanted.since),
+                high="" if wanted.until is None else str(wanted.until - 1),
+                most=size,
+                text=needle,
+                in_ids=can_be_part(wanted.text),
+                deliveries=wanted.about_deliveries,
+                tags=wanted.tags,
+                sets=keys,
+            )
+            found = self._matching(wanted, list(zip(rows[::3], rows[1::3], rows[2::3], strict=True)))
+            if looked < size:
+                yield Batch(found, "", looked)
+                return
+            after = f"{score.decode()}~{member.decode()}"
+            yield Batch(found, after, looked)
+            size = max(size, min(2 * size, most))
+
+    def extent(self, wanted: Filter) -> int:
+        """How many conversations or deliveries have to be looked at: at least as many as match."""
+        low = "-inf" if wanted.since is None else wanted.since
+        high = "+inf" if wanted.until is None else wanted.until - 1
+        with errors():
+            pipe = self._redis.pipeline(transaction=False)
+            for name in self._keys(wanted):
+                pipe.zcount(name, low, high)
+            return sum(pipe.execute())
+
+    def count(self, wanted: Filter, seconds: float | None = None) -> tuple[int, bool]:
+        """How many match, and whether that is all: the time may have been over before."""
+        if wanted.exact:
+            return self.extent(wanted), True
+        ends = time.monotonic() + seconds if seconds is not None else None
+        total = 0
+        for batch in self.batches(wanted, size=BATCH):
+            total += len(batch.rows)
+            if batch.after and ends is not None and time.monotonic() >= ends:
+                return total, False
+        return total, True
+
+    def deliveries(self, conversations: Sequence[ConversationId]) -> dict[ConversationId, dict[str, DeliveryStatus]]:
+        """connector -> status, for each conversation."""
+        with errors():
+            pipe = self._redis.pipeline(transaction=False)
+            for one in conversations:
+                pipe.smembers(key("deliveries-of", one))
+            names = [sorted(name.decode() for name in members) for members in pipe.execute()]
+            pairs = [(one, name) for one, mine in zip(conversations, names, strict=True) for name in mine]
+            for one, name in pairs:
+                pipe.hget(key("delivery", DeliveryId.of(name, one)), "status")
+            statuses = pipe.execute()
+        found: dict[ConversationId, dict[str, DeliveryStatus]] = {one: {} for one in conversations}
+        for (one, name), status in zip(pairs, statuses, strict=True):
+            if status:
+                found[one][name] = word(DeliveryStatus, status.decode())
+        return found
+
+    def lost(self, conversations: Sequence[ConversationId]) -> set[ConversationId]:
+        """Those of them that were delivered nowhere, though nobody wanted that."""
+        if not conversations:
+            return set()
+        with errors():
+            scores = self._redis.zmscore(key("undelivered"), conversations)
+        return {one for one, score in zip(conversations, scores, strict=True) if score is not None}
+
+    def blocked(self, connectors: Sequence[str]) -> set[str]:
+        """Those of them that are paused or do not respond."""
+        with errors():
+            pipe = self._redis.pipeline(transaction=False)
+            for name in connectors:
+                pipe.exists(key("gate", name))
+            return {name for name, closed in zip(connectors, pipe.execute(), strict=True) if closed}
+
+    def connectors(self) -> list[str]:
+        """Every connector that was ever given anything."""
+        with errors():
+            return sorted(name.decode() for name in self._redis.smembers(key("connectors")))
+
+    def accounts(self) -> list[str]:
+        """The accounts of the newest conversations, for a choice."""
+        with errors():
+            newest = self._redis.zrange(key("conversations"), 0, 999, desc=True)
+        return sorted({ConversationId(one.decode()).account for one in newest})
+
+    def _keys(self, wanted: Filter) -> list[str]:
+        if not wanted.about_deliveries:
+            return [key("undelivered" if wanted.undelivered else "conversations")]
+        names = [wanted.connector] if wanted.connector else self.connectors()
+        statuses = [wanted.status] if wanted.status else list(DeliveryStatus)
+        return [key("deliveries", name, status) for name in names for status in statuses]
+
+    def _reads_bodies(self, wanted: Filter) -> bool:
+        return bool(wanted.text) and (wanted.said or self._bodies.sealed)
+
+    def _named(self, rows: Sequence[Found]) -> tuple[Found, ...]:
+        """With the names and words that a sealed store's summaries are without."""
+        if not self._bodies.sealed:
+            return tuple(rows)
+        known = self._bodies.summaries([row.id for row in rows])
+        return tuple(replace(row, summary=known.get(row.id, row.summary)) for row in rows)
+
+    def _matching(self, wanted: Filter, rows: list[tuple[bytes, bytes, bytes]]) -> tuple[Found, ...]:
+        members = [row[0].decode() for row in rows]
+        deliveries = [DeliveryId(one) for one in members] if wanted.about_deliveries else [NO_DELIVERY] * len(rows)
+        ids = [
+            delivery.conversation if delivery else ConversationId(one)
+            for one, delivery in zip(members, deliveries, strict=True)
+        ]
+        picked: Sequence[int] = range(len(rows))
+        if self._reads_bodies(wanted):
+            needle = summary.folded(wanted.text)
+            in_ids = can_be_part(wanted.text)
+            named = {index for index in picked if _named_by(needle, ids[index] if in_ids else "", rows[index][2])}
+            others = {index: ids[index] for index in picked if index not in named}
+            picked = sorted(named | self._bodies.saying(wanted.text, others, said=wanted.said))
+        return tuple(
+            Found(
+                ids[index],
+                int(float(rows[index][1])),
+                summary.read(rows[index][2]),
+                deliveries[index],
+            )
+            for index in picked
+        )
+
+
+def _named_by(needle: bytes, identity: str, line: bytes) -> bool:
+    """As look.lua has it."""
+    return needle in summary.searched(line) or needle in identity.lower().encode()
+
+
+def place(text: str) -> tuple[int, str]:
+    """Score (ms) and member of a place in the order. Raises ValueError."""
+    found = _PLACE.fullmatch(text)
+    if not found:
+        raise ValueError(f"'{text[:50]}' is not a place in a list")
+    return int(found[1]), found[2]

@@ -1,0 +1,143 @@
+"""What the connectors send is what the vendors' own OpenAPI documents say, to the last key."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.kit.connector import HttpConnector
+from connectors.testing.chats import SAMPLE, chat
+from connectors.testing.contract import Contract
+from connectors.testing.fake import Fake, Request
+from tests.connectors.test_pipedrive import TestPipedrive, TestPipedriveDeal, TestPipedriveLead
+from tests.connectors.test_zendesk import TestZendesk
+from tests.documents.test_zendesk import zendesk_document
+from tests.support import openapi
+from tests.support.openapi import Document, document
+
+# Only here to be asked for a fake and settings; what they test is tested where they stand.
+VENDORS: dict[str, type[Contract]] = {
+    "zendesk": TestZendesk,
+    "pipedrive, a note": TestPipedrive,
+    "pipedrive, a lead": TestPipedriveLead,
+    "pipedrive, a deal": TestPipedriveDeal,
+}
+del TestZendesk, TestPipedrive, TestPipedriveLead, TestPipedriveDeal
+
+
+@cache
+def pipedrive_document(version: int) -> Document:
+    return document(f"pipedrive-v{version}.yaml")
+
+
+def document_of(vendor: str, request: Request) -> Document:
+    if vendor == "zendesk":
+        return zendesk_document()
+    return pipedrive_document(2 if request.path.startswith("/api/v2/") else 1)
+
+
+Way = Callable[[Contract, HttpConnector[Any], Fake], None]
+
+
+def a_chat(contract: Contract, connector: HttpConnector[Any], vendor: Fake) -> None:
+    contract.deliver(connector, SAMPLE, {})
+
+
+def a_chat_without_an_e_mail(contract: Contract, connector: HttpConnector[Any], vendor: Fake) -> None:
+    contract.deliver(connector, chat(email=""), {})
+
+
+def an_overflow(contract: Contract, connector: HttpConnector[Any], vendor: Fake) -> None:
+    contract.deliver(connector, chat("long " * 60_000), {})
+
+
+def a_revision(contract: Contract, connector: HttpConnector[Any], vendor: Fake) -> None:
+    memory: dict[str, Any] = {}
+    contract.deliver(connector, SAMPLE, memory)
+    longer = json.loads(json.dumps(SAMPLE))
+    longer["messages"].append({**SAMPLE["messages"][0], "content": "One thing more"})
+    contract.deliver(connector, longer, memory, 2)
+
+
+def a_look_for_all_that_has_begun(contract: Contract, connector: HttpConnector[Any], vendor: Fake) -> None:
+    memory: dict[str, Any] = {}
+    for revision in (1, 2):
+        for _ in range(2):
+            contract.deliver(connector, chat("long " * 60_000), memory, revision)
+            # As if no reply had come: what stays is that each create has begun.
+            memory = {step: value for step, value in memory.items() if step.endswith("?")}
+    assert len(vendor.records()) == 1
+
+
+def a_check(contract: Contract, connector: HttpConnector[Any], vendor: Fake) -> None:
+    list(connector.check())
+    list(connector.setup())
+
+
+WAYS: list[Way] = [a_chat, a_chat_without_an_e_mail, an_overflow, a_revision, a_look_for_all_that_has_begun, a_check]
+
+
+@pytest.mark.parametrize("name", sorted(VENDORS))
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__.replace("_", " "))
+def test_every_request_is_in_the_vendors_document(name: str, way: Way) -> None:
+    contract = VENDORS[name]()
+    with contract.fake() as vendor:
+        way(contract, contract.connector(vendor), vendor)
+        assert vendor.requests
+        assert {wrong for one in vendor.requests for wrong in document_of(name, one).problems(one)} == set()
+
+
+def test_the_look_after_a_lost_reply_is_among_them() -> None:
+    contract = VENDORS["zendesk"]()
+    with contract.fake() as vendor:
+        a_look_for_all_that_has_begun(contract, contract.connector(vendor), vendor)
+        asked = {f"{one.method} {re.sub('[0-9]{2,}', 'N', one.path)}" for one in vendor.requests}
+    assert asked >= {"GET /api/v2/tickets", "GET /api/v2/tickets/N/comments", "PUT /api/v2/tickets/N"}
+
+
+def ask(method: str, path: str, body: Any = None, **query: str) -> Request:
+    return Request(method, path, query, {"x-api-token": "x", "content-type": "application/json"}, body)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (ask("POST", "/v1/notes", {"content": "x", "persn_id": 1}), "persn_id"),
+        (ask("POST", "/v1/notes", {"person_id": 1}), "content"),
+        (ask("GET", "/v1/notes", person="1"), "?person"),
+        (
+            ask("POST", "/api/v2/persons", {"name": "x", "emails": [{"value": "a@b.cz", "primry": True}]}),
+            "emails.primry",
+        ),
+        (ask("POST", "/api/v2/persons", {"name": "x", "emails": "a@b.cz"}), "emails"),
+        (ask("GET", "/api/v2/persons/search", term="x", field="email"), "?field"),
+        (ask("GET", "/api/v2/persons/search", fields="email"), "term"),
+        (ask("GET", "/api/v3/persons"), "is not in the document"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_misspelt_name_is_caught_in_pipedrives_documents_too(wrong: Request, said: str) -> None:
+    problems = document_of("pipedrive", wrong).problems(wrong)
+    assert any(said in problem for problem in problems), problems
+
+
+def test_without_the_documents_it_fails_and_names_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openapi, "SPECS", tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"pipedrive-v1.yaml"):
+        document("pipedrive-v1.yaml")
+
+
+def test_a_name_is_only_excused_while_the_prose_has_it() -> None:
+    odd = Request("GET", "/api/v2/tickets/1/comments", {"order": "x"}, {"authorization": "Basic eDp5"}, None)
+    excused = document(
+        "zendesk-support.json", described=[("ListTicketComments", "?sort_order"), ("ListTickets", "?order")]
+    )
+    assert excused.problems(odd) == ["ListTicketComments: nothing is called ?order"]
