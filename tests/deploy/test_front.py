@@ -29,6 +29,8 @@ NAME = "relay.example.com"
 MISSING = "no nginx, caddy or systemd-analyze here: on Debian, apt install nginx-light caddy systemd"
 PASSWORD = "a password for the tests"
 
+pytestmark = pytest.mark.processes
+
 
 def program(name: str) -> str:
     """Its path. Skips where it is not installed, which fails in CI (conftest)."""
