@@ -20,7 +20,7 @@ from core.store.ledger import Ledger
 from core.store.protocol.constants import INBOX
 from core.store.rate_limit import RateLimit
 from core.store.renames import Renames
-from core.store.search import Filter, Search
+from core.store.search.conversations import Filter, Search
 from core.store.statistics import statistics
 
 __all__ = [
