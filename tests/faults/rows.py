@@ -10,12 +10,13 @@ from redis.exceptions import RedisError
 
 from core.delivery import Attempt, DeliveryStatus, Outcome
 from core.errors import NotFound
-from core.ids import ConversationId
+from core.ids import ConversationId, DeliveryId
 from core.store.protocol.constants import LEASE_MS
 from core.store.protocol.keys import key
 from tests.faults import desk, disk, machine, versions
 from tests.faults.load import Load
 from tests.faults.rig import Process, Rig
+from tests.support.made import control
 from tests.support.stack import until
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
@@ -298,7 +299,7 @@ def _has_tried(rig: Rig, worker: Process) -> bool:
 def _attempts(rig: Rig) -> list[Attempt]:
     """At the desk, of deliveries in whatever state."""
     names = rig.relay.server.client.scan_iter(key("attempts", "desk:*"), count=1000)
-    deliveries = [name.decode().removeprefix(key("attempts", "")) for name in names]
+    deliveries = [DeliveryId(name.decode().removeprefix(key("attempts", ""))) for name in names]
     return [made for one in deliveries for made in rig.relay.ledger.delivery(one).attempts]
 
 
@@ -375,6 +376,26 @@ def _payloads(rig: Rig, conversation: str) -> list[str]:
         return []
 
 
+def renamed(rig: Rig, load: Load, rounds: int) -> None:
+    """The desk gets another name while deliveries wait for it, and its old one again."""
+    for number in range(rounds):
+        for old, new in (("desk", "crm"), ("crm", "desk")):
+            control(rig.relay.store).pause(old, "it moves")
+            until(lambda old=old: rig.relay.ledger.lane(old).waiting > 10, what="deliveries that wait")  # type: ignore[misc]
+            if number % 2:
+                rig.kill_worker()
+            rig.configure(name=new, formerly=[old])
+            until(lambda old=old: not _known(rig, old), 60, what="everything under the new name")  # type: ignore[misc]
+            assert rig.relay.ledger.lane(new).waiting > 10
+            control(rig.relay.store).resume(new)
+            made = rig.desk.served["POST"]
+            until(lambda made=made: rig.desk.served["POST"] > made, what="a delivery under it")  # type: ignore[misc]
+
+
+def _known(rig: Rig, name: str) -> int:
+    return sum(rig.relay.ledger.lane(name).counts.values())
+
+
 #: The short form is a sample. What it leaves out takes long; most of that is tested without load in test_pipeline.py.
 ROWS = (
     Row("nothing happens", nothing, (0, 5)),
@@ -406,6 +427,7 @@ ROWS = (
     Row("a body that kills the process that touches it", poison, (0, 2), fallen=True),
     Row("the server's clock jumps by an hour, ahead and back", clock_jumps, (0, 5), step=HOUR),
     Row("the configuration changes, rightly and wrongly", config_changes, (0, 6)),
+    Row("a connector gets another name while deliveries wait", renamed, (1, 4)),
     Row("two versions of the code at once", two_versions, (0, 2)),
     Row("two versions with different records at once", other_records, (1, 2), step=3 * MINUTE),
 )
