@@ -10,6 +10,7 @@ from core.store.backfill import Aim, Backfill
 from core.store.claims import Claim
 from core.store.connection.client import Client, connect, connected
 from core.store.connection.server import Verdict, check
+from core.store.connector_state import StoredState
 from core.store.erase import Eraser
 from core.store.jobs import Jobs
 from core.store.lanes import Accepted, Store
@@ -32,6 +33,7 @@ __all__ = [
     "Ledger",
     "Search",
     "Store",
+    "StoredState",
     "Verdict",
     "check",
     "connect",

@@ -1,0 +1,47 @@
+"""What all workers share of one connector, in the store (core/connector_state.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from core.connector_state import Taken
+from core.store.connection.client import Client
+from core.store.protocol.base import Base
+
+
+class StoredState(Base):
+    """Every method raises StoreUnavailable when the server does not answer, and StoreUnsafe when what is kept was
+    sealed with a key that is not there."""
+
+    def __init__(self, client: Client, connector: str, clock: Callable[[], int] | None = None) -> None:
+        super().__init__(client, clock)
+        self._connector = connector
+
+    def take_token(self, client: str, seen: int, holder: str, lease_ms: int) -> Taken:
+        what, version, kept = self._run(
+            "take_token",
+            connector=self._connector,
+            client=self._digest(client),
+            seen=seen,
+            holder=holder,
+            lease=lease_ms,
+        )
+        return Taken(what.decode(), version, self._vault.open(kept) if kept else b"")
+
+    def keep_token(self, client: str, seen: int, holder: str, kept: bytes) -> int:
+        return int(
+            self._run(
+                "keep_token",
+                connector=self._connector,
+                client=self._digest(client),
+                seen=seen,
+                holder=holder,
+                kept=self._vault.seal(kept),
+            )
+        )
+
+    def release_token(self, holder: str) -> None:
+        self._run("release_token", connector=self._connector, holder=holder)
+
+    def _digest(self, client: str) -> str:
+        return self._vault.digest(self._connector, client.encode())
