@@ -97,7 +97,7 @@ def routes(pages: Blueprint, site: Site) -> None:
 
 def _built(site: Site, name: str) -> Connector[Any]:
     """A new one: to pretend, or to be judged, is for one thread alone. Raises NotFound."""
-    return checks.connector(site.watched.current(), name, site.env.data_dir)
+    return checks.connector(site.watched.current(), name, site.env, site.client)
 
 
 def _preview(site: Site, connector: Connector[Any], identity: str) -> Preview:
