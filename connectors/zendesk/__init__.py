@@ -31,13 +31,8 @@ COMMENT = 40_000
 PAGE, PAGES = 20, 5
 #: How many users of those that a search shows are asked for their further addresses.
 FURTHER = 5
-#: https://developer.zendesk.com/documentation/api-basics/authentication/oauth-migration/
-TOKENS_END = date(2027, 4, 30)
-TOKENS = (
-    "signed in with an API token. Zendesk has made no new ones since 27 October 2026 and switches all of them off on "
-    "30 April 2027; one that is not used for 30 days ends earlier",
-    "Zendesk has switched API tokens off; docs/connectors/zendesk.md says what to use instead",
-)
+#: The day on which API tokens end.
+LAST_DAY = date(2027, 4, 30)
 #: Characters. Neither is documented; what is longer than a database's usual column helps nobody.
 SUBJECT, NAME = 150, 255
 
@@ -190,13 +185,15 @@ class Zendesk(ZendeskApi):
         # https://developer.zendesk.com/api-reference/ticketing/users/users/#show-self
         # Without credentials it answers 200 with an anonymous user.
         me = self.ask("GET", "users/me")["user"]
-        role = me.get("role")
+        role, email = me.get("role"), me.get("email")
         yield Finding(
             role is not None and role.raw in ("admin", "agent") and not me.object.get("suspended"),
-            f"{settings.email} is {role.text if role is not None else 'nobody'} in {self.base}",
-            "use the e-mail of an admin, or of an agent who may manage end users",
+            f"{email.text if email is not None else settings.email} is "
+            f"{role.text if role is not None else 'nobody'} in {self.base}",
+            "sign in as an admin, or as an agent who may manage end users",
         )
-        yield Finding(datetime.now(UTC).date() < TOKENS_END, *TOKENS)
+        for text, remedy in settings.doubts():
+            yield Finding(datetime.now(UTC).date() < LAST_DAY, text, remedy)
         # https://developer.zendesk.com/api-reference/ticketing/account-configuration/account_settings/#show-settings
         tickets = self.ask("GET", "account/settings")["settings"]["tickets"].object
         yield Finding(

@@ -6,12 +6,16 @@ https://developer.zendesk.com/api-reference/introduction/requests/
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from collections.abc import Mapping as Table
+from functools import cached_property
 from typing import Any, Literal, Self
 
 from pydantic import AnyHttpUrl, Field, SecretStr, field_validator, model_validator
 from requests import Response
 
+from connectors.kit.auth.credentials import Basic, Credentials
+from connectors.kit.auth.oauth import OAuthSettings, Provider
 from connectors.kit.connector import HttpConnector
 from connectors.kit.record import RecordSettings
 from connectors.kit.reply import Reply
@@ -28,11 +32,17 @@ MEANS: Table[bytes, Verdict] = {
     b"brand": ConnectorRefused,
     b"ticket_form": ConnectorRefused,
 }
+#: https://developer.zendesk.com/documentation/api-basics/authentication/oauth-migration/
+TOKENS_END = (
+    "Zendesk switches off all API tokens on 30 April 2027, and a token that is not used for 30 days earlier. "
+    "It has made no new ones since 27 October 2026."
+)
+MOVE = "Make an OAuth client in Zendesk, and put client_id and client_secret in place of email and api_token."
 # Within a text every quotation mark has a backslash, so nothing that a visitor wrote looks like these.
 _CODE = re.compile(rb'"error"\s*:\s*"(\w+)"|"(\w+?)(?:_id)?"\s*:\s*\[')
 
 
-class ZendeskSettings(RecordSettings):
+class ZendeskSettings(OAuthSettings, RecordSettings):
     """Settings of `type: zendesk`."""
 
     # 200 requests a minute on the smallest plan.
@@ -41,8 +51,8 @@ class ZendeskSettings(RecordSettings):
         default="", pattern=r"^([a-z0-9][a-z0-9-]*)?$", description="acme, for https://acme.zendesk.com."
     )
     base_url: AnyHttpUrl | None = Field(default=None, description="The whole address, instead of subdomain.")
-    email: str = Field(min_length=3, description="Of the agent as whom we work; the author of the comments.")
-    api_token: SecretStr = Field(description="From Admin Center, Apps and integrations, APIs, API tokens.")
+    email: str = Field(default="", description="With api_token: of the agent as whom we work.")
+    api_token: SecretStr | None = Field(default=None, description="An API token from before 27 October 2026.")
     group_id: int | None = Field(default=None, description="The group that gets the tickets.")
     brand_id: int | None = Field(default=None, description="The brand of the tickets.")
     ticket_form_id: int | None = Field(default=None, description="The form of the tickets.")
@@ -63,12 +73,25 @@ class ZendeskSettings(RecordSettings):
         return texts
 
     @model_validator(mode="after")
+    def _has_one_way_in(self) -> Self:
+        oauth = bool(self.client_id and self.client_secret)
+        if oauth == bool(self.api_token) or bool(self.api_token) != bool(self.email):
+            raise ValueError(
+                "write client_id and client_secret of an OAuth client; or, until 30 April 2027, email and api_token"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _has_one_address(self) -> Self:
         if bool(self.subdomain) == bool(self.base_url):
             raise ValueError("write either 'subdomain: acme' or 'base_url: https://acme.zendesk.com'")
         if self.base_url and (self.base_url.username or self.base_url.password):
             raise ValueError("base_url is shown to people; take the credentials out of it")
         return self
+
+    def doubts(self) -> Iterator[tuple[str, str]]:
+        if self.api_token:
+            yield TOKENS_END, MOVE
 
 
 class ZendeskApi(HttpConnector[ZendeskSettings]):
@@ -78,11 +101,28 @@ class ZendeskApi(HttpConnector[ZendeskSettings]):
     def base(self) -> str:
         return str(self.settings.base_url or f"https://{self.settings.subdomain}.zendesk.com").rstrip("/")
 
+    @cached_property
+    def credentials(self) -> Credentials:
+        own = self.settings
+        if own.api_token:
+            # https://developer.zendesk.com/api-reference/introduction/security-and-auth/#api-token
+            return Basic(f"{own.email}/token", own.api_token.get_secret_value())
+        # https://developer.zendesk.com/api-reference/ticketing/oauth/grant_type_tokens/
+        return self.tokens(
+            Provider(
+                token_url=f"{self.base}/oauth/tokens",
+                authorize_url=f"{self.base}/oauth/authorizations/new",
+                client_id=own.client_id,
+                client_secret=own.client_secret,
+                grant=own.grant,
+                scope=own.scope or "read write",
+                as_json=True,
+            )
+        )
+
     def ask(self, method: str, path: str, **options: Any) -> Reply:
         headers = {"Accept": "application/json", **options.pop("headers", {})}
-        # https://developer.zendesk.com/api-reference/introduction/security-and-auth/#api-token
-        auth = (f"{self.settings.email}/token", self.settings.api_token.get_secret_value())
-        return self.http.reply(method, f"{self.base}/api/v2/{path}", auth=auth, headers=headers, **options)
+        return super().ask(method, f"/api/v2/{path}", headers=headers, **options)
 
     def judge(self, answer: Response) -> DeliveryError | None:
         if answer.status_code // 100 == 2:

@@ -70,6 +70,10 @@ class ConnectorSettings(Strict):
         description="Requests a second, over all workers, with bursts of one second's worth; null: any.",
     )
 
+    def doubts(self) -> Iterator[tuple[str, str]]:
+        """What will not work for ever, though it does today: a text and what to do."""
+        yield from ()
+
 
 class Route(Strict):
     """Conversations for which `when` is true go to the connectors in `to`. Every route is asked."""

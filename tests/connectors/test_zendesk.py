@@ -12,12 +12,14 @@ from typing import Any, ClassVar
 import pytest
 from pydantic import ValidationError
 
+from connectors.testing.bench import Bench
 from connectors.testing.chats import SAMPLE, chat
 from connectors.testing.contract import Contract
 from connectors.testing.fake import Answer, Fake, Request
 from connectors.zendesk import COMMENT, Zendesk
 from connectors.zendesk.api import ZendeskSettings
 from core.errors import ConnectorRefused, DeliveryError, RecordRefused, RetryLater
+from tests.fakes.authorization import CLIENT, SECRET
 from tests.fakes.zendesk import EMAIL, TOKEN, ZendeskVendor
 from tests.support.openapi import SPECS, Document, document
 
@@ -381,7 +383,7 @@ class TestZendesk(Contract):
         said = " ".join(finding.text for finding in findings)
         for word in (
             "agent@example.com is agent",
-            "switches all of them off on 30 April 2027",
+            "switches off all API tokens on 30 April 2027",
             "group 31 (Chats)",
             "brand 41",
             "ticket form 51",
@@ -489,3 +491,75 @@ def test_a_right_request_is_in_zendesks_document() -> None:
 def test_a_wrong_request_is_caught(request_: Request, said: str) -> None:
     problems = zendesk_document().problems(request_)
     assert any(said in problem for problem in problems), problems
+
+
+OAUTH = {"client_id": CLIENT, "client_secret": SECRET, "email": "", "api_token": None}
+
+
+class TestByOAuth(Bench):
+    kind = "zendesk"
+
+    def fake(self) -> Fake:
+        return ZendeskVendor()
+
+    def settings(self, url: str) -> dict[str, Any]:
+        return {"base_url": url, **OAUTH}
+
+    def test_it_asks_as_the_page_says_and_delivers(self, vendor: ZendeskVendor) -> None:
+        connector = self.connector(vendor)
+        self.deliver(connector, SAMPLE, {})
+        assert len(vendor.records()) == 1
+        [asked] = [one for one in vendor.requests if one.path == "/oauth/tokens"]
+        assert asked.headers["content-type"] == "application/json"
+        assert asked.body == {
+            "grant_type": "client_credentials",
+            "client_id": CLIENT,
+            "client_secret": SECRET,
+            "scope": "read write",
+        }
+
+    def test_tokens_taken_back_before_any_request_leave_one_ticket(self) -> None:
+        number = 0
+        while True:
+            with ZendeskVendor() as vendor:
+                connector = self.connector(vendor)
+                send, made = connector.http._once, 0
+
+                def once(
+                    *arguments: Any, send: Any = send, vendor: ZendeskVendor = vendor, number: int = number
+                ) -> Any:
+                    nonlocal made
+                    made += 1
+                    if made - 1 == number:
+                        vendor.authorization.end_all()
+                    return send(*arguments)
+
+                connector.http._once = once  # type: ignore[method-assign, assignment]
+                self.deliver(connector, SAMPLE, {})
+                assert len(vendor.records()) == len(vendor.people()) == 1
+                if made <= number:
+                    break
+            number += 1
+        assert number > 3
+
+    def test_a_check_says_who_it_is_and_nothing_of_api_tokens(self, vendor: ZendeskVendor) -> None:
+        findings = list(self.connector(vendor).check())
+        assert all(finding.right for finding in findings)
+        said = " ".join(finding.text for finding in findings)
+        assert "agent@example.com is agent" in said
+        assert "API token" not in said
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"client_id": "a"},
+            {"client_secret": "b"},
+            {"email": EMAIL},
+            {"api_token": TOKEN},
+            {"email": EMAIL, "api_token": TOKEN, "client_id": "a", "client_secret": "b"},
+            {},
+        ],
+    )
+    def test_there_is_one_way_in(self, wrong: dict[str, str]) -> None:
+        with pytest.raises(ValidationError, match="write client_id and client_secret"):
+            ZendeskSettings.model_validate({"type": "zendesk", "subdomain": "acme", **wrong})
