@@ -20,11 +20,13 @@ from requests import Response
 from connectors.kit.auth.credentials import NOTHING, Credentials
 from connectors.kit.auth.oauth import Provider
 from connectors.kit.auth.tokens import Tokens
-from connectors.kit.http import Http
+from connectors.kit.http import Http, Judge
 from connectors.kit.masking import Secrets
 from connectors.kit.reply import Reply
 from connectors.kit.responses import STATUS, Verdict, refusal
 from connectors.kit.step import Copy, Receipt, Step
+from connectors.kit.wire.pager import Pager
+from connectors.kit.wire.verdicts import Verdicts, When, judged
 from core.config.settings import ConnectorSettings
 from core.connector_state import ConnectorState, OwnState
 from core.conversation import Conversation
@@ -143,6 +145,10 @@ class HttpConnector(Connector[H], Generic[H]):
     statuses: ClassVar[Mapping[int, Verdict]] = {}
     #: Every answer of this vendor is JSON. What is not was written by a firewall or a proxy in between.
     speaks_json: ClassVar[bool] = True
+    #: What its answers mean, where codes in the body and waits of its own matter, too; in place of the two above.
+    verdicts: ClassVar[Verdicts | None] = None
+    #: Sent with every request to a path.
+    headers: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, name: str, settings: H, data_dir: Path) -> None:
         super().__init__(name, settings, data_dir)
@@ -170,14 +176,25 @@ class HttpConnector(Connector[H], Generic[H]):
 
     def ask(self, method: str, path: str, **options: Any) -> Reply:
         """The JSON that a path answers, wrapped. Raises and takes what Http.request does."""
-        return self.http.reply(method, f"{self.base}{path}", **options)
+        headers = {**self.headers, **(options.pop("headers", None) or {})}
+        return self.http.reply(method, f"{self.base}{path}", headers=headers, **options)
 
     def judge(self, answer: Response) -> DeliveryError | None:
         """The error that an answer means, or None when it is a success. A vendor that hides errors in 200s, or means
         something else by a status, says so here."""
+        if self.verdicts is not None:
+            return self.verdicts.judge(answer, self.mask)
         if answer.status_code // 100 == 2:
             return None
         return refusal(answer, {**STATUS, **self.statuses}, self.mask, speaks_json=self.speaks_json, own=self.statuses)
+
+    def entries(self, pager: Pager, path: str, judge: Judge | None = None, **params: Any) -> Iterator[Reply]:
+        """Every entry of a list at a path, page by page as they are needed."""
+        return pager.entries(self.http, f"{self.base}{path}", params, judge, self.headers)
+
+    def when(self, *cases: When) -> Judge:
+        """A judge for one request: the first of the cases that applies, or what an answer means anyway."""
+        return lambda answer: judged(answer, self.judge, cases)
 
     def imagine(self, method: str, path: str, body: Any) -> Any:
         """For previews: the JSON that an empty account would answer to a request. Nothing is sent."""

@@ -16,7 +16,7 @@ from connectors.testing.bench import Bench
 from connectors.testing.chats import SAMPLE, chat
 from connectors.testing.contract import Contract
 from connectors.testing.fake import Answer, Fake, Request
-from connectors.zendesk import COMMENT, Zendesk
+from connectors.zendesk import COMMENTS, Zendesk
 from connectors.zendesk.api import ZendeskSettings
 from core.errors import ConnectorRefused, DeliveryError, RecordRefused, RetryLater
 from tests.fakes.authorization import CLIENT, SECRET
@@ -252,7 +252,7 @@ class TestZendesk(Contract):
         for request in vendor.writes():
             comment = request.body.get("ticket", {}).get("comment")
             if comment:
-                assert len(comment["html_body"].encode()) <= COMMENT
+                assert len(comment["html_body"].encode()) <= COMMENTS.longest
                 assert comment["public"] is False
         assert self.spread(text) in self.arrived(vendor)
 
