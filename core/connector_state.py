@@ -39,6 +39,15 @@ class ConnectorState(Protocol):
     def release_token(self, holder: str) -> None:
         """Nothing was fetched: others may try."""
 
+    def recall(self, name: str) -> bytes | None:
+        """What was noted under a name, or None when its time is over."""
+
+    def note(self, name: str, value: bytes, life_ms: int) -> None:
+        """Note something for a while, sealed; others see it, too."""
+
+    def drop(self, name: str) -> None:
+        """What was noted is true no longer."""
+
 
 class OwnState:
     """A state of this process alone, for tests, previews and whoever has no store."""
@@ -48,6 +57,7 @@ class OwnState:
         self._lock = threading.Lock()
         self._token: tuple[str, int, bytes] = ("", 0, b"")
         self._holder, self._until = "", 0.0
+        self._noted: dict[str, tuple[float, bytes]] = {}
 
     def take_token(self, client: str, seen: int, holder: str, lease_ms: int) -> Taken:
         with self._lock:
@@ -75,3 +85,13 @@ class OwnState:
         with self._lock:
             if self._holder == holder:
                 self._holder = ""
+
+    def recall(self, name: str) -> bytes | None:
+        until, value = self._noted.get(name, (0.0, b""))
+        return value if self._clock() < until else None
+
+    def note(self, name: str, value: bytes, life_ms: int) -> None:
+        self._noted[name] = (self._clock() + life_ms / 1000, value)
+
+    def drop(self, name: str) -> None:
+        self._noted.pop(name, None)

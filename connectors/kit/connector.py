@@ -25,6 +25,7 @@ from connectors.kit.masking import Secrets
 from connectors.kit.reply import Reply
 from connectors.kit.responses import STATUS, Verdict, refusal
 from connectors.kit.step import Copy, Receipt, Step
+from connectors.kit.wire.cache import Cache
 from connectors.kit.wire.pager import Pager
 from connectors.kit.wire.verdicts import Verdicts, When, judged
 from core.config.settings import ConnectorSettings
@@ -169,6 +170,12 @@ class HttpConnector(Connector[H], Generic[H]):
     def credentials(self) -> Credentials:
         """What every request is signed with."""
         return NOTHING
+
+    @cached_property
+    def cache(self) -> Cache:
+        """What hardly changes at the vendor's, asked for once by all workers."""
+        account = self.settings.model_dump_json() + self._secrets.digest
+        return Cache(lambda: self.state, account, lambda: self.http.is_pretending)
 
     def tokens(self, provider: Provider) -> Tokens:
         """Credentials by OAuth 2, shared by all workers."""

@@ -84,6 +84,8 @@ class Step:
         self._forget = forget
         self._alone = alone
         self._earlier = frozenset(known)
+        #: What was remembered has died, so that the delivery began again: nothing else is to be believed unseen.
+        self.healed = False
         self._identities: set[str] = set()
 
     def __call__(self, name: str, do: Callable[[], T], *, identity: str = "") -> T:
@@ -128,6 +130,7 @@ class Step:
             return False
         self.forget(*names)
         self._earlier = frozenset()
+        self.healed = True
         return True
 
     def _value(self, name: str, do: Callable[[], T], identity: str) -> T:

@@ -45,7 +45,7 @@ class Zendesk(ZendeskApi):
         number = receipt.number
         # The submitter is the author of the first comment, and by default it is the requester; but what is private
         # is an agent's. https://developer.zendesk.com/api-reference/ticketing/tickets/tickets/#requesters-and-submitters
-        agent = step("agent", lambda: self.ask("GET", "users/me")["user"]["id"].number)
+        agent = step("agent", lambda: self.cache.get("me", self._me, anew=step.healed))
         person, nobody = words.person, partial(self._nobody, words, conversation)
         # The ticket, and the revision that its first comment holds: this one, or an earlier one.
         ticket = for_person(
@@ -66,6 +66,9 @@ class Zendesk(ZendeskApi):
         write, look = partial(self._comment, ticket["id"], words), partial(self._has_comment, ticket["id"])
         append(step, "comment", parts, write=write, look=look)
         return Reference(str(ticket["id"]), f"{self.base}/agent/tickets/{ticket['id']}")
+
+    def _me(self) -> int:
+        return self.ask("GET", "users/me")["user"]["id"].number
 
     # --- the person ------------------------------------------------------------------
 

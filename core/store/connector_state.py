@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from core.connector_state import Taken
-from core.store.connection.client import Client
+from core.store.connection.client import Client, errors
 from core.store.protocol.base import Base
+from core.store.protocol.keys import key
 
 
 class StoredState(Base):
@@ -42,6 +43,19 @@ class StoredState(Base):
 
     def release_token(self, holder: str) -> None:
         self._run("release_token", connector=self._connector, holder=holder)
+
+    def recall(self, name: str) -> bytes | None:
+        with errors():
+            found = self._redis.get(key("cache", self._connector, name))
+        return None if found is None else self._vault.open(found)
+
+    def note(self, name: str, value: bytes, life_ms: int) -> None:
+        with errors():
+            self._redis.set(key("cache", self._connector, name), self._vault.seal(value), px=life_ms)
+
+    def drop(self, name: str) -> None:
+        with errors():
+            self._redis.delete(key("cache", self._connector, name))
 
     def _digest(self, client: str) -> str:
         return self._vault.digest(self._connector, client.encode())

@@ -563,3 +563,36 @@ class TestByOAuth(Bench):
     def test_there_is_one_way_in(self, wrong: dict[str, str]) -> None:
         with pytest.raises(ValidationError, match="write client_id and client_secret"):
             ZendeskSettings.model_validate({"type": "zendesk", "subdomain": "acme", **wrong})
+
+
+def test_who_we_are_is_asked_once_for_many_chats_and_anew_when_it_was_refused() -> None:
+    bench = TestZendesk()
+    with ZendeskVendor() as vendor:
+        connector = bench.connector(vendor)
+
+        def asked() -> int:
+            return sum(one.path == "/api/v2/users/me" for one in vendor.requests)
+
+        memory: dict[str, Any] = {}
+        bench.deliver(connector, SAMPLE, memory)
+        other = json.loads(json.dumps(SAMPLE))
+        other["channel"]["id"] = 60000
+        bench.deliver(connector, other, {})
+        assert asked() == 1
+        third = json.loads(json.dumps(SAMPLE))
+        third["channel"]["id"] = 60001
+        vendor.agent["id"] = 8
+        suspended = Answer(422, refused("submitter", "Submitter: is suspended", "UserSuspended"))
+        act = vendor._act
+
+        def once(request: Request) -> Answer:
+            if (request.method, request.path) == ("POST", "/api/v2/tickets") and request.body["ticket"][
+                "submitter_id"
+            ] == 7:
+                return suspended
+            return act(request)
+
+        vendor._act = once  # type: ignore[method-assign]
+        # What an earlier attempt remembered has died: it is asked again, and not only of the cache.
+        bench.deliver(connector, third, {"agent": 7, "requester": memory["requester"]})
+        assert asked() == 2
