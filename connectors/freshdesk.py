@@ -220,7 +220,7 @@ class Freshdesk(HttpConnector[FreshdeskSettings]):
 
     def _custom(self, words: Mapping) -> dict[str, Any]:
         said = words.fields()
-        fields = self._ticket_fields() if said else {}
+        fields = self.cache.get("ticket fields", self._ticket_fields) if said else {}
         return {name: VALUES.get(str(fields.get(name, {}).get("type")), str)(text) for name, text in said.items()}
 
     def _add_note(self, ticket: int, part: Part) -> int:

@@ -58,7 +58,7 @@ class HubSpot(HubSpotApi):
         words = Words(self._with_person(), conversation)
         number = receipt.number
         person = words.person
-        place = step("place", self._place)
+        place = step("place", partial(self.cache.get, "place", self._place))
         contact: str | None = None
         if person:
             contact = step("contact", partial(self._contact, person, words, step), identity=person.email)

@@ -187,7 +187,7 @@ class Pipedrive(PipedriveApi):
     def _tagged(self, chat: _Chat) -> dict[str, list[Any]]:
         """The labels of a new lead or deal: those of the tags that Pipedrive has."""
         tags = chat.words.tags(" ")
-        labels = self._labels() if tags else {}
+        labels = self.cache.get("labels", self._labels) if tags else {}
         found = [labels[tag] for tag in tags if tag in labels]
         return {"label_ids": found} if found else {}
 
@@ -269,6 +269,7 @@ class Pipedrive(PipedriveApi):
 
     def _made(self, path: str, body: Any) -> None:
         self.ask("POST", path, json=body)
+        self.cache.forget("labels")
 
     def imagine(self, method: str, path: str, body: Any) -> Any:
         if method == "GET":
