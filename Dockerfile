@@ -6,6 +6,7 @@ RUN python -m venv /opt/relay
 COPY requirements.lock ./
 RUN /opt/relay/bin/pip install --no-cache-dir --require-hashes -r requirements.lock
 COPY pyproject.toml README.md ./
+COPY release ./release
 COPY core ./core
 COPY connectors ./connectors
 COPY workers ./workers

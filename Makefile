@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test audit bench fuzz soak faults test-live pictures check format lock clean
+.PHONY: help run test test-fast documents audit bench fuzz soak faults test-live pictures check format lock dist clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -12,9 +12,20 @@ help: ## List the commands
 run: $(VENV)/run ## Run everything here: server, receiver, worker
 	@$(BIN)/relay up --show-secrets
 
-# Three at a time on two cores: there is always one that waits for processes.
+# Four at a time on two cores: there is always one that waits for processes. Each takes the next test of one queue, in
+# which what takes longest comes first (tests/support/lanes.py); what shares processes stays together.
+AT_ONCE ?= 4
+QUEUE = -n $(AT_ONCE) --dist loadgroup --no-loadscope-reorder
+
 test: $(VENV)/dev check ## Run every check and every test
-	$(BIN)/pytest -n 3 $(PYTEST_ARGS)
+	$(BIN)/pytest $(QUEUE) $(PYTEST_ARGS)
+
+# Two at a time: these compute.
+test-fast: $(VENV)/dev ## Run the tests that start no process beside the store's server
+	$(BIN)/pytest -n 2 -m "not processes" $(PYTEST_ARGS)
+
+documents: $(VENV)/dev ## Hold what is sent against the vendors' own documents, where these lie in ../shared
+	$(BIN)/pytest -n 2 $(PYTEST_ARGS) tests/documents
 
 bench: $(VENV)/dev ## Measure how fast and how big it is, against ceilings of the same run (BENCH_ARGS="--only a,b")
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
@@ -27,7 +38,7 @@ soak: $(VENV)/dev ## Hostile requests to the receiver, and the store against its
 	MODEL_TIMES=10 $(BIN)/pytest $(PYTEST_ARGS) tests/store/test_store_model.py
 
 faults: $(VENV)/dev ## Kill, freeze, fill and cut everything under load, for long; WRITE=1 puts the table into the docs
-	RELAY_FAULTS=long RELAY_FAULTS_WRITE=$(WRITE) $(BIN)/pytest $(PYTEST_ARGS) tests/faults/test_nothing_lost.py
+	RELAY_FAULTS=long RELAY_FAULTS_WRITE=$(WRITE) $(BIN)/pytest $(PYTEST_ARGS) tests/faults/test_nothing_lost.py tests/faults/test_public_face.py
 
 test-live: $(VENV)/dev ## Install a real Request Tracker (Debian, as root) and run the pipeline against it
 	tests/live/install.sh
@@ -57,9 +68,16 @@ lock: ## Write the lock files anew from pyproject.toml (needs uv)
 	  --upgrade pyproject.toml --extra build -o requirements.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  --constraint requirements.lock pyproject.toml --all-extras -o requirements-dev.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  --constraint requirements-dev.lock release/requirements.in -o requirements-release.lock
+
+dist: ## Build what a release is made of from the last commit: sdist, wheel, SBOM, hashes
+	@test -x $(VENV)-release/bin/python || $(PYTHON) -m venv $(VENV)-release
+	@$(VENV)-release/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-release.lock
+	release/build $(VENV)-release/bin
 
 clean: ## Remove the virtual environment and what tools left behind; never the data
-	rm -rf $(VENV) $(VENV)-audit build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV)-audit $(VENV)-release build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # The stamps make a second run start at once. The development set contains the other.
 $(VENV)/run: requirements.lock pyproject.toml

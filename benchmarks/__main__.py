@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,12 @@ from rich.table import Table
 
 from benchmarks import machine
 from benchmarks.accepting import accepting
+from benchmarks.against import JOBS, against
 from benchmarks.child import ROOT
 from benchmarks.delivering import delivering
 from benchmarks.depth import depth
 from benchmarks.figures import Figure, Missing, Result
+from benchmarks.growing import growing
 from benchmarks.resting import resting
 from benchmarks.scaling import scaling
 from benchmarks.setting import Setting
@@ -39,13 +42,17 @@ ALL: Mapping[str, Callable[[Setting], Result]] = {
     "e": isolated,
     "f": resting,
     "g": depth,
+    "h": growing,
 }
 
 
 def main() -> int:
     wanted = _options().parse_args()
-    if unknown := set(wanted.only) - set(ALL):
-        raise SystemExit(f"there is no benchmark {', '.join(sorted(unknown))}; there are: {', '.join(ALL)}")
+    run: Mapping[str, Callable[[Setting], Result]] = ALL
+    if wanted.against:
+        run = {name: partial(against, revision=wanted.against, job=job) for name, job in JOBS.items()}
+    if unknown := set(wanted.only) - set(run):
+        raise SystemExit(f"there is no benchmark {', '.join(sorted(unknown))}; there are: {', '.join(run)}")
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
     console = Console()
@@ -65,11 +72,11 @@ def main() -> int:
             quick=wanted.quick,
             depths=wanted.depths,
         )
-        for key in wanted.only or ALL:
-            report[key] = _measured(key, setting)
+        for key in wanted.only or run:
+            report[key] = _measured(key, run[key], setting)
     report["machine"]["seconds"] = round(time.monotonic() - begun)
     report["machine"]["options"] = {name: getattr(setting, name) for name in ("seconds", "rounds", "workers", "quick")}
-    out = wanted.out or (None if wanted.only or wanted.quick else LATEST)
+    out = wanted.out or (None if wanted.only or wanted.quick or wanted.against else LATEST)
     if out:
         out.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return 0
@@ -82,9 +89,9 @@ def _stop(number: int, _: object) -> None:
     sys.exit(128 + number)
 
 
-def _measured(key: str, setting: Setting) -> dict[str, Any]:
+def _measured(key: str, measure: Callable[[Setting], Result], setting: Setting) -> dict[str, Any]:
     try:
-        result = ALL[key](setting)
+        result = measure(setting)
     except Missing as lack:
         setting.console.print(f"({key}) not measured: {lack}", highlight=False)
         return {"missing": str(lack)}
@@ -97,6 +104,9 @@ def _measured(key: str, setting: Setting) -> dict[str, Any]:
 def _options() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
     options.add_argument("--only", type=_keys, default=[], help="which, such as a,b; without it all of them")
+    options.add_argument(
+        "--against", help="a commit: this tree and that one side by side (one, two, tls, slow64, slow256)"
+    )
     options.add_argument("--seconds", type=float, default=6.0, help="what one measurement is to take, about")
     options.add_argument("--rounds", type=int, default=3, help="how often each is measured")
     options.add_argument("--workers", type=int, default=machine.cores(), help="worker processes in b, d, e and g")

@@ -7,6 +7,7 @@ from functools import cache
 
 from benchmarks.bodies import FIRST, KINDS, body
 from benchmarks.pipelined import TOGETHER, Pipelined, leased
+from core.ids import ConversationId
 from core.smartsupp.parser import parse_conversation
 from core.store import INBOX, Store
 from core.store.connection.client import Client
@@ -32,7 +33,7 @@ def fill(client: Client, connector: str, first: int, count: int) -> None:
             key, summary = read(number)
             store.accept(raw, content_type="application/json")
             claim = leased(store, INBOX, piped.made, now, raw)
-            store.fan_out(claim, key, (connector,), summary=summary)
+            store.fan_out(claim, ConversationId(key), (connector,), summary=summary)
             piped.send(TOGETHER)
         piped.send()
     finally:

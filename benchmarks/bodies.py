@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-_DOCUMENTED = Path(__file__).parent.parent / "tests" / "payloads" / "hook-current.json"
+from connectors.testing.chats import HOOK
+
 #: Where the number of the conversation goes.
 _HERE = "@@"
 _TALK = (
@@ -31,7 +31,7 @@ FIRST = 10_000_000
 
 
 def _pieces(said: Sequence[str]) -> list[bytes]:
-    payload: dict[str, Any] = json.loads(_DOCUMENTED.read_bytes())
+    payload: dict[str, Any] = json.loads(HOOK)
     payload["channel"]["id"] = payload["visitor"]["id"] = _HERE
     payload["visitor"]["email"] = f"visitor{_HERE}@example.com"
     messages = payload["messages"]

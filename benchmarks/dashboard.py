@@ -27,6 +27,7 @@ from rich.table import Table
 from app.admin import password
 from benchmarks.pipelined import TOGETHER, Pipelined, leased
 from core.delivery import Attempt, DeliveryStatus, Exchange, Outcome, Reference
+from core.ids import DeliveryId
 from core.smartsupp.parser import parse_conversation
 from core.store import INBOX, Access, Claim, Filter, Search, Store, connect
 from core.store.connection.client import Client
@@ -80,7 +81,7 @@ def fill(client: Client, conversations: int, now: int) -> None:
                 if connector != "archive"
                 else Outcome.DELIVERED
             )
-            held = leased(store, connector, f"{connector}:{parsed.key}", at, body, piped.made)
+            held = leased(store, connector, DeliveryId.of(connector, parsed.key), at, body, piped.made)
             _settle(store, held, outcome, at, number)
         piped.send(TOGETHER)
     piped.send()

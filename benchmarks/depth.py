@@ -9,7 +9,7 @@ from benchmarks.backlog import fill
 from benchmarks.child import Child
 from benchmarks.figures import Figure, Result, Rounds, ratio
 from benchmarks.setting import PATIENCE, Setting, end, hook, knock, outside, still, wait, workers
-from core.store import connect
+from core.store import Control, connect
 from tests.support.stack import Stack, until
 
 #: Drains in each measurement: one of 900 deliveries is short.
@@ -25,7 +25,7 @@ def depth(setting: Setting) -> Result:
         world = opened.enter_context(outside())
         stacks = {one: opened.enter_context(setting.stack(f"g{one}", one=hook(world, "/one"))) for one in depths}
         for deep, relay in stacks.items():
-            relay.store.pause("one", "benchmark")
+            Control(connect(relay.server.url)).pause("one", "benchmark")
             setting.say(f"g: making {deep:,} waiting deliveries")
         for number in range(setting.rounds):
             # Whichever is first finds another machine than whichever is last: take turns.
@@ -58,10 +58,10 @@ def _drained(setting: Setting, world: Child, relay: Stack, deep: int, count: int
         with still(one.pid for one in running):
             _top_up(setting, relay, deep)
         world.ask("forget")
-        relay.store.resume("one")
+        Control(connect(relay.server.url)).resume("one")
         knock(relay, "one")
         told = wait(world, relay, ["/one"], count)
-        relay.store.pause("one", "benchmark")
+        Control(connect(relay.server.url)).pause("one", "benchmark")
         until(lambda: not relay.ledger.lane("one").in_flight, PATIENCE, "nothing in flight")
         if turn:  # what is loaded and connected during the first is no part of it
             seconds += float(told["last"]) - float(told["first"])

@@ -69,6 +69,15 @@ def memory(pids: Iterable[int]) -> int:
     return total
 
 
+def cpu(pids: Iterable[int]) -> float:
+    """Seconds of CPU that processes have taken, with those of their children that have ended. Linux alone."""
+    ticks = 0
+    for pid in pids:
+        with suppress(ProcessLookupError, FileNotFoundError):
+            ticks += sum(int(one) for one in (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[11:15])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 class Processor:
     """`busy()` is the share of all cores that was busy since the last call, or None without /proc."""
 

@@ -1,8 +1,9 @@
 """What is outside of Relay, in one process of its own: Smartsupp, which posts, and the destinations, which take.
 
 Both speak HTTP/1.1 over raw sockets, so that they cost little beside what is measured (each reply says how much CPU
-they took). A path is a destination: it answers at once, after a while, or not at all. Commands and replies are lines
-of JSON on stdin and stdout (child.py); it ends with its stdin.
+they took). A path is a destination: it answers at once, after a while, or not at all. Given the files of a certificate
+and its key, destinations listen over TLS as well. Commands and replies are lines of JSON on stdin and stdout
+(child.py); it ends with its stdin.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import ssl
 import sys
 import time
 from collections import Counter, defaultdict, deque
@@ -250,7 +252,13 @@ async def _main() -> None:
     server = await loop.create_server(lambda: Destination(outside), "127.0.0.1", 0, backlog=512)
     commands = asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(commands), sys.stdin)
-    _say({"port": server.sockets[0].getsockname()[1]})
+    hello = {"port": server.sockets[0].getsockname()[1]}
+    if certificate := sys.argv[1:]:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*certificate)
+        secure = await loop.create_server(lambda: Destination(outside), "127.0.0.1", 0, backlog=512, ssl=context)
+        hello["secure"] = secure.sockets[0].getsockname()[1]
+    _say(hello)
     while line := await commands.readline():
         _say(await _reply(outside, json.loads(line)))
 

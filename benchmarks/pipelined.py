@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from core.ids import DeliveryId, PayloadId
 from core.store import Claim, Store
 from core.store.connection.client import Client
 from core.store.protocol import scripts
@@ -34,7 +35,7 @@ class Pipelined:
     """Takes the place of a client: calls of scripts are sent together, and each is answered with what it will say."""
 
     def __init__(self, client: Client) -> None:
-        self.vault = client.vault
+        self.vault, self.wake_up = client.vault, client.wake_up
         self._pipe: Any = client.pipeline(transaction=False)
         self._names = {
             client.script_load(scripts.source(name)): name for name in ("accept", "claim", "fan_out", "settle")
@@ -56,8 +57,9 @@ class Pipelined:
             self._pipe.execute()
 
 
-def leased(store: Store, lane: str, item: str, at: int, body: bytes, payload: str = "") -> Claim:
+def leased(store: Store, lane: str, item: DeliveryId | str, at: int, body: bytes, payload: str = "") -> Claim:
     """What is due there is this one alone."""
     token = f"{item}/t"
     store.claim(lane, token)
-    return Claim(lane, item, token, 0, False, payload or item, "", at, body, revision=1)
+    made = PayloadId(payload or item)
+    return Claim(lane, item if isinstance(item, DeliveryId) else made, token, 0, False, made, "", at, body, revision=1)

@@ -17,7 +17,7 @@ from benchmarks.child import Child
 from benchmarks.figures import Figure, Missing, Result
 from benchmarks.setting import Setting, hook, outside, still
 from core.config.environment import environment
-from core.store import Store, connect
+from core.store import Control, connect
 from core.store.connection.client import Client
 from tests.e2e.test_pipeline import config
 from tests.e2e.test_up import Up
@@ -40,17 +40,17 @@ def resting(setting: Setting) -> Result:
     first = setting.numbers(count)
     body = sum(size(number) for number in range(first, first + count)) / count
     rest = 1.0 if setting.quick else _REST
-    with outside() as world, _up(setting, world) as (relay, client):
+    with outside() as world, up(setting, world) as (relay, client):
         until(lambda: len(relay.children()) == len(_NAMES), 60, "server, receiver and worker")
         # Until they have taken all that they take by themselves, the worker its connections for one.
         time.sleep(rest)
-        idle, empty = _memory(relay), _used(client)
+        idle, empty = taken(relay), _used(client)
         setting.say(f"f: idle {sum(idle.values()) / 1e6:.0f} MB")
-        Store(client).pause("one", "benchmark")
+        Control(client).pause("one", "benchmark")
         with still(machine.family(relay.children()[_NAMES["worker"]])):
             fill(client, "one", first, count)
         time.sleep(rest)
-        full, each = _memory(relay), (_used(client) - empty) / count
+        full, each = taken(relay), (_used(client) - empty) / count
         waiting = relay.ledger().lane("one").waiting
         if waiting != count:
             raise SystemExit(f"{waiting} deliveries wait, not {count}")
@@ -72,7 +72,7 @@ def resting(setting: Setting) -> Result:
 
 
 @contextmanager
-def _up(setting: Setting, world: Child) -> Iterator[tuple[Up, Client]]:
+def up(setting: Setting, world: Child) -> Iterator[tuple[Up, Client]]:
     """`relay up`, as a newcomer runs it, with a webhook connector."""
     folder = setting.folder / "f"
     folder.mkdir()
@@ -101,7 +101,7 @@ def _end(relay: Up) -> None:
         relay.process.wait(timeout=10)
 
 
-def _memory(relay: Up) -> dict[str, int]:
+def taken(relay: Up) -> dict[str, int]:
     """Bytes, by what the process is; its children count with it."""
     if not relay.process:
         return {}

@@ -7,7 +7,7 @@ from benchmarks.child import Child
 from benchmarks.figures import Result, Rounds, ratio
 from benchmarks.machine import Processor
 from benchmarks.setting import Setting, end, hook, knock, outside, until_idle, wait, workers
-from core.store import connect
+from core.store import Control, connect
 from tests.support.stack import Stack
 
 #: Seconds that the destination takes.
@@ -43,12 +43,12 @@ def scaling(setting: Setting) -> Result:
 
 def _drain(setting: Setting, world: Child, relay: Stack, many: int, count: int) -> tuple[float, float | None]:
     """Deliveries a second, and how busy the machine was."""
-    relay.store.pause("slow", "benchmark")
+    Control(connect(relay.server.url)).pause("slow", "benchmark")
     fill(connect(relay.server.url), "slow", setting.numbers(count), count)
     running = workers(relay, many)
     world.ask("forget")
     processor = Processor()
-    relay.store.resume("slow")
+    Control(connect(relay.server.url)).resume("slow")
     knock(relay, "slow")
     told = wait(world, relay, ["/slow"], count)
     busy = processor.busy()

@@ -20,7 +20,8 @@ from benchmarks.child import ROOT, Child
 from core.config.environment import environment
 from core.store.protocol.constants import BEAT_MS
 from tests.e2e.test_pipeline import config, webhook
-from tests.support.stack import TOKEN, Stack, stack, until
+from tests.support.forked import Running
+from tests.support.stack import TOKEN, Stack, stack, undisturbed, until
 from workers.celery import create, waker
 
 #: Connections that post at once.
@@ -81,6 +82,11 @@ def address(outside: Child, path: str) -> str:
     return f"http://127.0.0.1:{outside.hello['port']}{path}"
 
 
+def secure_hook(outside: Child, path: str) -> dict[str, Any]:
+    """The same over TLS, where the outside has a certificate."""
+    return webhook(f"https://127.0.0.1:{outside.hello['secure']}{path}")
+
+
 def post(outside: Child, relay: Stack, **wanted: Any) -> dict[str, Any]:
     """Let Smartsupp post. Raises SystemExit when anything was answered with other than 202: that is no measurement."""
     answer = outside.ask("post", **{"path": f"/smartsupp/{TOKEN}", "port": relay.port, "clients": CLIENTS, **wanted})
@@ -102,11 +108,12 @@ def bare(relay: Stack) -> None:
     """Start the ceiling of accepting in place of `relay web`."""
     with (relay.folder / "bare.log").open("wb") as log:
         command = [sys.executable, "-m", "benchmarks.bare"]
-        relay.processes.append(subprocess.Popen(command, env=relay.environment, cwd=ROOT, stdout=log, stderr=log))
+        with undisturbed():
+            relay.processes.append(subprocess.Popen(command, env=relay.environment, cwd=ROOT, stdout=log, stderr=log))
     until(relay.answers, what="the bare server")
 
 
-def workers(relay: Stack, count: int) -> list[subprocess.Popen[bytes]]:
+def workers(relay: Stack, count: int) -> list[Running]:
     """Start so many workers, all at once, and wait until they are alive."""
     started = [relay.run("worker") for _ in range(count)]
     pids = {str(one.pid) for one in started}
@@ -114,7 +121,7 @@ def workers(relay: Stack, count: int) -> list[subprocess.Popen[bytes]]:
     return started
 
 
-def end(processes: list[subprocess.Popen[bytes]]) -> None:
+def end(processes: Sequence[Running]) -> None:
     for one in processes:
         one.terminate()
     for one in processes:

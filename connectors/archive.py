@@ -25,6 +25,7 @@ from core.config.settings import ConnectorSettings
 from core.conversation import Conversation
 from core.delivery import Reference, Revision
 from core.errors import RetryLater
+from core.ids import ConversationId
 from core.pretty_json import legible
 from core.smartsupp.parser import parse_conversation
 
@@ -63,12 +64,11 @@ class Archive(Connector[ArchiveSettings]):
             except FileNotFoundError:  # erased meanwhile
                 continue
             if mentions(text):
-                yield Copy(f"{file.parent.parent.name}:{file.parent.name}", _payload(text))
+                yield Copy(ConversationId.of(file.parent.parent.name, file.parent.name), _payload(text))
 
-    def erase(self, conversation: str) -> Sequence[str]:
+    def erase(self, conversation: ConversationId) -> Sequence[str]:
         """Raises OSError."""
-        account, _, channel = conversation.partition(":")
-        folder = self.data_dir / self.settings.folder / account / channel
+        folder = self.data_dir / self.settings.folder / conversation.account / conversation.channel
         removed: dict[str, None] = {}
         # A worker may put a file there at this moment.
         while folder.is_dir():

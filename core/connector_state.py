@@ -1,6 +1,7 @@
 """What all workers share of one connector besides its deliveries: the access token, and answers worth remembering.
 
-A connector is given one such state; that of the store is in core/store/connector_state.py. Nothing here does I/O.
+A connector is given one such state: that of the store is in core/store/shared/connector_state.py. Nothing here does
+I/O.
 """
 
 from __future__ import annotations

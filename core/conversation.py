@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from core.ids import ConversationId
+
 
 class Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -88,9 +90,9 @@ class Conversation(Part):
     notes: tuple[str, ...] = Field(default=(), exclude=True)
 
     @property
-    def key(self) -> str:
-        """The conversation's id in the store: `account:channel`."""
-        return f"{self.account}:{self.id}"
+    def key(self) -> ConversationId:
+        """The conversation's id in the store."""
+        return ConversationId.of(self.account, self.id)
 
     def span(self) -> tuple[int, int]:
         """The earliest and the latest time in it, in ms since 1970; zeros where it has none."""

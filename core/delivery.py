@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from core.ids import NO_CONVERSATION, ConversationId, DeliveryId, PayloadId
+
 
 class PayloadStatus(StrEnum):
     """Where a body is. A duplicate is no payload: it is counted on the payload that it repeats."""
@@ -102,7 +104,7 @@ class Revision:
     """One body of a conversation. `number` counts from 1; `account` is the token's, or ""."""
 
     number: int
-    payload: str
+    payload: PayloadId
     received: int
     account: str
     body: bytes = field(repr=False)
@@ -117,14 +119,14 @@ class Payload:
     """A body and how it came. `account` is the token's, or ""; `revision` is its number among its conversation's, and 0
     where the payload was looked up by itself. `why` is a Nowhere, or "", where the payload is unrouted."""
 
-    id: str
+    id: PayloadId
     received: int
     status: PayloadStatus
     account: str
     content_type: str
     size: int
     body: bytes = b""
-    conversation: str = ""
+    conversation: ConversationId = NO_CONVERSATION
     revision: int = 0
     error: str = ""
     duplicates: int = 0
@@ -136,9 +138,9 @@ class Delivery:
     """One conversation × one connector. `due` is None when nothing is to be done, `tries` counts those that failed
     since the last success or replay, `revision` is the one delivered last, or 0."""
 
-    id: str
+    id: DeliveryId
     connector: str
-    conversation: str
+    conversation: ConversationId
     status: DeliveryStatus
     created: int
     updated: int

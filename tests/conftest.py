@@ -1,21 +1,32 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 
-from connectors.testing.bench import UPDATE_GOLDEN
 from core.store import Ledger, Store, connect
 from core.store.protocol.keys import key
+from tests.support import lanes
 from tests.support.destination import Destination
+from tests.support.forked import forked
 from tests.support.server import Server
 from tests.support.stack import Stack, stack
 
+# The option --update-golden, and assertions that say what they compared.
+pytest_plugins = ["connectors.testing.contract"]
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(UPDATE_GOLDEN, action="store_true", help="write the golden files of the connectors anew")
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    lanes.mark(items)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+    with lanes.alone(item):
+        return (yield)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -70,8 +81,14 @@ def clock(shared_server: Server) -> Clock:
 
 
 @pytest.fixture
-def store(server: Server, clock: Clock) -> Store:
-    return Store(connect(server.url), clock)
+def woken() -> list[str]:
+    """The lanes for which `store` has woken the workers."""
+    return []
+
+
+@pytest.fixture
+def store(server: Server, clock: Clock, woken: list[str]) -> Store:
+    return Store(connect(server.url, wake_up=woken.append), clock)
 
 
 @pytest.fixture
@@ -88,5 +105,5 @@ def destination() -> Iterator[Destination]:
 @pytest.fixture
 def relay(tmp_path: Path) -> Iterator[Stack]:
     """A server and what is needed to run the rest; nothing else runs yet."""
-    with stack(tmp_path / "relay") as made:
+    with stack(tmp_path / "relay", forked) as made:
         yield made

@@ -46,6 +46,7 @@ def started_by(folder: Path) -> list[str]:
     return found
 
 
+@pytest.mark.processes
 def test_a_run_reports_every_round_and_leaves_nothing_behind(tmp_path: Path) -> None:
     out, folder = tmp_path / "report.json", tmp_path / "data"
     running = start(folder, "--only", "a,d", "--out", str(out))
@@ -67,6 +68,7 @@ def test_a_run_reports_every_round_and_leaves_nothing_behind(tmp_path: Path) -> 
     assert started_by(folder) == []
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(("how", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_run_that_is_told_to_stop_ends_everything_that_it_started(tmp_path: Path, how: int, code: int) -> None:
     folder = tmp_path / "data"
@@ -81,6 +83,7 @@ def test_a_run_that_is_told_to_stop_ends_everything_that_it_started(tmp_path: Pa
     assert list(folder.iterdir()) == []
 
 
+@pytest.mark.processes
 def test_a_benchmark_that_does_not_exist_is_said_to_be_none(tmp_path: Path) -> None:
     assert start(tmp_path / "data", "--only", "a,x").wait(timeout=60) == 1
     assert "there is no benchmark x; there are: a, b, c, d, e, f, g" in (tmp_path / "data.log").read_text()

@@ -106,9 +106,12 @@ def in_background(wake_up: Callable[[str], None]) -> Callable[[str], None]:
             except Exception:  # the tick makes up for one lost wake-up, but not for all that this thread has to send
                 log.exception("unhandled error in a wake-up")
 
+    started = threading.Lock()
+
     def later(lane: str) -> None:
+        if started.acquire(blocking=False):  # with the first one: not everybody who may wake somebody does
+            threading.Thread(target=work, name="wake-ups", daemon=True).start()
         context = copy_context()
         waiting.put(lambda: context.run(wake_up, lane))
 
-    threading.Thread(target=work, name="wake-ups", daemon=True).start()
     return later

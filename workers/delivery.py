@@ -28,6 +28,7 @@ from core.errors import (
     StoreUnavailable,
 )
 from core.retry import next_try
+from core.smartsupp.parser import parse_conversation
 from core.store import Claim, Store
 from core.store.claims import Ask, ask_for_nothing
 from core.store.lanes import Settled
@@ -210,14 +211,24 @@ def _confirmed(connector: Connector[Any]) -> bool:
 
 def _receipt(store: Store, claim: Claim, conversation: Conversation) -> Receipt:
     newest = Revision(claim.revision, claim.payload, claim.received, claim.account, claim.body)
-    # The count of revisions begins anew when earlier ones are forgotten. The time of the last message does not.
-    begins, ends = conversation.span()
-    number = max(claim.revision, ends // 1000) if claim.late else claim.revision
+    begins, _ = conversation.span()
 
     def history() -> Sequence[Revision]:
         return [newest] if claim.revision == 1 else store.revisions(claim.conversation)
 
+    number = _grown(history(), claim.revision) if claim.late else claim.revision
     return Receipt(claim.id, newest, history, number, datetime.fromtimestamp(begins / 1000, UTC) if begins else None)
+
+
+def _grown(history: Sequence[Revision], last: int) -> int:
+    """The count of revisions begins anew when earlier ones are forgotten, the time of the last message does not. But a
+    revision may bring none that is later than those before: a rating, what was corrected."""
+    number = 0
+    for one in history:
+        if one.number <= last:
+            _, ends = parse_conversation(one.body, one.account).span()
+            number = max(number + 1, ends // 1000)
+    return number
 
 
 def _judged(error: BaseException | None, claim: Claim) -> tuple[Outcome, str, float | None]:

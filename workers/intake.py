@@ -21,34 +21,32 @@ log = structlog.get_logger(__name__)
 
 def take_in(
     store: Store, claims: Sequence[Claim], settings: Settings, ask: Ask = ask_for_nothing
-) -> tuple[set[str], Sequence[Claim] | None]:
-    """Read claimed bodies, route them and fan them out. Returns the lanes that need a wake-up, and the next claims."""
+) -> Sequence[Claim] | None:
+    """Read claimed bodies, route them and fan them out. Returns the next claims, or None when none were asked for."""
     readings = [reading for claim in claims if (reading := _read(store, claim, settings))]
     if not readings:
-        return set(), None
+        return None
     with ask() as request:
         done = store.fan_out_each(readings, request)
-    woken: set[str] = set()
-    for reading, lanes in zip(readings, done.lanes, strict=True):
+    for reading, held in zip(readings, done.held, strict=True):
         about = {"payload": reading.claim.id, "conversation": reading.conversation}
-        if lanes is None:
-            log.warning("somebody else has it by now", **about)
-        else:
+        if held:
             log.info("routed", connectors=list(reading.connectors), **about)
-            woken.update(lanes)
-    return woken, done.following
+        else:
+            log.warning("somebody else has it by now", **about)
+    return done.following
 
 
 def _read(store: Store, claim: Claim, settings: Settings) -> Reading | None:
     """What a body is, or None: it holds no conversation, and was put aside."""
     if claim.trouble:  # replayed when the key is back
-        store.divert(claim.id, PayloadStatus.QUARANTINED, claim.trouble, token=claim.token)
+        store.divert(claim.payload, PayloadStatus.QUARANTINED, claim.trouble, token=claim.token)
         log.warning("quarantined", payload=claim.id, where="the key that sealed it")
         return None
     try:
         conversation = parse(claim.body, claim.account)
         if isinstance(conversation, StatisticsReport):
-            store.divert(claim.id, PayloadStatus.SET_ASIDE, token=claim.token)
+            store.divert(claim.payload, PayloadStatus.SET_ASIDE, token=claim.token)
             log.info("set aside", payload=claim.id)
             return None
         memory.add(claim, conversation)
@@ -58,7 +56,7 @@ def _read(store: Store, claim: Claim, settings: Settings) -> Reading | None:
         raise
     except Exception as error:  # a bug of ours, if it is no PayloadError; the body is kept and says so
         text = str(error) if isinstance(error, PayloadError) else f"bug: {type(error).__name__}: {error}"
-        store.divert(claim.id, PayloadStatus.QUARANTINED, text, token=claim.token)
+        store.divert(claim.payload, PayloadStatus.QUARANTINED, text, token=claim.token)
         # Where it is wrong; what stands there is the visitor's.
         where = error.path if isinstance(error, PayloadError) else type(error).__name__
         log.warning("quarantined", payload=claim.id, where=where, exc_info=not isinstance(error, PayloadError))

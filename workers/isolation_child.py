@@ -46,9 +46,9 @@ def main() -> None:
     except ConfigError as error:
         log.error("a process of its own cannot start", error=str(error))
         sys.exit(1)
-    store, leases = Store(connected(env)), LeaseKeeper(Store(connected(env)))
+    store, leases = Store(connected(env, wake_up=waker(create(env)))), LeaseKeeper(Store(connected(env)))
     worker = f"{socket.gethostname()}:{os.getppid()}"
-    work = Work(store, configuration, leases, waker(create(env)), worker)
+    work = Work(store, configuration, leases, worker)
     threading.Thread(target=_heartbeat, args=(leases,), name="heartbeat", daemon=True).start()
     os.write(int(sys.argv[1]), b"!")
     os.close(int(sys.argv[1]))

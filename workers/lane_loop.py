@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 
 import structlog
@@ -36,12 +36,11 @@ class LaneLoop:
         configuration: Configuration,
         leases: LeaseKeeper,
         work: Work,
-        wake_up: Callable[[str], None],
         threads: int,
         stopping: threading.Event,
     ) -> None:
         self._store, self._configuration, self._leases, self._work = store, configuration, leases, work
-        self._wake_up, self._threads, self._stopping = wake_up, threads, stopping
+        self._threads, self._stopping = threads, stopping
         self._shares = Slots(threads)
 
     def drain(self, lane: str) -> None:
@@ -64,7 +63,7 @@ class LaneLoop:
                 if not self._is_open(lane):
                     return None
                 if time.monotonic() >= ends:
-                    self._wake_up(lane)
+                    self._store.call(lane)
                     return None
                 if other := self._shares.go_over(lane, self._lanes):
                     has_place = False
@@ -89,7 +88,6 @@ class LaneLoop:
         """Returns the next claims, or None when none were asked for."""
         if claims[-1].more:
             self._shares.want(lane)
-            self._wake_up(lane)
 
         def ask() -> AbstractContextManager[ClaimRequest | None]:
             if time.monotonic() >= ends or self._stopping.is_set() or self._shares.owes(lane, self._lanes):

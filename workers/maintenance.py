@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 import structlog
 
@@ -11,6 +12,7 @@ from core.config.doubts import doubts, gone_remedy
 from core.config.settings import Settings
 from core.delivery import PayloadStatus
 from core.errors import NotFound, StoreUnavailable
+from core.ids import ConversationId, PayloadId
 from core.store import Client, Eraser, Jobs, Ledger, Store
 from core.store.backfill import Backfill
 
@@ -26,6 +28,8 @@ RECOUNT_MS = 600_000
 _BREATH = 0.01
 _DAY_MS = 86_400_000
 
+Id = TypeVar("Id", ConversationId, PayloadId)
+
 
 class Chores:
     """One thread of a worker. Any number of workers take turns."""
@@ -34,13 +38,12 @@ class Chores:
         self,
         client: Client,
         store: Store,
-        knock: Callable[[str], None],
         settings: Callable[[], Settings],
         stopping: threading.Event,
     ) -> None:
         self._store, self._settings, self._stopping = store, settings, stopping
-        self._jobs, self._eraser, self._ledger = Jobs(client, knock, settings), Eraser(client), Ledger(client)
-        self._backfill = Backfill(client, knock, settings)
+        self._jobs, self._eraser, self._ledger = Jobs(client, settings), Eraser(client), Ledger(client)
+        self._backfill = Backfill(client, settings)
         self._reported: Settings | None = None
 
     def start(self) -> None:
@@ -112,10 +115,10 @@ class Chores:
                 self._eraser.rewrite()
         return conversations, bodies
 
-    def _bodies(self, status: PayloadStatus, before: int) -> Callable[[Sequence[str]], int]:
+    def _bodies(self, status: PayloadStatus, before: int) -> Callable[[Sequence[PayloadId]], int]:
         return lambda part: self._eraser.bodies(part, status, before)
 
-    def _removed(self, found: Iterable[Sequence[str]], remove: Callable[[Sequence[str]], int]) -> int:
+    def _removed(self, found: Iterable[Sequence[Id]], remove: Callable[[Sequence[Id]], int]) -> int:
         count = 0
         for part in found:
             count += remove(part)

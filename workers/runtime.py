@@ -16,7 +16,7 @@ import structlog
 
 from core.config.environment import Environment
 from core.errors import StoreUnavailable
-from core.store import Store, connected
+from core.store import Control, Store, connected
 from core.store.protocol.constants import BEAT_MS
 from workers.alerts.notifier import Teller
 from workers.configuration import Configuration
@@ -41,22 +41,21 @@ class Runtime:
         self._env, self._wake_up = env, wake_up
         self._stopping, self._left = threading.Event(), threading.Event()
         self._configuration = Configuration(env, variables)
-        store = Store(connected(env))
+        store = Store(connected(env, wake_up=wake_up))
         # With a client of its own: the heartbeat waits for nobody's connection.
-        self._store = Store(connected(env))
+        own = connected(env, wake_up=wake_up)
+        self._store, self._control = Store(own), Control(own)
         self._leases = LeaseKeeper(self._store)
-        work = Work(store, self._configuration, self._leases, wake_up, self.name, self._stopping.is_set)
-        self.drain = LaneLoop(
-            store, self._configuration, self._leases, work, wake_up, env.concurrency, self._stopping
-        ).drain
+        work = Work(store, self._configuration, self._leases, self.name, self._stopping.is_set)
+        self.drain = LaneLoop(store, self._configuration, self._leases, work, env.concurrency, self._stopping).drain
 
     def start(self) -> None:
         """Start what runs beside the threads that answer wake-ups."""
         settings, stopping = self._configuration.settings, self._stopping
         threading.Thread(target=self._heartbeat, name="heartbeat", daemon=True).start()
         self._configuration.follow(stopping)
-        client = connected(self._env)
-        Chores(client, Store(client), self._wake_up, settings, stopping).start()
+        client = connected(self._env, wake_up=self._wake_up)
+        Chores(client, Store(client), settings, stopping).start()
         Teller(connected(self._env), settings, self._env.public_url, stopping, self._env.disk).start()
 
     def stop(self) -> None:
@@ -80,8 +79,7 @@ class Runtime:
                     self._beat()
                     beat_at = time.monotonic() + BEAT_MS / 1000
                 if not self._stopping.is_set():
-                    for lane in self._store.tick(round(TICK * 1000), self._configuration.now.lanes):
-                        self._wake_up(lane)
+                    self._store.tick(round(TICK * 1000), self._configuration.now.lanes)
             except StoreUnavailable as error:
                 log.warning("store unavailable", error=str(error))
             except Exception:  # the heartbeat must not stop: without it every lease here runs out
@@ -102,11 +100,8 @@ class Runtime:
         try:
             settings = self._configuration.settings()
             for name in settings.enabled:
-                opened, is_due = self._store.resume(name, changed_to=settings.fingerprints[name])
-                if opened:
+                if self._control.resume(name, changed_to=settings.fingerprints[name]):
                     log.info("resumed: its settings have changed", connector=name)
-                if is_due:
-                    self._wake_up(name)
         except StoreUnavailable:
             changed.set()
             raise

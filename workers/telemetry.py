@@ -7,12 +7,16 @@ message of an exception, no local variable. A span and a report name what they a
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
+from requests import PreparedRequest
+
+from connectors.kit import transport
 
 log = structlog.get_logger(__name__)
 
@@ -79,7 +83,7 @@ def _trace(role: str, app: Any) -> None:
     from opentelemetry.instrumentation.celery import CeleryInstrumentor  # noqa: PLC0415
     from opentelemetry.instrumentation.flask import FlaskInstrumentor  # noqa: PLC0415
     from opentelemetry.instrumentation.redis import RedisInstrumentor  # noqa: PLC0415
-    from opentelemetry.instrumentation.urllib3 import URLLib3Instrumentor  # noqa: PLC0415
+    from opentelemetry.propagate import inject  # noqa: PLC0415
     from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
     from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider  # noqa: PLC0415
     from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult  # noqa: PLC0415
@@ -150,9 +154,21 @@ def _trace(role: str, app: Any) -> None:
     provider.add_span_processor(BatchSpanProcessor(Discreet(OTLPSpanExporter())))
     trace.set_tracer_provider(provider)
     # They have no types of their own.
-    instrumentors: Sequence[Any] = (CeleryInstrumentor, RedisInstrumentor, URLLib3Instrumentor)
+    instrumentors: Sequence[Any] = (CeleryInstrumentor, RedisInstrumentor)
     for instrumentor in instrumentors:
         instrumentor().instrument(tracer_provider=provider)
+    tracer = provider.get_tracer("relay")
+
+    @contextmanager
+    def span(request: PreparedRequest) -> Iterator[Callable[[int], None]]:
+        """Of a request that a connector sends, spelled as OpenTelemetry's instrumentation of urllib3 does."""
+        method, url = request.method or "", request.url or ""
+        about = {"http.method": method, "http.url": url}
+        with tracer.start_as_current_span(method, kind=SpanKind.CLIENT, attributes=about) as made:
+            inject(request.headers)
+            yield lambda status: made.set_attribute("http.status_code", status)
+
+    transport.spans.append(span)
     if app is not None:
         flask: Any = FlaskInstrumentor
         flask().instrument_app(app, tracer_provider=provider)

@@ -24,19 +24,18 @@ SUSPECT = 2
 
 
 class Work:
-    """`wake_up` tells the workers of work in a lane, `is_stopping` whether this process was told to stop."""
+    """`is_stopping` says whether this process was told to stop."""
 
     def __init__(
         self,
         store: Store,
         configuration: Configuration,
         leases: LeaseKeeper,
-        wake_up: Callable[[str], None],
         worker: str,
         is_stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         self._store, self._configuration, self._leases = store, configuration, leases
-        self._wake_up, self._worker, self._is_stopping = wake_up, worker, is_stopping
+        self._worker, self._is_stopping = worker, is_stopping
 
     def do(self, claims: Sequence[Claim], ask: Ask) -> Sequence[Claim] | None:
         """Do what claimed items of one lane ask for, the suspicious one last. Returns the next claims, or
@@ -59,10 +58,7 @@ class Work:
         """The work itself: of the inbox several, of other lanes one. Returns and raises as `do`."""
         lane = claims[0].lane
         if lane == INBOX:
-            woken, following = take_in(self._store, claims, self._configuration.settings(), ask)
-            for name in woken:
-                self._wake_up(name)
-            return following
+            return take_in(self._store, claims, self._configuration.settings(), ask)
         [claim] = claims
         with about(claim):
             return self._deliver(claim, ask)

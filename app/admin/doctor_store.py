@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from app.admin.append_only import failed_to_load, last_words, look
 from app.admin.doctor import Line, doubt, right, wrong
-from app.cli.output import span
+from app.formatting import duration
 from core.config.doubts import gone_remedy
 from core.config.environment import Environment
 from core.config.settings import Settings
@@ -100,8 +100,8 @@ def _clock(before: float, there: int, after: float) -> Line:
     """`there` was read between the other two, which are in seconds."""
     off = round(max(before * 1000 - there, there - after * 1000, 0))
     if off < _SKEW:
-        return right("clock", f"within {span(max(off, round((after - before) * 1000), 1))} of the server's")
-    text = f"{span(off)} away from the server's"
+        return right("clock", f"within {duration(max(off, round((after - before) * 1000), 1))} of the server's")
+    text = f"{duration(off)} away from the server's"
     remedy = "let both follow the time (chrony, systemd-timesyncd)"
     return wrong("clock", text, remedy) if off >= _WRONG else doubt("clock", text, remedy)
 
@@ -174,6 +174,6 @@ def _lane(ledger: Ledger, name: str, settings: Settings | None) -> Iterator[Line
 def _waiting(about: str, oldest: int) -> Line:
     if oldest < _SLOW:
         return right(about, "nothing waits longer than it should")
-    text = f"the oldest has been due for {span(oldest)}"
+    text = f"the oldest has been due for {duration(oldest)}"
     remedy = "more workers, or look at their log"
     return wrong(about, text, remedy) if oldest >= _STUCK else doubt(about, text, remedy)

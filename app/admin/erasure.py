@@ -14,6 +14,7 @@ from connectors import registry
 from connectors.kit.connector import Connector
 from core.config.settings import Settings
 from core.errors import InUse, NotFound, Unreadable
+from core.ids import ConversationId, PayloadId
 from core.store import Eraser, Ledger
 from core.store.erase import Made, Rewrite
 from core.store.visitor_search import Part, Traces, Wanted, same
@@ -50,8 +51,8 @@ class Receipt:
     and `rewrite` says when the server's own file forgets.
     """
 
-    conversations: tuple[str, ...]
-    payloads: tuple[str, ...]
+    conversations: tuple[ConversationId, ...]
+    payloads: tuple[PayloadId, ...]
     revisions: int
     deliveries: int
     attempts: int
@@ -78,11 +79,11 @@ def keepers(settings: Settings, data_dir: Path) -> dict[str, Connector[Any]]:
 def look(visitor: str, eraser: Eraser, connectors: Mapping[str, Connector[Any]]) -> Traces:
     """Where a visitor is found: in the store, and in files, which stay when the store has removed what its time was
     over. Raises StoreUnavailable, Unreadable."""
-    wanted, parts = Wanted(visitor), dict[str, Part]()
+    wanted, parts = Wanted(visitor), dict[ConversationId, Part]()
     for name, connector in connectors.items():
         try:
             for copy in connector.copies(wanted.may_be_in):
-                part = wanted.part(copy.body, copy.conversation.partition(":")[0], whole=True)
+                part = wanted.part(copy.body, copy.conversation.account, whole=True)
                 if part and parts.get(copy.conversation) != "own":
                     parts[copy.conversation] = part
         except OSError as error:
@@ -141,8 +142,8 @@ class _Work:
             reraise=True,
         )
         self._seen: set[str] = set()
-        self.gone: list[str] = []
-        self.bodies: list[str] = []
+        self.gone: list[ConversationId] = []
+        self.bodies: list[PayloadId] = []
         self.revisions = self.deliveries = self.attempts = 0
         self.files: dict[str, None] = {}
         self.elsewhere: list[Elsewhere] = []
@@ -157,12 +158,18 @@ class _Work:
         for one in new:
             self._seen.add(one)
             try:
-                self._waiting(self._conversation if ":" in one else self._body, one)
+                self._waiting(self._erased, one)
             except InUse:
                 self.in_use.append(one)
         return bool(new) and not self._over()
 
-    def _body(self, identity: str) -> None:
+    def _erased(self, one: ConversationId | PayloadId) -> None:
+        if isinstance(one, ConversationId):
+            self._conversation(one)
+        else:
+            self._body(one)
+
+    def _body(self, identity: PayloadId) -> None:
         try:
             conversation = self._ledger.payload(identity).conversation
         except NotFound:
@@ -172,7 +179,7 @@ class _Work:
         elif self._eraser.payload(identity):
             self.bodies.append(identity)
 
-    def _conversation(self, identity: str) -> None:
+    def _conversation(self, identity: ConversationId) -> None:
         for one in self._eraser.visitors(identity):
             spellings = {one.email.strip(), one.id.strip()} - {""}
             self.spellings |= spellings
@@ -194,7 +201,7 @@ class _Work:
         self.attempts += erased.attempts
         self.elsewhere += self._left(erased.deliveries)
 
-    def _without_files(self, conversation: str) -> bool:
+    def _without_files(self, conversation: ConversationId) -> bool:
         for name, connector in self._connectors.items():
             try:
                 self.files.update(dict.fromkeys(connector.erase(conversation)))

@@ -15,6 +15,7 @@ from typing import Any
 from core.conversation import Conversation
 from core.delivery import Delivery, Payload
 from core.errors import PayloadError
+from core.ids import ConversationId
 from core.smartsupp.parser import parse_conversation
 from core.store import Filter, Ledger, Search
 
@@ -39,7 +40,7 @@ COLUMNS = (
 class Row:
     """A conversation: its newest payload, what that was read as (None, should it no longer be one), its deliveries."""
 
-    id: str
+    id: ConversationId
     payload: Payload
     conversation: Conversation | None
     deliveries: Sequence[Delivery]
@@ -99,7 +100,7 @@ def as_csv(found: Iterable[Row], connectors: Sequence[str]) -> Iterator[str]:
 
 
 def _cells(row: Row, connectors: Sequence[str]) -> list[Any]:
-    account, _, channel = row.id.partition(":")
+    account, channel = row.id.account, row.id.channel
     talk = row.conversation or Conversation(account=account, id=channel)
     visitor = talk.visitor
     given = {one.connector: one for one in row.deliveries}

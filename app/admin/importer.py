@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from app.receiver.hook import LARGEST_BODY
 from core.conversation import Conversation
 from core.delivery import PayloadStatus
-from core.errors import PayloadError
+from core.errors import PayloadError, StoreUnavailable
+from core.smartsupp.limits import LARGEST_BODY
 from core.smartsupp.parser import StatisticsReport, parse, parse_conversation
-from core.store import INBOX, Store
+from core.store import Received, Store
 
 _PART = 64 * 1024
 #: What stands between bodies: nothing, line ends, commas and brackets of a list, byte order and record marks.
@@ -30,6 +30,8 @@ _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"|[{}\[\]"]', re.DOTALL)
 _OVERLAP = 64
 #: Conversations whose ends are remembered: some 20 MB.
 _REMEMBERED = 100_000
+#: Pieces, and their bytes, that go to the store together.
+TOGETHER, BYTES = 64, 4 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,20 @@ class Piece:
     body: bytes
     through: int
     trouble: str = ""
+
+
+def together(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
+    """Several at a time, in their order."""
+    found: list[Piece] = []
+    size = 0
+    for piece in pieces:
+        if found and (len(found) >= TOGETHER or size + len(piece.body) > BYTES):
+            yield found
+            found, size = [], 0
+        found.append(piece)
+        size += len(piece.body)
+    if found:
+        yield found
 
 
 What = Literal["new", "duplicate", "older", "set-aside", "quarantined", "refused"]
@@ -117,21 +133,36 @@ class Ends:
         return found.end_at < before
 
 
-def take(store: Store, piece: Piece, account: str, knock: Callable[[str], None], ends: Ends) -> Taken:
-    """Give a piece to the store. Raises StoreUnavailable."""
-    if piece.trouble:
-        return Taken("refused", why=piece.trouble)
-    found, status, why = _read(piece, account)
-    if found and (ends.passed(found) or _is_older(store, found)):
-        return Taken("older")
-    accepted = store.accept(piece.body, account, "application/json")
-    if accepted.known:
-        return Taken("duplicate", accepted.id)
-    if status:
-        store.divert(accepted.id, status, f"{why} (imported from {piece.place})" if why else "")
-    if accepted.knock:
-        knock(INBOX)
-    return _taken(status, accepted.id, why)
+def take(store: Store, pieces: Sequence[Piece], account: str, ends: Ends) -> list[Taken]:
+    """Give pieces to the store, in one journey those that it is to keep. Raises StoreUnavailable, and then nobody
+    knows which of them are kept; whoever gives them again finds those known."""
+    read = [None if piece.trouble else _read(piece, account) for piece in pieces]
+    past = [bool(one and one[0] and ends.passed(one[0])) for one in read]
+    known = store.known({one[0].key for one, old in zip(read, past, strict=True) if one and one[0] and not old})
+    taken: list[Taken] = []
+    keeps: list[int] = []
+    for number, (piece, one, old) in enumerate(zip(pieces, read, past, strict=True)):
+        if one is None:
+            taken.append(Taken("refused", why=piece.trouble))
+            continue
+        found, status, why = one
+        if old or (found and found.key in known and _is_older(store, found)):
+            taken.append(Taken("older"))
+            continue
+        keeps.append(number)
+        taken.append(_taken(status, "", why))
+    accepted = store.accept_each([Received(pieces[number].body, account, "application/json") for number in keeps])
+    for number, kept in zip(keeps, accepted, strict=True):
+        if isinstance(kept, StoreUnavailable):
+            raise kept
+        if kept.known:
+            taken[number] = Taken("duplicate", kept.id)
+            continue
+        taken[number] = replace(taken[number], id=kept.id)
+        _, status, why = read[number] or (None, None, "")
+        if status:
+            store.divert(kept.id, status, f"{why} (imported from {pieces[number].place})" if why else "")
+    return taken
 
 
 def judge(piece: Piece, account: str, ends: Ends) -> Taken:

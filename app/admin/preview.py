@@ -13,6 +13,7 @@ from connectors.kit.http import Sent
 from core.conversation import Conversation
 from core.delivery import Revision
 from core.errors import DeliveryError, RelayError, Skipped
+from core.ids import DeliveryId, PayloadId
 from core.smartsupp.parser import parse_conversation
 
 #: Headers that say nothing about the record.
@@ -43,7 +44,9 @@ class Preview:
 def preview_body(connector: Connector[Any], body: bytes, account: str = "") -> Preview:
     """The preview of a body that is in no store. Raises PayloadError, NoPreview."""
     now = round(datetime.now(UTC).timestamp() * 1000)
-    return preview(connector, parse_conversation(body, account), [Revision(1, "preview", now, account, body)])
+    return preview(
+        connector, parse_conversation(body, account), [Revision(1, PayloadId("preview"), now, account, body)]
+    )
 
 
 def preview(connector: Connector[Any], conversation: Conversation, history: Sequence[Revision]) -> Preview:
@@ -51,7 +54,7 @@ def preview(connector: Connector[Any], conversation: Conversation, history: Sequ
     revision, from which `conversation` was read. Raises NoPreview."""
     if not isinstance(connector, HttpConnector):
         raise NoPreview(f"{connector.name} sends no requests")
-    receipt = Receipt(f"{connector.name}:{conversation.key}", history[-1], lambda: history)
+    receipt = Receipt(DeliveryId.of(connector.name, conversation.key), history[-1], lambda: history)
     skipped = ""
     with connector.attempt(), connector.http.pretending(connector.imagine) as sent:
         try:

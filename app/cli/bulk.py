@@ -12,15 +12,15 @@ import click
 
 from app.admin.replays import refusal
 from app.cli import output
-from app.cli.options import ask, fail, known, ledger_of, settings_of, whoever
+from app.cli.options import ask, client_of, fail, known, ledger_of, settings_of, whoever
 from core.config.environment import Environment
 from core.config.settings import Settings
 from core.delivery import DeliveryStatus
 from core.errors import NotFound, StoreUnavailable
-from core.store import Aim, Backfill, Filter, Jobs, Search, connected
+from core.ids import ConversationId, DeliveryId, PayloadId, identified
+from core.store import Aim, Backfill, Filter, Jobs, Search
 from core.store.backfill import Counted
 from core.store.jobs import Job, Kind
-from workers.celery import create, waker
 
 _VERBS: dict[Kind, tuple[str, str]] = {"replay": ("Deliver", "again"), "discard": ("Discard", "for good")}
 #: Seconds that counting may take before it says "at least".
@@ -50,10 +50,10 @@ def run(
     """Do it to everything that matches, as a job that the workers finish if this process does not."""
     settings = settings_of(env)
     _refused(env, settings, kind, wanted)
-    client = connected(env)
+    client = client_of(env)
     as_of = ledger_of(env).now()
     if aim:
-        found = Backfill(client, unheard, lambda: settings).count(wanted.as_of(as_of), aim, _COUNTING)
+        found = Backfill(client, lambda: settings).count(wanted.as_of(as_of), aim, _COUNTING)
         question, nothing = _question_of_past(aim, found), _nothing(aim, found)
     else:
         total, exact = Search(client).count(wanted.as_of(as_of), _COUNTING)
@@ -62,7 +62,7 @@ def run(
         output.print_json({"job": None, "matched": 0, "done": 0, "finished": True}) if as_json else click.echo(nothing)
         return
     ask(question, yes)
-    jobs = Jobs(client, waker(create(env)), lambda: settings)
+    jobs = Jobs(client, lambda: settings)
     job = jobs.start(kind, wanted, reason=reason, by=whoever(), as_of=as_of, aim=aim)
     try:
         job = _watched(jobs, job)
@@ -151,13 +151,12 @@ def _told(job: Job) -> dict[str, Any]:
     }
 
 
-def unheard(_lane: str) -> None:
-    """Who only counts makes no work."""
-
-
-def deliveries_of(env: Environment, identity: str, kind: Kind) -> Sequence[str]:
+def deliveries_of(
+    env: Environment, text: str, kind: Kind
+) -> Sequence[DeliveryId] | Sequence[PayloadId | ConversationId | DeliveryId]:
     """What an id stands for: itself, or the deliveries of a conversation, if it has any. Raises NotFound."""
-    if identity.count(":") != 1:
+    identity = identified(text)
+    if not isinstance(identity, ConversationId):
         return [identity]
     found = ledger_of(env).conversation(identity).deliveries
     if not found:

@@ -17,10 +17,11 @@ from app.cli.options import agreed, as_json, ask, needs, settings_of
 from connectors.kit.transcript import single_line
 from core.config.environment import Environment
 from core.errors import NotFound, PayloadError
+from core.ids import ConversationId, PayloadId
 from core.smartsupp.parser import parse_conversation
 from core.store import Eraser, Ledger, connected
 from core.store.ledger import Conversation
-from core.store.visitor_search import Traces
+from core.store.visitor_search import Traces, conversations_of, payloads_of
 
 #: Conversations and bodies that are shown before it is asked.
 _SHOWN = 20
@@ -97,10 +98,10 @@ def _tell(ledger: Ledger, traces: Traces) -> None:
     _list(ledger, traces.conversations, traces.payloads)
     if traces.named:
         click.echo("Not theirs, but the name is written in it; --also takes it, too:", err=True)
-        _list(ledger, [one for one in traces.named if ":" in one], [one for one in traces.named if ":" not in one])
+        _list(ledger, conversations_of(traces.named), payloads_of(traces.named))
 
 
-def _list(ledger: Ledger, conversations: Sequence[str], payloads: Sequence[str]) -> None:
+def _list(ledger: Ledger, conversations: Sequence[ConversationId], payloads: Sequence[PayloadId]) -> None:
     kept = {one.id: _story(one) for one in ledger.newest(conversations[:_SHOWN])}
     lines = [kept.get(one, f"conversation {one}, of which only files are left") for one in conversations[:_SHOWN]]
     for identity in payloads[:_SHOWN]:

@@ -6,19 +6,19 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import click
 
-from app.admin.importer import Ends, Piece, Taken, files, judge, pieces, take
+from app.admin.importer import Ends, Piece, Taken, files, judge, pieces, take, together
 from app.cli import bulk, output
-from app.cli.options import as_json, fail, needs
+from app.cli.options import as_json, client_of, fail, needs
 from connectors.kit.transcript import single_line
 from core.config.environment import Environment
 from core.errors import StoreError
-from core.store import Store, connected
-from workers.celery import create, waker
+from core.store import Store
 
 #: Troubles that are told one by one; the rest are counted.
 _TOLD = 1000
@@ -59,21 +59,23 @@ def import_bodies(
       relay import --dry-run saved/
       zcat 2025.jsonl.gz | relay import -
     """
-    found, ends, troubles, ended = _Counts(skip), Ends(), [], ""
-    store, knock = Store(connected(env, patient=True)), waker(create(env))
+    found, ends, ended = _Counts(skip), Ends(), ""
+    troubles: list[dict[str, str]] = []
+    store = Store(client_of(env, patient=True))
     try:
-        for piece in _read(paths):
-            if found.looked < skip:
-                judge(piece, account, ends)  # what was taken by the run before may be newer than what comes now
-                found.looked += 1
-                continue
-            taken = judge(piece, account, ends) if dry_run else take(store, piece, account, knock, ends)
-            found.add(taken)
-            if taken.why:
-                troubles.append({"place": piece.place, "what": taken.what, "why": taken.why, "id": taken.id})
-                if not as_json and len(troubles) <= _TOLD:
-                    click.echo(_line(piece, taken), err=True)
-                del troubles[_TOLD:]
+        read = _read(paths)
+        for piece in islice(read, skip):
+            judge(piece, account, ends)  # what was taken by the run before may be newer than what comes now
+            found.looked += 1
+        for several in together(read):
+            if dry_run:
+                taken = [judge(piece, account, ends) for piece in several]
+            else:
+                taken = take(store, several, account, ends)
+            for piece, one in zip(several, taken, strict=True):
+                found.add(one)
+                if one.why:
+                    _note(troubles, piece, one, quiet=as_json)
     except KeyboardInterrupt:
         ended = "interrupted"
     except StoreError as error:
@@ -87,6 +89,13 @@ def import_bodies(
     if ended:
         fail(f"{ended}. What was taken is kept. Go on where it ended with: --skip {found.looked}")
     raise SystemExit(1 if found.bad else 0)
+
+
+def _note(troubles: list[dict[str, str]], piece: Piece, taken: Taken, *, quiet: bool) -> None:
+    troubles.append({"place": piece.place, "what": taken.what, "why": taken.why, "id": taken.id})
+    if not quiet and len(troubles) <= _TOLD:
+        click.echo(_line(piece, taken), err=True)
+    del troubles[_TOLD:]
 
 
 class _Counts:

@@ -8,7 +8,6 @@ from typing import Any, cast
 import click
 
 from app.cli import output
-from app.cli.bulk import unheard
 from app.cli.options import (
     UNDELIVERED,
     as_json,
@@ -24,6 +23,7 @@ from connectors.kit.transcript import single_line
 from core.config.environment import Environment
 from core.delivery import DeliveryStatus, Payload, PayloadStatus
 from core.errors import PayloadError
+from core.ids import ConversationId, PayloadId, identified
 from core.smartsupp.parser import parse_conversation
 from core.store import Jobs, Ledger, connected, statistics
 from core.store.statistics import SPANS, Span
@@ -101,14 +101,14 @@ def show_one(ledger: Ledger, identity: str, as_json: bool) -> None:
     """
     found: Any
     newest: Payload | None = None
-    match identity.count(":"):
-        case 0:
-            found = newest = ledger.payload(identity)
-        case 1:
-            found = ledger.conversation(identity)
+    match identified(identity):
+        case PayloadId() as payload:
+            found = newest = ledger.payload(payload)
+        case ConversationId() as conversation:
+            found = ledger.conversation(conversation)
             newest = found.payloads[-1] if found.payloads else None
-        case _:
-            found = ledger.delivery(identity)
+        case delivery:
+            found = ledger.delivery(delivery)
     notes = _notes(newest) if newest else ()
     if as_json:
         output.print_json({**output.plain(found), **({"notes": notes} if notes else {})})
@@ -131,7 +131,7 @@ def _notes(payload: Payload) -> Sequence[str]:
 @needs(lambda env: env)
 def jobs(env: Environment, as_json: bool) -> None:
     """The last bulk replays and discards, and how far they are. Workers finish those that were left."""
-    found = Jobs(connected(env), unheard, lambda: settings_of(env)).recent()
+    found = Jobs(connected(env), lambda: settings_of(env)).recent()
     if as_json:
         output.print_json([output.plain(job) for job in found])
     else:

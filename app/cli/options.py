@@ -18,7 +18,8 @@ from core.config.environment import Environment, environment
 from core.config.settings import Settings, load
 from core.delivery import DeliveryStatus
 from core.errors import ConfigError, NotFound
-from core.store import Filter, Ledger, connected
+from core.store import Client, Filter, Ledger, connected
+from workers.celery import create, waker
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -61,6 +62,11 @@ def settings_anyway(env: Environment) -> Settings | None:
             err=True,
         )
         return None
+
+
+def client_of(env: Environment, *, patient: bool = False) -> Client:
+    """For commands that make something due: the workers hear of it."""
+    return connected(env, patient=patient, wake_up=waker(create(env)))
 
 
 def ledger_of(env: Environment) -> Ledger:

@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from app.admin.replays import told
+from app.formatting import duration
 from connectors.kit.transcript import single_line
 from core.config.doubts import doubts, gone_remedy, leads_to
 from core.config.settings import Settings
@@ -319,10 +320,5 @@ def moment(ms: int) -> str:
 
 
 def span(ms: int) -> str:
-    """A length of time in its largest unit."""
-    if not ms:
-        return "·"
-    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1_000)):
-        if ms >= size:
-            return f"{ms / size:.3g} {unit}"
-    return f"{ms} ms"
+    """A length of time in its largest unit, or a dot for none."""
+    return duration(ms) if ms else "·"

@@ -8,10 +8,9 @@ from typing import Any
 import click
 
 from app.cli import output
-from app.cli.options import as_json, connector_names, known, ledger_of, needs
+from app.cli.options import as_json, client_of, connector_names, known, ledger_of, needs
 from core.config.environment import Environment
-from core.store import Store, connected
-from workers.celery import create, waker
+from core.store import Control, connected
 
 one_connector = click.argument("connector", shell_complete=connector_names)
 
@@ -23,9 +22,7 @@ one_connector = click.argument("connector", shell_complete=connector_names)
 def resume(env: Environment, connector: str, as_json: bool) -> None:
     """Go on with a connector that was paused. (One whose settings change goes on by itself.)"""
     known(env, connector)
-    opened, wanted = Store(connected(env)).resume(connector)
-    if wanted:
-        waker(create(env))(connector)
+    opened = Control(client_of(env)).resume(connector)
     text = f"{connector}: resumed" if opened else f"{connector}: was not paused"
     _told({"connector": connector, "changed": opened}, text, as_json)
 
@@ -41,7 +38,7 @@ def pause(env: Environment, connector: str, reason: str, as_json: bool) -> None:
     None is lost and none ages.
     """
     known(env, connector)
-    Store(connected(env)).pause(connector, reason)
+    Control(connected(env)).pause(connector, reason)
     _told({"connector": connector, "changed": True}, f"{connector}: paused", as_json)
 
 
@@ -53,9 +50,7 @@ def try_one(env: Environment, connector: str, as_json: bool) -> None:
     """Let one delivery through a paused connector. If it arrives, one that paused by itself goes on."""
     known(env, connector)
     lane = ledger_of(env).lane(connector)
-    closed, wanted = Store(connected(env)).send_ahead(connector)
-    if wanted:
-        waker(create(env))(connector)
+    closed = Control(client_of(env)).send_ahead(connector)
     if not closed:
         text = f"{connector}: is not paused"
     elif lane.due:

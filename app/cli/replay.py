@@ -13,6 +13,7 @@ from app.cli import bulk, output
 from app.cli.options import (
     agreed,
     as_json,
+    client_of,
     connector_option,
     fail,
     filtered,
@@ -26,9 +27,9 @@ from app.cli.options import (
 from core.config.environment import Environment
 from core.delivery import DeliveryStatus
 from core.errors import InUse, NotFound
-from core.store import INBOX, Aim, Backfill, Filter, Search, Store, connected
+from core.ids import ConversationId, DeliveryId
+from core.store import INBOX, Aim, Backfill, Control, Filter, Search, connected
 from core.store.jobs import Kind
-from workers.celery import create, waker
 
 identities = click.argument("ids", metavar="[ID]...", nargs=-1)
 reasoned = click.option("--reason", required=True, help="Kept with each of them, for whoever wonders.")
@@ -211,40 +212,35 @@ def _each(ids: Iterable[str], do: Callable[[str], list[str]], as_json: bool) -> 
 
 
 def _replayed(env: Environment, identity: str) -> list[str]:
-    store, knock, settings = Store(connected(env)), waker(create(env)), settings_of(env)
+    client, settings = client_of(env), settings_of(env)
+    control = Control(client)
     said = []
     for target in bulk.deliveries_of(env, identity, "replay"):
-        match target.count(":"):
-            case 0:
-                connector = ""
-            case 1:
-                said += _fanned_out(Backfill(connected(env), knock, lambda: settings), target)
-                continue
-            case _:
-                connector = target.partition(":")[0]
+        if isinstance(target, ConversationId):
+            said += _fanned_out(Backfill(client, lambda: settings), target)
+            continue
+        connector = target.connector if isinstance(target, DeliveryId) else ""
         if connector and (refused := refusal(settings, connector)):
             raise NotFound(refused)
-        lane, wanted = store.replay(target)
-        if wanted:
-            knock(lane)
+        lane = control.replay(target)
         waits = ", which is off: it waits until that is on" if connector and connector not in settings.enabled else ""
         said.append(f"{target}: due now" + ("" if lane == INBOX else f" for {lane}{waits}"))
     return said
 
 
-def _fanned_out(backfill: Backfill, conversation: str) -> list[str]:
+def _fanned_out(backfill: Backfill, conversation: ConversationId) -> list[str]:
     """One that was delivered nowhere, by the routes of today. Raises NotFound."""
     found = backfill.one(conversation, Aim())
     if not found.connectors:
         raise NotFound(f"{conversation}: nothing was queued: {still_nowhere(found.why)}")
-    return [f"{name}:{conversation}: due now for {name}" for name in found.connectors]
+    return [f"{DeliveryId.of(name, conversation)}: due now for {name}" for name in found.connectors]
 
 
 def _discarded(env: Environment, identity: str, reason: str) -> list[str]:
-    store, by = Store(connected(env)), whoever()
+    control, by = Control(connected(env)), whoever()
     targets = bulk.deliveries_of(env, identity, "discard")
     for target in targets:
-        store.discard(target, reason, by)
+        control.discard(target, reason, by)
     return [f"{target}: discarded" for target in targets]
 
 
@@ -259,7 +255,7 @@ def _buried(env: Environment, identity: str, reason: str) -> list[str]:
 
 
 def _only_dead(env: Environment, identity: str) -> None:
-    found = ledger_of(env).delivery(identity)
+    found = ledger_of(env).delivery(DeliveryId(identity))
     if found.status is not DeliveryStatus.DEAD:
         raise NotFound(f"{identity} is not dead, it is {found.status}")
 

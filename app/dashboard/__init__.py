@@ -14,7 +14,7 @@ from importlib.metadata import version as installed
 from flask import Blueprint, Flask, current_app, get_flashed_messages, request, url_for
 from jinja2 import StrictUndefined
 
-from app.dashboard.frame import errors, headers, login
+from app.dashboard.frame import addresses, errors, headers, login
 from app.dashboard.frame.context import Site
 from app.dashboard.frame.sessions import Sessions
 from app.dashboard.pages import (
@@ -24,7 +24,6 @@ from app.dashboard.pages import (
     conversation,
     conversations,
     erase,
-    gates,
     overview,
     quarantine,
     quarantine_one,
@@ -43,7 +42,6 @@ PAGES: tuple[Page, ...] = (
     quarantine.routes,
     quarantine_one.routes,
     connectors.routes,
-    gates.routes,
     erase.routes,
 )
 
@@ -71,6 +69,7 @@ def register(app: Flask, site: Site, pages: Sequence[Page]) -> login.Door:
     sessions = Sessions(site.env, proxies)
     door = login.Door(site, sessions, proxies)
     app.session_interface = sessions
+    app.url_map.converters.update(addresses.CONVERTERS)
     app.permanent_session_lifetime = sessions.life
     app.jinja_env.autoescape = True
     app.jinja_env.undefined = StrictUndefined

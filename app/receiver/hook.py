@@ -1,12 +1,13 @@
-"""The receiver: authenticate, keep, knock, answer. Smartsupp may never send a body twice, so it is kept first and
-looked at afterwards."""
+"""The receiver: authenticate, keep, wake a worker, answer. Smartsupp may never send a body twice, so it is kept first
+and looked at afterwards."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import structlog
 from flask import Blueprint, Response, jsonify, request
@@ -19,23 +20,26 @@ from werkzeug.exceptions import (
     UnsupportedMediaType,
 )
 
+from app.proxies import Network, Proxies, address_of, network_of
+from app.receiver.gathering import Gathering
 from app.receiver.rejections import Refusals
-from app.receiver.sources import Sources
 from core.config.environment import Token
 from core.config.reload import Watched
 from core.delivery import PayloadStatus
 from core.errors import PayloadError, StoreUnavailable
+from core.ids import PayloadId
+from core.smartsupp.limits import LARGEST_BODY
 from core.smartsupp.parser import glance
-from core.store import INBOX, Store
+from core.store import RateLimit, Store
 
 log = structlog.get_logger(__name__)
 
-#: Bytes of a body. Smartsupp's own are a few kilobytes; a conversation of a whole day fits well into this.
-LARGEST_BODY = 1024 * 1024
 #: However the address was typed: slashes too many, capitals.
 _HOOK = re.compile(r"/+smartsupp/+([^/]+)/*", re.IGNORECASE)
 #: Seconds after which a sender that knows how may try again.
 RETRY_AFTER = 5
+#: Wrong tokens that one source may send at once, and how many more a second.
+GUESSES, PER_SECOND = 20, 0.2
 
 
 class Uninvited(Forbidden):
@@ -50,9 +54,28 @@ class Empty(BadRequest):
 _WHY: dict[type[HTTPException], str] = {Uninvited: "source", Empty: "empty"}
 
 
-def blueprint(
-    store: Store, watched: Watched, knock: Callable[[str], None], sources: Sources, refusals: Refusals
-) -> Blueprint:
+class Sources:
+    """`allowed` are the networks that may post; empty: all. Every method takes a WSGI environ."""
+
+    def __init__(self, proxies: Proxies, allowed: Sequence[Network], rate_limit: RateLimit) -> None:
+        self._proxies, self._allowed, self._rate_limit = proxies, allowed, rate_limit
+
+    def admits(self, environ: Mapping[str, Any]) -> bool:
+        if not self._allowed:
+            return True
+        address = address_of(self._proxies.client(environ))
+        return address is not None and any(address in network for network in self._allowed)
+
+    def guessed(self, environ: Mapping[str, Any]) -> int:
+        """Note a wrong token. Returns 0, or the seconds that its sender had better wait."""
+        try:
+            wait = self._rate_limit.take(f"tokens:{network_of(self._proxies.client(environ))}", GUESSES, PER_SECOND)
+        except StoreUnavailable:
+            return 0
+        return -(-wait // 1000)
+
+
+def blueprint(store: Store, watched: Watched, sources: Sources, refusals: Refusals, gathering: Gathering) -> Blueprint:
     """`POST /smartsupp/<token>`."""
     pages = Blueprint("receiver", __name__)
 
@@ -64,19 +87,18 @@ def blueprint(
         if found is None:
             # Only after a wrong one: whoever has the right token is never kept out by somebody else's guesses, which
             # may come from the address of the same proxy. So this makes guessing no harder; the token's length does.
-            if wait := sources.guessed(request.environ):
+            environ = request.environ
+            if wait := gathering.aside(lambda: sources.guessed(environ)):
                 raise TooManyRequests("too many wrong tokens", retry_after=wait)
             raise Forbidden("unknown token")
         body = _body()
         account = found.account or ""
-        accepted = store.accept(body, account, request.content_type or "")
+        accepted = gathering.accept(body, account, request.content_type or "")
         if accepted.known:
             log.info("duplicate", payload=accepted.id)
             return jsonify(id=accepted.id, status="duplicate"), 202
-        answer = {"id": accepted.id, **_looked_at(store, accepted.id, body, account)}
+        answer = {"id": accepted.id, **_looked_at(store, gathering, accepted.id, body, account)}
         log.info("accepted", payload=accepted.id, status=answer["status"])
-        if accepted.knock:
-            knock(INBOX)
         return jsonify(answer), 202
 
     @pages.errorhandler(StoreUnavailable)
@@ -132,7 +154,7 @@ def authenticated(token: str, tokens: Iterable[Token]) -> Token | None:
     return found
 
 
-def _looked_at(store: Store, identity: str, body: bytes, account: str) -> dict[str, str]:
+def _looked_at(store: Store, gathering: Gathering, identity: PayloadId, body: bytes, account: str) -> dict[str, str]:
     """What to tell the sender about a body that is kept. A worker finds the same, and what is wrong further inside."""
     try:
         if glance(body, account):
@@ -141,7 +163,7 @@ def _looked_at(store: Store, identity: str, body: bytes, account: str) -> dict[s
     except PayloadError as problem:
         status, error = PayloadStatus.QUARANTINED, str(problem)
     try:
-        store.divert(identity, status, error)
+        gathering.aside(lambda: store.divert(identity, status, error))
     except StoreUnavailable:
         log.info("left to the workers", payload=identity)  # kept it is
     return {"status": str(status), **({"error": error} if error else {})}

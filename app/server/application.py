@@ -16,17 +16,20 @@ from app.monitoring import health, metrics
 from app.monitoring.admission import Admission
 from app.proxies import Proxies
 from app.receiver import hook, strays
+from app.receiver.gathering import Gathering
 from app.receiver.rejections import Refusals
-from app.receiver.sources import Sources
 from connectors.registry import settings_model
 from core.config.environment import Environment, environment
 from core.config.reload import Watched
 from core.errors import StoreUnavailable
-from core.store import Access, Ledger, Store, connected
-from workers.celery import create, waker
+from core.smartsupp.limits import LARGEST_BODY
+from core.store import Access, Control, Ledger, RateLimit, Store, connected
+from workers.celery import create, in_background, waker
 
 log = structlog.get_logger(__name__)
 
+#: What posts to the hook may wait for at once, beside the one journey in which their bodies go to the store.
+THREADS = 8
 _YEAR = 365 * 24 * 3600
 
 
@@ -37,6 +40,7 @@ class Relay(Flask):
     refusals: Refusals
     watched: Watched
     proxies: Proxies
+    gathering: Gathering
 
     def wsgi_app(self, environ: dict[str, Any], start_response: Any) -> Any:
         environ["PATH_INFO"] = hook.canonical(environ["PATH_INFO"])
@@ -62,23 +66,26 @@ def wired(
 ) -> Relay:
     """The application; its own `pages` where a test has some. Raises ConfigError."""
     env = env or environment(variables)
-    client = connected(env, patient=True)
+    wake_up = waker(create(env))
+    client = connected(env, patient=True, wake_up=wake_up)
     app = Relay("app", static_folder=None)
     app.watched = watched = Watched(env, settings_model, variables)
     # Or werkzeug leads a path with a slash too many elsewhere, by the Host header, before any page can say a word.
     app.url_map.merge_slashes = False
-    app.config["MAX_CONTENT_LENGTH"] = hook.LARGEST_BODY + 1
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY + 1
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's default provider
-    store, ledger, knock = Store(client), Ledger(client), waker(create(env))
-    access = Access(client)
+    store, ledger = Store(client), Ledger(client)
+    rate_limit = RateLimit(client)
     app.proxies = Proxies(env.trusted_proxies)
+    journeys = Store(connected(env, patient=True, wake_up=in_background(wake_up)))
+    app.gathering = Gathering(store, journeys, THREADS)
     app.refusals = Refusals(client, app.proxies)
-    sources = Sources(app.proxies, env.allowed_sources, access)
-    app.register_blueprint(hook.blueprint(store, watched, knock, sources, app.refusals))
+    sources = hook.Sources(app.proxies, env.allowed_sources, rate_limit)
+    app.register_blueprint(hook.blueprint(store, watched, sources, app.refusals, app.gathering))
     admission = Admission(env.metrics_token.get_secret_value(), env.public_url)
     app.register_blueprint(health.blueprint(client, ledger, watched, admission))
     app.register_blueprint(metrics.blueprint(client, ledger, watched, admission))
-    site = Site(env, watched, store, ledger, access, client, knock)
+    site = Site(env, watched, store, Control(client), ledger, Access(client), rate_limit, client)
     app.door = dashboard.register(app, site, dashboard.PAGES if pages is None else pages)
     strays.register(app, app.refusals, lambda: signed_in() is not None)
     if env.public_url.startswith("https://"):

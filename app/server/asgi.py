@@ -14,7 +14,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, Protocol
 
 from flask import Flask
 
@@ -35,11 +35,17 @@ Headers = list[tuple[str, str]]
 Answer = tuple[int, Headers, bytes]
 
 
+class Works(Protocol):
+    """Who works on posts to the hook (app/receiver/gathering.py)."""
+
+    def work(self, work: Callable[[], Answer]) -> Awaitable[Answer]: ...
+
+
 class Buffered:
     """An ASGI application (https://asgi.readthedocs.io/en/latest/specs/www.html) around a Flask one, which must not
     stream: what it answers is sent in one piece.
 
-    `threads` posts to the hook are worked on at once, beside what PAGES and PROBES say. Of a body that is longer than
+    `hook` works on posts to the hook, beside what PAGES and PROBES say. Of a body that is longer than
     the app's MAX_CONTENT_LENGTH, which the app refuses, little more than that is kept. `longest` is asked in a thread,
     with the WSGI environ of what is no post to the hook, whether more may come, and `refused` is told of posts that
     never reach the app: environ, status, reason.
@@ -48,14 +54,14 @@ class Buffered:
     def __init__(
         self,
         app: Flask,
-        threads: int,
+        hook: Works,
         longest: Callable[[dict[str, Any]], int] | None = None,
         refused: Callable[[dict[str, Any], int, str], None] | None = None,
         watch: Connections | None = None,
     ) -> None:
         self._app, self._more, self._refused, self._watch = app, longest, refused, watch
         self._limit = int(app.config["MAX_CONTENT_LENGTH"])
-        self._hook = ThreadPoolExecutor(threads, "hook")
+        self._hook = hook
         self._pages = ThreadPoolExecutor(PAGES, "page")
         self._probes = ThreadPoolExecutor(PROBES, "probe")
         self._waiting = 0
@@ -95,7 +101,7 @@ class Buffered:
             return self._work(values)
         loop = asyncio.get_running_loop()
         if _is_hook(values):
-            return await loop.run_in_executor(self._hook, self._work, values)
+            return await self._hook.work(lambda: self._work(values))
         if values["PATH_INFO"] in ("/readyz", "/metrics"):
             return await loop.run_in_executor(self._probes, self._work, values)
         if self._waiting >= WAITING:

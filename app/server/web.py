@@ -27,8 +27,6 @@ from workers.alerts.notifier import Teller
 
 log = structlog.get_logger(__name__)
 
-#: Requests that are worked on at once; measured in docs/adr/0003.
-THREADS = 8
 #: Connections at once; further ones wait to be accepted. Each may hold a body of 1 MiB, an admin's of 4.
 CONNECTIONS = 256
 #: Files that are open beside them: the program's, and connections to the store.
@@ -53,7 +51,8 @@ def application() -> Buffered:
     # Beside the workers': that none of them is there is a trouble, too.
     Teller(connected(env), app.watched.current, env.public_url, threading.Event(), env.disk).start()
     loaded()
-    return Buffered(app, THREADS, app.longest_body, app.refusals.note, connections)
+    app.gathering.start()
+    return Buffered(app, app.gathering, app.longest_body, app.refusals.note, connections)
 
 
 def places() -> int:

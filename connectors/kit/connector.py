@@ -33,6 +33,7 @@ from core.connector_state import ConnectorState, OwnState
 from core.conversation import Conversation
 from core.delivery import Exchange, Reference
 from core.errors import DeliveryError, RecordRefused
+from core.ids import ConversationId
 
 __all__ = ["Change", "Connector", "Copy", "Finding", "HttpConnector", "HttpSettings", "Receipt", "Step"]
 
@@ -119,7 +120,7 @@ class Connector(ABC, Generic[S]):
         `mentions` says no to, given the bytes of their file, may be left out. Raises OSError."""
         yield from ()
 
-    def erase(self, conversation: str) -> Sequence[str]:
+    def erase(self, conversation: ConversationId) -> Sequence[str]:
         """Remove what this connector keeps of a conversation (`account:channel`) on our own machines.
 
         Returns what was removed, for people to read. Records at a vendor are the shop's to erase.

@@ -30,7 +30,8 @@ from connectors.kit.auth.credentials import NOTHING, Credentials, Options
 from connectors.kit.auth.tokens import is_refused
 from connectors.kit.reply import Reply
 from connectors.kit.responses import READ, refusal, shown, unanswered, without_frames, words
-from connectors.kit.ssrf_guard import GuardedAdapter, Network
+from connectors.kit.ssrf_guard import Network
+from connectors.kit.transport import Transport
 from core.delivery import Exchange
 from core.errors import DeliveryError, RetryLater
 
@@ -58,14 +59,12 @@ _HEADERS = {
 class _Attempt(threading.local):
     """What belongs to the attempt of this thread."""
 
-    adapter: GuardedAdapter | None = None
     exchanges: list[Exchange] = field(default_factory=list)
 
 
 @dataclass
 class _Clock(threading.local):
-    """When the attempt of this thread ends. It is all that a connection knows of us: urllib3 keeps what lies in a pool
-    until the pool is gone, so a connection that leads back to its pool would stay for ever, and its connector too."""
+    """When the attempt of this thread ends. It is all that a connection knows of us."""
 
     ends: float | None = None
 
@@ -98,7 +97,7 @@ class Sent:
 
 
 class Http:
-    """Requests of one connector. Threads share it; each has its own adapter, so connections stay warm."""
+    """Requests of one connector. Threads share it, and its connections."""
 
     def __init__(
         self,
@@ -112,12 +111,12 @@ class Http:
         self._timeout = timeout
         self._mask = mask
         self._credentials = credentials
-        self._networks = allow_networks
         self._judge: Judge = judge or (
             lambda answer: None if answer.status_code // 100 == 2 else refusal(answer, mask=mask, speaks_json=False)
         )
         self._own = _Attempt()
         self._clock = _Clock()
+        self._transport = Transport(allow_networks, self._clock.left)
         # Made once: they hold nothing of a request.
         self._repeating = {safe: self._repeats(safe) for safe in (True, False)}
         self._imagine: tuple[Imagine, list[Sent]] | None = None
@@ -250,20 +249,15 @@ class Http:
         patience = options.get("timeout") or self._timeout
         given = {name: value for name, value in options.items() if name != "timeout"}
         request.prepare(method, url, **{**given, "headers": {**_HEADERS, **(options.get("headers") or {})}})
+        if urlsplit(url).scheme.lower() not in ("http", "https"):
+            raise InvalidSchema(url)
         if self._imagine:
             return _imagined(request, *self._imagine)
         timeout = (min(CONNECT_SECONDS, left), min(patience, left))
-        return self._adapter(url).send(request, timeout=timeout, stream=True, verify=_authorities())
-
-    def _adapter(self, url: str) -> GuardedAdapter:
-        """Not a session's: merging cookies, parameters, hooks and redirects that nothing here ever has takes as long as
-        the request itself. And nothing of the environment: an entry in ~/.netrc would replace the connector's own
-        credentials."""
-        if urlsplit(url).scheme.lower() not in ("http", "https"):
-            raise InvalidSchema(url)
-        if self._own.adapter is None:
-            self._own.adapter = GuardedAdapter(self._networks, self._clock.left)
-        return self._own.adapter
+        # Not a session's: merging cookies, parameters, hooks and redirects that nothing here ever has takes as long as
+        # the request itself. And nothing of the environment: an entry in ~/.netrc would replace the connector's own
+        # credentials.
+        return self._transport.send(request, timeout=timeout, stream=True, verify=_authorities())
 
 
 def _taken(answer: requests.Response) -> None:

@@ -5,7 +5,7 @@ The settings here are those of every connector that makes a record; a vendor's o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, Literal
@@ -16,7 +16,7 @@ from pydantic import Field, PrivateAttr, SecretStr, field_validator
 
 from connectors.kit.connector import HttpSettings
 from connectors.kit.email_address import email_in
-from connectors.kit.transcript import Voice, as_html, inert, kind, packed, shortened, single_line
+from connectors.kit.transcript import Voice, as_html, as_text, inert, kind, packed, plain, shortened, single_line
 from connectors.kit.vocabulary import Language
 from core.config.settings import HtmlTemplate, Template
 from core.conversation import Conversation
@@ -24,6 +24,7 @@ from core.errors import RecordRefused, Skipped
 from core.templates.language import LanguageError, wording
 
 Size = Callable[[str], int]
+_SET_IN = "    "
 
 
 class RecordSettings(HttpSettings):
@@ -170,12 +171,41 @@ class Mapping:
             for number, part in enumerate(parts, 1)
         ]
 
-    def _apology(self) -> Markup:
-        """That the chat comes without its person although there was an address."""
+    def texts(
+        self, longest: int, size: Size = len, *, revised: bool = False, escape: Callable[[str], str] = str
+    ) -> list[str]:
+        """The body as plain text, for a destination that takes no HTML, in parts as `bodies` makes them.
+
+        `escape` makes a line harmless where the destination reads signs in it: Markdown, mentions, numbers of tickets.
+        """
+        lead = [self.voice.say("revised")] if revised else []
+        lead += [self._lone] if self._lone else []
+        extras = {**self._extras, "transcript": as_text(self._conversation, self.voice)}
+        whole = self._written(self._settings.body, extras).splitlines()
+        room = longest - size(self.voice.say("part", number=999, total=999) + "\n")
+        parts: list[list[str]] = [[]]
+        used = 0
+        for line in (piece for one in [*lead, *whole] for piece in _cut(one, escape, size, room)):
+            if parts[-1] and used + size(line + "\n") > room:
+                parts.append([])
+                used = 0
+            parts[-1].append(line)
+            used += size(line + "\n")
+        if len(parts) > 1:
+            for number, part in enumerate(parts, 1):
+                part.insert(0, self.voice.say("part", number=number, total=len(parts)))
+        return ["\n".join(part) for part in parts]
+
+    @property
+    def _lone(self) -> str:
+        """That the chat comes without its person although there was an address; or ""."""
         typed = single_line(self._conversation.visitor.email)
         if not typed or (self.person is not None and not self.left_out):
-            return Markup()
-        return Markup("<p><i>{}</i></p>").format(inert(self.voice.say("no person", email=shortened(typed))))
+            return ""
+        return self.voice.say("no person", email=shortened(typed))
+
+    def _apology(self) -> Markup:
+        return Markup("<p><i>{}</i></p>").format(inert(self._lone)) if self._lone else Markup()
 
     def _sign(self, number: int, total: int) -> Markup:
         return Markup("<p><i>{}</i></p>").format(self.voice.say("part", number=number, total=total))
@@ -191,8 +221,11 @@ class Mapping:
         return Markup(said)  # noqa: S704
 
     def _said(self, template: str) -> str:
+        return single_line(self._written(template, self._extras))
+
+    def _written(self, template: str, extras: dict[str, str]) -> str:
         try:
-            return single_line(wording(template)(self._conversation, self._extras))
+            return wording(template)(self._conversation, extras)
         except LanguageError as error:
             raise RecordRefused(f"'{template}' cannot be worked out: {error}") from error
 
@@ -200,3 +233,20 @@ class Mapping:
     def _extras(self) -> dict[str, str]:
         found = kind(self._conversation)
         return {"kind": found, "title": self.voice.say(found), "name": self.name, "transcript": ""}
+
+
+def _cut(line: str, escape: Callable[[str], str], size: Size, room: int) -> Iterator[str]:
+    """A line made harmless, in pieces that find room. Further ones are set in, as the lines of one message are, so that
+    no visitor can write what looks like somebody else's line."""
+
+    def pieces(text: str) -> Iterator[str]:
+        made = escape(text)
+        if size(made) <= room - size(_SET_IN) or len(text) < 2:
+            yield made
+            return
+        yield from pieces(text[: len(text) // 2])
+        yield from pieces(text[len(text) // 2 :])
+
+    first, *more = pieces(plain(line))
+    yield first
+    yield from (_SET_IN + piece for piece in more)

@@ -43,6 +43,11 @@ class Reply:
         for index in range(len(self.list)):
             yield self._at(index)
 
+    def __bool__(self) -> bool:
+        """It is there, whatever it is: `get` has None for what is not. Without this, `if reply.get(…)` would ask how
+        many entries an object has, and raise."""
+        return True
+
     def __len__(self) -> int:
         """How many entries a list has."""
         return len(self.list)

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import requests
 from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
-from urllib3.exceptions import NameResolutionError, NewConnectionError
 
+from connectors.kit.transport import NotConnected
 from core.errors import ConnectorRefused, DeliveryError, Intercepted, RecordRefused, RetryLater
 
 #: Characters of an answer that are kept in an error.
@@ -113,8 +113,7 @@ def unanswered(error: Exception, url: str, answer: requests.Response | None) -> 
         )
     if isinstance(error, InvalidURL | InvalidSchema | MissingSchema | UnicodeError):
         return ConnectorRefused(f"{shown(url)} is not an address that can be called")
-    unsent = any(isinstance(cause, NewConnectionError | NameResolutionError) for cause in _causes(error))
-    unsent = unsent or isinstance(error, requests.exceptions.ConnectTimeout)
+    unsent = isinstance(error, NotConnected | requests.exceptions.ConnectTimeout)
     code = answer.status_code if answer is not None else None
     return RetryLater(f"{_short(error)} ({urlsplit(shown(url)).netloc})", status=code, untaken=unsent)
 

@@ -1,33 +1,25 @@
-"""Where a connector may connect to, and for how long it may listen.
+"""Where a connector may connect to.
 
 No loopback, private or link-local address unless the config allows its network. Checked when the connection is made,
 on the address that DNS gave for it, so that no answer of a name server that changes its mind leads inside.
-
-A time-out of sockets is one of each read: a server that sends a byte a second keeps it for ever. So each read also
-asks how much is left of the attempt.
 """
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Sequence
-from http.client import HTTPResponse
-from io import BufferedReader, RawIOBase
+from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
-from typing import Any
-from urllib.parse import urlsplit
 
-from requests import PreparedRequest
-from requests.adapters import DEFAULT_POOLBLOCK, HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import ConnectionPool, HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import ConnectTimeoutError, NameResolutionError
+from urllib3.util import connection
 
 from connectors.kit.resolver import look_up
 from core.errors import ConnectorRefused
 
 Network = IPv4Network | IPv6Network
 
+#: A request is written at once, not when the answer to the one before it has been acknowledged.
+_OPTIONS: list[tuple[int, int, int | bytes]] = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
 
 #: Addresses in which an IPv4 address is meant, for a gateway to unpack (RFC 6052).
 _NAT64 = IPv6Network("64:ff9b::/96")
@@ -89,109 +81,20 @@ def addresses(host: str, port: int, networks: Sequence[Network], seconds: float 
     return allowed
 
 
-class GuardedAdapter(HTTPAdapter):
-    """The transport of requests, held to public addresses and `networks`, and to the time that is `left`.
+def connect(
+    host: str, port: int, networks: Sequence[Network], left: Callable[[], float], seconds: float
+) -> socket.socket:
+    """A connection to an address of `host` that may be reached, the next one where one does not answer within
+    `seconds`. `left` gives the seconds that the attempt has, and raises when there are none.
 
-    `left` gives seconds, and raises when there are none.
+    Raises ConnectorRefused, and OSError as DNS and the system do.
     """
-
-    def __init__(self, networks: Sequence[Network], left: Callable[[], float]) -> None:
-        self._networks = tuple(networks)
-        self._left = left
-        self._pools: dict[tuple[str, str, bool | str | None], ConnectionPool] = {}
-        super().__init__(max_retries=0)
-
-    def init_poolmanager(
-        self, connections: int, maxsize: int, block: bool = DEFAULT_POOLBLOCK, **pool_kwargs: Any
-    ) -> None:
-        super().init_poolmanager(connections, maxsize, block, **pool_kwargs)
-        left = staticmethod(self._left)
-        attributes = {
-            "networks": self._networks,
-            "left": left,
-            "response_class": type("TimedResponse", (_Timed,), {"left": left}),
-        }
-        plain = type("GuardedHTTP", (_Guarded, HTTPConnection), attributes)
-        secure = type("GuardedHTTPS", (_Guarded, HTTPSConnection), attributes)
-        self.poolmanager.pool_classes_by_scheme = {
-            "http": type("GuardedPool", (HTTPConnectionPool,), {"ConnectionCls": plain}),
-            "https": type("GuardedTLSPool", (HTTPSConnectionPool,), {"ConnectionCls": secure}),
-        }
-
-    def get_connection_with_tls_context(
-        self, request: PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
-    ) -> Any:
-        # urllib3 makes a key of all its settings for every request. Here only these differ.
-        parts = urlsplit(request.url or "")
-        key = (parts.scheme, parts.netloc, verify)
-        if key not in self._pools:
-            self._pools[key] = super().get_connection_with_tls_context(request, verify, proxies, cert)
-        return self._pools[key]
+    *others, last = addresses(host, port, networks, left())
+    for address in others:
+        with suppress(OSError):
+            return _connected(address, port, min(seconds, left()))
+    return _connected(last, port, min(seconds, left()))
 
 
-class _Guarded:
-    """Mixed into urllib3's connections: where they open a socket and where they write to it."""
-
-    networks: Sequence[Network]
-    left: Callable[[], float]
-
-    def _new_conn(self: Any) -> socket.socket:
-        name = self._dns_host
-        try:
-            candidates = addresses(name, self.port, self.networks, self.left())
-        except OSError as error:
-            raise NameResolutionError(self.host, self, error) from error  # type: ignore[arg-type]
-        try:
-            for position, candidate in enumerate(candidates):
-                self._dns_host = candidate
-                self.timeout = min(self.timeout, self.left())
-                try:
-                    return super()._new_conn()  # type: ignore[misc, no-any-return]  # urllib3's
-                except ConnectTimeoutError:  # or NewConnectionError, which is one of them
-                    if position == len(candidates) - 1:
-                        raise
-        finally:
-            self._dns_host = name  # TLS checks the certificate against the name
-        raise AssertionError("addresses() gave none")
-
-    def send(self: Any, data: Any) -> None:
-        # Else it would be the time-out of connecting, or, when the connection was kept, of the last answer.
-        if self.sock:
-            self.sock.settimeout(self.left())
-        super().send(data)  # type: ignore[misc]  # http.client's
-
-
-class _Timed(HTTPResponse):
-    """An answer whose head and body are read in the time that is left."""
-
-    left: Callable[[], float]
-
-    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
-        super().__init__(sock, *args, **kwargs)
-        self.fp = BufferedReader(_Stream(sock, self.fp.detach(), self.left))
-
-
-class _Stream(RawIOBase):
-    """The bytes of a socket; each read waits as long as the socket's time-out and what is `left` allow."""
-
-    def __init__(self, sock: socket.socket, raw: RawIOBase, left: Callable[[], float]) -> None:
-        self._socket, self._raw, self._left = sock, raw, left
-        self._patience = sock.gettimeout()
-
-    def readable(self) -> bool:
-        return True
-
-    def fileno(self) -> int:
-        return self._raw.fileno()
-
-    def readinto(self, buffer: Any) -> int | None:
-        left = self._left()
-        self._socket.settimeout(left if self._patience is None else min(self._patience, left))
-        try:
-            return self._raw.readinto(buffer)
-        finally:
-            self._socket.settimeout(self._patience)  # the next request may come over the same socket
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
+def _connected(address: str, port: int, seconds: float) -> socket.socket:
+    return connection.create_connection((address, port), seconds, socket_options=_OPTIONS)

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from core.delivery import Revision
 from core.errors import Gone, RecordRefused
+from core.ids import ConversationId
 
 T = TypeVar("T")
 
@@ -46,9 +47,9 @@ class Receipt:
 
 @dataclass(frozen=True)
 class Copy:
-    """A revision in a file: its conversation (`account:channel`), and what Smartsupp sent, as JSON."""
+    """A revision in a file: its conversation, and what Smartsupp sent, as JSON."""
 
-    conversation: str
+    conversation: ConversationId
     body: bytes = field(repr=False)
 
 

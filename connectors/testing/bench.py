@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import inspect
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from connectors.kit.transcript import plain
 from connectors.testing.fake import Fake
 from core.delivery import Reference, Revision
 from core.errors import DeliveryError
+from core.ids import PayloadId
 from core.smartsupp.parser import parse_conversation
 
 #: An option of pytest: the golden files are written, not compared.
@@ -42,6 +44,10 @@ class Bench:
     reading: ClassVar[tuple[str, ...]] = ()
     #: Whether a person without an e-mail can be left out.
     needs_person: ClassVar[bool] = False
+    #: Whether what the vendor is sent is HTML, and not plain text or Markdown.
+    takes_html: ClassVar[bool] = True
+    #: Whether the vendor has records of people at all: contacts, users, requesters.
+    has_people: ClassVar[bool] = True
 
     def fake(self) -> Fake:
         raise NotImplementedError
@@ -83,7 +89,7 @@ class Bench:
         """One attempt, as a worker makes it. `memory` is what the store remembers of the steps, `first` whether nobody
         can have delivered this before, and `alone` holds an identity."""
         body = json.dumps(payload).encode()
-        revision = Revision(number, f"payload{number}", 1_700_000_000_000, "", body)
+        revision = Revision(number, PayloadId(f"payload{number}"), 1_700_000_000_000, "", body)
         receipt = Receipt("shop:208:55039", revision, lambda: [revision])
         step = Step(
             memory,
@@ -95,11 +101,30 @@ class Bench:
         with connector.attempt():
             return connector.bring(parse_conversation(body), receipt, step)
 
+    def people(self, vendor: Fake) -> int:
+        """How many persons there are; where the vendor has none, as many as every test expects: one."""
+        return len(vendor.people()) if self.has_people else 1
+
+    @property
+    def golden(self) -> Path:
+        """The requests of a first delivery, in a file beside the tests."""
+        return Path(inspect.getfile(type(self))).parent / "golden" / f"{self.kind}.json"
+
+    def compare_golden(self, text: str) -> None:
+        file = self.golden
+        if self.updating:
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+        assert file.exists(), f"no {file}: write it with pytest {UPDATE_GOLDEN}, and look at it before it is committed"
+        assert text == file.read_text(encoding="utf-8")
+
     def spread(self, text: str) -> str:
         """A text as it can be looked for in what arrived: without markup, control characters and line breaks."""
         return "".join(plain(text).split())
 
     def arrived(self, vendor: Fake) -> str:
         """All that arrived, as a person would read it; a message may go on in the next part."""
+        if not self.takes_html:
+            return self.spread(re.sub(r"^Part \d+ of \d+$", "", "\n".join(vendor.texts()), flags=re.MULTILINE))
         whole = re.sub(r"<p><i>Part \d+ of \d+</i></p>", "", " ".join(vendor.texts()))
         return self.spread(html.unescape(re.sub(r"<[^>]*>", "", whole)))

@@ -6,7 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-SAMPLE = json.loads((Path(__file__).parents[2] / "tests" / "payloads" / "hook-current.json").read_text())
+#: The payload of Smartsupp's documentation, byte by byte.
+HOOK = Path(__file__).with_name("hook.json").read_bytes()
+#: The same, read.
+SAMPLE: dict[str, Any] = json.loads(HOOK)
 
 
 def chat(*messages: str, **visitor: Any) -> dict[str, Any]:

@@ -16,7 +16,6 @@ import json
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,7 +27,10 @@ from connectors.testing.fake import Answer, Fake
 from core.delivery import Reference
 from core.errors import ConnectorRefused, DeliveryError, RetryLater, Skipped
 
-GOLDEN = Path(__file__).parents[2] / "tests" / "golden"
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """For a conftest.py that names this module among its `pytest_plugins`."""
+    parser.addoption(UPDATE_GOLDEN, action="store_true", help="write the golden files of the connectors anew")
 
 
 class Contract(Bench):
@@ -36,7 +38,7 @@ class Contract(Bench):
 
     def test_a_chat_becomes_one_person_and_one_record_with_a_link(self, vendor: Fake) -> None:
         reference = self.deliver(self.connector(vendor), SAMPLE, {})
-        assert len(vendor.people()) == 1
+        assert self.people(vendor) == 1
         assert len(vendor.records()) == 1
         assert reference.id
         assert reference.url.startswith("http")
@@ -49,7 +51,7 @@ class Contract(Bench):
         other = json.loads(json.dumps(SAMPLE))
         other["channel"]["id"] = 60000
         self.deliver(connector, other, {})
-        assert len(vendor.people()) == 1
+        assert self.people(vendor) == 1
         assert len(vendor.records()) == 2
 
     def test_two_chats_of_one_new_visitor_at_the_same_moment_make_one_person(self, vendor: Fake) -> None:
@@ -74,7 +76,7 @@ class Contract(Bench):
                 raise AssertionError("it does not get through")
 
             made = {reference.id for reference in both.map(one, (SAMPLE, other))}
-        assert len(vendor.people()) == 1
+        assert self.people(vendor) == 1
         assert len(made) == len(vendor.records()) == 2
 
     def test_a_store_that_has_forgotten_everything_makes_no_second_record(self, vendor: Fake) -> None:
@@ -82,7 +84,7 @@ class Contract(Bench):
         first = self.deliver(connector, SAMPLE, {})
         again = self.deliver(connector, SAMPLE, {}, first=False)
         assert again.id == first.id
-        assert (len(vendor.people()), len(vendor.records())) == (1, 1)
+        assert (self.people(vendor), len(vendor.records())) == (1, 1)
 
     def test_a_chat_that_goes_on_after_everything_was_forgotten_arrives_whole_in_its_record(self, vendor: Fake) -> None:
         connector = self.connector(vendor)
@@ -92,7 +94,7 @@ class Contract(Bench):
         # Its revisions are counted anew, so its number is one that no earlier revision can have had.
         second = self.deliver(connector, longer, {}, 1427470480, first=False)
         assert second.id == first.id
-        assert (len(vendor.people()), len(vendor.records())) == (1, 1)
+        assert (self.people(vendor), len(vendor.records())) == (1, 1)
         assert self.spread("One thing more") in self.arrived(vendor)
 
     def test_a_death_before_or_after_any_request_leaves_one_person_and_one_record(self) -> None:
@@ -106,7 +108,7 @@ class Contract(Bench):
                         break
                     self.deliver(self.connector(vendor), SAMPLE, memory)
                     where = f"{'after' if after else 'before'} request {number}"
-                    assert len(vendor.people()) == 1, where
+                    assert self.people(vendor) == 1, where
                     assert len(vendor.records()) == 1, where
                     assert self.arrived(vendor).count("tanks.") == 1, where
                 number += 1
@@ -125,7 +127,7 @@ class Contract(Bench):
                     except RetryLater:
                         continue
                     break
-                assert len(vendor.people()) == 1, f"request {number}"
+                assert self.people(vendor) == 1, f"request {number}"
                 assert len(vendor.records()) == 1, f"request {number}"
                 assert self.arrived(vendor).count("tanks.") == 1, f"request {number}"
                 if vendor.lose_reply_after is not None:  # there was no such request
@@ -139,7 +141,7 @@ class Contract(Bench):
         first = self.deliver(connector, SAMPLE, memory)
         texts = len(vendor.texts())
         assert self.deliver(connector, SAMPLE, memory) == first
-        assert (len(vendor.people()), len(vendor.records()), len(vendor.texts())) == (1, 1, texts)
+        assert (self.people(vendor), len(vendor.records()), len(vendor.texts())) == (1, 1, texts)
 
     def test_a_new_revision_updates_the_same_record(self, vendor: Fake) -> None:
         memory: dict[str, Any] = {}
@@ -149,7 +151,7 @@ class Contract(Bench):
         longer["messages"].append({**SAMPLE["messages"][0], "content": "One thing more", "sentAt": 1427470480000})
         second = self.deliver(connector, longer, memory, 2)
         assert second.id == first.id
-        assert (len(vendor.people()), len(vendor.records())) == (1, 1)
+        assert (self.people(vendor), len(vendor.records())) == (1, 1)
         assert self.spread("One thing more") in self.arrived(vendor)
 
     def test_a_death_while_a_revision_is_delivered_leaves_one_of_it(self) -> None:
@@ -164,7 +166,7 @@ class Contract(Bench):
                     if not self._dies(self.connector(vendor), number, after, memory, longer, 2):
                         break
                     self.deliver(self.connector(vendor), longer, memory, 2)
-                    assert (len(vendor.people()), len(vendor.records())) == (1, 1)
+                    assert (self.people(vendor), len(vendor.records())) == (1, 1)
                     assert self.arrived(vendor).count(self.spread("One thing more")) == 1
                 number += 1
 
@@ -250,9 +252,10 @@ class Contract(Bench):
         # A page that the visitor came through may be a link, if it leads to the web and to nothing else.
         link = r'<a href="https?://[^"<>\s]*" target="_blank" rel="noopener noreferrer nofollow">'
         for text in (re.sub(link, "", text) for text in vendor.texts()):
-            assert not re.search(r"<\s*(script|img|a\b|b\s+on)", text, re.IGNORECASE)
-            assert "{{" not in text
-            assert "{%" not in text
+            if self.takes_html:
+                assert not re.search(r"<\s*(script|img|a\b|b\s+on)", text, re.IGNORECASE)
+                assert "{{" not in text
+                assert "{%" not in text
             assert not re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", text)
 
     @pytest.mark.parametrize("choice", ["nobody", "placeholder", "skip"])
@@ -267,7 +270,7 @@ class Contract(Bench):
         assert len(vendor.records()) == 1
         people = vendor.people()
         if choice == "placeholder":
-            assert "visitor-27671@smartsupp.invalid" in json.dumps(people)
+            assert not self.has_people or "visitor-27671@smartsupp.invalid" in json.dumps(people)
         elif not self.needs_person:
             assert people == []
 
@@ -302,7 +305,7 @@ class Contract(Bench):
             list(self.connector(vendor).check())
 
     def test_the_preview_is_what_is_sent(self, vendor: Fake) -> None:
-        """And what is sent to an empty account is written down in golden/, for people to read and to compare."""
+        """And what is sent to an empty account is written down, for people to read and to compare."""
         self.deliver(self.connector(vendor), SAMPLE, {})
         sent = [(one.method, one.path) for one in vendor.requests]
         asked = len(vendor.requests)
@@ -321,12 +324,9 @@ class Contract(Bench):
             }
             for one in preview
         ]
-        file = GOLDEN / f"{self.kind}.json"
-        text = json.dumps(golden, indent=2, ensure_ascii=False).replace(vendor.url, "https://vendor") + "\n"
-        if self.updating:
-            file.write_text(text)
-        assert file.exists(), f"no {file}: write it with pytest {UPDATE_GOLDEN}, and look at it before it is committed"
-        assert text == file.read_text()
+        self.compare_golden(
+            json.dumps(golden, indent=2, ensure_ascii=False).replace(vendor.url, "https://vendor") + "\n"
+        )
 
 
 def _any_id(path: str, previewed: str) -> str:

@@ -24,7 +24,7 @@ _INTEGER = "tag:yaml.org,2002:int"
 #: YAML 1.1 reads 0123 as 83 and 1:30 as 90.
 _SURPRISING = re.compile(r"[-+]?(0[0-9_]+|[0-9_]+(:[0-9_]+)+)")
 _MERGE = "tag:yaml.org,2002:merge"
-_EMPTY = "is empty; write connectors into it (relay.example.yaml has some), or restore it"
+_EMPTY = "is empty; restore it, or remove it and write a new one with relay init"
 
 
 @dataclass

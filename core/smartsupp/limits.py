@@ -1,4 +1,4 @@
-"""How much one body may hold, whatever its size in bytes.
+"""How large one body may be, and how much it may hold, whatever its size in bytes.
 
 A megabyte has room for 340,000 empty messages. Each becomes an object of some hundred bytes, so that a handful of such
 bodies would take a worker more memory than it has, and everybody else's deliveries with it.
@@ -11,6 +11,8 @@ import re
 
 from core.errors import PayloadError
 
+#: Bytes of a body. Smartsupp's own are a few kilobytes; a conversation of a whole day fits well into this.
+LARGEST_BODY = 1024 * 1024
 #: Objects and lists in a body. The largest chat that the limits below let through has 11,000 of them.
 MOST_OBJECTS = 20_000
 #: Items of each list or map of a conversation. A real chat has some hundred messages at most; one of a whole day, about

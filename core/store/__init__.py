@@ -1,22 +1,26 @@
 """The store: the only place that touches a Redis key.
 
-`Store` is what the receiver and the workers do (accept, claim, settle …), `Ledger` what people ask (counts, lists,
+`Store` is what the receiver and the workers do (accept, claim, settle …), `Control` what admins do (replay, discard,
+pause, resume), `Ledger` what people ask (counts, lists,
 one delivery's story), `Search` finds conversations, `statistics` counts over time, `Jobs` does things in bulk, `Eraser`
-takes things out, `server` says what the server must be like. The writing is Lua, one script for each atomic step.
+takes things out, `Access` is the dashboard's password and sessions, `RateLimit` bounds guesses, `server` says what the
+server must be like. The writing is Lua, one script for each atomic step.
 """
 
 from core.store.admin_access import Access
 from core.store.backfill import Aim, Backfill
-from core.store.claims import Claim
+from core.store.claims import Accepted, Claim, Received
 from core.store.connection.client import Client, connect, connected
 from core.store.connection.server import Verdict, check
-from core.store.connector_state import StoredState
+from core.store.control import Control
 from core.store.erase import Eraser
 from core.store.jobs import Jobs
-from core.store.lanes import Accepted, Store
+from core.store.lanes import Store
 from core.store.ledger import Ledger
 from core.store.protocol.constants import INBOX
 from core.store.search import Filter, Search
+from core.store.shared.connector_state import StoredState
+from core.store.shared.rate_limit import RateLimit
 from core.store.statistics import statistics
 
 __all__ = [
@@ -27,10 +31,13 @@ __all__ = [
     "Backfill",
     "Claim",
     "Client",
+    "Control",
     "Eraser",
     "Filter",
     "Jobs",
     "Ledger",
+    "RateLimit",
+    "Received",
     "Search",
     "Store",
     "StoredState",

@@ -1,5 +1,5 @@
-"""Who may use the dashboard: the password's hash, the secret that signs its cookies, logged-out sessions, links
-that log in once, and token buckets that all processes share."""
+"""Who may use the dashboard: the password's hash, the secret that signs its cookies, logged-out sessions, and links
+that log in once."""
 
 from __future__ import annotations
 
@@ -63,17 +63,6 @@ class Access(Base):
         with errors():
             found = self._redis.getdel(key("login-link", _digest(token)))
         return found is not None and hmac.compare_digest(found, _digest(self.secret()).encode())
-
-    def take(self, bucket: str, capacity: float, per_second: float, cost: float = 1) -> int:
-        """Take `cost` tokens from a bucket that holds `capacity` and is refilled steadily. Returns 0, or the
-        milliseconds after which they can be had; then nothing was taken."""
-        if not 0 < cost <= capacity or per_second <= 0:
-            raise ValueError("a bucket must be able to hold and to refill what is taken from it")
-        return int(self._run("take", bucket=bucket, capacity=capacity, rate=per_second, cost=cost))
-
-    def refill(self, bucket: str) -> None:
-        with errors():
-            self._redis.delete(key("bucket", bucket))
 
 
 def _digest(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from core.config.settings import Settings
 from core.delivery import PayloadStatus
 from core.errors import NotFound, PayloadError, StoreUnsafe
+from core.ids import ConversationId
 from core.routing import Routed, routed
 from core.smartsupp.parser import parse_conversation
 from core.store.connection.client import Client, errors
@@ -39,7 +41,7 @@ class Aim:
 class Plan:
     """Of one conversation: the connectors that get it, or why there is none; `repeat`: also those that have it."""
 
-    conversation: str
+    conversation: ConversationId
     connectors: tuple[str, ...] = ()
     why: str = ""
     repeat: bool = False
@@ -66,24 +68,30 @@ class Counted:
 
 
 class Backfill(Base):
-    """`settings` gives those of the moment, `knock` tells the workers of work in a lane. Every method raises
-    StoreUnavailable."""
+    """`settings` gives those of the moment. Every method raises StoreUnavailable."""
 
-    def __init__(self, client: Client, knock: Callable[[str], None], settings: Callable[[], Settings]) -> None:
+    def __init__(self, client: Client, settings: Callable[[], Settings]) -> None:
         super().__init__(client)
-        self._knock, self._settings = knock, settings
+        self._settings = settings
         self._ledger, self._search = Ledger(client), Search(client)
+
+    def routes(self) -> str:
+        """A digest of what decides where chats go: connectors, whether they are on, and routes."""
+        settings = self._settings()
+        on = {name: connector.enabled for name, connector in settings.connectors.items()}
+        found = json.dumps([on, [(route.when, route.to) for route in settings.routes]])
+        return hashlib.sha256(found.encode()).hexdigest()[:16]
 
     def knows(self, connector: str) -> bool:
         """Whether the configuration names it: what is for another one would wait for ever."""
         return connector in self._settings().connectors
 
-    def plans(self, conversations: Sequence[str], aim: Aim) -> list[Plan]:
+    def plans(self, conversations: Sequence[ConversationId], aim: Aim) -> list[Plan]:
         """One for each of them that there is."""
         settings = self._settings()
         return [_plan(settings, found, aim) for found in self._newest(conversations)]
 
-    def one(self, conversation: str, aim: Aim) -> Plan:
+    def one(self, conversation: ConversationId, aim: Aim) -> Plan:
         """Do it for one conversation. `connectors` of what is returned got it now. Raises NotFound."""
         found = self.plans([conversation], aim)
         if not found:
@@ -93,7 +101,7 @@ class Backfill(Base):
             "give_to", conversation=conversation, why=plan.why, repeated=plan.repeat, connectors=plan.connectors
         )
         for lane in lanes:
-            self._knock(lane.decode())
+            self._wake_up(lane.decode())
         return plan
 
     def count(self, wanted: Filter, aim: Aim, seconds: float) -> Counted:
@@ -119,7 +127,7 @@ class Backfill(Base):
                 changed += self._run("recount", kind=kind, ids=ids[start : start + _MANY])
         return changed
 
-    def _newest(self, conversations: Sequence[str]) -> Iterator[Conversation]:
+    def _newest(self, conversations: Sequence[ConversationId]) -> Iterator[Conversation]:
         """A body that cannot be opened here is left out, and hides no other."""
         try:
             yield from self._ledger.newest(conversations)

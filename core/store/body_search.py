@@ -9,6 +9,7 @@ from contextlib import suppress
 
 from core.conversation import Conversation
 from core.errors import PayloadError, StoreUnsafe
+from core.ids import ConversationId
 from core.smartsupp.parser import parse_conversation
 from core.store.connection.client import Client, errors
 from core.store.protocol.base import Base
@@ -27,7 +28,7 @@ class Bodies(Base):
         #: Whether summaries are without names and words (vault.py), which only the bodies tell then.
         self.sealed = client.vault.seals
 
-    def saying(self, text: str, conversations: Mapping[int, str], *, said: bool = True) -> set[int]:
+    def saying(self, text: str, conversations: Mapping[int, ConversationId], *, said: bool = True) -> set[int]:
         """The keys of the conversations in whose newest body somebody `said` or noted it; where bodies are sealed, also
         in name, e-mail and ids. Case does not matter."""
         words = [_spellings(word) for word in text.split()] if not self.sealed else []
@@ -40,7 +41,7 @@ class Bodies(Base):
                 found.add(number)
         return found
 
-    def summaries(self, conversations: Sequence[str]) -> dict[str, Summary]:
+    def summaries(self, conversations: Sequence[ConversationId]) -> dict[ConversationId, Summary]:
         """Made anew from the newest bodies, where these can be read."""
         found = {}
         for number, account, body in self._newest(dict(enumerate(conversations))):
@@ -48,7 +49,7 @@ class Bodies(Base):
                 found[conversations[number]] = read(line(parse_conversation(body, account)))
         return found
 
-    def _newest(self, conversations: Mapping[int, str]) -> Iterator[tuple[int, str, bytes]]:
+    def _newest(self, conversations: Mapping[int, ConversationId]) -> Iterator[tuple[int, str, bytes]]:
         """Number, account of its token, bytes."""
         if not conversations:
             return
@@ -57,8 +58,8 @@ class Bodies(Base):
             for one in conversations.values():
                 pipe.zrange(key("revisions", one), 0, 0, desc=True)
             payloads = [found[0].decode() if found else "" for found in pipe.execute()]
-            for one in payloads:
-                pipe.hmget(key("payload", one), "size", "account")
+            for payload in payloads:
+                pipe.hmget(key("payload", payload), "size", "account")
             about = pipe.execute()
         sizes = [int(size or 0) for size, _ in about]
         rows = list(zip(conversations, payloads, about, strict=True))

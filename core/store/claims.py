@@ -7,6 +7,25 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
+from core.ids import NO_CONVERSATION, ConversationId, DeliveryId, PayloadId
+
+
+@dataclass(frozen=True)
+class Received:
+    """A body, whose account it is where the token says so, and what it was sent as."""
+
+    body: bytes
+    account: str = ""
+    content_type: str = ""
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """What became of a body: `known` when it was there before, then `id` is the first one's."""
+
+    id: PayloadId
+    known: bool
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -23,7 +42,7 @@ UNLIMITED = Limits()
 class Claim:
     """An item that is ours until its lease runs out. For the inbox `id` is the payload's, and `revision` is 0.
 
-    `crashes` is how many processes died on it; `more` asks for one more knock: there is more work than hands.
+    `crashes` is how many processes died on it; `more`: there is more work than hands, and others were woken for it.
     `tries` have failed in the present series, with `waited` ms between them, as these were asked for.
     `first`: nobody can have delivered this revision, as far as the store surely remembers; `late`: its conversation
     began before that, so revisions may have come of which it knows nothing.
@@ -31,16 +50,16 @@ class Claim:
     """
 
     lane: str
-    id: str
+    id: PayloadId | DeliveryId
     token: str
     crashes: int
     more: bool
-    payload: str
+    payload: PayloadId
     account: str
     received: int
     body: bytes = field(repr=False)
     trouble: str = ""
-    conversation: str = ""
+    conversation: ConversationId = NO_CONVERSATION
     revision: int = 0
     tries: int = 0
     waited: int = 0
@@ -55,7 +74,7 @@ class Reading:
     """What a claimed body turned out to be, and where it goes; `why` is a Nowhere where it goes to no connector."""
 
     claim: Claim
-    conversation: str
+    conversation: ConversationId
     connectors: tuple[str, ...]
     note: str = ""
     summary: bytes = field(default=b"", repr=False)

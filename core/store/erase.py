@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import chain
 from typing import Any
 
 from redis.exceptions import ResponseError
@@ -14,9 +13,10 @@ from redis.exceptions import ResponseError
 from core.conversation import Visitor
 from core.delivery import PayloadStatus, Reference
 from core.errors import InUse
+from core.ids import ConversationId, PayloadId
 from core.store import visitor_search
 from core.store.connection.client import errors
-from core.store.jobs import open_of
+from core.store.jobs import name_of, open_of
 from core.store.protocol.base import Base
 from core.store.protocol.keys import key
 from core.store.protocol.scripts import Argument
@@ -66,11 +66,11 @@ class Eraser(Base):
         that were received at `since` (ms) or later."""
         return visitor_search.find(self._redis, visitor, since)
 
-    def visitors(self, conversation: str) -> list[Visitor]:
+    def visitors(self, conversation: ConversationId) -> list[Visitor]:
         """Whose it is, by each of its revisions that can be read."""
         return visitor_search.visitors(self._redis, conversation)
 
-    def conversation(self, identity: str) -> Erased | None:
+    def conversation(self, identity: ConversationId) -> Erased | None:
         """Remove a conversation and everything about it; None: there is none. Raises InUse while an attempt goes on."""
         reply = self._run("erase", conversation=identity, settled=None, dead=None)
         if reply[0] == 0:
@@ -80,14 +80,14 @@ class Eraser(Base):
         _, revisions, attempts, deliveries = reply
         return Erased(revisions, attempts, tuple(_made(*one) for one in deliveries))
 
-    def payload(self, identity: str) -> bool:
+    def payload(self, identity: PayloadId) -> bool:
         """Remove a body that belongs to no conversation; False: there is none. Raises InUse."""
         reply = self._run("erase_payload", id=identity, wanted="", before=None)
         if reply < 0:
             raise InUse(f"payload {identity} is being worked on, or belongs to a conversation")
         return bool(reply)
 
-    def settled(self, conversations: Sequence[str], before: int, dead_before: int) -> int:
+    def settled(self, conversations: Sequence[ConversationId], before: int, dead_before: int) -> int:
         """Remove those of them of which all was settled before a time (ms), and what is dead before another. 0 is
         before everything. Returns how many went."""
         calls: list[dict[str, Argument]] = [
@@ -96,7 +96,7 @@ class Eraser(Base):
         replies = self._run_each("erase", calls)
         return sum(reply[0] == 1 for reply in replies)
 
-    def bodies(self, payloads: Sequence[str], status: PayloadStatus, before: int) -> int:
+    def bodies(self, payloads: Sequence[PayloadId], status: PayloadStatus, before: int) -> int:
         """Remove those of them that have had that status since before a time (ms). Returns how many went."""
         calls: list[dict[str, Argument]] = [{"id": one, "wanted": status, "before": before} for one in payloads]
         replies = self._run_each("erase_payload", calls)
@@ -115,13 +115,11 @@ class Eraser(Base):
             return any(one.search(visitor_search.same(text)) for one in known)
 
         with errors():
-            for job in chain.from_iterable(
-                self._redis.scan_iter(match=key(kind, "*"), count=1_000) for kind in ("job", "backfill")
-            ):
+            for identity in self._jobs():
+                job = name_of(identity)
                 row = self._redis.hmget(job, "filter", "reason", "finished")
                 looked_for = Filter.from_json(row[0] or b"{}").text
                 if (looked_for and row[2]) or named(looked_for) or named((row[1] or b"").decode()):
-                    identity = job.decode().rpartition(":")[2]
                     self._redis.delete(job)
                     self._redis.srem(open_of(identity), identity)
                     self._redis.lrem(key("jobs", "recent"), 0, identity)
@@ -131,6 +129,11 @@ class Eraser(Base):
                     self._run("reword", what="gate", name=lane, words=reason, others=_GONE)
         self._reword_bodies(named)
         self._reword_deliveries(named)
+
+    def _jobs(self) -> Iterator[str]:
+        for start in (key("job", ""), key("backfill", "")):
+            for name in self._redis.scan_iter(match=f"{start}*", count=1_000):
+                yield name.decode().removeprefix(start)
 
     def _reword_bodies(self, named: Callable[[str], bool]) -> None:
         with errors():
@@ -190,13 +193,15 @@ class Eraser(Base):
             with errors():
                 self._redis.delete(key("rewrite"))
 
-    def old(self, before: int) -> Iterator[list[str]]:
+    def old(self, before: int) -> Iterator[list[ConversationId]]:
         """Conversations whose newest revision was read before a time (ms), oldest first, some at a time."""
-        yield from self._older(key("conversations"), before)
+        for part in self._older(key("conversations"), before):
+            yield [ConversationId(one) for one in part]
 
-    def old_payloads(self, status: PayloadStatus, before: int) -> Iterator[list[str]]:
+    def old_payloads(self, status: PayloadStatus, before: int) -> Iterator[list[PayloadId]]:
         """Bodies of a status that were received before a time (ms), oldest first, some at a time."""
-        yield from self._older(key("payloads", status), before)
+        for part in self._older(key("payloads", status), before):
+            yield [PayloadId(one) for one in part]
 
     def _older(self, name: str, before: int) -> Iterator[list[str]]:
         """Each once. What goes meanwhile moves the rest forward, so what has stayed is stepped over, score by score."""

@@ -14,6 +14,7 @@ from typing import Literal, get_args
 
 from core.config.settings import Settings
 from core.errors import NotFound
+from core.ids import DeliveryId
 from core.store.backfill import Aim, Backfill, Plan
 from core.store.connection.client import Client, errors
 from core.store.protocol.base import Base
@@ -28,6 +29,9 @@ PART = 200
 #: How long a job is remembered, ms.
 KEPT_MS = 30 * 86_400_000
 _LISTED = 20
+#: So long after a job was begun, in ms, whoever has other routes leaves it alone: the file was saved a moment ago, and
+#: who began the job read it as it is now. All have adopted it by then, or refused it.
+ADOPTED_MS = 15_000
 #: How ids of jobs begin that a version which cannot fan out must not touch.
 _APART = "b-"
 _OPEN = (key("jobs", "open"), key("backfills", "open"))
@@ -38,7 +42,8 @@ class Job:
     """`total` is how many have to be looked at, `seen` how many were, `found` how many of these matched: conversations,
     or deliveries when the filter is about them. `done` is how many deliveries it could do something to.
     Times are ms; what is later than `as_of` is left alone; `finished` is None while it goes on. `aim` is for a replay
-    of conversations. One that is not `understood` was begun by another version, which alone can go on with it."""
+    of conversations, `routes` a digest of those that it was begun under. One that is not `understood` was begun by
+    another version, which alone can go on with it."""
 
     id: str
     kind: Kind
@@ -54,18 +59,17 @@ class Job:
     finished: int | None = None
     cursor: str = ""
     aim: Aim = field(default_factory=Aim)
+    routes: str = ""
     understood: bool = True
 
 
 class Jobs(Base):
-    """`knock` tells the workers of work in a lane, `settings` gives those of the moment: the routes of what is fanned
-    out. Every method raises StoreUnavailable."""
+    """`settings` gives those of the moment: the routes of what is fanned out. Every method raises StoreUnavailable."""
 
-    def __init__(self, client: Client, knock: Callable[[str], None], settings: Callable[[], Settings]) -> None:
+    def __init__(self, client: Client, settings: Callable[[], Settings]) -> None:
         super().__init__(client)
-        self._knock = knock
         self._search = Search(client)
-        self._backfill = Backfill(client, knock, settings)
+        self._backfill = Backfill(client, settings)
 
     def start(
         self,
@@ -85,7 +89,8 @@ class Jobs(Base):
             ends = now if as_of is None else min(as_of, now)
             bounded = wanted.as_of(ends)
             identity = ("" if bounded.about_deliveries else _APART) + secrets.token_hex(6)
-            job = Job(identity, kind, bounded, reason, by, now, ends, self._search.extent(bounded), aim=aim)
+            total, routes = self._search.extent(bounded), self._backfill.routes()
+            job = Job(identity, kind, bounded, reason, by, now, ends, total, aim=aim, routes=routes)
             pipe = self._redis.pipeline()
             pipe.hset(
                 name_of(job.id),
@@ -104,6 +109,7 @@ class Jobs(Base):
                     "to": aim.connector,
                     "repeat": "1" if aim.repeat else "",
                     "anyway": "1" if aim.anyway else "",
+                    "routes": job.routes,
                 },
             )
             pipe.pexpire(name_of(job.id), KEPT_MS)
@@ -141,7 +147,7 @@ class Jobs(Base):
         if not found or found[0].finished is not None:
             self._close(identity)
             return self.get(identity)
-        if not found[0].understood:
+        if not found[0].understood or self._has_other_routes(found[0]):
             return found[0]
         ends = time.monotonic() + seconds
         for before, part in _parts(self._search.batches(found[0].filter, found[0].cursor, PART), found[0].cursor, ends):
@@ -149,19 +155,23 @@ class Jobs(Base):
                 break  # somebody else took this turn, or the time is over
         return self.get(identity)
 
+    def _has_other_routes(self, job: Job) -> bool:
+        other = job.kind == "replay" and job.routes not in ("", self._backfill.routes())
+        return other and self.now() < job.created + ADOPTED_MS
+
     def _step(self, job: Job, cursor: str, batch: Batch) -> bool:
         """Do a batch. False: somebody else has, or the job is gone."""
         deliveries = [row.delivery for row in batch.rows if row.delivery]
         if job.kind == "replay":
-            deliveries = [one for one in deliveries if self._backfill.knows(one.partition(":")[0])]
+            deliveries = [one for one in deliveries if self._backfill.knows(one.connector)]
         whole = [row.id for row in batch.rows if not row.delivery]
         if job.kind == "discard":
             given = self._search.deliveries(whole)
-            deliveries += [f"{name}:{one}" for one, names in given.items() for name in names]
+            deliveries += [DeliveryId.of(name, one) for one, names in given.items() for name in names]
             plans = [Plan(one) for one in whole]
         else:
             plans = self._backfill.plans(whole, job.aim)
-        knocks = self._run(
+        lanes = self._run(
             "advance",
             job=name_of(job.id),
             open=open_of(job.id),
@@ -175,9 +185,9 @@ class Jobs(Base):
             plans=[one.as_json() for one in plans],
             deliveries=deliveries,
         )
-        for lane in knocks or ():
-            self._knock(lane.decode())
-        return knocks is not None
+        for lane in lanes or ():
+            self._wake_up(lane.decode())
+        return lanes is not None
 
     def _close(self, identity: str) -> None:
         with errors():

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.delivery import Attempt, Outcome, PayloadStatus, Reference, Revision
-from core.errors import InUse, LostLease, NotFound, StoreUnsafe
-from core.store.claims import UNLIMITED, Claim, ClaimRequest, Limits, Reading
+from core.errors import LostLease, StoreUnavailable, StoreUnsafe
+from core.ids import ConversationId, DeliveryId, PayloadId
+from core.store.claims import UNLIMITED, Accepted, Claim, ClaimRequest, Limits, Reading, Received
 from core.store.connection.client import errors
 from core.store.protocol.constants import BATCH, INBOX, Gate, How, Trouble
 from core.store.protocol.identity import fresh
@@ -20,20 +21,11 @@ from core.summary import bare
 
 
 @dataclass(frozen=True)
-class Accepted:
-    """What became of a body: `known` when it was there before, then `id` is the first one's. `knock`: tell a worker."""
-
-    id: str
-    known: bool
-    knock: bool
-
-
-@dataclass(frozen=True)
 class FannedOut:
-    """For each body the lanes to knock on, or None: its lease was lost. `following`: the next ones, or None where none
-    were asked for."""
+    """For each body whether it is one of ours: False: its lease was lost. `following`: the next ones, or None where
+    none were asked for."""
 
-    lanes: Sequence[list[str] | None]
+    held: Sequence[bool]
     following: Sequence[Claim] | None
 
 
@@ -52,19 +44,35 @@ class Store(Steps):
 
     def accept(self, body: bytes, account: str = "", content_type: str = "") -> Accepted:
         """Keep a body and give it its place in the inbox, in one step, unless the same body is there already."""
-        found, known, knock = self._run(
-            "accept",
-            # Made here, so that a repeat after a lost reply is known for one.
-            id=fresh(),
-            body=self._vault.seal(body),
-            digest=self._vault.digest(account, body),
-            account=account,
-            content_type=content_type[:100],
-            size=len(body),
-        )
-        return Accepted(found.decode(), bool(known), bool(knock))
+        [found] = self.accept_each([Received(body, account, content_type)])
+        if isinstance(found, StoreUnavailable):
+            raise found
+        return found
 
-    def divert(self, payload: str, status: PayloadStatus, error: str = "", *, token: str = "") -> bool:
+    def accept_each(self, bodies: Sequence[Received]) -> list[Accepted | StoreUnavailable]:
+        """The same for several, in one journey and one wait for the disk; each is a step of its own, and what the
+        server did not take of one says nothing about the others."""
+        calls: list[dict[str, Argument]] = [
+            {
+                # Made here, so that a repeat after a lost reply is known for one.
+                "id": fresh(),
+                "body": self._vault.seal(one.body),
+                "digest": self._vault.digest(one.account, one.body),
+                "account": one.account,
+                "content_type": one.content_type[:100],
+                "size": len(one.body),
+            }
+            for one in bodies
+        ]
+        replies = self._try_each("accept", calls)
+        if any(wanted for one in replies if not isinstance(one, StoreUnavailable) for wanted in one[2:]):
+            self._wake_up(INBOX)
+        return [
+            one if isinstance(one, StoreUnavailable) else Accepted(PayloadId(one[0].decode()), bool(one[1]))
+            for one in replies
+        ]
+
+    def divert(self, payload: PayloadId, status: PayloadStatus, error: str = "", *, token: str = "") -> bool:
         """Take a body without a conversation out of the inbox. False: somebody else has dealt with it.
 
         Without a token it is the receiver that says so, right after `accept`.
@@ -72,23 +80,27 @@ class Store(Steps):
         return bool(self._run("divert", id=payload, token=token, status=status, reason=self._sealed(error)))
 
     def fan_out(
-        self, claim: Claim, conversation: str, connectors: Iterable[str], note: str = "", summary: bytes = b""
-    ) -> list[str]:
-        """Make a claimed body a revision, with a delivery due for each connector. Returns the lanes to knock on.
+        self,
+        claim: Claim,
+        conversation: ConversationId,
+        connectors: Iterable[str],
+        note: str = "",
+        summary: bytes = b"",
+    ) -> None:
+        """Make a claimed body a revision, with a delivery due for each connector.
 
         `note` is kept with the payload for people to read, `summary` (core/summary.py) is for lists and searches.
         Raises LostLease.
         """
-        [lanes] = self.fan_out_each([Reading(claim, conversation, tuple(connectors), note, summary)]).lanes
-        if lanes is None:
+        [held] = self.fan_out_each([Reading(claim, conversation, tuple(connectors), note, summary)]).held
+        if not held:
             raise LostLease(claim.id)
-        return lanes
 
     def fan_out_each(self, readings: Sequence[Reading], request: ClaimRequest | None = None) -> FannedOut:
         """The same for several, in one journey; and the next bodies, where they are asked for."""
         calls: list[dict[str, Argument]] = []
         for number, one in enumerate(readings, 1):
-            token = request.token if request and number == len(readings) else ""
+            next_token = request.token if request and number == len(readings) else ""
             calls.append(
                 {
                     "id": one.claim.id,
@@ -98,21 +110,23 @@ class Store(Steps):
                     "note": self._sealed(one.note),
                     "summary": bare(one.summary) if self._vault.seals else one.summary,
                     "why": one.why,
-                    "next_token": token,
+                    "next_token": next_token,
                     "connectors": one.connectors,
                 }
             )
         replies = self._run_each("fan_out", calls)
-        lanes = [[lane.decode() for lane in reply[0]] if reply else None for reply in replies]
+        for lane in {lane for reply in replies if reply for lane in reply[0]}:
+            self._wake_up(lane.decode())
+        held = [bool(reply) for reply in replies]
         if request is None or not replies[-1]:
-            return FannedOut(lanes, None)
-        return FannedOut(lanes, self._claims(INBOX, request.token, replies[-1][1]))
+            return FannedOut(held, None)
+        return FannedOut(held, self._claims(INBOX, request.token, replies[-1][1]))
 
     def claim(self, lane: str, token: str, how: How = "leave", limits: Limits = UNLIMITED) -> Claim | None:
         """Lease the item that is longest due, or None: nothing is, or the connector is paused or at its limits.
 
-        `how`: this is the first claim that answers a knock; or the caller will stay and look again if nothing is due,
-        so that nobody needs to knock; or leave, so that somebody must.
+        `how`: this is the first claim that answers a wake-up; or the caller will stay and look again if nothing is due,
+        so that nobody needs to be woken; or leave, so that somebody must.
         `token` is new for each call. When this raises StoreUnavailable, `disown` it later.
         """
         found = self._claim(lane, token, how, limits, 1)
@@ -127,7 +141,10 @@ class Store(Steps):
         return self._claims(lane, token, reply)
 
     def _claims(self, lane: str, token: str, replies: Any) -> list[Claim]:
-        return [self._claimed(lane, token, reply) for reply in replies]
+        found = [self._claimed(lane, token, reply) for reply in replies]
+        if found and found[-1].more:
+            self._wake_up(lane)
+        return found
 
     def _claimed(self, lane: str, token: str, reply: Any) -> Claim:
         item, crashes, more, fields, meta, body, revision, steps, payload = reply
@@ -138,16 +155,16 @@ class Store(Steps):
             body, trouble = b"", str(error)
         return Claim(
             lane=lane,
-            id=item.decode(),
+            id=PayloadId(item.decode()) if lane == INBOX else DeliveryId(item.decode()),
             token=token,
             crashes=crashes,
             more=bool(more),
-            payload=payload.decode(),
+            payload=PayloadId(payload.decode()),
             account=about.get("account", ""),
             received=int(about["received"]),
             body=body,
             trouble=trouble,
-            conversation=own.get("conversation", ""),
+            conversation=ConversationId(own.get("conversation", "")),
             revision=revision,
             tries=int(own.get("tries", 0)),
             waited=int(own.get("waited", 0)),
@@ -188,10 +205,10 @@ class Store(Steps):
         The gate was closed (`held`), or one that was sent ahead left it closed (`still`), it is `open` again, or
         nothing became of it.
         """
-        made = reference or Reference("")
+        ref, url = (reference.id, reference.url) if reference else ("", "")
         reason, kept_reason = self._reasons(attempt)
         retry_reason, kept_retry_reason = self._reasons(instead) if instead else ("", b"")
-        limits = request.limits if request else UNLIMITED
+        limits, next_token = (request.limits, request.token) if request else (UNLIMITED, "")
         reply = self._run(
             "settle",
             connector=claim.lane,
@@ -202,8 +219,8 @@ class Store(Steps):
             delay=delay_ms,
             reason=reason,
             kept_reason=kept_reason,
-            ref=made.id,
-            url=made.url,
+            ref=ref,
+            url=url,
             revision=attempt.revision,
             fingerprint=fingerprint,
             payload=claim.payload,
@@ -216,7 +233,7 @@ class Store(Steps):
             retry=self._record(instead) if instead else "",
             retry_reason=retry_reason,
             kept_retry_reason=kept_retry_reason,
-            next_token=request.token if request else "",
+            next_token=next_token,
             at_once=limits.at_once,
             rate=limits.rate,
         )
@@ -239,10 +256,10 @@ class Store(Steps):
             )
         )
 
-    def revisions(self, conversation: str) -> list[Revision]:
+    def revisions(self, conversation: ConversationId) -> list[Revision]:
         """Every revision of a conversation with its body, in the order of arrival."""
         with errors():
-            found = [one.decode() for one in self._redis.zrange(key("revisions", conversation), 0, -1)]
+            found = [PayloadId(one.decode()) for one in self._redis.zrange(key("revisions", conversation), 0, -1)]
             pipe = self._redis.pipeline(transaction=False)
             for payload in found:
                 pipe.hmget(key("payload", payload), "received", "account")
@@ -254,10 +271,18 @@ class Store(Steps):
             if body is not None
         ]
 
-    def knows(self, conversation: str) -> bool:
-        """Whether anything of a conversation is kept."""
+    def known(self, conversations: Iterable[ConversationId]) -> set[ConversationId]:
+        """Those of which anything is kept."""
+        asked = list(conversations)
         with errors():
-            return bool(self._redis.exists(key("revisions", conversation)))
+            pipe = self._redis.pipeline(transaction=False)
+            for one in asked:
+                pipe.exists(key("revisions", one))
+            return {one for one, there in zip(asked, pipe.execute(), strict=True) if there}
+
+    def knows(self, conversation: ConversationId) -> bool:
+        """Whether anything of a conversation is kept."""
+        return bool(self.known([conversation]))
 
     def release(self, claim: Claim) -> None:
         """Give an item back untouched and at once, without a mark against it."""
@@ -267,53 +292,17 @@ class Store(Steps):
         """The process died that had nothing else to do: give the item up. False: the lease was lost."""
         return bool(self._run("crashed", lane=claim.lane, id=claim.id, token=claim.token))
 
-    def replay(self, identity: str) -> tuple[str, bool]:
-        """Do it again: a delivery (`connector:account:channel`) or a payload. Returns its lane, and whether to knock.
-
-        Raises NotFound.
-        """
-        reply = self._run("replay", id=identity, kind="delivery" if ":" in identity else "payload")
-        if not reply:
-            raise NotFound(f"there is no delivery or payload '{identity}'")
-        return reply[0].decode(), bool(reply[1])
-
-    def discard(self, identity: str, reason: str, by: str = "admin") -> None:
-        """Give up on purpose a delivery that waits, is retried or is dead, a quarantined body, or a conversation that
-        was delivered nowhere.
-
-        Raises NotFound, InUse.
-        """
-        kind = ("payload", "conversation", "delivery")[min(identity.count(":"), 2)]
-        done = self._run("discard", id=identity, kind=kind, reason=reason, by=by)
-        if done == 0:
-            raise NotFound(f"there is no delivery or payload '{identity}'")
-        if done < 0:
-            raise InUse(f"'{identity}' is being worked on, or was settled; nothing was discarded")
-
-    def send_ahead(self, connector: str) -> tuple[bool, bool]:
-        """Let one delivery through a connector's closed gate. A gate that closed by itself opens when it arrives.
-
-        Returns whether it was closed, and whether to knock.
-        """
-        closed, knock = self._run("send_ahead", connector=connector)
-        return bool(closed), bool(knock)
-
-    def pause(self, connector: str, reason: str) -> None:
-        """Close a connector's gate, by hand: nothing is claimed from its lane until it is resumed by hand."""
-        self._run("pause", connector=connector, reason=reason, by="admin")
-
-    def resume(self, connector: str, *, changed_to: str = "") -> tuple[bool, bool]:
-        """Open it again. Returns whether it was closed, and whether to knock.
-
-        With `changed_to`, the fingerprint of today's settings, it opens only when it had closed by itself under others.
-        """
-        opened, knock = self._run("resume", connector=connector, fingerprint=changed_to)
-        return bool(opened), bool(knock)
-
     def tick(self, period_ms: int, lanes: Iterable[str]) -> list[str]:
-        """Lanes with something due, for one caller in each period; for the others none. What was interrupted goes to
-        the head of its lane."""
-        return [lane.decode() for lane in self._run("tick", period=period_ms, lanes=[*lanes])]
+        """Wake the workers for lanes with something due, once in each period, whoever calls. What was interrupted goes
+        to the head of its lane. Returns these lanes."""
+        due = [lane.decode() for lane in self._run("tick", period=period_ms, lanes=[*lanes])]
+        for lane in due:
+            self._wake_up(lane)
+        return due
+
+    def call(self, lane: str) -> None:
+        """Whoever worked in a lane leaves it before it is empty: another one is to come."""
+        self._wake_up(lane)
 
     def turn(self, what: str, period_ms: int) -> bool:
         """Whether it is the caller's turn: one caller's in each period."""

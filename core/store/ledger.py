@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from core.delivery import Attempt, Delivery, DeliveryStatus, Payload, PayloadStatus, Reference
 from core.errors import NotFound, StoreUnsafe
+from core.ids import ConversationId, DeliveryId, PayloadId
 from core.store.connection.client import errors
 from core.store.protocol.base import Base
 from core.store.protocol.keys import key
@@ -47,7 +48,7 @@ class Lane:
 class Conversation:
     """A conversation's payloads, oldest first, and its deliveries."""
 
-    id: str
+    id: ConversationId
     payloads: tuple[Payload, ...]
     deliveries: tuple[Delivery, ...]
 
@@ -83,7 +84,7 @@ class Ledger(Base):
         """The newest of these, each with its newest payload."""
         with errors():
             found = self._redis.zrange(key("undelivered"), 0, limit - 1, desc=True)
-        return self.newest([one.decode() for one in found])
+        return self.newest([ConversationId(one.decode()) for one in found])
 
     def lane(self, name: str) -> Lane:
         now = self.now()
@@ -147,10 +148,12 @@ class Ledger(Base):
                 pipe.hgetall(key("payload", identity.decode()))
             rows = pipe.execute()
         return [
-            _payload(identity.decode(), self._opened(row)) for identity, row in zip(found, rows, strict=True) if row
+            _payload(PayloadId(identity.decode()), self._opened(row))
+            for identity, row in zip(found, rows, strict=True)
+            if row
         ]
 
-    def payload(self, identity: str) -> Payload:
+    def payload(self, identity: PayloadId) -> Payload:
         """One body, with its bytes. Raises NotFound."""
         with errors():
             row = self._redis.hgetall(key("payload", identity))
@@ -159,8 +162,8 @@ class Ledger(Base):
             raise NotFound(f"there is no payload '{identity}'")
         return _payload(identity, self._opened(row), self._vault.open(body or b""))
 
-    def conversation(self, identity: str) -> Conversation:
-        """A conversation (`account:channel`). Raises NotFound."""
+    def conversation(self, identity: ConversationId) -> Conversation:
+        """Raises NotFound."""
         with errors():
             revisions = self._redis.zrange(key("revisions", identity), 0, -1)
             connectors = self._redis.smembers(key("deliveries-of", identity))
@@ -168,11 +171,14 @@ class Ledger(Base):
             raise NotFound(f"there is no conversation '{identity}'")
         return Conversation(
             identity,
-            tuple(replace(self.payload(one.decode()), revision=number) for number, one in enumerate(revisions, 1)),
-            tuple(self.delivery(f"{name.decode()}:{identity}") for name in sorted(connectors)),
+            tuple(
+                replace(self.payload(PayloadId(one.decode())), revision=number)
+                for number, one in enumerate(revisions, 1)
+            ),
+            tuple(self.delivery(DeliveryId.of(name.decode(), identity)) for name in sorted(connectors)),
         )
 
-    def newest(self, conversations: Sequence[str]) -> list[Conversation]:
+    def newest(self, conversations: Sequence[ConversationId]) -> list[Conversation]:
         """Conversations with their newest payload alone and without attempts, all in one go. Those that are gone are
         left out."""
         with errors():
@@ -183,13 +189,15 @@ class Ledger(Base):
                 pipe.smembers(key("deliveries-of", one))
             replies = pipe.execute()
             heads = zip(conversations, *(replies[i::3] for i in range(3)), strict=True)
-            found = [(one, ids[0].decode(), number, names) for one, ids, number, names in heads if ids]
+            found = [(one, PayloadId(ids[0].decode()), number, names) for one, ids, number, names in heads if ids]
             for _, payload, _, _ in found:
                 pipe.hgetall(key("payload", payload))
                 pipe.get(key("raw", payload))
             bodies = pipe.execute()
         deliveries: dict[str, list[Delivery]] = {}
-        for given in self._deliveries([f"{name.decode()}:{row[0]}" for row in found for name in sorted(row[3])]):
+        for given in self._deliveries(
+            [DeliveryId.of(name.decode(), row[0]) for row in found for name in sorted(row[3])]
+        ):
             deliveries.setdefault(given.conversation, []).append(given)
         return [
             Conversation(
@@ -201,8 +209,8 @@ class Ledger(Base):
             if row
         ]
 
-    def delivery(self, identity: str) -> Delivery:
-        """One delivery (`connector:account:channel`) with its whole story. Raises NotFound."""
+    def delivery(self, identity: DeliveryId) -> Delivery:
+        """One delivery with its whole story. Raises NotFound."""
         with errors():
             pipe = self._redis.pipeline(transaction=False)
             pipe.lrange(key("attempts", identity), 0, -1)
@@ -229,17 +237,16 @@ class Ledger(Base):
                 for one in statuses:
                     pipe.zrange(key("deliveries", name, one), 0, limit - 1, desc=True, withscores=True)
             merged = heapq.merge(*pipe.execute(), key=lambda row: -row[1])
-        return self._deliveries([identity.decode() for identity, _ in list(merged)[:limit]])
+        return self._deliveries([DeliveryId(identity.decode()) for identity, _ in list(merged)[:limit]])
 
-    def _deliveries(self, identities: list[str]) -> list[Delivery]:
+    def _deliveries(self, identities: list[DeliveryId]) -> list[Delivery]:
         with errors():
             pipe = self._redis.pipeline(transaction=False)
             for identity in identities:
-                name = identity.split(":", 1)[0]
                 pipe.hgetall(key("delivery", identity))
-                pipe.zscore(key("lane", name), identity)
-                pipe.hexists(key("leases", name), identity)
-                pipe.exists(key("gate", name))
+                pipe.zscore(key("lane", identity.connector), identity)
+                pipe.hexists(key("leases", identity.connector), identity)
+                pipe.exists(key("gate", identity.connector))
             replies = pipe.execute()
         rows = zip(identities, *(replies[i::4] for i in range(4)), strict=True)
         return [_delivery(identity, decoded(self._opened(row)), *rest) for identity, row, *rest in rows if row]
@@ -258,13 +265,13 @@ def _gate(row: dict[bytes, bytes]) -> Gate | None:
     return from_record(Gate, decoded(row)) if row else None
 
 
-def _payload(identity: str, row: dict[bytes, bytes], body: bytes = b"") -> Payload:
+def _payload(identity: PayloadId, row: dict[bytes, bytes], body: bytes = b"") -> Payload:
     found = decoded(row)
     # A payload has no number of its own.
     return from_record(Payload, found, id=identity, content_type=found.get("type", ""), body=body, revision=0)
 
 
-def _delivery(identity: str, row: dict[str, str], due: float | None, leased: bool, gated: int) -> Delivery:
+def _delivery(identity: DeliveryId, row: dict[str, str], due: float | None, leased: bool, gated: int) -> Delivery:
     return from_record(
         Delivery,
         row,

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, fields, replace
 
 from core import summary
 from core.delivery import DeliveryStatus
+from core.ids import NO_DELIVERY, ConversationId, DeliveryId, can_be_part
 from core.store.body_search import Bodies
 from core.store.connection.client import Client, errors
 from core.store.protocol.base import Base
@@ -93,12 +94,12 @@ class Filter:
 @dataclass(frozen=True)
 class Found:
     """A conversation that matches. `at` is when its newest revision was read, or its delivery changed; `delivery` is
-    that delivery, or "". `place` is where to go on after it."""
+    that delivery, or NO_DELIVERY. `place` is where to go on after it."""
 
-    id: str
+    id: ConversationId
     at: int
     summary: Summary
-    delivery: str = ""
+    delivery: DeliveryId = NO_DELIVERY
 
     @property
     def place(self) -> str:
@@ -162,6 +163,8 @@ class Search(Base):
                 high="" if wanted.until is None else str(wanted.until - 1),
                 most=size,
                 text=needle,
+                in_ids=can_be_part(wanted.text),
+                deliveries=wanted.about_deliveries,
                 tags=wanted.tags,
                 sets=keys,
             )
@@ -195,7 +198,7 @@ class Search(Base):
                 return total, False
         return total, True
 
-    def deliveries(self, conversations: Sequence[str]) -> dict[str, dict[str, DeliveryStatus]]:
+    def deliveries(self, conversations: Sequence[ConversationId]) -> dict[ConversationId, dict[str, DeliveryStatus]]:
         """connector -> status, for each conversation."""
         with errors():
             pipe = self._redis.pipeline(transaction=False)
@@ -204,15 +207,15 @@ class Search(Base):
             names = [sorted(name.decode() for name in members) for members in pipe.execute()]
             pairs = [(one, name) for one, mine in zip(conversations, names, strict=True) for name in mine]
             for one, name in pairs:
-                pipe.hget(key("delivery", name, one), "status")
+                pipe.hget(key("delivery", DeliveryId.of(name, one)), "status")
             statuses = pipe.execute()
-        found: dict[str, dict[str, DeliveryStatus]] = {one: {} for one in conversations}
+        found: dict[ConversationId, dict[str, DeliveryStatus]] = {one: {} for one in conversations}
         for (one, name), status in zip(pairs, statuses, strict=True):
             if status:
                 found[one][name] = word(DeliveryStatus, status.decode())
         return found
 
-    def lost(self, conversations: Sequence[str]) -> set[str]:
+    def lost(self, conversations: Sequence[ConversationId]) -> set[ConversationId]:
         """Those of them that were delivered nowhere, though nobody wanted that."""
         if not conversations:
             return set()
@@ -237,7 +240,7 @@ class Search(Base):
         """The accounts of the newest conversations, for a choice."""
         with errors():
             newest = self._redis.zrange(key("conversations"), 0, 999, desc=True)
-        return sorted({one.split(b":", 1)[0].decode() for one in newest})
+        return sorted({ConversationId(one.decode()).account for one in newest})
 
     def _keys(self, wanted: Filter) -> list[str]:
         if not wanted.about_deliveries:
@@ -257,11 +260,17 @@ class Search(Base):
         return tuple(replace(row, summary=known.get(row.id, row.summary)) for row in rows)
 
     def _matching(self, wanted: Filter, rows: list[tuple[bytes, bytes, bytes]]) -> tuple[Found, ...]:
-        ids = [(row[0].split(b":", 1)[1] if wanted.about_deliveries else row[0]).decode() for row in rows]
+        members = [row[0].decode() for row in rows]
+        deliveries = [DeliveryId(one) for one in members] if wanted.about_deliveries else [NO_DELIVERY] * len(rows)
+        ids = [
+            delivery.conversation if delivery else ConversationId(one)
+            for one, delivery in zip(members, deliveries, strict=True)
+        ]
         picked: Sequence[int] = range(len(rows))
         if self._reads_bodies(wanted):
             needle = summary.folded(wanted.text)
-            named = {index for index in picked if _named_by(needle, ids[index], rows[index][2])}
+            in_ids = can_be_part(wanted.text)
+            named = {index for index in picked if _named_by(needle, ids[index] if in_ids else "", rows[index][2])}
             others = {index: ids[index] for index in picked if index not in named}
             picked = sorted(named | self._bodies.saying(wanted.text, others, said=wanted.said))
         return tuple(
@@ -269,16 +278,15 @@ class Search(Base):
                 ids[index],
                 int(float(rows[index][1])),
                 summary.read(rows[index][2]),
-                rows[index][0].decode() if wanted.about_deliveries else "",
+                deliveries[index],
             )
             for index in picked
         )
 
 
 def _named_by(needle: bytes, identity: str, line: bytes) -> bool:
-    """As look.lua has it: a text with a colon may be an id, or a part of one; without, an account would be all of its
-    conversations."""
-    return needle in summary.searched(line) or (b":" in needle and needle in identity.lower().encode())
+    """As look.lua has it."""
+    return needle in summary.searched(line) or needle in identity.lower().encode()
 
 
 def place(text: str) -> tuple[int, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -18,6 +18,7 @@ from urllib.parse import unquote_plus
 from core.conversation import Visitor
 from core.delivery import PayloadStatus
 from core.errors import PayloadError, StoreUnsafe
+from core.ids import ConversationId, PayloadId
 from core.smartsupp.json_reader import clean
 from core.smartsupp.parser import parse_conversation
 from core.store.connection.client import Client, errors
@@ -43,16 +44,16 @@ class Traces:
     when the search began, in ms.
     """
 
-    conversations: tuple[str, ...]
-    payloads: tuple[str, ...]
-    named: tuple[str, ...] = ()
+    conversations: tuple[ConversationId, ...]
+    payloads: tuple[PayloadId, ...]
+    named: tuple[ConversationId | PayloadId, ...] = ()
     closed: int = 0
     at: int = 0
 
     def __bool__(self) -> bool:
         return bool(self.conversations or self.payloads)
 
-    def joined(self, parts: Mapping[str, Part]) -> Traces:
+    def joined(self, parts: Mapping[ConversationId, Part]) -> Traces:
         """With what was found elsewhere: conversation -> whose it is."""
         own = {*self.conversations, *(one for one, part in parts.items() if part == "own")}
         return replace(self, conversations=tuple(sorted(own)), named=tuple(sorted({*self.named, *parts} - own)))
@@ -62,10 +63,18 @@ class Traces:
         taken = [one for one in self.named if one in set(chosen)]
         return replace(
             self,
-            conversations=(*self.conversations, *(one for one in taken if ":" in one)),
-            payloads=(*self.payloads, *(one for one in taken if ":" not in one)),
+            conversations=(*self.conversations, *conversations_of(taken)),
+            payloads=(*self.payloads, *payloads_of(taken)),
             named=tuple(one for one in self.named if one not in taken),
         )
+
+
+def conversations_of(found: Iterable[ConversationId | PayloadId]) -> list[ConversationId]:
+    return [one for one in found if isinstance(one, ConversationId)]
+
+
+def payloads_of(found: Iterable[ConversationId | PayloadId]) -> list[PayloadId]:
+    return [one for one in found if isinstance(one, PayloadId)]
 
 
 def find(client: Client, visitor: str, since: int | None = None) -> Traces:
@@ -76,7 +85,7 @@ def find(client: Client, visitor: str, since: int | None = None) -> Traces:
         seconds, micros = server.time()
     wanted = Wanted(visitor)
     # Dicts keep the order and each once; a conversation is its visitor's when any revision is.
-    found: dict[Part, dict[str, None]] = {"own": {}, "named": {}}
+    found: dict[Part, dict[ConversationId | PayloadId, None]] = {"own": {}, "named": {}}
     closed = 0
     for identity, conversation, account, kept in _bodies(server, since) if wanted.text else ():
         try:
@@ -88,20 +97,20 @@ def find(client: Client, visitor: str, since: int | None = None) -> Traces:
             found[part][conversation or identity] = None
     own = sorted(found["own"])
     return Traces(
-        tuple(one for one in own if ":" in one),
-        tuple(one for one in own if ":" not in one),
+        tuple(conversations_of(own)),
+        tuple(payloads_of(own)),
         tuple(sorted(found["named"].keys() - found["own"].keys())),
         closed,
         int(seconds) * 1000 + int(micros) // 1000,
     )
 
 
-def visitors(client: Client, conversation: str) -> list[Visitor]:
+def visitors(client: Client, conversation: ConversationId) -> list[Visitor]:
     """The visitors of a conversation's revisions. Raises StoreUnavailable."""
     server: Any = client
     found = []
     with errors():
-        revisions = [one.decode() for one in server.zrange(key("revisions", conversation), 0, -1)]
+        revisions = [PayloadId(one.decode()) for one in server.zrange(key("revisions", conversation), 0, -1)]
     for _, _, account, kept in _kept(server, revisions):
         with suppress(StoreUnsafe, PayloadError):
             found.append(parse_conversation(client.vault.open(kept), account).visitor)
@@ -119,12 +128,12 @@ def alone(name: str) -> re.Pattern[str]:
     return re.compile(rf"(?<![\w.+-]){re.escape(same(name))}(?![\w-]|\.\w)")
 
 
-def _bodies(server: Any, since: int | None) -> Iterator[tuple[str, str, str, bytes]]:
+def _bodies(server: Any, since: int | None) -> Iterator[tuple[PayloadId, ConversationId, str, bytes]]:
     for part in _identities(server, since):
         yield from _kept(server, part)
 
 
-def _kept(server: Any, payloads: Sequence[str]) -> Iterator[tuple[str, str, str, bytes]]:
+def _kept(server: Any, payloads: Sequence[PayloadId]) -> Iterator[tuple[PayloadId, ConversationId, str, bytes]]:
     """Payload, conversation or "", account of its token, what is kept."""
     with errors():
         pipe = server.pipeline(transaction=False)
@@ -134,11 +143,11 @@ def _kept(server: Any, payloads: Sequence[str]) -> Iterator[tuple[str, str, str,
         replies = pipe.execute()
     for one, (conversation, account), body in zip(payloads, replies[::2], replies[1::2], strict=True):
         if body is not None:
-            yield one, (conversation or b"").decode(), (account or b"").decode(), body
+            yield one, ConversationId((conversation or b"").decode()), (account or b"").decode(), body
 
 
-def _identities(server: Any, since: int | None) -> Iterator[list[str]]:
-    waiting: list[str] = []
+def _identities(server: Any, since: int | None) -> Iterator[list[PayloadId]]:
+    waiting: list[PayloadId] = []
     for one in _everyone(server) if since is None else _newer(server, since):
         waiting.append(one)
         if len(waiting) == _BATCH:
@@ -148,21 +157,21 @@ def _identities(server: Any, since: int | None) -> Iterator[list[str]]:
         yield waiting
 
 
-def _everyone(server: Any) -> Iterator[str]:
+def _everyone(server: Any) -> Iterator[PayloadId]:
     """Not by status: SCAN passes over nothing that is there all the time, though bodies change their status."""
     start = key("payload", "")
     with errors():
         for name in server.scan_iter(match=f"{start}*", count=_KEYS):
-            yield name.decode().removeprefix(start)
+            yield PayloadId(name.decode().removeprefix(start))
 
 
-def _newer(server: Any, since: int) -> Iterator[str]:
+def _newer(server: Any, since: int) -> Iterator[PayloadId]:
     with errors():
         pipe = server.pipeline()
         for status in PayloadStatus:
             pipe.zrangebyscore(key("payloads", status), since, "+inf")
         rows = pipe.execute()
-    yield from (one.decode() for row in rows for one in row)
+    yield from (PayloadId(one.decode()) for row in rows for one in row)
 
 
 class Wanted:

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from core.delivery import DeliveryStatus, PayloadStatus
+from core.ids import ConversationId
 from core.store import Jobs
 from tests.support import hostile, made
 from tests.support.admins_relay import AdminsRelay, admins_relay
@@ -63,7 +64,7 @@ def site(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         for body in (hostile.no_json(), hostile.wrong_id(), b"x" + hostile.no_json()):
             made.post(body)
         until(lambda: made.stack.ledger.payload_counts()[PayloadStatus.QUARANTINED] == 3, what="the quarantine")
-        until(lambda: len(made.stack.ledger.conversation(ID).payloads) == 2, what="the second revision")
+        until(lambda: len(made.stack.ledger.conversation(ConversationId(ID)).payloads) == 2, what="the second revision")
         yield made
 
 
@@ -91,7 +92,7 @@ def window(browser: Browser, site: AdminsRelay) -> Iterator[Tab]:
 
 def ids(site: AdminsRelay) -> dict[str, str]:
     """What the store has named: the bodies by what they are, and the job."""
-    ledger, jobs = site.stack.ledger, Jobs(site.stack.server.client, lambda lane: None, made.configured)
+    ledger, jobs = site.stack.ledger, Jobs(site.stack.server.client, made.configured)
     bodies = {hostile.no_json(): "no_json", hostile.wrong_id(): "wrong_id", b"x" + hostile.no_json(): "discarded"}
     kept = [*ledger.payloads(PayloadStatus.QUARANTINED, 9), *ledger.payloads(PayloadStatus.DISCARDED, 9)]
     return {

@@ -39,13 +39,14 @@ PAGES = {
     "connectors_one": "/connectors/hubspot",
     "connectors_one/paused": "/connectors/zendesk",
     "connectors_preview": "/connectors/hubspot/preview",
+    "connectors_past": "/connectors/hubspot/past",
     "quarantine": "/quarantine",
     "quarantine/nothing": "/quarantine?status=set-aside",
     "quarantine_one": "/quarantine/{payload}",
     "quarantine_all": "/quarantine/all?action=discard",
     "erase": "/erase",
 }
-#: Endpoints that answer GET with something that is no page by itself, and the one for strangers.
+#: Endpoints that answer GET with something that is no page by itself, and those for strangers.
 NO_PAGES = {
     "static",
     "overview_live",
@@ -54,6 +55,7 @@ NO_PAGES = {
     "conversations_job_live",
     "quarantine_body",
     "login",
+    "login_link",
 }
 #: Answers of 422 are pages, too.
 WRONG = {"conversations/wrong"}
@@ -77,7 +79,7 @@ def window(browser: Browser, site: AdminsRelay) -> Iterator[Tab]:
 @pytest.fixture(scope="module")
 def looked_up(site: AdminsRelay) -> dict[str, str]:
     client = site.stack.server.client
-    search, jobs = Search(client), Jobs(client, lambda lane: None, made.configured)
+    search, jobs = Search(client), Jobs(client, made.configured)
 
     def newest(connector: str, status: DeliveryStatus) -> str:
         return search.page(Filter(connector=connector, status=status), limit=1).rows[0].id

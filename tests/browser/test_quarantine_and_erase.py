@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from core.delivery import DeliveryStatus, PayloadStatus
+from core.ids import ConversationId, PayloadId
 from tests.support.admins_relay import AdminsRelay
 from tests.support.browser import Tab
 from tests.support.stack import chat, until
@@ -24,7 +25,9 @@ def test_a_broken_body_is_looked_at_corrected_and_delivered(
     channel = f"mended-{scripts}"
     whole = chat(channel).decode()
     payload = site.post(whole.replace('"Hello"', '"Hello').encode())
-    until(lambda: site.stack.ledger.payload(payload).status is PayloadStatus.QUARANTINED, what="the quarantine")
+    until(
+        lambda: site.stack.ledger.payload(PayloadId(payload)).status is PayloadStatus.QUARANTINED, what="the quarantine"
+    )
     tab = open_tab(scripts=scripts)
     tab.expect(422)
     tab.log_in(site.password)
@@ -44,7 +47,7 @@ def test_a_broken_body_is_looked_at_corrected_and_delivered(
     expect(page.get_by_text("The corrected body is taken in, and the wrong one discarded.")).to_be_visible()
     for connector in ("crm", "help-desk", "archive"):
         site.arrives_at(f"{connector}:1:{channel}", DeliveryStatus.DELIVERED)
-    assert site.stack.ledger.payload(payload).status is PayloadStatus.DISCARDED
+    assert site.stack.ledger.payload(PayloadId(payload)).status is PayloadStatus.DISCARDED
     page.goto(f"/quarantine/{payload}")
     page.get_by_role("link", name="See what became of it").click()
     expect(page.get_by_role("heading", name="crm Delivered")).to_be_visible()
@@ -52,14 +55,18 @@ def test_a_broken_body_is_looked_at_corrected_and_delivered(
 
 def test_what_is_no_conversation_is_discarded_with_a_reason(site: AdminsRelay, tab: Tab) -> None:
     payload = site.post(b"this is no conversation")
-    until(lambda: site.stack.ledger.payload(payload).status is PayloadStatus.QUARANTINED, what="the quarantine")
+    until(
+        lambda: site.stack.ledger.payload(PayloadId(payload)).status is PayloadStatus.QUARANTINED, what="the quarantine"
+    )
     page = tab.page
     page.goto(f"/quarantine/{payload}")
     page.get_by_label("Why it is not needed").fill("somebody tried curl")
     page.get_by_role("button", name="Discard").click()
     expect(page.get_by_text("Discarded. It can still be read again.")).to_be_visible()
     page.get_by_role("button", name="Read again unchanged").click()
-    until(lambda: site.stack.ledger.payload(payload).status is PayloadStatus.QUARANTINED, what="the quarantine")
+    until(
+        lambda: site.stack.ledger.payload(PayloadId(payload)).status is PayloadStatus.QUARANTINED, what="the quarantine"
+    )
     page.goto("/quarantine")
     page.get_by_role("link", name="Discard all").click()
     page.get_by_label("Why they are not needed").fill("the same again")
@@ -119,7 +126,9 @@ def test_a_body_that_is_set_right_is_what_smartsupp_would_have_sent(site: Admins
     said = 'Dobrý den,\n"žluťoučký" kůň \\ 🍵 & <b>'
     whole = chat("letters", messages=[{"type": "visitor", "from": "visitor:mx1", "content": said}])
     payload = site.post(whole[:-1])
-    until(lambda: site.stack.ledger.payload(payload).status is PayloadStatus.QUARANTINED, what="the quarantine")
+    until(
+        lambda: site.stack.ledger.payload(PayloadId(payload)).status is PayloadStatus.QUARANTINED, what="the quarantine"
+    )
     tab.page.goto(f"/quarantine/{payload}")
     text = tab.page.get_by_label("The body", exact=True)
     text.fill(text.input_value() + "}")
@@ -127,5 +136,5 @@ def test_a_body_that_is_set_right_is_what_smartsupp_would_have_sent(site: Admins
     site.arrives_at("crm:1:letters", DeliveryStatus.DELIVERED)
     sent = [one.json()["data"]["conversation"] for one in site.crm.received]
     assert [one["messages"][0]["content"] for one in sent if one["id"] == "letters"] == [said]
-    (kept,) = site.stack.ledger.conversation("1:letters").payloads
+    (kept,) = site.stack.ledger.conversation(ConversationId("1:letters")).payloads
     assert json.loads(kept.body) == json.loads(whole)

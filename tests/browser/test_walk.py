@@ -9,10 +9,12 @@ import pytest
 from playwright.sync_api import expect
 
 from core.delivery import DeliveryStatus
+from core.ids import ConversationId
 from core.store import Filter, Search
 from tests.support.admins_relay import AdminsRelay
 from tests.support.browser import Tab
 from tests.support.destination import Behaviour
+from tests.support.made import control
 from tests.support.stack import chat, until
 
 both = pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without"])
@@ -27,7 +29,7 @@ def clean(site: AdminsRelay) -> None:
     """No test finds what another one left behind when it failed."""
     site.crm.behaviour = TAKES
     for row in Search(site.stack.server.client).page(Filter(status=DeliveryStatus.DEAD), limit=100).rows:
-        site.stack.store.discard(row.delivery, "left behind")
+        control(site.stack.store).discard(row.delivery, "left behind")
 
 
 def refused(site: AdminsRelay, *channels: str, name: str = "Ondřej Malý") -> None:
@@ -141,7 +143,7 @@ def test_a_later_revision_is_shown_beside_the_first(site: AdminsRelay, tab: Tab)
     site.arrives_at("crm:1:longer", DeliveryStatus.DELIVERED)
     tab.page.goto("/conversations/1:longer")
     site.post(said("First words", "Second thoughts"))
-    until(lambda: len(site.stack.ledger.conversation("1:longer").payloads) == 2, what="the revision")
+    until(lambda: len(site.stack.ledger.conversation(ConversationId("1:longer")).payloads) == 2, what="the revision")
     tab.page.reload()
     transcript = tab.page.get_by_role("region", name="Transcript")
     expect(transcript).to_contain_text("Second thoughts")

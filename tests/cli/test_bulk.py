@@ -9,10 +9,12 @@ import pytest
 
 from app.cli.times import moment
 from core.delivery import DeliveryStatus, Outcome, PayloadStatus
+from core.ids import DeliveryId
 from core.store import Filter, Jobs, Ledger, Store, connect
 from core.store import jobs as jobs_module
 from tests.support import made
 from tests.support.command_line import CommandLine
+from tests.support.made import control
 from tests.support.server import Server
 from tests.support.stack import Stack, chat, until
 
@@ -32,6 +34,7 @@ def statuses(ledger: Ledger, connector: str = "crm") -> dict[str, int]:
     return {status: number for status, number in ledger.lane(connector).counts.items() if number}
 
 
+@pytest.mark.processes
 def test_everything_dead_of_a_connector_is_replayed_after_a_yes(cli: CommandLine, store: Store, ledger: Ledger) -> None:
     made.chats(store, 3, crm=Outcome.REFUSED, archive=Outcome.REFUSED)
     command = ("replay", "--connector", "crm", "--status", "dead", "--since", "1h")
@@ -44,7 +47,7 @@ def test_everything_dead_of_a_connector_is_replayed_after_a_yes(cli: CommandLine
 
 
 def test_a_bulk_replay_is_done_by_a_real_worker(relay: Stack) -> None:
-    relay.store.pause("archive", "not yet")
+    control(relay.store).pause("archive", "not yet")
     relay.worker()
     for number in range(20):
         relay.store.accept(chat(number))
@@ -53,7 +56,9 @@ def test_a_bulk_replay_is_done_by_a_real_worker(relay: Stack) -> None:
     until(lambda: relay.ledger.lane("archive").counts["delivered"] == 20, what="twenty deliveries")
     assert "20 due now" in relay.cli("replay", "--connector", "archive", "--status", "delivered", "--yes")
     until(
-        lambda: all(len(relay.ledger.delivery(f"archive:1:{number}").attempts) == 2 for number in range(20)),
+        lambda: all(
+            len(relay.ledger.delivery(DeliveryId(f"archive:1:{number}")).attempts) == 2 for number in range(20)
+        ),
         what="twenty second attempts",
     )
 
@@ -61,7 +66,7 @@ def test_a_bulk_replay_is_done_by_a_real_worker(relay: Stack) -> None:
 def test_what_was_left_is_finished_by_a_worker(relay: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     made.chats(relay.store, 30, archive=Outcome.REFUSED)
     monkeypatch.setattr(jobs_module, "PART", 10)
-    jobs = Jobs(connect(relay.server.url), lambda lane: None, made.configured)
+    jobs = Jobs(connect(relay.server.url), lambda: made.settings("archive"))
     job = jobs.start("replay", Filter(status=DeliveryStatus.DEAD))
     assert jobs.advance(job.id, 0).seen == 10  # and whoever began it went away
     assert "goes on" in relay.cli("jobs")
@@ -148,7 +153,7 @@ def test_discarding_keeps_who_and_why(cli: CommandLine, store: Store, ledger: Le
     made.chats(store, 3, crm=Outcome.REFUSED)
     assert "Missing option '--reason'" in cli.run("dead", "discard", "--all", "--yes", code=2)
     assert cli.run("dead", "discard", "crm:1:1", "--reason", "a test of ours") == "crm:1:1: discarded\n"
-    found = ledger.delivery("crm:1:1")
+    found = ledger.delivery(DeliveryId("crm:1:1"))
     assert (found.status, found.error) == ("discarded", "a test of ours")
     assert found.attempts[-1].worker
     assert "2 discarded" in cli.run("dead", "discard", "--connector", "crm", "--reason", "too old", "--yes")

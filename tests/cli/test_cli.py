@@ -12,17 +12,22 @@ import click
 import jsonschema
 import pytest
 import yaml
+from cryptography.fernet import Fernet
 
 from app.cli import group, sample
+from app.cli.setup.init import example
+from connectors.testing.chats import SAMPLE
 from core.delivery import Attempt, Exchange, Outcome, PayloadStatus, Reference
+from core.ids import ConversationId
 from core.smartsupp.parser import parse_conversation
 from core.store import INBOX, Ledger, Store, connect
 from core.store.claims import Limits
 from core.store.protocol.keys import key
 from tests.support import made
 from tests.support.command_line import CommandLine
+from tests.support.made import control
 from tests.support.server import Server
-from tests.support.stack import RELAY, TOKEN, Stack, chat
+from tests.support.stack import TOKEN, Stack, chat
 
 
 @pytest.fixture
@@ -39,7 +44,7 @@ def dead_delivery(store: Store, error: str = "HTTP 422: no") -> None:
     store.accept(chat("c1"))
     claim = store.claim(INBOX, secrets.token_hex(8))
     assert claim
-    store.fan_out(claim, "1:c1", ["archive"])
+    store.fan_out(claim, ConversationId("1:c1"), ["archive"])
     claim = store.claim("archive", secrets.token_hex(8))
     assert claim
     request = Exchange("POST", "https://crm.example.com/api", 422, 7, error)
@@ -54,7 +59,7 @@ def test_status_tells_that_a_connector_is_at_a_limit_of_its_own_once_that_makes_
         store.accept(chat(name))
         claim = store.claim(INBOX, secrets.token_hex(8))
         assert claim
-        store.fan_out(claim, f"1:{name}", ["archive"])
+        store.fan_out(claim, ConversationId(f"1:{name}"), ["archive"])
     assert store.claim("archive", secrets.token_hex(8))
     assert store.claim("archive", secrets.token_hex(8), limits=Limits(at_once=1)) is None
     words = "archive is at its own limit (concurrency or rate): what waits takes its turn"
@@ -68,7 +73,7 @@ def test_status_tells_that_a_connector_is_slowed_down(cli: CommandLine, store: S
     store.accept(chat("c1"))
     claim = store.claim(INBOX, secrets.token_hex(8))
     assert claim
-    store.fan_out(claim, "1:c1", ["archive"])
+    store.fan_out(claim, ConversationId("1:c1"), ["archive"])
     claim = store.claim("archive", secrets.token_hex(8), limits=Limits(rate=5))
     assert claim
     attempt = Attempt(1_700_000_000_000, 12, Outcome.RETRY, 1, 429, "HTTP 429")
@@ -80,7 +85,7 @@ def test_status_tells_that_a_connector_is_slowed_down(cli: CommandLine, store: S
 def test_status_tells_what_is_wrong_and_what_to_type(cli: CommandLine, store: Store) -> None:
     dead_delivery(store)
     store.divert(store.accept(b"nonsense").id, PayloadStatus.QUARANTINED, "not JSON")
-    store.pause("crm", "the key has expired")
+    control(store).pause("crm", "the key has expired")
     said = cli.run("status")
     assert "1 routed, 1 quarantined" in said
     assert "relay dead list --connector archive" in said
@@ -112,7 +117,7 @@ def test_show_tells_the_story_of_a_delivery_a_conversation_and_a_payload(
     assert "refused, HTTP 422, 12 ms, revision 1" in said
     assert "POST https://crm.example.com/api → 422, 7 ms" in said
     said = cli.run("show", "1:c1")
-    payload = ledger.conversation("1:c1").payloads[0].id
+    payload = ledger.conversation(ConversationId("1:c1")).payloads[0].id
     assert f"Revision 1   payload {payload}" in said
     assert "archive:1:c1  dead" in said
     assert chat("c1").decode() in cli.run("show", payload)
@@ -173,7 +178,6 @@ def test_send_says_when_nobody_listens(relay: Stack) -> None:
 
 
 def test_the_sample_is_a_conversation_with_every_documented_field() -> None:
-    documented = json.loads((Path(__file__).parents[1] / "payloads" / "hook-current.json").read_text())
     made = sample.payload()
 
     def shape(value: object) -> object:
@@ -181,7 +185,7 @@ def test_the_sample_is_a_conversation_with_every_documented_field() -> None:
             return {key: shape(item) for key, item in value.items()}
         return shape(value[-1]) if isinstance(value, list) else None
 
-    assert shape(made) == shape(documented)
+    assert shape(made) == shape(SAMPLE)
     assert parse_conversation(sample.body()).visitor.name == "Žofie Nováková"
 
 
@@ -213,16 +217,21 @@ def test_config_show_masks_every_secret(cli: CommandLine) -> None:
     secret = "c2VjcmV0LWZvci10ZXN0cy0wMTIzNDU2Nzg5"
     cli.environment["HOOK_SECRET"] = secret
     cli.config.write_text("connectors: {h: {type: webhook, url: 'https://x.example', secret: '${HOOK_SECRET}'}}")
+    hidden = {
+        "RELAY_METRICS_TOKEN": "metrics-4711-0123456789",
+        "RELAY_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
+    }
+    cli.environment.update(hidden)
     said = cli.run("config", "show")
-    assert secret not in said
-    assert TOKEN not in said
+    for one in (secret, TOKEN, *hidden.values()):
+        assert one not in said
     assert json.loads(said)["connectors"]["h"]["url"] == "https://x.example/"
 
 
 def test_the_schema_accepts_the_example_and_refuses_a_misspelt_setting(cli: CommandLine) -> None:
     schema = json.loads(cli.run("config", "schema"))
-    example = yaml.safe_load((Path(__file__).parents[2] / "relay.example.yaml").read_text())
-    jsonschema.validate(example, schema)
+    written = yaml.safe_load(example())
+    jsonschema.validate(written, schema)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({"connectors": {"a": {"type": "archive", "foldr": "x"}}}, schema)
 
@@ -325,6 +334,7 @@ def test_the_help_lists_every_command_once(cli: CommandLine) -> None:
         assert listed.count(name) == (0 if command.hidden else 1), name
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     ("words", "found"),
     [
@@ -337,19 +347,19 @@ def test_the_help_lists_every_command_once(cli: CommandLine) -> None:
 def test_a_shell_completes_commands_connectors_and_statuses(cli: CommandLine, words: str, found: set[str]) -> None:
     number = len(words.split(" ")) - 1
     variables = {"_RELAY_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(number)}
-    environment = {**os.environ, **cli.environment, **variables}
-    done = subprocess.run([RELAY], env=environment, capture_output=True, text=True, check=False)
-    assert {line.partition(",")[2] for line in done.stdout.split()} == found
+    said, _ = cli.process(variables=variables)
+    assert {line.partition(",")[2] for line in said.split()} == found
 
 
+@pytest.mark.processes
 def test_completion_says_nothing_when_the_configuration_is_broken(cli: CommandLine) -> None:
     cli.config.write_text("connectors: [")
     variables = {"_RELAY_COMPLETE": "bash_complete", "COMP_WORDS": "relay pause ", "COMP_CWORD": "2"}
-    environment = {**os.environ, **cli.environment, **variables}
-    done = subprocess.run([RELAY], env=environment, capture_output=True, text=True, check=False)
-    assert (done.stdout.strip(), done.stderr) == ("", "")
+    said, beside = cli.process(variables=variables)
+    assert (said.strip(), beside) == ("", "")
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_the_script_for_a_shell_is_printed(cli: CommandLine, shell: str) -> None:
     script = cli.run("completion", shell)

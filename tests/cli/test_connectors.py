@@ -11,11 +11,12 @@ import pytest
 from click.testing import CliRunner
 
 from app.cli import group
+from connectors.testing import chats
 from connectors.testing.fake import Answer
 from tests.fakes.naive import NaiveVendor
 from tests.support.stack import chat
 
-PAYLOAD = Path(__file__).parents[1] / "payloads" / "hook-current.json"
+PAYLOAD = Path(chats.__file__).with_name("hook.json")
 KEY = "key-0123456789"
 
 

@@ -20,6 +20,7 @@ from core.store.connection.condition import Condition
 from tests.fakes.naive import NaiveVendor
 from tests.support import made
 from tests.support.command_line import CommandLine
+from tests.support.made import control
 from tests.support.server import Server
 from tests.support.stack import Stack
 
@@ -156,7 +157,7 @@ def test_what_waits_what_is_paused_and_what_is_dead_are_told(cli: CommandLine, s
     verdict, text = about(found, "connector archive")[-1]
     assert (verdict, text[:29]) == ("doubt", "the oldest has been due for 2")
     assert about(found, "inbox")[-1] == ("doubt", "1 bodies hold no conversation")
-    store.pause("archive", "the key \u202e\x07has expired")
+    control(store).pause("archive", "the key \u202e\x07has expired")
     found = findings(cli, code=1)
     assert about(found, "connector archive")[-1] == ("doubt", "paused: the key \u202e\x07has expired")
     assert not {"\x07", "\u202e"} & set(cli.run("doctor", code=1))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.delivery import Outcome, PayloadStatus
+from core.ids import ConversationId
 from core.store import Eraser, Ledger, Store, connect
 from tests.support import made
 from tests.support.command_line import CommandLine
@@ -37,6 +38,7 @@ def kept(store: Store) -> str:
     return made.conversation(store, chat(3, visitor=BOB, messages=said), crm=None)
 
 
+@pytest.mark.processes
 def test_it_shows_and_asks_and_without_a_yes_nothing_goes(cli: CommandLine, ledger: Ledger, kept: str) -> None:
     said = cli.run("forget", "--email", "ANN@example.com", code=2)
     assert "conversation 1:1, Ann <ann@example.com>, received" in said
@@ -59,7 +61,7 @@ def test_the_receipt_says_what_went_and_what_is_elsewhere(cli: CommandLine, ledg
     assert f"  {kept}\n" in said
     assert "written anew" in said
     assert "NOT COMPLETE" not in said
-    assert ledger.conversation(kept)
+    assert ledger.conversation(ConversationId(kept))
     again = cli.result("forget", "--email", "ann@example.com", "--yes")
     assert again.stdout == "nothing is ann@example.com's\n"
 
@@ -132,7 +134,8 @@ def test_files_are_found_when_the_store_has_removed_the_conversation(relay: Stac
     relay.post(chat(2, visitor={"id": 9, "name": "Änn", "email": "änn@example.com"}))
     relay.post(chat(3, visitor=BOB, messages=said))
     until(lambda: relay.ledger.lane("archive").counts["delivered"] == 3, what="three deliveries")
-    assert Eraser(connect(relay.server.url)).settled(["1:1", "1:2", "1:3"], 2**52, 0) == 3
+    chats = [ConversationId(f"1:{number}") for number in (1, 2, 3)]
+    assert Eraser(connect(relay.server.url)).settled(chats, 2**52, 0) == 3
     folder = relay.data / "archive" / "1"
     said_first = relay.cli("forget", "--email", "ANN@example.com", code=2)
     assert "conversation 1:1, of which only files are left" in said_first

@@ -7,16 +7,20 @@ import csv
 import io
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.admin.importer import Ends, Piece, pieces
-from app.receiver.hook import LARGEST_BODY
+from app.admin.importer import TOGETHER, Ends, Piece, pieces, together
 from core.delivery import Outcome, PayloadStatus
+from core.errors import StoreUnavailable
+from core.ids import ConversationId
+from core.smartsupp.limits import LARGEST_BODY
 from core.smartsupp.parser import parse_conversation
-from core.store import Ledger, Store, connect
+from core.store import Accepted, Ledger, Received, Store, connect
+from core.store.protocol.keys import key
 from tests.support import made
 from tests.support.command_line import CommandLine, interrupted
 from tests.support.server import Server
@@ -198,11 +202,41 @@ def test_ctrl_c_leaves_a_place_to_go_on(relay: Stack) -> None:
     looked = int(said.split()[0].replace(",", ""))
     assert 0 < looked < 50_000
     assert f"interrupted. What was taken is kept. Go on where it ended with: --skip {looked}" in beside
-    file.write_bytes(b"\n".join(chat(number) for number in range(looked + 10)))
-    said = relay.cli("import", str(file), "--skip", str(looked))
-    # The one that was just being taken may be there without having been counted.
-    assert f"{looked + 10:,} looked at: 10 new" in said or f"{looked + 10:,} looked at: 9 new, 1 known" in said
-    assert relay.ledger.payload_counts()["received"] == looked + 10
+    file.write_bytes(b"\n".join(chat(number) for number in range(looked + 100)))
+    found = json.loads(relay.cli("import", str(file), "--skip", str(looked), "--json"))
+    # Those that were just being taken may be there without having been counted.
+    assert found["looked_at"] == looked + 100
+    assert found["new"] + found["duplicate"] == 100
+    assert found["duplicate"] <= TOGETHER
+    assert relay.ledger.payload_counts()["received"] == looked + 100
+
+
+def test_many_go_to_the_store_together_and_in_their_order(
+    cli: CommandLine, server: Server, ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journeys: list[int] = []
+    accept_each = Store.accept_each
+
+    def counted(self: Store, bodies: Sequence[Received]) -> list[Accepted | StoreUnavailable]:
+        journeys.append(len(bodies))
+        return accept_each(self, bodies)
+
+    monkeypatch.setattr(Store, "accept_each", counted)
+    file = tmp_path / "data.jsonl"
+    # A chat that goes on: each body is a later revision of it.
+    file.write_bytes(b"\n".join(chat(1, endAt=number) for number in range(1, TOGETHER + 7)))
+    assert cli.json("import", str(file))["new"] == TOGETHER + 6
+    assert journeys == [TOGETHER, 6]
+    ids = [one.id for one in ledger.payloads(PayloadStatus.RECEIVED, limit=100)]
+    ids.sort(key=lambda one: int(server.client.hget(key("payload", one), "sequence") or 0))
+    ends = [json.loads(ledger.payload(one).body)["endAt"] for one in ids]
+    assert ends == [*range(1, TOGETHER + 7)]
+
+
+def test_a_journey_has_a_limit_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.admin.importer.BYTES", 10)
+    pieces = [Piece(str(number), b"x" * size, 0) for number, size in enumerate((4, 4, 4, 30, 1))]
+    assert [[one.place for one in several] for several in together(pieces)] == [["0", "1"], ["2"], ["3"], ["4"]]
 
 
 def test_standard_input_is_a_file_too(cli: CommandLine) -> None:
@@ -347,7 +381,7 @@ def test_an_export_of_what_an_earlier_version_took_has_no_conversation(
     cli: CommandLine, store: Store, server: Server, ledger: Ledger
 ) -> None:
     identity = made.conversation(store, chat(1), crm=Outcome.DELIVERED)
-    payload = ledger.conversation(identity).payloads[0]
+    payload = ledger.conversation(ConversationId(identity)).payloads[0]
     assert payload.status is PayloadStatus.ROUTED
     server.client.set(f"relay:raw:{payload.id}", b"not JSON")
     assert json.loads(cli.result("export").stdout)["conversation"] is None

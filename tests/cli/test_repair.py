@@ -12,11 +12,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from app.admin.append_only import MANIFEST, Mend, files, folder, look, mark, walk
-from app.cli import group
+from app.cli import doctor, group
 from app.supervisor import embedded
 from core.config.environment import Environment, environment
+from core.ids import PayloadId
 from core.store import Store
 from tests.support.server import Server
 from tests.support.stack import chat
@@ -43,7 +45,7 @@ class Files:
         assert found.exit_code == code, (found.output, found.exception)
         return found
 
-    def kept(self) -> list[str]:
+    def kept(self) -> list[PayloadId]:
         """The payloads that a server finds which loads what is there."""
         self.server.start()
         found = [one for one in self.payloads if self.server.client.exists(f"relay:raw:{one}")]
@@ -203,7 +205,10 @@ def test_the_last_words_of_the_server_are_quoted(kept: Files) -> None:
     assert "the last words in its log are: Out of memory allocating 99 bytes!" in kept.relay("doctor", code=1).output
 
 
-def test_a_store_that_runs_is_not_repaired(kept: Files) -> None:
+def test_a_store_that_runs_is_not_repaired(kept: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = retry_if_exception_type(BlockingIOError)
+    soon = retry(retry=taken, wait=wait_fixed(0.1), stop=stop_after_delay(0.3), reraise=True)
+    monkeypatch.setattr(doctor, "_patiently", soon)
     descriptor = embedded.lock(kept.env)
     try:
         assert "the store runs" in kept.relay("repair", "--yes", code=1).output

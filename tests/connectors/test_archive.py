@@ -17,6 +17,7 @@ from connectors.archive import Archive, ArchiveSettings
 from connectors.kit.connector import Receipt, Step
 from core.delivery import Reference, Revision
 from core.errors import PayloadError, RetryLater
+from core.ids import ConversationId, PayloadId
 from core.smartsupp.parser import parse_conversation
 
 
@@ -26,7 +27,7 @@ def body(text: str = "Hello", **members: Any) -> bytes:
 
 
 def revision(number: int, content: bytes) -> Revision:
-    return Revision(number, f"p{number}", 1_700_000_000_000 + number, "", content)
+    return Revision(number, PayloadId(f"p{number}"), 1_700_000_000_000 + number, "", content)
 
 
 class Box:
@@ -215,7 +216,7 @@ def test_erasing_removes_the_files_of_one_conversation_and_says_which(box: Box) 
     (box.place / ".r2.json.abcd").write_text("a draft of a process that died")
     (box.place / "notes").mkdir()
     (box.place / "notes" / "mine.txt").write_text("somebody's own")
-    removed = box.archive.erase("208:co1")
+    removed = box.archive.erase(ConversationId("208:co1"))
     assert sorted(Path(one).name for one in removed) == [
         ".r2.json.abcd",
         "mine.txt",
@@ -226,12 +227,13 @@ def test_erasing_removes_the_files_of_one_conversation_and_says_which(box: Box) 
     ]
     assert box.names() == ["archive/208/co2/r1.json", "archive/208/co2/r1.txt"]
     assert not box.place.exists()
-    assert box.archive.erase("208:co1") == box.archive.erase("208:never") == box.archive.erase("9:9") == []
+    for conversation in ("208:co1", "208:never", "9:9"):
+        assert box.archive.erase(ConversationId(conversation)) == []
 
 
 def test_what_was_erased_can_be_delivered_again(box: Box) -> None:
     box.deliver(revision(1, body("one")), revision(2, body("two")))
-    box.archive.erase("208:co1")
+    box.archive.erase(ConversationId("208:co1"))
     box.deliver(revision(1, body("new")))
     assert box.names() == ["archive/208/co1/r1.json", "archive/208/co1/r1.txt"]
 
@@ -253,12 +255,12 @@ def test_erasing_beside_a_writer_ends_and_neither_breaks(box: Box) -> None:
         erased: list[str] = []
         ends = time.monotonic() + 30
         while len(erased) < 50 and time.monotonic() < ends:
-            erased += box.archive.erase("208:co1")
+            erased += box.archive.erase(ConversationId("208:co1"))
         over.set()
         for one in writing:
             one.result()
     assert erased
-    box.archive.erase("208:co1")
+    box.archive.erase(ConversationId("208:co1"))
     assert box.names() == []
 
 
@@ -270,9 +272,9 @@ def test_a_disk_that_does_not_let_go_is_an_error_and_not_a_loop(box: Box, monkey
 
     monkeypatch.setattr(os, "unlink", fail)
     with pytest.raises(PermissionError):
-        box.archive.erase("208:co1")
+        box.archive.erase(ConversationId("208:co1"))
     monkeypatch.undo()
-    assert len(box.archive.erase("208:co1")) == 2
+    assert len(box.archive.erase(ConversationId("208:co1"))) == 2
 
 
 def test_a_folder_that_is_a_link_is_left_alone(box: Box, tmp_path: Path) -> None:
@@ -282,5 +284,5 @@ def test_a_folder_that_is_a_link_is_left_alone(box: Box, tmp_path: Path) -> None
     box.place.parent.mkdir(parents=True)
     box.place.symlink_to(elsewhere)
     with pytest.raises(OSError, match="symbolic link"):
-        box.archive.erase("208:co1")
+        box.archive.erase(ConversationId("208:co1"))
     assert (elsewhere / "r1.json").exists()

@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
+from connectors.kit.connector import Step
 from connectors.testing import contract
 from connectors.testing.fake import Fake
+from core.errors import RecordRefused, RetryLater
 from tests.fakes.naive import NaiveVendor
+from tests.fakes.plain import PlainVendor
 
 
 class Hurry(contract.Contract):
@@ -21,6 +24,21 @@ class Hurry(contract.Contract):
 
     def settings(self, url: str) -> dict[str, Any]:
         return {"base_url": url, "key": "key-0123456789"}
+
+
+class TestAVendorWithoutPeopleThatTakesMarkdown(contract.Contract):
+    """The contract needs neither people nor HTML."""
+
+    kind = "tests.fakes.plain.Plain"
+    secrets = ("key-0123456789",)
+    has_people = False
+    takes_html = False
+
+    def fake(self) -> Fake:
+        return PlainVendor()
+
+    def settings(self, url: str) -> dict[str, Any]:
+        return {"url": url, "key": "key-0123456789"}
 
 
 ALONE = [
@@ -62,3 +80,27 @@ def test_the_contract_fails_what_it_does_to_hostile_chats(chat: str) -> None:
 def test_the_contract_fails_it_for_a_skip_that_it_does_not_know() -> None:
     with NaiveVendor() as vendor, pytest.raises(pytest.fail.Exception):
         Hurry().test_what_to_do_without_an_e_mail_is_the_admins_choice(vendor, "skip")
+
+
+def test_a_vendor_that_can_only_create_may_be_left_to_a_person() -> None:
+    """As docs/writing-a-connector.md shows it: the reply is lost, the delivery is dead, and a replay creates."""
+    memory: dict[str, Any] = {}
+
+    def attempt(create: Callable[[], str]) -> str:
+        step = Step(memory, memory.__setitem__, forget=memory.pop)
+
+        def undecided() -> str | None:
+            step.forget("ticket?")
+            raise RecordRefused("it may be there already")
+
+        return step.once("ticket", create, find=undecided)
+
+    def lost() -> str:
+        raise RetryLater("no answer")
+
+    with pytest.raises(RetryLater):
+        attempt(lost)
+    with pytest.raises(RecordRefused, match="may be there already"):
+        attempt(lambda: "never asked for")
+    assert attempt(lambda: "7") == "7"
+    assert attempt(lambda: "8") == "7"

@@ -37,6 +37,12 @@ def test_what_is_not_there_is_tried_again_and_named_with_its_path(
         read(Reply(answer))
 
 
+@pytest.mark.parametrize("value", [{}, {"a": 1}, [], [1], "", "x", 0, 7, False, True])
+def test_what_is_there_is_true_whatever_it_is(value: Any) -> None:
+    assert Reply({"it": value}).get("it")
+    assert not Reply({"it": None}).get("it")
+
+
 def test_what_is_there_is_read() -> None:
     reply = Reply({"results": [{"id": 7, "name": "Ann", "next": None}, {"id": "8"}], "paging": {"after": "x"}})
     assert [one["id"].id for one in reply["results"]] == ["7", "8"]

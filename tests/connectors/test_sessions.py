@@ -1,10 +1,14 @@
-"""What a session keeps (a connection a thread) and what it does not: credentials, cookies, secrets in texts."""
+"""What is kept from one request to the next (connections) and what is not: credentials, cookies, secrets in texts."""
 
 from __future__ import annotations
 
+import gzip
 import json
+import os
+import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -16,12 +20,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from connectors.kit import transport
 from connectors.kit.connector import HttpConnector, HttpSettings, Receipt, Step
 from connectors.kit.http import Http
 from connectors.kit.responses import shown
 from core.conversation import Conversation
 from core.delivery import Reference
 from core.errors import ConnectorRefused, DeliveryError
+from tests.support.certificates import Authority
 from tests.support.destination import Destination
 from tests.support.stack import free_port
 
@@ -131,12 +137,14 @@ def test_secrets_are_masked_however_they_are_spelt() -> None:
     assert vendor.mask("nothing of it") == "nothing of it"
 
 
-def test_each_thread_has_its_own_session_and_keeps_its_own_connection(http: Http, destination: Destination) -> None:
+def test_threads_share_the_connections_of_a_connector_and_never_one_at_the_same_time(
+    http: Http, destination: Destination
+) -> None:
     together = threading.Barrier(4, timeout=30)
-    ports: dict[str, set[int]] = {}
+    ports: list[int] = []
 
     def behaviour(handler: Any, number: int) -> None:
-        ports.setdefault(handler.path, set()).add(handler.client_address[1])
+        ports.append(handler.client_address[1])
         together.wait()  # only when all four are on their way at once does anybody get an answer
         handler.answer(200)
 
@@ -144,12 +152,114 @@ def test_each_thread_has_its_own_session_and_keeps_its_own_connection(http: Http
 
     def work(name: str) -> list[str]:
         with http.attempt() as exchanges:
-            for _ in range(3):
-                http.request("GET", f"{destination.url}/{name}")
+            http.request("GET", f"{destination.url}/{name}")
             return [exchange.url for exchange in exchanges]
 
-    with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(work, "abcd"))
-    assert found == [[f"{destination.url}/{name}"] * 3 for name in "abcd"]
-    assert [len(ports[f"/hook/{name}"]) for name in "abcd"] == [1, 1, 1, 1]
-    assert len(set.union(*ports.values())) == 4
+    # New threads each time, as greenlets are: what is kept must not be theirs.
+    for _ in range(3):
+        with ThreadPoolExecutor(4) as pool:
+            assert list(pool.map(work, "abcd")) == [[f"{destination.url}/{name}"] for name in "abcd"]
+    assert len(ports) == 12
+    assert len(set(ports)) == 4
+
+
+def test_a_connection_that_nobody_needed_for_long_is_closed(
+    http: Http, destination: Destination, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ports: list[int] = []
+    together = threading.Barrier(2, timeout=30)
+
+    def behaviour(handler: Any, number: int) -> None:
+        ports.append(handler.client_address[1])
+        if number < 2:
+            together.wait()
+        handler.answer(200)
+
+    destination.behaviour = behaviour
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda _: http.request("GET", destination.url), range(2)))
+    (idle,) = http._transport._idle.values()
+    kept = [connection for connection, _ in idle]
+    assert len(kept) == 2
+    monkeypatch.setattr(transport, "IDLE", -1.0)
+    http.request("GET", destination.url)
+    assert not idle
+    assert [connection.sock for connection in kept] == [None, None]
+
+
+@pytest.mark.parametrize("encoding", ["", "gzip"])
+def test_the_next_request_goes_over_the_same_connection_however_the_answer_came(http: Http, encoding: str) -> None:
+    body = gzip.compress(b"whole") if encoding else b"whole"
+    length = b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
+    chunked = b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+    made = 0
+
+    def serve(listener: socket.socket) -> None:
+        nonlocal made
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            made += 1
+            for how in (length, chunked, length):
+                if not connection.recv(65536):
+                    break
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Encoding: %s\r\n%s" % (encoding.encode(), how))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, args=(listener,), daemon=True).start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        for _ in range(3):
+            assert http.request("GET", url).text == "whole"
+    assert made == 1
+
+
+def test_text_is_sent_as_utf_8_and_what_is_read_bit_by_bit_in_chunks(http: Http, destination: Destination) -> None:
+    http.request("POST", destination.url, data="čaj")
+    http.request("POST", destination.url, data=BytesIO(b"of a file"))
+    assert [one.body for one in destination.received] == ["čaj".encode(), b"of a file"]
+
+
+def test_several_headers_of_one_name_are_one_and_cookies_are_read(http: Http) -> None:
+    answer = b"HTTP/1.1 200 OK\r\nLink: <a>\r\nLink: <b>\r\nSet-Cookie: k=v\r\nContent-Length: 0\r\n\r\n"
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            connection.recv(65536)
+            connection.sendall(answer)
+
+        threading.Thread(target=serve, daemon=True).start()
+        found = http.request("GET", f"http://127.0.0.1:{listener.getsockname()[1]}/")
+    assert found.headers["link"] == "<a>, <b>"
+    assert dict(found.cookies) == {"k": "v"}
+
+
+def test_whoever_answers_before_the_whole_body_was_sent_is_heard(http: Http) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            connection.recv(1000)
+            connection.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            connection.shutdown(socket.SHUT_WR)
+            while connection.recv(65536):  # or the rest of the body would reset what was answered
+                pass
+
+        threading.Thread(target=serve, daemon=True).start()
+        with pytest.raises(DeliveryError, match="HTTP 413"):
+            http.request("POST", f"http://127.0.0.1:{listener.getsockname()[1]}/", data=b"x" * 5_000_000)
+
+
+def test_an_authority_that_was_renewed_is_read_anew(tmp_path: Path) -> None:
+    file = tmp_path / "authority.pem"
+    file.write_bytes(Authority(tmp_path / "a", "first").file.read_bytes())
+    os.utime(file, ns=(1, 1))
+    first = transport._context(str(file), file.stat().st_mtime_ns)
+    file.write_bytes(Authority(tmp_path / "b", "second").file.read_bytes())
+    second = transport._context(str(file), file.stat().st_mtime_ns)
+    assert [str(one.get_ca_certs()[0]["subject"]) for one in (first, second)] == [
+        "((('commonName', 'first'),),)",
+        "((('commonName', 'second'),),)",
+    ]

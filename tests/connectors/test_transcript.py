@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -11,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.kit.transcript import Voice, as_text, kind, plain
+from connectors.testing.chats import HOOK
 from core.conversation import Conversation, Message, Page, Variable, Visitor
 from core.smartsupp.parser import parse_conversation
 
-HOOK = (Path(__file__).parents[1] / "payloads" / "hook-current.json").read_bytes()
 NOON = datetime(2024, 5, 1, 12, 0, tzinfo=UTC)
 ANY_TEXT = st.text(st.characters(codec="utf-8"))
 

@@ -14,14 +14,15 @@ from standardwebhooks import Webhook as Standard
 from standardwebhooks import WebhookVerificationError
 
 from connectors.kit.connector import Receipt, Step
+from connectors.testing.chats import HOOK
 from connectors.webhook import Webhook, WebhookSettings
 from core.delivery import Reference, Revision
 from core.errors import ConnectorRefused, RecordRefused, RetryLater
+from core.ids import PayloadId
 from core.smartsupp.parser import parse_conversation
 from tests.support.destination import Destination, Received
 
 SECRET = base64.b64encode(bytes(range(32))).decode()
-HOOK = (Path(__file__).parents[1] / "payloads" / "hook-current.json").read_bytes()
 
 
 def settings(url: str, **more: Any) -> WebhookSettings:
@@ -30,7 +31,7 @@ def settings(url: str, **more: Any) -> WebhookSettings:
 
 
 def revision(number: int = 1, body: bytes = HOOK) -> Revision:
-    return Revision(number, f"p{number}", 1_700_000_000_000, "", body)
+    return Revision(number, PayloadId(f"p{number}"), 1_700_000_000_000, "", body)
 
 
 def deliver(there: Destination, sent: Revision, delivery: str = "shop/208:55039", **more: Any) -> Reference:

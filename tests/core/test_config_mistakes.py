@@ -125,7 +125,7 @@ def test_a_setting_of_a_connector_says_what_to_type(tmp_path: Path, line: str, t
         ("routes:\n  - to: archive", "routes[0].to: must be a list: [archive]"),
         ("routes: [archive]", "routes[0]: must be settings; write '- to: …'"),
         ("routes: {to: [archive]}", "must be a list; write '- ' in front of its first setting"),
-        ("routes:\n  - to: []", "is empty; name at least one"),
+        ("routes:\n  - to:", "routes[0].to: is empty; write a list below it"),
         ("routes:\n  - to: [archve]", "Did you mean 'archive'?"),
         ("routes:\n  - to: [archive]\n    when: conversation.rating = 5", "use == to compare"),
         ("retention: {days: 5}", "Did you mean 'settled_days' or 'dead_days'?"),

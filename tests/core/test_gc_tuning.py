@@ -17,6 +17,7 @@ from connectors.webhook import Webhook, WebhookSettings
 from core.delivery import Outcome
 from core.errors import RetryLater
 from core.gc_tuning import loaded, replaced
+from core.ids import ConversationId
 from core.store import INBOX, Store
 from tests.support.destination import Destination
 from tests.support.stack import chat
@@ -54,7 +55,7 @@ def test_an_attempt_leaves_nothing_behind(store: Store, destination: Destination
     store.accept(chat("c1"))
     body = store.claim(INBOX, "t1")
     assert body
-    store.fan_out(body, "1:c1", ["hook"])
+    store.fan_out(body, ConversationId("1:c1"), ["hook"])
     claim = store.claim("hook", "t2")
     assert claim
     connector = webhook(nowhere() if how == "refused" else destination.url)

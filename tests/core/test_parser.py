@@ -13,13 +13,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from connectors.testing.chats import HOOK
 from core.conversation import Conversation, Message, Page, Variable, Visitor
 from core.errors import PayloadError
 from core.smartsupp.parser import StatisticsReport, glance, parse, parse_conversation
 
 PAYLOADS = Path(__file__).parents[1] / "payloads"
-CURRENT = (PAYLOADS / "hook-current.json").read_bytes()
-SAMPLE: dict[str, Any] = json.loads(CURRENT)
+BEFORE = (PAYLOADS / "hook-before-2018-11-16.json").read_bytes()
+SAMPLE: dict[str, Any] = json.loads(HOOK)
 
 MX = "visitor:mxTiqn9adr2h39kmzAJ0FeaTGFJhmjio0R41491503012015"
 BROWSER = (
@@ -162,9 +163,9 @@ OTHERS: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("name", ["hook-current.json", "hook-before-2018-11-16.json"])
-def test_it_reads_every_field_of_the_documented_payloads(name: str) -> None:
-    assert parse((PAYLOADS / name).read_bytes()) == DOCUMENTED
+@pytest.mark.parametrize("body", [HOOK, BEFORE], ids=["now", "before 2018-11-16"])
+def test_it_reads_every_field_of_the_documented_payloads(body: bytes) -> None:
+    assert parse(body) == DOCUMENTED
 
 
 def test_it_sets_aside_the_statistics_report() -> None:
@@ -249,9 +250,9 @@ def test_it_takes_any_bytes(body: bytes) -> None:
 @given(st.data())
 @settings(max_examples=300, deadline=None)
 def test_it_takes_a_payload_with_damaged_bytes(data: st.DataObject) -> None:
-    start = data.draw(st.integers(0, len(CURRENT)))
-    end = data.draw(st.integers(start, min(len(CURRENT), start + 40)))
-    read(CURRENT[:start] + data.draw(st.binary(max_size=20)) + CURRENT[end:])
+    start = data.draw(st.integers(0, len(HOOK)))
+    end = data.draw(st.integers(start, min(len(HOOK), start + 40)))
+    read(HOOK[:start] + data.draw(st.binary(max_size=20)) + HOOK[end:])
 
 
 JSON = st.recursive(

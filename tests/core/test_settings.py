@@ -9,6 +9,7 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+from pydantic import SecretStr
 
 from connectors import registry
 from connectors.archive import ArchiveSettings
@@ -133,7 +134,7 @@ def test_no_connectors_at_all_deliver_to_nobody(config: Config) -> None:
 @pytest.mark.parametrize("text", ["", "\n\n", "# nothing yet\n", "---\n"])
 def test_an_empty_file_is_a_mistake(config: Config, text: str) -> None:
     (problem,) = config.problems(text)
-    assert "is empty; write connectors into it" in problem
+    assert "is empty; restore it, or remove it and write a new one with relay init" in problem
 
 
 def test_a_file_of_nul_bytes_says_so(config: Config) -> None:
@@ -278,6 +279,25 @@ def test_secrets_are_masked_wherever_settings_are_shown(config: Config) -> None:
     assert "token-0123456789abcdef" not in shown
     assert masked(settings)["connectors"]["a"]["secret"] == "**********"
     assert masked(settings)["tokens"] == [{"token": "**********"}]
+
+
+class OddlyNamed(ConnectorSettings):
+    """What its names say is wrong each time; the types are right."""
+
+    colour: SecretStr
+    sizes: tuple[SecretStr, ...] = ()
+    password_hint: str = ""
+    token: int = 0
+
+
+def test_the_type_of_a_setting_says_whether_it_is_hidden_and_not_its_name(tmp_path: Path) -> None:
+    file = tmp_path / "relay.yaml"
+    file.write_text("connectors: {a: {type: odd, colour: blue-4711, sizes: [s-1, m-2], password_hint: dog, token: 7}}")
+    env = environment({"RELAY_CONFIG": str(file), "RELAY_DATA_DIR": str(tmp_path)})
+    settings = load(env, lambda _: OddlyNamed, {})
+    shown = masked(settings)["connectors"]["a"]
+    assert (shown["colour"], shown["sizes"]) == ("**********", ["**********", "**********"])
+    assert (shown["password_hint"], shown["token"]) == ("dog", 7)
 
 
 def test_a_fingerprint_changes_with_any_setting_and_gives_no_secret_away(config: Config) -> None:

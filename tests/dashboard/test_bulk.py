@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from core.delivery import DeliveryStatus, Outcome
+from core.ids import DeliveryId
 from core.store import Filter, Jobs, Ledger, Store, connect
 from core.store import jobs as jobs_module
 from core.store import search as search_module
@@ -27,7 +28,7 @@ def page(server: Server, tmp_path: Path) -> Admin:
 
 @pytest.fixture
 def jobs(server: Server) -> Jobs:
-    return Jobs(connect(server.url), lambda lane: None, made.configured)
+    return Jobs(connect(server.url), lambda: made.settings("archive", "crm"))
 
 
 def statuses(ledger: Ledger, connector: str = "crm") -> dict[str, int]:
@@ -108,7 +109,7 @@ def test_from_a_search_to_what_is_discarded(page: Admin, store: Store, ledger: L
     answer = page.submit("/conversations/bulk", **hidden(asked), reason="an advertisement")
     assert statuses(ledger) == {"dead": 2, "discarded": 2}
     assert statuses(ledger, "archive") == {"delivered": 4}
-    assert ledger.delivery("crm:1:1").error == "an advertisement"
+    assert ledger.delivery(DeliveryId("crm:1:1")).error == "an advertisement"
     done = text_of(page.get(answer.location).text)
     assert "2 deliveries are discarded" in done
     assert "Reason an advertisement By admin" in done

@@ -19,7 +19,7 @@ from core.store.claims import Limits
 from core.store.protocol.keys import key
 from tests.fakes.naive import NaiveVendor
 from tests.support.admin import Admin, admin
-from tests.support.made import chats, claimed, conversation, settle
+from tests.support.made import chats, claimed, control, conversation, settle
 from tests.support.server import Server
 from tests.support.stack import chat, until
 
@@ -78,7 +78,7 @@ def flashed(page: Admin) -> str:
 
 
 def test_the_list_has_each_connector_with_its_routes_and_state(page: Admin, store: Store) -> None:
-    store.pause("archive", f"disk is full {HOSTILE}")
+    control(store).pause("archive", f"disk is full {HOSTILE}")
     html = page.get("/connectors").text
     assert HOSTILE not in html
     text = plain(html)
@@ -115,7 +115,7 @@ def test_one_that_is_not_in_the_config_any_more_can_still_be_seen(page: Admin, s
     chats(store, 2, gone=Outcome.REFUSED)
     assert "gone Not in relay.yaml" in said(page, "/connectors")
     text = said(page, "/connectors/gone")
-    assert "not in the configuration any more" in text
+    assert "not in relay.yaml any more" in text
     assert "Dead 2" in text
     assert "Check now" not in text
 
@@ -261,7 +261,7 @@ def test_nobody_is_sent_elsewhere(page: Admin, back: str) -> None:
 
 def test_resuming_opens_the_gate_and_wakes_a_worker(page: Admin, server: Server, store: Store, ledger: Ledger) -> None:
     chats(store, 1, desk=None)
-    store.pause("desk", "why")
+    control(store).pause("desk", "why")
     server.client.delete("relay:knock:desk", "relay:celery:knocks")
     page.submit("/connectors/desk/resume")
     assert "desk goes on." in flashed(page)
@@ -273,7 +273,7 @@ def test_resuming_opens_the_gate_and_wakes_a_worker(page: Admin, server: Server,
 
 def test_trying_lets_one_through_a_gate_and_no_more(page: Admin, store: Store, ledger: Ledger) -> None:
     chats(store, 2, desk=None)
-    store.pause("desk", "why")
+    control(store).pause("desk", "why")
     assert store.claim("desk", "a") is None
     page.submit("/connectors/desk/try")
     assert "One delivery of desk is tried now; the others go on waiting." in flashed(page)
@@ -327,7 +327,7 @@ def test_one_that_answered_429_is_said_to_be_slowed_down(page: Admin, store: Sto
 
 
 def test_trying_when_nothing_is_due_says_so(page: Admin, store: Store) -> None:
-    store.pause("desk", "why")
+    control(store).pause("desk", "why")
     page.submit("/connectors/desk/try")
     assert "Nothing is due for desk." in flashed(page)
 
@@ -336,7 +336,7 @@ def test_trying_when_nothing_is_due_says_so(page: Admin, store: Store) -> None:
 def test_nothing_happens_without_the_forms_token_or_by_a_link(
     page: Admin, store: Store, ledger: Ledger, vendor: NaiveVendor, what: str
 ) -> None:
-    store.pause("desk", "before")
+    control(store).pause("desk", "before")
     assert page.client.post(f"/connectors/desk/{what}", data={"reason": "after"}).status_code == 403
     assert page.get(f"/connectors/desk/{what}").status_code == 405
     gate = ledger.lane("desk").gate
@@ -351,7 +351,7 @@ def test_buttons_are_those_that_make_sense(page: Admin, store: Store) -> None:
         return set(re.findall(r'action="/connectors/(\w+/\w+)"', page.get(path).text)) - {"desk/preview"}
 
     assert actions("/connectors/desk") == {"desk/check", "desk/pause"}
-    store.pause("desk", "why")
-    store.pause("hook", "why")
+    control(store).pause("desk", "why")
+    control(store).pause("hook", "why")
     assert actions("/connectors/desk") == {"desk/check", "desk/try", "desk/resume"}
     assert actions("/connectors") == {"desk/try", "desk/resume", "hook/resume", "archive/pause"}

@@ -19,6 +19,7 @@ from app.dashboard.pages import conversations
 from app.dashboard.pages.conversation import web
 from app.dashboard.view.filters import asked, spelt
 from core.delivery import Exchange, Outcome, Reference
+from core.ids import ConversationId, DeliveryId
 from core.store import INBOX, Access, Filter, Ledger, Store, connect
 from core.store import search as search_module
 from core.store.protocol.keys import key
@@ -26,6 +27,7 @@ from tests.conftest import Clock
 from tests.support import hostile, made
 from tests.support.admin import PASSWORD, Admin, admin, token_in
 from tests.support.destination import Destination
+from tests.support.made import control
 from tests.support.server import Server
 from tests.support.stack import Stack, chat, until
 
@@ -75,7 +77,7 @@ def test_a_row_tells_who_when_what_and_where(page: Admin, store: Store) -> None:
         visitor={"name": "Žofie", "email": "zofie@example.com", "countryCode": "CZ"},
     )
     made.conversation(store, body, archive=Outcome.DELIVERED, crm=Outcome.REFUSED, desk=None)
-    store.pause("desk", "why not")
+    control(store).pause("desk", "why not")
     html = page.get("/conversations").text
     row = text_of(html.partition("<tbody>")[2].partition("</tbody>")[0])
     assert "2023-11-14 22:13:20 UTC" in row
@@ -364,7 +366,7 @@ def test_a_revision_can_be_chosen_and_every_body_downloaded(page: Admin, store: 
 def test_a_body_is_a_file_of_plain_text_for_every_browser(page: Admin, store: Store, ledger: Ledger) -> None:
     identity = made.conversation(store, hostile.body())
     other = made.conversation(store, chat(2))
-    payload = ledger.conversation(identity).payloads[0].id
+    payload = ledger.conversation(ConversationId(identity)).payloads[0].id
     answer = page.get(f"/conversations/{identity}/body/{payload}")
     assert answer.data == hostile.body()
     assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
@@ -378,7 +380,7 @@ def test_a_body_that_can_no_longer_be_read_is_shown_with_its_deliveries(
     page: Admin, store: Store, server: Server, ledger: Ledger
 ) -> None:
     identity = made.conversation(store, chat(1), crm=Outcome.REFUSED)
-    payload = ledger.conversation(identity).payloads[0].id
+    payload = ledger.conversation(ConversationId(identity)).payloads[0].id
     server.client.set(key("raw", payload), b'{"channel": [1, "<script>old</script>"')
     answer = page.get(f"/conversations/{identity}")
     assert answer.status_code == 200
@@ -393,7 +395,7 @@ def test_whatever_bytes_are_kept_there_is_a_page(
     page: Admin, store: Store, server: Server, ledger: Ledger, body: bytes
 ) -> None:
     identity = made.conversation(store, chat(1))
-    server.client.set(key("raw", ledger.conversation(identity).payloads[0].id), body)
+    server.client.set(key("raw", ledger.conversation(ConversationId(identity)).payloads[0].id), body)
     assert page.get(f"/conversations/{identity}").status_code == 200
 
 
@@ -498,7 +500,7 @@ def test_ids_are_unique_on_a_page_with_many_deliveries(page: Admin, store: Store
 
 def test_a_paused_connector_is_named_and_a_missing_one_too(page: Admin, store: Store) -> None:
     identity = made.conversation(store, chat(1), crm=None, gone=None)
-    store.pause("crm", "why not")
+    control(store).pause("crm", "why not")
     html = page.get(f"/conversations/{identity}").text
     assert "crm is paused" in section(html, "crm")
     assert 'href="/connectors/crm"' in section(html, "crm")
@@ -541,12 +543,12 @@ def test_a_dead_one_is_delivered_again(page: Admin, store: Store, ledger: Ledger
     answer = page.submit(f"/conversations/{identity}/crm/replay")
     assert (answer.status_code, answer.location) == (303, f"/conversations/{identity}#to-crm")
     assert "It is due now for crm." in page.get(f"/conversations/{identity}").text
-    assert ledger.delivery(f"crm:{identity}").status == "waiting"
+    assert ledger.delivery(DeliveryId(f"crm:{identity}")).status == "waiting"
 
 
 def test_behind_a_closed_gate_it_says_that_it_has_to_wait(page: Admin, store: Store) -> None:
     identity = made.conversation(store, chat(1), crm=Outcome.REFUSED)
-    store.pause("crm", "why not")
+    control(store).pause("crm", "why not")
     page.submit(f"/conversations/{identity}/crm/replay")
     assert "but crm is paused" in page.get(f"/conversations/{identity}").text
 
@@ -567,7 +569,7 @@ def test_what_nobody_takes_is_not_said_to_be_due(
     page = admin(server, tmp_path, config="connectors: {off: {type: archive, enabled: false}}")
     identity = made.conversation(store, chat(1), **{connector: Outcome.DELIVERED})
     if paused:
-        store.pause(connector, "why not")
+        control(store).pause(connector, "why not")
     page.submit(f"/conversations/{identity}/{connector}/replay")
     html = page.get(f"/conversations/{identity}").text
     flashed = text_of(html.partition('class="flashes"')[2].partition("</div>")[0])
@@ -579,7 +581,7 @@ def test_what_nobody_takes_is_not_said_to_be_due(
 def test_one_is_discarded_with_a_reason_by_somebody(page: Admin, store: Store, ledger: Ledger) -> None:
     identity = made.conversation(store, chat(1), crm=Outcome.REFUSED)
     page.submit(f"/conversations/{identity}/crm/discard", reason="  an\n advertisement  ")
-    delivery = ledger.delivery(f"crm:{identity}")
+    delivery = ledger.delivery(DeliveryId(f"crm:{identity}"))
     assert (delivery.status, delivery.error) == ("discarded", "an advertisement")
     assert delivery.attempts[-1].worker == "admin"
     text = text_of(section(page.get(f"/conversations/{identity}").text, "crm"))
@@ -593,7 +595,7 @@ def test_nothing_is_discarded_without_a_reason(page: Admin, store: Store, ledger
     identity = made.conversation(store, chat(1), crm=Outcome.REFUSED)
     page.submit(f"/conversations/{identity}/crm/discard", reason=reason)
     assert "say why" in page.get(f"/conversations/{identity}").text
-    assert ledger.delivery(f"crm:{identity}").status == "dead"
+    assert ledger.delivery(DeliveryId(f"crm:{identity}")).status == "dead"
 
 
 def test_what_is_settled_or_being_tried_is_not_discarded(page: Admin, store: Store, ledger: Ledger) -> None:
@@ -602,7 +604,7 @@ def test_what_is_settled_or_being_tried_is_not_discarded(page: Admin, store: Sto
     for connector in ("crm", "desk"):
         page.submit(f"/conversations/{identity}/{connector}/discard", reason="x")
         assert "Nothing was discarded" in page.get(f"/conversations/{identity}").text
-    assert ledger.delivery(f"crm:{identity}").status == "delivered"
+    assert ledger.delivery(DeliveryId(f"crm:{identity}")).status == "delivered"
     assert "In flight" in section(page.get(f"/conversations/{identity}").text, "desk")
 
 
@@ -623,7 +625,7 @@ def test_nothing_is_done_without_the_token_of_a_form_or_a_login(
     stranger = Admin(page.app)
     assert stranger.client.post(address, data={"reason": "x"}).status_code in (303, 403)
     assert stranger.get(f"/conversations/{identity}").status_code == 303
-    assert ledger.delivery(f"crm:{identity}").status == "dead"
+    assert ledger.delivery(DeliveryId(f"crm:{identity}")).status == "dead"
 
 
 @pytest.fixture
@@ -657,7 +659,7 @@ def test_a_failed_delivery_is_replayed_from_its_page_and_arrives(
     action = re.findall(r'action="(/conversations/1:1/crm/replay)"', html)[0]
     answer = live.post(f"{home}{action}", data={"csrf_token": token_in(html)}, timeout=30)
     assert "It is due now for crm." in answer.text
-    until(lambda: relay.ledger.delivery("crm:1:1").status == "delivered", what="delivered")
+    until(lambda: relay.ledger.delivery(DeliveryId("crm:1:1")).status == "delivered", what="delivered")
     assert len(destination.received) == 2
     assert "crm Delivered" in text_of(section(live.get(f"{home}/conversations/1:1", timeout=30).text, "crm"))
 
@@ -673,7 +675,7 @@ def kept(store: Store, body: bytes, identity: str) -> None:
     store.accept(body)
     claim = store.claim(INBOX, "a-worker")
     assert claim
-    store.fan_out(claim, identity, [])
+    store.fan_out(claim, ConversationId(identity), [])
 
 
 def test_a_conversation_of_340_000_messages_is_shown_a_page_at_a_time(page: Admin, store: Store) -> None:

@@ -17,6 +17,7 @@ from app.dashboard.pages import erase as erase_page
 from connectors.archive import Archive
 from connectors.kit.connector import Copy
 from core.delivery import Attempt, Outcome, PayloadStatus, Reference
+from core.ids import ConversationId
 from core.store import INBOX, Eraser, Ledger, Store, connect
 from tests.support import hostile, made
 from tests.support.admin import admin
@@ -82,7 +83,7 @@ def test_it_shows_what_there_is_erases_nothing_yet_and_asks(shop: Shop) -> None:
         assert wanted in html
     assert f"{NAME} <{EMAIL}>" in html
     assert "1:c3" not in html
-    assert shop.ledger.conversation("1:c1")
+    assert shop.ledger.conversation(ConversationId("1:c1"))
     assert "Erase for good" in html
 
 
@@ -92,7 +93,7 @@ def test_everything_goes_and_the_receipt_says_what(shop: Shop) -> None:
     unread = shop.store.accept(petra("c5")).id
     text = receipt(shop.erase())
     assert shop.left() == []
-    assert shop.ledger.conversation("1:c3")
+    assert shop.ledger.conversation(ConversationId("1:c3"))
     assert list(shop.archive.rglob("r1.txt")) == [shop.archive / "1" / "c3" / "r1.txt"]
     for wanted in (
         EMAIL,
@@ -114,7 +115,7 @@ def test_everything_goes_and_the_receipt_says_what(shop: Shop) -> None:
 def test_what_only_files_are_left_of_is_shown_and_goes(shop: Shop) -> None:
     shop.inline.take(petra(), petra("c2", visitor={"id": "vi-2"}))
     eraser = Eraser(connect(shop.server.url))
-    assert eraser.settled(["1:c1", "1:c2"], 2**52, 0) == 2
+    assert eraser.settled([ConversationId("1:c1"), ConversationId("1:c2")], 2**52, 0) == 2
     html = shop.look()
     assert "2 conversations" in html
     assert html.count("only files are left of it") == 2
@@ -174,7 +175,7 @@ def test_nothing_of_their_own_needs_a_choice(shop: Shop) -> None:
     shop.inline.take(chat("c2", messages=[{"type": "visitor", "content": f"ask {EMAIL}"}]))
     assert "No conversation is theirs" in shop.look()
     assert shop.page.submit("/erase/now", visitor=EMAIL).status_code == 422
-    assert shop.ledger.conversation("1:c2")
+    assert shop.ledger.conversation(ConversationId("1:c2"))
 
 
 def test_records_elsewhere_are_links_only_when_they_are_addresses_of_the_web(shop: Shop) -> None:
@@ -182,7 +183,7 @@ def test_records_elsewhere_are_links_only_when_they_are_addresses_of_the_web(sho
         shop.store.accept(petra(f"c{number}"))
         claim = shop.store.claim(INBOX, f"t{number}")
         assert claim is not None
-        shop.store.fan_out(claim, f"1:c{number}", ["desk"])
+        shop.store.fan_out(claim, ConversationId(f"1:c{number}"), ["desk"])
         claim = made.claimed(shop.store, "desk", f"1:c{number}")
         tried = Attempt(at=1, ms=2, outcome=Outcome.DELIVERED, revision=1)
         shop.store.settle(claim, tried, reference=Reference(f"T-{number}", url))
@@ -221,7 +222,7 @@ def test_files_that_cannot_be_removed_are_named_and_the_conversation_is_kept(
         broken.setattr("connectors.archive.shutil.rmtree", fail)
         text = receipt(shop.erase())
     assert "1:c1, archive: [Errno 13] Permission denied" in text
-    assert shop.ledger.conversation("1:c1")
+    assert shop.ledger.conversation(ConversationId("1:c1"))
     shop.erase()
     assert shop.left() == []
 
@@ -233,14 +234,14 @@ def test_it_wants_to_know_who(shop: Shop, given: str) -> None:
     assert answer.status_code == 422
     assert "Say who" in answer.text
     assert shop.page.submit("/erase/now", visitor=given).status_code == 303
-    assert shop.ledger.conversation("1:c1")
+    assert shop.ledger.conversation(ConversationId("1:c1"))
 
 
 @pytest.mark.parametrize("path", ["/erase", "/erase/now"])
 def test_nothing_is_done_without_the_forms_token(shop: Shop, path: str) -> None:
     shop.inline.take(petra())
     assert shop.page.client.post(path, data={"visitor": EMAIL}).status_code == 403
-    assert shop.ledger.conversation("1:c1")
+    assert shop.ledger.conversation(ConversationId("1:c1"))
 
 
 def test_no_address_holds_the_visitor_and_the_log_does_not_name_them(
@@ -263,7 +264,7 @@ def test_a_hostile_visitor_is_text_and_can_be_erased(shop: Shop) -> None:
     shop.store.accept(json.dumps(payload).encode())
     claim = shop.store.claim(INBOX, "t")
     assert claim is not None
-    shop.store.fan_out(claim, "1:hostile", ["archive"])
+    shop.store.fan_out(claim, ConversationId("1:hostile"), ["archive"])
     shop.inline.take(petra("hostile"), b"<script data-evil>alert(1)</script> " + EMAIL.encode())
     for html in (shop.page.submit("/erase", visitor=EMAIL).text, shop.erase()):
         for mark in ("<script data-evil", "<img src=x", "<svg data-evil", "<style", "<iframe", "<form action=http"):
@@ -300,7 +301,7 @@ def test_what_is_sealed_with_a_lost_key_is_a_page_that_says_so(server: Server, t
         store.accept(body)
         claim = store.claim(INBOX, "t")
         assert claim is not None
-        store.fan_out(claim, "1:c1", ["archive"])
+        store.fan_out(claim, ConversationId("1:c1"), ["archive"])
     page = admin(server, tmp_path, RELAY_ENCRYPTION_KEYS=key)
     answer = page.get(f"/quarantine/{identity}")
     assert answer.status_code == 409

@@ -31,7 +31,7 @@ from app.dashboard import PAGES
 from app.dashboard.frame import login
 from app.dashboard.frame.context import Site
 from core.errors import NotFound
-from core.store import Access, connect
+from core.store import Access, RateLimit, connect
 from tests.support.admin import PASSWORD, Admin, admin, token_in, web_app
 from tests.support.server import Server
 from tests.support.stack import RELAY, TOKEN, Stack, chat
@@ -304,9 +304,10 @@ def stop_refill(server: Server, bucket: str) -> None:
     server.client.hincrby(f"relay:bucket:{bucket}", "at", 3_600_000)
 
 
-def spend_all(keeper: Access, bucket: str, limits: tuple[float, float]) -> None:
-    keeper.refill(bucket)
-    assert keeper.take(bucket, *limits, limits[0]) == 0
+def spend_all(server: Server, bucket: str, limits: tuple[float, float]) -> None:
+    limit = RateLimit(connect(server.url))
+    limit.refill(bucket)
+    assert limit.take(bucket, *limits, limits[0]) == 0
 
 
 def test_after_five_wrong_passwords_an_address_must_wait(stranger: Admin, server: Server) -> None:
@@ -332,9 +333,9 @@ def test_the_right_password_gives_the_tries_back(stranger: Admin) -> None:
         stranger.submit("/logout")
 
 
-def test_one_who_changes_addresses_must_wait_too(stranger: Admin, keeper: Access, server: Server) -> None:
+def test_one_who_changes_addresses_must_wait_too(stranger: Admin, server: Server) -> None:
     capacity, refill = login.EVERYBODY
-    assert keeper.take("login", capacity, refill, capacity - 2) == 0
+    assert RateLimit(connect(server.url)).take("login", capacity, refill, capacity - 2) == 0
     stop_refill(server, "login")
     for number in range(2):
         assert Admin(stranger.app, REMOTE_ADDR=f"192.0.2.{number}").log_in("wrong").status_code == 403
@@ -342,13 +343,11 @@ def test_one_who_changes_addresses_must_wait_too(stranger: Admin, keeper: Access
     assert Admin(stranger.app, REMOTE_ADDR="192.0.2.9").log_in().status_code == 429
 
 
-def test_a_browser_that_was_logged_in_before_does_not_wait_for_strangers(
-    stranger: Admin, keeper: Access, server: Server
-) -> None:
+def test_a_browser_that_was_logged_in_before_does_not_wait_for_strangers(stranger: Admin, server: Server) -> None:
     assert stranger.log_in().status_code == 303
     stranger.submit("/logout")
-    spend_all(keeper, "login", login.EVERYBODY)
-    spend_all(keeper, "login:127.0.0.1", login.ONE_ADDRESS)
+    spend_all(server, "login", login.EVERYBODY)
+    spend_all(server, "login:127.0.0.1", login.ONE_ADDRESS)
     stop_refill(server, "login")
     stop_refill(server, "login:127.0.0.1")
     assert Admin(stranger.app).log_in().status_code == 429
@@ -356,9 +355,7 @@ def test_a_browser_that_was_logged_in_before_does_not_wait_for_strangers(
     assert stranger.log_in().status_code == 303
 
 
-def test_a_known_browser_guesses_no_faster_and_is_known_by_its_signature_alone(
-    stranger: Admin, keeper: Access, server: Server
-) -> None:
+def test_a_known_browser_guesses_no_faster_and_is_known_by_its_signature_alone(stranger: Admin, server: Server) -> None:
     stranger.log_in()
     stranger.submit("/logout")
     for _ in range(5):
@@ -369,7 +366,7 @@ def test_a_known_browser_guesses_no_faster_and_is_known_by_its_signature_alone(
     cookie = stranger.client.get_cookie("relay-device")
     assert cookie
     assert cookie.http_only
-    spend_all(keeper, "login", login.EVERYBODY)
+    spend_all(server, "login", login.EVERYBODY)
     stop_refill(server, "login")
     for forged in ("x", cookie.value[:-1], ""):
         other = Admin(stranger.app, REMOTE_ADDR="192.0.2.7")
@@ -387,7 +384,7 @@ def test_a_device_cookie_lets_nobody_in(page: Admin) -> None:
 
 
 def test_a_link_logs_in_once_and_not_by_being_looked_at(stranger: Admin, keeper: Access, server: Server) -> None:
-    spend_all(keeper, "login", login.EVERYBODY)
+    spend_all(server, "login", login.EVERYBODY)
     link = f"/login/link/{keeper.make_login_link(60_000)}"
     assert "works once" in stranger.get(link).text
     assert sent_to_login(stranger.get("/probe"))
@@ -765,51 +762,6 @@ def test_at_a_terminal_the_password_is_asked_for_twice_and_not_shown(relay: Stac
     assert PASSWORD not in everything
     assert "do not match" in everything
     assert password.matches(Access(connect(relay.server.url)).password(), PASSWORD)
-
-
-# --- the bucket ----------------------------------------------------------------
-
-
-def test_a_bucket_gives_what_it_holds_and_then_what_is_refilled(server: Server, clock: Any) -> None:
-    one, other = Access(connect(server.url), clock), Access(connect(server.url), clock)
-    assert [keeper.take("b", 3, 0.5) for keeper in (one, other, one)] == [0, 0, 0]
-    assert one.take("b", 3, 0.5) == 2000
-    clock.pass_by(1.5)
-    assert other.take("b", 3, 0.5) == 500
-    clock.pass_by(0.5)
-    assert other.take("b", 3, 0.5) == 0
-    assert one.take("b", 3, 0.5, 3) == 6000
-    assert one.take("another", 3, 0.5, 3) == 0
-    clock.pass_by(3600)
-    assert one.take("b", 3, 0.5, 3) == 0
-    assert one.take("b", 3, 0.5, 0.25) == 500
-
-
-def test_a_refusal_writes_nothing_and_a_full_bucket_is_gone(server: Server, clock: Any) -> None:
-    keeper = Access(connect(server.url), clock)
-    keeper.take("b", 2, 1, 2)
-    before = server.client.dump("relay:bucket:b"), server.client.pttl("relay:bucket:b")
-    assert 0 < before[1] <= 3000
-    clock.pass_by(0.5)
-    assert keeper.take("b", 2, 1, 2) == 1500
-    assert server.client.dump("relay:bucket:b") == before[0]
-    keeper.refill("b")
-    assert keeper.take("b", 2, 1, 2) == 0
-
-
-def test_a_clock_that_is_set_back_gives_nothing_away(server: Server, clock: Any) -> None:
-    keeper = Access(connect(server.url), clock)
-    keeper.take("b", 1, 1)
-    clock.pass_by(-3600)
-    assert keeper.take("b", 1, 1) == 1000
-    clock.pass_by(3600.5)
-    assert keeper.take("b", 1, 1) == 500
-
-
-@pytest.mark.parametrize("arguments", [(1, 1, 2), (1, 0, 1), (1, 1, 0), (1, 1, -1)])
-def test_what_a_bucket_can_never_give_is_a_mistake(server: Server, arguments: tuple[float, float, float]) -> None:
-    with pytest.raises(ValueError, match="bucket"):
-        Access(connect(server.url)).take("b", *arguments)
 
 
 def test_passwords_that_are_made_differ_and_are_good() -> None:

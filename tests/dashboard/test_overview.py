@@ -17,7 +17,7 @@ from core.store import Filter, Jobs, Store, connect
 from core.store.statistics import Bar
 from tests.support import made
 from tests.support.admin import Admin, admin
-from tests.support.made import chats
+from tests.support.made import chats, control
 from tests.support.past import Past, Try
 from tests.support.server import Server
 from tests.support.stack import TOKEN, chat, until
@@ -241,7 +241,7 @@ def test_behind_a_closed_gate_everything_that_waits_is_paused_and_the_reason_is_
 ) -> None:
     chats(store, 2, desk=Outcome.RETRY)
     chats(store, 3, first=3, desk=None)
-    store.pause("desk", HOSTILE)
+    control(store).pause("desk", HOSTILE)
     cells = row(page, "desk")
     assert (cells["Waiting"], cells["Retrying"], cells["Of these paused"]) == ("3", "2", "5")
     shown = tiles(page)
@@ -313,7 +313,7 @@ def test_a_server_that_is_not_fit_is_said_at_the_top(own_server: Server, tmp_pat
 
 def test_an_open_job_shows_how_far_it_is(page: Admin, server: Server, store: Store) -> None:
     chats(store, 3, desk=Outcome.REFUSED)
-    jobs = Jobs(connect(server.url), lambda lane: None, made.configured)
+    jobs = Jobs(connect(server.url), made.configured)
     job = jobs.start("replay", Filter(connector="desk", status=DeliveryStatus.DEAD))
     found = words(page)
     assert "Delivering again, in bulk 0 of 3 looked at, 0 done" in found.text
@@ -343,7 +343,7 @@ def test_the_fragment_is_what_the_page_shows(page: Admin, store: Store) -> None:
 
 def test_nothing_in_it_needs_what_the_policy_forbids(page: Admin, store: Store) -> None:
     chats(store, 3, archive=Outcome.DELIVERED)
-    store.pause("desk", "why")
+    control(store).pause("desk", "why")
     for tag, given in words(page).elements:
         assert tag != "style"
         assert not [name for name in given if name == "style" or name.startswith("on")], (tag, given)

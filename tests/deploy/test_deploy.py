@@ -18,9 +18,14 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from core.delivery import Attempt, Outcome, PayloadStatus, Reference
+from core.ids import ConversationId
 from core.store import INBOX, Store
 from core.store.protocol.constants import Trouble
+from tests.support.command_line import CommandLine
+from tests.support.forked import forked
+from tests.support.made import control
 from tests.support.prometheus import Prometheus, Samples, program, prometheus, strangers
+from tests.support.server import Server
 from tests.support.stack import Stack, stack, until
 
 ROOT = Path(__file__).parents[2]
@@ -68,10 +73,10 @@ def work(store: Store, number: int) -> None:
     for kind in range(3):
         inbox = store.claim(INBOX, secrets.token_hex(8))
         assert inbox is not None
-        store.fan_out(inbox, f"1:{number}{kind}", ["crm"])
+        store.fan_out(inbox, ConversationId(f"1:{number}{kind}"), ["crm"])
     inbox = store.claim(INBOX, secrets.token_hex(8))
     assert inbox is not None
-    store.divert(inbox.id, PayloadStatus.QUARANTINED, "no", token=inbox.token)
+    store.divert(inbox.payload, PayloadStatus.QUARANTINED, "no", token=inbox.token)
     for outcome in (Outcome.DELIVERED, Outcome.REFUSED, Outcome.RETRY):
         claim = store.claim("crm", secrets.token_hex(8))
         assert claim is not None
@@ -80,13 +85,13 @@ def work(store: Store, number: int) -> None:
         store.settle(
             claim, attempt, delay_ms=600_000, reference=Reference("r"), trouble=trouble, breaker=1, fingerprint="f"
         )
-    store.resume("crm")
+    control(store).resume("crm")
 
 
 @pytest.fixture(scope="module")
 def receiver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A real receiver, whose store has seen a bit of everything."""
-    with stack(tmp_path_factory.mktemp("deploy") / "relay") as made:
+    with stack(tmp_path_factory.mktemp("deploy") / "relay", forked) as made:
         made.environment["RELAY_METRICS_TOKEN"] = METRICS_TOKEN
         made.web()
         work(made.store, 0)
@@ -144,7 +149,7 @@ def test_every_alert_says_what_happened_what_to_do_and_how_bad_it_is() -> None:
     assert len({rule["alert"] for rule in alerts()}) == len(alerts())
 
 
-def test_commands_that_alerts_name_are_there(receiver: Stack) -> None:
+def test_commands_that_alerts_name_are_there(server: Server, tmp_path: Path) -> None:
     named = {
         command
         for rule in alerts()
@@ -152,7 +157,7 @@ def test_commands_that_alerts_name_are_there(receiver: Stack) -> None:
     }
     assert len(named) >= 8
     for command in named:
-        receiver.cli(*command.split(), "--help")
+        CommandLine(tmp_path, server).run(*command.split(), "--help")
 
 
 def test_every_alert_is_tripped_in_the_rules_test() -> None:

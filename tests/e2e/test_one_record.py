@@ -18,12 +18,14 @@ import pytest
 from connectors.kit import http
 from connectors.kit.record import Mapping
 from connectors.testing.fake import Answer
+from core.ids import ConversationId, DeliveryId
 from core.smartsupp.parser import parse_conversation
 from core.store import INBOX, Claim, Eraser, Ledger, Store, connect
 from tests.fakes.freshdesk import KEY, FreshdeskVendor
 from tests.fakes.odoo import DATABASE, OdooVendor
 from tests.fakes.odoo import KEY as ODOO_KEY
 from tests.support.inline import Inline
+from tests.support.made import control
 from tests.support.server import Server
 from tests.support.stack import free_port
 from workers.delivery import alone
@@ -146,10 +148,23 @@ def test_a_chat_that_goes_on_after_its_retention_goes_on_in_its_record(
     began = time.time()
     relay.take(chat("Hello", began=began))
     later = round(1000 * time.time()) + 60_000
-    assert Eraser(connect(own_server.url)).settled(["208:501"], later, later) == 1
+    assert Eraser(connect(own_server.url)).settled([ConversationId("208:501")], later, later) == 1
     relay.take(chat("Hello", "One thing more", began=began))
     assert (len(desk.contacts), len(desk.tickets)) == (1, 1)
     assert sum("One thing more" in text for text in desk.texts()) == 1
+
+
+def test_a_revision_without_a_later_message_brings_its_text_to_a_chat_that_may_have_been_known(
+    own_server: Server, tmp_path: Path, desk: FreshdeskVendor
+) -> None:
+    relay = inline(own_server, tmp_path, desk)
+    began = time.time()
+    revisions = ["Hello"], ["Hello, corrected"], ["Hello", "One thing more"], ["Hello, cut short"], ["Hello, at last"]
+    for said in revisions:
+        relay.take(chat(*said, began=began))
+    assert len(desk.tickets) == 1
+    texts = desk.texts()
+    assert [sum(said[-1] in text for text in texts) for said in revisions[1:]] == [1, 1, 1, 1]
 
 
 def test_a_chat_that_was_erased_and_goes_on_makes_no_second_record(
@@ -158,7 +173,7 @@ def test_a_chat_that_was_erased_and_goes_on_makes_no_second_record(
     relay = inline(own_server, tmp_path, desk)
     began = time.time()
     relay.take(chat("Hello", began=began))
-    assert Eraser(connect(own_server.url)).conversation("208:501")
+    assert Eraser(connect(own_server.url)).conversation(ConversationId("208:501"))
     relay.take(chat("Hello", "One thing more", began=began))
     assert len(desk.tickets) == 1
     assert sum("One thing more" in text for text in desk.texts()) == 1
@@ -210,7 +225,7 @@ def claims(store: Store, number: int) -> list[Claim]:
         store.accept(chat("Hello", channel=one))
         body = store.claim(INBOX, secrets.token_hex(8))
         assert body
-        store.fan_out(body, f"208:{one}", ["desk"])
+        store.fan_out(body, ConversationId(f"208:{one}"), ["desk"])
         claim = store.claim("desk", secrets.token_hex(8))
         assert claim
         found.append(claim)
@@ -301,29 +316,30 @@ routes:
                     break
                 for one in Ledger(connect(server.url)).deliveries():
                     if one.status in ("waiting", "retrying"):  # both made a tag, or waited: now, not in half a minute
-                        store.replay(one.id)
+                        control(store).replay(one.id)
         finally:
             beating.set()
         assert len(odoo.people()) == 1
         assert len(odoo.records()) == 6
 
 
-def test_a_person_that_was_merged_before_the_ticket_was_made_is_looked_for_again(
+def test_a_person_that_was_merged_before_the_ticket_was_made_gets_it_under_the_id_of_today(
     server: Server, tmp_path: Path, desk: FreshdeskVendor
 ) -> None:
     relay = inline(server, tmp_path, desk)
+    relay.take(chat("Hello", channel=500))
     down = ("POST", re.compile(r"/api/v2/tickets\Z"), lambda request: Answer(503))
     desk.routes.insert(0, down)
-    relay.take(chat("Hello"))
+    relay.take(chat("Hello again"))
     ledger = Ledger(connect(server.url))
-    assert ledger.delivery("desk:208:501").status == "retrying"
+    assert ledger.delivery(DeliveryId("desk:208:501")).status == "retrying"
     desk.routes.remove(down)
     desk.contacts[0]["id"] += 5000  # merged: another id has the address now
-    relay.store.replay("desk:208:501")
+    control(relay.store).replay(DeliveryId("desk:208:501"))
     relay.deliver()
-    assert ledger.delivery("desk:208:501").status == "delivered"
-    assert ledger.delivery("desk:208:501").steps["requester"] == {"requester_id": desk.contacts[0]["id"]}
-    assert (len(desk.contacts), len(desk.tickets)) == (1, 1)
+    assert ledger.delivery(DeliveryId("desk:208:501")).status == "delivered"
+    assert desk.tickets[-1]["requester_id"] == desk.contacts[0]["id"]
+    assert (len(desk.contacts), len(desk.tickets)) == (1, 2)
 
 
 # --- two connectors on one account -----------------------------------------------------

@@ -6,7 +6,6 @@ import os
 import select
 import signal
 import subprocess
-import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -17,8 +16,7 @@ import requests
 from app.process import is_alive, must_be_free
 from app.supervisor.supervisord import Output
 from core.config.environment import environment
-from core.errors import ConfigError
-from core.store import connected
+from core.ids import DeliveryId
 from tests.e2e.test_up import Up, needs_proc, up
 from tests.support.stack import RELAY, Stack, chat, until
 
@@ -47,7 +45,7 @@ def test_a_log_that_cannot_be_written_changes_no_answer_and_no_delivery(relay: S
     answers.append(requests.post(f"{relay.hook}x", data=b"{}", timeout=10).status_code)  # refused, which is logged
     assert answers == [202] * 10 + [403]
     until(lambda: relay.ledger.lane("archive").counts["delivered"] == 10, what="ten deliveries")
-    attempts = [len(relay.ledger.delivery(f"archive:1:c{number}").attempts) for number in range(10)]
+    attempts = [len(relay.ledger.delivery(DeliveryId(f"archive:1:c{number}")).attempts) for number in range(10)]
     assert attempts == [1] * 10
 
 
@@ -62,7 +60,7 @@ def test_no_orphan_of_a_killed_receiver_holds_the_port(relay: Stack, delay: floa
             with suppress(OSError):
                 fields = status.read_text().rpartition(")")[2].split()
                 command = (status.parent / "cmdline").read_bytes()
-                if int(fields[1]) == main.pid and b"web" in command:
+                if int(fields[1]) == main.pid and b"tracker" not in command:
                     found.append(int(status.parent.name))
         return found
 
@@ -87,18 +85,6 @@ def test_what_a_killed_supervisor_left_behind_is_waited_for(up: Up) -> None:
         assert up.ready() == hook
         before.wait()
     assert requests.post(hook, data=chat("c1"), timeout=10).status_code == 202
-
-
-def test_another_relay_that_runs_is_not_waited_for(up: Up) -> None:
-    up.start()
-    up.ready()
-    with pytest.raises(ConfigError, match="cannot listen"):
-        must_be_free(environment(up.environment))
-    second = subprocess.run(
-        [RELAY, "up"], cwd=up.folder, env=up.environment, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert second.returncode == 2
-    assert "another relay uses" in second.stderr
 
 
 @needs_proc
@@ -145,60 +131,6 @@ def test_a_reader_that_stops_reading_holds_nobody_up() -> None:
     finally:
         os.close(reader)
         os.close(writer)
-
-
-_LOOK = """
-import os, sys
-os.setuid(65534)
-for root in sys.argv[1:]:
-    for folder, _, files in os.walk(root, onerror=lambda error: None):
-        for file in files:
-            path = os.path.join(folder, file)
-            try:
-                open(path, "rb").close()
-            except OSError:
-                continue
-            print("read", path)
-    try:
-        print(*os.listdir(root))
-    except PermissionError:
-        print("refused")
-"""
-
-
-def test_nobody_else_reads_or_enters_the_data_folder(up: Up) -> None:
-    mask = os.umask(0o022)
-    try:
-        up.start()
-    finally:
-        os.umask(mask)
-    hook = up.ready()
-    assert requests.post(hook, data=chat("c1"), timeout=10).status_code == 202
-    data = up.folder / "var"
-    until((data / "archive" / "1" / "c1" / "r1.json").exists)
-    connected(environment({**up.environment, "RELAY_DATA_DIR": str(data)})).bgrewriteaof()
-    until(lambda: list((data / "valkey" / "appendonlydir").glob("*.2.base.*")), what="a rewritten file")
-    modes = {str(path.relative_to(data)): oct(path.lstat().st_mode & 0o777) for path in [data, *data.rglob("*")]}
-    folders = {name for name in modes if (data / name).is_dir()}
-    assert {mode for name, mode in modes.items() if name in folders} == {"0o700"}
-    assert {mode for name, mode in modes.items() if name not in folders} <= {"0o600", "0o700"}, modes
-    assert len(modes) > 12
-    if os.geteuid() == 0:  # else there is no way to be somebody else
-        for folder in (up.folder, *up.folder.parents[:-1]):
-            if not folder.stat().st_mode & 0o005 and "pytest" in str(folder):
-                folder.chmod(0o755)
-        said = subprocess.run([sys.executable, "-c", _LOOK, str(data)], capture_output=True, text=True, check=True)
-        assert said.stdout == "refused\n"
-
-
-def test_a_folder_that_was_open_is_closed(up: Up) -> None:
-    valkey = up.folder / "var" / "valkey"
-    valkey.mkdir(parents=True)
-    for folder in (valkey, valkey.parent):
-        folder.chmod(0o755)
-    up.start()
-    up.ready()
-    assert [oct(folder.stat().st_mode & 0o777) for folder in (valkey.parent, valkey)] == ["0o700", "0o700"]
 
 
 def test_a_socket_folder_of_somebody_else_is_not_used(up: Up) -> None:

@@ -12,7 +12,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -22,8 +22,10 @@ from app.supervisor import welcome
 from connectors.registry import settings_model
 from core.config.environment import environment
 from core.config.settings import load
+from core.ids import DeliveryId
 from core.store import Ledger, connect
 from tests.support.admin import token_in
+from tests.support.forked import finished
 from tests.support.server import Server
 from tests.support.stack import RELAY, TOKEN, Stack, chat, free_port, until
 
@@ -113,16 +115,25 @@ def alive(pid: int) -> bool:
     return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
 
 
+@contextmanager
+def brought_up(folder: Path) -> Iterator[Up]:
+    """Nothing runs yet; what is started ends with the block."""
+    made = Up(folder)
+    try:
+        yield made
+    finally:
+        if made.process and made.process.poll() is None:
+            made.process.terminate()
+            try:
+                made.process.wait(timeout=90)
+            except subprocess.TimeoutExpired:
+                made.process.kill()
+
+
 @pytest.fixture
 def up(tmp_path: Path) -> Iterator[Up]:
-    made = Up(tmp_path)
-    yield made
-    if made.process and made.process.poll() is None:
-        made.process.terminate()
-        try:
-            made.process.wait(timeout=90)
-        except subprocess.TimeoutExpired:
-            made.process.kill()
+    with brought_up(tmp_path) as made:
+        yield made
 
 
 needs_proc = pytest.mark.skipif(not Path("/proc").exists(), reason="looks at processes through /proc, which is Linux's")
@@ -163,31 +174,6 @@ def test_it_runs_everything_keeps_its_token_and_stops_in_order(up: Up) -> None:
     assert re.search(r"^ *Password +as before", up.said(), re.MULTILINE)
     assert made[2] not in up.said()
     assert logged_in(made[1], made[2])
-
-
-def test_a_log_gets_neither_token_nor_password_and_says_how_to_get_them(up: Up) -> None:
-    up.start()
-    hook = up.ready()
-    assert requests.post(hook, data=chat("c1"), timeout=10).status_code == 202
-    said = up.said()
-    assert up.token() not in said
-    file = re.search(r"TOKEN +to read it: (?:docker exec -it \S+ )?cat (\S+)$", said, re.MULTILINE)
-    assert file
-    assert Path(file[1]).read_text().strip() == up.token()
-    # Nobody would have seen one, so none was made; the command that it names makes one.
-    assert re.search(
-        r"^ *Password +none yet; to set one: (?:docker exec -it \S+ )?relay admin set-password$", said, re.MULTILINE
-    )
-    made = subprocess.run(
-        [RELAY, "admin", "set-password", "--generate"],
-        cwd=up.folder,
-        env=up.environment,
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=True,
-    ).stdout.strip()
-    assert logged_in(hook.partition("/smartsupp")[0], made)
 
 
 def test_who_asks_for_the_secrets_has_them_in_a_file_too(up: Up) -> None:
@@ -273,37 +259,11 @@ def test_nothing_outlives_a_supervisor_that_is_killed(up: Up) -> None:
     assert up.ready() == hook
 
 
-@needs_proc
-def test_the_old_server_is_gone_before_a_new_one_takes_its_data(up: Up) -> None:
-    up.start()
-    up.ready()
-    second = subprocess.run(
-        [RELAY, "up"],
-        cwd=up.folder,
-        env={**up.environment, "RELAY_PORT": str(free_port())},
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-    assert second.returncode == 2
-    assert "another relay uses" in second.stderr
-    assert requests.post(up.ready(), data=chat(), timeout=10).status_code == 202
-
-
 def refused(folder: Path, **variables: str) -> str:
-    done = subprocess.run(
-        [RELAY, "up"],
-        cwd=folder,
-        env={**os.environ, **variables},
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-    assert done.returncode == 2
-    assert "Traceback" not in done.stderr
-    return done.stderr
+    code, _, beside = finished(["up"], {**os.environ, **variables}, folder)
+    assert code == 2
+    assert "Traceback" not in beside
+    return beside
 
 
 @pytest.mark.parametrize(
@@ -355,4 +315,6 @@ def test_it_drains_before_it_stops(up: Up) -> None:
     up.start()
     up.ready()
     until(lambda: up.ledger().lane("archive").counts["delivered"] == 50, 60)
-    assert all(len(one.attempts) == 1 for one in map(up.ledger().delivery, [f"archive:1:c{n}" for n in range(50)]))
+    assert all(
+        len(one.attempts) == 1 for one in map(up.ledger().delivery, [DeliveryId(f"archive:1:c{n}") for n in range(50)])
+    )

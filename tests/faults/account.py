@@ -55,9 +55,55 @@ class Account:
         return [name, str(self.rounds), *map(str, (*counts, *faults)), resumed, str(self.repeats)]
 
 
+@dataclass(frozen=True)
+class Kills:
+    """The kill run over the public face. `kills` by kind of process; `gap` is the longest time in which no post was
+    accepted, `back` the longest until a process that was killed was there again, in seconds; `given_up` are deliveries
+    that three processes died of, and which were then delivered by `relay replay`."""
+
+    kills: dict[str, int]
+    posts: int
+    accepted: int
+    kept: int
+    delivered: int
+    dead: int
+    quarantined: int
+    given_up: int
+    lost: int
+    duplicates: int
+    disordered: int
+    gap: float
+    back: float
+    repeats: int
+
+    def markdown(self) -> str:
+        rows = [
+            ("killed (SIGKILL)", sum(self.kills.values())),
+            *((f"· {kind}", number) for kind, number in sorted(self.kills.items())),
+            ("posts", self.posts),
+            ("2xx", self.accepted),
+            ("kept", self.kept),
+            ("delivered", self.delivered),
+            ("dead", self.dead),
+            ("quarantined", self.quarantined),
+            ("given up after three of the kills, then replayed", self.given_up),
+            ("lost", self.lost),
+            ("duplicates", self.duplicates),
+            ("out of order", self.disordered),
+            ("repeats at the webhook", self.repeats),
+            ("longest without an accepted post", f"{self.gap:.1f} s"),
+            ("longest until a killed process was back", f"{self.back:.1f} s"),
+        ]
+        return table(("kills over the public face", "number"), [(name, str(number)) for name, number in rows])
+
+
 def markdown(accounts: Sequence[Account]) -> str:
-    rows = [HEAD, *(one.cells() for one in accounts)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
+    return table(HEAD, [one.cells() for one in accounts])
+
+
+def table(head: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
+    rows = [head, *cells]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
 
     def line(cells: Sequence[str]) -> str:
         padded = [
@@ -67,9 +113,10 @@ def markdown(accounts: Sequence[Account]) -> str:
         return f"| {' | '.join(padded)} |"
 
     rule = [("-" * width if number == 0 else "-" * (width - 1) + ":") for number, width in enumerate(widths)]
-    return "\n".join([line(HEAD), f"| {' | '.join(rule)} |", *map(line, rows[1:])])
+    return "\n".join([line(head), f"| {' | '.join(rule)} |", *map(line, cells)])
 
 
 #: Under this name the account of a row travels with its test's report, from one process of pytest to another.
 PROPERTY = "account"
+KILLS = "kills"
 LONG = os.environ.get("RELAY_FAULTS") == "long"

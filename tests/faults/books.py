@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from core.delivery import Delivery, DeliveryStatus, Payload, PayloadStatus
+from core.ids import PayloadId
 from core.store import Ledger
 from tests.faults.desk import Desk
 from tests.faults.load import Post, serial
@@ -21,7 +22,7 @@ class Books:
 
     classes: Counter[str]
     missing: list[str]
-    payloads: dict[str, Payload]
+    payloads: dict[PayloadId, Payload]
     newest: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -80,8 +81,20 @@ def newest(ledger: Ledger, books: Books, posts: Iterable[Post]) -> dict[str, int
     return found
 
 
-def at_desk(desk: Desk, ledger: Ledger, expected: dict[str, int]) -> tuple[list[str], list[str], int]:
-    """What is not there as it should be; what is out of order; and how many tickets there are too many."""
+def posted(posts: Iterable[Post]) -> dict[str, int]:
+    """The same of all that was accepted, whether or not the store has forgotten it since."""
+    found: dict[str, int] = {}
+    for one in posts:
+        if one.accepted and one.conversation:
+            found[f"1:{one.conversation}"] = max(one.serial, found.get(f"1:{one.conversation}", 0))
+    return found
+
+
+def at_desk(
+    desk: Desk, ledger: Ledger, expected: dict[str, int], *, rewound: bool = False
+) -> tuple[list[str], list[str], int]:
+    """What is not there as it should be; what is out of order; and how many tickets there are too many. `rewound`: the
+    store was set back, so that something older may come again, but the newest comes last."""
     tickets = desk.tickets()
     dead = {one.conversation for one in ledger.deliveries(DeliveryStatus.DEAD, "desk", limit=ALL)}
     absent, disordered = [], []
@@ -89,12 +102,12 @@ def at_desk(desk: Desk, ledger: Ledger, expected: dict[str, int]) -> tuple[list[
         said = [int(text) for ticket in tickets.get(conversation, ()) for text in ticket.texts]
         if conversation not in dead and number not in said:
             absent.append(f"{conversation}: {number} is not in {said}")
-        if said != sorted(said):
-            disordered.append(f"{conversation}: {said}")
+        if said[-1:] not in ([], [number]) if rewound else said != sorted(said):
+            disordered.append(f"{conversation}: {said}, and the newest is {number}")
     return absent, disordered, sum(len(found) - 1 for found in tickets.values())
 
 
-def at_hook(hook: Destination, expected: dict[str, int]) -> tuple[list[str], list[str], int]:
+def at_hook(hook: Destination, expected: dict[str, int], *, rewound: bool = False) -> tuple[list[str], list[str], int]:
     """The same for the webhook, where the last number is that of posts with a webhook-id that had come before."""
     said: dict[str, list[int]] = {}
     seen: Counter[str] = Counter()
@@ -104,5 +117,9 @@ def at_hook(hook: Destination, expected: dict[str, int]) -> tuple[list[str], lis
         said.setdefault(key, []).append(int(conversation["messages"][-1]["content"]))
         seen[one.headers["webhook-id"]] += 1
     absent = [f"{key}: {number}" for key, number in expected.items() if number not in said.get(key, ())]
-    disordered = [f"{key}: {numbers}" for key, numbers in said.items() if numbers != sorted(numbers)]
+    disordered = [
+        f"{key}: {numbers}"
+        for key, numbers in said.items()
+        if (numbers[-1] != expected.get(key, numbers[-1]) if rewound else numbers != sorted(numbers))
+    ]
     return absent, disordered, seen.total() - len(seen)

@@ -2,16 +2,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
-from tests.faults.account import LONG, PROPERTY, Account, markdown
+from tests.faults.account import KILLS, LONG, PROPERTY, Account, Kills, markdown
+from tests.faults.page import PAGE, written
 from tests.faults.rig import Rig
-
-PAGE = Path(__file__).parent.parent.parent / "docs" / "reliability.md"
-BEGIN, END = "<!-- table -->", "<!-- end of table -->"
+from tests.faults.rows import ROWS
 
 
 class Rigs:
@@ -42,15 +39,14 @@ def rigs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rigs]:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     reports = [one for name in ("passed", "failed") for one in terminalreporter.stats.get(name, [])]
-    found = [value for one in reports for name, value in one.user_properties if name == PROPERTY and one.when == "call"]
-    accounts = [Account(**one) for one in found]
-    if not accounts:
+    found = [pair for one in reports if one.when == "call" for pair in one.user_properties]
+    accounts = [Account(**value) for name, value in found if name == PROPERTY]
+    kills = next((Kills(**value) for name, value in found if name == KILLS), None)
+    if not accounts and not kills:
         return
     terminalreporter.section("faults")
-    terminalreporter.write_line(markdown(accounts))
+    for text in (markdown(accounts) if accounts else "", kills.markdown() if kills else ""):
+        terminalreporter.write_line(text)
     if LONG and "failed" not in terminalreporter.stats and os.environ.get("RELAY_FAULTS_WRITE"):
-        head, _, rest = PAGE.read_text().partition(BEGIN)
-        tail = rest.partition(END)[2]
-        when = f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores"
-        PAGE.write_text(f"{head}{BEGIN}\n{when}\n\n{markdown(accounts)}\n{END}{tail}")
+        PAGE.write_text(written(PAGE.read_text(), accounts, kills, [row.name for row in ROWS]))
         terminalreporter.write_line(f"written into {PAGE}")

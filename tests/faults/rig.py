@@ -19,13 +19,14 @@ from urllib.parse import urlsplit
 
 from core.delivery import DeliveryStatus
 from core.errors import StoreUnavailable
-from core.store.protocol.keys import CELERY_PREFIX
+from core.store.protocol.keys import CELERY_PREFIX, key
 from tests.e2e.test_pipeline import webhook
 from tests.faults.desk import Desk
 from tests.faults.load import Load
 from tests.faults.machine import Machine, machine
 from tests.faults.watch import LANES, Watch
 from tests.support.destination import Destination, Handler
+from tests.support.forked import Running
 from tests.support.server import Server
 from tests.support.stack import Stack, kill, until
 
@@ -33,12 +34,13 @@ ROOT = Path(__file__).parent.parent.parent
 WORKERS = 3
 #: Seconds that a killed server is away.
 AWAY = 0.3
+HOUR, DAY = 3600, 86_400
 
 ALL = 1_000_000
 #: What is not done with.
 OPEN = (DeliveryStatus.WAITING, DeliveryStatus.RETRYING)
 
-Process = subprocess.Popen[bytes]
+Process = Running
 
 # Time moved: everything that the store remembers of time is that much longer ago. Its scripts only compare, so for
 # them it is as if the server's clock had moved. When time passes, whoever is at work goes on renewing his lease; when a
@@ -76,7 +78,7 @@ class Rig:
         self.relay.environment["PYTHONPATH"] = str(ROOT)
         self.desk = Desk()
         self.hook = Destination()
-        self.hook.behaviour = _slowly
+        self.hook.behaviour = slowly
         self.configure()
         self.watch = Watch(self.server.url)
         self.receiver: Process | None = None
@@ -97,6 +99,7 @@ class Rig:
         self.receiver = self.run("web")
         self.until_answers()
         self.until_alive()
+        self._remembers()
         self._supervisor.start()
 
     def end(self) -> None:
@@ -127,11 +130,18 @@ class Rig:
         self.note = ""
         self.configure()
         self.until_alive()
+        self._remembers()
+
+    def _remembers(self) -> None:
+        """The store has been there for hours: that it is new would be a reason to look before each create."""
+        before = round(1000 * (time.time() - 2 * HOUR))
+        until(lambda: self.server.client.hexists(key("epoch"), "server"), what="a beat")
+        self.server.client.hset(key("epoch"), "memory", before)
 
     # What can be done to it.
 
-    def configure(self, **desk: Any) -> None:
-        """Write the config file, with further settings of the desk."""
+    def configure(self, retention: float | None = None, **desk: Any) -> None:
+        """Write the config file, with further settings of the desk. `retention` of what is settled, in seconds."""
         networks = ["127.0.0.0/8"]
         # A rate that nobody reaches, so that it is counted all the while.
         own = {
@@ -142,7 +152,8 @@ class Rig:
             "rate": 200,
         }
         connectors = {"desk": {**own, "allow_networks": networks, **desk}, "hook": webhook(self.hook.url)}
-        self.relay.configure(json.dumps({"connectors": connectors}))
+        kept = {"retention": {"settled_days": retention / DAY}} if retention else {}
+        self.relay.configure(json.dumps({"connectors": connectors, **kept}))
 
     def run(self, command: str, at: Machine | None = None, **environment: str) -> Process:
         """Start `relay COMMAND` on a machine of its own, or with changes of its environment."""
@@ -198,6 +209,19 @@ class Rig:
             self.server.start()
             self.watch.mark_work(since, interrupted)
             self.mark_accepting(died, load)
+
+    def copy_store(self) -> Path:
+        """What is on the server's disk at this moment."""
+        copy = self.relay.folder / "copy"
+        shutil.rmtree(copy, ignore_errors=True)
+        return shutil.copytree(self.server.folder / "appendonlydir", copy)
+
+    def put_back(self, copy: Path) -> None:
+        """The server that was killed starts with what is in the copy."""
+        kept = self.server.folder / "appendonlydir"
+        shutil.rmtree(kept)
+        shutil.copytree(copy, kept)
+        self.server.start()
 
     def kill_receiver(self, load: Load) -> None:
         """SIGKILL of all its processes, and another one at once."""
@@ -370,7 +394,7 @@ def _open(lane: Any) -> int:
     return int(lane.waiting) + int(lane.in_flight)
 
 
-def _slowly(handler: Handler, number: int) -> None:
+def slowly(handler: Handler, number: int) -> None:
     time.sleep(random.uniform(0.02, 0.1))
     handler.answer(200)
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from redis.exceptions import RedisError
 
 from core.delivery import Attempt, DeliveryStatus, Outcome
+from core.errors import NotFound
+from core.ids import ConversationId
 from core.store.protocol.constants import LEASE_MS
 from core.store.protocol.keys import key
 from tests.faults import desk, disk, machine, versions
@@ -35,6 +37,10 @@ class Row:
     interrupts: bool = False
     fallen: bool = False
     step: float = 0.0
+    #: The store is set back: what was delivered may be delivered again, and the newest comes last.
+    rewinds: bool = False
+    #: The store forgets what was delivered.
+    forgets: bool = False
 
 
 def nothing(rig: Rig, load: Load, rounds: int) -> None:
@@ -308,6 +314,65 @@ def _side_by_side(
             assert rig.stop_worker(worker) == 0
 
 
+def copy_restored(rig: Rig, load: Load, rounds: int) -> None:
+    """A copy of the store comes back under load; of the chats since, somebody has a list."""
+    for _ in range(rounds):
+        _set_back(rig, load, 5)
+
+
+def failover(rig: Rig, load: Load, rounds: int) -> None:
+    """The server dies, and the one that takes over lacks its last writes: steps that were done, and bodies."""
+    for _ in range(rounds):
+        rig.until_busy()
+        _set_back(rig, load, 0.5)
+
+
+def _set_back(rig: Rig, load: Load, seconds: float) -> None:
+    since, made = time.monotonic(), rig.desk.served["POST"]
+    copy = rig.copy_store()
+    time.sleep(seconds)
+    until(lambda: rig.desk.served["POST"] > made, what="a ticket that the copy does not know")
+    rig.server.kill()
+    with load.held():
+        rig.put_back(copy)
+        rig.until_answers()
+        load.post_again(since)
+    rig.mark_accepting(time.monotonic(), load)
+
+
+def retention(rig: Rig, load: Load, rounds: int) -> None:
+    """What was delivered is removed after two seconds, and some of it goes on."""
+    rig.configure(retention=2)
+    for _ in range(rounds):
+        time.sleep(1)
+        _sweep(rig)
+    until(lambda: _reopened(rig, load) or not _sweep(rig), what="a conversation that goes on after it was removed")
+    rig.configure()
+
+
+def _sweep(rig: Rig) -> bool:
+    """Have a worker remove what is old, without the hour's wait."""
+    return bool(rig.server.client.delete(key("sweep")))
+
+
+def _reopened(rig: Rig, load: Load) -> bool:
+    """Whether a conversation is there without the first body of it that was accepted."""
+    first: dict[str, str] = {}
+    for one in list(load.posts):
+        if one.accepted and one.conversation:
+            first.setdefault(f"1:{one.conversation}", one.id)
+    there = {one.conversation for one in rig.relay.ledger.deliveries(connector="desk", limit=1000)}
+    kept = {name: _payloads(rig, name) for name in first.keys() & there}
+    return any(found and first[name] not in found for name, found in kept.items())
+
+
+def _payloads(rig: Rig, conversation: str) -> list[str]:
+    try:
+        return [one.id for one in rig.relay.ledger.conversation(ConversationId(conversation)).payloads]
+    except NotFound:  # removed a moment ago
+        return []
+
+
 #: The short form is a sample. What it leaves out takes long; most of that is tested without load in test_pipeline.py.
 ROWS = (
     Row("nothing happens", nothing, (0, 5)),
@@ -324,6 +389,9 @@ ROWS = (
     Row("the server full, then freed", server_full, (0, 4)),
     Row("the server read-only, then healed", server_read_only, (0, 4)),
     Row("the server's disk full, then freed", disk_full, (0, 3)),
+    Row("a copy of the store put back, the chats since posted again", copy_restored, (1, 3), rewinds=True),
+    Row("a failover that lost the last writes", failover, (0, 5), rewinds=True),
+    Row("retention removes chats, and they go on", retention, (3, 20), forgets=True),
     Row("the desk down for two days and a half", down_for_days, (0, 1), step=HOUR),
     Row("the desk down for four days", down_for_too_long, (0, 1), step=HOUR),
     Row("the desk answers 500, half of them after it acted", _unwell(desk.failing), (1, 3), step=3 * MINUTE),

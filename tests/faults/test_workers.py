@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -9,13 +10,18 @@ from pathlib import Path
 
 import pytest
 
+from core.delivery import Outcome
 from core.errors import StoreUnavailable
-from core.store import INBOX, Claim, Store, connect
+from core.ids import DeliveryId, PayloadId
+from core.store import INBOX, Aim, Claim, Filter, Jobs, Store, connect
 from core.store.protocol.keys import key
 from tests.e2e.test_pipeline import config, webhook
+from tests.faults.desk import Desk
 from tests.faults.rig import ROOT, family
+from tests.support import made
 from tests.support.destination import Behaviour, Destination, Handler
-from tests.support.stack import Stack, chat, free_port, until
+from tests.support.made import control
+from tests.support.stack import Stack, chat, free_port, kill, until
 from workers import isolation
 from workers.work import SUSPECT
 
@@ -59,18 +65,18 @@ def test_what_is_tried_in_a_process_of_its_own_is_finished_too(relay: Stack, des
     relay.web()
     worker = relay.worker()
     store = Store(connect(relay.server.url))
-    store.pause("hook", "until it is under suspicion")
+    control(store).pause("hook", "until it is under suspicion")
     relay.post(chat("c1"))
     until(lambda: relay.ledger.lane("hook").waiting, what="the delivery")
     relay.server.client.hset(key("delivery", "hook:1:c1"), "crashes", SUSPECT)
-    store.resume("hook")
+    control(store).resume("hook")
     until(lambda: destination.received, what="the attempt")
     together = family(worker)
     assert len(together) > 1
     for pid in together:
         os.kill(pid, signal.SIGTERM)
     assert worker.wait(timeout=30) == 0
-    assert relay.ledger.delivery("hook:1:c1").status == "delivered"
+    assert relay.ledger.delivery(DeliveryId("hook:1:c1")).status == "delivered"
     assert len(destination.received) == 1
 
 
@@ -83,8 +89,31 @@ def test_two_workers_share_the_work_and_do_nothing_twice(relay: Stack, destinati
         relay.post(chat(f"c{number}"))
     until(lambda: delivered(relay) == 200, 60)
     assert sorted(destination.conversations()) == sorted(f"1:c{number}" for number in range(200))
-    workers = {relay.ledger.delivery(f"hook:1:c{number}").attempts[0].worker for number in range(200)}
+    workers = {relay.ledger.delivery(DeliveryId(f"hook:1:c{number}")).attempts[0].worker for number in range(200)}
     assert len(workers) == 2
+
+
+def test_workers_that_are_killed_while_past_chats_are_delivered_lose_none_and_repeat_none(relay: Stack) -> None:
+    conversations = made.chats(relay.store, 400, archive=Outcome.DELIVERED)
+    relay.environment["PYTHONPATH"] = str(ROOT)
+    desk = Desk()
+    own = {"type": "tests.faults.connector.Desk", "url": desk.url, "key": desk.key, "allow_networks": ["127.0.0.0/8"]}
+    with desk:
+        relay.configure(json.dumps({"connectors": {"archive": {"type": "archive"}, "desk": own}}))
+        jobs = Jobs(connect(relay.server.url, patient=True), lambda: made.settings("archive", "desk"))
+        job = jobs.start("replay", Filter(), aim=Aim("desk"))  # and whoever asked for it went away
+        for share in (0, 0.2, 0.4, 0.6):
+            worker = relay.run("worker")
+            until(lambda wanted=share * 400: len(desk.tickets()) > wanted, 90, "past chats at the desk")  # type: ignore[misc]
+            kill(worker)
+        relay.worker()
+        until(lambda: relay.ledger.lane("desk").counts["delivered"] == 400, 120, "all past chats")
+        tickets = desk.tickets()
+    job = jobs.get(job.id)
+    assert (job.found, job.done, bool(job.finished)) == (400, 400, True)
+    assert set(tickets) == set(conversations)
+    assert [name for name, found in tickets.items() if len(found) > 1] == []
+    assert relay.ledger.lane("archive").counts["delivered"] == 400
 
 
 def test_an_attempt_that_the_store_left_alone_goes_on_when_it_is_back(relay: Stack) -> None:
@@ -106,6 +135,8 @@ def test_a_process_of_its_own_that_cannot_reach_the_store_has_not_died(
 ) -> None:
     monkeypatch.setenv("RELAY_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("RELAY_REDIS_URL", f"redis://127.0.0.1:{free_port()}")
-    claim = Claim(INBOX, "p1", "token", 2, more=False, payload="p1", account="", received=0, body=chat())
+    claim = Claim(
+        INBOX, PayloadId("p1"), "token", 2, more=False, payload=PayloadId("p1"), account="", received=0, body=chat()
+    )
     with pytest.raises(StoreUnavailable):
         isolation.run(claim, 60)

@@ -53,7 +53,7 @@ class Site:
     def __init__(self, url: str, folder: Path) -> None:
         self._redis: Any = connect(url)
         self._redis.flushall()
-        self.ids = _filled(Store(self._redis), Jobs(self._redis, lambda lane: None, made.configured))
+        self.ids = _filled(Store(self._redis), Jobs(self._redis, made.configured))
         Access(self._redis).set_first_password(password.hashed(PASSWORD))
         config = folder / "relay.yaml"
         config.write_text(json.dumps({"connectors": CONNECTORS}))

@@ -18,6 +18,7 @@ from connectors.testing.bench import Died
 from connectors.testing.chats import SAMPLE
 from core.delivery import Delivery, Reference, Revision
 from core.errors import ConnectorRefused, RecordRefused
+from core.ids import DeliveryId, PayloadId
 from core.smartsupp.parser import parse_conversation
 from tests.live.rt import MISSING, RequestTracker, installed
 from tests.support.stack import Stack, chat, until
@@ -83,7 +84,7 @@ def deliver(
     """One attempt without a worker; `memory` is what the store remembers of the steps."""
     body = json.loads(chat(channel, messages=[{**HELLO, "content": text} for text in messages or ("Hello",)]))
     body["visitor"] |= visitor or {}
-    revision = Revision(number, f"payload{number}", 1_700_000_000_000, "", json.dumps(body).encode())
+    revision = Revision(number, PayloadId(f"payload{number}"), 1_700_000_000_000, "", json.dumps(body).encode())
     receipt = Receipt(f"rt:1:{channel}", revision, lambda: [revision])
     with made.attempt():
         return made.deliver(parse_conversation(revision.body), receipt, Step(memory, memory.__setitem__))
@@ -129,7 +130,7 @@ def test_a_revision_is_a_comment_on_the_same_ticket_and_mails_nobody(desk: Stack
     first = settled(desk, "revised")
     mails = len(rt.mails())
     desk.post(chat("revised", messages=[HELLO, {**HELLO, "content": "One thing more"}]))
-    until(lambda: desk.ledger.delivery("rt:1:revised").revision == 2, 60)
+    until(lambda: desk.ledger.delivery(DeliveryId("rt:1:revised")).revision == 2, 60)
     second = settled(desk, "revised", tries=2)
     assert second.reference == first.reference
     (ticket,) = rt.tickets("smartsupp:1:revised")

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from core.delivery import Attempt, Exchange, Outcome, PayloadStatus
 from core.errors import StoreUnsafe
+from core.ids import ConversationId, DeliveryId
 from core.store import INBOX, Ledger, Store, connect
 from core.store.connection.encryption import Vault
+from tests.support.made import control
 from tests.support.server import Server
 
 OLD, NEW, OTHER = (base64.urlsafe_b64encode(os.urandom(32)).decode() for _ in range(3))
@@ -77,7 +79,7 @@ def test_the_server_holds_nothing_that_a_visitor_wrote(server: Server) -> None:
     summary = (
         b' rating:none account:1 \n{"name":"Zdenka Tajemna","email":"zdenka@example.com","messages":3}\nzdenka tajemna'
     )
-    store.fan_out(inbox, "1:5", ["crm"], summary=summary)
+    store.fan_out(inbox, ConversationId("1:5"), ["crm"], summary=summary)
     claim = store.claim("crm", secrets.token_hex(8))
     assert claim is not None
     assert claim.body == BODY
@@ -90,7 +92,7 @@ def test_the_server_holds_nothing_that_a_visitor_wrote(server: Server) -> None:
     noted = store.accept(b'{"name": "Tajemna"}', "1").id
     second = store.claim(INBOX, secrets.token_hex(8))
     assert second is not None
-    store.fan_out(second, "1:6", ["crm"], note="fields.name: Zdenka has no number")
+    store.fan_out(second, ConversationId("1:6"), ["crm"], note="fields.name: Zdenka has no number")
 
     kept = told(server)
     assert b"1:5" in kept
@@ -99,14 +101,14 @@ def test_the_server_holds_nothing_that_a_visitor_wrote(server: Server) -> None:
     assert b"tajemna" not in kept.lower()
     assert ledger.payload(accepted.id).body == BODY
     assert ledger.payload(accepted.id).size == len(BODY)
-    assert ledger.delivery("crm:1:5").attempts[0].requests == (exchange,)
-    assert ledger.delivery("crm:1:5").error == said
+    assert ledger.delivery(DeliveryId("crm:1:5")).attempts[0].requests == (exchange,)
+    assert ledger.delivery(DeliveryId("crm:1:5")).error == said
     assert ledger.payload(quarantined).error == quoting
     assert [one.error for one in ledger.payloads(PayloadStatus.QUARANTINED)] == [quoting]
     assert ledger.payload(noted).error == "fields.name: Zdenka has no number"
     # Without the key a list is still a list.
     assert "RELAY_ENCRYPTION_KEYS" in Ledger(connect(server.url)).payloads(PayloadStatus.QUARANTINED)[0].error
-    assert [revision.body for revision in store.revisions("1:5")] == [BODY]
+    assert [revision.body for revision in store.revisions(ConversationId("1:5"))] == [BODY]
 
 
 def test_what_was_kept_before_there_were_keys_is_still_read(server: Server) -> None:
@@ -123,9 +125,9 @@ def test_without_the_key_a_claim_says_so_and_loses_nothing(server: Server) -> No
     assert claim is not None
     assert claim.body == b""
     assert "RELAY_ENCRYPTION_KEYS" in claim.trouble
-    store.divert(claim.id, PayloadStatus.QUARANTINED, claim.trouble, token=claim.token)
+    store.divert(claim.payload, PayloadStatus.QUARANTINED, claim.trouble, token=claim.token)
     back = connect(server.url, keys=(NEW, OLD))
-    Store(back).replay(payload)
+    control(Store(back)).replay(payload)
     again = Store(back).claim(INBOX, secrets.token_hex(8))
     assert again is not None
     assert again.body == BODY

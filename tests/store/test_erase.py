@@ -22,6 +22,7 @@ from connectors.kit.connector import Receipt, Step
 from core.conversation import Conversation
 from core.delivery import Attempt, DeliveryStatus, Outcome, PayloadStatus, Reference
 from core.errors import InUse, LostLease, NotFound
+from core.ids import ConversationId, DeliveryId, PayloadId, identified
 from core.store import INBOX, Claim, Eraser, Filter, Jobs, Ledger, Store, connect, statistics
 from core.store.connection.client import Client
 from core.store.erase import Rewrite
@@ -31,6 +32,7 @@ from tests.conftest import Clock
 from tests.support import made
 from tests.support.destination import Destination, Handler
 from tests.support.inline import Inline
+from tests.support.made import control
 from tests.support.server import Server
 from tests.support.stack import chat, until
 from tests.support.visitor import EMAIL, NAME, SAID, VISITOR, petra, remains
@@ -133,7 +135,7 @@ def test_an_unusual_address_is_found_too(inline: Inline, eraser: Eraser, address
     "broken",
     [
         petra()[:-10],
-        petra(messages=[{"sentAt": "yesterday"}]),
+        petra(messages=["yesterday"]),
         b"data=" + quote(petra().decode(), safe="").encode(),
         f"Email: <{EMAIL}>, wrote".encode(),
         petra().replace(b"@", b"\\u0040")[:-10],
@@ -148,8 +150,8 @@ def test_bodies_that_could_not_be_read_are_looked_through(inline: Inline, eraser
 
 
 def test_a_short_id_is_only_found_where_it_is_the_visitors_id(inline: Inline, eraser: Eraser) -> None:
-    wrong = petra(visitor={"id": 7}, messages=[{"sentAt": "no"}])
-    other = petra(visitor={"id": 8}, messages=[{"sentAt": "no", "n": 7}])
+    wrong = petra(visitor={"id": 7}, messages=["no"])
+    other = petra(visitor={"id": 8}, messages=["no", 7])
     payload, _, _ = inline.take(wrong, other, b"broken 7 ")
     assert eraser.traces("7").payloads == (payload,)
 
@@ -166,7 +168,7 @@ def test_whoever_is_named_in_the_chats_of_others_is_shown_apart_and_can_be_chose
     assert (chosen.conversations, chosen.named) == (("1:c2",), ())
     again = erasure.erase(EMAIL, chosen, bench.eraser, bench.ledger, bench.inline.connectors, 0.3)
     assert (again.conversations, again.named) == (("1:c2",), ())
-    assert bench.ledger.conversation("1:c3")
+    assert bench.ledger.conversation(ConversationId("1:c3"))
 
 
 def test_nothing_is_passed_over_while_bodies_change_their_status(server: Server, eraser: Eraser, store: Store) -> None:
@@ -179,7 +181,7 @@ def test_nothing_is_passed_over_while_bodies_change_their_status(server: Server,
         while not over.is_set():
             for one in bodies:
                 busy.divert(one, PayloadStatus.QUARANTINED, "why")
-                busy.replay(one)
+                control(busy).replay(one)
 
     thread = threading.Thread(target=churn)
     thread.start()
@@ -210,18 +212,18 @@ def test_nothing_of_a_visitor_is_left_anywhere(
     inline.take(petra(), petra(visitor={"note": "second"}), chat("c9"))
     inline.take(petra("c2"))
     quarantined, discarded = inline.take(petra()[:-1], petra("c7")[:-2])
-    store.discard(discarded, f"corrected for {NAME}")
+    control(store).discard(identified(discarded), f"corrected for {NAME}")
     store.accept(petra("unread"))
-    store.pause("hook1", f"the shop asked, because of {NAME}")
-    jobs = Jobs(connect(server.url), lambda _: None, made.configured)
+    control(store).pause("hook1", f"the shop asked, because of {NAME}")
+    jobs = Jobs(connect(server.url), made.configured)
     for about in (Filter(text=EMAIL), Filter(text=NAME.split()[1]), Filter(text=SAID), Filter(connector="archive")):
         job = jobs.start("replay", about, reason=f"for {EMAIL}" if about.connector else "")
         while not jobs.advance(job.id).finished:
             pass
     kept = jobs.start("replay", Filter(connector="hook2"), reason="hook2 was away")
     inline.deliver()
-    inline.store.resume("archive")
-    assert len(ledger.delivery("hook2:1:c1").attempts) >= 2
+    control(inline.store).resume("archive")
+    assert len(ledger.delivery(DeliveryId("hook2:1:c1")).attempts) >= 2
     where = remains(server.client, inline.data)
     kinds = {"raw", "attempts", "summary", "payload", "job", "backfill", "gate"}
     assert {name.split(":")[1] for name in where if name.startswith("relay:")} == kinds
@@ -244,7 +246,7 @@ def test_nothing_of_a_visitor_is_left_anywhere(
     assert "1:c1" not in str(
         [server.client.zrange(name, 0, -1) for name in server.client.scan_iter("relay:*", _type="zset")]
     )
-    assert [one.status for one in ledger.conversation("1:c9").deliveries]
+    assert [one.status for one in ledger.conversation(ConversationId("1:c9")).deliveries]
     assert (inline.data / "archive" / "1" / "c9" / "r1.json").exists()
 
 
@@ -258,14 +260,14 @@ def test_why_others_were_discarded_names_nobody_any_more(server: Server, tmp_pat
         made.conversation(inline.store, chat(conversation), crm=Outcome.REFUSED)
     (_, body) = inline.take(petra(), b"no JSON")
     for conversation in ("1:c8", "1:c9"):
-        inline.store.discard(f"crm:{conversation}", f"request of {EMAIL}")
-    inline.store.discard("crm:1:c10", "a test of ours")
-    inline.store.discard(body, f"as {NAME} said")
-    inline.store.replay("crm:1:c9")
+        control(inline.store).discard(identified(f"crm:{conversation}"), f"request of {EMAIL}")
+    control(inline.store).discard(DeliveryId("crm:1:c10"), "a test of ours")
+    control(inline.store).discard(identified(body), f"as {NAME} said")
+    control(inline.store).replay(DeliveryId("crm:1:c9"))
     bench.erase()
     assert remains(server.client, inline.data) == []
-    assert bench.ledger.payload(body).error == "(the reason named a visitor who was erased)"
-    discarded, again, other = (bench.ledger.delivery(f"crm:1:{one}") for one in ("c8", "c9", "c10"))
+    assert bench.ledger.payload(PayloadId(body)).error == "(the reason named a visitor who was erased)"
+    discarded, again, other = (bench.ledger.delivery(DeliveryId(f"crm:1:{one}")) for one in ("c8", "c9", "c10"))
     assert discarded.error == "(the reason named a visitor who was erased)"
     for one in (discarded, again):
         assert one.attempts[-1].error == "(the reason named a visitor who was erased)"
@@ -338,16 +340,16 @@ def test_what_came_in_meanwhile_goes_too(server: Server, tmp_path: Path) -> None
     inline.take(petra("late"), chat("other"))
     receipt = erasure.erase(EMAIL, traces, eraser, ledger, inline.connectors, 5)
     assert receipt.conversations == ("1:c1", "1:late")
-    assert ledger.conversation("1:other")
+    assert ledger.conversation(ConversationId("1:other"))
 
 
 def test_an_erasing_that_was_cut_off_is_finished_by_the_next(bench: Bench, server: Server) -> None:
     bench.inline.take(petra(), petra("c2"))
-    bench.eraser.conversation("1:c1")
+    bench.eraser.conversation(ConversationId("1:c1"))
     receipt = bench.erase()
     # The files of the other are still there.
     assert receipt.conversations == ("1:c1", "1:c2")
-    bench.inline.connectors["archive"].erase("1:c1")
+    bench.inline.connectors["archive"].erase(ConversationId("1:c1"))
     assert remains(server.client, bench.inline.data) == []
     assert not bench.erase().conversations
 
@@ -377,7 +379,7 @@ def test_one_that_takes_too_long_is_named_and_kept_until_it_is_erased_again(benc
     claim = in_flight(bench)
     receipt = bench.erase()
     assert (receipt.conversations, receipt.in_use, receipt.complete) == ((), ("1:c1",), False)
-    assert bench.ledger.conversation("1:c1")
+    assert bench.ledger.conversation(ConversationId("1:c1"))
     bench.inline.store.settle(claim, attempt(Outcome.DELIVERED), reference=Reference("5"))
     assert bench.erase().conversations == ("1:c1",)
 
@@ -399,7 +401,7 @@ def test_a_body_that_is_being_read_is_waited_for(bench: Bench) -> None:
     claim = bench.inline.claim(INBOX)
     assert claim is not None
     assert bench.erase().in_use == (claim.id,)
-    bench.inline.store.fan_out(claim, "1:c1", ["archive"])
+    bench.inline.store.fan_out(claim, ConversationId("1:c1"), ["archive"])
     assert bench.erase().conversations == ("1:c1",)
 
 
@@ -430,14 +432,14 @@ def test_a_reader_that_lost_its_lease_to_an_erasing_writes_nothing_any_more(
     clock.pass_by(LEASE_MS / 1000 + 1)
     assert len(bench.erase().payloads) == 1
     with pytest.raises(LostLease):
-        bench.inline.store.fan_out(claim, "1:c1", ["archive"], summary=NAME.encode())
-    assert not bench.inline.store.divert(claim.id, PayloadStatus.QUARANTINED, NAME, token=claim.token)
+        bench.inline.store.fan_out(claim, ConversationId("1:c1"), ["archive"], summary=NAME.encode())
+    assert not bench.inline.store.divert(claim.payload, PayloadStatus.QUARANTINED, NAME, token=claim.token)
     assert remains(server.client) == []
 
 
 def test_a_worker_that_died_behind_a_closed_gate_hinders_nobody(bench: Bench, clock: Clock) -> None:
     in_flight(bench)
-    bench.inline.store.pause("archive", "maintenance")
+    control(bench.inline.store).pause("archive", "maintenance")
     clock.pass_by(LEASE_MS / 1000 + 1)
     assert bench.inline.claim("archive") is None
     assert bench.erase().conversations == ("1:c1",)
@@ -494,7 +496,7 @@ def test_a_file_of_somebody_who_died_right_after_writing_it_goes(
     def written_at_the_last_moment(self: Eraser, identity: str) -> Any:
         late.parent.mkdir(parents=True)
         late.write_bytes(petra())
-        return real(self, identity)
+        return real(self, ConversationId(identity))
 
     monkeypatch.setattr(Eraser, "conversation", written_at_the_last_moment)
     assert bench.erase().conversations == ("1:c1",)
@@ -565,7 +567,7 @@ def test_records_at_vendors_are_listed_with_their_links(store: Store, server: Se
         store.accept(petra(f"c{number}"))
         claim = store.claim(INBOX, f"t{number}")
         assert claim is not None
-        store.fan_out(claim, f"1:c{number}", ["desk"])
+        store.fan_out(claim, ConversationId(f"1:c{number}"), ["desk"])
     settled("1:c0", Outcome.DELIVERED, Reference("55", "https://desk.example/55"))
     settled("1:c1", Outcome.REFUSED, contact=7, ticket_=True, note_=True, note=3)
     settled("1:c2", Outcome.REFUSED)
@@ -635,7 +637,7 @@ def test_the_bytes_leave_the_append_only_file_when_it_is_rewritten(own_server: S
     bench = own_bench(own_server, tmp_path)
     own_server.client.config_set("rdbcompression", "no")
     bench.inline.take(petra(), chat("c2"))
-    bench.eraser.conversation("1:c1")
+    bench.eraser.conversation(ConversationId("1:c1"))
     assert held(own_server)
     bench.inline.take(petra())
     assert bench.erase().rewrite is Rewrite.BEGUN
@@ -643,7 +645,7 @@ def test_the_bytes_leave_the_append_only_file_when_it_is_rewritten(own_server: S
     own_server.kill()
     own_server.start()
     assert remains(own_server.client) == []
-    assert bench.ledger.conversation("1:c2")
+    assert bench.ledger.conversation(ConversationId("1:c2"))
 
 
 def test_a_rewriting_that_began_before_is_followed_by_another(own_server: Server, tmp_path: Path) -> None:
@@ -692,7 +694,7 @@ def test_nothing_is_rewritten_when_nothing_was_erased(bench: Bench) -> None:
 
 @pytest.fixture
 def jobs(server: Server) -> Jobs:
-    return Jobs(connect(server.url), lambda _: None, made.configured)
+    return Jobs(connect(server.url), made.configured)
 
 
 @pytest.mark.parametrize(
@@ -727,8 +729,8 @@ def test_a_finished_job_that_looked_for_a_text_goes_whatever_it_was(jobs: Jobs, 
 
 
 def test_a_gate_that_was_opened_meanwhile_stays_open(store: Store, eraser: Eraser, ledger: Ledger) -> None:
-    store.pause("crm", f"because of {EMAIL}")
-    store.resume("crm")
+    control(store).pause("crm", f"because of {EMAIL}")
+    control(store).resume("crm")
     eraser.forget({EMAIL})
     assert ledger.lane("crm").gate is None
 
@@ -739,10 +741,10 @@ def test_a_gate_that_was_opened_meanwhile_stays_open(store: Store, eraser: Erase
 def test_a_body_of_a_conversation_is_not_erased_by_itself(inline: Inline, eraser: Eraser, ledger: Ledger) -> None:
     payload = inline.take(petra())[0]
     with pytest.raises(InUse):
-        eraser.payload(payload)
-    assert ledger.payload(payload)
-    assert eraser.payload("nothing") is False
-    assert eraser.conversation("1:nothing") is None
+        eraser.payload(PayloadId(payload))
+    assert ledger.payload(PayloadId(payload))
+    assert eraser.payload(PayloadId("nothing")) is False
+    assert eraser.conversation(ConversationId("1:nothing")) is None
 
 
 @pytest.mark.parametrize("do", [lambda one: replace(one, payloads=("x",)), lambda one: replace(one, named=("1:2",))])
@@ -781,7 +783,7 @@ def test_a_conversation_of_which_one_body_cannot_be_opened_goes_as_a_whole(
     store.accept(petra())
     claim = store.claim(INBOX, "token")
     assert claim is not None
-    store.fan_out(claim, "1:c1", ["archive"])
+    store.fan_out(claim, ConversationId("1:c1"), ["archive"])
     eraser = Eraser(new, clock)
     receipt = erasure.erase(EMAIL, eraser.traces(EMAIL), eraser, Ledger(new), {}, 0.3)
     assert (receipt.conversations, receipt.revisions) == (("1:c1",), 2)

@@ -23,6 +23,7 @@ def test_they_are_all_different_in_all_threads() -> None:
     assert all(re.fullmatch("[0-9a-f]{16}", one) for one in found)
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_children_have_their_own(method: str) -> None:
     if method not in multiprocessing.get_all_start_methods():

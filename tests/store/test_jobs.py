@@ -10,11 +10,13 @@ import pytest
 
 from core.delivery import DeliveryStatus, Outcome
 from core.errors import NotFound
+from core.ids import DeliveryId
 from core.store import Filter, Jobs, Ledger, Store, connect
 from core.store import jobs as module
 from core.store.protocol.keys import key
 from tests.conftest import Clock
 from tests.support import made
+from tests.support.made import control
 from tests.support.server import Server
 from tests.support.stack import chat
 
@@ -33,7 +35,7 @@ def knocks() -> Knocks:
 
 @pytest.fixture
 def jobs(server: Server, knocks: Knocks) -> Jobs:
-    return Jobs(connect(server.url), knocks, made.configured)
+    return Jobs(connect(server.url, wake_up=knocks), made.configured)
 
 
 def statuses(ledger: Ledger, connector: str = "crm") -> dict[str, int]:
@@ -61,7 +63,7 @@ def test_the_dead_are_delivered_again(jobs: Jobs, store: Store, ledger: Ledger, 
     assert jobs.open() == []
     assert statuses(ledger) == {"waiting": 30, "delivered": 10}
     assert knocks == ["crm"]
-    assert ledger.delivery("crm:1:1").error == ""
+    assert ledger.delivery(DeliveryId("crm:1:1")).error == ""
 
 
 def test_the_dead_are_discarded_with_a_reason(jobs: Jobs, store: Store, ledger: Ledger) -> None:
@@ -69,7 +71,7 @@ def test_the_dead_are_discarded_with_a_reason(jobs: Jobs, store: Store, ledger: 
     job = jobs.start("discard", Filter(connector="crm", status=DeliveryStatus.DEAD), reason="test data", by="eve")
     assert jobs.advance(job.id).done == 5
     assert statuses(ledger) == {"discarded": 5}
-    last = ledger.delivery("crm:1:1").attempts[-1]
+    last = ledger.delivery(DeliveryId("crm:1:1")).attempts[-1]
     assert (last.outcome, last.error, last.worker) == (Outcome.DISCARDED, "test data", "eve")
 
 
@@ -139,11 +141,11 @@ def test_two_at_the_same_time_do_each_delivery_once(
 ) -> None:
     monkeypatch.setattr(module, "PART", 5)
     made.chats(store, 120, crm=Outcome.REFUSED)
-    job = Jobs(connect(server.url), lambda lane: None, made.configured).start("replay", wanted)
+    job = Jobs(connect(server.url), made.configured).start("replay", wanted)
     together = threading.Barrier(4)
 
     def work() -> None:
-        mine = Jobs(connect(server.url), lambda lane: None, made.configured)
+        mine = Jobs(connect(server.url), made.configured)
         together.wait()
         finished(mine, job.id)
 
@@ -152,7 +154,7 @@ def test_two_at_the_same_time_do_each_delivery_once(
         thread.start()
     for thread in threads:
         thread.join(30)
-    job = Jobs(connect(server.url), lambda lane: None, made.configured).get(job.id)
+    job = Jobs(connect(server.url), made.configured).get(job.id)
     assert (job.total, job.seen, job.found, job.done) == (120, 120, 120, 120)
     assert statuses(ledger) == {"waiting": 120}
 
@@ -190,7 +192,7 @@ def test_whoever_dies_before_it_has_told_anybody_has_done_the_part(
     # A worker answers each knock at once.
     answered = mortal(lambda lane: server.client.delete(key("knock", lane)), parts=2)
     server.client.delete(key("knock", "crm"))
-    first = Jobs(connect(server.url), answered, made.configured)
+    first = Jobs(connect(server.url, wake_up=answered), made.configured)
     job = first.start("replay", DEAD)
     with pytest.raises(Died):
         first.advance(job.id, 60)
@@ -221,7 +223,7 @@ def test_a_delivery_that_somebody_has_dealt_with_since_it_was_found_is_left_alon
     made.chats(store, 2, crm=Outcome.REFUSED)
     job = jobs.start("discard", DEAD, reason="x")
     part = next(iter(jobs._search.batches(job.filter)))
-    store.replay("crm:1:1")
+    control(store).replay(DeliveryId("crm:1:1"))
     jobs._step(job, "", part)
     assert statuses(ledger) == {"waiting": 1, "discarded": 1}
 

@@ -8,11 +8,13 @@ from collections.abc import Callable
 import pytest
 
 from core.delivery import Attempt, DeliveryStatus, Exchange, Outcome
+from core.ids import ConversationId, DeliveryId
 from core.store import INBOX, Claim, Ledger, Store
 from core.store.claims import Limits
 from core.store.protocol.constants import LEASE_MS, Trouble
 from core.store.protocol.keys import key
 from tests.conftest import Clock
+from tests.support.made import control
 from tests.support.server import Server
 
 EXCHANGE = Exchange("POST", "http://there/", 200, 1)
@@ -26,7 +28,7 @@ def backlog(store: Store) -> Store:
         store.accept(b"%d" % number)
         claim = store.claim(INBOX, secrets.token_hex(8))
         assert claim is not None
-        store.fan_out(claim, f"1:{number:02}", ["crm"])
+        store.fan_out(claim, ConversationId(f"1:{number:02}"), ["crm"])
     return store
 
 
@@ -145,7 +147,7 @@ def test_in_no_window_of_a_vendor_are_there_more_requests_than_it_allows(
         backlog.accept(b"%d" % number)
         claim = backlog.claim(INBOX, secrets.token_hex(8))
         assert claim is not None
-        backlog.fan_out(claim, f"1:{number}", ["crm"])
+        backlog.fan_out(claim, ConversationId(f"1:{number}"), ["crm"])
     for _ in range(round(2.5 * window * 10)):
         for at, claim in [one for one in working if clock.now - one[0] >= 1000]:
             settle(backlog, claim, requests=requests)
@@ -248,7 +250,7 @@ def test_a_clock_that_is_set_back_stops_no_connector(
         backlog.accept(b"%d" % number)
         claim = backlog.claim(INBOX, secrets.token_hex(8))
         assert claim is not None
-        backlog.fan_out(claim, f"1:{number}", ["crm"])
+        backlog.fan_out(claim, ConversationId(f"1:{number}"), ["crm"])
     assert take(backlog, limits) is None  # nothing was left of the bucket, and nothing is refilled
     clock.pass_by(2)
     again = take(backlog, limits)
@@ -261,7 +263,7 @@ def test_a_clock_that_is_set_back_stops_no_connector(
 def test_a_clock_that_is_set_back_delays_no_probe(backlog: Store, clock: Clock) -> None:
     opened(backlog)
     clock.now -= 3_600_000
-    backlog.replay("crm:1:29")  # due by the clock of now
+    control(backlog).replay(DeliveryId("crm:1:29"))  # due by the clock of now
     assert take(backlog) is not None
 
 
@@ -313,7 +315,7 @@ def test_what_fails_behind_an_open_breaker_loses_no_try(backlog: Store, ledger: 
     assert late is not None
     opened(backlog)
     outage(backlog, late)
-    found = ledger.delivery(late.id)
+    found = ledger.delivery(DeliveryId(late.id))
     assert (found.status, found.tries) == (DeliveryStatus.WAITING, 0)
     assert [attempt.outcome for attempt in found.attempts] == [Outcome.RETRY]
 
@@ -365,16 +367,16 @@ def test_the_tick_knocks_when_the_time_of_a_probe_has_come(backlog: Store, clock
 
 def test_an_admin_opens_the_breaker_and_so_do_other_settings(backlog: Store, ledger: Ledger) -> None:
     opened(backlog)
-    assert backlog.resume("crm", changed_to="old") == (False, False)
-    assert backlog.resume("crm", changed_to="new")[0]
+    assert not control(backlog).resume("crm", changed_to="old")
+    assert control(backlog).resume("crm", changed_to="new")
     opened(backlog)
-    assert backlog.resume("crm")[0]
+    assert control(backlog).resume("crm")
     assert ledger.lane("crm").gate is None
 
 
 def test_an_admins_pause_is_stronger_than_the_breaker(backlog: Store, ledger: Ledger, clock: Clock) -> None:
     opened(backlog)
-    backlog.pause("crm", "stocktaking")
+    control(backlog).pause("crm", "stocktaking")
     clock.pass_by(3600)
     assert take(backlog) is None
     gate = ledger.lane("crm").gate

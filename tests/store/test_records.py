@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 
 from core.delivery import Attempt, DeliveryStatus, Outcome, PayloadStatus
+from core.ids import ConversationId, DeliveryId, PayloadId
 from core.store import Filter, Jobs, Ledger, Search, Store, connect
 from core.store.incidents import Incidents, Trouble
 from core.store.protocol.keys import key
@@ -16,6 +17,7 @@ from core.store.protocol.records import from_json, from_record, word
 from tests.support import made
 from tests.support.admin import admin
 from tests.support.command_line import CommandLine
+from tests.support.made import control
 from tests.support.server import Server
 from tests.support.stack import chat
 from workers.alerts.messages import written
@@ -33,12 +35,10 @@ class Newer:
         self.delivery = f"archive:{self.conversation}"
         store.accept(b"{")
         [body] = store.claim_bodies("token")
-        store.divert(body.id, PayloadStatus.QUARANTINED, "no JSON", token=body.token)
+        store.divert(body.payload, PayloadStatus.QUARANTINED, "no JSON", token=body.token)
         self.body = body.id
-        store.pause("crm", "why not")
-        job = Jobs(connect(server.url), lambda _: None, made.configured).start(
-            "discard", Filter(connector="archive"), reason="why not"
-        )
+        control(store).pause("crm", "why not")
+        job = Jobs(connect(server.url), made.configured).start("discard", Filter(connector="archive"), reason="why not")
         self.job = job.id
         incidents = Incidents(connect(server.url))
         incidents.compare([Trouble("dead", "archive", 1, 1), Trouble("paused", "crm", 1, 1)], ["email"])
@@ -93,20 +93,21 @@ def kept(request: pytest.FixtureRequest, newer: Newer) -> Newer:
 
 
 def test_the_ledger_reads_it(kept: Newer, ledger: Ledger) -> None:
-    [last] = ledger.delivery(kept.delivery).attempts
+    [last] = ledger.delivery(DeliveryId(kept.delivery)).attempts
     assert last.outcome == NEW
     assert last.outcome not in tuple(Outcome)
     assert last.requests[0].method == "POST"
-    assert ledger.payload(kept.body).error == "no JSON"
-    found = ledger.conversation(kept.conversation)
+    assert ledger.payload(PayloadId(kept.body)).error == "no JSON"
+    found = ledger.conversation(ConversationId(kept.conversation))
     assert {one.connector for one in found.deliveries} == {"archive", "crm"}
-    assert ledger.newest([kept.conversation])[0].id == kept.conversation
+    assert ledger.newest([ConversationId(kept.conversation)])[0].id == kept.conversation
     gate = ledger.lane("crm").gate
     assert gate
     assert gate.reason == "why not"
     search = Search(ledger._redis)
     assert [row.id for row in search.page(Filter(text="ann")).rows] == [kept.conversation]
-    assert set(search.deliveries([kept.conversation])[kept.conversation]) == {"archive", "crm"}
+    [(_, delivered)] = search.deliveries([ConversationId(kept.conversation)]).items()
+    assert set(delivered) == {"archive", "crm"}
 
 
 def test_the_pages_show_it(kept: Newer, server: Server, tmp_path: Path) -> None:
@@ -161,8 +162,8 @@ def test_alerts_are_read_and_put_into_words(newer: Newer, server: Server) -> Non
 
 def test_a_newer_status_is_replaced_like_any_other(newer: Newer, store: Store, ledger: Ledger) -> None:
     newer.status("delivery", newer.delivery, NEW)
-    store.replay(newer.delivery)
-    assert ledger.delivery(newer.delivery).status is DeliveryStatus.WAITING
+    control(store).replay(DeliveryId(newer.delivery))
+    assert ledger.delivery(DeliveryId(newer.delivery)).status is DeliveryStatus.WAITING
     assert newer.redis.zcard(key("deliveries", "archive", NEW)) == 0
 
 
@@ -173,7 +174,7 @@ def test_a_newer_status_is_replaced_like_any_other(newer: Newer, store: Store, l
 def test_a_job_with_a_condition_that_is_unknown_is_left_to_the_version_that_knows_it(
     newer: Newer, server: Server, change: dict[str, str]
 ) -> None:
-    jobs = Jobs(connect(server.url), lambda _: None, made.configured)
+    jobs = Jobs(connect(server.url), made.configured)
     assert jobs.open() == [newer.job]
     newer.redis.hset(key("job", newer.job), mapping=change)
     assert jobs.open() == []

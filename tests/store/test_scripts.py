@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
@@ -18,9 +20,17 @@ STORE = Path(str(resources.files("core.store")))
 PARTS = sorted(file.stem for file in (STORE / "lua" / "lib").glob("*.lua"))
 
 
-def calls() -> Iterator[tuple[str, str, set[str]]]:
-    """Where a script is run, its name, and the names of what it is given."""
-    for file in STORE.glob("*.py"):
+@dataclass(frozen=True)
+class Call:
+    """Where a script is run, its name, and what it is given."""
+
+    where: str
+    name: str
+    given: Mapping[str, ast.expr]
+
+
+def calls() -> Iterator[Call]:
+    for file in STORE.rglob("*.py"):
         tree = ast.parse(file.read_text())
         functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
         for node in ast.walk(tree):
@@ -31,19 +41,117 @@ def calls() -> Iterator[tuple[str, str, set[str]]]:
                 continue
             where = f"{file.name}:{node.lineno}"
             if node.func.attr == "_run":
-                yield where, name.value, {one.arg for one in node.keywords if one.arg}
-            elif node.func.attr == "_run_each":
+                yield Call(where, name.value, {one.arg: one.value for one in node.keywords if one.arg})
+            elif node.func.attr in ("_run_each", "_try_each"):
                 around = [one for one in functions if one.lineno <= node.lineno <= (one.end_lineno or 0)][-1]
                 for found in ast.walk(around):
                     if isinstance(found, ast.Dict):
-                        yield where, name.value, {str(one.value) for one in found.keys if isinstance(one, ast.Constant)}
+                        pairs = zip(found.keys, found.values, strict=True)
+                        yield Call(
+                            where,
+                            name.value,
+                            {str(key.value): value for key, value in pairs if isinstance(key, ast.Constant)},
+                        )
+
+
+#: What an argument is called where it is given, if not as its script calls it.
+ALSO: Mapping[str, Mapping[str, set[str]]] = {
+    "accept": {"id": {"fresh"}, "body": {"seal"}, "size": {"body"}},
+    "advance": {
+        "job": {"name_of"},
+        "open": {"open_of"},
+        "before": {"cursor"},
+        "last": {"not after"},
+        "matched": {"rows"},
+        "plans": {"as_json"},
+    },
+    "discard": {"id": {"identity"}, "kind": {"_kind"}},
+    "divert": {"id": {"payload"}, "reason": {"error"}},
+    "erase": {"conversation": {"identity", "one"}, "settled": {"None", "before"}, "dead": {"None", "dead_before"}},
+    "erase_payload": {"id": {"identity", "one"}, "wanted": {"''", "status"}, "before": {"None", "before"}},
+    "fan_out": {"summary": {"bare", "summary"}},
+    "forget": {"connector": {"lane"}},
+    "give_to": {"repeated": {"repeat"}},
+    "hold": {"connector": {"lane"}, "identity": {"person"}},
+    "incidents": {"calm": {"calm_ms"}, "anew": {"ANEW_MS"}, "most": {"MOST"}, "troubles": {"found"}},
+    "let_go": {"connector": {"lane"}, "identity": {"person"}},
+    "look": {
+        "low": {"since"},
+        "high": {"until"},
+        "most": {"size"},
+        "text": {"needle"},
+        "in_ids": {"can_be_part"},
+        "deliveries": {"about_deliveries"},
+        "sets": {"keys"},
+    },
+    "notice": {"lease": {"SENDING_MS"}, "kept": {"KEPT_MS"}},
+    "pause": {"by": {"'admin'"}},
+    "remember": {"connector": {"lane"}, "value": {"kept"}},
+    "renew": {"lanes": {"lane"}, "ids": {"id"}, "tokens": {"token"}},
+    "replay": {"id": {"identity"}, "kind": {"_kind"}},
+    "resume": {"fingerprint": {"changed_to"}},
+    "reword": {
+        "what": {"'delivery'", "'gate'", "'payload'"},
+        "name": {"body", "delivery", "lane"},
+        "words": {"reason"},
+        "others": {"_GONE"},
+    },
+    "settle": {"connector": {"lane"}, "delay": {"delay_ms"}, "too_many": {"breaker"}, "retry": {"instead"}},
+    "take": {"rate": {"per_second"}},
+    "tick": {"period": {"period_ms"}},
+    "told": {"notice": {"text"}, "sent": {"False", "True"}},
+    "turn": {"period": {"period_ms"}},
+}
+
+
+def misplaced(script: str, given: Mapping[str, ast.expr]) -> list[str]:
+    """Arguments that are given something which is not called like them."""
+    also = ALSO.get(script, {})
+    return [name for name, value in given.items() if not _words(value) & also.get(name, {name})]
+
+
+def _words(value: ast.expr) -> set[str]:
+    """What an expression is called: its last word, or those of the parts that it may become."""
+    inner: list[ast.expr] = []
+    match value:
+        case ast.Name(id=word) | ast.Attribute(attr=word):
+            return {word}
+        case ast.Constant(value=constant):
+            return {repr(constant)}
+        case ast.UnaryOp(op=ast.Not(), operand=one):
+            return {f"not {word}" for word in _words(one)}
+        case ast.Call(func=ast.Name(id="str" | "len") | ast.Attribute(attr="_sealed" | "_record")):
+            inner = value.args
+        case ast.Call(func=one) | ast.BinOp(left=one) | ast.Subscript(value=one) | ast.Starred(value=one):
+            inner = [one]
+        case ast.IfExp(body=one, orelse=ast.Constant()) | ast.IfExp(body=ast.Constant(), orelse=one):
+            inner = [one]
+        case ast.BoolOp(values=[one, *_]) | ast.List(elts=[one]) | ast.ListComp(elt=one):
+            inner = [one]
+        case ast.IfExp(body=one, orelse=other):
+            inner = [one, other]
+    assert inner, ast.unparse(value)
+    return set().union(*map(_words, inner))
 
 
 def test_every_caller_names_the_arguments_that_its_script_declares() -> None:
     found = [*calls()]
-    assert {name for _, name, _ in found} == set(scripts.names())
-    for where, name, given in found:
-        assert given | {"now"} == scripts.script(name).arguments.keys() | {"now"}, where
+    assert {one.name for one in found} == set(scripts.names())
+    for one in found:
+        assert one.given.keys() | {"now"} == scripts.script(one.name).arguments.keys() | {"now"}, one.where
+
+
+def test_every_argument_is_given_what_is_called_like_it() -> None:
+    for one in calls():
+        assert misplaced(one.name, one.given) == [], one.where
+
+
+def test_two_arguments_that_are_swapped_are_noticed_whichever_they_are() -> None:
+    for one in calls():
+        for first, second in itertools.combinations(one.given, 2):
+            swapped = {**one.given, first: one.given[second], second: one.given[first]}
+            if ast.dump(swapped[first]) != ast.dump(one.given[first]):
+                assert misplaced(one.name, swapped), f"{one.where}: {first} and {second}"
 
 
 @pytest.mark.parametrize("name", scripts.names())

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from core import summary
 from core.delivery import DeliveryStatus, Outcome
 from core.errors import StoreUnavailable
+from core.ids import ConversationId
 from core.smartsupp.parser import parse_conversation
 from core.store import Filter, Ledger, Search, Store, connect
 from core.store import search as module
@@ -23,6 +24,7 @@ from core.store.search import Found
 from core.summary import Summary
 from tests.conftest import Clock
 from tests.support import made
+from tests.support.made import control
 from tests.support.server import Server
 from tests.support.stack import chat
 
@@ -93,7 +95,7 @@ def test_a_place_stays_right_when_what_stood_there_has_gone_or_moved(search: Sea
     first = search.page(wanted, limit=10)
     seen = [row.id for row in first.rows]
     for row in first.rows:  # of the same millisecond as all others
-        store.replay(row.delivery)
+        control(store).replay(row.delivery)
     rest = search.page(wanted, after=first.after, limit=30)
     assert sorted(seen + [row.id for row in rest.rows]) == sorted(there)
     assert rest.after == ""
@@ -103,7 +105,7 @@ def test_a_place_stays_right_when_only_what_stood_there_has_gone(search: Search,
     there = made.chats(store, 30, crm=Outcome.REFUSED)
     wanted = Filter(status=DeliveryStatus.DEAD)
     first = search.page(wanted, limit=10)
-    store.replay(first.rows[-1].delivery)
+    control(store).replay(first.rows[-1].delivery)
     rest = search.page(wanted, after=first.after, limit=30)
     assert [row.id for row in (*first.rows, *rest.rows)] == sorted(there, reverse=True)
 
@@ -302,7 +304,7 @@ def test_a_body_that_can_no_longer_be_read_is_found_by_what_stands_in_it(
     search: Search, store: Store, server: Server
 ) -> None:
     made.conversation(store, saying(1, "hello"))
-    payload = Ledger(connect(server.url)).conversation("1:1").payloads[0].id
+    payload = Ledger(connect(server.url)).conversation(ConversationId("1:1")).payloads[0].id
     server.client.set(key("raw", payload), b'{"no": "Conversation of old"}')
     assert ids(search, Filter(text="conversation of OLD", said=True)) == ["1:1"]
 
@@ -337,12 +339,12 @@ def test_a_search_for_what_is_nowhere_ends(search: Search, store: Store) -> None
 def test_the_statuses_of_each_conversation_are_told(search: Search, store: Store) -> None:
     made.conversation(store, chat(1), crm=Outcome.DELIVERED, desk=Outcome.REFUSED)
     made.conversation(store, chat(2))
-    assert search.deliveries(["1:1", "1:2", "1:3"]) == {
+    assert search.deliveries([ConversationId("1:1"), ConversationId("1:2"), ConversationId("1:3")]) == {
         "1:1": {"crm": DeliveryStatus.DELIVERED, "desk": DeliveryStatus.DEAD},
         "1:2": {},
         "1:3": {},
     }
-    store.pause("desk", "why not")
+    control(store).pause("desk", "why not")
     assert search.paused(["crm", "desk"]) == {"desk"}
     assert search.connectors() == ["crm", "desk"]
 

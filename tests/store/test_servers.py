@@ -24,9 +24,12 @@ from app.cli import group
 from core.config.environment import environment
 from core.delivery import DeliveryStatus
 from core.errors import NotFound, StoreLoading, StoreUnavailable
+from core.ids import DeliveryId
 from core.store import Ledger, Store, check, connect
+from core.store.connection import client
 from tests.support.certificates import Authority
 from tests.support.command_line import CommandLine
+from tests.support.forked import forked
 from tests.support.sentinels import NAME, Sentinels, sentinels
 from tests.support.server import Server
 from tests.support.stack import Stack, chat, free_port, kill, until
@@ -38,15 +41,16 @@ SOON = 15
 
 
 @contextmanager
-def running(folder: Path, url: str, workers: int = 1) -> Iterator[Stack]:
-    """A receiver and workers on the server of this address."""
+def running(folder: Path, url: str, workers: int = 1, timeout: int = 5) -> Iterator[Stack]:
+    """A receiver and workers on the server of this address, which has so many seconds to answer."""
 
     class Elsewhere:  # a Stack wants no more of its server than where it is
         def __init__(self) -> None:
             self.url = url
 
     folder.mkdir(parents=True, exist_ok=True)
-    made = Stack(folder, cast(Server, Elsewhere()))
+    made = Stack(folder, cast(Server, Elsewhere()), forked)
+    made.constants[f"{client.__name__}.TIMEOUTS"] = {**client.TIMEOUTS, "socket_timeout": timeout}
     try:
         made.web()
         for _ in range(workers):
@@ -58,7 +62,7 @@ def running(folder: Path, url: str, workers: int = 1) -> Iterator[Stack]:
 
 def delivered(stack: Stack, *numbers: int) -> bool:
     try:
-        found = [stack.ledger.delivery(f"archive:1:{number}").status for number in numbers]
+        found = [stack.ledger.delivery(DeliveryId(f"archive:1:{number}")).status for number in numbers]
     except (NotFound, StoreUnavailable):
         return False
     return set(found) == {DeliveryStatus.DELIVERED}
@@ -126,14 +130,14 @@ def test_a_primary_that_is_replaced_while_it_lives_is_left_for_the_new_one(three
 def test_when_the_primary_falls_silent_nobody_takes_its_late_replies_and_everything_goes_on(
     three: Sentinels, tmp_path: Path
 ) -> None:
-    with running(tmp_path / "relay", three.url) as stack:
+    with running(tmp_path / "relay", three.url, timeout=2) as stack:
         assert stack.post(chat(0)).status_code == 202
         until(lambda: delivered(stack, 0))
         replicated(three)
         first = three.primary()
         assert first.process
         first.process.send_signal(signal.SIGSTOP)
-        # The connections that were open learn of it by a time-out, of five seconds each.
+        # The connections that were open learn of it by a time-out each.
         until(lambda: stack.post(chat(1)).status_code == 202, 3 * SOON, "a post")
         until(lambda: delivered(stack, 1), SOON, "its delivery")
         first.process.send_signal(signal.SIGCONT)
@@ -142,15 +146,16 @@ def test_when_the_primary_falls_silent_nobody_takes_its_late_replies_and_everyth
         until(lambda: delivered(stack, 0, 1, 2), SOON, "all")
 
 
-def test_a_connection_that_timed_out_is_not_used_again(three: Sentinels) -> None:
-    client = connect(three.url)
-    client.set("mine", "1")
+def test_a_connection_that_timed_out_is_not_used_again(three: Sentinels, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(client.TIMEOUTS, "socket_timeout", 0.5)
+    mine = connect(three.url)
+    mine.set("mine", "1")
     waiting = three.primary()
-    waiting.client.execute_command("CLIENT", "PAUSE", 6000, "ALL")
+    waiting.client.execute_command("CLIENT", "PAUSE", 900, "ALL")  # the Sentinels replace it after a second
     with pytest.raises(redis.TimeoutError):
-        client.set("mine", "2")
+        mine.set("mine", "2")
     until(waiting.answers, what="the end of the pause")
-    assert client.get("mine") in (b"1", b"2"), "the late reply of another command"
+    assert mine.get("mine") in (b"1", b"2"), "the late reply of another command"
 
 
 def test_a_copy_made_while_the_server_runs_holds_what_was_accepted_before_it(
@@ -312,7 +317,7 @@ def test_sentinels_speak_tls_too(tmp_path: Path, authority: Authority) -> None:
     with tls(tmp_path, authority) as there:
         url = there.watch()
         client = connect(url)
-        assert Store(client).accept(b"{}").knock
+        assert not Store(client).accept(b"{}").known
         assert client.connection_pool.connection_kwargs["db"] == 1
         assert knocked(url) == 1
 
@@ -334,6 +339,7 @@ time.sleep(600)
 """
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(not hasattr(socket, "SO_PEERCRED"), reason="only Linux says who listens at a socket")
 def test_a_server_of_somebody_else_is_told_nothing() -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -7,10 +7,12 @@ import secrets
 import pytest
 
 from core.delivery import Attempt, Outcome, PayloadStatus, Reference
+from core.ids import ConversationId, DeliveryId
 from core.store import INBOX, Store, connect, statistics
 from core.store.protocol.constants import FATAL_CRASHES, LEASE_MS
 from core.store.statistics import SPANS, Bar, Span, Statistics, bound, totals
 from tests.conftest import Clock
+from tests.support.made import control
 from tests.support.server import Server
 
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
@@ -28,7 +30,7 @@ class Counted:
         self.store.accept(secrets.token_bytes(8))
         claim = self.store.claim(INBOX, secrets.token_hex(4))
         assert claim is not None
-        self.store.fan_out(claim, conversation, [name])
+        self.store.fan_out(claim, ConversationId(conversation), [name])
         self.clock.pass_by(seconds)
         self.settle(outcome, name)
 
@@ -80,7 +82,7 @@ def test_one_that_killed_its_processes_is_dead_and_counted_once(counted: Counted
     counted.store.accept(b"poison")
     claim = counted.store.claim(INBOX, "t")
     assert claim is not None
-    counted.store.fan_out(claim, "1:c1", ["crm"])
+    counted.store.fan_out(claim, ConversationId("1:c1"), ["crm"])
     for number in range(FATAL_CRASHES):
         assert counted.store.claim("crm", f"t{number}")
         counted.clock.pass_by(LEASE_MS / 1000 + 1)
@@ -91,7 +93,7 @@ def test_one_that_killed_its_processes_is_dead_and_counted_once(counted: Counted
 
 def test_what_an_admin_discards_is_neither_a_success_nor_a_failure(counted: Counted) -> None:
     counted.take("1:c1", Outcome.RETRY)
-    counted.store.discard("crm:1:c1", "a test")
+    control(counted.store).discard(DeliveryId("crm:1:c1"), "a test")
     figures = counted.look("hour").connectors["crm"]
     assert (figures.dead, figures.delivered, figures.success) == (0, 0, None)
 
@@ -156,7 +158,7 @@ def test_a_time_of_any_length_has_its_bucket(counted: Counted, ms: int) -> None:
 def test_delivering_the_same_revision_again_does_not_count_its_time_again(counted: Counted) -> None:
     counted.take("1:c1", Outcome.DELIVERED, seconds=1)
     counted.clock.pass_by(10_000)
-    counted.store.replay("crm:1:c1")
+    control(counted.store).replay(DeliveryId("crm:1:c1"))
     counted.settle(Outcome.DELIVERED)
     assert totals(counted.client)["took:crm:sum"] == 1_000
     assert totals(counted.client)["out:crm:delivered"] == 2

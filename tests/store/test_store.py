@@ -9,10 +9,12 @@ import pytest
 
 from core.delivery import Attempt, DeliveryStatus, Outcome, PayloadStatus, Reference
 from core.errors import InUse, LostLease, NotFound, StoreUnavailable
+from core.ids import ConversationId, DeliveryId, PayloadId, identified
 from core.store import INBOX, Claim, Ledger, Store, check, connect
 from core.store.protocol.constants import FATAL_CRASHES, LEASE_MS
 from core.store.protocol.keys import key
 from tests.conftest import Clock
+from tests.support.made import control
 from tests.support.server import Server
 
 LEASE = LEASE_MS / 1000
@@ -37,7 +39,7 @@ def taken_in(
 ) -> str:
     """Accept a body and fan it out; returns the payload's id."""
     accepted = store.accept(body)
-    store.fan_out(claim(store), conversation, connectors)
+    store.fan_out(claim(store), ConversationId(conversation), connectors)
     return accepted.id
 
 
@@ -45,7 +47,6 @@ def test_a_body_is_kept_unchanged_with_its_place_in_the_inbox(store: Store, ledg
     body = bytes(range(256)) * 10
     accepted = store.accept(body, "208", "text/plain")
     assert not accepted.known
-    assert accepted.knock
     kept = ledger.payload(accepted.id)
     assert (kept.body, kept.account, kept.content_type, kept.size) == (body, "208", "text/plain", 2560)
     assert kept.status is PayloadStatus.RECEIVED
@@ -76,16 +77,20 @@ def test_one_of_many_concurrent_posts_of_a_body_is_accepted(server: Server) -> N
     assert Counter(results) == {True: 15, False: 1}
 
 
-def test_only_the_first_of_several_bodies_asks_for_a_knock(store: Store) -> None:
-    assert [store.accept(b"%d" % number).knock for number in range(3)] == [True, False, False]
+def test_the_first_of_several_bodies_wakes_the_workers_and_the_others_do_not(store: Store, woken: list[str]) -> None:
+    for number in range(3):
+        store.accept(b"%d" % number)
+    assert woken == [INBOX]
 
 
-def test_after_an_empty_claim_the_next_body_asks_for_a_knock_again(store: Store) -> None:
+def test_after_an_empty_claim_the_next_body_wakes_them_again(store: Store, woken: list[str]) -> None:
     store.accept(b"1")
     taken = claim(store)
-    store.fan_out(taken, "1:1", ())
+    store.fan_out(taken, ConversationId("1:1"), ())
     assert nothing_due(store, INBOX)
-    assert store.accept(b"2").knock
+    woken.clear()
+    store.accept(b"2")
+    assert woken == [INBOX]
 
 
 def test_a_claim_that_answers_a_knock_asks_for_one_more_while_there_is_more(store: Store) -> None:
@@ -127,9 +132,9 @@ def test_whoever_lost_the_lease_can_write_nothing(store: Store, ledger: Ledger, 
         store.remember(old, "ticket", 1)
     assert store.renew([old]) == 0
     store.release(old)
-    assert ledger.delivery(new.id).in_flight
+    assert ledger.delivery(DeliveryId(new.id)).in_flight
     store.settle(new, attempt(Outcome.DELIVERED), reference=Reference("new"))
-    assert ledger.delivery(new.id).reference == Reference("new")
+    assert ledger.delivery(DeliveryId(new.id)).reference == Reference("new")
 
 
 def test_an_old_holder_of_a_body_cannot_fan_it_out(store: Store, ledger: Ledger, clock: Clock) -> None:
@@ -138,16 +143,17 @@ def test_an_old_holder_of_a_body_cannot_fan_it_out(store: Store, ledger: Ledger,
     clock.pass_by(LEASE + 1)
     claim(store)
     with pytest.raises(LostLease):
-        store.fan_out(old, "1:1", ["crm"])
-    assert not store.divert(old.id, PayloadStatus.QUARANTINED, "no", token=old.token)
+        store.fan_out(old, ConversationId("1:1"), ["crm"])
+    assert not store.divert(old.payload, PayloadStatus.QUARANTINED, "no", token=old.token)
     assert ledger.deliveries() == []
 
 
-def test_a_body_becomes_one_delivery_for_each_connector(store: Store, ledger: Ledger) -> None:
+def test_a_body_becomes_one_delivery_for_each_connector(store: Store, ledger: Ledger, woken: list[str]) -> None:
     payload = store.accept(b"body").id
-    lanes = store.fan_out(claim(store), "1:1", ["crm", "desk"])
-    assert sorted(lanes) == ["crm", "desk"]
-    assert [one.id for one in ledger.conversation("1:1").deliveries] == ["crm:1:1", "desk:1:1"]
+    woken.clear()
+    store.fan_out(claim(store), ConversationId("1:1"), ["crm", "desk"])
+    assert sorted(woken) == ["crm", "desk"]
+    assert [one.id for one in ledger.conversation(ConversationId("1:1")).deliveries] == ["crm:1:1", "desk:1:1"]
     assert ledger.payload(payload).status is PayloadStatus.ROUTED
     taken = claim(store, "desk")
     assert (taken.body, taken.revision, taken.payload) == (b"body", 1, payload)
@@ -155,7 +161,7 @@ def test_a_body_becomes_one_delivery_for_each_connector(store: Store, ledger: Le
 
 def test_a_body_that_no_route_wants_is_unrouted_and_kept(store: Store, ledger: Ledger) -> None:
     payload = taken_in(store, connectors=())
-    assert ledger.payload(payload).status is PayloadStatus.UNROUTED
+    assert ledger.payload(PayloadId(payload)).status is PayloadStatus.UNROUTED
 
 
 def test_a_second_body_of_a_conversation_is_a_revision_and_is_what_is_delivered(store: Store, ledger: Ledger) -> None:
@@ -165,8 +171,8 @@ def test_a_second_body_of_a_conversation_is_a_revision_and_is_what_is_delivered(
     assert (taken.body, taken.revision, taken.payload) == (b"two", 2, second)
     store.settle(taken, attempt(Outcome.DELIVERED, revision=2), reference=Reference("x"))
     assert nothing_due(store, "crm")
-    assert ledger.delivery("crm:1:1").revision == 2
-    assert [one.body for one in store.revisions("1:1")] == [b"one", b"two"]
+    assert ledger.delivery(DeliveryId("crm:1:1")).revision == 2
+    assert [one.body for one in store.revisions(ConversationId("1:1"))] == [b"one", b"two"]
 
 
 def test_a_revision_that_arrives_during_an_attempt_makes_the_delivery_due_again(store: Store, ledger: Ledger) -> None:
@@ -175,7 +181,7 @@ def test_a_revision_that_arrives_during_an_attempt_makes_the_delivery_due_again(
     taken_in(store, b"two")
     assert nothing_due(store, "crm")
     store.settle(first, attempt(Outcome.DELIVERED), reference=Reference("x"))
-    assert ledger.delivery("crm:1:1").status is DeliveryStatus.WAITING
+    assert ledger.delivery(DeliveryId("crm:1:1")).status is DeliveryStatus.WAITING
     assert claim(store, "crm").body == b"two"
 
 
@@ -184,11 +190,11 @@ def test_the_newest_revision_is_the_one_that_came_last_whichever_was_read_first(
     store.accept(b"newer")
     older, newer = claim(store), claim(store)
     last, first = (older, newer) if older.body == b"newer" else (newer, older)
-    store.fan_out(last, "1:1", ["crm"])
-    store.fan_out(first, "1:1", ["crm"])
+    store.fan_out(last, ConversationId("1:1"), ["crm"])
+    store.fan_out(first, ConversationId("1:1"), ["crm"])
     taken = claim(store, "crm")
     assert (taken.body, taken.revision) == (b"newer", 2)
-    assert [(one.number, one.body) for one in store.revisions("1:1")] == [(1, b"older"), (2, b"newer")]
+    assert [(one.number, one.body) for one in store.revisions(ConversationId("1:1"))] == [(1, b"older"), (2, b"newer")]
 
 
 def test_a_revision_goes_to_where_the_conversation_was_delivered_whatever_the_routes_say(store: Store) -> None:
@@ -202,7 +208,7 @@ def test_a_revision_goes_to_where_the_conversation_was_delivered_whatever_the_ro
 def test_a_postponed_delivery_is_due_after_its_delay(store: Store, ledger: Ledger, clock: Clock) -> None:
     taken_in(store)
     store.settle(claim(store, "crm"), attempt(Outcome.RETRY, "HTTP 500"), delay_ms=30_000)
-    found = ledger.delivery("crm:1:1")
+    found = ledger.delivery(DeliveryId("crm:1:1"))
     assert (found.status, found.tries, found.error, found.due) == ("retrying", 1, "HTTP 500", clock.now + 30_000)
     clock.pass_by(29)
     assert nothing_due(store, "crm")
@@ -215,7 +221,7 @@ def test_success_ends_the_series_of_tries(store: Store, ledger: Ledger, clock: C
     taken_in(store)
     store.settle(claim(store, "crm"), attempt(Outcome.RETRY, "no"), delay_ms=0)
     store.settle(claim(store, "crm"), attempt(Outcome.DELIVERED), reference=Reference("1", "https://crm/1"))
-    found = ledger.delivery("crm:1:1")
+    found = ledger.delivery(DeliveryId("crm:1:1"))
     assert (found.status, found.tries, found.error) == ("delivered", 0, "")
     assert found.reference == Reference("1", "https://crm/1")
     assert [one.outcome for one in found.attempts] == ["retry", "delivered"]
@@ -244,16 +250,16 @@ def test_replaying_a_dead_delivery_starts_a_fresh_series(store: Store, ledger: L
     taken_in(store)
     store.settle(claim(store, "crm"), attempt(Outcome.RETRY, "no"), delay_ms=0)
     store.settle(claim(store, "crm"), attempt(Outcome.EXHAUSTED, "no"))
-    assert store.replay("crm:1:1")[0] == "crm"
+    assert control(store).replay(DeliveryId("crm:1:1")) == "crm"
     again = claim(store, "crm")
     assert (again.tries, again.waited) == (0, 0)
-    assert len(ledger.delivery("crm:1:1").attempts) == 2
+    assert len(ledger.delivery(DeliveryId("crm:1:1")).attempts) == 2
 
 
 def test_replaying_what_is_in_flight_does_it_once_more_afterwards(store: Store) -> None:
     taken_in(store)
     taken = claim(store, "crm")
-    store.replay("crm:1:1")
+    control(store).replay(DeliveryId("crm:1:1"))
     assert nothing_due(store, "crm")
     store.settle(taken, attempt(Outcome.DELIVERED), reference=Reference("x"))
     store.settle(claim(store, "crm"), attempt(Outcome.DELIVERED), reference=Reference("x"))
@@ -261,9 +267,9 @@ def test_replaying_what_is_in_flight_does_it_once_more_afterwards(store: Store) 
 
 
 def test_replaying_what_does_not_exist_says_so(store: Store) -> None:
-    for identity in ("nope", "crm:1:1"):
+    for identity in (PayloadId("nope"), DeliveryId("crm:1:1")):
         with pytest.raises(NotFound, match=identity):
-            store.replay(identity)
+            control(store).replay(identity)
 
 
 def test_a_paused_connector_hands_nothing_out_and_only_the_one_that_was_refused_loses_a_try(
@@ -273,31 +279,31 @@ def test_a_paused_connector_hands_nothing_out_and_only_the_one_that_was_refused_
     store.settle(claim(store, "crm"), attempt(Outcome.PAUSED, "HTTP 401"), fingerprint="old")
     clock.pass_by(10**6)
     assert nothing_due(store, "crm")
-    found = ledger.delivery("crm:1:1")
+    found = ledger.delivery(DeliveryId("crm:1:1"))
     assert (found.status, found.paused, found.tries) == ("retrying", True, 1)
     gate = ledger.lane("crm").gate
     assert gate is not None
     assert (gate.reason, gate.by) == ("HTTP 401", "relay")
-    assert store.resume("crm")[0]
+    assert control(store).resume("crm")
     assert claim(store, "crm").id == "crm:1:1"
 
 
 def test_a_connector_that_paused_itself_resumes_when_its_settings_change(store: Store) -> None:
     taken_in(store)
     store.settle(claim(store, "crm"), attempt(Outcome.PAUSED, "HTTP 401"), fingerprint="old")
-    assert not store.resume("crm", changed_to="old")[0]
-    assert store.resume("crm", changed_to="new")[0]
+    assert not control(store).resume("crm", changed_to="old")
+    assert control(store).resume("crm", changed_to="new")
 
 
 def test_a_connector_that_was_paused_by_hand_stays_so_until_resumed_by_hand(store: Store) -> None:
-    store.pause("crm", "maintenance")
-    assert not store.resume("crm", changed_to="anything")[0]
-    assert store.resume("crm")[0]
+    control(store).pause("crm", "maintenance")
+    assert not control(store).resume("crm", changed_to="anything")
+    assert control(store).resume("crm")
 
 
 def test_a_paused_connector_does_not_hold_another_back(store: Store) -> None:
     taken_in(store, connectors=("crm", "desk"))
-    store.pause("crm", "x")
+    control(store).pause("crm", "x")
     assert nothing_due(store, "crm")
     assert claim(store, "desk").id == "desk:1:1"
     assert store.tick(1000, [INBOX, "crm", "desk"]) == []
@@ -314,7 +320,7 @@ def test_what_kills_a_process_of_its_own_is_dead_and_the_others_are_not(
     assert store.crashed(held)
     assert nothing_due(store, "crm")
     assert not store.crashed(held)
-    found = ledger.delivery("crm:1:1")
+    found = ledger.delivery(DeliveryId("crm:1:1"))
     assert (found.status, found.error) == ("dead", "the process that worked on it died 3 times")
     assert [one.outcome for one in found.attempts] == ["crashed"] * 3
     taken_in(store, b"other", "1:2")
@@ -340,8 +346,8 @@ def test_whose_worker_dies_again_and_again_is_given_up_at_last(store: Store, led
         clock.pass_by(LEASE + 1)
     assert nothing_due(store, "crm")
     assert nothing_due(store, INBOX)
-    assert ledger.delivery("crm:1:1").status == "dead"
-    assert (ledger.payload(payload).status, ledger.payload(unread).status) == ("routed", "quarantined")
+    assert ledger.delivery(DeliveryId("crm:1:1")).status == "dead"
+    assert (ledger.payload(PayloadId(payload)).status, ledger.payload(unread).status) == ("routed", "quarantined")
 
 
 def test_what_was_interrupted_goes_on_before_what_came_meanwhile(server: Server, store: Store, clock: Clock) -> None:
@@ -412,11 +418,15 @@ def test_leases_that_ran_out_before_anybody_was_heard_of_are_nobodys_crash(
     assert store.renew([held]) == 0
 
 
-def test_a_mark_from_before_the_clock_was_put_back_does_not_stand(server: Server, store: Store) -> None:
+def test_a_mark_from_before_the_clock_was_put_back_does_not_stand(
+    server: Server, store: Store, woken: list[str]
+) -> None:
     server.client.set(key("knock", INBOX), "1", px=3_600_000)
     server.client.set(key("tick"), "1", px=3_600_000)
-    assert store.accept(b"body").knock
+    store.accept(b"body")
+    assert woken == [INBOX]
     assert store.tick(750, [INBOX]) == [INBOX]
+    assert woken == [INBOX, INBOX]
     assert store.tick(750, [INBOX]) == []
 
 
@@ -458,7 +468,7 @@ def test_a_step_is_remembered_for_the_next_attempt(store: Store, ledger: Ledger,
     store.remember(claim(store, "crm"), "ticket", {"id": "č-1"})
     clock.pass_by(LEASE + 1)
     assert claim(store, "crm").steps == {"ticket": {"id": "č-1"}}
-    assert ledger.delivery("crm:1:1").steps == {"ticket": {"id": "č-1"}}
+    assert ledger.delivery(DeliveryId("crm:1:1")).steps == {"ticket": {"id": "č-1"}}
 
 
 def test_one_worker_in_each_period_is_told_of_due_lanes(store: Store, clock: Clock) -> None:
@@ -478,7 +488,7 @@ def test_a_body_without_a_conversation_leaves_the_inbox(store: Store, ledger: Le
 def test_a_quarantined_body_can_be_tried_again(store: Store, ledger: Ledger) -> None:
     payload = store.accept(b"x").id
     store.divert(payload, PayloadStatus.QUARANTINED, "why")
-    assert store.replay(payload)[0] == INBOX
+    assert control(store).replay(payload) == INBOX
     assert claim(store).id == payload
     assert ledger.payload(payload).error == ""
 
@@ -498,7 +508,9 @@ def test_the_last_hundred_attempts_are_kept(store: Store, ledger: Ledger) -> Non
     taken_in(store)
     for number in range(105):
         store.settle(claim(store, "crm"), attempt(Outcome.RETRY, str(number)), delay_ms=0)
-    assert [one.error for one in ledger.delivery("crm:1:1").attempts] == [str(number) for number in range(5, 105)]
+    assert [one.error for one in ledger.delivery(DeliveryId("crm:1:1")).attempts] == [
+        str(number) for number in range(5, 105)
+    ]
 
 
 def test_a_full_server_takes_no_body_and_still_lets_work_be_settled(own_server: Server) -> None:
@@ -558,16 +570,16 @@ def test_what_has_not_arrived_can_be_discarded_and_says_who_and_why(
     taken_in(store)
     if outcome:
         store.settle(claim(store, "crm"), attempt(outcome, "no"), delay_ms=1)
-    store.discard("crm:1:1", "an advertisement", "eva")
+    control(store).discard(DeliveryId("crm:1:1"), "an advertisement", "eva")
     clock.pass_by(10**6)
     assert nothing_due(store, "crm")
-    found = ledger.delivery("crm:1:1")
+    found = ledger.delivery(DeliveryId("crm:1:1"))
     assert (found.status, found.error, found.updated) == ("discarded", "an advertisement", clock.now - 10**9)
     last = found.attempts[-1]
     assert (last.outcome, last.error, last.worker) == (Outcome.DISCARDED, "an advertisement", "eva")
     assert [one.id for one in ledger.deliveries(DeliveryStatus.DISCARDED)] == ["crm:1:1"]
     assert ledger.lane("crm").counts["discarded"] == 1
-    store.replay("crm:1:1")
+    control(store).replay(DeliveryId("crm:1:1"))
     assert claim(store, "crm").tries == 0
 
 
@@ -580,28 +592,28 @@ def test_what_is_settled_or_being_tried_cannot_be_discarded(
     if outcome:
         store.settle(taken, attempt(outcome, "why"), reference=Reference("x"))
     with pytest.raises(InUse, match="crm:1:1"):
-        store.discard("crm:1:1", "why")
-    assert ledger.delivery("crm:1:1").status == (outcome or "waiting")
+        control(store).discard(DeliveryId("crm:1:1"), "why")
+    assert ledger.delivery(DeliveryId("crm:1:1")).status == (outcome or "waiting")
     assert outcome or store.renew([taken]) == 1
 
 
 def test_nothing_is_discarded_twice(store: Store, ledger: Ledger) -> None:
     taken_in(store)
-    store.discard("crm:1:1", "first")
+    control(store).discard(DeliveryId("crm:1:1"), "first")
     with pytest.raises(InUse):
-        store.discard("crm:1:1", "second")
-    assert ledger.delivery("crm:1:1").error == "first"
+        control(store).discard(DeliveryId("crm:1:1"), "second")
+    assert ledger.delivery(DeliveryId("crm:1:1")).error == "first"
 
 
 def test_discarding_what_does_not_exist_says_so(store: Store) -> None:
     for identity in ("nope", "crm:1:1"):
         with pytest.raises(NotFound, match=identity):
-            store.discard(identity, "why")
+            control(store).discard(identified(identity), "why")
 
 
 def test_a_newer_revision_revives_a_discarded_delivery(store: Store) -> None:
     taken_in(store, b"one")
-    store.discard("crm:1:1", "why")
+    control(store).discard(DeliveryId("crm:1:1"), "why")
     taken_in(store, b"two")
     assert claim(store, "crm").body == b"two"
 
@@ -609,15 +621,15 @@ def test_a_newer_revision_revives_a_discarded_delivery(store: Store) -> None:
 def test_only_a_quarantined_body_can_be_discarded_and_it_is_kept(store: Store, ledger: Ledger) -> None:
     payload = store.accept(b"x").id
     with pytest.raises(InUse, match=payload):
-        store.discard(payload, "why")
+        control(store).discard(payload, "why")
     store.divert(payload, PayloadStatus.QUARANTINED, "no JSON")
-    store.discard(payload, "an advertisement")
+    control(store).discard(payload, "an advertisement")
     found = ledger.payload(payload)
     assert (found.status, found.error, found.body) == ("discarded", "an advertisement", b"x")
     with pytest.raises(InUse):
-        store.discard(payload, "again")
+        control(store).discard(payload, "again")
     assert store.accept(b"x").known
-    store.replay(payload)
+    control(store).replay(payload)
     assert claim(store).id == payload
 
 
@@ -642,7 +654,7 @@ def behind_a_gate(store: Store, *, by_hand: bool) -> None:
     """Three deliveries behind a gate that an admin closed, or that closed by itself."""
     taken_in(store, b"1", "1:1")
     if by_hand:
-        store.pause("crm", "maintenance")
+        control(store).pause("crm", "maintenance")
     else:
         store.settle(claim(store, "crm"), attempt(Outcome.PAUSED, "HTTP 401"), fingerprint="f")
     for number in (2, 3):
@@ -653,7 +665,7 @@ def test_one_delivery_goes_ahead_through_a_closed_gate(store: Store, ledger: Led
     behind_a_gate(store, by_hand=True)
     assert nothing_due(store, "crm")
     assert store.tick(1, ["crm"]) == []
-    assert store.send_ahead("crm")[0]
+    assert control(store).send_ahead("crm")
     time.sleep(0.01)
     assert store.tick(1, ["crm"]) == ["crm"]
     claim(store, "crm")
@@ -663,11 +675,11 @@ def test_one_delivery_goes_ahead_through_a_closed_gate(store: Store, ledger: Led
 
 def test_asking_twice_before_it_went_lets_one_through_and_afterwards_another(store: Store) -> None:
     behind_a_gate(store, by_hand=True)
-    store.send_ahead("crm")
-    store.send_ahead("crm")
+    control(store).send_ahead("crm")
+    control(store).send_ahead("crm")
     claim(store, "crm")
     assert nothing_due(store, "crm")
-    store.send_ahead("crm")
+    control(store).send_ahead("crm")
     claim(store, "crm")
     assert nothing_due(store, "crm")
 
@@ -677,7 +689,7 @@ def test_a_gate_that_closed_by_itself_opens_when_the_one_ahead_arrives(
     store: Store, ledger: Ledger, outcome: Outcome
 ) -> None:
     behind_a_gate(store, by_hand=False)
-    store.send_ahead("crm")
+    control(store).send_ahead("crm")
     store.settle(claim(store, "crm"), attempt(outcome), reference=Reference("x"))
     assert ledger.lane("crm").gate is None
     claim(store, "crm")
@@ -686,7 +698,7 @@ def test_a_gate_that_closed_by_itself_opens_when_the_one_ahead_arrives(
 
 def test_a_gate_that_an_admin_closed_stays_closed_when_the_one_ahead_arrives(store: Store, ledger: Ledger) -> None:
     behind_a_gate(store, by_hand=True)
-    store.send_ahead("crm")
+    control(store).send_ahead("crm")
     store.settle(claim(store, "crm"), attempt(Outcome.DELIVERED), reference=Reference("x"))
     gate = ledger.lane("crm").gate
     assert gate is not None
@@ -699,7 +711,7 @@ def test_a_gate_that_closed_by_itself_stays_closed_when_the_one_ahead_does_not_a
     store: Store, ledger: Ledger, outcome: Outcome
 ) -> None:
     behind_a_gate(store, by_hand=False)
-    store.send_ahead("crm")
+    control(store).send_ahead("crm")
     store.settle(claim(store, "crm"), attempt(outcome, "still"), delay_ms=1)
     gate = ledger.lane("crm").gate
     assert gate is not None
@@ -718,17 +730,17 @@ def test_what_was_in_flight_before_does_not_open_a_gate_that_closed_since(store:
 
 def test_one_ahead_that_never_came_back_leaves_the_gate_closed(store: Store, ledger: Ledger, clock: Clock) -> None:
     behind_a_gate(store, by_hand=False)
-    store.send_ahead("crm")
+    control(store).send_ahead("crm")
     claim(store, "crm")
     clock.pass_by(LEASE + 1)
     assert nothing_due(store, "crm")
-    store.send_ahead("crm")
+    control(store).send_ahead("crm")
     assert claim(store, "crm")
 
 
 def test_with_nothing_behind_the_gate_the_next_that_comes_goes_ahead(store: Store) -> None:
-    store.pause("crm", "maintenance")
-    assert store.send_ahead("crm")[0]
+    control(store).pause("crm", "maintenance")
+    assert control(store).send_ahead("crm")
     assert nothing_due(store, "crm")
     taken_in(store)
     assert claim(store, "crm")
@@ -736,5 +748,5 @@ def test_with_nothing_behind_the_gate_the_next_that_comes_goes_ahead(store: Stor
 
 def test_an_open_gate_needs_nobody_ahead(store: Store) -> None:
     taken_in(store)
-    assert store.send_ahead("crm") == (False, False)
+    assert not control(store).send_ahead("crm")
     claim(store, "crm")

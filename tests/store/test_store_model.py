@@ -26,6 +26,7 @@ from hypothesis.stateful import (
 
 from core.delivery import Attempt, Outcome, PayloadStatus, Reference
 from core.errors import InUse, LostLease, NotFound
+from core.ids import ConversationId, DeliveryId, PayloadId
 from core.store import INBOX, Claim, Store, connect
 from core.store.claims import ClaimRequest, Reading
 from core.store.protocol import identity, scripts
@@ -33,6 +34,7 @@ from core.store.protocol.constants import BATCH, FATAL_CRASHES, LEASE_MS
 from core.store.protocol.identity import fresh
 from core.store.protocol.keys import key
 from tests.conftest import Clock
+from tests.support.made import control
 from tests.support.server import Server
 from tests.support.store_model import Body, Closed, Errand, Model, Taken
 
@@ -58,6 +60,10 @@ delays = st.sampled_from((0, 500, 30_000))
 Held = tuple[Claim, Taken]
 
 
+def typed(identity: str) -> PayloadId | DeliveryId:
+    return DeliveryId(identity) if ":" in identity else PayloadId(identity)
+
+
 class Machine(RuleBasedStateMachine):
     """Every rule does the same to both and compares what they return; `agree` compares all that they hold."""
 
@@ -74,7 +80,8 @@ class Machine(RuleBasedStateMachine):
         # Raw, for looking: whatever the store's own reading makes of it.
         self.redis: Any = server.client
         self.clock = Clock()
-        self.store = Store(connect(server.url), self.clock)
+        self.woken: list[str] = []
+        self.store = Store(connect(server.url, wake_up=self.woken.append), self.clock)
         self.model = Model()
         # Some worker was heard of, or crashes would seldom count.
         self.redis.set(key("steady"), "1", px=3000)
@@ -92,6 +99,11 @@ class Machine(RuleBasedStateMachine):
     def now(self) -> int:
         return self.clock.now
 
+    def heard(self) -> set[str]:
+        """The lanes for which the workers were woken since this was asked last."""
+        found, self.woken[:] = set(self.woken), ()
+        return found
+
     # --- the receiver -----------------------------------------------------------
 
     @rule(number=bodies, account=st.sampled_from(("", "1")))
@@ -102,12 +114,13 @@ class Machine(RuleBasedStateMachine):
     def accept_what_holds_no_conversation(self, number: int, status: PayloadStatus) -> None:
         identity, known = self._accept(number, "")
         if not known:
-            assert self.store.divert(identity, status, "no") == self.model.divert(identity, status, "")
+            assert self.store.divert(PayloadId(identity), status, "no") == self.model.divert(identity, status, "")
 
     def _accept(self, number: int, account: str) -> tuple[str, bool]:
+        self.heard()
         found = self.store.accept(b"%d" % number, account)
         expected = self.model.accept(self.now, b"%d" % number, account, found.id)
-        assert (found.id, found.known, found.knock) == expected
+        assert (found.id, found.known, self.heard() == {INBOX}) == expected
         return found.id, found.known
 
     # --- workers ------------------------------------------------------------------
@@ -159,7 +172,9 @@ class Machine(RuleBasedStateMachine):
     def _claim(self, lane: str, how: Any) -> list[Held]:
         self.tokens += 1
         token = f"token-{self.tokens}"
+        self.heard()
         found, expected = self.store.claim(lane, token, how), self.model.claim(self.now, lane, token, how)
+        assert self.heard() == ({lane} if found and found.more else set())
         return self._taken(lane, token, found, expected)
 
     def _taken(self, lane: str, token: str, found: Claim | None, expected: Taken | None) -> list[Held]:
@@ -181,19 +196,19 @@ class Machine(RuleBasedStateMachine):
         request = self._request(more)
         found: list[Claim] = []
         self.same(
-            lambda: self._fanned(Reading(claim, conversation, tuple(names)), request, found),
+            lambda: self._fanned(Reading(claim, ConversationId(conversation), tuple(names)), request, found),
             lambda: self.model.fan_out(self.now, claim.id, claim.token, conversation, names),
         )
         return self._followed(claim.lane, request, found)
 
     def _fanned(self, reading: Reading, request: ClaimRequest | None, found: list[Claim]) -> set[str]:
+        self.heard()
         done = self.store.fan_out_each([reading], request)
-        [lanes] = done.lanes
-        if lanes is None:
+        if done.held == [False]:
             raise LostLease
         found += done.following or ()
         self.ended = True
-        return set(lanes)
+        return self.heard() - {INBOX}
 
     def _request(self, more: bool) -> ClaimRequest | None:
         self.ended = False
@@ -213,7 +228,7 @@ class Machine(RuleBasedStateMachine):
     def divert(self, held: Held, status: PayloadStatus) -> None:
         claim, _ = held
         self.same(
-            lambda: self.store.divert(claim.id, status, "no", token=claim.token),
+            lambda: self.store.divert(claim.payload, status, "no", token=claim.token),
             lambda: self.model.divert(claim.id, status, claim.token),
         )
 
@@ -307,8 +322,10 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def tick(self) -> None:
         self.redis.delete(key("tick"))
-        assert set(self.store.tick(1000, LANES)) == self.model.tick(self.now, LANES)
+        self.heard()
+        assert set(self.store.tick(1000, LANES)) == self.model.tick(self.now, LANES) == self.heard()
         assert self.store.tick(1000, LANES) == []
+        assert not self.heard()
 
     # --- people ---------------------------------------------------------------------
 
@@ -317,31 +334,40 @@ class Machine(RuleBasedStateMachine):
         self._replay(data.draw(self.identities()))
 
     def _replay(self, identity: str) -> None:
-        self.same(lambda: self.store.replay(identity), lambda: self.model.replay(self.now, identity))
+        self.same(lambda: self._replayed(identity), lambda: self.model.replay(self.now, identity))
+
+    def _replayed(self, identity: str) -> tuple[str, bool]:
+        self.heard()
+        lane = control(self.store).replay(typed(identity))
+        return lane, self.heard() == {lane}
 
     @rule(data=st.data())
     def discard(self, data: st.DataObject) -> None:
         identity = data.draw(self.identities())
-        self.same(lambda: self.store.discard(identity, "enough"), lambda: self.model.discard(identity))
+        self.same(lambda: control(self.store).discard(typed(identity), "enough"), lambda: self.model.discard(identity))
 
     @rule(connector=connectors)
     def pause(self, connector: str) -> None:
-        self.store.pause(connector, "by hand")
+        control(self.store).pause(connector, "by hand")
         self.model.pause(connector)
 
     @rule(connector=connectors)
     def resume(self, connector: str) -> None:
-        assert self.store.resume(connector) == self.model.resume(self.now, connector, "")
+        self.heard()
+        opened = control(self.store).resume(connector)
+        assert (opened, self.heard() == {connector}) == self.model.resume(self.now, connector, "")
 
     @rule(connector=connectors, fingerprint=fingerprints)
     def the_config_changes(self, connector: str, fingerprint: str) -> None:
-        assert self.store.resume(connector, changed_to=fingerprint) == self.model.resume(
-            self.now, connector, fingerprint
-        )
+        self.heard()
+        opened = control(self.store).resume(connector, changed_to=fingerprint)
+        assert (opened, self.heard() == {connector}) == self.model.resume(self.now, connector, fingerprint)
 
     @rule(connector=connectors)
     def send_ahead(self, connector: str) -> None:
-        assert self.store.send_ahead(connector) == self.model.send_ahead(connector)
+        self.heard()
+        closed = control(self.store).send_ahead(connector)
+        assert (closed, self.heard() == {connector}) == self.model.send_ahead(connector)
 
     def identities(self) -> st.SearchStrategy[str]:
         there = [*sorted(self.model.errands), *self.model.bodies]

@@ -11,8 +11,10 @@ from pathlib import Path
 from app.admin.password import hashed
 from core.delivery import DeliveryStatus
 from core.errors import NotFound
+from core.ids import DeliveryId
 from core.store import Access, connect
 from tests.support.destination import Destination
+from tests.support.forked import forked
 from tests.support.stack import Stack, stack, until
 
 _SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYqr"
@@ -46,7 +48,7 @@ class AdminsRelay:
 
     def _status(self, delivery: str) -> DeliveryStatus | None:
         try:
-            return self.stack.ledger.delivery(delivery).status
+            return self.stack.ledger.delivery(DeliveryId(delivery)).status
         except NotFound:
             return None
 
@@ -57,7 +59,7 @@ def admins_relay(
 ) -> Iterator[AdminsRelay]:
     """`config` instead of those connectors; `before` is called when nothing but the server runs."""
     with ExitStack() as opened:
-        made = opened.enter_context(stack(folder))
+        made = opened.enter_context(stack(folder, forked))
         crm, help_desk = opened.enter_context(Destination()), opened.enter_context(Destination())
         hooks = "".join(
             f'  {name}: {{type: webhook, url: "{there.url}", secret: {_SECRET}, allow_networks: [127.0.0.0/8]}}\n'

@@ -8,7 +8,7 @@ import pty
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,9 @@ from click.testing import CliRunner, Result
 
 from app.cli import group
 from core.errors import RelayError
+from tests.support.forked import finished
 from tests.support.server import Server
-from tests.support.stack import RELAY, TOKEN, until
+from tests.support.stack import TOKEN, until
 
 CONFIG = "connectors: {archive: {type: archive}, crm: {type: archive, folder: crm, enabled: false}}"
 
@@ -55,21 +56,20 @@ class CommandLine:
         """Run it as a person who answers a question."""
         mine, theirs = pty.openpty()
         try:
-            process = subprocess.Popen(
-                [RELAY, *arguments],
-                env={**os.environ, **self.environment},
-                stdin=theirs,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
             os.write(mine, says.encode())
-            said, _ = process.communicate(timeout=60)
+            return "".join(self.process(*arguments, code=code, terminal=Path(os.ttyname(theirs))))
         finally:
             os.close(mine)
             os.close(theirs)
-        assert process.returncode == code, said
-        return said
+
+    def process(
+        self, *arguments: str, code: int = 0, terminal: Path | None = None, variables: Mapping[str, str] = {}
+    ) -> tuple[str, str]:
+        """Run it in a process of its own. Returns the output and what stood beside it."""
+        environment = {**os.environ, **self.environment, **variables}
+        done, *said = finished(arguments, environment, self.folder, terminal)
+        assert done == code, said
+        return said[0], said[1]
 
 
 def _listen() -> None:

@@ -12,6 +12,7 @@ from connectors import registry
 from connectors.kit.connector import Connector
 from core.config.environment import environment
 from core.config.settings import Settings, load
+from core.ids import PayloadId
 from core.store import INBOX, Claim, Store
 from workers.delivery import deliver
 from workers.intake import take_in
@@ -42,7 +43,7 @@ class Inline:
             while claim := self.claim(name):
                 deliver(self.store, claim, self.connectors[name], self.settings.fingerprints[name])
 
-    def take(self, *bodies: bytes) -> list[str]:
+    def take(self, *bodies: bytes) -> list[PayloadId]:
         """Accept, read and deliver each; returns the payloads."""
         found = []
         for body in bodies:

@@ -9,7 +9,7 @@ from typing import Any
 from core.config.settings import ConnectorSettings, Route, Settings
 from core.delivery import Attempt, Exchange, Outcome, Reference
 from core.smartsupp.parser import parse_conversation
-from core.store import INBOX, Claim, Store
+from core.store import INBOX, Claim, Control, Store
 from core.store.claims import UNLIMITED, Limits
 from core.summary import line
 from tests.support.stack import chat
@@ -25,6 +25,11 @@ def settings(*connectors: str, off: Sequence[str] = (), to: Sequence[str] | None
 def configured() -> Settings:
     """The settings of the moment, for those who ask again and again."""
     return settings("archive", "crm", "desk", "hooks")
+
+
+def control(store: Store) -> Control:
+    """What admins do, by the client and the clock of a store."""
+    return Control(store._redis, store._clock)
 
 
 def conversation(store: Store, body: bytes, **outcomes: Outcome | None) -> str:

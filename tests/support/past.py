@@ -53,7 +53,7 @@ class Past:
         try:
             parse_conversation(body)
         except PayloadError as error:
-            self.store.divert(claim.id, PayloadStatus.QUARANTINED, str(error), token=claim.token)
+            self.store.divert(claim.payload, PayloadStatus.QUARANTINED, str(error), token=claim.token)
 
     def _accepted(self, at: int, body: bytes) -> Claim:
         self._now = at

@@ -1,7 +1,7 @@
 """Writes docs/connectors/requests.md: what each connector sends for the documented sample conversation.
 
-Run `python -m tests.support.requests_table` after a connector has changed. It is made of the previews in tests/golden,
-which the contract compares with what is sent; `relay preview FILE --connector NAME` prints the same.
+Run `python -m tests.support.requests_table` after a connector has changed. It is made of the golden files, which
+the contract compares with what is sent; `relay preview FILE --connector NAME` prints the same.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent.parent
+GOLDEN = ROOT / "tests" / "connectors" / "golden"
 PAGE = ROOT / "docs" / "connectors" / "requests.md"
 
 TITLES = {
@@ -37,7 +38,7 @@ and sends nothing. This page is made by `python -m tests.support.requests_table`
 def page() -> str:
     parts = [HEAD]
     for name, title in TITLES.items():
-        sent = json.loads((ROOT / "tests" / "golden" / f"{name}.json").read_text())
+        sent = json.loads((GOLDEN / f"{name}.json").read_text())
         rows = [f"| {number} | `{_address(one)}` | {_body(one.get('body'))} |" for number, one in enumerate(sent, 1)]
         parts.append("\n".join([f"## {title}", "", "| | request | body |", "|---|---|---|", *rows, ""]))
     return "\n".join(parts)

@@ -27,17 +27,23 @@ class Server:
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def pid(self) -> int:
+        assert self._process
+        return self._process.pid
+
     def start(self) -> Server:
         self.folder.mkdir(parents=True, exist_ok=True)
         durable = ["--appendonly", "yes", "--appendfsync", "always", "--save", "", "--maxmemory-policy", "noeviction"]
         place = ["--port", "0", "--unixsocket", str(self.socket), "--dir", str(self.folder)]
         log = ["--logfile", str(self.folder / "log")]
+        ends = time.monotonic() + 30
         self._process = subprocess.Popen([str(get_binary_path()), *place, *durable, *log, *self._options])
-        for _ in range(500):
+        while self._process.poll() is None and time.monotonic() < ends:
             try:
                 self.client.ping()
             except redis.exceptions.RedisError:
-                time.sleep(0.02)
+                time.sleep(0.01)
             else:
                 return self
         raise AssertionError(f"the server did not start; see {self.folder / 'log'}")

@@ -15,6 +15,7 @@ from core.config.environment import environment
 from core.config.reload import Watched
 from core.delivery import Exchange, Outcome, Reference
 from core.store import connected
+from core.store.connection.client import to_nobody
 from tests.support.past import Past, Try
 from tests.support.stack import Stack
 
@@ -68,7 +69,7 @@ def open_shop(made: Stack, a_day: int, ahead: int = 0) -> None:
     env, now = environment(made.environment), round(time.time() * 1000)
     settings = Watched(env, settings_model, made.environment).current()
     made.server.client.config_set("appendfsync", "no")
-    _fill(Past(connected(env), settings.fingerprints), now, a_day, ahead)
+    _fill(Past(connected(env, wake_up=to_nobody), settings.fingerprints), now, a_day, ahead)
     made.server.client.config_set("appendfsync", "always")
 
 

@@ -8,9 +8,9 @@ import random
 import signal
 import socket
 import subprocess
-import sys
+import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count, islice
 from pathlib import Path
@@ -19,10 +19,20 @@ from typing import Any
 import requests
 
 from core.store import Ledger, Store, connect
+from tests.support.forked import RELAY, Running, Start, executed
 from tests.support.server import Server
 
+__all__ = ["RELAY", "SOON_LOGGED", "SOON_RELOADED", "TOKEN", "Stack", "chat", "free_port", "kill", "stack", "until"]
+
 TOKEN = "token-for-tests-0123456789"
-RELAY = str(Path(sys.executable).with_name("relay"))
+#: Constants of a Stack whose processes take a changed configuration soon.
+SOON_RELOADED: Mapping[str, object] = {
+    "core.config.reload.PERIOD": 0.1,
+    "core.config.reload.STILL": 0.2,
+    "core.config.reload.REMOVAL_STILL": 0.5,
+}
+#: Of one that soon logs what it refused, and whom it cut off.
+SOON_LOGGED: Mapping[str, object] = {"app.receiver.rejections.PERIOD": 0.2}
 
 
 # Below those that the system gives to whoever asks for any. Each of the processes that share the tests has a part of
@@ -42,7 +52,7 @@ def free_port() -> int:
     raise AssertionError("all ports are taken")
 
 
-def until(true: Callable[[], Any], seconds: float = 30.0, what: str = "it") -> Any:
+def until(true: Callable[[], Any], seconds: float = 90.0, what: str = "it") -> Any:
     """Wait for something that will come true; the limit only ends a test that has failed."""
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
@@ -64,15 +74,20 @@ def chat(number: int | str = 1, **changes: Any) -> bytes:
 
 
 class Stack:
-    """Processes and what they share. Everything that was started is ended with the test."""
+    """Processes and what they share. Everything that was started is ended with the test. `start` is `forked` where
+    it does not matter how a process came to be."""
 
-    def __init__(self, folder: Path, server: Server) -> None:
+    def __init__(self, folder: Path, server: Server, start: Start = executed) -> None:
+        self._start = start
         self.folder = folder
         self.server = server
         self.config = folder / "relay.yaml"
         self.data = folder / "var"
         self.port = free_port()
-        self.processes: list[subprocess.Popen[bytes]] = []
+        self.processes: list[Running] = []
+        self._commands = count()
+        #: Of what is forked, see there.
+        self.constants: dict[str, object] = {}
         self.store = Store(connect(server.url, patient=True))
         self.ledger = Ledger(connect(server.url, patient=True))
         self.environment = {
@@ -95,21 +110,21 @@ class Stack:
         draft.write_text(text)
         draft.replace(self.config)
 
-    def run(self, *command: str, at: Sequence[str] = ()) -> subprocess.Popen[bytes]:
+    def run(self, *command: str, at: Sequence[str] = ()) -> Running:
         """Start `relay COMMAND`, with something before it that says where."""
-        log = (self.folder / f"{command[0]}-{len(self.processes)}.log").open("wb")
-        process = subprocess.Popen(
-            [*at, RELAY, *command], env=self.environment, cwd=self.folder, stdout=log, stderr=log
-        )
-        self.processes.append(process)
+        log = self.folder / f"{command[0]}-{len(self.processes)}.log"
+        start = executed if at else self._start
+        with undisturbed():
+            process = start([*at, RELAY, *command], self.environment, self.folder, {1: log, 2: log}, self.constants)
+            self.processes.append(process)
         return process
 
-    def web(self) -> subprocess.Popen[bytes]:
+    def web(self) -> Running:
         process = self.run("web")
         until(self.answers, what="the receiver")
         return process
 
-    def worker(self) -> subprocess.Popen[bytes]:
+    def worker(self) -> Running:
         """Start a worker and wait until it says that it is alive."""
         process = self.run("worker")
         until(lambda: any(name.endswith(f":{process.pid}") for name in self.ledger.workers()), what="the worker")
@@ -129,17 +144,12 @@ class Stack:
 
     def cli(self, *command: str, code: int = 0) -> str:
         """Run a command to its end; returns what it printed."""
-        done = subprocess.run(
-            [RELAY, *command],
-            env=self.environment,
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == code, f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-        return done.stdout + done.stderr
+        number = next(self._commands)
+        said = {1: self.folder / f"command-{number}.out", 2: self.folder / f"command-{number}.err"}
+        done = self._start([RELAY, *command], self.environment, self.folder, said, {}).wait(timeout=60)
+        out, beside = (file.read_text() for file in said.values())
+        assert done == code, f"{command}: {done}\n{out}\n{beside}"
+        return out + beside
 
     def logs(self) -> str:
         return "\n".join(file.read_text(errors="replace") for file in sorted(self.folder.glob("*.log")))
@@ -156,16 +166,33 @@ class Stack:
                 process.wait(timeout=10)
 
 
-def kill(process: subprocess.Popen[bytes]) -> None:
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """A signal that comes while a process is started waits until that is known: else nobody would end it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = {one: signal.signal(one, lambda number, _: came.append(number)) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+        for number in came:
+            signal.raise_signal(number)
+
+
+def kill(process: Running) -> None:
     process.send_signal(signal.SIGKILL)
     process.wait(timeout=10)
 
 
 @contextmanager
-def stack(folder: Path) -> Iterator[Stack]:
+def stack(folder: Path, start: Start = executed) -> Iterator[Stack]:
     folder.mkdir(parents=True, exist_ok=True)
     server = Server(folder / "valkey").start()
-    made = Stack(folder, server)
+    made = Stack(folder, server, start)
     try:
         yield made
     finally:

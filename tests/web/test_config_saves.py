@@ -15,7 +15,7 @@ from core.routing import routed
 from core.smartsupp.parser import parse_conversation
 from tests.e2e.test_pipeline import settled
 from tests.support.server import Server
-from tests.support.stack import Stack, chat, until
+from tests.support.stack import SOON_RELOADED, Stack, chat, until
 
 TOKENS = ("hunttoken-0123456789abcdef", "another-token-0123456789")
 OLD = f"""\
@@ -78,6 +78,7 @@ def test_no_state_between_two_good_files_costs_a_post(
 def test_saves_that_truncate_first_cost_a_running_relay_nothing(relay: Stack) -> None:
     del relay.environment["SMARTSUPP_TOKEN"]
     relay.configure(OLD)
+    relay.constants |= {**SOON_RELOADED, "core.config.reload.STILL": 0.5}
     relay.web()
     relay.worker()
     hook = relay.hook.rpartition("/")[0]
@@ -96,7 +97,7 @@ def test_saves_that_truncate_first_cost_a_running_relay_nothing(relay: Stack) ->
     try:
         for number in range(5):
             relay.config.write_text("" if number % 2 else OLD[: OLD.index("  own:")])
-            time.sleep(1.2)  # as long as whoever saves takes
+            time.sleep(0.3)  # as long as whoever saves takes, and less than a change must be still
             relay.config.write_text(f"{OLD}# saved {number}\n")
     finally:
         saved.set()

@@ -20,11 +20,12 @@ from dataclasses import dataclass
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from app.receiver.hook import LARGEST_BODY
 from app.server.asgi import SECONDS
 from app.server.web import CONNECTIONS
 from core.delivery import PayloadStatus
+from core.smartsupp.limits import LARGEST_BODY
 from tests.fuzz.wire import HOOK, KEEP, Answer, Sent, chunked, exchange, memory, request, requests
+from tests.support.forked import forked
 from tests.support.stack import Stack, chat, stack, until
 
 MIB = 1024 * 1024
@@ -64,7 +65,7 @@ class Receiver:
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receiver]:
-    with stack(tmp_path_factory.mktemp("hostile") / "relay") as relay:
+    with stack(tmp_path_factory.mktemp("hostile") / "relay", forked) as relay:
         receiver = Receiver(relay, relay.web().pid)
         for _ in range(50):
             receiver.serves()

@@ -11,9 +11,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from app import create_app
 from core.config.environment import environment
 from core.delivery import Attempt, Outcome, PayloadStatus, Reference
+from core.ids import ConversationId
 from core.store import INBOX, Store, connect
 from core.store.claims import Limits
 from tests.conftest import Clock
+from tests.support.made import control
 from tests.support.server import Server
 from tests.support.stack import TOKEN
 
@@ -52,10 +54,10 @@ def work(store: Store, clock: Clock) -> None:
     for number in range(3):
         inbox = store.claim(INBOX, secrets.token_hex(8))
         assert inbox is not None
-        store.fan_out(inbox, f"1:{number}", ["crm"])
+        store.fan_out(inbox, ConversationId(f"1:{number}"), ["crm"])
     inbox = store.claim(INBOX, secrets.token_hex(8))
     assert inbox is not None
-    store.divert(inbox.id, PayloadStatus.QUARANTINED, "no", token=inbox.token)
+    store.divert(inbox.payload, PayloadStatus.QUARANTINED, "no", token=inbox.token)
     clock.pass_by(2)
     for outcome in (Outcome.DELIVERED, Outcome.REFUSED, Outcome.RETRY):
         claim = store.claim("crm", secrets.token_hex(8))
@@ -96,9 +98,9 @@ def test_it_tells_what_waits_and_who_holds_it_back(client: FlaskClient, server: 
         store.accept(b"%d" % number)
         inbox = store.claim(INBOX, secrets.token_hex(8))
         assert inbox is not None
-        store.fan_out(inbox, f"1:{number}", ["crm"])
+        store.fan_out(inbox, ConversationId(f"1:{number}"), ["crm"])
     store.claim("crm", secrets.token_hex(8))
-    store.pause("crm", "stocktaking")
+    control(store).pause("crm", "stocktaking")
     found = read(client)
     assert found["relay_due lane=crm"] == 2
     assert found["relay_in_flight lane=crm"] == 1
@@ -108,7 +110,7 @@ def test_it_tells_what_waits_and_who_holds_it_back(client: FlaskClient, server: 
     assert found["relay_due lane=inbox"] == 0
     assert found["relay_slowed connector=crm"] == 1
     assert found["relay_limited connector=crm"] == 0
-    store.resume("crm")
+    control(store).resume("crm")
     store.claim("crm", secrets.token_hex(8), limits=Limits(at_once=1))
     assert read(client)["relay_limited connector=crm"] == 1
 
@@ -119,8 +121,8 @@ def test_what_is_switched_off_waits_on_purpose_and_alarms_nobody(server: Server,
     store.accept(b"1")
     inbox = store.claim(INBOX, secrets.token_hex(8))
     assert inbox is not None
-    store.fan_out(inbox, "1:1", ["crm", "gone"])
-    store.pause("crm", "stocktaking")
+    store.fan_out(inbox, ConversationId("1:1"), ["crm", "gone"])
+    control(store).pause("crm", "stocktaking")
     time.sleep(0.01)
     found = read(client)
     for name in ("crm", "gone"):

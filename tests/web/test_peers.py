@@ -15,7 +15,7 @@ from app.proxies import Proxies
 from app.server import connections
 from app.server.connections import ADDRESS_SHARE, Connections, Open, Seen
 from app.server.web import CONNECTIONS
-from tests.support.stack import Stack, chat, until
+from tests.support.stack import SOON_LOGGED, Stack, chat, until
 
 UNREAD = b"GET /static/relay.css HTTP/1.1\r\nHost: x\r\n\r\n" * 400
 
@@ -41,6 +41,7 @@ def posts_go_through(relay: Stack, first: int, number: int = 5) -> None:
 
 @pytest.mark.parametrize(("sent", "room"), [(UNREAD, 2048), (b"", 0), (b"POST /smartsupp/x HTTP/1.1\r\nHos", 0)])
 def test_hundreds_of_peers_that_never_read_or_finish_keep_no_post_out(relay: Stack, sent: bytes, room: int) -> None:
+    relay.constants |= SOON_LOGGED
     relay.web()
     with ExitStack() as held:
         for _ in range(CONNECTIONS + 50):
@@ -54,6 +55,7 @@ def test_hundreds_of_peers_that_never_read_or_finish_keep_no_post_out(relay: Sta
 
 
 def test_an_answer_that_is_not_read_ends_its_connection(relay: Stack) -> None:
+    relay.constants |= {**SOON_LOGGED, "app.server.connections.UNREAD": 1.0}
     relay.web()
     with peer(relay.port, UNREAD, 2048) as stuck:
         until(lambda: "unread" in relay.logs(), 40, "the line about it")

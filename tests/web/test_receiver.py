@@ -19,18 +19,18 @@ from werkzeug.test import TestResponse
 
 from app import create_app
 from app.dashboard.frame.login import LARGE_FORM
-from app.receiver.hook import LARGEST_BODY, canonical
+from app.receiver.hook import GUESSES, canonical
 from app.receiver.rejections import LINES
-from app.receiver.sources import GUESSES
-from app.server.application import Relay
-from app.server.web import THREADS
+from app.server.application import THREADS, Relay
 from core.delivery import PayloadStatus
 from core.errors import StoreUnavailable
+from core.smartsupp.limits import LARGEST_BODY
 from core.store import Ledger, Store, connect
 from tests.support.admin import token_in
+from tests.support.forked import forked
 from tests.support.inline import Inline
 from tests.support.server import Server
-from tests.support.stack import TOKEN, Stack, chat, stack, until
+from tests.support.stack import SOON_LOGGED, TOKEN, Stack, chat, stack, until
 
 Client = Callable[..., FlaskClient]
 
@@ -82,8 +82,8 @@ NO_ID = "channel.id: expected an id (letters, digits, '_', '-' and '.', at most 
     ("body", "status", "error"),
     [
         (b'{"domains": {"example.com": {"visits": 1}}}', "set-aside", None),
-        (b"not json", "quarantined", "not JSON: Expecting value at line 1, column 1"),
-        (b" ", "quarantined", "not JSON: Expecting value at line 1, column 2"),
+        (b"not json", "quarantined", "not JSON: a value is missing (line 1, column 1)"),
+        (b" ", "quarantined", "not JSON: a value is missing (line 1, column 2)"),
         (b"{}", "quarantined", "channel: no conversation: expected an object, got nothing"),
         (chat(channel={"id": ""}), "quarantined", NO_ID),
     ],
@@ -102,12 +102,12 @@ def test_a_body_without_a_conversation_is_kept_and_says_so(
 def test_what_is_wrong_inside_a_conversation_is_left_to_a_worker(
     client: FlaskClient, server: Server, ledger: Ledger, tmp_path: Path
 ) -> None:
-    answer = post(client, chat(messages=[{"sentAt": "soon"}]))
+    answer = post(client, chat(messages=["soon"]))
     assert answer.json
     assert answer.json["status"] == "accepted"
     Inline(Store(connect(server.url)), tmp_path, "connectors: {}").read()
     found = ledger.payload(answer.json["id"])
-    assert (found.status, found.error) == ("quarantined", 'messages[0].sentAt: expected a number, got text "soon"')
+    assert (found.status, found.error) == ("quarantined", 'messages[0]: expected an object, got text "soon"')
 
 
 def test_an_empty_body_is_refused(client: FlaskClient, ledger: Ledger) -> None:
@@ -244,6 +244,7 @@ def test_the_real_server_keeps_nothing_of_a_body_that_was_cut_off(relay: Stack) 
 
 
 def test_a_body_that_is_cut_off_or_late_is_logged(relay: Stack) -> None:
+    relay.constants |= {**SOON_LOGGED, "app.server.asgi.SECONDS": 1}
     relay.web()
     path = relay.hook.partition(str(relay.port))[2]
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n".encode()
@@ -399,8 +400,9 @@ def test_a_relay_that_is_reached_by_tls_says_that_nothing_else_will_do(server: S
 
 def test_a_second_receiver_on_its_port_is_refused_and_takes_no_post(relay: Stack, tmp_path: Path) -> None:
     relay.web()
-    with stack(tmp_path / "second") as second:
+    with stack(tmp_path / "second", forked) as second:
         second.environment["RELAY_PORT"] = str(relay.port)
+        second.constants["app.server.web.HANDING_OVER"] = 2.0
         started = second.run("web")
         number = 0
         while started.poll() is None:
@@ -415,7 +417,7 @@ def test_a_receiver_waits_for_the_one_before_it_to_let_go_of_its_port(relay: Sta
         before.bind(("127.0.0.1", relay.port))
         before.listen()
         started = relay.run("web")
-        time.sleep(3)
+        time.sleep(1.5)
         assert started.poll() is None
     until(relay.answers, what="the receiver")
 
@@ -472,6 +474,7 @@ def test_refusals_that_cannot_be_counted_now_are_counted_later(own_server: Serve
 
 
 def test_the_token_is_in_no_log(relay: Stack) -> None:
+    relay.constants |= SOON_LOGGED
     relay.web()
     relay.post(chat())
     relay.post(b"")

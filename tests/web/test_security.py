@@ -15,7 +15,7 @@ import yaml
 
 from connectors.kit.http import Http
 from core.errors import RetryLater
-from tests.support.stack import TOKEN, Stack, chat, until
+from tests.support.stack import TOKEN, Stack, chat, stack, until
 
 ROOT = Path(__file__).parents[2]
 
@@ -28,6 +28,7 @@ def test_every_test_that_the_threat_model_names_is_there() -> None:
     assert [name for name in named if f"def {name}(" not in written] == []
 
 
+@pytest.mark.processes
 def test_a_certificate_that_is_not_trusted_is_refused(tmp_path: Path) -> None:
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"]
@@ -65,7 +66,13 @@ def test_a_certificate_that_is_not_trusted_is_refused(tmp_path: Path) -> None:
         server.shutdown()
 
 
-def test_no_process_shows_a_secret_in_its_arguments(relay: Stack) -> None:
+@pytest.mark.processes
+def test_no_process_shows_a_secret_in_its_arguments(tmp_path: Path) -> None:
+    with stack(tmp_path / "relay") as relay:  # in whose arguments the secrets would be
+        shows_no_secret(relay)
+
+
+def shows_no_secret(relay: Stack) -> None:
     secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
     relay.configure("connectors: {crm: {type: webhook, url: 'http://127.0.0.1:9/', secret: '${SECRET}'}}")
     relay.environment["SECRET"] = secret

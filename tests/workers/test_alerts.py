@@ -7,7 +7,7 @@ import shutil
 import threading
 import time
 from collections import namedtuple
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,19 +21,25 @@ from core.config.environment import environment
 from core.config.settings import Settings, load, masked, schema
 from core.delivery import Attempt, Outcome, PayloadStatus
 from core.errors import ConfigError
+from core.ids import identified
 from core.store import INBOX, Store, connect
 from core.store import incidents as states
 from core.store.incidents import Incidents, Trouble
+from core.store.protocol.keys import key
 from tests.conftest import Clock
 from tests.support import made
 from tests.support.command_line import CommandLine
 from tests.support.destination import Destination, Handler
+from tests.support.made import control
 from tests.support.mailbox import PASSWORD, USER, Mailbox
 from tests.support.server import Server
-from tests.support.stack import Stack, chat, until
+from tests.support.stack import SOON_RELOADED, Stack, chat, until
 from workers.alerts import detect
 from workers.alerts.notifier import Teller
+from workers.intake import take_in
 
+#: Constants of a Stack whose processes look for troubles more often.
+SOON_TOLD: Mapping[str, object] = {"workers.alerts.notifier.PERIOD": 0.3}
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 CONNECTORS = {"crm": {"type": "archive"}, "desk": {"type": "archive", "folder": "desk"}}
 HOSTILE = "HTTP 401 No\r\nBcc: thief@example.com\r\n\r\n<b>: Hello from ann@example.com, key 4711"
@@ -119,7 +125,7 @@ def told(there: Destination) -> list[tuple[str, str, str]]:
 
 def paused(two: Two) -> Callable[[], object]:
     two.fail(Outcome.PAUSED, 1, error=HOSTILE)
-    return lambda: two.store.resume("crm")
+    return lambda: control(two.store).resume("crm")
 
 
 def broken(two: Two) -> Callable[[], object]:
@@ -128,7 +134,7 @@ def broken(two: Two) -> Callable[[], object]:
         claim = made.claimed(two.store, "crm", key)
         attempt = outage("HTTP 503 Service Unavailable: Hello from Ann")
         two.store.settle(claim, attempt, delay_ms=30_000, trouble="outage", breaker=5)
-    return lambda: two.store.resume("crm")
+    return lambda: control(two.store).resume("crm")
 
 
 def outage(error: str) -> Attempt:
@@ -141,7 +147,7 @@ def dead(two: Two) -> Callable[[], object]:
 
     def end() -> None:
         for number in (1, 2):
-            two.store.discard(f"crm:1:{number}", "seen")
+            control(two.store).discard(identified(f"crm:1:{number}"), "seen")
 
     return end
 
@@ -149,13 +155,33 @@ def dead(two: Two) -> Callable[[], object]:
 def quarantined(two: Two) -> Callable[[], object]:
     payload = two.store.accept(b"nonsense").id
     two.store.divert(payload, PayloadStatus.QUARANTINED, "messages[0].sentAt: expected a number, got 'Hello'")
-    return lambda: two.store.discard(payload, "seen")
+    return lambda: control(two.store).discard(payload, "seen")
 
 
 def backlog(two: Two) -> Callable[[], object]:
     key = made.conversation(two.store, chat(1), crm=None)
     two.server.client.zadd("relay:lane:crm", {f"crm:{key}": round(time.time() * 1000) - 20 * 60_000})
-    return lambda: two.store.discard(f"crm:{key}", "seen")
+    return lambda: control(two.store).discard(identified(f"crm:{key}"), "seen")
+
+
+def undelivered(two: Two) -> Callable[[], object]:
+    two.store.accept(chat(1))
+    take_in(two.store, two.store.claim_bodies("t"), made.settings("crm", to=[]))
+    two.store.accept(chat(2))
+    take_in(two.store, two.store.claim_bodies("t"), made.settings(off=["crm"], to=["crm"]))
+    return lambda: control(two.store).discard(identified("1:2"), "seen")
+
+
+def gone(two: Two) -> Callable[[], object]:
+    """One that is due, and one that is tried again later."""
+    for number, outcome in ((1, None), (2, Outcome.RETRY)):
+        made.conversation(two.store, chat(number), old=outcome)
+
+    def end() -> None:
+        for number in (1, 2):
+            control(two.store).discard(identified(f"old:1:{number}"), "seen")
+
+    return end
 
 
 TROUBLES = {
@@ -164,6 +190,8 @@ TROUBLES = {
     "dead": (dead, "crm", "/conversations?connector=crm&status=dead", "refused it (HTTP 422 Unprocessable Entity)"),
     "quarantined": (quarantined, "inbox", "/quarantine", "messages[0].sentAt: expected a number"),
     "backlog": (backlog, "crm", "/connectors/crm", ""),
+    "undelivered": (undelivered, "inbox", "/conversations?status=undelivered", "Every connector is off"),
+    "gone": (gone, "old", "/connectors/old", ""),
 }
 
 
@@ -242,7 +270,7 @@ def test_a_trouble_is_told_once_and_its_end_once_by_all_who_look(
     two.age(states.CALM_MS)
     two.turn()
     assert told(destination)[1:] == [("over", kind, subject)]
-    titles = [one.json()["text"].partition(".")[0] for one in destination.received]
+    titles = [one.json()["text"].splitlines()[0].removesuffix(".") for one in destination.received]
     assert [mail["Subject"] for mail in mailbox.mails] == [f"[Relay] {title}" for title in titles]
     assert mailbox.recipients == [["ops@shop.example", "chief@shop.example"]] * 2
     everything = "".join([str(mail) for mail in mailbox.mails] + [one.body.decode() for one in destination.received])
@@ -278,10 +306,37 @@ def test_what_dies_after_a_notice_is_told_again_some_hours_after_it(two: Two, de
     assert len(told(destination)) == 2  # not yet
 
 
+def test_chats_that_go_nowhere_after_an_alert_are_told_together(two: Two, destination: Destination) -> None:
+    two.configure(webhook=webhook(destination))
+    end = undelivered(two)
+    two.turn()
+    for number in (3, 4):
+        two.store.accept(chat(number))
+        take_in(two.store, two.store.claim_bodies("t"), made.settings())
+    two.turn()
+    assert told(destination) == [("begun", "undelivered", "inbox")]  # not yet
+    two.age(states.ANEW_MS)
+    two.turn()
+    assert told(destination) == [("begun", "undelivered", "inbox")] * 2
+    again = destination.received[1].json()["data"]
+    assert (again["count"], again["error"]) == (3, "There is no connector")
+    end()
+
+
+def test_a_connector_that_is_renamed_in_two_saves_is_not_told(two: Two, destination: Destination) -> None:
+    two.configure(webhook=webhook(destination))
+    end = gone(two)
+    two.turn()
+    end()
+    two.age(detect.GONE_PATIENCE_MS)
+    two.turn()
+    assert destination.received == []
+
+
 def test_an_admins_pause_and_what_is_switched_off_are_no_trouble(two: Two, destination: Destination) -> None:
     two.configure(webhook=webhook(destination))
     backlog(two)
-    two.store.pause("crm", "a rest")
+    control(two.store).pause("crm", "a rest")
     two.turn()
     two.age(detect.BACKLOG_PATIENCE_MS)
     two.turn()
@@ -438,6 +493,7 @@ def test_a_certificate_that_proves_nothing_ends_it_and_no_password_is_sent(
     assert Incidents(connect(two.server.url)).waiting("email") == 1
 
 
+@pytest.mark.processes
 def test_tls_from_the_first_byte(two: Two, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Mailbox(tmp_path, security="tls") as box:
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(box.authority))
@@ -549,12 +605,13 @@ def test_two_running_workers_tell_once_follow_the_configuration_and_deliver_mean
         "crm": {"type": "webhook", "url": "http://127.0.0.1:9/", "secret": SECRET},
     }
     relay.configure(json.dumps({"connectors": connectors}))
+    relay.constants |= {**SOON_RELOADED, **SOON_TOLD}
     relay.web()
     workers = [relay.worker(), relay.worker()]
     relay.post(chat(1))
     until(lambda: relay.ledger.lane("crm").gate, what="the pause")
     destination.behaviour = answer
-    notices = {"webhook": webhook(destination, timeout=3)}
+    notices = {"webhook": webhook(destination, timeout=1)}
     relay.configure(json.dumps({"connectors": connectors, "notices": notices}))
     until(lambda: destination.received, what="the first try")
     relay.post(chat(2))
@@ -563,7 +620,9 @@ def test_two_running_workers_tell_once_follow_the_configuration_and_deliver_mean
     server: Any = relay.server.client
     server.hset("relay:sending:webhook", "due", 0)
     until(lambda: len(destination.received) == 2, what="the second try")
-    time.sleep(12)  # two more looks by each
+    for _ in range(6):  # two more looks by each, of which one waits for its turn
+        server.delete(key("troubles"))
+        until(lambda: server.exists(key("troubles")), what="a look")
     assert told(destination) == [("begun", "paused", "crm")] * 2
     assert len({one.headers["webhook-id"] for one in destination.received}) == 1
     assert [worker.poll() for worker in workers] == [None, None]
@@ -572,6 +631,7 @@ def test_two_running_workers_tell_once_follow_the_configuration_and_deliver_mean
 def test_a_receiver_tells_too_for_there_may_be_no_worker(relay: Stack, destination: Destination) -> None:
     notices = {"webhook": webhook(destination)}
     relay.configure(json.dumps({"connectors": {"archive": {"type": "archive"}}, "notices": notices}))
+    relay.constants |= SOON_TOLD
     relay.web()
     identity = relay.post(chat(1)).json()["id"]
     server: Any = relay.server.client

@@ -17,10 +17,12 @@ from core.config.settings import ConnectorSettings
 from core.conversation import Conversation
 from core.delivery import Attempt, DeliveryStatus, Exchange, Outcome, Reference
 from core.errors import ConnectorRefused, RecordRefused, RetryLater
+from core.ids import ConversationId, DeliveryId, identified
 from core.retry import DAY
 from core.store import INBOX, Claim, Ledger, Store
 from core.store.claims import UNLIMITED, Limits
 from tests.conftest import Clock
+from tests.support.made import control
 from tests.support.stack import chat
 from workers.delivery import deliver
 
@@ -72,7 +74,7 @@ def backlog(store: Store) -> Store:
         store.accept(chat(number))
         claim = store.claim(INBOX, secrets.token_hex(8))
         assert claim is not None
-        store.fan_out(claim, f"1:{number}", ["desk"])
+        store.fan_out(claim, ConversationId(f"1:{number}"), ["desk"])
     return store
 
 
@@ -101,7 +103,7 @@ def only(store: Store, delivery: str) -> None:
     """Nothing else waits."""
     for number in range(8):
         if f"desk:1:{number}" != delivery:
-            store.discard(f"desk:1:{number}", "not today")
+            control(store).discard(identified(f"desk:1:{number}"), "not today")
 
 
 def claimed(store: Store, delivery: str) -> Claim:
@@ -125,7 +127,7 @@ def worn_out(store: Store, clock: Clock, desk: Desk) -> str:
 
 
 def paused_by_hand(store: Store, desk: Desk) -> None:
-    store.pause("desk", "stocktaking")
+    control(store).pause("desk", "stocktaking")
 
 
 def paused_itself(store: Store, desk: Desk) -> None:
@@ -149,7 +151,7 @@ def test_time_in_which_nothing_is_tried_does_not_count_towards_giving_up(
     stop(backlog, desk)
     assert bool(ledger.lane("desk").gate) is (stop is not nobody_at_work)
     clock.pass_by(4 * DAY)
-    backlog.resume("desk")
+    control(backlog).resume("desk")
     again, made = attempt(backlog, desk, CONFLICT, claimed(backlog, failing.id))
     assert (again.tries, made.outcome) == (1, Outcome.RETRY)
 
@@ -161,7 +163,7 @@ def test_a_delivery_that_fails_for_three_days_while_others_arrive_is_given_up(
     for _ in range(4):
         attempt(backlog, desk)
     attempt(backlog, desk, OUTAGE, claimed(backlog, failing))
-    found = ledger.delivery(failing)
+    found = ledger.delivery(DeliveryId(failing))
     assert (found.status, found.error) == (DeliveryStatus.DEAD, "given up after 4 tries: HTTP 503")
 
 
@@ -198,7 +200,7 @@ def test_nothing_is_given_up_behind_the_breaker_however_long_it_has_failed_befor
         mine = take(backlog)
     assert mine.id == failing
     attempt(backlog, desk, OUTAGE, mine)
-    found = ledger.delivery(failing)
+    found = ledger.delivery(DeliveryId(failing))
     assert (found.status, found.tries, found.error) == (DeliveryStatus.RETRYING, 3, "HTTP 503")
     assert [one.outcome for one in found.attempts] == [Outcome.RETRY] * 4
 
@@ -211,7 +213,7 @@ def test_any_answer_to_a_probe_opens_the_gate_and_costs_no_try(
     clock.pass_by(30)
     probe, _ = attempt(backlog, desk, RetryLater(f"HTTP {status}", status=status, retry_after=7))
     assert ledger.lane("desk").gate is None
-    found = ledger.delivery(probe.id)
+    found = ledger.delivery(DeliveryId(probe.id))
     assert (found.status, found.tries, found.due) == (DeliveryStatus.WAITING, 0, clock.now + 7_000)
 
 
@@ -228,11 +230,11 @@ def test_a_bug_after_an_answer_opens_the_gate_and_one_before_any_does_not(
 
 
 def test_one_that_an_admin_sends_ahead_spends_no_try(backlog: Store, ledger: Ledger, desk: Desk) -> None:
-    backlog.pause("desk", "stocktaking")
+    control(backlog).pause("desk", "stocktaking")
     for trouble in (CONFLICT, OUTAGE):
-        backlog.send_ahead("desk")
+        control(backlog).send_ahead("desk")
         probe, _ = attempt(backlog, desk, trouble)
-        assert ledger.delivery(probe.id).tries == 0
+        assert ledger.delivery(DeliveryId(probe.id)).tries == 0
     gate = ledger.lane("desk").gate
     assert gate
     assert gate.by == "admin"
@@ -270,7 +272,7 @@ def test_what_becomes_of_the_gate_is_in_the_log_once(backlog: Store, clock: Cloc
         for claim in claims:
             attempt(backlog, desk, UNAUTHORIZED, claim)
         for says in (UNAUTHORIZED, None):
-            backlog.send_ahead("desk")
+            control(backlog).send_ahead("desk")
             attempt(backlog, desk, says)
     assert [one for one in logs if one["event"] != "attempt"] == [
         _line("warning", "connector held back", by="breaker", status=503),

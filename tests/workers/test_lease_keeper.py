@@ -10,6 +10,7 @@ import pytest
 from core.config.settings import Settings
 from core.delivery import PayloadStatus
 from core.errors import StoreUnavailable
+from core.ids import ConversationId, DeliveryId
 from core.store import INBOX, Claim, Ledger, Store
 from core.store.claims import UNLIMITED
 from core.store.protocol.constants import LEASE_MS
@@ -88,10 +89,10 @@ def test_shortage_of_memory_is_no_verdict_on_a_body(
 
 def test_shortage_of_memory_is_no_verdict_on_a_delivery(store: Store, ledger: Ledger) -> None:
     store.accept(chat("c1"))
-    store.fan_out(claimed(store), "1:c1", ["desk"])
+    store.fan_out(claimed(store), ConversationId("1:c1"), ["desk"])
     desk = Desk()
     desk.says = MemoryError()
     with pytest.raises(MemoryError):
         deliver(store, claimed(store, "desk"), desk, "old")
-    found = ledger.delivery("desk:1:c1")
+    found = ledger.delivery(DeliveryId("desk:1:c1"))
     assert (found.status, found.attempts) == ("waiting", ())

@@ -15,6 +15,7 @@ import pytest
 from core.config.settings import Retention
 from core.delivery import Attempt, DeliveryStatus, Outcome, PayloadStatus, Reference
 from core.errors import NotFound
+from core.ids import ConversationId, DeliveryId, PayloadId, identified
 from core.store import INBOX, Eraser, Filter, Jobs, Ledger, Store, connect, statistics
 from core.store.backfill import Backfill
 from core.store.claims import Reading
@@ -22,6 +23,7 @@ from core.store.erase import PART, Rewrite
 from core.store.protocol.keys import key
 from tests.conftest import Clock
 from tests.support import made
+from tests.support.made import control
 from tests.support.server import Server
 from tests.support.stack import Stack, chat, until
 from workers.maintenance import Chores
@@ -37,7 +39,7 @@ class Past:
         self.clock = Clock()
         self.store = Store(connect(server.url), self.clock)
         self.ledger = Ledger(connect(server.url))
-        self.knocks: list[str] = []
+        self.woken: list[str] = []
         self.retention = Retention()
         self.stopping = threading.Event()
         self.set_back(0)
@@ -51,7 +53,7 @@ class Past:
         payload = self.store.accept(f"{conversation} {name} {days}".encode()).id
         claim = self.store.claim(INBOX, secrets.token_hex(4))
         assert claim is not None
-        self.store.fan_out(claim, conversation, [name])
+        self.store.fan_out(claim, ConversationId(conversation), [name])
         if outcome:
             self.settle(conversation, outcome, name)
         return payload
@@ -68,18 +70,17 @@ class Past:
         payload = self.store.accept(secrets.token_bytes(8)).id
         if status is PayloadStatus.DISCARDED:
             self.store.divert(payload, PayloadStatus.QUARANTINED, "why")
-            self.store.discard(payload, "because")
+            control(self.store).discard(payload, "because")
         else:
             self.store.divert(payload, status, "why")
         return payload
 
     @property
     def chores(self) -> Chores:
-        client = connect(self.server.url)
+        client = connect(self.server.url, wake_up=self.woken.append)
         return Chores(
             client,
             Store(client),
-            self.knocks.append,
             lambda: replace(made.configured(), retention=self.retention),
             self.stopping,
         )
@@ -110,9 +111,9 @@ def test_discarded_ones_count_from_when_they_were_discarded(past: Past) -> None:
     past.delivery(60, "1:c1", Outcome.REFUSED)
     past.delivery(60, "1:c2", Outcome.REFUSED)
     past.set_back(31)
-    past.store.discard("crm:1:c1", "old news")
+    control(past.store).discard(DeliveryId("crm:1:c1"), "old news")
     past.set_back(29)
-    past.store.discard("crm:1:c2", "old news")
+    control(past.store).discard(DeliveryId("crm:1:c2"), "old news")
     assert past.sweep() == (1, 0)
     assert past.left() == ["1:c2"]
 
@@ -121,11 +122,11 @@ def test_dead_ones_never_go_without_being_told(past: Past) -> None:
     past.delivery(4000, "1:dead", Outcome.REFUSED)
     quarantined = past.diverted(4000, PayloadStatus.QUARANTINED)
     assert past.sweep() == (0, 0)
-    assert past.ledger.delivery("crm:1:dead").status is DeliveryStatus.DEAD
+    assert past.ledger.delivery(DeliveryId("crm:1:dead")).status is DeliveryStatus.DEAD
     assert past.sweep(dead=5000) == (0, 0)
     assert past.sweep(dead=3999) == (1, 1)
     with pytest.raises(NotFound):
-        past.ledger.payload(quarantined)
+        past.ledger.payload(PayloadId(quarantined))
     assert past.left() == []
 
 
@@ -155,7 +156,7 @@ def test_every_delivery_must_be_settled_for_long_enough(
     past.store.accept(b"body")
     claim = past.store.claim(INBOX, "token")
     assert claim is not None
-    past.store.fan_out(claim, "1:c1", ["crm", "desk"])
+    past.store.fan_out(claim, ConversationId("1:c1"), ["crm", "desk"])
     past.settle("1:c1", Outcome.DELIVERED)
     past.set_back(days)
     if outcome:
@@ -168,7 +169,7 @@ def nowhere(past: Past, days: float, why: str = "no-route") -> str:
     past.store.accept(f"{days} {why}".encode())
     [claim] = past.store.claim_bodies(secrets.token_hex(4))
     conversation = f"1:{why}-{days:g}"
-    past.store.fan_out_each([Reading(claim, conversation, (), why=why)])
+    past.store.fan_out_each([Reading(claim, ConversationId(conversation), (), why=why)])
     return conversation
 
 
@@ -186,7 +187,7 @@ def test_one_that_was_delivered_nowhere_stays_like_a_dead_letter(past: Past, why
 def test_one_that_was_meant_to_go_nowhere_or_was_discarded_goes_like_a_settled_one(past: Past) -> None:
     nowhere(past, 31, "meant")
     past.set_back(31)
-    past.store.discard(nowhere(past, 31), "a test of ours")
+    control(past.store).discard(identified(nowhere(past, 31)), "a test of ours")
     younger = nowhere(past, 29, "meant")
     assert past.ledger.undelivered() == 0
     assert past.sweep(settled=None, dead=1) == (0, 0)
@@ -202,7 +203,7 @@ def test_what_another_version_left_undelivered_is_found(past: Past) -> None:
     client.delete(key("undelivered"))
     client.zadd(key("undelivered"), {delivered: 1, "1:erased": 1})
     client.sadd(key("deliveries-of", delivered), "crm")
-    backfill = Backfill(connect(past.server.url), past.knocks.append, made.configured)
+    backfill = Backfill(connect(past.server.url, wake_up=past.woken.append), made.configured)
     assert backfill.recount() == 3
     assert [one.decode() for one in client.zrange(key("undelivered"), 0, -1)] == [lost]
     assert backfill.recount() == 0
@@ -224,10 +225,10 @@ def test_a_body_counts_from_when_it_was_put_where_it_is(past: Past, status: Payl
     payload = past.diverted(60, PayloadStatus.QUARANTINED)
     past.set_back(29)
     if status is PayloadStatus.DISCARDED:
-        past.store.discard(payload, "because")
+        control(past.store).discard(identified(payload), "because")
     else:
-        past.store.replay(payload)
-        past.store.divert(payload, status, "why")
+        control(past.store).replay(PayloadId(payload))
+        past.store.divert(PayloadId(payload), status, "why")
     assert past.sweep(dead=30) == (0, 0)
     assert past.sweep(settled=28, dead=28) == (0, 1)
 
@@ -247,11 +248,11 @@ def test_settled_ones_stay_when_only_dead_ones_are_to_go(past: Past) -> None:
 
 def test_a_revision_that_could_not_be_read_again_is_kept_like_a_quarantined_body(past: Past) -> None:
     payload = past.delivery(60, "1:c1", Outcome.DELIVERED)
-    past.store.replay(payload)
+    control(past.store).replay(PayloadId(payload))
     assert past.sweep() == (0, 0)  # it waits in the inbox
     claim = past.store.claim(INBOX, "again")
     assert claim is not None
-    past.store.divert(payload, PayloadStatus.QUARANTINED, "another account", token=claim.token)
+    past.store.divert(PayloadId(payload), PayloadStatus.QUARANTINED, "another account", token=claim.token)
     assert past.sweep() == (0, 0)
     assert past.sweep(dead=30) == (1, 0)
 
@@ -260,7 +261,7 @@ def test_a_newer_revision_keeps_the_older_ones(past: Past) -> None:
     past.delivery(60, "1:c1", Outcome.DELIVERED)
     past.delivery(1, "1:c1", Outcome.DELIVERED)
     assert past.sweep() == (0, 0)
-    assert len(past.ledger.conversation("1:c1").payloads) == 2
+    assert len(past.ledger.conversation(ConversationId("1:c1")).payloads) == 2
 
 
 def test_after_a_sweep_statistics_are_the_same_and_a_body_that_comes_again_is_new(past: Past) -> None:
@@ -287,7 +288,7 @@ def test_a_sweep_leaves_no_key_of_what_went(past: Past) -> None:
 
 def test_an_attempt_that_goes_on_is_left_alone(past: Past) -> None:
     past.delivery(60, "1:c1", Outcome.DELIVERED)
-    past.store.replay("crm:1:c1")
+    control(past.store).replay(DeliveryId("crm:1:c1"))
     past.set_back(0)
     claim = past.store.claim("crm", "now")
     assert claim is not None
@@ -328,7 +329,7 @@ def test_a_sweep_over_many_blocks_nobody_and_looks_at_each_once(past: Past) -> N
     client = past.server.client
     client.config_set("slowlog-log-slower-than", "5000")
     client.config_set("slowlog-max-len", "1000")
-    Eraser(connect(past.server.url)).settled(["the server", "knows the script"], 0, 0)
+    Eraser(connect(past.server.url)).settled([ConversationId("the server"), ConversationId("knows the script")], 0, 0)
     client.slowlog_reset()
     client.config_resetstat()
     assert past.sweep() == (5_000, 0)
@@ -365,14 +366,14 @@ def test_a_sweep_stops_when_its_worker_does(past: Past) -> None:
 def test_a_bulk_job_is_worked_on_during_a_sweep(past: Past) -> None:
     many(past, 300, 40, Outcome.DELIVERED)
     past.delivery(1, "1:dead", Outcome.REFUSED)
-    job = Jobs(connect(past.server.url), past.knocks.append, made.configured).start(
+    job = Jobs(connect(past.server.url, wake_up=past.woken.append), made.configured).start(
         "replay", Filter(status=DeliveryStatus.DEAD)
     )
     chores = past.chores
     past.retention = Retention()
     assert chores.sweep() == (300, 0)
-    assert Jobs(connect(past.server.url), past.knocks.append, made.configured).get(job.id).finished
-    assert past.ledger.delivery("crm:1:dead").status is DeliveryStatus.WAITING
+    assert Jobs(connect(past.server.url, wake_up=past.woken.append), made.configured).get(job.id).finished
+    assert past.ledger.delivery(DeliveryId("crm:1:dead")).status is DeliveryStatus.WAITING
 
 
 def test_the_append_only_file_is_rewritten_after_a_sweep_once_a_day(
@@ -397,16 +398,16 @@ def test_the_append_only_file_is_rewritten_after_a_sweep_once_a_day(
 def test_an_open_job_is_finished_by_the_workers(past: Past) -> None:
     for number in range(5):
         past.delivery(1, f"1:c{number}", Outcome.REFUSED)
-    jobs = Jobs(connect(past.server.url), past.knocks.append, made.configured)
+    jobs = Jobs(connect(past.server.url, wake_up=past.woken.append), made.configured)
     job = jobs.start("discard", Filter(status=DeliveryStatus.DEAD), reason="a test of ours")
     past.chores.work_on_jobs()
     assert jobs.get(job.id).done == 5
     assert jobs.open() == []
-    assert past.ledger.delivery("crm:1:c0").error == "a test of ours"
+    assert past.ledger.delivery(DeliveryId("crm:1:c0")).error == "a test of ours"
 
 
 def test_a_job_that_was_erased_meanwhile_stops_nobody(past: Past) -> None:
-    jobs = Jobs(connect(past.server.url), past.knocks.append, made.configured)
+    jobs = Jobs(connect(past.server.url, wake_up=past.woken.append), made.configured)
     gone, there = (jobs.start("replay", Filter()) for _ in range(2))
     past.server.client.delete(f"relay:job:{gone.id}")
     past.server.client.delete("relay:chore")

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from core.ids import PayloadId
 from core.smartsupp.parser import parse_conversation
 from core.store import Claim
 from tests.support.stack import chat
@@ -40,7 +41,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
 
 def claim(number: int) -> Claim:
     body = chat(f"c{number}")
-    return Claim("inbox", f"p{number}", "t", 0, False, f"p{number}", "", 0, body)
+    return Claim("inbox", PayloadId(f"p{number}"), "t", 0, False, PayloadId(f"p{number}"), "", 0, body)
 
 
 def add(there: Memory, *numbers: int) -> None:
@@ -87,5 +88,5 @@ def test_nothing_is_remembered_for_long(reads: list[bytes], clock: Clock) -> Non
 
 def test_what_has_many_small_parts_weighs_more_than_its_text() -> None:
     body = chat(messages=[{}] * 5_000)
-    many = Claim("inbox", "p", "t", 0, False, "p", "", 0, body)
+    many = Claim("inbox", PayloadId("p"), "t", 0, False, PayloadId("p"), "", 0, body)
     assert weight(many, parse_conversation(body)) > 5_000 * PART

@@ -14,8 +14,10 @@ from core.config.settings import ConnectorSettings
 from core.conversation import Conversation
 from core.delivery import DeliveryStatus, Exchange, Outcome, Reference
 from core.errors import ConnectorRefused, Intercepted
+from core.ids import ConversationId, DeliveryId
 from core.store import INBOX, Claim, Ledger, Store
 from tests.conftest import Clock
+from tests.support.made import control
 from tests.support.stack import chat
 from workers.delivery import BREAKER, BUG_TRIES, deliver
 
@@ -62,7 +64,7 @@ def backlog(store: Store) -> Store:
         store.accept(chat(number))
         claim = store.claim(INBOX, secrets.token_hex(8))
         assert claim is not None
-        store.fan_out(claim, f"1:{number}", ["desk"])
+        store.fan_out(claim, ConversationId(f"1:{number}"), ["desk"])
     return store
 
 
@@ -84,7 +86,7 @@ def test_one_chat_that_the_vendor_refuses_as_it_would_refuse_all_stops_no_other(
     work(backlog, desk)
     assert ledger.lane("desk").gate is None
     assert ledger.lane("desk").counts["delivered"] == 7
-    odd = ledger.delivery("desk:1:0")
+    odd = ledger.delivery(DeliveryId("desk:1:0"))
     assert (odd.status, odd.tries, odd.error) == (DeliveryStatus.RETRYING, 1, "HTTP 403 Forbidden: not you")
 
 
@@ -96,7 +98,7 @@ def test_one_that_is_refused_again_and_again_is_dead_in_the_end(
         work(backlog, desk)
         clock.pass_by(12 * 3600 + 4400)
     assert ledger.lane("desk").gate is None
-    assert ledger.delivery("desk:1:0").status == DeliveryStatus.DEAD
+    assert ledger.delivery(DeliveryId("desk:1:0")).status == DeliveryStatus.DEAD
 
 
 @pytest.mark.parametrize("finding", [Finding(False, "the right to read"), ConnectorRefused("HTTP 401", status=401)])
@@ -119,10 +121,10 @@ def test_two_chats_that_are_refused_pause_the_connector_and_go_last_when_it_is_r
     gate = ledger.lane("desk").gate
     assert gate is not None
     assert gate.reason.startswith("chat 1:1: HTTP 403")
-    assert {ledger.delivery(f"desk:1:{number}").tries for number in (0, 1)} == {1}
+    assert {ledger.delivery(DeliveryId(f"desk:1:{number}")).tries for number in (0, 1)} == {1}
     clock.pass_by(60)
     desk.tried.clear()
-    assert backlog.resume("desk")[0]
+    assert control(backlog).resume("desk")
     work(backlog, desk)
     assert desk.tried[:6] == ["2", "3", "4", "5", "6", "7"]
     assert ledger.lane("desk").counts["delivered"] == 6
@@ -142,7 +144,7 @@ def test_pages_of_a_firewall_pause_nothing_however_many_chats_it_dislikes(
     work(backlog, desk)
     assert ledger.lane("desk").gate is None
     assert ledger.lane("desk").counts["delivered"] == 8 - len(desk.dislikes)
-    assert ledger.delivery("desk:1:0").status == DeliveryStatus.RETRYING
+    assert ledger.delivery(DeliveryId("desk:1:0")).status == DeliveryStatus.RETRYING
 
 
 def test_a_firewall_that_lets_nothing_through_opens_the_circuit_and_kills_nothing(
@@ -162,10 +164,10 @@ def test_what_is_no_error_of_a_delivery_is_tried_again_some_times_before_it_is_d
 ) -> None:
     desk.dislikes = {"0": KeyError("items")}
     for tries in range(1, BUG_TRIES + 1):
-        assert ledger.delivery("desk:1:0").status != DeliveryStatus.DEAD, tries
+        assert ledger.delivery(DeliveryId("desk:1:0")).status != DeliveryStatus.DEAD, tries
         work(backlog, desk)
         clock.pass_by(7 * 3600)
-    found = ledger.delivery("desk:1:0")
+    found = ledger.delivery(DeliveryId("desk:1:0"))
     assert found.status == DeliveryStatus.DEAD
     assert found.attempts[-1].outcome is Outcome.BUG
     assert found.error.startswith("internal error: KeyError: 'items'")

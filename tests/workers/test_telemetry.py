@@ -208,6 +208,7 @@ def test_traces_are_off_unless_the_environment_asks(variables: dict[str, str], o
     assert telemetry._traced(variables) is on
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     ("variable", "value", "package", "extra"),
     [("RELAY_OTEL", "1", "opentelemetry", "otel"), ("SENTRY_DSN", "http://k@127.0.0.1:9/1", "sentry_sdk", "sentry")],
@@ -225,6 +226,7 @@ def test_without_its_packages_it_says_what_to_install_and_goes_on(
     assert json.loads(done.stderr)["to_do"] == f"pip install '.[{extra}]' in the source folder"
 
 
+@pytest.mark.processes
 def test_nothing_is_imported_or_sent_when_nobody_asks() -> None:
     code = (
         "import sys; from workers import telemetry; telemetry.start('worker', {})\n"

@@ -12,6 +12,7 @@ from core.store import INBOX, Store, connect
 from core.store.protocol.keys import key
 from tests.e2e.test_pipeline import config, webhook
 from tests.support.destination import Destination, Handler
+from tests.support.made import control
 from tests.support.stack import Stack, chat, until
 from workers.thread_shares import Slots
 
@@ -119,7 +120,7 @@ def with_backlogs(relay: Stack, *connectors: str) -> Store:
     """A worker that has read 300 chats, all of which wait for these connectors, which are paused."""
     store = Store(connect(relay.server.url))
     for name in connectors:
-        store.pause(name, "until all have a backlog")
+        control(store).pause(name, "until all have a backlog")
     relay.worker()
     for number in range(300):
         store.accept(chat(f"c{number}"))
@@ -134,11 +135,11 @@ def test_a_slow_destination_with_a_backlog_leaves_its_share_to_another_one(relay
         relay.configure(config(slow=webhook(there.url), fast=webhook(other.url)))
         store = with_backlogs(relay, "slow", "fast")
         relay.server.client.delete(key("knock", "slow"))
-        store.resume("slow")
+        control(store).resume("slow")
         # Alone it has most of the threads.
         until(lambda: slow.now >= 12, what="a busy slow destination")
         before = len(there.received)
-        store.resume("fast")
+        control(store).resume("fast")
         until(lambda: len(other.received) >= 150, 60, "the fast one's backlog")
         # Meanwhile the slow one went on. With one thread for the fast one, it would have had some two hundred.
         assert 0 < len(there.received) - before < 75
@@ -152,10 +153,10 @@ def test_a_connector_at_its_own_limit_takes_no_threads_from_another_one(relay: S
         there.behaviour, other.behaviour = slow, few
         relay.configure(config(slow=webhook(there.url), few=webhook(other.url, concurrency=2)))
         store = with_backlogs(relay, "slow", "few")
-        store.resume("slow")
+        control(store).resume("slow")
         until(lambda: slow.now >= 12, what="a busy slow destination")
         before = len(there.received)
-        store.resume("few")
+        control(store).resume("few")
         until(lambda: len(other.received) >= 100, 60, "some of the limited one")
         # With 12 threads it would be 120 in these five seconds, with half of them 60.
         assert len(there.received) - before > 75

@@ -19,12 +19,14 @@ from connectors.kit.http import ATTEMPT_SECONDS
 from core.config import reload
 from core.config.environment import environment
 from core.config.settings import load
+from core.ids import PayloadId
 from core.store import INBOX, Claim, Ledger, Store, connect
 from core.store.connection.client import TIMEOUTS
 from core.store.protocol.constants import BEAT_MS, LEASE_MS
 from core.store.protocol.keys import key
 from tests.e2e.test_pipeline import config, settled, webhook
 from tests.support.destination import Destination, Handler
+from tests.support.made import control
 from tests.support.server import Server
 from tests.support.stack import RELAY, Stack, chat, free_port, kill, until
 from workers import delivery, isolation
@@ -36,7 +38,7 @@ from workers.work import SUSPECT
 def suspected(relay: Stack) -> Store:
     """A delivery that is under suspicion and waits; `resume` lets it go."""
     store = Store(connect(relay.server.url))
-    store.pause("hook", "until it is under suspicion")
+    control(store).pause("hook", "until it is under suspicion")
     relay.store.accept(chat("c1"))
     until(lambda: relay.ledger.lane("hook").waiting, what="the delivery")
     relay.server.client.hset(key("delivery", "hook:1:c1"), "crashes", SUSPECT)
@@ -61,7 +63,7 @@ def test_what_is_under_suspicion_is_delivered_while_the_configuration_is_broken(
     relay.worker()
     store = suspected(relay)
     relay.config.write_text("")
-    store.resume("hook")
+    control(store).resume("hook")
     settled(relay, "hook:1:c1", "delivered")
     assert "tried in a process of its own" in relay.logs()
     assert "cannot be handed over" not in relay.logs()
@@ -76,7 +78,7 @@ def test_a_process_that_cannot_start_is_not_held_against_what_is_under_suspicion
     relay.worker()
     store = suspected(relay)
     in_the_way(relay)
-    store.resume("hook")
+    control(store).resume("hook")
     until(lambda: "it did not begin" in relay.logs(), what="a process that cannot start")
     # The pause is longer than a lease: it is held meanwhile, and tried once only.
     for _ in range(12):
@@ -94,7 +96,7 @@ def test_what_is_held_for_a_while_is_given_back_by_a_worker_that_stops(relay: St
     worker = relay.worker()
     store = suspected(relay)
     in_the_way(relay)
-    store.resume("hook")
+    control(store).resume("hook")
     until(lambda: "it did not begin" in relay.logs(), what="a process that cannot start")
     worker.terminate()
     assert worker.wait(timeout=30) == 0
@@ -103,7 +105,9 @@ def test_what_is_held_for_a_while_is_given_back_by_a_worker_that_stops(relay: St
     assert crashes(relay) == SUSPECT
 
 
-CLAIM = Claim(INBOX, "p1", "token", 2, more=False, payload="p1", account="", received=0, body=chat())
+CLAIM = Claim(
+    INBOX, PayloadId("p1"), "token", 2, more=False, payload=PayloadId("p1"), account="", received=0, body=chat()
+)
 
 
 def test_a_process_that_the_system_refuses_has_not_died_of_an_item(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,6 +119,7 @@ def test_a_process_that_the_system_refuses_has_not_died_of_an_item(monkeypatch: 
         isolation.run(CLAIM, 60)
 
 
+@pytest.mark.processes
 def test_a_worker_without_file_descriptors_has_nothing_against_an_item() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
@@ -125,6 +130,7 @@ def test_a_worker_without_file_descriptors_has_nothing_against_an_item() -> None
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
+@pytest.mark.processes
 def test_a_process_that_is_killed_or_too_slow_before_it_begins_has_not_died_of_an_item(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -137,6 +143,7 @@ def test_a_process_that_is_killed_or_too_slow_before_it_begins_has_not_died_of_a
             isolation.run(CLAIM, 1)
 
 
+@pytest.mark.processes
 def test_a_process_that_dies_or_is_too_slow_once_it_has_begun_is_held_against_its_item(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -156,6 +163,7 @@ def test_a_process_has_time_for_an_attempt_and_for_a_server_that_is_away_afterwa
     assert HUNG > isolation.APART
 
 
+@pytest.mark.processes
 def test_a_worker_that_waits_for_the_server_stops_when_it_is_told_to(tmp_path: Path) -> None:
     said = tmp_path / "log"
     variables = {
@@ -173,6 +181,7 @@ def test_a_worker_that_waits_for_the_server_stops_when_it_is_told_to(tmp_path: P
         worker.kill()
 
 
+@pytest.mark.processes
 def test_a_worker_says_what_is_wrong_with_its_configuration_before_it_waits_for_the_server(tmp_path: Path) -> None:
     config_file = tmp_path / "relay.yaml"
     config_file.write_text("connectors: {hook: {type: nobody-knows}}")
@@ -203,7 +212,7 @@ def test_what_runs_in_a_process_of_its_own_is_finished_though_its_worker_is_kill
     relay.configure(config(hook=webhook(destination.url)))
     worker = relay.worker()
     store = suspected(relay)
-    store.resume("hook")
+    control(store).resume("hook")
     until(lambda: destination.received, what="the attempt")
     kill(worker)
     seconds, micros = relay.server.client.time()

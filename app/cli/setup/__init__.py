@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import click
 
-from app.cli.setup import admin, alerts, completion, config, connectors
+from app.cli.setup import admin, alerts, completion, config, connectors, init
 
 COMMANDS: Sequence[click.Command] = (
+    *init.COMMANDS,
     *connectors.COMMANDS,
     *config.COMMANDS,
     *alerts.COMMANDS,

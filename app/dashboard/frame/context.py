@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from core.config.environment import Environment
 from core.config.reload import Watched
-from core.store import Access, Ledger, Store
+from core.store import Access, Control, Ledger, RateLimit, Store
 from core.store.connection.client import Client
 
 
 @dataclass(frozen=True)
 class Site:
-    """`client` is for the parts of the store that a page needs and others do not; `knock` tells a worker that a lane
-    has work, as `workers.celery.waker` makes it."""
+    """`client` is for the parts of the store that a page needs and others do not."""
 
     env: Environment
     watched: Watched
     store: Store
+    control: Control
     ledger: Ledger
     access: Access
+    rate_limit: RateLimit
     client: Client
-    knock: Callable[[str], None]

@@ -116,16 +116,16 @@ class Door:
     def must_wait(self, address: str) -> int:
         """Seconds until whoever asks may try a password, or 0. A browser that was logged in before waits for itself
         alone: strangers from many addresses cannot keep an admin out."""
-        access = self._site.access
+        limit = self._site.rate_limit
         if device := self._device():
-            wait = access.take(device, *ONE_ADDRESS)
+            wait = limit.take(device, *ONE_ADDRESS)
         else:
-            wait = access.take(_bucket(address), *ONE_ADDRESS) or access.take("login", *EVERYBODY)
+            wait = limit.take(_bucket(address), *ONE_ADDRESS) or limit.take("login", *EVERYBODY)
         return math.ceil(wait / 1000)
 
     def welcome(self, target: str, address: str) -> AnyResponse:
         """Let in who has shown the password or a link, and lead to `target`."""
-        self._site.access.refill(self._device() or _bucket(address))
+        self._site.rate_limit.refill(self._device() or _bucket(address))
         response = redirect(target, 303)
         devices.remember(response, request, _secret())
         self.let_in()

@@ -17,6 +17,7 @@ from app.dashboard.pages.conversation import LONGEST_REASON, NO_REASON
 from app.dashboard.view import filters
 from app.dashboard.view.connector_state import state
 from core.errors import InUse
+from core.ids import ConversationId
 from core.store import Aim, Backfill, Jobs
 
 #: Seconds that a request counts, and works at a job; workers do the rest.
@@ -27,11 +28,11 @@ _DAYS = 7
 
 
 def routes(pages: Blueprint, site: Site) -> None:
-    backfill = Backfill(site.client, site.knock, site.watched.current)
-    jobs = Jobs(site.client, site.knock, site.watched.current)
+    backfill = Backfill(site.client, site.watched.current)
+    jobs = Jobs(site.client, site.watched.current)
 
-    @pages.post("/conversations/<identity>/deliver")
-    def conversations_deliver(identity: str) -> Response:
+    @pages.post("/conversations/<conversation:identity>/deliver")
+    def conversations_deliver(identity: ConversationId) -> Response:
         """By the routes of today."""
         if site.ledger.conversation(identity).deliveries:
             flash("It has deliveries by now.", "info")
@@ -43,14 +44,14 @@ def routes(pages: Blueprint, site: Site) -> None:
             flash(f"Nothing was queued: {still_nowhere(found.why)}.", "warning")
         return to_deliveries(identity)
 
-    @pages.post("/conversations/<identity>/discard")
-    def conversations_discard_whole(identity: str) -> Response:
+    @pages.post("/conversations/<conversation:identity>/discard")
+    def conversations_discard_whole(identity: ConversationId) -> Response:
         reason = " ".join(request.form.get("reason", "").split())[:LONGEST_REASON]
         if not reason:
             flash(NO_REASON, "error")
             return to_deliveries(identity)
         try:
-            site.store.discard(identity, reason, _by())
+            site.control.discard(identity, reason, _by())
         except InUse:
             flash("It is being read at this moment, or was settled. Nothing was discarded.", "warning")
         else:
@@ -89,7 +90,7 @@ def routes(pages: Blueprint, site: Site) -> None:
         return redirect(url_for("dashboard.conversations_job", identity=job.id), 303)
 
 
-def to_deliveries(identity: str) -> Response:
+def to_deliveries(identity: ConversationId) -> Response:
     return redirect(url_for("dashboard.conversations_one", identity=identity, _anchor="deliveries"), 303)
 
 

@@ -28,7 +28,7 @@ _SAMPLE = 5
 
 
 def routes(pages: Blueprint, site: Site) -> None:
-    search, jobs = Search(site.client), Jobs(site.client, site.knock, site.watched.current)
+    search, jobs = Search(site.client), Jobs(site.client, site.watched.current)
 
     @pages.get("/conversations/bulk")
     def conversations_bulk() -> ResponseReturnValue:

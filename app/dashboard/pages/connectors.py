@@ -1,4 +1,4 @@
-"""`/connectors`: what each is set to, whether it can deliver, and what it would send."""
+"""`/connectors`: what each is set to, whether it can deliver, what it would send; and the buttons of its gate."""
 
 from __future__ import annotations
 
@@ -8,20 +8,25 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Blueprint, flash, render_template, request
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from werkzeug.wrappers import Response
 
 from app.admin import checks
 from app.admin.preview import NoPreview, Preview, preview
 from app.dashboard.frame.context import Site
+from app.dashboard.frame.login import local
 from app.dashboard.view.connector_state import listed, state, states
 from connectors.kit.connector import Connector
 from core.config.settings import Settings, masked
 from core.errors import NotFound, PayloadError
+from core.ids import NO_CONVERSATION, ConversationId
 from core.pretty_json import legible
 from core.smartsupp.parser import parse_conversation
 from core.store import Filter, Search
 
+#: Characters of a reason that are kept.
+LONGEST_REASON = 200
 #: Characters of JSON that stand on one line.
 _LINE = 60
 
@@ -38,6 +43,7 @@ class Setting:
 
 
 def routes(pages: Blueprint, site: Site) -> None:
+    _gate_buttons(pages, site)
     search = Search(site.client)
     # A check may take a minute, and the threads of this process are the receiver's too.
     checking = threading.BoundedSemaphore()
@@ -71,7 +77,7 @@ def routes(pages: Blueprint, site: Site) -> None:
 
     @pages.get("/connectors/<name>/preview")
     def connectors_preview(name: str) -> ResponseReturnValue:
-        wanted = request.args.get("conversation", "").strip() or _newest(search)
+        wanted = ConversationId(request.args.get("conversation", "").strip()) or _newest(search)
         shown, error = None, ""
         connector = _built(site, name)
         try:
@@ -95,12 +101,48 @@ def routes(pages: Blueprint, site: Site) -> None:
         )
 
 
+def _gate_buttons(pages: Blueprint, site: Site) -> None:
+    """Pause, try one, resume. They come back to the page where they were pressed."""
+
+    @pages.post("/connectors/<name>/pause")
+    def connectors_pause(name: str) -> Response:
+        state(site, name)
+        reason = " ".join(request.form.get("reason", "").split())[:LONGEST_REASON]
+        site.control.pause(name, reason or "paused by hand")
+        flash(f"{name} is paused. What comes for it waits; nothing is lost.", "good")
+        return back(name)
+
+    @pages.post("/connectors/<name>/resume")
+    def connectors_resume(name: str) -> Response:
+        state(site, name)
+        opened = site.control.resume(name)
+        flash(*((f"{name} goes on.", "good") if opened else (f"{name} was not paused.", "info")))
+        return back(name)
+
+    @pages.post("/connectors/<name>/try")
+    def connectors_try(name: str) -> Response:
+        found = state(site, name)
+        closed = site.control.send_ahead(name)
+        if not closed or found.gate is None:
+            flash(f"{name} is not paused.", "info")
+        elif not found.lane.oldest_due:
+            flash(f"Nothing is due for {name}. The next delivery that is will be tried.", "info")
+        else:
+            goes_on = "the others go on waiting" if found.gate.by == "admin" else "if it arrives, all others follow"
+            flash(f"One delivery of {name} is tried now; {goes_on}.", "good")
+        return back(name)
+
+    def back(name: str) -> Response:
+        here = url_for("dashboard.connectors_one", name=name)
+        return redirect(local(request.form.get("back") or here), 303)
+
+
 def _built(site: Site, name: str) -> Connector[Any]:
     """A new one: to pretend, or to be judged, is for one thread alone. Raises NotFound."""
     return checks.connector(site.watched.current(), name, site.env, site.client)
 
 
-def _preview(site: Site, connector: Connector[Any], identity: str) -> Preview:
+def _preview(site: Site, connector: Connector[Any], identity: ConversationId) -> Preview:
     """Raises NotFound, PayloadError, NoPreview."""
     history = site.store.revisions(identity)
     if not history:
@@ -109,8 +151,8 @@ def _preview(site: Site, connector: Connector[Any], identity: str) -> Preview:
     return preview(connector, parse_conversation(newest.body, newest.account), history)
 
 
-def _newest(search: Search) -> str:
-    return next((row.id for row in search.page(Filter(), limit=1).rows), "")
+def _newest(search: Search) -> ConversationId:
+    return next((row.id for row in search.page(Filter(), limit=1).rows), NO_CONVERSATION)
 
 
 def _settings(site: Site, settings: Settings, name: str) -> list[Setting]:

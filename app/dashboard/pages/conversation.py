@@ -21,6 +21,7 @@ from connectors.kit import transcript
 from core.conversation import Conversation
 from core.delivery import Delivery, DeliveryStatus, Payload, PayloadStatus
 from core.errors import InUse, NotFound, PayloadError
+from core.ids import ConversationId, DeliveryId, PayloadId
 from core.smartsupp.parser import parse_conversation
 from core.store import ledger
 
@@ -49,8 +50,8 @@ class Body:
 
 
 def routes(pages: Blueprint, site: Site) -> None:
-    @pages.get("/conversations/<identity>")
-    def conversations_one(identity: str) -> ResponseReturnValue:
+    @pages.get("/conversations/<conversation:identity>")
+    def conversations_one(identity: ConversationId) -> ResponseReturnValue:
         found = site.ledger.conversation(identity)
         wanted = request.args.get("revision", "")
         chosen = _chosen(found, wanted)
@@ -69,14 +70,14 @@ def routes(pages: Blueprint, site: Site) -> None:
             **_deliveries(found),
         )
 
-    @pages.get("/conversations/<identity>/deliveries")
-    def conversations_deliveries(identity: str) -> str:
+    @pages.get("/conversations/<conversation:identity>/deliveries")
+    def conversations_deliveries(identity: ConversationId) -> str:
         """What keeps itself up to date."""
         found = site.ledger.conversation(identity)
         return render_template("conversation_deliveries.html", conversation=found, web=web, **_deliveries(found))
 
-    @pages.get("/conversations/<identity>/body/<payload>")
-    def conversations_body(identity: str, payload: str) -> Response:
+    @pages.get("/conversations/<conversation:identity>/body/<payload:payload>")
+    def conversations_body(identity: ConversationId, payload: PayloadId) -> Response:
         """As it came, as a file: no browser makes anything of it."""
         found = site.ledger.payload(payload)
         if found.conversation != identity:
@@ -85,15 +86,13 @@ def routes(pages: Blueprint, site: Site) -> None:
         headers = {"Content-Disposition": f'attachment; filename="{name}"', "X-Content-Type-Options": "nosniff"}
         return Response(found.body, content_type="text/plain; charset=utf-8", headers=headers)
 
-    @pages.post("/conversations/<identity>/<connector>/replay")
-    def conversations_replay(identity: str, connector: str) -> AnyResponse:
+    @pages.post("/conversations/<conversation:identity>/<connector>/replay")
+    def conversations_replay(identity: ConversationId, connector: str) -> AnyResponse:
         settings = site.watched.current()
         if refused := refusal(settings, connector):
             flash(refused, "error")
             return back(identity, connector)
-        lane, wanted = site.store.replay(_delivery(identity, connector))
-        if wanted:
-            site.knock(lane)
+        lane = site.control.replay(DeliveryId.of(connector, identity))
         if connector not in settings.enabled:
             off = "is switched off in the configuration: it goes as soon as that is on again"
             flash(f"It waits, but {connector} {off}.", "warning")
@@ -103,22 +102,22 @@ def routes(pages: Blueprint, site: Site) -> None:
             flash(f"It is due now for {connector}.", "good")
         return back(identity, connector)
 
-    @pages.post("/conversations/<identity>/<connector>/discard")
-    def conversations_discard(identity: str, connector: str) -> AnyResponse:
+    @pages.post("/conversations/<conversation:identity>/<connector>/discard")
+    def conversations_discard(identity: ConversationId, connector: str) -> AnyResponse:
         reason = " ".join(request.form.get("reason", "").split())[:LONGEST_REASON]
         if not reason:
             flash(NO_REASON, "error")
             return back(identity, connector)
         user = signed_in()
         try:
-            site.store.discard(_delivery(identity, connector), reason, user.name if user else "admin")
+            site.control.discard(DeliveryId.of(connector, identity), reason, user.name if user else "admin")
         except InUse:
             flash("It is being tried at this moment, or was settled. Nothing was discarded.", "warning")
         else:
             flash(f"Discarded for {connector}. It can still be delivered again.", "good")
         return back(identity, connector)
 
-    def back(identity: str, connector: str) -> AnyResponse:
+    def back(identity: ConversationId, connector: str) -> AnyResponse:
         here = url_for("dashboard.conversations_one", identity=identity, _anchor=f"to-{connector}")
         return redirect(here, 303)
 
@@ -155,10 +154,6 @@ def web(address: str) -> str:
 
 def spelt(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _delivery(identity: str, connector: str) -> str:
-    return f"{connector}:{identity}"
 
 
 def _chosen(found: ledger.Conversation, wanted: str) -> Payload:

@@ -13,6 +13,7 @@ from app.dashboard.view import filters
 from app.dashboard.view.filters import Asked
 from connectors.kit import transcript
 from core.delivery import DeliveryStatus
+from core.ids import DeliveryId
 from core.store import Filter, Search
 from core.store.search import Found, Page
 
@@ -103,7 +104,7 @@ def rows(search: Search, found: Sequence[Found]) -> list[Row]:
                 Mark(
                     name,
                     "paused" if name in paused and status in _TO_DO else status,
-                    one.delivery == f"{name}:{one.id}",
+                    one.delivery == DeliveryId.of(name, one.id),
                 )
                 for name, status in given[one.id].items()
             ],

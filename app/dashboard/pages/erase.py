@@ -21,10 +21,11 @@ from connectors.kit import transcript
 from connectors.kit.connector import Connector
 from core.delivery import Delivery, Payload, Reference
 from core.errors import NotFound, PayloadError, StoreUnsafe, Unreadable
+from core.ids import ConversationId, PayloadId
 from core.smartsupp.parser import parse_conversation
 from core.store import Eraser
 from core.store.ledger import Conversation
-from core.store.visitor_search import Traces
+from core.store.visitor_search import Traces, conversations_of, payloads_of
 
 log = structlog.get_logger(__name__)
 
@@ -123,15 +124,15 @@ def routes(pages: Blueprint, site: Site) -> None:
             traces=traces,
             conversations=conversations(traces.conversations),
             payloads=payloads(traces.payloads),
-            named=conversations([one for one in traces.named if ":" in one]),
-            named_bodies=payloads([one for one in traces.named if ":" not in one]),
+            named=conversations(conversations_of(traces.named)),
+            named_bodies=payloads(payloads_of(traces.named)),
             keeps_files={name for name, one in keepers().items() if one.keeps_files},
             error=error,
             web=web,
             shown=SHOWN,
         )
 
-    def conversations(identities: Sequence[str]) -> list[Found]:
+    def conversations(identities: Sequence[ConversationId]) -> list[Found]:
         found = []
         for identity in identities[:SHOWN]:
             try:
@@ -142,7 +143,7 @@ def routes(pages: Blueprint, site: Site) -> None:
                 found.append(Found(identity, None, ("(a part of it is sealed, and its key is not there)",), 0, ()))
         return found
 
-    def payloads(identities: Sequence[str]) -> list[Payload]:
+    def payloads(identities: Sequence[PayloadId]) -> list[Payload]:
         found = []
         for identity in identities[:SHOWN]:
             try:

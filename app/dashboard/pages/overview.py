@@ -60,7 +60,7 @@ class Health:
 
 
 def routes(pages: Blueprint, site: Site) -> None:
-    jobs, over = Jobs(site.client, site.knock, site.watched.current), Over()
+    jobs, over = Jobs(site.client, site.watched.current), Over()
 
     @pages.get("/")
     def overview() -> str:

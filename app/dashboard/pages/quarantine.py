@@ -60,9 +60,9 @@ def routes(pages: Blueprint, site: Site) -> None:
         for found in part:
             with suppress(InUse, NotFound):  # somebody was faster
                 if action == "discard":
-                    site.store.discard(found.id, reason)
+                    site.control.discard(found.id, reason)
                 else:
-                    read_again(site, found.id)
+                    site.control.replay(found.id)
                 done += 1
         if len(part) == SLICE:
             return confirm(action, done=done, reason=reason, after=f"{part[-1].received}~{part[-1].id}")
@@ -78,13 +78,6 @@ def routes(pages: Blueprint, site: Site) -> None:
         return render_template(
             "quarantine_all.html", action=action, left=left, done=done, reason=reason, after=after, error=error
         )
-
-
-def read_again(site: Site, identity: str) -> None:
-    """Raises NotFound."""
-    lane, wanted = site.store.replay(identity)
-    if wanted:
-        site.knock(lane)
 
 
 def reason_given() -> str:

@@ -10,58 +10,58 @@ from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response as AnyResponse
 
 from app.dashboard.frame.context import Site
-from app.dashboard.pages.quarantine import TABS, read_again, reason_given
+from app.dashboard.pages.quarantine import TABS, reason_given
 from app.dashboard.view.body_view import excerpt, shown
-from app.receiver.hook import LARGEST_BODY
 from core.delivery import Payload, PayloadStatus
 from core.errors import InUse, NotFound, PayloadError, StoreUnavailable
+from core.ids import PayloadId
+from core.smartsupp.limits import LARGEST_BODY
 from core.smartsupp.parser import parse_conversation
-from core.store import INBOX
 
 #: The reason of one that was corrected, and its successor.
 _CORRECTED = re.compile(r"corrected: ([0-9a-f]{16})")
 
 
 def routes(pages: Blueprint, site: Site) -> None:
-    @pages.get("/quarantine/<identity>")
-    def quarantine_one(identity: str) -> ResponseReturnValue:
+    @pages.get("/quarantine/<payload:identity>")
+    def quarantine_one(identity: PayloadId) -> ResponseReturnValue:
         found = site.ledger.payload(identity)
         if found.status in (PayloadStatus.ROUTED, PayloadStatus.UNROUTED) and found.conversation:
             return redirect(url_for("dashboard.conversations_one", identity=found.conversation), 303)
         return _page(found)
 
-    @pages.get("/quarantine/<identity>/body")
-    def quarantine_body(identity: str) -> Response:
+    @pages.get("/quarantine/<payload:identity>/body")
+    def quarantine_body(identity: PayloadId) -> Response:
         """As it came, as a file: no browser makes anything of it."""
         found = site.ledger.payload(identity)
         name = f"{found.id}.{'json' if shown(found.body).kind == 'JSON' else 'txt'}"
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
         return Response(found.body, content_type="application/octet-stream", headers=headers)
 
-    @pages.post("/quarantine/<identity>/replay")
-    def quarantine_replay(identity: str) -> AnyResponse:
+    @pages.post("/quarantine/<payload:identity>/replay")
+    def quarantine_replay(identity: PayloadId) -> AnyResponse:
         if site.ledger.payload(identity).status in TABS:
-            read_again(site, identity)
+            site.control.replay(identity)
             flash("It is being read again.", "good")
         else:
             flash("It was read already, or is about to be.", "info")
         return _back(identity)
 
-    @pages.post("/quarantine/<identity>/discard")
-    def quarantine_discard(identity: str) -> ResponseReturnValue:
+    @pages.post("/quarantine/<payload:identity>/discard")
+    def quarantine_discard(identity: PayloadId) -> ResponseReturnValue:
         found, reason = site.ledger.payload(identity), reason_given()
         if not reason:
             return _page(found, reason_error="Say why; it is kept with the body."), 422
         try:
-            site.store.discard(identity, reason)
+            site.control.discard(identity, reason)
         except InUse:
             flash("It is not in quarantine any more. Nothing was discarded.", "warning")
         else:
             flash("Discarded. It can still be read again.", "good")
         return _back(identity)
 
-    @pages.post("/quarantine/<identity>/correct")
-    def quarantine_correct(identity: str) -> ResponseReturnValue:
+    @pages.post("/quarantine/<payload:identity>/correct")
+    def quarantine_correct(identity: PayloadId) -> ResponseReturnValue:
         """The new body is kept first and the old one discarded then: whatever fails in between, none is lost."""
         found = site.ledger.payload(identity)
         # Browsers make every line end of a form a CR LF.
@@ -76,10 +76,8 @@ def routes(pages: Blueprint, site: Site) -> None:
             accepted = site.store.accept(body, found.account, "application/json")
         except StoreUnavailable as error:
             return _page(found, text=text, wrong=f"It could not be kept, try again: {error}"), 503
-        if accepted.knock:
-            site.knock(INBOX)
         if accepted.id == identity:
-            read_again(site, identity)
+            site.control.replay(identity)
             flash("It is the same body as before, and can be read today: it is being read again.", "good")
         elif accepted.known:
             _known_already(site, identity, accepted.id)
@@ -89,7 +87,7 @@ def routes(pages: Blueprint, site: Site) -> None:
         return _back(accepted.id)
 
 
-def _known_already(site: Site, identity: str, other: str) -> None:
+def _known_already(site: Site, identity: PayloadId, other: PayloadId) -> None:
     status = site.ledger.payload(other).status
     if status in (PayloadStatus.QUARANTINED, PayloadStatus.DISCARDED):
         flash("The same body is here already, and this is it. It can be read again.", "warning")
@@ -98,9 +96,9 @@ def _known_already(site: Site, identity: str, other: str) -> None:
     flash("The same body came before and was taken in then: it is a duplicate. The wrong one is discarded.", "info")
 
 
-def _replaced(site: Site, identity: str, successor: str) -> None:
+def _replaced(site: Site, identity: PayloadId, successor: PayloadId) -> None:
     with suppress(InUse, NotFound):  # somebody was faster; both are kept
-        site.store.discard(identity, f"corrected: {successor}")
+        site.control.discard(identity, f"corrected: {successor}")
 
 
 def _page(found: Payload, *, text: str | None = None, wrong: str = "", reason_error: str = "") -> str:
@@ -123,7 +121,7 @@ def _page(found: Payload, *, text: str | None = None, wrong: str = "", reason_er
     )
 
 
-def _back(identity: str) -> AnyResponse:
+def _back(identity: PayloadId) -> AnyResponse:
     return redirect(url_for("dashboard.quarantine_one", identity=identity), 303)
 
 

@@ -20,7 +20,8 @@ _AROUND, _WIDTH = 3, 120
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
 _STEERING = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
-_PLACE = re.compile(r" at line ([0-9]{1,9}), column ([0-9]{1,9})$")
+#: As json.loads says it, which is how it stands in stores of versions before 0.2, and as the parser does.
+_PLACE = re.compile(r"(?: at |\()line ([0-9]{1,9}), column ([0-9]{1,9})\)?$")
 
 
 @dataclass(frozen=True)

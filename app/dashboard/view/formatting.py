@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from app.formatting import duration
+
 
 def iso(ms: int) -> str:
     """For <time datetime>."""
@@ -16,12 +18,7 @@ def moment(ms: int) -> str:
 
 def span(ms: float | None) -> str:
     """A length of time in its largest unit, or a dash where there is none."""
-    if ms is None:
-        return "–"
-    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1_000)):
-        if ms >= size:
-            return f"{ms / size:.3g} {unit}"
-    return f"{ms:.0f} ms"
+    return "–" if ms is None else duration(ms)
 
 
 def number(value: float) -> str:

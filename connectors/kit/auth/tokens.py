@@ -26,6 +26,8 @@ from core.errors import ConnectorRefused, DeliveryError, RetryLater, StoreUnavai
 LEASE_MS = 40_000
 #: Seconds that an answer of the endpoint may take, and that others wait for a token; and between two looks.
 FETCH, WAIT, LOOK = 10.0, 5.0, 0.05
+#: Seconds for which a refused refresh token may have been used by another worker, whose answer is on its way.
+OTHERS = 1.0
 #: Seconds until a delivery tries again that did not get a token meanwhile.
 LATER = 3.0
 #: Seconds for which a token that was fetched is tried to be kept while the store is away.
@@ -134,17 +136,21 @@ class Tokens:
             token = self._asked(asked(self.provider, known), known)
         except BaseException as error:
             self._state().release_token(holder)
-            if isinstance(error, ConnectorRefused):
+            if isinstance(error, ConnectorRefused) and known is not None and known.refresh:
                 return self._others(version, error)
             raise
         return self._kept(version, holder, token)
 
     def _others(self, version: int, refused: ConnectorRefused) -> Token:
         """What another worker has kept meanwhile: it used our refresh token before us. Else we were refused."""
-        holder = secrets.token_hex(8)
-        taken = self._state().take_token(self.provider.identity, version, holder, LEASE_MS)
-        if taken.what == "renew":
-            self._state().release_token(holder)
+        holder, ends = secrets.token_hex(8), time.monotonic() + OTHERS
+        while True:
+            taken = self._state().take_token(self.provider.identity, version, holder, LEASE_MS)
+            if taken.what == "renew":
+                self._state().release_token(holder)
+            if taken.what == "new" or time.monotonic() >= ends:
+                break
+            time.sleep(LOOK)  # it may be about to keep what it got
         found = self._opened(taken) if taken.what == "new" else None
         if found is None or not found.lasts(time.time()):
             raise refused

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, cast
 
@@ -76,15 +76,36 @@ class Ours(redis.UnixDomainSocketConnection):
         return made
 
 
+#: Tells the workers that a lane has work. It never raises: a tick makes up for a wake-up that is lost.
+WakeUp = Callable[[str], None]
+
+
+def to_nobody(_lane: str) -> None:
+    """The WakeUp of whoever has no workers."""
+
+
+def cannot_wake(lane: str) -> None:
+    """The WakeUp of a client that is for reading. Raises RuntimeError: what is due would wait for the next tick."""
+    raise RuntimeError(f"lane '{lane}' has work, and this client was made without a way to wake the workers")
+
+
 class Client(redis.Redis):
-    """A connection to the server, with the keys to what it holds."""
+    """A connection to the server, with the keys to what it holds, and the way to wake those who work on it."""
 
     vault = Vault()
+    wake_up: WakeUp = staticmethod(to_nobody)
 
 
-def connect(url: str, *, patient: bool = False, keys: Sequence[str] = (), owner: int | None = None) -> Client:
+def connect(
+    url: str,
+    *,
+    patient: bool = False,
+    keys: Sequence[str] = (),
+    owner: int | None = None,
+    wake_up: WakeUp = to_nobody,
+) -> Client:
     """A client with its own pool. Nothing is sent until the first command. `keys` seal and open (encryption.py); where
-    an `owner` is given, a socket must be that user's.
+    an `owner` is given, a socket must be that user's. `wake_up` is called by what makes something due.
 
     A `patient` one tries a connection that is refused or breaks again for about two seconds, which is how long a
     server takes to restart: it is the receiver's, because Smartsupp may never send a body twice. Workers are not
@@ -94,6 +115,7 @@ def connect(url: str, *, patient: bool = False, keys: Sequence[str] = (), owner:
     retry = Retry(ExponentialBackoff(cap=0.5, base=0.05), retries, supported_errors=(RedisConnectionError,))
     client = cast(Client, Client.from_pool(_pool(parse(url), {**TIMEOUTS, "retry": retry}, owner)))
     client.vault = Vault(keys)
+    client.wake_up = wake_up
     return client
 
 
@@ -122,14 +144,15 @@ def sentinel_options(address: Address) -> dict[str, Any]:
     return {**who, **tls, **soon}
 
 
-def connected(env: Environment, *, patient: bool = False) -> Client:
-    """The client of this process."""
+def connected(env: Environment, *, patient: bool = False, wake_up: WakeUp = cannot_wake) -> Client:
+    """The client of this process. Whoever makes something due with it says how to wake the workers
+    (workers.celery.waker)."""
     owner = None
     if env.embedded:
         with suppress(OSError):  # it is not there yet, and nobody listens
             owner = (env.data_dir / "valkey").stat().st_uid
     keys = [key.get_secret_value() for key in env.encryption_keys]
-    return connect(env.server_url, patient=patient, keys=keys, owner=owner)
+    return connect(env.server_url, patient=patient, keys=keys, owner=owner, wake_up=wake_up)
 
 
 @contextmanager

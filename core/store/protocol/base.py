@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from redis.exceptions import RedisError
+
+from core.errors import StoreUnavailable
 from core.store.connection.client import Client, errors
 from core.store.protocol import scripts
 from core.store.protocol.scripts import Argument
@@ -17,6 +20,8 @@ class Base:
         # redis-py's types allow text for every reply; without decode_responses, which this is, all are bytes.
         self._redis: Any = client
         self._vault = client.vault
+        #: For whatever makes something due: no caller has to.
+        self._wake_up = client.wake_up
         self._clock = clock
 
     def now(self) -> int:
@@ -36,7 +41,22 @@ class Base:
         with errors():
             return scripts.run_each(self._redis, script, [self._timed(script, one) for one in calls])
 
+    def _try_each(self, script: str, calls: Iterable[Mapping[str, Argument]]) -> list[Any]:
+        """The same, with StoreUnavailable in place of the reply of each that the server did not take."""
+        with errors():
+            found = scripts.try_each(self._redis, script, [self._timed(script, one) for one in calls])
+        return [_unavailable(one) if isinstance(one, RedisError) else one for one in found]
+
     def _timed(self, script: str, arguments: Mapping[str, Argument]) -> Mapping[str, Argument]:
         if "now" not in scripts.script(script).arguments:
             return arguments
         return {"now": str(self._clock()) if self._clock else "", **arguments}
+
+
+def _unavailable(error: RedisError) -> StoreUnavailable:
+    """Raises what is a mistake of our own."""
+    try:
+        with errors():
+            raise error
+    except StoreUnavailable as unavailable:
+        return unavailable

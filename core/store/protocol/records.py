@@ -57,8 +57,8 @@ def _read(hint: Any, value: Any) -> Any:
         return _read(hint, value)
     if origin is tuple:
         return tuple(_read(get_args(hint)[0], one) for one in value)
-    if isinstance(hint, type) and issubclass(hint, StrEnum):
-        return word(hint, str(value))
+    if isinstance(hint, type) and issubclass(hint, str) and hint is not str:  # a word, or an id
+        return word(hint, str(value)) if issubclass(hint, StrEnum) else hint(value)
     if isinstance(hint, type) and is_dataclass(hint):
         return from_record(hint, value)
     if hint in (int, float) and isinstance(value, str):
@@ -72,7 +72,7 @@ def _nothing(hint: Any) -> Any:
         return None
     if isinstance(hint, type) and issubclass(hint, StrEnum):
         return word(hint, "")
-    return hint() if hint in (int, str, float, bool, bytes) else ""
+    return hint() if isinstance(hint, type) and issubclass(hint, int | str | float | bytes) else ""
 
 
 @cache

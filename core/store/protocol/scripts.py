@@ -25,7 +25,7 @@ from importlib.resources.abc import Traversable
 from typing import Any
 
 import redis
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, RedisError
 
 from core.store.protocol.constants import KINDS, lua_literals
 
@@ -207,16 +207,26 @@ def run(client: redis.Redis, name: str, /, **arguments: Argument) -> Any:
 def run_each(client: redis.Redis, name: str, calls: Iterable[Mapping[str, Argument]]) -> list[Any]:
     """Run one script for each set of arguments, in one journey: one wait for the disk, and each still a step of its
     own. What was done before an error is done."""
+    found = try_each(client, name, calls)
+    for one in found:
+        if isinstance(one, RedisError):
+            raise one
+    return found
+
+
+def try_each(client: redis.Redis, name: str, calls: Iterable[Mapping[str, Argument]]) -> list[Any]:
+    """The same, with the error in place of the reply where there was one. Raises only what ended the journey."""
     wanted = [script(name).spelled(arguments) for arguments in calls]
 
     def pipelined() -> list[Any]:
         pipe = client.pipeline(transaction=False)
         for spelled in wanted:
             pipe.evalsha(_sha(name), 0, *spelled)
-        return pipe.execute()
+        return pipe.execute(raise_on_error=False)
 
-    try:
-        return pipelined()
-    except NoScriptError:
+    found = pipelined()
+    if any(isinstance(one, NoScriptError) for one in found):
+        # The first call knows no script, and none of those after it: nothing was done.
         client.script_load(source(name))
-        return pipelined()
+        found = pipelined()
+    return found

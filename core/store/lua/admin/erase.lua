@@ -2,7 +2,7 @@
 -- is dead since before another (never, without one) -> {1, revisions, attempts, of each delivery {connector, ref, url,
 -- steps}}, {0}: there is none, or {-1}: in use, or not old enough
 --- args: now, conversation, settled:number?, dead:number?
---- uses: keys, in_use, drop
+--- uses: keys, ids, in_use, drop
 dead = dead or 0
 local revisions = redis.call('ZRANGE', PREFIX .. 'revisions:' .. conversation, 0, -1)
 local connectors = redis.call('SMEMBERS', PREFIX .. 'deliveries-of:' .. conversation)
@@ -24,7 +24,7 @@ local ended = {
   [DeliveryStatus.DEAD] = dead,
 }
 for _, name in ipairs(connectors) do
-  local id = name .. ':' .. conversation
+  local id = delivery_id(name, conversation)
   if worked_on(name, id) then return {-1} end
   if settled then
     local got = redis.call('HMGET', delivery_key(id), 'status', 'updated')
@@ -44,7 +44,7 @@ end
 
 local attempts, made = 0, {}
 for _, name in ipairs(connectors) do
-  local id = name .. ':' .. conversation
+  local id = delivery_id(name, conversation)
   local got = redis.call('HMGET', delivery_key(id), 'status', 'ref', 'url')
   made[#made + 1] = {name, got[2] or '', got[3] or '', redis.call('HGETALL', PREFIX .. 'steps:' .. id)}
   attempts = attempts + redis.call('LLEN', PREFIX .. 'attempts:' .. id)

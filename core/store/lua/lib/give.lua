@@ -1,10 +1,10 @@
 -- Where a conversation goes; and one that goes nowhere, which nobody may lose sight of (`undelivered`).
 --- args: now
---- uses: keys, status
+--- uses: keys, ids, status
 
 -- A connector has it from now on, and its delivery is due. `late`: what it was given before may be forgotten.
 local function give(name, conversation, late)
-  local id = name .. ':' .. conversation
+  local id = delivery_id(name, conversation)
   redis.call('SADD', PREFIX .. 'deliveries-of:' .. conversation, name)
   redis.call('SADD', PREFIX .. 'connectors', name)
   redis.call('HSET', delivery_key(id), 'connector', name, 'conversation', conversation, 'created', now,

@@ -1,15 +1,17 @@
 -- Look at the next conversations, or deliveries, newest first. Only reads. One call, so that what moves meanwhile is
 -- neither passed over nor seen twice.
 -- score and member of the place to go on after ('' from the top), lowest and highest score ('' for any), how many to
--- look at, text that the searched line holds or '' (with a colon, the conversation's id may hold it, too), tags that
--- must all be there, sorted sets to look in; members of more than one colon are deliveries
+-- look at, text that the searched line holds or '' (or the conversation's id, if it may be in these), tags that must all
+-- be there, sorted sets to look in, and whether their members are deliveries
 -- -> {looked at, score and member of the last, then member, score, summary of each that matches}
---- args: score, member, low, high, most:number, text, tags..., sets...
-local names_id = string.find(text, ':', 1, true)
+--- args: score, member, low, high, most:number, text, in_ids:flag, deliveries:flag, tags..., sets...
 for i, tag in ipairs(tags) do tags[i] = ' ' .. tag .. ' ' end
 if low == '' then low = '-inf' end
 if high == '' then high = '+inf' end
 local CHUNK = 500
+
+-- Of a delivery, as core/ids.py has it.
+local function conversation_of(id) return string.sub(id, string.find(id, ':', 1, true) + 1) end
 
 -- As sorted sets compare; Lua's own < follows the server's locale.
 local function less(a, b)
@@ -56,7 +58,7 @@ local function matches(line, id)
     local at = string.find(line, tag, 1, true)
     if not at or at > head then return false end
   end
-  if text == '' or (names_id and string.find(string.lower(id), text, 1, true)) then return true end
+  if text == '' or (in_ids and string.find(string.lower(id), text, 1, true)) then return true end
   local searched = head > 0 and string.find(line, '\n', head + 1, true)
   return searched and string.find(line, text, searched + 1, true)
 end
@@ -92,9 +94,8 @@ local found = {#ids, scores[#ids] or score, ids[#ids] or member}
 for first = 1, #ids, CHUNK do
   local last, keys, names = math.min(first + CHUNK - 1, #ids), {}, {}
   for i = first, last do
-    local id, colon = ids[i], string.find(ids[i], ':', 1, true)
-    -- A delivery is a connector and a conversation, which has a colon of its own.
-    if string.find(id, ':', colon + 1, true) then id = string.sub(id, colon + 1) end
+    local id = ids[i]
+    if deliveries then id = conversation_of(id) end
     keys[#keys + 1], names[#names + 1] = PREFIX .. 'summary:' .. id, id
   end
   for i, line in ipairs(redis.call('MGET', unpack(keys))) do

@@ -2,7 +2,7 @@
 -- there is none. With a token for them, the next bodies are taken in the same step.
 -- -> {} when the lease was lost, or {lanes to knock on, what claim.lua returns}
 --- args: now, id, token, conversation, began:number?, note, summary, why, next_token, connectors...
---- uses: keys, marks, lease, status, counts, epoch, give, claim
+--- uses: keys, ids, marks, lease, status, counts, epoch, give, claim
 if not holds(INBOX, id, token) then return {} end
 redis.call('ZREM', lane_key(INBOX), id)
 redis.call('HDEL', lease_key(INBOX), id)
@@ -28,7 +28,7 @@ for _, name in ipairs(redis.call('SMEMBERS', existing)) do connectors[#connector
 for _, name in ipairs(connectors) do
   if not seen[name] then
     seen[name] = true
-    local delivery = name .. ':' .. conversation
+    local delivery = delivery_id(name, conversation)
     if redis.call('EXISTS', delivery_key(delivery)) == 0 then
       give(name, conversation, late)
       if want_knock(name) == 1 then knocks[#knocks + 1] = name end

@@ -16,46 +16,36 @@ class StoredState(Base):
 
     def __init__(self, client: Client, connector: str, clock: Callable[[], int] | None = None) -> None:
         super().__init__(client, clock)
-        self._connector = connector
+        self.connector = connector
 
     def take_token(self, client: str, seen: int, holder: str, lease_ms: int) -> Taken:
+        client = self._digest(client)
         what, version, kept = self._run(
-            "take_token",
-            connector=self._connector,
-            client=self._digest(client),
-            seen=seen,
-            holder=holder,
-            lease=lease_ms,
+            "take_token", connector=self.connector, client=client, seen=seen, holder=holder, lease_ms=lease_ms
         )
         return Taken(what.decode(), version, self._vault.open(kept) if kept else b"")
 
     def keep_token(self, client: str, seen: int, holder: str, kept: bytes) -> int:
+        client, kept = self._digest(client), self._vault.seal(kept)
         return int(
-            self._run(
-                "keep_token",
-                connector=self._connector,
-                client=self._digest(client),
-                seen=seen,
-                holder=holder,
-                kept=self._vault.seal(kept),
-            )
+            self._run("keep_token", connector=self.connector, client=client, seen=seen, holder=holder, kept=kept)
         )
 
     def release_token(self, holder: str) -> None:
-        self._run("release_token", connector=self._connector, holder=holder)
+        self._run("release_token", connector=self.connector, holder=holder)
 
     def recall(self, name: str) -> bytes | None:
         with errors():
-            found = self._redis.get(key("cache", self._connector, name))
+            found = self._redis.get(key("cache", self.connector, name))
         return None if found is None else self._vault.open(found)
 
     def note(self, name: str, value: bytes, life_ms: int) -> None:
         with errors():
-            self._redis.set(key("cache", self._connector, name), self._vault.seal(value), px=life_ms)
+            self._redis.set(key("cache", self.connector, name), self._vault.seal(value), px=life_ms)
 
     def drop(self, name: str) -> None:
         with errors():
-            self._redis.delete(key("cache", self._connector, name))
+            self._redis.delete(key("cache", self.connector, name))
 
     def _digest(self, client: str) -> str:
-        return self._vault.digest(self._connector, client.encode())
+        return self._vault.digest(self.connector, client.encode())

@@ -1,0 +1,316 @@
+"""How a request travels: an adapter of requests on Python's own http.client (docs/adr/0012).
+
+All threads of a connector share its kept connections, so that a thread, or a greenlet, that is new finds one that is
+warm. A time-out of sockets is one of each read: a server that sends a byte a second keeps it for ever. So each read
+also asks how much is left of the attempt.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import ssl
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import lru_cache, partial
+from http.client import HTTPS_PORT, HTTPConnection, HTTPException, HTTPResponse, IncompleteRead
+from io import BufferedReader, RawIOBase
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import BaseAdapter
+from requests.cookies import extract_cookies_to_jar
+from requests.exceptions import ConnectionError as Broken
+from requests.exceptions import ConnectTimeout, ReadTimeout, SSLError
+from requests.structures import CaseInsensitiveDict
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_encoding_from_headers
+from urllib3 import HTTPResponse as Unpacked
+from urllib3.util.ssl_ import create_urllib3_context
+from urllib3.util.wait import wait_for_read
+
+from connectors.kit.ssrf_guard import Network, connect
+
+#: Seconds after which a connection that nobody needed is closed.
+IDLE = 120.0
+#: Scheme, host with port, and who may sign certificates.
+_Place = tuple[str, str, "bool | str"]
+
+#: What is around each request: given the request, it takes the status of the answer.
+Span = Callable[[requests.PreparedRequest], AbstractContextManager[Callable[[int], None]]]
+
+
+class NotConnected(Broken):
+    """No connection was made, so nothing was sent."""
+
+
+@contextmanager
+def _no_span(_: requests.PreparedRequest) -> Iterator[Callable[[int], None]]:
+    yield lambda _: None
+
+
+#: In force for all that are sent. Traces put another one here (workers/telemetry.py).
+spans: list[Span] = [_no_span]
+
+
+class Transport(BaseAdapter):
+    """Held to public addresses and `networks`, and to the time that is `left`, which gives seconds, and raises when
+    there are none. It goes to no proxy and follows nothing."""
+
+    def __init__(self, networks: Sequence[Network], left: Callable[[], float]) -> None:
+        super().__init__()
+        self._networks, self._left = tuple(networks), left
+        # Of each place the connections that nobody uses, with the time since when, the latest last.
+        self._idle: dict[_Place, deque[tuple[_Connection, float]]] = {}
+
+    def send(
+        self,
+        request: requests.PreparedRequest,
+        stream: bool = False,
+        timeout: Any = None,
+        verify: Any = True,
+        cert: Any = None,
+        proxies: Any = None,
+    ) -> requests.Response:
+        """`timeout` is that of connecting and that of a read. The body is left to be read (`raw.read1`). Raises what
+        requests does, and what `left` and the guard of addresses do."""
+        for_connecting, for_reading = timeout
+        with spans[-1](request) as answered:
+            parts = urlsplit(request.url or "")
+            place = (parts.scheme, parts.netloc.rpartition("@")[2], verify)
+            connection = self._kept(place)
+            try:
+                if connection is None:
+                    connection = self._made(place, for_connecting)
+                answer = _exchanged(connection, request, for_reading)
+            except BaseException:
+                if connection is not None:
+                    connection.close()
+                raise
+            answered(answer.status)
+        return _response(request, answer, _Body(answer, connection, partial(self._keep, place)))
+
+    def close(self) -> None:
+        """Close what nobody uses."""
+        for idle in self._idle.values():
+            while idle:
+                with suppress(IndexError):  # another thread was faster
+                    idle.pop()[0].close()
+
+    def _kept(self, place: _Place) -> _Connection | None:
+        """A connection that is open, to all that is known."""
+        idle = self._idle.get(place)
+        while idle:
+            try:
+                connection, _ = idle.pop()
+            except IndexError:  # another thread was faster
+                break
+            # What can be read before anything was asked is the end, or an answer to nothing.
+            if connection.sock is not None and not wait_for_read(connection.sock, 0):
+                return connection
+            connection.close()
+        return None
+
+    def _keep(self, place: _Place, connection: _Connection) -> None:
+        now = time.monotonic()
+        idle = self._idle.setdefault(place, deque())
+        idle.append((connection, now))
+        with suppress(IndexError):  # another thread was faster
+            while idle[0][1] < now - IDLE:
+                idle.popleft()[0].close()
+
+    def _made(self, place: _Place, seconds: float) -> _Connection:
+        scheme, netloc, verify = place
+        kind = _Secure if scheme == "https" else _Connection
+        connection = kind(netloc, self._left)
+        try:
+            sock = connect(connection.host, connection.port, self._networks, self._left, seconds)
+        except TimeoutError as error:
+            raise ConnectTimeout(error) from error
+        except OSError as error:
+            raise NotConnected(error) from error
+        connection.sock = sock
+        if kind is _Secure:
+            try:
+                connection.sock = _secured(sock, connection.host, verify)
+            except BaseException as error:
+                sock.close()
+                if isinstance(error, OSError):
+                    raise _meant(error) from error
+                raise
+        return connection
+
+
+def _exchanged(connection: _Connection, request: requests.PreparedRequest, seconds: float) -> HTTPResponse:
+    """Write a request and read the head of its answer."""
+    # What requests leaves as text it has counted as UTF-8; http.client would make Latin-1 of it.
+    body = request.body.encode() if isinstance(request.body, str) else request.body
+    chunked = "Transfer-Encoding" in request.headers
+    path = request.path_url
+    try:
+        try:
+            connection.request(
+                request.method or "",
+                f"/{path.lstrip('/')}" if path.startswith("//") else path,
+                body,
+                request.headers,
+                encode_chunked=chunked,
+            )
+        except OSError as error:
+            # Whoever refuses a body that is too long may have answered before the whole of it was there.
+            if error.errno not in (errno.EPIPE, errno.ECONNRESET, errno.EPROTOTYPE):
+                raise Broken(error) from error
+        if connection.sock is not None:
+            connection.sock.settimeout(seconds)
+        return connection.getresponse()
+    except (OSError, HTTPException) as error:
+        if isinstance(error, requests.RequestException):
+            raise
+        raise _meant(error) from error
+
+
+def _meant(error: OSError | HTTPException) -> requests.RequestException:
+    if isinstance(error, TimeoutError):
+        return ReadTimeout(error)
+    return SSLError(error) if isinstance(error, ssl.SSLError) else Broken(error)
+
+
+def _response(request: requests.PreparedRequest, answer: HTTPResponse, body: _Body) -> requests.Response:
+    headers: CaseInsensitiveDict[str] = CaseInsensitiveDict()
+    for name, value in answer.headers.items():
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    response = requests.Response()
+    response.status_code = answer.status
+    response.headers = headers
+    response.encoding = get_encoding_from_headers(headers)
+    response.reason = answer.reason
+    response.url = request.url or ""
+    response.request = request
+    response.raw = body
+    if "Set-Cookie" in headers:
+        body._original_response = answer  # noqa: SLF001  # where requests looks for the headers
+        extract_cookies_to_jar(response.cookies, request, body)  # type: ignore[no-untyped-call]
+    if "Content-Encoding" in headers:
+        body.unpack(headers, request.method)
+    return response
+
+
+class _Body:
+    """What is to be read of an answer. Its connection is kept once that was all read, and closed if it was not."""
+
+    _original_response: HTTPResponse
+
+    def __init__(self, answer: HTTPResponse, connection: _Connection, keep: Callable[[_Connection], None]) -> None:
+        self._answer, self._connection, self._keep = answer, connection, keep
+        self._unpacked: Unpacked | None = None
+
+    def unpack(self, headers: Mapping[str, str], method: str | None) -> None:
+        """What comes is packed. urllib3 unpacks it, never more at once than is asked for."""
+        self._unpacked = Unpacked(
+            self._answer,
+            headers,
+            self._answer.status,
+            preload_content=False,
+            original_response=self._answer,
+            request_method=method,
+        )
+
+    def read1(self, amount: int, decode_content: bool = True) -> bytes:
+        """At most so many bytes, none at the end. Raises RequestException, urllib3's HTTPError."""
+        try:
+            if self._unpacked is not None and decode_content:
+                if part := self._unpacked.read1(amount, decode_content=True):
+                    return part
+                amount = 1  # what urllib3 has read to its end, http.client has not seen the end of
+            part = self._answer.read(amount)
+            if not part and self._answer.length:
+                raise IncompleteRead(part, self._answer.length)
+        except BaseException as error:
+            self.close()
+            if isinstance(error, requests.RequestException) or not isinstance(error, OSError | HTTPException):
+                raise
+            raise _meant(error) from error
+        return part
+
+    def release_conn(self) -> None:
+        # The socket is gone where the server said that it closes, or where `close` was called.
+        if self._answer.isclosed() and self._connection.sock is not None:
+            self._keep(self._connection)
+
+    def close(self) -> None:
+        self._answer.close()
+        self._connection.close()
+
+
+class _Connection(HTTPConnection):
+    """To one host. It leads back to no pool, which would keep whoever owns that alive."""
+
+    def __init__(self, netloc: str, left: Callable[[], float]) -> None:
+        super().__init__(netloc)
+        self._left = left
+        self.response_class = partial(_Timed, left=left)  # type: ignore[assignment]  # it is only called
+        self.auto_open = 0  # only `connect` of the guard opens
+
+    def send(self, data: Any) -> None:
+        # Else it would be the time-out of connecting, or, when the connection was kept, of the last answer.
+        if self.sock is not None:
+            self.sock.settimeout(self._left())
+        super().send(data)
+
+
+class _Secure(_Connection):
+    default_port = HTTPS_PORT
+
+
+class _Timed(HTTPResponse):
+    """An answer whose head and body are read in the time that is left."""
+
+    def __init__(self, sock: socket.socket, *args: Any, left: Callable[[], float], **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp = BufferedReader(_Stream(sock, self.fp.detach(), left))
+
+
+class _Stream(RawIOBase):
+    """The bytes of a socket; each read waits as long as the socket's time-out and what is `left` allow."""
+
+    def __init__(self, sock: socket.socket, raw: RawIOBase, left: Callable[[], float]) -> None:
+        self._socket, self._raw, self._left = sock, raw, left
+        self._patience = sock.gettimeout()
+
+    def readable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._raw.fileno()
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self._left()
+        self._socket.settimeout(left if self._patience is None else min(self._patience, left))
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+def _secured(sock: socket.socket, host: str, verify: bool | str) -> ssl.SSLSocket:
+    """TLS on a connection, its certificate checked against the name. Raises OSError."""
+    # Python takes an address with a zone for a name.
+    name = host.partition("%")[0] if ":" in host else host.rstrip(".")
+    authorities = verify if isinstance(verify, str) else DEFAULT_CA_BUNDLE_PATH
+    return _context(authorities, Path(authorities).stat().st_mtime_ns).wrap_socket(sock, server_hostname=name)
+
+
+@lru_cache(maxsize=4)
+def _context(authorities: str, _changed: int) -> ssl.SSLContext:
+    """One for all, until the file changes: to read it takes 10 ms. Settings are urllib3's. Raises OSError."""
+    context = create_urllib3_context()
+    if Path(authorities).is_dir():
+        context.load_verify_locations(capath=authorities)
+    else:
+        context.load_verify_locations(cafile=authorities)
+    context.set_alpn_protocols(["http/1.1"])
+    return context

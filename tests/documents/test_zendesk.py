@@ -1,0 +1,100 @@
+"""Every request of the Zendesk connector is in Zendesk's own document, and the checker finds what is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import pytest
+
+from connectors.testing.fake import Fake, Request
+from tests.connectors import test_zendesk
+from tests.fakes.zendesk import ZendeskVendor
+from tests.support.openapi import Document, document
+
+NAME = "zendesk-support.json"
+PLACE = "components/schemas/TicketUpdateInput/properties/custom_fields"
+
+
+@cache
+def zendesk_document() -> Document:
+    """The document. What a ticket's custom_fields hold is written as a field's definition there; the ticket that is
+    answered says it right. Two names stand in the prose alone."""
+    value = {"type": "object", "properties": {"id": {"type": "integer"}, "value": {"type": "string"}}}
+    return document(
+        NAME,
+        # The page has skip_verify_email for a create as well: https://developer.zendesk.com/api-reference/ticketing/
+        # users/users/#create-user
+        repairs={
+            PLACE: {"type": "array", "items": {**value, "required": ["id", "value"]}},
+            "components/schemas/UserCreateInput/properties": {
+                **{name: {"type": "string"} for name in ("name", "email", "external_id")},
+                "skip_verify_email": {"type": "boolean"},
+            },
+        },
+        described=[("CreateOrUpdateUser", "user.skip_verify_email"), ("ListTicketComments", "?sort_order")],
+    )
+
+
+class TestEveryRequest(test_zendesk.TestZendesk):
+    """The whole suite of the connector once more, whatever it sends."""
+
+    made: list[Fake]
+
+    @pytest.fixture(autouse=True)
+    def _every_request_is_in_zendesks_document(self) -> Iterator[None]:
+        self.made = []
+        yield
+        wanted = zendesk_document()
+        assert {problem for fake in self.made for one in fake.requests for problem in wanted.problems(one)} == set()
+
+    def fake(self) -> ZendeskVendor:
+        fake = ZendeskVendor()
+        if hasattr(self, "made"):
+            self.made.append(fake)
+        return fake
+
+
+# --- the checker -----------------------------------------------------------------------------
+
+
+def ask(method: str, path: str, body: Any = None, **query: str) -> Request:
+    headers = {"authorization": "Basic eDp5", "content-type": "application/json"}
+    return Request(method, f"/api/v2/{path}", query, headers, body)
+
+
+GOOD = {"subject": "x", "comment": {"html_body": "x", "public": False}, "custom_fields": [{"id": 1, "value": "x"}]}
+
+
+def test_a_right_request_is_in_zendesks_document() -> None:
+    zendesk = zendesk_document()
+    assert zendesk.problems(ask("POST", "tickets", {"ticket": GOOD})) == []
+    assert zendesk.problems(ask("GET", "tickets", external_id="x")) == []
+
+
+@pytest.mark.parametrize(
+    ("request_", "said"),
+    [
+        (ask("POST", "tickets", {"ticket": {**GOOD, "priorty": "low"}}), "ticket.priorty"),
+        (ask("POST", "tickets", {"ticket": {**GOOD, "comment": {"html": "x"}}}), "ticket.comment.html"),
+        (ask("POST", "tickets", {"ticket": {**GOOD, "custom_fields": [{"id": 1, "value": "", "v": 1}]}}), "fields.v"),
+        (ask("POST", "tickets", {"tickets": GOOD}), "nothing is called tickets"),
+        (ask("POST", "tickets", {"ticket": {**GOOD, "priority": "lowest"}}), "lowest"),
+        (ask("POST", "tickets", {"ticket": {**GOOD, "requester_id": "7"}}), "requester_id"),
+        (ask("POST", "tickets", {"ticket": {"subject": "x"}}), "comment"),
+        (ask("PUT", "tickets/1", {"ticket": {"comment": {"html_body": "x", "id": 7}}}), "read-only"),
+        (ask("GET", "tickets", extrenal_id="x"), "?extrenal_id"),
+        (ask("GET", "tickets/1/comments", sort="x"), "?sort"),
+        (ask("GET", "tickets/x/comments"), "ticket_id"),
+        (ask("GET", "users/me", {"a": 1}), "a body"),
+        (ask("POST", "users/create_or_update", {"user": {"name": "x", "skip_verify": True}}), "user.skip_verify"),
+        (ask("PATCH", "tickets/1"), "is not in the document"),
+        (ask("GET", "nothing"), "is not in the document"),
+        (Request("GET", "/api/v2/users/me", {}, {}, None), "ecurity"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_wrong_request_is_caught(request_: Request, said: str) -> None:
+    problems = zendesk_document().problems(request_)
+    assert any(said in problem for problem in problems), problems
