@@ -15,10 +15,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from core.config.environment import Environment
+from core.config.reload import SUPERVISED
 from core.errors import ConfigError, Problem
 
 #: The supervisor's process id, in the environment of its children.
-PARENT = "RELAY_SUPERVISOR"
+PARENT = SUPERVISED
 #: Seconds in which a receiver that was told to stop answers what it has begun.
 FINISHING = 10
 #: Seconds in which the receiver before this one, which was stopped or whose parent was killed, lets go of its port.

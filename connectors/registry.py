@@ -11,6 +11,7 @@ from typing import Any
 
 from connectors.kit.connector import Connector
 from connectors.kit.record import RecordSettings
+from core.config import former_names
 from core.config.settings import ConnectorSettings, Settings
 from core.connector_state import ConnectorState
 
@@ -69,7 +70,8 @@ def make(settings: Settings, name: str, data_dir: Path, states: States | None = 
     """One connector, switched on or not. Without `states` it shares nothing.
 
     Two that deliver to one account of a vendor would write into each other's records. So the keys of all but the one
-    that the configuration names first end with the connector's name; that of the first is what it would be alone.
+    that the configuration names first end with the name under which the connector began; that of the first is what it
+    would be alone.
     """
     own = settings.connectors[name]
     if isinstance(own, RecordSettings):
@@ -78,7 +80,8 @@ def make(settings: Settings, name: str, data_dir: Path, states: States | None = 
             for other, one in settings.connectors.items()
             if isinstance(one, RecordSettings) and (one.type, one.account) == (own.type, own.account)
         )
-        own._key_end = "" if next(same) == name else f":{name}"  # noqa: SLF001  # ours to say
+        first = former_names.first_name(name, own.formerly)
+        own._key_end = "" if next(same) == name else f":{first}"  # noqa: SLF001  # ours to say
     made = find(own.type)(name, own, data_dir)
     if states is not None:
         made.state = states(name)

@@ -156,6 +156,7 @@ def test_no_module_is_longer_than_350_lines() -> None:
             assert file.stem not in ("utils", "helpers"), file
 
 
+@pytest.mark.processes
 def test_imports_that_point_the_wrong_way_break_a_contract(tmp_path: Path) -> None:
     wrong = (
         ("core.retry", "connectors.kit.reply"),

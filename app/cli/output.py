@@ -84,6 +84,7 @@ def overview(ledger: Ledger, settings: Settings | None, figures: Statistics) -> 
             "reason": lane.gate.reason if lane.gate and (known or not settings) else "",
             "slowed": lane.slowed,
             "limited": lane.limited,
+            "narrowed": lane.narrowed,
             **lane.counts,
             "in_flight": lane.in_flight,
             "oldest_due_ms": lane.oldest_due,
@@ -102,6 +103,8 @@ def overview(ledger: Ledger, settings: Settings | None, figures: Statistics) -> 
 
 
 def _state(settings: Settings | None, lane: Lane) -> str:
+    if settings and lane.name in settings.renames:
+        return f"{settings.renames[lane.name]} now"
     if settings and lane.name not in settings.connectors:
         return GONE
     if lane.gate:
@@ -148,6 +151,11 @@ def print_overview(found: dict[str, Any]) -> None:
         if row["slowed"] > 1:
             console.print(
                 f"{name} is slowed down since it answered 429 (too many requests): rate divided by {row['slowed']:.1f}",
+                highlight=False,
+            )
+        elif row["narrowed"]:
+            console.print(
+                f"{name} answers too late: {row['narrowed']} at once for now, and more as deliveries arrive",
                 highlight=False,
             )
         elif row["limited"] and row["oldest_due_ms"] > LATE:

@@ -33,7 +33,7 @@ from connectors.kit.responses import READ, refusal, shown, unanswered, without_f
 from connectors.kit.ssrf_guard import Network
 from connectors.kit.transport import Transport
 from core.delivery import Exchange
-from core.errors import DeliveryError, RetryLater
+from core.errors import DeliveryError, RetryLater, TimedOut
 
 #: Seconds that one attempt may take in all.
 ATTEMPT_SECONDS = 60.0
@@ -73,10 +73,10 @@ class _Clock(threading.local):
         return ATTEMPT_SECONDS if self.ends is None else self.ends - time.monotonic()
 
     def left(self) -> float:
-        """The same. Raises RetryLater when there are none."""
+        """The same. Raises TimedOut when there are none."""
         left = self.remaining()
         if left <= 0:
-            raise RetryLater("the attempt took longer than it may; it will be tried again")
+            raise TimedOut("the attempt took longer than it may; it will be tried again")
         return left
 
 

@@ -19,9 +19,9 @@ T = TypeVar("T")
 class Receipt:
     """Where the conversation of this attempt came from: the newest `revision` of it, and all that there are.
 
-    `delivery` names the delivery and stays the same over retries, replays and revisions. `history` gives every
-    revision, this one included, in the order of arrival: of those that came quickly after each other, only the last is
-    delivered.
+    `delivery` names the delivery and stays the same over retries, replays, revisions, and a renaming of the connector.
+    `history` gives every revision, this one included, in the order of arrival: of those that came quickly after each
+    other, only the last is delivered.
 
     `number` is what marks at the destination carry, so that each text arrives once: the revision's number; or, when
     the store may have forgotten earlier revisions, one that none of them can have had. Later ones have greater ones.

@@ -137,6 +137,8 @@ class Odoo(HttpConnector[OdooSettings]):
         if settings.record == "lead" and not settings.user_id:
             text = "leads come without a salesperson: 'My Pipeline', with which CRM opens, does not show them"
             yield Finding(True, f"{text}; remove that filter, or set user_id")
+        if user:
+            yield self._look_at_others(odoo, user)
         tagging = [(kind.tag, "create")] if settings.tags else []
         for model, operation in (("res.partner", "create"), (kind.model, "create"), (kind.model, "write"), *tagging):
             yield Finding(
@@ -144,6 +146,15 @@ class Odoo(HttpConnector[OdooSettings]):
                 f"the right to {operation} {model}",
                 "give the key's user 'All Documents' of Sales or 'User' of Helpdesk, and Contact Creation",
             )
+
+    def _look_at_others(self, odoo: Rpc, user: int) -> Finding:
+        """A user with 'Own Documents Only' may do everything, but to records of others. No method tells that in all
+        versions; a record does."""
+        model, others = self._kind.model, [["user_id", "!=", False], ["user_id", "!=", user]]
+        if self._find(odoo, model, others):
+            return Finding(True, f"records of {model} that others are responsible for can be seen")
+        text = f"no record of {model} that somebody else is responsible for can be seen"
+        return Finding(True, f"{text}; if there are any, the key's user needs 'All Documents'")
 
     def setup(self) -> Iterator[Change]:
         name = self._key_field

@@ -55,4 +55,5 @@ def route_remedy(connector: str) -> str:
 
 def gone_remedy(connector: str) -> str:
     """What to do about deliveries that wait for a connector that is not configured."""
-    return f"Put {connector} back into relay.yaml, or discard what waits: relay discard ID --reason …"
+    renamed = f"If {connector} has another name now, write formerly: [{connector}] below that one"
+    return f"{renamed}; else put {connector} back into relay.yaml, or discard what waits: relay discard ID --reason …"

@@ -18,6 +18,7 @@ from core.store.jobs import Jobs
 from core.store.lanes import Store
 from core.store.ledger import Ledger
 from core.store.protocol.constants import INBOX
+from core.store.renames import Renames
 from core.store.search import Filter, Search
 from core.store.shared.connector_state import StoredState
 from core.store.shared.rate_limit import RateLimit
@@ -38,6 +39,7 @@ __all__ = [
     "Ledger",
     "RateLimit",
     "Received",
+    "Renames",
     "Search",
     "Store",
     "StoredState",

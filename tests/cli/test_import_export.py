@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import base64
+import bz2
+import codecs
 import csv
+import gzip
 import io
 import json
+import lzma
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +27,7 @@ from core.store import Accepted, Ledger, Received, Store, connect
 from core.store.protocol.keys import key
 from tests.support import made
 from tests.support.command_line import CommandLine, interrupted
+from tests.support.inline import Inline
 from tests.support.server import Server
 from tests.support.stack import Stack, chat, until
 
@@ -50,6 +55,41 @@ PRETTY = json.dumps(json.loads(chat("p")), indent=2).encode()
 A, B, C = chat("a"), chat("b", note='{"[\\"}'), chat("c")
 # As Smartsupp's are: the account comes first.
 CUT = b'{"accountId": 1, "channel": {"id": "x"}, "visitor": {"name": "An'
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_what_powershell_wrote_is_read(encoding: str) -> None:
+    lines = [chat(number, note="Žluťoučký kůň 🐎") for number in range(2_000)]
+    mark = {"utf-16-le": codecs.BOM_UTF16_LE, "utf-16-be": codecs.BOM_UTF16_BE}.get(encoding, b"")
+    text = b"\r\n".join(lines).decode().encode(encoding)
+    assert [one.body for one in read(mark + text)] == lines
+
+
+@pytest.mark.parametrize("packed", [gzip.compress(A), bz2.compress(A), lzma.compress(A)])
+def test_what_is_packed_says_what_to_type(packed: bytes) -> None:
+    [found] = read(packed)
+    assert found.trouble == "packed: unpack it first, as in: zcat f | relay import -"
+
+
+def test_an_archive_is_taken_in_as_what_smartsupp_sent(cli: CommandLine, store: Store, ledger: Ledger) -> None:
+    for number in (1, 2):
+        relay = Inline(store, cli.folder, "connectors: {archive: {type: archive}}")
+        relay.take(chat(number))
+    store._redis.flushall()
+    said = cli.run("import", str(relay.data / "archive"))
+    assert "2 looked at: 2 new" in said
+    assert ledger.payload_counts() == {"received": 2} | {
+        name: 0 for name in ledger.payload_counts() if name != "received"
+    }
+
+
+def test_the_lines_of_an_export_are_refused_with_what_to_import_instead(cli: CommandLine, store: Store) -> None:
+    made.chats(store, 2, crm=None)
+    file = cli.folder / "export.jsonl"
+    cli.run("export", "--output", str(file))
+    said = cli.run("import", str(file), code=1)
+    assert said.count("a line of relay export, which holds no payload") == 2
+    assert "quarantined" not in said
 
 
 @pytest.mark.parametrize(

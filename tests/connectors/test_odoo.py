@@ -391,6 +391,19 @@ class Both(Contract):
         wrong = [one.text for one in self.connector(vendor).check() if not one.right]
         assert wrong == [f"the right to {right[1]} {right[0]}"]
 
+    def test_a_check_says_whether_records_of_others_can_be_seen(self, vendor: Fake) -> None:
+        def said() -> list[str]:
+            return [one.text for one in self.connector(vendor).check() if "responsible" in one.text]
+
+        mine = {"id": 1, "user_id": 2, "active": True}
+        self.odoo(vendor).tables["crm.lead"] = [mine]
+        assert said() == [
+            "no record of crm.lead that somebody else is responsible for can be seen; if there are any, the key's user"
+            " needs 'All Documents'"
+        ]
+        self.odoo(vendor).tables["crm.lead"] = [mine, {**mine, "id": 2, "user_id": 7}]
+        assert said() == ["records of crm.lead that others are responsible for can be seen"]
+
     def test_a_check_finds_that_the_user_cannot_write_notes(self, vendor: Fake) -> None:
         self.odoo(vendor).tables["res.users"][0]["email"] = False
         wrong = [one for one in self.connector(vendor).check() if not one.right]

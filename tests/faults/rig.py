@@ -56,7 +56,7 @@ for _, key in ipairs(redis.call('KEYS', 'relay:*')) do
       end
     end
   elseif key:match('^relay:gate:') or key:match('^relay:pace:') then
-    for _, name in ipairs({'since', 'until', 'at', 'slowed', 'hold'}) do
+    for _, name in ipairs({'since', 'until', 'at', 'slowed', 'hold', 'narrowed'}) do
       local at = redis.call('HGET', key, name)
       if at then redis.call('HSET', key, name, string.format('%.0f', at - by)) end
     end

@@ -48,4 +48,5 @@ class StoredState(Base):
             self._redis.delete(key("cache", self.connector, name))
 
     def _digest(self, client: str) -> str:
-        return self._vault.digest(self.connector, client.encode())
+        # Without the connector's name, which may change.
+        return self._vault.digest("token", client.encode())

@@ -1,7 +1,8 @@
 -- Keep a token that was fetched, and let others fetch. Whoever has the lease began last, so his is the newest; who has
 -- lost it keeps his only if nobody has kept one since. -> its version, or 0
---- args: connector, client, seen:number, holder, kept
-local key = PREFIX .. 'token:' .. connector
+--- args: now, connector, client, seen:number, holder, kept
+--- uses: names
+local key = PREFIX .. 'token:' .. name_now(connector)
 local got = redis.call('HMGET', key, 'version', 'holder')
 local version = tonumber(got[1] or 0)
 if got[2] == holder then
