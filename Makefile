@@ -9,7 +9,7 @@ BIN = $(VENV)/bin
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: $(VENV)/run ## Run everything here: server, receiver, worker
+run: $(VENV)/run ## Run everything here: store, receiver, worker
 	@$(BIN)/relay up --show-secrets
 
 # Four at a time on two cores: there is always one that waits for processes. Each takes the next test of one queue, in
@@ -44,26 +44,28 @@ test-live: $(VENV)/dev ## Install a real Request Tracker (Debian, as root) and r
 	tests/live/install.sh
 	$(BIN)/pytest $(PYTEST_ARGS) tests/live
 
-pictures: $(VENV)/dev ## Take the README's pictures of the dashboard anew (needs Chromium)
+pictures: $(VENV)/dev ## Retake the README's pictures of the dashboard (needs Chromium)
 	$(BIN)/python -m tests.browser.pictures docs/pictures
 
-check: $(VENV)/dev ## Format, lint, types, imports
+check: $(VENV)/dev ## Format, lint, types, imports, words
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/codespell
+	$(BIN)/python -m tests.words
 
 # In an environment of its own: it brings many packages that nothing else here needs.
-audit: ## Look the pinned packages up in the databases of known faults (needs the internet)
+audit: ## Check the pinned packages for known vulnerabilities (needs the internet)
 	@test -x $(VENV)-audit/bin/pip-audit || $(PYTHON) -m venv $(VENV)-audit
 	@$(VENV)-audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1
 	$(VENV)-audit/bin/pip-audit --strict --disable-pip --require-hashes -r requirements.lock
 
-format: $(VENV)/dev ## Put the code into its format
+format: $(VENV)/dev ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-lock: ## Write the lock files anew from pyproject.toml (needs uv)
+lock: ## Update the lock files from pyproject.toml (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  --upgrade pyproject.toml --extra build -o requirements.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \

@@ -14,6 +14,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from core.config import mistakes
 from core.config.environment import Environment
 from core.config.reload import SUPERVISED
 from core.errors import ConfigError, Problem
@@ -60,7 +61,7 @@ def write_file(file: Path, text: str) -> None:
         if not file.exists() or file.read_text(encoding="utf-8") != text:
             file.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise ConfigError(str(file), [Problem("", f"cannot be written: {error.strerror}")]) from None
+        raise ConfigError(str(file), [Problem("", f"cannot be written: {mistakes.of_file(error)}")]) from None
 
 
 def open_to_others(path: Path) -> bool:
@@ -84,7 +85,7 @@ def tie_to_parent(parent: int | None = None) -> None:
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     expected = parent or int(os.environ.get(PARENT, "0"))
     if expected and os.getppid() != expected:  # it died before we asked
-        raise SystemExit("the parent is gone")
+        raise SystemExit("the parent process has ended")
 
 
 def watch_parent(parent: int) -> None:
@@ -111,6 +112,13 @@ def is_alive(pid: int) -> bool:
         return True
 
 
+_PORTS = {
+    errno.EADDRINUSE: "another program uses it",
+    errno.EACCES: "permission denied",
+    errno.EADDRNOTAVAIL: "this machine does not have the address",
+}
+
+
 def must_be_free(env: Environment, patience: float = 0.0) -> None:
     """Raises ConfigError when one cannot listen there, or when somebody else still does after `patience` seconds.
 
@@ -120,7 +128,8 @@ def must_be_free(env: Environment, patience: float = 0.0) -> None:
     ends = time.monotonic() + patience
     while error := _refusal(env.host, env.port):
         if error.errno != errno.EADDRINUSE or time.monotonic() >= ends:
-            text = f"cannot listen on {env.host}:{env.port}: {error.strerror}; choose another"
+            why = _PORTS.get(error.errno or 0, "the system refuses it")
+            text = f"cannot listen on {env.host}:{env.port}: {why}; choose another port"
             raise ConfigError("the environment", [Problem("RELAY_PORT", text)])
         time.sleep(0.1)
 

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from benchmarks.backlog import fill
 from benchmarks.child import Child
 from benchmarks.figures import Figure, Result, Rounds, ratio
-from benchmarks.setting import PATIENCE, Setting, end, hook, knock, outside, still, wait, workers
+from benchmarks.setting import PATIENCE, Setting, end, hook, outside, still, wait, wake_up, workers
 from core.store import Control, connect
 from tests.support.stack import Stack, until
 
@@ -59,7 +59,7 @@ def _drained(setting: Setting, world: Child, relay: Stack, deep: int, count: int
             _top_up(setting, relay, deep)
         world.ask("forget")
         Control(connect(relay.server.url)).resume("one")
-        knock(relay, "one")
+        wake_up(relay, "one")
         told = wait(world, relay, ["/one"], count)
         Control(connect(relay.server.url)).pause("one", "benchmark")
         until(lambda: not relay.ledger.lane("one").in_flight, PATIENCE, "nothing in flight")

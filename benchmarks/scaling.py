@@ -6,7 +6,7 @@ from benchmarks.backlog import fill
 from benchmarks.child import Child
 from benchmarks.figures import Result, Rounds, ratio
 from benchmarks.machine import Processor
-from benchmarks.setting import Setting, end, hook, knock, outside, until_idle, wait, workers
+from benchmarks.setting import Setting, end, hook, outside, until_idle, wait, wake_up, workers
 from core.store import Control, connect
 from tests.support.stack import Stack
 
@@ -35,9 +35,7 @@ def scaling(setting: Setting) -> Result:
         f"Deliveries a second to a destination that takes {SLOW * 1000:.0f} ms",
         found.named(""),
         ratios=[ratio("2 workers to 1", two, one), ratio("4 workers to 1", four, one, least=3.5)],
-        notes=[
-            "from the knock to the last answer; a backlog for each worker that takes it twice the time of a measurement"
-        ],
+        notes=["from wake-up to last answer; a backlog for each worker that takes it twice the time of a measurement"],
     )
 
 
@@ -49,7 +47,7 @@ def _drain(setting: Setting, world: Child, relay: Stack, many: int, count: int) 
     world.ask("forget")
     processor = Processor()
     Control(connect(relay.server.url)).resume("slow")
-    knock(relay, "slow")
+    wake_up(relay, "slow")
     told = wait(world, relay, ["/slow"], count)
     busy = processor.busy()
     until_idle(relay, "slow")

@@ -128,7 +128,7 @@ def end(processes: Sequence[Running]) -> None:
         one.wait(timeout=60)
 
 
-def knock(relay: Stack, lane: str) -> None:
+def wake_up(relay: Stack, lane: str) -> None:
     """Tell the workers of work in a lane, as receiver and workers do."""
     waker(create(environment({**os.environ, **relay.environment})))(lane)
 

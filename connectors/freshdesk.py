@@ -67,7 +67,7 @@ class FreshdeskSettings(RecordSettings):
     """Settings of `type: freshdesk`."""
 
     # 200 requests a minute on the smallest paid plan.
-    rate: float | None = Field(default=3, gt=0, description="Requests a second, over all workers; null: any.")
+    rate: float | None = Field(default=3, gt=0, description="Requests a second, over all workers; null: no limit.")
     domain: str = Field(default="", description="What stands before .freshdesk.com.")
     base_url: AnyHttpUrl | None = Field(default=None, description="The whole address, instead of domain.")
     api_key: SecretStr = Field(description="Of the agent who makes the tickets, from the profile settings.")
@@ -103,7 +103,7 @@ class Freshdesk(HttpConnector[FreshdeskSettings]):
             create = partial(self._create, words, conversation, requester)
             return step.once("ticket", create, find=partial(self._find, words.key, requester))
 
-        # Kept as it was first: a later revision may bring an e-mail, but the ticket is looked for under its requester.
+        # Kept as it was first: a later revision may bring an email, but the ticket is looked for under its requester.
         requester = partial(_requester, person) if person else nobody
         ticket = for_person(
             step, "requester", words, person=requester, nobody=nobody, make=ticket_of, identity=words.identity
@@ -118,8 +118,8 @@ class Freshdesk(HttpConnector[FreshdeskSettings]):
     def check(self) -> Iterator[Finding]:
         # https://developers.freshdesk.com/api/#me
         me = self._call("GET", "agents/me")
-        yield Finding(True, f"the key is that of {me['contact']['email'].text}, agent {me['id'].number}")
-        remedy = "give the agent global access: a ticket that it cannot see might be made again"
+        yield Finding(True, f"API key accepted: {me['contact']['email'].text}, agent {me['id'].number}")
+        remedy = "give the agent global access: Relay may create a ticket again if it cannot see it"
         yield _finding(
             me["ticket_scope"].number == 1, "the agent sees all tickets", "the agent sees some tickets", remedy
         )
@@ -133,14 +133,14 @@ class Freshdesk(HttpConnector[FreshdeskSettings]):
             yield _finding(value in offered, right, f"{CHOSEN[name]}: there is no {value}", remedy)
         custom = [*self.settings.fields, *filter(None, [self.settings.key_field])]
         known = [name for name, field in fields.items() if not field.get("default")]
-        remedy = f"there are {', '.join(known) or 'none'}; make one in Admin › Ticket Fields"
+        remedy = f"there are {', '.join(known) or 'none'}; create one in Admin › Ticket Fields"
         for name in custom:
             yield _finding(name in known, f"there is a field {name}", f"there is no custom field {name}", remedy)
-        remedy = "name it in the config, or let agents leave it empty in Admin › Ticket Fields"
+        remedy = "set it in relay.yaml, or make it optional in Admin › Ticket Fields"
         filled = {"requester", "subject", "description", *custom, *chosen}
         for name, field in fields.items():
             if field.get("required_for_agents") and name not in filled:
-                yield Finding(False, f"agents have to fill in {name}, and nothing here does", remedy)
+                yield Finding(False, f"{name} is required for agents, but relay.yaml does not set it", remedy)
 
     def setup(self) -> Iterator[Change]:
         name = self.settings.key_field
@@ -262,7 +262,7 @@ def _requester(person: Person) -> dict[str, Any]:
 
 
 def _nobody(words: Mapping, conversation: Conversation) -> dict[str, Any]:
-    """A ticket needs a requester. Without an e-mail it is a contact with an id of ours, made along with the ticket."""
+    """A ticket needs a requester. Without an email it is a contact with an id of ours, made along with the ticket."""
     visitor = conversation.visitor.id
     ours = f"smartsupp:{conversation.account}:visitor:{visitor}" if visitor else words.key
     return {"unique_external_id": ours, "name": words.name[:LINE]}

@@ -75,7 +75,7 @@ class RequestTrackerSettings(RecordSettings):
         if bool(self.token) == bool(self.user) or bool(self.user) != bool(self.password):
             raise ValueError("write either 'token: …', or 'user: …' and 'password: …'")
         if self.url.username or self.url.password:
-            raise ValueError("url is shown to people; take the credentials out of it")
+            raise ValueError("url is shown to people; remove the credentials from it")
         return self
 
 
@@ -202,7 +202,7 @@ class RequestTracker(HttpConnector[RequestTrackerSettings]):
 
     def check(self) -> Iterator[Finding]:
         settings = self.settings
-        yield Finding(True, f"RT {self._call('GET', 'rt')['Version'].text} at {self.base} knows the credentials")
+        yield Finding(True, f"RT {self._call('GET', 'rt')['Version'].text} at {self.base} accepted the credentials")
         queue = self._queue()
         yield Finding(
             queue is not None,

@@ -31,7 +31,7 @@ class WebhookSettings(HttpSettings):
     @classmethod
     def _has_no_credentials(cls, url: AnyHttpUrl) -> AnyHttpUrl:
         if url.username or url.password:
-            raise ValueError("an address is no secret and is shown; take the credentials out of it")
+            raise ValueError("the address is shown to people; remove the credentials from it")
         return url
 
 

@@ -35,12 +35,27 @@ class Nowhere(StrEnum):
 
 
 class DeliveryStatus(StrEnum):
-    WAITING = "waiting"  # not tried yet, or due again for a newer revision
+    WAITING = "waiting"  # queued: not tried yet, or due for a newer revision
     RETRYING = "retrying"  # tried, failed for now; `due` is the next try
     DELIVERED = "delivered"
     SKIPPED = "skipped"  # not delivered on purpose; `error` says why
-    DEAD = "dead"  # given up; `error` says why
+    DEAD = "dead"  # a dead letter; `error` says why
     DISCARDED = "discarded"  # given up by an admin; `error` says why
+
+    @property
+    def spelled(self) -> str:
+        """As options and addresses name it; the value is what Redis, JSON and metrics have had from the start."""
+        return "queued" if self is DeliveryStatus.WAITING else str(self)
+
+    @classmethod
+    def named(cls, word: str) -> DeliveryStatus:
+        """By either spelling. Raises ValueError."""
+        return cls.WAITING if word == cls.WAITING.spelled else cls(word)
+
+    @property
+    def shown(self) -> str:
+        """As people read it."""
+        return "dead letter" if self is DeliveryStatus.DEAD else self.spelled
 
 
 class Outcome(StrEnum):
@@ -136,7 +151,8 @@ class Payload:
 @dataclass(frozen=True)
 class Delivery:
     """One conversation × one connector. `due` is None when nothing is to be done, `tries` counts those that failed
-    since the last success or replay, `revision` is the one delivered last, or 0."""
+    since the last success or replay, `revision` is the one delivered last, or 0. It is blocked while its
+    connector is `paused`, by an admin or as its credentials were rejected, or `not_responding`."""
 
     id: DeliveryId
     connector: str
@@ -147,6 +163,7 @@ class Delivery:
     due: int | None = None
     in_flight: bool = False
     paused: bool = False
+    not_responding: bool = False
     tries: int = 0
     crashes: int = 0
     revision: int = 0
@@ -154,3 +171,7 @@ class Delivery:
     reference: Reference | None = None
     attempts: tuple[Attempt, ...] = field(default=(), repr=False)
     steps: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def blocked(self) -> bool:
+        return self.paused or self.not_responding

@@ -7,7 +7,7 @@ RelayError
 ├── Unreadable           files that cannot be looked into: put that right and ask again
 ├── InUse                somebody works on it at this moment, or it is settled: ask again, or leave it
 ├── StoreError
-│   ├── StoreUnavailable the server is away, full or read-only: answer 503, or try again in a moment
+│   ├── StoreUnavailable the store does not respond, is full or read-only: answer 503, or try again soon
 │   │   └── StoreLoading it has been started and reads its file: wait
 │   ├── StoreUnsafe      the server would lose what it was given: do not start
 │   └── LostLease        somebody else works on this item by now: drop it, write nothing

@@ -14,14 +14,14 @@ from core.templates.language import LanguageError
 _REASONS: Mapping[str, str] = {
     Nowhere.NO_ROUTE: "No route matched",
     Nowhere.OFF: "Every connector is off",
-    Nowhere.NO_CONNECTOR: "There is no connector",
-    Nowhere.MEANT: "A route with to: [] says so",
+    Nowhere.NO_CONNECTOR: "No connector is configured",
+    Nowhere.MEANT: "Excluded by a route with to: []",
 }
 
 
 def reason(why: str) -> str:
     """A Nowhere in words; "" is of a version that did not say."""
-    return _REASONS.get(why, "No connector took it")
+    return _REASONS.get(why, "No route matched")
 
 
 class Routed(NamedTuple):

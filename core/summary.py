@@ -14,7 +14,7 @@ from core.conversation import Conversation
 
 #: Characters of what was said that a list shows.
 _OPENING = 120
-#: Characters of a name, an e-mail or an id that are kept; longer ones are nobody's.
+#: Characters of a name, an email or an id that are kept; longer ones are nobody's.
 _LONGEST = 200
 
 

@@ -80,7 +80,7 @@ class Configuration:
         try:
             self._prepare(settings)
         except StoreUnavailable as error:
-            text = f"cannot be taken while the store is away, and is tried again in half a minute ({error})"
+            text = f"cannot be adopted while the store is unavailable; next attempt in half a minute ({error})"
             raise ConfigError(settings.source, [Problem("", text)]) from None
         self.now = built
         self.changed.set()

@@ -120,7 +120,7 @@ def _attempt(
     # Where the connector turns out to be held back, which is no time to give up.
     instead = _judged(error, replace(claim, waited=0)) if verdict[0] is Outcome.EXHAUSTED else None
     if error is not None and not isinstance(error, DeliveryError):
-        log.error("bug in a connector", delivery=claim.id, connector=connector.name, exc_info=error)
+        log.error("unhandled error in a connector", delivery=claim.id, connector=connector.name, exc_info=error)
     if error is not None:
         # Its frames hold body and answer, and this one holds it: nothing of that would go before the next search for
         # garbage.
@@ -176,11 +176,11 @@ def _tell(gate: Gate, connector: str, attempt: Attempt) -> None:
     """Log what became of the connector's gate. What the vendor said may quote a visitor: it is with the attempt."""
     if gate == "held":
         by = "relay" if attempt.outcome is Outcome.PAUSED else "breaker"
-        log.warning("connector held back", connector=connector, by=by, status=attempt.status)
+        log.warning("connector blocked", connector=connector, by=by, status=attempt.status)
     elif gate == "still":
-        log.warning("connector still held back", connector=connector, status=attempt.status)
+        log.warning("connector still blocked", connector=connector, status=attempt.status)
     elif gate == "open":
-        log.info("connector goes on", connector=connector)
+        log.info("connector resumed", connector=connector)
 
 
 @contextmanager
@@ -254,7 +254,7 @@ def _judged(error: BaseException | None, claim: Claim) -> tuple[Outcome, str, fl
         if claim.tries + 1 >= BUG_TRIES:
             return Outcome.BUG, text, None
     if delay is None:
-        return Outcome.EXHAUSTED, f"given up after {claim.tries + 1} tries: {text}", None
+        return Outcome.EXHAUSTED, f"gave up after {claim.tries + 1} attempts: {text}", None
     return Outcome.PAUSED if isinstance(error, ConnectorRefused) else Outcome.RETRY, text, delay
 
 

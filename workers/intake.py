@@ -33,7 +33,7 @@ def take_in(
         if held:
             log.info("routed", connectors=list(reading.connectors), **about)
         else:
-            log.warning("somebody else has it by now", **about)
+            log.warning("lease lost", **about)
     return done.following
 
 
@@ -41,7 +41,7 @@ def _read(store: Store, claim: Claim, settings: Settings) -> Reading | None:
     """What a body is, or None: it holds no conversation, and was put aside."""
     if claim.trouble:  # replayed when the key is back
         store.divert(claim.payload, PayloadStatus.QUARANTINED, claim.trouble, token=claim.token)
-        log.warning("quarantined", payload=claim.id, where="the key that sealed it")
+        log.warning("quarantined", payload=claim.id, where="encryption key")
         return None
     try:
         conversation = parse(claim.body, claim.account)
@@ -55,7 +55,7 @@ def _read(store: Store, claim: Claim, settings: Settings) -> Reading | None:
     except (StoreError, MemoryError):  # neither says anything about the body
         raise
     except Exception as error:  # a bug of ours, if it is no PayloadError; the body is kept and says so
-        text = str(error) if isinstance(error, PayloadError) else f"bug: {type(error).__name__}: {error}"
+        text = str(error) if isinstance(error, PayloadError) else f"internal error: {type(error).__name__}: {error}"
         store.divert(claim.payload, PayloadStatus.QUARANTINED, text, token=claim.token)
         # Where it is wrong; what stands there is the visitor's.
         where = error.path if isinstance(error, PayloadError) else type(error).__name__

@@ -55,9 +55,9 @@ def run(claim: Claim, seconds: float, settings: Settings | None = None) -> bool:
             how = "was not ready in time" if code is None else f"ended with {code} before it began"
             raise NotBegun(f"the process {how}")
     if code == AWAY:
-        raise StoreUnavailable("the store was away from a process of its own")
+        raise StoreUnavailable("the store was unavailable to a separate process")
     if code == NO_MEMORY:
-        raise MemoryError("a process of its own ran out of memory")
+        raise MemoryError("a separate process ran out of memory")
     return code == 0
 
 
@@ -65,5 +65,5 @@ def _pickled(settings: Settings | None) -> bytes:
     try:
         return pickle.dumps(settings)
     except Exception as error:  # noqa: BLE001  # a third party's settings may hold what cannot be written down
-        log.warning("settings cannot be handed over; the process reads the file", error=type(error).__name__)
+        log.warning("settings cannot be passed to a separate process; it reads the file", error=type(error).__name__)
         return pickle.dumps(None)

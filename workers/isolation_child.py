@@ -47,7 +47,7 @@ def main() -> None:
         env = environment(os.environ)
         configuration = Configuration(env, os.environ, _inherited())
     except ConfigError as error:
-        log.error("a process of its own cannot start", error=str(error))
+        log.error("separate process cannot start", error=str(error))
         sys.exit(1)
     try:
         Renames(connected(env)).adopt(configuration.settings())

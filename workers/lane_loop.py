@@ -78,7 +78,7 @@ class LaneLoop:
         except StoreUnavailable as error:
             log.warning("store unavailable", lane=lane, error=str(error))
         except MemoryError:
-            log.error("out of memory; what was begun is given back and tried again", lane=lane)
+            log.error("out of memory; claims are returned and retried", lane=lane)
         finally:
             if has_place:
                 self._shares.give_back(lane)

@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 
 def _tell(state: RetryCallState) -> None:
     error = state.outcome.exception() if state.outcome else None
-    log.warning("redis does not answer yet", error=str(error))
+    log.warning("store unavailable; waiting", error=str(error))
 
 
 _patiently = retry(
@@ -39,7 +39,7 @@ _patiently = retry(
 def main(env: Environment, variables: Mapping[str, str]) -> None:
     """Run until a signal says stop; then finish what is in flight. Raises ConfigError, StoreUnsafe.
 
-    A server that does not answer is waited for; a mistake in the configuration is told before that.
+    A server that does not answer is waited for; a mistake in the configuration is reported before that.
     """
     # Until Celery listens: process 1 of a container ignores a signal that it has no handler for.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -48,7 +48,7 @@ def main(env: Environment, variables: Mapping[str, str]) -> None:
     runtime = Runtime(env, variables, in_background(waker(app)))
     verdict = _patiently(check)(connected(env))
     for doubt in verdict.doubts:
-        log.warning("redis", doubt=doubt)
+        log.warning("store settings", problem=doubt)
     if verdict.wrong:
         raise StoreUnsafe("; ".join(verdict.wrong))
 

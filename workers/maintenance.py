@@ -62,9 +62,9 @@ class Chores:
                 if self._store.turn("sweep", SWEEP_MS):
                     self.sweep()
             except StoreUnavailable as error:
-                log.warning("the store is away", error=str(error))
+                log.warning("store unavailable", error=str(error))
             except Exception:  # tomorrow's chores are to be done too
-                log.exception("bug in the chores")
+                log.exception("unhandled error in maintenance")
 
     def report(self) -> None:
         """Log once what is doubtful about a configuration: at the start, and when another one is there."""
@@ -72,12 +72,12 @@ class Chores:
         if settings is self._reported:
             return
         for one in doubts(settings):
-            log.warning("look at the configuration", doubt=one.text, remedy=one.remedy)
+            log.warning("configuration", problem=one.text, remedy=one.remedy)
         for lane in self._ledger.gone(settings.connectors):
             log.warning(
-                "a connector with deliveries waiting is not in relay.yaml",
+                "connector with queued deliveries is not in relay.yaml",
                 connector=lane.name,
-                waiting=lane.waiting,
+                queued=lane.waiting,
                 remedy=gone_remedy(lane.name),
             )
         self._reported = settings
@@ -125,7 +125,7 @@ class Chores:
         ):
             bodies += self._removed(self._eraser.old_payloads(status, before or 0), self._bodies(status, before or 0))
         if conversations or bodies:
-            log.info("removed what is old", conversations=conversations, bodies=bodies)
+            log.info("retention: removed old data", conversations=conversations, payloads=bodies)
             # A small shop's append-only file may not grow for years so far that the server rewrites it by itself.
             if self._store.turn("rewritten", _DAY_MS):
                 self._eraser.rewrite()

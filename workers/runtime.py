@@ -19,7 +19,7 @@ from core.config.settings import Settings
 from core.errors import StoreUnavailable
 from core.store import Control, Renames, Store, connected
 from core.store.protocol.constants import BEAT_MS
-from workers.alerts.notifier import Teller
+from workers.alerts.notifier import Notifier
 from workers.configuration import Configuration
 from workers.lane_loop import LaneLoop
 from workers.lease_keeper import LeaseKeeper
@@ -66,7 +66,7 @@ class Runtime:
         self._configuration.follow(stopping)
         client = connected(self._env, wake_up=self._wake_up)
         Chores(client, Store(client), settings, stopping).start()
-        Teller(connected(self._env), settings, self._env.public_url, stopping, self._env.disk).start()
+        Notifier(connected(self._env), settings, self._env.public_url, stopping, self._env.disk).start()
 
     def stop(self) -> None:
         """Claim nothing more. What is in flight is finished by its threads."""
@@ -79,7 +79,7 @@ class Runtime:
             self._leases.care(leaving=True)
             self._store.leave(self.name)
         except StoreUnavailable:
-            log.debug("left without signing off: store unavailable")
+            log.debug("stopped without signing off: store unavailable")
 
     def _heartbeat(self) -> None:
         beat_at = 0.0

@@ -68,9 +68,9 @@ def _traced(variables: Mapping[str, str]) -> bool:
 
 def _missing(extra: str, error: ImportError) -> None:
     log.error(
-        "telemetry was asked for and is off: its packages are not installed",
+        "telemetry is off: its packages are not installed",
         package=error.name,
-        to_do=f"pip install '.[{extra}]' in the source folder",
+        remedy=f"pip install '.[{extra}]' in the source folder",
     )
 
 
@@ -225,7 +225,7 @@ def _report(role: str, dsn: str) -> None:
         trace_propagation_targets=[],
         before_send=discreet,
     )
-    log.info("bugs are reported", role=role)
+    log.info("errors are reported to Sentry", role=role)
 
 
 def reported(event: Mapping[str, Any], said: Mapping[str, Any], logger: str, role: str) -> dict[str, Any]:

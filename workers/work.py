@@ -70,7 +70,7 @@ class Work:
         try:
             _, following = deliver(self._store, claim, now.connectors[claim.lane], fingerprint, self._worker, ask)
         except LostLease:
-            log.warning("somebody else has it by now")
+            log.warning("lease lost")
         if self._configuration.settings().fingerprints.get(claim.lane) != fingerprint:
             # It ended under settings of yesterday, and may have closed the gate for what has been put right.
             self._configuration.changed.set()
@@ -78,12 +78,12 @@ class Work:
 
     def _isolate(self, claim: Claim) -> None:
         """The same in a process of its own."""
-        log.warning("tried in a process of its own", item=claim.id, crashes=claim.crashes)
+        log.warning("running in a separate process", item=claim.id, crashes=claim.crashes)
         try:
             if isolation.run(claim, isolation.APART, self._configuration.settings()):
                 return
         except isolation.NotBegun as error:
-            log.warning("it did not begin; the next try is in a moment", item=claim.id, seconds=PAUSE, error=str(error))
+            log.warning("separate process did not start", item=claim.id, seconds=PAUSE, error=str(error))
             self._leases.hold_back(claim)
             return
         if self._is_stopping():
@@ -92,6 +92,6 @@ class Work:
             return
         wait = self._store.crashed(claim)
         if wait:
-            log.error("its own process died of it; tried again later", item=claim.id, seconds=round(wait / 1000))
+            log.error("separate process crashed; tried again later", item=claim.id, seconds=round(wait / 1000))
         elif wait == 0:
-            log.error("given up: it ended several processes of its own", item=claim.id)
+            log.error("separate process crashed again; now a dead letter", item=claim.id)

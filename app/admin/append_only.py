@@ -63,10 +63,10 @@ class Fault:
     def remedy(self) -> str:
         if self.mend is Mend.NONE:
             return (
-                "no command can mend that: restore a backup of appendonlydir (docs/upgrading.md). Without one, move"
-                " appendonlydir away and begin with an empty store; relay import takes in the chats of an archive"
+                "no command can repair that: restore a backup of appendonlydir (docs/upgrading.md). Without one, move"
+                " appendonlydir away and start with an empty store; relay import takes the chats of an archive"
             )
-        return "relay repair shows what is lost, asks, keeps a copy and mends it; or restore a backup"
+        return "run relay repair, which shows what would be lost, asks, and keeps a copy; or restore a backup"
 
 
 def folder(env: Environment) -> Path:
@@ -92,8 +92,12 @@ def look(env: Environment, *, thorough: bool) -> Fault | None:
         return _without_manifest(env)
     named = listed(manifest)
     if not named:
-        rest = "rebuilt from the files beside it" if rebuilt(place) else "not rebuilt: it is not clear which belong"
-        return Fault(f"{MANIFEST} is empty or damaged; it can be {rest}", manifest, _manifest(place))
+        rest = (
+            "be rebuilt from the files beside it"
+            if rebuilt(place)
+            else "not be rebuilt: it is not clear from which files"
+        )
+        return Fault(f"{MANIFEST} is empty or damaged; it can {rest}", manifest, _manifest(place))
     for position, file in enumerate(named):
         if not file.exists():
             if position == 0:
@@ -110,11 +114,11 @@ def _without_manifest(env: Environment) -> Fault | None:
     place = files(env)
     there = sorted(place.glob("appendonly.aof.*")) if place.is_dir() else []
     if there:
-        text = f"{MANIFEST} is missing, and {len(there)} files of a store are there, which Valkey would write over"
+        text = f"{MANIFEST} is missing, but there are {len(there)} files of a store, which Valkey would overwrite"
         return Fault(text, place / MANIFEST, _manifest(place))
     if mark(env).exists():
-        text = f"a store was kept here, and its folder {place} is gone or empty"
-        return Fault(f"{text}; to begin with an empty store on purpose, delete {mark(env)}", place, Mend.NONE)
+        text = f"there was a store here before, and its folder {place} is missing or empty"
+        return Fault(f"{text}; to start with an empty store on purpose, delete {mark(env)}", place, Mend.NONE)
     return None
 
 
@@ -169,7 +173,7 @@ def _looked_into(file: Path, *, last: bool, thorough: bool) -> Fault | None:
             text = f"{file.name} ends within a write; the last {size - found.end:,} bytes were never acknowledged"
             if found.cut or _only_nuls(data, found.at):
                 return Fault(text, file, Mend.TAIL, found.end)
-    text = f"{file.name} is damaged at byte {found.at:,} of {size:,}; whole writes end at byte {found.end:,}"
+    text = f"{file.name} is damaged at byte {found.at:,} of {size:,}; complete writes end at byte {found.end:,}"
     return Fault(text, file, Mend.CUT, found.end)
 
 

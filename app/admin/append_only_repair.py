@@ -1,4 +1,4 @@
-"""Mending the embedded store's append-only file: a copy is kept, and what is lost is counted and named."""
+"""Repairing the embedded store's append-only file: a copy is kept, and what is lost is counted and named."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def repair(env: Environment) -> Repair:
     """
     fault = look(env, thorough=True)
     if fault is None:
-        raise NotFound("nothing is wrong with the store's files")
+        raise NotFound("the store's files are intact")
     if fault.mend is Mend.NONE:
         raise NotFound(f"{fault.text}: {fault.remedy}")
     place = files(env)
@@ -60,7 +60,7 @@ def repair(env: Environment) -> Repair:
     made = Repair(copy)
     while fault:
         if fault.mend is Mend.NONE:
-            raise NotFound(f"{fault.text}: {fault.remedy}. What was there before is in {copy}")
+            raise NotFound(f"{fault.text}: {fault.remedy}. The old files are in {copy}")
         _mend(place, fault, made)
         fault = look(env, thorough=True)
     return made
@@ -74,7 +74,7 @@ def _mend(place: Path, fault: Fault, made: Repair) -> None:
         return
     if not fault.missing:
         made.lose(cut(fault))
-        made.done.append(f"{fault.file.name} cut at byte {fault.good:,}, after its last whole write")
+        made.done.append(f"{fault.file.name} cut at byte {fault.good:,}, after its last complete write")
     if fault.harmless:
         return
     # What was written later builds on what is lost.
@@ -90,7 +90,7 @@ def _mend(place: Path, fault: Fault, made: Repair) -> None:
     names = [file.name for file in dropped]
     lines = (place / MANIFEST).read_text(encoding="utf-8").splitlines()
     _write_manifest(place, "".join(f"{line}\n" for line in lines if line.split()[1] not in names))
-    made.done.append(f"{', '.join(names)} taken out of the manifest")
+    made.done.append(f"{', '.join(names)} removed from the manifest")
 
 
 def cut(fault: Fault) -> bytes:

@@ -11,7 +11,7 @@ from connectors import registry
 from connectors.kit.connector import Connector, Finding
 from core.config.environment import Environment
 from core.config.settings import Settings
-from core.errors import DeliveryError, NotFound, StoreUnavailable
+from core.errors import DeliveryError, Intercepted, NotFound, RetryLater, StoreUnavailable
 from core.store import Client, StoredState, connected
 
 
@@ -19,8 +19,32 @@ def connector(settings: Settings, name: str, env: Environment, client: Client | 
     """One connector of the configuration, enabled or not. `client` is the store's, if there is one already.
     Raises NotFound."""
     if name not in settings.connectors:
-        raise NotFound(f"there is no connector '{name}'; there are {', '.join(settings.connectors) or 'none'}")
+        raise NotFound(f"there is no connector '{name}'; available: {', '.join(settings.connectors) or 'none'}")
     return registry.make(settings, name, env.data_dir, partial(StoredState, client or connected(env)))
+
+
+#: HTTP status -> what to do about it.
+_REMEDIES = {
+    401: "replace the credentials in relay.yaml",
+    402: "check the subscription at the destination",
+    403: "give the credentials the missing permissions at the destination",
+    404: "check the address in relay.yaml, and that what the settings name still exists",
+    405: "check the address in relay.yaml",
+    407: "check the proxy of this machine",
+    410: "check the address in relay.yaml",
+    429: "wait, then check again; if this lasts, set a lower rate in relay.yaml",
+}
+
+
+def remedy(error: DeliveryError) -> str:
+    """What to do, by the cause."""
+    if isinstance(error, Intercepted):
+        return "ask the operator of that firewall or proxy to allow Relay"
+    if error.status in _REMEDIES:
+        return _REMEDIES[error.status]
+    if isinstance(error, RetryLater):
+        return "try again later" if error.status else "check the address in relay.yaml, or try again later"
+    return "check the address and the settings in relay.yaml"
 
 
 def findings(checked: Connector[Any]) -> Iterator[Finding]:
@@ -29,11 +53,11 @@ def findings(checked: Connector[Any]) -> Iterator[Finding]:
         try:
             yield from checked.check()
         except DeliveryError as error:
-            yield Finding(False, checked.mask(str(error)), "look at the credentials and the address in the config")
+            yield Finding(False, checked.mask(str(error)), remedy(error))
         except StoreUnavailable as error:
-            text = f"the store does not answer, and the access token is kept there: {error}"
-            yield Finding(False, text, "start the relay, or its server, and check again")
+            text = f"the store is unavailable, and it has the access token: {error}"
+            yield Finding(False, text, "start Relay or its store, then check again")
         except Exception as error:  # noqa: BLE001  # a bug of the connector's, which may be anybody's, is a finding too
             frame = traceback.extract_tb(error.__traceback__)[-1]
-            text = f"bug in this check: {type(error).__name__}: {error} ({frame.name}, line {frame.lineno})"
-            yield Finding(False, checked.mask(text), "tell whoever wrote the connector")
+            text = f"internal error in this check: {type(error).__name__}: {error} ({frame.name}, line {frame.lineno})"
+            yield Finding(False, checked.mask(text), "report it to the author of the connector")

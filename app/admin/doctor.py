@@ -27,6 +27,8 @@ from core.store.connection.condition import DISK_FILLING, DISK_FULL
 
 PACKAGE = "smartsupp-relay"
 _MIB = 1024 * 1024
+#: What a worker did with a change of relay.yaml that has a mistake.
+REJECTED = "rejected the changed configuration and still uses the previous version"
 
 
 class Verdict(StrEnum):
@@ -72,7 +74,7 @@ def versions() -> Iterator[Line]:
         if there != pinned[2]:
             yield doubt(
                 "versions",
-                f"{pinned[1]} is {there}; this relay was tested with {pinned[2]}",
+                f"{pinned[1]} is {there}; this version was tested with {pinned[2]}",
                 "pip install --require-hashes -r requirements.lock",
             )
 
@@ -91,7 +93,11 @@ def configuration(env: Environment, variables: Mapping[str, str]) -> tuple[Setti
         settings = load(env, settings_model, variables)
     except ConfigError as error:
         return None, [
-            wrong("config", f"{error.source}: {one}", "correct it; a running relay still uses the previous version")
+            wrong(
+                "config",
+                f"{error.source}: {one}",
+                "correct it; a running relay still uses the previous version",
+            )
             for one in error.problems
         ]
     found = [doubt("config", one.text, one.remedy) for one in doubts(settings)]
@@ -102,19 +108,19 @@ def configuration(env: Environment, variables: Mapping[str, str]) -> tuple[Setti
 
 
 def _problem(about: str, problem: Problem) -> Line:
-    return wrong(about, f"{problem.path} {problem.text}", f"set {problem.path} anew, here and where the relay runs")
+    return wrong(about, f"{problem.path} {problem.text}", f"correct {problem.path}, here and where the relay runs")
 
 
 def token(env: Environment, settings: Settings | None) -> Iterator[Line]:
     found = settings.tokens if settings else env.tokens
     if not found:
-        remedy = "relay up makes one; or SMARTSUPP_TOKEN=$(openssl rand -hex 24)"
-        yield wrong("token", "there is none, so nothing can be accepted", remedy)
+        remedy = "run relay up, which creates one; or set SMARTSUPP_TOKEN=$(openssl rand -hex 24)"
+        yield wrong("token", "no token is set, so no chat can be accepted", remedy)
         return
     yield right("token", f"{len(found)} set" if len(found) > 1 else "set")
     kept = token_file(env.data_dir)
     if kept.exists() and open_to_others(kept):
-        yield doubt("token", f"{kept} can be read by others on this machine", f"chmod 600 {kept}")
+        yield doubt("token", f"{kept} can be read by other users of this machine", f"chmod 600 {kept}")
 
 
 def data_folder(env: Environment) -> Iterator[Line]:
@@ -124,15 +130,15 @@ def data_folder(env: Environment) -> Iterator[Line]:
     if not os.access(there, os.W_OK | os.X_OK) or not _writable(there):
         yield wrong(
             "data folder",
-            f"{there} cannot be written to",
-            "give it to the user who runs the relay, or set RELAY_DATA_DIR",
+            f"{there} is not writable",
+            "make the user who runs the relay its owner, or set RELAY_DATA_DIR",
         )
         return
     if there == folder and open_to_others(folder):
         yield doubt("data folder", f"{folder} can be entered by other users of this machine", f"chmod 700 {folder}")
     free = shutil.disk_usage(there).free
-    text = f"{folder}{'' if there == folder else ' (not there yet)'}, {_size(free)} free"
-    remedy = "make room: when the disk is full, chats are refused"
+    text = f"{folder}{'' if there == folder else ' (does not exist yet)'}, {_size(free)} free"
+    remedy = "free disk space: when the disk is full, chats are refused"
     if free < DISK_FULL:
         yield wrong("data folder", text, remedy)
     elif free < DISK_FILLING:
@@ -163,10 +169,16 @@ def connectors(env: Environment, settings: Settings, *, check: bool) -> Iterator
             made = checks.connector(settings, name, env)
             found = list(checks.findings(made)) if check else []
         except Exception as error:  # noqa: BLE001  # a third party's connector fails as it likes
-            yield wrong(about, f"{type(error).__name__}: {error}", "a fault in the connector; tell whoever wrote it")
+            yield wrong(
+                about, f"{type(error).__name__}: {error}", "internal error; report it to the author of the connector"
+            )
             continue
         for one in found:
             yield right(about, one.text) if one.right else wrong(about, one.text, one.remedy)
         if not found:
-            text = "nothing to check" if check else f"{made.label}; not asked, relay doctor --check does"
+            text = (
+                "nothing to check"
+                if check
+                else f"{made.label}; not checked at the destination (run: relay doctor --check)"
+            )
             yield right(about, text)

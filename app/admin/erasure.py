@@ -12,6 +12,7 @@ from tenacity import Retrying, retry_if_exception_type, wait_fixed
 
 from connectors import registry
 from connectors.kit.connector import Connector
+from core.config import mistakes
 from core.config.settings import Settings
 from core.errors import InUse, NotFound, Unreadable
 from core.ids import ConversationId, PayloadId
@@ -47,7 +48,7 @@ class Receipt:
     """What was erased. `in_use` are conversations and bodies that were worked on all the time: erase again.
 
     `known_as` are other addresses and ids that the visitor had in it, under which there may be more.
-    `named` are those of others in which the e-mail still stands, `closed` is how many bodies could not be looked into,
+    `named` are those of others in which the email still stands, `closed` is how many bodies could not be looked into,
     and `rewrite` says when the server's own file forgets.
     """
 
@@ -87,7 +88,9 @@ def look(visitor: str, eraser: Eraser, connectors: Mapping[str, Connector[Any]])
                 if part and parts.get(copy.conversation) != "own":
                     parts[copy.conversation] = part
         except OSError as error:
-            raise Unreadable(f"nothing was erased: the files of {name} cannot be read: {error}") from error
+            raise Unreadable(
+                f"nothing was erased: the files of {name} cannot be read: {mistakes.of_file(error)}"
+            ) from error
     return eraser.traces(visitor).joined(parts)
 
 
@@ -206,7 +209,7 @@ class _Work:
             try:
                 self.files.update(dict.fromkeys(connector.erase(conversation)))
             except Exception as error:  # noqa: BLE001  # a disk, or a third party's connector, fails as it likes
-                self.failed.append(Failed(conversation, name, connector.mask(str(error) or type(error).__name__)))
+                self.failed.append(Failed(conversation, name, connector.mask(_why(error))))
                 return False
         return True
 
@@ -220,8 +223,12 @@ class _Work:
                 yield Elsewhere(one.connector, _unfinished(one.steps), "")
 
 
+def _why(error: Exception) -> str:
+    return mistakes.of_file(error) if isinstance(error, OSError) else f"internal error: {type(error).__name__}: {error}"
+
+
 def _unfinished(steps: Mapping[str, Any]) -> str:
-    """What was done before an attempt failed: `contact 55, ticket (perhaps)`."""
+    """What was done before an attempt failed: `contact 55, ticket (possibly)`."""
     done = [f"{name} {value}" for name, value in steps.items() if not name.endswith("?")]
     perhaps = [name.removesuffix("?") for name in steps if name.endswith("?") and name.removesuffix("?") not in steps]
-    return ", ".join([*done, *(f"{name} (perhaps)" for name in perhaps)])
+    return ", ".join([*done, *(f"{name} (possibly)" for name in perhaps)])

@@ -1,4 +1,4 @@
-"""The receipt of an erasing as plain text, to be printed or kept by whoever asked for it."""
+"""The deletion receipt as plain text."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from core.store.erase import Rewrite
 
 #: What becomes of the server's own file.
 REWRITING = {
-    Rewrite.BEGUN: "Its append-only file is being written anew, without it.",
-    Rewrite.LATER: "Its append-only file was just being written anew; it is once more when that is done, by a worker.",
-    Rewrite.REFUSED: "Its append-only file still holds the bytes, and the server does not let relay have it written "
-    "anew: it does so in its own time, or whoever runs it can (BGREWRITEAOF).",
-    Rewrite.NO_FILE: "It keeps no append-only file.",
+    Rewrite.BEGUN: "Its append-only file is being rewritten without the data.",
+    Rewrite.LATER: "Its append-only file was being rewritten; a worker starts another rewrite after that.",
+    Rewrite.REFUSED: "Its append-only file still holds the data, and the server does not allow Relay to start a "
+    "rewrite: it happens at a later time, or the administrator of the server can start it (BGREWRITEAOF).",
+    Rewrite.NO_FILE: "It has no append-only file.",
 }
 
 
@@ -24,8 +24,8 @@ def receipt_text(visitor: str, receipt: Receipt, now: datetime) -> str:
 
 
 def _lines(visitor: str, receipt: Receipt, now: datetime) -> Iterator[str]:
-    yield "Receipt of an erasing"
-    yield "====================="
+    yield "Deletion receipt"
+    yield "================"
     yield ""
     yield f"Visitor    {single_line(visitor)}"
     yield f"When       {now:%Y-%m-%d %H:%M:%S} UTC"
@@ -33,34 +33,34 @@ def _lines(visitor: str, receipt: Receipt, now: datetime) -> Iterator[str]:
     yield ""
     yield "Erased"
     for number, words in (
-        (len(receipt.conversations), "conversations"),
-        (receipt.revisions, "bodies of them (revisions)"),
-        (len(receipt.payloads), "bodies without a conversation"),
+        (len(receipt.conversations), "chats"),
+        (receipt.revisions, "payloads of them (revisions)"),
+        (len(receipt.payloads), "payloads without a chat"),
         (receipt.deliveries, "deliveries"),
-        (receipt.attempts, "attempts, with what was sent and answered"),
-        (len(receipt.files), "files of archives"),
+        (receipt.attempts, "attempts, with requests and responses"),
+        (len(receipt.files), "files in archives"),
     ):
         yield f"  {number:>7}  {words}"
-    yield from _part("Conversations", receipt.conversations)
-    yield from _part("Bodies without a conversation", receipt.payloads)
+    yield from _part("Chats", receipt.conversations)
+    yield from _part("Payloads without a chat", receipt.payloads)
     yield from _part("Files", receipt.files)
-    yield from _part("Not erased: in use all the time. Erase again", receipt.in_use)
+    yield from _part("Not erased: in use. Erase again", receipt.in_use)
     yield from _part(
-        "Not erased: files could not be removed. Put it right, then erase again",
+        "Not erased: files could not be removed. Correct the cause, then erase again",
         [f"{one.conversation}, {one.connector}: {one.error}" for one in receipt.failed],
     )
     if receipt.closed:
-        yield from _part("Not looked into", [f"{receipt.closed} sealed bodies whose key is not there"])
-    yield from _part("The visitor was called this, too. Look whether there is more of it", receipt.known_as)
-    yield from _part("Kept: conversations of others in which the address is written", receipt.named)
+        yield from _part("Not searched", [f"{receipt.closed} encrypted payloads whose key is missing"])
+    yield from _part("Other addresses and ids of this visitor. Search for these as well", receipt.known_as)
+    yield from _part("Kept: chats of others that mention the address", receipt.named)
     yield from _part(
-        "Still at destinations, to be erased there",
+        "Still at destinations: delete them there",
         [" ".join(filter(None, (f"{one.connector}:", one.record, one.url))) for one in receipt.elsewhere],
     )
-    yield from _part("The server", [REWRITING[receipt.rewrite]] if receipt.rewrite else [])
+    yield from _part("The store", [REWRITING[receipt.rewrite]] if receipt.rewrite else [])
     yield from _part(
-        "Not relay's to erase",
-        ["Backups and replicas of the server, exports, log files, and chats that Smartsupp itself keeps."],
+        "Not erased by Relay",
+        ["Backups and replicas of the store, exports, log files, and chats that Smartsupp itself keeps."],
     )
 
 

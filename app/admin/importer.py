@@ -106,7 +106,7 @@ def pieces(stream: BinaryIO, name: str) -> Iterator[Piece]:
         line = there.line
         if not _STARTS.match(there.held):
             there.skip_to(_STARTS)
-            yield Piece(f"{name}:{line}", b"", there.through, "no JSON object")
+            yield Piece(f"{name}:{line}", b"", there.through, "not a JSON object")
             continue
         end = there.value_ends()
         if not end:

@@ -25,8 +25,8 @@ def generate() -> str:
     return "-".join("".join(secrets.choice(_LETTERS) for _ in range(5)) for _ in range(4))
 
 
-def trouble(password: str) -> str:
-    """Why a password cannot be taken, or ""."""
+def problem(password: str) -> str:
+    """What is wrong with a password, or ""."""
     if len(password) < SHORTEST:
         return f"a password needs at least {SHORTEST} characters; --generate makes one"
     if len(password) > LONGEST:

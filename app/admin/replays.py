@@ -21,11 +21,11 @@ def still_nowhere(why: str) -> str:
         case Nowhere.NO_ROUTE:
             return "no route matches it; add one in relay.yaml (routes), then try again"
         case Nowhere.OFF:
-            return "every connector that its routes name is off; set enabled: true in relay.yaml, then try again"
+            return "all connectors of its routes are off; set enabled: true in relay.yaml, then try again"
         case Nowhere.NO_CONNECTOR:
-            return "there is no connector; add one in relay.yaml, then try again"
+            return "no connector is configured; add one in relay.yaml, then try again"
         case Nowhere.MEANT:
-            return "a route with to: [] says that it is meant to go nowhere"
+            return "a route with to: [] excludes it on purpose"
     return "its newest payload cannot be read"
 
 

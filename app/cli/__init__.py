@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 import requests
@@ -39,7 +40,7 @@ from core.store import Ledger
 
 
 def main() -> None:
-    """The console script: what goes wrong on purpose is said in a sentence, not in a traceback."""
+    """The console script: an error that we raise is a sentence, not a traceback."""
     keep_to_ourselves()
     # A connector of your own may lie beside relay.yaml. Last, so that it hides nothing.
     sys.path.append(str(Path.cwd()))
@@ -55,7 +56,7 @@ def main() -> None:
 
 def _away(error: StoreUnavailable) -> str:
     line = doctor_store.away(environment(os.environ), error)
-    return f"The store {line.text}.\nWhat to do: {line.remedy}.\nrelay doctor looks closer."
+    return f"The store {line.text}.\nWhat to do: {line.remedy}.\nFor details: relay doctor"
 
 
 class _Sections(click.Group):
@@ -75,8 +76,7 @@ class _Sections(click.Group):
 def group() -> None:
     """Bring every Smartsupp chat into your CRM and help desk.
 
-    Exit codes: 0 done, 1 not done, 2 wrong usage or configuration. What tells anything takes --json; export and
-    completion write for other programs anyway.
+    Every listing takes --json. Exit codes: 0 done, 1 not done, 2 wrong usage or configuration.
     """
 
 
@@ -84,13 +84,19 @@ def group() -> None:
 
 
 @click.command()
-@click.option("--procfile", type=click.Path(path_type=Path), default=None, help="Another Procfile than the one here.")
-@click.option("--show-secrets", is_flag=True, help="Print token and first password into a file or a log, too.")
+@click.option(
+    "--procfile",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Use this Procfile instead of the one here.",
+)
+@click.option("--show-secrets", is_flag=True, help="Print the token and the first password even to a file or a log.")
 def up(procfile: Path | None, show_secrets: bool) -> None:
-    """Run everything here: server, receiver, worker.
+    """Run everything here: store, receiver, worker.
 
-    That is the processes of the Procfile here, or a receiver and a worker where there is none, and a server unless
-    RELAY_REDIS_URL is set. At a terminal it prints the hook's URL with its token, and the dashboard's first password.
+    Starts the processes of the Procfile in this folder, or a receiver and a worker if there is none, and a store
+    unless RELAY_REDIS_URL is set. At a terminal it prints the hook URL with its token and the dashboard's first
+    password.
     """
     bring_up(procfile, show_secrets=show_secrets)
 
@@ -104,7 +110,7 @@ def web(env: Environment) -> None:
     log.configure(os.environ.get("RELAY_LOG", "console"))
     watched = Watched(env, settings_model, os.environ, restarted=SUPERVISED in os.environ)
     if not watched.current().tokens:
-        problem = Problem("SMARTSUPP_TOKEN", "is not set; make one with: openssl rand -hex 24")
+        problem = Problem("SMARTSUPP_TOKEN", "is not set; create one with: openssl rand -hex 24")
         raise ConfigError("the environment", [problem])
     serve(env)
 
@@ -123,9 +129,9 @@ def worker(env: Environment) -> None:
 @as_json
 @needs(ledger_of)
 def alive(ledger: Ledger, as_json: bool) -> None:
-    """Tell whether a worker of this machine is alive.
+    """Check whether a worker on this machine is alive.
 
-    That is, whether it was heard of in the last 15 seconds. For health checks.
+    It is if it was seen in the last 15 seconds. For health checks.
     """
     here = socket.gethostname() + ":"
     found = [name for name, age in ledger.workers().items() if name.startswith(here) and age < 15_000]
@@ -133,14 +139,14 @@ def alive(ledger: Ledger, as_json: bool) -> None:
         output.print_json({"alive": bool(found), "workers": found})
         raise SystemExit(not found)
     if not found:
-        fail("no worker of this machine is alive")
+        fail("no worker is alive on this machine; start one with: relay worker")
     click.echo("alive")
 
 
 @click.command(hidden=True)
 @needs(lambda env: env)
 def welcome(env: Environment) -> None:
-    """What `relay up` says once everything answers."""
+    """Print what `relay up` shows once everything responds."""
     from app.supervisor.welcome import main as greet
 
     greet(env, settings_of(env))
@@ -151,8 +157,8 @@ def welcome(env: Environment) -> None:
 
 @click.command()
 @click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--sample", "send_sample", is_flag=True, help="Send a made-up conversation; a new one each time.")
-@click.option("--url", default=None, help="The whole hook URL; by default the one of this installation.")
+@click.option("--sample", "send_sample", is_flag=True, help="Send a sample chat; a new one each time.")
+@click.option("--url", default=None, help="The full hook URL; default: the one of this installation.")
 @as_json
 @needs(lambda env: env)
 def send(env: Environment, files: Sequence[Path], send_sample: bool, url: str | None, as_json: bool) -> None:
@@ -162,7 +168,7 @@ def send(env: Environment, files: Sequence[Path], send_sample: bool, url: str | 
     Example: relay send --sample
     """
     if not files and not send_sample:
-        raise click.UsageError("name a file, or --sample")
+        raise click.UsageError("name a file, or pass --sample")
     settings = None if url else settings_anyway(env)
     target = url or hook_url(env, settings or Settings(source="", tokens=env.tokens, connectors={}, routes=()))
     bodies = [(str(file), file.read_bytes()) for file in files]
@@ -174,8 +180,8 @@ def send(env: Environment, files: Sequence[Path], send_sample: bool, url: str | 
             answer = requests.post(
                 target, data=body, headers={"Content-Type": "application/json"}, timeout=30, allow_redirects=False
             )
-        except requests.RequestException as error:
-            fail(f"{name}: no answer ({type(error).__name__}). Is the receiver running? Start it with: relay up")
+        except requests.RequestException:
+            fail(f"{name}: the receiver does not respond at {_without_token(target)}. Start it with: relay up")
         answers.append({"name": name, "status": answer.status_code, "answer": answer.text.strip()})
         if not as_json:
             click.echo(f"{name}: {answer.status_code} {answer.text.strip()}")
@@ -184,11 +190,17 @@ def send(env: Environment, files: Sequence[Path], send_sample: bool, url: str | 
     raise SystemExit(any(one["status"] != 202 for one in answers))
 
 
+def _without_token(url: str) -> str:
+    """Scheme and host: the path holds the token."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
 _SECTIONS: Mapping[str, Sequence[click.Command]] = {
     "Running": (up, web, worker, alive, welcome, *doctor.COMMANDS, *setup.ADMIN),
-    "Looking": inspect.COMMANDS,
-    "Putting right": (*replay.COMMANDS, *pause.COMMANDS),
-    "In and out": (send, *imports.COMMANDS, *exports.COMMANDS, *erase.COMMANDS),
+    "Inspecting": inspect.COMMANDS,
+    "Fixing": (*replay.COMMANDS, *pause.COMMANDS),
+    "Import and export": (send, *imports.COMMANDS, *exports.COMMANDS, *erase.COMMANDS),
     "Setting up": setup.COMMANDS,
 }
 

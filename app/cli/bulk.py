@@ -22,7 +22,7 @@ from core.store import Aim, Backfill, Filter, Jobs, Search
 from core.store.backfill import Counted
 from core.store.jobs import Job, Kind
 
-_VERBS: dict[Kind, tuple[str, str]] = {"replay": ("Deliver", "again"), "discard": ("Discard", "for good")}
+_VERBS: dict[Kind, str] = {"replay": "Replay", "discard": "Discard"}
 #: Seconds that counting may take before it says "at least".
 _COUNTING = 10.0
 #: What can be discarded. The rest is settled.
@@ -69,9 +69,9 @@ def run(
     except KeyboardInterrupt:
         if as_json:
             output.print_json(_told(jobs.get(job.id)))
-        fail(f"\nStopped looking. {_left(env, job)}")
+        fail(f"\nStopped watching. {_left(env, job)}")
     except StoreUnavailable:
-        click.echo(f"Job {job.id} was begun. {_left(None, job)}", err=True)
+        click.echo(f"Job {job.id} was started. {_left(None, job)}", err=True)
         raise
     _report(env, job, as_json=as_json)
 
@@ -88,24 +88,23 @@ def _report(env: Environment, job: Job, *, as_json: bool) -> None:
     if as_json:
         output.print_json(_told(job))
     elif job.kind == "replay":
-        click.echo(f"{job.done:,} due now; see how they fare with: relay status")
+        click.echo(f"{job.done:,} queued; follow them with: relay status")
     else:
         click.echo(f"{job.done:,} discarded")
     if job.kind == "replay" and job.filter.undelivered and (left := ledger_of(env).undelivered()):
         still = "chat is" if left == 1 else "chats are"
-        why = "relay deliveries --status undelivered says why"
+        why = "see relay deliveries --status undelivered"
         click.echo(f"{left:,} {still} still not delivered anywhere: {why}", err=True)
     if job.kind == "replay" and job.found and not job.done:
-        fail("nothing was queued: no connector in relay.yaml takes any of them; see relay config check")
+        fail("nothing was queued: no connector in relay.yaml takes any of them; run relay config check")
 
 
 def _question(kind: Kind, wanted: Filter, total: int, *, exact: bool) -> str:
-    what = ("delivery" if total == 1 else "deliveries") if wanted.about_deliveries else "conversation"
-    many = "" if total == 1 or wanted.about_deliveries else "s"
-    verb, after = _VERBS[kind]
+    what = ("delivery" if total == 1 else "deliveries") if wanted.about_deliveries else "chat"
+    many, least = "" if total == 1 or wanted.about_deliveries else "s", "" if exact else "at least "
     if wanted.undelivered and kind == "replay":
-        after = "by the routes of today"
-    return f"{verb} {'' if exact else 'at least '}{total:,} {what}{many} {after}?"
+        return f"Deliver {least}{total:,} {what}{many} by the current routes?"
+    return f"{_VERBS[kind]} {least}{total:,} {what}{many}?"
 
 
 def _question_of_past(aim: Aim, found: Counted) -> str:
@@ -119,8 +118,8 @@ def _nothing(aim: Aim, found: Counted) -> str:
         return ""
     if not found.matched:
         return "nothing matches"
-    had = "" if aim.repeat else f"{aim.connector} had them before (--again repeats them)"
-    routes = "" if aim.anyway else "no route sends them there (--all ignores the routes)"
+    had = "" if aim.repeat else f"{aim.connector} has received them before (--again repeats them)"
+    routes = "" if aim.anyway else "no route sends them to it (--all ignores the routes)"
     return f"nothing to deliver: {found.matched:,} match, but {' or '.join(filter(None, (had, routes)))}"
 
 
@@ -137,7 +136,9 @@ def _watched(jobs: Jobs, job: Job) -> Job:
 
 def _left(env: Environment | None, job: Job) -> str:
     alone = env is not None and not ledger_of(env).workers()
-    return f"The workers finish job {job.id}{', as soon as one runs' if alone else ''}; see how far it is: relay jobs"
+    return (
+        f"The workers finish job {job.id}{' as soon as one runs' if alone else ''}; see its progress with: relay jobs"
+    )
 
 
 def _told(job: Job) -> dict[str, Any]:
@@ -165,4 +166,4 @@ def deliveries_of(
         return [delivery.id for delivery in found]
     if chosen := [delivery.id for delivery in found if delivery.status in _OPEN]:
         return chosen
-    raise NotFound(f"every delivery of conversation {identity} is settled; nothing was discarded")
+    raise NotFound(f"chat {identity}: no delivery is queued, retrying or dead; nothing was discarded")

@@ -18,6 +18,7 @@ from app.cli import output
 from app.cli.options import agreed, as_json, ask, fail, needs
 from app.supervisor import embedded
 from connectors.kit.transcript import single_line
+from core.config import mistakes
 from core.config.environment import Environment
 from core.errors import NotFound
 
@@ -27,15 +28,15 @@ _MARKS = {Verdict.RIGHT: ("✓", "green"), Verdict.DOUBT: ("!", "yellow"), Verdi
 
 
 @click.command("doctor")
-@click.option("--check", is_flag=True, help="Ask every connector's destination, too. Only reads.")
+@click.option("--check", is_flag=True, help="Also check every connector at its destination. Nothing is changed.")
 @as_json
 def examine(check: bool, as_json: bool) -> None:
-    """Find what is wrong here, and what to do about it.
+    """Find problems of this installation, and what to do about them.
 
-    Looks at versions, configuration, data folder, connectors, server, workers, and what waits. Works as well when the
-    server is away or the configuration is broken.
+    Checks versions, configuration, data folder, connectors, store, workers and queues. Also works when the store does
+    not respond or the configuration is broken.
 
-    Exit code 0: nothing is wrong (✗); what is doubtful (!) may be meant so.
+    Exit code 0: no problem (✗) was found; a warning (!) may be intended.
     """
     found = []
     for line in _lines(os.environ, check):
@@ -75,23 +76,21 @@ def _print(line: Line) -> None:
 @as_json
 @needs(lambda env: env)
 def mend(env: Environment, yes: bool, as_json: bool) -> None:
-    """Mend the files of the embedded store that Valkey cannot load.
+    """Repair files of the embedded store that Valkey cannot load.
 
-    After a loss of power or a damaged disk. Shows what is wrong and what is lost, asks, copies the files, cuts them
-    after the last whole write or writes their manifest anew, and names what was lost. `relay up` may run meanwhile:
-    it starts the store as soon as that can be loaded.
+    For use after a power failure or on a damaged disk. Shows what is damaged and what would be lost, asks, copies the
+    files, cuts them after the last complete write or rewrites their manifest, and lists what was lost. `relay up` may
+    run meanwhile: it starts the store as soon as it can be loaded.
 
     Exit code 1: only a backup helps.
     """
     if not env.embedded:
-        raise NotFound("the store is not the embedded one; its own tool is valkey-check-aof, or redis-check-aof")
+        raise NotFound("the store is not the embedded one; repair it with valkey-check-aof or redis-check-aof")
     descriptor = _locked(env)
     try:
         fault = look(env, thorough=True)
         if fault is None:
-            output.print_json({"repaired": False}) if as_json else click.echo(
-                "Nothing is wrong with the store's files."
-            )
+            output.print_json({"repaired": False}) if as_json else click.echo("The store's files are intact.")
             return
         click.echo(f"The store: {fault.text}.", err=True)
         if fault.mend is Mend.NONE:
@@ -99,10 +98,11 @@ def mend(env: Environment, yes: bool, as_json: bool) -> None:
             fail(f"What to do: {fault.remedy}.")
         lost, later = would_lose(fault, files(env))
         also = f", with all of {', '.join(later)}" if later else ""
-        ask(f"Mend it? {lost:,} bytes are lost{also}; a copy is kept.", yes)
+        ask(f"Repair it? {lost:,} bytes are lost{also}; a copy is kept.", yes)
         made = repair(env)
     except OSError as error:
-        fail(f"{error.filename or files(env)}: {error.strerror}. Nothing was lost; make room or correct the rights.")
+        place = error.filename or files(env)
+        fail(f"{place}: {mistakes.of_file(error)}. Nothing was lost; free disk space or correct the rights.")
     finally:
         os.close(descriptor)
     ids = sorted(made.lost_ids)
@@ -117,7 +117,7 @@ def mend(env: Environment, yes: bool, as_json: bool) -> None:
         click.echo(f"  {one}")
     if len(ids) > _SHOWN:
         click.echo(f"  and {len(ids) - _SHOWN:,} more")
-    click.echo(f"What was there before: {made.copy}. It is personal data; delete it when all is well.")
+    click.echo(f"Copy of the old files: {made.copy}. It holds personal data; delete it when everything works.")
 
 
 _patiently = retry(
@@ -130,9 +130,9 @@ def _locked(env: Environment) -> int:
     try:
         return _patiently(embedded.lock)(env)
     except BlockingIOError:
-        fail("the store runs, so there is nothing to repair; stop the relay first if you think that there is")
+        fail("the store is running, so there is nothing to repair; if you want to check anyway, stop the relay first")
     except OSError as error:
-        fail(f"cannot write to {env.data_dir}: {error.strerror}")
+        fail(f"cannot write to {env.data_dir}: {mistakes.of_file(error)}")
 
 
 COMMANDS: Sequence[click.Command] = (examine, mend)

@@ -1,4 +1,4 @@
-"""`relay forget`: everything about one visitor goes."""
+"""`relay erase`: everything about one visitor is deleted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from app.admin import erasure
 from app.admin.erasure import Receipt
 from app.admin.erasure_receipt import receipt_text
 from app.cli import output
-from app.cli.options import agreed, as_json, ask, needs, settings_of
+from app.cli.options import agreed, as_json, ask, needs, renamed, settings_of
 from connectors.kit.transcript import single_line
 from core.config.environment import Environment
 from core.errors import NotFound, PayloadError
@@ -27,45 +27,44 @@ from core.store.visitor_search import Traces, conversations_of, payloads_of
 _SHOWN = 20
 
 
-@click.command("forget")
-@click.option("--email", metavar="E", help="The visitor's e-mail, in full.")
+@click.command("erase")
+@click.option("--email", metavar="E", help="The visitor's full email address.")
 @click.option("--visitor", metavar="ID", help="Smartsupp's id of the visitor.")
-@click.option(
-    "--also", metavar="ID", multiple=True, help="Somebody else's conversation that speaks of them; again for more."
-)
+@click.option("--also", metavar="ID", multiple=True, help="A chat of another visitor that mentions them; repeatable.")
 @agreed
 @as_json
 @needs(lambda env: env)
-def forget_visitor(
+def erase_visitor(
     env: Environment, email: str | None, visitor: str | None, also: Sequence[str], yes: bool, as_json: bool
 ) -> None:
     """Erase everything about one visitor.
 
-    That is conversations with their bodies, deliveries and attempts, bodies that hold no conversation, and files of the
-    archive. Shows what there is, asks, and gives a receipt.
+    That is chats with their payloads, deliveries and attempts, payloads without a chat, and files of the archive. Shows
+    what was found, asks, and prints a receipt.
 
-    Records at vendors stay; the receipt has their links. Conversations of others in which the e-mail is written are
-    shown, and stay unless --also names them. Exit code 1: something was in use or could not be removed; do it again.
+    Records at destinations stay; the receipt has links to them. Chats of others that mention the email address are
+    shown, and stay unless --also names them. Exit code 1: something was in use or could not be removed; repeat the
+    command.
 
     \b
-    Example: relay forget --email ann@example.com
+    Example: relay erase --email ann@example.com
     """
     who = (email or visitor or "").strip()
     if bool(email) == bool(visitor) or not who:
-        raise click.UsageError("say who, by --email or by --visitor")
+        raise click.UsageError("name the visitor by either --email or --visitor")
     if email and "@" not in who:
-        raise click.UsageError(f"'{who}' is no e-mail address; for an id use --visitor")
+        raise click.UsageError(f"'{who}' is not an email address; for an id use --visitor")
     settings, client = settings_of(env), connected(env)
     ledger, eraser = Ledger(client), Eraser(client)
     keepers = erasure.keepers(settings, env.data_dir)
     traces = erasure.look(who, eraser, keepers)
     if unknown := sorted(set(also) - set(traces.named)):
-        raise NotFound(f"{unknown[0]} does not speak of {who}, or is theirs")
+        raise NotFound(f"{unknown[0]} is not a chat of another visitor that mentions {who}")
     chosen = traces.taking(also)
     _tell(ledger, chosen)
     if not chosen:
         _nothing(who, Receipt((), (), 0, 0, 0, (), (), named=chosen.named, closed=chosen.closed), as_json)
-    ask(f"Erase {_numbers(len(chosen.conversations), len(chosen.payloads))} for good?", yes)
+    ask(f"Erase {_numbers(len(chosen.conversations), len(chosen.payloads))}? This cannot be undone.", yes)
     receipt = erasure.erase(who, chosen, eraser, ledger, keepers)
     if as_json:
         output.print_json({"visitor": who, **asdict(receipt), "complete": receipt.complete})
@@ -78,18 +77,21 @@ def _nothing(who: str, receipt: Receipt, as_json: bool) -> NoReturn:
     if as_json:
         output.print_json({"visitor": who, **asdict(receipt), "complete": receipt.complete})
     else:
-        click.echo(f"nothing is {single_line(who)}'s")
+        click.echo(f"No data found for {single_line(who)}.")
     if receipt.closed:
-        click.echo(f"{receipt.closed:,} sealed bodies could not be looked into: their key is not there", err=True)
+        click.echo(
+            f"{receipt.closed:,} encrypted payloads could not be searched: their key is not in RELAY_ENCRYPTION_KEYS",
+            err=True,
+        )
     raise SystemExit(not receipt.complete)
 
 
 def _numbers(conversations: int, payloads: int) -> str:
     parts = []
     if conversations:
-        parts.append(f"{conversations:,} conversation{'' if conversations == 1 else 's'}")
+        parts.append(f"{conversations:,} chat{'' if conversations == 1 else 's'}")
     if payloads:
-        parts.append(f"{payloads:,} bod{'y' if payloads == 1 else 'ies'} without a conversation")
+        parts.append(f"{payloads:,} payload{'' if payloads == 1 else 's'} without a chat")
     return " and ".join(parts)
 
 
@@ -97,19 +99,19 @@ def _tell(ledger: Ledger, traces: Traces) -> None:
     """What would go, on the side: the output is the receipt's."""
     _list(ledger, traces.conversations, traces.payloads)
     if traces.named:
-        click.echo("Not theirs, but the name is written in it; --also takes it, too:", err=True)
+        click.echo("Of other visitors, but mentioning this one; --also ID erases them as well:", err=True)
         _list(ledger, conversations_of(traces.named), payloads_of(traces.named))
 
 
 def _list(ledger: Ledger, conversations: Sequence[ConversationId], payloads: Sequence[PayloadId]) -> None:
     kept = {one.id: _story(one) for one in ledger.newest(conversations[:_SHOWN])}
-    lines = [kept.get(one, f"conversation {one}, of which only files are left") for one in conversations[:_SHOWN]]
+    lines = [kept.get(one, f"chat {one}, only files are left") for one in conversations[:_SHOWN]]
     for identity in payloads[:_SHOWN]:
         try:
             found = ledger.payload(identity)
         except NotFound:  # gone meanwhile
             continue
-        lines.append(f"body {identity}, received {output.moment(found.received)}, {found.status}")
+        lines.append(f"payload {identity}, received {output.moment(found.received)}, {found.status}")
     more = max(0, len(conversations) - _SHOWN) + max(0, len(payloads) - _SHOWN)
     for line in [*lines, *([f"and {more:,} more"] if more else [])]:
         click.echo("  " + single_line(line), err=True)
@@ -122,8 +124,8 @@ def _story(found: Conversation) -> str:
         name = " ".join(filter(None, (visitor.name, f"<{visitor.email}>" if visitor.email else "")))
     except PayloadError:
         name = ""
-    parts = [f"conversation {found.id}", name, f"received {output.moment(payload.received)}"]
-    return ", ".join([*filter(None, parts), *(f"{one.connector} {one.status}" for one in found.deliveries)])
+    parts = [f"chat {found.id}", name, f"received {output.moment(payload.received)}"]
+    return ", ".join([*filter(None, parts), *(f"{one.connector} {one.status.shown}" for one in found.deliveries)])
 
 
-COMMANDS: Sequence[click.Command] = (forget_visitor,)
+COMMANDS: Sequence[click.Command] = (erase_visitor, renamed(erase_visitor, "forget"))

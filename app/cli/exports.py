@@ -1,4 +1,4 @@
-"""`relay export`: conversations for other programs."""
+"""`relay export`: chats for other programs."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import click
 from app.admin.exporter import Row, as_csv, as_jsonl, rows
 from app.cli import bulk
 from app.cli.options import fail, filtered, known, ledger_of, needs
+from core.config import mistakes
 from core.config.environment import Environment
 from core.store import Filter, Search, connected
 
@@ -25,17 +26,17 @@ _BOM = b"\xef\xbb\xbf"
 
 @click.command()
 @click.option("--format", "kind", type=click.Choice(["jsonl", "csv"]), default="jsonl", show_default=True)
-@click.option("-o", "--output", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Not to a pipe.")
 @click.option(
-    "--bom", is_flag=True, help="Begin a CSV with a byte order mark: without, Excel takes UTF-8 for something else."
+    "-o", "--output", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="The file to write."
 )
+@click.option("--bom", is_flag=True, help="Start a CSV with a byte order mark, which Excel needs to read UTF-8.")
 @filtered()
 @needs(lambda env: env)
 def export(env: Environment, kind: str, output: Path | None, bom: bool, wanted: Filter) -> None:
-    """Write conversations for other programs, newest first.
+    """Export chats for other programs, newest first.
 
-    jsonl: a line each, with the whole conversation and its deliveries. csv: a row each, without what was said; what a
-    spreadsheet would take for a formula begins with an apostrophe.
+    jsonl: one line each, with the whole chat and its deliveries. csv: one row each, without the messages; a cell that a
+    spreadsheet would read as a formula starts with an apostrophe.
 
     \b
     Examples:
@@ -66,7 +67,7 @@ def export(env: Environment, kind: str, output: Path | None, bom: bool, wanted: 
         for line in lines:
             # Half of an emoji, which JSON may hold, is no character.
             out.write(line.encode("utf-8", "replace"))
-    click.echo(f"{written:,} conversation{'' if written == 1 else 's'}{f' in {output}' if output else ''}", err=True)
+    click.echo(f"{written:,} chat{'' if written == 1 else 's'}{f' in {output}' if output else ''}", err=True)
 
 
 @contextmanager
@@ -82,7 +83,7 @@ def _opened(file: Path | None) -> Iterator[BinaryIO]:
             yield out
         draft.replace(file)
     except OSError as error:
-        fail(f"cannot write {file}: {error.strerror or error}")
+        fail(f"cannot write {file}: {mistakes.of_file(error)}")
     finally:
         draft.unlink(missing_ok=True)
 

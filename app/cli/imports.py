@@ -1,4 +1,4 @@
-"""`relay import`: bodies that were saved earlier."""
+"""`relay import`: payloads that were saved earlier."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from app.admin.importer import Ends, Piece, Taken, files, judge, pieces, take, t
 from app.cli import bulk, output
 from app.cli.options import as_json, client_of, fail, needs
 from connectors.kit.transcript import single_line
+from core.config import mistakes
 from core.config.environment import Environment
 from core.errors import StoreError
 from core.store import Store
 
-#: Troubles that are told one by one; the rest are counted.
-_TOLD = 1000
+#: Problems that are listed one by one; the rest are counted.
+_LISTED = 1000
 
 
 def _account(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
@@ -38,20 +39,22 @@ def _account(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
     required=True,
     type=click.Path(exists=True, allow_dash=True, path_type=Path),
 )
-@click.option("--account", default="", callback=_account, help="As in ACCOUNT:TOKEN, if your token is tied to one.")
-@click.option("--skip", default=0, type=click.IntRange(0), help="Go on after so many; an import that ends early says.")
-@click.option("--dry-run", is_flag=True, help="Only read the files; nothing is kept and no server is needed.")
+@click.option("--account", default="", callback=_account, help="Smartsupp's account id, if your token has one.")
+@click.option(
+    "--skip", default=0, type=click.IntRange(0), help="Skip so many; an import that stops early says how many."
+)
+@click.option("--dry-run", is_flag=True, help="Only read the files; nothing is stored, and no store is needed.")
 @as_json
 @needs(lambda env: env)
 def import_bodies(
     env: Environment, paths: Sequence[Path], account: str, skip: int, dry_run: bool, as_json: bool
 ) -> None:
-    """Take in bodies that were saved earlier, and deliver them.
+    """Import payloads that were saved earlier, and deliver them.
 
-    A file may hold one body, one a line (.jsonl), or one after the other, as a script leaves them that appends; a
-    folder is all its files, and - is standard input. What is in the store already is skipped, so the same command may
-    be given again. What is no conversation is quarantined, with its file and line; exit code 1 says that there was
-    such, or something that was refused.
+    A file may hold one payload, one per line (.jsonl), or several one after the other, as a script that appends leaves
+    them; a folder means all its files, and - is standard input. What is already stored is skipped, so the command can
+    be repeated. A payload without a chat is quarantined and reported with its file and line; the exit code is 1 then,
+    or if anything was refused.
 
     \b
     Examples:
@@ -79,23 +82,23 @@ def import_bodies(
     except KeyboardInterrupt:
         ended = "interrupted"
     except StoreError as error:
-        ended = f"the store takes nothing: {error}"
+        ended = f"the store accepts nothing: {error}"
     except OSError as error:
-        ended = f"cannot be read: {error}"
+        ended = f"cannot read {error.filename or 'the input'}: {mistakes.of_file(error)}"
     if as_json:
         output.print_json({**found.told(), "ended": ended or "complete", "dry_run": dry_run, "troubles": troubles})
     else:
         click.echo(found.sentence(dry_run))
     if ended:
-        fail(f"{ended}. What was taken is kept. Go on where it ended with: --skip {found.looked}")
+        fail(f"{ended}. Everything imported so far is stored. Continue with: --skip {found.looked}")
     raise SystemExit(1 if found.bad else 0)
 
 
 def _note(troubles: list[dict[str, str]], piece: Piece, taken: Taken, *, quiet: bool) -> None:
     troubles.append({"place": piece.place, "what": taken.what, "why": taken.why, "id": taken.id})
-    if not quiet and len(troubles) <= _TOLD:
+    if not quiet and len(troubles) <= _LISTED:
         click.echo(_line(piece, taken), err=True)
-    del troubles[_TOLD:]
+    del troubles[_LISTED:]
 
 
 class _Counts:
@@ -122,15 +125,15 @@ class _Counts:
 
     def sentence(self, dry_run: bool) -> str:
         words = {
-            "new": "conversations" if dry_run else "new",
-            "duplicate": "known",
-            "older": "older than what is there",
+            "new": "chats" if dry_run else "new",
+            "duplicate": "already stored",
+            "older": "older than the stored revision",
             "set-aside": "statistics reports",
-            "quarantined": "without a conversation" if dry_run else "quarantined (see: relay payloads)",
+            "quarantined": "without a chat" if dry_run else "quarantined (see: relay payloads)",
             "refused": "refused",
         }
         parts = [f"{self._by[kind]:,} {text}" for kind, text in words.items() if self._by[kind]]
-        return f"{self.looked:,} looked at: {', '.join(parts) or 'nothing new'}"
+        return f"{self.looked:,} processed: {', '.join(parts) or 'nothing new'}"
 
 
 def _read(paths: Sequence[Path]) -> Iterator[Piece]:

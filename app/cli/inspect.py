@@ -1,4 +1,4 @@
-"""`relay status`, `deliveries`, `payloads`, `show`, `jobs`: looking. Only reads."""
+"""`relay status`, `deliveries`, `payloads`, `show`, `jobs`. Only read."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import click
 from app.cli import output
 from app.cli.options import (
     UNDELIVERED,
+    StatusChoice,
     as_json,
     connector_option,
     ledger_of,
@@ -17,7 +18,6 @@ from app.cli.options import (
     needs,
     settings_anyway,
     settings_of,
-    status_names,
 )
 from connectors.kit.transcript import single_line
 from core.config.environment import Environment
@@ -31,12 +31,12 @@ from core.store.statistics import SPANS, Span
 
 @click.command()
 @click.option(
-    "--span", type=click.Choice(list(SPANS)), default="day", show_default=True, help="How far back figures go."
+    "--span", type=click.Choice(list(SPANS)), default="day", show_default=True, help="Time range of the figures."
 )
 @as_json
 @needs(lambda env: env)
 def status(env: Environment, span: str, as_json: bool) -> None:
-    """What came in, what went out, what waits, and what is wrong."""
+    """Show chats received, deliveries, queues, connector states and problems."""
     ledger, settings = ledger_of(env), settings_anyway(env)
     figures = statistics(connected(env), cast(Span, span), ledger.now())
     found = output.overview(ledger, settings, figures)
@@ -44,13 +44,13 @@ def status(env: Environment, span: str, as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--status", "wanted", type=click.Choice(status_names), help="Only those.")
+@click.option("--status", "wanted", type=StatusChoice(), help="Only deliveries with this status.")
 @connector_option
 @limited
 @as_json
 @needs(ledger_of)
 def deliveries(ledger: Ledger, wanted: str | None, connector: str | None, limit: int, as_json: bool) -> None:
-    """The deliveries that changed last; with --status undelivered the chats that were not delivered anywhere.
+    """List the deliveries that changed last; --status undelivered: the chats that were not delivered anywhere.
 
     \b
     Example: relay deliveries --status retrying --connector crm
@@ -61,7 +61,7 @@ def deliveries(ledger: Ledger, wanted: str | None, connector: str | None, limit:
         lost = ledger.lost(limit)
         output.print_json([output.lost(one) for one in lost]) if as_json else output.print_lost(lost)
         return
-    found = ledger.deliveries(DeliveryStatus(wanted) if wanted else None, connector, limit)
+    found = ledger.deliveries(DeliveryStatus.named(wanted) if wanted else None, connector, limit)
     if as_json:
         output.print_json([output.plain(delivery) for delivery in found])
     else:
@@ -75,13 +75,13 @@ def deliveries(ledger: Ledger, wanted: str | None, connector: str | None, limit:
     type=click.Choice([str(one) for one in PayloadStatus]),
     default="quarantined",
     show_default=True,
-    help="Which.",
+    help="Only payloads with this status.",
 )
 @limited
 @as_json
 @needs(ledger_of)
 def payloads(ledger: Ledger, wanted: str, limit: int, as_json: bool) -> None:
-    """Bodies as they came, newest first: the quarantined, or others."""
+    """List payloads, newest first: the quarantined ones, or others."""
     found = ledger.payloads(PayloadStatus(wanted), limit)
     if as_json:
         output.print_json([output.plain(payload) for payload in found])
@@ -94,10 +94,10 @@ def payloads(ledger: Ledger, wanted: str, limit: int, as_json: bool) -> None:
 @as_json
 @needs(ledger_of)
 def show_one(ledger: Ledger, identity: str, as_json: bool) -> None:
-    """The whole story of a delivery, a conversation or a body.
+    """Show everything about a delivery, a chat or a payload.
 
     \b
-    A delivery's id is connector:account:channel, a conversation's account:channel.
+    A delivery's id is connector:account:channel, a chat's is account:channel.
     """
     found: Any
     newest: Payload | None = None
@@ -115,7 +115,7 @@ def show_one(ledger: Ledger, identity: str, as_json: bool) -> None:
         return
     output.print_story(found, ledger.now())
     for note in notes:
-        click.echo(f"Not understood: {single_line(note)}")
+        click.echo(f"Ignored: {single_line(note)}")
 
 
 def _notes(payload: Payload) -> Sequence[str]:
@@ -130,7 +130,7 @@ def _notes(payload: Payload) -> Sequence[str]:
 @as_json
 @needs(lambda env: env)
 def jobs(env: Environment, as_json: bool) -> None:
-    """The last bulk replays and discards, and how far they are. Workers finish those that were left."""
+    """List the last bulk replays and discards with their progress. Workers finish those that were interrupted."""
     found = Jobs(connected(env), lambda: settings_of(env)).recent()
     if as_json:
         output.print_json([output.plain(job) for job in found])

@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
+from copy import copy
 from functools import wraps
 from typing import Any, NoReturn, TypeVar
 
@@ -23,9 +24,11 @@ from workers.celery import create, waker
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
-limited = click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000), help="Rows at most.")
-agreed = click.option("--yes", is_flag=True, help="Do not ask; for scripts.")
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON (for scripts).")
+limited = click.option(
+    "--limit", default=50, show_default=True, type=click.IntRange(1, 100_000), help="Most rows to show."
+)
+agreed = click.option("--yes", is_flag=True, help="Do not ask for confirmation (for scripts).")
 
 
 def fail(text: str, code: int = 1) -> NoReturn:
@@ -46,6 +49,14 @@ def needs(build: Callable[[Environment], Any]) -> Callable[[F], F]:
     return decorate
 
 
+def renamed(command: click.Command, old: str) -> click.Command:
+    """A command by the name that it had in version 0.1: hidden, and it says so. Goes with 0.3."""
+    kept = copy(command)
+    kept.name, kept.hidden = old, True
+    kept.deprecated = f"It is now called {command.name}."
+    return kept
+
+
 def settings_of(env: Environment) -> Settings:
     """Raises ConfigError."""
     return load(env, settings_model, os.environ)
@@ -58,7 +69,7 @@ def settings_anyway(env: Environment) -> Settings | None:
         return settings_of(env)
     except ConfigError as error:
         click.echo(
-            f"{error.source} has mistakes (see relay config check); a running relay still uses the previous version",
+            f"{error.source} has mistakes (run: relay config check); a running relay still uses the previous version",
             err=True,
         )
         return None
@@ -78,7 +89,7 @@ def known(env: Environment, connector: str) -> None:
     settings = settings_anyway(env)
     names = sorted({*(settings.connectors if settings else _written(env)), *ledger_of(env).connectors()})
     if connector not in names:
-        raise NotFound(f"there is no connector '{connector}'; there are {', '.join(names) or 'none'}")
+        raise NotFound(f"there is no connector '{connector}'; available: {', '.join(names) or 'none'}")
 
 
 def _written(env: Environment) -> Sequence[str]:
@@ -104,9 +115,9 @@ def at_a_terminal() -> bool:
 
 
 def needs_somebody(question: str) -> None:
-    """End the command when there is nobody to ask."""
+    """End the command where nobody can confirm."""
     if not at_a_terminal():
-        fail(f"{question} There is nobody here to ask; add --yes to do it.", 2)
+        fail(f"{question} Not a terminal: pass --yes to confirm.", 2)
 
 
 def ask(question: str, yes: bool) -> None:
@@ -115,7 +126,7 @@ def ask(question: str, yes: bool) -> None:
         return
     needs_somebody(question)
     if not click.confirm(question, err=True):
-        fail("nothing was done")
+        fail("cancelled; nothing was changed")
 
 
 def connector_names(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
@@ -127,27 +138,40 @@ def connector_names(_ctx: click.Context, _param: click.Parameter, incomplete: st
     return [name for name in names if name.startswith(incomplete)]
 
 
-connector_option = click.option("--connector", metavar="NAME", shell_complete=connector_names, help="Only this one's.")
+connector_option = click.option(
+    "--connector", metavar="NAME", shell_complete=connector_names, help="Only this connector."
+)
 
 #: What `--status` calls conversations that no connector has; they have no delivery that could have a status.
 UNDELIVERED = "undelivered"
-status_names = [*map(str, DeliveryStatus), UNDELIVERED]
+status_names = [*(one.spelled for one in DeliveryStatus), UNDELIVERED]
+
+
+class StatusChoice(click.Choice[str]):
+    """A delivery's status, also as version 0.1 spelled it: `waiting`. That goes with 0.3."""
+
+    def __init__(self) -> None:
+        super().__init__(status_names)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        return super().convert("queued" if value == DeliveryStatus.WAITING else value, param, ctx)
+
 
 _FILTERS: dict[str, Callable[[F], F]] = {
     "connector": connector_option,
     "status": click.option(
         "--status",
-        type=click.Choice(status_names),
+        type=StatusChoice(),
         help="Only deliveries with this status; undelivered: chats that were not delivered anywhere.",
     ),
     "since": click.option(
-        "--since", type=When(), help="Not before this: 30min, 2h, 3d, 1w ago, or a date and time (2026-10-02T09:30)."
+        "--since", type=When(), help="From this time on: 30min, 2h, 3d, 1w ago, or a date and time (2026-10-02T09:30)."
     ),
-    "until": click.option("--until", type=When(), help="Before this; a date is its midnight."),
-    "text": click.option("--text", default="", help="In the visitor's name or e-mail, or an id."),
-    "said": click.option("--said", is_flag=True, help="Look for --text in what was said, too."),
-    "account": click.option("--account", default="", help="Only conversations of this account."),
-    "missed": click.option("--missed", is_flag=True, help="Only missed ones."),
+    "until": click.option("--until", type=When(), help="Before this time; a date means its midnight."),
+    "text": click.option("--text", default="", help="Text in the visitor's name, email or id."),
+    "said": click.option("--said", is_flag=True, help="Search message text as well."),
+    "account": click.option("--account", default="", help="Only chats of this account."),
+    "missed": click.option("--missed", is_flag=True, help="Only missed chats."),
     "offline": click.option("--offline", is_flag=True, help="Only offline messages."),
     "rating": click.option("--rating", type=click.Choice(["5", "3", "1", "none"]), help="5 good, 3 normal, 1 bad."),
 }
@@ -168,7 +192,9 @@ def filtered(*without: str) -> Callable[[F], F]:
             if lost and given.get("connector"):
                 raise click.UsageError("a chat that was not delivered anywhere has no --connector")
             chosen = {name: value for name, value in given.items() if value is not None}
-            wanted = Filter(**chosen, status=DeliveryStatus(status) if status and not lost else None, undelivered=lost)
+            wanted = Filter(
+                **chosen, status=DeliveryStatus.named(status) if status and not lost else None, undelivered=lost
+            )
             return command(*args, wanted=wanted, **kwargs)
 
         made: Any = call

@@ -14,15 +14,17 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from app.admin.connector_state import State, connector_state
+from app.admin.doctor import REJECTED
 from app.admin.replays import told
 from app.formatting import duration
 from connectors.kit.transcript import single_line
-from core.config.doubts import doubts, gone_remedy, leads_to
+from core.config.doubts import doubts
 from core.config.settings import Settings
 from core.delivery import Attempt, Delivery, DeliveryStatus, Payload
 from core.store import INBOX, Ledger
 from core.store.jobs import Job
-from core.store.ledger import Conversation, Lane
+from core.store.ledger import Conversation
 from core.store.statistics import Statistics
 
 _COLOURS = {
@@ -33,10 +35,6 @@ _COLOURS = {
     DeliveryStatus.WAITING: "cyan",
     DeliveryStatus.DISCARDED: "dim",
 }
-#: The state of a connector that was given something once, and is not configured any more.
-GONE = "not in relay.yaml"
-#: What waits for longer, in ms, is worth a word.
-LATE = 60_000
 
 
 def _console() -> Console:
@@ -71,17 +69,22 @@ def plain(value: Any) -> Any:
 
 
 def overview(ledger: Ledger, settings: Settings | None, figures: Statistics) -> dict[str, Any]:
-    """Everything `relay status` tells. Without settings, which cannot be read then, it is what the store knows."""
+    """Everything that `relay status` shows. Without settings, which cannot be read then, it is what the store knows."""
     configured = settings.connectors if settings else {}
     names = [*configured, *(name for name in ledger.connectors() if name not in configured)]
     lanes = {name: ledger.lane(name) for name in (INBOX, *names)}
     connectors = {}
     for name in names:
         lane = lanes[name]
-        known = configured.get(name)
+        known, now = configured.get(name), connector_state(settings, name, lane)
         connectors[name] = {
-            "state": _state(settings, lane),
+            "state": now.state,
             "reason": lane.gate.reason if lane.gate and (known or not settings) else "",
+            "sentence": now.sentence,
+            "remedy": now.remedy,
+            "commands": now.commands,
+            "since": now.since,
+            "next_test": now.next_test,
             "slowed": lane.slowed,
             "limited": lane.limited,
             "narrowed": lane.narrowed,
@@ -90,43 +93,30 @@ def overview(ledger: Ledger, settings: Settings | None, figures: Statistics) -> 
             "oldest_due_ms": lane.oldest_due,
         }
     return {
-        "config": settings.source if settings else "cannot be used; see relay config check",
+        "config": settings.source if settings else "cannot be read; run: relay config check",
         "payloads": ledger.payload_counts(),
         "undelivered": ledger.undelivered(),
         "doubts": [plain(one) for one in doubts(settings)] if settings else [],
         "inbox": {"waiting": lanes[INBOX].waiting, "oldest_due_ms": lanes[INBOX].oldest_due},
         "connectors": connectors,
+        "now": ledger.now(),
         "statistics": plain(figures),
         "workers": ledger.workers(),
         "troubles": ledger.troubles(),
     }
 
 
-def _state(settings: Settings | None, lane: Lane) -> str:
-    if settings and lane.name in settings.renames:
-        return f"{settings.renames[lane.name]} now"
-    if settings and lane.name not in settings.connectors:
-        return GONE
-    if lane.gate:
-        return "paused"
-    if not settings:
-        return "unknown"
-    if lane.name not in settings.enabled:
-        return "off"
-    return "on" if leads_to(settings, lane.name) else "no route"
-
-
 def print_overview(found: dict[str, Any]) -> None:
     console = _console()
     counts = ", ".join(f"{number} {name}" for name, number in found["payloads"].items() if number) or "none yet"
-    console.print(f"Bodies     {counts}", highlight=False)
-    workers = ", ".join(found["workers"]) or "[red]none was heard of in the last minute: start one[/red]"
+    console.print(f"Payloads   {counts}", highlight=False)
+    workers = ", ".join(found["workers"]) or "[red]none is running; start one with: relay worker[/red]"
     console.print(f"Workers    {workers}", highlight=False)
     console.print(f"Config     {escape(found['config'])}", highlight=False)
-    table = _table("Connector", "State", *DeliveryStatus, "in flight", "oldest due")
+    table = _table("Connector", "State", *(one.spelled for one in DeliveryStatus), "in flight", "waiting longest")
     for name, row in found["connectors"].items():
         cells = [str(row[status] or "·") for status in DeliveryStatus]
-        state = row["state"] if row["state"] in ("on", "off") else f"[yellow]{row['state']}[/]"
+        state = row["state"] if row["state"] in (State.ON, State.OFF) else f"[yellow]{row['state']}[/]"
         table.add_row(name, state, *cells, str(row["in_flight"] or "·"), span(row["oldest_due_ms"]))
     console.print(table)
     _print_figures(console, found["statistics"])
@@ -139,42 +129,35 @@ def print_overview(found: dict[str, Any]) -> None:
     for one in found["doubts"]:
         console.print(f"[yellow]{escape(one['text'])}[/] {escape(one['remedy'])}", highlight=False)
     for name, row in found["connectors"].items():
-        waiting = row[DeliveryStatus.WAITING] + row[DeliveryStatus.RETRYING]
-        if row["state"] == GONE and waiting:
-            console.print(f"[red]{name} is not in relay.yaml, and {waiting} wait for it[/]:", highlight=False)
-            console.print(f"  {gone_remedy(name)}", highlight=False)
-        if row["reason"]:
-            console.print(f"[yellow]{name} is paused[/]: {_shown(row['reason'])}", highlight=False)
-            console.print(
-                f"  put it right in the config, or: relay resume {name}, or for one: relay try {name}", highlight=False
-            )
-        if row["slowed"] > 1:
-            console.print(
-                f"{name} is slowed down since it answered 429 (too many requests): rate divided by {row['slowed']:.1f}",
-                highlight=False,
-            )
-        elif row["narrowed"]:
-            console.print(
-                f"{name} answers too late: {row['narrowed']} at once for now, and more as deliveries arrive",
-                highlight=False,
-            )
-        elif row["limited"] and row["oldest_due_ms"] > LATE:
-            console.print(
-                f"{name} is at its own limit (concurrency or rate): what waits takes its turn", highlight=False
-            )
+        queued = row[DeliveryStatus.WAITING] + row[DeliveryStatus.RETRYING]
+        if row["state"] not in (State.ON, State.NO_ROUTE, State.UNKNOWN) and (queued or row["state"] != State.OFF):
+            _print_state(console, name, row, found["now"])
         if row[DeliveryStatus.DEAD]:
-            console.print(f"{name} has dead deliveries: relay dead list --connector {name}", highlight=False)
+            console.print(f"{name} has dead letters: relay dead list --connector {name}", highlight=False)
     if found["payloads"]["quarantined"]:
-        console.print("There are quarantined bodies: relay payloads")
+        console.print("There are quarantined payloads: relay payloads")
     for worker, trouble in found["troubles"].items():
-        console.print(f"[red]{worker} refused a change of the configuration[/]: {_shown(trouble)}", highlight=False)
+        console.print(
+            f"[red]{worker} {REJECTED}[/]: {_shown(trouble)}",
+            highlight=False,
+        )
+
+
+def _print_state(console: Console, name: str, row: dict[str, Any], now: int) -> None:
+    """What is the case with a connector, and what to do. Of one without a route the doubts about the file speak."""
+    test = f" Next test delivery in {span(row['next_test'] - now)}." if (row["next_test"] or 0) > now else ""
+    console.print(f"[yellow]{name}[/]: {_shown(row['sentence'])}{test}", highlight=False)
+    commands = " · ".join(row["commands"])
+    console.print(f"  {row['remedy']}{f' ({commands})' if commands else ''}", highlight=False)
 
 
 def _print_figures(console: Console, found: dict[str, Any]) -> None:
     rows = {name: row for name, row in found["connectors"].items() if row["delivered"] or row["dead"] or row["retried"]}
     if not rows:
         return
-    table = _table(f"Last {found['span']}", "delivered", "retried", "dead", "success", "median", "95 % within")
+    table = _table(
+        f"Last {found['span']}", "delivered", "retried", "dead letters", "success", "median", "95th percentile"
+    )
     for name, row in rows.items():
         numbers = [str(row[one] or "·") for one in ("delivered", "retried", "dead")]
         success = "·" if row["success"] is None else f"{row['success']:.1%}"
@@ -183,9 +166,9 @@ def _print_figures(console: Console, found: dict[str, Any]) -> None:
 
 
 def print_jobs(found: Sequence[Job]) -> None:
-    table = _table("Job", "What", "Begun", "By", "Looked at", "Matched", "Done", "State", "Which")
+    table = _table("Job", "Action", "Started", "By", "Processed", "Matched", "Done", "State", "Filter")
     for job in found:
-        state = f"finished {moment(job.finished)}" if job.finished else "[yellow]goes on[/]"
+        state = f"finished {moment(job.finished)}" if job.finished else "[yellow]running[/]"
         numbers = (f"{job.seen:,} of {job.total:,}", f"{job.found:,}", f"{job.done:,}")
         table.add_row(job.id, job.kind, moment(job.created), _shown(job.by), *numbers, state, _shown(_which(job)))
     _print(table, "no jobs")
@@ -193,7 +176,9 @@ def print_jobs(found: Sequence[Job]) -> None:
 
 def _which(job: Job) -> str:
     parts = [
-        f"{name} {value}" for name, value in asdict(job.filter).items() if value and name not in ("since", "until")
+        f"{name} {value.spelled if isinstance(value, DeliveryStatus) else value}"
+        for name, value in asdict(job.filter).items()
+        if value and name not in ("since", "until")
     ]
     times = (("since", job.filter.since), ("until", job.filter.until))
     if job.aim.connector:
@@ -202,12 +187,12 @@ def _which(job: Job) -> str:
 
 
 def print_deliveries(found: Sequence[Delivery], now: int, nothing: str = "no deliveries") -> None:
-    table = _table("Delivery", "Status", "Changed", "Tries", "Next", "Record or reason")
+    table = _table("Delivery", "Status", "Changed", "Attempts", "Next", "Record or reason")
     for delivery in found:
         reason = delivery.error or (delivery.reference.url or delivery.reference.id if delivery.reference else "")
         table.add_row(
             delivery.id,
-            f"[{_COLOURS.get(delivery.status, 'default')}]{delivery.status}[/]",
+            f"[{_COLOURS.get(delivery.status, 'default')}]{delivery.status.shown}[/]",
             moment(delivery.updated),
             str(delivery.tries or "·"),
             _next(delivery, now),
@@ -223,14 +208,14 @@ def lost(found: Conversation) -> dict[str, Any]:
 
 
 def print_lost(found: Sequence[Conversation]) -> None:
-    table = _table("Conversation", "Received", "Not delivered because")
+    table = _table("Chat", "Received", "Reason")
     for one in found:
         table.add_row(one.id, moment(one.payloads[-1].received), _shown(told(one.payloads[-1])))
-    _print(table, "every chat went to a connector, or was meant to go nowhere")
+    _print(table, "no undelivered chats")
 
 
 def print_payloads(found: Sequence[Payload]) -> None:
-    table = _table("Payload", "Received", "Bytes", "Conversation", "Why")
+    table = _table("Payload", "Received", "Bytes", "Chat", "Reason")
     for payload in found:
         table.add_row(
             payload.id, moment(payload.received), str(payload.size), payload.conversation, _shown(payload.error)
@@ -245,10 +230,10 @@ def print_story(found: Payload | Conversation | Delivery, now: int) -> None:
             console,
             Payload=found.id,
             Status=found.status,
-            Why=found.error,
+            Reason=found.error,
             Received=moment(found.received),
             Account=found.account,
-            Conversation=found.conversation,
+            Chat=found.conversation,
             Bytes=str(found.size),
             Type=found.content_type,
             Duplicates=str(found.duplicates or ""),
@@ -256,7 +241,7 @@ def print_story(found: Payload | Conversation | Delivery, now: int) -> None:
         click.echo()
         click.echo(found.body.decode(errors="replace"))
     elif isinstance(found, Conversation):
-        _facts(console, Conversation=found.id)
+        _facts(console, Chat=found.id)
         for payload in found.payloads:
             text = f"Revision {payload.revision}   payload {payload.id}, received {moment(payload.received)}"
             console.print(text, highlight=False)
@@ -272,11 +257,13 @@ def _delivery(console: Console, found: Delivery, now: int) -> None:
     _facts(
         console,
         Delivery=found.id,
-        Status=f"{found.status}{' (paused)' if found.paused else ''}{' (in flight)' if found.in_flight else ''}",
-        Why=found.error,
+        Status=found.status.shown
+        + (" (blocked)" if found.blocked else "")
+        + (" (in flight)" if found.in_flight else ""),
+        Reason=found.error,
         Record=" ".join(filter(None, (reference.id, reference.url))) if reference else "",
         Revision=str(found.revision or ""),
-        Created=moment(found.created),
+        Queued=moment(found.created),
         Next=_next(found, now),
         Steps=", ".join(f"{name} = {value}" for name, value in found.steps.items()),
     )
@@ -285,14 +272,14 @@ def _delivery(console: Console, found: Delivery, now: int) -> None:
 
 
 def _attempt(console: Console, number: int, attempt: Attempt) -> None:
-    after = f", next try {moment(attempt.next)}" if attempt.next else ""
+    after = f", next attempt {moment(attempt.next)}" if attempt.next else ""
     code = f", HTTP {attempt.status}" if attempt.status else ""
     what = f"{attempt.outcome}{code}, {attempt.ms} ms" + (f", revision {attempt.revision}" if attempt.revision else "")
     console.print(f"{number:3}. {moment(attempt.at)}  {what}{after}", highlight=False)
     if attempt.error:
         console.print(f"     {_shown(attempt.error)}", highlight=False)
     for exchange in attempt.requests:
-        answer = exchange.status or "no answer"
+        answer = exchange.status or "no response"
         console.print(f"     {exchange.method} {_shown(exchange.url)} → {answer}, {exchange.ms} ms", highlight=False)
 
 
@@ -311,7 +298,9 @@ def _print(table: Table, nothing: str) -> None:
 
 def _next(delivery: Delivery, now: int) -> str:
     if delivery.paused:
-        return "paused"
+        return "connector paused"
+    if delivery.not_responding:
+        return "not responding"
     if delivery.in_flight:
         return "in flight"
     if delivery.due is None:

@@ -1,4 +1,4 @@
-"""`relay pause`, `resume`, `try`: a connector's gate."""
+"""`relay pause`, `resume`, `try`: stop, start and test the deliveries of a connector."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ one_connector = click.argument("connector", shell_complete=connector_names)
 @as_json
 @needs(lambda env: env)
 def resume(env: Environment, connector: str, as_json: bool) -> None:
-    """Go on with a connector that was paused. (One whose settings change goes on by itself.)"""
+    """Resume a connector that is paused or not responding.
+
+    One whose credentials were rejected resumes automatically when its settings change.
+    """
     known(env, connector)
     opened = Control(client_of(env)).resume(connector)
     text = f"{connector}: resumed" if opened else f"{connector}: was not paused"
@@ -29,13 +32,13 @@ def resume(env: Environment, connector: str, as_json: bool) -> None:
 
 @click.command()
 @one_connector
-@click.option("--reason", default="paused by hand", show_default=True, help="Shown to whoever wonders.")
+@click.option("--reason", default="paused manually", show_default=True, help="Visible to all users.")
 @as_json
 @needs(lambda env: env)
 def pause(env: Environment, connector: str, reason: str, as_json: bool) -> None:
-    """Hold a connector's deliveries back until it is resumed.
+    """Pause a connector: its deliveries stay queued until it is resumed.
 
-    None is lost and none ages.
+    Nothing is lost, and no delivery runs out of attempts.
     """
     known(env, connector)
     Control(connected(env)).pause(connector, reason)
@@ -47,18 +50,21 @@ def pause(env: Environment, connector: str, reason: str, as_json: bool) -> None:
 @as_json
 @needs(lambda env: env)
 def try_one(env: Environment, connector: str, as_json: bool) -> None:
-    """Let one delivery through a paused connector. If it arrives, one that paused by itself goes on."""
+    """Send one test delivery to a connector that is paused or not responding.
+
+    If it succeeds, the connector resumes, unless you paused it.
+    """
     known(env, connector)
     lane = ledger_of(env).lane(connector)
     closed = Control(client_of(env)).send_ahead(connector)
     if not closed:
         text = f"{connector}: is not paused"
     elif lane.due:
-        text = f"{connector}: one delivery is on its way; see what became of it with: relay deliveries"
+        text = f"{connector}: one test delivery is queued; see its result with: relay deliveries"
     elif lane.waiting:
-        text = f"{connector}: nothing is due now; the first that is goes ahead"
+        text = f"{connector}: nothing is due now; the next delivery that is due will be the test"
     else:
-        text = f"{connector}: nothing waits for it; the next that comes goes ahead"
+        text = f"{connector}: nothing is queued; the next delivery will be the test"
     _told({"connector": connector, "changed": closed, "waiting": lane.waiting, "due": lane.due}, text, as_json)
 
 

@@ -1,4 +1,4 @@
-"""`relay replay`, `discard`, `dead …`: putting deliveries right."""
+"""`relay replay`, `discard`, `dead …`: what to do about deliveries that failed."""
 
 from __future__ import annotations
 
@@ -32,28 +32,28 @@ from core.store import INBOX, Aim, Backfill, Control, Filter, Search, connected
 from core.store.jobs import Kind
 
 identities = click.argument("ids", metavar="[ID]...", nargs=-1)
-reasoned = click.option("--reason", required=True, help="Kept with each of them, for whoever wonders.")
+reasoned = click.option("--reason", required=True, help="Kept with each of them, visible to all users.")
 
 
 @click.command()
 @identities
 @filtered()
-@click.option("--again", "repeat", is_flag=True, help="With --connector: chats that it had before, too.")
-@click.option("--all", "anyway", is_flag=True, help="With --connector: chats that no route sends there, too.")
+@click.option("--again", "repeat", is_flag=True, help="With --connector: also chats that it has received before.")
+@click.option("--all", "anyway", is_flag=True, help="With --connector: also chats that no route sends to it.")
 @agreed
 @as_json
 @needs(lambda env: env)
 def replay(
     env: Environment, ids: Sequence[str], wanted: Filter, repeat: bool, anyway: bool, yes: bool, as_json: bool
 ) -> None:
-    """Deliver again: one, some, or all that match. Or deliver past chats to a connector that was added later.
+    """Replay deliveries: one, some, or all that match. Or deliver past chats to a connector that was added later.
 
-    An id is a delivery's, a conversation's (then all its deliveries), or that of a body that was quarantined or set
-    aside. A conversation that was not delivered anywhere goes where the routes of today say. Without an id, everything
-    that matches is counted, and delivered when you say yes.
+    An ID is that of a delivery, of a chat (all its deliveries), or of a payload that was quarantined or set aside. A
+    chat that was not delivered anywhere is sent by the current routes. Without an ID, everything that matches is
+    counted, and replayed when you confirm.
 
-    --connector alone sends it the past chats that it never had and that the routes send there. With --status it is
-    about that connector's deliveries, and times are those of their last change; else those of the conversation.
+    --connector alone sends it the past chats that it has not received and that the routes send to it. With --status it
+    means that connector's deliveries, and times are those of their last change; otherwise those of the chat.
 
     \b
     Examples:
@@ -63,10 +63,10 @@ def replay(
       relay replay --connector crm --status dead --since 2d
       relay replay --text ann@example.com --yes
     """
-    _one_way(ids, wanted != Filter(), "name what to replay, or say which: --connector, --status, --since, …")
+    _one_way(ids, wanted != Filter(), "name what to replay, or choose with --connector, --status, --since, …")
     past = bool(wanted.connector) and wanted.status is None
     if (repeat or anyway) and not past:
-        raise click.UsageError("--again and --all go with --connector, and without --status")
+        raise click.UsageError("--again and --all need --connector, without --status")
     if ids:
         _each(ids, lambda one: _replayed(env, one), as_json)
     elif past:
@@ -85,10 +85,10 @@ def replay(
 @as_json
 @needs(lambda env: env)
 def discard(env: Environment, ids: Sequence[str], reason: str, as_json: bool) -> None:
-    """Give up on purpose: deliveries or quarantined bodies.
+    """Discard deliveries or quarantined payloads: they will not be delivered.
 
-    Deliveries that wait, are retried or are dead, and with a conversation's id all of these, or the conversation itself
-    if it was not delivered anywhere.
+    Deliveries that are queued, retrying or dead letters; with a chat's ID all of these, or the chat itself if it was
+    not delivered anywhere.
 
     \b
     Example: relay discard 81b4cee33607579f --reason "a test of ours"
@@ -98,7 +98,7 @@ def discard(env: Environment, ids: Sequence[str], reason: str, as_json: bool) ->
 
 @click.group()
 def dead() -> None:
-    """List, replay and discard what was given up."""
+    """List, replay and discard dead letters."""
 
 
 @dead.command("list")
@@ -107,7 +107,7 @@ def dead() -> None:
 @as_json
 @needs(lambda env: env)
 def dead_list(env: Environment, connector: str | None, limit: int, as_json: bool) -> None:
-    """The dead deliveries, the last first, each with its reason."""
+    """List dead letters, the newest first, with their reasons."""
     if connector:
         known(env, connector)
     ledger = ledger_of(env)
@@ -115,7 +115,7 @@ def dead_list(env: Environment, connector: str | None, limit: int, as_json: bool
     if as_json:
         output.print_json([output.plain(delivery) for delivery in found])
         return
-    output.print_deliveries(found, ledger.now(), "no dead deliveries")
+    output.print_deliveries(found, ledger.now(), "no dead letters")
     if len(found) == limit:
         wanted = Filter(connector=connector or "", status=DeliveryStatus.DEAD)
         total, _ = Search(connected(env)).count(wanted)
@@ -123,7 +123,7 @@ def dead_list(env: Environment, connector: str | None, limit: int, as_json: bool
             click.echo(f"{limit} of {total:,}; --limit shows more", err=True)
 
 
-everything = click.option("--all", "everything", is_flag=True, help="Every one.")
+everything = click.option("--all", "everything", is_flag=True, help="All of them.")
 
 
 @dead.command("replay")
@@ -136,7 +136,7 @@ everything = click.option("--all", "everything", is_flag=True, help="Every one."
 def dead_replay(
     env: Environment, ids: Sequence[str], everything: bool, wanted: Filter, yes: bool, as_json: bool
 ) -> None:
-    """Deliver dead ones again: those named, all, or those that match.
+    """Retry dead letters: those named, all, or those that match.
 
     \b
     Examples:
@@ -157,7 +157,7 @@ def dead_replay(
 def dead_discard(
     env: Environment, ids: Sequence[str], everything: bool, wanted: Filter, reason: str, yes: bool, as_json: bool
 ) -> None:
-    """Discard dead ones: those named, all, or those that match. They are kept as discarded until their time is over.
+    """Discard dead letters: those named, all, or those that match. They are kept for as long as retention says.
 
     \b
     Example: relay dead discard --connector crm --until 2026-10-01 --reason "before the move"
@@ -177,8 +177,8 @@ def _dead(
 ) -> None:
     some = wanted != Filter()
     if everything and (ids or some):
-        raise click.UsageError("--all is all of them; leave it out to choose")
-    _one_way(ids, everything or some, "name some, or say which: --all, --connector, --since, …")
+        raise click.UsageError("--all means all of them; leave it out to choose")
+    _one_way(ids, everything or some, "name some, or choose with --all, --connector, --since, …")
     if ids:
         _each(ids, lambda one: _brought_back(env, one) if kind == "replay" else _buried(env, one, reason), as_json)
         return
@@ -188,7 +188,7 @@ def _dead(
 
 def _one_way(ids: Sequence[str], chosen: bool, advice: str) -> None:
     if ids and chosen:
-        raise click.UsageError("name ids or say which, not both")
+        raise click.UsageError("name ids or use filters, not both")
     if not ids and not chosen:
         raise click.UsageError(advice)
 
@@ -224,8 +224,9 @@ def _replayed(env: Environment, identity: str) -> list[str]:
         if connector and (refused := refusal(settings, connector)):
             raise NotFound(refused)
         lane = control.replay(target)
-        waits = ", which is off: it waits until that is on" if connector and connector not in settings.enabled else ""
-        said.append(f"{target}: due now" + ("" if lane == INBOX else f" for {lane}{waits}"))
+        is_off = connector and connector not in settings.enabled
+        waits = ", which is off: it stays queued until the connector is on" if is_off else ""
+        said.append(f"{target}: queued" + ("" if lane == INBOX else f" for {lane}{waits}"))
     return said
 
 
@@ -234,7 +235,7 @@ def _fanned_out(backfill: Backfill, conversation: ConversationId) -> list[str]:
     found = backfill.one(conversation, Aim())
     if not found.connectors:
         raise NotFound(f"{conversation}: nothing was queued: {still_nowhere(found.why)}")
-    return [f"{DeliveryId.of(name, conversation)}: due now for {name}" for name in found.connectors]
+    return [f"{DeliveryId.of(name, conversation)}: queued for {name}" for name in found.connectors]
 
 
 def _discarded(env: Environment, identity: str, reason: str) -> list[str]:
@@ -258,7 +259,7 @@ def _buried(env: Environment, identity: str, reason: str) -> list[str]:
 def _only_dead(env: Environment, identity: str) -> None:
     found = ledger_of(env).delivery(DeliveryId(identity))
     if found.status is not DeliveryStatus.DEAD:
-        raise NotFound(f"{identity} is not dead, it is {found.status}")
+        raise NotFound(f"{identity} is not a dead letter, it is {found.status.shown}")
 
 
 COMMANDS: Sequence[click.Command] = (replay, discard, dead)

@@ -24,7 +24,7 @@ def moment(text: str, now: int) -> int:
         return max(0, round(found.timestamp() * 1000))
     except (ValueError, OverflowError, OSError):
         raise ValueError(
-            f"'{text}' is no time; write how long ago (30min, 2h, 3d, 1w) or a date (2026-10-02, 2026-10-02T09:30)"
+            f"'{text}' is not a time; write how long ago (30min, 2h, 3d, 1w) or a date (2026-10-02, 2026-10-02T09:30)"
         ) from None
 
 

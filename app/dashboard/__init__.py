@@ -48,7 +48,7 @@ PAGES: tuple[Page, ...] = (
 #: Endpoint, words and icon, in the order of the bar. `dashboard.NAME_more` belongs to NAME.
 _BAR = (
     ("overview", "Overview", "bars"),
-    ("conversations", "Conversations", "chat"),
+    ("conversations", "Chats", "chat"),
     ("quarantine", "Quarantine", "shield"),
     ("connectors", "Connectors", "plug"),
     ("erase", "Erase", "erase"),

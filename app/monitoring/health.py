@@ -28,14 +28,14 @@ def blueprint(client: redis.Redis, ledger: Ledger, watched: Watched, admission: 
             workers = len(ledger.workers())
         except StoreUnavailable as error:
             why = f": {error}" if known else ""
-            return jsonify(status="unavailable", wrong=[f"Redis does not answer{why}"]), 503
+            return jsonify(status="unavailable", wrong=[f"the store does not respond{why}"]), 503
         watched.current()
-        doubts = [*verdict.doubts, *([] if workers else ["no worker was heard of in the last minute"])]
+        doubts = [*verdict.doubts, *([] if workers else ["no worker is running"])]
         if watched.trouble:
             why = f": {watched.trouble}" if known else ""
             doubts.append(f"a change of the configuration was refused{why}")
         if not watched.current().tokens:
-            doubts.append("there is no token: set SMARTSUPP_TOKEN, or nothing can be accepted")
+            doubts.append("no token is set, so no chat can be accepted: set SMARTSUPP_TOKEN")
         status = "unavailable" if verdict.wrong else "ready"
         version = {"redis": verdict.version} if known else {}
         answer = {"status": status, **version, "wrong": verdict.wrong, "doubts": doubts}

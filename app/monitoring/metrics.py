@@ -61,7 +61,7 @@ class Relay(Collector):
         return ()
 
     def collect(self) -> Iterator[Metric]:
-        up = GaugeMetricFamily("relay_store_up", "Whether the server answers.")
+        up = GaugeMetricFamily("relay_store_up", "Whether the store responds.")
         try:
             found = list(self._found())
         except StoreUnavailable:
@@ -75,11 +75,13 @@ class Relay(Collector):
         names = sorted({*settings.connectors, *self._ledger.connectors()})
         yield from _counted(totals(self._client))
         yield from _lanes([self._ledger.lane(name) for name in names], self._ledger.lane(INBOX), settings.enabled)
-        yield _gauge("relay_workers", "Workers heard of in the last minute.", len(self._ledger.workers()))
+        yield _gauge("relay_workers", "Workers seen in the last minute.", len(self._ledger.workers()))
         yield _gauge(
-            "relay_config_troubles", "Workers that refused a change of the configuration.", len(self._ledger.troubles())
+            "relay_config_troubles",
+            "Workers that rejected a changed configuration.",
+            len(self._ledger.troubles()),
         )
-        bodies = GaugeMetricFamily("relay_bodies", "Bodies that are kept, by status.", labels=["status"])
+        bodies = GaugeMetricFamily("relay_bodies", "Stored payloads, by status.", labels=["status"])
         for status, number in self._ledger.payload_counts().items():
             bodies.add_metric([status], number)
         yield bodies
@@ -90,24 +92,24 @@ class Relay(Collector):
         )
         verdict, state = check(self._client), condition(self._client)
         yield _gauge(
-            "relay_store_safe", "Whether the server's settings lose nothing (relay doctor).", not verdict.wrong
+            "relay_store_safe", "Whether the settings of the store lose nothing (relay doctor).", not verdict.wrong
         )
         yield _gauge(
             "relay_store_aof_ok", "Whether the last rewrite of the append-only file went well.", state.rewritten
         )
         yield _gauge("relay_store_aof_bytes", "Size of the append-only file.", state.file)
-        yield _gauge("relay_store_memory_bytes", "Memory that the server uses.", state.used)
+        yield _gauge("relay_store_memory_bytes", "Memory that the store uses.", state.used)
         yield _gauge("relay_store_memory_limit_bytes", "Memory that it may use; 0: no limit was set.", state.limit)
 
 
 def _counted(counters: dict[str, int]) -> Iterator[Metric]:
     received = CounterMetricFamily(
-        "relay_received", "Bodies that came: accepted or duplicate, and what was made of them.", labels=["status"]
+        "relay_received", "Payloads received: accepted or duplicate, and their later status.", labels=["status"]
     )
     attempts = CounterMetricFamily("relay_attempts", "Attempts, by how they ended.", labels=["connector", "outcome"])
     deliveries = CounterMetricFamily("relay_deliveries", "Deliveries that ended.", labels=["connector", "outcome"])
     opened = CounterMetricFamily(
-        "relay_breaker_opened", "Times that the breaker held a connector.", labels=["connector"]
+        "relay_breaker_opened", "How often the circuit of a connector opened.", labels=["connector"]
     )
     ended: dict[tuple[str, str], int] = defaultdict(int)
     took: dict[str, dict[int, int]] = defaultdict(dict)
@@ -149,7 +151,7 @@ def _refused(counters: dict[str, int]) -> Iterator[Metric]:
         if number > 0:  # of a version that counted no reasons
             posts.add_metric([str(status), "unknown"], number)
     cuts = CounterMetricFamily(
-        "relay_connections_cut", "Connections that were cut off because they held others up.", labels=["reason"]
+        "relay_connections_cut", "Connections that were closed because they blocked others.", labels=["reason"]
     )
     for why in CUTS:
         cuts.add_metric([why], counters.get(f"refused:connection:{why}", 0))
@@ -158,7 +160,7 @@ def _refused(counters: dict[str, int]) -> Iterator[Metric]:
 
 def _histogram(took: dict[str, dict[int, int]], sums: dict[str, int]) -> Metric:
     histogram = HistogramMetricFamily(
-        "relay_receipt_to_record_seconds", "From the receipt of a body to its record.", labels=["connector"]
+        "relay_receipt_to_record_seconds", "From the receipt of a payload to its record.", labels=["connector"]
     )
     for name, buckets in took.items():
         steps: list[Any] = [
@@ -172,30 +174,32 @@ def _histogram(took: dict[str, dict[int, int]], sums: dict[str, int]) -> Metric:
 
 def _lanes(connectors: list[Lane], inbox: Lane, enabled: Collection[str]) -> Iterator[Metric]:
     """What is switched off waits on purpose: nobody is to be woken, and no worker added, for its age or its pause."""
-    state = GaugeMetricFamily("relay_deliveries_now", "Deliveries in a status.", labels=["connector", "status"])
-    due = GaugeMetricFamily("relay_due", "What could be worked on now.", labels=["lane"])
-    flight = GaugeMetricFamily("relay_in_flight", "What is worked on.", labels=["lane"])
+    state = GaugeMetricFamily("relay_deliveries_now", "Deliveries by status.", labels=["connector", "status"])
+    due = GaugeMetricFamily("relay_due", "Items that are due now.", labels=["lane"])
+    flight = GaugeMetricFamily("relay_in_flight", "Items in progress.", labels=["lane"])
     oldest = GaugeMetricFamily(
         "relay_oldest_due_seconds",
-        "How long the longest due has waited; 0 for a connector that is switched off.",
+        "How long the longest due item has waited; 0 for a connector that is off.",
         labels=["lane"],
     )
     paused = GaugeMetricFamily(
         "relay_paused",
-        "Whether a connector that is switched on is held back, and by whom.",
+        "Whether a connector is paused by an admin, by relay (credentials rejected), or not responding (breaker).",
         labels=["connector", "by"],
     )
     slowed = GaugeMetricFamily(
-        "relay_slowed", "By what its rate is divided since its vendor answered 429; 1: nothing.", labels=["connector"]
+        "relay_slowed",
+        "By what a 429 divides the rate; 1: not throttled.",
+        labels=["connector"],
     )
     narrowed = GaugeMetricFamily(
         "relay_narrowed",
-        "Deliveries at once that time-outs have left; 0: as many as are set.",
+        "Deliveries at once that timeouts have left; 0: as many as are set.",
         labels=["connector"],
     )
     limited = GaugeMetricFamily(
         "relay_limited",
-        "Whether what is due waits for the connector's own concurrency or rate: more workers would not help.",
+        "Whether due deliveries wait for the connector's own concurrency or rate: more workers would not help.",
         labels=["connector"],
     )
     for lane in (inbox, *connectors):

@@ -103,9 +103,9 @@ def blueprint(store: Store, watched: Watched, sources: Sources, refusals: Refusa
 
     @pages.errorhandler(StoreUnavailable)
     def unavailable(error: StoreUnavailable) -> tuple[Response, int, dict[str, str]]:
-        log.error("a body could not be kept", error=str(error))
-        refusals.note(request.environ, 503, "the store did not keep it", "store")
-        return jsonify(error="not kept, try again"), 503, {"Retry-After": str(RETRY_AFTER)}
+        log.error("chat not stored", error=str(error))
+        refusals.note(request.environ, 503, "not stored", "store")
+        return jsonify(error="not stored; try again"), 503, {"Retry-After": str(RETRY_AFTER)}
 
     @pages.errorhandler(HTTPException)
     def refused(error: HTTPException) -> tuple[Response, int, dict[str, str]]:
@@ -129,7 +129,7 @@ def _body() -> bytes:
     # Smartsupp packs nothing, and a megabyte of gzip may be a gigabyte.
     for header, plain in (("Content-Encoding", "identity"), ("Transfer-Encoding", "chunked")):
         if (request.headers.get(header, "").strip().lower() or plain) != plain:
-            raise UnsupportedMediaType(f"{header} must be absent, or '{plain}': send the body as it is, not packed")
+            raise UnsupportedMediaType(f"{header} must be absent or '{plain}': send the body uncompressed")
     # Whatever its Content-Type says: never parsed as a form. Of a body without a declared length, werkzeug hands out
     # what fits into MAX_CONTENT_LENGTH, which is a byte more than we take, and says nothing of the rest.
     body = request.get_data(cache=False, parse_form_data=False)
@@ -137,7 +137,7 @@ def _body() -> bytes:
         raise RequestEntityTooLarge
     # The server ends the stream where the connection broke, without an error.
     if request.content_length is not None and len(body) < request.content_length:
-        raise BadRequest("the body was cut short")
+        raise BadRequest("the body is incomplete")
     if not body:
         raise Empty("the body is empty")
     return body
@@ -165,5 +165,5 @@ def _looked_at(store: Store, gathering: Gathering, identity: PayloadId, body: by
     try:
         gathering.aside(lambda: store.divert(identity, status, error))
     except StoreUnavailable:
-        log.info("left to the workers", payload=identity)  # kept it is
+        log.info("not classified yet; left to the workers", payload=identity)  # kept it is
     return {"status": str(status), **({"error": error} if error else {})}

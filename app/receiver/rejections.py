@@ -87,7 +87,7 @@ class Refusals:
             if status:
                 log.warning("refused", status=status, reason=reason, address=address, times=times)
             else:
-                log.warning("connection cut off", reason=reason, address=address, times=times)
+                log.warning("connection closed", reason=reason, address=address, times=times)
         try:
             if numbers:
                 add(self._client, numbers)
@@ -104,4 +104,4 @@ class Refusals:
             except StoreUnavailable:
                 pass  # which every body that is not kept says
             except Exception:  # whatever goes wrong with telling, the next time may go right
-                log.exception("bug in the refusals")
+                log.exception("unhandled error in the log of refused posts")

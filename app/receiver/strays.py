@@ -52,5 +52,5 @@ def _said(status: int) -> tuple[str, str]:
     if status == 404:
         return f"there is nothing at this address; {_HINT}", "path" if meant else "elsewhere"
     if status == 405:
-        return f"{request.method} is not taken at this address; {_HINT}", "method" if meant else "elsewhere"
-    return f"this address takes no chats; {_HINT}", "elsewhere" if status == 403 else ""
+        return f"{request.method} is not allowed at this address; {_HINT}", "method" if meant else "elsewhere"
+    return f"chats are not accepted at this address; {_HINT}", "elsewhere" if status == 403 else ""

@@ -56,7 +56,7 @@ class Relay(Flask):
 
     # Flask's own note of an error would name the address, and the hook's address holds the token.
     def log_exception(self, exc_info: Any) -> None:
-        log.error("bug in a page", endpoint=request.endpoint, method=request.method, exc_info=exc_info)
+        log.error("unhandled error in a page", endpoint=request.endpoint, method=request.method, exc_info=exc_info)
 
 
 def wired(

@@ -76,9 +76,9 @@ class Buffered:
             async with asyncio.timeout(seconds):
                 body = await self._body(values, receive, limit)
         except TimeoutError:
-            status, headers, said = self._refusal(values, 408, f"the body did not come within {seconds} s")
+            status, headers, said = self._refusal(values, 408, f"the body did not arrive within {seconds} s")
         except ConnectionError:
-            status, headers, said = self._refusal(values, 400, "the body was cut short")
+            status, headers, said = self._refusal(values, 400, "the body is incomplete")
         else:
             values["wsgi.input"] = io.BytesIO(body)
             with self._watch.working(peer_of(*scope["client"])) if self._watch else nullcontext():
@@ -105,7 +105,7 @@ class Buffered:
         if values["PATH_INFO"] in ("/readyz", "/metrics"):
             return await loop.run_in_executor(self._probes, self._work, values)
         if self._waiting >= WAITING:
-            status, headers, said = self._refusal(values, 503, "too many pages are asked for at once; try again")
+            status, headers, said = self._refusal(values, 503, "too many pages are requested at once; try again")
             return status, [*headers, ("Retry-After", "5")], said
         answer: Answer = await self._page(self._work, values)
         return answer

@@ -74,7 +74,7 @@ class Connections:
         if _DESCRIPTORS.is_dir():
             threading.Thread(target=self._run, name="connections", daemon=True).start()
         else:
-            log.warning("the system does not list open connections: slow peers are not cut off", path=str(_DESCRIPTORS))
+            log.warning("cannot list open connections: slow clients stay connected", path=str(_DESCRIPTORS))
 
     @contextmanager
     def working(self, peer: Peer) -> Iterator[None]:

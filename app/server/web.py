@@ -23,7 +23,7 @@ from core.gc_tuning import loaded
 from core.log import configure
 from core.store import check, connected
 from workers import telemetry
-from workers.alerts.notifier import Teller
+from workers.alerts.notifier import Notifier
 
 log = structlog.get_logger(__name__)
 
@@ -49,8 +49,8 @@ def application() -> Buffered:
     app.refusals.start()
     connections = Connections(env.port, places(), app.proxies, app.refusals.cut)
     connections.start()
-    # Beside the workers': that none of them is there is a trouble, too.
-    Teller(connected(env), app.watched.current, env.public_url, threading.Event(), env.disk).start()
+    # Beside the workers': that no worker is running is an incident too.
+    Notifier(connected(env), app.watched.current, env.public_url, threading.Event(), env.disk).start()
     loaded()
     app.gathering.start()
     return Buffered(app, app.gathering, app.longest_body, app.refusals.note, connections)
@@ -67,10 +67,10 @@ def main(env: Environment) -> None:
     try:
         verdict = check(connected(env, patient=True))
     except StoreUnavailable as error:
-        log.warning("redis does not answer yet; until it does, every body is answered with 503", error=str(error))
+        log.warning("store unavailable; until it responds, every chat is answered with 503", error=str(error))
     else:
         for doubt in verdict.doubts:
-            log.warning("redis", doubt=doubt)
+            log.warning("store settings", problem=doubt)
         if verdict.wrong:
             raise StoreUnsafe("; ".join(verdict.wrong))
     must_be_free(env, HANDING_OVER)

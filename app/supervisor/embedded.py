@@ -103,7 +103,7 @@ def _own_socket_folder(env: Environment) -> None:
         place.mkdir(parents=True, mode=0o700)
     found = place.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
-        text = f"the folder of the store's socket, {place}, must be a folder that only you can enter"
+        text = f"{place}, the folder of the store's socket, must be a folder that only you can enter"
         raise ConfigError("the environment", [Problem("RELAY_DATA_DIR", f"{text}; delete it, or use a shorter path")])
 
 
@@ -114,7 +114,7 @@ def main() -> None:
     try:
         os.set_inheritable(lock(env), True)
     except BlockingIOError:
-        raise SystemExit(f"another relay uses {env.data_dir}; stop it, or set RELAY_DATA_DIR") from None
+        raise SystemExit(f"another relay uses {env.data_dir}; stop it, or set another RELAY_DATA_DIR") from None
     try:
         _ready(env)
     except ConfigError as error:
@@ -129,9 +129,9 @@ def _ready(env: Environment) -> None:
     fault = _fault(env)
     if fault and fault.harmless:
         cut(fault)
-        sys.stderr.write(f"the store: {fault.text}; they are cut off\n")
+        sys.stderr.write(f"the store: {fault.text}; they were cut off\n")
     elif words:
-        sys.stderr.write(f"the store's last run ended with: {words}\n")
+        sys.stderr.write(f"the store's previous run ended with: {words}\n")
     if found := problems(env):
         raise ConfigError("the store cannot be started", found)
     place = folder(env)

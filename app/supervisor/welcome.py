@@ -1,4 +1,4 @@
-"""What `relay up` says once everything answers: all of it to a person, no secret to a log."""
+"""What `relay up` prints once everything responds: all of it to a person, no secret to a log."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def main(env: Environment, settings: Settings) -> None:
     told = _in_person(env, settings, local) if read_by_a_person else _in_a_log(env, settings, local)
     click.echo(
         f"""
-Relay for Smartsupp is running. Ctrl-C stops it; nothing accepted is lost.
+Relay for Smartsupp is running. Press Ctrl-C to stop it; accepted chats are not lost.
 
   Dashboard      {env.public_url or local}
 {told.facts}
@@ -89,7 +89,7 @@ def _in_a_log(env: Environment, settings: Settings, local: str) -> _Told:
         f"  Hook URL       {env.public_url or local}/smartsupp/TOKEN\n"
         f"  TOKEN          {place}",
         f"{here}relay send --sample",
-        "This is no terminal, so neither token nor password is printed (relay up --show-secrets does).",
+        "Not a terminal: the token and the password are not printed (relay up --show-secrets prints them).",
     )
 
 
@@ -104,7 +104,7 @@ def _password(env: Environment) -> str:
     """What to log in with: made here if there is none yet, and said once."""
     made = password.generate()
     if Access(connected(env, patient=True)).set_first_password(password.hashed(made)):
-        return f"{made}   (said only now; relay admin set-password changes it)"
+        return f"{made}   (shown once; relay admin set-password changes it)"
     return "as before; relay admin set-password sets a new one"
 
 
@@ -120,6 +120,6 @@ def _wait(url: str) -> str:
             if not wrong:
                 return ""
         except (requests.RequestException, ValueError, KeyError):
-            wrong = "the receiver does not answer"
+            wrong = "the receiver does not respond"
         time.sleep(0.2)
     return wrong

@@ -156,14 +156,15 @@ class HubSpot(HubSpotApi):
 
     def check(self) -> Iterator[Finding]:
         number, wanted = self._account()[0], self.settings.portal_id
-        yield Finding(True, f"the key is accepted{f' by account {number}' if number else ''}")
+        yield Finding(True, f"API key accepted{f' (account {number})' if number else ''}")
         if not (number or wanted) or (number and wanted and number != wanted):
-            yield Finding(False, "portal_id is not the key's account", "links need it: put the account's number there")
+            yield Finding(False, "portal_id is not the account of the key", "set it to that account; links need it")
         kinds = ("contacts", "tickets" if self.settings.ticket else "notes")
         for kind in kinds:
             right = _granted(self._get(f"{OBJECTS}/{kind}?limit=1", 403), "results")
             scopes = "tickets" if kind == "tickets" else "crm.objects.contacts.read and crm.objects.contacts.write"
-            yield _found(right, f"the right to read {kind}", f"give the key the scopes {scopes}")
+            text = f"{'can' if right else 'cannot'} read {kind}"
+            yield Finding(right, text, "" if right else f"give the key the scopes {scopes}")
             if not right:
                 return
         if self.settings.ticket:
@@ -177,7 +178,7 @@ class HubSpot(HubSpotApi):
         if self.settings.owner:
             # https://developers.hubspot.com/docs/api-reference/latest/crm/owners/guide
             right = _granted(self._get(f"/crm/owners/2026-09/{self.settings.owner}", 403, 404), "id")
-            remedy = "put the id that HubSpot's owners API gives; to read it, the key needs crm.objects.owners.read"
+            remedy = "use an id from HubSpot's owners API; the key needs the scope crm.objects.owners.read to read it"
             yield _found(right, f"owner {self.settings.owner}", remedy)
         # https://developers.hubspot.com/docs/api-reference/latest/crm/properties/guide
         properties = {one["name"].text: one.object for one in results(self._get(f"{PROPERTIES}/{kinds[-1]}"))}
@@ -188,12 +189,12 @@ class HubSpot(HubSpotApi):
             remedy = f"{before}run: relay connectors setup {self.name}"
             yield _found(right, f"the ticket property {CHAT_ID} with unique values", remedy)
         for name in self.settings.fields:
-            remedy = f"make it in HubSpot, or put the internal name of a property of {kinds[-1]} into fields"
+            remedy = f"create it in HubSpot, or use the internal name of a property of {kinds[-1]} under fields"
             yield _found(name in properties, f"the property {name} of {kinds[-1]}", remedy)
 
     def setup(self) -> Iterator[Change]:
         if self.settings.ticket and self._get(f"{PROPERTIES}/tickets/{CHAT_ID}", 404).status_code == 404:
-            yield Change(f"the ticket property {CHAT_ID}, with unique values", self._make_property)
+            yield Change(f"create the ticket property {CHAT_ID}, with unique values", self._make_property)
 
     def _make_property(self) -> None:
         names = {"name": CHAT_ID, "label": "Smartsupp chat id", "groupName": "ticketinformation"}
@@ -232,7 +233,7 @@ class HubSpot(HubSpotApi):
 
 
 def _found(right: bool, what: str, remedy: str) -> Finding:
-    return Finding(right, f"{what} {'is there' if right else 'is missing'}", "" if right else remedy)
+    return Finding(right, f"{what} {'exists' if right else 'is missing'}", "" if right else remedy)
 
 
 def _granted(answer: Response, name: str) -> bool:

@@ -52,7 +52,7 @@ class HubSpotSettings(RecordSettings):
     account_settings: ClassVar[tuple[str, ...]] = ("base_url", "portal_id", "token")
 
     # 100 requests in ten seconds on the smallest plans; a second's worth may come at once.
-    rate: float | None = Field(default=9, gt=0, description="Requests a second, over all workers; null: any.")
+    rate: float | None = Field(default=9, gt=0, description="Requests a second, over all workers; null: no limit.")
     token: SecretStr = Field(description="A service key, or the access token of a private app.")
     base_url: AnyHttpUrl = Field(default=AnyHttpUrl("https://api.hubapi.com"), description="Where the API is.")
     portal_id: Id | None = Field(default=None, description="The account's number, for links; without it, it is asked.")

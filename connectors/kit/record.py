@@ -47,11 +47,11 @@ class RecordSettings(HttpSettings):
         description="Further fields of the record, by the vendor's own name for them. An empty one is left out, so "
         "it never wipes what people filled in.",
     )
-    language: Language = Field(default="en", description="Of the words around what people wrote.")
-    time_zone: str = Field(default="UTC", description="Of the times, such as Europe/Prague.")
+    language: Language = Field(default="en", description="Language of the labels around the messages.")
+    time_zone: str = Field(default="UTC", description="Time zone of the times, such as Europe/Prague.")
     without_email: Literal["nobody", "placeholder", "skip"] = Field(
         default="nobody",
-        description="What to do for a visitor without an e-mail: a record without a person, one for a made-up address, "
+        description="What to do for a visitor without an email: a record without a person, one for a made-up address, "
         "or none.",
     )
     placeholder_email: Template = Field(
@@ -104,12 +104,12 @@ class Mapping:
 
     @cached_property
     def person(self) -> Person | None:
-        """The visitor, if an e-mail that could be one was given; else as `without_email` says. Raises Skipped."""
+        """The visitor, if an email that could be one was given; else as `without_email` says. Raises Skipped."""
         name, typed = single_line(self._conversation.visitor.name), single_line(self._conversation.visitor.email)
         email = self._email
         if not email:
             if self._settings.without_email == "skip":
-                said = f"the e-mail '{shortened(typed)}' cannot be used" if typed else "the visitor left no e-mail"
+                said = f"the email '{shortened(typed)}' cannot be used" if typed else "the visitor left no email"
                 raise Skipped(f"{said}, and without_email is skip")
             if self._settings.without_email == "nobody":
                 return None
@@ -129,7 +129,7 @@ class Mapping:
 
     @property
     def name(self) -> str:
-        """The visitor's name, else e-mail, else "a visitor" in the connector's language."""
+        """The visitor's name, else email, else "a visitor" in the connector's language."""
         return single_line(self._conversation.visitor.name) or self._email or self.voice.say("a visitor")
 
     def subject(self, longest: int) -> str:
@@ -160,7 +160,7 @@ class Mapping:
         # A character may take up to four bytes where the vendor counts bytes.
         weight = 1 if size is len else 4
         if frame + sign + 1_000 * weight > longest:
-            raise RecordRefused(f"the body without its transcript is {frame} long; the vendor takes {longest}")
+            raise RecordRefused(f"the body without its transcript is {frame} long; the destination accepts {longest}")
         blocks = as_html(self._conversation, self.voice, (longest - frame - sign) // weight, linked=linked)
         parts = packed(blocks, lambda number: longest - sign - (0 if number else frame), size)
         if len(parts) == 1:
@@ -227,7 +227,7 @@ class Mapping:
         try:
             return wording(template)(self._conversation, extras)
         except LanguageError as error:
-            raise RecordRefused(f"'{template}' cannot be worked out: {error}") from error
+            raise RecordRefused(f"'{template}' cannot be rendered: {error}") from error
 
     @cached_property
     def _extras(self) -> dict[str, str]:

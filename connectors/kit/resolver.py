@@ -18,14 +18,14 @@ _places = threading.BoundedSemaphore(HANGING)
 def look_up(host: str, port: int, seconds: float) -> Sequence[Any]:
     """As socket.getaddrinfo, for TCP. Raises OSError, and TimeoutError, which is one, when the answer does not come."""
     if not _places.acquire(blocking=False):
-        raise TimeoutError(f"the name server has not answered {HANGING} questions")
+        raise TimeoutError(f"the name server does not respond ({HANGING} open queries)")
     answer: Future[Sequence[Any]] = Future()
     # A thread of its own, and a daemon: one that hangs keeps neither a pool nor the end of the process.
     threading.Thread(target=_ask, args=(host, port, answer), name="resolver", daemon=True).start()
     try:
         return answer.result(seconds)
     except TimeoutError:
-        raise TimeoutError(f"the name server did not answer within {seconds:.0f} s") from None
+        raise TimeoutError(f"the name server did not respond within {seconds:.0f} s") from None
 
 
 def _ask(host: str, port: int, answer: Future[Sequence[Any]]) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import socket
+import ssl
 from collections.abc import Callable, Container, Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from http.client import IncompleteRead, RemoteDisconnected
 from urllib.parse import urlsplit, urlunsplit
 
 import requests
@@ -65,7 +69,7 @@ def refusal(
     verdict = table.get(code) or _HUNDREDS.get(code // 100, RetryLater)
     if code // 100 == 3 and "Location" in answer.headers:
         place = words(mask(shown(answer.headers["Location"])))
-        return ConnectorRefused(f"HTTP {code}: the address has moved to {place}; put that into the config", status=code)
+        return ConnectorRefused(f"HTTP {code}: the address has moved to {place}; use that in relay.yaml", status=code)
     if verdict is not RetryLater and code in _INTERCEPTED and code not in own and _is_foreign(answer, speaks_json):
         return Intercepted(f"HTTP {code} from a firewall or proxy, not from the destination: {said}", status=code)
     if verdict is RetryLater:
@@ -102,7 +106,7 @@ def shown(url: str) -> str:
     try:
         parts = urlsplit(url)
     except ValueError:
-        return "an address that cannot be read"
+        return "an invalid address"
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit((parts.scheme, host, parts.path, "", ""))
 
@@ -111,15 +115,16 @@ def unanswered(error: Exception, url: str, answer: requests.Response | None) -> 
     """A request without a whole answer. Nothing was sent when not even a connection was made."""
     if isinstance(error, requests.exceptions.InvalidHeader | UnicodeEncodeError):
         return ConnectorRefused(
-            "a header cannot be sent; look for characters in the credentials that do not belong there"
+            "a header cannot be sent: the credentials contain a character that is not allowed there"
         )
     if isinstance(error, InvalidURL | InvalidSchema | MissingSchema | UnicodeError):
-        return ConnectorRefused(f"{shown(url)} is not an address that can be called")
+        return ConnectorRefused(f"{shown(url)} is not a valid address")
     unsent = isinstance(error, NotConnected | requests.exceptions.ConnectTimeout)
     code = answer.status_code if answer is not None else None
     late = any(isinstance(cause, requests.exceptions.ReadTimeout | ReadTimeoutError) for cause in _causes(error))
     kind = TimedOut if late else RetryLater
-    return kind(f"{_short(error)} ({urlsplit(shown(url)).netloc})", status=code, untaken=unsent)
+    place = urlsplit(shown(url)).netloc
+    return kind(f"{_reason(error, place)} ({place})", status=code, untaken=unsent)
 
 
 def without_frames(error: Exception) -> Exception:
@@ -140,17 +145,55 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = wrapped if isinstance(wrapped, BaseException) else error.__cause__ or error.__context__
 
 
-def _short(error: Exception) -> str:
-    """The innermost reason, in a few words."""
-    for known, text in (
-        (requests.exceptions.SSLError, "the certificate or TLS was not accepted"),
-        (requests.exceptions.ConnectTimeout, "no connection in time"),
-        (requests.exceptions.ReadTimeout, "no answer in time"),
-    ):
-        if isinstance(error, known):
-            return text
-    last = list(_causes(error))[-1]
-    return words(f"{type(last).__name__}: {last}" if str(last) else type(last).__name__)
+#: What the system says of a connection that failed -> the sentence, with what to do.
+_ERRNO: Mapping[int, str] = {
+    errno.ECONNREFUSED: "the server refused the connection; is it running?",
+    errno.ECONNRESET: "the server closed the connection without a response",
+    errno.EPIPE: "the server closed the connection without a response",
+    errno.ECONNABORTED: "the server closed the connection without a response",
+    errno.EHOSTUNREACH: "the server cannot be reached; check the address and the network",
+    errno.ENETUNREACH: "the server cannot be reached; check the address and the network",
+    errno.ETIMEDOUT: "no connection in time",
+    errno.EADDRNOTAVAIL: "this machine has no free port for the connection",
+    errno.EMFILE: "too many files are open",
+}
+#: What OpenSSL says, in part -> the same.
+_TLS: Mapping[str, str] = {
+    "hostname mismatch": "the certificate is for another name; check the address",
+    "ip address mismatch": "the certificate is for another name; check the address",
+    "certificate has expired": "the certificate has expired; renew it at the destination",
+    "certificate verify failed": "the certificate is not from a trusted authority; name its file in REQUESTS_CA_BUNDLE",
+    "wrong_version_number": "the port does not use TLS; check the port",
+    "record layer failure": "the port does not use TLS; check the port",
+}
+
+
+def _reason(error: Exception, place: str) -> str:
+    """Why there is no answer, in a sentence; the words of Python and of the system are for programmers."""
+    causes = list(_causes(error))
+    if isinstance(error, requests.exceptions.ConnectTimeout):
+        return "no connection in time"
+    if isinstance(error, requests.exceptions.ReadTimeout):
+        return "no response in time"
+    if isinstance(error, requests.exceptions.SSLError) or any(isinstance(one, ssl.SSLError) for one in causes):
+        said = " ".join(map(str, causes)).lower().replace("wrong version number", "wrong_version_number")
+        return next((text for part, text in _TLS.items() if part in said), "TLS failed; check the address and the port")
+    return next(filter(None, (_sentence(one, place) for one in reversed(causes))), "the connection failed")
+
+
+def _sentence(cause: BaseException, place: str) -> str:
+    if isinstance(cause, socket.gaierror):
+        if cause.errno == socket.EAI_AGAIN:
+            return "the name server does not respond"
+        return f"{urlsplit(f'//{place}').hostname} does not exist (DNS); check the domain"
+    if isinstance(cause, TimeoutError):
+        # Ours say what took too long (connectors/kit/resolver.py).
+        return words(str(cause)) if cause.errno is None and str(cause) else "no response in time"
+    if isinstance(cause, RemoteDisconnected):
+        return "the server closed the connection without a response"
+    if isinstance(cause, IncompleteRead):
+        return "the response is incomplete"
+    return _ERRNO.get(cause.errno or 0, "") if isinstance(cause, OSError) else ""
 
 
 def words(text: str) -> str:

@@ -74,10 +74,8 @@ def addresses(host: str, port: int, networks: Sequence[Network], seconds: float 
     found = [str(entry[4][0]) for entry in look_up(host, port, seconds)]
     allowed = [one for one in dict.fromkeys(found) if is_allowed(ip_address(one.split("%")[0]), networks)]
     if not allowed:
-        raise ConnectorRefused(
-            f"{host} is {found[0]}, which is not a public address; if it is meant, add it to allow_networks"
-            f" (allow_networks: [{found[0]}])"
-        )
+        name = f"{host} is a" if host == found[0] else f"{host} is {found[0]}, a"
+        raise ConnectorRefused(f"{name} private address. If you mean it, add allow_networks: [{found[0]}]")
     return allowed
 
 

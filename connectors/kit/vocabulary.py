@@ -35,7 +35,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "agent.join": "{name} joined",
         "close.visitorClose": "{name} closed the chat",
         "automatic": "automatic",
-        "revised": "The conversation went on; this is all of it.",
+        "revised": "The conversation continued; this is all of it.",
         "no person": "The email address {email} cannot be used, so this chat is not linked to a person.",
         "part": "Part {number} of {total}",
     },
@@ -64,7 +64,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "close.visitorClose": "{name} ukončil(a) chat",
         "automatic": "automaticky",
         "revised": "Konverzace pokračovala; zde je celá.",
-        "no person": "E-mailovou adresu {email} nelze použít, chat proto není přiřazen žádné osobě.",
+        "no person": "Emailovou adresu {email} nelze použít, chat proto není přiřazen žádné osobě.",
         "part": "Část {number} z {total}",
     },
     "sk": {
@@ -92,7 +92,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "close.visitorClose": "{name} ukončil(a) chat",
         "automatic": "automaticky",
         "revised": "Konverzácia pokračovala; tu je celá.",
-        "no person": "E-mailovú adresu {email} nie je možné použiť, chat preto nie je priradený žiadnej osobe.",
+        "no person": "Emailovú adresu {email} nie je možné použiť, chat preto nie je priradený žiadnej osobe.",
         "part": "Časť {number} z {total}",
     },
     "de": {

@@ -109,11 +109,11 @@ class Odoo(HttpConnector[OdooSettings]):
         odoo, settings, kind = self._odoo(), self.settings, self._kind
         user = odoo.me()
         me = self._read(odoo, "res.users", user, "email") if user else None
-        yield Finding(True, f"the API key is accepted by {settings.url}")
+        yield Finding(True, f"API key accepted by {settings.url}")
         if me is not None:
             yield Finding(
                 bool(me.get("email")),
-                "the key's user has an e-mail address" if me.get("email") else "the key's user has no e-mail address",
+                "the key's user has an email address" if me.get("email") else "the key's user has no email address",
                 "give the user one in Odoo: notes cannot be written without it",
             )
         known = self._known_fields(odoo, *settings.fields, self._key_field)
@@ -159,7 +159,7 @@ class Odoo(HttpConnector[OdooSettings]):
     def setup(self) -> Iterator[Change]:
         name = self._key_field
         if name.startswith("x_") and name not in self._known_fields(self._odoo(), name):
-            yield Change(f"the field '{name}' of {self._kind.model}, for the chat's key", self._make_key_field)
+            yield Change(f"create the field '{name}' of {self._kind.model}, for the chat's key", self._make_key_field)
 
     def imagine(self, method: str, path: str, body: Any) -> Any:
         return imagined(path, body)

@@ -60,7 +60,7 @@ SETTINGS: Sequence[tuple[str, re.Pattern[str], str]] = (
     (
         "UserError",
         re.compile(r"Unable to (log|send) message, please configure the sender's email"),
-        "give the user of the API key an e-mail address in Odoo",
+        "give the user of the API key an email address in Odoo",
     ),
 )
 

@@ -85,5 +85,5 @@ def typed(name: str, kind: str, text: str) -> Any:
         return text or False
     wanted = _NUMBERS[kind]
     if not re.fullmatch(r"-?\d+" if wanted is int else r"-?\d+(\.\d+)?", text, re.ASCII):
-        raise RecordRefused(f"fields: '{name}' is of type {kind} in Odoo, and '{text}' is no number")
+        raise RecordRefused(f"fields: '{name}' is of type {kind} in Odoo, and '{text}' is not a number")
     return wanted(text)

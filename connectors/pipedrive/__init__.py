@@ -95,7 +95,7 @@ class Pipedrive(PipedriveApi):
             return _Whom("email", who.email, {"name": who.name[:TITLE], "emails": emails})
         if self.settings.record == "deal":
             return None
-        # Many visitors have the same name, or none: without an e-mail the name has to tell them apart.
+        # Many visitors have the same name, or none: without an email the name has to tell them apart.
         mark = f" ({chat.conversation.visitor.id or chat.conversation.id})"
         name = chat.words.name[: TITLE - len(mark)] + mark
         return _Whom("name", name, {"name": name})
@@ -224,7 +224,7 @@ class Pipedrive(PipedriveApi):
     def check(self) -> Iterator[Finding]:
         # https://developers.pipedrive.com/docs/api/v1/Users#getCurrentUser
         me = self.ask("GET", "/v1/users/me")["data"]
-        yield Finding(True, f"signed in as {me['name'].text} of {me['company_name'].text}")
+        yield Finding(True, f"API token accepted: {me['name'].text} of {me['company_name'].text}")
         company, domain = self.settings.company, me.object.get("company_domain")
         if company and domain and company != domain:
             yield Finding(False, f"the token belongs to {domain}.pipedrive.com", f"write company: {domain}")

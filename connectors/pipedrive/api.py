@@ -43,7 +43,7 @@ class PipedriveSettings(RecordSettings):
     """Settings of `type: pipedrive`."""
 
     # Ten searches in two seconds; at most every other request of a delivery is one. A second's worth may come at once.
-    rate: float | None = Field(default=6, gt=0, description="Requests a second, over all workers; null: any.")
+    rate: float | None = Field(default=6, gt=0, description="Requests a second, over all workers; null: no limit.")
     company: str = Field(
         default="", pattern=r"^[a-z0-9-]*$", description="The company's domain: acme for acme.pipedrive.com."
     )
@@ -133,7 +133,7 @@ class PipedriveApi(HttpConnector[PipedriveSettings]):
 
 
 def ids_of(by: str, term: str, persons: Iterable[Reply]) -> Iterator[int]:
-    """Ids of the persons with this e-mail or name. The search gives e-mails as texts, lists as objects."""
+    """Ids of the persons with this email or name. The search gives emails as texts, lists as objects."""
     for person in persons:
         said = person.get("emails") if by == "email" else None
         texts = [

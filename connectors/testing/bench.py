@@ -42,7 +42,7 @@ class Bench:
     answers: ClassVar[list[tuple[int, Any, dict[str, str], type[DeliveryError]]]] = []
     #: Requests that only read although they are not GET: patterns of "METHOD /path".
     reading: ClassVar[tuple[str, ...]] = ()
-    #: Whether a person without an e-mail can be left out.
+    #: Whether a person without an email can be left out.
     needs_person: ClassVar[bool] = False
     #: Whether what the vendor is sent is HTML, and not plain text or Markdown.
     takes_html: ClassVar[bool] = True

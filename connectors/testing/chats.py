@@ -31,10 +31,10 @@ def chat(*messages: str, **visitor: Any) -> dict[str, Any]:
 
 
 HOSTILE: dict[str, dict[str, Any]] = {
-    "no e-mail": chat(email=None),
+    "no email": chat(email=None),
     "no name": chat(name=None),
     "neither": chat(name="", email=""),
-    "nonsense for an e-mail": chat(email="<script>@'; DROP"),
+    "nonsense for an email": chat(email="<script>@'; DROP"),
     "no messages": {**chat(), "messages": []},
     "100 kB in one message": chat("long " * 20_000),
     "2,000 messages": chat(*(f"message number {n} of many" for n in range(2000))),

@@ -63,12 +63,12 @@ class ZendeskSettings(OAuthSettings, RecordSettings):
     """Settings of `type: zendesk`."""
 
     # 200 requests a minute on the smallest plan.
-    rate: float | None = Field(default=3, gt=0, description="Requests a second, over all workers; null: any.")
+    rate: float | None = Field(default=3, gt=0, description="Requests a second, over all workers; null: no limit.")
     subdomain: str = Field(
         default="", pattern=r"^([a-z0-9][a-z0-9-]*)?$", description="acme, for https://acme.zendesk.com."
     )
     base_url: AnyHttpUrl | None = Field(default=None, description="The whole address, instead of subdomain.")
-    email: str = Field(default="", description="With api_token: of the agent as whom we work.")
+    email: str = Field(default="", description="With api_token: email of the agent in whose name Relay works.")
     api_token: SecretStr | None = Field(default=None, description="An API token from before 27 October 2026.")
     group_id: int | None = Field(default=None, description="The group that gets the tickets.")
     brand_id: int | None = Field(default=None, description="The brand of the tickets.")
@@ -103,7 +103,7 @@ class ZendeskSettings(OAuthSettings, RecordSettings):
         if bool(self.subdomain) == bool(self.base_url):
             raise ValueError("write either 'subdomain: acme' or 'base_url: https://acme.zendesk.com'")
         if self.base_url and (self.base_url.username or self.base_url.password):
-            raise ValueError("base_url is shown to people; take the credentials out of it")
+            raise ValueError("base_url is shown to people; remove the credentials from it")
         return self
 
     def doubts(self) -> Iterator[tuple[str, str]]:

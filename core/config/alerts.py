@@ -1,5 +1,4 @@
-"""The config's `notices` section: who is told of trouble, and of which. The sending is in
-workers/alerts/notifier.py."""
+"""The config's `alerts` section: who receives alerts, and by which channel. workers/alerts/notifier.py sends them."""
 
 from __future__ import annotations
 
@@ -37,22 +36,22 @@ def _web_address(value: SecretStr) -> SecretStr:
     except ValueError:
         right = False
     if not right or any(one.isspace() or not one.isprintable() for one in value.get_secret_value()):
-        raise ValueError("must be a whole address, such as https://example.com/notices")
+        raise ValueError("must be a whole address, such as https://example.com/alerts")
     if "@" in parts.netloc:
-        raise ValueError("takes no user and password; what signs is 'secret'")
+        raise ValueError("must not contain a user and password; to sign alerts, use 'secret'")
     return value
 
 
-class WebhookNotices(Strict):
-    """A POST of each notice, signed after Standard Webhooks where there is a secret."""
+class WebhookAlerts(Strict):
+    """A POST of each alert, signed after Standard Webhooks where there is a secret."""
 
     url: Annotated[SecretStr, AfterValidator(_web_address)] = Field(
-        description="Where notices are posted. Hidden, because chat services put their secret into it."
+        description="Where alerts are posted. Hidden, because chat services put their secret into it."
     )
     secret: SigningSecret | None = Field(
-        default=None, description="The signing secret: base64, with or without whsec_ in front; null: not signed."
+        default=None, description="The signing secret: base64, with or without the prefix whsec_; null: not signed."
     )
-    timeout: float = Field(default=20.0, gt=0, le=50, description="Seconds to wait for the answer.")
+    timeout: float = Field(default=20.0, gt=0, le=50, description="Seconds to wait for the response.")
     allow_networks: tuple[IPvAnyNetwork, ...] = Field(
         default=(), description="Loopback, private and link-local networks that may be reached, such as 10.0.0.0/8."
     )
@@ -71,7 +70,7 @@ def _host(value: str) -> str:
     return value
 
 
-class MailNotices(Strict):
+class MailAlerts(Strict):
     """A mail server, always by TLS with a certificate that is checked."""
 
     host: Annotated[str, AfterValidator(_host)] = Field(max_length=253, description="The mail server.")
@@ -79,11 +78,11 @@ class MailNotices(Strict):
         default="starttls", description="starttls: TLS begins after the greeting; tls: from the first byte."
     )
     port: int | None = Field(default=None, ge=1, le=65535, description="null: 587 for starttls, 465 for tls.")
-    user: str = Field(default="", max_length=320, description="To log in with; empty: no log-in.")
-    password: SecretStr = Field(default=SecretStr(""), description="The same.")
+    user: str = Field(default="", max_length=320, description="User name for the mail server; empty: no login.")
+    password: SecretStr = Field(default=SecretStr(""), description="Password for the mail server.")
     sender: Address = Field(alias="from", description="The sender's address.")
-    to: tuple[Address, ...] = Field(min_length=1, max_length=50, description="Who gets them.")
-    timeout: float = Field(default=20.0, gt=0, le=50, description="Seconds to wait for each answer.")
+    to: tuple[Address, ...] = Field(min_length=1, max_length=50, description="The recipients.")
+    timeout: float = Field(default=20.0, gt=0, le=50, description="Seconds to wait for each response.")
 
     @model_validator(mode="after")
     def _has_both_or_neither(self) -> Self:
@@ -96,13 +95,16 @@ class MailNotices(Strict):
         return self.port or _PORTS[self.security]
 
 
-class Notices(Strict):
-    """Who is told of trouble: once when it begins, once when it is over."""
+class Alerts(Strict):
+    """Alerts: one when an incident begins, one when it is over."""
 
-    webhook: WebhookNotices | None = Field(default=None, description="Posts notices to an address.")
-    email: MailNotices | None = Field(default=None, description="Sends notices by e-mail.")
+    webhook: WebhookAlerts | None = Field(default=None, description="Posts alerts to an address.")
+    email: MailAlerts | None = Field(default=None, description="Sends alerts by email.")
     oldest_after: float = Field(
-        default=15, gt=0, le=100_000, description="Minutes after which what is due and waits is a backlog too old."
+        default=15,
+        gt=0,
+        le=100_000,
+        description="Minutes after which due deliveries count as a backlog.",
     )
 
     @property

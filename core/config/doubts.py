@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from core.config.mistakes import RENAMED
 from core.config.settings import Settings
 
 
@@ -18,13 +19,22 @@ class Doubt:
 
 def doubts(settings: Settings) -> list[Doubt]:
     """Everything at once, the gravest first."""
+    return [*_undone(settings), *map(_renamed, settings.renamed)]
+
+
+def _renamed(section: str) -> Doubt:
+    new = RENAMED[section]
+    return Doubt(f"The section {section} is now called {new}; version 0.3 will not read it.", f"Rename it to {new}.")
+
+
+def _undone(settings: Settings) -> list[Doubt]:
     if not settings.connectors:
-        return [Doubt("There is no connector: chats are kept, but delivered nowhere.", "Add one under connectors.")]
+        return [Doubt("No connector is configured: chats are kept, but not delivered.", "Add one under connectors.")]
     if not settings.enabled:
-        text = "Every connector is off: chats are kept, but delivered nowhere."
+        text = "Every connector is off: chats are kept, but not delivered."
         return [Doubt(text, "Set enabled: true for one, or remove enabled: false.")]
     if not settings.routes:
-        text = "routes is empty: chats are kept, but delivered nowhere."
+        text = "The section routes is empty: chats are kept, but not delivered."
         return [Doubt(text, "Remove the section routes, and every chat goes to every enabled connector.")]
     found = [
         Doubt(f"No route leads to {name}: no chat goes there.", route_remedy(name), name) for name in unused(settings)
@@ -56,4 +66,4 @@ def route_remedy(connector: str) -> str:
 def gone_remedy(connector: str) -> str:
     """What to do about deliveries that wait for a connector that is not configured."""
     renamed = f"If {connector} has another name now, write formerly: [{connector}] below that one"
-    return f"{renamed}; else put {connector} back into relay.yaml, or discard what waits: relay discard ID --reason …"
+    return f"{renamed}; else put it back into relay.yaml, or discard what is queued: relay discard ID --reason …"

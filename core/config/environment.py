@@ -159,7 +159,7 @@ def environment(variables: Mapping[str, str]) -> Environment:
     )
     if result.user_header and not (result.trusted_proxies or variables.get("RELAY_TRUSTED_PROXIES", "").strip()):
         problems.append(
-            Problem("RELAY_USER_HEADER", "anybody could send it; name your proxies in RELAY_TRUSTED_PROXIES")
+            Problem("RELAY_USER_HEADER", "anyone could send it; name your proxies in RELAY_TRUSTED_PROXIES")
         )
     if problems:
         raise ConfigError("the environment", problems)
@@ -235,7 +235,7 @@ def _networks(name: str, variables: Mapping[str, str], problems: list[Problem]) 
             problems.append(Problem(name, f"'{part}' {mistakes.network(part)}; several have commas between them"))
             continue
         if network.prefixlen == 0:
-            problems.append(Problem(name, f"{part} is everybody; name fewer"))
+            problems.append(Problem(name, f"{part} allows everybody; name smaller networks"))
             continue
         yield network
 

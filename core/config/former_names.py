@@ -37,5 +37,5 @@ def check(connectors: Mapping[str, ConnectorSettings], written: Mapping[str, obj
             elif owners.get(old) == name:
                 note(path, f"'{old}' is listed twice; remove one")
             elif old in owners:
-                note(path, f"'{old}' was {owners[old]}, as it says there; only one connector can go on with it")
+                note(path, f"'{old}' was {owners[old]}, as it says there; only one connector can continue it")
             owners.setdefault(old, name)

@@ -22,13 +22,17 @@ KeyPath = tuple[str | int, ...]
 
 _FILES = {
     errno.ENOENT: "it does not exist",
-    errno.EACCES: "permission denied; let the relay's user read it",
-    errno.EPERM: "permission denied; let the relay's user read it",
+    errno.EACCES: "permission denied for the relay's user",
+    errno.EPERM: "permission denied for the relay's user",
     errno.EISDIR: "it is a folder",
     errno.ENOTDIR: "part of its path is not a folder",
     errno.ENAMETOOLONG: "its name is too long",
     errno.ELOOP: "it is a link that leads to itself",
     errno.EIO: "the disk reports an error",
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EROFS: "the file system is read-only",
+    errno.EEXIST: "it exists already",
     errno.EMFILE: "too many files are open",
     errno.ENFILE: "too many files are open",
     errno.ESTALE: "the network share has lost it; mount it again",
@@ -46,7 +50,9 @@ def of_file(error: OSError | ValueError) -> str:
 
 _LIST = "must be a list: [one, another]"
 _SETTINGS = "must be settings, one a line and indented: 'key: value'"
-SECTIONS = ("tokens", "connectors", "routes", "retention", "notices")
+#: What a section was called in version 0.1 -> its name. Goes with 0.3.
+RENAMED = {"notices": "alerts"}
+SECTIONS = ("tokens", "connectors", "routes", "retention", "alerts", *RENAMED)
 SECTION = "is a section of its own; move it to the left edge, level with 'connectors:'"
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _IN = {"second": 1.0, "minute": 60.0, "day": 86400.0}
@@ -149,7 +155,7 @@ def _network(it: Refusal) -> str:
 def network(text: str) -> str:
     """What to write instead of a text that is no network."""
     try:
-        return f"has an address of one machine before the /; write {ip_network(text.strip(), strict=False)}"
+        return f"has the address of a single machine before the /; write {ip_network(text.strip(), strict=False)}"
     except ValueError:
         return "must be an address or a network in numbers, such as 10.0.0.7 or 10.0.0.0/8"
 
@@ -188,7 +194,7 @@ def _choice(it: Refusal) -> str:
 
 def _unknown(it: Refusal) -> str:
     if it.key != it.key.strip() or not it.key.isprintable():
-        return "there is an invisible character in its name; type it anew"
+        return "there is an invisible character in its name; type it again"
     connector = isinstance(it.value, Mapping) and "type" in it.value
     if connector and "connectors" in it.known:
         return "unknown setting. Did you mean to indent it under connectors:?"
@@ -197,7 +203,11 @@ def _unknown(it: Refusal) -> str:
     if it.key in SECTIONS:
         return SECTION
     near = meant(it.key, it.known)
-    return f"unknown setting{near}" if near else f"unknown setting; there are: {', '.join(sorted(it.known))}"
+    return (
+        f"unknown setting{near}"
+        if near
+        else f"unknown setting; available: {', '.join(sorted({*it.known} - {*RENAMED}))}"
+    )
 
 
 def meant(name: str, known: Iterable[str]) -> str:

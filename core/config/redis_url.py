@@ -23,7 +23,7 @@ _SHAPE = (
     "expected redis://host:6379/0, rediss://…, sentinel://host:26379,host:26379/NAME/0, sentinels://… or unix:///path"
 )
 
-_WRITTEN = f"a port is no number, or a sign such as / ? # [ in a password is not written as %2F and so on; {_SHAPE}"
+_WRITTEN = f"a port is not a number, or one of / ? # [ in a password is not written as %2F and so on; {_SHAPE}"
 
 
 @dataclass(frozen=True)
@@ -67,9 +67,7 @@ def parse(url: str) -> Address:
     pieces = parts.path.strip("/").split("/")
     service = unquote(pieces.pop(0)) if scheme.startswith("sentinel") else ""
     if (len(hosts) > 1 or scheme.startswith("sentinel")) and not service:
-        raise ValueError(
-            "Sentinels are asked for a name: sentinel://host:26379,host:26379/NAME/0, with NAME as they call it"
-        )
+        raise ValueError("Sentinels need a name: sentinel://host:26379,host:26379/NAME/0, with NAME as they call it")
     if len(pieces) > 1:
         raise ValueError(_SHAPE)
     database = _database(options.pop("db", "") or "".join(pieces))
@@ -118,4 +116,4 @@ def _only(options: Mapping[str, str], known: tuple[str, ...]) -> None:
         if option in (*_FILES, *_OF_SENTINELS) and option not in known:
             raise ValueError(f"{option} goes with {'rediss:// or sentinels://' if option in _FILES else 'sentinel://'}")
         if option not in known:
-            raise ValueError(f"an option that nobody knows; there are db, {', '.join((*_FILES, *_OF_SENTINELS))}")
+            raise ValueError(f"unknown option; available: db, {', '.join((*_FILES, *_OF_SENTINELS))}")

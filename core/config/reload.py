@@ -85,7 +85,7 @@ class Watched:
                 try:
                     self._look()
                 except Exception:  # whatever a plug-in raises, the settings of before stay in force
-                    log.exception("the configuration could not be looked at")
+                    log.exception("unhandled error while reading the configuration")
 
         threading.Thread(target=run, name="configuration", daemon=True).start()
 
@@ -104,7 +104,7 @@ class Watched:
         if all(seen[file][3] == state[3] for file, state in self._adopted.items()):
             self._changed = {}
             if self.trouble:  # taken back
-                self._accept("the refused change of the configuration was taken back")
+                self._accept("configuration: the rejected change was undone")
         elif seen != self._changed:
             self._changed, self._since, self._judged = seen, now, 0.0
         elif now - self._since >= STILL and (not self._judged or now - self._judged >= AGAIN):
@@ -138,7 +138,7 @@ class Watched:
         if self._refused != (contents, self.trouble):
             self._refused = (contents, self.trouble)
             log.warning(
-                "change of the configuration refused; still using the previous version",
+                "configuration change rejected; still using the previous version",
                 source=error.source,
                 problems=[str(problem) for problem in error.problems],
                 remedy="correct the file and save it; relay config check shows what is wrong",
@@ -260,7 +260,7 @@ def _must_lose_nothing(old: Settings, new: Settings, before: bytes, after: bytes
 
 
 def _content(settings: Settings) -> tuple[object, ...]:
-    return (settings.tokens, settings.connectors, settings.routes, settings.retention, settings.notices)
+    return (settings.tokens, settings.connectors, settings.routes, settings.retention, settings.alerts)
 
 
 def _removes(old: Settings, new: Settings) -> bool:

@@ -18,7 +18,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BaseModel, Field, PrivateAttr, SecretStr, ValidationError
 
 from core.config import former_names, mistakes, yaml_file
-from core.config.alerts import Notices
+from core.config.alerts import Alerts
 from core.config.environment import Environment, Strict, Token
 from core.config.mistakes import KeyPath
 from core.config.yaml_file import ConfigFile
@@ -64,8 +64,8 @@ def _connector_name(name: str) -> str:
 class ConnectorSettings(Strict):
     """What every connector has. A connector's own settings are a subclass."""
 
-    type: str = Field(description="Which connector: a built-in name, or the dotted path of a class.")
-    enabled: bool = Field(default=True, description="false: nothing is sent to it; what waits for it goes on waiting.")
+    type: str = Field(description="The type of connector: a built-in name, or the dotted path of a class.")
+    enabled: bool = Field(default=True, description="false: nothing is sent to it; its deliveries stay queued.")
     concurrency: int | None = Field(
         default=None,
         gt=0,
@@ -74,12 +74,11 @@ class ConnectorSettings(Strict):
     rate: float | None = Field(
         default=None,
         gt=0,
-        description="Requests a second, over all workers, with bursts of one second's worth; null: any.",
+        description="Requests a second, over all workers, with bursts of one second's worth; null: no limit.",
     )
     formerly: tuple[Annotated[str, AfterValidator(_connector_name)], ...] = Field(
         default=(),
-        description="Earlier names of this connector, the oldest first: its deliveries and records go on under the new"
-        " one.",
+        description="Earlier names of this connector, the oldest first: its deliveries and records continue under it.",
     )
 
     def doubts(self) -> Iterator[tuple[str, str]]:
@@ -90,7 +89,7 @@ class ConnectorSettings(Strict):
 class Route(Strict):
     """Conversations for which `when` is true go to the connectors in `to`. Every route is asked."""
 
-    to: list[str] = Field(description="Names of connectors; []: these chats are meant to go nowhere.")
+    to: list[str] = Field(description="Names of connectors; []: these chats are excluded on purpose.")
     when: Expression = Field(default="true", description="A Jinja expression over conversation and visitor.")
     _applies: Condition = PrivateAttr()
 
@@ -114,13 +113,13 @@ class Retention(Strict):
         default=30,
         gt=0,
         le=36_500,
-        description="Days after which delivered, skipped and discarded conversations go; null: never.",
+        description="Days after which delivered, skipped and discarded chats are removed; null: never.",
     )
     dead_days: float | None = Field(
         default=None,
         gt=0,
         le=36_500,
-        description="The same for dead deliveries and quarantined bodies; they stay unless it is set.",
+        description="The same for dead letters and quarantined payloads; null: never.",
     )
 
 
@@ -133,7 +132,12 @@ class Document(Strict):
         default=None, description="Without this section everything goes to every enabled connector."
     )
     retention: Retention = Retention()
-    notices: Notices = Notices()
+    alerts: Alerts = Alerts()
+    notices: Alerts | None = Field(
+        default=None,
+        description="What `alerts` was called in version 0.1; it goes with 0.3.",
+        json_schema_extra={"deprecated": True},
+    )
 
 
 @dataclass(frozen=True)
@@ -147,7 +151,9 @@ class Settings:
     fingerprints: Mapping[str, str] = field(default_factory=dict, repr=False)
     files: tuple[Path, ...] = ()
     retention: Retention = field(default_factory=Retention)
-    notices: Notices = field(default_factory=Notices)
+    alerts: Alerts = field(default_factory=Alerts)
+    #: Sections of the file that have another name by now.
+    renamed: tuple[str, ...] = ()
 
     @property
     def renames(self) -> dict[str, str]:
@@ -194,6 +200,8 @@ def load(
     document = _validated(Document, file.values, (), file)
     connectors = _connectors(file, models)
     routes = _routes(document, connectors, file)
+    if document and document.notices and "alerts" in document.model_fields_set:
+        file.problem(("notices",), "is now called alerts, which is there too; keep one of them, as alerts")
     if file.problems or document is None:
         raise ConfigError(source, sorted(file.problems, key=lambda problem: problem.line))
     return Settings(
@@ -204,7 +212,8 @@ def load(
         fingerprints={name: _fingerprint(connector) for name, connector in connectors.items()},
         files=(env.config, *file.secret_files),
         retention=document.retention,
-        notices=document.notices,
+        alerts=document.notices or document.alerts,
+        renamed=("notices",) if document.notices else (),
     )
 
 
@@ -309,7 +318,7 @@ def masked(settings: Settings) -> dict[str, Any]:
         "connectors": {name: item.model_dump(mode="json") for name, item in settings.connectors.items()},
         "routes": [route.model_dump(mode="json") for route in settings.routes],
         "retention": settings.retention.model_dump(mode="json"),
-        "notices": settings.notices.model_dump(mode="json", by_alias=True),
+        "alerts": settings.alerts.model_dump(mode="json", by_alias=True),
     }
 
 

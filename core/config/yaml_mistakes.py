@@ -101,7 +101,7 @@ def of_yaml(error: yaml.YAMLError, text: str) -> tuple[int, str]:
         if error.character in (0, "\0"):
             return 0, "the file has NUL bytes in it, as a save that was interrupted leaves them; save it again"
         line = text[: error.position].count("\n") + 1
-        return line, "there is an invisible control character; type the line anew"
+        return line, "there is an invisible control character; type the line again"
     if not isinstance(error, yaml.MarkedYAMLError) or not error.problem_mark:
         return 0, "cannot be read as YAML; check indentation, quotes and colons"
     lines = text.splitlines()

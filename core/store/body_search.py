@@ -30,7 +30,7 @@ class Bodies(Base):
 
     def saying(self, text: str, conversations: Mapping[int, ConversationId], *, said: bool = True) -> set[int]:
         """The keys of the conversations in whose newest body somebody `said` or noted it; where bodies are sealed, also
-        in name, e-mail and ids. Case does not matter."""
+        in name, email and ids. Case does not matter."""
         words = [_spellings(word) for word in text.split()] if not self.sealed else []
         whole = folded(text)
         found = set()

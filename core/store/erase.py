@@ -62,7 +62,7 @@ class Eraser(Base):
     """Every method raises StoreUnavailable."""
 
     def traces(self, visitor: str, since: int | None = None) -> Traces:
-        """Look for a visitor, by e-mail or by Smartsupp's id of the visitor, in every body that is kept, or in those
+        """Look for a visitor, by email or by Smartsupp's id of the visitor, in every body that is kept, or in those
         that were received at `since` (ms) or later."""
         return visitor_search.find(self._redis, visitor, since)
 

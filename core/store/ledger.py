@@ -18,8 +18,8 @@ from core.store.protocol.records import decoded, from_json, from_record
 
 @dataclass(frozen=True)
 class Gate:
-    """Why a connector is paused: `by` an admin; by relay, because credentials or address were refused; or by the
-    breaker, because it is out of order, until one is sent ahead at `until`. Times in ms."""
+    """Why nothing is delivered to a connector: `by` an admin, who paused it; by relay, because credentials or address
+    were rejected; or by the circuit breaker, because it does not respond, until the next test at `until`. In ms."""
 
     since: int
     reason: str
@@ -251,7 +251,7 @@ class Ledger(Base):
                 pipe.hgetall(key("delivery", identity))
                 pipe.zscore(key("lane", identity.connector), identity)
                 pipe.hexists(key("leases", identity.connector), identity)
-                pipe.exists(key("gate", identity.connector))
+                pipe.hget(key("gate", identity.connector), "by")
             replies = pipe.execute()
         rows = zip(identities, *(replies[i::4] for i in range(4)), strict=True)
         return [_delivery(identity, decoded(self._opened(row)), *rest) for identity, row, *rest in rows if row]
@@ -276,14 +276,15 @@ def _payload(identity: PayloadId, row: dict[bytes, bytes], body: bytes = b"") ->
     return from_record(Payload, found, id=identity, content_type=found.get("type", ""), body=body, revision=0)
 
 
-def _delivery(identity: DeliveryId, row: dict[str, str], due: float | None, leased: bool, gated: int) -> Delivery:
+def _delivery(identity: DeliveryId, row: dict[str, str], due: float | None, leased: bool, by: bytes | None) -> Delivery:
     return from_record(
         Delivery,
         row,
         id=identity,
         due=int(due) if due is not None and not leased else None,
         in_flight=bool(leased),
-        paused=bool(gated) and due is not None,
+        paused=by not in (None, b"breaker") and due is not None,
+        not_responding=by == b"breaker" and due is not None,
         reference=Reference(row["ref"], row.get("url", "")) if row.get("ref") else None,
         attempts=(),
         steps={},

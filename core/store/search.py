@@ -32,7 +32,7 @@ _PLACE = re.compile(r"([0-9]{1,15})~([\x21-\x7e]{1,200})")
 @dataclass(frozen=True)
 class Filter:
     """Which conversations. "" and None ask for nothing; `since` and `until` are ms, until excluded; `rating` is 5, 3,
-    1 or `none`. `text` is looked for in name, e-mail and ids (`account:channel`, or a part), with `said` also in the
+    1 or `none`. `text` is looked for in name, email and ids (`account:channel`, or a part), with `said` also in the
     newest body.
 
     With `connector` or `status` it is about deliveries, times are those of their last change, and a conversation comes
@@ -223,8 +223,8 @@ class Search(Base):
             scores = self._redis.zmscore(key("undelivered"), conversations)
         return {one for one, score in zip(conversations, scores, strict=True) if score is not None}
 
-    def paused(self, connectors: Sequence[str]) -> set[str]:
-        """Those of them whose gate is closed."""
+    def blocked(self, connectors: Sequence[str]) -> set[str]:
+        """Those of them that are paused or do not respond."""
         with errors():
             pipe = self._redis.pipeline(transaction=False)
             for name in connectors:
@@ -293,5 +293,5 @@ def place(text: str) -> tuple[int, str]:
     """Score (ms) and member of a place in the order. Raises ValueError."""
     found = _PLACE.fullmatch(text)
     if not found:
-        raise ValueError(f"'{text[:50]}' is no place in a list")
+        raise ValueError(f"'{text[:50]}' is not a place in a list")
     return int(found[1]), found[2]

@@ -1,6 +1,6 @@
-"""Where a visitor is found in the store, by e-mail or by Smartsupp's id of the visitor. Only reads.
+"""Where a visitor is found in the store, by email or by Smartsupp's id of the visitor. Only reads.
 
-Every body that is kept is looked at: the summaries hold the newest revision's e-mail alone, and a body that could not
+Every body that is kept is looked at: the summaries hold the newest revision's email alone, and a body that could not
 be read has none.
 """
 
@@ -39,7 +39,7 @@ class Traces:
     """Where a visitor is found: conversations of which one revision at least is theirs, and bodies that belong to no
     conversation.
 
-    `named` are conversations and bodies of others in which the e-mail is written; whether they go too is for a person
+    `named` are conversations and bodies of others in which the email is written; whether they go too is for a person
     to decide (`taking`). `closed` is how many bodies nobody could look into, because their key is not there. `at` is
     when the search began, in ms.
     """
@@ -118,7 +118,7 @@ def visitors(client: Client, conversation: ConversationId) -> list[Visitor]:
 
 
 def same(text: str) -> str:
-    """As e-mails, ids and names are compared."""
+    """As emails, ids and names are compared."""
     return unicodedata.normalize("NFC", text).strip().casefold()
 
 
@@ -225,7 +225,7 @@ def _guessed(body: bytes) -> str:
 
 
 def _visitor_of(body: bytes, account: str) -> set[str] | None:
-    """E-mail and id of the body's visitor; None where that cannot be told."""
+    """Email and id of the body's visitor; None where that cannot be told."""
     try:
         visitor = parse_conversation(body, account).visitor
     except PayloadError:

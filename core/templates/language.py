@@ -30,7 +30,7 @@ _environment = Sandbox(autoescape=False)
 _html = _environment.overlay(autoescape=True)
 
 #: What a template may name besides: `kind` (chat, missed or offline), `title` (the same in the connector's language),
-#: `name` (the visitor's name, else e-mail, else "a visitor"), and `transcript`.
+#: `name` (the visitor's name, else email, else "a visitor"), and `transcript`.
 EXTRAS = ("kind", "title", "name", "transcript")
 
 Condition = Callable[[Conversation], bool]

@@ -63,7 +63,7 @@ def _taken(tab: Tab, site: AdminsRelay) -> Iterator[str]:
     talk = max(dead, key=lambda row: (bool(row.summary.email), row.summary.messages))
     tab.look(SIZES["conversation"], "light")
     page.goto(f"/conversations/{talk.id}")
-    page.get_by_role("region", name="hubspot Dead").get_by_text("400").last.click()
+    page.get_by_role("region", name="hubspot Dead letter").get_by_text("400").last.click()
     page.evaluate("scrollTo(0, document.getElementById('to-hubspot').offsetTop - 24)")
     yield "conversation"
     page.goto(f"/conversations/{talk.id}")

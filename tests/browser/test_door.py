@@ -25,11 +25,11 @@ def test_a_wrong_password_says_so_and_the_right_one_leads_to_where_one_was_going
     expect(tab.page.get_by_role("navigation")).to_have_count(0)
     tab.page.get_by_label("Password").fill("wrong-wrong-wrong")
     tab.page.get_by_role("button", name="Log in").click()
-    expect(tab.page.get_by_text("This is not the password.")).to_be_visible()
+    expect(tab.page.get_by_text("Wrong password.")).to_be_visible()
     assert tab.page.get_by_label("Password").input_value() == ""
     tab.page.get_by_label("Password").fill(site.password)
     tab.page.get_by_label("Password").press("Enter")
-    expect(tab.page.get_by_role("heading", level=1)).to_have_text("Conversations")
+    expect(tab.page.get_by_role("heading", level=1)).to_have_text("Chats")
     assert tab.page.url == f"{site.home}/conversations?q=ann"
 
 

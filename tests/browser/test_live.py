@@ -171,7 +171,7 @@ def test_a_relay_that_is_away_is_said_and_forgotten_when_it_is_back(page: Tab) -
         route.abort("aborted")  # the kind of failure that a window does not report as a fault
 
     page.page.route("**/part", away)
-    note = page.page.get_by_text("Not live: the relay does not answer.")
+    note = page.page.get_by_text("Not live: the relay does not respond.")
     expect(note).to_be_visible()
     expect(page.page.get_by_text("inside")).to_be_attached()
     page.page.unroute("**/part", away)
@@ -219,6 +219,6 @@ def test_without_scripts_times_are_in_utc_and_nothing_is_hidden(browser: Browser
 
 def test_the_keyboard_can_skip_what_is_the_same_on_every_page(page: Tab) -> None:
     page.page.keyboard.press("Tab")
-    expect(page.page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    expect(page.page.get_by_role("link", name="Skip to content")).to_be_focused()
     page.page.keyboard.press("Enter")
     expect(page.page.locator("main")).to_be_focused()

@@ -24,23 +24,23 @@ def row(page: Page, connector: str) -> Locator:
 def test_the_figures_of_the_overview_move_without_reloading(site: AdminsRelay, tab: Tab) -> None:
     tab.page.goto("/")
     tab.page.evaluate("window.sameDocument = true")
-    before = int(tile(tab.page, "Received").inner_text()), int(tile(tab.page, "Delivered").inner_text())
+    before = int(tile(tab.page, "Chats received").inner_text()), int(tile(tab.page, "Deliveries made").inner_text())
     for number in range(3):
         site.post(chat(f"live-{number}"))
-    expect(tile(tab.page, "Received")).to_have_text(str(before[0] + 3))
-    expect(tile(tab.page, "Delivered")).to_have_text(str(before[1] + 9))
+    expect(tile(tab.page, "Chats received")).to_have_text(str(before[0] + 3))
+    expect(tile(tab.page, "Deliveries made")).to_have_text(str(before[1] + 9))
     assert tab.page.evaluate("window.sameDocument")
     expect(tab.page.get_by_role("img", name=f"Accepted {before[0] + 3}, Delivered {before[1] + 9}")).to_be_visible()
 
 
 def test_a_place_that_was_opened_stays_open_when_the_figures_move(site: AdminsRelay, tab: Tab) -> None:
     tab.page.goto("/")
-    tab.page.get_by_text("The figures as a table").click()
+    tab.page.get_by_text("Show as a table").click()
     table = tab.page.get_by_role("region", name="Figures in the last day")
     expect(table).to_be_visible()
-    before = int(tile(tab.page, "Received").inner_text())
+    before = int(tile(tab.page, "Chats received").inner_text())
     site.post(chat("open"))
-    expect(tile(tab.page, "Received")).to_have_text(str(before + 1))
+    expect(tile(tab.page, "Chats received")).to_have_text(str(before + 1))
     expect(table).to_be_visible()
 
 
@@ -51,8 +51,8 @@ def test_the_spans_are_a_click_away_and_the_chart_is_a_table_too(site: AdminsRel
     for span in ("Day", "Week", "Month", "Hour"):
         tab.page.get_by_role("link", name=span, exact=True).click()
         expect(tab.page.get_by_role("link", name=span, exact=True)).to_have_attribute("aria-current", "true")
-        received = int(tile(tab.page, "Received").inner_text())
-        tab.page.get_by_text("The figures as a table").click()
+        received = int(tile(tab.page, "Chats received").inner_text())
+        tab.page.get_by_text("Show as a table").click()
         column = tab.page.get_by_role("region", name=f"Figures in the last {span.lower()}").locator(
             "tbody tr td:nth-child(2)"
         )
@@ -63,22 +63,22 @@ def test_a_connector_is_paused_with_a_reason_tried_and_resumed(site: AdminsRelay
     page = tab.page
     page.goto("/")
     row(page, "crm").get_by_label("Pause crm").click()
-    row(page, "crm").get_by_label("Why?").fill("they move house until noon")
+    row(page, "crm").get_by_label("Reason").fill("they move house until noon")
     row(page, "crm").get_by_role("button", name="Pause crm").click()
-    expect(page.get_by_text("crm is paused. What comes for it waits; nothing is lost.")).to_be_visible()
+    expect(page.get_by_text("crm is paused. Its deliveries are queued; nothing is lost.")).to_be_visible()
     expect(row(page, "crm")).to_contain_text("they move house until noon")
     site.crm.received.clear()
     for number in range(3):
         site.post(chat(f"held-{number}"))
         site.arrives_at(f"help-desk:1:held-{number}", DeliveryStatus.DELIVERED)
-    expect(tile(page, "Paused")).to_have_text("3")
-    row(page, "crm").get_by_role("button", name="Try one delivery of crm now").click()
-    expect(page.get_by_text("One delivery of crm is tried now; the others go on waiting.")).to_be_visible()
-    expect(tile(page, "Paused")).to_have_text("2")
+    expect(tile(page, "Blocked")).to_have_text("3")
+    row(page, "crm").get_by_role("button", name="Test crm now with one delivery").click()
+    expect(page.get_by_text("One test delivery to crm is made now; the others stay queued.")).to_be_visible()
+    expect(tile(page, "Blocked")).to_have_text("2")
     assert len(site.crm.received) == 1
     row(page, "crm").get_by_role("button", name="Resume crm").click()
-    expect(page.get_by_text("crm goes on.")).to_be_visible()
-    expect(tile(page, "Paused")).to_have_text("0")
+    expect(page.get_by_text("crm resumed.")).to_be_visible()
+    expect(tile(page, "Blocked")).to_have_text("0")
     until(lambda: len(site.crm.received) == 3, what="the others")
 
 
@@ -92,7 +92,7 @@ def test_a_connector_is_checked_and_says_what_it_would_send(site: AdminsRelay, t
     expect(page.get_by_text("MfKQ9r8GKYqr")).to_have_count(0)
     page.get_by_role("button", name="Check now").click()
     expect(page.get_by_role("button", name="Check again")).to_be_visible()
-    page.get_by_label("Conversation").fill("1:shown")
+    page.get_by_label("Chat", exact=True).fill("1:shown")
     page.get_by_role("button", name="Show what would be sent").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Preview of crm")
     expect(page.get_by_text(f"POST {site.crm.url}")).to_be_visible()
@@ -104,14 +104,14 @@ def test_it_is_all_there_without_scripts(site: AdminsRelay, open_tab: Callable[.
     tab = open_tab(scripts=False)
     tab.log_in(site.password)
     page = tab.page
-    before = int(tile(page, "Received").inner_text())
+    before = int(tile(page, "Chats received").inner_text())
     row(page, "help-desk").get_by_label("Pause help-desk").click()
     row(page, "help-desk").get_by_role("button", name="Pause help-desk").click()
     site.post(chat("plain"))
     site.arrives_at("crm:1:plain", DeliveryStatus.DELIVERED)
     page.reload()
-    expect(tile(page, "Received")).to_have_text(str(before + 1))
-    expect(tile(page, "Paused")).to_have_text("1")
+    expect(tile(page, "Chats received")).to_have_text(str(before + 1))
+    expect(tile(page, "Blocked")).to_have_text("1")
     row(page, "help-desk").get_by_role("button", name="Resume help-desk").click()
-    expect(page.get_by_text("help-desk goes on.")).to_be_visible()
+    expect(page.get_by_text("help-desk resumed.")).to_be_visible()
     site.arrives_at("help-desk:1:plain", DeliveryStatus.DELIVERED)

@@ -36,20 +36,20 @@ def test_a_broken_body_is_looked_at_corrected_and_delivered(
     page.locator(f"a[href$='{payload}']").click()
     expect(page.get_by_text("not JSON")).to_be_visible()
     expect(page.get_by_role("region", name="Where it is wrong").locator("mark")).to_be_visible()
-    text = page.get_by_label("The body", exact=True)
+    text = page.get_by_label("Payload", exact=True)
     assert '"Hello, "sentAt"' in text.input_value()
     text.fill(whole.replace(channel, "no id at all"))
-    page.get_by_role("button", name="Submit corrected").click()
-    expect(page.get_by_text("The corrected body was not taken in")).to_be_visible()
-    assert "no id at all" in page.get_by_label("The body", exact=True).input_value()
-    page.get_by_label("The body", exact=True).fill(whole)
-    page.get_by_role("button", name="Submit corrected").click()
-    expect(page.get_by_text("The corrected body is taken in, and the wrong one discarded.")).to_be_visible()
+    page.get_by_role("button", name="Save and retry").click()
+    expect(page.get_by_text("The corrected payload was not saved")).to_be_visible()
+    assert "no id at all" in page.get_by_label("Payload", exact=True).input_value()
+    page.get_by_label("Payload", exact=True).fill(whole)
+    page.get_by_role("button", name="Save and retry").click()
+    expect(page.get_by_text("The corrected payload was saved, and the wrong one discarded.")).to_be_visible()
     for connector in ("crm", "help-desk", "archive"):
         site.arrives_at(f"{connector}:1:{channel}", DeliveryStatus.DELIVERED)
     assert site.stack.ledger.payload(PayloadId(payload)).status is PayloadStatus.DISCARDED
     page.goto(f"/quarantine/{payload}")
-    page.get_by_role("link", name="See what became of it").click()
+    page.get_by_role("link", name="See the corrected one").click()
     expect(page.get_by_role("heading", name="crm Delivered")).to_be_visible()
 
 
@@ -60,18 +60,18 @@ def test_what_is_no_conversation_is_discarded_with_a_reason(site: AdminsRelay, t
     )
     page = tab.page
     page.goto(f"/quarantine/{payload}")
-    page.get_by_label("Why it is not needed").fill("somebody tried curl")
+    page.get_by_label("Reason for discarding").fill("somebody tried curl")
     page.get_by_role("button", name="Discard").click()
-    expect(page.get_by_text("Discarded. It can still be read again.")).to_be_visible()
-    page.get_by_role("button", name="Read again unchanged").click()
+    expect(page.get_by_text("Discarded. It can still be retried.")).to_be_visible()
+    page.get_by_role("button", name="Retry unchanged").click()
     until(
         lambda: site.stack.ledger.payload(PayloadId(payload)).status is PayloadStatus.QUARANTINED, what="the quarantine"
     )
     page.goto("/quarantine")
     page.get_by_role("link", name="Discard all").click()
-    page.get_by_label("Why they are not needed").fill("the same again")
+    page.get_by_label("Reason for discarding").fill("the same again")
     page.get_by_role("button", name="Discard all").click()
-    expect(page.get_by_text("Everything could be read")).to_be_visible()
+    expect(page.get_by_text("Nothing is in quarantine")).to_be_visible()
 
 
 @both
@@ -88,14 +88,14 @@ def test_a_visitor_is_erased_everywhere_and_a_receipt_says_what_went(
     tab.log_in(site.password)
     page = tab.page
     page.get_by_role("link", name="Erase", exact=True).click()
-    page.get_by_label("The visitor's e-mail address, or id").fill(f"{who.upper()}@example.com")
+    page.get_by_label("The visitor's email address or id").fill(f"{who.upper()}@example.com")
     page.get_by_role("button", name="Look").click()
     # Nothing of the address is in the address bar, where it would stay.
     assert who not in page.url
-    expect(page.get_by_text("2 conversations")).to_be_visible()
+    expect(page.get_by_text("2 chats")).to_be_visible()
     expect(page.get_by_text(other)).to_have_count(0)
     assert (archived / f"{who}-1").is_dir()
-    page.get_by_role("button", name="Erase for good").click()
+    page.get_by_role("button", name="Erase permanently").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Erased")
     with page.expect_download() as download:
         page.get_by_role("link", name="Download the receipt").click()
@@ -116,9 +116,9 @@ def test_a_visitor_is_erased_everywhere_and_a_receipt_says_what_went(
 
 def test_who_is_not_known_is_said_so_and_nothing_is_erased(site: AdminsRelay, tab: Tab) -> None:
     tab.page.goto("/erase")
-    tab.page.get_by_label("The visitor's e-mail address, or id").fill("nobody@example.com")
+    tab.page.get_by_label("The visitor's email address or id").fill("nobody@example.com")
     tab.page.get_by_role("button", name="Look").click()
-    expect(tab.page.get_by_text("Nothing is kept of this visitor")).to_be_visible()
+    expect(tab.page.get_by_text("No data found")).to_be_visible()
 
 
 def test_a_body_that_is_set_right_is_what_smartsupp_would_have_sent(site: AdminsRelay, tab: Tab) -> None:
@@ -130,9 +130,9 @@ def test_a_body_that_is_set_right_is_what_smartsupp_would_have_sent(site: Admins
         lambda: site.stack.ledger.payload(PayloadId(payload)).status is PayloadStatus.QUARANTINED, what="the quarantine"
     )
     tab.page.goto(f"/quarantine/{payload}")
-    text = tab.page.get_by_label("The body", exact=True)
+    text = tab.page.get_by_label("Payload", exact=True)
     text.fill(text.input_value() + "}")
-    tab.page.get_by_role("button", name="Submit corrected").click()
+    tab.page.get_by_role("button", name="Save and retry").click()
     site.arrives_at("crm:1:letters", DeliveryStatus.DELIVERED)
     sent = [one.json()["data"]["conversation"] for one in site.crm.received]
     assert [one["messages"][0]["content"] for one in sent if one["id"] == "letters"] == [said]

@@ -19,7 +19,7 @@ from tests.support.stack import chat, until
 
 both = pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without"])
 
-WRONG = b'{"error": "ondrej(at)example is no e-mail address"}'
+WRONG = b'{"error": "ondrej(at)example is no email address"}'
 REFUSES: Behaviour = lambda handler, number: handler.answer(422, WRONG)  # noqa: E731  # a behaviour is a value
 TAKES: Behaviour = lambda handler, number: handler.answer(200)  # noqa: E731  # the same
 
@@ -52,26 +52,26 @@ def test_a_dead_delivery_is_found_understood_and_delivered(
     tab = open_tab(scripts=scripts)
     tab.log_in(site.password)
     page = tab.page
-    page.get_by_role("link", name="Dead").click()
+    page.get_by_role("link", name="Dead letters").click()
     page.get_by_role("link", name="Ondřej Malý").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Ondřej Malý")
     expect(page.get_by_role("region", name="Transcript")).to_contain_text("Hello")
     to_crm = page.get_by_role("region", name="crm Dead")
     expect(to_crm).to_contain_text("422")
     to_crm.get_by_text(f"POST {site.crm.url}").click()
-    expect(to_crm.get_by_role("region", name="Answered: POST of attempt 1")).to_contain_text(
-        "ondrej(at)example is no e-mail address"
+    expect(to_crm.get_by_role("region", name="Response: POST of attempt 1")).to_contain_text(
+        "ondrej(at)example is no email address"
     )
     expect(to_crm.get_by_role("region", name="Sent: POST of attempt 1")).to_contain_text(f"{channel}@example.com")
-    to_crm.get_by_role("button", name="Deliver again: crm").click()
-    expect(page.get_by_text("It is due now for crm.")).to_be_visible()
+    to_crm.get_by_role("button", name="Retry: crm").click()
+    expect(page.get_by_text("Queued for crm.")).to_be_visible()
     site.arrives_at(f"crm:1:{channel}", DeliveryStatus.DELIVERED)
     if not scripts:
         page.reload()
     now = page.get_by_role("region", name="crm Delivered")
     expect(now).to_contain_text("2 attempts")
     page.get_by_role("link", name="Overview", exact=True).click()
-    expect(page.get_by_role("link", name="Dead")).to_contain_text("nothing was given up")
+    expect(page.get_by_role("link", name="Dead letters")).to_contain_text("none")
 
 
 @both
@@ -88,14 +88,14 @@ def test_all_that_are_dead_are_delivered_again_with_a_bar_that_fills(
     page.get_by_label("Connector").select_option("crm")
     page.get_by_role("button", name="Search").click()
     expect(page.get_by_role("row")).to_have_count(8)
-    page.get_by_role("link", name="Deliver again all that match").click()
+    page.get_by_role("link", name="Replay all that match").click()
     expect(page.get_by_text("7 deliveries")).to_be_visible()
     site.crm.received.clear()
-    page.get_by_role("button", name="Deliver again").click()
+    page.get_by_role("button", name="Replay").click()
     bar = page.get_by_role("progressbar")
     expect(bar).to_be_visible()
     # Without scripts the page asks by itself.
-    expect(page.get_by_text("7 deliveries are due again")).to_be_visible()
+    expect(page.get_by_text("7 deliveries are queued")).to_be_visible()
     assert bar.evaluate("bar => bar.value === bar.max")
     until(lambda: len(set(site.crm.conversations())) == 7, what="all of them")
     for channel in channels:
@@ -108,14 +108,14 @@ def test_what_need_not_arrive_is_discarded_with_a_reason(site: AdminsRelay, tab:
     refused(site, "gone-1", "gone-2", name="Spam Bot")
     page = tab.page
     page.goto("/conversations/1:gone-1#to-crm")
-    page.get_by_role("region", name="crm Dead").get_by_text("Discard it").click()
-    page.get_by_label("Why it need not arrive at crm").fill("an advertisement")
+    page.get_by_role("region", name="crm Dead letter").get_by_text("Discard…").click()
+    page.get_by_label("Reason for discarding").fill("an advertisement")
     page.get_by_role("button", name="Discard", exact=True).click()
     expect(page.get_by_role("region", name="crm Discarded")).to_contain_text("an advertisement")
     page.goto("/conversations?status=dead&q=spam")
     expect(page.get_by_role("row")).to_have_count(2)
     page.get_by_role("link", name="Discard all that match").click()
-    page.get_by_label("Why they need not arrive").fill("the same")
+    page.get_by_label("Reason for discarding").fill("the same")
     page.get_by_role("button", name="Discard", exact=True).click()
     expect(page.get_by_text("1 delivery is discarded")).to_be_visible()
     site.arrives_at("crm:1:gone-2", DeliveryStatus.DISCARDED)
@@ -128,9 +128,9 @@ def test_a_chat_is_found_by_name_e_mail_id_and_what_was_said(site: AdminsRelay, 
     page = tab.page
     for text, said in (("zofie nova", False), ("zofie@", False), ("teapot", False), ("my TEAPOT", True)):
         page.goto("/conversations")
-        page.get_by_label("Name, e-mail or id").fill(text)
+        page.get_by_label("Name, email or id").fill(text)
         if said:
-            page.get_by_label("Look into what was said, too").check()
+            page.get_by_label("Search message text as well").check()
         page.get_by_role("button", name="Search").click()
         expect(page.get_by_role("link", name="Žofie Nováková")).to_have_count(1)
 
@@ -149,6 +149,6 @@ def test_a_later_revision_is_shown_beside_the_first(site: AdminsRelay, tab: Tab)
     expect(transcript).to_contain_text("Second thoughts")
     tab.page.get_by_role("link", name="Revision 1", exact=True).click()
     expect(transcript).not_to_contain_text("Second thoughts")
-    tab.page.get_by_text("The body of revision 1").click()
-    body = tab.page.get_by_role("region", name="The body as JSON").inner_text()
+    tab.page.get_by_text("Payload of revision 1", exact=True).click()
+    body = tab.page.get_by_role("region", name="The payload as JSON").inner_text()
     assert json.loads(body) == json.loads(said("First words"))

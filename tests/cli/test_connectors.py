@@ -58,7 +58,7 @@ def test_check_tells_right_from_wrong_and_exits_accordingly(cli: Cli, vendor: Na
     vendor.instead = [Answer(401, {"message": f"bad key {KEY}"})]
     said = cli.run("connectors", "check", code=1)
     assert "desk: ✗ HTTP 401 Unauthorized" in said
-    assert "look at the credentials" in said
+    assert "replace the credentials in relay.yaml" in said
     vendor.instead = [Answer(401, {"message": "no"})]
     assert json.loads(cli.run("connectors", "check", "--json", code=1))["desk"][0]["right"] is False
     assert cli.run("connectors", "check", "archive") == "archive: nothing to check\n"
@@ -71,7 +71,7 @@ def test_a_bug_in_a_check_is_a_finding_without_secrets(cli: Cli, monkeypatch: py
 
     monkeypatch.setattr("tests.fakes.naive.Naive.check", broken)
     said = cli.run("connectors", "check", "desk", code=1)
-    assert "desk: ✗ bug in this check: KeyError: '**********' (broken, line " in said
+    assert "desk: ✗ internal error in this check: KeyError: '**********' (broken, line " in said
 
 
 def test_preview_prints_the_requests_and_sends_none(cli: Cli, vendor: NaiveVendor) -> None:
@@ -100,7 +100,7 @@ def test_preview_of_what_is_no_conversation_says_so(cli: Cli, tmp_path: Path) ->
 
 def test_setup_asks_first(cli: Cli, vendor: NaiveVendor, monkeypatch: pytest.MonkeyPatch) -> None:
     said = cli.run("connectors", "setup", "desk", code=2)
-    assert said == "desk: the queue Chats? There is nobody here to ask; add --yes to do it.\n"
+    assert said == "desk: the queue Chats? Not a terminal: pass --yes to confirm.\n"
     assert vendor.queues == 0
     monkeypatch.setattr("app.cli.options.at_a_terminal", lambda: True)
 

@@ -73,7 +73,7 @@ def test_a_broken_config_and_a_server_that_is_away_are_two_findings(relay: Stack
     assert "line 2" in said
     assert "connectors.b.url: is missing" in said
     assert "✗ server: does not answer" in said
-    assert "put its address and password into RELAY_REDIS_URL" in said
+    assert "correct its address and password in RELAY_REDIS_URL" in said
     assert "✓ data folder" in said
 
 
@@ -127,7 +127,7 @@ def test_clocks_that_differ_are_seen(cli: CommandLine, monkeypatch: pytest.Monke
 
 def test_no_worker_is_wrong_and_no_password_is_doubtful(cli: CommandLine) -> None:
     found = findings(cli, code=1)
-    assert about(found, "workers") == [("wrong", "none was heard of in the last minute")]
+    assert about(found, "workers") == [("wrong", "no worker is running")]
     assert about(found, "dashboard") == [("doubt", "no password is set, so nobody can log in")]
     cli.environment |= {"RELAY_USER_HEADER": "X-User", "RELAY_TRUSTED_PROXIES": "10.0.0.1"}
     assert about(findings(cli, code=1), "dashboard") == [("right", "X-User of the proxy says who it is")]
@@ -159,7 +159,10 @@ def test_what_waits_what_is_paused_and_what_is_dead_are_told(cli: CommandLine, s
     assert about(found, "inbox")[-1] == ("doubt", "1 bodies hold no conversation")
     control(store).pause("archive", "the key \u202e\x07has expired")
     found = findings(cli, code=1)
-    assert about(found, "connector archive")[-1] == ("doubt", "paused: the key \u202e\x07has expired")
+    assert about(found, "connector archive")[-1] == (
+        "doubt",
+        "Paused by you: the key \u202e\x07has expired.",
+    )
     assert not {"\x07", "\u202e"} & set(cli.run("doctor", code=1))
 
 

@@ -1,4 +1,4 @@
-"""`relay forget`: shows, asks, erases and gives a receipt. (How it is found and erased: test_erase.)"""
+"""`relay erase`: shows, asks, erases and gives a receipt. (How it is found and erased: test_erase.)"""
 
 from __future__ import annotations
 
@@ -40,56 +40,60 @@ def kept(store: Store) -> str:
 
 @pytest.mark.processes
 def test_it_shows_and_asks_and_without_a_yes_nothing_goes(cli: CommandLine, ledger: Ledger, kept: str) -> None:
-    said = cli.run("forget", "--email", "ANN@example.com", code=2)
-    assert "conversation 1:1, Ann <ann@example.com>, received" in said
+    said = cli.run("erase", "--email", "ANN@example.com", code=2)
+    assert "chat 1:1, Ann <ann@example.com>, received" in said
     assert "desk delivered" in said
     assert "quarantined" in said
-    assert f"Not theirs, but the name is written in it; --also takes it, too:\n  conversation {kept}, Bob" in said
-    assert "Erase 2 conversations and 1 body without a conversation for good? There is nobody here to ask" in said
-    assert "nothing was done" in cli.at_a_terminal("forget", "--email", "ann@example.com", says="n\n", code=1)
+    assert f"Of other visitors, but mentioning this one; --also ID erases them as well:\n  chat {kept}, Bob" in said
+    assert "Erase 2 chats and 1 payload without a chat? This cannot be undone. Not a terminal" in said
+    assert "cancelled; nothing was changed" in cli.at_a_terminal(
+        "erase", "--email", "ann@example.com", says="n\n", code=1
+    )
     assert ledger.payload_counts()["routed"] == 3
-    assert "Receipt of an erasing" in cli.at_a_terminal("forget", "--email", "ann@example.com", says="y\n")
+    assert "Deletion receipt" in cli.at_a_terminal("erase", "--email", "ann@example.com", says="y\n")
     assert ledger.payload_counts()["routed"] == 1
 
 
 def test_the_receipt_says_what_went_and_what_is_elsewhere(cli: CommandLine, ledger: Ledger, kept: str) -> None:
-    said = cli.result("forget", "--email", "ann@example.com", "--yes").stdout
+    said = cli.result("erase", "--email", "ann@example.com", "--yes").stdout
     assert "Visitor    ann@example.com" in said
-    assert "2  conversations" in said
-    assert "1  bodies without a conversation" in said
+    assert "2  chats" in said
+    assert "1  payloads without a chat" in said
     assert "  desk: T-1 https://crm.example.com/tickets/1\n" in said
     assert f"  {kept}\n" in said
-    assert "written anew" in said
+    assert "being rewritten" in said
     assert "NOT COMPLETE" not in said
     assert ledger.conversation(ConversationId(kept))
-    again = cli.result("forget", "--email", "ann@example.com", "--yes")
-    assert again.stdout == "nothing is ann@example.com's\n"
+    again = cli.result("erase", "--email", "ann@example.com", "--yes")
+    assert again.stdout == "No data found for ann@example.com.\n"
 
 
 def test_the_receipt_comes_as_json_too(cli: CommandLine, kept: str) -> None:
-    found = cli.json("forget", "--email", "ann@example.com", "--yes")
+    found = cli.json("erase", "--email", "ann@example.com", "--yes")
     assert found["conversations"] == ["1:1", "1:2"]
     assert found["elsewhere"] == [{"connector": "desk", "record": "T-1", "url": "https://crm.example.com/tickets/1"}]
     assert (found["named"], found["rewrite"]) == ([kept], "begun")
-    assert cli.json("forget", "--email", "ann@example.com", "--yes")["conversations"] == []
+    assert cli.json("erase", "--email", "ann@example.com", "--yes")["conversations"] == []
 
 
 def test_a_conversation_that_speaks_of_the_visitor_goes_when_it_is_named(cli: CommandLine, kept: str) -> None:
-    assert "does not speak of" in cli.run("forget", "--email", "ann@example.com", "--also", "1:99", "--yes", code=1)
-    found = cli.json("forget", "--email", "ann@example.com", "--also", kept, "--yes")
+    assert "is not a chat of another visitor" in cli.run(
+        "erase", "--email", "ann@example.com", "--also", "1:99", "--yes", code=1
+    )
+    found = cli.json("erase", "--email", "ann@example.com", "--also", kept, "--yes")
     assert found["conversations"] == ["1:1", "1:2", kept]
     assert found["named"] == []
 
 
 def test_a_visitor_is_forgotten_by_id(cli: CommandLine, kept: str) -> None:
-    assert cli.json("forget", "--visitor", "8", "--yes")["conversations"] == [kept]
+    assert cli.json("erase", "--visitor", "8", "--yes")["conversations"] == [kept]
 
 
 def test_who_must_be_said_one_way(cli: CommandLine) -> None:
-    assert "say who" in cli.run("forget", code=2)
-    assert "say who" in cli.run("forget", "--email", "a@b.c", "--visitor", "7", code=2)
-    assert "say who" in cli.run("forget", "--visitor", " ", code=2)
-    assert "no e-mail address; for an id use --visitor" in cli.run("forget", "--email", "ann", code=2)
+    assert "name the visitor" in cli.run("erase", code=2)
+    assert "name the visitor" in cli.run("erase", "--email", "a@b.c", "--visitor", "7", code=2)
+    assert "name the visitor" in cli.run("erase", "--visitor", " ", code=2)
+    assert "not an email address; for an id use --visitor" in cli.run("erase", "--email", "ann", code=2)
 
 
 def test_what_is_in_use_is_said_and_the_exit_code_is_1(
@@ -98,18 +102,18 @@ def test_what_is_in_use_is_said_and_the_exit_code_is_1(
     made.conversation(store, chat(1), crm=None)
     made.claimed(store, "crm", "1:1")
     monkeypatch.setattr("app.admin.erasure.erase.__defaults__", (0.3,))
-    said = cli.run("forget", "--email", "ann@example.com", "--yes", code=1)
+    said = cli.run("erase", "--email", "ann@example.com", "--yes", code=1)
     assert "NOT COMPLETE" in said
-    assert "Not erased: in use all the time. Erase again\n  1:1\n" in said
+    assert "Not erased: in use. Erase again\n  1:1\n" in said
 
 
 def test_bodies_that_cannot_be_looked_into_are_said(cli: CommandLine, server: Server) -> None:
     mine, other = (base64.urlsafe_b64encode(bytes([number] * 32)).decode() for number in (1, 2))
     Store(connect(server.url, keys=[mine])).accept(chat(1))
     cli.environment["RELAY_ENCRYPTION_KEYS"] = other
-    assert "1 sealed bodies could not be looked into" in cli.run("forget", "--email", "ann@example.com", code=1)
+    assert "1 encrypted payloads could not be searched" in cli.run("erase", "--email", "ann@example.com", code=1)
     cli.environment["RELAY_ENCRYPTION_KEYS"] = f"{other},{mine}"
-    assert cli.json("forget", "--email", "ann@example.com", "--yes")["complete"] is True
+    assert cli.json("erase", "--email", "ann@example.com", "--yes")["complete"] is True
 
 
 def test_the_archive_of_a_real_worker_goes_even_when_it_is_off_by_then(relay: Stack) -> None:
@@ -118,7 +122,7 @@ def test_the_archive_of_a_real_worker_goes_even_when_it_is_off_by_then(relay: St
     relay.store.accept(chat(2, visitor=BOB))
     until(lambda: relay.ledger.lane("archive").counts["delivered"] == 2, what="two deliveries")
     relay.configure("connectors: {archive: {type: archive, enabled: false}}")
-    said = relay.cli("forget", "--email", "ann@example.com", "--yes")
+    said = relay.cli("erase", "--email", "ann@example.com", "--yes")
     folder = relay.data / "archive" / "1"
     assert f"  {folder / '1' / 'r1.json'}" in said
     assert "Still at destinations" not in said
@@ -137,11 +141,11 @@ def test_files_are_found_when_the_store_has_removed_the_conversation(relay: Stac
     chats = [ConversationId(f"1:{number}") for number in (1, 2, 3)]
     assert Eraser(connect(relay.server.url)).settled(chats, 2**52, 0) == 3
     folder = relay.data / "archive" / "1"
-    said_first = relay.cli("forget", "--email", "ANN@example.com", code=2)
-    assert "conversation 1:1, of which only files are left" in said_first
-    assert "--also takes it, too:\n  conversation 1:3, of which only files are left" in said_first
-    assert "  1  conversations\n" in relay.cli("forget", "--email", "ANN@example.com", "--yes")
+    said_first = relay.cli("erase", "--email", "ANN@example.com", code=2)
+    assert "chat 1:1, only files are left" in said_first
+    assert "--also ID erases them as well:\n  chat 1:3, only files are left" in said_first
+    assert "  1  chats\n" in relay.cli("erase", "--email", "ANN@example.com", "--yes")
     assert sorted(one.name for one in folder.iterdir()) == ["2", "3"]
-    relay.cli("forget", "--email", "ÄNN@example.com", "--yes")
-    relay.cli("forget", "--visitor", "8", "--yes")
+    relay.cli("erase", "--email", "ÄNN@example.com", "--yes")
+    relay.cli("erase", "--visitor", "8", "--yes")
     assert not any(folder.rglob("*.json"))

@@ -115,8 +115,8 @@ def test_damage_in_the_middle_is_named_and_cut_on_request(kept: Files, text: byt
     kept.server.kill()
     (kept.server.folder / "log").replace(folder(kept.env) / "valkey.log")
     (problem,) = embedded.problems(kept.env)
-    assert f"whole writes end at byte {good:,}" in problem.text
-    assert kept.relay("repair", code=2).output.count("There is nobody here to ask") == 1
+    assert f"complete writes end at byte {good:,}" in problem.text
+    assert kept.relay("repair", code=2).output.count("Not a terminal") == 1
     assert file.read_bytes() == before
     told = json.loads(kept.relay("repair", "--yes", "--json").stdout)
     assert told["bytes"] == size - good
@@ -198,7 +198,7 @@ def test_without_room_for_the_copy_nothing_is_touched(kept: Files, monkeypatch: 
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(shutil, "copytree", full)
-    assert "make room" in kept.relay("repair", "--yes", code=1).output
+    assert "free disk space" in kept.relay("repair", "--yes", code=1).output
     assert not (kept.place / MANIFEST).exists()
     assert list(folder(kept.env).glob("appendonlydir-before-*")) == []
 

@@ -147,7 +147,7 @@ def test_a_worker_logs_once_what_is_odd_about_each_configuration(
     chores = Chores(connect(server.url), store, lambda: settings, threading.Event())
     first = reported()
     assert "No route leads to desk: no chat goes there." in first
-    assert "a connector with deliveries waiting is not in relay.yaml" in first
+    assert "connector with queued deliveries is not in relay.yaml" in first
     assert "connector=old" in first
     assert "waiting=3" in first
     assert reported() == ""
@@ -201,10 +201,10 @@ def test_all_that_went_nowhere_are_delivered_by_the_routes_of_the_moment(relay: 
     assert "nothing was queued" in said
     assert "every connector that its routes name is off" in relay.cli("replay", "1:0", code=1)
     save(relay, {"archive": ARCHIVE})
-    assert "1 due now" in relay.cli("replay", "--status", "undelivered", "--text", "1:3", "--yes")
+    assert "1 queued" in relay.cli("replay", "--status", "undelivered", "--text", "1:3", "--yes")
     until(lambda: archived(relay) == ["3"], what="the one that was named")
     relay.cli("replay", "1:4")
-    assert "3 due now" in relay.cli("replay", "--status", "undelivered", "--yes")
+    assert "3 queued" in relay.cli("replay", "--status", "undelivered", "--yes")
     until(lambda: archived(relay) == ["0", "1", "2", "3", "4"], what="all of them")
     assert relay.ledger.undelivered() == 0
     assert "nothing matches" in relay.cli("replay", "--status", "undelivered", "--yes")
@@ -221,13 +221,13 @@ def test_a_connector_that_came_later_gets_the_chats_of_a_time(relay: Stack) -> N
     assert "No route leads to new" in said
     save(relay, {"archive": ARCHIVE, "new": NEW})
     assert "nothing matches" in relay.cli("replay", "--connector", "new", "--until", "2d", "--yes")
-    assert "4 due now" in relay.cli("replay", "--connector", "new", "--since", "1h", "--yes")
+    assert "4 queued" in relay.cli("replay", "--connector", "new", "--since", "1h", "--yes")
     until(lambda: archived(relay, "new") == ["0", "1", "2", "3"], what="the past chats")
     said = relay.cli("replay", "--connector", "new", "--since", "1h", "--yes")
     assert "new had them before (--again repeats them)" in said
     assert relay.ledger.lane("archive").counts["delivered"] == 4
     assert all(len(relay.ledger.delivery(DeliveryId(f"archive:1:{number}")).attempts) == 1 for number in range(4))
-    assert "4 due now" in relay.cli("replay", "--connector", "new", "--since", "1h", "--again", "--yes")
+    assert "4 queued" in relay.cli("replay", "--connector", "new", "--since", "1h", "--again", "--yes")
     until(lambda: _tried(relay.ledger, "new", 4, 2), what="a second time")
 
 

@@ -91,7 +91,7 @@ def test_a_vendor_that_can_only_create_may_be_left_to_a_person() -> None:
 
         def undecided() -> str | None:
             step.forget("ticket?")
-            raise RecordRefused("it may be there already")
+            raise RecordRefused("it may be tstored already")
 
         return step.once("ticket", create, find=undecided)
 
@@ -100,7 +100,7 @@ def test_a_vendor_that_can_only_create_may_be_left_to_a_person() -> None:
 
     with pytest.raises(RetryLater):
         attempt(lost)
-    with pytest.raises(RecordRefused, match="may be there already"):
+    with pytest.raises(RecordRefused, match="may be tstored already"):
         attempt(lambda: "never asked for")
     assert attempt(lambda: "7") == "7"
     assert attempt(lambda: "8") == "7"

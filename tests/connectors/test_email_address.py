@@ -41,7 +41,7 @@ STUCK = (
         f"mailto:{ANN}",
         f"MAILTO: {ANN}?subject=Hello%20you",
         f"mailto:{ANN.replace('@', '%40')}",
-        f"E-mail: {ANN}",
+        f"Email: {ANN}",
         f"email={ANN}",
         f'<a href="mailto:{ANN}">{ANN}</a>',
         f"&lt;{ANN}&gt;",

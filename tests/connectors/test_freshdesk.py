@@ -234,7 +234,7 @@ def test_a_ticket_without_an_e_mail_is_found_again(desk: FreshdeskVendor) -> Non
     desk.lose_reply_after = 0
     with pytest.raises(RetryLater):
         deliver(desk, chat(email=""), memory)
-    # The visitor left an e-mail meanwhile; it is the same ticket all the same.
+    # The visitor left an email meanwhile; it is the same ticket all the same.
     deliver(desk, chat(email="ann@example.com"), memory, 2)
     assert len(desk.tickets) == 1
     assert len(desk.contacts) == 1

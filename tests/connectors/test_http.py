@@ -214,7 +214,7 @@ def test_a_write_is_repeated_when_no_connection_was_made(http: Http) -> None:
     assert [exchange.status for exchange in exchanges] == [None] * 3
     assert isinstance(found[0], RetryLater)
     assert found[0].untaken
-    assert "Connection refused" in str(found[0])
+    assert "the server refused the connection" in str(found[0])
 
 
 def test_every_exchange_is_recorded(http: Http, destination: Destination) -> None:

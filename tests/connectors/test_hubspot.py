@@ -264,13 +264,13 @@ class TestHubSpot(HubSpot):
         assert self.wrong(vendor, pipeline="9") == {"stage 1 in pipeline 9 is missing": stages}
         assert list(self.wrong(vendor, owner="78")) == ["owner 78 is missing"]
         assert list(self.wrong(vendor, fields={"rating": "x"})) == ["the property rating of tickets is missing"]
-        assert list(self.wrong(vendor, portal_id="1")) == ["portal_id is not the key's account"]
+        assert list(self.wrong(vendor, portal_id="1")) == ["portal_id is not the account of the key"]
 
     def test_a_check_finds_rights_that_are_missing(self, vendor: HubSpotVendor) -> None:
         vendor.scopes = {"contacts", "account"}
-        assert self.wrong(vendor) == {"the right to read tickets is missing": "give the key the scopes tickets"}
+        assert self.wrong(vendor) == {"cannot read tickets": "give the key the scopes tickets"}
         vendor.scopes = {"contacts", "tickets"}
-        assert "links need it" in self.wrong(vendor)["portal_id is not the key's account"]
+        assert "links need it" in self.wrong(vendor)["portal_id is not the account of the key"]
         assert self.wrong(vendor, portal_id=4711) == {}
 
     def test_set_up_makes_the_property_once(self) -> None:

@@ -253,7 +253,7 @@ class Both(Contract):
         assert "contact_name" not in lead
 
     def test_a_number_that_is_none_refuses_the_record(self, vendor: Fake) -> None:
-        with pytest.raises(RecordRefused, match="'color' is of type integer in Odoo, and 'Dusan Kmet' is no number"):
+        with pytest.raises(RecordRefused, match="'color' is of type integer in Odoo, and 'Dusan Kmet' is not a number"):
             self.deliver(self.connector(vendor, fields={"color": "{{ name }}"}), SAMPLE, {})
 
     def test_a_choice_that_odoo_does_not_have_refuses_the_record(self, vendor: Fake) -> None:
@@ -407,7 +407,7 @@ class Both(Contract):
     def test_a_check_finds_that_the_user_cannot_write_notes(self, vendor: Fake) -> None:
         self.odoo(vendor).tables["res.users"][0]["email"] = False
         wrong = [one for one in self.connector(vendor).check() if not one.right]
-        assert [one.text for one in wrong] == ["the key's user has no e-mail address"]
+        assert [one.text for one in wrong] == ["the key's user has no email address"]
 
     def test_setup_makes_the_field_for_the_key(self, vendor: Fake) -> None:
         connector = self.connector(vendor, record="ticket")

@@ -136,13 +136,13 @@ def test_without_an_e_mail_the_admin_has_chosen() -> None:
     assert placeholder is not None
     assert (placeholder.name, placeholder.email) == ("Ann", "visitor-7@smartsupp.invalid")
     none = CHAT.model_copy(update={"visitor": Visitor(id="7", name="Ann", email=" ")})
-    with pytest.raises(Skipped, match="the visitor left no e-mail"):
+    with pytest.raises(Skipped, match="the visitor left no email"):
         _ = mapping(none, without_email="skip").person
 
 
 def test_an_address_that_cannot_be_used_is_named() -> None:
     typo = CHAT.model_copy(update={"visitor": Visitor(id="7", name="Ann", email="ann@shop,<b>com{{1}}")})
-    with pytest.raises(Skipped, match=re.escape("the e-mail 'ann@shop,<b>com{{1}}' cannot be used")):
+    with pytest.raises(Skipped, match=re.escape("the email 'ann@shop,<b>com{{1}}' cannot be used")):
         _ = mapping(typo, without_email="skip").person
     (body,) = mapping(typo).bodies(65_536)
     assert "The email address ann@shop,&lt;b&gt;com&#123;&#123;1}} cannot be used" in body
@@ -182,7 +182,7 @@ def test_pages_are_links_where_that_is_wished_and_what_a_visitor_wrote_is_none()
 
 
 def test_a_template_that_fails_on_a_chat_refuses_it_with_the_reason() -> None:
-    with pytest.raises(RecordRefused, match="cannot be worked out"):
+    with pytest.raises(RecordRefused, match="cannot be rendered"):
         mapping(subject="{{ conversation.rating + visitor.name }}").subject(255)
 
 
@@ -236,5 +236,5 @@ def test_no_part_of_a_plain_text_begins_with_a_line_that_a_visitor_made_up() -> 
 def test_a_plain_text_has_the_admins_words_and_says_that_it_is_a_revision() -> None:
     (text,) = mapping(body="From {{ visitor.name }}:\n{{ transcript }}\nThe end").texts(65_536, revised=True)
     first, second, *_, last = text.splitlines()
-    assert first == "The conversation went on; this is all of it."
+    assert first == "The conversation continued; this is all of it."
     assert (second, last) == ("From Dusan Kmet:", "The end")

@@ -293,7 +293,7 @@ class TestRequestTracker(Contract):
     def test_a_check_tells_of_everything_that_the_settings_name(self, vendor: Fake) -> None:
         texts = [finding.text for finding in self.connector(vendor, fields=FIELDS).check()]
         assert texts == [
-            f"RT 5.0.3 at {vendor.url} knows the credentials",
+            f"RT 5.0.3 at {vendor.url} accepted the credentials",
             "queue 'Chats' is there",
             "tickets may be made in it",
             "custom field 'ChatConversation' is there",
@@ -341,7 +341,7 @@ class TestRequestTracker(Contract):
         ({"token": "x", "user": "relay", "password": "y"}, "write either 'token: …', or"),
         ({"user": "relay"}, "write either 'token: …', or"),
         ({"token": "x", "password": "y"}, "write either 'token: …', or"),
-        ({"token": "x", "url": "https://relay:secret@rt.example.com"}, "take the credentials out"),
+        ({"token": "x", "url": "https://relay:secret@rt.example.com"}, "remove the credentials"),
     ],
 )
 def test_there_is_one_way_in(settings: dict[str, Any], text: str) -> None:

@@ -126,8 +126,8 @@ def test_secrets_are_masked_however_they_are_spelt() -> None:
     secret = 'p"a\\ss/wörd +1'
     keys = Keys(type="x", key=SecretStr(secret), more={"a": [SecretStr("inner-secret"), SecretStr("")]})
     vendor = Vendor("v", keys, Path("unused"))
-    for spelt in (secret, json.dumps(secret), json.dumps(secret, ensure_ascii=False), PHP, "inner-secret"):
-        assert vendor.mask(f"a {spelt} b").replace('"', "") == "a ********** b"
+    for spelled in (secret, json.dumps(secret), json.dumps(secret, ensure_ascii=False), PHP, "inner-secret"):
+        assert vendor.mask(f"a {spelled} b").replace('"', "") == "a ********** b"
     for url in (
         requests.Request("GET", "http://h", params={"k": secret}).prepare().url,
         quote(secret, ""),

@@ -85,7 +85,7 @@ def test_a_server_that_hangs_times_out(destination: Destination) -> None:
     destination.behaviour = lambda handler, _: handler.hang()
     found = failure(Http(timeout=0.3, allow_networks=LOOPBACK), destination.url)
     assert isinstance(found, TimedOut)
-    assert str(found).startswith("no answer in time (127.0.0.1:")
+    assert str(found).startswith("no response in time (127.0.0.1:")
     assert not found.untaken  # nobody knows what it did
     assert len(destination.received) == 1
 
@@ -116,7 +116,7 @@ def test_a_server_that_drips_is_ended_by_the_attempt(http: Http, parts: tuple[by
     with server(sends(*parts, every=0.1)) as url:
         found = failure(http, url, seconds=0.6)
     assert isinstance(found, TimedOut)
-    assert "no answer in time" in str(found) or "longer than it may" in str(found) or "timed out" in str(found)
+    assert "no response in time" in str(found) or "longer than it may" in str(found) or "timed out" in str(found)
     assert not found.untaken
 
 
@@ -281,5 +281,5 @@ def test_outside_an_attempt_nothing_is_without_a_time_out_either(
 ) -> None:
     monkeypatch.setattr(module, "ATTEMPT_SECONDS", 0.3)
     destination.behaviour = lambda handler, _: handler.hang()
-    with pytest.raises(RetryLater, match="no answer in time"):
+    with pytest.raises(RetryLater, match="no response in time"):
         Http(timeout=GENEROUS, allow_networks=LOOPBACK).request("POST", destination.url)

@@ -391,7 +391,7 @@ class TestZendesk(Contract):
     [
         ({}, "either 'subdomain: acme' or"),
         ({"subdomain": "acme", "base_url": "https://acme.zendesk.com"}, "either 'subdomain: acme' or"),
-        ({"base_url": "https://me:secret@acme.zendesk.com"}, "take the credentials out"),
+        ({"base_url": "https://me:secret@acme.zendesk.com"}, "remove the credentials"),
         ({"subdomain": "acme.zendesk.com"}, "subdomain"),
         ({"subdomain": "acme", "fields": {"Chat id": "x"}}, "'Chat id' is not the number of a custom field"),
         ({"subdomain": "acme", "fields": "x"}, "fields"),

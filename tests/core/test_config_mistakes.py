@@ -108,7 +108,7 @@ def problems(folder: Path, text: str, **variables: str) -> str:
         ('subject: "{{ title"', "a {{ or {% that was opened is never closed"),
         ('subject: "{% if visitor.name %}x"', "{% if %} is never closed; add {% endif %}"),
         ("apiToken: x", "apiToken: unknown setting. Did you mean 'api_token'?"),
-        ("nonsense: 1", "nonsense: unknown setting; there are: allow_networks, "),
+        ("nonsense: 1", "nonsense: unknown setting; available: allow_networks, "),
         ('subject: "a" b', "put the whole text into one pair of quotes"),
     ],
 )
@@ -138,15 +138,15 @@ def test_a_setting_of_a_connector_says_what_to_type(tmp_path: Path, line: str, t
         ("tokens: [hunter2-0123456789abcdef]", "must be settings; write '- token: …'"),
         ("tokens: [{token: 0123456789abcdef, account: 208}]", "must be text; put it in quotes"),
         (
-            "notices: {email: {host: 'smtp.example.com:587', from: a@b.cz, to: [a@b.cz]}}",
+            "alerts: {email: {host: 'smtp.example.com:587', from: a@b.cz, to: [a@b.cz]}}",
             "write host: smtp.example.com and, on a line of its own, port: 587",
         ),
         (
-            "notices: {email: {host: 'smtps://smtp.example.com:465/', from: a@b.cz, to: [a@b.cz]}}",
+            "alerts: {email: {host: 'smtps://smtp.example.com:465/', from: a@b.cz, to: [a@b.cz]}}",
             "write host: smtp.example.com and, on a line of its own, port: 465",
         ),
         (
-            "notices: {email: {host: smtp.example.com, from: Relay <a@b.cz>, to: [a@b.cz]}}",
+            "alerts: {email: {host: smtp.example.com, from: Relay <a@b.cz>, to: [a@b.cz]}}",
             "write an address alone, such as a@b.cz",
         ),
         (
@@ -154,7 +154,7 @@ def test_a_setting_of_a_connector_says_what_to_type(tmp_path: Path, line: str, t
             "hubspot: unknown setting. Did you mean to indent it under connectors:?",
         ),
         ("connector: {}", "Did you mean 'connectors'?"),
-        ("other: 1", "unknown setting; there are: connectors, notices, retention, routes, tokens"),
+        ("other: 1", "unknown setting; available: alerts, connectors, retention, routes, tokens"),
     ],
 )
 def test_a_section_says_what_to_type(tmp_path: Path, section: str, text: str) -> None:

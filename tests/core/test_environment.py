@@ -208,12 +208,14 @@ def test_a_trusted_proxy_is_an_address_or_a_network(network: str) -> None:
 
 @pytest.mark.parametrize("network", ["0.0.0.0/0", "::/0"])
 def test_not_everybody_is_a_trusted_proxy(network: str) -> None:
-    assert problems(RELAY_TRUSTED_PROXIES=network) == [f"RELAY_TRUSTED_PROXIES: {network} is everybody; name fewer"]
+    assert problems(RELAY_TRUSTED_PROXIES=network) == [
+        f"RELAY_TRUSTED_PROXIES: {network} allows everybody; name smaller networks"
+    ]
 
 
 def test_a_users_header_needs_a_proxy_that_may_send_it() -> None:
     assert problems(RELAY_USER_HEADER="Remote-User") == [
-        "RELAY_USER_HEADER: anybody could send it; name your proxies in RELAY_TRUSTED_PROXIES"
+        "RELAY_USER_HEADER: anyone could send it; name your proxies in RELAY_TRUSTED_PROXIES"
     ]
     (problem,) = problems(RELAY_USER_HEADER="Remote User:", RELAY_TRUSTED_PROXIES="127.0.0.1")
     assert problem == "RELAY_USER_HEADER: expected the name of a header, such as X-Forwarded-User"

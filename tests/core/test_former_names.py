@@ -33,7 +33,7 @@ def test_earlier_names_lead_to_the_connector(config: Config) -> None:
     [
         (
             "a: {type: archive, formerly: [c]}, b: {type: archive, formerly: [c]}",
-            "connectors.b.formerly[0]: 'c' was a, as it says there; only one connector can go on with it",
+            "connectors.b.formerly[0]: 'c' was a, as it says there; only one connector can continue it",
         ),
         (
             "a: {type: archive, formerly: [b]}, b: {type: archive}",

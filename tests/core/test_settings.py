@@ -77,7 +77,7 @@ connectors:
   archive: {type: archive, foldr: x}
 other: 1
 """
-    name = "a name is small letters, digits, '-' and '_', at most 63 of them, and not 'inbox'"
+    name = "a name has at most 63 lower-case letters, digits, '-' and '_', and is not 'inbox'"
     wanted = [
         "line 2: tokens[0].tokn: unknown setting. Did you mean 'token'?",
         "line 2: tokens[0].token: is missing; add 'token: …' (At least 16 characters)",
@@ -101,7 +101,7 @@ other: 1
         "line 19: connectors.c.type: is missing; write type: archive, or another type",
         "line 20: connectors.d: must be settings, one a line and indented: 'key: value'",
         "line 21: connectors.archive.foldr: unknown setting. Did you mean 'folder'?",
-        "line 22: other: unknown setting; there are: connectors, notices, retention, routes, tokens",
+        "line 22: other: unknown setting; available: alerts, connectors, retention, routes, tokens",
     ]
     found = config.problems(text)
     assert sorted(found) == sorted(wanted)
@@ -168,7 +168,7 @@ def test_these_are_names_of_connectors(config: Config, name: str) -> None:
 @pytest.mark.parametrize("name", ["", "inbox", "A", "č", "a b", "a.b", "a:b", "a/b", "-a", "_a", "x" * 64, "a\\n"])
 def test_these_are_not(config: Config, name: str) -> None:
     (problem,) = config.problems(f'connectors: {{"{name}": {{type: archive}}}}')
-    assert "a name is small letters" in problem
+    assert "a name has at most 63 lower-case letters" in problem
 
 
 @pytest.mark.parametrize(

@@ -52,8 +52,8 @@ def test_from_the_dead_to_delivered_again(page: Admin, store: Store, ledger: Led
     made.chats(store, 7, crm=Outcome.REFUSED)
     made.chats(store, 3, first=50, crm=Outcome.DELIVERED)
     listing = page.get("/conversations").text
-    assert "7 deliveries are dead" in listing
-    asked = page.get(links(listing)["deliver again"])
+    assert "7 dead letters" in listing
+    asked = page.get(links(listing)["retry"])
     assert "7 deliveries" in text_of(asked.text)
     assert len(listed(asked.text)) == 5
     assert statuses(ledger) == {"dead": 7, "delivered": 3}
@@ -61,8 +61,8 @@ def test_from_the_dead_to_delivered_again(page: Admin, store: Store, ledger: Led
     assert answer.status_code == 303
     assert statuses(ledger) == {"waiting": 7, "delivered": 3}
     done = page.get(answer.location).text
-    assert "7 deliveries are due again" in done
-    assert "7 of 7 deliveries looked at, 7 matched, 7 due again" in text_of(done)
+    assert "7 deliveries are queued" in done
+    assert "7 of 7 deliveries processed, 7 matched, 7 queued" in text_of(done)
     assert "dead" not in page.get("/conversations").text.partition("<form")[0]
 
 
@@ -77,7 +77,7 @@ def test_what_comes_after_the_page_was_shown_is_left_alone(
     until(lambda: ledger.now() > int(hidden(asked)["as_of"]), what="the next millisecond")
     made.chats(store, 3, first=10, crm=Outcome.REFUSED)
     job = page.submit("/conversations/bulk", **hidden(asked), reason="why")
-    assert "2 of 2 deliveries looked at" in text_of(page.get(job.location).text)
+    assert "2 of 2 deliveries processed" in text_of(page.get(job.location).text)
     assert "To " not in text_of(page.get(job.location).text).partition("looked at")[0]
     assert statuses(ledger)["dead"] == 3
 
@@ -96,12 +96,12 @@ def test_from_a_search_to_what_is_discarded(page: Admin, store: Store, ledger: L
         name = "Spam Bot" if number % 2 else "Ann"
         made.conversation(store, chat(number, visitor={"name": name}), crm=Outcome.REFUSED, archive=Outcome.DELIVERED)
     listing = page.get("/conversations?q=spam").text
-    asked = page.get(links(listing)["Discard all dead that match"]).text
+    asked = page.get(links(listing)["Discard all matching dead letters"]).text
     assert "2 deliveries" in text_of(asked)
     assert "Status Dead" in text_of(asked)
     refused = page.submit("/conversations/bulk", **hidden(asked), reason=" ")
     assert refused.status_code == 422
-    assert "Say why" in refused.text
+    assert "Enter a reason" in refused.text
     again, first = hidden(refused.text), hidden(asked)
     assert int(again.pop("as_of")) >= int(first.pop("as_of"))
     assert again == first == {"action": "discard", "q": "spam"}
@@ -119,9 +119,9 @@ def test_a_conversation_is_counted_with_a_warning_that_all_goes_again(
     page: Admin, store: Store, ledger: Ledger
 ) -> None:
     made.chats(store, 2, crm=Outcome.DELIVERED, archive=Outcome.REFUSED)
-    asked = page.get(links(page.get("/conversations?q=ann").text)["Deliver again all that match"]).text
-    assert "2 conversations , with all deliveries of each" in text_of(asked)
-    assert "Also what has arrived is delivered again" in asked
+    asked = page.get(links(page.get("/conversations?q=ann").text)["Replay all that match"]).text
+    assert "2 chats , with all their deliveries" in text_of(asked)
+    assert "Delivered ones are sent again too" in asked
     page.submit("/conversations/bulk", **hidden(asked))
     assert statuses(ledger) == statuses(ledger, "archive") == {"waiting": 2}
 
@@ -141,7 +141,7 @@ def test_every_part_of_the_filter_goes_along(page: Admin, store: Store, clock: C
         "to": "2023-11-14",
     }
     listing = page.get("/conversations", query_string=query).text
-    asked = page.get(links(listing)["Deliver again all that match"]).text
+    asked = page.get(links(listing)["Replay all that match"]).text
     found = hidden(asked)
     assert int(found.pop("as_of")) > 0
     assert found == {"action": "replay", **query}
@@ -177,7 +177,7 @@ def test_what_cannot_be_done_is_refused(page: Admin, store: Store, query: str) -
 def test_a_list_of_what_is_settled_offers_no_discarding(page: Admin, store: Store) -> None:
     made.chats(store, 1, crm=Outcome.DELIVERED)
     assert "Discard all" not in page.get("/conversations?status=delivered").text
-    assert "Deliver again all" in page.get("/conversations?status=delivered").text
+    assert "Replay all" in page.get("/conversations?status=delivered").text
 
 
 def test_what_waits_is_discarded_when_it_is_asked_for(page: Admin, store: Store, ledger: Ledger) -> None:
@@ -223,10 +223,10 @@ def test_a_long_job_fills_its_bar_by_hand_or_by_itself(
     live = page.get(f"{address}/live")
     assert '<progress value="10" max="10">' in live.text
     assert live.headers["X-Relay-Done"] == "1"
-    assert "10 deliveries are due again" in live.text
+    assert "10 deliveries are queued" in live.text
     done = page.get(address).text
     assert "http-equiv" not in done
-    assert "Go on now" not in done
+    assert "Continue now" not in done
     assert statuses(ledger) == {"waiting": 10}
 
 
@@ -236,7 +236,7 @@ def test_what_was_left_alone_is_said(page: Admin, store: Store) -> None:
     address = page.submit("/conversations/bulk", action="discard", status="waiting", reason="x").location
     text = text_of(page.get(address).text)
     assert "1 delivery is discarded" in text
-    assert "1 was left alone" in text
+    assert "1 was skipped" in text
 
 
 def test_the_last_jobs_are_listed_in_words(page: Admin, store: Store, jobs: Jobs) -> None:
@@ -247,7 +247,7 @@ def test_the_last_jobs_are_listed_in_words(page: Admin, store: Store, jobs: Jobs
     assert "<b>ann" not in html
     assert "<i>why" not in html
     rows = text_of(html.partition("<tbody>")[2])
-    assert "Deliver again Connector: crm ; Status: dead" in rows
+    assert "Replay Connector: crm ; Status: dead" in rows
     assert "eve 0" in rows
     assert "Discard <i>why</i> Text: <b>ann</b> ; Status: dead admin 0" in rows
     assert "Finished" in rows
@@ -277,13 +277,13 @@ def test_what_is_for_connectors_that_take_nothing_is_said_to_wait(
 ) -> None:
     page = admin(server, tmp_path, config="connectors: {crm: {type: archive}, off: {type: archive, enabled: false}}")
     made.chats(store, 2, off=Outcome.REFUSED, gone=Outcome.REFUSED, crm=Outcome.REFUSED)
-    one = "off is switched off, or not in the configuration any more: what is for it waits until it is on again."
-    both = "gone, off are switched off, or not in the configuration any more: what is for them waits until they are"
+    one = "off is off, or not in relay.yaml any more: deliveries to it stay queued until it is on again."
+    both = "gone, off are off, or not in relay.yaml any more: deliveries to them stay queued until they are"
     said = one if "connector" in query else both
     asked = page.get("/conversations/bulk", query_string={"action": "replay", **query}).text
     assert said in text_of(asked)
     done = page.get(page.submit("/conversations/bulk", **hidden(asked)).location).text
     assert said in text_of(done)
-    assert ("Workers take them" in done) is ("connector" not in query)
+    assert ("Workers deliver them" in done) is ("connector" not in query)
     for other in ({"action": "replay", "connector": "crm"}, {"action": "discard", **query}):
         assert "switched off" not in page.get("/conversations/bulk", query_string=other).text

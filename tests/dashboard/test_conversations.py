@@ -17,7 +17,7 @@ from cryptography.fernet import Fernet
 from app.admin.password import hashed
 from app.dashboard.pages import conversations
 from app.dashboard.pages.conversation import web
-from app.dashboard.view.filters import asked, spelt
+from app.dashboard.view.filters import asked, spelled
 from core.delivery import Exchange, Outcome, Reference
 from core.ids import ConversationId, DeliveryId
 from core.store import INBOX, Access, Filter, Ledger, Store, connect
@@ -65,7 +65,7 @@ def ticking(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
 def test_an_empty_list_says_what_to_do(page: Admin) -> None:
     answer = page.get("/conversations")
     assert answer.status_code == 200
-    assert "No conversations yet" in answer.text
+    assert "No chats yet" in answer.text
     assert "relay send --sample" in answer.text
     assert "Nothing matches" in page.get("/conversations?q=ann").text
 
@@ -83,7 +83,7 @@ def test_a_row_tells_who_when_what_and_where(page: Admin, store: Store) -> None:
     assert "2023-11-14 22:13:20 UTC" in row
     for words in ("Žofie", "zofie@example.com · CZ · 1:5", "Missed", "Offline", "Hello", "Rated Bad"):
         assert words in row
-    for words in ("archive : Delivered", "crm : Dead", "desk : Paused"):
+    for words in ("archive : Delivered", "crm : Dead", "desk : Blocked"):
         assert words in row
     assert "1 delivery is dead" in html
 
@@ -157,12 +157,12 @@ def test_every_filter_finds_what_it_says(page: Admin, store: Store, clock: Clock
         ("to=2026-02-30", "to", "Write a day as 2026-11-22."),
         ("to=9999-12-31", "to", "Write a day as 2026-11-22."),
         ("from=20261122", "from", "Write a day as 2026-11-22."),
-        ("from=2026-11-22&to=2026-11-21", "to", "This is before the first day."),
+        ("from=2026-11-22&to=2026-11-21", "to", "This is before “From”."),
         ("status=lost", "status", "There is no status “lost”."),
         ("status=%00<b>", "status", "There is no status"),
         ("connector=nobody", "connector", "There is no connector “nobody”."),
         ("rating=7", "rating", "There is no rating “7”."),
-        ("account=a%20b", "account", "An account has letters"),
+        ("account=a%20b", "account", "An account has only letters"),
         ("q=" + "x" * 201, "q", "At most 200 characters."),
     ],
 )
@@ -182,7 +182,7 @@ def test_an_address_that_was_cut_shows_the_newest(page: Admin, store: Store, aft
     made.chats(store, 1)
     answer = page.get("/conversations", query_string={"after": after})
     assert answer.status_code == 200
-    assert "That place in the list cannot be read" in answer.text
+    assert "That page no longer exists" in answer.text
     assert listed(answer.text) == ["1:1"]
 
 
@@ -200,9 +200,9 @@ def test_a_search_whose_time_is_over_says_so_and_goes_on(
     assert "Searched back to" in first.text
     assert "found nothing so far" in text_of(first.text)
     assert "Nothing matches" not in first.text
-    onwards = unescape(re.findall(r'href="([^"]+)">Go on from there', first.text)[0])
+    onwards = unescape(re.findall(r'href="([^"]+)">Continue', first.text)[0])
     second = page.get(onwards)
-    third = page.get(unescape(re.findall(r'href="([^"]+)">Go on from there', second.text)[0]))
+    third = page.get(unescape(re.findall(r'href="([^"]+)">Continue', second.text)[0]))
     assert listed(third.text) == ["1:0"]
 
 
@@ -217,7 +217,7 @@ def test_whoever_asks_to_go_on_waits_longer_for_more(
     ticking(monkeypatch, 1 / 4)
     first = page.get("/conversations?q=nobody")
     assert "Searched back to 2023-11-14 22:13:26 UTC" in text_of(first.text)
-    second = page.get(unescape(re.findall(r'href="([^"]+)">Go on from there', first.text)[0]))
+    second = page.get(unescape(re.findall(r'href="([^"]+)">Continue', first.text)[0]))
     assert "Nothing matches" in second.text
 
 
@@ -227,7 +227,7 @@ def test_a_name_nobody_gave_and_a_conversation_without_summary_are_listed(
     made.conversation(store, chat(1, visitor={}))
     made.conversation(store, chat(2))
     server.client.delete(key("summary", "1:2"))
-    assert page.get("/conversations").text.count("A visitor without a name") == 2
+    assert page.get("/conversations").text.count("Unnamed visitor") == 2
 
 
 def test_a_filter_by_delivery_shows_that_delivery_alone(page: Admin, store: Store) -> None:
@@ -253,9 +253,9 @@ def test_every_address_of_a_filter_is_that_filter() -> None:
     }
     read = asked(query, ["crm"])
     assert read.errors == {}
-    assert read.query == spelt(read.filter) == query
+    assert read.query == spelled(read.filter) == query
     assert read.further == 6
-    assert spelt(Filter()) == {}
+    assert spelled(Filter()) == {}
 
 
 # --- One conversation
@@ -333,7 +333,7 @@ def test_everything_known_of_the_visitor_is_shown(page: Admin, store: Store) -> 
     ):
         assert words in text, words
     assert "Rated Good Quick" in text
-    assert "Marked by Smartsupp as chat, missed" in text
+    assert "Smartsupp flags chat, missed" in text
     assert (
         '<a class="break" href="https://shop.example/tea" target="_blank" rel="noopener noreferrer nofollow">' in html
     )
@@ -350,7 +350,7 @@ def test_a_revision_can_be_chosen_and_every_body_downloaded(page: Admin, store: 
     store.accept(bodies[1])
     newest = page.get(f"/conversations/{identity}").text
     assert ">two</p>" in newest
-    assert "came 2 times" in newest
+    assert "received 2 times" in newest
     first = page.get(f"/conversations/{identity}?revision=1").text
     assert ">one</p>" in first
     assert "This is revision 1 of 2" in first
@@ -358,7 +358,7 @@ def test_a_revision_can_be_chosen_and_every_body_downloaded(page: Admin, store: 
         answer = page.get(f"/conversations/{identity}", query_string={"revision": wrong})
         assert answer.status_code == 200
         assert ">two</p>" in answer.text
-        assert "There is no such revision" in answer.text
+        assert "This revision does not exist" in answer.text
     addresses = re.findall(rf'href="(/conversations/{identity}/body/\w+)"', newest)
     assert {page.get(address).data for address in addresses} == set(bodies)
 
@@ -384,7 +384,7 @@ def test_a_body_that_can_no_longer_be_read_is_shown_with_its_deliveries(
     server.client.set(key("raw", payload), b'{"channel": [1, "<script>old</script>"')
     answer = page.get(f"/conversations/{identity}")
     assert answer.status_code == 200
-    assert "This body cannot be read any more" in answer.text
+    assert "This payload cannot be read any more" in answer.text
     assert "not JSON" in answer.text
     assert "&lt;script&gt;old" in answer.text
     assert "500 Internal Server Error" in section(answer.text, "crm")
@@ -471,11 +471,11 @@ def test_a_delivery_tells_its_whole_story(page: Admin, store: Store, clock: Cloc
     part = section(page.get(f"/conversations/{identity}").text, "crm")
     text = text_of(part)
     assert "crm Retrying" in text
-    assert "Next try 2023-11-14 22:13:50 UTC" in text
-    assert "Failed tries 1" in text
+    assert "Next attempt 2023-11-14 22:13:50 UTC" in text
+    assert "Failed attempts 1" in text
     assert 'contact {"id": 7}' in text
     assert "1 attempt" in text
-    assert "Try again later HTTP 503" in text
+    assert "Temporary failure HTTP 503" in text
     assert "POST https://crm.example.com/contacts → 503, 42 ms" in text
     assert "too busy" in text
     assert 'Sent {"email":"ann@…"}' in text
@@ -489,7 +489,7 @@ def test_many_attempts_unfold(page: Admin, store: Store) -> None:
         made.settle(store, made.claimed(store, "crm", identity), Outcome.RETRY, delay_ms=0)
     text = text_of(section(page.get(f"/conversations/{identity}").text, "crm"))
     assert "8 attempts The first 3" in text
-    assert text.count("Try again later") == 8
+    assert text.count("Temporary failure") == 8
 
 
 def test_ids_are_unique_on_a_page_with_many_deliveries(page: Admin, store: Store) -> None:
@@ -542,7 +542,7 @@ def test_a_dead_one_is_delivered_again(page: Admin, store: Store, ledger: Ledger
     identity = made.conversation(store, chat(1), crm=Outcome.REFUSED)
     answer = page.submit(f"/conversations/{identity}/crm/replay")
     assert (answer.status_code, answer.location) == (303, f"/conversations/{identity}#to-crm")
-    assert "It is due now for crm." in page.get(f"/conversations/{identity}").text
+    assert "It is queued for crm." in page.get(f"/conversations/{identity}").text
     assert ledger.delivery(DeliveryId(f"crm:{identity}")).status == "waiting"
 
 
@@ -561,7 +561,7 @@ def test_for_a_connector_that_left_the_file_nothing_is_queued(page: Admin, store
     assert ledger.lane("gone").counts["delivered"] == 1
 
 
-@pytest.mark.parametrize(("connector", "words"), [("off", "off is switched off")])
+@pytest.mark.parametrize(("connector", "words"), [("off", "off is off in relay.yaml")])
 @pytest.mark.parametrize("paused", [False, True])
 def test_what_nobody_takes_is_not_said_to_be_due(
     server: Server, tmp_path: Path, store: Store, connector: str, words: str, paused: bool
@@ -573,9 +573,9 @@ def test_what_nobody_takes_is_not_said_to_be_due(
     page.submit(f"/conversations/{identity}/{connector}/replay")
     html = page.get(f"/conversations/{identity}").text
     flashed = text_of(html.partition('class="flashes"')[2].partition("</div>")[0])
-    assert f"It waits, but {words}" in flashed
+    assert f"Queued, but {words}" in flashed
     assert words in text_of(section(html, connector))
-    assert f"Next try when {connector} goes on" in text_of(section(html, connector))
+    assert f"Next attempt when {connector} is on again" in text_of(section(html, connector))
 
 
 def test_one_is_discarded_with_a_reason_by_somebody(page: Admin, store: Store, ledger: Ledger) -> None:
@@ -587,14 +587,14 @@ def test_one_is_discarded_with_a_reason_by_somebody(page: Admin, store: Store, l
     text = text_of(section(page.get(f"/conversations/{identity}").text, "crm"))
     assert "an advertisement" in text
     assert "by admin" in text
-    assert "Discard it" not in text
+    assert "Discard…" not in text
 
 
 @pytest.mark.parametrize("reason", ["", "   "])
 def test_nothing_is_discarded_without_a_reason(page: Admin, store: Store, ledger: Ledger, reason: str) -> None:
     identity = made.conversation(store, chat(1), crm=Outcome.REFUSED)
     page.submit(f"/conversations/{identity}/crm/discard", reason=reason)
-    assert "say why" in page.get(f"/conversations/{identity}").text
+    assert "enter a reason" in page.get(f"/conversations/{identity}").text
     assert ledger.delivery(DeliveryId(f"crm:{identity}")).status == "dead"
 
 
@@ -658,7 +658,7 @@ def test_a_failed_delivery_is_replayed_from_its_page_and_arrives(
     assert "no such field" in section(html, "crm")
     action = re.findall(r'action="(/conversations/1:1/crm/replay)"', html)[0]
     answer = live.post(f"{home}{action}", data={"csrf_token": token_in(html)}, timeout=30)
-    assert "It is due now for crm." in answer.text
+    assert "It is queued for crm." in answer.text
     until(lambda: relay.ledger.delivery(DeliveryId("crm:1:1")).status == "delivered", what="delivered")
     assert len(destination.received) == 2
     assert "crm Delivered" in text_of(section(live.get(f"{home}/conversations/1:1", timeout=30).text, "crm"))

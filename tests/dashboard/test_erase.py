@@ -75,7 +75,7 @@ def test_it_shows_what_there_is_erases_nothing_yet_and_asks(shop: Shop) -> None:
     body = shop.inline.take(petra("c4")[:-9])[0]
     html = shop.look(EMAIL.upper())
     for wanted in (
-        "2 conversations and 1 body without",
+        "2 chats and 1 payload without",
         "/conversations/1:c1",
         "/conversations/1:c2",
         f"/quarantine/{body}",
@@ -84,7 +84,7 @@ def test_it_shows_what_there_is_erases_nothing_yet_and_asks(shop: Shop) -> None:
     assert f"{NAME} <{EMAIL}>" in html
     assert "1:c3" not in html
     assert shop.ledger.conversation(ConversationId("1:c1"))
-    assert "Erase for good" in html
+    assert "Erase permanently" in html
 
 
 def test_everything_goes_and_the_receipt_says_what(shop: Shop) -> None:
@@ -97,9 +97,9 @@ def test_everything_goes_and_the_receipt_says_what(shop: Shop) -> None:
     assert list(shop.archive.rglob("r1.txt")) == [shop.archive / "1" / "c3" / "r1.txt"]
     for wanted in (
         EMAIL,
-        "2  conversations",
-        "3  bodies of them",
-        "2  bodies without",
+        "2  chats",
+        "3  payloads of them",
+        "2  payloads without",
         "6  files",
         "1:c1",
         "1:c2",
@@ -108,8 +108,8 @@ def test_everything_goes_and_the_receipt_says_what(shop: Shop) -> None:
     ):
         assert wanted in text
     assert "NOT COMPLETE" not in text
-    assert "written anew" in text
-    assert "Nothing is kept of this visitor" in shop.look()
+    assert "being rewritten" in text
+    assert "No data found" in shop.look()
 
 
 def test_what_only_files_are_left_of_is_shown_and_goes(shop: Shop) -> None:
@@ -117,8 +117,8 @@ def test_what_only_files_are_left_of_is_shown_and_goes(shop: Shop) -> None:
     eraser = Eraser(connect(shop.server.url))
     assert eraser.settled([ConversationId("1:c1"), ConversationId("1:c2")], 2**52, 0) == 2
     html = shop.look()
-    assert "2 conversations" in html
-    assert html.count("only files are left of it") == 2
+    assert "2 chats" in html
+    assert html.count("only files are left") == 2
     assert "/conversations/1:c1" not in html
     assert "4  files" in receipt(shop.erase())
     assert shop.left() == []
@@ -127,9 +127,9 @@ def test_what_only_files_are_left_of_is_shown_and_goes(shop: Shop) -> None:
 def test_what_else_the_visitor_was_called_can_be_looked_for(shop: Shop) -> None:
     shop.inline.take(petra(), petra("c2", visitor={"email": ""}))
     html = unescape(shop.erase())
-    assert "Called this, too" in html
+    assert "Other addresses and ids of this visitor" in html
     assert f'<input type="hidden" name="visitor" value="{VISITOR}">' in html
-    assert "1 conversation" in shop.look(VISITOR)
+    assert "1 chat" in shop.look(VISITOR)
 
 
 def test_files_that_cannot_be_read_are_no_nothing(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,7 +142,7 @@ def test_files_that_cannot_be_read_are_no_nothing(shop: Shop, monkeypatch: pytes
         answer = shop.page.submit(path, visitor=EMAIL)
         assert answer.status_code == 500
         assert "the files of archive cannot be read" in unescape(answer.text)
-        assert "Nothing is kept" not in answer.text
+        assert "No data found" not in answer.text
 
 
 def test_by_id_the_same_goes(shop: Shop) -> None:
@@ -164,7 +164,7 @@ def test_conversations_of_others_stay_unless_they_are_ticked(shop: Shop) -> None
     html = shop.look()
     assert sorted(re.findall(r'name="also" value="([^"]+)"', html)) == ["1:c2", "1:c3"]
     text = receipt(shop.erase(also=["1:c3", "1:c4"]))
-    assert "Kept: conversations of others" in text
+    assert "Kept: chats of others" in text
     assert [one for one in ("c1", "c2", "c3", "c4") if shop.server.client.exists(f"relay:revisions:1:{one}")] == [
         "c2",
         "c4",
@@ -173,7 +173,7 @@ def test_conversations_of_others_stay_unless_they_are_ticked(shop: Shop) -> None
 
 def test_nothing_of_their_own_needs_a_choice(shop: Shop) -> None:
     shop.inline.take(chat("c2", messages=[{"type": "visitor", "content": f"ask {EMAIL}"}]))
-    assert "No conversation is theirs" in shop.look()
+    assert "No chat is theirs" in shop.look()
     assert shop.page.submit("/erase/now", visitor=EMAIL).status_code == 422
     assert shop.ledger.conversation(ConversationId("1:c2"))
 
@@ -201,8 +201,8 @@ def test_what_is_in_use_is_listed_to_be_erased_again(shop: Shop) -> None:
     claim = shop.inline.claim("archive")
     assert claim is not None
     html = shop.erase()
-    assert "Something is left" in html
-    assert "Look again" in html
+    assert "Something could not be erased" in html
+    assert "Search again" in html
     assert "NOT COMPLETE" in receipt(html)
     assert "1:c1" in receipt(html)
     shop.store.release(claim)
@@ -232,7 +232,7 @@ def test_it_wants_to_know_who(shop: Shop, given: str) -> None:
     shop.inline.take(petra(visitor={"email": "", "id": ""}))
     answer = shop.page.submit("/erase", visitor=given)
     assert answer.status_code == 422
-    assert "Say who" in answer.text
+    assert "Enter an email address" in answer.text
     assert shop.page.submit("/erase/now", visitor=given).status_code == 303
     assert shop.ledger.conversation(ConversationId("1:c1"))
 
@@ -279,7 +279,7 @@ def test_many_are_counted_and_the_first_are_shown(shop: Shop, monkeypatch: pytes
     monkeypatch.setattr(erase_page, "SHOWN", 3)
     shop.inline.take(*(petra(f"c{number}") for number in range(5)))
     html = shop.look()
-    assert "5 conversations" in html
+    assert "5 chats" in html
     assert len(set(re.findall(r'href="/conversations/(1:c\d)"', html))) == 3
     assert "And 2 more, which are erased as well" in html
     assert receipt(shop.erase()).count("\n  1:c") == 5
@@ -289,7 +289,7 @@ def test_retention_is_told(server: Server, tmp_path: Path) -> None:
     text = f"{ARCHIVE}\nretention: {{settled_days: 0.5, dead_days: null}}"
     html = admin(server, tmp_path, config=text).get("/erase").text
     assert "after 0.5 days" in html
-    assert "never, until somebody decides" in html
+    assert "never, until you decide" in html
 
 
 def test_what_is_sealed_with_a_lost_key_is_a_page_that_says_so(server: Server, tmp_path: Path) -> None:
@@ -307,6 +307,6 @@ def test_what_is_sealed_with_a_lost_key_is_a_page_that_says_so(server: Server, t
     assert answer.status_code == 409
     assert "RELAY_ENCRYPTION_KEYS" in answer.text
     html = page.submit("/erase", visitor=EMAIL).text
-    assert "2 bodies could not be looked into" in html
-    assert "its key is not there" in html
+    assert "2 payloads could not be searched" in html
+    assert "encrypted with a key that is not in" in html
     assert "NOT COMPLETE" in receipt(page.submit("/erase/now", visitor=EMAIL).text)

@@ -106,7 +106,7 @@ def row(page: Admin, connector: str, path: str = "/") -> dict[str, str]:
 def test_before_the_first_chat_it_says_where_to_send_one(server: Server, tmp_path: Path) -> None:
     page = admin(server, tmp_path, RELAY_PUBLIC_URL="https://relay.example.com/")
     html = page.get("/").text
-    assert "Nothing has been received yet" in html
+    assert "No chats received yet" in html
     assert f"<code>https://relay.example.com/smartsupp/{TOKEN}</code>" in html
     assert "relay send --sample" in html
     line = re.search(r"<code>(curl .*?)</code>", html)
@@ -142,8 +142,8 @@ def test_tokens_of_several_accounts_each_have_their_address(server: Server, tmp_
 def test_once_something_came_the_page_is_about_that(page: Admin, store: Store) -> None:
     store.accept(chat())
     html = page.get("/").text
-    assert "Nothing has been received yet" not in html
-    assert "The address that Smartsupp posts to" in html
+    assert "No chats received yet" not in html
+    assert "Hook address for Smartsupp" in html
 
 
 # --- figures -----------------------------------------------------------------
@@ -160,25 +160,25 @@ def test_tiles_count_the_span_and_what_is_waiting_now(page: Admin, past: Past, s
     store.accept(chat("waits"))
     store.accept(chat("inbox"))
     found = tiles(page)
-    assert re.fullmatch(r"1(\.\d+)? min", found.pop("Oldest waiting"))
+    assert re.fullmatch(r"1(\.\d+)? min", found.pop("Waiting longest"))
     assert found == {
-        "Received": "10",
+        "Chats received": "10",
         "Not delivered anywhere": "0",
-        "Delivered": "10",
-        "Waiting": "2",
+        "Deliveries made": "10",
+        "Queued": "2",
         "Retrying": "1",
-        "Paused": "0",
-        "Dead": "1",
+        "Blocked": "0",
+        "Dead letters": "1",
         "Quarantined": "1",
     }
     said = words(page).text
-    assert "to be delivered, 1 of them to be read first" in said
+    assert "to be delivered, 1 of them not yet read" in said
     assert "in the last day, 1 repeated" in said
     assert "in the last day, 90.9 % success" in said
     assert "for archive" in said
-    assert tiles(page, "/?span=week")["Received"] == "11"
-    assert tiles(page, "/?span=hour")["Received"] == "2"
-    assert tiles(page, "/?span=hour")["Delivered"] == "0"
+    assert tiles(page, "/?span=week")["Chats received"] == "11"
+    assert tiles(page, "/?span=hour")["Chats received"] == "2"
+    assert tiles(page, "/?span=hour")["Deliveries made"] == "0"
 
 
 @pytest.mark.parametrize(("span", "bars"), [("hour", 30), ("day", 24), ("week", 28), ("month", 30)])
@@ -203,9 +203,9 @@ def test_charts_say_in_words_what_they_draw(page: Admin, past: Past) -> None:
     past.came(ago(60_000), chat(), {"archive": [Try(700)], "desk": [Try(800, Outcome.REFUSED)]})
     found = words(page)
     labels = [str(one["aria-label"]) for one in found.all("svg", role="img")]
-    assert "Accepted 1, Delivered 1" in labels[0]
-    assert "Failed tries 0, Dead 1" in labels[1]
-    assert re.search(r"\d+ \w{3} \d\d:00 – .*?\d\d:00 UTC: 1 accepted, 1 delivered", found.text)
+    assert "Received 1, Delivered 1" in labels[0]
+    assert "Failed attempts 0, Dead letters 1" in labels[1]
+    assert re.search(r"\d+ \w{3} \d\d:00 – .*?\d\d:00 UTC: 1 received, 1 delivered", found.text)
     marks = [str(one["class"]) for one in found.all("rect") if str(one.get("class")).startswith("mark")]
     assert marks == ["mark series-4", "mark series-good", "mark series-bad"]
 
@@ -217,9 +217,9 @@ def test_a_connectors_row_has_its_share_and_its_times(page: Admin, past: Past) -
     cells = row(page, "archive")
     assert cells["Delivered in the last day"] == "20"
     assert cells["Success"] == "95.2 %"
-    assert cells["Dead"] == "1"
-    assert cells["Median to record"] == "939 ms"
-    assert cells["95 % within"] == "30 s"
+    assert cells["Dead letters"] == "1"
+    assert cells["Median delivery time"] == "939 ms"
+    assert cells["95th percentile"] == "30 s"
     assert row(page, "desk")["Success"] == "–"
 
 
@@ -231,28 +231,28 @@ def test_dead_and_waiting_ones_lead_to_their_conversations(page: Admin, store: S
     chats(store, 1, first=3, desk=None)
     links = [str(one["href"]) for one in words(page).all("a")]
     assert "/conversations?connector=desk&status=dead" in links
-    assert "/conversations?connector=desk&status=waiting" in links
+    assert "/conversations?connector=desk&status=queued" in links
     assert "/conversations?connector=desk&status=retrying" not in links
     assert "/conversations?status=dead" in links
 
 
-def test_behind_a_closed_gate_everything_that_waits_is_paused_and_the_reason_is_shown_as_text(
+def test_what_is_queued_for_a_paused_connector_is_blocked_and_the_reason_is_shown_as_text(
     page: Admin, store: Store
 ) -> None:
     chats(store, 2, desk=Outcome.RETRY)
     chats(store, 3, first=3, desk=None)
     control(store).pause("desk", HOSTILE)
     cells = row(page, "desk")
-    assert (cells["Waiting"], cells["Retrying"], cells["Of these paused"]) == ("3", "2", "5")
+    assert (cells["Queued"], cells["Retrying"], cells["Blocked"]) == ("3", "2", "5")
     shown = tiles(page)
-    assert (shown["Waiting"], shown["Retrying"], shown["Paused"]) == ("3", "2", "5")
+    assert (shown["Queued"], shown["Retrying"], shown["Blocked"]) == ("3", "2", "5")
     # Each number is that of the list that it leads to.
     links = [str(one["href"]) for one in words(page).all("a")]
-    for address, status in (("status=waiting", "Waiting"), ("status=retrying", "Retrying")):
+    for address, status in (("status=queued", "Queued"), ("status=retrying", "Retrying")):
         for query in (address, f"connector=desk&{address}"):
             assert f"/conversations?{query}" in links
             listing = page.get(f"/conversations?{query}").text
-            assert listing.count('desk<span class="visually-hidden">: Paused') == int(shown[status])
+            assert listing.count('desk<span class="visually-hidden">: Blocked') == int(shown[status])
     assert "#connectors" in links
     assert words(page).all("section", id="connectors")
     html = page.get("/").text
@@ -270,20 +270,20 @@ def test_behind_a_closed_gate_everything_that_waits_is_paused_and_the_reason_is_
 def test_one_that_is_off_or_gone_from_the_config_says_so(page: Admin, store: Store) -> None:
     chats(store, 1, gone=None)
     said = words(page).text
-    assert "spare Off Switched off in the configuration" in said
+    assert "spare Off Off in relay.yaml: nothing is delivered to spare." in said
     assert "gone Not in relay.yaml" in said
-    assert row(page, "gone")["Waiting"] == "1"
+    assert row(page, "gone")["Queued"] == "1"
 
 
 # --- health ------------------------------------------------------------------
 
 
 def test_it_says_when_no_worker_is_there(page: Admin, store: Store) -> None:
-    assert "No worker was heard of" in page.get("/").text
+    assert "No worker is running" in page.get("/").text
     store.beat("here:1")
     said = words(page).text
-    assert "No worker was heard of" not in said
-    assert "1 at work here:1 heard of" in said
+    assert "No worker is running" not in said
+    assert "1 running here:1 last seen" in said
 
 
 def test_what_a_worker_has_against_the_configuration_is_shown_as_text(page: Admin, store: Store) -> None:
@@ -304,10 +304,10 @@ def test_a_server_that_is_not_fit_is_said_at_the_top(own_server: Server, tmp_pat
     page = admin(own_server, tmp_path)
     assert "valkey" in words(page).text
     own_server.client.config_set("appendfsync", "everysec")
-    assert "Look at this" in page.get("/").text
+    assert "Needs attention" in page.get("/").text
     own_server.client.config_set("maxmemory-policy", "allkeys-lru")
     said = words(page).text
-    assert said.index("not fit to keep chats") < said.index("Received")
+    assert said.index("The store could lose chats") < said.index("Chats received")
     assert "allkeys-lru" in said
 
 
@@ -316,12 +316,12 @@ def test_an_open_job_shows_how_far_it_is(page: Admin, server: Server, store: Sto
     jobs = Jobs(connect(server.url), made.configured)
     job = jobs.start("replay", Filter(connector="desk", status=DeliveryStatus.DEAD))
     found = words(page)
-    assert "Delivering again, in bulk 0 of 3 looked at, 0 done" in found.text
+    assert "Bulk replay 0 of 3 processed, 0 done" in found.text
     assert found.all("progress") == [{"value": "0", "max": "3"}]
     assert found.all("a", href=f"/conversations/jobs/{job.id}")
     while jobs.advance(job.id).finished is None:
         pass
-    assert "Delivering again" not in page.get("/").text
+    assert "Bulk replay" not in page.get("/").text
 
 
 # --- the part that is live ---------------------------------------------------

@@ -103,8 +103,8 @@ def test_an_address_that_makes_no_sense_shows_the_newest(page: Admin, store: Sto
 
 
 def test_an_empty_quarantine_says_so(page: Admin) -> None:
-    assert "Everything could be read" in page.get("/quarantine").text
-    assert "Read all again" not in page.get("/quarantine").text
+    assert "Nothing is in quarantine" in page.get("/quarantine").text
+    assert "Retry all" not in page.get("/quarantine").text
 
 
 # --- One body
@@ -157,8 +157,8 @@ def test_one_that_is_still_wrong_is_shown_again_with_what_was_typed(page: Admin,
 @pytest.mark.parametrize(
     ("typed", "says"),
     [
-        ("", "There is nothing in it"),
-        ("\r\n \r\n", "There is nothing in it"),
+        ("", "It is empty"),
+        ("\r\n \r\n", "It is empty"),
         ("{", "not JSON: "),
         ('{"domains": {}}', "statistics report"),
         ('"' + "ž" * 600_000 + '"', "larger than 1 MiB"),
@@ -203,7 +203,7 @@ def test_a_duplicate_of_one_that_was_never_taken_in_discards_nothing(page: Admin
     answer = page.submit(f"/quarantine/{identity}/correct", body=RIGHT.decode())
     assert answer.location.endswith(first)
     assert ledger.payload(PayloadId(identity)).status is PayloadStatus.QUARANTINED
-    assert "here already" in page.get(answer.location).text
+    assert "stored already" in page.get(answer.location).text
 
 
 def test_an_unchanged_body_that_can_be_read_today_is_read_again(page: Admin, store: Store, ledger: Ledger) -> None:
@@ -296,7 +296,7 @@ def test_discarding_needs_a_reason_and_something_to_discard(page: Admin, store: 
     identity = quarantined(store, WRONG)
     answer = page.submit(f"/quarantine/{identity}/discard", reason="  ")
     assert answer.status_code == 422
-    assert "Say why" in answer.text
+    assert "Enter a reason" in answer.text
     control(store).replay(PayloadId(identity))
     page.submit(f"/quarantine/{identity}/discard", reason="late")
     assert ledger.payload(PayloadId(identity)).status is PayloadStatus.RECEIVED
@@ -324,7 +324,7 @@ def test_all_are_read_again_in_slices_and_none_twice(
         return found
 
     monkeypatch.setattr(Control, "replay", still_wrong)
-    assert f"{SLICE + 20} bodies are in quarantine" in page.get("/quarantine/all?action=replay").text
+    assert f"{SLICE + 20} payloads are in quarantine" in page.get("/quarantine/all?action=replay").text
     answer = page.submit("/quarantine/all", action="replay")
     assert answer.status_code == 200
     after = re.search(r'name="after" value="([^"]+)"', answer.text)

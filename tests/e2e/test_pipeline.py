@@ -192,7 +192,7 @@ def test_refused_credentials_pause_the_connector_and_a_new_secret_resumes_it(
     found = settled(relay, "hook:1:c2", "waiting")
     assert (found.paused, found.tries, found.attempts[0].outcome) == (True, 0, "paused")
     assert "HTTP 401 Unauthorized: who are you?" in relay.cli("show", "hook:1:c2")
-    assert "hook is paused: HTTP 401 Unauthorized: who are you?" in relay.cli("status")
+    assert "hook: Paused, because the destination rejected the credentials" in relay.cli("status")
     assert len(destination.received) == 2
     destination.behaviour = lambda handler, number: handler.answer(200)
     new = "whsec_" + "bmV3LXNlY3JldC1mb3ItdGVzdHMtMDEyMzQ1Njc4OQ=="
@@ -229,7 +229,7 @@ def test_a_destination_that_hangs_is_given_up_on_and_holds_no_other_back(
     relay.worker()
     relay.post(chat("c1"))
     found = settled(relay, "hook:1:c1", "retrying")
-    assert found.error.startswith("no answer in time")
+    assert found.error.startswith("no response in time")
     assert settled(relay, "archive:1:c1", "delivered").attempts[0].ms < 1500
 
 

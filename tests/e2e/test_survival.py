@@ -174,7 +174,7 @@ def test_a_store_without_its_manifest_is_repaired_while_the_relay_waits(up: Up) 
     assert requests.post(hook, data=chat("c1"), timeout=10).json()["status"] == "accepted"
     (up.folder / "var" / "valkey" / "appendonlydir" / "appendonly.aof.manifest").unlink()
     os.kill(up.children()["valkey-server"], signal.SIGKILL)
-    until(lambda: "which Valkey would write over" in up.said(), 60, what="the reason in the log")
+    until(lambda: "which Valkey would overwrite" in up.said(), 60, what="the reason in the log")
 
     def run(*command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -20,7 +20,7 @@ HEAD = (
     "lost",
     "duplicates",
     "out of order",
-    "longest until it went on",
+    "longest until it resumed",
     "repeats at the webhook",
 )
 

@@ -81,7 +81,7 @@ def quoted(value: str | bytes, safe: str = "") -> str:
     return quote(value if isinstance(value, bytes) else value.encode("utf-8", "surrogatepass"), safe)
 
 
-def spelt(pairs: list[tuple[str, str | bytes]]) -> str:
+def spelled(pairs: list[tuple[str, str | bytes]]) -> str:
     return "&".join(f"{quoted(name)}={quoted(value, '{}')}" for name, value in pairs)
 
 
@@ -99,8 +99,8 @@ def test_every_address_answers_whatever_is_sent_to_it(who: str) -> None:
     @given(st.data())
     def ask(method: str, rule: str, data: st.DataObject) -> None:
         path = re.sub("<.+?>", lambda _: quoted(data.draw(PARTS), "{}:"), rule)
-        form = spelt(data.draw(PAIRS)) if method == "POST" else ""
-        sent = f"{who} {method} {path}?{spelt(data.draw(PAIRS))}\n{form}"
+        form = spelled(data.draw(PAIRS)) if method == "POST" else ""
+        sent = f"{who} {method} {path}?{spelled(data.draw(PAIRS))}\n{form}"
         status = pages.site().answer(sent.encode())
         assert status < 500, sent
         seen.add(status)

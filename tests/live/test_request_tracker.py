@@ -177,7 +177,7 @@ def test_what_came_while_rt_was_away_is_delivered_when_it_is_back(desk: Stack, r
         desk.post(chat("away"))
         delivery = settled(desk, "away", "retrying")
         assert [one.outcome for one in delivery.attempts] == ["retry"]
-        assert "Connection refused" in delivery.attempts[0].error
+        assert "the server refused the connection" in delivery.attempts[0].error
     finally:
         rt.start()
     desk.cli("replay", "rt:1:away")

@@ -107,7 +107,7 @@ def test_every_revision_is_looked_at_not_only_the_newest(inline: Inline, eraser:
 
 
 @pytest.mark.parametrize(
-    "spelt",
+    "spelled",
     [
         petra().replace(b"@", b"\\u0040"),
         petra().replace(b"petra.v", b"\\u0050ETRA.\\u0076"),
@@ -118,8 +118,8 @@ def test_every_revision_is_looked_at_not_only_the_newest(inline: Inline, eraser:
     ],
     ids=["escaped", "escaped in capitals", "UTF-16", "UTF-32", "BOM", "spaces"],
 )
-def test_however_a_body_spells_the_address_it_is_found(inline: Inline, eraser: Eraser, spelt: bytes) -> None:
-    inline.take(spelt)
+def test_however_a_body_spells_the_address_it_is_found(inline: Inline, eraser: Eraser, spelled: bytes) -> None:
+    inline.take(spelled)
     assert eraser.traces(EMAIL).conversations == ("1:c1",)
 
 
@@ -282,7 +282,7 @@ def test_what_else_a_visitor_was_called_is_told(bench: Bench) -> None:
     assert "vi-1" in receipt.known_as
     assert EMAIL not in receipt.known_as
     text = receipt_text(EMAIL, receipt, datetime(2026, 11, 22, tzinfo=UTC))
-    assert "The visitor was called this, too. Look whether there is more of it\n" in text
+    assert "Other addresses and ids of this visitor. Search for these as well\n" in text
     assert "  vi-1\n" in text
 
 

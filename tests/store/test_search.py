@@ -345,7 +345,7 @@ def test_the_statuses_of_each_conversation_are_told(search: Search, store: Store
         "1:3": {},
     }
     control(store).pause("desk", "why not")
-    assert search.paused(["crm", "desk"]) == {"desk"}
+    assert search.blocked(["crm", "desk"]) == {"desk"}
     assert search.connectors() == ["crm", "desk"]
 
 
@@ -353,7 +353,7 @@ def test_the_statuses_of_each_conversation_are_told(search: Search, store: Store
     "after", ["x", "~", "1~", "~1:1", "1e9~1:1", "-1~1:1", "1~1:1\n", "nan~1:1", "1" * 20 + "~1:1"]
 )
 def test_a_place_that_was_never_given_out_is_refused(search: Search, after: str) -> None:
-    with pytest.raises(ValueError, match="is no place"):
+    with pytest.raises(ValueError, match="is not a place"):
         search.page(Filter(), after=after)
 
 

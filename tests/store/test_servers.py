@@ -350,7 +350,7 @@ def test_a_server_of_somebody_else_is_told_nothing() -> None:
             until(place.exists, what="somebody who listens")
             # As root the other one is a user of no rights; else we are the other one of somebody else.
             client = connect(f"unix://{place}", owner=0 if os.geteuid() == 0 else os.geteuid() + 1)
-            with pytest.raises(StoreUnavailable, match="not the owner of the data folder"):
+            with pytest.raises(StoreUnavailable, match="not to the owner of the data folder"):
                 Ledger(client).now()
         finally:
             listener.kill()

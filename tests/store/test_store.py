@@ -416,7 +416,7 @@ def test_what_was_interrupted_goes_on_before_what_came_meanwhile(server: Server,
     assert claim(store, "crm").id == "crm:1:3"
 
 
-def test_who_lost_his_lease_condemns_nothing(store: Store, clock: Clock) -> None:
+def test_who_lost_his_lease_mark_deads_nothing(store: Store, clock: Clock) -> None:
     taken_in(store)
     late = claim(store, "crm")
     clock.pass_by(LEASE + 1)

@@ -57,7 +57,7 @@ _SHOP = json.loads((Path(__file__).parents[1] / "browser" / "shop.json").read_te
 #: Ago, ms: when Zendesk refused its token, and from when to when HubSpot was away.
 _REFUSED = 47 * _MINUTE
 _OUTAGE = (5 * _HOUR, 5 * _HOUR - 25 * _MINUTE)
-#: Chats, counted from the newest, whose e-mail address is none: HubSpot refuses them.
+#: Chats, counted from the newest, whose email address is none: HubSpot refuses them.
 _NO_ADDRESS = (4, 60, 61)
 
 

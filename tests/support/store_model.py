@@ -164,7 +164,7 @@ class Model:
         item.due = now + wait
         return wait
 
-    def _condemn(self, item: Item) -> None:
+    def _mark_dead(self, item: Item) -> None:
         item.due = None
         item.status = "dead" if isinstance(item, Errand) else "quarantined"
 
@@ -274,7 +274,7 @@ class Model:
         if item.alone < FATAL_ALONE:
             wait = self._hold_off(now, item)
         else:
-            self._condemn(item)
+            self._mark_dead(item)
         if isinstance(item, Errand) and item.wanted:
             self._make_due(now, item)
         return wait

@@ -240,7 +240,7 @@ def test_a_length_that_cannot_be_is_refused(receiver: Receiver, headers: list[by
 def test_a_length_that_is_too_long_is_a_body_cut_short(receiver: Receiver) -> None:
     body = chat()
     (answer,) = exchange(receiver.port, request(body, b"Content-Length: %d" % (len(body) + 1), length=False), cut=True)
-    assert (answer.status, answer.json()) == (400, {"error": "the body was cut short"})
+    assert (answer.status, answer.json()) == (400, {"error": "the body is incomplete"})
     assert receiver.kept() == {}
 
 

@@ -174,7 +174,7 @@ def test_what_cannot_be_kept_is_never_answered_with_a_2xx(own_server: Server, cl
     answer = post(client, chat())
     assert answer.status_code == 503
     assert int(answer.headers["Retry-After"]) > 0
-    assert answer.json == {"error": "not kept, try again"}
+    assert answer.json == {"error": "not stored; try again"}
 
 
 def test_a_server_that_restarts_while_a_body_arrives_costs_no_chat(own_server: Server, client_of: Client) -> None:
@@ -193,7 +193,7 @@ def test_readyz_tells_a_fit_server_from_an_unfit_one(own_server: Server, client_
     assert fit.status_code == 200
     assert fit.json
     assert fit.json["wrong"] == []
-    assert fit.json["doubts"] == ["no worker was heard of in the last minute"]
+    assert fit.json["doubts"] == ["no worker is running"]
     own_server.client.config_set("maxmemory-policy", "allkeys-lru")
     unfit = client.get("/readyz")
     assert unfit.status_code == 503
@@ -217,11 +217,11 @@ def test_strangers_are_told_neither_where_the_store_is_nor_what_the_configuratio
     assert said.json == {
         "status": "ready",
         "wrong": [],
-        "doubts": ["no worker was heard of in the last minute", "a change of the configuration was refused"],
+        "doubts": ["no worker is running", "a change of the configuration was refused"],
     }
     own_server.kill()
     assert own_server.url.removeprefix("unix://") in client.get("/readyz").text
-    assert client.get("/readyz", **stranger).json == {"status": "unavailable", "wrong": ["Redis does not answer"]}
+    assert client.get("/readyz", **stranger).json == {"status": "unavailable", "wrong": ["the store does not respond"]}
 
 
 def test_the_real_server_takes_chunked_bodies_and_refuses_what_is_too_long(relay: Stack) -> None:
@@ -252,7 +252,7 @@ def test_a_body_that_is_cut_off_or_late_is_logged(relay: Stack) -> None:
         late.sendall(head)
         with socket.create_connection(("127.0.0.1", relay.port)) as cut_off:
             cut_off.sendall(head + chat()[:50])
-        until(lambda: "was cut short" in relay.logs() and "did not come within" in relay.logs(), 40, "both lines")
+        until(lambda: "is incomplete" in relay.logs() and "did not arrive within" in relay.logs(), 40, "both lines")
     assert TOKEN not in relay.logs()
 
 
@@ -277,10 +277,10 @@ def test_an_admin_corrects_a_large_body_and_a_stranger_can_send_none(relay: Stac
     relay.web()
     words = "ž" * 250_000  # 500 kB, and a form spells it in 1.5 MB
 
-    def spelt(**changes: Any) -> str:
+    def spelled(**changes: Any) -> str:
         return json.dumps(json.loads(chat(pad=words, **changes)), ensure_ascii=False)
 
-    wrong = relay.post(spelt(messages=5).encode()).json()["id"]
+    wrong = relay.post(spelled(messages=5).encode()).json()["id"]
     relay.worker()
     until(lambda: relay.ledger.payload(wrong).status == "quarantined", what="the quarantine")
     home = f"http://127.0.0.1:{relay.port}"
@@ -289,12 +289,12 @@ def test_an_admin_corrects_a_large_body_and_a_stranger_can_send_none(relay: Stac
     form["csrf_token"] = token_in(browser.get(f"{home}/login", timeout=30).text)
     assert "Log out" in browser.post(f"{home}/login", data=form, timeout=30).text
     page = f"{home}/quarantine/{wrong}"
-    corrected = {"csrf_token": token_in(browser.get(page, timeout=30).text), "body": spelt()}
+    corrected = {"csrf_token": token_in(browser.get(page, timeout=30).text), "body": spelled()}
     assert len(urlencode(corrected)) > LARGEST_BODY
     stranger = requests.post(f"{page}/correct", data=corrected, timeout=30, allow_redirects=False)
     assert (stranger.status_code, stranger.headers["Location"][:6]) == (303, "/login")
     assert relay.ledger.payload(wrong).status == "quarantined"
-    assert "The corrected body is taken in" in browser.post(f"{page}/correct", data=corrected, timeout=30).text
+    assert "The corrected payload was saved" in browser.post(f"{page}/correct", data=corrected, timeout=30).text
     assert relay.ledger.payload(wrong).status == "discarded"
     too_long = {**corrected, "body": "x" * LARGE_FORM}
     assert browser.post(f"{page}/correct", data=too_long, timeout=30).status_code == 413
@@ -483,7 +483,7 @@ def test_the_token_is_in_no_log(relay: Stack) -> None:
     assert TOKEN[:-1] not in relay.logs()
     relay.server.kill()
     assert relay.post(chat(2)).status_code == 503
-    assert "could not be kept" in relay.logs()
+    assert "not stored" in relay.logs()
     assert TOKEN not in relay.logs()
 
 
@@ -527,6 +527,6 @@ def test_a_bug_in_the_receiver_does_not_write_the_token_down(relay: Stack) -> No
     relay.web()
     relay.server.client.set("relay:sequence", "no number")  # the store's own script fails on it
     assert relay.post(chat()).status_code == 500
-    until(lambda: "bug in a page" in relay.logs(), what="the log")
+    until(lambda: "unhandled error in a page" in relay.logs(), what="the log")
     assert "Traceback" in relay.logs()
     assert TOKEN not in relay.logs()

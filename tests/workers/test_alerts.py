@@ -35,7 +35,7 @@ from tests.support.mailbox import PASSWORD, USER, Mailbox
 from tests.support.server import Server
 from tests.support.stack import SOON_RELOADED, Stack, chat, until
 from workers.alerts import detect
-from workers.alerts.notifier import Teller
+from workers.alerts.notifier import Notifier
 from workers.intake import take_in
 
 #: Constants of a Stack whose processes look for troubles more often.
@@ -73,20 +73,20 @@ class Two:
 
     def load(self, notices: dict[str, Any], **more: Any) -> Settings:
         file = self.folder / "relay.yaml"
-        file.write_text(json.dumps({"connectors": CONNECTORS, "notices": notices, **more}))
+        file.write_text(json.dumps({"connectors": CONNECTORS, "alerts": notices, **more}))
         env = environment({"RELAY_CONFIG": str(file), "RELAY_DATA_DIR": str(self.folder)})
         return load(env, settings_model, {})
 
     def configure(self, **notices: Any) -> None:
         self.settings = self.load(notices)
 
-    def teller(self) -> Teller:
-        return Teller(connect(self.server.url), lambda: self.settings, "https://relay.example.com", threading.Event())
+    def teller(self) -> Notifier:
+        return Notifier(connect(self.server.url), lambda: self.settings, "https://relay.example.com", threading.Event())
 
     def turn(self, times: int = 3) -> None:
         """Everybody looks and tells, at the same time, some times over."""
 
-        def work(teller: Teller) -> None:
+        def work(teller: Notifier) -> None:
             for _ in range(times):
                 teller.look(self.settings)
                 teller.turn()
@@ -187,7 +187,7 @@ def gone(two: Two) -> Callable[[], object]:
 TROUBLES = {
     "paused": (paused, "crm", "/connectors/crm", "HTTP 401 No Bcc"),
     "breaker": (broken, "crm", "/connectors/crm", "HTTP 503 Service Unavailable"),
-    "dead": (dead, "crm", "/conversations?connector=crm&status=dead", "refused it (HTTP 422 Unprocessable Entity)"),
+    "dead": (dead, "crm", "/conversations?connector=crm&status=dead", "rejected it (HTTP 422 Unprocessable Entity)"),
     "quarantined": (quarantined, "inbox", "/quarantine", "messages[0].sentAt: expected a number"),
     "backlog": (backlog, "crm", "/connectors/crm", ""),
     "undelivered": (undelivered, "inbox", "/conversations?status=undelivered", "Every connector is off"),
@@ -365,7 +365,7 @@ def test_how_old_a_backlog_may_be_is_a_setting_and_the_inbox_counts(two: Two, de
         two.age(detect.BACKLOG_PATIENCE_MS)
         two.turn()
     assert told(destination) == [("begun", "backlog", INBOX)]
-    assert "The backlog of new bodies is too old" in destination.received[0].json()["text"]
+    assert "The backlog of new chats is too old" in destination.received[0].json()["text"]
 
 
 def test_a_destination_that_is_down_is_told_later_and_the_other_channel_at_once(
@@ -474,7 +474,7 @@ def test_a_private_address_needs_leave_and_redirects_lead_nowhere(
     paused(two)
     two.turn()
     assert destination.received == []
-    assert "which is not a public address" in "".join(capfd.readouterr())
+    assert "private address. If you mean it" in "".join(capfd.readouterr())
     two.configure(webhook=webhook(destination))
     two.age(30_000)
     destination.behaviour = lambda handler, number: handler.answer(302, Location=destination.url)
@@ -500,7 +500,7 @@ def test_tls_from_the_first_byte(two: Two, tmp_path: Path, monkeypatch: pytest.M
         two.configure(email=email(box, security="tls"))
         paused(two)
         two.turn()
-        assert [mail["Subject"] for mail in box.mails] == ["[Relay] crm has paused itself"]
+        assert [mail["Subject"] for mail in box.mails] == ["[Relay] crm is paused: credentials rejected"]
 
 
 def test_hostile_text_of_a_vendor_makes_no_header_and_no_line(
@@ -511,7 +511,7 @@ def test_hostile_text_of_a_vendor_makes_no_header_and_no_line(
     two.turn()
     (mail,) = mailbox.mails
     assert mail["Bcc"] is None
-    assert mail.get_all("Subject") == ["[Relay] crm has paused itself"]
+    assert mail.get_all("Subject") == ["[Relay] crm is paused: credentials rejected"]
     assert mailbox.recipients == [["ops@shop.example", "chief@shop.example"]]
     lines = [line for line in mail.get_content().splitlines() if "Last error" in line]
     assert lines == ["Last error: x Bcc: … Subject: you won[2J body"]
@@ -521,16 +521,16 @@ def test_hostile_text_of_a_vendor_makes_no_header_and_no_line(
 @pytest.mark.parametrize(
     ("notices", "problem"),
     [
-        ({"webhook": {"url": "ftp://example.com"}}, "notices.webhook.url: must be a whole address"),
-        ({"webhook": {"url": "https://u:p@example.com"}}, "notices.webhook.url: takes no user and password"),
+        ({"webhook": {"url": "ftp://example.com"}}, "alerts.webhook.url: must be a whole address"),
+        ({"webhook": {"url": "https://u:p@example.com"}}, "alerts.webhook.url: must not contain a user and password"),
         ({"webhook": {"url": "https://example.com", "secret": "short"}}, "make one with: openssl rand -base64 32"),
-        ({"email": {"host": "h", "from": "a@b", "to": ["x\r\nBcc: y@z"]}}, "notices.email.to[0]: "),
-        ({"email": {"host": "h", "from": "a@b\n", "to": ["x@y"]}}, "notices.email.from: "),
-        ({"email": {"host": "h", "from": "a@b", "to": []}}, "notices.email.to: "),
-        ({"email": {"host": "h", "to": ["x@y"]}}, "notices.email.from: is missing; add 'from: …'"),
+        ({"email": {"host": "h", "from": "a@b", "to": ["x\r\nBcc: y@z"]}}, "alerts.email.to[0]: "),
+        ({"email": {"host": "h", "from": "a@b\n", "to": ["x@y"]}}, "alerts.email.from: "),
+        ({"email": {"host": "h", "from": "a@b", "to": []}}, "alerts.email.to: "),
+        ({"email": {"host": "h", "to": ["x@y"]}}, "alerts.email.from: is missing; add 'from: …'"),
         ({"email": {"host": "h", "form": "a@b", "from": "a@b", "to": ["x@y"]}}, "Did you mean 'from'?"),
         ({"email": {"host": "h", "from": "a@b", "to": ["x@y"], "user": "u"}}, "'user' and 'password' go together"),
-        ({"oldest_after": 0}, "notices.oldest_after: "),
+        ({"oldest_after": 0}, "alerts.oldest_after: "),
     ],
 )
 def test_what_is_wrong_in_the_section_is_said(two: Two, notices: dict[str, Any], problem: str) -> None:
@@ -544,9 +544,9 @@ def test_the_schema_knows_the_section() -> None:
     right = {"host": "h", "from": "a@b", "to": ["x@y"], "user": "u", "password": "p", "security": "tls", "port": None}
     validator = jsonschema.Draft202012Validator
     check = validator(schema({}), format_checker=validator.FORMAT_CHECKER)
-    assert check.is_valid({"notices": {"webhook": {"url": "https://example.com"}, "email": right, "oldest_after": 1}})
+    assert check.is_valid({"alerts": {"webhook": {"url": "https://example.com"}, "email": right, "oldest_after": 1}})
     for wrong in ({"email": {**right, "from": "nobody"}}, {"email": {"host": "h", "to": ["x@y"]}}, {"oldest": 1}):
-        assert not check.is_valid({"notices": wrong})
+        assert not check.is_valid({"alerts": wrong})
 
 
 def test_no_secret_of_the_section_is_shown(two: Two, mailbox: Mailbox, destination: Destination) -> None:
@@ -554,7 +554,7 @@ def test_no_secret_of_the_section_is_shown(two: Two, mailbox: Mailbox, destinati
     shown = json.dumps(masked(two.settings)) + repr(two.settings)
     for secret in (SECRET, PASSWORD, destination.url):
         assert secret not in shown
-    assert masked(two.settings)["notices"]["email"]["from"] == "relay@shop.example"
+    assert masked(two.settings)["alerts"]["email"]["from"] == "relay@shop.example"
 
 
 class TestCommand:
@@ -563,17 +563,17 @@ class TestCommand:
         return CommandLine(tmp_path, server)
 
     def configure(self, cli: CommandLine, **notices: Any) -> None:
-        cli.config.write_text(json.dumps({"notices": notices}))
+        cli.config.write_text(json.dumps({"alerts": notices}))
 
     def test_a_test_is_sent_by_every_channel_and_the_answers_are_said(
         self, cli: CommandLine, destination: Destination, mailbox: Mailbox
     ) -> None:
         self.configure(cli, webhook=webhook(destination, secret=SECRET), email=email(mailbox))
-        said = cli.run("notices", "test")
-        assert said == "webhook: ✓ HTTP 200\nemail: ✓ 127.0.0.1 took it for 2 of 2\n"
+        said = cli.run("alerts", "test")
+        assert said == "webhook: ✓ HTTP 200\nemail: ✓ 127.0.0.1 accepted it for 2 of 2\n"
         assert destination.received[0].json()["type"] == "trouble.test"
-        assert mailbox.mails[0]["Subject"] == "[Relay] A test: notices arrive"
-        assert [one["sent"] for one in cli.json("notices", "test")] == [True, True]
+        assert mailbox.mails[0]["Subject"] == "[Relay] Test alert"
+        assert [one["sent"] for one in cli.json("alerts", "test")] == [True, True]
 
     def test_what_was_refused_is_said_without_secrets(
         self, cli: CommandLine, destination: Destination, mailbox: Mailbox
@@ -582,14 +582,14 @@ class TestCommand:
         destination.behaviour = lambda handler, number: handler.answer(403, f"no {secretive} {SECRET}".encode())
         mailbox.answer = f"554 no {PASSWORD}"
         self.configure(cli, webhook=webhook(destination, url=secretive, secret=SECRET), email=email(mailbox))
-        said = cli.run("notices", "test", code=1)
+        said = cli.run("alerts", "test", code=1)
         assert "webhook: ✗ HTTP 403 Forbidden: no **********" in said
         assert "email: ✗ the mail server answered 554 no **********" in said
         for secret in ("very-secret", SECRET, PASSWORD):
             assert secret not in said
 
     def test_without_anybody_to_tell_it_says_what_to_add(self, cli: CommandLine) -> None:
-        assert "add webhook or email under notices" in cli.run("notices", "test", code=2)
+        assert "add webhook or email under alerts" in cli.run("alerts", "test", code=2)
 
 
 def test_two_running_workers_tell_once_follow_the_configuration_and_deliver_meanwhile(
@@ -612,11 +612,11 @@ def test_two_running_workers_tell_once_follow_the_configuration_and_deliver_mean
     until(lambda: relay.ledger.lane("crm").gate, what="the pause")
     destination.behaviour = answer
     notices = {"webhook": webhook(destination, timeout=1)}
-    relay.configure(json.dumps({"connectors": connectors, "notices": notices}))
+    relay.configure(json.dumps({"connectors": connectors, "alerts": notices}))
     until(lambda: destination.received, what="the first try")
     relay.post(chat(2))
     until(lambda: relay.ledger.lane("archive").counts["delivered"] == 2, 5, "a delivery while the notice hangs")
-    until(lambda: "a notice was not sent" in relay.logs(), what="the failure")
+    until(lambda: "alert not sent" in relay.logs(), what="the failure")
     server: Any = relay.server.client
     server.hset("relay:sending:webhook", "due", 0)
     until(lambda: len(destination.received) == 2, what="the second try")
@@ -630,7 +630,7 @@ def test_two_running_workers_tell_once_follow_the_configuration_and_deliver_mean
 
 def test_a_receiver_tells_too_for_there_may_be_no_worker(relay: Stack, destination: Destination) -> None:
     notices = {"webhook": webhook(destination)}
-    relay.configure(json.dumps({"connectors": {"archive": {"type": "archive"}}, "notices": notices}))
+    relay.configure(json.dumps({"connectors": {"archive": {"type": "archive"}}, "alerts": notices}))
     relay.constants |= SOON_TOLD
     relay.web()
     identity = relay.post(chat(1)).json()["id"]

@@ -283,12 +283,12 @@ def test_what_becomes_of_the_gate_is_in_the_log_once(backlog: Store, clock: Cloc
             control(backlog).send_ahead("desk")
             attempt(backlog, desk, says)
     assert [one for one in logs if one["event"] != "attempt"] == [
-        _line("warning", "connector held back", by="breaker", status=503),
-        _line("warning", "connector still held back", status=None),
-        _line("info", "connector goes on"),
-        _line("warning", "connector held back", by="relay", status=401),
-        _line("warning", "connector still held back", status=401),
-        _line("info", "connector goes on"),
+        _line("warning", "connector blocked", by="breaker", status=503),
+        _line("warning", "connector still blocked", status=None),
+        _line("info", "connector resumed"),
+        _line("warning", "connector blocked", by="relay", status=401),
+        _line("warning", "connector still blocked", status=401),
+        _line("info", "connector resumed"),
     ]
 
 

@@ -78,7 +78,7 @@ def work(store: Store, desk: Desk) -> None:
         deliver(store, claim, desk, "old")
 
 
-@pytest.mark.parametrize("finding", [None, Finding(True, "the key is accepted"), OSError("no answer")])
+@pytest.mark.parametrize("finding", [None, Finding(True, "API key accepted"), OSError("no answer")])
 def test_one_chat_that_the_vendor_refuses_as_it_would_refuse_all_stops_no_other(
     backlog: Store, ledger: Ledger, desk: Desk, finding: Finding | Exception | None
 ) -> None:

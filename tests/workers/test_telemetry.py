@@ -161,7 +161,7 @@ def test_a_bug_is_reported_with_its_place_and_nothing_private(
     running(relay, destination, SENTRY_DSN=dsn)
     assert relay.post(petronella("c1")).ok
     (report,) = until(lambda: reports(collector), what="the report")
-    assert report["logentry"]["message"] == "bug in a connector"
+    assert report["logentry"]["message"] == "unhandled error in a connector"
     assert report["tags"]["delivery"] == "buggy:1:c1"
     (raised,) = report["exception"]["values"]
     assert raised["type"] == "ValueError"
@@ -262,7 +262,7 @@ def test_the_logs_of_all_processes_follow_one_conversation_without_its_text(
     to_desk = [line for line in tries if line["connector"] == "desk"]
     assert [line["outcome"] for line in to_desk] == ["refused", "delivered"]
     assert {line["delivery"] for line in to_desk} == {"desk:1:c1"}
-    (bug,) = [line for line in found if line["event"] == "bug in a connector"]
+    (bug,) = [line for line in found if line["event"] == "unhandled error in a connector"]
     assert (bug["conversation"], bug["payload"], bug["delivery"]) == ("1:c1", accepted, "buggy:1:c1")
     assert "in deliver" in bug["exception"]
     assert bug["exception"].endswith("ValueError")

@@ -65,8 +65,8 @@ def test_what_is_under_suspicion_is_delivered_while_the_configuration_is_broken(
     control(store).resume("hook")
     settled(relay, "hook:1:c1", "delivered")
     assert "tried in a process of its own" in relay.logs()
-    assert "cannot be handed over" not in relay.logs()
-    assert "it did not begin" not in relay.logs()
+    assert "cannot be passed to a separate process" not in relay.logs()
+    assert "separate process did not start" not in relay.logs()
     assert len(destination.received) == 1
 
 
@@ -78,12 +78,12 @@ def test_a_process_that_cannot_start_is_not_held_against_what_is_under_suspicion
     store = suspected(relay)
     in_the_way(relay)
     control(store).resume("hook")
-    until(lambda: "it did not begin" in relay.logs(), what="a process that cannot start")
+    until(lambda: "separate process did not start" in relay.logs(), what="a process that cannot start")
     # The pause is longer than a lease: it is held meanwhile, and tried once only.
     for _ in range(12):
         assert relay.ledger.lane("hook").in_flight == 1
         time.sleep(0.5)
-    assert relay.logs().count("it did not begin") == 1
+    assert relay.logs().count("separate process did not start") == 1
     assert crashes(relay) == SUSPECT
     in_the_way(relay).unlink()
     settled(relay, "hook:1:c1", "delivered")
@@ -96,7 +96,7 @@ def test_what_is_held_for_a_while_is_given_back_by_a_worker_that_stops(relay: St
     store = suspected(relay)
     in_the_way(relay)
     control(store).resume("hook")
-    until(lambda: "it did not begin" in relay.logs(), what="a process that cannot start")
+    until(lambda: "separate process did not start" in relay.logs(), what="a process that cannot start")
     worker.terminate()
     assert worker.wait(timeout=30) == 0
     lane = relay.ledger.lane("hook")
@@ -173,7 +173,7 @@ def test_a_worker_that_waits_for_the_server_stops_when_it_is_told_to(tmp_path: P
     with said.open("wb") as log:
         worker = subprocess.Popen([RELAY, "worker"], env=variables, cwd=tmp_path, stdout=log, stderr=log)
     try:
-        until(lambda: "redis does not answer yet" in said.read_text(), what="the wait")
+        until(lambda: "store unavailable; waiting" in said.read_text(), what="the wait")
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(timeout=10) == 0
     finally:

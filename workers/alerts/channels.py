@@ -1,4 +1,4 @@
-"""How a notice leaves: by webhook or by e-mail. Either is done within a minute."""
+"""How an alert is sent: by webhook or by email. Either takes a minute at most."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from connectors.kit.http import Http
 from connectors.kit.masking import MASK
 from connectors.kit.responses import STATUS, refusal, words
 from core import signing
-from core.config.alerts import MailNotices, Notices, WebhookNotices
+from core.config.alerts import Alerts, MailAlerts, WebhookAlerts
 from core.errors import DeliveryError
 from workers.alerts.messages import Message
 
@@ -31,7 +31,7 @@ SECONDS = 60.0
 
 
 class NotSent(Exception):
-    """Why a notice did not leave, without secrets. It is tried again."""
+    """Why an alert was not sent, without secrets. It is tried again."""
 
 
 class Channel(ABC):
@@ -41,9 +41,9 @@ class Channel(ABC):
 
 
 class ByWebhook(Channel):
-    """Over the connectors' HTTP: their address guard, time-outs, and no redirects."""
+    """Over the connectors' HTTP: their address guard, timeouts, and no redirects."""
 
-    def __init__(self, settings: WebhookNotices) -> None:
+    def __init__(self, settings: WebhookAlerts) -> None:
         self._settings = settings
         self._url = settings.url.get_secret_value()
         self._http = Http(
@@ -77,7 +77,7 @@ class ByWebhook(Channel):
 class ByMail(Channel):
     """By SMTP with TLS; a certificate that does not prove the server's name ends it."""
 
-    def __init__(self, settings: MailNotices) -> None:
+    def __init__(self, settings: MailAlerts) -> None:
         self._settings = settings
 
     def send(self, message: Message) -> str:
@@ -87,7 +87,7 @@ class ByMail(Channel):
         except (smtplib.SMTPException, OSError, ValueError) as error:
             raise NotSent(self._masked(_said(error))) from None
         taken = len(self._settings.to) - len(refused)
-        return f"{self._settings.host} took it for {taken} of {len(self._settings.to)}"
+        return f"{self._settings.host} accepted it for {taken} of {len(self._settings.to)}"
 
     @contextmanager
     def _connection(self) -> Iterator[smtplib.SMTP]:
@@ -98,7 +98,7 @@ class ByMail(Channel):
             if mine.security == "tls"
             else smtplib.SMTP(timeout=mine.timeout)
         )
-        # A time-out of sockets is one of each read: a server that sends a byte a second would keep it for ever.
+        # A timeout of sockets is one of each read: a server that sends a byte a second would keep it for ever.
         end = threading.Timer(SECONDS, _cut, [server])
         end.daemon = True
         end.start()
@@ -134,7 +134,7 @@ class ByMail(Channel):
         return words(text.replace(password, MASK) if password else text)
 
 
-def channels(settings: Notices) -> dict[str, Channel]:
+def channels(settings: Alerts) -> dict[str, Channel]:
     """Those of the configuration, by name."""
     found: dict[str, Channel] = {}
     if settings.webhook:

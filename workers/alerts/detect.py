@@ -1,4 +1,4 @@
-"""What is wrong now, as far as somebody should be told of it. Only reads."""
+"""What is wrong now, as far as it is worth an alert. Only reads."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ _QUOTED = re.compile(r"(HTTP (?!3)\d{3}[^:]*):.*", re.DOTALL)
 _ADDRESS = re.compile(r"\S+@\S+")
 
 _WHY = {
-    Outcome.REFUSED: "the destination refused it",
-    Outcome.EXHAUSTED: "given up after three days of tries",
-    Outcome.BUG: "a bug in the connector",
-    Outcome.CRASHED: "the process that worked on it died again and again",
+    Outcome.REFUSED: "the destination rejected it",
+    Outcome.EXHAUSTED: "no attempt succeeded for three days",
+    Outcome.BUG: "internal error in the connector",
+    Outcome.CRASHED: "worker processes crashed on it repeatedly",
 }
 
 
@@ -53,7 +53,7 @@ class Look:
     def troubles(self, settings: Settings) -> Iterator[Trouble]:
         """Raises StoreUnavailable."""
         now = self._ledger.now()
-        oldest = round(settings.notices.oldest_after * 60_000)
+        oldest = round(settings.alerts.oldest_after * 60_000)
         for name in sorted({*settings.connectors, *self._ledger.connectors()}):
             lane = self._ledger.lane(name)
             if lane.counts[DeliveryStatus.DEAD]:
@@ -106,7 +106,7 @@ class Look:
             count = self._ledger.payload_counts()[PayloadStatus.QUARANTINED]
             # Where the body is wrong, without what stands there.
             why = words(_ADDRESS.sub("…", last.error.partition(", got ")[0]))
-            why = "a bug of the relay" if why.startswith("bug: ") else why
+            why = "internal error" if why.startswith(("bug: ", "internal error: ")) else why
             yield Trouble("quarantined", INBOX, last.received, count, why, newest=last.received)
 
 
@@ -125,7 +125,7 @@ def _backlog(lane: Lane, now: int, oldest: int) -> Iterator[Trouble]:
 
 
 def quotable(error: str) -> str:
-    """An error without what a vendor said, and without e-mail addresses: either may be a visitor's. One line."""
+    """An error without what a vendor said, and without email addresses: either may be a visitor's. One line."""
     return words(_ADDRESS.sub("…", _QUOTED.sub(r"\1", error)))
 
 

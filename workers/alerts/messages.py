@@ -1,4 +1,4 @@
-"""Notices in words: what happened, since when, how many, the last error, what to do, and where to look."""
+"""Alerts in words: what happened, since when, how many, the last error, what to do, and where to look."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from core.store.incidents import Event, Kind, Notice
 
 @dataclass(frozen=True)
 class Message:
-    """A notice as people read it. `id` is the same for every try; the body is `type`, `timestamp`, `data` of Standard
-    Webhooks, and `text`, which chat services show."""
+    """An alert as people read it. `id` is the same for every attempt; the body is `type`, `timestamp`, `data` of
+    Standard Webhooks, and `text`, which chat services show."""
 
     id: str
     title: str
@@ -34,92 +34,93 @@ class _Words:
 
 _WORDS: Mapping[Kind, _Words] = {
     "paused": _Words(
-        "{subject} has paused itself",
+        "{subject} is paused: credentials rejected",
         "{subject} is no longer paused",
-        "The destination refuses the credentials, the rights or the address. {count} waiting; none is lost, none ages.",
-        "relay connectors check {subject} says what is wrong. Correct its settings and it goes on by itself; where the"
-        " settings were right, give: relay resume {subject}",
+        "The destination rejects the credentials, the permissions or the address. {count} queued; nothing is lost.",
+        "Run relay connectors check {subject}. Correct the settings, and it resumes automatically. If they were right,"
+        " run: relay resume {subject}",
         "/connectors/{subject}",
     ),
     "breaker": _Words(
-        "{subject} does not answer",
-        "{subject} is no longer held back",
-        "Its last tries met an outage, so it is held back. {count} waiting; none is lost, none loses a try.",
-        "It is tried again by itself, every ten minutes at the latest. relay try {subject} does so now.",
+        "{subject} is not responding",
+        "{subject} responds again",
+        "Its last attempts failed, so only test deliveries are made. {count} queued; nothing is lost.",
+        "Nothing: it is tested at least every ten minutes, and resumes automatically. To test it now, run: relay try"
+        " {subject}",
         "/connectors/{subject}",
     ),
     "dead": _Words(
-        "Deliveries to {subject} were given up",
-        "No delivery to {subject} is dead any more",
-        "{count} dead. They are kept until you decide.",
-        "Put right what they need, then: relay dead replay --connector {subject} --all. Or: relay dead discard",
+        "Deliveries to {subject} failed permanently",
+        "There are no more dead letters for {subject}",
+        "{count} dead letters. They are kept until you decide.",
+        "Correct the cause, then run: relay dead replay --connector {subject} --all. Or: relay dead discard",
         "/conversations?connector={subject}&status=dead",
     ),
     "quarantined": _Words(
-        "Bodies could not be read",
-        "No body is in quarantine any more",
+        "Payloads could not be read",
+        "The quarantine is empty again",
         "{count} in quarantine. They are kept until you decide.",
-        "Correct them on the page, or deliver them again with relay replay when a newer version reads them.",
+        "Correct them on the page, or retry them with relay replay when a newer version can read them.",
         "/quarantine",
     ),
     "undelivered": _Words(
         "Chats were not delivered anywhere",
         "Every chat has been delivered or discarded",
-        "{count} went to no connector. They are kept until you decide.",
-        "relay config check shows which connectors are off or have no route. Correct relay.yaml, then: relay replay"
-        " --status undelivered",
+        "{count} chats matched no route, or their connectors were off. They are kept until you decide.",
+        "Run relay config check to see which connectors are off or have no route. Correct relay.yaml, then run: relay"
+        " replay --status undelivered",
         "/conversations?status=undelivered",
     ),
     "gone": _Words(
         "{subject} is not in relay.yaml any more",
-        "Nothing waits for {subject} without a place in relay.yaml",
-        "{count} waiting, and nothing delivers them.",
-        "Put {subject} back into relay.yaml, or discard what waits: relay discard ID --reason …",
+        "No delivery is queued for a connector {subject} that is not in relay.yaml",
+        "{count} queued, and they will not be delivered.",
+        "Put {subject} back into relay.yaml, or discard what is queued: relay discard ID --reason …",
         "/connectors/{subject}",
     ),
     "backlog": _Words(
         "The backlog of {subject} is too old",
         "The backlog of {subject} is gone",
-        "{count} due and waiting, the oldest for too long. None is lost.",
-        "relay doctor tells whether workers run and what holds them up. More workers help where all are busy.",
+        "{count} are due and waiting, the oldest for too long. Nothing is lost.",
+        "Run relay doctor to see whether workers are running and what delays them. If all are busy, add workers.",
         "/connectors/{subject}",
     ),
     "refusing": _Words(
         "Chats are refused",
         "Chats are no longer refused",
-        "{count} were answered with 500 or 503 and are not kept. Smartsupp does not send them again.",
-        "relay doctor tells what is wrong, the receiver's log why. Take those chats in later with relay import.",
+        "{count} were answered with 500 or 503 and are not stored. Smartsupp does not send them again.",
+        "Run relay doctor; the log of the receiver has the reason. Import those chats later with relay import.",
         "/",
     ),
     "filling": _Words(
         "The {subject} of the store is filling up",
         "The {subject} of the store is no longer filling up",
-        "{count} % are used. When it is full, new chats are refused, and Smartsupp does not send them again.",
-        "Give the store more of it, or shorten retention.settled_days. relay doctor has the figures.",
+        "{count} % is used. When it is full, new chats are refused, and Smartsupp does not send them again.",
+        "Give the store more {subject}, or shorten retention.settled_days. relay doctor has the figures.",
         "/",
     ),
     "full": _Words(
         "The {subject} of the store is almost full",
         "The {subject} of the store is no longer almost full",
-        "{count} % are used. New chats are refused now or soon, and Smartsupp does not send them again.",
-        "Give the store more of it now, or shorten retention.settled_days. relay doctor has the figures.",
+        "{count} % is used. New chats are refused now or soon, and Smartsupp does not send them again.",
+        "Give the store more {subject} now, or shorten retention.settled_days. relay doctor has the figures.",
         "/",
     ),
 }
-#: A trouble that a newer version found.
+#: An incident of a kind that a newer version found.
 _OTHER = _Words(
     "{subject}: {kind}",
     "{subject}: {kind} is over",
-    "{count} concerned. A newer version of Relay found this, and has more to say about it.",
-    "Open the dashboard, or give: relay status",
+    "{count} affected. A newer version of Relay reports this, and has the details.",
+    "Open the dashboard, or run: relay status",
     "/",
 )
-#: What stands for the lane of bodies that no worker has read, which is no connector.
-_INBOX = ("new bodies", "/")
+#: What stands for the lane of payloads that no worker has read, which is not a connector.
+_INBOX = ("new chats", "/")
 
 
 def written(notice: Notice, public_url: str) -> Message:
-    """The words of a notice; with a link where the address of the dashboard is known."""
+    """The words of an alert; with a link where the address of the dashboard is known."""
     found = _WORDS.get(notice.kind, _OTHER)
     name, page = _INBOX if notice.subject == INBOX else (notice.subject, found.page)
     page = found.page if notice.kind in ("quarantined", "undelivered") else page
@@ -132,11 +133,12 @@ def written(notice: Notice, public_url: str) -> Message:
         lines += [f"Last error: {notice.error}"] if notice.error else []
         lines += ["", f"What to do: {found.todo.format(**about)}"]
     else:
-        lines += [f"It began: {_time(notice.since)}", f"It was over: {_time(notice.at)}"]
+        lines += [f"Began: {_time(notice.since)}", f"Ended: {_time(notice.at)}"]
     link = public_url + page.format(**about) if public_url else ""
     lines += ["", link] if link else []
     data = {
-        "trouble": notice.kind,
+        "incident": notice.kind,
+        "trouble": notice.kind,  # as version 0.1 called it; goes with 0.3
         "subject": notice.subject,
         "since": _iso(notice.since),
         "count": notice.count if begun else 0,
@@ -147,14 +149,15 @@ def written(notice: Notice, public_url: str) -> Message:
 
 
 def test_message(identity: str, now: int, public_url: str) -> Message:
-    """What `relay notices test` sends."""
-    lines = ["This is a test.", "", "Somebody gave: relay notices test. Nothing is wrong."]
+    """What `relay alerts test` sends."""
+    lines = ["This is a test.", "", "It was sent with: relay alerts test. Nothing is wrong."]
     lines += ["", public_url] if public_url else []
-    return _message(identity, "A test: notices arrive", lines, "test", now, {"link": public_url})
+    return _message(identity, "Test alert", lines, "test", now, {"link": public_url})
 
 
 def _message(identity: str, title: str, lines: list[str], event: Event, at: int, data: Mapping[str, Any]) -> Message:
     text = "\n".join(lines)
+    # The type is frozen: receivers filter by it.
     body = {"type": f"trouble.{event}", "timestamp": _iso(at), "text": text, "data": data}
     return Message(identity, title, text, json.dumps(body, ensure_ascii=False))
 

@@ -1,4 +1,4 @@
-"""Tells people of trouble, once when it begins and once when it is over. No Celery in here.
+"""Sends alerts: one when an incident begins, one when it is over. No Celery in here.
 
 One thread beside those that deliver; any number of workers and receivers may run one, and take turns. What goes wrong
 here is logged and tried again; nothing waits for it.
@@ -23,11 +23,11 @@ from workers.alerts.messages import written
 
 log = structlog.get_logger(__name__)
 
-#: Seconds between two looks for troubles, over all who look; sending is tried as often.
+#: Seconds between two looks for incidents, over all who look; sending is tried as often.
 PERIOD = 5.0
 
 
-class Teller:
+class Notifier:
     """`settings` gives those of the moment, `public_url` is the dashboard's address or "". `disk`: a folder on the
     disk of the store, where that is here."""
 
@@ -44,21 +44,21 @@ class Teller:
         self._made: tuple[object, Mapping[str, Channel]] = (None, {})
 
     def start(self) -> None:
-        threading.Thread(target=self._run, name="notices", daemon=True).start()
+        threading.Thread(target=self._run, name="alerts", daemon=True).start()
 
     def _run(self) -> None:
         while not self._stopping.wait(PERIOD):
             try:
                 self.turn()
             except StoreUnavailable as error:
-                log.warning("the store is away", error=str(error))
-            except Exception:  # whatever goes wrong with telling, deliveries go on
-                log.exception("bug in the notices")
+                log.warning("store unavailable", error=str(error))
+            except Exception:  # whatever goes wrong with alerts, deliveries continue
+                log.exception("unhandled error in alerts")
 
     def turn(self) -> None:
-        """Look for troubles, unless somebody just has, and send what is to be sent. Raises StoreUnavailable."""
+        """Look for incidents, unless somebody just has, and send what is to be sent. Raises StoreUnavailable."""
         settings = self._settings()
-        names = settings.notices.channels
+        names = settings.alerts.channels
         if not names:
             return
         if self._store.turn("troubles", round(PERIOD * 1000)):
@@ -71,21 +71,21 @@ class Teller:
             found = list(self._look.troubles(settings))
         except NotFound:  # erased a moment ago
             return
-        self._incidents.compare(found, settings.notices.channels, states.CALM_MS)
+        self._incidents.compare(found, settings.alerts.channels, states.CALM_MS)
 
     def _send(self, name: str, channel: Channel) -> None:
         while not self._stopping.is_set() and (notice := self._incidents.next(name)):
-            about = {"channel": name, "trouble": f"{notice.kind}:{notice.subject}", "about": notice.event}
+            about = {"channel": name, "incident": f"{notice.kind}:{notice.subject}", "event_type": notice.event}
             try:
                 answer = channel.send(written(notice, self._public_url))
             except NotSent as error:
                 wait = self._incidents.failed(notice)
-                log.warning("a notice was not sent", **about, error=str(error), again_in=wait // 1000)
+                log.warning("alert not sent", **about, error=str(error), again_in=wait // 1000)
                 return
             self._incidents.sent(notice)
-            log.info("told", **about, answer=answer)
+            log.info("alert sent", **about, answer=answer)
 
     def _channels(self, settings: Settings) -> Mapping[str, Channel]:
-        if self._made[0] is not settings.notices:
-            self._made = (settings.notices, channels(settings.notices))
+        if self._made[0] is not settings.alerts:
+            self._made = (settings.alerts, channels(settings.alerts))
         return self._made[1]

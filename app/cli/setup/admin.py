@@ -23,18 +23,18 @@ _LINK_LIFE = 10
 
 @click.group()
 def admin() -> None:
-    """The dashboard's log-in."""
+    """Manage the login of the dashboard."""
 
 
 @admin.command("set-password")
-@click.option("--generate", is_flag=True, help="Make one and print it.")
+@click.option("--generate", is_flag=True, help="Generate a password and print it.")
 @as_json
 def set_password(generate: bool, as_json: bool) -> None:
     """Set the dashboard's password, and log everybody out. Asks for it, or reads one line from a pipe."""
     env = environment(os.environ)
     chosen = password.generate() if generate else _asked()
-    if trouble := password.trouble(chosen):
-        raise click.UsageError(trouble)
+    if problem := password.problem(chosen):
+        raise click.UsageError(problem)
     _when_loaded(Access(connected(env)).set_password)(password.hashed(chosen))
     page = f"{env.public_url or local_url(env)}/login"
     made = {"password": chosen} if generate else {}
@@ -43,7 +43,7 @@ def set_password(generate: bool, as_json: bool) -> None:
         return
     for text in made.values():
         click.echo(text)
-    click.echo(f"The password is set, and whoever was logged in no longer is: {page}", err=True)
+    click.echo(f"The password is set, and everybody was logged out. Log in: {page}", err=True)
 
 
 #: A store that has just been started reads all that is kept; scripts that set up a machine come in the middle of it.
@@ -68,7 +68,7 @@ def login_link(as_json: bool) -> None:
 
 def _asked() -> str:
     if sys.stdin.isatty():
-        return str(click.prompt("New password", hide_input=True, confirmation_prompt="The same again", err=True))
+        return str(click.prompt("New password", hide_input=True, confirmation_prompt="Repeat the password", err=True))
     return sys.stdin.readline().rstrip("\r\n")
 
 

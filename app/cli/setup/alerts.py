@@ -1,4 +1,4 @@
-"""`relay notices test`: whether notices of trouble arrive."""
+"""`relay alerts test`: whether alerts arrive."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from collections.abc import Sequence
 import click
 
 from app.cli import output
-from app.cli.options import as_json, fail, needs, settings_of
+from app.cli.options import as_json, fail, needs, renamed, settings_of
 from core.config.environment import Environment
 from workers.alerts.channels import NotSent, channels
 from workers.alerts.messages import test_message
 
 
 @click.group()
-def notices() -> None:
-    """Try the notices of trouble."""
+def alerts() -> None:
+    """Test alerts."""
 
 
-@notices.command("test")
+@alerts.command("test")
 @as_json
 @needs(lambda env: env)
 def test(env: Environment, as_json: bool) -> None:
-    """Send a test notice by every channel, and say what was answered."""
-    found = channels(settings_of(env).notices)
+    """Send a test alert through every channel, and print the answers."""
+    found = channels(settings_of(env).alerts)
     if not found:
-        fail("nobody is told of trouble; add webhook or email under notices in the configuration", 2)
+        fail("no alerts are configured; add webhook or email under alerts in relay.yaml", 2)
     message = test_message(secrets.token_hex(16), round(time.time() * 1000), env.public_url)
     answers = []
     for name, channel in found.items():
@@ -43,4 +43,4 @@ def test(env: Environment, as_json: bool) -> None:
     raise SystemExit(0 if all(one["sent"] for one in answers) else 1)
 
 
-COMMANDS: Sequence[click.Command] = (notices,)
+COMMANDS: Sequence[click.Command] = (alerts, renamed(alerts, "notices"))

@@ -12,17 +12,17 @@ from click.shell_completion import get_completion_class
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
-    """Print what lets a shell complete commands, options and names.
+    """Print the script that completes commands, options and names in a shell.
 
     \b
-    Once, for good:
+    Install it once:
       bash  relay completion bash >> ~/.bashrc
       zsh   relay completion zsh >> ~/.zshrc
       fish  relay completion fish > ~/.config/fish/completions/relay.fish
     """
     kind = get_completion_class(shell)
     if kind is None:
-        raise click.UsageError(f"nothing is known of {shell}")
+        raise click.UsageError(f"unknown shell: {shell}")
     click.echo(kind(ctx.find_root().command, {}, "relay", "_RELAY_COMPLETE").source())
 
 

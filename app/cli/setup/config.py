@@ -15,7 +15,7 @@ from core.config.environment import Environment
 from core.config.settings import masked, schema
 from core.errors import ConfigError, StoreUnavailable
 
-json_anyway = click.option("--json", is_flag=True, expose_value=False, help="Changes nothing: it is JSON anyway.")
+json_anyway = click.option("--json", is_flag=True, expose_value=False, help="No effect: the output is always JSON.")
 
 
 @click.group()
@@ -27,7 +27,7 @@ def config() -> None:
 @as_json
 @needs(lambda env: env)
 def check(env: Environment, as_json: bool) -> None:
-    """Report every problem at once, with its place and what to type."""
+    """Report all mistakes at once, with their lines and what to type."""
     try:
         settings = settings_of(env)
     except ConfigError as error:
@@ -51,9 +51,9 @@ def check(env: Environment, as_json: bool) -> None:
     for one in found:
         click.echo(f"! {one.text}\n    {one.remedy}")
     for worker, why in refused.items():
-        click.echo(f"But {worker}, which is running, refused it: {single_line(why)}", err=True)
+        click.echo(f"But the running {worker} rejected it: {single_line(why)}", err=True)
     if refused:
-        click.echo("If a variable is set here and not there: set it there, and restart the relay.", err=True)
+        click.echo("If a variable is set here but not there, set it there and restart the relay.", err=True)
 
 
 def _refused(env: Environment) -> Mapping[str, str]:
@@ -67,7 +67,7 @@ def _refused(env: Environment) -> Mapping[str, str]:
 @config.command("schema")
 @json_anyway
 def show_schema() -> None:
-    """The JSON Schema of relay.yaml, for your editor."""
+    """Print the JSON Schema of relay.yaml, for your editor."""
     output.print_json(schema({name: kind.settings_model for name, kind in types().items()}))
 
 
@@ -75,7 +75,7 @@ def show_schema() -> None:
 @json_anyway
 @needs(lambda env: env)
 def effective(env: Environment) -> None:
-    """The effective configuration as JSON, secrets masked."""
+    """Print the effective configuration as JSON, with secrets masked."""
     settings = settings_of(env)
     # A secret hides itself: str() of it is asterisks, or nothing.
     shown = {

@@ -1,4 +1,4 @@
-"""`relay connectors …` and `relay preview`: look before anything is sent."""
+"""`relay connectors …` and `relay preview`."""
 
 from __future__ import annotations
 
@@ -10,38 +10,60 @@ from typing import Any
 import click
 
 from app.admin.checks import connector, findings
+from app.admin.connector_state import State, connector_state
 from app.admin.preview import preview_body
 from app.cli import output
-from app.cli.options import agreed, as_json, connector_names, fail, needs, needs_somebody, settings_of
+from app.cli.options import agreed, as_json, connector_names, fail, ledger_of, needs, needs_somebody, settings_of
 from app.cli.setup.login import login
 from connectors import registry
 from connectors.kit.connector import Connector
+from connectors.kit.transcript import single_line
 from core.config.doubts import route_remedy, unused
 from core.config.environment import Environment
 from core.config.settings import Settings
-from core.errors import DeliveryError, PayloadError
+from core.errors import DeliveryError, PayloadError, StoreUnavailable
+from core.store.ledger import Lane
 
 
 @click.group()
 def connectors() -> None:
-    """See whether connectors can deliver, and set up what they need."""
+    """List, check and set up connectors."""
 
 
 @connectors.command("list")
 @as_json
-@needs(settings_of)
-def list_all(settings: Settings, as_json: bool) -> None:
-    """The connectors of the configuration, and the types that there are."""
+@needs(lambda env: env)
+def list_all(env: Environment, as_json: bool) -> None:
+    """List the configured connectors with their states, and the available types."""
+    settings = settings_of(env)
     found = [
-        {"name": name, "type": item.type, "enabled": item.enabled, "label": registry.find(item.type).label}
-        for name, item in settings.connectors.items()
+        {
+            "name": name,
+            "type": item.type,
+            "enabled": item.enabled,
+            "label": registry.find(item.type).label,
+            **output.plain(connector_state(settings, name, lane)),
+        }
+        for (name, item), lane in zip(settings.connectors.items(), _lanes(env, settings), strict=True)
     ]
     if as_json:
         output.print_json(found)
         return
     for row in found:
-        click.echo(f"{row['name']}: {row['label']} ({row['type']}){'' if row['enabled'] else ', off'}")
+        click.echo(f"{row['name']}: {row['label']} ({row['type']}), {row['state']}")
+        if row["state"] != State.ON:
+            click.echo(f"    {single_line(row['sentence'])} {row['remedy']}")
     click.echo(f"\nTypes: {', '.join(sorted(registry.types()))}, and any class by its dotted path")
+
+
+def _lanes(env: Environment, settings: Settings) -> list[Lane | None]:
+    """Of each connector; where the store does not answer, its state is that of the file."""
+    try:
+        ledger = ledger_of(env)
+        return [ledger.lane(name) for name in settings.connectors]
+    except StoreUnavailable as error:
+        click.echo(f"The store does not respond, so the states are those of relay.yaml: {error}", err=True)
+        return [None for _ in settings.connectors]
 
 
 @connectors.command()
@@ -49,7 +71,7 @@ def list_all(settings: Settings, as_json: bool) -> None:
 @as_json
 @needs(lambda env: env)
 def check(env: Environment, name: str | None, as_json: bool) -> None:
-    """Prove credentials, and that what the settings name exists there. Only reads; nothing is changed."""
+    """Test credentials, and whether everything that the settings name exists. Nothing is changed."""
     settings = settings_of(env)
     names = [name] if name else list(settings.enabled)
     found = {one: list(findings(connector(settings, one, env))) for one in names}
@@ -74,7 +96,7 @@ def check(env: Environment, name: str | None, as_json: bool) -> None:
 @as_json
 @needs(lambda env: env)
 def setup(env: Environment, name: str, yes: bool, as_json: bool) -> None:
-    """Create at the destination what the connector needs and the vendor lets us create. Asks first."""
+    """Create at the destination what the connector needs, such as fields. Asks first."""
     chosen = connector(settings_of(env), name, env)
     found = []
     with _said(chosen):
@@ -100,12 +122,12 @@ connectors.add_command(login)
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
-    "--connector", "name", required=True, shell_complete=connector_names, help="Its name in the configuration."
+    "--connector", "name", required=True, shell_complete=connector_names, help="The connector's name in relay.yaml."
 )
 @as_json
 @needs(lambda env: env)
 def preview(env: Environment, file: Path, name: str, as_json: bool) -> None:
-    """Print the requests that a payload would cause, secrets masked. Nothing is sent."""
+    """Print the requests that a payload would cause, with secrets masked. Nothing is sent."""
     try:
         found = preview_body(connector(settings_of(env), name, env), file.read_bytes())
     except PayloadError as error:

@@ -14,15 +14,18 @@ log = structlog.get_logger(__name__)
 
 #: Code -> title and what to do.
 _SAID = {
-    400: ("This was not understood", "Go back and try again."),
-    403: ("This was refused", "Load the page again, then repeat what you did."),
-    404: ("There is nothing here", "It may have been erased, or the address is not right."),
-    405: ("That cannot be done here", "Go back and use the buttons of the page."),
-    409: ("This cannot be opened", "Put the key back, in all processes, then load the page again."),
-    413: ("This is too large", "A body has at most 1 MiB."),
-    429: ("Too many requests", "Wait a little, then try again."),
-    500: ("Something broke", "That is a mistake of ours. The log of the relay says more; chats are still accepted."),
-    503: ("The store does not answer", "Is Redis running, and can this machine reach it? It works again by itself."),
+    400: ("Bad request", "Go back and try again."),
+    403: ("Not allowed", "Reload the page, then try again."),
+    404: ("Page not found", "It may have been erased, or the address is wrong."),
+    405: ("Method not allowed", "Go back and use the buttons of the page."),
+    409: ("This cannot be decrypted", "Put the key back for all processes, then reload the page."),
+    413: ("Too large", "A payload has at most 1 MiB."),
+    429: ("Too many requests", "Wait a moment, then try again."),
+    500: ("Internal error", "The log of the relay has the details. Chats are still accepted."),
+    503: (
+        "The store does not respond",
+        "Check that Redis is running and that this machine can reach it. The dashboard then recovers automatically.",
+    ),
 }
 
 
@@ -31,8 +34,8 @@ def routes(pages: Blueprint) -> None:
 
     @pages.errorhandler(StoreUnavailable)
     def unavailable(error: StoreUnavailable) -> Response:
-        log.error("the dashboard cannot reach the store", error=str(error))
-        return _page(503, "The relay is running, but it cannot see what it keeps.", {"Retry-After": "5"})
+        log.error("store unavailable", error=str(error))
+        return _page(503, "The relay is running, but it cannot read its data.", {"Retry-After": "5"})
 
     @pages.errorhandler(NotFound)
     def missing(error: NotFound) -> Response:
@@ -73,7 +76,7 @@ def _description(error: HTTPException) -> str:
 
 
 def _page(code: int, text: str, headers: dict[str, str] | None = None) -> Response:
-    title, remedy = _SAID.get(code, (InternalServerError.description if code >= 500 else "This did not work", ""))
+    title, remedy = _SAID.get(code, (InternalServerError.description if code >= 500 else "Request failed", ""))
     if LIVE in request.headers:
         return Response(title, code, {"Content-Type": "text/plain; charset=utf-8", **(headers or {})})
     words = {"code": code, "title": title, "text": text, "remedy": remedy}

@@ -103,7 +103,7 @@ class Door:
                 time_limit=int(self._sessions.life.total_seconds()),
             )
         except ValidationError as error:
-            raise Forbidden("This form is too old, or did not come from this page.") from error
+            raise Forbidden("This form has expired, or it was sent from another page.") from error
 
     def let_in(self) -> None:
         """From here on this browser is the admin's."""
@@ -135,7 +135,7 @@ class Door:
         response = redirect(target, 303)
         devices.remember(response, request, _secret())
         self.let_in()
-        log.info("log-in", address=address)
+        log.info("login", address=address)
         return response
 
     def _device(self) -> str:
@@ -158,19 +158,19 @@ def routes(pages: Blueprint, site: Site, door: Door) -> None:
         try:
             door.check_token()
         except Forbidden:
-            return form(target, "This page was too old. Try once more."), 403
+            return form(target, "This page has expired. Try again."), 403
         address = network_of(door.proxies.client(request.environ))
         if wait := door.must_wait(address):
-            log.warning("log-in held back", address=address, seconds=wait)
-            return form(target, f"Too many tries. Try again in {wait} s."), 429, {"Retry-After": str(wait)}
+            log.warning("login delayed", address=address, seconds=wait)
+            return form(target, f"Too many attempts. Try again in {wait} s."), 429, {"Retry-After": str(wait)}
         try:
             kept = site.access.password()
         except StoreUnsafe:
             log.error("the password cannot be read", remedy=_SEALED)
             return form(target, _SEALED), 503
         if not password.matches(kept, request.form.get("password", "")):
-            log.warning("log-in refused", address=address)
-            return form(target, "This is not the password."), 403
+            log.warning("login refused", address=address)
+            return form(target, "Wrong password."), 403
         site.access.seal_anew()
         return door.welcome(target, address)
 
@@ -182,11 +182,11 @@ def routes(pages: Blueprint, site: Site, door: Door) -> None:
         try:
             door.check_token()
         except Forbidden:
-            return render_template("login_link.html", error="This page was too old. Try again."), 403
+            return render_template("login_link.html", error="This page has expired. Try again."), 403
         address = network_of(door.proxies.client(request.environ))
         if not site.access.use_login_link(token):
-            log.warning("log-in link refused", address=address)
-            return render_template("login_link.html", error="This link has expired or was used."), 403
+            log.warning("login link refused", address=address)
+            return render_template("login_link.html", error="This link has expired or was already used."), 403
         return door.welcome("/", address)
 
     @pages.post("/logout")

@@ -35,11 +35,11 @@ def routes(pages: Blueprint, site: Site) -> None:
     def conversations_deliver(identity: ConversationId) -> Response:
         """By the routes of today."""
         if site.ledger.conversation(identity).deliveries:
-            flash("It has deliveries by now.", "info")
+            flash("It has been delivered meanwhile.", "info")
             return to_deliveries(identity)
         found = backfill.one(identity, Aim())
         if found.connectors:
-            flash(f"It is due now for {', '.join(found.connectors)}.", "good")
+            flash(f"Queued for {', '.join(found.connectors)}.", "good")
         else:
             flash(f"Nothing was queued: {still_nowhere(found.why)}.", "warning")
         return to_deliveries(identity)
@@ -53,7 +53,7 @@ def routes(pages: Blueprint, site: Site) -> None:
         try:
             site.control.discard(identity, reason, _by())
         except InUse:
-            flash("It is being read at this moment, or was settled. Nothing was discarded.", "warning")
+            flash("It is being read, or somebody has dealt with it. Nothing was discarded.", "warning")
         else:
             flash("Discarded. It can still be delivered.", "good")
         return to_deliveries(identity)

@@ -39,7 +39,7 @@ def routes(pages: Blueprint, site: Site) -> None:
         kind, asked = wanted()
         reason = " ".join(request.form.get("reason", "").split())[:LONGEST_REASON]
         if asked.errors or (kind == "discard" and not reason):
-            return confirm(kind, asked, error="Say why: it is kept with each delivery.", code=422)
+            return confirm(kind, asked, error="Enter a reason; it is kept with each delivery.", code=422)
         user = signed_in()
         by = user.name if user else "admin"
         # What came after the page that showed how many there are was not meant.
@@ -72,7 +72,7 @@ def routes(pages: Blueprint, site: Site) -> None:
             "job": jobs.get(identity),
             "undelivered": site.ledger.undelivered(),
             "words": filters.words,
-            "spelt": filters.spelt,
+            "spelled": filters.spelled,
         }
 
     def wanted() -> tuple[Kind, Asked]:
@@ -83,10 +83,10 @@ def routes(pages: Blueprint, site: Site) -> None:
         elif given == "discard":
             kind = "discard"
         else:
-            raise BadRequest("This address does not say what is to be done.")
+            raise BadRequest("This address names no action.")
         asked = filters.asked(request.values, known(site, search))
         if kind == "discard" and not discardable(asked.filter):
-            raise BadRequest("What is settled cannot be discarded.")
+            raise BadRequest("Only queued, retrying and dead deliveries can be discarded.")
         return kind, asked
 
     def confirm(kind: Kind, asked: Asked, *, error: str = "", code: int = 200) -> ResponseReturnValue:

@@ -67,7 +67,7 @@ def routes(pages: Blueprint, site: Site) -> None:
     def connectors_check(name: str) -> ResponseReturnValue:
         connector = _built(site, name)
         if not checking.acquire(blocking=False):
-            flash("Another check is running. Try again when it is over.", "warning")
+            flash("Another check is running. Try again when it has finished.", "warning")
             return page(name), 409
         try:
             found = list(checks.findings(connector))
@@ -84,7 +84,7 @@ def routes(pages: Blueprint, site: Site) -> None:
             shown = _preview(site, connector, wanted) if wanted else None
         except (NoPreview, NotFound, PayloadError) as problem:
             error = str(problem)
-        told = {"conversation": wanted, "preview": shown, "error": error, "spelt": _spelt}
+        told = {"conversation": wanted, "preview": shown, "error": error, "spelled": _spelled}
         return render_template("preview.html", name=name, **told), 422 if error else 200
 
     def page(name: str, **found: Any) -> str:
@@ -108,15 +108,15 @@ def _gate_buttons(pages: Blueprint, site: Site) -> None:
     def connectors_pause(name: str) -> Response:
         state(site, name)
         reason = " ".join(request.form.get("reason", "").split())[:LONGEST_REASON]
-        site.control.pause(name, reason or "paused by hand")
-        flash(f"{name} is paused. What comes for it waits; nothing is lost.", "good")
+        site.control.pause(name, reason or "paused manually")
+        flash(f"{name} is paused. Its deliveries are queued; nothing is lost.", "good")
         return back(name)
 
     @pages.post("/connectors/<name>/resume")
     def connectors_resume(name: str) -> Response:
         state(site, name)
         opened = site.control.resume(name)
-        flash(*((f"{name} goes on.", "good") if opened else (f"{name} was not paused.", "info")))
+        flash(*((f"{name} resumed.", "good") if opened else (f"{name} was not paused.", "info")))
         return back(name)
 
     @pages.post("/connectors/<name>/try")
@@ -124,12 +124,12 @@ def _gate_buttons(pages: Blueprint, site: Site) -> None:
         found = state(site, name)
         closed = site.control.send_ahead(name)
         if not closed or found.gate is None:
-            flash(f"{name} is not paused.", "info")
+            flash(f"{name} is not paused; deliveries are made as usual.", "info")
         elif not found.lane.oldest_due:
-            flash(f"Nothing is due for {name}. The next delivery that is will be tried.", "info")
+            flash(f"Nothing is queued for {name}. The next delivery will be the test.", "info")
         else:
-            goes_on = "the others go on waiting" if found.gate.by == "admin" else "if it arrives, all others follow"
-            flash(f"One delivery of {name} is tried now; {goes_on}.", "good")
+            others = "the others stay queued" if found.gate.by == "admin" else "if it succeeds, all others follow"
+            flash(f"One test delivery to {name} is made now; {others}.", "good")
         return back(name)
 
     def back(name: str) -> Response:
@@ -146,7 +146,7 @@ def _preview(site: Site, connector: Connector[Any], identity: ConversationId) ->
     """Raises NotFound, PayloadError, NoPreview."""
     history = site.store.revisions(identity)
     if not history:
-        raise NotFound(f"There is no conversation '{identity}'.")
+        raise NotFound(f"There is no chat '{identity}'.")
     newest = history[-1]
     return preview(connector, parse_conversation(newest.body, newest.account), history)
 
@@ -162,12 +162,12 @@ def _settings(site: Site, settings: Settings, name: str) -> list[Setting]:
     fields = type(settings.connectors[name]).model_fields
     given = settings.connectors[name].model_fields_set
     return [
-        Setting(key, _spelt(value), (fields[key].description or "") if key in fields else "", key not in given)
+        Setting(key, _spelled(value), (fields[key].description or "") if key in fields else "", key not in given)
         for key, value in values.items()
     ]
 
 
-def _spelt(value: Any) -> str:
+def _spelled(value: Any) -> str:
     """As the configuration spells it."""
     if isinstance(value, str):
         return value

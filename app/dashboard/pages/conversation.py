@@ -27,7 +27,7 @@ from core.store import ledger
 
 #: Characters of a reason that are kept.
 LONGEST_REASON = 200
-NO_REASON = "Nothing was discarded: say why, it is kept with the delivery."
+NO_REASON = "Nothing was discarded: enter a reason, it is kept with the delivery."
 #: Attempts that are shown at once; those before them unfold.
 ATTEMPTS = 5
 #: Revisions that are listed, the newest first; a link to an older one still shows it.
@@ -56,7 +56,7 @@ def routes(pages: Blueprint, site: Site) -> None:
         wanted = request.args.get("revision", "")
         chosen = _chosen(found, wanted)
         if wanted and str(chosen.revision) != wanted:
-            flash("There is no such revision. This is the newest.", "warning")
+            flash("This revision does not exist; showing the newest.", "warning")
         body = _body(chosen, _start(request.args.get("from", "")))
         return render_template(
             "conversation.html",
@@ -81,7 +81,7 @@ def routes(pages: Blueprint, site: Site) -> None:
         """As it came, as a file: no browser makes anything of it."""
         found = site.ledger.payload(payload)
         if found.conversation != identity:
-            raise NotFound(f"there is no payload '{payload}' in conversation {identity}")
+            raise NotFound(f"There is no payload '{payload}' in chat {identity}.")
         name = f"{identity}-{payload}.json".replace(":", "-")
         headers = {"Content-Disposition": f'attachment; filename="{name}"', "X-Content-Type-Options": "nosniff"}
         return Response(found.body, content_type="text/plain; charset=utf-8", headers=headers)
@@ -94,12 +94,12 @@ def routes(pages: Blueprint, site: Site) -> None:
             return back(identity, connector)
         lane = site.control.replay(DeliveryId.of(connector, identity))
         if connector not in settings.enabled:
-            off = "is switched off in the configuration: it goes as soon as that is on again"
-            flash(f"It waits, but {connector} {off}.", "warning")
-        elif site.ledger.lane(lane).gate:
-            flash(f"It is due, but {connector} is paused: it goes as soon as that goes on.", "warning")
+            flash(f"Queued, but {connector} is off in relay.yaml: it is sent when {connector} is on again.", "warning")
+        elif gate := site.ledger.lane(lane).gate:
+            state, until = ("not responding", "responds again") if gate.by == "breaker" else ("paused", "is resumed")
+            flash(f"Queued, but {connector} is {state}: it is sent when {connector} {until}.", "warning")
         else:
-            flash(f"It is due now for {connector}.", "good")
+            flash(f"Queued for {connector}.", "good")
         return back(identity, connector)
 
     @pages.post("/conversations/<conversation:identity>/<connector>/discard")
@@ -112,9 +112,9 @@ def routes(pages: Blueprint, site: Site) -> None:
         try:
             site.control.discard(DeliveryId.of(connector, identity), reason, user.name if user else "admin")
         except InUse:
-            flash("It is being tried at this moment, or was settled. Nothing was discarded.", "warning")
+            flash("An attempt is running, or somebody has dealt with it. Nothing was discarded.", "warning")
         else:
-            flash(f"Discarded for {connector}. It can still be delivered again.", "good")
+            flash(f"Discarded for {connector}. It can still be replayed.", "good")
         return back(identity, connector)
 
     def back(identity: ConversationId, connector: str) -> AnyResponse:
@@ -132,7 +132,7 @@ def routes(pages: Blueprint, site: Site) -> None:
             "shown_attempts": ATTEMPTS,
             "nowhere": told(found.nowhere) if found.nowhere else "",
             "discarded": bool(found.nowhere and found.nowhere.status is PayloadStatus.DISCARDED),
-            "spelt": spelt,
+            "spelled": spelled,
         }
 
 
@@ -140,7 +140,7 @@ def shown_status(delivery: Delivery) -> str:
     """With the two states that are no status of their own."""
     if delivery.in_flight:
         return "in-flight"
-    return "paused" if delivery.paused else str(delivery.status)
+    return "blocked" if delivery.blocked else str(delivery.status)
 
 
 def web(address: str) -> str:
@@ -152,7 +152,7 @@ def web(address: str) -> str:
         return ""
 
 
-def spelt(value: object) -> str:
+def spelled(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
@@ -164,7 +164,7 @@ def _chosen(found: ledger.Conversation, wanted: str) -> Payload:
 def _name(conversation: Conversation | None, found: ledger.Conversation) -> str:
     visitor = conversation.visitor if conversation else None
     named = transcript.single_line((visitor.name or visitor.email) if visitor else "")
-    return transcript.shortened(named) or f"Conversation {found.id}"
+    return transcript.shortened(named) or f"Chat {found.id}"
 
 
 def _body(payload: Payload, start: int) -> Body:

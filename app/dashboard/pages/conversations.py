@@ -21,13 +21,14 @@ LIMIT = 25
 #: Seconds that a search may take, and that one may when somebody has asked to go on with it. The rest of a page takes
 #: a few hundredths.
 _SEARCHING, _GOING_ON = 0.1, 1.0
-#: Of these a paused connector keeps its hands off.
+#: Of these none is delivered while the connector is paused or does not respond.
 _TO_DO = (DeliveryStatus.WAITING, DeliveryStatus.RETRYING)
 
 
 @dataclass(frozen=True)
 class Mark:
-    """One delivery of a row: `status` as pages show it, which is `paused` for one that waits behind a closed gate."""
+    """One delivery of a row: `status` as pages show it: `blocked` while its connector is paused or does not
+    respond."""
 
     connector: str
     status: str
@@ -95,7 +96,7 @@ def discardable(wanted: Filter) -> bool:
 
 def rows(search: Search, found: Sequence[Found]) -> list[Row]:
     given = search.deliveries([one.id for one in found])
-    paused = search.paused(sorted({name for mine in given.values() for name in mine}))
+    blocked = search.blocked(sorted({name for mine in given.values() for name in mine}))
     lost = search.lost([one.id for one in found if not given[one.id]])
     return [
         Row(
@@ -103,7 +104,7 @@ def rows(search: Search, found: Sequence[Found]) -> list[Row]:
             [
                 Mark(
                     name,
-                    "paused" if name in paused and status in _TO_DO else status,
+                    "blocked" if name in blocked and status in _TO_DO else status,
                     one.delivery == DeliveryId.of(name, one.id),
                 )
                 for name, status in given[one.id].items()
@@ -123,7 +124,11 @@ def _choices(search: Search, connectors: Sequence[str], asked: Asked) -> dict[st
 
     return {
         "connector": offered(connectors),
-        "status": [*offered(map(str, DeliveryStatus), str.capitalize), (filters.UNDELIVERED, "Not delivered anywhere")],
+        "status": [
+            ("", "Any"),
+            *((one.spelled, one.shown.capitalize()) for one in DeliveryStatus),
+            (filters.UNDELIVERED, "Not delivered anywhere"),
+        ],
         "account": offered(sorted(accounts)),
         "rating": offered(filters.RATINGS, str.capitalize),
     }

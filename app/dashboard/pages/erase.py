@@ -33,7 +33,7 @@ log = structlog.get_logger(__name__)
 PATIENCE = 5.0
 #: Conversations and bodies that are shown one by one; of the others their number is.
 SHOWN = 50
-#: Characters of an e-mail address or id.
+#: Characters of an email address or id.
 _LONGEST = 254
 
 
@@ -64,7 +64,7 @@ def routes(pages: Blueprint, site: Site) -> None:
         """A POST, so that the address stands in no address bar and in no log."""
         visitor = _visitor()
         if not visitor:
-            return form(error="Say who: an e-mail address, or Smartsupp's id of the visitor."), 422
+            return form(error="Enter an email address, or Smartsupp's id of the visitor."), 422
         try:
             traces = erasure.look(visitor, eraser, keepers())
         except Unreadable as error:
@@ -77,7 +77,7 @@ def routes(pages: Blueprint, site: Site) -> None:
     def erase_now() -> ResponseReturnValue:
         visitor = _visitor()
         if not visitor:
-            flash("Nothing was erased: nobody was named.", "error")
+            flash("Nothing was erased: no visitor was named.", "error")
             return redirect(url_for("dashboard.erase"), 303)
         try:
             traces = erasure.look(visitor, eraser, keepers()).taking(request.form.getlist("also"))
@@ -85,7 +85,7 @@ def routes(pages: Blueprint, site: Site) -> None:
             return form(visitor, error=str(error)), 500
         if not traces:
             if traces.named:
-                return confirm(visitor, traces, error="Choose what is to be erased."), 422
+                return confirm(visitor, traces, error="Tick what to erase."), 422
             return form(visitor, nothing=True, closed=traces.closed)
         receipt = erasure.erase(visitor, traces, eraser, site.ledger, keepers(), PATIENCE)
         user = signed_in()
@@ -94,7 +94,7 @@ def routes(pages: Blueprint, site: Site) -> None:
             "a visitor was erased",
             by=user.name if user else "",
             conversations=len(receipt.conversations),
-            bodies=len(receipt.payloads),
+            payloads=len(receipt.payloads),
             complete=receipt.complete,
         )
         text = receipt_text(visitor, receipt, datetime.now(UTC))
@@ -138,9 +138,9 @@ def routes(pages: Blueprint, site: Site) -> None:
             try:
                 found.append(_found(site.ledger.conversation(identity)))
             except NotFound:
-                found.append(Found(identity, None, ("(only files are left of it)",), 0, ()))
+                found.append(Found(identity, None, ("(only files are left)",), 0, ()))
             except StoreUnsafe:
-                found.append(Found(identity, None, ("(a part of it is sealed, and its key is not there)",), 0, ()))
+                found.append(Found(identity, None, ("(partly encrypted, and the key is missing)",), 0, ()))
         return found
 
     def payloads(identities: Sequence[PayloadId]) -> list[Payload]:

@@ -29,9 +29,9 @@ _STEPS: Mapping[Span, str] = {"hour": "2 minutes", "day": "hour", "week": "6 hou
 
 @dataclass(frozen=True)
 class Tiles:
-    """The large numbers: of the span, and of this moment. Of those that wait, so many are `unread`, bodies in no list
-    yet; `paused` are among those that wait or are retried. `oldest` is the lane whose longest due item waits longest,
-    or None when nothing is overdue."""
+    """The large numbers: of the span, and of this moment. Of the queued ones so many are `unread`, payloads in no list
+    yet; `blocked` are among those that are queued or retried. `oldest` is the lane whose longest due item waits
+    longest, or None when nothing is overdue."""
 
     received: int
     repeated: int
@@ -40,7 +40,7 @@ class Tiles:
     waiting: int
     unread: int
     retrying: int
-    paused: int
+    blocked: int
     dead: int
     quarantined: int
     undelivered: int
@@ -49,14 +49,14 @@ class Tiles:
 
 @dataclass(frozen=True)
 class Health:
-    """`memory` is in bytes; `workers` says how long ago each was heard of, in ms; `troubles` is what is wrong with
-    a configuration that was refused -> who refused it."""
+    """`memory` is in bytes; `workers` says how long ago each was heard of, in ms; `rejections` is what is wrong with a
+    configuration -> who rejected it."""
 
     server: Verdict
     memory: int
     shortages: Sequence[Shortage]
     workers: Mapping[str, int]
-    troubles: Mapping[str, str]
+    rejections: Mapping[str, str]
 
 
 def routes(pages: Blueprint, site: Site) -> None:
@@ -109,14 +109,14 @@ def _figures(counted: Statistics) -> list[tuple[str, charts.Chart]]:
         return charts.chart(counted.span, counted.step, bars, series)
 
     flow = drawn(
-        charts.Series("series-4", "Accepted", tuple(bar.accepted for bar in bars)),
+        charts.Series("series-4", "Received", tuple(bar.accepted for bar in bars)),
         charts.Series("series-good", "Delivered", tuple(bar.delivered for bar in bars)),
     )
     failures = drawn(
-        charts.Series("series-warn", "Failed tries", tuple(bar.retried for bar in bars)),
-        charts.Series("series-bad", "Dead", tuple(bar.dead for bar in bars)),
+        charts.Series("series-warn", "Failed attempts", tuple(bar.retried for bar in bars)),
+        charts.Series("series-bad", "Dead letters", tuple(bar.dead for bar in bars)),
     )
-    return [("Chats in and deliveries out", flow), ("Tries that failed", failures)]
+    return [("Chats received and deliveries made", flow), ("Failed attempts", failures)]
 
 
 def _tiles(site: Site, counted: Statistics, connectors: list[State]) -> Tiles:
@@ -133,7 +133,7 @@ def _tiles(site: Site, counted: Statistics, connectors: list[State]) -> Tiles:
         waiting=unread + sum(one.waiting for one in connectors),
         unread=unread,
         retrying=sum(one.retrying for one in connectors),
-        paused=sum(one.paused for one in connectors),
+        blocked=sum(one.blocked for one in connectors),
         dead=sum(one.dead for one in connectors),
         undelivered=site.ledger.undelivered(),
         quarantined=site.ledger.payload_counts()[PayloadStatus.QUARANTINED],
@@ -146,9 +146,9 @@ def _health(site: Site) -> Health:
     if site.watched.trouble:
         who["receiver"] = site.watched.trouble
     # All of them refuse the same file, mostly for the same reason: said once.
-    troubles = {text: ", ".join(name for name, said in who.items() if said == text) for text in who.values()}
+    rejections = {text: ", ".join(name for name, said in who.items() if said == text) for text in who.values()}
     found, short = condition(site.client), list(shortages(site.client, site.env.disk))
-    return Health(check(site.client), found.used, short, site.ledger.workers(), troubles)
+    return Health(check(site.client), found.used, short, site.ledger.workers(), rejections)
 
 
 def _open(jobs: Jobs) -> Iterator[Job]:

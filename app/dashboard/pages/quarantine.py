@@ -51,11 +51,11 @@ def routes(pages: Blueprint, site: Site) -> None:
         """A slice of them, from the newest down, so that none comes twice: what is wrong still comes back above."""
         action, reason, done = _action(), reason_given(), request.form.get("done", 0, type=int)
         if action == "discard" and not reason:
-            return confirm(action, error="Say why; it is kept with each of them."), 422
+            return confirm(action, error="Enter a reason; it is kept with each of them."), 422
         try:
             after = place(request.form["after"]) if request.form.get("after") else None
         except ValueError:
-            raise BadRequest("This form does not say where to go on.") from None
+            raise BadRequest("This form does not say where to continue.") from None
         part = site.ledger.payloads(PayloadStatus.QUARANTINED, SLICE, after=after)
         for found in part:
             with suppress(InUse, NotFound):  # somebody was faster
@@ -66,8 +66,8 @@ def routes(pages: Blueprint, site: Site) -> None:
                 done += 1
         if len(part) == SLICE:
             return confirm(action, done=done, reason=reason, after=f"{part[-1].received}~{part[-1].id}")
-        bodies = "1 body is" if done == 1 else f"{done:,} bodies are"
-        flash(f"{bodies} {'discarded' if action == 'discard' else 'being read again'}.", "good")
+        payloads = "1 payload" if done == 1 else f"{done:,} payloads"
+        flash(f"{payloads} {'discarded' if action == 'discard' else 'queued for another reading'}.", "good")
         return redirect(url_for("dashboard.quarantine"), 303)
 
     def confirm(action: str, *, done: int = 0, reason: str = "", after: str = "", error: str = "") -> str:
@@ -92,5 +92,5 @@ def _tab(wanted: str) -> PayloadStatus:
 def _action() -> str:
     given = request.values.get("action", "")
     if given not in ("replay", "discard"):
-        raise BadRequest("This address does not say what is to be done.")
+        raise BadRequest("This address names no action.")
     return given

@@ -42,22 +42,22 @@ def routes(pages: Blueprint, site: Site) -> None:
     def quarantine_replay(identity: PayloadId) -> AnyResponse:
         if site.ledger.payload(identity).status in TABS:
             site.control.replay(identity)
-            flash("It is being read again.", "good")
+            flash("It is queued for another reading.", "good")
         else:
-            flash("It was read already, or is about to be.", "info")
+            flash("It has been read already, or is queued.", "info")
         return _back(identity)
 
     @pages.post("/quarantine/<payload:identity>/discard")
     def quarantine_discard(identity: PayloadId) -> ResponseReturnValue:
         found, reason = site.ledger.payload(identity), reason_given()
         if not reason:
-            return _page(found, reason_error="Say why; it is kept with the body."), 422
+            return _page(found, reason_error="Enter a reason; it is kept with the payload."), 422
         try:
             site.control.discard(identity, reason)
         except InUse:
-            flash("It is not in quarantine any more. Nothing was discarded.", "warning")
+            flash("It is no longer in quarantine. Nothing was discarded.", "warning")
         else:
-            flash("Discarded. It can still be read again.", "good")
+            flash("Discarded. It can still be retried.", "good")
         return _back(identity)
 
     @pages.post("/quarantine/<payload:identity>/correct")
@@ -68,32 +68,32 @@ def routes(pages: Blueprint, site: Site) -> None:
         text = request.form.get("body", "").replace("\r\n", "\n")
         body = text.encode()
         if found.status is not PayloadStatus.QUARANTINED:
-            wrong = "This body is not in quarantine any more: somebody has read it again, or discarded it."
+            wrong = "This payload is no longer in quarantine: somebody has retried or discarded it."
             return _page(found, text=text, wrong=wrong), 409
         if wrong := _unreadable(body, found.account):
             return _page(found, text=text, wrong=wrong), 422
         try:
             accepted = site.store.accept(body, found.account, "application/json")
         except StoreUnavailable as error:
-            return _page(found, text=text, wrong=f"It could not be kept, try again: {error}"), 503
+            return _page(found, text=text, wrong=f"It could not be saved; try again: {error}"), 503
         if accepted.id == identity:
             site.control.replay(identity)
-            flash("It is the same body as before, and can be read today: it is being read again.", "good")
+            flash("It is unchanged, and the current version can read it: it is queued for another reading.", "good")
         elif accepted.known:
             _known_already(site, identity, accepted.id)
         else:
             _replaced(site, identity, accepted.id)
-            flash("The corrected body is taken in, and the wrong one discarded.", "good")
+            flash("The corrected payload was saved, and the wrong one discarded.", "good")
         return _back(accepted.id)
 
 
 def _known_already(site: Site, identity: PayloadId, other: PayloadId) -> None:
     status = site.ledger.payload(other).status
     if status in (PayloadStatus.QUARANTINED, PayloadStatus.DISCARDED):
-        flash("The same body is here already, and this is it. It can be read again.", "warning")
+        flash("The same payload is stored already; this is it. It can be retried.", "warning")
         return
     _replaced(site, identity, other)
-    flash("The same body came before and was taken in then: it is a duplicate. The wrong one is discarded.", "info")
+    flash("The same payload was received before: this is a duplicate. The wrong one was discarded.", "info")
 
 
 def _replaced(site: Site, identity: PayloadId, successor: PayloadId) -> None:
@@ -128,7 +128,7 @@ def _back(identity: PayloadId) -> AnyResponse:
 def _unreadable(body: bytes, account: str) -> str:
     """What is wrong with a body, or ""."""
     if not body.strip():
-        return "There is nothing in it."
+        return "It is empty."
     if len(body) > LARGEST_BODY:
         return "It is larger than 1 MiB."
     try:

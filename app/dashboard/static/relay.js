@@ -96,7 +96,7 @@
   }
 
   // A form's token is another one each time, and no reason to replace anything.
-  const told = (html) => html.replace(/name="csrf_token"[^>]*/g, "");
+  const content = (html) => html.replace(/name="csrf_token"[^>]*/g, "");
 
   function keepAlive(part) {
     const every = Math.max(1000, Number(part.dataset.every) || 5000);
@@ -119,16 +119,16 @@
         if (answer.status === 401) return location.reload();
         if (!answer.ok) throw new Error(answer.statusText);
         const html = await answer.text();
-        if (told(html) !== last && !typing(part) && !selecting(part)) {
+        if (content(html) !== last && !typing(part) && !selecting(part)) {
           typed = replace(part, html, typed);
-          last = told(html);
+          last = content(html);
           part.dispatchEvent(new CustomEvent("relay:live", { bubbles: true }));
         }
         if (note.textContent) note.textContent = "";
         // The last fragment of something that ends, such as a progress bar, says so.
         done = answer.headers.has("X-Relay-Done");
       } catch {
-        if (!document.hidden) note.textContent = "Not live: the relay does not answer. Trying again …";
+        if (!document.hidden) note.textContent = "Not live: the relay does not respond. Trying again …";
       } finally {
         busy = false;
       }

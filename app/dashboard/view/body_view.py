@@ -43,7 +43,7 @@ class Excerpt:
 
 @dataclass(frozen=True)
 class Shown:
-    """A body as text: JSON set in line by line, every value as it was spelt; other text as it is; bytes as a dump.
+    """A body as text: JSON set in line by line, every value as it was spelled; other text as it is; bytes as a dump.
 
     `editable`: a form can carry it there and back. `cut`: this is the beginning of a body that is too much for a page.
     """

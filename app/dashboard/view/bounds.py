@@ -47,7 +47,7 @@ def pretty(body: bytes) -> tuple[str, bool]:
     except (ValueError, RecursionError):
         text = body.decode(errors="replace")
         return text[:_CHARACTERS], len(text) > _CHARACTERS
-    # A lone surrogate can be spelt in JSON and stand on no page.
+    # A lone surrogate can be spelled in JSON and stand on no page.
     text = text[:_CHARACTERS].encode(errors="replace").decode()
     return text, budget[0] <= 0 or len(text) == _CHARACTERS
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from flask import url_for
 
+from app.admin.connector_state import ConnectorState, connector_state
 from app.dashboard.frame.context import Site
 from connectors import registry
-from core.config.doubts import leads_to
 from core.config.settings import Settings
 from core.delivery import DeliveryStatus
 from core.errors import NotFound
@@ -20,15 +20,15 @@ from core.store.statistics import Figures, Statistics
 
 @dataclass(frozen=True)
 class State:
-    """One connector. `label` and `type` are "" when the configuration does not name it any more; `routed`: some route
-    leads to it; `figures` are those of a span. What is `paused` is also among what waits or is retried: those are the
-    lists where it is found."""
+    """One connector. `label` and `type` are "" when the configuration does not name it any more; `now` is its state;
+    `figures` are those of a span. What is `blocked` is also among what is queued or retried: those are the lists where
+    it is found."""
 
     name: str
     label: str
     type: str
     enabled: bool
-    routed: bool
+    now: ConnectorState
     lane: Lane
     figures: Figures
 
@@ -41,16 +41,6 @@ class State:
         return self.lane.gate
 
     @property
-    def status(self) -> str:
-        if not self.known:
-            return "gone"
-        if self.gate:
-            return "paused"
-        if not self.enabled:
-            return "off"
-        return "on" if self.routed else "no-route"
-
-    @property
     def waiting(self) -> int:
         return self._count(DeliveryStatus.WAITING)
 
@@ -59,8 +49,8 @@ class State:
         return self._count(DeliveryStatus.RETRYING)
 
     @property
-    def paused(self) -> int:
-        return self.waiting + self.retrying if self.gate else 0
+    def blocked(self) -> int:
+        return self.waiting + self.retrying if self.now.is_blocked else 0
 
     @property
     def dead(self) -> int:
@@ -86,14 +76,14 @@ def state(site: Site, name: str) -> State:
 
 
 def _state(site: Site, settings: Settings, name: str, found: Statistics | None) -> State:
-    known = settings.connectors.get(name)
+    known, lane = settings.connectors.get(name), site.ledger.lane(name)
     return State(
         name=name,
         label=_label(known.type) if known else "",
         type=known.type if known else "",
         enabled=bool(known and known.enabled),
-        routed=leads_to(settings, name),
-        lane=site.ledger.lane(name),
+        now=connector_state(settings, name, lane),
+        lane=lane,
         figures=found.connectors.get(name, Figures()) if found else Figures(),
     )
 

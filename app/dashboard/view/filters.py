@@ -19,7 +19,9 @@ _DAY_MS = 86_400_000
 RATINGS: Mapping[str, str] = {"good": "5", "normal": "3", "bad": "1", "none": "none"}
 #: What the status of conversations is called that no connector has: there is no delivery that could have one.
 UNDELIVERED = "undelivered"
-STATUSES = (*map(str, DeliveryStatus), UNDELIVERED)
+STATUSES = (*(one.spelled for one in DeliveryStatus), UNDELIVERED)
+#: What version 0.1 called one of them, in addresses that people have kept. Goes with 0.3.
+_OLD = {"waiting": DeliveryStatus.WAITING.spelled}
 _FIELDS = ("q", "said", "connector", "status", "account", "missed", "offline", "rating", "from", "to")
 _ACCOUNT = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -53,6 +55,7 @@ class Asked:
 def asked(query: Mapping[str, str], connectors: Collection[str]) -> Asked:
     """Read a query string or a form; nothing in it is an error here."""
     form = _Form({name: " ".join(query.get(name, "").split()) for name in _FIELDS}, {})
+    form.values["status"] = _OLD.get(form.values["status"], form.values["status"])
     found = Filter(
         text=form.read("q", _text) or "",
         said=form.ticked("said"),
@@ -67,7 +70,7 @@ def asked(query: Mapping[str, str], connectors: Collection[str]) -> Asked:
         until=form.read("to", lambda day: _day(day) + _DAY_MS),
     )
     if found.since is not None and found.until is not None and found.since >= found.until:
-        form.errors["to"] = "This is before the first day."
+        form.errors["to"] = "This is before “From”."
     if found.undelivered and found.connector:
         form.errors["connector"] = "A chat that was not delivered anywhere has no connector."
     return Asked(found, form.values, form.errors)
@@ -90,14 +93,14 @@ class _Form:
         return self.values[name] not in ("", "0")
 
 
-def spelt(wanted: Filter) -> dict[str, str]:
+def spelled(wanted: Filter) -> dict[str, str]:
     """The query of a filter; times become whole days, and one that ends within a day goes on to its end."""
     ratings = {kept: word for word, kept in RATINGS.items()}
     query = {
         "q": wanted.text,
         "said": "1" if wanted.said else "",
         "connector": wanted.connector,
-        "status": UNDELIVERED if wanted.undelivered else str(wanted.status or ""),
+        "status": UNDELIVERED if wanted.undelivered else wanted.status.spelled if wanted.status else "",
         "account": wanted.account,
         "missed": "1" if wanted.missed else "",
         "offline": "1" if wanted.offline else "",
@@ -111,8 +114,8 @@ def spelt(wanted: Filter) -> dict[str, str]:
 def words(wanted: Filter, *, as_of: int | None = None) -> list[tuple[str, str]]:
     """Name and value of everything that a filter asks for. An end just after `as_of` (ms) is the one that every bulk
     job has, and says nothing."""
-    query = spelt(replace(wanted, until=None) if as_of is not None and wanted.until == as_of + 1 else wanted)
-    said = "Text, also in what was said" if wanted.said else "Text"
+    query = spelled(replace(wanted, until=None) if as_of is not None and wanted.until == as_of + 1 else wanted)
+    said = "Text, messages included" if wanted.said else "Text"
     names = {
         "q": said,
         "connector": "Connector",
@@ -140,12 +143,12 @@ def _one_of(word: str, known: Collection[str], kind: str) -> str:
 
 def _status(word: str) -> DeliveryStatus | None:
     word = _one_of(word, STATUSES, "status")
-    return DeliveryStatus(word) if word != UNDELIVERED else None
+    return DeliveryStatus.named(word) if word != UNDELIVERED else None
 
 
 def _account(name: str) -> str:
     if not _ACCOUNT.fullmatch(name):
-        raise _Wrong("An account has letters, digits, “_”, “-” and “.” only.")
+        raise _Wrong("An account has only letters, digits, “_”, “-” and “.”.")
     return name
 
 

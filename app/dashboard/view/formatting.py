@@ -1,4 +1,4 @@
-"""How values are spelt on pages. Times are Unix milliseconds; each function is a template filter of its own name."""
+"""How values are spelled on pages. Times are Unix milliseconds; each function is a template filter of its own name."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def _bubbles(conversation: Conversation) -> Iterator[Bubble]:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… (download the payload to read on)"
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… (download the payload to read the rest)"
 
 
 def _speaker(message: Message, conversation: Conversation) -> str:

@@ -72,7 +72,7 @@ class Ours(redis.UnixDomainSocketConnection):
             _, user, _ = struct.unpack("3i", made.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
             if user not in (self._owner, 0):
                 made.close()
-                raise RedisConnectionError(f"user {user} listens at {self.path}, not the owner of the data folder")
+                raise RedisConnectionError(f"{self.path} belongs to user {user}, not to the owner of the data folder")
         return made
 
 

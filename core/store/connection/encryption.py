@@ -56,7 +56,7 @@ class Vault:
         except InvalidToken:
             pass
         raise StoreUnsafe(
-            "this was sealed with a key that is not among RELAY_ENCRYPTION_KEYS; put it back, as the last one"
+            "this was encrypted with a key that is not in RELAY_ENCRYPTION_KEYS; put it back, as the last one"
         )
 
     def would_seal_anew(self, kept: bytes) -> bool:

@@ -27,9 +27,9 @@ def check(client: redis.Redis) -> Verdict:
         config = _config(client)
     verdict = Verdict(version=f"{info.get('server_name', 'redis')} {info.get('valkey_version', info['redis_version'])}")
     if not info.get("aof_enabled"):
-        verdict.wrong.append("append-only file is off: CONFIG SET appendonly yes, and keep it in the server's config")
+        verdict.wrong.append("the append-only file is off: CONFIG SET appendonly yes, also in the config file")
     elif info.get("aof_last_write_status", "ok") != "ok":
-        verdict.wrong.append("the server cannot write its append-only file: look at its disk")
+        verdict.wrong.append("the server cannot write its append-only file: check its disk")
     policy = info.get("maxmemory_policy", config.get("maxmemory-policy", "unknown"))
     if policy != "noeviction":
         verdict.wrong.append(f"maxmemory-policy is {policy}, which drops keys: CONFIG SET maxmemory-policy noeviction")
@@ -38,7 +38,7 @@ def check(client: redis.Redis) -> Verdict:
     if info.get("cluster_enabled"):
         verdict.wrong.append("this is a Redis Cluster; Celery needs a single primary (with replicas and Sentinel)")
     if _major(info["redis_version"]) < 7:
-        verdict.wrong.append(f"version {info['redis_version']} is too old: Redis 7 or any Valkey is needed")
+        verdict.wrong.append(f"version {info['redis_version']} is too old: use Redis 7 or later, or Valkey")
     fsync = config.get("appendfsync")
     if fsync is None:
         verdict.doubts.append("appendfsync cannot be seen (CONFIG GET is not allowed); it should be 'always'")

@@ -46,7 +46,7 @@ STEADY_MS = 3_000
 SETTLING_MS = 1_000
 
 #: A wake-up that nobody answered for so long was lost.
-KNOCK_MS = 60_000
+WAKE_UP_MS = 60_000
 
 #: Bodies that one thread reads at once, and about as many bytes of them.
 BATCH = 16

@@ -15,8 +15,8 @@ end
 -- or may be done now, or {id, crashes, more, fields, fields of the payload, body, revision, steps, payload}; of a body
 -- the fields are those of the payload, once. `more`: 1 when another one is due.
 -- `at_once`, `rate`: numbers or nil.
--- How: 'answer' a knock, which may be followed by another; 'stay' when nothing is due, so that nobody needs to knock;
--- 'leave' when nothing is due, so that somebody must.
+-- How: 'answer' a wake-up, which may be followed by another; 'stay' when nothing is due, so that none is needed;
+-- 'leave' when nothing is due, so that one is.
 local function take_next(lane, token, how, at_once, rate)
   local inbox = lane == INBOX
   local gate, ahead = PREFIX .. 'gate:' .. lane, false
@@ -31,7 +31,7 @@ local function take_next(lane, token, how, at_once, rate)
   if how == How.ANSWER then redis.call('DEL', PREFIX .. 'knock:' .. lane) end
 
   local function idle()
-    if how == How.STAY then want_knock(lane) else redis.call('DEL', PREFIX .. 'knock:' .. lane) end
+    if how == How.STAY then want_wake_up(lane) else redis.call('DEL', PREFIX .. 'knock:' .. lane) end
     return {}
   end
 
@@ -101,7 +101,7 @@ local function take_next(lane, token, how, at_once, rate)
 end
 
 -- The same, up to `many` of them and about BATCH_BYTES of bodies -> a list. What a process has died on comes last
--- and alone, so that it can hurt no other. `more` of the last one is 1 when somebody should be knocked up for the rest.
+-- and alone, so that it can hurt no other. `more` of the last one: 1 when another worker should be woken.
 local function take_several(many, lane, token, how, at_once, rate)
   local found, bytes = {}, 0
   repeat
@@ -111,7 +111,7 @@ local function take_several(many, lane, token, how, at_once, rate)
     bytes = bytes + #(one[6] or '')
     how = How.STAY
     local on = #found < many and one[3] == 1 and one[2] == 0 and bytes < BATCH_BYTES
-    if on then one[3] = 0 elseif one[3] == 1 then one[3] = want_knock(lane) end
+    if on then one[3] = 0 elseif one[3] == 1 then one[3] = want_wake_up(lane) end
   until not on
   return found
 end

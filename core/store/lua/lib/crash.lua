@@ -24,7 +24,7 @@ local function hold_off(lane, key, id, crashes)
 end
 
 -- Give an item up that has ended so many processes of its own.
-local function condemn(lane, key, id, alone)
+local function mark_dead(lane, key, id, alone)
   redis.call('ZREM', lane_key(lane), id)
   redis.call('HSET', key, 'error', 'it ended its process ' .. alone .. ' times, alone in it each time')
   if lane == INBOX then

@@ -8,8 +8,8 @@ end
 
 -- One wake-up that nobody has answered yet is enough: 1 when the caller should send one. Should it be lost, the tick
 -- sends the next.
-local function want_knock(lane)
-  if stands('knock:' .. lane, KNOCK_MS) then return 0 end
-  redis.call('SET', PREFIX .. 'knock:' .. lane, '1', 'PX', KNOCK_MS)
+local function want_wake_up(lane)
+  if stands('knock:' .. lane, WAKE_UP_MS) then return 0 end
+  redis.call('SET', PREFIX .. 'knock:' .. lane, '1', 'PX', WAKE_UP_MS)
   return 1
 end

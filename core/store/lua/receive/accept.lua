@@ -1,9 +1,9 @@
 -- Keep a body (as it is to be kept) and give it its place in the inbox, or say that it is known.
--- -> {id, known, knock}
+-- -> {id, known, wake up}
 --- args: now, id, body, digest, account, content_type, size:number
 --- uses: time, keys, marks, counts
 local known = redis.call('GET', PREFIX .. 'body:' .. digest)
-if known == id then return {id, 0, want_knock(INBOX)} end -- the first reply was lost on its way
+if known == id then return {id, 0, want_wake_up(INBOX)} end -- the first reply was lost on its way
 if known then
   redis.call('HINCRBY', payload_key(known), 'duplicates', 1)
   count('in:' .. Counted.DUPLICATE)
@@ -16,4 +16,4 @@ redis.call('HSET', payload_key(id), 'received', now, 'sequence', redis.call('INC
 redis.call('ZADD', PREFIX .. 'payloads:' .. PayloadStatus.RECEIVED, now, id)
 redis.call('ZADD', lane_key(INBOX), now, id)
 count('in:' .. Counted.ACCEPTED)
-return {id, 0, want_knock(INBOX)}
+return {id, 0, want_wake_up(INBOX)}

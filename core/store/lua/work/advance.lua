@@ -1,18 +1,18 @@
 -- Do the next part of a bulk job, unless somebody else has: of the next deliveries those that have the status ('' for
 -- any); and of conversations what is planned for each, as JSON (backfill.py). The keys of the job and of the set of open
 -- ones, the cursor before and after, whether that is the end, how many were looked at and how many matched.
--- -> lanes to knock on, or false: not its turn
+-- -> lanes to wake, or false: not its turn
 --- args: now, job, open, id, before, after, last:flag, looked:number, matched:number, status, plans..., deliveries...
 --- uses: keys, marks, decide, regive, names
 local got = redis.call('HMGET', job, 'cursor', 'kind', 'reason', 'by', 'finished')
 if got[1] ~= before or got[5] then return false end
-local done, knocks = 0, {}
+local done, woken = 0, {}
 for _, json in ipairs(plans) do
   local plan = cjson.decode(json)
   if got[2] == 'discard' then
     if discard_undelivered(plan.conversation, got[3]) == 1 then done = done + 1 end
   else
-    done = done + give_to(plan.conversation, plan.why, plan.repeated, plan.connectors, knocks)
+    done = done + give_to(plan.conversation, plan.why, plan.repeated, plan.connectors, woken)
   end
 end
 for _, id in ipairs(deliveries) do
@@ -26,7 +26,7 @@ for _, id in ipairs(deliveries) do
     else
       again(id, connector)
       done = done + 1
-      if want_knock(connector) == 1 then knocks[#knocks + 1] = connector end
+      if want_wake_up(connector) == 1 then woken[#woken + 1] = connector end
     end
   end
 end
@@ -38,4 +38,4 @@ if last then
   redis.call('HSET', job, 'finished', now)
   redis.call('SREM', open, id)
 end
-return knocks
+return woken

@@ -8,10 +8,10 @@ local crashes, alone = crashed(lane, key, id), redis.call('HINCRBY', key, 'alone
 local again = redis.call('HGET', key, 'again')
 local wait = 0
 if alone >= FATAL_ALONE then
-  condemn(lane, key, id, alone)
+  mark_dead(lane, key, id, alone)
 else
   wait = hold_off(lane, key, id, crashes)
 end
--- What was asked for meanwhile, such as a newer revision, is a new errand.
+-- What was asked for meanwhile, such as a newer revision, is new work.
 if again then make_due(id, lane) end
 return wait

@@ -1,6 +1,6 @@
 -- A body was read: make it a revision of its conversation and one delivery due for each routed connector, or note why
 -- there is none. With a token for them, the next bodies are taken in the same step.
--- -> {} when the lease was lost, or {lanes to knock on, what claim.lua returns}
+-- -> {} when the lease was lost, or {lanes to wake, what claim.lua returns}
 --- args: now, id, token, conversation, began:number?, note, summary, why, next_token, connectors...
 --- uses: keys, ids, marks, lease, status, counts, epoch, give, names, claim
 if not holds(INBOX, id, token) then return {} end
@@ -19,7 +19,7 @@ if redis.call('ZREVRANGE', revisions, 0, 0)[1] == id then
 end
 
 -- Where an earlier revision was delivered, this one is due too, whatever the routes say today.
-local seen, knocks = {}, {}
+local seen, woken = {}, {}
 local _, memory = epoch()
 -- It may have been delivered before all that is remembered: its deliveries look first.
 local late = began and began < memory + SKEW_MS
@@ -36,12 +36,12 @@ for _, name in ipairs(connectors) do
     local delivery = delivery_id(name, conversation)
     if redis.call('EXISTS', delivery_key(delivery)) == 0 then
       give(name, conversation, late)
-      if want_knock(name) == 1 then knocks[#knocks + 1] = name end
+      if want_wake_up(name) == 1 then woken[#woken + 1] = name end
     elseif redis.call('HEXISTS', lease_key(name), delivery) == 1 then
       redis.call('HSET', delivery_key(delivery), 'again', 1) -- in flight: once more afterwards
     else
       make_due(delivery, name)
-      if want_knock(name) == 1 then knocks[#knocks + 1] = name end
+      if want_wake_up(name) == 1 then woken[#woken + 1] = name end
     end
   end
 end
@@ -49,5 +49,5 @@ local status = next(seen) and PayloadStatus.ROUTED or PayloadStatus.UNROUTED
 set_payload_status(id, status)
 if next(seen) then placed(conversation) else nowhere(conversation, id, why) end
 count('in:' .. status)
-if next_token == '' then return {knocks, {}} end
-return {knocks, take_several(BATCH, INBOX, next_token, How.STAY)}
+if next_token == '' then return {woken, {}} end
+return {woken, take_several(BATCH, INBOX, next_token, How.STAY)}

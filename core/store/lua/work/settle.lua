@@ -111,7 +111,7 @@ if too_many > 0 then
   event = break_circuit(connector, id, answered, trouble, too_many, ahead, blame .. reason, fingerprint) or event
 end
 
--- A newer revision came in meanwhile, or somebody asked for it again: that is a new errand.
+-- A newer revision came in meanwhile, or somebody asked for it again: that is new work.
 if again then make_due(id, connector) end
 local claims = next_token ~= '' and take_several(1, connector, next_token, How.STAY, at_once, rate) or {}
 return {claims, event, spared and 1 or 0}

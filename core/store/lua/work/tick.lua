@@ -1,6 +1,6 @@
 -- Which lanes have something due? Asked by every worker, answered to one of them in each period (ms).
 -- What was interrupted is put first: it had its turn, and a lease's end would put it behind all that came meanwhile.
--- -> lanes to knock on
+-- -> lanes to wake
 --- args: now, period:number, lanes...
 --- uses: time, keys, marks, lease, gate
 if stands('tick', period) then return {} end
@@ -15,7 +15,7 @@ for _, lane in ipairs(lanes) do
   local gate = redis.call('HMGET', PREFIX .. 'gate:' .. lane, 'since', 'ahead', 'until')
   if (not gate[1] or opens(gate[2], gate[3]))
       and redis.call('ZRANGEBYSCORE', lane_key(lane), '-inf', now, 'LIMIT', 0, 1)[1] then
-    redis.call('SET', PREFIX .. 'knock:' .. lane, '1', 'PX', KNOCK_MS)
+    redis.call('SET', PREFIX .. 'knock:' .. lane, '1', 'PX', WAKE_UP_MS)
     due[#due + 1] = lane
   end
 end
