@@ -94,7 +94,7 @@ class Pager:
         """An address that an answer gave: only within the vendor's own, as it is sent our credentials."""
         target = urljoin(url, following)
         if urlsplit(target)[:2] != urlsplit(url)[:2]:
-            raise ConnectorRefused(f"the list goes on at another server, {urlsplit(target).netloc}")
+            raise ConnectorRefused(f"the list continues at another server, {urlsplit(target).netloc}")
         return {"url": target}
 
 
