@@ -19,7 +19,7 @@ from core.store.ledger import Conversation, Ledger
 from core.store.protocol.base import Base
 from core.store.protocol.keys import key
 from core.store.renames import Renames
-from core.store.search import Filter, Search
+from core.store.search.conversations import Filter, Search
 
 #: Ids that one step looks at: a few ms of the server's time.
 _MANY = 500

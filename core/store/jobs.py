@@ -20,7 +20,7 @@ from core.store.connection.client import Client, errors
 from core.store.protocol.base import Base
 from core.store.protocol.keys import key
 from core.store.protocol.records import decoded, from_record
-from core.store.search import Batch, Filter, Found, Search
+from core.store.search.conversations import Batch, Filter, Found, Search
 
 Kind = Literal["replay", "discard"]
 

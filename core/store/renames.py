@@ -1,4 +1,4 @@
-"""Connectors that have another name now (docs/adr/0011): everything of theirs goes on under it."""
+"""Connectors that have another name now (docs/adr/0015): everything of theirs goes on under it."""
 
 from __future__ import annotations
 
@@ -59,14 +59,8 @@ class Renames(Base):
         return name.decode()
 
     def _names(self, settings: Settings, *, adopted: bool) -> tuple[list[bytes], list[bytes]]:
-        renames = settings.renames
-        done, taken = self._run(
-            "adopt_names",
-            adopted=adopted,
-            connectors=list(settings.connectors),
-            olds=list(renames),
-            news=list(renames.values()),
-        )
+        connectors, olds, news = list(settings.connectors), list(settings.renames), list(settings.renames.values())
+        done, taken = self._run("adopt_names", adopted=adopted, connectors=connectors, olds=olds, news=news)
         return done, taken
 
     def _deliveries(self, old: str, new: str, statuses: Sequence[str], ends: float) -> bool:
@@ -86,9 +80,10 @@ class Renames(Base):
             others = [name.decode().removeprefix(prefix) for name in self._redis.scan_iter(f"{prefix}*", count=1_000)]
         if not self._deliveries(old, new, others, ends):
             return False
+        statuses = [*_STATUSES, *others]
         for part in self._counts():
             self._run("rename_counts", old=old, new=new, keys=part)
-        return bool(self._run("renamed", old=old, statuses=[*_STATUSES, *others]))
+        return bool(self._run("renamed", old=old, statuses=statuses))
 
     def _counts(self) -> Iterator[list[str]]:
         now = self.now()

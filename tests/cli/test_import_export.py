@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from app.admin.importer import TOGETHER, Ends, Piece, pieces, together
+from app.admin.transfer.importer import TOGETHER, Ends, Piece, pieces, together
 from core.delivery import Outcome, PayloadStatus
 from core.errors import StoreUnavailable
 from core.ids import ConversationId
@@ -274,7 +274,7 @@ def test_many_go_to_the_store_together_and_in_their_order(
 
 
 def test_a_journey_has_a_limit_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.admin.importer.BYTES", 10)
+    monkeypatch.setattr("app.admin.transfer.importer.BYTES", 10)
     pieces = [Piece(str(number), b"x" * size, 0) for number, size in enumerate((4, 4, 4, 30, 1))]
     assert [[one.place for one in several] for several in together(pieces)] == [["0", "1"], ["2"], ["3"], ["4"]]
 
@@ -309,7 +309,7 @@ def test_an_older_body_does_not_take_back_a_newer_one_that_no_worker_has_read_ye
 
 
 def test_the_memory_for_ends_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.admin.importer._REMEMBERED", 2)
+    monkeypatch.setattr("app.admin.transfer.importer._REMEMBERED", 2)
     ends = Ends()
 
     def passed(channel: str, end: int) -> bool:
@@ -346,7 +346,7 @@ def test_an_export_has_every_conversation_with_its_deliveries(cli: CommandLine, 
 def test_a_conversation_that_matches_by_two_deliveries_comes_once(
     cli: CommandLine, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.admin.exporter._BATCH", 1)
+    monkeypatch.setattr("app.admin.transfer.exporter._BATCH", 1)
     made.conversation(store, chat(1), crm=Outcome.REFUSED, archive=Outcome.REFUSED)
     assert len(cli.result("export", "--status", "dead").stdout.splitlines()) == 1
 

@@ -73,9 +73,10 @@ _WORDS: Mapping[Kind, _Words] = {
     ),
     "gone": _Words(
         "{subject} is not in relay.yaml any more",
-        "No delivery is queued for a connector {subject} that is not in relay.yaml",
+        "No delivery is queued for {subject}, which is not in relay.yaml",
         "{count} queued, and they will not be delivered.",
-        "Put {subject} back into relay.yaml, or discard what is queued: relay discard ID --reason …",
+        "If it has another name now, write formerly: [{subject}] below that one; else put it back into relay.yaml, or"
+        " discard what is queued: relay discard ID --reason …",
         "/connectors/{subject}",
     ),
     "backlog": _Words(

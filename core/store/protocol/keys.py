@@ -42,7 +42,7 @@ A *lane* is `inbox` or the name of a connector. Times and scores are Unix millis
 | summary:CONVERSATION         | string | what lists and searches need of it (core/summary.py)                        |
 | deliveries-of:CONVERSATION   | set    | connectors that it was ever given to                                        |
 | connectors                   | set    | connectors that were ever given anything                                    |
-| renamed                      | hash   | earlier name of a connector -> its name (docs/adr/0011)                     |
+| renamed                      | hash   | earlier name of a connector -> its name (docs/adr/0015)                     |
 | renamed-seen                 | zset   | earlier name -> when a configuration that says so was last in force         |
 | delivery:CONNECTOR:CONV      | hash   | connector, conversation, status, created, updated, delivered (payload),     |
 |                              |        | revision, ref, url, tries, waited (ms that it was to wait between them),    |

@@ -1,6 +1,6 @@
--- Connectors that have another name now (docs/adr/0011).
+-- Connectors that have another name now (docs/adr/0015).
 --- args: now
---- uses: time, keys, in_use, status
+--- uses: time, keys, ids, in_use, status
 
 -- What a connector is called today. Of an old name whoever names it means the new one, whichever file he read.
 local function name_now(name)
@@ -20,7 +20,7 @@ end
 
 -- Everything about one delivery but its place in `deliveries-of`.
 local function drop_delivery(name, conversation)
-  local id = name .. ':' .. conversation
+  local id = delivery_id(name, conversation)
   local status = redis.call('HGET', delivery_key(id), 'status')
   redis.call('ZREM', lane_key(name), id)
   redis.call('HDEL', lease_key(name), id)
@@ -41,7 +41,7 @@ end
 -- Bring a conversation's delivery under the new name, with its steps, attempts, lease, and place and time in its lane.
 -- -> false: somebody is at work on it, so it has to wait
 local function move_delivery(old, new, conversation)
-  local from, to = old .. ':' .. conversation, new .. ':' .. conversation
+  local from, to = delivery_id(old, conversation), delivery_id(new, conversation)
   if worked_on(old, from) or worked_on(new, to) then return false end
   local there = redis.call('EXISTS', delivery_key(from)) == 1
   local wanted = false

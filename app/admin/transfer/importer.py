@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from app.admin.import_sources import Reads, Unwrapped, body_of
+from app.admin.transfer.import_sources import Reads, Unwrapped, body_of
 from core.conversation import Conversation
 from core.delivery import PayloadStatus
 from core.errors import PayloadError, StoreUnavailable
