@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from connectors import registry
@@ -14,7 +15,7 @@ from core.config.reload import SUPERVISED, Watched
 from core.config.settings import Settings
 from core.errors import ConfigError, Problem, StoreUnavailable
 from core.gc_tuning import replaced
-from core.store import INBOX
+from core.store import INBOX, StoredState, connected
 from core.store.claims import UNLIMITED, Limits
 
 
@@ -49,6 +50,7 @@ class Configuration:
         """What is `inherited` is in force as it is, whatever the file says by now. `prepare` is called with a
         changed one before it comes into force, and may raise StoreUnavailable. Raises ConfigError."""
         self._data_dir, self._prepare = env.data_dir, prepare
+        self._states = partial(StoredState, connected(env))
         self.changed = threading.Event()
         self.changed.set()
         self._watched: Watched | None = None
@@ -86,6 +88,6 @@ class Configuration:
 
     def _built(self, settings: Settings) -> Adopted:
         try:
-            return Adopted(settings, registry.build(settings, self._data_dir))
+            return Adopted(settings, registry.build(settings, self._data_dir, self._states))
         except Exception as error:  # a third party's constructor fails as it likes
             raise ConfigError(settings.source, [Problem("connectors", f"{type(error).__name__}: {error}")]) from error

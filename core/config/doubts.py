@@ -39,6 +39,8 @@ def _undone(settings: Settings) -> list[Doubt]:
     found = [
         Doubt(f"No route leads to {name}: no chat goes there.", route_remedy(name), name) for name in unused(settings)
     ]
+    for name in settings.enabled:
+        found += [Doubt(f"{name}: {text}", remedy, name) for text, remedy in settings.connectors[name].doubts()]
     for index, route in enumerate(settings.routes):
         if route.to and not any(settings.connectors[name].enabled for name in route.to):
             names = ", ".join(route.to)

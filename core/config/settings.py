@@ -81,6 +81,10 @@ class ConnectorSettings(Strict):
         description="Earlier names of this connector, the oldest first: its deliveries and records continue under it.",
     )
 
+    def doubts(self) -> Iterator[tuple[str, str]]:
+        """What will not work for ever, though it does today: a text and what to do."""
+        yield from ()
+
 
 class Route(Strict):
     """Conversations for which `when` is true go to the connectors in `to`. Every route is asked."""

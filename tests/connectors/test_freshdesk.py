@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
@@ -161,7 +162,7 @@ def test_a_long_transcript_goes_on_in_further_notes(desk: FreshdeskVendor) -> No
 def test_a_death_between_the_notes_leaves_one_of_each(
     desk: FreshdeskVendor, monkeypatch: pytest.MonkeyPatch, after: bool
 ) -> None:
-    monkeypatch.setattr(freshdesk, "NOTE", 6_000)
+    monkeypatch.setattr(freshdesk, "NOTES", replace(freshdesk.NOTES, longest=6_000))
     payload = chat(*(f"message {n} " + "x" * 300 for n in range(200)))
     with FreshdeskVendor() as other:
         deliver(other, payload)

@@ -234,7 +234,7 @@ class TestHubSpot(HubSpot):
         del memory["note 1"]
         self.deliver(connector, SAMPLE, memory)
         assert len(vendor.texts()) == 6
-        assert memory["note 1"] == number
+        assert memory["note 1"]["id"] == number
 
     @pytest.mark.parametrize("kind", ["notes", "tickets"])
     def test_what_a_person_deleted_refuses_the_revision_alone(self, vendor: HubSpotVendor, kind: str) -> None:

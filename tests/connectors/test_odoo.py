@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from connectors.kit.connector import HttpConnector
-from connectors.odoo import LONGEST, Odoo
+from connectors.odoo import NOTES, Odoo
 from connectors.odoo.settings import OdooSettings
 from connectors.testing.chats import SAMPLE, chat
 from connectors.testing.contract import Contract
@@ -181,7 +181,7 @@ class Both(Contract):
         self.deliver(self.connector(vendor), chat("word " * 90_000), memory)
         texts = vendor.texts()
         assert len(texts) > 1
-        assert all(len(text) <= LONGEST for text in texts)
+        assert all(len(text) <= NOTES.longest for text in texts)
         self.odoo(vendor).tables["mail.message"].reverse()  # as Odoo shows them
         assert re.sub(r"Part\d+of\d+", "", self.arrived(vendor)).count("word") == 90_000
         marks = {note["message_id"] for note in self.odoo(vendor).tables["mail.message"]}

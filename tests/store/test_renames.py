@@ -15,7 +15,20 @@ from hypothesis import strategies as st
 from core.delivery import DeliveryStatus, Outcome
 from core.ids import NO_DELIVERY, ConversationId, DeliveryId, identified
 from core.smartsupp.parser import parse_conversation
-from core.store import INBOX, Aim, Backfill, Claim, Filter, Jobs, Ledger, Renames, Store, connect, statistics
+from core.store import (
+    INBOX,
+    Aim,
+    Backfill,
+    Claim,
+    Filter,
+    Jobs,
+    Ledger,
+    Renames,
+    Store,
+    StoredState,
+    connect,
+    statistics,
+)
 from core.store.incidents import Incidents, Trouble
 from core.store.protocol.constants import LEASE_MS
 from core.store.protocol.keys import key
@@ -97,6 +110,22 @@ def test_pause_limits_suspicion_and_circuit_follow_at_once(server: Server, store
     assert redis.hget(key("circuit", "new"), "last") == b"new:1:1"
     assert redis.get(key("suspect", "new")) == b"new:1:1"
     assert 0 < redis.pttl(key("suspect", "new")) <= 60_000
+    finish(names)
+    assert mentions(server) == []
+
+
+def test_a_token_follows_at_once_and_nobody_has_to_log_in_again(server: Server, names: Renames) -> None:
+    old = StoredState(connect(server.url), "old")
+    old.take_token("client", 0, "a", 30_000)
+    old.keep_token("client", 0, "a", b"first")
+    names.adopt(NEW)
+    new = StoredState(connect(server.url), "new")
+    assert new.take_token("client", 0, "b", 30_000).kept == b"first"
+    # Who has the old file still renews the same one.
+    assert old.take_token("client", 1, "a", 30_000).what == "renew"
+    assert new.take_token("client", 1, "b", 30_000).what == "busy"
+    old.keep_token("client", 1, "a", b"second")
+    assert new.take_token("client", 1, "b", 30_000).kept == b"second"
     finish(names)
     assert mentions(server) == []
 

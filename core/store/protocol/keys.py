@@ -13,6 +13,9 @@ A *lane* is `inbox` or the name of a connector. Times and scores are Unix millis
 | suspect:CONNECTOR            | string | a delivery to which the vendor said what it would say to every one, until   |
 |                              |        | another is refused like it, or any arrives (expires after three days)       |
 | alone:CONNECTOR:IDENTITY     | hash   | id, token of the delivery that looks for a person now (digest of an email)  |
+| token:CONNECTOR              | hash   | kept (access and refresh token, sealed), version (counts them), client      |
+|                              |        | (digest: whose they are); holder, until (who fetches a new one now)         |
+| cache:CONNECTOR:NAME         | string | what a vendor answered and hardly changes, sealed (expires)                 |
 | epoch                        | hash   | server (its run id), sequence of the last body before it; memory (since     |
 |                              |        | when every conversation that began is known)                                |
 | circuit:CONNECTOR            | hash   | outages in a row, and the last delivery that met one                        |

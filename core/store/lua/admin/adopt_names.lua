@@ -34,6 +34,11 @@ local function rename_state(old, new)
     local from, to = PREFIX .. kind .. old, PREFIX .. kind .. new
     if redis.call('EXISTS', from) == 1 then redis.call('RENAME', from, to) end
   end
+  -- A login is not asked for again; one that was made under the new name already stands.
+  local token = PREFIX .. 'token:'
+  if redis.call('EXISTS', token .. old) == 1 and redis.call('EXISTS', token .. new) == 0 then
+    redis.call('RENAME', token .. old, token .. new)
+  end
   local last = redis.call('HGET', PREFIX .. 'circuit:' .. new, 'last')
   if last then redis.call('HSET', PREFIX .. 'circuit:' .. new, 'last', under(last, old, new)) end
   local suspect = redis.call('GET', PREFIX .. 'suspect:' .. new)
