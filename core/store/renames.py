@@ -81,8 +81,8 @@ class Renames(Base):
         if not self._deliveries(old, new, others, ends):
             return False
         statuses = [*_STATUSES, *others]
-        for part in self._counts():
-            self._run("rename_counts", old=old, new=new, keys=part)
+        for keys in self._counts():
+            self._run("rename_counts", old=old, new=new, keys=keys)
         return bool(self._run("renamed", old=old, statuses=statuses))
 
     def _counts(self) -> Iterator[list[str]]:

@@ -412,7 +412,7 @@ class Both(Contract):
     def test_setup_makes_the_field_for_the_key(self, vendor: Fake) -> None:
         connector = self.connector(vendor, record="ticket")
         (change,) = connector.setup()
-        assert change.text == "the field 'x_smartsupp_chat' of helpdesk.ticket, for the chat's key"
+        assert change.text == "create the field 'x_smartsupp_chat' of helpdesk.ticket, for the chat's key"
         change.make()
         assert list(connector.setup()) == []
         assert all(finding.right for finding in connector.check())

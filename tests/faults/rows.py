@@ -414,7 +414,7 @@ ROWS = (
     Row("the server's disk full, then freed", disk_full, (0, 3)),
     Row("a copy of the store put back, the chats since posted again", copy_restored, (1, 3), rewinds=True),
     Row("a failover that lost the last writes", failover, (0, 5), rewinds=True),
-    Row("retention removes chats, and they go on", retention, (3, 20), forgets=True),
+    Row("retention removes chats, and they continue", retention, (3, 20), forgets=True),
     Row("the desk down for two days and a half", down_for_days, (0, 1), step=HOUR),
     Row("the desk down for four days", down_for_too_long, (0, 1), step=HOUR),
     Row("the desk answers 500, half of them after it acted", _unwell(desk.failing), (1, 3), step=3 * MINUTE),
