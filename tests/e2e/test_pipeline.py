@@ -191,8 +191,8 @@ def test_refused_credentials_pause_the_connector_and_a_new_secret_resumes_it(
     relay.post(chat("c2"))
     until(lambda: relay.ledger.lane("hook").gate)
     settled(relay, "archive:1:c2", "delivered")
-    found = settled(relay, "hook:1:c2", "waiting")
-    assert (found.paused, found.tries, found.attempts[0].outcome) == (True, 0, "paused")
+    found = settled(relay, "hook:1:c2", "retrying")
+    assert (found.paused, found.tries, found.attempts[0].outcome) == (True, 1, "paused")
     assert "HTTP 401 Unauthorized: who are you?" in relay.cli("show", "hook:1:c2")
     assert "hook: Paused, because the destination rejected the credentials" in relay.cli("status")
     assert len(destination.received) == 2
