@@ -223,7 +223,7 @@ def test_without_its_packages_it_says_what_to_install_and_goes_on(
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "went on\n"
-    assert json.loads(done.stderr)["to_do"] == f"pip install '.[{extra}]' in the source folder"
+    assert json.loads(done.stderr)["remedy"] == f"pip install '.[{extra}]' in the source folder"
 
 
 @pytest.mark.processes
