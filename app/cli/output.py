@@ -148,7 +148,7 @@ def _print_state(console: Console, name: str, row: dict[str, Any], now: int) -> 
     test = f" Next test delivery in {span(row['next_test'] - now)}." if (row["next_test"] or 0) > now else ""
     console.print(f"[yellow]{name}[/]: {_shown(row['sentence'])}{test}", highlight=False)
     commands = " · ".join(row["commands"])
-    console.print(f"  {row['remedy']}{f' ({commands})' if commands else ''}", highlight=False)
+    console.print(f"  {escape(row['remedy'])}{f' ({commands})' if commands else ''}", highlight=False)
 
 
 def _print_figures(console: Console, found: dict[str, Any]) -> None:

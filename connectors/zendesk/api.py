@@ -91,6 +91,9 @@ class ZendeskSettings(OAuthSettings, RecordSettings):
 
     @model_validator(mode="after")
     def _has_one_way_in(self) -> Self:
+        for user, secret in (("email", "api_token"), ("client_id", "client_secret")):
+            if getattr(self, user) and secret in self.model_fields_set and not getattr(self, secret):
+                raise ValueError(f"{secret}: is empty; type the secret, or ${{NAME}}")
         oauth = bool(self.client_id and self.client_secret)
         if oauth == bool(self.api_token) or bool(self.api_token) != bool(self.email):
             raise ValueError(

@@ -28,7 +28,7 @@ from core.templates.language import Condition, condition, wording
 #: The lane of bodies that no worker has read yet.
 RESERVED = "inbox"
 _CONNECTOR_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-_NAMED = f"a name is small letters, digits, '-' and '_', at most 63 of them, and not '{RESERVED}'"
+_NAMED = f"a name has at most 63 lower-case letters, digits, '-' and '_', and is not '{RESERVED}'"
 
 
 def _expression(source: str) -> str:

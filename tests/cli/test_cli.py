@@ -293,7 +293,7 @@ def leaves(commands: Mapping[str, click.Command], *before: str) -> Iterator[tupl
 
 COMMANDS = dict(leaves(group.commands))
 #: They run on, or write for another program anyway.
-WITHOUT_JSON = {("up",), ("web",), ("worker",), ("completion",), ("export",)}
+WITHOUT_JSON = {("up",), ("web",), ("worker",), ("completion",), ("export",), ("connectors", "login")}
 
 
 @pytest.mark.parametrize("name", COMMANDS, ids=" ".join)
@@ -311,7 +311,7 @@ def test_what_takes_no_json_is_said(cli: CommandLine) -> None:
     assert "Every listing takes --json." in said
     page = (Path(__file__).parents[2] / "docs" / "command-line.md").read_text()
     about = page.partition("- **`--json`**")[2].partition("\n- ")[0]
-    assert {name for (name,) in WITHOUT_JSON} <= set(re.findall(r"`(\w+)`", about))
+    assert {name[-1] for name in WITHOUT_JSON} <= set(re.findall(r"`(\w+)`", about))
 
 
 def test_the_configuration_is_json_with_and_without_being_asked(cli: CommandLine) -> None:
@@ -384,5 +384,5 @@ def test_a_delivery_is_replayed_by_the_id_that_it_had_before_a_renaming(cli: Com
     names = Renames(store._redis)
     names.adopt(settings)
     names.finish(60)
-    assert "due now for new" in cli.run("replay", "old:1:1")
+    assert "queued for new" in cli.run("replay", "old:1:1")
     assert "is not in relay.yaml, so nothing can be delivered" in cli.run("replay", "gone:1:1", code=1)

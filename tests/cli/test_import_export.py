@@ -77,7 +77,7 @@ def test_an_archive_is_taken_in_as_what_smartsupp_sent(cli: CommandLine, store: 
         relay.take(chat(number))
     store._redis.flushall()
     said = cli.run("import", str(relay.data / "archive"))
-    assert "2 looked at: 2 new" in said
+    assert "2 processed: 2 new" in said
     assert ledger.payload_counts() == {"received": 2} | {
         name: 0 for name in ledger.payload_counts() if name != "received"
     }

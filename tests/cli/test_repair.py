@@ -172,7 +172,7 @@ def test_damage_in_the_middle_of_the_base_is_named_and_what_can_be_seen_is_count
     said = kept.relay("repair", "--yes", code=1).output
     assert "is damaged: its checksum is wrong" in said
     assert re.search(rf"{CHATS + 1} payloads and 0 deliveries by their ids, and \d+ whole writes after the base", said)
-    assert "no command can mend that: restore a backup" in said
+    assert "no command can repair that: restore a backup" in said
     assert "relay import" in said
 
 

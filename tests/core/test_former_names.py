@@ -46,8 +46,8 @@ def test_earlier_names_lead_to_the_connector(config: Config) -> None:
         ),
         ("a: {type: archive, formerly: [a]}", "connectors.a.formerly[0]: 'a' is its name today"),
         ("a: {type: archive, formerly: [c, d, c]}", "connectors.a.formerly[2]: 'c' is listed twice; remove one"),
-        ("a: {type: archive, formerly: [inbox]}", "connectors.a.formerly[0]: a name is small letters, digits, '-'"),
-        ("a: {type: archive, formerly: [Help Desk]}", "connectors.a.formerly[0]: a name is small letters"),
+        ("a: {type: archive, formerly: [inbox]}", "connectors.a.formerly[0]: a name has at most 63 lower-case letters"),
+        ("a: {type: archive, formerly: [Help Desk]}", "connectors.a.formerly[0]: a name has at most 63"),
         ("a: {type: archive, formerly: c}", "connectors.a.formerly: "),
     ],
 )

@@ -220,7 +220,7 @@ def test_strangers_are_told_neither_where_the_store_is_nor_what_the_configuratio
         "doubts": ["no worker is running", "a change of the configuration was refused"],
     }
     own_server.kill()
-    assert own_server.url.removeprefix("unix://") in client.get("/readyz").text
+    assert "it refused the connection" in client.get("/readyz").text
     assert client.get("/readyz", **stranger).json == {"status": "unavailable", "wrong": ["the store does not respond"]}
 
 
@@ -409,7 +409,7 @@ def test_a_second_receiver_on_its_port_is_refused_and_takes_no_post(relay: Stack
             number += 1
             relay.ledger.payload(relay.post(chat(number)).json()["id"])
         assert started.returncode == 2
-        assert f"RELAY_PORT: cannot listen on 127.0.0.1:{relay.port}: Address already in use" in second.logs()
+        assert f"RELAY_PORT: cannot listen on 127.0.0.1:{relay.port}: another program uses it" in second.logs()
 
 
 def test_a_receiver_waits_for_the_one_before_it_to_let_go_of_its_port(relay: Stack) -> None:
