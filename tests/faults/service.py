@@ -53,9 +53,9 @@ class Service:
         own = {name: value for name, value in os.environ.items() if not name.startswith(("RELAY_", "SMARTSUPP_"))}
         self.environment = {**own, "PYTHONPATH": str(ROOT), "RELAY_PORT": str(port), "SMARTSUPP_TOKEN": TOKEN}
         self.hook = f"http://127.0.0.1:{port}/smartsupp/{TOKEN}"
-        self.ledger = Ledger(
-            connect(environment({**self.environment, "RELAY_DATA_DIR": str(folder / "var")}).server_url, patient=True)
-        )
+        env = environment({**self.environment, "RELAY_DATA_DIR": str(folder / "var")})
+        self.client = connect(env.server_url, patient=True)
+        self.ledger = Ledger(self.client)
         #: How often it ended without being killed.
         self.fallen = 0
         self._killed: set[int] = set()

@@ -7,16 +7,20 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
+from redis.exceptions import RedisError
 
 from core.delivery import DeliveryStatus
 from core.errors import StoreUnavailable
 from core.store import Ledger
+from core.store.protocol.constants import SUSPECT
+from core.store.protocol.keys import key
 from tests.e2e.test_pipeline import webhook
 from tests.faults import books
 from tests.faults.account import KILLS, LONG, Kills
@@ -30,7 +34,7 @@ from tests.support.stack import until
 
 ROUNDS = 200 if LONG else 15
 #: Seconds without any post that is accepted: on a machine of its own, as for the table; and beside others.
-GAP = 20.0 if os.environ.get("RELAY_FAULTS_WRITE") else 40.0 if LONG else 90.0
+GAP = 20.0 if os.environ.get("RELAY_FAULTS_WRITE") else 60.0 if LONG else 90.0
 LANES = ("inbox", "desk", "hook")
 
 pytestmark = pytest.mark.skipif(not Path("/proc").exists(), reason="looks at processes through /proc, which is Linux's")
@@ -63,6 +67,18 @@ class Face:
             return
         until(lambda: self._is_back(kind, victim), 120, what=f"{kind}, back")
         self.returned = max(self.returned, time.monotonic() - since)
+
+    def until_one_is_apart(self) -> None:
+        """A worker tries a delivery in a process of its own when others have died of it, which chance seldom brings."""
+
+        def apart() -> bool:
+            with suppress(RedisError):
+                waiting: Any = self.service.client.zrange(key("lane", "desk"), 0, 2)
+                for delivery in waiting:
+                    self.service.client.hset(key("delivery", delivery.decode()), "crashes", SUSPECT)
+            return APART in self.service.processes()
+
+        until(apart, 120, what="a process of its own")
 
     def _is_back(self, kind: str, victim: int) -> bool:
         found = self.service.processes().get(kind, [])
@@ -103,11 +119,11 @@ def longest_gap(posts: list[Post]) -> float:
 
 
 def chosen(face: Face) -> str:
-    """A random kind of those that run; one that is there but for a moment goes first."""
-    there = face.service.processes()
-    if APART in there and random.random() < 0.5:
-        return APART
-    return random.choice([kind for kind in STANDING if kind in there])
+    """Any kind of process, each as often."""
+    kind = random.choice([*STANDING, APART])
+    if kind == APART:
+        face.until_one_is_apart()
+    return kind
 
 
 def test_every_process_comes_back_and_nothing_is_lost(
@@ -147,8 +163,7 @@ def test_every_process_comes_back_and_nothing_is_lost(
     assert found["kept"] == found["delivered"] + found["dead"] + found["quarantined"]
     assert found["accepted"] <= found["kept"] <= len(load.posts)
     assert longest_gap(load.posts) <= GAP
-    assert set(face.killed) >= set(STANDING)
-    assert face.killed[APART] or not LONG
+    assert set(face.killed) >= {*STANDING, APART} if LONG else set(STANDING)
     assert face.service.fallen == 0, face.service.log()[-3000:]
     innocent = [one for one in face.ledger.deliveries(DeliveryStatus.DEAD, limit=books.ALL) if "422" not in one.error]
     assert innocent == []
