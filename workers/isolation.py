@@ -51,13 +51,14 @@ def run(claim: Claim, seconds: float, settings: Settings | None = None) -> bool:
             raise NotBegun(f"no process could be started: {error}") from error
         finally:
             os.close(tell)
-        if not begun.read(1):
-            how = "was not ready in time" if code is None else f"ended with {code} before it began"
-            raise NotBegun(f"the process {how}")
+        has_begun = bool(begun.read(1))
     if code == AWAY:
         raise StoreUnavailable("the store was unavailable to a separate process")
     if code == NO_MEMORY:
         raise MemoryError("a separate process ran out of memory")
+    if not has_begun:
+        how = "was not ready in time" if code is None else f"ended with {code} before it began"
+        raise NotBegun(f"the process {how}")
     return code == 0
 
 

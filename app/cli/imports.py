@@ -82,7 +82,7 @@ def import_bodies(
     except KeyboardInterrupt:
         ended = "interrupted"
     except StoreError as error:
-        ended = f"the store accepts nothing: {error}"
+        ended = f"the store is unavailable: {error}"
     except OSError as error:
         ended = f"cannot read {error.filename or 'the input'}: {mistakes.of_file(error)}"
     if as_json:

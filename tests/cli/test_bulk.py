@@ -123,7 +123,7 @@ def test_replay_wants_to_be_told_what(cli: CommandLine) -> None:
     assert "not both" in cli.run("replay", "crm:1:1", "--status", "dead", code=2)
     assert "--said goes with --text" in cli.run("replay", "--said", code=2)
     assert "there is no connector 'nope'; available: archive, crm" in cli.run("replay", "--connector", "nope", code=1)
-    assert "'yesterday' is no time" in cli.run("replay", "--since", "yesterday", code=2)
+    assert "'yesterday' is not a time" in cli.run("replay", "--since", "yesterday", code=2)
     assert cli.run("replay", "--status", "dead") == "nothing matches\n"
 
 

@@ -37,7 +37,7 @@ class Cli:
         found = CliRunner().invoke(group, arguments, env=self.environment)
         assert found.exit_code == code, (found.output, found.exception)
         assert KEY not in found.output
-        return found.output
+        return found.stdout if "--json" in arguments else found.output
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def cli(tmp_path: Path, vendor: NaiveVendor) -> Cli:
 
 def test_list_shows_what_is_configured_and_what_there_is(cli: Cli) -> None:
     said = cli.run("connectors", "list")
-    assert "desk: Naive (tests.fakes.naive.Naive)\n" in said
+    assert "desk: Naive (tests.fakes.naive.Naive), on" in said
     assert "archive: Archive (archive), off" in said
     assert "zendesk" in said
     assert json.loads(cli.run("connectors", "list", "--json"))[0]["label"] == "Naive"

@@ -55,7 +55,7 @@ def test_all_is_well_where_everything_runs(relay: Stack) -> None:
         "versions: Python 3.",
         "config: ",
         "token: set",
-        "server: valkey",
+        "store: valkey",
         "clock: within",
         "workers: 1 alive",
     ):
@@ -72,7 +72,7 @@ def test_a_broken_config_and_a_server_that_is_away_are_two_findings(relay: Stack
     assert "did you mean 'archive'?" in said
     assert "line 2" in said
     assert "connectors.b.url: is missing" in said
-    assert "✗ server: does not answer" in said
+    assert "✗ store: does not respond" in said
     assert "correct its address and password in RELAY_REDIS_URL" in said
     assert "✓ data folder" in said
 
@@ -87,18 +87,18 @@ def test_an_environment_that_cannot_be_read_is_said(cli: CommandLine) -> None:
 
 def test_an_embedded_server_that_does_not_run_is_to_be_started(cli: CommandLine) -> None:
     del cli.environment["RELAY_REDIS_URL"]
-    assert "relay up" in next(one["remedy"] for one in findings(cli, code=1) if one["about"] == "server")
+    assert "relay up" in next(one["remedy"] for one in findings(cli, code=1) if one["about"] == "store")
 
 
 def test_a_server_that_would_lose_chats_is_wrong(cli: CommandLine, tmp_path: Path) -> None:
     careless = Server(tmp_path / "own", "--appendonly", "no", "--maxmemory-policy", "allkeys-lru").start()
     try:
         cli.environment["RELAY_REDIS_URL"] = careless.url
-        found = [one for one in findings(cli, code=1) if one["about"] == "server" and one["verdict"] == "wrong"]
+        found = [one for one in findings(cli, code=1) if one["about"] == "store" and one["verdict"] == "wrong"]
     finally:
         careless.stop()
     assert [one["text"] for one in found] == [
-        "append-only file is off",
+        "the append-only file is off",
         "maxmemory-policy is allkeys-lru, which drops keys",
     ]
     assert found[0]["remedy"].startswith("CONFIG SET appendonly yes")
@@ -130,7 +130,7 @@ def test_no_worker_is_wrong_and_no_password_is_doubtful(cli: CommandLine) -> Non
     assert about(found, "workers") == [("wrong", "no worker is running")]
     assert about(found, "dashboard") == [("doubt", "no password is set, so nobody can log in")]
     cli.environment |= {"RELAY_USER_HEADER": "X-User", "RELAY_TRUSTED_PROXIES": "10.0.0.1"}
-    assert about(findings(cli, code=1), "dashboard") == [("right", "X-User of the proxy says who it is")]
+    assert about(findings(cli, code=1), "dashboard") == [("right", "the proxy names users in X-User")]
 
 
 def test_no_token_is_wrong(cli: CommandLine) -> None:
@@ -153,10 +153,10 @@ def test_what_waits_what_is_paused_and_what_is_dead_are_told(cli: CommandLine, s
     made.conversation(late, b'{"accountId": 1, "channel": {"id": 1}}', crm=Outcome.REFUSED, archive=None)
     store.divert(store.accept(b"nonsense").id, PayloadStatus.QUARANTINED, "not JSON")
     found = findings(cli, code=1)
-    assert about(found, "connector crm")[-1] == ("doubt", "1 dead deliveries")
+    assert about(found, "connector crm")[-1] == ("doubt", "1 dead letters")
     verdict, text = about(found, "connector archive")[-1]
-    assert (verdict, text[:29]) == ("doubt", "the oldest has been due for 2")
-    assert about(found, "inbox")[-1] == ("doubt", "1 bodies hold no conversation")
+    assert (verdict, text[:38]) == ("doubt", "the oldest delivery has been due for 2")
+    assert about(found, "inbox")[-1] == ("doubt", "1 payloads are in quarantine")
     control(store).pause("archive", "the key \u202e\x07has expired")
     found = findings(cli, code=1)
     assert about(found, "connector archive")[-1] == (
@@ -167,11 +167,11 @@ def test_what_waits_what_is_paused_and_what_is_dead_are_told(cli: CommandLine, s
 
 
 def test_a_body_that_was_sealed_with_another_key_is_wrong(cli: CommandLine, server: Server) -> None:
-    assert about(findings(cli, code=1), "encryption") == [("right", "bodies are kept as they came")]
+    assert about(findings(cli, code=1), "encryption") == [("right", "payloads are not encrypted")]
     mine, other = (base64.urlsafe_b64encode(bytes([number] * 32)).decode() for number in (1, 2))
     Store(connect(server.url, keys=[mine])).accept(b"{}")
     cli.environment["RELAY_ENCRYPTION_KEYS"] = f"{other},{mine}"
-    assert about(findings(cli, code=1), "encryption") == [("right", "bodies are sealed with the first of 2 keys")]
+    assert about(findings(cli, code=1), "encryption") == [("right", "payloads are encrypted with the first of 2 keys")]
     cli.environment["RELAY_ENCRYPTION_KEYS"] = other
     ((verdict, text),) = about(findings(cli, code=1), "encryption")
     assert verdict == "wrong"
@@ -184,7 +184,7 @@ def test_a_worker_that_refuses_the_configuration_is_told(cli: CommandLine, store
         ("right", "1 alive: there:1"),
         (
             "wrong",
-            "there:1 refused the changed configuration and still uses the previous version: line 3: is not a setting",
+            "there:1 rejected the changed configuration and still uses the previous version: line 3: is not a setting",
         ),
     ]
 
@@ -194,7 +194,7 @@ def test_connectors_are_asked_when_it_is_wished(cli: CommandLine) -> None:
         desk = {"type": "tests.fakes.naive.Naive", "base_url": vendor.url, "key": "key-0123456789"}
         networks = {"allow_networks": ["127.0.0.0/8"]}
         cli.config.write_text(json.dumps({"connectors": {"desk": {**desk, **networks}}}))
-        assert "not asked" in about(findings(cli, code=1), "connector desk")[0][1]
+        assert "not checked at the destination" in about(findings(cli, code=1), "connector desk")[0][1]
         assert vendor.requests == []
         assert about(findings(cli, "--check", code=1), "connector desk")[0] == ("right", "works")
         vendor.instead = [Answer(401, {"message": "bad key key-0123456789"})]
@@ -226,13 +226,13 @@ def test_a_disk_that_fills_up_is_seen_in_time(
 
 def test_a_data_folder_that_cannot_be_written_is_wrong(cli: CommandLine) -> None:
     cli.environment["RELAY_DATA_DIR"] = "/proc/relay"  # not even root can
-    assert about(findings(cli, code=1), "data folder") == [("wrong", "/proc cannot be written to")]
+    assert about(findings(cli, code=1), "data folder") == [("wrong", "/proc is not writable")]
     assert not Path("/proc/relay").exists()
 
 
 def test_other_versions_than_the_tested_are_doubtful(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "requires", lambda package: ["redis==1.2.3", "nope[x]==1", 'x==1; extra == "dev"'])
     assert about(findings(cli, code=1), "versions")[1:] == [
-        ("doubt", f"redis is {version('redis')}; this relay was tested with 1.2.3"),
-        ("doubt", "nope is missing; this relay was tested with 1"),
+        ("doubt", f"redis is {version('redis')}; this version was tested with 1.2.3"),
+        ("doubt", "nope is missing; this version was tested with 1"),
     ]

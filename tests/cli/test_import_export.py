@@ -174,9 +174,9 @@ def test_a_folder_is_taken_in_and_delivered_by_a_real_worker(relay: Stack) -> No
     (saved / "2025" / "chats.jsonl").write_bytes(C + b"\n" + PRETTY)
     (saved / ".hidden").write_bytes(chat("hidden"))
     relay.worker()
-    assert "4 looked at: 4 new" in relay.cli("import", str(saved))
+    assert "4 processed: 4 new" in relay.cli("import", str(saved))
     until(lambda: relay.ledger.lane("archive").counts["delivered"] == 4, what="four deliveries")
-    assert "4 looked at: 4 known" in relay.cli("import", str(saved))
+    assert "4 processed: 4 already stored" in relay.cli("import", str(saved))
     assert json.loads((relay.data / "archive" / "1" / "b" / "r1.json").read_text())["payload"]["note"] == '{"[\\"}'
     assert not (relay.data / "archive" / "1" / "hidden").exists()
 
@@ -211,7 +211,7 @@ def test_what_is_no_conversation_is_kept_with_its_place(cli: CommandLine, ledger
     assert ledger.payload_counts()["set-aside"] == 1
     said = cli.run("import", str(file), code=1)
     assert "not a JSON object" in said
-    assert "6 looked at: 5 known, 1 refused" in said
+    assert "6 processed: 5 already stored, 1 refused" in said
 
 
 def test_a_dry_run_needs_no_server_and_keeps_nothing(relay: Stack) -> None:
@@ -219,7 +219,7 @@ def test_a_dry_run_needs_no_server_and_keeps_nothing(relay: Stack) -> None:
     file = relay.folder / "data.json"
     file.write_bytes(A + b"{}" + B)
     said = relay.cli("import", "--dry-run", str(file), code=1)
-    assert "3 looked at: 2 conversations, 1 without a conversation" in said
+    assert "3 processed: 2 chats, 1 without a chat" in said
     assert f"{file}:1: quarantined: channel: no conversation" in said
 
 
@@ -228,8 +228,8 @@ def test_a_server_that_goes_away_leaves_a_place_to_go_on(relay: Stack) -> None:
     file.write_bytes(A + B)
     relay.server.kill()
     said = relay.cli("import", "--skip", "1", str(file), code=1)
-    assert "the store accepts nothing" in said
-    assert "Go on where it ended with: --skip 1" in said
+    assert "the store is unavailable: " in said
+    assert "(is it running?). Everything imported so far is stored. Continue with: --skip 1\n" in said
 
 
 def test_ctrl_c_leaves_a_place_to_go_on(relay: Stack) -> None:
@@ -241,7 +241,7 @@ def test_ctrl_c_leaves_a_place_to_go_on(relay: Stack) -> None:
     assert code == 1, beside
     looked = int(said.split()[0].replace(",", ""))
     assert 0 < looked < 50_000
-    assert f"interrupted. What was taken is kept. Go on where it ended with: --skip {looked}" in beside
+    assert f"interrupted. Everything imported so far is stored. Continue with: --skip {looked}" in beside
     file.write_bytes(b"\n".join(chat(number) for number in range(looked + 100)))
     found = json.loads(relay.cli("import", str(file), "--skip", str(looked), "--json"))
     # Those that were just being taken may be there without having been counted.
@@ -338,7 +338,7 @@ def test_an_export_has_every_conversation_with_its_deliveries(cli: CommandLine, 
     file = tmp_path / "out.jsonl"
     said = cli.result("export", "--connector", "crm", "--status", "dead", "-o", str(file))
     assert said.stdout == ""
-    assert f"1 conversation in {file}" in said.stderr
+    assert f"1 chat in {file}" in said.stderr
     assert [json.loads(line)["id"] for line in file.read_text().splitlines()] == ["1:2"]
     assert file.stat().st_mode & 0o777 == 0o600
 

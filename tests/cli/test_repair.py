@@ -76,7 +76,7 @@ def end_of(kept: Files, writes: int) -> int:
 
 def test_what_is_whole_is_loaded_and_not_repaired(kept: Files) -> None:
     assert look(kept.env, thorough=True) is None
-    assert "Nothing is wrong" in kept.relay("repair").output
+    assert "The store's files are intact." in kept.relay("repair").output
     assert kept.kept() == kept.payloads
 
 
@@ -96,7 +96,7 @@ def test_what_was_never_acknowledged_is_cut_off_by_the_start_itself(
     assert (fault.mend, fault.good) == (Mend.TAIL, len(before))
     (folder(kept.env) / "valkey.log").write_text("1:M now # Unexpected end of file reading the append only file\n")
     embedded._ready(kept.env)
-    assert "never acknowledged; they are cut off" in capsys.readouterr().err
+    assert "never acknowledged; they were cut off" in capsys.readouterr().err
     assert file.read_bytes() == before
     assert kept.kept() == kept.payloads
 
@@ -144,7 +144,7 @@ def test_a_manifest_that_is_lost_or_ruined_is_rebuilt(kept: Files) -> None:
         (lambda place: (place / BASE).unlink(), "is missing"),
         (lambda place: (place / BASE).write_bytes(b""), "is empty"),
         (lambda place: os.truncate(place / BASE, 40), "cut off or damaged"),
-        (lambda place: [(place / MANIFEST).unlink(), (place / BASE).unlink()], "is missing, and 1 files"),
+        (lambda place: [(place / MANIFEST).unlink(), (place / BASE).unlink()], "is missing, but there are 1 files"),
     ],
 )
 def test_what_only_a_backup_helps_is_said_and_nothing_is_touched(
@@ -208,7 +208,7 @@ def test_a_folder_that_is_suddenly_empty_is_no_new_store(kept: Files) -> None:
     for file in kept.place.iterdir():
         file.unlink()
     (problem,) = embedded.problems(kept.env)
-    assert "a store was kept here" in problem.text
+    assert "there was a store here before" in problem.text
     assert f"delete {mark(kept.env)}" in problem.text
     kept.place.rmdir()
     assert len(embedded.problems(kept.env)) == 1
@@ -225,7 +225,7 @@ def test_doctor_and_every_command_say_why_there_is_no_store(kept: Files) -> None
 
 def test_the_last_words_of_the_server_are_quoted(kept: Files) -> None:
     (folder(kept.env) / "valkey.log").write_text("7:M 27 Nov 2026 20:59:21.079 # Out of memory allocating 99 bytes!\n")
-    assert "the last words in its log are: Out of memory allocating 99 bytes!" in kept.relay("doctor", code=1).output
+    assert "its log ends with: Out of memory allocating 99 bytes!" in kept.relay("doctor", code=1).output
 
 
 def test_a_store_that_runs_is_not_repaired(kept: Files, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -234,6 +234,6 @@ def test_a_store_that_runs_is_not_repaired(kept: Files, monkeypatch: pytest.Monk
     monkeypatch.setattr(doctor, "_patiently", soon)
     descriptor = embedded.lock(kept.env)
     try:
-        assert "the store runs" in kept.relay("repair", "--yes", code=1).output
+        assert "the store is running" in kept.relay("repair", "--yes", code=1).output
     finally:
         os.close(descriptor)

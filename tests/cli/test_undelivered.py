@@ -84,9 +84,9 @@ def test_doctor_says_that_a_connector_has_no_route_and_that_one_left_the_file_wi
     found = {one["text"]: one for one in cli.json("doctor", code=1)["findings"]}
     assert found["No route leads to desk: no chat goes there."]["verdict"] == "doubt"
     assert "routes: - to: [desk]" in found["No route leads to desk: no chat goes there."]["remedy"]
-    waits = found["is not in relay.yaml, and 2 deliveries wait for it"]
+    waits = found["old is not in relay.yaml: nothing is delivered to it. 2 deliveries are queued for it."]
     assert (waits["verdict"], waits["about"]) == ("wrong", "connector old")
-    assert "Put old back into relay.yaml, or discard what waits" in waits["remedy"]
+    assert "Put old back into relay.yaml, or discard what is queued" in waits["remedy"]
 
 
 def test_status_counts_them_and_names_what_is_odd(cli: CommandLine, store: Store) -> None:
@@ -97,7 +97,7 @@ def test_status_counts_them_and_names_what_is_odd(cli: CommandLine, store: Store
     for part in (
         "2 chats were not delivered anywhere: relay deliveries --status undelivered, then relay replay",
         "No route leads to desk: no chat goes there. Add desk to a route",
-        "old is not in relay.yaml, and 1 wait for it",
+        "1 delivery is queued for it. Put old back into relay.yaml",
     ):
         assert part in said
     found = cli.json("status")
@@ -116,7 +116,7 @@ def test_status_counts_them_and_names_what_is_odd(cli: CommandLine, store: Store
             {"to": ["crm"]},
             "! routes[0] leads only to crm, which is off.",
         ),
-        ({}, {}, "! There is no connector"),
+        ({}, {}, "! No connector is configured"),
     ],
 )
 def test_config_check_warns_and_is_right_all_the_same(
@@ -149,7 +149,7 @@ def test_a_worker_logs_once_what_is_odd_about_each_configuration(
     assert "No route leads to desk: no chat goes there." in first
     assert "connector with queued deliveries is not in relay.yaml" in first
     assert "connector=old" in first
-    assert "waiting=3" in first
+    assert "queued=3" in first
     assert reported() == ""
     settings = made.settings("crm", "old", to=["crm", "old"])
     assert reported() == ""
@@ -199,7 +199,7 @@ def test_all_that_went_nowhere_are_delivered_by_the_routes_of_the_moment(relay: 
     said = relay.cli("replay", "--status", "undelivered", "--yes", code=1)
     assert "5 chats are still not delivered anywhere" in said
     assert "nothing was queued" in said
-    assert "every connector that its routes name is off" in relay.cli("replay", "1:0", code=1)
+    assert "all connectors of its routes are off" in relay.cli("replay", "1:0", code=1)
     save(relay, {"archive": ARCHIVE})
     assert "1 queued" in relay.cli("replay", "--status", "undelivered", "--text", "1:3", "--yes")
     until(lambda: archived(relay) == ["3"], what="the one that was named")
@@ -224,7 +224,7 @@ def test_a_connector_that_came_later_gets_the_chats_of_a_time(relay: Stack) -> N
     assert "4 queued" in relay.cli("replay", "--connector", "new", "--since", "1h", "--yes")
     until(lambda: archived(relay, "new") == ["0", "1", "2", "3"], what="the past chats")
     said = relay.cli("replay", "--connector", "new", "--since", "1h", "--yes")
-    assert "new had them before (--again repeats them)" in said
+    assert "new has received them before (--again repeats them)" in said
     assert relay.ledger.lane("archive").counts["delivered"] == 4
     assert all(len(relay.ledger.delivery(DeliveryId(f"archive:1:{number}")).attempts) == 1 for number in range(4))
     assert "4 queued" in relay.cli("replay", "--connector", "new", "--since", "1h", "--again", "--yes")

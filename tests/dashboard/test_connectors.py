@@ -115,7 +115,7 @@ def test_one_that_is_not_in_the_config_any_more_can_still_be_seen(page: Admin, s
     chats(store, 2, gone=Outcome.REFUSED)
     assert "gone Not in relay.yaml" in said(page, "/connectors")
     text = said(page, "/connectors/gone")
-    assert "not in relay.yaml any more" in text
+    assert "gone is not in relay.yaml" in text
     assert "Dead letter 2" in text
     assert "Check now" not in text
 

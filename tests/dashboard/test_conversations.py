@@ -85,7 +85,7 @@ def test_a_row_tells_who_when_what_and_where(page: Admin, store: Store) -> None:
         assert words in row
     for words in ("archive : Delivered", "crm : Dead", "desk : Blocked"):
         assert words in row
-    assert "1 delivery is dead" in html
+    assert "1 dead letter" in html
 
 
 def test_the_list_goes_on_page_by_page(page: Admin, store: Store, clock: Clock) -> None:
@@ -542,7 +542,7 @@ def test_a_dead_one_is_delivered_again(page: Admin, store: Store, ledger: Ledger
     identity = made.conversation(store, chat(1), crm=Outcome.REFUSED)
     answer = page.submit(f"/conversations/{identity}/crm/replay")
     assert (answer.status_code, answer.location) == (303, f"/conversations/{identity}#to-crm")
-    assert "It is queued for crm." in page.get(f"/conversations/{identity}").text
+    assert "Queued for crm." in page.get(f"/conversations/{identity}").text
     assert ledger.delivery(DeliveryId(f"crm:{identity}")).status == "waiting"
 
 
@@ -658,7 +658,7 @@ def test_a_failed_delivery_is_replayed_from_its_page_and_arrives(
     assert "no such field" in section(html, "crm")
     action = re.findall(r'action="(/conversations/1:1/crm/replay)"', html)[0]
     answer = live.post(f"{home}{action}", data={"csrf_token": token_in(html)}, timeout=30)
-    assert "It is queued for crm." in answer.text
+    assert "Queued for crm." in answer.text
     until(lambda: relay.ledger.delivery(DeliveryId("crm:1:1")).status == "delivered", what="delivered")
     assert len(destination.received) == 2
     assert "crm Delivered" in text_of(section(live.get(f"{home}/conversations/1:1", timeout=30).text, "crm"))

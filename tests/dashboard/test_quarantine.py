@@ -332,7 +332,7 @@ def test_all_are_read_again_in_slices_and_none_twice(
     done = page.submit("/quarantine/all", action="replay", after=after[1], done=str(SLICE))
     assert done.status_code == 303
     assert len(replayed) == len(set(replayed)) == len(ids)
-    assert f"{SLICE + 20} bodies are being read again" in page.get("/quarantine").text
+    assert f"{SLICE + 20} payloads queued for another reading" in page.get("/quarantine").text
 
 
 def test_all_are_discarded_with_a_reason(page: Admin, store: Store, ledger: Ledger) -> None:

@@ -93,7 +93,7 @@ def test_a_chats_page_says_why_and_its_button_delivers_it(page: Admin, store: St
     answer = page.submit("/conversations/1:1/deliver", **form(html, "/conversations/1:1/deliver"))
     assert answer.status_code == 303
     html = page.get(answer.location).text
-    assert "It is queued for desk." in text_of(html)
+    assert "Queued for desk." in text_of(html)
     assert 'id="nowhere"' not in html
     assert (ledger.undelivered(), ledger.lane("desk").counts["waiting"]) == (0, 1)
     again = page.get(page.submit("/conversations/1:1/deliver").location).text
@@ -106,7 +106,7 @@ def test_the_button_says_why_nothing_came_of_it(server: Server, tmp_path: Path, 
     page = admin(server, tmp_path, config=json.dumps({"connectors": connectors}))
     nowhere(store, 1)
     html = page.get(page.submit("/conversations/1:1/deliver").location).text
-    assert "Nothing was queued: every connector that its routes name is off" in text_of(html)
+    assert "Nothing was queued: all connectors of its routes are off" in text_of(html)
     assert ledger.undelivered() == 1
 
 
@@ -146,7 +146,7 @@ def test_one_that_left_the_file_with_work_waiting_is_said_on_the_overview(page: 
     made.chats(store, 2, old=None)
     said = text_of(page.get("/").text)
     assert "old is not in relay.yaml" in said
-    assert "2" in row(page, "old")["Waiting"]
+    assert "2" in row(page, "old")["Queued"]
 
 
 # --- past chats ----------------------------------------------------------------
@@ -168,7 +168,7 @@ def test_past_chats_are_counted_first_and_then_delivered_to_that_connector_alone
     made.chats(store, 1, first=50, archive=Outcome.DELIVERED)  # what came after the page was not meant
     answer = page.submit("/connectors/desk/past", **form(counted, "/connectors/desk/past"))
     assert answer.status_code == 303
-    assert "5 matched, 3 due" in text_of(page.get(answer.location).text)
+    assert "5 matched, 3 queued" in text_of(page.get(answer.location).text)
     assert ledger.lane("desk").counts["waiting"] == 3
     assert ledger.lane("archive").counts["delivered"] == 6
 
@@ -180,7 +180,7 @@ def test_what_it_had_before_comes_again_only_where_it_is_asked_for(
     made.chats(store, 2, desk=Outcome.DELIVERED)
     html = page.get(f"/connectors/desk/past?from=2020-01-01{query}").text
     if not due:
-        assert "Nothing to deliver 2 chats are from that time: desk had them before" in text_of(html)
+        assert "Nothing to deliver 2 chats are from that time: desk has received them before" in text_of(html)
         return
     page.submit("/connectors/desk/past", **form(html, "/connectors/desk/past"))
     assert ledger.lane("desk").counts["waiting"] == due

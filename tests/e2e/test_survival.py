@@ -144,7 +144,7 @@ def test_a_socket_folder_of_somebody_else_is_not_used(up: Up) -> None:
             [RELAY, "up"], cwd=up.folder, env=up.environment, capture_output=True, text=True, timeout=60, check=False
         )
         assert done.returncode == 2
-        assert f"{place}, must be a folder that only you can enter" in done.stderr
+        assert f"{place}, the folder of the store's socket, must be a folder that only you can enter" in done.stderr
     finally:
         place.rmdir()
 
@@ -163,7 +163,7 @@ def test_nuls_after_a_loss_of_power_keep_nobody_from_starting(up: Up) -> None:
     up.log.write_text("")
     up.start()
     assert up.ready() == hook
-    assert "the last 4,096 bytes were never acknowledged; they are cut off" in up.said()
+    assert "the last 4,096 bytes were never acknowledged; they were cut off" in up.said()
     assert requests.post(hook, data=chat("c1"), timeout=10).json()["status"] == "duplicate"
 
 

@@ -164,7 +164,7 @@ def test_a_delivery_that_fails_for_three_days_while_others_arrive_is_given_up(
         attempt(backlog, desk)
     attempt(backlog, desk, OUTAGE, claimed(backlog, failing))
     found = ledger.delivery(DeliveryId(failing))
-    assert (found.status, found.error) == (DeliveryStatus.DEAD, "given up after 4 tries: HTTP 503")
+    assert (found.status, found.error) == (DeliveryStatus.DEAD, "gave up after 4 attempts: HTTP 503")
 
 
 def test_a_destination_that_is_down_for_a_week_kills_nothing(

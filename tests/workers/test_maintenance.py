@@ -434,5 +434,5 @@ def test_a_running_worker_sweeps_by_the_retention_of_its_configuration(relay: St
 
     until(swept, what="the sweep")
     assert (relay.data / "archive" / "1" / "c1" / "r1.json").exists()
-    until(logged(relay, "removed what is old"), what="a line in the log")
+    until(logged(relay, "retention: removed old data"), what="a line in the log")
     assert worker.poll() is None

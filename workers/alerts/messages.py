@@ -73,7 +73,7 @@ _WORDS: Mapping[Kind, _Words] = {
     ),
     "gone": _Words(
         "{subject} is not in relay.yaml any more",
-        "No delivery is queued for {subject}, which is not in relay.yaml",
+        "Nothing is queued for {subject} any more",
         "{count} queued, and they will not be delivered.",
         "If it has another name now, write formerly: [{subject}] below that one; else put it back into relay.yaml, or"
         " discard what is queued: relay discard ID --reason …",

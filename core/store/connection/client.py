@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import struct
 from collections.abc import Callable, Iterator, Sequence
@@ -172,8 +173,29 @@ def errors() -> Iterator[None]:
         raise StoreUnavailable(str(error)) from error
 
 
+#: What the system says of a connection to the store that failed -> the sentence.
+_ERRNO = {
+    errno.ECONNREFUSED: "it refused the connection (is it running?)",
+    errno.ENOENT: "its socket does not exist (is it running?)",
+    errno.EACCES: "permission denied for the relay's user",
+    errno.ECONNRESET: "it closed the connection",
+    errno.EPIPE: "it closed the connection",
+    errno.EHOSTUNREACH: "its address cannot be reached",
+    errno.ENETUNREACH: "its address cannot be reached",
+    errno.ETIMEDOUT: "no response in time",
+}
+
+
 def _said(error: RedisError) -> str:
+    """Why the store did not respond, in plain words where there are any; redis-py's own have numbers in them."""
     text = str(error) or type(error).__name__
+    cause = error.__cause__ or error.__context__
+    if isinstance(error, RedisTimeoutError):
+        return "no response in time"
+    if isinstance(cause, socket.gaierror):
+        return "the name in its address does not exist (DNS)"
+    if isinstance(cause, OSError) and cause.errno in _ERRNO:
+        return _ERRNO[cause.errno]
     if "CERTIFICATE_VERIFY_FAILED" in text:
         return f"its certificate is not trusted: name its authority's file in RELAY_REDIS_URL (?ssl_ca_certs=…). {text}"
     return text
