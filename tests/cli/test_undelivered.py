@@ -86,7 +86,7 @@ def test_doctor_says_that_a_connector_has_no_route_and_that_one_left_the_file_wi
     assert "routes: - to: [desk]" in found["No route leads to desk: no chat goes there."]["remedy"]
     waits = found["old is not in relay.yaml: nothing is delivered to it. 2 deliveries are queued for it."]
     assert (waits["verdict"], waits["about"]) == ("wrong", "connector old")
-    assert "Put old back into relay.yaml, or discard what is queued" in waits["remedy"]
+    assert "put it back into relay.yaml, or discard what is queued" in waits["remedy"]
 
 
 def test_status_counts_them_and_names_what_is_odd(cli: CommandLine, store: Store) -> None:
@@ -97,7 +97,7 @@ def test_status_counts_them_and_names_what_is_odd(cli: CommandLine, store: Store
     for part in (
         "2 chats were not delivered anywhere: relay deliveries --status undelivered, then relay replay",
         "No route leads to desk: no chat goes there. Add desk to a route",
-        "1 delivery is queued for it. Put old back into relay.yaml",
+        "1 delivery is queued for it. If old has another name now",
     ):
         assert part in said
     found = cli.json("status")
