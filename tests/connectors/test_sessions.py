@@ -122,7 +122,7 @@ class Vendor(HttpConnector[Keys]):
         raise NotImplementedError
 
 
-def test_secrets_are_masked_however_they_are_spelt() -> None:
+def test_secrets_are_masked_however_they_are_spelled() -> None:
     secret = 'p"a\\ss/wörd +1'
     keys = Keys(type="x", key=SecretStr(secret), more={"a": [SecretStr("inner-secret"), SecretStr("")]})
     vendor = Vendor("v", keys, Path("unused"))

@@ -125,7 +125,7 @@ def test_a_name_that_leads_inside_is_refused_with_what_to_type(names: Names) -> 
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0", "2130706433", "0x7f.1", "[::ffff:127.0.0.1]"])
-def test_loopback_is_refused_by_default_however_it_is_spelt(destination: Destination, host: str) -> None:
+def test_loopback_is_refused_by_default_however_it_is_spelled(destination: Destination, host: str) -> None:
     url = destination.url.replace("127.0.0.1", host)
     with pytest.raises(ConnectorRefused, match="allow_networks"):
         Http(timeout=10).request("GET", url)
