@@ -13,10 +13,14 @@ if TYPE_CHECKING:
 
 
 def create_app(
-    env: Environment | None = None, variables: Mapping[str, str] = os.environ, pages: Sequence[Page] | None = None
+    env: Environment | None = None,
+    variables: Mapping[str, str] = os.environ,
+    pages: Sequence[Page] | None = None,
+    *,
+    restarted: bool = False,
 ) -> Relay:
     """The web application. Raises ConfigError."""
     # Workers and commands need neither Flask nor the pages, which take longer to load than all the rest.
     from app.server.application import wired  # noqa: PLC0415
 
-    return wired(env, variables, pages)
+    return wired(env, variables, pages, restarted=restarted)

@@ -11,30 +11,32 @@ import re
 from collections.abc import Callable, Iterator
 from collections.abc import Mapping as Table
 from contextlib import suppress
-from functools import partial
-from itertools import count
+from functools import cached_property, partial
 from typing import Any, ClassVar, Self
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 from pydantic import AnyHttpUrl, Field, SecretStr, model_validator
 from requests import Response
 
+from connectors.kit.auth.credentials import Basic, Credentials
 from connectors.kit.connector import Change, Finding, HttpConnector, Receipt, Step
-from connectors.kit.http import Judge
 from connectors.kit.person import for_person
 from connectors.kit.record import Mapping, Person, RecordSettings
 from connectors.kit.reply import Reply
 from connectors.kit.responses import Verdict, refusal
+from connectors.kit.text.parts import Layout, Part, append, marked, octets
+from connectors.kit.wire.pager import by_page
+from connectors.kit.wire.verdicts import When
 from core.conversation import Conversation
 from core.delivery import Reference
-from core.errors import ConnectorRefused, DeliveryError, Gone, RecordRefused, RetryLater
+from core.errors import ConnectorRefused, DeliveryError, Gone, RetryLater
 
 LINE = 255  # characters of a subject, and of a name
 TAG = 32
-#: UTF-8 bytes of a note, without the line that marks it. Freshdesk documents no limit; this stays below 64 KB.
-NOTE = 60_000
-NOTES = 20  # a page: each may have its text twice, and the whole has to stay within what is read of an answer
-PAGE = 100  # at most: https://developers.freshdesk.com/api/#pagination
+#: In UTF-8. Freshdesk documents no limit of a note; this stays below 64 KB.
+NOTES = Layout(60_000, octets, mark="[{} {}.{}]".format)
+NOTES_A_PAGE = 20  #: each may have its text twice, and the whole has to stay within what is read of an answer
+PAGES = by_page(per_page=100)  # https://developers.freshdesk.com/api/#pagination
 LONG_AGO = "2010-01-01T00:00:00Z"  # a list of tickets goes back 30 days unless it is told otherwise
 #: Fields of the ticket form whose value is from a setting, and which.
 CHOSEN = {name: name for name in ("status", "priority", "source", "ticket_type")}
@@ -48,6 +50,17 @@ VALUES: Table[str, Callable[[str], Any]] = {
     "custom_decimal": lambda text: float(text) if re.fullmatch(r"-?\d{1,15}(\.\d+)?", text, re.ASCII) else text,
     "custom_checkbox": lambda text: {"true": True, "false": False}.get(text.lower(), text),
 }
+
+
+#: About a ticket that was there: 405 when it is deleted or marked as spam. What a ticket in the state of this one wants
+#: filled in says nothing about other records.
+OF_TICKET = (When((404, 405), text="the ticket is gone at Freshdesk: deleted, spam, archived"), When((400,)))
+#: For requests that bring the visitor: what Freshdesk complains of there is no fault of the chat, and that somebody has
+#: the address already is an answer.
+OF_PERSON = (
+    When((409,), then=None, every={"errors[].field": {"email"}, "errors[].code": {"duplicate_value"}}),
+    When((400,), steps=("requester",), every={"errors[].field": {"email", "requester_id", "unique_external_id"}}),
+)
 
 
 class FreshdeskSettings(RecordSettings):
@@ -96,13 +109,11 @@ class Freshdesk(HttpConnector[FreshdeskSettings]):
             step, "requester", words, person=requester, nobody=nobody, make=ticket_of, identity=words.identity
         )
         revised = any(re.fullmatch(r"note \d+\.1", name) and name != f"note {number}.1" for name in step.done)
-        for index, part in enumerate(words.bodies(NOTE, lambda text: len(text.encode()), revised=revised), 1):
-            mark = f"[{words.key} {number}.{index}]"
-            add = partial(self._add_note, ticket, part, mark)
-            step.once(f"note {number}.{index}", add, find=partial(self._find_note, ticket, mark))
+        parts = NOTES.parts(words, number, revised=revised)
+        append(step, "note", parts, write=partial(self._add_note, ticket), look=partial(self._find_note, ticket))
         if before and number > 1 and self.settings.fields:
             step(f"fields {number}", lambda: self._update(ticket, words))
-        return Reference(str(ticket), f"{self._base}/a/tickets/{ticket}")
+        return Reference(str(ticket), f"{self.base}/a/tickets/{ticket}")
 
     def check(self) -> Iterator[Finding]:
         # https://developers.freshdesk.com/api/#me
@@ -175,36 +186,25 @@ class Freshdesk(HttpConnector[FreshdeskSettings]):
         # It finds the contact by the address or makes it, in the one call: to list contacts first would meet the
         # narrowest of all limits, 20 a minute on the smallest plan. https://developers.freshdesk.com/api/#ratelimit
         sent = {name: value for name, value in ticket.items() if value not in (None, {}, [])}
-        made = self._call("POST", "tickets", json=sent, judge=self._of_person)
+        made = self._call("POST", "tickets", json=sent, judge=self.when(*OF_PERSON))
         if made.object.get("errors") and "email" in requester:
             # The address is taken: somebody made the contact at this moment, or agents have deleted it, which the list
             # does not show. https://developers.freshdesk.com/api/#list_all_contacts
-            known = self._list("contacts", email=requester["email"])
+            known = list(self._call("GET", "contacts", params={"email": requester["email"]}))
             if not known:
                 raise Gone(
                     "Freshdesk has a contact with this address and does not show it: deleted, or blocked", "requester"
                 )
             sent = {name: value for name, value in sent.items() if name not in requester}
             sent["requester_id"] = known[0]["id"].number
-            made = self._call("POST", "tickets", json=sent, judge=self._of_person)
+            made = self._call("POST", "tickets", json=sent, judge=self.when(*OF_PERSON))
         return made["id"].number
-
-    def _of_person(self, answer: Response) -> DeliveryError | None:
-        """For requests that bring the visitor: what Freshdesk complains of there is no fault of the chat."""
-        errors = _errors(answer)
-        named = {str(error.get("field")) for error in errors}
-        taken = any(error.get("code") == "duplicate_value" and error.get("field") == "email" for error in errors)
-        if answer.status_code == 409 and taken:
-            return None
-        if answer.status_code == 400 and named and named <= {"email", "requester_id", "unique_external_id"}:
-            return Gone(str(self.judge(answer)), "requester", status=400)
-        return self.judge(answer)
 
     def _find(self, key: str, requester: Table[str, Any]) -> int | None:
         """The requester's ticket that is marked. A list, because the search index lags by minutes."""
         mine = {name: value for name, value in requester.items() if name != "name"}
         # https://developers.freshdesk.com/api/#list_all_tickets
-        for ticket in self._all("tickets", **mine, updated_since=LONG_AGO):
+        for ticket in self.entries(PAGES, "/api/v2/tickets", updated_since=LONG_AGO, **mine):
             tags, own = ticket.get("tags"), ticket.get("custom_fields")
             tagged = tags is not None and _key_tag(key).lower() in [str(tag).lower() for tag in tags.list]
             if tagged or (own is not None and own.object.get(self.settings.key_field) == key):
@@ -215,62 +215,46 @@ class Freshdesk(HttpConnector[FreshdeskSettings]):
         if custom := self._custom(words):
             # https://developers.freshdesk.com/api/#update_ticket
             path, change = f"tickets/{ticket}", {"custom_fields": custom}
-            _ = self._call("PUT", path, json=change, judge=self._or_gone)["id"].number
+            _ = self._call("PUT", path, json=change, judge=self.when(*OF_TICKET))["id"].number
         return True
 
     def _custom(self, words: Mapping) -> dict[str, Any]:
         said = words.fields()
-        fields = self._ticket_fields() if said else {}
+        fields = self.cache.get("ticket fields", self._ticket_fields) if said else {}
         return {name: VALUES.get(str(fields.get(name, {}).get("type")), str)(text) for name, text in said.items()}
 
-    def _add_note(self, ticket: int, part: str, mark: str) -> int:
-        note = {"body": f"{part}<p>{escape(mark)}</p>", "private": True}
+    def _add_note(self, ticket: int, part: Part) -> int:
+        note = {"body": part.body, "private": True}
         # https://developers.freshdesk.com/api/#add_note_to_a_ticket
-        return self._call("POST", f"tickets/{ticket}/notes", json=note, judge=self._or_gone)["id"].number
+        return self._call("POST", f"tickets/{ticket}/notes", json=note, judge=self.when(*OF_TICKET))["id"].number
 
-    def _find_note(self, ticket: int, mark: str) -> int | None:
+    def _find_note(self, ticket: int, part: Part) -> int | None:
         # https://developers.freshdesk.com/api/#list_all_ticket_notes
-        for note in self._all(f"tickets/{ticket}/conversations", judge=self._or_gone, size=NOTES):
-            # At the end, where no visitor can put such a line.
-            said = note.get("body_text")
-            if said is not None and said.text.rstrip().endswith(mark):
-                return note["id"].number
-        return None
-
-    def _or_gone(self, answer: Response) -> DeliveryError | None:
-        """For requests about a ticket that was there: 404, or 405 when it is deleted or marked as spam."""
-        if answer.status_code in (404, 405):
-            return RecordRefused("the ticket is gone at Freshdesk: deleted, spam, archived", status=answer.status_code)
-        # What a ticket in the state of this one wants filled in says nothing about other records.
-        return super().judge(answer)
+        path = f"/api/v2/tickets/{ticket}/conversations"
+        listed = self.entries(PAGES.few(NOTES_A_PAGE), path, self.when(*OF_TICKET))
+        found = marked(listed, lambda note: str(note.object.get("body_text") or ""), part.mark)
+        return found["id"].number if found is not None else None
 
     def _ticket_fields(self) -> dict[str, Any]:
         """Every field of the ticket form by its name, those inside dependent fields too."""
         # https://developers.freshdesk.com/api/#list_all_ticket_fields
         found: dict[str, Any] = {}
-        for field in self._list("ticket_fields"):
+        for field in self._call("GET", "ticket_fields"):
             nested = field.get("nested_ticket_fields")
             found |= {one["name"].text: one.object for one in (field, *(nested if nested is not None else ()))}
         return found
 
     @property
-    def _base(self) -> str:
+    def base(self) -> str:
         return str(self.settings.base_url or f"https://{self.settings.domain}.freshdesk.com").rstrip("/")
 
-    def _all(self, path: str, judge: Judge | None = None, size: int = PAGE, **filters: Any) -> Iterator[Reply]:
-        for page in count(1):
-            found = self._list(path, judge=judge, **filters, per_page=size, page=page)
-            yield from found
-            if len(found) < size:
-                return
-
-    def _list(self, path: str, judge: Judge | None = None, **filters: Any) -> list[Reply]:
-        return list(self._call("GET", path, params=filters, judge=judge))
-
     def _call(self, method: str, path: str, **options: Any) -> Reply:
+        return self.ask(method, f"/api/v2/{path}", **options)
+
+    @cached_property
+    def credentials(self) -> Credentials:
         # https://developers.freshdesk.com/api/#authentication
-        key = self.settings.api_key.get_secret_value()
-        return self.http.reply(method, f"{self._base}/api/v2/{path}", auth=(key, "X"), **options)
+        return Basic(self.settings.api_key.get_secret_value(), "X")
 
 
 def _requester(person: Person) -> dict[str, Any]:

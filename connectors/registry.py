@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 from connectors.kit.connector import Connector
 from connectors.kit.record import RecordSettings
+from core.config import former_names
 from core.config.settings import ConnectorSettings, Settings
+from core.connector_state import ConnectorState
 
 #: A package announces its connectors under this name in its metadata.
 ENTRY_POINTS = "smartsupp_relay.connectors"
@@ -55,16 +57,21 @@ def settings_model(kind: str) -> type[ConnectorSettings]:
     return find(kind).settings_model
 
 
-def build(settings: Settings, data_dir: Path) -> dict[str, Connector[Any]]:
+#: Gives the state that all workers share of a connector, by its name.
+States = Callable[[str], ConnectorState]
+
+
+def build(settings: Settings, data_dir: Path, states: States | None = None) -> dict[str, Connector[Any]]:
     """The enabled connectors, by name."""
-    return {name: make(settings, name, data_dir) for name in settings.enabled}
+    return {name: make(settings, name, data_dir, states) for name in settings.enabled}
 
 
-def make(settings: Settings, name: str, data_dir: Path) -> Connector[Any]:
-    """One connector, switched on or not.
+def make(settings: Settings, name: str, data_dir: Path, states: States | None = None) -> Connector[Any]:
+    """One connector, switched on or not. Without `states` it shares nothing.
 
     Two that deliver to one account of a vendor would write into each other's records. So the keys of all but the one
-    that the configuration names first end with the connector's name; that of the first is what it would be alone.
+    that the configuration names first end with the name under which the connector began; that of the first is what it
+    would be alone.
     """
     own = settings.connectors[name]
     if isinstance(own, RecordSettings):
@@ -73,8 +80,12 @@ def make(settings: Settings, name: str, data_dir: Path) -> Connector[Any]:
             for other, one in settings.connectors.items()
             if isinstance(one, RecordSettings) and (one.type, one.account) == (own.type, own.account)
         )
-        own._key_end = "" if next(same) == name else f":{name}"  # noqa: SLF001  # ours to say
-    return find(own.type)(name, own, data_dir)
+        first = former_names.first_name(name, own.formerly)
+        own._key_end = "" if next(same) == name else f":{first}"  # noqa: SLF001  # ours to say
+    made = find(own.type)(name, own, data_dir)
+    if states is not None:
+        made.state = states(name)
+    return made
 
 
 def _by_path(path: str) -> type[Connector[Any]]:

@@ -10,38 +10,45 @@ from collections.abc import Iterator
 from collections.abc import Mapping as Table
 from datetime import UTC, datetime
 from email.utils import quote as quoted
-from functools import partial
-from typing import Any, Self
+from functools import cached_property, partial
+from typing import Any, ClassVar, Self
 from urllib.parse import quote
 
 from pydantic import AnyHttpUrl, Field, SecretStr, model_validator
-from requests import Response
 
+from connectors.kit.auth.credentials import Basic, Credentials, Header
 from connectors.kit.connector import Finding, HttpConnector, Receipt, Step
 from connectors.kit.person import for_person
 from connectors.kit.record import Mapping, Person, RecordSettings
 from connectors.kit.reply import Reply
-from connectors.kit.responses import STATUS, Verdict, refusal
+from connectors.kit.text.parts import Layout, Part, append, octets
+from connectors.kit.wire.verdicts import PAUSE, WAIT, Verdicts, When
 from core.conversation import Conversation
 from core.delivery import Reference
-from core.errors import ConnectorRefused, DeliveryError, Gone, RecordRefused, RetryLater
+from core.errors import ConnectorRefused, RecordRefused
 
 #: Bytes of a body that RT shows in a ticket's history; of a longer one it says that it is too large ($MaxInlineBody).
-BODY = 25_000
+COMMENTS = Layout(25_000, octets, mark="{} {}.{}".format, shown=False)
 #: Characters that RT's database holds. It cuts what is longer, and a cut address is another one.
 SUBJECT, ADDRESS = 200, 120
 
-#: What a 400 may say, in the language of RT's user; English is the one that users have by default.
-MEANS: Table[bytes, Verdict] = {
-    # RT's own database failed it, and took all of it back.
-    b"due to an internal error": RetryLater,
-    b"could not be recorded": RetryLater,
-    b"Permission Denied": ConnectorRefused,
-}
-
-
-#: What RT says instead of a queue.
+#: What a 400 may say, in the language of RT's user; English is the one that users have by default. The first two: its
+#: own database failed RT, and took all of it back.
+VERDICTS = Verdicts(
+    cases=(
+        When((400,), WAIT, said=(b"due to an internal error", b"could not be recorded")),
+        When((400,), PAUSE, said=(b"Permission Denied",)),
+    )
+)
+#: When the request brings the visitor's address, names a ticket that was made earlier, or asks for a queue. That there
+#: is none is an answer, if it is RT's own: it does not tell that apart from a queue that its user may not see.
+OF_NEW = When((400,), steps=("requestor",), said=(b"requestor",), refused=True)
+OF_TICKET = (
+    When((404,), text="the ticket is no longer in RT; it was removed there"),
+    When((403,), text="the ticket was moved to a queue that RT's user may not see"),
+)
 _NO_QUEUE = ("Forbidden", "Not Found")
+OF_QUEUE = When((403, 404), then=None, every={"message": {*_NO_QUEUE}})
 
 
 class RequestTrackerSettings(RecordSettings):
@@ -74,6 +81,7 @@ class RequestTrackerSettings(RecordSettings):
 
 class RequestTracker(HttpConnector[RequestTrackerSettings]):
     label = "Request Tracker"
+    verdicts: ClassVar[Verdicts | None] = VERDICTS
 
     def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
         words = Mapping(self.settings, conversation)
@@ -98,15 +106,15 @@ class RequestTracker(HttpConnector[RequestTrackerSettings]):
             words.left_out = words.person is not None
             made = made_for(None)
         ticket, revised = made["id"], made["revision"] != number
-        parts = enumerate(words.bodies(BODY, _octets, revised=revised), 1)
-        due = {n: body for n, body in parts if (revised or n > 1) and not step.knows(f"comment {number}.{n}")}
+        parts = COMMENTS.parts(words, number, revised=revised)[0 if revised else 1 :]
+        due = [one for one in parts if not step.knows(f"comment {number}.{one.number}")]
         if new or due:
             self._look_at(ticket, new, commenting=bool(due))
-        for n, body in due.items():
-            # Its fields too are brought up to date with a revision, once.
-            fields = words.fields() if revised and n == 1 else {}
-            self._comment(step, ticket, f"comment {number}.{n}", f"{words.key} {number}.{n}", body, fields)
-        return Reference(ticket, f"{self._base}/Ticket/Display.html?id={ticket}")
+        # Its fields too are brought up to date with a revision, once.
+        write = partial(self._comment, ticket, words.fields() if revised else {})
+        look, after = partial(self._find_comment, ticket), partial(self._must_see, ticket)
+        append(step, "comment", due, write=write, look=look, after=after)
+        return Reference(ticket, f"{self.base}/Ticket/Display.html?id={ticket}")
 
     # --- the ticket --------------------------------------------------------------------
 
@@ -130,11 +138,11 @@ class RequestTracker(HttpConnector[RequestTrackerSettings]):
             # RT takes it over as it would from an import.
             "Created": _in_utc(conversation.begin_at),
             "ContentType": "text/html",
-            "Content": words.bodies(BODY, _octets)[0],
+            "Content": COMMENTS.parts(words, 0)[0].body,
             "CustomFields": {known[name.lower()]: value for name, value in wanted.items()},
         }
         given = {name: value for name, value in ticket.items() if value is not None}
-        return self._call("POST", "ticket", json=given, judge=self._judge_of_new)["id"].id
+        return self._call("POST", "ticket", json=given, judge=self.when(OF_NEW))["id"].id
 
     def _find(self, key: str, revision: int) -> dict[str, Any] | None:
         # https://docs.bestpractical.com/rt/latest/query_builder.html
@@ -149,7 +157,7 @@ class RequestTracker(HttpConnector[RequestTrackerSettings]):
 
     def _look_at(self, ticket: str, new: bool, *, commenting: bool) -> None:
         """Whether the ticket is as it ought to be before we go on. Raises RecordRefused and ConnectorRefused."""
-        judge = None if new else self._judge_of_ticket
+        judge = None if new else self.when(*OF_TICKET)
         record = self._call("GET", f"ticket/{ticket}", params={"fields[Queue]": "Name"}, judge=judge)
         if record["Status"].text == "deleted":
             raise RecordRefused(f"ticket {ticket} was deleted in RT; give it another status and replay this delivery")
@@ -169,56 +177,32 @@ class RequestTracker(HttpConnector[RequestTrackerSettings]):
                 f"RT's user may not comment on ticket {ticket}; give it CommentOnTicket in queue '{named}'"
             )
 
-    def _comment(self, step: Step, ticket: str, name: str, mark: str, body: str, fields: Table[str, str]) -> None:
-        """Add an internal comment with `mark` for a subject. Unlike /correspond it mails nothing to the requestor."""
+    def _comment(self, ticket: str, fields: Table[str, str], part: Part) -> str:
+        """Add an internal comment with the mark for a subject. Unlike /correspond it mails nothing to the requestor."""
+        # https://docs.bestpractical.com/rt/latest/RT/REST2.html#Replying-Commenting-Tickets
+        comment = {"Subject": part.mark, "ContentType": "text/html", "Content": part.body}
+        changed = {"CustomFields": fields if part.number == 1 else {}}
+        self._call("POST", f"ticket/{ticket}/comment", json=comment | changed)
+        return part.mark
 
-        def add() -> str:
-            # https://docs.bestpractical.com/rt/latest/RT/REST2.html#Replying-Commenting-Tickets
-            comment = {"Subject": mark, "ContentType": "text/html", "Content": body, "CustomFields": fields}
-            self._call("POST", f"ticket/{ticket}/comment", json=comment)
-            return mark
-
-        def look() -> str | None:
-            # https://docs.bestpractical.com/rt/latest/RT/REST2.html#JSON-searches
-            query = json.dumps([{"field": "Subject", "value": mark}])
-            found = self._call("GET", f"ticket/{ticket}/attachments", params={"query": query})["items"]
-            return mark if [one["id"].id for one in found] else None
-
-        step.once(name, add, find=look)
-        if look() is None:
+    def _must_see(self, ticket: str, part: Part) -> None:
+        if self._find_comment(ticket, part) is None:
             raise ConnectorRefused(
                 f"ticket {ticket} has a comment that RT's user cannot see; give it the right ShowTicketComments, "
                 "without which a repeat cannot be prevented"
             )
 
-    # --- errors --------------------------------------------------------------------------
-
-    def judge(self, answer: Response) -> DeliveryError | None:
-        if answer.status_code // 100 == 2:
-            return None
-        known = next((verdict for text, verdict in MEANS.items() if text in answer.content), RecordRefused)
-        return refusal(answer, {**STATUS, 400: known}, self.mask)
-
-    def _judge_of_new(self, answer: Response) -> DeliveryError | None:
-        """What an answer means when the request brings the visitor's address."""
-        error = self.judge(answer)
-        if type(error) is RecordRefused and answer.status_code == 400 and b"equestor" in answer.content:
-            return Gone(str(error), "requestor", status=400)
-        return error
-
-    def _judge_of_ticket(self, answer: Response) -> DeliveryError | None:
-        """What an answer means when the request names a ticket that was made earlier."""
-        if answer.status_code == 404:
-            return RecordRefused("the ticket is no longer in RT; it was removed there", status=404)
-        if answer.status_code == 403:
-            return RecordRefused("the ticket was moved to a queue that RT's user may not see", status=403)
-        return self.judge(answer)
+    def _find_comment(self, ticket: str, part: Part) -> str | None:
+        # https://docs.bestpractical.com/rt/latest/RT/REST2.html#JSON-searches
+        query = json.dumps([{"field": "Subject", "value": part.mark}])
+        found = self._call("GET", f"ticket/{ticket}/attachments", params={"query": query})["items"]
+        return part.mark if [one["id"].id for one in found] else None
 
     # --- looking first -------------------------------------------------------------------
 
     def check(self) -> Iterator[Finding]:
         settings = self.settings
-        yield Finding(True, f"RT {self._call('GET', 'rt')['Version'].text} at {self._base} accepted the credentials")
+        yield Finding(True, f"RT {self._call('GET', 'rt')['Version'].text} at {self.base} accepted the credentials")
         queue = self._queue()
         yield Finding(
             queue is not None,
@@ -265,31 +249,27 @@ class RequestTracker(HttpConnector[RequestTrackerSettings]):
     # --- the wire --------------------------------------------------------------------------
 
     @property
-    def _base(self) -> str:
+    def base(self) -> str:
         return str(self.settings.url).rstrip("/")
 
     def _queue(self) -> Reply | None:
         """The queue; None where there is none or it may not be seen, which RT does not tell apart."""
-        found = self._call("GET", f"queue/{quote(self.settings.queue, safe='')}", judge=self._judge_of_queue)
+        found = self._call("GET", f"queue/{quote(self.settings.queue, safe='')}", judge=self.when(OF_QUEUE))
         if found.object.keys() == {"message"} and found["message"].text in _NO_QUEUE:
             return None
         _ = found["TicketCustomFields"].list
         return found
 
-    def _judge_of_queue(self, answer: Response) -> DeliveryError | None:
-        error = self.judge(answer)
-        # RT's own words, and not those of a proxy or of a server that is being maintained.
-        no_queue = answer.status_code in (403, 404) and isinstance(error, ConnectorRefused)
-        return None if no_queue and any(f'"{text}"'.encode() in answer.content for text in _NO_QUEUE) else error
+    @cached_property
+    def credentials(self) -> Credentials:
+        # https://docs.bestpractical.com/rt/latest/RT/REST2.html#Authentication-Methods
+        own = self.settings
+        if own.token:
+            return Header(own.token, kind="token ")
+        return Basic(own.user, own.password.get_secret_value() if own.password else "")
 
     def _call(self, method: str, path: str, **options: Any) -> Reply:
-        # https://docs.bestpractical.com/rt/latest/RT/REST2.html#Authentication-Methods
-        settings = self.settings
-        if settings.token:
-            options["headers"] = {"Authorization": f"token {settings.token.get_secret_value()}"}
-        elif settings.password:
-            options["auth"] = (settings.user, settings.password.get_secret_value())
-        return self.http.reply(method, f"{self._base}/REST/2.0/{path}", **options)
+        return self.ask(method, f"/REST/2.0/{path}", **options)
 
 
 def _requestor(person: Person | None) -> str | None:
@@ -321,7 +301,3 @@ def _seen(there: Any) -> str:
 def _in_query(text: str) -> str:
     """As a quoted value of a ticket query, which ends at no quotation mark of its own."""
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
-def _octets(text: str) -> int:
-    return len(text.encode())

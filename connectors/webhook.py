@@ -6,14 +6,19 @@ https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-w
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import AnyHttpUrl, BaseModel, Field, field_validator
+from requests import Response
 
-from connectors.kit.connector import HttpConnector, HttpSettings, Receipt, Step
+from connectors.kit.connector import Finding, HttpConnector, HttpSettings, Receipt, Step
+from connectors.kit.responses import shown
 from core import signing
 from core.conversation import Conversation
 from core.delivery import Reference
+from core.errors import DeliveryError
 
 
 class WebhookSettings(HttpSettings):
@@ -62,6 +67,19 @@ class Webhook(HttpConnector[WebhookSettings]):
             headers=signing.headers(message, body, self.settings.secret),
         )
         return Reference(message)
+
+    def check(self) -> Iterator[Finding]:
+        """That somebody answers there; what he thinks of our signature, only a chat tells, and none is sent."""
+        url = str(self.settings.url)
+        answer = self.http.request("HEAD", url, judge=self._judge_look)
+        yield Finding(True, f"{urlsplit(url).netloc} answers (HTTP {answer.status_code} to a request without a chat)")
+        moved = answer.headers.get("Location", "") if answer.is_redirect else ""
+        if moved:
+            yield Finding(False, f"the address has moved to {self.mask(shown(moved))}", "put that into url")
+
+    def _judge_look(self, answer: Response) -> DeliveryError | None:
+        """A program that takes chats alone may refuse everything else."""
+        return super().judge(answer) if answer.status_code >= 500 or answer.status_code == 429 else None
 
     def imagine(self, method: str, path: str, body: Any) -> Any:
         """Any program answers something; nothing of it is read."""

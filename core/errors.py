@@ -13,6 +13,7 @@ RelayError
 │   └── LostLease        somebody else works on this item by now: drop it, write nothing
 └── DeliveryError        what a connector raises
     ├── RetryLater       temporary: the lane tries again, when the vendor says or after its schedule
+    │   ├── TimedOut     no answer in time: fewer at once, until some arrive again
     │   ├── Intercepted  a firewall or a proxy answered, not the vendor: says nothing of the credentials
     │   └── Occupied     another delivery works for the same person: in a moment, and no try is spent
     ├── RecordRefused    this record will never be taken: dead at once, with the reason
@@ -127,6 +128,10 @@ class RetryLater(DeliveryError):
         self.retry_after = retry_after
         self.untaken = untaken
         super().__init__(text, status=status)
+
+
+class TimedOut(RetryLater):
+    """No answer in time. The destination may have more to do than it can, what we gave up waiting for included."""
 
 
 class Intercepted(RetryLater):

@@ -14,6 +14,7 @@ import structlog
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from connectors.kit.connector import Connector, HttpConnector, Receipt, Step
+from core.config.former_names import first_name
 from core.conversation import Conversation
 from core.delivery import Attempt, Exchange, Outcome, Reference, Revision
 from core.errors import (
@@ -26,12 +27,13 @@ from core.errors import (
     RetryLater,
     Skipped,
     StoreUnavailable,
+    TimedOut,
 )
+from core.ids import DeliveryId
 from core.retry import next_try
 from core.smartsupp.parser import parse_conversation
 from core.store import Claim, Store
-from core.store.claims import Ask, ask_for_nothing
-from core.store.lanes import Settled
+from core.store.claims import Ask, Settled, ask_for_nothing
 from core.store.protocol.constants import Gate, Trouble
 from workers.parse_cache import memory
 
@@ -93,6 +95,7 @@ def _attempt(
     store: Store, claim: Claim, connector: Connector[Any], fingerprint: str, worker: str, ask: Ask
 ) -> tuple[Attempt, Sequence[Claim] | None]:
     started, at = time.monotonic(), time.time()
+    began_as = first_name(connector.name, connector.settings.formerly)
     reference: Reference | None = None
     error: BaseException | None = None
     step = Step(
@@ -107,7 +110,7 @@ def _attempt(
             if claim.trouble:
                 raise RetryLater(claim.trouble)
             conversation = memory.conversation(claim)
-            reference = connector.bring(conversation, _receipt(store, claim, conversation), step)
+            reference = connector.bring(conversation, _receipt(store, claim, conversation, began_as), step)
         # It is given back, and tried again as soon as the store is there, or memory: neither is the delivery's fault.
         except (LostLease, StoreUnavailable, MemoryError):
             raise
@@ -152,6 +155,7 @@ def _attempt(
                 doubted=doubted,
                 blame=f"chat {claim.conversation}: ",
                 instead=spared,
+                late_ms=max(1, ms) if isinstance(error, TimedOut) else 0,
                 request=request,
             )
 
@@ -209,7 +213,8 @@ def _confirmed(connector: Connector[Any]) -> bool:
     return False
 
 
-def _receipt(store: Store, claim: Claim, conversation: Conversation) -> Receipt:
+def _receipt(store: Store, claim: Claim, conversation: Conversation, name: str) -> Receipt:
+    """`name` is the one under which the connector began."""
     newest = Revision(claim.revision, claim.payload, claim.received, claim.account, claim.body)
     begins, _ = conversation.span()
 
@@ -217,7 +222,9 @@ def _receipt(store: Store, claim: Claim, conversation: Conversation) -> Receipt:
         return [newest] if claim.revision == 1 else store.revisions(claim.conversation)
 
     number = _grown(history(), claim.revision) if claim.late else claim.revision
-    return Receipt(claim.id, newest, history, number, datetime.fromtimestamp(begins / 1000, UTC) if begins else None)
+    # The destination may know it by that.
+    delivery = DeliveryId.of(name, claim.conversation)
+    return Receipt(delivery, newest, history, number, datetime.fromtimestamp(begins / 1000, UTC) if begins else None)
 
 
 def _grown(history: Sequence[Revision], last: int) -> int:

@@ -14,6 +14,8 @@ import socket
 import sys
 import threading
 import time
+from contextlib import suppress
+from pathlib import Path
 
 import structlog
 
@@ -21,7 +23,7 @@ from core.config.environment import environment
 from core.config.settings import Settings
 from core.errors import ConfigError, StoreUnavailable
 from core.log import configure
-from core.store import Claim, Store, connected
+from core.store import Claim, Renames, Store, connected
 from core.store.protocol.constants import BEAT_MS
 from workers import telemetry
 from workers.celery import create, waker
@@ -39,6 +41,7 @@ def main() -> None:
         signal.signal(told, signal.SIG_IGN)
     configure(os.environ.get("RELAY_LOG", "console"))
     telemetry.start("worker", os.environ)
+    _go_first()
     claim: Claim = pickle.load(sys.stdin.buffer)  # noqa: S301  # from workers/isolation.py
     try:
         env = environment(os.environ)
@@ -46,6 +49,10 @@ def main() -> None:
     except ConfigError as error:
         log.error("separate process cannot start", error=str(error))
         sys.exit(1)
+    try:
+        Renames(connected(env)).adopt(configuration.settings())
+    except StoreUnavailable:
+        sys.exit(AWAY)
     store, leases = Store(connected(env, wake_up=waker(create(env)))), LeaseKeeper(Store(connected(env)))
     worker = f"{socket.gethostname()}:{os.getppid()}"
     work = Work(store, configuration, leases, worker)
@@ -59,6 +66,13 @@ def main() -> None:
         sys.exit(AWAY)
     except MemoryError:
         sys.exit(NO_MEMORY)
+
+
+def _go_first() -> None:
+    """Where memory runs out, the kernel is to end this process and no worker beside it: the item that takes it may be
+    the one in here."""
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
 
 
 def _inherited() -> Settings | None:

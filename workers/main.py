@@ -52,6 +52,8 @@ def main(env: Environment, variables: Mapping[str, str]) -> None:
     if verdict.wrong:
         raise StoreUnsafe("; ".join(verdict.wrong))
 
+    _patiently(runtime.prepare)()
+
     @app.task(name=DRAIN)
     def drain(lane: str) -> None:
         runtime.drain(lane)

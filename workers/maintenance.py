@@ -13,7 +13,7 @@ from core.config.settings import Settings
 from core.delivery import PayloadStatus
 from core.errors import NotFound, StoreUnavailable
 from core.ids import ConversationId, PayloadId
-from core.store import Client, Eraser, Jobs, Ledger, Store
+from core.store import Client, Eraser, Jobs, Ledger, Renames, Store
 from core.store.backfill import Backfill
 
 log = structlog.get_logger(__name__)
@@ -44,6 +44,7 @@ class Chores:
         self._store, self._settings, self._stopping = store, settings, stopping
         self._jobs, self._eraser, self._ledger = Jobs(client, settings), Eraser(client), Ledger(client)
         self._backfill = Backfill(client, settings)
+        self._names, self._taken = Renames(client), set[str]()
         self._reported: Settings | None = None
 
     def start(self) -> None:
@@ -53,6 +54,7 @@ class Chores:
         while not self._stopping.wait(LOOK):
             try:
                 self.report()
+                self.look_after_names()
                 if self._store.turn("recount", RECOUNT_MS):
                     self._backfill.recount()
                 self.work_on_jobs()
@@ -79,6 +81,20 @@ class Chores:
                 remedy=gone_remedy(lane.name),
             )
         self._reported = settings
+
+    def look_after_names(self) -> None:
+        """Say that this configuration is in force, and bring what has an old name under its new one."""
+        taken = self._names.keep(self._settings())
+        for name in taken - self._taken:
+            log.warning(
+                "a connector has another name in another worker's relay.yaml; this worker delivers nothing to it",
+                connector=name,
+                remedy="give all workers the same relay.yaml; a new connector can have this name one minute after"
+                " formerly no longer contains it",
+            )
+        self._taken = taken
+        for old, new in self._names.finish(LOOK):
+            log.info("connector renamed: all deliveries moved", old=old, new=new)
 
     def work_on_jobs(self) -> None:
         """Advance every open job until it is finished, or another worker has its turn."""

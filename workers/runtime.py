@@ -15,8 +15,9 @@ from collections.abc import Callable, Mapping
 import structlog
 
 from core.config.environment import Environment
+from core.config.settings import Settings
 from core.errors import StoreUnavailable
-from core.store import Control, Store, connected
+from core.store import Control, Renames, Store, connected
 from core.store.protocol.constants import BEAT_MS
 from workers.alerts.notifier import Notifier
 from workers.configuration import Configuration
@@ -40,7 +41,8 @@ class Runtime:
         self.name = f"{socket.gethostname()}:{os.getpid()}"
         self._env, self._wake_up = env, wake_up
         self._stopping, self._left = threading.Event(), threading.Event()
-        self._configuration = Configuration(env, variables)
+        self._names = Renames(connected(env))
+        self._configuration = Configuration(env, variables, prepare=self._adopt_names)
         store = Store(connected(env, wake_up=wake_up))
         # With a client of its own: the heartbeat waits for nobody's connection.
         own = connected(env, wake_up=wake_up)
@@ -48,6 +50,14 @@ class Runtime:
         self._leases = LeaseKeeper(self._store)
         work = Work(store, self._configuration, self._leases, self.name, self._stopping.is_set)
         self.drain = LaneLoop(store, self._configuration, self._leases, work, env.concurrency, self._stopping).drain
+
+    def prepare(self) -> None:
+        """Before anything is claimed. Raises StoreUnavailable."""
+        self._adopt_names(self._configuration.settings())
+
+    def _adopt_names(self, settings: Settings) -> None:
+        for old, new in self._names.adopt(settings):
+            log.info("connector renamed: moving its deliveries", old=old, new=new)
 
     def start(self) -> None:
         """Start what runs beside the threads that answer wake-ups."""

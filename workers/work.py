@@ -10,6 +10,7 @@ from core.errors import LostLease
 from core.log import about
 from core.store import INBOX, Claim, Store
 from core.store.claims import Ask, ask_for_nothing
+from core.store.protocol.constants import SUSPECT
 from workers import isolation
 from workers.configuration import Configuration
 from workers.delivery import deliver
@@ -17,10 +18,6 @@ from workers.intake import take_in
 from workers.lease_keeper import PAUSE, LeaseKeeper
 
 log = structlog.get_logger(__name__)
-
-#: After this many crashes, the next try runs in a process of its own: it can hurt nobody else, and is to blame if that
-#: one dies.
-SUSPECT = 2
 
 
 class Work:
@@ -92,5 +89,9 @@ class Work:
         if self._is_stopping():
             # Whoever stops this process may have stopped that one too.
             self._store.release(claim)
-        elif self._store.crashed(claim):
-            log.error("separate process crashed", item=claim.id)
+            return
+        wait = self._store.crashed(claim)
+        if wait:
+            log.error("separate process crashed; retrying later", item=claim.id, seconds=round(wait / 1000))
+        elif wait == 0:
+            log.error("separate process crashed again; now a dead letter", item=claim.id)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from app.admin.snapshot_checksum import checksum_is_right
 from core.config.environment import Environment
 
 MANIFEST = "appendonly.aof.manifest"
@@ -61,7 +62,10 @@ class Fault:
     @property
     def remedy(self) -> str:
         if self.mend is Mend.NONE:
-            return "restore a backup of appendonlydir (docs/upgrading.md)"
+            return (
+                "no command can repair that: restore a backup of appendonlydir (docs/upgrading.md). Without one, move"
+                " appendonlydir away and start with an empty store; relay import takes the chats of an archive"
+            )
         return "run relay repair, which shows what would be lost, asks, and keeps a copy; or restore a backup"
 
 
@@ -158,8 +162,7 @@ def _looked_into(file: Path, *, last: bool, thorough: bool) -> Fault | None:
         return None if file.suffix == ".aof" else Fault(f"the base {file.name} is empty", file, Mend.NONE)
     with file.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
         if data[:6].startswith(_SNAPSHOT) or file.suffix == ".rdb":
-            whole = data[:6].startswith(_SNAPSHOT) and size > 16 and data[-9] == 0xFF
-            return None if whole else Fault(f"the base {file.name} is cut off or damaged", file, Mend.NONE)
+            return _snapshot(file, data, thorough=thorough)
         if not thorough and data[-2:] == b"\r\n":
             return None
         found = walk(data)
@@ -172,6 +175,15 @@ def _looked_into(file: Path, *, last: bool, thorough: bool) -> Fault | None:
                 return Fault(text, file, Mend.TAIL, found.end)
     text = f"{file.name} is damaged at byte {found.at:,} of {size:,}; complete writes end at byte {found.end:,}"
     return Fault(text, file, Mend.CUT, found.end)
+
+
+def _snapshot(file: Path, data: bytes | mmap.mmap, *, thorough: bool) -> Fault | None:
+    whole = data[:6].startswith(_SNAPSHOT) and len(data) > 16 and data[-9] == 0xFF
+    if not whole:
+        return Fault(f"the base {file.name} is cut off or damaged", file, Mend.NONE)
+    if thorough and not checksum_is_right(data):  # some seconds for 10 MB
+        return Fault(f"the base {file.name} is damaged: its checksum is wrong", file, Mend.NONE)
+    return None
 
 
 @dataclass(frozen=True)

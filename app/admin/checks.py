@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterator
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 from connectors import registry
 from connectors.kit.connector import Connector, Finding
+from core.config.environment import Environment
 from core.config.settings import Settings
-from core.errors import DeliveryError, Intercepted, NotFound, RetryLater
+from core.errors import DeliveryError, Intercepted, NotFound, RetryLater, StoreUnavailable
+from core.store import Client, StoredState, connected
 
 
-def connector(settings: Settings, name: str, data_dir: Path) -> Connector[Any]:
-    """One connector of the configuration, enabled or not. Raises NotFound."""
+def connector(settings: Settings, name: str, env: Environment, client: Client | None = None) -> Connector[Any]:
+    """One connector of the configuration, enabled or not. `client` is the store's, if there is one already.
+    Raises NotFound."""
     if name not in settings.connectors:
         raise NotFound(f"there is no connector '{name}'; available: {', '.join(settings.connectors) or 'none'}")
-    return registry.make(settings, name, data_dir)
+    return registry.make(settings, name, env.data_dir, partial(StoredState, client or connected(env)))
 
 
 #: HTTP status -> what to do about it.
@@ -51,6 +54,9 @@ def findings(checked: Connector[Any]) -> Iterator[Finding]:
             yield from checked.check()
         except DeliveryError as error:
             yield Finding(False, checked.mask(str(error)), remedy(error))
+        except StoreUnavailable as error:
+            text = f"the store, which holds the access token, is unavailable: {error}"
+            yield Finding(False, text, "start Relay or its store, then check again")
         except Exception as error:  # noqa: BLE001  # a bug of the connector's, which may be anybody's, is a finding too
             frame = traceback.extract_tb(error.__traceback__)[-1]
             text = f"internal error in this check: {type(error).__name__}: {error} ({frame.name}, line {frame.lineno})"

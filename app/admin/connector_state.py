@@ -28,6 +28,7 @@ class State(StrEnum):
     OFF = "off"
     # Not states of a connector: a name that the configuration has no longer, and a configuration that cannot be read.
     MISSING = "not in relay.yaml"
+    RENAMED = "renamed"
     UNKNOWN = "unknown"
 
 
@@ -60,7 +61,7 @@ class ConnectorState:
 def connector_state(settings: Settings | None, name: str, lane: Lane | None) -> ConnectorState:
     """`settings` are None where they cannot be read, `lane` where the store cannot be asked."""
     if settings and name not in settings.enabled:
-        return _without(name, lane.waiting if lane else 0, known=name in settings.connectors)
+        return _without(settings, name, lane.waiting if lane else 0)
     if lane and lane.gate:
         return _blocked(name, lane.gate)
     if settings and not leads_to(settings, name):
@@ -72,10 +73,13 @@ def connector_state(settings: Settings | None, name: str, lane: Lane | None) -> 
     return ConnectorState(State.ON, "Chats are delivered.")
 
 
-def _without(name: str, waiting: int, *, known: bool) -> ConnectorState:
+def _without(settings: Settings, name: str, waiting: int) -> ConnectorState:
     """Nothing is delivered to what the configuration switches off, or does not name."""
+    if name in settings.renames:
+        text = f"{name} is called {settings.renames[name]} now; its remaining deliveries follow in a moment."
+        return ConnectorState(State.RENAMED, text)
     many = f"{waiting:,} {'delivery' if waiting == 1 else 'deliveries'}"
-    if not known:
+    if name not in settings.connectors:
         queued = f" {many} {'is' if waiting == 1 else 'are'} queued for it." if waiting else ""
         text = f"{name} is not in relay.yaml: nothing is delivered to it.{queued}"
         return ConnectorState(State.MISSING, text, gone_remedy(name))
@@ -88,6 +92,10 @@ def _throttled(lane: Lane) -> ConnectorState | None:
     if lane.slowed > 1:
         text = f"The destination answered 429 (too many requests), so the rate is divided by {lane.slowed:.1f}."
         remedy = "Each success makes it faster again. If this lasts, set a lower rate in relay.yaml."
+        return ConnectorState(State.THROTTLED, text, remedy)
+    if lane.narrowed:
+        text = f"The destination responds too late, so it gets at most {lane.narrowed:,} deliveries at once."
+        remedy = "Each success brings more. If this lasts, set a lower concurrency in relay.yaml."
         return ConnectorState(State.THROTTLED, text, remedy)
     if lane.limited and lane.oldest_due > LATE:
         text = "Its own limit (concurrency or rate in relay.yaml) is reached; the rest follows in turn."

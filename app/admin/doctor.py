@@ -166,7 +166,7 @@ def connectors(env: Environment, settings: Settings, *, check: bool) -> Iterator
     for name in settings.enabled:
         about = f"connector {name}"
         try:
-            made = checks.connector(settings, name, env.data_dir)
+            made = checks.connector(settings, name, env)
             found = list(checks.findings(made)) if check else []
         except Exception as error:  # noqa: BLE001  # a third party's connector fails as it likes
             yield wrong(

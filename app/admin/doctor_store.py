@@ -110,7 +110,16 @@ def _clock(before: float, there: int, after: float) -> Line:
 
 
 def _password(env: Environment, client: Client) -> Iterator[Line]:
-    if Access(client).password():
+    try:
+        found = Access(client).password()
+    except StoreUnsafe as error:
+        yield wrong(
+            "dashboard",
+            f"nobody can log in: the password cannot be decrypted: {error}",
+            "put the key back into RELAY_ENCRYPTION_KEYS, or run: relay admin set-password",
+        )
+        return
+    if found:
         yield right("dashboard", "a password is set")
     elif env.user_header:
         yield right("dashboard", f"the proxy names users in {env.user_header}")
@@ -158,6 +167,8 @@ def _lanes(ledger: Ledger, settings: Settings | None) -> Iterator[Line]:
 
 
 def _lane(ledger: Ledger, name: str, settings: Settings | None) -> Iterator[Line]:
+    if settings is not None and name in settings.renames:
+        return  # what is there still follows in a moment
     lane = ledger.lane(name)
     about = f"connector {name}"
     now = connector_state(settings, name, lane)

@@ -18,7 +18,7 @@ from core.errors import InUse, NotFound, Unreadable
 from core.ids import ConversationId, PayloadId
 from core.store import Eraser, Ledger
 from core.store.erase import Made, Rewrite
-from core.store.visitor_search import Part, Traces, Wanted, same
+from core.store.search.visitors import Part, Traces, Wanted, same
 
 #: Seconds that attempts which are going on are waited for; one may take 60.
 PATIENCE = 75.0

@@ -15,6 +15,7 @@ import requests
 
 from app.admin import doctor_store
 from app.cli import (
+    backup,
     doctor,
     erase,
     exports,
@@ -30,8 +31,10 @@ from app.cli.options import as_json, fail, ledger_of, needs, settings_anyway, se
 from app.hook_url import hook_url
 from app.process import keep_to_ourselves
 from app.supervisor.up import main as bring_up
+from connectors.registry import settings_model
 from core import log
 from core.config.environment import Environment, environment
+from core.config.reload import SUPERVISED, Watched
 from core.config.settings import Settings
 from core.errors import ConfigError, Problem, RelayError, StoreUnavailable
 from core.store import Ledger
@@ -106,7 +109,8 @@ def web(env: Environment) -> None:
     from app.server.web import main as serve  # the server's code is only wanted here
 
     log.configure(os.environ.get("RELAY_LOG", "console"))
-    if not settings_of(env).tokens:
+    watched = Watched(env, settings_model, os.environ, restarted=SUPERVISED in os.environ)
+    if not watched.current().tokens:
         problem = Problem("SMARTSUPP_TOKEN", "is not set; create one with: openssl rand -hex 24")
         raise ConfigError("the environment", [problem])
     serve(env)
@@ -197,7 +201,7 @@ _SECTIONS: Mapping[str, Sequence[click.Command]] = {
     "Running": (up, web, worker, alive, welcome, *doctor.COMMANDS, *setup.ADMIN),
     "Inspecting": inspect.COMMANDS,
     "Fixing": (*replay.COMMANDS, *pause.COMMANDS),
-    "Import and export": (send, *imports.COMMANDS, *exports.COMMANDS, *erase.COMMANDS),
+    "Import and export": (send, *imports.COMMANDS, *exports.COMMANDS, *erase.COMMANDS, *backup.COMMANDS),
     "Setting up": setup.COMMANDS,
 }
 

@@ -12,6 +12,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 from app.admin import doctor, doctor_store
 from app.admin.append_only import Mend, files, look
 from app.admin.append_only_repair import repair, would_lose
+from app.admin.append_only_rest import rest
 from app.admin.doctor import Line, Verdict
 from app.cli import output
 from app.cli.options import agreed, as_json, ask, fail, needs
@@ -93,6 +94,7 @@ def mend(env: Environment, yes: bool, as_json: bool) -> None:
             return
         click.echo(f"The store: {fault.text}.", err=True)
         if fault.mend is Mend.NONE:
+            click.echo(f"{rest(files(env))}.", err=True)
             fail(f"What to do: {fault.remedy}.")
         lost, later = would_lose(fault, files(env))
         also = f", with all of {', '.join(later)}" if later else ""

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 import click
 
-from app.admin.exporter import Row, as_csv, as_jsonl, rows
+from app.admin.transfer.exporter import Row, as_csv, as_jsonl, rows
 from app.cli import bulk
 from app.cli.options import fail, filtered, known, ledger_of, needs
 from core.config import mistakes

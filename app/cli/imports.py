@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from app.admin.importer import Ends, Piece, Taken, files, judge, pieces, take, together
+from app.admin.transfer.importer import Ends, Piece, Taken, files, judge, pieces, take, together
 from app.cli import bulk, output
 from app.cli.options import as_json, client_of, fail, needs
 from connectors.kit.transcript import single_line

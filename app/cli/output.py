@@ -87,6 +87,7 @@ def overview(ledger: Ledger, settings: Settings | None, figures: Statistics) -> 
             "next_test": now.next_test,
             "slowed": lane.slowed,
             "limited": lane.limited,
+            "narrowed": lane.narrowed,
             **lane.counts,
             "in_flight": lane.in_flight,
             "oldest_due_ms": lane.oldest_due,

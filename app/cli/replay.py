@@ -220,6 +220,7 @@ def _replayed(env: Environment, identity: str) -> list[str]:
             said += _fanned_out(Backfill(client, lambda: settings), target)
             continue
         connector = target.connector if isinstance(target, DeliveryId) else ""
+        connector = settings.renames.get(connector, connector)
         if connector and (refused := refusal(settings, connector)):
             raise NotFound(refused)
         lane = control.replay(target)

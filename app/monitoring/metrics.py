@@ -192,6 +192,11 @@ def _lanes(connectors: list[Lane], inbox: Lane, enabled: Collection[str]) -> Ite
         "By what a 429 divides the rate; 1: not throttled.",
         labels=["connector"],
     )
+    narrowed = GaugeMetricFamily(
+        "relay_narrowed",
+        "Limit of deliveries at once after timeouts lowered it; 0: not lowered.",
+        labels=["connector"],
+    )
     limited = GaugeMetricFamily(
         "relay_limited",
         "Whether due deliveries wait for the connector's own concurrency or rate: more workers would not help.",
@@ -203,13 +208,14 @@ def _lanes(connectors: list[Lane], inbox: Lane, enabled: Collection[str]) -> Ite
         oldest.add_metric([lane.name], lane.oldest_due / 1000 if lane is inbox or lane.name in enabled else 0)
     for lane in connectors:
         slowed.add_metric([lane.name], lane.slowed)
+        narrowed.add_metric([lane.name], lane.narrowed or 0)
         limited.add_metric([lane.name], float(lane.limited))
         for status in _STATES:
             state.add_metric([lane.name, status], lane.counts[status])
         for by in ("admin", "relay", "breaker"):
             held = lane.gate is not None and lane.gate.by == by and lane.name in enabled
             paused.add_metric([lane.name, by], float(held))
-    yield from (state, due, flight, oldest, paused, slowed, limited)
+    yield from (state, due, flight, oldest, paused, slowed, narrowed, limited)
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

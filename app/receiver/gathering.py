@@ -68,7 +68,7 @@ class Gathering:
         here, hub = getcurrent(), self._hub
         if hub is None or here.parent is not hub:
             return self._store.accept(body, account, content_type)
-        self._asked.append((here, Received(body, account, content_type)))
+        self._asked.append((here, Received(body, account, content_type, copy_context())))
         found: Accepted = hub.switch()
         return found
 

@@ -111,6 +111,8 @@ def blueprint(store: Store, watched: Watched, sources: Sources, refusals: Refusa
     def refused(error: HTTPException) -> tuple[Response, int, dict[str, str]]:
         status = error.code or 500
         text = "internal error" if status == 500 else str(error.description)
+        if status == 413:  # werkzeug raises it, too, with words of its own
+            text = f"the body is larger than {LARGEST_BODY >> 20} MiB"
         refusals.note(request.environ, status, text, _WHY.get(type(error), ""))
         wait = {"Retry-After": str(error.retry_after)} if isinstance(error, TooManyRequests) else {}
         return jsonify(error=text), status, wait

@@ -63,13 +63,15 @@ def wired(
     env: Environment | None = None,
     variables: Mapping[str, str] = os.environ,
     pages: Sequence[dashboard.Page] | None = None,
+    *,
+    restarted: bool = False,
 ) -> Relay:
-    """The application; its own `pages` where a test has some. Raises ConfigError."""
+    """The application; its own `pages` where a test has some. `restarted`: see Watched. Raises ConfigError."""
     env = env or environment(variables)
     wake_up = waker(create(env))
     client = connected(env, patient=True, wake_up=wake_up)
     app = Relay("app", static_folder=None)
-    app.watched = watched = Watched(env, settings_model, variables)
+    app.watched = watched = Watched(env, settings_model, variables, restarted=restarted)
     # Or werkzeug leads a path with a slash too many elsewhere, by the Host header, before any page can say a word.
     app.url_map.merge_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY + 1

@@ -42,7 +42,8 @@ def application() -> Buffered:
         watch_parent(parent.pid)
     configure(os.environ.get("RELAY_LOG", "console"))
     env = environment(os.environ)
-    app = create_app(env)
+    # The main process has found the configuration right, and starts this one again when it is killed.
+    app = create_app(env, restarted=True)
     telemetry.start("receiver", os.environ, app)
     app.watched.follow()
     app.refusals.start()

@@ -22,6 +22,7 @@ from app.supervisor import embedded
 from connectors.registry import settings_model
 from core.config import mistakes
 from core.config.environment import Environment, environment, token_file
+from core.config.reload import Watched
 from core.config.settings import load
 from core.errors import ConfigError, Problem
 
@@ -103,6 +104,7 @@ def main(path: Path | None = None, *, show_secrets: bool = False) -> None:
     settings = load(env, settings_model, os.environ)
     entries = processes(path)
     _check_ground(env)
+    Watched(env, settings_model, os.environ)  # kept for whoever is restarted while the file is broken
     if not settings.tokens:
         _make_token(env)
     config = _folder(env) / "supervisord.conf"

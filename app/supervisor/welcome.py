@@ -18,6 +18,7 @@ from app.supervisor.embedded import keep_mark
 from app.supervisor.up import TERMINAL
 from core.config.environment import Environment, token_file
 from core.config.settings import Settings
+from core.errors import StoreUnsafe
 from core.store import Access, connected
 
 _PATIENCE = 60
@@ -82,7 +83,7 @@ def _in_a_log(env: Environment, settings: Settings, local: str) -> _Told:
         place = "the one in SMARTSUPP_TOKEN"
     else:
         place = f"to read it: {here}cat {file}" if file.exists() else f"the first one in {settings.source}"
-    hint = "as before" if Access(connected(env, patient=True)).password() else "none yet"
+    hint = "as before" if _has_password(env) else "none yet"
     return _Told(
         f"  Password       {hint}; to set one: {here}relay admin set-password\n"
         f"  Hook URL       {env.public_url or local}/smartsupp/TOKEN\n"
@@ -90,6 +91,13 @@ def _in_a_log(env: Environment, settings: Settings, local: str) -> _Told:
         f"{here}relay send --sample",
         "Not a terminal: the token and the password are not printed (relay up --show-secrets prints them).",
     )
+
+
+def _has_password(env: Environment) -> bool:
+    try:
+        return bool(Access(connected(env, patient=True)).password())
+    except StoreUnsafe:  # the log-in says so
+        return True
 
 
 def _password(env: Environment) -> str:

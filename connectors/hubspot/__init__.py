@@ -5,8 +5,6 @@ Version 2026-09 of the API: https://github.com/HubSpot/HubSpot-public-api-spec-c
 
 from __future__ import annotations
 
-import html
-import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC
 from functools import partial
@@ -16,6 +14,7 @@ from markupsafe import Markup
 from requests import Response
 
 from connectors.hubspot.api import (
+    LINKED,
     OBJECTS,
     HubSpotApi,
     HubSpotSettings,
@@ -31,14 +30,15 @@ from connectors.kit.email_address import spellings
 from connectors.kit.person import LEFT_OUT
 from connectors.kit.record import Mapping as Words
 from connectors.kit.record import Person
-from connectors.kit.transcript import inert, single_line
+from connectors.kit.text.parts import Layout, Part, marked, overwrite, utf16
+from connectors.kit.transcript import inert
 from core.conversation import Conversation
 from core.delivery import Reference
 from core.errors import DeliveryError
 
 ACCOUNT = "/account-info/2026-09/details"
 PROPERTIES = "/crm/properties/2026-09"
-NOTE_LIMIT = 65_536
+NOTES = Layout(65_536, utf16, mark=lambda key, _, part: f"[{key} note {part}]")
 SUBJECT_LIMIT = 255
 #: Notes that are read at once: so many of the longest stay within what is read of an answer.
 BATCH = 20
@@ -58,7 +58,7 @@ class HubSpot(HubSpotApi):
         words = Words(self._with_person(), conversation)
         number = receipt.number
         person = words.person
-        place = step("place", self._place)
+        place = step("place", partial(self.cache.get, "place", self._place))
         contact: str | None = None
         if person:
             contact = step("contact", partial(self._contact, person, words, step), identity=person.email)
@@ -73,15 +73,18 @@ class HubSpot(HubSpotApi):
         parents = {kind: found for kind, found in (("tickets", ticket), ("contacts", contact)) if found}
         moment = conversation.begin_at or receipt.revision.received_at
         about = {"hs_timestamp": moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), **self._owned()}
-        notes, fields = [], {} if ticket else fields
-        for part, (body, mark) in enumerate(self._bodies(words), 1):
-            new = {**fields, **about, "hs_note_body": body}
-            create, find = partial(self._note, new, parents), partial(self._find_note, parents, mark)
-            note = step.once(f"note {part}", create, find=find)
-            if number > 1:
-                change = partial(self._change, f"notes/{note}", {**fields, "hs_note_body": body})
-                step(f"note {part} revision {number}", change)
-            notes.append(note)
+        fields = {} if ticket else fields
+        # A note has no subject of its own.
+        head = Markup("<p><b>{}</b></p>").format(inert(words.subject(SUBJECT_LIMIT))) if not ticket else ""
+        notes = overwrite(
+            step,
+            "note",
+            NOTES.parts(words, number, heading=str(head)),
+            write=lambda part: self._note({**fields, **about, "hs_note_body": part.body}, parents),
+            look=partial(self._find_note, parents),
+            change=lambda note, part: self._change(f"notes/{note}", {**fields, "hs_note_body": part.body}),
+            blank=partial(NOTES.blank, words, number),
+        )
         kind, record = next(iter(parents.items()))
         return Reference(ticket or notes[0], f"https://{place}/record/{PAGE[kind]}/{record}" if place else "")
 
@@ -116,16 +119,6 @@ class HubSpot(HubSpotApi):
         properties = {"subject": words.subject(SUBJECT_LIMIT), **where, **self._owned(), **words.fields()}
         return first(self._upsert("tickets", CHAT_ID, words.key, properties, self.judge))
 
-    def _bodies(self, words: Words) -> Iterator[tuple[str, str]]:
-        """The notes, and the mark that each ends with."""
-        head, foot = Markup(), Markup("<p>{}</p>")
-        if not self.settings.ticket:  # a note has no subject of its own
-            head = Markup("<p><b>{}</b></p>").format(inert(words.subject(SUBJECT_LIMIT)))
-        mark = partial("[{} note {}]".format, single_line(words.key))
-        room = NOTE_LIMIT - _units(head) - _units(foot.format(inert(mark(9999))))
-        for part, body in enumerate(words.bodies(room, _units), 1):
-            yield f"{head if part == 1 else ''}{body}{foot.format(inert(mark(part)))}", mark(part)
-
     def _note(self, properties: Mapping[str, str], parents: Mapping[str, str]) -> str:
         # https://developers.hubspot.com/docs/api-reference/latest/crm/activities/notes/guide
         associations = [
@@ -136,19 +129,17 @@ class HubSpot(HubSpotApi):
             for kind, parent in parents.items()
         ]
         body = {"properties": properties, "associations": associations}
-        return wrapped(self._call("POST", f"{OBJECTS}/notes", json=body, judge=self._judge_linked))["id"].id
+        return wrapped(self._call("POST", f"{OBJECTS}/notes", json=body, judge=self.when(LINKED)))["id"].id
 
-    def _find_note(self, parents: Mapping[str, str], mark: str) -> str | None:
+    def _find_note(self, parents: Mapping[str, str], part: Part) -> str | None:
         """The note that ends with the mark, among those of the ticket, else of the contact."""
         notes = list(self._notes_of(*next(iter(parents.items()))))
         for start in range(0, len(notes), BATCH):
             wanted = {"inputs": [{"id": note} for note in notes[start : start + BATCH]], "properties": ["hs_note_body"]}
-            for note in self._batch_read("notes", wanted):
-                said = note["properties"].get("hs_note_body")
-                text = re.sub(r"<[^>]*>", "", said.text if said is not None else "")
-                # The end is ours alone: what a visitor wrote stands before it.
-                if html.unescape(text).strip().endswith(mark):
-                    return note["id"].id
+            read = self._batch_read("notes", wanted)
+            found = marked(read, lambda note: str(note["properties"].object.get("hs_note_body") or ""), part.mark)
+            if found is not None:
+                return found["id"].id
         return None
 
     def _notes_of(self, kind: str, parent: str) -> Iterator[str]:
@@ -250,8 +241,3 @@ def _granted(answer: Response, name: str) -> bool:
     success = answer.status_code // 100 == 2
     _ = wrapped(answer)[name if success else "category"]
     return success
-
-
-def _units(text: str) -> int:
-    """Characters as Java counts them: an emoji is two."""
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2

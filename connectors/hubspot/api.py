@@ -9,19 +9,22 @@ import json
 import re
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import cached_property
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AnyHttpUrl, Field, SecretStr
 from requests import Response
 
+from connectors.kit.auth.credentials import Credentials, Header
 from connectors.kit.connector import HttpConnector
 from connectors.kit.http import Judge
 from connectors.kit.record import RecordSettings
 from connectors.kit.reply import Reply
 from connectors.kit.responses import QUOTE, Verdict
 from connectors.kit.transcript import single_line
+from connectors.kit.wire.verdicts import WAIT, Hint, Verdicts, When
 from core.config.settings import Template
-from core.errors import ConnectorRefused, DeliveryError, Gone, RecordRefused, RetryLater
+from core.errors import ConnectorRefused, DeliveryError, RecordRefused, RetryLater
 
 OBJECTS = "/crm/objects/2026-09"
 
@@ -34,6 +37,11 @@ CATEGORIES: Mapping[str, Verdict] = {"RATE_LIMITS": RetryLater, "MISSING_SCOPES"
 SETTINGS_CODES = {"PROPERTY_DOESNT_EXIST", "READ_ONLY_VALUE"}
 SETTINGS_PROPERTIES = {"hs_pipeline", "hs_pipeline_stage", "hubspot_owner_id"}
 NOT_UNIQUE = "Unable to perform update/upsert by non-unique"
+
+#: For what was made earlier: a 404 is no wrong address, but something that a person deleted there.
+KNOWN = When((404,), text="what the relay made was deleted in HubSpot")
+#: The same, where the request names the contact too, who may have been merged or deleted since.
+LINKED = When((404,), text=KNOWN.text, steps=("contact", "link"))
 
 Id = Annotated[str, Field(min_length=1, coerce_numbers_to_str=True)]
 
@@ -62,7 +70,7 @@ class HubSpotApi(HttpConnector[HubSpotSettings]):
     """HubSpot's way of speaking, without what is said."""
 
     # 477: the account is moving to another data centre. https://developers.hubspot.com/docs/api-reference/error-handling
-    statuses: ClassVar[Mapping[int, Verdict]] = {477: RetryLater}
+    verdicts: ClassVar[Verdicts | None] = Verdicts(statuses={477: WAIT}, hints=(Hint(path="policyName", waits=WAITS),))
 
     def judge(self, answer: Response) -> DeliveryError | None:
         said = as_json(answer)
@@ -77,37 +85,31 @@ class HubSpotApi(HttpConnector[HubSpotSettings]):
         ours = any(code in SETTINGS_CODES or name in SETTINGS_PROPERTIES for code, name in faults(said))
         if isinstance(error, RecordRefused) and (ours or str(said.get("message")).startswith(NOT_UNIQUE)):
             return ConnectorRefused(f"{error} (try: relay connectors check {self.name})", status=error.status)
-        if isinstance(error, RetryLater) and error.retry_after is None:
-            error.retry_after = WAITS.get(str(said.get("policyName")))
         return error
 
-    def _judge_linked(self, answer: Response) -> DeliveryError | None:
-        """The same, where the request names the contact too, who may have been merged or deleted since."""
-        error = self._judge_known(answer)
-        return Gone(str(error), "contact", "link", status=404) if error is not None and error.status == 404 else error
+    @cached_property
+    def credentials(self) -> Credentials:
+        return Header(self.settings.token)
 
-    def _judge_known(self, answer: Response) -> DeliveryError | None:
-        """For what was made earlier: a 404 is no wrong address, but something that a person deleted there."""
-        if answer.status_code == 404:
-            return RecordRefused(f"what the relay made was deleted in HubSpot: {said_in(as_json(answer))}", status=404)
-        return self.judge(answer)
+    @property
+    def base(self) -> str:
+        return str(self.settings.base_url).rstrip("/")
 
     def _call(self, method: str, path: str, **options: Any) -> Response:
-        headers = {"Authorization": f"Bearer {self.settings.token.get_secret_value()}"}
-        return self.http.request(method, str(self.settings.base_url).rstrip("/") + path, headers=headers, **options)
+        return self.http.request(method, self.base + path, **options)
 
     def _get(self, path: str, *also: int) -> Response:
         """The answer to a read; the statuses in `also` are answers too."""
-        return self._call("GET", path, judge=lambda one: None if one.status_code in also else self.judge(one))
+        return self._call("GET", path, judge=self.when(When(also, then=None)))
 
     def _change(self, path: str, properties: Mapping[str, str]) -> bool:
         body = {"properties": properties}
-        answer = self._call("PATCH", f"{OBJECTS}/{path}", repeatable=True, judge=self._judge_known, json=body)
+        answer = self._call("PATCH", f"{OBJECTS}/{path}", repeatable=True, judge=self.when(KNOWN), json=body)
         return bool(wrapped(answer)["id"].id)
 
     def _link(self, path: str) -> bool:
         # https://developers.hubspot.com/docs/api-reference/latest/crm/associations/associate-records/guide
-        return bool(results(self._call("PUT", f"{OBJECTS}/{path}", repeatable=True, judge=self._judge_linked)))
+        return bool(results(self._call("PUT", f"{OBJECTS}/{path}", repeatable=True, judge=self.when(LINKED))))
 
     def _batch_read(self, kind: str, wanted: Mapping[str, Any]) -> list[Reply]:
         body = {**wanted, "propertiesWithHistory": []}

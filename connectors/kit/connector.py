@@ -6,32 +6,39 @@ goes wrong is raised as the error whose class is the recovery (core/errors.py).
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
-from datetime import datetime
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar, get_args, get_origin
-from urllib.parse import quote, quote_plus
 
-from pydantic import BaseModel, Field, IPvAnyNetwork, SecretStr
+from pydantic import Field, IPvAnyNetwork
 from requests import Response
 
-from connectors.kit.http import Http
+from connectors.kit.auth.credentials import NOTHING, Credentials
+from connectors.kit.auth.oauth import Provider
+from connectors.kit.auth.tokens import Tokens
+from connectors.kit.http import Http, Judge
+from connectors.kit.masking import Secrets
+from connectors.kit.reply import Reply
 from connectors.kit.responses import STATUS, Verdict, refusal
+from connectors.kit.step import Copy, Receipt, Step
+from connectors.kit.wire.cache import Cache
+from connectors.kit.wire.pager import Pager
+from connectors.kit.wire.verdicts import Verdicts, When, judged
 from core.config.settings import ConnectorSettings
+from core.connector_state import ConnectorState, OwnState
 from core.conversation import Conversation
-from core.delivery import Exchange, Reference, Revision
-from core.errors import DeliveryError, Gone, RecordRefused
+from core.delivery import Exchange, Reference
+from core.errors import DeliveryError, RecordRefused
 from core.ids import ConversationId
+
+__all__ = ["Change", "Connector", "Copy", "Finding", "HttpConnector", "HttpSettings", "Receipt", "Step"]
 
 S = TypeVar("S", bound=ConnectorSettings)
 H = TypeVar("H", bound="HttpSettings")
-T = TypeVar("T")
-
-MASK = "**********"
 
 
 class HttpSettings(ConnectorSettings):
@@ -42,135 +49,6 @@ class HttpSettings(ConnectorSettings):
         default=(),
         description="Loopback, private and link-local networks that may be reached, such as 10.0.0.0/8.",
     )
-
-
-@dataclass(frozen=True)
-class Receipt:
-    """Where the conversation of this attempt came from: the newest `revision` of it, and all that there are.
-
-    `delivery` names the delivery and stays the same over retries, replays and revisions. `history` gives every
-    revision, this one included, in the order of arrival: of those that came quickly after each other, only the last is
-    delivered.
-
-    `number` is what marks at the destination carry, so that each text arrives once: the revision's number; or, when
-    the store may have forgotten earlier revisions, one that none of them can have had. Later ones have greater ones.
-    """
-
-    delivery: str
-    revision: Revision
-    history: Callable[[], Sequence[Revision]] = field(repr=False)
-    number: int = 0
-    began: datetime | None = None
-
-    @property
-    def since(self) -> datetime:
-        """Nothing of this conversation can be older at the destination: when it began, or when the first body of it
-        that is known came, whichever was earlier."""
-        came = min(revision.received_at for revision in self.history())
-        return min(came, self.began) if self.began else came
-
-    def __post_init__(self) -> None:
-        if not self.number:
-            object.__setattr__(self, "number", self.revision.number)
-
-
-@dataclass(frozen=True)
-class Copy:
-    """A revision in a file: its conversation, and what Smartsupp sent, as JSON."""
-
-    conversation: ConversationId
-    body: bytes = field(repr=False)
-
-
-class Step:
-    """Remembers what was made at the destination, the moment it is known.
-
-    `step("ticket", create)` runs `create` once in the life of a delivery: a retry, a replay or a new revision gets the
-    remembered value. The value is anything JSON can spell.
-
-    `step.once("note", create, find=look)` is for a vendor that makes a second one when asked twice: whoever cannot be
-    sure to be the first looks first. That is who comes back to a create that has begun (its reply was lost, or its
-    process died), and who works for a store that may have forgotten. `look` returns what it found, or None.
-
-    `identity=` names the person that a step looks for or makes, such as an email address: one delivery at a time does
-    that for one identity, over all workers. Where the destination refuses what follows, the step is forgotten and the
-    delivery begins again, once in an attempt: the person may have been merged or deleted.
-    """
-
-    def __init__(
-        self,
-        known: Mapping[str, Any],
-        remember: Callable[[str, Any], None],
-        *,
-        forget: Callable[[str], None] = lambda _: None,
-        alone: Callable[[str], AbstractContextManager[object]] = lambda _: nullcontext(),
-        first: bool = True,
-    ) -> None:
-        """`known` is what earlier attempts remembered; `remember` and `forget` change that. `alone` holds an identity
-        for as long as its context lasts, and raises Occupied. `first`: nobody can have delivered this before."""
-        self.first = first
-        self._known = dict(known)
-        self._remember = remember
-        self._forget = forget
-        self._alone = alone
-        self._earlier = frozenset(known)
-        self._identities: set[str] = set()
-
-    def __call__(self, name: str, do: Callable[[], T], *, identity: str = "") -> T:
-        return self._value(name, do, identity)
-
-    def once(self, name: str, create: Callable[[], T], *, find: Callable[[], T | None], identity: str = "") -> T:
-        begun = f"{name}?"
-
-        def do() -> T:
-            found = None if self.first and begun not in self._known else find()
-            if found is None:
-                self._keep(begun, True)
-                found = create()
-            return found
-
-        return self._value(name, do, identity)
-
-    def knows(self, name: str) -> bool:
-        """Whether a step was done, by this attempt or an earlier one."""
-        return name in self._known
-
-    @property
-    def done(self) -> frozenset[str]:
-        """The names of all steps that were done or begun (`NAME?`), by this attempt or earlier ones."""
-        return frozenset(self._known)
-
-    def forget(self, *names: str) -> None:
-        """Do these steps again."""
-        for name in names:
-            if name in self._known:
-                self._forget(name)
-                del self._known[name]
-
-    def heals(self, refused: RecordRefused) -> bool:
-        """Forget what may have died since an earlier attempt, if there is any: what `refused` names, else persons."""
-        names = refused.steps if isinstance(refused, Gone) else tuple(self._identities)
-        # Where there is a record, it is that which was refused.
-        recorded = not isinstance(refused, Gone) and any(
-            f"{name}?" in self._earlier for name in self._earlier - self._identities
-        )
-        if recorded or not self._earlier.intersection(names):
-            return False
-        self.forget(*names)
-        self._earlier = frozenset()
-        return True
-
-    def _value(self, name: str, do: Callable[[], T], identity: str) -> T:
-        if identity:
-            self._identities.add(name)
-        if name not in self._known:
-            with self._alone(identity.lower()) if identity else nullcontext():
-                self._keep(name, do())
-        return self._known[name]  # type: ignore[no-any-return]  # what `do` returned, now or then
-
-    def _keep(self, name: str, value: Any) -> None:
-        self._remember(name, value)
-        self._known[name] = value
 
 
 @dataclass(frozen=True)
@@ -212,7 +90,9 @@ class Connector(ABC, Generic[S]):
         self.name = name
         self.settings = settings
         self.data_dir = data_dir
-        self._secrets = tuple(sorted(_secrets(settings), key=len, reverse=True))
+        #: What all workers share of it. Whoever builds the connector puts the store's here.
+        self.state: ConnectorState = OwnState()
+        self._secrets = Secrets(settings)
 
     @abstractmethod
     def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
@@ -253,10 +133,8 @@ class Connector(ABC, Generic[S]):
         yield []
 
     def mask(self, text: str) -> str:
-        """The text without any of this connector's secrets."""
-        for secret in self._secrets:
-            text = text.replace(secret, MASK)
-        return text
+        """The text without this connector's secrets: those in its settings, and those that it was given since."""
+        return self._secrets.mask(text)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} '{self.name}'>"
@@ -269,19 +147,62 @@ class HttpConnector(Connector[H], Generic[H]):
     statuses: ClassVar[Mapping[int, Verdict]] = {}
     #: Every answer of this vendor is JSON. What is not was written by a firewall or a proxy in between.
     speaks_json: ClassVar[bool] = True
+    #: What its answers mean, where codes in the body and waits of its own matter, too; in place of the two above.
+    verdicts: ClassVar[Verdicts | None] = None
+    #: Sent with every request to a path.
+    headers: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, name: str, settings: H, data_dir: Path) -> None:
         super().__init__(name, settings, data_dir)
         self.http = Http(
-            timeout=settings.timeout, allow_networks=settings.allow_networks, judge=self.judge, mask=self.mask
+            timeout=settings.timeout,
+            allow_networks=settings.allow_networks,
+            judge=self.judge,
+            mask=self.mask,
+            credentials=lambda: self.credentials,
         )
+
+    @property
+    def base(self) -> str:
+        """The address that every path begins with, without a slash at its end."""
+        raise NotImplementedError(f"{self.label} names whole addresses")
+
+    @cached_property
+    def credentials(self) -> Credentials:
+        """What every request is signed with."""
+        return NOTHING
+
+    @cached_property
+    def cache(self) -> Cache:
+        """What hardly changes at the vendor's, asked for once by all workers."""
+        account = self.settings.model_dump_json() + self._secrets.digest
+        return Cache(lambda: self.state, account, lambda: self.http.is_pretending)
+
+    def tokens(self, provider: Provider) -> Tokens:
+        """Credentials by OAuth 2, shared by all workers."""
+        return Tokens(self.http, replace(provider, connector=self.name), lambda: self.state, self._secrets.learn)
+
+    def ask(self, method: str, path: str, **options: Any) -> Reply:
+        """The JSON that a path answers, wrapped. Raises and takes what Http.request does."""
+        headers = {**self.headers, **(options.pop("headers", None) or {})}
+        return self.http.reply(method, f"{self.base}{path}", headers=headers, **options)
 
     def judge(self, answer: Response) -> DeliveryError | None:
         """The error that an answer means, or None when it is a success. A vendor that hides errors in 200s, or means
         something else by a status, says so here."""
+        if self.verdicts is not None:
+            return self.verdicts.judge(answer, self.mask)
         if answer.status_code // 100 == 2:
             return None
         return refusal(answer, {**STATUS, **self.statuses}, self.mask, speaks_json=self.speaks_json, own=self.statuses)
+
+    def entries(self, pager: Pager, path: str, judge: Judge | None = None, **params: Any) -> Iterator[Reply]:
+        """Every entry of a list at a path, page by page as they are needed."""
+        return pager.entries(self.http, f"{self.base}{path}", params, judge, self.headers)
+
+    def when(self, *cases: When) -> Judge:
+        """A judge for one request: the first of the cases that applies, or what an answer means anyway."""
+        return lambda answer: judged(answer, self.judge, cases)
 
     def imagine(self, method: str, path: str, body: Any) -> Any:
         """For previews: the JSON that an empty account would answer to a request. Nothing is sent."""
@@ -291,27 +212,3 @@ class HttpConnector(Connector[H], Generic[H]):
     def attempt(self) -> Iterator[list[Exchange]]:
         with self.http.attempt() as exchanges:
             yield exchanges
-
-
-def _secrets(model: BaseModel) -> Iterator[str]:
-    """Every secret in the settings, as it is and as JSON and URLs may spell it."""
-
-    def walk(value: Any) -> Iterator[str]:
-        if isinstance(value, SecretStr):
-            yield value.get_secret_value()
-        elif isinstance(value, BaseModel):
-            for name in type(value).model_fields:
-                yield from walk(getattr(value, name))
-        elif isinstance(value, Mapping):
-            for item in value.values():
-                yield from walk(item)
-        elif isinstance(value, list | tuple | set | frozenset):
-            for item in value:
-                yield from walk(item)
-
-    for secret in walk(model):
-        if len(secret) >= 4:
-            spelt = {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
-            # PHP writes \/ for a slash.
-            slashed = {text.replace("/", "\\/") for text in spelt}
-            yield from {secret, *spelt, *slashed, quote(secret, safe=""), quote_plus(secret)}

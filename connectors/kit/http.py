@@ -26,12 +26,14 @@ from tenacity import (
 )
 from urllib3.exceptions import HTTPError
 
+from connectors.kit.auth.credentials import NOTHING, Credentials, Options
+from connectors.kit.auth.tokens import is_refused
 from connectors.kit.reply import Reply
 from connectors.kit.responses import READ, refusal, shown, unanswered, without_frames, words
 from connectors.kit.ssrf_guard import Network
 from connectors.kit.transport import Transport
 from core.delivery import Exchange
-from core.errors import DeliveryError, RetryLater
+from core.errors import DeliveryError, RetryLater, TimedOut
 
 #: Seconds that one attempt may take in all.
 ATTEMPT_SECONDS = 60.0
@@ -71,10 +73,10 @@ class _Clock(threading.local):
         return ATTEMPT_SECONDS if self.ends is None else self.ends - time.monotonic()
 
     def left(self) -> float:
-        """The same. Raises RetryLater when there are none."""
+        """The same. Raises TimedOut when there are none."""
         left = self.remaining()
         if left <= 0:
-            raise RetryLater("the attempt took longer than it may; it will be tried again")
+            raise TimedOut("the attempt took longer than it may; it will be tried again")
         return left
 
 
@@ -104,9 +106,11 @@ class Http:
         allow_networks: Sequence[Network] = (),
         judge: Judge | None = None,
         mask: Callable[[str], str] = str,
+        credentials: Callable[[], Credentials] = lambda: NOTHING,
     ) -> None:
         self._timeout = timeout
         self._mask = mask
+        self._credentials = credentials
         self._judge: Judge = judge or (
             lambda answer: None if answer.status_code // 100 == 2 else refusal(answer, mask=mask, speaks_json=False)
         )
@@ -126,6 +130,10 @@ class Http:
             yield sent
         finally:
             self._imagine = None
+
+    @property
+    def is_pretending(self) -> bool:
+        return self._imagine is not None
 
     @contextmanager
     def attempt(self, seconds: float = ATTEMPT_SECONDS) -> Iterator[list[Exchange]]:
@@ -149,7 +157,8 @@ class Http:
         judge: Judge | None = None,
         **options: Any,
     ) -> requests.Response:
-        """Send a request and return its answer when that is a success; else raise what it means.
+        """Send a request with the connector's credentials and return its answer when that is a success; else raise what
+        it means. Where the credentials are refused and others can be had, it is sent once more.
 
         `repeatable` says that doing it twice does no harm, which is the default for GET, HEAD and OPTIONS. `judge`
         decides what the answer means, instead of the connector's own. `options` are those of requests. Raises
@@ -158,7 +167,20 @@ class Http:
         safe = method in ("GET", "HEAD", "OPTIONS") if repeatable is None else repeatable
         # When it is over, nothing is sent any more, and nothing is noted as sent.
         self._clock.left()
-        return self._repeating[safe](self._once, method, url, judge or self._judge, options)
+        credentials, judged = self._credentials(), judge or self._judge
+        signed = credentials.sign(options)
+        try:
+            return self._repeating[safe](self._once, method, url, judged, signed)
+        except DeliveryError as refused:
+            if not is_refused(refused) or not credentials.renew(signed):
+                raise
+        return self._repeating[safe](self._once, method, url, judged, credentials.sign(options))
+
+    def unsigned(self, method: str, url: str, **options: Any) -> requests.Response:
+        """Send a request without credentials, of which nothing is kept but its status, and return its answer, whatever
+        it is: to an endpoint that gives tokens. Raises RetryLater."""
+        self._clock.left()
+        return self._repeating[True](self._once, method, url, _taken, options, True)
 
     def json(self, method: str, url: str, **options: Any) -> Any:
         """The same, and the JSON of the answer; None when the answer is empty."""
@@ -183,7 +205,7 @@ class Http:
             reraise=True,
         )
 
-    def _once(self, method: str, url: str, judge: Judge, options: Mapping[str, Any]) -> requests.Response:
+    def _once(self, method: str, url: str, judge: Judge, options: Options, private: bool = False) -> requests.Response:
         started = time.monotonic()
         answer: requests.Response | None = None
         problem = ""
@@ -208,8 +230,10 @@ class Http:
         finally:
             code = answer.status_code if answer is not None else None
             elapsed = round((time.monotonic() - started) * 1000)
-            sent, answered = self._kept(answer, options, KEPT_FAILED if problem else KEPT)
-            self._own.exchanges.append(Exchange(method, shown(url), code, elapsed, problem, sent, answered))
+            limit = 0 if private else KEPT_FAILED if problem else KEPT
+            sent, answered = self._kept(answer, options, limit)
+            place = self._mask(shown(url))
+            self._own.exchanges.append(Exchange(method, place, code, elapsed, self._mask(problem), sent, answered))
 
     def _kept(self, answer: requests.Response | None, options: Mapping[str, Any], limit: int) -> tuple[str, str]:
         """What went out and what came back, for people to read. Masked before it is cut: half a secret is one too."""
@@ -219,19 +243,25 @@ class Http:
         back = answer.content if answer is not None and answer._content else b""  # noqa: SLF001  # what was read of it
         return tuple(self._mask(_readable(text))[:limit] for text in (body, back))  # type: ignore[return-value]  # two of them
 
-    def _open(self, method: str, url: str, options: Mapping[str, Any]) -> requests.Response:
+    def _open(self, method: str, url: str, options: Options) -> requests.Response:
         left = self._clock.left()
         request = _Request()
-        request.prepare(method, url, **{**options, "headers": {**_HEADERS, **(options.get("headers") or {})}})
+        patience = options.get("timeout") or self._timeout
+        given = {name: value for name, value in options.items() if name != "timeout"}
+        request.prepare(method, url, **{**given, "headers": {**_HEADERS, **(options.get("headers") or {})}})
         if urlsplit(url).scheme.lower() not in ("http", "https"):
             raise InvalidSchema(url)
         if self._imagine:
             return _imagined(request, *self._imagine)
-        timeout = (min(CONNECT_SECONDS, left), min(self._timeout, left))
+        timeout = (min(CONNECT_SECONDS, left), min(patience, left))
         # Not a session's: merging cookies, parameters, hooks and redirects that nothing here ever has takes as long as
         # the request itself. And nothing of the environment: an entry in ~/.netrc would replace the connector's own
         # credentials.
         return self._transport.send(request, timeout=timeout, stream=True, verify=_authorities())
+
+
+def _taken(answer: requests.Response) -> None:
+    """Whatever it is, the caller reads it."""
 
 
 class _Request(requests.PreparedRequest):

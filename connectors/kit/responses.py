@@ -13,9 +13,10 @@ from urllib.parse import urlsplit, urlunsplit
 
 import requests
 from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
+from urllib3.exceptions import ReadTimeoutError
 
 from connectors.kit.transport import NotConnected
-from core.errors import ConnectorRefused, DeliveryError, Intercepted, RecordRefused, RetryLater
+from core.errors import ConnectorRefused, DeliveryError, Intercepted, RecordRefused, RetryLater, TimedOut
 
 #: Characters of an answer that are kept in an error.
 QUOTE = 300
@@ -73,7 +74,8 @@ def refusal(
         return Intercepted(f"HTTP {code} from a firewall or proxy, not from the destination: {said}", status=code)
     if verdict is RetryLater:
         # A 429 was surely not acted upon; of a 5xx nobody knows.
-        return RetryLater(text, status=code, retry_after=retry_after(answer.headers), untaken=code == 429)
+        kind = TimedOut if code == 504 else RetryLater
+        return kind(text, status=code, retry_after=retry_after(answer.headers), untaken=code == 429)
     return verdict(text, status=code)
 
 
@@ -119,8 +121,10 @@ def unanswered(error: Exception, url: str, answer: requests.Response | None) -> 
         return ConnectorRefused(f"{shown(url)} is not a valid address")
     unsent = isinstance(error, NotConnected | requests.exceptions.ConnectTimeout)
     code = answer.status_code if answer is not None else None
+    late = any(isinstance(cause, requests.exceptions.ReadTimeout | ReadTimeoutError) for cause in _causes(error))
+    kind = TimedOut if late else RetryLater
     place = urlsplit(shown(url)).netloc
-    return RetryLater(f"{_reason(error, place)} ({place})", status=code, untaken=unsent)
+    return kind(f"{_reason(error, place)} ({place})", status=code, untaken=unsent)
 
 
 def without_frames(error: Exception) -> Exception:

@@ -299,7 +299,7 @@ class _Stream(RawIOBase):
 def _secured(sock: socket.socket, host: str, verify: bool | str) -> ssl.SSLSocket:
     """TLS on a connection, its certificate checked against the name. Raises OSError."""
     # Python takes an address with a zone for a name.
-    name = host.partition("%")[0] if ":" in host else host.rstrip(".")
+    name = host.partition("%")[0].rstrip(".")
     authorities = verify if isinstance(verify, str) else DEFAULT_CA_BUNDLE_PATH
     return _context(authorities, Path(authorities).stat().st_mtime_ns).wrap_socket(sock, server_hostname=name)
 

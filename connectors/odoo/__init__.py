@@ -18,14 +18,13 @@ from connectors.kit.email_address import spellings
 from connectors.kit.person import for_person
 from connectors.kit.record import Person
 from connectors.kit.responses import Verdict
+from connectors.kit.text.parts import Layout, Part, append
 from connectors.odoo.rpc import VERDICTS, Json2, JsonRpc, Rpc, identity, imagined, meaning, truth
 from connectors.odoo.settings import KINDS, Kind, OdooSettings, typed
 from core.conversation import Conversation
 from core.delivery import Reference
 from core.errors import ConnectorRefused, DeliveryError, Gone, RecordRefused, RetryLater
 
-#: Characters of one note. Odoo sets no limit, but cleans the HTML of each while we wait.
-LONGEST = 200_000
 #: Nobody is mailed and nobody follows: neither who is assigned, nor the user of the API key, who would get each
 #: customer's reply. https://github.com/odoo/odoo/blob/18.0/addons/mail/models/mail_thread.py
 QUIET = {
@@ -138,6 +137,8 @@ class Odoo(HttpConnector[OdooSettings]):
         if settings.record == "lead" and not settings.user_id:
             text = "leads come without a salesperson: 'My Pipeline', with which CRM opens, does not show them"
             yield Finding(True, f"{text}; remove that filter, or set user_id")
+        if user:
+            yield self._look_at_others(odoo, user)
         tagging = [(kind.tag, "create")] if settings.tags else []
         for model, operation in (("res.partner", "create"), (kind.model, "create"), (kind.model, "write"), *tagging):
             yield Finding(
@@ -145,6 +146,15 @@ class Odoo(HttpConnector[OdooSettings]):
                 f"the right to {operation} {model}",
                 "give the key's user 'All Documents' of Sales or 'User' of Helpdesk, and Contact Creation",
             )
+
+    def _look_at_others(self, odoo: Rpc, user: int) -> Finding:
+        """A user with 'Own Documents Only' may do everything, but to records of others. No method tells that in all
+        versions; a record does."""
+        model, others = self._kind.model, [["user_id", "!=", False], ["user_id", "!=", user]]
+        if self._find(odoo, model, others):
+            return Finding(True, f"records of {model} that others are responsible for can be seen")
+        text = f"no record of {model} that somebody else is responsible for can be seen"
+        return Finding(True, f"{text}; if there are any, the key's user needs 'All Documents'")
 
     def setup(self) -> Iterator[Change]:
         name = self._key_field
@@ -181,7 +191,7 @@ class Odoo(HttpConnector[OdooSettings]):
     def _survivor(self, odoo: Rpc, words: mapping.Mapping) -> int | None:
         """The record that people merged ours into: Odoo moves our notes there, which keep their Message-Id."""
         # https://github.com/odoo/odoo/blob/18.0/addons/crm/models/crm_lead.py: _merge_dependences_history
-        start = _prefix(words)
+        start = _prefix(words.key)
         domain = [["model", "=", self._kind.model], ["message_id", "=like", f"{start}%"]]
         found = odoo.call(
             "mail.message", "search_read", domain=domain, fields=["res_id", "message_id"], limit=100, order="id"
@@ -248,16 +258,18 @@ class Odoo(HttpConnector[OdooSettings]):
         number, words = chat.number, chat.words
         if chat.revised and self.settings.fields and not moved:  # a record that others were merged into is theirs
             step(f"fields {number}", partial(self._update, odoo, record, words))
-        bodies = words.bodies(LONGEST, revised=chat.revised, linked=True)
-        # The last part first: Odoo shows the newest note on top, so that people read them in order.
-        for position, body in reversed(list(enumerate(bodies, 1))):
-            mark = f"{_prefix(words)}{number}.{position}@smartsupp.invalid>"
-            written = [["model", "=", self._kind.model], ["res_id", "=", record], ["message_id", "=", mark]]
-            step.once(
-                f"note {number}.{position}",
-                partial(self._note, odoo, record, mark, body, chat.conversation),
-                find=partial(self._find, odoo, "mail.message", written),
-            )
+        append(
+            step,
+            "note",
+            NOTES.parts(words, number, revised=chat.revised),
+            write=partial(self._note, odoo, record, chat.conversation),
+            look=partial(self._find_note, odoo, record),
+            newest_first=True,
+        )
+
+    def _find_note(self, odoo: Rpc, record: int, part: Part) -> int | None:
+        written = [["model", "=", self._kind.model], ["res_id", "=", record], ["message_id", "=", part.mark]]
+        return self._find(odoo, "mail.message", written)
 
     def _update(self, odoo: Rpc, record: int, words: mapping.Mapping) -> bool:
         values = self._fields(odoo, words)
@@ -265,7 +277,7 @@ class Odoo(HttpConnector[OdooSettings]):
             odoo.call(self._kind.model, "write", ids=[record], vals=values, context=QUIET, judge=self._judge_record)
         )
 
-    def _note(self, odoo: Rpc, record: int, mark: str, body: str, conversation: Conversation) -> int:
+    def _note(self, odoo: Rpc, record: int, conversation: Conversation, part: Part) -> int:
         # https://www.odoo.com/documentation/18.0/developer/reference/backend/mixins.html: from 17 on a plain text is
         # escaped unless body_is_html says that it is HTML; 14 to 16 take all bodies for HTML and ignore the word.
         moment = conversation.end_at or conversation.begin_at
@@ -275,11 +287,11 @@ class Odoo(HttpConnector[OdooSettings]):
                 self._kind.model,
                 "message_post",
                 ids=[record],
-                body=body,
+                body=part.body,
                 body_is_html=True,
                 message_type="comment",
                 subtype_xmlid="mail.mt_note",
-                message_id=mark,
+                message_id=part.mark,
                 context=QUIET,
                 judge=self._judge_record,
                 **when,
@@ -306,9 +318,17 @@ class Odoo(HttpConnector[OdooSettings]):
         odoo.call("ir.model.fields", "create", vals_list=[field | {"copied": False, "index": True}])
 
 
-def _prefix(words: mapping.Mapping) -> str:
+def _prefix(key: str) -> str:
     """How the Message-Id of each of our notes begins."""
-    return f"<{words.key.replace(':', '.')}."
+    return f"<{key.replace(':', '.')}."
+
+
+def _message_id(key: str, revision: int, part: int) -> str:
+    return f"{_prefix(key)}{revision}.{part}@smartsupp.invalid>"
+
+
+#: Odoo sets no limit to a note, but cleans the HTML of each while we wait. It shows the newest on top.
+NOTES = Layout(200_000, mark=_message_id, shown=False, linked=True)
 
 
 def _there(right: bool, text: str, remedy: str) -> Finding:

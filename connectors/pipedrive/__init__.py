@@ -15,7 +15,6 @@ from collections.abc import Mapping as Map
 from dataclasses import dataclass
 from datetime import UTC
 from functools import partial
-from html import unescape
 from itertools import islice
 from typing import Any
 
@@ -25,12 +24,13 @@ from connectors.kit.connector import Change, Finding, Receipt, Step
 from connectors.kit.person import for_person
 from connectors.kit.record import Mapping, Person
 from connectors.kit.reply import Reply
-from connectors.pipedrive.api import NEWEST, PipedriveApi, ids_of
+from connectors.kit.text.parts import Layout, Part, marked, octets, overwrite
+from connectors.pipedrive.api import NEWEST, NONE, OF_PERSON, REMEMBERED, PipedriveApi, ids_of
 from core.conversation import Conversation
 from core.delivery import Reference
 
 #: Bytes of a note. Pipedrive says "approximately 100,000 characters (or 100KB)", and its sanitiser may add some.
-NOTE_BYTES = 90_000
+NOTES = Layout(90_000, octets, mark=lambda key, _, part: f"[{key} note {part}]" if part > 1 else f"[{key}]")
 #: Characters of a title or a name.
 TITLE = 255
 #: Types of deal fields that take a text. The others take numbers, ids of options, or objects.
@@ -110,7 +110,7 @@ class Pipedrive(PipedriveApi):
         known = known or next(ids_of(whom.by, whom.term, islice(self.newest("persons"), NEWEST)), None)
         # https://developers.pipedrive.com/docs/api/v1/Persons#addPerson
         body = {**whom.body, **self._owner()}
-        judge = self.judge_of_person
+        judge = self.when(OF_PERSON)
         return known or self.ask("POST", "/api/v2/persons", json=body, judge=judge)["data"]["id"].number
 
     def _find_person(self, chat: _Chat, whom: _Whom | None) -> int | None:
@@ -143,7 +143,7 @@ class Pipedrive(PipedriveApi):
 
         made = chat.step.once(
             self.settings.record,
-            lambda: self.made("POST", path, body | fields | self._tagged(chat), judge=self.judge_of_person),
+            lambda: self.made("POST", path, body | fields | self._tagged(chat), judge=self.when(OF_PERSON)),
             find=find,
         )
         # Title and labels may be a salesperson's by the time of a new revision.
@@ -154,39 +154,30 @@ class Pipedrive(PipedriveApi):
     def _notes(self, chat: _Chat, parent: Map[str, Any]) -> list[Any]:
         """As many notes as it takes; their ids. A new revision is written over them."""
         heading = _heading(chat) if self.settings.record == "note" else ""  # the others have a title
-        room = NOTE_BYTES - _bytes(heading + _footer(chat, 999))
-        parts = chat.words.bodies(room, _bytes)
-        parts[0] = heading + parts[0]
-        while chat.step.knows(f"note {len(parts) + 1}"):  # an earlier revision took more
-            parts.append("<p>—</p>")
-        return [self._note(chat, parent, part, text) for part, text in enumerate(parts, 1)]
-
-    def _note(self, chat: _Chat, parent: Map[str, Any], part: int, text: str) -> Any:
-        footer = _footer(chat, part)
-        content = {"content": text + footer}
         began = chat.conversation.begin_at
         time = {"add_time": began.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")} if began else {}
+        judge = self.when(OF_PERSON if "person_id" in parent else REMEMBERED)
 
-        # Remembered with the revision that it carries: one that was made just now need not be written again.
-        def create() -> Any:
+        def create(part: Part) -> Any:
             # https://developers.pipedrive.com/docs/api/v1/Notes#addNote
-            body = {**content, **parent, **time}
-            judge = self.judge_of_person if "person_id" in parent else self.judge_remembered
-            return {"id": self.made("POST", "/v1/notes", body, judge=judge), "revision": chat.number}
+            return self.made("POST", "/v1/notes", {"content": part.body, **parent, **time}, judge=judge)
 
-        def find() -> Any:
+        def find(part: Part) -> Any:
             # https://developers.pipedrive.com/docs/api/v1/Notes#getNotes; few at a time, as each may be 100 KB.
             notes = self.pages("/v1/notes", {**parent, "sort": "id DESC", "limit": 20})
-            mark = _text(footer)
-            found = next((one["id"].number for one in notes if _text(one["content"].text).endswith(mark)), None)
-            return {"id": found, "revision": 0} if found else None
+            found = marked(notes, lambda one: one["content"].text, part.mark)
+            return found["id"].number if found is not None else None
 
-        made = chat.step.once(f"note {part}", create, find=find)
-        if made["revision"] != chat.number:
+        return overwrite(
+            chat.step,
+            "note",
+            NOTES.parts(chat.words, chat.number, heading=heading),
+            write=create,
+            look=find,
             # https://developers.pipedrive.com/docs/api/v1/Notes#updateNote
-            write = partial(self.written, "PUT", f"/v1/notes/{made['id']}", content)
-            chat.step(f"note {part} of revision {chat.number}", write)
-        return made["id"]
+            change=lambda note, part: self.written("PUT", f"/v1/notes/{note}", {"content": part.body}),
+            blank=partial(NOTES.blank, chat.words, chat.number),
+        )
 
     def _owner(self) -> dict[str, int]:
         return {"owner_id": self.settings.owner_id} if self.settings.owner_id else {}
@@ -196,7 +187,7 @@ class Pipedrive(PipedriveApi):
     def _tagged(self, chat: _Chat) -> dict[str, list[Any]]:
         """The labels of a new lead or deal: those of the tags that Pipedrive has."""
         tags = chat.words.tags(" ")
-        labels = self._labels() if tags else {}
+        labels = self.cache.get("labels", self._labels) if tags else {}
         found = [labels[tag] for tag in tags if tag in labels]
         return {"label_ids": found} if found else {}
 
@@ -250,7 +241,7 @@ class Pipedrive(PipedriveApi):
     def _named(self, setting: str, number: int, path: str) -> Finding:
         kind = "user" if setting == "owner_id" else setting.removesuffix("_id")
         url = f"{self.settings.base}{path}/{number}"
-        found = self.http.reply("GET", url, headers=self.headers, judge=self.or_none)
+        found = self.http.reply("GET", url, judge=self.when(NONE))
         if found["success"].raw is not True or found.get("data") is None:
             if found["success"].raw is not False:
                 raise found["success"].expected("true or false")
@@ -278,6 +269,7 @@ class Pipedrive(PipedriveApi):
 
     def _made(self, path: str, body: Any) -> None:
         self.ask("POST", path, json=body)
+        self.cache.forget("labels")
 
     def imagine(self, method: str, path: str, body: Any) -> Any:
         if method == "GET":
@@ -299,16 +291,3 @@ def _fillable(key: str, field: Reply | None) -> Finding:
 def _heading(chat: _Chat) -> str:
     # Braces as transcripts have them, for whatever template this may be pasted into.
     return f"<p><b>{escape(chat.words.subject(TITLE))}</b></p>".replace("{", "&#123;")
-
-
-def _footer(chat: _Chat, part: int) -> str:
-    """The last line of a note. No chat can write one: whatever it says comes before."""
-    return f"<p>[{escape(chat.words.key)}{f' note {part}' if part > 1 else ''}]</p>"
-
-
-def _text(content: str) -> str:
-    return unescape(re.sub("<[^>]*>", "", content or "")).strip()
-
-
-def _bytes(text: str) -> int:
-    return len(text.encode())

@@ -9,17 +9,18 @@ import re
 from collections.abc import Iterable, Iterator
 from collections.abc import Mapping as Map
 from datetime import timedelta
+from functools import cached_property
 from itertools import takewhile
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import AnyHttpUrl, Field, SecretStr, model_validator
-from requests import Response
 
+from connectors.kit.auth.credentials import Credentials, Header
 from connectors.kit.connector import HttpConnector, Receipt
 from connectors.kit.record import RecordSettings
 from connectors.kit.reply import Reply
-from connectors.kit.responses import Verdict
-from core.errors import ConnectorRefused, DeliveryError, Gone, RecordRefused, RetryLater
+from connectors.kit.wire.pager import Page, Pager
+from connectors.kit.wire.verdicts import PAUSE, Hint, Verdicts, When
 
 #: How many of the newest persons are looked through before one is created: those that the search may not know yet.
 NEWEST = 100
@@ -29,6 +30,13 @@ SKEW = timedelta(hours=1)
 OUT_OF_TOKENS = 3600.0
 #: Seconds to wait when the guard in front of the API turns us away, as it does after too many 429s.
 BLOCKED = 900.0
+
+
+#: What names something that was there before.
+REMEMBERED = When((404,), text="it was deleted in Pipedrive")
+#: What brings the person's address, or names somebody who may have been merged or deleted since; but not a wrong path.
+OF_PERSON = When((400, 404, 422), steps=("person",), said=(b"person", b"email"), unless=(b"unknown method",))
+NONE = When((404,), then=None)
 
 
 class PipedriveSettings(RecordSettings):
@@ -74,17 +82,28 @@ class PipedriveApi(HttpConnector[PipedriveSettings]):
     label = "Pipedrive"
     # 415 is a feature that is not switched on, 501 one that is not there, 403 also a limit of the plan: all of them for
     # every record. https://pipedrive.readme.io/docs/core-api-concepts-http-status-codes
-    statuses: ClassVar[Map[int, Verdict]] = {415: ConnectorRefused, 501: ConnectorRefused}
+    verdicts: ClassVar[Verdicts | None] = Verdicts(
+        statuses={415: PAUSE, 501: PAUSE},
+        guards=(403,),
+        hints=(
+            Hint(header="x-daily-ratelimit-token-remaining", waits={"0": OUT_OF_TOKENS}, on=(429,), first=True),
+            Hint(header="x-ratelimit-reset", on=(429,)),
+            Hint(always=BLOCKED, on=(403,), first=True),
+        ),
+    )
 
     @property
-    def headers(self) -> dict[str, str]:
-        return {"x-api-token": self.settings.api_token.get_secret_value()}
+    def base(self) -> str:
+        return self.settings.base
+
+    @cached_property
+    def credentials(self) -> Credentials:
+        return Header(self.settings.api_token, "x-api-token", "")
 
     def ask(self, method: str, path: str, **options: Any) -> Reply:
         """The answer: `{success, data, additional_data}`. https://pipedrive.readme.io/docs/core-api-concepts-responses"""
-        answer = self.http.reply(method, self.settings.base + path, headers=self.headers, **options)
-        if answer["success"].raw is not True:
-            raise answer["success"].expected("true")
+        answer = super().ask(method, path, **options)
+        _succeeded(answer)
         _ = answer["data"]
         return answer
 
@@ -96,16 +115,11 @@ class PipedriveApi(HttpConnector[PipedriveSettings]):
 
     def written(self, method: str, path: str, body: Any) -> Any:
         """The id of what was made before and is changed now, which does no harm twice."""
-        return self.made(method, path, body, repeatable=True, judge=self.judge_remembered)
+        return self.made(method, path, body, repeatable=True, judge=self.when(REMEMBERED))
 
     def pages(self, path: str, asked: Map[str, Any]) -> Iterator[Reply]:
-        """Every entry of a list. v1 counts entries, v2 gives cursors; both say null for none."""
-        more: Map[str, Any] | None = {}
-        while more is not None:
-            answer = self.ask("GET", path, params={**asked, **more})
-            data = answer.get("data")
-            yield from data if data is not None else ()
-            more = _next(answer.get("additional_data"))
+        """Every entry of a list."""
+        return self.entries(PAGES, path, **asked)
 
     def newest(self, kind: str, **asked: Any) -> Iterator[Reply]:
         """Persons or deals, the newest first. https://developers.pipedrive.com/docs/api/v1/Persons#getPersons"""
@@ -116,41 +130,6 @@ class PipedriveApi(HttpConnector[PipedriveSettings]):
         """Those that were created after the chat began."""
         start = (receipt.since - SKEW).strftime("%Y-%m-%dT%H:%M:%SZ")
         return takewhile(lambda one: one["add_time"].text >= start, self.newest(kind, **asked))
-
-    # --- what an answer means ------------------------------------------------------
-
-    def judge(self, answer: Response) -> DeliveryError | None:
-        error = super().judge(answer)
-        # https://pipedrive.readme.io/docs/core-api-concepts-rate-limiting
-        if answer.status_code == 403 and "json" not in answer.headers.get("Content-Type", ""):
-            return RetryLater(str(error), status=403, retry_after=BLOCKED)
-        if answer.status_code == 429 and isinstance(error, RetryLater):
-            reset = answer.headers.get("x-ratelimit-reset", "")
-            if answer.headers.get("x-daily-ratelimit-token-remaining") == "0":
-                error.retry_after = OUT_OF_TOKENS  # Retry-After speaks of the burst alone
-            elif error.retry_after is None and reset.isascii() and reset.isdecimal():
-                error.retry_after = float(reset)
-        return error
-
-    def judge_remembered(self, answer: Response) -> DeliveryError | None:
-        """For what names something that was there before."""
-        if answer.status_code == 404:
-            return RecordRefused(f"it was deleted in Pipedrive: {self.judge(answer)}", status=404)
-        return self.judge(answer)
-
-    def judge_of_person(self, answer: Response) -> DeliveryError | None:
-        """For what brings the person's address, or names somebody who may have been merged or deleted since."""
-        error = self.judge(answer)
-        if answer.status_code not in (400, 404, 422) or not isinstance(error, RecordRefused | ConnectorRefused):
-            return error
-        said = answer.content.lower()
-        named = any(word in said for word in (b"person", b"email"))
-        if not named or b"unknown method" in said:
-            return error
-        return Gone(str(error), "person", status=answer.status_code)
-
-    def or_none(self, answer: Response) -> DeliveryError | None:
-        return None if answer.status_code == 404 else self.judge(answer)
 
 
 def ids_of(by: str, term: str, persons: Iterable[Reply]) -> Iterator[int]:
@@ -166,14 +145,23 @@ def ids_of(by: str, term: str, persons: Iterable[Reply]) -> Iterator[int]:
             yield person["id"].number
 
 
-def _next(more: Reply | None) -> Map[str, Any] | None:
-    """What asks for the next page. https://pipedrive.readme.io/docs/core-api-concepts-pagination"""
-    if more is None:
-        return None
-    if (cursor := more.get("next_cursor")) is not None:
-        return {"cursor": cursor.text}
-    page = more.get("pagination")
+def _succeeded(answer: Reply) -> None:
+    """Raises RetryLater for what Pipedrive did not answer."""
+    if answer["success"].raw is not True:
+        raise answer["success"].expected("true")
+
+
+def _next(read: Page) -> Map[str, Any] | None:
+    """What asks for the next page: v1 counts entries, v2 gives cursors.
+    https://pipedrive.readme.io/docs/core-api-concepts-pagination"""
+    more = read.body.get("additional_data")
+    cursor = more.get("next_cursor") if more is not None else None
+    if cursor is not None:
+        return {"params": {"cursor": cursor.text}}
+    page = more.get("pagination") if more is not None else None
     if page is None or page["more_items_in_collection"].raw is not True:
         return None
-    # An empty page that says there is more would be asked for again and again.
-    return {"start": page["start"].number + max(1, page["limit"].number)}
+    return {"params": {"start": page["start"].number + page["limit"].number}}
+
+
+PAGES = Pager(_next, items="data", proof=_succeeded)

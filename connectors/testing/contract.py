@@ -226,7 +226,7 @@ class Contract(Bench):
 
     def test_a_vendor_that_hangs_is_not_waited_for(self, vendor: Fake) -> None:
         vendor.hanging = True
-        with pytest.raises(RetryLater, match="no answer in time"):
+        with pytest.raises(RetryLater, match="no response in time"):
             self.deliver(self.connector(vendor, timeout=0.3), SAMPLE, {})
 
     def test_secrets_are_in_no_repr_and_no_error(self, vendor: Fake) -> None:

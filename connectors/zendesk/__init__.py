@@ -11,33 +11,28 @@ from datetime import UTC, date, datetime
 from functools import partial
 from typing import Any
 
-from markupsafe import Markup
-
 from connectors.kit.connector import Finding, Receipt, Step
 from connectors.kit.email_address import spellings
-from connectors.kit.http import Judge
 from connectors.kit.person import for_person
 from connectors.kit.record import Mapping, Person
 from connectors.kit.reply import Reply
-from connectors.zendesk.api import ZendeskApi
+from connectors.kit.text.parts import Layout, Part, append, marked, octets
+from connectors.kit.wire.pager import by_page
+from connectors.kit.wire.verdicts import When
+from connectors.zendesk.api import OF_NEW_USER, OF_PERSON, OF_TICKET, ZendeskApi
 from core.conversation import Conversation
 from core.delivery import Reference
 from core.errors import Gone
 
 #: Bytes of HTML in one comment. Zendesk takes 64 KB. It writes attributes into our paragraphs, by which the shortest
 #: grow by half, and nobody says whether it counts before or after.
-COMMENT = 40_000
-#: Comments a page, and pages, that are looked through: twenty stay within what is read of an answer.
-PAGE, PAGES = 20, 5
+COMMENTS = Layout(40_000, octets, mark="[{}:{}:{}]".format)
+#: How many comments are looked through: twenty a page stay within what is read of an answer.
+NEWEST = by_page("comments").few(20, most=5)
 #: How many users of those that a search shows are asked for their further addresses.
 FURTHER = 5
-#: https://developer.zendesk.com/documentation/api-basics/authentication/oauth-migration/
-TOKENS_END = date(2027, 4, 30)
-TOKENS = (
-    "signed in with an API token. Zendesk has made no new ones since 27 October 2026 and switches all of them off on "
-    "30 April 2027; one that is not used for 30 days ends earlier",
-    "Zendesk has switched API tokens off; docs/connectors/zendesk.md says what to use instead",
-)
+#: The day on which API tokens end.
+LAST_DAY = date(2027, 4, 30)
 #: Characters. Neither is documented; what is longer than a database's usual column helps nobody.
 SUBJECT, NAME = 150, 255
 
@@ -50,7 +45,7 @@ class Zendesk(ZendeskApi):
         number = receipt.number
         # The submitter is the author of the first comment, and by default it is the requester; but what is private
         # is an agent's. https://developer.zendesk.com/api-reference/ticketing/tickets/tickets/#requesters-and-submitters
-        agent = step("agent", lambda: self.ask("GET", "users/me")["user"]["id"].number)
+        agent = step("agent", lambda: self.cache.get("me", self._me, anew=step.healed))
         person, nobody = words.person, partial(self._nobody, words, conversation)
         # The ticket, and the revision that its first comment holds: this one, or an earlier one.
         ticket = for_person(
@@ -67,14 +62,13 @@ class Zendesk(ZendeskApi):
             ),
         )
         first = ticket["revision"] == number
-        for part, body in enumerate(_bodies(words, number, revised=not first), 1):
-            # Subject and tags are the agents' by the time of a new revision; the fields came from us.
-            fields = _fields(words) if part == 1 else []
-            if part > 1 or not first:
-                write = partial(self._comment, ticket["id"], body, fields)
-                look = partial(self._has_comment, ticket["id"], _mark(words, number, part))
-                step.once(f"comment {number}.{part}", write, find=look)
+        parts = COMMENTS.parts(words, number, revised=not first)[1 if first else 0 :]
+        write, look = partial(self._comment, ticket["id"], words), partial(self._has_comment, ticket["id"])
+        append(step, "comment", parts, write=write, look=look)
         return Reference(str(ticket["id"]), f"{self.base}/agent/tickets/{ticket['id']}")
+
+    def _me(self) -> int:
+        return self.ask("GET", "users/me")["user"]["id"].number
 
     # --- the person ------------------------------------------------------------------
 
@@ -99,7 +93,7 @@ class Zendesk(ZendeskApi):
         # https://developer.zendesk.com/api-reference/ticketing/users/users/#create-user
         # It refuses an address that somebody has, while the upsert would rename that somebody after what was typed.
         new = {"name": person.name[:NAME], "email": person.email, "skip_verify_email": True}
-        judge = self.judge_of_new_user
+        judge = self.when(*OF_NEW_USER)
         made = self.ask("POST", "users", json={"user": new}, repeatable=True, judge=judge).get("user")
         if made is None:
             # Somebody whom the search does not show, or not yet. Without a name, the upsert changes nothing.
@@ -127,7 +121,7 @@ class Zendesk(ZendeskApi):
         ticket = {
             # Zendesk fills placeholders in, in subjects too: raw_subject in the JSON format.
             "subject": words.subject(SUBJECT).replace("{", "("),
-            "comment": {"html_body": _bodies(words, number)[0], "public": False},
+            "comment": {"html_body": COMMENTS.parts(words, number)[0].body, "public": False},
             "requester_id": requester,
             "submitter_id": agent,
             "external_id": words.key,
@@ -147,7 +141,7 @@ class Zendesk(ZendeskApi):
             # https://developer.zendesk.com/api-reference/ticketing/introduction/#idempotency
             headers={"Idempotency-Key": words.key},
             repeatable=True,
-            judge=self.judge_of_person,
+            judge=self.when(*OF_PERSON),
         )
         return {"id": made["ticket"]["id"].number, "revision": number}
 
@@ -162,26 +156,22 @@ class Zendesk(ZendeskApi):
         marked = re.search(rf"\[{re.escape(words.key)}:(\d+):1\]\s*\Z", described.text if described is not None else "")
         return {"id": found["id"].number, "revision": int(marked[1]) if marked else 0}
 
-    def _comment(self, ticket: int, body: str, fields: list[dict[str, Any]]) -> bool:
+    def _comment(self, ticket: int, words: Mapping, part: Part) -> bool:
         # https://developer.zendesk.com/api-reference/ticketing/tickets/tickets/#update-ticket
-        sent = {"comment": {"html_body": body, "public": False}, **({"custom_fields": fields} if fields else {})}
-        changed = self.ask("PUT", f"tickets/{ticket}", json={"ticket": sent}, judge=self.judge_of_ticket)
+        # Subject and tags are the agents' by the time of a new revision; the fields came from us.
+        fields = _fields(words) if part.number == 1 else []
+        sent = {"comment": {"html_body": part.body, "public": False}, **({"custom_fields": fields} if fields else {})}
+        changed = self.ask("PUT", f"tickets/{ticket}", json={"ticket": sent}, judge=self.when(*OF_TICKET))
         _ = changed["ticket"]["id"].number  # a 200 that Zendesk did not write has none
         return True
 
-    def _has_comment(self, ticket: int, mark: str) -> bool | None:
+    def _has_comment(self, ticket: int, part: Part) -> bool | None:
         # https://developer.zendesk.com/api-reference/ticketing/tickets/ticket_comments/#list-comments
         # The newest first: what we look for was sent a moment ago, or at most a few days. Few at a time, as each has
         # its text three times over.
-        for page in range(1, PAGES + 1):
-            asked = {"sort_order": "desc", "per_page": PAGE, "page": page}
-            path = f"tickets/{ticket}/comments"
-            listed = self.ask("GET", path, params=asked, judge=self.judge_of_ticket)["comments"]
-            if any(Markup(one["html_body"].text).striptags().endswith(mark) for one in listed):  # noqa: S704
-                return True
-            if len(listed) < PAGE:
-                break
-        return None
+        path, judge = f"/api/v2/tickets/{ticket}/comments", self.when(*OF_TICKET)
+        listed = self.entries(NEWEST, path, judge, sort_order="desc")
+        return marked(listed, lambda one: one["html_body"].text, part.mark) is not None or None
 
     # --- looking first -------------------------------------------------------------------
 
@@ -190,13 +180,15 @@ class Zendesk(ZendeskApi):
         # https://developer.zendesk.com/api-reference/ticketing/users/users/#show-self
         # Without credentials it answers 200 with an anonymous user.
         me = self.ask("GET", "users/me")["user"]
-        role = me.get("role")
+        role, email = me.get("role"), me.get("email")
         yield Finding(
             role is not None and role.raw in ("admin", "agent") and not me.object.get("suspended"),
-            f"{settings.email} is {role.text if role is not None else 'nobody'} in {self.base}",
-            "use the email of an admin, or of an agent who may manage end users",
+            f"{email.text if email is not None else settings.email} is "
+            f"{role.text if role is not None else 'nobody'} in {self.base}",
+            "sign in as an admin, or as an agent who may manage end users",
         )
-        yield Finding(datetime.now(UTC).date() < TOKENS_END, *TOKENS)
+        for text, remedy in settings.doubts():
+            yield Finding(datetime.now(UTC).date() < LAST_DAY, text, remedy)
         # https://developer.zendesk.com/api-reference/ticketing/account-configuration/account_settings/#show-settings
         tickets = self.ask("GET", "account/settings")["settings"]["tickets"].object
         yield Finding(
@@ -220,7 +212,7 @@ class Zendesk(ZendeskApi):
 
     def _exists(self, kind: str, number: int, remedy: str) -> Finding:
         # https://developer.zendesk.com/api-reference/ticketing/groups/groups/#show-group, and its like
-        judge: Judge = lambda said: self.judge(said) if said.status_code != 404 else None  # noqa: E731
+        judge = self.when(When((404,), then=None))
         shown = self.ask("GET", f"{kind}s/{number}", judge=judge).get(kind)
         label = f"{kind.replace('_', ' ')} {number}"
         if shown is None:
@@ -241,21 +233,5 @@ def _is(email: str, said: Reply | None) -> bool:
     return said is not None and said.text.casefold() in {one.casefold() for one in spellings(email)}
 
 
-def _mark(words: Mapping, number: int, part: int) -> str:
-    """Ends each comment, so that it can be found again."""
-    return f"[{words.key}:{number}:{part}]"
-
-
 def _fields(words: Mapping) -> list[dict[str, Any]]:
     return [{"id": int(name), "value": value} for name, value in words.fields().items()]
-
-
-def _bodies(words: Mapping, number: int, *, revised: bool = False) -> list[str]:
-    """The comments of a revision, each with its mark, which has no character that HTML knows."""
-    room = COMMENT - _size(f"<p>{_mark(words, number, 99_999)}</p>")
-    parts = words.bodies(room, _size, revised=revised)
-    return [f"{part}<p>{_mark(words, number, index)}</p>" for index, part in enumerate(parts, 1)]
-
-
-def _size(text: str) -> int:
-    return len(text.encode())

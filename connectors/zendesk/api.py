@@ -5,34 +5,61 @@ https://developer.zendesk.com/api-reference/introduction/requests/
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping as Table
-from typing import Any, Literal, Self
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import AnyHttpUrl, Field, SecretStr, field_validator, model_validator
-from requests import Response
 
+from connectors.kit.auth.credentials import Basic, Credentials
+from connectors.kit.auth.oauth import OAuthSettings, Provider
 from connectors.kit.connector import HttpConnector
 from connectors.kit.record import RecordSettings
 from connectors.kit.reply import Reply
-from connectors.kit.responses import STATUS, Verdict, refusal
-from core.errors import ConnectorRefused, DeliveryError, Gone, RecordRefused, RetryLater
+from connectors.kit.wire.verdicts import PAUSE, WAIT, Hint, Verdicts, When
 
-#: What the codes, and the names of the fields complained of, in the body of a 400 or 422 mean. What is not here is a
-#: refusal of this record. https://developer.zendesk.com/api-reference/introduction/requests/#400-range
-MEANS: Table[bytes, Verdict] = {
-    # The key was used for another body: an earlier create got through after all, and the next try will find it.
-    b"IdempotentRequestError": RetryLater,
-    # These come from our settings, so every record would be refused for them.
-    b"group": ConnectorRefused,
-    b"brand": ConnectorRefused,
-    b"ticket_form": ConnectorRefused,
-}
-# Within a text every quotation mark has a backslash, so nothing that a visitor wrote looks like these.
-_CODE = re.compile(rb'"error"\s*:\s*"(\w+)"|"(\w+?)(?:_id)?"\s*:\s*\[')
+#: Codes, and the names of the fields complained of, in the body of a 400 or 422. What is not here is a refusal of this
+#: record. https://developer.zendesk.com/api-reference/introduction/requests/#400-range
+VERDICTS = Verdicts(
+    # 409: somebody changed the same thing at the same moment.
+    statuses={409: WAIT},
+    only=frozenset({400, 422}),
+    codes={
+        # The key was used for another body: an earlier create got through after all, and the next try will find it.
+        "error": {"IdempotentRequestError": WAIT},
+        # These come from our settings, so every record would be refused for them.
+        "details{}": {name: PAUSE for one in ("group", "brand", "ticket_form") for name in (one, f"{one}_id")},
+    },
+    # https://developer.zendesk.com/api-reference/introduction/rate-limits/ : seconds, not a time.
+    hints=(Hint(header="ratelimit-reset", on=(429,)),),
+)
+#: When the request names a ticket that was made earlier. No follow-up ticket: one conversation is one record, and
+#: whoever closed it had seen the chat.
+OF_TICKET = (
+    When((404,), text="the ticket was deleted in Zendesk; restore it and replay"),
+    When(
+        (422,),
+        text="the ticket is closed, and Zendesk adds nothing to closed tickets; read on in Smartsupp",
+        said=(b"prevents ticket update",),
+    ),
+)
+REQUESTER = frozenset({"requester", "requester_id", "email"})
+#: When it brings a visitor, by address or by number: suspended, deleted, or an address that Zendesk takes for none.
+OF_PERSON = (
+    When((422,), steps=("requester",), codes={"details{}": REQUESTER}, refused=True),
+    When((422,), steps=("agent",), codes={"details{}": frozenset({"submitter", "submitter_id"})}, refused=True),
+)
+#: When it brings a new user: that somebody has the address already is an answer.
+OF_NEW_USER = (When((422,), then=None, codes={"details.*[].error": frozenset({"DuplicateValue"})}), *OF_PERSON)
+#: https://developer.zendesk.com/documentation/api-basics/authentication/oauth-migration/
+TOKENS_END = (
+    "Zendesk switches off all API tokens on 30 April 2027, and a token that is not used for 30 days earlier. "
+    "It has made no new ones since 27 October 2026."
+)
+MOVE = "Make an OAuth client in Zendesk, and put client_id and client_secret in place of email and api_token."
 
 
-class ZendeskSettings(RecordSettings):
+class ZendeskSettings(OAuthSettings, RecordSettings):
     """Settings of `type: zendesk`."""
 
     # 200 requests a minute on the smallest plan.
@@ -41,10 +68,8 @@ class ZendeskSettings(RecordSettings):
         default="", pattern=r"^([a-z0-9][a-z0-9-]*)?$", description="acme, for https://acme.zendesk.com."
     )
     base_url: AnyHttpUrl | None = Field(default=None, description="The whole address, instead of subdomain.")
-    email: str = Field(
-        min_length=3, description="Email of the agent in whose name Relay works; the author of the comments."
-    )
-    api_token: SecretStr = Field(description="From Admin Center, Apps and integrations, APIs, API tokens.")
+    email: str = Field(default="", description="With api_token: email of the agent in whose name Relay works.")
+    api_token: SecretStr | None = Field(default=None, description="An API token from before 27 October 2026.")
     group_id: int | None = Field(default=None, description="The group that gets the tickets.")
     brand_id: int | None = Field(default=None, description="The brand of the tickets.")
     ticket_form_id: int | None = Field(default=None, description="The form of the tickets.")
@@ -65,6 +90,15 @@ class ZendeskSettings(RecordSettings):
         return texts
 
     @model_validator(mode="after")
+    def _has_one_way_in(self) -> Self:
+        oauth = bool(self.client_id and self.client_secret)
+        if oauth == bool(self.api_token) or bool(self.api_token) != bool(self.email):
+            raise ValueError(
+                "write client_id and client_secret of an OAuth client; or, until 30 April 2027, email and api_token"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _has_one_address(self) -> Self:
         if bool(self.subdomain) == bool(self.base_url):
             raise ValueError("write either 'subdomain: acme' or 'base_url: https://acme.zendesk.com'")
@@ -72,62 +106,39 @@ class ZendeskSettings(RecordSettings):
             raise ValueError("base_url is shown to people; remove the credentials from it")
         return self
 
+    def doubts(self) -> Iterator[tuple[str, str]]:
+        if self.api_token:
+            yield TOKENS_END, MOVE
+
 
 class ZendeskApi(HttpConnector[ZendeskSettings]):
     """The part of the connector that knows nothing of chats."""
+
+    verdicts: ClassVar[Verdicts | None] = VERDICTS
+    headers: ClassVar[Mapping[str, str]] = {"Accept": "application/json"}
 
     @property
     def base(self) -> str:
         return str(self.settings.base_url or f"https://{self.settings.subdomain}.zendesk.com").rstrip("/")
 
-    def ask(self, method: str, path: str, **options: Any) -> Reply:
-        headers = {"Accept": "application/json", **options.pop("headers", {})}
-        # https://developer.zendesk.com/api-reference/introduction/security-and-auth/#api-token
-        auth = (f"{self.settings.email}/token", self.settings.api_token.get_secret_value())
-        return self.http.reply(method, f"{self.base}/api/v2/{path}", auth=auth, headers=headers, **options)
-
-    def judge(self, answer: Response) -> DeliveryError | None:
-        if answer.status_code // 100 == 2:
-            return None
-        said = _said(answer)
-        known = next((verdict for code, verdict in MEANS.items() if code in said), RecordRefused)
-        # 409: somebody changed the same thing at the same moment.
-        error = refusal(answer, {**STATUS, 400: known, 409: RetryLater, 422: known}, self.mask)
-        reset = answer.headers.get("ratelimit-reset", "")
-        if answer.status_code == 429 and isinstance(error, RetryLater) and error.retry_after is None:
-            # https://developer.zendesk.com/api-reference/introduction/rate-limits/ : seconds, not a time.
-            error.retry_after = float(reset) if reset.isdecimal() else None
-        return error
-
-    def judge_of_ticket(self, answer: Response) -> DeliveryError | None:
-        """What an answer means when the request names a ticket that was made earlier."""
-        said = self.judge(answer)
-        if answer.status_code == 404:
-            return RecordRefused(f"the ticket was deleted in Zendesk; restore it and replay: {said}", status=404)
-        if answer.status_code == 422 and b"prevents ticket update" in answer.content:
-            # No follow-up ticket: one conversation is one record, and whoever closed it had seen the chat.
-            return RecordRefused(
-                f"the ticket is closed, and Zendesk adds nothing to closed tickets; read on in Smartsupp: {said}",
-                status=422,
+    @cached_property
+    def credentials(self) -> Credentials:
+        own = self.settings
+        if own.api_token:
+            # https://developer.zendesk.com/api-reference/introduction/security-and-auth/#api-token
+            return Basic(f"{own.email}/token", own.api_token.get_secret_value())
+        # https://developer.zendesk.com/api-reference/ticketing/oauth/grant_type_tokens/
+        return self.tokens(
+            Provider(
+                token_url=f"{self.base}/oauth/tokens",
+                authorize_url=f"{self.base}/oauth/authorizations/new",
+                client_id=own.client_id,
+                client_secret=own.client_secret,
+                grant=own.grant,
+                scope=own.scope or "read write",
+                as_json=True,
             )
-        return said
+        )
 
-    def judge_of_person(self, answer: Response) -> DeliveryError | None:
-        """What an answer means when the request brings a visitor, by address or by number."""
-        error = self.judge(answer)
-        if answer.status_code != 422 or type(error) is not RecordRefused:
-            return error
-        # Suspended, deleted, or an address that Zendesk takes for none.
-        steps = {b"requester": "requester", b"email": "requester", b"submitter": "agent"}
-        named = [step for code, step in steps.items() if code in _said(answer)]
-        return Gone(str(error), *named, status=422) if named else error
-
-    def judge_of_new_user(self, answer: Response) -> DeliveryError | None:
-        """The same; but that somebody has the address already is an answer."""
-        taken = answer.status_code == 422 and b"DuplicateValue" in _said(answer)
-        return None if taken else self.judge_of_person(answer)
-
-
-def _said(answer: Response) -> set[bytes]:
-    """The codes of an answer, and the fields that it complains of."""
-    return {code or field for code, field in _CODE.findall(answer.content)}
+    def ask(self, method: str, path: str, **options: Any) -> Reply:
+        return super().ask(method, f"/api/v2/{path}", **options)

@@ -39,6 +39,8 @@ def _undone(settings: Settings) -> list[Doubt]:
     found = [
         Doubt(f"No route leads to {name}: no chat goes there.", route_remedy(name), name) for name in unused(settings)
     ]
+    for name in settings.enabled:
+        found += [Doubt(f"{name}: {text}", remedy, name) for text, remedy in settings.connectors[name].doubts()]
     for index, route in enumerate(settings.routes):
         if route.to and not any(settings.connectors[name].enabled for name in route.to):
             names = ", ".join(route.to)
@@ -63,4 +65,5 @@ def route_remedy(connector: str) -> str:
 
 def gone_remedy(connector: str) -> str:
     """What to do about deliveries that wait for a connector that is not configured."""
-    return f"Put {connector} back into relay.yaml, or discard what is queued: relay discard ID --reason …"
+    renamed = f"If {connector} has another name now, write formerly: [{connector}] below that one"
+    return f"{renamed}; else put it back into relay.yaml, or discard what is queued: relay discard ID --reason …"

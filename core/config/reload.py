@@ -18,6 +18,7 @@ from pathlib import Path
 import structlog
 
 from core.config.environment import Environment
+from core.config.last_good import LastGood
 from core.config.settings import Models, Settings, load
 from core.errors import ConfigError, Problem
 
@@ -31,6 +32,9 @@ STILL, REMOVAL_STILL = 2.0, 5.0
 AGAIN = 30.0
 #: Seconds that a start waits for a file that cannot be read and was written so lately that somebody may still be at it.
 SETTLING = 3.0
+
+#: Set for the processes of `relay up`, which has found the configuration right before it started them.
+SUPERVISED = "RELAY_SUPERVISOR"
 
 #: What a file looks like: when it was written, its size, its inode, and what is in it (None: it cannot be read).
 State = tuple[int, int, int, bytes | None]
@@ -50,14 +54,21 @@ class Watched:
         models: Models,
         variables: Mapping[str, str],
         on_change: Callable[[Settings], None] | None = None,
+        *,
+        restarted: bool = False,
     ) -> None:
-        """Raises ConfigError: there is nothing to go on with yet."""
+        """`restarted`: nobody has asked for this start, so it takes no change that a running process would refuse.
+
+        Raises ConfigError: there is nothing to go on with, neither now nor from before.
+        """
         self._env, self._models, self._variables = env, models, variables
         self._on_change = on_change
         self._lock = threading.Lock()
         self._following = False
         self.trouble = ""
-        self._settings, self._adopted = self._begun()
+        self._last_good = LastGood(env)
+        self._settings, self._adopted = self._begun(restarted=restarted)
+        self._keep()
         self._changed: Seen = {}
         self._since = self._judged = self._looked = time.monotonic()
         self._named: set[Path] = set()
@@ -119,6 +130,7 @@ class Watched:
             self._refuse(error, tuple(seen[file][3] for file in sorted(seen)))
             return
         self._settings, self._adopted, self._changed = settings, reads.seen, {}
+        self._keep()
         self._accept("configuration changed", source=settings.source, connectors=list(settings.enabled))
 
     def _refuse(self, error: ConfigError, contents: object) -> None:
@@ -139,18 +151,48 @@ class Watched:
     def _text(self, seen: Seen) -> bytes:
         return (seen[self._env.config][3] or b"") if self._env.config in seen else b""
 
-    def _begun(self) -> tuple[Settings, Seen]:
-        """A process may start in the middle of a save."""
+    def _begun(self, *, restarted: bool) -> tuple[Settings, Seen]:
+        """A process may start in the middle of a save; and after one that was wrong."""
         until = time.monotonic() + SETTLING
+        before = self._last_in_force()
         while True:
             reads = _Reads()
             try:
-                return load(self._env, self._models, self._variables, reads), reads.seen
-            except ConfigError:
+                found = load(self._env, self._models, self._variables, reads), reads.seen
+                if before and restarted:
+                    _must_lose_nothing(before[0], found[0], self._text(before[1]), self._text(found[1]))
+                return found
+            except ConfigError as error:
                 newest = max((state[0] for state in reads.seen.values()), default=0)
                 if time.monotonic() >= until or time.time() - newest / 1e9 > SETTLING:
-                    raise
+                    if not before:
+                        raise
+                    self.trouble = str(error)
+                    log.error(
+                        "the configuration cannot be used; started with the last valid one",
+                        source=error.source,
+                        problems=[str(problem) for problem in error.problems],
+                        remedy="correct the file and save it; relay config check shows what is wrong",
+                    )
+                    return before
             time.sleep(SETTLING / 10)
+
+    def _last_in_force(self) -> tuple[Settings, Seen] | None:
+        kept = self._last_good.contents()
+
+        def read(file: Path) -> bytes:
+            if file not in kept:
+                raise FileNotFoundError(file)
+            return kept[file]
+
+        try:
+            settings = load(self._env, self._models, self._variables, read) if kept else None
+        except ConfigError:  # another version of this program, or another environment
+            return None
+        return (settings, {file: (0, 0, 0, content) for file, content in kept.items()}) if settings else None
+
+    def _keep(self) -> None:
+        self._last_good.keep({file: state[3] for file, state in self._adopted.items() if state[3] is not None})
 
 
 class _Reads:

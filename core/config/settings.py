@@ -17,7 +17,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, Field, PrivateAttr, SecretStr, ValidationError
 
-from core.config import mistakes, yaml_file
+from core.config import former_names, mistakes, yaml_file
 from core.config.alerts import Alerts
 from core.config.environment import Environment, Strict, Token
 from core.config.mistakes import KeyPath
@@ -28,6 +28,7 @@ from core.templates.language import Condition, condition, wording
 #: The lane of bodies that no worker has read yet.
 RESERVED = "inbox"
 _CONNECTOR_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_NAMED = f"a name is small letters, digits, '-' and '_', at most 63 of them, and not '{RESERVED}'"
 
 
 def _expression(source: str) -> str:
@@ -54,6 +55,12 @@ HtmlTemplate = Annotated[
 Template = Annotated[str, AfterValidator(_template), Field(json_schema_extra={"format": "jinja-template"})]
 
 
+def _connector_name(name: str) -> str:
+    if not _CONNECTOR_NAME.fullmatch(name) or name == RESERVED:
+        raise ValueError(_NAMED)
+    return name
+
+
 class ConnectorSettings(Strict):
     """What every connector has. A connector's own settings are a subclass."""
 
@@ -69,6 +76,14 @@ class ConnectorSettings(Strict):
         gt=0,
         description="Requests a second, over all workers, with bursts of one second's worth; null: no limit.",
     )
+    formerly: tuple[Annotated[str, AfterValidator(_connector_name)], ...] = Field(
+        default=(),
+        description="Earlier names of this connector, the oldest first: its deliveries and records continue under it.",
+    )
+
+    def doubts(self) -> Iterator[tuple[str, str]]:
+        """What will not work for ever, though it does today: a text and what to do."""
+        yield from ()
 
 
 class Route(Strict):
@@ -141,6 +156,11 @@ class Settings:
     renamed: tuple[str, ...] = ()
 
     @property
+    def renames(self) -> dict[str, str]:
+        """Every earlier name of a connector -> its name."""
+        return former_names.renames(self.connectors)
+
+    @property
     def enabled(self) -> tuple[str, ...]:
         return tuple(name for name, connector in self.connectors.items() if connector.enabled)
 
@@ -206,10 +226,7 @@ def _connectors(file: ConfigFile, models: Models) -> dict[str, ConnectorSettings
             file.problem(path, mistakes.SECTION)
             continue
         if not _CONNECTOR_NAME.fullmatch(name) or name == RESERVED:
-            file.problem(
-                path,
-                f"a name has at most 63 lower-case letters, digits, '-' and '_', and is not '{RESERVED}'",
-            )
+            file.problem(path, _NAMED)
             continue
         if not isinstance(values, dict):
             continue  # Document has said so
@@ -224,6 +241,7 @@ def _connectors(file: ConfigFile, models: Models) -> dict[str, ConnectorSettings
         settings = _validated(model, values, path, file)
         if settings is not None:
             found[name] = settings
+    former_names.check(found, section if isinstance(section, dict) else {}, file.problem)
     return found
 
 
@@ -236,7 +254,9 @@ def _type_named(name: str, models: Models) -> str:
     return name
 
 
-def _routes(document: Document | None, connectors: Mapping[str, Any], file: ConfigFile) -> tuple[Route, ...]:
+def _routes(
+    document: Document | None, connectors: Mapping[str, ConnectorSettings], file: ConfigFile
+) -> tuple[Route, ...]:
     # From the plain values: the names are checked even when something else in the file is wrong.
     section = file.values.get("connectors") if isinstance(file.values, dict) else None
     if isinstance(file.values, dict) and file.values.get("routes", ()) is None:
@@ -244,8 +264,11 @@ def _routes(document: Document | None, connectors: Mapping[str, Any], file: Conf
             ("routes",), "is empty; write '- to: [NAME]' below it, or remove it and everything goes everywhere"
         )
     known = section if isinstance(section, dict) else {}
+    renamed = former_names.renames(connectors)
     for path, name in _targets(file.values):
-        if name not in known:
+        if name in renamed and name not in known:
+            file.problem(path, f"'{name}' is called '{renamed[name]}' now; write that")
+        elif name not in known:
             hint = mistakes.meant(name, known) or "; add it under connectors"
             file.problem(path, f"there is no connector '{name}'{hint}")
     if document is None:
@@ -279,12 +302,12 @@ def _validated(model: type[Model], values: Any, path: KeyPath, file: ConfigFile)
 
 
 def _fingerprint(connector: ConnectorSettings) -> str:
-    """Changes when any setting does, secrets included, and gives none of them away."""
+    """Changes when any setting does that the destination could notice, secrets included, and gives none away."""
 
     def plain(value: Any) -> str:
         return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
 
-    text = json.dumps(connector.model_dump(), default=plain, sort_keys=True)
+    text = json.dumps(connector.model_dump(exclude={"formerly"}), default=plain, sort_keys=True)
     return hmac.new(b"connector settings", text.encode(), hashlib.sha256).hexdigest()[:16]
 
 

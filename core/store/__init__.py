@@ -18,8 +18,10 @@ from core.store.jobs import Jobs
 from core.store.lanes import Store
 from core.store.ledger import Ledger
 from core.store.protocol.constants import INBOX
-from core.store.rate_limit import RateLimit
-from core.store.search import Filter, Search
+from core.store.renames import Renames
+from core.store.search.conversations import Filter, Search
+from core.store.shared.connector_state import StoredState
+from core.store.shared.rate_limit import RateLimit
 from core.store.statistics import statistics
 
 __all__ = [
@@ -37,8 +39,10 @@ __all__ = [
     "Ledger",
     "RateLimit",
     "Received",
+    "Renames",
     "Search",
     "Store",
+    "StoredState",
     "Verdict",
     "check",
     "connect",

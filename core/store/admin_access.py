@@ -26,21 +26,32 @@ class Access(Base):
         return self._vault.derived("cookies", found.decode())
 
     def password(self) -> str:
-        """The password's hash, or ""."""
+        """The password's hash, or "". Raises StoreUnsafe when it was sealed with a key that is not there."""
         with errors():
             found = self._redis.hget(key("admin"), "password")
-        return found.decode() if found else ""
+        return self._vault.open(found).decode() if found else ""
+
+    def seal_anew(self) -> None:
+        """Seal the password's hash with the first key of today: it was kept before there were keys, or its own is about
+        to be taken away."""
+        with errors():
+            found = self._redis.hget(key("admin"), "password")
+            if found and self._vault.would_seal_anew(found):
+                sealed = self._vault.seal(self._vault.open(found))
+                # Unless it was set meanwhile.
+                self._run("reword", what="admin", name="", words=found, others=sealed)
 
     def set_password(self, hashed: str) -> None:
         """Replace the password, and with it the secret: every session ends, and what leaked of the old is worth
         nothing."""
         with errors():
-            self._redis.hset(key("admin"), mapping={"password": hashed, "secret": _new_secret()})
+            sealed = self._vault.seal(hashed.encode())
+            self._redis.hset(key("admin"), mapping={"password": sealed, "secret": _new_secret()})
 
     def set_first_password(self, hashed: str) -> bool:
         """Set the password if there is none. False: there is one."""
         with errors():
-            return bool(self._redis.hsetnx(key("admin"), "password", hashed))
+            return bool(self._redis.hsetnx(key("admin"), "password", self._vault.seal(hashed.encode())))
 
     def end(self, session: str, life_ms: int) -> None:
         """A session was logged out. `life_ms`: how long copies of its cookie would be good for."""

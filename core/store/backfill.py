@@ -18,7 +18,8 @@ from core.store.connection.client import Client, errors
 from core.store.ledger import Conversation, Ledger
 from core.store.protocol.base import Base
 from core.store.protocol.keys import key
-from core.store.search import Filter, Search
+from core.store.renames import Renames
+from core.store.search.conversations import Filter, Search
 
 #: Ids that one step looks at: a few ms of the server's time.
 _MANY = 500
@@ -73,7 +74,8 @@ class Backfill(Base):
     def __init__(self, client: Client, settings: Callable[[], Settings]) -> None:
         super().__init__(client)
         self._settings = settings
-        self._ledger, self._search = Ledger(client), Search(client)
+        self._ledger, self._search, self._names = Ledger(client), Search(client), Renames(client)
+        self._adopted: Settings | None = None
 
     def routes(self) -> str:
         """A digest of what decides where chats go: connectors, whether they are on, and routes."""
@@ -84,11 +86,24 @@ class Backfill(Base):
 
     def knows(self, connector: str) -> bool:
         """Whether the configuration names it: what is for another one would wait for ever."""
-        return connector in self._settings().connectors
+        settings = self._current()
+        return connector in settings.connectors or connector in settings.renames
+
+    def gather(self, seconds: float = 5.0) -> bool:
+        """Bring what is found by its connector under the names of the moment. False: it takes longer."""
+        self._current()
+        return self._names.move(seconds)
+
+    def _current(self) -> Settings:
+        settings = self._settings()
+        if settings is not self._adopted:
+            self._names.adopt(settings)
+            self._adopted = settings
+        return settings
 
     def plans(self, conversations: Sequence[ConversationId], aim: Aim) -> list[Plan]:
         """One for each of them that there is."""
-        settings = self._settings()
+        settings = self._current()
         return [_plan(settings, found, aim) for found in self._newest(conversations)]
 
     def one(self, conversation: ConversationId, aim: Aim) -> Plan:
@@ -139,7 +154,8 @@ class Backfill(Base):
 
 
 def _plan(settings: Settings, found: Conversation, aim: Aim) -> Plan:
-    had = tuple(one.connector for one in found.deliveries)
+    renames = settings.renames
+    had = tuple(renames.get(one.connector, one.connector) for one in found.deliveries)
     if aim.connector:
         if aim.connector in had and not aim.repeat:
             return Plan(found.id)

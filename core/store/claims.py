@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Any
 
 from core.ids import NO_CONVERSATION, ConversationId, DeliveryId, PayloadId
+from core.store.protocol.constants import Gate
 
 
 @dataclass(frozen=True)
 class Received:
-    """A body, whose account it is where the token says so, and what it was sent as."""
+    """A body, whose account it is where the token says so, and what it was sent as. `context` is that in which the
+    workers are woken for it: a trace goes on there."""
 
     body: bytes
     account: str = ""
     content_type: str = ""
+    context: Context | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,25 @@ class ClaimRequest:
 
     token: str
     limits: Limits = UNLIMITED
+
+
+@dataclass(frozen=True)
+class FannedOut:
+    """For each body whether it is one of ours: False: its lease was lost. `following`: the next ones, or None where
+    none were asked for."""
+
+    held: Sequence[bool]
+    following: Sequence[Claim] | None
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What became of the connector's gate; `spared`: see `Store.settle`. `following`: the next one, if it was due, or
+    None where none was asked for."""
+
+    gate: Gate
+    spared: bool
+    following: Sequence[Claim] | None
 
 
 #: Makes a request when it is wanted, or None. It learns whether the call that takes it came to an end.

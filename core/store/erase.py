@@ -14,14 +14,14 @@ from core.conversation import Visitor
 from core.delivery import PayloadStatus, Reference
 from core.errors import InUse
 from core.ids import ConversationId, PayloadId
-from core.store import visitor_search
 from core.store.connection.client import errors
 from core.store.jobs import name_of, open_of
 from core.store.protocol.base import Base
 from core.store.protocol.keys import key
 from core.store.protocol.scripts import Argument
-from core.store.search import Filter
-from core.store.visitor_search import Traces
+from core.store.search import visitors
+from core.store.search.conversations import Filter
+from core.store.search.visitors import Traces
 
 #: How many a sweep looks at in one journey to the server: some milliseconds of its time.
 PART = 25
@@ -64,11 +64,11 @@ class Eraser(Base):
     def traces(self, visitor: str, since: int | None = None) -> Traces:
         """Look for a visitor, by email or by Smartsupp's id of the visitor, in every body that is kept, or in those
         that were received at `since` (ms) or later."""
-        return visitor_search.find(self._redis, visitor, since)
+        return visitors.find(self._redis, visitor, since)
 
     def visitors(self, conversation: ConversationId) -> list[Visitor]:
         """Whose it is, by each of its revisions that can be read."""
-        return visitor_search.visitors(self._redis, conversation)
+        return visitors.visitors(self._redis, conversation)
 
     def conversation(self, identity: ConversationId) -> Erased | None:
         """Remove a conversation and everything about it; None: there is none. Raises InUse while an attempt goes on."""
@@ -109,10 +109,10 @@ class Eraser(Base):
         Every finished job that looked for a text goes: it may be something that the visitor said.
         """
         # Shorter ones stand in every other sentence.
-        known = [visitor_search.alone(one) for one in names if len(one) > 2]
+        known = [visitors.alone(one) for one in names if len(one) > 2]
 
         def named(text: str) -> bool:
-            return any(one.search(visitor_search.same(text)) for one in known)
+            return any(one.search(visitors.same(text)) for one in known)
 
         with errors():
             for identity in self._jobs():

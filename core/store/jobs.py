@@ -20,7 +20,7 @@ from core.store.connection.client import Client, errors
 from core.store.protocol.base import Base
 from core.store.protocol.keys import key
 from core.store.protocol.records import decoded, from_record
-from core.store.search import Batch, Filter, Found, Search
+from core.store.search.conversations import Batch, Filter, Found, Search
 
 Kind = Literal["replay", "discard"]
 
@@ -84,6 +84,7 @@ class Jobs(Base):
         """Begin. What matches later than `as_of` (ms), when somebody counted them and was shown how many there are, is
         left alone; and in any case what does later than now: what the job itself made due again, for one."""
         aim = aim or Aim()
+        self._backfill.gather()
         now = self.now()
         with errors():
             ends = now if as_of is None else min(as_of, now)
@@ -150,6 +151,8 @@ class Jobs(Base):
         if not found[0].understood or self._has_other_routes(found[0]):
             return found[0]
         ends = time.monotonic() + seconds
+        if not self._backfill.gather(seconds):
+            return found[0]
         for before, part in _parts(self._search.batches(found[0].filter, found[0].cursor, PART), found[0].cursor, ends):
             if not self._step(found[0], before, part) or time.monotonic() >= ends:
                 break  # somebody else took this turn, or the time is over

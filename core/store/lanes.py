@@ -4,39 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from contextvars import copy_context
 from typing import Any
 
 from core.delivery import Attempt, Outcome, PayloadStatus, Reference, Revision
 from core.errors import LostLease, StoreUnavailable, StoreUnsafe
 from core.ids import ConversationId, DeliveryId, PayloadId
-from core.store.claims import UNLIMITED, Accepted, Claim, ClaimRequest, Limits, Reading, Received
+from core.store.claims import UNLIMITED, Accepted, Claim, ClaimRequest, FannedOut, Limits, Reading, Received, Settled
 from core.store.connection.client import errors
-from core.store.protocol.constants import BATCH, INBOX, Gate, How, Trouble
+from core.store.protocol.constants import BATCH, INBOX, How, Trouble
 from core.store.protocol.identity import fresh
 from core.store.protocol.keys import key
 from core.store.protocol.scripts import Argument
 from core.store.steps import Steps
 from core.summary import bare
-
-
-@dataclass(frozen=True)
-class FannedOut:
-    """For each body whether it is one of ours: False: its lease was lost. `following`: the next ones, or None where
-    none were asked for."""
-
-    held: Sequence[bool]
-    following: Sequence[Claim] | None
-
-
-@dataclass(frozen=True)
-class Settled:
-    """What became of the connector's gate; `spared`: see `Store.settle`. `following`: the next one, if it was due, or
-    None where none was asked for."""
-
-    gate: Gate
-    spared: bool
-    following: Sequence[Claim] | None
 
 
 class Store(Steps):
@@ -65,8 +46,9 @@ class Store(Steps):
             for one in bodies
         ]
         replies = self._try_each("accept", calls)
-        if any(wanted for one in replies if not isinstance(one, StoreUnavailable) for wanted in one[2:]):
-            self._wake_up(INBOX)
+        for one, reply in zip(bodies, replies, strict=True):
+            if not isinstance(reply, StoreUnavailable) and reply[2]:
+                (one.context or copy_context()).run(self._wake_up, INBOX)
         return [
             one if isinstance(one, StoreUnavailable) else Accepted(PayloadId(one[0].decode()), bool(one[1]))
             for one in replies
@@ -191,6 +173,7 @@ class Store(Steps):
         doubted: bool = False,
         blame: str = "",
         instead: Attempt | None = None,
+        late_ms: int = 0,
         request: ClaimRequest | None = None,
     ) -> Settled:
         """Write an attempt down and let its outcome decide what becomes of the delivery.
@@ -201,6 +184,7 @@ class Store(Steps):
         While a connector is held back is no time to give a delivery up: `instead` of an exhausted attempt, this retry
         is written down then, and the delivery was `spared`. With `doubted`, a pause takes a second delivery that is
         refused: until then nothing was written, and the gate is `doubted`. `blame` stands before a gate's reason.
+        `late_ms`: the attempt waited for an answer in vain, and took so long.
 
         The gate was closed (`held`), or one that was sent ahead left it closed (`still`), it is `open` again, or
         nothing became of it.
@@ -230,6 +214,7 @@ class Store(Steps):
             too_many=breaker,
             doubted=doubted,
             blame=blame,
+            late=late_ms,
             retry=self._record(instead) if instead else "",
             retry_reason=retry_reason,
             kept_retry_reason=kept_retry_reason,
@@ -288,9 +273,10 @@ class Store(Steps):
         """Give an item back untouched and at once, without a mark against it."""
         self._run("release", lane=claim.lane, id=claim.id, token=claim.token)
 
-    def crashed(self, claim: Claim) -> bool:
-        """The process died that had nothing else to do: give the item up. False: the lease was lost."""
-        return bool(self._run("crashed", lane=claim.lane, id=claim.id, token=claim.token))
+    def crashed(self, claim: Claim) -> int | None:
+        """The process died that had nothing else to do. Returns ms until the next try; 0: given up; None: not ours."""
+        wait = int(self._run("crashed", lane=claim.lane, id=claim.id, token=claim.token))
+        return wait if wait >= 0 else None
 
     def tick(self, period_ms: int, lanes: Iterable[str]) -> list[str]:
         """Wake the workers for lanes with something due, once in each period, whoever calls. What was interrupted goes

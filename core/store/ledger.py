@@ -31,6 +31,7 @@ class Gate:
 class Lane:
     """A connector, or the inbox, at a glance. Of those that wait some are `due` now; `oldest_due` is how long the
     longest due item has waited, in ms. A connector is `slowed` by that factor since its vendor answered 429; 1: not.
+    Time-outs lowered its concurrency to `narrowed`; None: they did not.
     `limited`: what was due in the last half minute had to wait for the connector's own concurrency or rate."""
 
     name: str
@@ -42,6 +43,7 @@ class Lane:
     gate: Gate | None = None
     slowed: float = 1.0
     limited: bool = False
+    narrowed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -95,11 +97,11 @@ class Ledger(Base):
             pipe.zrange(key("lane", name), 0, 0, withscores=True)
             pipe.zcount(key("lane", name), "-inf", now)
             pipe.hgetall(key("gate", name))
-            pipe.hget(key("pace", name), "slow")
+            pipe.hmget(key("pace", name), "slow", "wide")
             pipe.exists(key("limited", name))
             for status in DeliveryStatus:
                 pipe.zcard(key("deliveries", name, status))
-            total, in_flight, first, due, gate, slow, limited, *counts = pipe.execute()
+            total, in_flight, first, due, gate, (slow, wide), limited, *counts = pipe.execute()
         return Lane(
             name=name,
             waiting=total - in_flight,
@@ -110,11 +112,14 @@ class Ledger(Base):
             gate=_gate(gate),
             slowed=float(slow or 1),
             limited=bool(limited),
+            narrowed=int(float(wide)) if wide else None,
         )
 
     def gone(self, configured: Collection[str]) -> list[Lane]:
         """Connectors that are not configured, and have deliveries that wait."""
-        lanes = (self.lane(name) for name in self.connectors() if name not in configured)
+        with errors():
+            renamed = {name.decode() for name in self._redis.hkeys(key("renamed"))}  # on their way to another name
+        lanes = (self.lane(name) for name in self.connectors() if name not in configured and name not in renamed)
         return [lane for lane in lanes if lane.waiting]
 
     def workers(self) -> dict[str, int]:

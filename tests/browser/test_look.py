@@ -130,7 +130,7 @@ def test_what_a_form_answers_is_fit_to_be_seen(window: Tab, site: AdminsRelay, l
     fit(window, "quarantine_correct")
     page.goto("/erase")
     page.get_by_label("The visitor's email address or id").fill("lukas.brandt@example.de")
-    page.get_by_role("button", name="Look").click()
+    page.get_by_role("button", name="Find").click()
     page.get_by_role("button", name="Erase permanently").wait_for()
     fit(window, "erase_look")
     page.get_by_role("button", name="Erase permanently").click()

@@ -35,7 +35,7 @@ def test_a_broken_body_is_looked_at_corrected_and_delivered(
     page.get_by_role("link", name="Quarantined").click()
     page.locator(f"a[href$='{payload}']").click()
     expect(page.get_by_text("not JSON")).to_be_visible()
-    expect(page.get_by_role("region", name="Where it is wrong").locator("mark")).to_be_visible()
+    expect(page.get_by_role("region", name="Where the problem is").locator("mark")).to_be_visible()
     text = page.get_by_label("Payload", exact=True)
     assert '"Hello, "sentAt"' in text.input_value()
     text.fill(whole.replace(channel, "no id at all"))
@@ -89,7 +89,7 @@ def test_a_visitor_is_erased_everywhere_and_a_receipt_says_what_went(
     page = tab.page
     page.get_by_role("link", name="Erase", exact=True).click()
     page.get_by_label("The visitor's email address or id").fill(f"{who.upper()}@example.com")
-    page.get_by_role("button", name="Look").click()
+    page.get_by_role("button", name="Find").click()
     # Nothing of the address is in the address bar, where it would stay.
     assert who not in page.url
     expect(page.get_by_text("2 chats")).to_be_visible()
@@ -117,7 +117,7 @@ def test_a_visitor_is_erased_everywhere_and_a_receipt_says_what_went(
 def test_who_is_not_known_is_said_so_and_nothing_is_erased(site: AdminsRelay, tab: Tab) -> None:
     tab.page.goto("/erase")
     tab.page.get_by_label("The visitor's email address or id").fill("nobody@example.com")
-    tab.page.get_by_role("button", name="Look").click()
+    tab.page.get_by_role("button", name="Find").click()
     expect(tab.page.get_by_text("No data found")).to_be_visible()
 
 

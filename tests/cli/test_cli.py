@@ -20,7 +20,7 @@ from connectors.testing.chats import SAMPLE
 from core.delivery import Attempt, Exchange, Outcome, PayloadStatus, Reference
 from core.ids import ConversationId
 from core.smartsupp.parser import parse_conversation
-from core.store import INBOX, Ledger, Store, connect
+from core.store import INBOX, Ledger, Renames, Store, connect
 from core.store.claims import Limits
 from core.store.protocol.keys import key
 from tests.support import made
@@ -366,3 +366,23 @@ def test_the_script_for_a_shell_is_printed(cli: CommandLine, shell: str) -> None
     assert f"_RELAY_COMPLETE={shell}_complete" in script
     if shell == "bash":
         subprocess.run(["bash", "-n"], input=script.encode(), check=True)  # noqa: S607  # whichever bash there is
+
+
+def test_while_the_file_is_broken_people_can_look_and_hold_a_connector(cli: CommandLine, store: Store) -> None:
+    made.chats(store, 1, archive=None)
+    cli.config.write_text("nonsense: 1\n")
+    assert "still uses the previous version" in cli.run("status")
+    for command in (("pause", "archive", "--reason", "an incident"), ("try", "archive"), ("resume", "archive")):
+        cli.run(*command)
+    assert "there is no connector 'nobody'" in cli.run("pause", "nobody", "--reason", "x", code=1)
+
+
+def test_a_delivery_is_replayed_by_the_id_that_it_had_before_a_renaming(cli: CommandLine, store: Store) -> None:
+    made.chats(store, 1, old=Outcome.REFUSED)
+    cli.config.write_text("connectors: {new: {type: archive, formerly: [old]}}")
+    settings = made.settings("new", formerly={"new": ["old"]})
+    names = Renames(store._redis)
+    names.adopt(settings)
+    names.finish(60)
+    assert "due now for new" in cli.run("replay", "old:1:1")
+    assert "is not in relay.yaml, so nothing can be delivered" in cli.run("replay", "gone:1:1", code=1)

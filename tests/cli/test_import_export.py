@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import base64
+import bz2
+import codecs
 import csv
+import gzip
 import io
 import json
+import lzma
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from app.admin.importer import TOGETHER, Ends, Piece, pieces, together
+from app.admin.transfer.importer import TOGETHER, Ends, Piece, pieces, together
 from core.delivery import Outcome, PayloadStatus
 from core.errors import StoreUnavailable
 from core.ids import ConversationId
@@ -23,6 +27,7 @@ from core.store import Accepted, Ledger, Received, Store, connect
 from core.store.protocol.keys import key
 from tests.support import made
 from tests.support.command_line import CommandLine, interrupted
+from tests.support.inline import Inline
 from tests.support.server import Server
 from tests.support.stack import Stack, chat, until
 
@@ -50,6 +55,41 @@ PRETTY = json.dumps(json.loads(chat("p")), indent=2).encode()
 A, B, C = chat("a"), chat("b", note='{"[\\"}'), chat("c")
 # As Smartsupp's are: the account comes first.
 CUT = b'{"accountId": 1, "channel": {"id": "x"}, "visitor": {"name": "An'
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_what_powershell_wrote_is_read(encoding: str) -> None:
+    lines = [chat(number, note="Žluťoučký kůň 🐎") for number in range(2_000)]
+    mark = {"utf-16-le": codecs.BOM_UTF16_LE, "utf-16-be": codecs.BOM_UTF16_BE}.get(encoding, b"")
+    text = b"\r\n".join(lines).decode().encode(encoding)
+    assert [one.body for one in read(mark + text)] == lines
+
+
+@pytest.mark.parametrize("packed", [gzip.compress(A), bz2.compress(A), lzma.compress(A)])
+def test_what_is_packed_says_what_to_type(packed: bytes) -> None:
+    [found] = read(packed)
+    assert found.trouble == "compressed: decompress it first, as in: zcat f | relay import -"
+
+
+def test_an_archive_is_taken_in_as_what_smartsupp_sent(cli: CommandLine, store: Store, ledger: Ledger) -> None:
+    for number in (1, 2):
+        relay = Inline(store, cli.folder, "connectors: {archive: {type: archive}}")
+        relay.take(chat(number))
+    store._redis.flushall()
+    said = cli.run("import", str(relay.data / "archive"))
+    assert "2 looked at: 2 new" in said
+    assert ledger.payload_counts() == {"received": 2} | {
+        name: 0 for name in ledger.payload_counts() if name != "received"
+    }
+
+
+def test_the_lines_of_an_export_are_refused_with_what_to_import_instead(cli: CommandLine, store: Store) -> None:
+    made.chats(store, 2, crm=None)
+    file = cli.folder / "export.jsonl"
+    cli.run("export", "--output", str(file))
+    said = cli.run("import", str(file), code=1)
+    assert said.count("relay export writes no payloads") == 2
+    assert "quarantined" not in said
 
 
 @pytest.mark.parametrize(
@@ -234,7 +274,7 @@ def test_many_go_to_the_store_together_and_in_their_order(
 
 
 def test_a_journey_has_a_limit_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.admin.importer.BYTES", 10)
+    monkeypatch.setattr("app.admin.transfer.importer.BYTES", 10)
     pieces = [Piece(str(number), b"x" * size, 0) for number, size in enumerate((4, 4, 4, 30, 1))]
     assert [[one.place for one in several] for several in together(pieces)] == [["0", "1"], ["2"], ["3"], ["4"]]
 
@@ -269,7 +309,7 @@ def test_an_older_body_does_not_take_back_a_newer_one_that_no_worker_has_read_ye
 
 
 def test_the_memory_for_ends_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.admin.importer._REMEMBERED", 2)
+    monkeypatch.setattr("app.admin.transfer.importer._REMEMBERED", 2)
     ends = Ends()
 
     def passed(channel: str, end: int) -> bool:
@@ -306,7 +346,7 @@ def test_an_export_has_every_conversation_with_its_deliveries(cli: CommandLine, 
 def test_a_conversation_that_matches_by_two_deliveries_comes_once(
     cli: CommandLine, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.admin.exporter._BATCH", 1)
+    monkeypatch.setattr("app.admin.transfer.exporter._BATCH", 1)
     made.conversation(store, chat(1), crm=Outcome.REFUSED, archive=Outcome.REFUSED)
     assert len(cli.result("export", "--status", "dead").stdout.splitlines()) == 1
 

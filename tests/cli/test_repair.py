@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from app.admin import snapshot_checksum
 from app.admin.append_only import MANIFEST, Mend, files, folder, look, mark, walk
 from app.cli import doctor, group
 from app.supervisor import embedded
@@ -21,7 +22,7 @@ from core.config.environment import Environment, environment
 from core.ids import PayloadId
 from core.store import Store
 from tests.support.server import Server
-from tests.support.stack import chat
+from tests.support.stack import chat, until
 
 INCREMENT, BASE = "appendonly.aof.1.incr.aof", "appendonly.aof.1.base.rdb"
 CHATS = 6
@@ -156,6 +157,28 @@ def test_what_only_a_backup_helps_is_said_and_nothing_is_touched(
     assert "restore a backup" in problem.text
     assert "restore a backup" in kept.relay("repair", "--yes", code=1).output
     assert {file.name: file.read_bytes() for file in kept.place.iterdir()} == there
+
+
+def test_damage_in_the_middle_of_the_base_is_named_and_what_can_be_seen_is_counted(kept: Files) -> None:
+    kept.server.start()
+    kept.server.client.bgrewriteaof()
+    until(lambda: not kept.server.client.info("persistence")["aof_rewrite_in_progress"], what="the rewriting")
+    Store(kept.server.client).accept(chat("late"), "1", "application/json")
+    kept.server.stop()
+    [base] = kept.place.glob("*.base.rdb")
+    there = base.read_bytes()
+    assert look(kept.env, thorough=True) is None
+    base.write_bytes(there[:200] + bytes([there[200] ^ 0xFF]) + there[201:])
+    said = kept.relay("repair", "--yes", code=1).output
+    assert "is damaged: its checksum is wrong" in said
+    assert re.search(rf"{CHATS + 1} payloads and 0 deliveries by their ids, and \d+ whole writes after the base", said)
+    assert "no command can mend that: restore a backup" in said
+    assert "relay import" in said
+
+
+def test_the_checksum_of_a_snapshot_is_that_of_jones() -> None:
+    assert snapshot_checksum._crc(memoryview(b"123456789")) == 0xE9C6D914C4B8D9CA
+    assert snapshot_checksum.checksum_is_right(b"without" + bytes(8))
 
 
 def test_an_increment_that_is_gone_can_be_given_up(kept: Files) -> None:

@@ -126,7 +126,7 @@ def test_a_disk_that_fails_leaves_the_old_file_and_no_draft(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, broken, fail)
-    with pytest.raises(RetryLater, match=r"cannot write to .*: No space left on device"):
+    with pytest.raises(RetryLater, match=r"cannot write to .*: the disk is full"):
         box.deliver(revision(1, body("new")))
     assert {name: (box.data / name).read_bytes() for name in box.names()} == before
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from connectors.kit.http import KEPT_FAILED, Http
 from connectors.kit.responses import refusal, retry_after
 from core.delivery import Exchange
-from core.errors import ConnectorRefused, DeliveryError, Intercepted, RecordRefused, RetryLater
+from core.errors import ConnectorRefused, DeliveryError, Intercepted, RecordRefused, RetryLater, TimedOut
 from tests.support.destination import Destination
 from tests.support.stack import free_port
 
@@ -53,7 +53,8 @@ def test_every_2xx_is_an_answer(http: Http, destination: Destination, status: in
     [
         ((400, 406, 409, 411, 412, 413, 414, 415, 418, 422, 426, 428, 431, 451, 499), RecordRefused),
         ((401, 402, 403, 404, 405, 407, 410), ConnectorRefused),
-        ((408, 421, 423, 425, 429, 500, 501, 502, 503, 504, 507, 520, 599, 999), RetryLater),
+        ((408, 421, 423, 425, 429, 500, 501, 502, 503, 507, 520, 599, 999), RetryLater),
+        ((504,), TimedOut),
         ((300, 301, 302, 303, 304, 305, 307, 308, 399), ConnectorRefused),
         ((103,), RetryLater),
     ],

@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from connectors.kit.connector import HttpConnector
-from connectors.odoo import LONGEST, Odoo
+from connectors.odoo import NOTES, Odoo
 from connectors.odoo.settings import OdooSettings
 from connectors.testing.chats import SAMPLE, chat
 from connectors.testing.contract import Contract
@@ -181,7 +181,7 @@ class Both(Contract):
         self.deliver(self.connector(vendor), chat("word " * 90_000), memory)
         texts = vendor.texts()
         assert len(texts) > 1
-        assert all(len(text) <= LONGEST for text in texts)
+        assert all(len(text) <= NOTES.longest for text in texts)
         self.odoo(vendor).tables["mail.message"].reverse()  # as Odoo shows them
         assert re.sub(r"Part\d+of\d+", "", self.arrived(vendor)).count("word") == 90_000
         marks = {note["message_id"] for note in self.odoo(vendor).tables["mail.message"]}
@@ -391,6 +391,19 @@ class Both(Contract):
         wrong = [one.text for one in self.connector(vendor).check() if not one.right]
         assert wrong == [f"the right to {right[1]} {right[0]}"]
 
+    def test_a_check_says_whether_records_of_others_can_be_seen(self, vendor: Fake) -> None:
+        def said() -> list[str]:
+            return [one.text for one in self.connector(vendor).check() if "responsible" in one.text]
+
+        mine = {"id": 1, "user_id": 2, "active": True}
+        self.odoo(vendor).tables["crm.lead"] = [mine]
+        assert said() == [
+            "no record of crm.lead that somebody else is responsible for can be seen; if there are any, the key's user"
+            " needs 'All Documents'"
+        ]
+        self.odoo(vendor).tables["crm.lead"] = [mine, {**mine, "id": 2, "user_id": 7}]
+        assert said() == ["records of crm.lead that others are responsible for can be seen"]
+
     def test_a_check_finds_that_the_user_cannot_write_notes(self, vendor: Fake) -> None:
         self.odoo(vendor).tables["res.users"][0]["email"] = False
         wrong = [one for one in self.connector(vendor).check() if not one.right]
@@ -399,7 +412,7 @@ class Both(Contract):
     def test_setup_makes_the_field_for_the_key(self, vendor: Fake) -> None:
         connector = self.connector(vendor, record="ticket")
         (change,) = connector.setup()
-        assert change.text == "the field 'x_smartsupp_chat' of helpdesk.ticket, for the chat's key"
+        assert change.text == "create the field 'x_smartsupp_chat' of helpdesk.ticket, for the chat's key"
         change.make()
         assert list(connector.setup()) == []
         assert all(finding.right for finding in connector.check())

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import pytest
 from pydantic import ValidationError
 
-from connectors.request_tracker import BODY, RequestTrackerSettings
+from connectors.request_tracker import COMMENTS, RequestTrackerSettings
 from connectors.testing.chats import SAMPLE, chat
 from connectors.testing.contract import Contract
 from connectors.testing.fake import Answer, Fake
@@ -174,7 +174,7 @@ class TestRequestTracker(Contract):
         self.deliver(self.connector(vendor), chat(*messages), {})
         texts = vendor.texts()
         assert len(texts) > 2
-        assert all(len(text.encode()) <= BODY < 25 * 1024 for text in texts)
+        assert all(len(text.encode()) <= COMMENTS.longest < 25 * 1024 for text in texts)
         assert [int(found) for found in re.findall(r"message (\d+) ", " ".join(texts))] == list(range(200))
 
     def test_a_revision_comments_and_brings_the_fields_up_to_date(self, vendor: Fake) -> None:

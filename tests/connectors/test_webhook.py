@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from standardwebhooks import Webhook as Standard
 from standardwebhooks import WebhookVerificationError
 
-from connectors.kit.connector import Receipt, Step
+from connectors.kit.connector import Finding, Receipt, Step
 from connectors.testing.chats import HOOK
 from connectors.webhook import Webhook, WebhookSettings
 from core.delivery import Reference, Revision
@@ -21,6 +21,7 @@ from core.errors import ConnectorRefused, RecordRefused, RetryLater
 from core.ids import PayloadId
 from core.smartsupp.parser import parse_conversation
 from tests.support.destination import Destination, Received
+from tests.support.stack import free_port
 
 SECRET = base64.b64encode(bytes(range(32))).decode()
 
@@ -159,3 +160,34 @@ def test_the_secret_is_in_no_repr_and_masked_in_every_text() -> None:
     webhook = Webhook("shop", settings("https://example.com/"), Path("unused"))
     assert SECRET not in repr(webhook) + repr(webhook.settings) + str(webhook.settings.model_dump())
     assert webhook.mask(f"the secret {SECRET} is out") == "the secret ********** is out"
+
+
+def checked(url: str) -> list[Finding]:
+    return list(Webhook("shop", settings(url), Path("unused")).check())
+
+
+@pytest.mark.parametrize("status", [200, 204, 400, 401, 403, 404, 405])
+def test_a_check_sees_that_somebody_answers_and_sends_no_chat(destination: Destination, status: int) -> None:
+    destination.behaviour = lambda handler, _: handler.answer(status, b"")
+    [found] = checked(destination.url)
+    assert found.right
+    assert found.text.endswith(f"answers (HTTP {status} to a request without a chat)")
+    assert [one.method for one in destination.received] == ["HEAD"]
+
+
+def test_a_check_names_an_address_that_has_moved(destination: Destination) -> None:
+    destination.behaviour = lambda handler, _: handler.answer(301, b"", Location="https://there.example.com/new?key=1")
+    found = [one for one in checked(destination.url) if not one.right]
+    assert [one.text for one in found] == ["the address has moved to https://there.example.com/new"]
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_a_check_of_a_program_that_is_out_of_order_fails(destination: Destination, status: int) -> None:
+    destination.behaviour = lambda handler, _: handler.answer(status, b"")
+    with pytest.raises(RetryLater):
+        checked(destination.url)
+
+
+def test_a_check_of_an_address_at_which_nobody_listens_fails() -> None:
+    with pytest.raises(RetryLater, match=r"127\.0\.0\.1"):
+        checked(f"http://127.0.0.1:{free_port()}/hook")

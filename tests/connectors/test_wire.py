@@ -17,7 +17,7 @@ import pytest
 
 from connectors.kit import http as module
 from connectors.kit.http import ANSWER_LIMIT, Http
-from core.errors import DeliveryError, RetryLater
+from core.errors import DeliveryError, RetryLater, TimedOut
 from tests.support.destination import Destination, Handler
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
@@ -84,6 +84,7 @@ def http() -> Http:
 def test_a_server_that_hangs_times_out(destination: Destination) -> None:
     destination.behaviour = lambda handler, _: handler.hang()
     found = failure(Http(timeout=0.3, allow_networks=LOOPBACK), destination.url)
+    assert isinstance(found, TimedOut)
     assert str(found).startswith("no response in time (127.0.0.1:")
     assert not found.untaken  # nobody knows what it did
     assert len(destination.received) == 1
@@ -114,6 +115,7 @@ def test_a_server_that_hangs_in_the_middle_of_an_answer_times_out() -> None:
 def test_a_server_that_drips_is_ended_by_the_attempt(http: Http, parts: tuple[bytes, ...]) -> None:
     with server(sends(*parts, every=0.1)) as url:
         found = failure(http, url, seconds=0.6)
+    assert isinstance(found, TimedOut)
     assert "no response in time" in str(found) or "longer than it may" in str(found) or "timed out" in str(found)
     assert not found.untaken
 

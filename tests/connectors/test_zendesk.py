@@ -10,12 +10,14 @@ from typing import Any, ClassVar
 import pytest
 from pydantic import ValidationError
 
+from connectors.testing.bench import Bench
 from connectors.testing.chats import SAMPLE, chat
 from connectors.testing.contract import Contract
-from connectors.testing.fake import Answer, Fake
-from connectors.zendesk import COMMENT, Zendesk
+from connectors.testing.fake import Answer, Fake, Request
+from connectors.zendesk import COMMENTS, Zendesk
 from connectors.zendesk.api import ZendeskSettings
 from core.errors import ConnectorRefused, DeliveryError, RecordRefused, RetryLater
+from tests.fakes.authorization import CLIENT, SECRET
 from tests.fakes.zendesk import EMAIL, TOKEN, ZendeskVendor
 
 
@@ -211,7 +213,7 @@ class TestZendesk(Contract):
         for request in vendor.writes():
             comment = request.body.get("ticket", {}).get("comment")
             if comment:
-                assert len(comment["html_body"].encode()) <= COMMENT
+                assert len(comment["html_body"].encode()) <= COMMENTS.longest
                 assert comment["public"] is False
         assert self.spread(text) in self.arrived(vendor)
 
@@ -342,7 +344,7 @@ class TestZendesk(Contract):
         said = " ".join(finding.text for finding in findings)
         for word in (
             "agent@example.com is agent",
-            "switches all of them off on 30 April 2027",
+            "switches off all API tokens on 30 April 2027",
             "group 31 (Chats)",
             "brand 41",
             "ticket form 51",
@@ -406,3 +408,108 @@ def test_the_subdomain_makes_the_address() -> None:
         {"type": "zendesk", "email": EMAIL, "api_token": TOKEN, "subdomain": "acme"}
     )
     assert Zendesk("shop", settings, Path()).base == "https://acme.zendesk.com"
+
+
+OAUTH = {"client_id": CLIENT, "client_secret": SECRET, "email": "", "api_token": None}
+
+
+class TestByOAuth(Bench):
+    kind = "zendesk"
+
+    def fake(self) -> Fake:
+        return ZendeskVendor()
+
+    def settings(self, url: str) -> dict[str, Any]:
+        return {"base_url": url, **OAUTH}
+
+    def test_it_asks_as_the_page_says_and_delivers(self, vendor: ZendeskVendor) -> None:
+        connector = self.connector(vendor)
+        self.deliver(connector, SAMPLE, {})
+        assert len(vendor.records()) == 1
+        [asked] = [one for one in vendor.requests if one.path == "/oauth/tokens"]
+        assert asked.headers["content-type"] == "application/json"
+        assert asked.body == {
+            "grant_type": "client_credentials",
+            "client_id": CLIENT,
+            "client_secret": SECRET,
+            "scope": "read write",
+        }
+
+    def test_tokens_taken_back_before_any_request_leave_one_ticket(self) -> None:
+        number = 0
+        while True:
+            with ZendeskVendor() as vendor:
+                connector = self.connector(vendor)
+                send, made = connector.http._once, 0
+
+                def once(
+                    *arguments: Any, send: Any = send, vendor: ZendeskVendor = vendor, number: int = number
+                ) -> Any:
+                    nonlocal made
+                    made += 1
+                    if made - 1 == number:
+                        vendor.authorization.end_all()
+                    return send(*arguments)
+
+                connector.http._once = once  # type: ignore[method-assign, assignment]
+                self.deliver(connector, SAMPLE, {})
+                assert len(vendor.records()) == len(vendor.people()) == 1
+                if made <= number:
+                    break
+            number += 1
+        assert number > 3
+
+    def test_a_check_says_who_it_is_and_nothing_of_api_tokens(self, vendor: ZendeskVendor) -> None:
+        findings = list(self.connector(vendor).check())
+        assert all(finding.right for finding in findings)
+        said = " ".join(finding.text for finding in findings)
+        assert "agent@example.com is agent" in said
+        assert "API token" not in said
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"client_id": "a"},
+            {"client_secret": "b"},
+            {"email": EMAIL},
+            {"api_token": TOKEN},
+            {"email": EMAIL, "api_token": TOKEN, "client_id": "a", "client_secret": "b"},
+            {},
+        ],
+    )
+    def test_there_is_one_way_in(self, wrong: dict[str, str]) -> None:
+        with pytest.raises(ValidationError, match="write client_id and client_secret"):
+            ZendeskSettings.model_validate({"type": "zendesk", "subdomain": "acme", **wrong})
+
+
+def test_who_we_are_is_asked_once_for_many_chats_and_anew_when_it_was_refused() -> None:
+    bench = TestZendesk()
+    with ZendeskVendor() as vendor:
+        connector = bench.connector(vendor)
+
+        def asked() -> int:
+            return sum(one.path == "/api/v2/users/me" for one in vendor.requests)
+
+        memory: dict[str, Any] = {}
+        bench.deliver(connector, SAMPLE, memory)
+        other = json.loads(json.dumps(SAMPLE))
+        other["channel"]["id"] = 60000
+        bench.deliver(connector, other, {})
+        assert asked() == 1
+        third = json.loads(json.dumps(SAMPLE))
+        third["channel"]["id"] = 60001
+        vendor.agent["id"] = 8
+        suspended = Answer(422, refused("submitter", "Submitter: is suspended", "UserSuspended"))
+        act = vendor._act
+
+        def once(request: Request) -> Answer:
+            if (request.method, request.path) == ("POST", "/api/v2/tickets") and request.body["ticket"][
+                "submitter_id"
+            ] == 7:
+                return suspended
+            return act(request)
+
+        vendor._act = once  # type: ignore[method-assign]
+        # What an earlier attempt remembered has died: it is asked again, and not only of the cache.
+        bench.deliver(connector, third, {"agent": 7, "requester": memory["requester"]})
+        assert asked() == 2

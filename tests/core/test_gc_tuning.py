@@ -71,13 +71,11 @@ def test_a_connector_that_was_replaced_goes_with_its_connections(destination: De
     connector = webhook(destination.url)
     connector.http.request("POST", destination.url, data=b"1")
     gone = weakref.ref(connector.http)
-    adapter = connector.http._own.adapter
-    assert adapter is not None
-    (pool,) = adapter._pools.values()
-    open_still = weakref.ref(pool)
+    (idle,) = connector.http._transport._idle.values()
+    open_still = weakref.ref(idle[0][0])
     loaded()
     try:
-        del connector, adapter, pool
+        del connector, idle
         replaced()
         gc.collect()
         assert gone() is None

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import stat
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
 from structlog.testing import capture_logs
 
 from connectors import registry
@@ -56,9 +59,10 @@ class Files:
         self.config.unlink()
         self.config.mkdir()
 
-    def watched(self, **variables: str) -> Watched:
-        env = environment({"RELAY_CONFIG": str(self.config)})
-        return Watched(env, registry.settings_model, variables, self.told.append)
+    def watched(self, *, restarted: bool = False, keys: str = "", **variables: str) -> Watched:
+        data = {"RELAY_CONFIG": str(self.config), "RELAY_DATA_DIR": str(self.folder / "var")}
+        env = environment(data | ({"RELAY_ENCRYPTION_KEYS": keys} if keys else {}))
+        return Watched(env, registry.settings_model, variables, self.told.append, restarted=restarted)
 
 
 def settled(watched: Watched) -> Settings:
@@ -245,6 +249,92 @@ def test_a_config_that_is_broken_from_the_start_is_refused(files: Files) -> None
         files.write(broken)
         with pytest.raises(ConfigError):
             files.watched()
+
+
+# --- restarts ----------------------------------------------------------------------
+
+
+#: States of the file in which whoever restarts finds nothing to go on with.
+UNUSABLE = {
+    "broken": "a: [",
+    "empty": "",
+    "only a comment": "# soon\n",
+    "half of it": WHOLE[: WHOLE.index("  own:") + 8],
+}
+
+
+@pytest.mark.parametrize("restarted", [True, False])
+@pytest.mark.parametrize("name", list(UNUSABLE))
+def test_who_is_restarted_while_the_file_is_broken_goes_on_with_what_was_in_force(
+    files: Files, name: str, restarted: bool
+) -> None:
+    files.write(WHOLE)
+    before = files.watched().current()
+    files.write(UNUSABLE[name])
+    with capture_logs() as logs:
+        watched = files.watched(restarted=restarted)
+    [line] = [one for one in logs if one["log_level"] == "error"]
+    assert "started with the last valid one" in line["event"]
+    assert settled(watched) == before
+    assert watched.trouble
+    files.write(WHOLE.replace("folder: own", "folder: other"))
+    assert settled(watched).fingerprints != before.fingerprints
+    assert watched.trouble == ""
+
+
+@pytest.mark.parametrize(
+    "written", [None, "connectors: {archive: {type: archive}}", WHOLE[: WHOLE.index("  - to: [own]")]]
+)
+def test_who_is_restarted_by_itself_takes_no_change_that_a_running_one_would_refuse(
+    files: Files, written: str | None
+) -> None:
+    files.write(WHOLE)
+    before = files.watched().current()
+    if written is None:
+        files.config.unlink()
+    else:
+        files.write(written)
+    watched = files.watched(restarted=True)
+    assert settled(watched) == before
+    assert watched.trouble
+
+
+def test_who_is_started_on_purpose_takes_what_is_there(files: Files) -> None:
+    files.write(WHOLE)
+    files.watched()
+    files.write("connectors: {archive: {type: archive}}")
+    assert files.watched().current().tokens == ()
+    assert files.watched(restarted=True).current().tokens == ()  # that is in force now
+
+
+def test_a_secret_that_is_gone_at_a_restart_is_the_one_of_before(files: Files) -> None:
+    files.write("one", "secret")
+    files.write("connectors: {one: {type: archive, folder: '${file:secret}'}}")
+    assert files.watched().current().fingerprints
+    (files.folder / "secret").unlink()
+    watched = files.watched(restarted=True)
+    assert str(settled(watched).connectors["one"].model_dump()["folder"]) == "one"
+    assert "does not exist" in watched.trouble
+
+
+def test_what_is_kept_for_a_restart_is_the_relays_own_and_sealed_where_there_are_keys(files: Files) -> None:
+    kept, key = files.folder / "var" / "last-good-config", Fernet.generate_key().decode()
+    files.write(WHOLE)
+    files.watched()
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    name = base64.b64encode(WHOLE.encode())
+    assert name in kept.read_bytes()
+    files.watched(keys=key)
+    assert name not in kept.read_bytes()
+    files.write("a: [")
+    assert len(files.watched(keys=key).current().tokens) == 2
+    with pytest.raises(ConfigError):
+        files.watched()  # without the key there is nothing to go on with
+
+
+def test_a_data_folder_that_cannot_be_written_is_no_obstacle(files: Files) -> None:
+    (files.folder / "var").write_text("a file")
+    assert files.watched().current().enabled == ("one",)
 
 
 def test_a_start_in_the_middle_of_a_save_waits_for_its_end(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:

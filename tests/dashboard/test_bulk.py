@@ -12,7 +12,7 @@ from core.delivery import DeliveryStatus, Outcome
 from core.ids import DeliveryId
 from core.store import Filter, Jobs, Ledger, Store, connect
 from core.store import jobs as jobs_module
-from core.store import search as search_module
+from core.store.search import conversations as search_module
 from tests.conftest import Clock
 from tests.dashboard.test_conversations import CONFIG, listed, text_of
 from tests.support import made

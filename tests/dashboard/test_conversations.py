@@ -21,8 +21,8 @@ from app.dashboard.view.filters import asked, spelled
 from core.delivery import Exchange, Outcome, Reference
 from core.ids import ConversationId, DeliveryId
 from core.store import INBOX, Access, Filter, Ledger, Store, connect
-from core.store import search as search_module
 from core.store.protocol.keys import key
+from core.store.search import conversations as search_module
 from tests.conftest import Clock
 from tests.support import hostile, made
 from tests.support.admin import PASSWORD, Admin, admin, token_in
@@ -56,7 +56,7 @@ def section(html: str, connector: str) -> str:
 def ticking(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     """A search's clock is that much later whenever it is looked at."""
     clock = SimpleNamespace(monotonic=(number * seconds for number in range(1000)).__next__)
-    monkeypatch.setattr("core.store.search.time", clock)
+    monkeypatch.setattr("core.store.search.conversations.time", clock)
 
 
 # --- The list

@@ -695,6 +695,29 @@ def test_the_real_server_lets_the_admin_in_and_writes_no_secret_down(relay: Stac
     assert "login refused" in relay.logs()
 
 
+def test_a_log_in_seals_the_password_from_before_there_were_keys(server: Server, tmp_path: Path) -> None:
+    keys = Fernet.generate_key().decode()
+    made = Admin(web_app(server, tmp_path, RELAY_ENCRYPTION_KEYS=keys))
+    assert made.log_in("not this one").status_code == 403
+    redis: Any = server.client
+    assert redis.hget("relay:admin", "password").startswith(b"scrypt:")
+    assert made.log_in().status_code == 303
+    assert b"scrypt" not in redis.hget("relay:admin", "password")
+    assert Admin(web_app(server, tmp_path, RELAY_ENCRYPTION_KEYS=keys)).log_in().status_code == 303
+
+
+def test_without_the_key_that_sealed_the_password_the_page_says_what_to_do(
+    server: Server, tmp_path: Path, keeper: Access
+) -> None:
+    Access(connect(server.url, keys=(Fernet.generate_key().decode(),))).set_password(password.hashed(PASSWORD))
+    stranger = Admin(web_app(server, tmp_path, RELAY_ENCRYPTION_KEYS=Fernet.generate_key().decode()))
+    assert "Put the key back, or run relay admin set-password" in stranger.get("/login").text
+    answer = stranger.log_in()
+    assert (answer.status_code, "Put the key back" in answer.text) == (503, True)
+    keeper.set_password(password.hashed(PASSWORD))
+    assert stranger.log_in().status_code == 303
+
+
 # --- the command line ----------------------------------------------------------
 
 

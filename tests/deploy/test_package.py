@@ -17,6 +17,7 @@ import pytest
 from tests.support.package import ROOT, Built, environment_with, tracked, twice, wheel_of
 from tests.support.stack import free_port, until
 
+pytestmark = pytest.mark.processes
 FLOORS = ("app", "connectors", "core", "workers")
 
 

@@ -306,28 +306,37 @@ def test_a_bug_in_a_connector_is_tried_again_and_says_so(relay: Stack) -> None:
     assert "internal error: ZeroDivisionError" in relay.cli("show", "mine:1:c1")
 
 
-def test_a_body_that_kills_its_process_is_dead_after_three_crashes_and_harms_no_other(relay: Stack) -> None:
+def poisoned(relay: Stack) -> None:
+    """One chat that kills whoever touches it, before twenty others."""
     relay.configure(config(mine={"type": "tests.support.third_party.Mine", "greeting": "die", "only_for": "poison"}))
     relay.environment["PYTHONPATH"] = str(Path(__file__).parents[2])
     relay.web()
     relay.post(chat("poison"))
     for number in range(20):
         relay.post(chat(f"c{number}"))
+
+
+def test_a_chat_that_kills_its_process_is_dead_after_three_of_its_own_and_harms_no_other(relay: Stack) -> None:
+    poisoned(relay)
     workers = [relay.worker()]
 
     def restarted() -> bool:
         """As a supervisor does."""
         if workers[-1].poll() is not None:
             workers.append(relay.run("worker"))
-        return len(relay.ledger.deliveries(limit=100)) == 21 and not any(
-            one.status in ("waiting", "retrying") for one in relay.ledger.deliveries(limit=100)
-        )
+        return relay.ledger.lane("mine").counts["delivered"] == 20
 
-    until(restarted, 90, what="everything settled")
-    found = {one.id: one for one in relay.ledger.deliveries(limit=100)}
-    assert found.pop(DeliveryId("mine:1:poison")).error == "the process that worked on it died 3 times"
-    assert {one.status for one in found.values()} == {"delivered"}
-    # The third time it was alone in a process of its own, so no worker died of it.
+    until(restarted, 90, what="the others delivered")
+
+    def given_up() -> bool:
+        relay.hurry("mine")  # half a minute, then a whole one
+        return restarted() and relay.ledger.delivery(DeliveryId("mine:1:poison")).status == "dead"
+
+    until(given_up, 60, what="the one that kills given up")
+    found = relay.ledger.delivery(DeliveryId("mine:1:poison"))
+    assert found.error == "it ended its process 3 times, alone in it each time"
+    assert [one.outcome for one in found.attempts] == ["crashed"] * 5
+    # From the third on it was alone in a process of its own, so no worker died of it.
     assert len(workers) == 3
 
 

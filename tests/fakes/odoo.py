@@ -290,7 +290,9 @@ class OdooVendor(Fake):
         return [{name: row.get(name, False) for name in {"id", *fields}} for row in found][:limit]
 
     def _holds(self, row: dict[str, Any], name: str, operator: str, value: Any) -> bool:
-        assert operator in ("=", "in", "=like"), operator
+        assert operator in ("=", "!=", "in", "=like"), operator
+        if operator == "!=":
+            return bool(row.get(name, False) != value)
         if operator == "=like":
             pattern = re.escape(value).replace("%", ".*").replace("_", ".")
             return re.fullmatch(pattern, str(row.get(name) or "")) is not None

@@ -12,6 +12,7 @@ from typing import Any
 from markupsafe import Markup
 
 from connectors.testing.fake import Answer, Fake, Refuse, Request
+from tests.fakes.authorization import Authorization
 
 EMAIL, TOKEN = "agent@example.com", "key-0123456789"
 #: Bytes of a comment's HTML, as Zendesk keeps it.
@@ -52,6 +53,8 @@ def invalid(field: str, description: str, error: str = "InvalidValue") -> Refuse
 class ZendeskVendor(Fake):
     def __init__(self) -> None:
         super().__init__()
+        self.authorization = Authorization()
+        self.authorization.tokens_at(self, "/oauth/tokens")
         self.agent: dict[str, Any] = {"id": 7, "name": "Agent", "email": EMAIL, "role": "agent", "suspended": False}
         self.settings: dict[str, Any] = {"tagging": True, "is_first_comment_private_enabled": True}
         self.things: dict[str, dict[int, dict[str, Any]]] = {
@@ -114,8 +117,11 @@ class ZendeskVendor(Fake):
     # --- routes --------------------------------------------------------------------
 
     def _act(self, request: Request) -> Answer:
+        if request.path == "/oauth/tokens":
+            return super()._act(request)
         expected = base64.b64encode(f"{EMAIL}/token:{TOKEN}".encode()).decode()
-        if request.headers.get("authorization") != f"Basic {expected}":
+        basic = request.headers.get("authorization") == f"Basic {expected}"
+        if not basic and not self.authorization.is_good(request):
             return Answer(401, {"error": "Couldn't authenticate you"})
         if request.headers.get("accept") != "application/json":
             return Answer(406, {"error": "the documentation asks for Accept: application/json"})

@@ -56,7 +56,7 @@ for _, key in ipairs(redis.call('KEYS', 'relay:*')) do
       end
     end
   elseif key:match('^relay:gate:') or key:match('^relay:pace:') then
-    for _, name in ipairs({'since', 'until', 'at', 'slowed', 'hold'}) do
+    for _, name in ipairs({'since', 'until', 'at', 'slowed', 'hold', 'narrowed'}) do
       local at = redis.call('HGET', key, name)
       if at then redis.call('HSET', key, name, string.format('%.0f', at - by)) end
     end
@@ -140,8 +140,9 @@ class Rig:
 
     # What can be done to it.
 
-    def configure(self, retention: float | None = None, **desk: Any) -> None:
-        """Write the config file, with further settings of the desk. `retention` of what is settled, in seconds."""
+    def configure(self, *, name: str = "desk", retention: float | None = None, **desk: Any) -> None:
+        """Write the config file, with the name of the desk and further settings of it. `retention` of what is settled,
+        in seconds."""
         networks = ["127.0.0.0/8"]
         # A rate that nobody reaches, so that it is counted all the while.
         own = {
@@ -151,7 +152,7 @@ class Rig:
             "timeout": 3,
             "rate": 200,
         }
-        connectors = {"desk": {**own, "allow_networks": networks, **desk}, "hook": webhook(self.hook.url)}
+        connectors = {name: {**own, "allow_networks": networks, **desk}, "hook": webhook(self.hook.url)}
         kept = {"retention": {"settled_days": retention / DAY}} if retention else {}
         self.relay.configure(json.dumps({"connectors": connectors, **kept}))
 

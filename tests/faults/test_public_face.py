@@ -28,9 +28,9 @@ from tests.faults.service import APART, STANDING, Service
 from tests.support.destination import Destination
 from tests.support.stack import until
 
-ROUNDS = 200 if LONG else 15
+ROUNDS = int(os.environ.get("RELAY_FAULTS_KILLS") or (200 if LONG else 15))
 #: Seconds without any post that is accepted: on a machine of its own, as for the table; and beside others.
-GAP = 20.0 if os.environ.get("RELAY_FAULTS_WRITE") else 40.0 if LONG else 90.0
+GAP = 20.0 if os.environ.get("RELAY_FAULTS_WRITE") else 60.0 if LONG else 90.0
 LANES = ("inbox", "desk", "hook")
 
 pytestmark = pytest.mark.skipif(not Path("/proc").exists(), reason="looks at processes through /proc, which is Linux's")

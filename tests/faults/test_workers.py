@@ -14,6 +14,7 @@ from core.delivery import Outcome
 from core.errors import StoreUnavailable
 from core.ids import DeliveryId, PayloadId
 from core.store import INBOX, Aim, Claim, Filter, Jobs, Store, connect
+from core.store.protocol.constants import SUSPECT
 from core.store.protocol.keys import key
 from tests.e2e.test_pipeline import config, webhook
 from tests.faults.desk import Desk
@@ -23,7 +24,6 @@ from tests.support.destination import Behaviour, Destination, Handler
 from tests.support.made import control
 from tests.support.stack import Stack, chat, free_port, kill, until
 from workers import isolation
-from workers.work import SUSPECT
 
 
 def delivered(relay: Stack) -> int:
@@ -140,3 +140,35 @@ def test_a_process_of_its_own_that_cannot_reach_the_store_has_not_died(
     )
     with pytest.raises(StoreUnavailable):
         isolation.run(claim, 60)
+
+
+def test_a_chat_in_flight_while_workers_are_killed_again_and_again_is_delivered(
+    relay: Stack, destination: Destination
+) -> None:
+    """As on a machine that runs out of memory: nothing that was in flight is to blame."""
+    destination.behaviour = after(3)
+    relay.configure(config(hook=webhook(destination.url)))
+    relay.web()
+    relay.post(chat("c1"))
+    for number in range(5):
+        worker = relay.worker()
+
+        def begun(number: int = number) -> bool:
+            relay.hurry("hook")
+            return len(destination.received) > number
+
+        until(begun, what="another attempt")
+        for pid in reversed(family(worker)):
+            os.kill(pid, signal.SIGKILL)
+        worker.wait(timeout=10)
+    crashes = int(relay.server.client.hget(key("delivery", "hook:1:c1"), "crashes") or 0)
+    assert crashes >= 4
+    assert relay.ledger.delivery(DeliveryId("hook:1:c1")).status == "waiting"
+    destination.behaviour = after(0)
+    relay.worker()
+
+    def delivered() -> bool:
+        relay.hurry("hook")
+        return relay.ledger.delivery(DeliveryId("hook:1:c1")).status == "delivered"
+
+    until(delivered, what="the delivery")

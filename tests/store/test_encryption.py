@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from core.delivery import Attempt, Exchange, Outcome, PayloadStatus
 from core.errors import StoreUnsafe
 from core.ids import ConversationId, DeliveryId
-from core.store import INBOX, Ledger, Store, connect
+from core.store import INBOX, Access, Ledger, Store, connect
 from core.store.connection.encryption import Vault
 from tests.support.made import control
 from tests.support.server import Server
@@ -131,3 +131,33 @@ def test_without_the_key_a_claim_says_so_and_loses_nothing(server: Server) -> No
     again = Store(back).claim(INBOX, secrets.token_hex(8))
     assert again is not None
     assert again.body == BODY
+
+
+def kept_password(server: Server) -> bytes:
+    found = server.client.hget("relay:admin", "password")
+    assert isinstance(found, bytes)
+    return found
+
+
+def test_the_hash_of_the_password_is_sealed(server: Server) -> None:
+    access = Access(connect(server.url, keys=(NEW,)))
+    for keep in (access.set_first_password, access.set_password):
+        server.client.flushall()
+        keep("scrypt:hash")
+        assert b"scrypt" not in kept_password(server)
+        assert access.password() == "scrypt:hash"
+    assert not access.set_first_password("scrypt:other")
+    with pytest.raises(StoreUnsafe, match="RELAY_ENCRYPTION_KEYS"):
+        Access(connect(server.url, keys=(OTHER,))).password()
+
+
+def test_a_password_from_before_is_sealed_with_todays_first_key(server: Server) -> None:
+    Access(connect(server.url)).set_password("scrypt:hash")
+    for keys in ((OLD,), (NEW, OLD)):
+        access = Access(connect(server.url, keys=keys))
+        access.seal_anew()
+        assert access.password() == "scrypt:hash"
+    assert Access(connect(server.url, keys=(NEW,))).password() == "scrypt:hash"  # the old key may go
+    before = kept_password(server)
+    access.seal_anew()
+    assert kept_password(server) == before

@@ -51,11 +51,20 @@ def settle(
     trouble: Trouble = "",
     requests: int = 1,
     delay: float = 30,
+    late: float = 0,
 ) -> None:
     attempt = Attempt(
         1, 2, outcome, 1, error="" if outcome is Outcome.DELIVERED else "no", requests=(EXCHANGE,) * requests
     )
-    store.settle(claim, attempt, delay_ms=round(delay * 1000), trouble=trouble, breaker=5, fingerprint="old")
+    store.settle(
+        claim,
+        attempt,
+        delay_ms=round(delay * 1000),
+        trouble=trouble,
+        breaker=5,
+        fingerprint="old",
+        late_ms=round(late * 1000),
+    )
 
 
 def outage(store: Store, claim: Claim) -> None:
@@ -219,6 +228,56 @@ def test_429s_slow_a_rate_down_and_successes_bring_it_back(
     clock.pass_by(60)
     assert len(taken(backlog, limits)) == 4  # 8 / (2 * 0.98^4) is a little more
     assert 1 < ledger.lane("crm").slowed < 2
+
+
+def too_late(store: Store, claim: Claim, seconds: float = 20) -> None:
+    settle(store, claim, Outcome.RETRY, late=seconds)
+
+
+@pytest.mark.parametrize("limits", [NONE, Limits(at_once=16), Limits(at_once=100, rate=1000)])
+def test_time_outs_halve_how_many_are_at_work_and_arrivals_bring_them_back(
+    backlog: Store, ledger: Ledger, clock: Clock, limits: Limits
+) -> None:
+    held = taken(backlog, limits, 16)
+    clock.pass_by(4)
+    for claim in held[:8]:  # begun together, so all of them are one reason
+        too_late(backlog, claim)
+    assert ledger.lane("crm").narrowed == 8
+    assert take(backlog, limits) is None
+    for claim in held[8:]:
+        settle(backlog, claim)
+    assert ledger.lane("crm").narrowed == 8  # and a bit
+    held = taken(backlog, limits)
+    assert len(held) == 8
+    clock.pass_by(21)
+    backlog.renew(held)
+    too_late(backlog, held.pop())
+    assert ledger.lane("crm").narrowed == 4
+    arrived = 0
+    while ledger.lane("crm").narrowed:
+        for claim in held or taken(backlog, limits, 1):
+            control(backlog).replay(claim.id)  # so that there is always more to do
+            settle(backlog, claim)
+            arrived += 1
+        held = []
+        clock.pass_by(1)
+    assert 60 < arrived < 160  # a place more for as many arrivals as there are places
+
+
+def test_one_at_once_is_left_whatever_happens(backlog: Store, ledger: Ledger, clock: Clock) -> None:
+    for _ in range(6):
+        held = taken(backlog, NONE, 8)
+        clock.pass_by(21)
+        backlog.renew(held)
+        for claim in held:
+            too_late(backlog, claim)
+    assert ledger.lane("crm").narrowed == 1
+    assert len(taken(backlog, NONE)) == 1
+
+
+def test_one_that_was_alone_and_too_late_lowers_nothing(backlog: Store, ledger: Ledger) -> None:
+    too_late(backlog, taken(backlog, NONE, 1)[0])
+    assert ledger.lane("crm").narrowed is None
 
 
 def test_where_there_is_no_rate_a_429_divides_none(backlog: Store, ledger: Ledger) -> None:

@@ -30,7 +30,7 @@ class Call:
 
 
 def calls() -> Iterator[Call]:
-    for file in STORE.glob("*.py"):
+    for file in STORE.rglob("*.py"):
         tree = ast.parse(file.read_text())
         functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
         for node in ast.walk(tree):
@@ -88,15 +88,22 @@ ALSO: Mapping[str, Mapping[str, set[str]]] = {
     "pause": {"by": {"'admin'"}},
     "remember": {"connector": {"lane"}, "value": {"kept"}},
     "renew": {"lanes": {"lane"}, "ids": {"id"}, "tokens": {"token"}},
+    "rename": {"most": {"_MANY"}},
     "replay": {"id": {"identity"}, "kind": {"_kind"}},
     "resume": {"fingerprint": {"changed_to"}},
     "reword": {
-        "what": {"'delivery'", "'gate'", "'payload'"},
-        "name": {"body", "delivery", "lane"},
-        "words": {"reason"},
-        "others": {"_GONE"},
+        "what": {"'admin'", "'delivery'", "'gate'", "'payload'"},
+        "name": {"''", "body", "delivery", "lane"},
+        "words": {"found", "reason"},
+        "others": {"_GONE", "sealed"},
     },
-    "settle": {"connector": {"lane"}, "delay": {"delay_ms"}, "too_many": {"breaker"}, "retry": {"instead"}},
+    "settle": {
+        "connector": {"lane"},
+        "late": {"late_ms"},
+        "delay": {"delay_ms"},
+        "too_many": {"breaker"},
+        "retry": {"instead"},
+    },
     "take": {"rate": {"per_second"}},
     "tick": {"period": {"period_ms"}},
     "told": {"notice": {"text"}, "sent": {"False", "True"}},

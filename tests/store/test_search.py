@@ -18,9 +18,9 @@ from core.errors import StoreUnavailable
 from core.ids import ConversationId
 from core.smartsupp.parser import parse_conversation
 from core.store import Filter, Ledger, Search, Store, connect
-from core.store import search as module
 from core.store.protocol.keys import key
-from core.store.search import Found
+from core.store.search import conversations as module
+from core.store.search.conversations import Found
 from core.summary import Summary
 from tests.conftest import Clock
 from tests.support import made
@@ -293,7 +293,7 @@ def test_name_and_words_are_found_together_in_the_order_of_time(search: Search, 
 
 
 def test_bodies_are_read_a_few_mib_at_a_time(search: Search, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.store.body_search._AT_ONCE", 500)
+    monkeypatch.setattr("core.store.search.bodies._AT_ONCE", 500)
     for number in range(20):
         made.conversation(store, saying(number, "needle" if number % 3 == 0 else "hay" * 100))
     found = ids(search, Filter(text="needle", said=True))

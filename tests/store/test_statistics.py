@@ -9,7 +9,7 @@ import pytest
 from core.delivery import Attempt, Outcome, PayloadStatus, Reference
 from core.ids import ConversationId, DeliveryId
 from core.store import INBOX, Store, connect, statistics
-from core.store.protocol.constants import FATAL_CRASHES, LEASE_MS
+from core.store.protocol.constants import FATAL_ALONE
 from core.store.statistics import SPANS, Bar, Span, Statistics, bound, totals
 from tests.conftest import Clock
 from tests.support.made import control
@@ -83,12 +83,13 @@ def test_one_that_killed_its_processes_is_dead_and_counted_once(counted: Counted
     claim = counted.store.claim(INBOX, "t")
     assert claim is not None
     counted.store.fan_out(claim, ConversationId("1:c1"), ["crm"])
-    for number in range(FATAL_CRASHES):
-        assert counted.store.claim("crm", f"t{number}")
-        counted.clock.pass_by(LEASE_MS / 1000 + 1)
-    assert counted.store.claim("crm", "last") is None
+    for number in range(FATAL_ALONE):
+        held = counted.store.claim("crm", f"t{number}")
+        assert held is not None
+        counted.store.crashed(held)
+        counted.clock.pass_by(600)
     figures = counted.look("hour").connectors["crm"]
-    assert (figures.dead, figures.retried, figures.success) == (1, FATAL_CRASHES, 0.0)
+    assert (figures.dead, figures.retried, figures.success) == (1, FATAL_ALONE, 0.0)
 
 
 def test_what_an_admin_discards_is_neither_a_success_nor_a_failure(counted: Counted) -> None:

@@ -11,7 +11,7 @@ from core.delivery import Attempt, DeliveryStatus, Outcome, PayloadStatus, Refer
 from core.errors import InUse, LostLease, NotFound, StoreUnavailable
 from core.ids import ConversationId, DeliveryId, PayloadId, identified
 from core.store import INBOX, Claim, Ledger, Store, check, connect
-from core.store.protocol.constants import FATAL_CRASHES, LEASE_MS
+from core.store.protocol.constants import LEASE_MS, SUSPECT
 from core.store.protocol.keys import key
 from tests.conftest import Clock
 from tests.support.made import control
@@ -309,45 +309,96 @@ def test_a_paused_connector_does_not_hold_another_back(store: Store) -> None:
     assert store.tick(1000, [INBOX, "crm", "desk"]) == []
 
 
-def test_what_kills_a_process_of_its_own_is_dead_and_the_others_are_not(
+HOUR = 3_600.0
+
+
+def suspected(store: Store, clock: Clock, lane: str) -> Claim:
+    """An item of the lane, claimed after as many crashes as send it into a process of its own."""
+    for crashes in range(SUSPECT):
+        assert claim(store, lane).crashes == crashes
+        clock.pass_by(LEASE + 1)
+    return claim(store, lane)
+
+
+def test_what_ends_a_process_of_its_own_three_times_is_dead_and_the_others_are_not(
     store: Store, ledger: Ledger, clock: Clock
 ) -> None:
     taken_in(store, b"poison", "1:1")
-    for crashes in range(2):
-        assert claim(store, "crm").crashes == crashes
-        clock.pass_by(LEASE + 1)
-    held = claim(store, "crm")
-    assert store.crashed(held)
+    held = suspected(store, clock, "crm")
+    for seconds in (30, 60):
+        assert store.crashed(held) == seconds * 1000
+        assert store.crashed(held) is None  # it is nobody's now
+        clock.pass_by(seconds - 1)
+        assert nothing_due(store, "crm")
+        clock.pass_by(1)
+        held = claim(store, "crm")
+    assert store.crashed(held) == 0
+    clock.pass_by(2 * HOUR)
     assert nothing_due(store, "crm")
-    assert not store.crashed(held)
     found = ledger.delivery(DeliveryId("crm:1:1"))
-    assert (found.status, found.error) == ("dead", "the process that worked on it died 3 times")
-    assert [one.outcome for one in found.attempts] == ["crashed"] * 3
+    assert (found.status, found.error) == ("dead", "it ended its process 3 times, alone in it each time")
+    assert [one.outcome for one in found.attempts] == ["crashed"] * 5
     taken_in(store, b"other", "1:2")
     assert claim(store, "crm").id == "crm:1:2"
 
 
-def test_a_body_that_kills_a_process_of_its_own_is_quarantined(store: Store, ledger: Ledger, clock: Clock) -> None:
+def test_one_process_of_its_own_that_is_killed_gives_nothing_up(store: Store, ledger: Ledger, clock: Clock) -> None:
+    taken_in(store)
+    assert store.crashed(suspected(store, clock, "crm"))
+    clock.pass_by(30)
+    store.settle(claim(store, "crm"), attempt(Outcome.DELIVERED))
+    assert ledger.delivery(DeliveryId("crm:1:1")).status == "delivered"
+    assert ledger.delivery(DeliveryId("crm:1:1")).error == ""
+
+
+def test_a_body_that_ends_processes_of_its_own_is_quarantined(store: Store, ledger: Ledger, clock: Clock) -> None:
     payload = store.accept(b"poison").id
-    for _ in range(2):
-        claim(store)
-        clock.pass_by(LEASE + 1)
-    assert store.crashed(claim(store))
-    assert nothing_due(store, INBOX)
+    held = suspected(store, clock, INBOX)
+    for seconds in (30, 60):
+        assert store.crashed(held) == seconds * 1000
+        clock.pass_by(seconds)
+        held = claim(store)
+    assert store.crashed(held) == 0
     found = ledger.payload(payload)
-    assert (found.status, found.error) == ("quarantined", "the process that worked on it died 3 times")
+    assert (found.status, found.error) == ("quarantined", "it ended its process 3 times, alone in it each time")
 
 
-def test_whose_worker_dies_again_and_again_is_given_up_at_last(store: Store, ledger: Ledger, clock: Clock) -> None:
-    payload = taken_in(store)
-    unread = store.accept(b"unread").id
-    for crashes in range(FATAL_CRASHES):
+def test_whose_workers_die_again_and_again_waits_longer_each_time_and_is_never_given_up(
+    store: Store, ledger: Ledger, clock: Clock
+) -> None:
+    taken_in(store)
+    store.accept(b"unread")
+    waits = [0, 0, 0, 30, 60, 120, 240, 480, 960, 1920, 3600, 3600]
+    for crashes, seconds in enumerate(waits):
+        if seconds:  # from when somebody has seen the crash
+            assert nothing_due(store, "crm")
+            assert nothing_due(store, INBOX)
+            clock.pass_by(seconds)
         assert claim(store, "crm").crashes == claim(store).crashes == crashes
         clock.pass_by(LEASE + 1)
+    assert ledger.delivery(DeliveryId("crm:1:1")).status == "waiting"
+    assert ledger.payload_counts()["received"] == 1
     assert nothing_due(store, "crm")
-    assert nothing_due(store, INBOX)
-    assert ledger.delivery(DeliveryId("crm:1:1")).status == "dead"
-    assert (ledger.payload(PayloadId(payload)).status, ledger.payload(unread).status) == ("routed", "quarantined")
+    clock.pass_by(HOUR)
+    store.settle(claim(store, "crm"), attempt(Outcome.DELIVERED))
+    assert ledger.delivery(DeliveryId("crm:1:1")).status == "delivered"
+
+
+def test_a_replay_and_a_newer_revision_of_what_killed_processes_go_to_one_of_their_own(
+    store: Store, clock: Clock
+) -> None:
+    taken_in(store)
+    assert store.crashed(suspected(store, clock, "crm"))
+    control(store).replay(DeliveryId("crm:1:1"))
+    held = claim(store, "crm")
+    assert held.crashes == SUSPECT
+    assert store.crashed(held) == 30_000  # a series of its own
+    newer = taken_in(store, b"newer")
+    held = claim(store, "crm")
+    assert (held.payload, held.crashes) == (newer, SUSPECT)
+    store.settle(held, attempt(Outcome.DELIVERED))
+    control(store).replay(DeliveryId("crm:1:1"))
+    assert claim(store, "crm").crashes == 0
 
 
 def test_what_was_interrupted_goes_on_before_what_came_meanwhile(server: Server, store: Store, clock: Clock) -> None:
@@ -365,7 +416,7 @@ def test_what_was_interrupted_goes_on_before_what_came_meanwhile(server: Server,
     assert claim(store, "crm").id == "crm:1:3"
 
 
-def test_who_lost_his_lease_condemns_nothing(store: Store, clock: Clock) -> None:
+def test_who_lost_his_lease_mark_deads_nothing(store: Store, clock: Clock) -> None:
     taken_in(store)
     late = claim(store, "crm")
     clock.pass_by(LEASE + 1)
@@ -376,17 +427,16 @@ def test_who_lost_his_lease_condemns_nothing(store: Store, clock: Clock) -> None
 
 def test_a_revision_that_comes_during_the_fatal_try_gets_tries_of_its_own(store: Store, clock: Clock) -> None:
     taken_in(store)
-    for _ in range(FATAL_CRASHES):
-        claim(store, "crm")
-        clock.pass_by(LEASE + 1)
-    newer = taken_in(store, b"newer")  # the last one's lease has run out, but nobody has seen it yet
+    held = suspected(store, clock, "crm")
+    for seconds in (30, 60):
+        store.crashed(held)
+        clock.pass_by(seconds)
+        held = claim(store, "crm")
+    newer = taken_in(store, b"newer")
+    assert store.crashed(held) == 0
     found = claim(store, "crm")
-    assert (found.payload, found.revision, found.crashes) == (newer, 2, 0)
-    clock.pass_by(LEASE + 1)
-    for _ in range(FATAL_CRASHES - 1):
-        claim(store, "crm")
-        clock.pass_by(LEASE + 1)
-    assert nothing_due(store, "crm")
+    assert (found.payload, found.revision, found.crashes) == (newer, 2, SUSPECT)
+    assert store.crashed(found) == 30_000
 
 
 def test_a_settled_attempt_forgives_earlier_crashes(store: Store, clock: Clock) -> None:

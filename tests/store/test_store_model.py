@@ -30,7 +30,7 @@ from core.ids import ConversationId, DeliveryId, PayloadId
 from core.store import INBOX, Claim, Store, connect
 from core.store.claims import ClaimRequest, Reading
 from core.store.protocol import identity, scripts
-from core.store.protocol.constants import BATCH, FATAL_CRASHES, LEASE_MS
+from core.store.protocol.constants import BATCH, FATAL_ALONE, LEASE_MS, SLOW_CRASHES
 from core.store.protocol.identity import fresh
 from core.store.protocol.keys import key
 from tests.conftest import Clock
@@ -54,7 +54,7 @@ fingerprints = st.sampled_from(("old", "new"))
 outcomes = st.sampled_from([one for one in Outcome if one not in (Outcome.CRASHED, Outcome.DISCARDED)])
 
 names = st.sets(connectors)
-crashes = st.sampled_from((1, 2, FATAL_CRASHES))
+crashes = st.sampled_from((1, 2, SLOW_CRASHES))
 delays = st.sampled_from((0, 500, 30_000))
 
 Held = tuple[Claim, Taken]
@@ -287,6 +287,21 @@ class Machine(RuleBasedStateMachine):
 
     @rule(held=inbox | outbox)
     def crashed(self, held: Held) -> None:
+        self._crashed(held)
+
+    @rule(target=outbox, lane=lanes, times=st.integers(1, FATAL_ALONE), wanted=st.booleans())
+    def end_processes_of_its_own(self, lane: str, times: int, wanted: bool) -> MultipleResults[Held]:
+        found = []
+        for _ in range(times):
+            for held in self._claim(lane, "leave"):
+                if wanted:
+                    self._replay(held[0].id)
+                self._crashed(held)
+                found += [held] if lane != INBOX else []
+            self.clock.now += 3_600_001
+        return multiple(*found)
+
+    def _crashed(self, held: Held) -> None:
         claim, _ = held
         found = self.store.crashed(claim)
         assert found == self.model.crashed(self.now, claim.lane, claim.id, claim.token)
@@ -300,7 +315,7 @@ class Machine(RuleBasedStateMachine):
 
     # --- time ---------------------------------------------------------------------
 
-    @rule(ms=st.sampled_from((1, 400, 1_000, LEASE_MS - 1, LEASE_MS + 1, 31_000)))
+    @rule(ms=st.sampled_from((1, 400, 1_000, LEASE_MS - 1, LEASE_MS + 1, 31_000, 3_600_001)))
     def time_passes(self, ms: int) -> None:
         self.clock.now += ms
 
@@ -431,6 +446,7 @@ class Found:
             due=self.lanes[INBOX].get(identity),
             token=self.leases[INBOX].get(identity),
             crashes=int(row.get("crashes", 0)),
+            alone=int(row.get("alone", 0)),
             sequence=int(row["sequence"]) - 1,
             conversation=row.get("conversation", ""),
             duplicates=int(row.get("duplicates", 0)),
@@ -444,6 +460,7 @@ class Found:
             due=self.lanes[row["connector"]].get(identity),
             token=self.leases[row["connector"]].get(identity),
             crashes=int(row.get("crashes", 0)),
+            alone=int(row.get("alone", 0)),
             connector=row["connector"],
             conversation=row["conversation"],
             tries=int(row.get("tries", 0)),
@@ -551,6 +568,7 @@ MISTAKES = {
     "two arguments of a script are swapped": ("fan_out", "local now, id, token,", "local now, token, id,"),
     "two results of a delivery are swapped": ("settle", "ref, url, revision", "url, ref, revision"),
     "a crash is not counted": ("claim", "redis.call('HINCRBY', key, 'crashes', 1)", "0"),
+    "one process of its own is enough to give an item up": ("crashed", "if alone >= 3 then", "if alone >= 1 then"),
     "the order is that of reading": (
         "fan_out",
         "redis.call('ZADD', revisions, got[1], id)",

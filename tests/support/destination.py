@@ -43,7 +43,7 @@ class Handler(BaseHTTPRequestHandler):
         number = self.server.note(Received(self.command, self.path, headers, body))
         self.server.behaviour(self, number)
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = _serve
 
     def answer(self, status: int, body: bytes = b"{}", **headers: str) -> None:
         self.send_response(status)

@@ -13,7 +13,7 @@ from connectors.kit.connector import Connector
 from core.config.environment import environment
 from core.config.settings import Settings, load
 from core.ids import PayloadId
-from core.store import INBOX, Claim, Store
+from core.store import INBOX, Claim, Renames, Store
 from workers.delivery import deliver
 from workers.intake import take_in
 
@@ -28,6 +28,12 @@ class Inline:
         env = environment({"RELAY_CONFIG": str(file), "RELAY_DATA_DIR": str(self.data)})
         self.settings: Settings = load(env, registry.settings_model, {})
         self.connectors: Mapping[str, Connector[Any]] = keepers(self.settings, self.data)
+
+    def adopt(self) -> None:
+        """What a worker does before its configuration comes into force."""
+        names = Renames(self.store._redis)
+        names.adopt(self.settings)
+        names.finish(60)
 
     def claim(self, lane: str) -> Claim | None:
         return self.store.claim(lane, secrets.token_hex(8))

@@ -19,8 +19,8 @@ import pytest
 FIXTURES = {"authority", "browser", "collector", "mailbox", "receiver", "relay", "rigs", "site", "three", "up"}
 #: Folders whose tests all do, those that take longest first: what begins last is what the others wait for.
 FOLDERS = ("browser", "faults", "e2e", "deploy")
-#: The store's own server, which every test has.
-SERVER = "valkey-server"
+#: What any test may start: the store's own server, and git, which lists files in a moment.
+ANYBODYS = {"valkey-server", "git"}
 
 
 def mark(items: list[pytest.Item]) -> None:
@@ -59,7 +59,7 @@ def _shared(item: pytest.Item) -> str:
 
 @contextmanager
 def alone(item: pytest.Item) -> Iterator[None]:
-    """While a test runs that has no mark, nothing but the store's server may be started."""
+    """While a test runs that has no mark, nothing but ANYBODYS may be started."""
     if item.get_closest_marker("processes"):
         yield
         return
@@ -68,7 +68,7 @@ def alone(item: pytest.Item) -> Iterator[None]:
 
     def checked(self: Any, args: Any, *more: Any, **options: Any) -> None:
         program = args if isinstance(args, str) else str(args[0])
-        if Path(program).name != SERVER:
+        if Path(program).name not in ANYBODYS:
             raise AssertionError(f"{program} is started by a test that is not marked with pytest.mark.processes")
         popen(self, args, *more, **options)
 

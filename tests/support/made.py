@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from core.config.settings import ConnectorSettings, Route, Settings
@@ -15,9 +16,17 @@ from core.summary import line
 from tests.support.stack import chat
 
 
-def settings(*connectors: str, off: Sequence[str] = (), to: Sequence[str] | None = None) -> Settings:
+def settings(
+    *connectors: str,
+    off: Sequence[str] = (),
+    to: Sequence[str] | None = None,
+    formerly: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> Settings:
     """A configuration of these, and one route to them all, or `to` some."""
-    names = {name: ConnectorSettings(type="archive", enabled=name not in off) for name in (*connectors, *off)}
+    names = {
+        name: ConnectorSettings(type="archive", enabled=name not in off, formerly=tuple(formerly.get(name, ())))
+        for name in (*connectors, *off)
+    }
     routes = (Route(to=list(connectors if to is None else to)),)
     return Settings("relay.yaml", (), names, routes)
 

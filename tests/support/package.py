@@ -11,6 +11,7 @@ import tarfile
 import venv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import Distribution, distribution
 from pathlib import Path
 
@@ -30,8 +31,10 @@ class Built:
     wheel: Path
 
 
+@cache
 def tracked() -> list[Path]:
-    """What a commit of everything here would hold."""
+    """What a commit of everything here would hold. Asked for once, when tests are collected, so that none has to start
+    git."""
     command = ["git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split("\0")
     return sorted({Path(name) for name in names if name and (ROOT / name).exists()})

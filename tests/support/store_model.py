@@ -11,7 +11,14 @@ from typing import Any
 
 from core.errors import InUse, LostLease, NotFound
 from core.store import INBOX
-from core.store.protocol.constants import FATAL_CRASHES, LEASE_MS
+from core.store.protocol.constants import (
+    FATAL_ALONE,
+    FIRST_CRASH_WAIT_MS,
+    LEASE_MS,
+    LONGEST_CRASH_WAIT_MS,
+    SLOW_CRASHES,
+    SUSPECT,
+)
 
 #: How long an item is left to its holder where the server, not the holder, was away.
 SETTLING_MS = 1_000
@@ -26,6 +33,7 @@ class Item:
     due: int | None = None
     token: str | None = None
     crashes: int = 0
+    alone: int = 0
 
 
 @dataclass
@@ -136,9 +144,10 @@ class Model:
                 continue
             if item.token:
                 self._crash(item)
-            if item.crashes < FATAL_CRASHES:
-                return self._take(now, item, lane, token, gate)
-            self._condemn(now, item)
+                if item.crashes >= SLOW_CRASHES:
+                    self._hold_off(now, item)
+                    continue
+            return self._take(now, item, lane, token, gate)
         if how == "stay":
             self.knock(lane)
         else:
@@ -150,11 +159,14 @@ class Model:
         if isinstance(item, Errand):
             item.attempts += 1
 
-    def _condemn(self, now: int, item: Item) -> None:
+    def _hold_off(self, now: int, item: Item) -> int:
+        wait: int = min(LONGEST_CRASH_WAIT_MS, FIRST_CRASH_WAIT_MS * 2 ** max(0, item.crashes - SLOW_CRASHES))
+        item.due = now + wait
+        return wait
+
+    def _mark_dead(self, item: Item) -> None:
         item.due = None
         item.status = "dead" if isinstance(item, Errand) else "quarantined"
-        if isinstance(item, Errand) and item.wanted:
-            self._make_due(now, item)
 
     def _take(self, now: int, item: Item, lane: str, token: str, gate: Closed | None) -> Taken:
         if gate:
@@ -173,7 +185,8 @@ class Model:
         if body.token != token:
             raise LostLease
         body.due = body.token = None
-        body.crashes, body.conversation = 0, conversation
+        body.crashes = body.alone = 0
+        body.conversation = conversation
         revisions = {*self.revisions.get(conversation, ()), identity}
         self.revisions[conversation] = sorted(revisions, key=lambda one: self.bodies[one].sequence)
         named = {*connectors, *(one.connector for one in self.errands.values() if one.conversation == conversation)}
@@ -204,7 +217,7 @@ class Model:
         ahead = gate is not None and gate.probe == token
         spared = outcome == "exhausted" and ahead
         outcome = "retry" if spared else outcome
-        errand.token, errand.crashes, errand.attempts = None, 0, errand.attempts + 1
+        errand.token, errand.crashes, errand.alone, errand.attempts = None, 0, 0, errand.attempts + 1
         errand.due = None
         became = ""
         match outcome:
@@ -250,13 +263,21 @@ class Model:
         if item.token == token:
             item.token, item.due = None, now
 
-    def crashed(self, now: int, lane: str, identity: str, token: str) -> bool:
+    def crashed(self, now: int, lane: str, identity: str, token: str) -> int | None:
+        """Returns how long it waits; 0: it was given up; None: it was somebody else's."""
         item = self.item(lane, identity)
         if item.token != token:
-            return False
+            return None
         self._crash(item)
-        self._condemn(now, item)
-        return True
+        item.alone += 1
+        wait = 0
+        if item.alone < FATAL_ALONE:
+            wait = self._hold_off(now, item)
+        else:
+            self._mark_dead(item)
+        if isinstance(item, Errand) and item.wanted:
+            self._make_due(now, item)
+        return wait
 
     def disown(self, now: int, lane: str, token: str) -> None:
         for item in self.lane(lane):
@@ -288,7 +309,8 @@ class Model:
             body = self.bodies[identity]
             if body.token:  # it is being read at this moment
                 return INBOX, False
-            body.status, body.due, body.crashes = "received", now, 0
+            body.status, body.due = "received", now
+            self._start_anew(body)
             return INBOX, self.knock(INBOX)
         if identity not in self.errands:
             raise NotFound
@@ -364,7 +386,12 @@ class Model:
 
     def _make_due(self, now: int, errand: Errand) -> None:
         errand.status, errand.due, errand.wanted = "waiting", now, False
-        errand.tries, errand.waited, errand.crashes = 0, 0, 0
+        errand.tries, errand.waited = 0, 0
+        self._start_anew(errand)
+
+    def _start_anew(self, item: Item) -> None:
+        """Of its crashes only the suspicion stays."""
+        item.alone, item.crashes = 0, SUSPECT if item.crashes >= SUSPECT else 0
 
     def state(self) -> dict[str, Any]:
         return {

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from itertools import count
 from pathlib import Path
 
 import pytest
+import requests
 
 from app import create_app
 from core.config import reload
 from core.routing import routed
 from core.smartsupp.parser import parse_conversation
 from tests.e2e.test_pipeline import settled
+from tests.faults.rig import family
 from tests.support.server import Server
-from tests.support.stack import SOON_RELOADED, Stack, chat, until
+from tests.support.stack import SOON_RELOADED, Stack, chat, kill, until
 
 TOKENS = ("hunttoken-0123456789abcdef", "another-token-0123456789")
 OLD = f"""\
@@ -108,3 +112,38 @@ def test_saves_that_truncate_first_cost_a_running_relay_nothing(relay: Stack) ->
         settled(relay, f"{name}:1:c{last}", "delivered")
     until(lambda: not relay.ledger.lane("inbox").waiting, what="the reading of all")
     assert len(list((relay.data / "own" / "1").iterdir())) == len(list((relay.data / "archive" / "1").iterdir()))
+
+
+def test_receiver_and_worker_that_are_killed_while_the_file_is_broken_come_back_and_go_on(relay: Stack) -> None:
+    del relay.environment["SMARTSUPP_TOKEN"]
+    relay.configure(OLD)
+    web, worker = relay.web(), relay.worker()
+    hook = f"{relay.hook.rpartition('/')[0]}/{TOKENS[0]}"
+    assert relay.post_to(hook, chat("c1")).status_code == 202
+    relay.config.write_text("tokens: [")
+
+    def taken(body: bytes) -> bool:
+        try:
+            return relay.post_to(hook, body).status_code == 202
+        except requests.ConnectionError:
+            return False
+
+    # The child that answers, whom its main process starts again; then all of it.
+    [child] = set(family(web)) - {web.pid}
+    os.kill(child, signal.SIGKILL)
+    until(lambda: taken(chat("c2")), what="a receiver again")
+    for pid in reversed(family(web)):
+        os.kill(pid, signal.SIGKILL)
+    web.wait(timeout=10)
+    relay.web()
+    assert taken(chat("c3"))
+    kill(worker)
+    worker = relay.worker()
+    for name in ("c2", "c3"):
+        settled(relay, f"own:1:{name}", "delivered")
+    assert "started with the last valid one" in relay.logs()
+    assert any("relay.yaml" in one for one in relay.ledger.troubles().values())
+    relay.config.write_text(NEW)
+    until(lambda: relay.post_to(hook.replace(TOKENS[0], "and-a-third-0123456789"), chat("c4")).status_code == 202)
+    # That of the killed one goes when it has not been heard of for a minute.
+    until(lambda: not any(name.endswith(f":{worker.pid}") for name in relay.ledger.troubles()), what="no trouble")

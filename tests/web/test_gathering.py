@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -188,6 +189,24 @@ def test_a_journey_of_several_keeps_each_and_knows_those_that_were_there(server:
     ]
     claims = store.claim_bodies("token")
     assert {(claim.body, claim.account) for claim in claims} == {(b"one", ""), (b"two", "77"), (b"three", "")}
+
+
+def test_a_wake_up_belongs_to_the_post_that_it_is_for(server: Server) -> None:
+    whose: ContextVar[str] = ContextVar("whose", default="nobody's")
+    woken: list[tuple[str, str]] = []
+    client = connect(server.url, wake_up=lambda lane: woken.append((lane, whose.get())))
+    gathering = Gathering(Store(client), Store(client), 2)
+    gathering.start()
+
+    def posted() -> None:
+        whose.set("Ann's")
+        gathering.accept(b"hello")
+
+    async def one() -> None:
+        await gathering.work(posted)
+
+    run(one())
+    assert woken == [("inbox", "Ann's")]
 
 
 def test_a_server_that_is_full_takes_none_of_a_journey_and_says_so(server: Server) -> None:

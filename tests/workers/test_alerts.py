@@ -312,14 +312,14 @@ def test_chats_that_go_nowhere_after_an_alert_are_told_together(two: Two, destin
     two.turn()
     for number in (3, 4):
         two.store.accept(chat(number))
-        take_in(two.store, two.store.claim_bodies("t"), made.settings())
+        take_in(two.store, two.store.claim_bodies("t"), made.settings(off=["crm"], to=["crm"]))
     two.turn()
     assert told(destination) == [("begun", "undelivered", "inbox")]  # not yet
     two.age(states.ANEW_MS)
     two.turn()
     assert told(destination) == [("begun", "undelivered", "inbox")] * 2
     again = destination.received[1].json()["data"]
-    assert (again["count"], again["error"]) == (3, "There is no connector")
+    assert (again["count"], again["error"]) == (3, "Every connector is off")
     end()
 
 

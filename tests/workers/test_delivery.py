@@ -16,7 +16,7 @@ from connectors.kit.connector import Connector, Receipt, Step
 from core.config.settings import ConnectorSettings
 from core.conversation import Conversation
 from core.delivery import Attempt, DeliveryStatus, Exchange, Outcome, Reference
-from core.errors import ConnectorRefused, RecordRefused, RetryLater
+from core.errors import ConnectorRefused, RecordRefused, RetryLater, TimedOut
 from core.ids import ConversationId, DeliveryId, identified
 from core.retry import DAY
 from core.store import INBOX, Claim, Ledger, Store
@@ -247,6 +247,14 @@ def test_a_429_that_was_waited_for_within_the_attempt_slows_the_connector_down(
     _, made = attempt(backlog, desk, claim=take(backlog, Limits(rate=8)))
     assert made.outcome is Outcome.DELIVERED
     assert ledger.lane("desk").slowed == 2
+
+
+def test_no_answer_in_time_lowers_how_many_are_at_work(backlog: Store, ledger: Ledger, desk: Desk) -> None:
+    first, second, *_ = (take(backlog) for _ in range(6))
+    attempt(backlog, desk, OUTAGE, first)
+    assert ledger.lane("desk").narrowed is None
+    attempt(backlog, desk, TimedOut("no answer in time"), second)
+    assert ledger.lane("desk").narrowed == 2
 
 
 @pytest.mark.parametrize("says", [OUTAGE, SILENCE, CONFLICT, RecordRefused("HTTP 422", status=422)])

@@ -22,7 +22,7 @@ from core.config.settings import load
 from core.ids import PayloadId
 from core.store import INBOX, Claim, Ledger, Store, connect
 from core.store.connection.client import TIMEOUTS
-from core.store.protocol.constants import BEAT_MS, LEASE_MS
+from core.store.protocol.constants import BEAT_MS, LEASE_MS, SUSPECT
 from core.store.protocol.keys import key
 from tests.e2e.test_pipeline import config, settled, webhook
 from tests.support.destination import Destination, Handler
@@ -32,7 +32,6 @@ from tests.support.stack import RELAY, Stack, chat, free_port, kill, until
 from workers import delivery, isolation
 from workers.lease_keeper import HUNG
 from workers.runtime import Runtime
-from workers.work import SUSPECT
 
 
 def suspected(relay: Stack) -> Store:

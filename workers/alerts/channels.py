@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 import certifi
 from requests import Response
 
-from connectors.kit.connector import MASK
 from connectors.kit.http import Http
+from connectors.kit.masking import MASK
 from connectors.kit.responses import STATUS, refusal, words
 from core import signing
 from core.config.alerts import Alerts, MailAlerts, WebhookAlerts

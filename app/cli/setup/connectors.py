@@ -14,6 +14,7 @@ from app.admin.connector_state import State, connector_state
 from app.admin.preview import preview_body
 from app.cli import output
 from app.cli.options import agreed, as_json, connector_names, fail, ledger_of, needs, needs_somebody, settings_of
+from app.cli.setup.login import login
 from connectors import registry
 from connectors.kit.connector import Connector
 from connectors.kit.transcript import single_line
@@ -73,7 +74,7 @@ def check(env: Environment, name: str | None, as_json: bool) -> None:
     """Test credentials, and whether everything that the settings name exists. Nothing is changed."""
     settings = settings_of(env)
     names = [name] if name else list(settings.enabled)
-    found = {one: list(findings(connector(settings, one, env.data_dir))) for one in names}
+    found = {one: list(findings(connector(settings, one, env))) for one in names}
     wrong = any(not finding.right for seen in found.values() for finding in seen)
     if as_json:
         output.print_json({one: [output.plain(finding) for finding in seen] for one, seen in found.items()})
@@ -96,7 +97,7 @@ def check(env: Environment, name: str | None, as_json: bool) -> None:
 @needs(lambda env: env)
 def setup(env: Environment, name: str, yes: bool, as_json: bool) -> None:
     """Create at the destination what the connector needs, such as fields. Asks first."""
-    chosen = connector(settings_of(env), name, env.data_dir)
+    chosen = connector(settings_of(env), name, env)
     found = []
     with _said(chosen):
         for change in list(chosen.setup()):
@@ -115,6 +116,9 @@ def setup(env: Environment, name: str, yes: bool, as_json: bool) -> None:
         click.echo(f"{name}: nothing to set up")
 
 
+connectors.add_command(login)
+
+
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
@@ -125,7 +129,7 @@ def setup(env: Environment, name: str, yes: bool, as_json: bool) -> None:
 def preview(env: Environment, file: Path, name: str, as_json: bool) -> None:
     """Print the requests that a payload would cause, with secrets masked. Nothing is sent."""
     try:
-        found = preview_body(connector(settings_of(env), name, env.data_dir), file.read_bytes())
+        found = preview_body(connector(settings_of(env), name, env), file.read_bytes())
     except PayloadError as error:
         fail(f"{file}: {error}")
     if found.skipped:

@@ -20,6 +20,7 @@ from app.dashboard.frame import devices
 from app.dashboard.frame.context import Site
 from app.dashboard.frame.sessions import Session, Sessions
 from app.proxies import Proxies, network_of
+from core.errors import StoreUnsafe
 
 log = structlog.get_logger(__name__)
 
@@ -34,6 +35,11 @@ LARGE_FORM = 4 * 1024 * 1024
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 #: What strangers may see.
 _OPEN = frozenset({"dashboard.login", "dashboard.login_link"})
+#: What a password's hash needs that nobody can read.
+_SEALED = (
+    "The password is encrypted with a key that is not in RELAY_ENCRYPTION_KEYS. Put the key back, or run"
+    " relay admin set-password."
+)
 #: What relay.js sends when a page brings a part of itself up to date.
 LIVE = "X-Relay-Live"
 
@@ -157,9 +163,15 @@ def routes(pages: Blueprint, site: Site, door: Door) -> None:
         if wait := door.must_wait(address):
             log.warning("login delayed", address=address, seconds=wait)
             return form(target, f"Too many attempts. Try again in {wait} s."), 429, {"Retry-After": str(wait)}
-        if not password.matches(site.access.password(), request.form.get("password", "")):
+        try:
+            kept = site.access.password()
+        except StoreUnsafe:
+            log.error("the password cannot be read", remedy=_SEALED)
+            return form(target, _SEALED), 503
+        if not password.matches(kept, request.form.get("password", "")):
             log.warning("login refused", address=address)
             return form(target, "Wrong password."), 403
+        site.access.seal_anew()
         return door.welcome(target, address)
 
     @pages.route("/login/link/<token>", methods=["GET", "POST"])
@@ -184,7 +196,11 @@ def routes(pages: Blueprint, site: Site, door: Door) -> None:
         return redirect(url_for("dashboard.login"), 303)
 
     def form(target: str, error: str = "") -> str:
-        return render_template("login.html", next=target, error=error, ready=bool(site.access.password()))
+        try:
+            ready = bool(site.access.password())
+        except StoreUnsafe:
+            ready, error = True, error or _SEALED
+        return render_template("login.html", next=target, error=error, ready=ready)
 
 
 def csrf_field() -> Markup:

@@ -139,7 +139,7 @@ def _gate_buttons(pages: Blueprint, site: Site) -> None:
 
 def _built(site: Site, name: str) -> Connector[Any]:
     """A new one: to pretend, or to be judged, is for one thread alone. Raises NotFound."""
-    return checks.connector(site.watched.current(), name, site.env.data_dir)
+    return checks.connector(site.watched.current(), name, site.env, site.client)
 
 
 def _preview(site: Site, connector: Connector[Any], identity: ConversationId) -> Preview:

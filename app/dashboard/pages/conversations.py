@@ -15,7 +15,7 @@ from connectors.kit import transcript
 from core.delivery import DeliveryStatus
 from core.ids import DeliveryId
 from core.store import Filter, Search
-from core.store.search import Found, Page
+from core.store.search.conversations import Found, Page
 
 LIMIT = 25
 #: Seconds that a search may take, and that one may when somebody has asked to go on with it. The rest of a page takes

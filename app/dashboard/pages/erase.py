@@ -25,7 +25,7 @@ from core.ids import ConversationId, PayloadId
 from core.smartsupp.parser import parse_conversation
 from core.store import Eraser
 from core.store.ledger import Conversation
-from core.store.visitor_search import Traces, conversations_of, payloads_of
+from core.store.search.visitors import Traces, conversations_of, payloads_of
 
 log = structlog.get_logger(__name__)
 

@@ -12,7 +12,7 @@ from app.dashboard.frame.context import Site
 from app.dashboard.pages.conversation import LONGEST_REASON
 from core.delivery import PayloadStatus
 from core.errors import InUse, NotFound
-from core.store.search import place
+from core.store.search.conversations import place
 
 ROWS = 25
 #: Bodies that one request reads again or discards: well below a second.

@@ -1,10 +1,10 @@
 """Encryption at rest: what is kept of conversations is sealed with Fernet, when there are keys.
 
 Sealed are bodies and attempts, with what was sent and answered in them, and what is wrong with bodies and deliveries:
-whatever a visitor wrote. Not sealed are ids, times, statuses, flags, ratings, sizes, names of connectors, references to
-records, why a connector is paused, the filters of bulk jobs, and reasons that admins give. Summaries are kept without
-name, email and words. What signs the dashboard's cookies is made of a kept text and a key. A body that was kept
-before there were keys stays as it is.
+whatever a visitor wrote; and the hash of the dashboard's password. Not sealed are ids, times, statuses, flags, ratings,
+sizes, names of connectors, references to records, why a connector is paused, the filters of bulk jobs, and reasons that
+admins give. Summaries are kept without name, e-mail and words. What signs the dashboard's cookies is made of a kept
+text and a key. A body that was kept before there were keys stays as it is.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ class Vault:
 
     def __init__(self, keys: Sequence[str] = ()) -> None:
         self._fernet = MultiFernet([Fernet(key) for key in keys]) if keys else None
+        self._newest = Fernet(keys[0]) if keys else None
         # An equal body has an equal digest, whichever key seals it. The oldest key stays the longest.
         self._secret = keys[-1].encode() if keys else b""
 
@@ -57,6 +58,16 @@ class Vault:
         raise StoreUnsafe(
             "this was encrypted with a key that is not in RELAY_ENCRYPTION_KEYS; put it back, as the last one"
         )
+
+    def would_seal_anew(self, kept: bytes) -> bool:
+        """Whether today's first key did not seal this: it stands open, or would be lost with an older key."""
+        if self._newest is None:
+            return False
+        try:
+            self._newest.decrypt(kept[len(_SEALED) :])
+        except InvalidToken:
+            return True
+        return not kept.startswith(_SEALED)
 
     def derived(self, purpose: str, text: str) -> str:
         """A secret that only whoever has the keys can make of a text; without keys the text itself. Replacing a key

@@ -52,10 +52,16 @@ WAKE_UP_MS = 60_000
 BATCH = 16
 BATCH_BYTES = 1 << 20
 
-#: So many leases of an item ran out, one after the other: whatever it is, there is no point in more. Long before, an
-#: item is tried in a process of its own (workers/runtime.py), which tells whether it is to blame. It takes bad luck, or
-#: an item that takes the worker outside along, to get here.
-FATAL_CRASHES = 8
+#: After this many crashes in a row the next try of an item runs in a process of its own (workers/work.py): it can hurt
+#: no other, and is to blame if that one dies while its worker lives.
+SUSPECT = 2
+#: From this crash on an item waits before its next try, twice as long each time. A machine that goes down again and
+#: again says nothing about the items that were in flight, so it is no reason to give one up.
+SLOW_CRASHES = 3
+FIRST_CRASH_WAIT_MS, LONGEST_CRASH_WAIT_MS = 30_000, 3_600_000
+#: An item is given up when it has ended so many processes that had nothing else to do, which takes at least two waits:
+#: one may be killed for a reason of its machine's.
+FATAL_ALONE = 3
 
 #: Attempts of a delivery that are kept.
 ATTEMPTS_KEPT = 100

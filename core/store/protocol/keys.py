@@ -13,19 +13,25 @@ A *lane* is `inbox` or the name of a connector. Times and scores are Unix millis
 | suspect:CONNECTOR            | string | a delivery to which the vendor said what it would say to every one, until   |
 |                              |        | another is refused like it, or any arrives (expires after three days)       |
 | alone:CONNECTOR:IDENTITY     | hash   | id, token of the delivery that looks for a person now (digest of an email)  |
+| token:CONNECTOR              | hash   | kept (access and refresh token, sealed), version (counts them), client      |
+|                              |        | (digest: whose they are); holder, until (who fetches a new one now)         |
+| cache:CONNECTOR:NAME         | string | what a vendor answered and hardly changes, sealed (expires)                 |
 | epoch                        | hash   | server (its run id), sequence of the last body before it; memory (since     |
 |                              |        | when every conversation that began is known)                                |
 | circuit:CONNECTOR            | hash   | outages in a row, and the last delivery that met one                        |
 | pace:CONNECTOR               | hash   | tokens, at (bucket of requests), mean (requests of a delivery, of late);    |
-|                              |        | slow (divides the rate), slowed, hold (nothing begins before), after a 429  |
+|                              |        | slow (divides the rate), slowed, hold (nothing begins before), after a 429; |
+|                              |        | wide (so many at once), full (as many as there were), narrowed (when),      |
+|                              |        | after a time-out                                                            |
 | limited:CONNECTOR            | string | what is due waits for its limits, or did so lately (expires after 30 s)     |
 | knock:LANE                   | string | a Celery message for this lane is on its way (expires after a minute)       |
 | tick                         | string | somebody has looked for due lanes (expires after a period)                  |
 | steady, settling             | string | a worker was heard of; leases that ran out are nobody's fault yet (3 s each)|
 | sequence                     | string | a counter: the order in which bodies came                                   |
 | payload:ID                   | hash   | received, sequence, account, type, size, digest, status, conversation,      |
-|                              |        | error, duplicates, crashes; since (when it was diverted, or discarded); why |
-|                              |        | (it goes to no connector: a Nowhere of core/delivery.py)                    |
+|                              |        | error, duplicates, crashes, alone (those of processes of its own); since    |
+|                              |        | (when it was diverted, or discarded); why (it goes to no connector: a       |
+|                              |        | Nowhere of core/delivery.py)                                                |
 | raw:ID                       | string | the body, byte for byte                                                     |
 | body:DIGEST                  | string | half of the SHA-256 of account and body -> payload                         |
 | payloads:STATUS              | zset   | payload -> when it was received                                             |
@@ -36,10 +42,12 @@ A *lane* is `inbox` or the name of a connector. Times and scores are Unix millis
 | summary:CONVERSATION         | string | what lists and searches need of it (core/summary.py)                        |
 | deliveries-of:CONVERSATION   | set    | connectors that it was ever given to                                        |
 | connectors                   | set    | connectors that were ever given anything                                    |
+| renamed                      | hash   | earlier name of a connector -> its name (docs/adr/0015)                     |
+| renamed-seen                 | zset   | earlier name -> when a configuration that says so was last in force         |
 | delivery:CONNECTOR:CONV      | hash   | connector, conversation, status, created, updated, delivered (payload),     |
 |                              |        | revision, ref, url, tries, waited (ms that it was to wait between them),    |
-|                              |        | crashes, error, again (asked for while in flight); looks (a payload) and    |
-|                              |        | late (it began before `memory`): may have been delivered before             |
+|                              |        | crashes, alone, error, again (asked for while in flight); looks (a payload) |
+|                              |        | and late (it began before `memory`): may have been delivered before         |
 | deliveries:CONNECTOR:STATUS  | zset   | delivery -> when it came to that status                                     |
 | steps:DELIVERY               | hash   | step -> what it made at the destination, as JSON                            |
 | attempts:DELIVERY            | list   | the last 100 attempts as JSON, oldest first                                 |

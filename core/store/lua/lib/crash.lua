@@ -14,18 +14,24 @@ local function crashed(lane, key, id)
   return crashes
 end
 
--- Give an item up that is to blame for so many crashes.
-local function mark_dead(lane, key, id, crashes)
-  local again = redis.call('HGET', key, 'again')
+-- The next try of an item on which so many have died. -> ms until then
+local function hold_off(lane, key, id, crashes)
+  local wait = math.min(LONGEST_CRASH_WAIT_MS, FIRST_CRASH_WAIT_MS * 2 ^ math.max(0, crashes - SLOW_CRASHES))
+  redis.call('HSET', key, 'error', 'the process that worked on it died ' .. crashes
+    .. ' times; it is tried in a process of its own, every hour at least')
+  redis.call('ZADD', lane_key(lane), now + wait, id)
+  return wait
+end
+
+-- Give an item up that has ended so many processes of its own.
+local function mark_dead(lane, key, id, alone)
   redis.call('ZREM', lane_key(lane), id)
-  redis.call('HSET', key, 'error', 'the process that worked on it died ' .. crashes .. ' times')
+  redis.call('HSET', key, 'error', 'it ended its process ' .. alone .. ' times, alone in it each time')
   if lane == INBOX then
     set_payload_status(id, PayloadStatus.QUARANTINED)
     count('in:' .. PayloadStatus.QUARANTINED)
   else
     set_delivery_status(id, DeliveryStatus.DEAD)
     count('out:' .. lane .. ':' .. Counted.KILLED)
-    -- What was asked for during the last of those tries is new work.
-    if again then make_due(id, lane) end
   end
 end

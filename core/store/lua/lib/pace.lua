@@ -1,4 +1,4 @@
--- A connector's own limits: how many at once, how many a second, and what a 429 asks for (docs/adr/0006).
+-- A connector's own limits: how many at once, how many a second, and what 429s and time-outs ask for (docs/adr/0006).
 --- args: now
 --- uses: time, keys
 
@@ -16,8 +16,11 @@ end
 -- while. Returns whether a delivery may begin, and how many requests it pays in advance: as many as one took of late,
 -- or at first a guess. `rate` is nil where there is none; then only what the vendor says holds it back.
 -- A clock that was set back only means that nothing is refilled this time, and no hold is longer than the longest.
-local function paced(lane, rate)
-  local got = redis.call('HMGET', PREFIX .. 'pace:' .. lane, 'hold', 'tokens', 'at', 'slow', 'mean')
+-- `at_once` are its places, or nil; of these, time-outs leave `wide`.
+local function paced(lane, rate, at_once)
+  local got = redis.call('HMGET', PREFIX .. 'pace:' .. lane, 'hold', 'tokens', 'at', 'slow', 'mean', 'wide')
+  if got[6] then at_once = math.min(at_once or math.huge, math.max(1, math.floor(got[6]))) end
+  if at_once and busy(lane, at_once) then return false end
   local left = tonumber(got[1] or now) - now
   if left > 0 and left <= LONGEST_HOLD_MS then return false end
   if not rate then
@@ -36,11 +39,31 @@ local function charge(lane, requests)
   redis.call('HINCRBYFLOAT', PREFIX .. 'pace:' .. lane, 'tokens', -requests)
 end
 
--- An attempt has ended: how many requests it took, how many its claim paid, what a 429 asks for (ms, or false), and
--- whether it arrived. Without an account of requests there is no rate that could be divided.
-local function settle_pace(connector, requests, paid, wait, arrived)
+-- Who answers too late has more to do than it can: half as many at once as there were, and as each of these arrives a
+-- little more. What began before that is no further reason.
+local function settle_width(connector, wide, full, narrowed, late, arrived)
   local pace = PREFIX .. 'pace:' .. connector
-  local got = redis.call('HMGET', pace, 'tokens', 'slow', 'slowed', 'mean')
+  if late > 0 then
+    local at_work = redis.call('HLEN', lease_key(connector)) + 1
+    if math.abs(now - tonumber(narrowed or 0)) < late or at_work < 2 then return end
+    redis.call('HSET', pace, 'wide', math.max(1, math.floor(math.min(tonumber(wide or at_work), at_work) / 2)),
+      'full', math.max(at_work, tonumber(full or 0)), 'narrowed', now)
+  elseif arrived and wide then
+    wide = tonumber(wide) + 1 / tonumber(wide)
+    if wide < tonumber(full) then
+      redis.call('HSET', pace, 'wide', wide)
+    else
+      redis.call('HDEL', pace, 'wide', 'full', 'narrowed')
+    end
+  end
+end
+
+-- An attempt has ended: how many requests it took, how many its claim paid, what a 429 asks for (ms, or false), and
+-- whether it arrived, or waited in vain for so long. Without an account of requests no rate could be divided.
+local function settle_pace(connector, requests, paid, wait, arrived, late)
+  local pace = PREFIX .. 'pace:' .. connector
+  local got = redis.call('HMGET', pace, 'tokens', 'slow', 'slowed', 'mean', 'wide', 'full', 'narrowed')
+  if late > 0 or got[5] then settle_width(connector, got[5], got[6], got[7], late, arrived) end
   if got[1] then
     if requests ~= paid then charge(connector, requests - paid) end
     redis.call('HSET', pace, 'mean', got[4] and 0.9 * got[4] + 0.1 * requests or requests)

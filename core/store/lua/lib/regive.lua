@@ -1,6 +1,6 @@
 -- What an admin decides about a conversation that was read before.
 --- args: now
---- uses: keys, ids, marks, status, decide, give
+--- uses: keys, ids, marks, status, decide, give, names
 
 -- Give a conversation to connectors, on purpose and after it was read; with `repeated` also to those that have it
 -- already. `why`: none is named, and for that reason. -> deliveries that are due now; adds lanes to `woken`
@@ -8,7 +8,10 @@ local function give_to(conversation, why, repeated, names, woken)
   local newest = redis.call('ZREVRANGE', PREFIX .. 'revisions:' .. conversation, 0, 0)[1]
   if not newest then return 0 end -- erased since it was found
   local done, discarded = 0, redis.call('HGET', payload_key(newest), 'status') == PayloadStatus.DISCARDED
+  local busy = rename_deliveries(conversation)
   for _, name in ipairs(names) do
+    name = name_now(name)
+    name = busy[name] or name
     local id = delivery_id(name, conversation)
     local there = redis.call('EXISTS', delivery_key(id)) == 1
     -- It came a while ago: nobody can be sure that this connector has nothing of it.

@@ -17,9 +17,17 @@ local function set_delivery_status(id, status)
   redis.call('ZADD', PREFIX .. 'deliveries:' .. got[2] .. ':' .. status, now, id)
 end
 
+-- Of processes that died on an item only the suspicion stays: whoever replays it, or sends a newer revision, may have
+-- sent the same again, and the next try harms no other.
+local function start_anew(key, ...)
+  local crashes = tonumber(redis.call('HGET', key, 'crashes') or 0)
+  redis.call('HDEL', key, 'error', 'crashes', 'alone', ...)
+  if crashes >= SUSPECT then redis.call('HSET', key, 'crashes', SUSPECT) end
+end
+
 -- Due now, with a fresh series of tries.
 local function make_due(id, connector)
-  redis.call('HDEL', delivery_key(id), 'tries', 'waited', 'crashes', 'again', 'error')
+  start_anew(delivery_key(id), 'tries', 'waited', 'again')
   set_delivery_status(id, DeliveryStatus.WAITING)
   redis.call('ZADD', lane_key(connector), now, id)
 end

@@ -3,7 +3,7 @@
 -- ones, the cursor before and after, whether that is the end, how many were looked at and how many matched.
 -- -> lanes to wake, or false: not its turn
 --- args: now, job, open, id, before, after, last:flag, looked:number, matched:number, status, plans..., deliveries...
---- uses: keys, marks, decide, regive
+--- uses: keys, marks, decide, regive, names
 local got = redis.call('HMGET', job, 'cursor', 'kind', 'reason', 'by', 'finished')
 if got[1] ~= before or got[5] then return false end
 local done, woken = 0, {}
@@ -16,6 +16,7 @@ for _, json in ipairs(plans) do
   end
 end
 for _, id in ipairs(deliveries) do
+  if redis.call('EXISTS', delivery_key(id)) == 0 then id = id_now(id) end
   local of = redis.call('HMGET', delivery_key(id), 'connector', 'status')
   local connector = of[1]
   -- Somebody may have dealt with it since it was found.

@@ -2,7 +2,7 @@
 -- there is none. With a token for them, the next bodies are taken in the same step.
 -- -> {} when the lease was lost, or {lanes to wake, what claim.lua returns}
 --- args: now, id, token, conversation, began:number?, note, summary, why, next_token, connectors...
---- uses: keys, ids, marks, lease, status, counts, epoch, give, claim
+--- uses: keys, ids, marks, lease, status, counts, epoch, give, names, claim
 if not holds(INBOX, id, token) then return {} end
 redis.call('ZREM', lane_key(INBOX), id)
 redis.call('HDEL', lease_key(INBOX), id)
@@ -11,7 +11,7 @@ redis.call('HDEL', lease_key(INBOX), id)
 local revisions = PREFIX .. 'revisions:' .. conversation
 local got = redis.call('HMGET', payload_key(id), 'sequence', 'crashes', 'error')
 redis.call('ZADD', revisions, got[1], id)
-if got[2] or got[3] then redis.call('HDEL', payload_key(id), 'crashes', 'error') end
+if got[2] or got[3] then redis.call('HDEL', payload_key(id), 'crashes', 'alone', 'error') end
 redis.call('HSET', payload_key(id), 'conversation', conversation, unpack(note ~= '' and {'error', note} or {}))
 redis.call('ZADD', PREFIX .. 'conversations', now, conversation)
 if redis.call('ZREVRANGE', revisions, 0, 0)[1] == id then
@@ -24,8 +24,13 @@ local _, memory = epoch()
 -- It may have been delivered before all that is remembered: its deliveries look first.
 local late = began and began < memory + SKEW_MS
 local existing = PREFIX .. 'deliveries-of:' .. conversation
+for new, old in pairs(rename_deliveries(conversation)) do
+  seen[new] = true
+  redis.call('HSET', delivery_key(delivery_id(old, conversation)), 'again', 1)
+end
 for _, name in ipairs(redis.call('SMEMBERS', existing)) do connectors[#connectors + 1] = name end
 for _, name in ipairs(connectors) do
+  name = name_now(name)
   if not seen[name] then
     seen[name] = true
     local delivery = delivery_id(name, conversation)

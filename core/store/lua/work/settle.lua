@@ -3,13 +3,13 @@
 -- delay in ms, for a retry; the reason as it is and as it is kept (sealed), or ''; reference id and url; outages in a
 -- row that are too many and close the gate, or 0; requests that it took, and how many of them its claim paid
 -- What is written instead of an exhausted attempt when this is no time to give up: a retry (JSON) and its reasons
--- blame: what to put in front of the reason for which a gate is closed
+-- blame: what to put in front of the reason for which a gate is closed; late: ms for which it waited in vain, or 0
 -- -> {} when the lease was lost, or {what claim.lua returns, what became of the gate, 1 if it was no time to give up}:
 -- it was closed ('held'); one that was sent ahead found nothing better ('still'); it is 'open' again; 'doubted': nothing
 -- was written, as no other delivery was refused like this one, which may be to blame itself: look for a witness; or ''
 --- args: now, connector, id, token, outcome, attempt, delay:number, reason, kept_reason, ref, url
 --- args: revision:number, fingerprint, payload, trouble, requests:number, paid:number, too_many:number
---- args: doubted:flag, blame, retry, retry_reason, kept_retry_reason, next_token, at_once:number?, rate:number?
+--- args: doubted:flag, blame, late:number, retry, retry_reason, kept_retry_reason, next_token, at_once:number?, rate:number?
 --- uses: keys, counts, attempts, status, lease, pace, circuit, culprits, claim
 local key, lane = delivery_key(id), lane_key(connector)
 if not holds(connector, id, token) then return {} end
@@ -38,10 +38,11 @@ local set, drop = {'updated', now}, {}
 local function put(name, value) set[#set + 1] = name; set[#set + 1] = value end
 local function remove(name, there) if there then drop[#drop + 1] = name end end
 remove('crashes', got[6])
+remove('alone', got[6])
 if reason == '' then remove('error', got[7]) else put('error', kept_reason) end
 
 local done = outcome == Outcome.DELIVERED or outcome == Outcome.SKIPPED
-settle_pace(connector, requests, paid, trouble == Trouble.THROTTLED and delay, outcome == Outcome.DELIVERED)
+settle_pace(connector, requests, paid, trouble == Trouble.THROTTLED and delay, outcome == Outcome.DELIVERED, late)
 if outcome == Outcome.DELIVERED then
   if delivered ~= payload then
     -- How long it took from receipt to record, in quarters of an octave.

@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Literal
 
+from app.admin.transfer.import_sources import Reads, Unwrapped, body_of
 from core.conversation import Conversation
 from core.delivery import PayloadStatus
 from core.errors import PayloadError, StoreUnavailable
@@ -80,10 +81,15 @@ def files(paths: Iterable[Path]) -> list[Path]:
         if path.is_dir():
             inside = (one for one in path.rglob("*") if one.is_file())
             shown = (one for one in inside if not any(part.startswith(".") for part in one.relative_to(path).parts))
-            found += sorted(shown)
+            found += [one for one in sorted(shown) if not _is_transcript(one)]
         else:
             found.append(path)
     return found
+
+
+def _is_transcript(file: Path) -> bool:
+    """Of an archive's pair: the one that is for people to read."""
+    return file.suffix == ".txt" and file.with_suffix(".json").exists()
 
 
 def pieces(stream: BinaryIO, name: str) -> Iterator[Piece]:
@@ -91,7 +97,11 @@ def pieces(stream: BinaryIO, name: str) -> Iterator[Piece]:
 
     One that is broken ends where the next begins. Of a file of any size only a little is held at a time.
     """
-    there = _Window(stream)
+    source = Unwrapped(stream)
+    if source.packed:
+        yield Piece(name, b"", 0, f"compressed: decompress it first, as in: zcat {name} | relay import -")
+        return
+    there = _Window(source)
     while there.skip_gap():
         line = there.line
         if not _STARTS.match(there.held):
@@ -105,7 +115,8 @@ def pieces(stream: BinaryIO, name: str) -> Iterator[Piece]:
             afresh = _STARTS_AFRESH.search(there.held, 1, end or len(there.held))
             end = afresh.start() if afresh else end
         if end and end <= LARGEST_BODY:
-            yield Piece(f"{name}:{line}", there.take(end), there.through)
+            body, trouble = body_of(there.take(end))
+            yield Piece(f"{name}:{line}", body, there.through, trouble)
         elif len(there.held) <= LARGEST_BODY:  # the file is over
             yield Piece(f"{name}:{line}", there.take(len(there.held)).rstrip(), there.through)
         else:
@@ -207,7 +218,7 @@ def _is_older(store: Store, found: Conversation) -> bool:
 class _Window:
     """The part of a file that is looked at; `line` is the number of its first."""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: Reads) -> None:
         self._stream = stream
         self._read = 0
         self.held = b""

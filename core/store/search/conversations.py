@@ -15,11 +15,11 @@ from dataclasses import asdict, dataclass, fields, replace
 from core import summary
 from core.delivery import DeliveryStatus
 from core.ids import NO_DELIVERY, ConversationId, DeliveryId, can_be_part
-from core.store.body_search import Bodies
 from core.store.connection.client import Client, errors
 from core.store.protocol.base import Base
 from core.store.protocol.keys import key
 from core.store.protocol.records import from_json, word
+from core.store.search.bodies import Bodies
 from core.summary import Summary
 
 #: Summaries that are looked through in one go: a few ms of the server's time. Bodies are larger.

@@ -1,0 +1,147 @@
+"""What an attempt is given: where its conversation came from, and the memory of what was made for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+
+from core.delivery import Revision
+from core.errors import Gone, RecordRefused
+from core.ids import ConversationId
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """Where the conversation of this attempt came from: the newest `revision` of it, and all that there are.
+
+    `delivery` names the delivery and stays the same over retries, replays, revisions, and a renaming of the connector.
+    `history` gives every revision, this one included, in the order of arrival: of those that came quickly after each
+    other, only the last is delivered.
+
+    `number` is what marks at the destination carry, so that each text arrives once: the revision's number; or, when
+    the store may have forgotten earlier revisions, one that none of them can have had. Later ones have greater ones.
+    """
+
+    delivery: str
+    revision: Revision
+    history: Callable[[], Sequence[Revision]] = field(repr=False)
+    number: int = 0
+    began: datetime | None = None
+
+    @property
+    def since(self) -> datetime:
+        """Nothing of this conversation can be older at the destination: when it began, or when the first body of it
+        that is known came, whichever was earlier."""
+        came = min(revision.received_at for revision in self.history())
+        return min(came, self.began) if self.began else came
+
+    def __post_init__(self) -> None:
+        if not self.number:
+            object.__setattr__(self, "number", self.revision.number)
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A revision in a file: its conversation, and what Smartsupp sent, as JSON."""
+
+    conversation: ConversationId
+    body: bytes = field(repr=False)
+
+
+class Step:
+    """Remembers what was made at the destination, the moment it is known.
+
+    `step("ticket", create)` runs `create` once in the life of a delivery: a retry, a replay or a new revision gets the
+    remembered value. The value is anything JSON can spell.
+
+    `step.once("note", create, find=look)` is for a vendor that makes a second one when asked twice: whoever cannot be
+    sure to be the first looks first. That is who comes back to a create that has begun (its reply was lost, or its
+    process died), and who works for a store that may have forgotten. `look` returns what it found, or None.
+
+    `identity=` names the person that a step looks for or makes, such as an email address: one delivery at a time does
+    that for one identity, over all workers. Where the destination refuses what follows, the step is forgotten and the
+    delivery begins again, once in an attempt: the person may have been merged or deleted.
+    """
+
+    def __init__(
+        self,
+        known: Mapping[str, Any],
+        remember: Callable[[str, Any], None],
+        *,
+        forget: Callable[[str], None] = lambda _: None,
+        alone: Callable[[str], AbstractContextManager[object]] = lambda _: nullcontext(),
+        first: bool = True,
+    ) -> None:
+        """`known` is what earlier attempts remembered; `remember` and `forget` change that. `alone` holds an identity
+        for as long as its context lasts, and raises Occupied. `first`: nobody can have delivered this before."""
+        self.first = first
+        self._known = dict(known)
+        self._remember = remember
+        self._forget = forget
+        self._alone = alone
+        self._earlier = frozenset(known)
+        #: What was remembered has died, so that the delivery began again: nothing else is to be believed unseen.
+        self.healed = False
+        self._identities: set[str] = set()
+
+    def __call__(self, name: str, do: Callable[[], T], *, identity: str = "") -> T:
+        return self._value(name, do, identity)
+
+    def once(self, name: str, create: Callable[[], T], *, find: Callable[[], T | None], identity: str = "") -> T:
+        begun = f"{name}?"
+
+        def do() -> T:
+            found = None if self.first and begun not in self._known else find()
+            if found is None:
+                self._keep(begun, True)
+                found = create()
+            return found
+
+        return self._value(name, do, identity)
+
+    def knows(self, name: str) -> bool:
+        """Whether a step was done, by this attempt or an earlier one."""
+        return name in self._known
+
+    @property
+    def done(self) -> frozenset[str]:
+        """The names of all steps that were done or begun (`NAME?`), by this attempt or earlier ones."""
+        return frozenset(self._known)
+
+    def forget(self, *names: str) -> None:
+        """Do these steps again."""
+        for name in names:
+            if name in self._known:
+                self._forget(name)
+                del self._known[name]
+
+    def heals(self, refused: RecordRefused) -> bool:
+        """Forget what may have died since an earlier attempt, if there is any: what `refused` names, else persons."""
+        names = refused.steps if isinstance(refused, Gone) else tuple(self._identities)
+        # Where there is a record, it is that which was refused.
+        recorded = not isinstance(refused, Gone) and any(
+            f"{name}?" in self._earlier for name in self._earlier - self._identities
+        )
+        if recorded or not self._earlier.intersection(names):
+            return False
+        self.forget(*names)
+        self._earlier = frozenset()
+        self.healed = True
+        return True
+
+    def _value(self, name: str, do: Callable[[], T], identity: str) -> T:
+        if identity:
+            self._identities.add(name)
+        if name not in self._known:
+            with self._alone(identity.lower()) if identity else nullcontext():
+                self._keep(name, do())
+        return self._known[name]  # type: ignore[no-any-return]  # what `do` returned, now or then
+
+    def _keep(self, name: str, value: Any) -> None:
+        self._remember(name, value)
+        self._known[name] = value
