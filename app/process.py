@@ -119,6 +119,10 @@ _PORTS = {
 }
 
 
+def no_port(host: str, port: int, error: OSError) -> str:
+    return f"cannot listen on {host}:{port}: {_PORTS.get(error.errno or 0, 'the system refuses it')}"
+
+
 def must_be_free(env: Environment, patience: float = 0.0) -> None:
     """Raises ConfigError when one cannot listen there, or when somebody else still does after `patience` seconds.
 
@@ -128,8 +132,7 @@ def must_be_free(env: Environment, patience: float = 0.0) -> None:
     ends = time.monotonic() + patience
     while error := _refusal(env.host, env.port):
         if error.errno != errno.EADDRINUSE or time.monotonic() >= ends:
-            why = _PORTS.get(error.errno or 0, "the system refuses it")
-            text = f"cannot listen on {env.host}:{env.port}: {why}; choose another port"
+            text = f"{no_port(env.host, env.port, error)}; choose another port"
             raise ConfigError("the environment", [Problem("RELAY_PORT", text)])
         time.sleep(0.1)
 

@@ -87,14 +87,14 @@ class Chores:
         taken = self._names.keep(self._settings())
         for name in taken - self._taken:
             log.warning(
-                "a connector has another name in another worker's relay.yaml; nothing is delivered to it from here",
+                "a connector has another name in another worker's relay.yaml; this worker delivers nothing to it",
                 connector=name,
-                remedy="give all workers the same relay.yaml; a new connector may have this name a minute after it was"
-                " removed from formerly",
+                remedy="give all workers the same relay.yaml; a new connector can have this name one minute after"
+                " formerly no longer contains it",
             )
         self._taken = taken
         for old, new in self._names.finish(LOOK):
-            log.info("connector renamed: everything has followed", old=old, new=new)
+            log.info("connector renamed: all deliveries moved", old=old, new=new)
 
     def work_on_jobs(self) -> None:
         """Advance every open job until it is finished, or another worker has its turn."""

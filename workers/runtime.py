@@ -57,7 +57,7 @@ class Runtime:
 
     def _adopt_names(self, settings: Settings) -> None:
         for old, new in self._names.adopt(settings):
-            log.info("connector renamed: its deliveries follow", old=old, new=new)
+            log.info("connector renamed: moving its deliveries", old=old, new=new)
 
     def start(self) -> None:
         """Start what runs beside the threads that answer wake-ups."""

@@ -92,6 +92,6 @@ class Work:
             return
         wait = self._store.crashed(claim)
         if wait:
-            log.error("separate process crashed; tried again later", item=claim.id, seconds=round(wait / 1000))
+            log.error("separate process crashed; retrying later", item=claim.id, seconds=round(wait / 1000))
         elif wait == 0:
             log.error("separate process crashed again; now a dead letter", item=claim.id)

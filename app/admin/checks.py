@@ -55,7 +55,7 @@ def findings(checked: Connector[Any]) -> Iterator[Finding]:
         except DeliveryError as error:
             yield Finding(False, checked.mask(str(error)), remedy(error))
         except StoreUnavailable as error:
-            text = f"the store is unavailable, and it has the access token: {error}"
+            text = f"the store, which holds the access token, is unavailable: {error}"
             yield Finding(False, text, "start Relay or its store, then check again")
         except Exception as error:  # noqa: BLE001  # a bug of the connector's, which may be anybody's, is a finding too
             frame = traceback.extract_tb(error.__traceback__)[-1]

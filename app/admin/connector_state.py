@@ -76,7 +76,7 @@ def connector_state(settings: Settings | None, name: str, lane: Lane | None) -> 
 def _without(settings: Settings, name: str, waiting: int) -> ConnectorState:
     """Nothing is delivered to what the configuration switches off, or does not name."""
     if name in settings.renames:
-        text = f"{name} is {settings.renames[name]} now: what is left of it follows in a moment."
+        text = f"{name} is called {settings.renames[name]} now; its remaining deliveries follow in a moment."
         return ConnectorState(State.RENAMED, text)
     many = f"{waiting:,} {'delivery' if waiting == 1 else 'deliveries'}"
     if name not in settings.connectors:
@@ -94,7 +94,7 @@ def _throttled(lane: Lane) -> ConnectorState | None:
         remedy = "Each success makes it faster again. If this lasts, set a lower rate in relay.yaml."
         return ConnectorState(State.THROTTLED, text, remedy)
     if lane.narrowed:
-        text = f"The destination does not respond in time, so it gets {lane.narrowed:,} at the same time."
+        text = f"The destination responds too late, so it gets at most {lane.narrowed:,} deliveries at once."
         remedy = "Each success brings more. If this lasts, set a lower concurrency in relay.yaml."
         return ConnectorState(State.THROTTLED, text, remedy)
     if lane.limited and lane.oldest_due > LATE:

@@ -113,7 +113,11 @@ def _password(env: Environment, client: Client) -> Iterator[Line]:
     try:
         found = Access(client).password()
     except StoreUnsafe as error:
-        yield wrong("dashboard", f"nobody can log in, for the password: {error}", "or relay admin set-password")
+        yield wrong(
+            "dashboard",
+            f"nobody can log in: the password cannot be decrypted: {error}",
+            "put the key back into RELAY_ENCRYPTION_KEYS, or run: relay admin set-password",
+        )
         return
     if found:
         yield right("dashboard", "a password is set")

@@ -17,9 +17,7 @@ from core.config.environment import Environment
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@click.option(
-    "--without-store", is_flag=True, help="Leave the store out; a server of your own needs a backup of its own."
-)
+@click.option("--without-store", is_flag=True, help="Leave out the store; back up a server of your own by itself.")
 @as_json
 @needs(lambda env: env)
 def backup(env: Environment, file: Path, without_store: bool, as_json: bool) -> None:
@@ -31,7 +29,7 @@ def backup(env: Environment, file: Path, without_store: bool, as_json: bool) -> 
     if not env.embedded and not without_store:
         fail(
             "The store is on a server of your own: back up its append-only file there (docs/upgrading.md). "
-            "relay backup --without-store takes the archive and relay.yaml.",
+            "relay backup --without-store backs up the archive and relay.yaml.",
             2,
         )
     inside, outside = _archives(env)
@@ -39,11 +37,12 @@ def backup(env: Environment, file: Path, without_store: bool, as_json: bool) -> 
     if as_json:
         output.print_json({"file": str(file), **asdict(found), "left_out": [str(one) for one in outside]})
         return
-    click.echo(f"{file}: {file.stat().st_size:,} bytes. In it: {_told(found)}.")
+    click.echo(f"{file}: {file.stat().st_size:,} bytes. Contents: {_told(found)}.")
     for one in outside:
-        click.echo(f"Left out: the archive in {one}, which is outside the data folder. Back it up by itself.")
+        click.echo(f"Not included: the archive in {one}, outside the data folder. Back it up separately.")
     click.echo(
-        "Keep RELAY_ENCRYPTION_KEYS and the files that relay.yaml names with ${file:…} elsewhere; they are not in it."
+        "Keep RELAY_ENCRYPTION_KEYS and the files that relay.yaml names with ${file:…} elsewhere;"
+        " the backup does not include them."
     )
 
 
@@ -52,9 +51,9 @@ def backup(env: Environment, file: Path, without_store: bool, as_json: bool) -> 
 @as_json
 @needs(lambda env: env)
 def restore(env: Environment, file: Path, as_json: bool) -> None:
-    """Put a backup into an empty data folder (RELAY_DATA_DIR).
+    """Restore a backup into an empty data folder (RELAY_DATA_DIR).
 
-    Nothing that is there is overwritten. After the start, every chat looks for its record before it creates one.
+    Nothing is overwritten. Afterwards Relay looks for each record at its destination before it creates one.
     """
     found, left = backups.read(env, file)
     if as_json:
@@ -64,7 +63,7 @@ def restore(env: Environment, file: Path, as_json: bool) -> None:
     for line in left:
         click.echo(line)
     click.echo(
-        "Next: relay up, then relay doctor. What was delivered after that time is looked for at its destination first."
+        "Next: relay up, then relay doctor. Relay looks for each record at its destination before it creates one."
     )
 
 
@@ -81,7 +80,7 @@ def _archives(env: Environment) -> tuple[list[Path], list[Path]]:
 def _told(found: backups.Contents) -> str:
     parts = [
         f"a store of {found.store:,} bytes" if found.store else "no store",
-        f"{found.archive:,} files of archives",
+        f"{found.archive:,} files of the archive",
         *(["relay.yaml"] if found.config else []),
         *(["the hook's token"] if found.token else []),
     ]

@@ -194,7 +194,7 @@ def _lanes(connectors: list[Lane], inbox: Lane, enabled: Collection[str]) -> Ite
     )
     narrowed = GaugeMetricFamily(
         "relay_narrowed",
-        "Deliveries at once that timeouts have left; 0: as many as are set.",
+        "Limit of deliveries at once after timeouts lowered it; 0: not lowered.",
         labels=["connector"],
     )
     limited = GaugeMetricFamily(

@@ -169,7 +169,7 @@ class Watched:
                         raise
                     self.trouble = str(error)
                     log.error(
-                        "the configuration cannot be used; started with the one that was last in force",
+                        "the configuration cannot be used; started with the last valid one",
                         source=error.source,
                         problems=[str(problem) for problem in error.problems],
                         remedy="correct the file and save it; relay config check shows what is wrong",

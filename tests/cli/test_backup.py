@@ -77,7 +77,7 @@ def test_everything_comes_back_in_a_fresh_folder(place: Place, tmp_path: Path) -
     place.take("c1", "c2")
     Store(connect(place.server.url)).accept(chat("waits"))
     file = tmp_path / "relay.tar.gz"
-    assert "4 files of archives, relay.yaml, the hook's token" in place.relay("backup", str(file)).output
+    assert "4 files of the archive, relay.yaml, the hook's token" in place.relay("backup", str(file)).output
     assert file.stat().st_mode & 0o077 == 0
     variables, found = restored(tmp_path, file)
     assert "Next: relay up" in found.output
@@ -136,7 +136,7 @@ def test_nothing_is_overwritten(place: Place, tmp_path: Path) -> None:
     file = tmp_path / "relay.tar.gz"
     place.relay("backup", str(file))
     assert "exists; name another file" in said(place.relay("backup", str(file), code=1))
-    assert "holds a store already" in said(place.relay("restore", str(file), code=1))
+    assert "already holds a store" in said(place.relay("restore", str(file), code=1))
     (tmp_path / "new" / "relay.yaml").write_text("connectors: {}\n")
     _, found = restored(tmp_path, file)
     assert "relay.yaml is kept as it is" in found.output
@@ -165,13 +165,13 @@ ABOUT = json.dumps(
 @pytest.mark.parametrize(
     ("members", "says"),
     [
-        ([("other.txt", b"x")], "is not a backup of a relay"),
-        ([("relay-backup.json", ABOUT), ("../../evil", b"x")], "is not a backup of a relay"),
-        ([("relay-backup.json", ABOUT), ("/etc/evil", b"x")], "is not a backup of a relay"),
-        ([("relay-backup.json", ABOUT), ("archive/archive/../../../evil", b"x")], "is not a backup of a relay"),
-        ([("relay-backup.json", b"{}")], "is not a backup of a relay"),
-        ([("relay-backup.json", b"[")], "is not a backup of a relay"),
-        ([("relay-backup.json", ABOUT.replace(b'"store": 0', b'"store": 99'))], "is not whole"),
+        ([("other.txt", b"x")], "is not a backup of Relay"),
+        ([("relay-backup.json", ABOUT), ("../../evil", b"x")], "is not a backup of Relay"),
+        ([("relay-backup.json", ABOUT), ("/etc/evil", b"x")], "is not a backup of Relay"),
+        ([("relay-backup.json", ABOUT), ("archive/archive/../../../evil", b"x")], "is not a backup of Relay"),
+        ([("relay-backup.json", b"{}")], "is not a backup of Relay"),
+        ([("relay-backup.json", b"[")], "is not a backup of Relay"),
+        ([("relay-backup.json", ABOUT.replace(b'"store": 0', b'"store": 99'))], "is incomplete"),
         ([], "is empty"),
     ],
 )

@@ -68,7 +68,7 @@ def test_what_powershell_wrote_is_read(encoding: str) -> None:
 @pytest.mark.parametrize("packed", [gzip.compress(A), bz2.compress(A), lzma.compress(A)])
 def test_what_is_packed_says_what_to_type(packed: bytes) -> None:
     [found] = read(packed)
-    assert found.trouble == "packed: unpack it first, as in: zcat f | relay import -"
+    assert found.trouble == "compressed: decompress it first, as in: zcat f | relay import -"
 
 
 def test_an_archive_is_taken_in_as_what_smartsupp_sent(cli: CommandLine, store: Store, ledger: Ledger) -> None:
@@ -88,7 +88,7 @@ def test_the_lines_of_an_export_are_refused_with_what_to_import_instead(cli: Com
     file = cli.folder / "export.jsonl"
     cli.run("export", "--output", str(file))
     said = cli.run("import", str(file), code=1)
-    assert said.count("a line of relay export, which holds no payload") == 2
+    assert said.count("relay export writes no payloads") == 2
     assert "quarantined" not in said
 
 

@@ -90,7 +90,7 @@ def test_the_address_is_pasted_where_the_browser_is_elsewhere(cli: CommandLine, 
     ("pasted", "why"),
     [
         ("http://127.0.0.1:8765/?code=c&state=another", "belongs to another login"),
-        ("http://127.0.0.1:8765/?error=access_denied", "did not log you in: access_denied"),
+        ("http://127.0.0.1:8765/?error=access_denied", "rejected the login: access_denied"),
         ("http://127.0.0.1:8765/", "no code in it"),
         ("wrong-code", "invalid_grant"),
     ],

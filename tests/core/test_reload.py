@@ -274,7 +274,7 @@ def test_who_is_restarted_while_the_file_is_broken_goes_on_with_what_was_in_forc
     with capture_logs() as logs:
         watched = files.watched(restarted=restarted)
     [line] = [one for one in logs if one["log_level"] == "error"]
-    assert "started with the one that was last in force" in line["event"]
+    assert "started with the last valid one" in line["event"]
     assert settled(watched) == before
     assert watched.trouble
     files.write(WHOLE.replace("folder: own", "folder: other"))

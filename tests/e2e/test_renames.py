@@ -47,7 +47,7 @@ def test_chats_that_wait_arrive_once_while_workers_reload_one_after_the_other(
     renamed = config(crm=webhook(destination.url, concurrency=4, formerly=["hook"]))
     relay.config = file
     relay.configure(renamed)
-    until(lambda: "connector renamed: its deliveries follow" in relay.logs(), what="the first worker to hear of it")
+    until(lambda: "connector renamed: moving its deliveries" in relay.logs(), what="the first worker to hear of it")
     for number in range(60, 70):  # read by either of them
         relay.post(small(f"c{number}"))
     # The one that moves is killed in the middle, the other one has the old name still; then it hears, too.

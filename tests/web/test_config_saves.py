@@ -141,7 +141,7 @@ def test_receiver_and_worker_that_are_killed_while_the_file_is_broken_come_back_
     worker = relay.worker()
     for name in ("c2", "c3"):
         settled(relay, f"own:1:{name}", "delivered")
-    assert "started with the one that was last in force" in relay.logs()
+    assert "started with the last valid one" in relay.logs()
     assert any("relay.yaml" in one for one in relay.ledger.troubles().values())
     relay.config.write_text(NEW)
     until(lambda: relay.post_to(hook.replace(TOKENS[0], "and-a-third-0123456789"), chat("c4")).status_code == 202)

@@ -75,8 +75,8 @@ _WORDS: Mapping[Kind, _Words] = {
         "{subject} is not in relay.yaml any more",
         "Nothing is queued for {subject} any more",
         "{count} queued, and they will not be delivered.",
-        "If it has another name now, write formerly: [{subject}] below that one; else put it back into relay.yaml, or"
-        " discard what is queued: relay discard ID --reason …",
+        "If it has another name now, write formerly: [{subject}] below that one. Otherwise put it back into relay.yaml,"
+        " or discard what is queued: relay discard ID --reason …",
         "/connectors/{subject}",
     ),
     "backlog": _Words(

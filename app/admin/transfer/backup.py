@@ -24,6 +24,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from app.admin import append_only
+from core.config import mistakes
 from core.config.environment import Environment, token_file
 from core.errors import RelayError
 
@@ -87,7 +88,7 @@ def write(env: Environment, target: Path, archives: Sequence[Path], *, with_stor
                 os.fsync(out.fileno())
             draft.rename(target)
     except OSError as error:
-        raise BackupError(f"{error.filename or target}: {error.strerror}") from None
+        raise BackupError(f"cannot write {error.filename or target}: {mistakes.of_file(error)}") from None
     finally:
         draft.unlink(missing_ok=True)
     return about
@@ -101,7 +102,7 @@ def read(env: Environment, source: Path) -> tuple[Contents, Sequence[str]]:
     place = env.data_dir
     if append_only.folder(env).exists() or append_only.mark(env).exists():
         raise BackupError(
-            f"{place} holds a store already; stop the relay and move it away, or set RELAY_DATA_DIR to a new folder"
+            f"{place} already holds a store; stop Relay and move it away, or set RELAY_DATA_DIR to a new folder"
         )
     draft = place.with_name(f".{place.name}.restored")
     try:
@@ -118,7 +119,7 @@ def read(env: Environment, source: Path) -> tuple[Contents, Sequence[str]]:
                 raise BackupError(f"{place / folder.name} exists; move it away")
             folder.rename(place / folder.name)
     except OSError as error:
-        raise BackupError(f"{error.filename or source}: {error.strerror}") from None
+        raise BackupError(f"cannot restore {error.filename or source}: {mistakes.of_file(error)}") from None
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     fault = append_only.look(env, thorough=True) if about.store else None
@@ -137,7 +138,9 @@ def _store_files(env: Environment, opened: ExitStack) -> list[tuple[str, IO[byte
             streams = [(file.name, opened.enter_context(file.open("rb"))) for file in files]
         except FileNotFoundError:
             if not manifest.parent.exists():
-                raise BackupError(f"there is no store in {env.data_dir}; set RELAY_DATA_DIR as for relay up") from None
+                raise BackupError(
+                    f"there is no store in {env.data_dir}; set RELAY_DATA_DIR to the folder of relay up"
+                ) from None
             time.sleep(0.2)  # a rewrite is at it
             continue
         sizes = [os.fstat(stream.fileno()).st_size for _, stream in streams]
@@ -145,7 +148,9 @@ def _store_files(env: Environment, opened: ExitStack) -> list[tuple[str, IO[byte
             found: list[tuple[str, IO[bytes], int]] = [(append_only.MANIFEST, io.BytesIO(text), len(text))]
             return [*found, *((name, stream, size) for (name, stream), size in zip(streams, sizes, strict=True))]
         time.sleep(0.2)
-    raise BackupError(f"the store's files in {manifest.parent} do not hold still or do not fit; see relay doctor")
+    raise BackupError(
+        f"the store's files in {manifest.parent} keep changing, or do not belong together; run relay doctor"
+    )
 
 
 def _whole_files(folder: Path) -> list[Path]:
@@ -168,10 +173,10 @@ def _unpack(source: Path, draft: Path) -> Contents:
             for member in tar:
                 stream = tar.extractfile(member) if member.isreg() and _is_ours(member.name) else None
                 if stream is None:
-                    raise BackupError(f"{source} is not a backup of a relay: it holds {member.name!r}")
+                    raise BackupError(f"{source} is not a backup of Relay: it holds {member.name!r}")
                 if about is None:
                     if member.name != _ABOUT:
-                        raise BackupError(f"{source} is not a backup of a relay: {_ABOUT} is missing")
+                        raise BackupError(f"{source} is not a backup of Relay: {_ABOUT} is missing")
                     about = Contents(**json.load(stream))
                     continue
                 file = draft / member.name
@@ -179,14 +184,14 @@ def _unpack(source: Path, draft: Path) -> Contents:
                 with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
                     shutil.copyfileobj(stream, out)
                     os.fsync(out.fileno())
-    except (tarfile.TarError, EOFError, ValueError, TypeError) as error:
-        raise BackupError(f"{source} is not a backup of a relay, or is cut off: {error}") from None
+    except (tarfile.TarError, EOFError, ValueError, TypeError):
+        raise BackupError(f"{source} is not a backup of Relay, or is incomplete") from None
     if about is None:
         raise BackupError(f"{source} is empty")
     held = sum(1 for _ in _files(draft / _ARCHIVE))
     stored = sum(file.stat().st_size for file in _files(draft / _STORE))
     if held > about.archive or stored != about.store:
-        raise BackupError(f"{source} is not whole: {stored:,} of {about.store:,} bytes of the store are in it")
+        raise BackupError(f"{source} is incomplete: it holds {stored:,} of {about.store:,} bytes of the store")
     return about
 
 
@@ -210,7 +215,7 @@ def _settle(restored: Path, here: Path) -> Iterator[str]:
         if here.read_bytes() == restored.read_bytes():
             return
         target = here.with_name(f"{here.name}.restored")
-        yield f"{here} is kept as it is; the one of the backup is {target}"
+        yield f"{here} is unchanged; the file of the backup is {target}"
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     shutil.copyfile(restored, target)
     target.chmod(0o600)

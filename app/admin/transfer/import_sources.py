@@ -48,5 +48,5 @@ def body_of(piece: bytes) -> tuple[bytes, str]:
     if "payload_id" in found and isinstance(found.get("payload"), dict):
         return json.dumps(found["payload"]).encode(), ""
     if {"id", "revision", "payload", "deliveries"} <= found.keys():
-        return b"", "a line of relay export, which holds no payload; import a backup, or the files of an archive"
+        return b"", "relay export writes no payloads; import the files of an archive, or restore a backup"
     return piece, ""

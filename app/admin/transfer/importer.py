@@ -99,7 +99,7 @@ def pieces(stream: BinaryIO, name: str) -> Iterator[Piece]:
     """
     source = Unwrapped(stream)
     if source.packed:
-        yield Piece(name, b"", 0, f"packed: unpack it first, as in: zcat {name} | relay import -")
+        yield Piece(name, b"", 0, f"compressed: decompress it first, as in: zcat {name} | relay import -")
         return
     there = _Window(source)
     while there.skip_gap():

@@ -13,6 +13,7 @@ import click
 
 from app.admin.checks import connector
 from app.cli.options import connector_names, fail, needs, settings_of
+from app.process import no_port
 from connectors.kit.auth.login import begin
 from connectors.kit.connector import Connector
 from core.config.environment import Environment
@@ -28,28 +29,28 @@ _THANKS = b"<!doctype html><title>Relay</title><p>You can close this page and go
 
 @click.command()
 @click.argument("name", shell_complete=connector_names)
-@click.option("--paste", is_flag=True, help="The browser is on another machine: paste the address that it ends at.")
-@click.option("--port", default=PORT, show_default=True, help="Where the browser comes back to on this machine.")
-@click.option("--redirect", default="", help="The redirect URL of the OAuth client, if it is another one.")
+@click.option("--paste", is_flag=True, help="For a browser on another machine: paste the address that it ends at.")
+@click.option("--port", default=PORT, show_default=True, help="Port on this machine that the browser returns to.")
+@click.option("--redirect", default="", help="Redirect URL of the OAuth client, if it is not http://127.0.0.1:PORT/.")
 @needs(lambda env: env)
 def login(env: Environment, name: str, paste: bool, port: int, redirect: str) -> None:
-    """Log in once at a vendor that works with logins; the tokens are renewed from then on."""
+    """Log in to a destination that requires it (OAuth); Relay renews the tokens afterwards."""
     tried = connector(settings_of(env), name, env)
     with _said(tried):
         begun = begin(tried, redirect or f"http://127.0.0.1:{port}/")
     if paste:
         _show(begun.url)
-        click.echo("Then paste the address that the browser ended at, though it shows an error there.")
+        click.echo("Then paste the address that the browser ends at; the error that it shows there is expected.")
         came = click.prompt("Address", hide_input=True)
     else:
         try:
             here = _Listener(port)
         except OSError as error:
-            fail(f"port {port} cannot be used: {error.strerror}. Choose another with --port, or use --paste.")
+            fail(f"{no_port('127.0.0.1', port, error)}; choose another with --port, or use --paste")
         _show(begun.url)
         came = here.wait(PATIENCE)
     if not came:
-        fail("nobody has logged in; begin again, or use --paste")
+        fail("nobody logged in; start again, or use --paste")
     with _said(tried), tried.attempt():
         begun.finish(came)
     click.echo(f"{name}: logged in. Resume it if it is paused: relay resume {name}")

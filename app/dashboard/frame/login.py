@@ -37,7 +37,7 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _OPEN = frozenset({"dashboard.login", "dashboard.login_link"})
 #: What a password's hash needs that nobody can read.
 _SEALED = (
-    "The password was sealed with a key that is not among RELAY_ENCRYPTION_KEYS. Put the key back, or run"
+    "The password is encrypted with a key that is not in RELAY_ENCRYPTION_KEYS. Put the key back, or run"
     " relay admin set-password."
 )
 #: What relay.js sends when a page brings a part of itself up to date.

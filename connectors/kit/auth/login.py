@@ -36,15 +36,15 @@ class Login:
         query = urlsplit(came).query if "://" in came or came.startswith("/") else came if "code=" in came else ""
         if not query:
             if not came or "=" in came or "/" in came:
-                raise ConnectorRefused("there is no code in it; paste the whole address that the browser ended at")
+                raise ConnectorRefused("there is no login code in it; paste the whole address that the browser ends at")
             return came
         said = {name: values[0] for name, values in parse_qs(query).items()}
         if "error" in said:
-            raise ConnectorRefused(f"the vendor did not log you in: {said['error'][:40]}")
+            raise ConnectorRefused(f"the destination rejected the login: {said['error'][:40]}")
         if not secrets.compare_digest(said.get("state", "").encode(), self._state.encode()):
-            raise ConnectorRefused("this answer belongs to another login; begin again")
+            raise ConnectorRefused("this address belongs to another login; start again")
         if "code" not in said:
-            raise ConnectorRefused("there is no code in it; paste the whole address that the browser ended at")
+            raise ConnectorRefused("there is no login code in it; paste the whole address that the browser ends at")
         return said["code"]
 
 
@@ -52,7 +52,7 @@ def begin(connector: Connector[Any], redirect: str) -> Login:
     """Raises ConnectorRefused for a connector that nobody logs in to."""
     tokens = getattr(connector, "credentials", None)
     if not isinstance(tokens, Tokens) or tokens.provider.grant != "login":
-        raise ConnectorRefused(f"nobody logs in to {connector.name}: its credentials are all in the settings")
+        raise ConnectorRefused(f"{connector.name} needs no login: its credentials are in relay.yaml")
     provider = tokens.provider
     client = WebApplicationClient(provider.client_id)
     verifier, state = client.create_code_verifier(64), secrets.token_urlsafe(24)

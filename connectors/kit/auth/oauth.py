@@ -37,12 +37,12 @@ Grant = Literal["client_credentials", "login", "jwt"]
 class OAuthSettings(BaseModel):
     """Settings of a connector that can sign in by OAuth 2; to be inherited beside its own."""
 
-    client_id: str = Field(default="", description="Of the OAuth client: its identifier at the vendor.")
-    client_secret: SecretStr | None = Field(default=None, description="Of the OAuth client.")
-    scope: str = Field(default="", description="What the token may do, if that is not to be what the relay needs.")
+    client_id: str = Field(default="", description="Identifier of the OAuth client.")
+    client_secret: SecretStr | None = Field(default=None, description="Secret of the OAuth client.")
+    scope: str = Field(default="", description="Scope of the tokens; the default is what Relay needs.")
     grant: Literal["client_credentials", "login"] = Field(
         default="client_credentials",
-        description="client_credentials: the client works as itself. login: as the person who logs in once, with "
+        description="client_credentials: Relay works as the client. login: as the person who logs in with "
         "`relay connectors login`.",
     )
 
@@ -214,12 +214,12 @@ _SECRET = ("access_token", "refresh_token", "id_token", "expires_in", "expires_a
 
 #: Codes of errors (RFC 6749, 5.2), and what to do.
 _REMEDIES: Mapping[str, str] = {
-    "invalid_client": "client_id or client_secret is wrong, or the client was removed",
-    "invalid_grant": "the login has ended, or was taken back",
-    "invalid_scope": "scope names something that the client may not have",
-    "unauthorized_client": "the client may not get tokens in this way",
-    "unsupported_grant_type": "the client may not get tokens in this way",
-    "invalid_request": "the vendor did not understand the request for a token",
+    "invalid_client": "client_id or client_secret is wrong, or the client was deleted",
+    "invalid_grant": "the login has expired, or was revoked",
+    "invalid_scope": "the client is not allowed all of scope",
+    "unauthorized_client": "the client is not allowed this grant",
+    "unsupported_grant_type": "the client is not allowed this grant",
+    "invalid_request": "the destination did not understand the request for a token",
 }
 
 
@@ -230,7 +230,7 @@ def refused(provider: Provider, status: int, code: str) -> DeliveryError:
     passing = code in (*provider.waits, "temporarily_unavailable", "server_error", "slow_down")
     if passing or status == 429 or status >= 500 or (not known and status < 400):
         return RetryLater(said, status=status)
-    remedy = _REMEDIES.get(known, "look at client_id, client_secret and scope")
+    remedy = _REMEDIES.get(known, "check client_id, client_secret and scope")
     if known == "invalid_grant" and provider.grant == "login":
         remedy += f"; run: {provider.login}"
     return ConnectorRefused(f"{said}: {remedy}", status=status)
