@@ -311,7 +311,7 @@ def test_what_takes_no_json_is_said(cli: CommandLine) -> None:
     assert "Every listing takes --json." in said
     page = (Path(__file__).parents[2] / "docs" / "command-line.md").read_text()
     about = page.partition("- **`--json`**")[2].partition("\n- ")[0]
-    assert {name[-1] for name in WITHOUT_JSON} <= set(re.findall(r"`(\w+)`", about))
+    assert {" ".join(name) for name in WITHOUT_JSON} <= set(re.findall(r"`([\w ]+)`", about))
 
 
 def test_the_configuration_is_json_with_and_without_being_asked(cli: CommandLine) -> None:

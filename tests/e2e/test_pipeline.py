@@ -147,7 +147,7 @@ def test_a_destination_that_fails_twice_gets_the_chat_at_the_third_try(relay: St
     assert len({one.headers["webhook-id"] for one in destination.received}) == 1
     story = relay.cli("show", "hook:1:c1")
     assert "HTTP 500 Internal Server Error: busy" in story
-    assert "next try" in story
+    assert "next attempt" in story
 
 
 def test_a_short_retry_after_is_waited_for_within_the_attempt(relay: Stack, destination: Destination) -> None:

@@ -21,11 +21,14 @@ def test_a_port_where_nothing_listens_is_said_in_a_sentence() -> None:
     with socket.socket() as taken:  # bound, and never listening
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
-        assert reason(f"redis://127.0.0.1:{port}/0") == "it refused the connection (is it running?)"
+        assert (
+            reason(f"redis://127.0.0.1:{port}/0")
+            == f"it refused the connection; check that it is running (127.0.0.1:{port})"
+        )
 
 
 def test_a_socket_that_does_not_exist_is_said_in_a_sentence(tmp_path: Path) -> None:
-    assert reason(f"unix://{tmp_path}/none") == "its socket does not exist (is it running?)"
+    assert reason(f"unix://{tmp_path}/none") == f"its socket does not exist; check that it is running ({tmp_path}/none)"
 
 
 def test_a_server_that_stays_silent_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,6 +57,8 @@ def write(env: Environment, target: Path, archives: Sequence[Path], *, with_stor
     Raises BackupError."""
     if target.exists():
         raise BackupError(f"{target} exists; name another file, or move it away")
+    if not target.parent.is_dir():
+        raise BackupError(f"the folder {target.parent} does not exist")
     draft = target.with_name(f".{target.name}.part")
     try:
         with ExitStack() as opened:

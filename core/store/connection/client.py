@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import socket
 import struct
 from collections.abc import Callable, Iterator, Sequence
@@ -175,8 +176,8 @@ def errors() -> Iterator[None]:
 
 #: What the system says of a connection to the store that failed -> the sentence.
 _ERRNO = {
-    errno.ECONNREFUSED: "it refused the connection (is it running?)",
-    errno.ENOENT: "its socket does not exist (is it running?)",
+    errno.ECONNREFUSED: "it refused the connection; check that it is running",
+    errno.ENOENT: "its socket does not exist; check that it is running",
     errno.EACCES: "permission denied for the relay's user",
     errno.ECONNRESET: "it closed the connection",
     errno.EPIPE: "it closed the connection",
@@ -190,12 +191,14 @@ def _said(error: RedisError) -> str:
     """Why the store did not respond, in plain words where there are any; redis-py's own have numbers in them."""
     text = str(error) or type(error).__name__
     cause = error.__cause__ or error.__context__
+    found = re.match(r"Error -?\d+ connecting to (.+?)\. ", text)
+    place = f" ({found[1]})" if found else ""
     if isinstance(error, RedisTimeoutError):
         return "no response in time"
     if isinstance(cause, socket.gaierror):
-        return "the name in its address does not exist (DNS)"
+        return f"the name in its address does not exist in DNS{place}"
     if isinstance(cause, OSError) and cause.errno in _ERRNO:
-        return _ERRNO[cause.errno]
+        return _ERRNO[cause.errno] + place
     if "CERTIFICATE_VERIFY_FAILED" in text:
         return f"its certificate is not trusted: name its authority's file in RELAY_REDIS_URL (?ssl_ca_certs=…). {text}"
     return text
