@@ -91,7 +91,7 @@ def test_the_address_is_pasted_where_the_browser_is_elsewhere(cli: CommandLine, 
     [
         ("http://127.0.0.1:8765/?code=c&state=another", "belongs to another login"),
         ("http://127.0.0.1:8765/?error=access_denied", "rejected the login: access_denied"),
-        ("http://127.0.0.1:8765/", "no code in it"),
+        ("http://127.0.0.1:8765/", "no login code in it"),
         ("wrong-code", "invalid_grant"),
     ],
 )
@@ -100,17 +100,17 @@ def test_what_is_no_answer_to_this_login(cli: CommandLine, pasted: str, why: str
 
 
 def test_nobody_logs_in_to_a_connector_whose_credentials_are_in_the_settings(cli: CommandLine) -> None:
-    assert "its credentials are all in the settings" in cli.run("connectors", "login", "old", "--paste", code=1)
+    assert "old needs no login: its credentials are in relay.yaml" in cli.run("connectors", "login", "old", "--paste", code=1)
 
 
 def test_a_port_that_is_taken_is_said(cli: CommandLine, vendor: ZendeskVendor) -> None:
     taken = str(urlsplit(vendor.url).port)
-    assert f"port {taken} cannot be used" in cli.run("connectors", "login", "desk", "--port", taken, code=1)
+    assert f"cannot listen on 127.0.0.1:{taken}: another program uses it" in cli.run("connectors", "login", "desk", "--port", taken, code=1)
 
 
 def test_nobody_comes_back(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.cli.setup.login.PATIENCE", 0.2)
-    assert "nobody has logged in" in cli.run("connectors", "login", "desk", "--port", str(free_port()), code=1)
+    assert "nobody logged in" in cli.run("connectors", "login", "desk", "--port", str(free_port()), code=1)
 
 
 def test_check_says_that_nobody_has_logged_in(cli: CommandLine) -> None:
