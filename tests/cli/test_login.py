@@ -100,12 +100,16 @@ def test_what_is_no_answer_to_this_login(cli: CommandLine, pasted: str, why: str
 
 
 def test_nobody_logs_in_to_a_connector_whose_credentials_are_in_the_settings(cli: CommandLine) -> None:
-    assert "old needs no login: its credentials are in relay.yaml" in cli.run("connectors", "login", "old", "--paste", code=1)
+    assert "old needs no login: its credentials are in relay.yaml" in cli.run(
+        "connectors", "login", "old", "--paste", code=1
+    )
 
 
 def test_a_port_that_is_taken_is_said(cli: CommandLine, vendor: ZendeskVendor) -> None:
     taken = str(urlsplit(vendor.url).port)
-    assert f"cannot listen on 127.0.0.1:{taken}: another program uses it" in cli.run("connectors", "login", "desk", "--port", taken, code=1)
+    assert f"cannot listen on 127.0.0.1:{taken}: another program uses it" in cli.run(
+        "connectors", "login", "desk", "--port", taken, code=1
+    )
 
 
 def test_nobody_comes_back(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
