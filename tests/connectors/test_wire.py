@@ -143,7 +143,7 @@ def test_a_server_that_does_not_read_is_ended_by_the_attempt(http: Http) -> None
 
     with (
         server(deaf) as url,
-        pytest.raises(RetryLater, match="timed out|longer than it may") as caught,
+        pytest.raises(RetryLater, match=r"timed out|longer than it may") as caught,
         http.attempt(0.6),
     ):
         http.request("POST", url, data=b"x" * 50_000_000)
