@@ -20,7 +20,7 @@ _FOREIGN: Sequence[tuple[str, str]] = (
     (r"<>", "write != instead of <>"),
     (r"(?<![=!<>~])=(?!=)", "use == to compare"),
     (r"\bis\s+(not\s+)?null\b", "write 'is none' instead of 'is null'"),
-    (r"\bAND\b|\bOR\b|\bNOT\b|\bIN\b", "write and, or, not, in in lower case"),
+    (r"\bAND\b|\bOR\b|\bNOT\b|\bIN\b", "use lower case: and, or, not, in"),
     (r"(?i)\bcontains\b|\blike\b", 'write "text" in visitor.name to look for a part of it'),
     (r"\b\d+(?:ms|s|m|h|d)\b", "write a number without a unit; durations are in seconds"),
 )

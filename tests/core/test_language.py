@@ -107,7 +107,7 @@ def test_a_typing_mistake_is_refused_with_what_was_meant(source: str, text: str)
         ("visitor.name is not null", "write 'is none'"),
         ("visitor.name contains 'x'", 'write "text" in visitor.name'),
         ("conversation.duration > 5m", "without a unit"),
-        ("true AND false", "with small letters"),
+        ("true AND false", "use lower case"),
         ("missed", "'missed' is not known; did you mean 'conversation.is_missed'?"),
         ("email", "'email' is not known; did you mean 'visitor.email'?"),
     ],
