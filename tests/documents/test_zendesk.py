@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from functools import cache
 from typing import Any
 
@@ -41,6 +42,11 @@ class TestEveryRequest(test_zendesk.TestZendesk):
     """The whole suite of the connector once more, whatever it sends."""
 
     made: list[Fake]
+
+    @property
+    def golden(self) -> Path:
+        """The one of the suite that is run once more."""
+        return Path(test_zendesk.__file__).parent / "golden" / f"{self.kind}.json"
 
     @pytest.fixture(autouse=True)
     def _every_request_is_in_zendesks_document(self) -> Iterator[None]:
