@@ -5,10 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import redis
 
-from core.store import connect
+from core.store import INBOX, connect
+from core.store.protocol.constants import SLOW_CRASHES
+from core.store.protocol.keys import key
 
 #: Seconds between two looks.
 LOOK = 0.05
@@ -50,7 +53,7 @@ class Watch:
 
     def mark_work(self, since: float, interrupted: dict[tuple[str, str], str]) -> None:
         """Wait until each of these items is done, or somebody has begun with it anew. One that is only put off until
-        later has not gone on."""
+        later has not gone on, unless so many processes have died of it that it has to wait (docs/adr/0001)."""
         left = dict(interrupted)
         self.interrupted += len(left)
 
@@ -59,11 +62,15 @@ class Watch:
             for (lane, item), token in list(left.items()):
                 lease = now.get((lane, item))
                 due = self._redis.zscore(f"relay:lane:{lane}", item)
-                if due is None if lease is None else lease != token:
+                if (due is None or self._has_to_wait(lane, item)) if lease is None else lease != token:
                     del left[lane, item]
             return not left
 
         self.mark(since, gone_on)
+
+    def _has_to_wait(self, lane: str, item: str) -> bool:
+        died: Any = self._redis.hget(key("payload" if lane == INBOX else "delivery", item), "crashes")
+        return int(died or 0) >= SLOW_CRASHES
 
     def longest(self, seconds: float = 40.0) -> float:
         """Wait for everything that was marked; 0.0 when nothing was."""
