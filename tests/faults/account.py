@@ -86,7 +86,7 @@ class Kills:
             ("delivered", self.delivered),
             ("dead", self.dead),
             ("quarantined", self.quarantined),
-            ("dead letters of three of the kills, then replayed", self.given_up),
+            ("dead letters of three of the kills, replayed", self.given_up),
             ("lost", self.lost),
             ("duplicates", self.duplicates),
             ("out of order", self.disordered),
