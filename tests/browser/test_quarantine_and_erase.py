@@ -134,7 +134,7 @@ def test_a_body_that_is_set_right_is_what_smartsupp_would_have_sent(site: Admins
     text.fill(text.input_value() + "}")
     tab.page.get_by_role("button", name="Save and retry").click()
     site.arrives_at("crm:1:letters", DeliveryStatus.DELIVERED)
-    sent = [one.json()["data"]["conversation"] for one in site.crm.received]
+    sent = [one.json()["data"]["conversation"] for one in site.crm.posts()]
     assert [one["messages"][0]["content"] for one in sent if one["id"] == "letters"] == [said]
     (kept,) = site.stack.ledger.conversation(ConversationId("1:letters")).payloads
     assert json.loads(kept.body) == json.loads(whole)

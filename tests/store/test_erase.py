@@ -621,7 +621,14 @@ def test_a_disk_that_fails_keeps_the_conversation_so_that_it_can_be_erased_again
 
 def held(server: Server) -> bool:
     """Whether her address stands in any file of the server."""
-    return any(EMAIL.encode() in file.read_bytes() for file in server.folder.rglob("*") if file.is_file())
+
+    def holds(file: Path) -> bool:
+        try:
+            return EMAIL.encode() in file.read_bytes()
+        except FileNotFoundError:  # a rewriting puts its own in its place
+            return False
+
+    return any(holds(file) for file in server.folder.rglob("*") if file.is_file())
 
 
 def rewriting(server: Server) -> bool:

@@ -88,9 +88,13 @@ class Destination(ThreadingHTTPServer):
             self.received.append(received)
             return len(self.received) - 1
 
+    def posts(self) -> list[Received]:
+        """What was delivered, without the HEAD of a check, which may come at any time."""
+        return [one for one in list(self.received) if one.method == "POST"]
+
     def conversations(self) -> list[str]:
         """The conversations that came, in order, as `account:channel`."""
-        found = [one.json()["data"]["conversation"] for one in list(self.received)]
+        found = [one.json()["data"]["conversation"] for one in self.posts()]
         return [f"{one['account']}:{one['id']}" for one in found]
 
     def handle_error(self, request: Any, client_address: Any) -> None:
