@@ -15,12 +15,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, Field, PrivateAttr, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, PrivateAttr, SecretStr, ValidationError, ValidationInfo
 
 from core.config import former_names, mistakes, yaml_file
 from core.config.alerts import Alerts
 from core.config.environment import Environment, Strict, Token
+from core.config.extracted import only_extracted
 from core.config.mistakes import KeyPath
+from core.config.values import ValueSettings
 from core.config.yaml_file import ConfigFile
 from core.errors import ConfigError, Problem
 from core.templates.language import Condition, condition, wording
@@ -31,22 +33,22 @@ _CONNECTOR_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _NAMED = f"a name has at most 63 lower-case letters, digits, '-' and '_', and is not '{RESERVED}'"
 
 
-def _expression(source: str) -> str:
+def _expression(source: str, info: ValidationInfo) -> str:
     condition(source)
-    return source
+    return only_extracted(source, info)
 
 
-def _template(source: str) -> str:
+def _template(source: str, info: ValidationInfo) -> str:
     wording(source)
-    return source
+    return only_extracted(source, info)
 
 
 Expression = Annotated[str, AfterValidator(_expression), Field(json_schema_extra={"format": "jinja-expression"})]
 
 
-def _html_template(source: str) -> str:
+def _html_template(source: str, info: ValidationInfo) -> str:
     wording(source, html=True)
-    return source
+    return only_extracted(source, info)
 
 
 HtmlTemplate = Annotated[
@@ -63,6 +65,9 @@ def _connector_name(name: str) -> str:
 
 class ConnectorSettings(Strict):
     """What every connector has. A connector's own settings are a subclass."""
+
+    #: What the values of a chat are worked out with: sections that all connectors share (connectors/registry.py).
+    _values: ValueSettings = PrivateAttr(default_factory=ValueSettings)
 
     type: str = Field(description="The type of connector: a built-in name, or the dotted path of a class.")
     enabled: bool = Field(default=True, description="false: nothing is sent to it; its deliveries stay queued.")
@@ -123,7 +128,7 @@ class Retention(Strict):
     )
 
 
-class Document(Strict):
+class Document(ValueSettings):
     """The whole file."""
 
     tokens: tuple[Token, ...] = ()
@@ -152,6 +157,7 @@ class Settings:
     files: tuple[Path, ...] = ()
     retention: Retention = field(default_factory=Retention)
     alerts: Alerts = field(default_factory=Alerts)
+    values: ValueSettings = field(default_factory=ValueSettings)
     #: Sections of the file that have another name by now.
     renamed: tuple[str, ...] = ()
 
@@ -213,6 +219,7 @@ def load(
         files=(env.config, *file.secret_files),
         retention=document.retention,
         alerts=document.notices or document.alerts,
+        values=ValueSettings.of(document),
         renamed=("notices",) if document.notices else (),
     )
 
@@ -294,7 +301,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 def _validated(model: type[Model], values: Any, path: KeyPath, file: ConfigFile) -> Model | None:
     try:
-        return model.model_validate(values)
+        return model.model_validate(values, context=file.values if isinstance(file.values, dict) else None)
     except ValidationError as error:
         for below, text in mistakes.of_values(error, model, values):
             file.problem((*path, *below), text)
@@ -319,6 +326,7 @@ def masked(settings: Settings) -> dict[str, Any]:
         "routes": [route.model_dump(mode="json") for route in settings.routes],
         "retention": settings.retention.model_dump(mode="json"),
         "alerts": settings.alerts.model_dump(mode="json", by_alias=True),
+        **settings.values.model_dump(mode="json"),
     }
 
 
