@@ -192,7 +192,7 @@ _OTHER_COLONS = {
     "app/hook_url.py",
     "core/config/alerts.py",
     "core/config/environment.py",
-    "core/config/mistakes.py",
+    "core/config/mistakes/values.py",
     "core/config/redis_url.py",
     "core/smartsupp/parser.py",
     "core/store/protocol/scripts.py",

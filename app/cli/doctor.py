@@ -18,8 +18,8 @@ from app.cli.options import agreed, as_json, ask, fail, needs
 from app.cli.output.records import print_json
 from app.supervisor import embedded
 from connectors.kit.transcript import single_line
-from core.config import mistakes
 from core.config.environment import Environment
+from core.config.mistakes.files import file_mistake
 from core.errors import NotFound
 
 #: Ids that are printed.
@@ -102,7 +102,7 @@ def mend(env: Environment, yes: bool, as_json: bool) -> None:
         made = repair(env)
     except OSError as error:
         place = error.filename or files(env)
-        fail(f"{place}: {mistakes.of_file(error)}. Nothing was lost; free disk space or correct the rights.")
+        fail(f"{place}: {file_mistake(error)}. Nothing was lost; free disk space or correct the rights.")
     finally:
         os.close(descriptor)
     ids = sorted(made.lost_ids)
@@ -132,7 +132,7 @@ def _locked(env: Environment) -> int:
     except BlockingIOError:
         fail("the store is running, so there is nothing to repair; if you want to check anyway, stop the relay first")
     except OSError as error:
-        fail(f"cannot write to {env.data_dir}: {mistakes.of_file(error)}")
+        fail(f"cannot write to {env.data_dir}: {file_mistake(error)}")
 
 
 COMMANDS: Sequence[click.Command] = (examine, mend)

@@ -17,10 +17,12 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, Field, PrivateAttr, SecretStr, ValidationError
 
-from core.config import former_names, mistakes, yaml_file
+from core.config import former_names, yaml_file
 from core.config.alerts import Alerts
 from core.config.environment import Environment, Strict, Token
-from core.config.mistakes import KeyPath
+from core.config.mistakes.files import file_mistake
+from core.config.mistakes.model import KeyPath
+from core.config.mistakes.values import SECTION, SECTIONS, did_you_mean, value_mistakes
 from core.config.yaml_file import ConfigFile
 from core.errors import ConfigError, Problem
 from core.templates.language import Condition, condition, wording
@@ -195,7 +197,7 @@ def load(
             raise ConfigError(source, [problem]) from None
         text, source = BUILT_IN, "built-in configuration"
     except (OSError, ValueError) as error:
-        raise ConfigError(source, [Problem("", f"cannot be read: {mistakes.of_file(error)}")]) from None
+        raise ConfigError(source, [Problem("", f"cannot be read: {file_mistake(error)}")]) from None
     file = yaml_file.read(text, source, variables, env.config.parent, read)
     document = _validated(Document, file.values, (), file)
     connectors = _connectors(file, models)
@@ -222,8 +224,8 @@ def _connectors(file: ConfigFile, models: Models) -> dict[str, ConnectorSettings
     found: dict[str, ConnectorSettings] = {}
     for name, values in (section or {}).items() if isinstance(section, dict) else ():
         path: KeyPath = ("connectors", name)
-        if name in mistakes.SECTIONS and not (isinstance(values, dict) and "type" in values):
-            file.problem(path, mistakes.SECTION)
+        if name in SECTIONS and not (isinstance(values, dict) and "type" in values):
+            file.problem(path, SECTION)
             continue
         if not _CONNECTOR_NAME.fullmatch(name) or name == RESERVED:
             file.problem(path, _NAMED)
@@ -269,7 +271,7 @@ def _routes(
         if name in renamed and name not in known:
             file.problem(path, f"'{name}' is called '{renamed[name]}' now; write that")
         elif name not in known:
-            hint = mistakes.meant(name, known) or "; add it under connectors"
+            hint = did_you_mean(name, known) or "; add it under connectors"
             file.problem(path, f"there is no connector '{name}'{hint}")
     if document is None:
         return ()
@@ -296,7 +298,7 @@ def _validated(model: type[Model], values: Any, path: KeyPath, file: ConfigFile)
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        for below, text in mistakes.of_values(error, model, values):
+        for below, text in value_mistakes(error, model, values):
             file.problem((*path, *below), text)
         return None
 
