@@ -16,7 +16,8 @@ from app.supervisor.up import DEFAULT, processes
 from connectors.kit.record import RecordSettings
 from connectors.registry import BUILT_IN, settings_model
 from core.config.environment import environment
-from core.config.settings import ConnectorSettings, Settings, load
+from core.config.loader import load
+from core.config.settings import ConnectorSettings, Settings
 from core.conversation import Conversation, Visitor
 from core.templates.language import EXTRAS
 from tests.support import requests_table

@@ -21,9 +21,9 @@ from app.process import HANDING_OVER, PARENT, is_alive, must_be_free, own_folder
 from app.supervisor import embedded
 from connectors.registry import settings_model
 from core.config.environment import Environment, environment, token_file
+from core.config.loader import load
 from core.config.mistakes.files import file_mistake
 from core.config.reload import Watched
-from core.config.settings import load
 from core.errors import ConfigError, Problem
 
 #: Seconds that a process may take to finish what it holds. One attempt may take 60.

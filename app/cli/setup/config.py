@@ -12,7 +12,8 @@ from connectors.kit.transcript import single_line
 from connectors.registry import types
 from core.config.doubts import doubts
 from core.config.environment import Environment
-from core.config.settings import masked, schema
+from core.config.json_schema import schema
+from core.config.settings import masked
 from core.errors import ConfigError, StoreUnavailable
 
 json_anyway = click.option("--json", is_flag=True, expose_value=False, help="No effect: the output is always JSON.")
