@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from pydantic import ValidationInfo
 
-from core.config import mistakes
+from core.config.mistakes.values import did_you_mean
 from core.templates.language import extracts
 
 
@@ -20,6 +20,6 @@ def only_extracted(source: str, info: ValidationInfo) -> str:
     known = section if isinstance(section, dict) else {}
     for name in sorted(extracts(source)):
         if name not in known:
-            hint = mistakes.meant(name, known) or f"; add it under extract: '{name}: PATTERN'"
+            hint = did_you_mean(name, known) or f"; add it under extract: '{name}: PATTERN'"
             raise ValueError(f"nothing is extracted as '{name}'{hint}")
     return source

@@ -18,7 +18,9 @@ from connectors.kit.record import Mapping as RecordMapping
 from connectors.kit.record import RecordSettings
 from connectors.webhook import WebhookSettings
 from core.config.environment import environment
-from core.config.settings import ConnectorSettings, Settings, load, masked, schema
+from core.config.json_schema import schema
+from core.config.loader import load
+from core.config.settings import ConnectorSettings, Settings, masked
 from core.errors import ConfigError
 from core.routing import routed
 from core.smartsupp.parser import parse_conversation
