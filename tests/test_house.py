@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
@@ -14,6 +15,7 @@ import yaml
 from app.cli import group
 from app.supervisor.up import DEFAULT, processes
 from connectors.kit.record import RecordSettings
+from connectors.kit.vocabulary import Language
 from connectors.registry import BUILT_IN, settings_model
 from core.config.environment import environment
 from core.config.loader import load
@@ -65,6 +67,16 @@ def test_every_shared_setting_stands_in_the_docs() -> None:
     text = (ROOT / "docs" / "connectors" / "README.md").read_text()
     for name in set(RecordSettings.model_fields) - {"type", "enabled"}:
         assert f"| `{name}` |" in text, name
+
+
+def test_every_language_stands_in_the_docs_and_in_the_example() -> None:
+    page = (ROOT / "docs" / "connectors" / "README.md").read_text()
+    row = re.search(r"^\| `language` \|.*$", page, re.MULTILINE)
+    line = re.search(r"language: (en) # or ([a-z, ]+):", EXAMPLE.read_text())
+    assert row
+    assert line
+    assert re.findall(r"`([a-z]{2})`", row[0].partition("Of the words")[2]) == list(get_args(Language))
+    assert [line[1], *line[2].split(", ")] == list(get_args(Language))
 
 
 def test_whatever_a_template_can_name_stands_in_the_docs() -> None:
