@@ -267,6 +267,9 @@ def _delivery(console: Console, found: Delivery, now: int) -> None:
         Next=_next(found, now),
         Steps=", ".join(f"{name} = {value}" for name, value in found.steps.items()),
     )
+    for one in found.conflicts:
+        said = f"the chat says {one.said}; {'it was refused' if one.refused else 'the destination keeps another value'}"
+        console.print(f"Conflict     {_shown(one.field)}: {_shown(said)}", highlight=False)
     for number, attempt in enumerate(found.attempts, 1):
         _attempt(console, number, attempt)
 
