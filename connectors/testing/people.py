@@ -56,6 +56,9 @@ def said(number: int = 55039, *, phone: str = "", **visitor: Any) -> dict[str, A
 class PeopleContract(Contract):
     #: A field of a person that takes any text, by the vendor's name for it.
     field: ClassVar[str]
+    #: One that may keep a customer id; and settings for chats that all need a person's record.
+    customer_id_field: ClassVar[str] = ""
+    for_many: ClassVar[dict[str, Any]] = {}
     #: An address that looks like one, and that the vendor does not take; "" where it takes all.
     refused_email: ClassVar[str] = ""
     #: Settings with which the vendor's persons are looked for by phone number, too.

@@ -18,6 +18,7 @@ from tests.fakes.plain import PlainVendor
 
 class Hurry(PeopleContract):
     field = "title"
+    customer_id_field = "number"
     refused_email = "john@doe.con"
     kind = "tests.fakes.naive.Naive"
     secrets = ("key-0123456789",)

@@ -41,6 +41,7 @@ class HubSpot(PeopleContract):
 
     kind = "hubspot"
     field = "jobtitle"
+    customer_id_field = "customer_no"
     refused_email = "john@doe.con"
     secrets = (TOKEN,)
     answers: ClassVar[list[tuple[int, Any, dict[str, str], type[DeliveryError]]]] = [
