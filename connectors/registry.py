@@ -53,7 +53,7 @@ def types() -> dict[str, type[Connector[Any]]]:
 
 
 def settings_model(kind: str) -> type[ConnectorSettings]:
-    """The settings of a `type`, for core.config.settings.load. Raises LookupError."""
+    """The settings of a `type`, for core.config.loader.load. Raises LookupError."""
     return find(kind).settings_model
 
 
@@ -74,6 +74,7 @@ def make(settings: Settings, name: str, data_dir: Path, states: States | None = 
     would be alone.
     """
     own = settings.connectors[name]
+    own._values = settings.values  # noqa: SLF001  # ours to say
     if isinstance(own, RecordSettings):
         same = (
             other

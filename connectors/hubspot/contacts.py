@@ -34,9 +34,9 @@ class Contacts(Directory):
 
     def own(self, said: Said) -> Mapping[str, str]:
         given, _, family = said.name.partition(" ")
-        known = {"email": said.email, "firstname": given, "lastname": family, "phone": said.known_by.get("phone", "")}
+        known = {"email": said.email, "firstname": given, "lastname": family, "phone": said.phone}
         field = self._settings.customer_id_field
-        return {**known, **({field: said.known_by.get("customer_id", "")} if field else {})}
+        return {**known, **({field: said.customer_id} if field else {})}
 
     def find(self, by: Identifier, value: str) -> Iterator[Contact]:
         if by == "email":

@@ -19,7 +19,8 @@ import structlog
 
 from core.config.environment import Environment
 from core.config.last_good import LastGood
-from core.config.settings import Models, Settings, load
+from core.config.loader import Models, load
+from core.config.settings import Settings
 from core.errors import ConfigError, Problem
 
 log = structlog.get_logger(__name__)
@@ -260,7 +261,7 @@ def _must_lose_nothing(old: Settings, new: Settings, before: bytes, after: bytes
 
 
 def _content(settings: Settings) -> tuple[object, ...]:
-    return (settings.tokens, settings.connectors, settings.routes, settings.retention, settings.alerts)
+    return (settings.tokens, settings.connectors, settings.routes, settings.retention, settings.alerts, settings.values)
 
 
 def _removes(old: Settings, new: Settings) -> bool:

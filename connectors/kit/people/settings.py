@@ -30,9 +30,9 @@ class PeopleSettings(RecordSettings):
         "somebody decides.",
     )
     phone: Template = Field(
-        default="", description="The visitor's phone number, with its country code, such as a variable of your shop."
+        default="{{ phone }}", description="The visitor's phone number, with the code of its country."
     )
-    customer_id: Template = Field(default="", description="The visitor's number in your shop, such as a variable.")
+    customer_id: Template = Field(default="{{ customer_id }}", description="What your shop knows the visitor by.")
     customer_id_field: str = Field(default="", description="The field of the person that keeps the customer id.")
     person: dict[str, Template] = Field(
         default_factory=dict,
@@ -59,10 +59,8 @@ class PeopleSettings(RecordSettings):
     def _can_match(self) -> Self:
         if "email" not in self.match:
             raise ValueError("match must contain email: whoever is not found by it would be created twice")
-        if "phone" in self.match and not self.phone:
-            raise ValueError("match names phone; say where it comes from, as in phone: '{{ … }}'")
-        if "customer_id" in self.match and not (self.customer_id and self.customer_id_field):
-            raise ValueError("match names customer_id; add customer_id, and customer_id_field where the vendor has it")
+        if "customer_id" in self.match and not self.customer_id_field:
+            raise ValueError("match names customer_id; add customer_id_field: the field of the person that keeps it")
         if self.marketing and not self.consent:
             raise ValueError("marketing is written for those who have consented; add consent")
         return self
@@ -84,6 +82,8 @@ class Said:
     """
 
     email: str = ""
+    phone: str = ""
+    customer_id: str = ""
     name: str = ""
     called: str = ""
     known_by: Mapping[str, str] = field(default_factory=dict)
@@ -99,8 +99,8 @@ class Said:
     @property
     def digest(self) -> str:
         """Another one where a later revision says something else."""
-        words = dumps([self.email, self.name, dict(self.known_by), dict(self.fields)], sort_keys=True)
-        return sha256(words.encode()).hexdigest()[:16]
+        said = [self.email, self.phone, self.customer_id, self.name, dict(self.known_by), dict(self.fields)]
+        return sha256(dumps(said, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def said_in(words: Words, settings: PeopleSettings, *, made_up: bool) -> Said:
@@ -109,16 +109,16 @@ def said_in(words: Words, settings: PeopleSettings, *, made_up: bool) -> Said:
     person = words.person
     given = words.identity if not words.left_out else ""
     email = person.email if person is not None and not words.left_out else words.placeholder if made_up else ""
-    known_by = {
-        "email": given,
-        "phone": number(words.render(settings.phone)),
-        "customer_id": words.render(settings.customer_id),
-        "visitor": words.visitor if settings.remember_days else "",
-    }
+    phone, customer_id = number(words.render(settings.phone)), words.render(settings.customer_id)
+    known_by: dict[str, str] = {"email": given, "phone": phone, "customer_id": customer_id}
+    known_by = {kind: known_by[kind] for kind in settings.match}
+    known_by["visitor"] = words.visitor if settings.remember_days else ""
     consents = words.render(settings.consent).lower() in YES
     wanted = {**settings.person, **(settings.marketing if consents else {})}
     return Said(
         email=email,
+        phone=phone,
+        customer_id=customer_id,
         name=words.given,
         called=shortened(words.name),
         known_by={kind: value for kind, value in known_by.items() if value},
