@@ -16,9 +16,11 @@ from core.store import Eraser, Ledger, Store, StoredState, connect
 from core.store.protocol.keys import key
 from core.store.shared.persons import Persons
 from tests.conftest import Clock
+from tests.fakes.hubspot import HubSpotVendor
 from tests.store.test_encryption import NEW, OLD, told
 from tests.support import made
 from tests.support.command_line import CommandLine
+from tests.support.inline import Inline
 from tests.support.server import Server
 from tests.support.stack import chat
 
@@ -134,3 +136,36 @@ def test_show_lists_conflicts(tmp_path: Path, server: Server) -> None:
     shown = CommandLine(tmp_path, server).run("show", "crm:1:1")
     assert f"Conflict     phone: the chat says {PHONE}; the destination keeps another value" in shown
     assert "Conflict     title: the chat says Head of tea; it was refused" in shown
+
+
+# --- through the pipeline --------------------------------------------------------------------
+
+
+def test_a_visitor_who_comes_back_without_an_address_is_the_same_contact_until_they_are_erased(
+    server: Server, store: Store, clock: Clock, ledger: Ledger, tmp_path: Path
+) -> None:
+    token = "pat-eu1-0123456789abcdef"
+    nameless = {"id": 7, "name": "Ann", "email": ""}
+    with HubSpotVendor(token) as vendor:
+        vendor.add_person(email=EMAIL, name="Dr. Ann", phone="+420 602 000 000")
+        config = (
+            f"variables: {{phone: tel}}\nconnectors: {{crm: {{type: hubspot, token: {token}, base_url: '{vendor.url}', "
+            "allow_networks: [127.0.0.0/8], person: {jobtitle: Head of tea}}}"
+        )
+        inline = Inline(store, tmp_path, config)
+        inline.connectors["crm"].state = StoredState(connect(server.url), "crm")
+        variables = {"tel": {"label": "", "value": PHONE}}
+        ann = {"id": 7, "name": "Ann", "email": EMAIL, "variables": variables}
+        inline.take(chat(1, visitor=ann), chat(2, visitor=nameless))
+        [contact] = vendor.people()
+        assert vendor.records_of(contact["id"]) == 2
+        assert vendor.person(contact["id"])["jobtitle"] == "Head of tea"
+        found = ledger.delivery(DeliveryId("crm:1:1"))
+        assert found.conflicts == (Conflict("phone", PHONE),)
+        eraser = Eraser(connect(server.url), clock)
+        receipt = erasure.erase(EMAIL, erasure.look(EMAIL, eraser, {}), eraser, ledger, {}, patience=0.3)
+        assert receipt.remembered
+        assert server.client.keys(key("person*")) == []
+        inline.take(chat(3, visitor=nameless))
+        assert vendor.records_of(contact["id"]) == 2
+        assert len(vendor.records()) == 3
