@@ -21,6 +21,9 @@ from core.config import former_names, mistakes, yaml_file
 from core.config.alerts import Alerts
 from core.config.environment import Environment, Strict, Token
 from core.config.mistakes import KeyPath
+from core.config.values import dotenv_file
+from core.config.values.references import References
+from core.config.values.secret_store import SecretStore
 from core.config.yaml_file import ConfigFile
 from core.errors import ConfigError, Problem
 from core.templates.language import Condition, condition, wording
@@ -196,7 +199,9 @@ def load(
         text, source = BUILT_IN, "built-in configuration"
     except (OSError, ValueError) as error:
         raise ConfigError(source, [Problem("", f"cannot be read: {mistakes.of_file(error)}")]) from None
-    file = yaml_file.read(text, source, variables, env.config.parent, read)
+    found = dotenv_file.with_file(env.config, variables, read)
+    references = References(found, env.config.parent, read, SecretStore(env, read))
+    file = yaml_file.read(text, source, references.fill)
     document = _validated(Document, file.values, (), file)
     connectors = _connectors(file, models)
     routes = _routes(document, connectors, file)
