@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import yaml
 
@@ -14,8 +15,8 @@ Key = str | int
 
 @dataclass
 class Place:
-    """One value. `text[start:end]` is all of it and nothing behind it; of a value that is not written, both are where it
-    would be. `inner` is where the brackets of a flow collection end, `entries` what is in a mapping or a list."""
+    """One value. `text[start:end]` is all of it and nothing behind it; of a value that is not written, both are where
+    it would be. `entries` is what is in a mapping or a list."""
 
     start: int
     end: int
@@ -56,7 +57,7 @@ def found(root: Place | None, path: KeyPath) -> Place | None:
 
 
 def _place(text: str, event: yaml.Event, events: Iterator[yaml.Event]) -> Place:
-    start = event.start_mark.index
+    start = _index(event.start_mark)
     if isinstance(event, yaml.MappingStartEvent):
         return _mapping(text, event, events)
     if isinstance(event, yaml.SequenceStartEvent):
@@ -66,7 +67,7 @@ def _place(text: str, event: yaml.Event, events: Iterator[yaml.Event]) -> Place:
                 return _ended(place, one)
             item = _place(text, one, events)
             place.entries[len(place.entries)] = Entry(item.start, item)
-    end = event.end_mark.index
+    end = _index(event.end_mark)
     # A block scalar ends where the next thing begins: blank lines and comments are not its own.
     block = isinstance(event, yaml.ScalarEvent) and event.style in ("|", ">")
     end = len(text[:end].rstrip()) if block else end
@@ -74,7 +75,7 @@ def _place(text: str, event: yaml.Event, events: Iterator[yaml.Event]) -> Place:
 
 
 def _mapping(text: str, event: yaml.MappingStartEvent, events: Iterator[yaml.Event]) -> Place:
-    start = event.start_mark.index
+    start = _index(event.start_mark)
     place = Place(start, start, "mapping", bool(event.flow_style), anchored=bool(event.anchor))
     for one in events:
         if isinstance(one, yaml.MappingEndEvent):
@@ -88,7 +89,12 @@ def _mapping(text: str, event: yaml.MappingStartEvent, events: Iterator[yaml.Eve
 
 def _ended(place: Place, event: yaml.Event) -> Place:
     if place.is_flow:
-        place.end = event.end_mark.index
+        place.end = _index(event.end_mark)
     elif place.entries:
         place.end = max(entry.value.end for entry in place.entries.values())
     return place
+
+
+def _index(mark: Any) -> int:
+    """In characters. Every event of a text has a mark, which the types do not say."""
+    return int(mark.index)

@@ -44,11 +44,12 @@ Change = Put | Remove
 def changed(text: str, source: str, *changes: Change) -> str:
     """The text with the changes made. Raises ConfigError: it is no YAML, or cannot be changed by a program."""
     for change in changes:
-        wanted = _applied(_values(text, source), change)
+        before = _values(text, source)
         try:
+            wanted = _applied(before, change)
             text = _spliced(text, change)
             right = _values(text, source) == wanted
-        except (ConfigError, yaml.YAMLError, _Beyond):
+        except (ConfigError, yaml.YAMLError, LookupError, _Beyond):
             right = False
         if not right:
             why = "cannot be changed by a program as it is written there; change it by hand"
@@ -74,6 +75,8 @@ def _is_empty(text: str, source: str) -> bool:
     except yaml.YAMLError as error:
         line, sentence = yaml_mistakes.of_yaml(error, text)
         raise ConfigError(source, [Problem("", sentence, line)]) from None
+    except RecursionError:  # which whoever reads it says
+        return False
     return root is None or root.start == root.end
 
 
@@ -119,12 +122,15 @@ def _put(text: str, root: Place | None, path: KeyPath, value: Any) -> str:
         return _appended(text, _nested(path, value))
     if (old := found(root, path)) is not None:
         return _replaced(text, root, path, old, value)
-    depth = next(length for length in range(len(path) - 1, -1, -1) if _holds(found(root, path[:length])))
-    parent = found(root, path[:depth])
-    assert parent is not None
+    depth = next((length for length in range(len(path) - 1, -1, -1) if _holds(found(root, path[:length]))), -1)
+    if depth < 0:
+        raise _Beyond
+    parent = found(root, path[:depth]) or root
     if depth + 1 < len(path) and (empty := found(root, path[: depth + 1])) is not None:
         return _replaced(text, root, path[: depth + 1], empty, _nested(path[depth + 1 :], value))
     inner = _nested(path[depth + 1 :], value)
+    if parent.is_flow and not parent.entries and depth and not any(one.is_flow for one in _around(root, path[:depth])):
+        return _replaced(text, root, path[:depth], parent, _nested(path[depth : depth + 1], inner))
     if parent.is_flow:
         return _added_in_flow(text, parent, path[depth], inner)
     return _added_in_block(text, parent, path[depth], inner)
@@ -165,7 +171,8 @@ def _added_in_block(text: str, parent: Place, key: str | int, value: Any) -> str
     if isinstance(key, int):
         # Of a list the dash stands before its items.
         dash = text.rfind("-", 0, next(iter(parent.entries.values())).start)
-        written = _lines([value], _column(text, dash), newline)
+        column = _column(text, dash)
+        written = _lines([value], column, newline) if _is_nested(value) else f"{' ' * column}- {_flow(value)}{newline}"
     else:
         written = _lines({key: value}, column, newline)
         # Entries that are sections of their own stand apart where the others do.
@@ -185,7 +192,7 @@ def _replaced(text: str, root: Place, path: KeyPath, old: Place, value: Any) -> 
     if old.anchored:
         raise _Beyond
     in_flow = any(one.is_flow for one in _around(root, path))
-    if in_flow or not isinstance(value, dict | list) or not value or _is_flat(value):
+    if in_flow or not _is_nested(value):
         written = _flow(value)
         # A block under its key ends on a line of its own, and begins behind the colon.
         start = _behind_key(text, root, path) if old.kind != "scalar" and not old.is_flow else old.start
@@ -207,9 +214,7 @@ def _around(root: Place, path: KeyPath) -> list[Place]:
 
 
 def _entry(root: Place, path: KeyPath) -> Entry:
-    parent = found(root, path[:-1])
-    assert parent is not None
-    return parent.entries[path[-1]]
+    return (found(root, path[:-1]) or root).entries[path[-1]]
 
 
 def _behind_key(text: str, root: Place, path: KeyPath) -> int:
@@ -289,7 +294,7 @@ def _flow(value: Any) -> str:
 class _Dumper(yaml.SafeDumper):
     """As people write it: no anchors, a list of plain values on one line, several lines of text below a `|`."""
 
-    def ignore_aliases(self, data: Any) -> bool:
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002  # PyYAML's own
         return True
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002  # PyYAML's own
@@ -303,6 +308,11 @@ class _Dumper(yaml.SafeDumper):
 
 
 _Dumper.add_representer(str, _Dumper.represent_str)
+
+
+def _is_nested(value: Any) -> bool:
+    """Whether it is written below its key, and not on the key's line."""
+    return isinstance(value, dict | list) and bool(value) and not _is_flat(value)
 
 
 def _is_flat(value: Any) -> bool:
