@@ -10,8 +10,8 @@ from typing import Any, cast
 
 import yaml
 
-from core.config import yaml_mistakes
-from core.config.mistakes import KeyPath
+from core.config.mistakes.model import KeyPath
+from core.config.mistakes.syntax import syntax_mistake
 from core.errors import ConfigError, Problem
 
 #: Values in a file, those of an alias counted wherever it stands: nine levels of them would be thousands of millions.
@@ -78,7 +78,7 @@ def read(text: str, source: str, fill: Callable[[str, KeyPath, ConfigFile], str]
         file = reader.file
         file.values = reader.values(node, ())
     except yaml.YAMLError as error:
-        line, sentence = yaml_mistakes.of_yaml(error, text)
+        line, sentence = syntax_mistake(error, text)
         raise ConfigError(source, [Problem("", sentence, line)]) from None
     except RecursionError:
         raise ConfigError(source, [Problem("", "nested too deeply, or an alias that contains itself")]) from None

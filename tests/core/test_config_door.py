@@ -18,8 +18,8 @@ from core.config.editing.door import CannotWrite, Door, EditedMeanwhile
 from core.config.editing.history import FOLDER, History
 from core.config.editing.yaml_edit import Put, Remove
 from core.config.environment import environment
+from core.config.loader import load
 from core.config.reload import Watched
-from core.config.settings import load
 from core.config.values.secret_store import SecretStore
 from core.errors import ConfigError, NotFound
 from tests.support.stack import until

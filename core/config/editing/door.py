@@ -13,14 +13,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from core.config import mistakes, private_file, yaml_file
+from core.config import private_file, yaml_file
 from core.config.editing import writing
 from core.config.editing.difference import difference
 from core.config.editing.history import History, Version
 from core.config.editing.yaml_edit import Change, changed
 from core.config.environment import Environment
+from core.config.loader import BUILT_IN, Models, load
+from core.config.mistakes.files import file_mistake
 from core.config.reload import must_lose_nothing
-from core.config.settings import BUILT_IN, Models, Settings, load
+from core.config.settings import Settings
 from core.config.values.secret_store import SecretStore
 from core.errors import ConfigError, NotFound, Problem, RelayError
 
@@ -121,7 +123,7 @@ class Door:
         except OSError as error:
             # A file that is mounted by itself cannot be replaced.
             mounted = error.errno in (errno.EBUSY, errno.EXDEV)
-            why = "it is mounted by itself" if mounted else mistakes.of_file(error)
+            why = "it is mounted by itself" if mounted else file_mistake(error)
             raise CannotWrite(f"cannot write {error.filename or self._env.config}: {why}") from None
 
     def _tried(self, what: str, before: bytes | None, after: bytes, values: Mapping[str, str], by: str) -> Draft:
@@ -156,12 +158,12 @@ class Door:
         except FileNotFoundError:
             return None
         except OSError as error:
-            problem = Problem("", f"cannot be read: {mistakes.of_file(error)}")
+            problem = Problem("", f"cannot be read: {file_mistake(error)}")
             raise ConfigError(str(self._env.config), [problem]) from None
 
     def _decoded(self, content: bytes) -> str:
         try:
             return yaml_file.decoded(content, str(self._env.config))
         except ValueError as error:
-            problem = Problem("", f"cannot be read: {mistakes.of_file(error)}")
+            problem = Problem("", f"cannot be read: {file_mistake(error)}")
             raise ConfigError(str(self._env.config), [problem]) from None

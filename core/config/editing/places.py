@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from core.config.mistakes import KeyPath
+from core.config.mistakes.model import KeyPath
 
 Key = str | int
 

@@ -12,15 +12,15 @@ from typing import Any
 
 import yaml
 
-from core.config import yaml_file, yaml_mistakes
+from core.config import yaml_file
 from core.config.editing.places import Entry, Place, found, of_text
-from core.config.mistakes import KeyPath
+from core.config.editing.yaml_writer import block_lines, is_nested, on_one_line
+from core.config.mistakes.model import KeyPath
+from core.config.mistakes.syntax import syntax_mistake
 from core.config.yaml_file import dotted
 from core.errors import ConfigError, Problem
 
 _INDENT = 2
-#: No line of ours is folded.
-_WIDE = 10**9
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def _is_empty(text: str, source: str) -> bool:
     try:
         root = of_text(text)
     except yaml.YAMLError as error:
-        line, sentence = yaml_mistakes.of_yaml(error, text)
+        line, sentence = syntax_mistake(error, text)
         raise ConfigError(source, [Problem("", sentence, line)]) from None
     except RecursionError:  # which whoever reads it says
         return False
@@ -148,11 +148,11 @@ def _nested(path: KeyPath, value: Any) -> Any:
 
 def _appended(text: str, values: Any) -> str:
     ends = "" if not text or text.endswith(("\n", "\r")) else _newline(text)
-    return text + ends + _lines(values, 0, _newline(text))
+    return text + ends + block_lines(values, 0, _newline(text))
 
 
 def _added_in_flow(text: str, parent: Place, key: str | int, value: Any) -> str:
-    written = _flow(value) if isinstance(key, int) else f"{_flow(key)}: {_flow(value)}"
+    written = on_one_line(value) if isinstance(key, int) else f"{on_one_line(key)}: {on_one_line(value)}"
     last = max((entry.value.end for entry in parent.entries.values()), default=parent.start + 1)
     if parent.anchored and not parent.entries:
         raise _Beyond
@@ -172,9 +172,13 @@ def _added_in_block(text: str, parent: Place, key: str | int, value: Any) -> str
         # Of a list the dash stands before its items.
         dash = text.rfind("-", 0, next(iter(parent.entries.values())).start)
         column = _column(text, dash)
-        written = _lines([value], column, newline) if _is_nested(value) else f"{' ' * column}- {_flow(value)}{newline}"
+        written = (
+            block_lines([value], column, newline)
+            if is_nested(value)
+            else f"{' ' * column}- {on_one_line(value)}{newline}"
+        )
     else:
-        written = _lines({key: value}, column, newline)
+        written = block_lines({key: value}, column, newline)
         # Entries that are sections of their own stand apart where the others do.
         if _is_set_apart(text, parent):
             written = newline + written
@@ -192,8 +196,8 @@ def _replaced(text: str, root: Place, path: KeyPath, old: Place, value: Any) -> 
     if old.anchored:
         raise _Beyond
     in_flow = any(one.is_flow for one in _around(root, path))
-    if in_flow or not _is_nested(value):
-        written = _flow(value)
+    if in_flow or not is_nested(value):
+        written = on_one_line(value)
         # A block under its key ends on a line of its own, and begins behind the colon.
         start = _behind_key(text, root, path) if old.kind != "scalar" and not old.is_flow else old.start
         gap = "" if text[:start].endswith((" ", "\n", "[", "{")) else " "
@@ -205,7 +209,7 @@ def _replaced(text: str, root: Place, path: KeyPath, old: Place, value: Any) -> 
     # What stands behind the colon is a comment of the key, or follows the value that goes.
     comment = (text[old.end : first] if old.end <= first else text[start:first]).strip()
     head = f"{text[:start]} {comment}" if comment else text[:start]
-    return head + newline + _lines(value, _column(text, _entry(root, path).start) + _INDENT, newline) + text[last:]
+    return head + newline + block_lines(value, _column(text, _entry(root, path).start) + _INDENT, newline) + text[last:]
 
 
 def _around(root: Place, path: KeyPath) -> list[Place]:
@@ -274,50 +278,7 @@ def _cut_in_flow(text: str, parent: Place, key: str | int) -> str:
     return text[:start] + text[end:]
 
 
-# --- writing ---------------------------------------------------------------------
-
-
-def _lines(values: Any, column: int, newline: str) -> str:
-    """A block at a column, each line ended."""
-    written = yaml.dump(values, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=_WIDE)
-    return "".join(f"{' ' * column if line else ''}{line}{newline}" for line in written.split("\n")[:-1])
-
-
-def _flow(value: Any) -> str:
-    """On one line."""
-    written = yaml.dump(
-        [value], Dumper=_Dumper, default_flow_style=True, allow_unicode=True, sort_keys=False, width=_WIDE
-    )
-    return str(written).strip()[1:-1]
-
-
-class _Dumper(yaml.SafeDumper):
-    """As people write it: no anchors, a list of plain values on one line, several lines of text below a `|`."""
-
-    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002  # PyYAML's own
-        return True
-
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002  # PyYAML's own
-        super().increase_indent(flow, False)
-
-    def represent_sequence(self, tag: str, sequence: Any, flow_style: bool | None = None) -> yaml.SequenceNode:
-        return super().represent_sequence(tag, sequence, _is_flat(sequence) or flow_style)
-
-    def represent_str(self, data: str) -> yaml.ScalarNode:
-        return self.represent_scalar("tag:yaml.org,2002:str", data, "|" if "\n" in data else None)
-
-
-_Dumper.add_representer(str, _Dumper.represent_str)
-
-
-def _is_nested(value: Any) -> bool:
-    """Whether it is written below its key, and not on the key's line."""
-    return isinstance(value, dict | list) and bool(value) and not _is_flat(value)
-
-
-def _is_flat(value: Any) -> bool:
-    """A list of plain values stands on the line of its key."""
-    return isinstance(value, list) and not any(isinstance(one, dict | list) for one in value)
+# --- places ---------------------------------------------------------------------
 
 
 def _column(text: str, index: int) -> int:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from dotenv.parser import parse_stream
 
-from core.config import mistakes
+from core.config.mistakes.files import file_mistake
 from core.errors import ConfigError, Problem
 
 NAME = ".env"
@@ -53,7 +53,7 @@ def _read(file: Path, read: Callable[[Path], bytes]) -> dict[str, str]:
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):  # a folder of this name is a virtual environment
         return {}
     except (OSError, ValueError) as error:
-        raise ConfigError(str(file), [Problem("", f"cannot be read: {mistakes.of_file(error)}")]) from None
+        raise ConfigError(str(file), [Problem("", f"cannot be read: {file_mistake(error)}")]) from None
     found: dict[str, str] = {}
     problems = []
     for binding in parse_stream(io.StringIO(text)):

@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from core.config import mistakes
-from core.config.mistakes import KeyPath
+from core.config.mistakes.files import file_mistake
+from core.config.mistakes.model import KeyPath
 from core.config.values.secret_store import BadSecret, SecretStore, is_name
 from core.config.yaml_file import ConfigFile
 
@@ -83,7 +83,7 @@ class References:
             file.problem(path, f"{name} is empty; write the value into it")
         except (OSError, ValueError) as error:
             shown = name if str(name).isprintable() else "the file"
-            file.problem(path, f"cannot read {shown}: {mistakes.of_file(error)}")
+            file.problem(path, f"cannot read {shown}: {file_mistake(error)}")
         return ""
 
     def _sealed(self, name: str, path: KeyPath, file: ConfigFile) -> str:
@@ -99,5 +99,5 @@ class References:
         except BadSecret as error:
             file.problem(path, str(error))
         except OSError as error:
-            file.problem(path, f"cannot read {self._secrets.file}: {mistakes.of_file(error)}")
+            file.problem(path, f"cannot read {self._secrets.file}: {file_mistake(error)}")
         return ""
