@@ -13,6 +13,7 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import structlog
@@ -22,6 +23,7 @@ from core.config.environment import Environment
 from core.config.last_good import LastGood
 from core.config.loader import Models, load
 from core.config.settings import Settings
+from core.config.values.secret_store import BadSecret, SecretStore
 from core.errors import ConfigError, Problem
 
 log = structlog.get_logger(__name__)
@@ -68,7 +70,7 @@ class Watched:
         self._lock = threading.Lock()
         self._following = False
         self.trouble = ""
-        self._last_good, self._history = LastGood(env), History(env)
+        self._last_good, self._history, self._secrets = LastGood(env), History(env), SecretStore(env)
         self._settings, self._adopted = self._begun(restarted=restarted)
         self._keep()
         self._changed: Seen = {}
@@ -217,6 +219,8 @@ class Watched:
         return (settings, {file: (0, 0, 0, content) for file, content in kept.items()}) if settings else None
 
     def _keep(self) -> None:
+        with suppress(BadSecret, OSError):  # whoever needs a secret says so
+            self._secrets.seal_anew()
         self._last_good.keep({file: state[3] for file, state in self._adopted.items() if state[3] is not None})
 
 

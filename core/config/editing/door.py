@@ -12,12 +12,13 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from core.config import private_file, yaml_file
 from core.config.editing import writing
 from core.config.editing.difference import difference
 from core.config.editing.history import History, Version
-from core.config.editing.yaml_edit import Change, changed
+from core.config.editing.yaml_edit import Change, changed, written_values
 from core.config.environment import Environment
 from core.config.loader import BUILT_IN, Models, load
 from core.config.mistakes.files import file_mistake
@@ -68,10 +69,12 @@ class Door:
         self._env, self._models, self._variables = env, models, variables
         self._history, self._secrets = History(env), SecretStore(env)
 
-    def text(self) -> str:
-        """The file, or what a first one begins with. Raises ConfigError."""
+    def values(self) -> dict[str, Any]:
+        """What the file says, or a first one would, as it is written: references are not filled in. Raises
+        ConfigError."""
         content = self._content()
-        return _FIRST if content is None else self._decoded(content)
+        found = written_values(_FIRST if content is None else self._decoded(content), str(self._env.config))
+        return found if isinstance(found, dict) else {}
 
     def draft(self, what: str, *changes: Change, secrets: Mapping[str, str] = {}, by: str = "") -> Draft:
         """What the changes make of the file. Raises ConfigError, with the loader's own words; BadSecret."""

@@ -44,11 +44,11 @@ Change = Put | Remove
 def changed(text: str, source: str, *changes: Change) -> str:
     """The text with the changes made. Raises ConfigError: it is no YAML, or cannot be changed by a program."""
     for change in changes:
-        before = _values(text, source)
+        before = written_values(text, source)
         try:
             wanted = _applied(before, change)
             text = _spliced(text, change)
-            right = _values(text, source) == wanted
+            right = written_values(text, source) == wanted
         except (ConfigError, yaml.YAMLError, LookupError, _Beyond):
             right = False
         if not right:
@@ -61,8 +61,8 @@ class _Beyond(Exception):
     """A way of writing that splicing does not know."""
 
 
-def _values(text: str, source: str) -> Any:
-    """As they are written, references not filled in."""
+def written_values(text: str, source: str) -> Any:
+    """As they are written, references not filled in; of nothing but comments, {}. Raises ConfigError."""
     if not text.strip() or _is_empty(text, source):
         return {}
     return yaml_file.read(text, source).values
