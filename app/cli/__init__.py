@@ -36,7 +36,7 @@ from core import log
 from core.config.environment import Environment, environment
 from core.config.reload import SUPERVISED, Watched
 from core.config.settings import Settings
-from core.config.values import dotenv_file
+from core.config.sources import dotenv_file
 from core.errors import ConfigError, Problem, RelayError, StoreUnavailable
 from core.store import Ledger
 

@@ -23,7 +23,7 @@ from core.config.environment import Environment
 from core.config.last_good import LastGood
 from core.config.loader import Models, load
 from core.config.settings import Settings
-from core.config.values.secret_store import BadSecret, SecretStore
+from core.config.sources.secret_store import BadSecret, SecretStore
 from core.errors import ConfigError, Problem
 
 log = structlog.get_logger(__name__)
@@ -279,7 +279,7 @@ def must_lose_nothing(old: Settings, new: Settings) -> None:
 
 
 def _content(settings: Settings) -> tuple[object, ...]:
-    return (settings.tokens, settings.connectors, settings.routes, settings.retention, settings.alerts)
+    return (settings.tokens, settings.connectors, settings.routes, settings.retention, settings.alerts, settings.values)
 
 
 def _removes(old: Settings, new: Settings) -> bool:

@@ -66,8 +66,8 @@ def as_written(text: str, _path: KeyPath, _file: ConfigFile) -> str:
 
 
 def read(text: str, source: str, fill: Callable[[str, KeyPath, ConfigFile], str] = as_written) -> ConfigFile:
-    """Read YAML; every text becomes what `fill` makes of it (core/config/values/references.py). Raises ConfigError when
-    it is not YAML at all, or empty; lesser problems are collected.
+    """Read YAML; every text becomes what `fill` makes of it (core/config/sources/references.py). Raises ConfigError
+    when it is not YAML at all, or empty; lesser problems are collected.
     """
     try:
         # The nodes know their lines; safe_load's values do not.

@@ -17,7 +17,7 @@ from redis.exceptions import ResponseError
 from app.admin.append_only import folder
 from app.cli import group
 from core.config.environment import environment
-from core.config.values.secret_store import SecretStore
+from core.config.sources.secret_store import SecretStore
 from core.store import Ledger, Store, connect
 from tests.support.inline import Inline
 from tests.support.server import Server

@@ -11,7 +11,7 @@ from connectors.registry import settings_model
 from core.config.environment import environment
 from core.config.loader import load
 from core.config.settings import Settings
-from core.config.values import dotenv_file
+from core.config.sources import dotenv_file
 from core.errors import ConfigError
 from core.store import Store, connect
 from tests.support.command_line import CommandLine

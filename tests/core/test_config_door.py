@@ -20,7 +20,7 @@ from core.config.editing.yaml_edit import Put, Remove
 from core.config.environment import environment
 from core.config.loader import load
 from core.config.reload import Watched
-from core.config.values.secret_store import SecretStore
+from core.config.sources.secret_store import SecretStore
 from core.errors import ConfigError, NotFound
 from tests.support.stack import until
 

@@ -14,7 +14,7 @@ from connectors import registry
 from core.config.environment import environment
 from core.config.loader import load
 from core.config.reload import Watched
-from core.config.values.secret_store import BadSecret, SecretStore
+from core.config.sources.secret_store import BadSecret, SecretStore
 from core.errors import ConfigError
 
 OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()

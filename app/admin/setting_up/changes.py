@@ -8,7 +8,7 @@ from typing import Any
 
 from core.config.editing.door import Door, Draft
 from core.config.editing.yaml_edit import Change, Put, Remove
-from core.config.values.references import secret_in, to_secret
+from core.config.sources.references import secret_in, to_secret
 from core.errors import ConfigError, NotFound, Problem
 
 #: Which chats go to a connector: every chat, those of a condition, or as the file has it.

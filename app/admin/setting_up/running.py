@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from core.config.environment import Environment
-from core.config.values import dotenv_file
-from core.config.values.references import not_set
+from core.config.sources import dotenv_file
+from core.config.sources.references import not_set
 
 
 def lacking(troubles: Iterable[str], variables: Mapping[str, str]) -> list[str]:

@@ -26,7 +26,7 @@ from typing import IO, Any
 from app.admin import append_only
 from core.config.environment import Environment, token_file
 from core.config.mistakes.files import file_mistake
-from core.config.values import secret_store
+from core.config.sources import secret_store
 from core.errors import RelayError
 
 #: The first member: what this is, for people and for whoever restores it.

@@ -26,7 +26,7 @@ from connectors import registry
 from core.config.doubts import doubts
 from core.config.editing.door import CannotWrite, Draft, EditedMeanwhile
 from core.config.environment import Environment
-from core.config.values.references import is_reference
+from core.config.sources.references import is_reference
 from core.errors import StoreUnavailable
 
 dry_run = click.option("--dry-run", is_flag=True, help="Show the difference, and change nothing.")

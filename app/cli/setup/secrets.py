@@ -13,8 +13,8 @@ from app.cli.options import agreed, as_json, ask, fail, needs, secret_typed, who
 from app.cli.output.records import jsonable, print_json
 from core.config.environment import Environment, environment
 from core.config.mistakes.files import file_mistake
-from core.config.values.references import secrets_in, to_secret
-from core.config.values.secret_store import BadSecret, SecretStore
+from core.config.sources.references import secrets_in, to_secret
+from core.config.sources.secret_store import BadSecret, SecretStore
 from core.errors import ConfigError, NotFound
 
 T = TypeVar("T")

@@ -24,7 +24,7 @@ from core.config.loader import BUILT_IN, Models, load
 from core.config.mistakes.files import file_mistake
 from core.config.reload import must_lose_nothing
 from core.config.settings import Settings
-from core.config.values.secret_store import SecretStore
+from core.config.sources.secret_store import SecretStore
 from core.errors import ConfigError, NotFound, Problem, RelayError
 
 #: What is written where there was no file: what applies without one.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from core.config.mistakes.files import file_mistake
 from core.config.mistakes.model import KeyPath
-from core.config.values.secret_store import BadSecret, SecretStore, is_name
+from core.config.sources.secret_store import BadSecret, SecretStore, is_name
 from core.config.yaml_file import ConfigFile
 
 _REFERENCE = re.compile(r"\$\$\{|\$\{([^}]*)\}")
