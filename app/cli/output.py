@@ -265,8 +265,10 @@ def _delivery(console: Console, found: Delivery, now: int) -> None:
         Revision=str(found.revision or ""),
         Queued=moment(found.created),
         Next=_next(found, now),
-        Steps=", ".join(f"{name} = {value}" for name, value in found.steps.items()),
+        Steps=", ".join(f"{name} = {value}" for name, value in found.made.items()),
     )
+    for note in found.notes:
+        _facts(console, Note=note)
     for number, attempt in enumerate(found.attempts, 1):
         _attempt(console, number, attempt)
 

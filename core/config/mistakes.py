@@ -52,7 +52,7 @@ _LIST = "must be a list: [one, another]"
 _SETTINGS = "must be settings, one a line and indented: 'key: value'"
 #: What a section was called in version 0.1 -> its name. Goes with 0.3.
 RENAMED = {"notices": "alerts"}
-SECTIONS = ("tokens", "connectors", "routes", "retention", "alerts", *RENAMED)
+SECTIONS = ("tokens", "connectors", "routes", "retention", "alerts", "business_hours", *RENAMED)
 SECTION = "is a section of its own; move it to the left edge, level with 'connectors:'"
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _IN = {"second": 1.0, "minute": 60.0, "day": 86400.0}
@@ -93,8 +93,7 @@ EMPTY_SECRET = "is empty; type the secret, or ${NAME} with NAME set where the re
 
 
 def _number(it: Refusal) -> str:
-    kinds = {it.field.annotation, *get_args(it.field.annotation)} if it.field else set()
-    whole = "a whole number" if int in kinds else "a number"
+    whole = "a whole number" if it.field and _holds(it.field.annotation, int) else "a number"
     if it.value is None:
         return f"is empty; type {whole}, or remove the line"
     if isinstance(it.value, bool) or str(it.value).strip().lower() in ("never", "none", "unlimited", "nan", "inf"):

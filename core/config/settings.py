@@ -19,6 +19,7 @@ from pydantic import AfterValidator, BaseModel, Field, PrivateAttr, SecretStr, V
 
 from core.config import former_names, mistakes, yaml_file
 from core.config.alerts import Alerts
+from core.config.business_hours import BusinessHours
 from core.config.environment import Environment, Strict, Token
 from core.config.mistakes import KeyPath
 from core.config.yaml_file import ConfigFile
@@ -133,6 +134,7 @@ class Document(Strict):
     )
     retention: Retention = Retention()
     alerts: Alerts = Alerts()
+    business_hours: BusinessHours | None = Field(default=None, description="When somebody is there; null: always.")
     notices: Alerts | None = Field(
         default=None,
         description="What `alerts` was called in version 0.1; it goes with 0.3.",
@@ -152,6 +154,7 @@ class Settings:
     files: tuple[Path, ...] = ()
     retention: Retention = field(default_factory=Retention)
     alerts: Alerts = field(default_factory=Alerts)
+    business_hours: BusinessHours | None = None
     #: Sections of the file that have another name by now.
     renamed: tuple[str, ...] = ()
 
@@ -213,6 +216,7 @@ def load(
         files=(env.config, *file.secret_files),
         retention=document.retention,
         alerts=document.notices or document.alerts,
+        business_hours=document.business_hours,
         renamed=("notices",) if document.notices else (),
     )
 
@@ -319,6 +323,7 @@ def masked(settings: Settings) -> dict[str, Any]:
         "routes": [route.model_dump(mode="json") for route in settings.routes],
         "retention": settings.retention.model_dump(mode="json"),
         "alerts": settings.alerts.model_dump(mode="json", by_alias=True),
+        **({"business_hours": settings.business_hours.model_dump(mode="json")} if settings.business_hours else {}),
     }
 
 

@@ -15,7 +15,7 @@ from connectors.testing.chats import SAMPLE, chat
 from connectors.testing.contract import Contract
 from connectors.testing.fake import Answer, Fake, Request
 from connectors.zendesk import COMMENTS, Zendesk
-from connectors.zendesk.api import ZendeskSettings
+from connectors.zendesk.settings import ZendeskSettings
 from core.errors import ConnectorRefused, DeliveryError, RecordRefused, RetryLater
 from tests.fakes.authorization import CLIENT, SECRET
 from tests.fakes.zendesk import EMAIL, TOKEN, ZendeskVendor
