@@ -142,7 +142,7 @@ class Step:
             self.forget(f"{NOTE}{about}")
 
     @contextmanager
-    def alone(self, identity: str) -> Iterator[None]:
+    def holding(self, identity: str) -> Iterator[None]:
         """One delivery at a time for an identity, over all workers, as for a step. Without one, nobody is kept out."""
         with self._alone(identity.lower()) if identity else nullcontext():
             yield

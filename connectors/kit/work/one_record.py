@@ -67,7 +67,7 @@ def one_record(
         before = newest(_now(conversation, receipt) - settings.within) if alone else None
         return add(before) if before is not None and before.open else create(before)
 
-    with step.alone(identity) if alone else nullcontext():
+    with step.holding(identity) if alone else nullcontext():
         return step.once(name, make, find=find)
 
 
