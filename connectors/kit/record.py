@@ -151,13 +151,13 @@ class Mapping:
         text = self._said(self._settings.subject) or self.voice.say(kind(self._conversation))
         return shortened(text, longest)
 
-    def heading(self, longest: int) -> Markup:
+    def heading(self, longest: int) -> str:
         """The subject as HTML, above a chat that is added to a record of another one."""
-        return Markup("<p><b>{}</b></p>").format(inert(self.subject(longest)))
+        return str(Markup("<p><b>{}</b></p>").format(inert(self.subject(longest))))
 
-    def follows(self, record: str) -> Markup:
+    def follows(self, record: str) -> str:
         """A line above a chat whose record follows another one."""
-        return Markup("<p><i>{}</i></p>").format(inert(self.voice.say("follows", record=record)))
+        return str(Markup("<p><i>{}</i></p>").format(inert(self.voice.say("follows", record=record))))
 
     def tags(self, joiner: str = "-") -> list[str]:
         """Small letters, without spaces, each once."""

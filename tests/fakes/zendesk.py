@@ -90,6 +90,7 @@ class ZendeskVendor(Fake):
         #: Whether a search, and an upsert, know users by their further addresses: nobody says.
         self.shows_further = self.upserts_further = True
         self._users: list[dict[str, Any]] = []
+        self._agents: list[dict[str, Any]] = []
         self._indexed: list[dict[str, Any]] = []
         self._tickets: list[dict[str, Any]] = []
         self._keys: dict[str, tuple[Any, Answer]] = {}
@@ -115,15 +116,32 @@ class ZendeskVendor(Fake):
 
     def knows_agent(self, email: str, **more: Any) -> dict[str, Any]:
         """An agent in every group, unless `groups` names those."""
-        return self.knows(**{"name": "Ann", "email": email, "role": "agent", "role_type": 4, "active": True, **more})
+        agent = {"name": "Ann", "email": email, "role": "agent", "role_type": 0, "active": True, **more}
+        made = self.knows(**agent)
+        self._users.remove(made)  # people are those who write
+        self._agents.append(made)
+        return made
+
+    def knows_owner(self, email: str, *, active: bool = True) -> int:
+        number: int = self.knows_agent(email, suspended=not active)["id"]
+        return number
 
     def owner_of(self, record: dict[str, Any]) -> int | None:
         found: int | None = record.get("assignee_id")
         return found
 
     def end(self, record: dict[str, Any]) -> None:
-        """Close it, as an agent does, or a rule later on."""
         record["status"] = "closed"
+
+    def age(self, record: dict[str, Any]) -> None:
+        record["updated_at"] = "2015-03-13T12:00:00Z"
+
+    def due_of(self, record: dict[str, Any]) -> str:
+        return str(record.get("due_at") or "")[:16] if record["type"] == "task" else ""
+
+    def follows(self, record: dict[str, Any], earlier: dict[str, Any]) -> bool:
+        told = f"{self.url}/agent/tickets/{earlier['id']}" in record["comments"][0]["html_body"]
+        return told and record.get("via_followup_source_id") == earlier["id"]
 
     def knows(self, **user: Any) -> dict[str, Any]:
         """A user from before, whom the search shows."""
@@ -164,7 +182,7 @@ class ZendeskVendor(Fake):
         return answer
 
     def _show_user(self, request: Request, number: str) -> Any:
-        user = next((one for one in self._users if one["id"] == int(number)), None)
+        user = next((one for one in self._users + self._agents if one["id"] == int(number)), None)
         if user is None:
             raise Refuse(404)
         return {"user": user}
@@ -179,7 +197,7 @@ class ZendeskVendor(Fake):
             "users": [
                 user
                 for user in self._indexed
-                if user in self._users
+                if user in self._users + self._agents
                 and (
                     wanted in (user.get("email") or "").lower()
                     or (self.shows_further and wanted in self._further(user))
@@ -191,7 +209,7 @@ class ZendeskVendor(Fake):
         return [one.lower() for one in user.get("further", ())]
 
     def _identities(self, request: Request, number: str) -> Any:
-        user = next((one for one in self._users if one["id"] == int(number)), None)
+        user = next((one for one in self._users + self._agents if one["id"] == int(number)), None)
         if user is None:
             raise Refuse(404)
         emails = [*filter(None, [user.get("email")]), *user.get("further", ())]
@@ -327,7 +345,7 @@ class ZendeskVendor(Fake):
     def _validate_assignee(self, ticket: dict[str, Any]) -> None:
         if "assignee_id" not in ticket:
             return
-        user = next((one for one in self._users if one["id"] == ticket["assignee_id"]), None)
+        user = next((one for one in self._users + self._agents if one["id"] == ticket["assignee_id"]), None)
         # As Zendesk answers in https://github.com/facetoe/zenpy/issues/628
         if user is None or user["role"] == "end-user" or user.get("suspended") or user.get("role_type") == 1:
             raise invalid("assignee", "Assignee: is invalid")

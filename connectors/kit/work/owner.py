@@ -123,8 +123,9 @@ class Owners(Generic[I]):
         line = {"task.owner": first, OWNER: settings.owner, "owner_fallback": settings.owner_fallback}
         for name, setting in line.items():
             for named in constants(setting):
+                right = self.find(named) is not None
                 yield Finding(
-                    self.find(named) is not None,
-                    f"{name} {named} is {self.kind}",
+                    right,
+                    f"{name} {named} is {'' if right else 'not '}{self.kind}",
                     f"write the email address or the id of {self.kind}, or chat_agent",
                 )

@@ -61,7 +61,7 @@ EMPTY_SECRET = "is empty; type the secret, or ${NAME} with NAME set where the re
 
 
 def _number(it: Refusal) -> str:
-    whole = "a whole number" if it.field and _holds(it.field.annotation, int) else "a number"
+    whole = "a whole number" if it.field and holds(it.field.annotation, int) else "a number"
     if it.value is None:
         return f"is empty; type {whole}, or remove the line"
     if isinstance(it.value, bool) or str(it.value).strip().lower() in ("never", "none", "unlimited", "nan", "inf"):
