@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from core.config.environment import Strict
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_IN_FULL = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _DAY = timedelta(days=1)
 #: Days that are looked through for the next hour in which somebody is there.
 _FAR = 800
@@ -35,7 +36,8 @@ def _days(text: str) -> tuple[int, ...]:
     """`mon-fri`, `sat`, `mon,wed`, in whichever case, also in full. Raises ValueError."""
     found: list[int] = []
     for part in text.lower().split(","):
-        ends = [one.strip()[:3] for one in part.split("-")]
+        named = [one.strip() for one in part.split("-")]
+        ends = [_DAYS[_IN_FULL.index(one)] if one in _IN_FULL else one for one in named]
         if len(ends) > 2 or any(one not in _DAYS for one in ends):
             raise ValueError(f"'{text}' is not a day; write mon, or mon-fri")
         first, last = _DAYS.index(ends[0]), _DAYS.index(ends[-1])
