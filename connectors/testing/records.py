@@ -16,6 +16,7 @@ from connectors.kit.connector import HttpConnector
 from connectors.testing.bench import Bench, Died
 from connectors.testing.chats import SAMPLE
 from connectors.testing.fake import Fake
+from core.config.values import ValueSettings
 from core.delivery import Reference
 from core.errors import RetryLater
 
@@ -87,6 +88,14 @@ class Records(Bench):
                 ann = self._desk(vendor).knows_owner(ANN)
                 self.deliver(self.connector(vendor, owner=owner.format(id=ann, mail=ANN)), SAMPLE, {})
                 assert self._desk(vendor).owner_of(vendor.records()[0]) == ann
+
+    def test_the_agent_who_wrote_gets_the_record(self, vendor: Fake) -> None:
+        ann, memory = self._desk(vendor).knows_owner(ANN), dict[str, Any]()
+        connector = self.connector(vendor, owner="chat_agent")
+        connector.settings._values = ValueSettings.model_validate({"agents": {"3": ANN}})
+        self.deliver(connector, SAMPLE, memory)
+        assert self._desk(vendor).owner_of(vendor.records()[0]) == ann
+        assert "note owner" not in memory
 
     def test_somebody_unknown_or_inactive_is_no_owner_the_fallback_is_and_the_chat_arrives(self) -> None:
         for active in (None, False):

@@ -14,9 +14,10 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Annotated, Any, Generic, Literal, Self, TypeVar, cast, get_args, get_origin
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdapter, ValidationError
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdapter, ValidationError, ValidationInfo
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from core.config.extracted import only_extracted
 from core.templates.language import wording
 from core.templates.outcomes import outcomes
 
@@ -83,12 +84,13 @@ class _Templated:
         [wanted] = [one for one in cast(list[Any], get_args(source)) if get_origin(one) is not TemplateOf]
         number = wanted in (int, float)
 
-        def read(value: Any, constant: core_schema.ValidatorFunctionWrapHandler) -> Any:
+        def read(value: Any, constant: core_schema.ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
             if number and isinstance(value, bool):
                 raise PydanticCustomError("switch_for_number", "a switch for a number")
             if isinstance(value, TemplateOf) or not is_template(value):
                 return value if isinstance(value, TemplateOf) else constant(value)
             wording(value)
+            only_extracted(value, info)
             made: TemplateOf[Any] = TemplateOf(value, wanted)
             for text in sorted(outcomes(value)):
                 try:
@@ -97,7 +99,7 @@ class _Templated:
                     raise ValueError(f"the template may come out as '{text}'; {error}") from None
             return made
 
-        return core_schema.no_info_wrap_validator_function(
+        return core_schema.with_info_wrap_validator_function(
             read,
             handler.generate_schema(wanted),
             serialization=core_schema.plain_serializer_function_ser_schema(

@@ -459,7 +459,8 @@ class TestZendesk(Contract, Records):
         assert (ticket["created_at"], ticket["updated_at"]) == ("2015-03-27T15:33:59Z", "2015-03-27T15:34:36Z")
         assert (ticket["status"], ticket["solved_at"], ticket["type"]) == ("closed", "2015-03-27T15:34:36Z", None)
         assert len(ticket["comments"]) > 2
-        assert vendor.triggered == vendor.mailed == []
+        assert vendor.triggered == []
+        assert vendor.mailed == []
         assert self.spread("word " * 40_000) in self.arrived(vendor)
 
     def test_a_chat_of_today_is_no_past_one(self, vendor: ZendeskVendor) -> None:

@@ -61,7 +61,7 @@ def test_an_hour_is_an_hour_when_the_clock_changes() -> None:
         assert always.after(moment, timedelta(hours=5)) - moment == timedelta(hours=5)
 
 
-WEEK = {**{day: ((8, 12), (13, 16)) for day in range(5)}, 5: ((22, 24),)}
+WEEK = {**dict.fromkeys(range(5), ((8, 12), (13, 16))), 5: ((22, 24),)}
 OFF = {(12, 24)}
 
 

@@ -10,7 +10,6 @@ from pydantic import AfterValidator, Field
 
 from connectors.kit.record import Mapping, RecordSettings
 from connectors.kit.step import Receipt, Step
-from connectors.kit.transcript import kind
 from connectors.kit.work.owner import Owner
 from core.config.business_hours import due_after
 from core.config.duration import duration
@@ -71,7 +70,7 @@ def task_of(
 ) -> Task | None:
     """What a chat is to become, or None. What is past is nobody's work any more."""
     wanted = settings.task
-    if wanted is None or kind(conversation) not in wanted.kinds or receipt.is_past(conversation):
+    if wanted is None or conversation.kind not in wanted.kinds or receipt.is_past(conversation):
         return None
     trouble, said = "", None
     try:
