@@ -30,7 +30,7 @@ from connectors.kit.transcript import (
 from connectors.kit.vocabulary import Language
 from core.config.business_hours import BusinessHours, known_zone
 from core.config.settings import HtmlTemplate, Template
-from core.config.templated import TemplateOf
+from core.config.types.templated import TemplateOf
 from core.conversation import Conversation
 from core.errors import RecordRefused, Skipped
 from core.templates.language import LanguageError, wording

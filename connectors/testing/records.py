@@ -120,7 +120,7 @@ class Records(Bench):
         bob, memory = self._desk(vendor).knows_owner(BOB), dict[str, Any]()
         self.deliver(self.connector(vendor, owner="{{ visitor.group }}", owner_fallback=str(bob)), SAMPLE, memory)
         assert self._desk(vendor).owner_of(vendor.records()[0]) == bob
-        assert "nobody is named for this chat" in memory["note owner"]
+        assert "its template names nobody for this chat" in memory["note owner"]
 
     def test_an_owner_is_looked_up_once_for_many_chats(self, vendor: Fake) -> None:
         self._desk(vendor).knows_owner(ANN)

@@ -164,7 +164,7 @@ class Zendesk(ZendeskChecks):
             json={"ticket": {**ticket, **at, **status, **solved, "comments": comments}},
             judge=self.when(*OF_IMPORT),
         ).get("ticket")
-        refused = "Zendesk lets only admins import tickets: this past chat has a ticket of today, and triggers saw it."
+        refused = "Zendesk lets only admins import tickets: this past chat has a new ticket, and triggers saw it."
         chat.step.note("import", refused if made is None else "")
         return made
 

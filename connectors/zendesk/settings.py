@@ -11,7 +11,7 @@ from connectors.kit.auth.oauth import OAuthSettings
 from connectors.kit.work.one_record import OneRecordSettings
 from connectors.kit.work.owner import OwnerSettings
 from connectors.kit.work.task import WorkSettings
-from core.config.templated import Templated
+from core.config.types.templated import Templated
 
 #: https://developer.zendesk.com/documentation/api-basics/authentication/oauth-migration/
 TOKENS_END = (

@@ -10,10 +10,10 @@ from typing import Any, Literal
 import pytest
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from core.config.duration import Duration, duration, spelled
 from core.config.environment import Strict
 from core.config.mistakes.values import value_mistakes
-from core.config.templated import Templated, TemplateOf
+from core.config.types.duration import Duration, duration, spelled
+from core.config.types.templated import Templated, TemplateOf
 from core.templates.outcomes import outcomes
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from connectors.kit.record import Mapping as Words
 from connectors.kit.record import RecordSettings
 from connectors.kit.step import Step
-from core.config.templated import TemplateOf
+from core.config.types.templated import TemplateOf
 
 #: Whether the destination has what a template named, such as a group. Raises DeliveryError.
 Exists = Callable[[Any], bool]

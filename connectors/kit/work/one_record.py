@@ -12,7 +12,7 @@ from pydantic import Field
 
 from connectors.kit.record import RecordSettings
 from connectors.kit.step import Receipt, Step
-from core.config.duration import Duration
+from core.config.types.duration import Duration
 from core.conversation import Conversation
 
 R = TypeVar("R")

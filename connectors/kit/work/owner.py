@@ -19,7 +19,7 @@ from connectors.kit.record import Mapping, RecordSettings
 from connectors.kit.step import Step
 from connectors.kit.wire.cache import Cache
 from connectors.kit.work.choices import constants
-from core.config.templated import Templated, TemplateOf
+from core.config.types.templated import Templated, TemplateOf
 from core.errors import Gone
 
 #: An owner's id, as the vendor spells it.
@@ -28,12 +28,12 @@ R = TypeVar("R")
 
 #: The step that a destination's refusal of an owner names (`Gone`). Nothing is remembered under it.
 OWNER = "owner"
-CHAT_AGENT = "chat_agent"
+CHAT_AGENT, _AGENT = "chat_agent", "{{ agent.email }}"
 
 
 def _owner(value: Any) -> Any:
     if value == CHAT_AGENT:
-        return "{{ agent.email }}"
+        return _AGENT
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
@@ -108,8 +108,10 @@ class Owners(Generic[I]):
             told.append(f"{name}: {error}")
             return None
         if not named:
-            if isinstance(setting, TemplateOf) and name != "owner_fallback":
-                told.append(f"{name}: nobody is named for this chat")
+            if setting == _AGENT:
+                told.append(f"{name}: no agent wrote, or the section agents has no email for the one who did")
+            elif isinstance(setting, TemplateOf):
+                told.append(f"{name}: its template names nobody for this chat")
             return None
         found = self.find(named)
         if found is None:

@@ -12,9 +12,9 @@ from connectors.kit.record import Mapping, RecordSettings
 from connectors.kit.step import Receipt, Step
 from connectors.kit.work.owner import Owner
 from core.config.business_hours import due_after
-from core.config.duration import duration
 from core.config.environment import Strict
-from core.config.templated import Templated
+from core.config.types.duration import duration
+from core.config.types.templated import Templated
 from core.conversation import Conversation
 
 
