@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -145,6 +145,17 @@ class Step:
     def holding(self, identity: str) -> Iterator[None]:
         """One delivery at a time for an identity, over all workers, as for a step. Without one, nobody is kept out."""
         with self._alone(identity.lower()) if identity else nullcontext():
+            yield
+
+    @contextmanager
+    def alone(self, name: str, identities: Iterable[str]) -> Iterator[None]:
+        """As `identity=`, for a step that looks for a person by several identifiers: no other delivery looks for any of
+        them meanwhile. Raises Occupied."""
+        self._identities.add(name)
+        with ExitStack() as held:
+            # In one order for all, so that no two wait for each other.
+            for one in sorted({one.lower() for one in identities}):
+                held.enter_context(self._alone(one))
             yield
 
     def knows(self, name: str) -> bool:

@@ -70,7 +70,7 @@ def problems(folder: Path, text: str, **variables: str) -> str:
         ("api_token: ${EMPTY}", "api_token: is empty; type the secret, or ${NAME}"),
         ("api_token: ${file:empty}", "is empty; write the value into it"),
         ("api_token: $ZENDESK_TOKEN", "api_token: looks like a variable; write it with braces: ${NAME}"),
-        ("api_token: ${NOPE}", "Set it where the relay runs and restart the relay, or put the value into a file"),
+        ("api_token: ${NOPE}", "Write NOPE=… into .env beside this file"),
         ("api_token: *hunter2", "needs quotes"),
         ("api_token: @hunter2", "text that begins with @ needs quotes"),
         ("api_token: {{hunter2}}", "text with {{ … }} needs quotes"),

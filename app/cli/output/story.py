@@ -58,6 +58,9 @@ def _delivery(console: Console, found: Delivery, now: int) -> None:
     )
     for note in found.notes:
         print_facts(console, Note=note)
+    for one in found.conflicts:
+        why = "it was refused" if one.refused else "the destination keeps another value"
+        print_facts(console, Conflict=f"{one.field}: the chat says {one.said}; {why}")
     for number, attempt in enumerate(found.attempts, 1):
         _attempt(console, number, attempt)
 

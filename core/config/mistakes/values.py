@@ -61,7 +61,7 @@ def _text(it: Refusal) -> str:
 
 
 #: Also said of a secret that is "" or blank, in core/config/environment.py.
-EMPTY_SECRET = "is empty; type the secret, or ${NAME} with NAME set where the relay runs, or ${file:/path}"  # noqa: S105
+EMPTY_SECRET = "is empty; type the secret, or ${NAME}, ${file:/path} or ${secret:NAME}"  # noqa: S105
 
 
 def _number(it: Refusal) -> str:
