@@ -70,6 +70,10 @@ ENGLISH: Mapping[str, str] = {
     "automatic": gettext_noop("automatic: {rule}"),
     # Translators: in front of a transcript that was sent before, and is longer now.
     "revised": gettext_noop("The conversation continued; this is all of it."),
+    # Translators: in front of what is new, where the record has the rest.
+    "continued": gettext_noop("The conversation continued."),
+    # Translators: in a new ticket, which one it continues; its address.
+    "follows": gettext_noop("Follows: {record}"),
     # Translators: a person is a contact in a CRM, or who asks in a help desk.
     "no person": gettext_noop("The email address {email} cannot be used, so this chat is not linked to a person."),
     # Translators: of a transcript that is too long for one note.
