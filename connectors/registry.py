@@ -22,6 +22,7 @@ ENTRY_POINTS = "smartsupp_relay.connectors"
 BUILT_IN: Mapping[str, str] = {
     "archive": "connectors.archive.Archive",
     "freshdesk": "connectors.freshdesk.Freshdesk",
+    "http": "connectors.http.Declared",
     "hubspot": "connectors.hubspot.HubSpot",
     "odoo": "connectors.odoo.Odoo",
     "pipedrive": "connectors.pipedrive.Pipedrive",

@@ -24,10 +24,10 @@ from core.templates.syntax_mistakes import foreign, of_condition, of_evaluation,
 #: What an expression may name, and the type behind each name.
 NAMES: dict[str, type[BaseModel]] = {"conversation": Conversation, "visitor": Visitor}
 
-_environment = Sandbox(autoescape=False)
+environment = Sandbox(autoescape=False)
 
 # The same for templates whose result is HTML: every value in them is escaped.
-_html = _environment.overlay(autoescape=True)
+_html = environment.overlay(autoescape=True)
 
 #: What a template may name besides: `kind` (chat, missed or offline), `title` (the same in the connector's language),
 #: `name` (the visitor's name, else email, else "a visitor"), and `transcript`.
@@ -48,13 +48,13 @@ def condition(source: str) -> Condition:
         raise LanguageError(said)
     try:
         # An expression is parsed as the only output of a template, which is how Jinja itself compiles one.
-        _check(_environment.parse("{{ (" + source + "\n) }}"), ())
-        expression = _environment.compile_expression(source, undefined_to_none=False)
+        check(environment.parse("{{ (" + source + "\n) }}"), {})
+        expression = environment.compile_expression(source, undefined_to_none=False)
     except TemplateSyntaxError as error:
         raise LanguageError(of_condition(source, error)) from None
     except RecursionError:
         raise LanguageError("the condition is nested too deeply") from None
-    return lambda conversation: bool(_run(lambda: expression(**_names(conversation))))
+    return lambda conversation: bool(run(lambda: expression(**_names(conversation))))
 
 
 # More than any installation has: beyond it, every template would be compiled anew for each chat.
@@ -64,19 +64,20 @@ def wording(source: str, *, html: bool = False) -> Wording:
 
     What it returns takes a conversation and the EXTRAS. With `html`, every value is escaped unless it is Markup.
     """
-    environment = _html if html else _environment
+    language = _html if html else environment
     try:
-        parsed = environment.parse(source)
-        _check(parsed, EXTRAS)
-        template = environment.from_string(bounded(parsed))
+        parsed = language.parse(source)
+        check(parsed, dict.fromkeys(EXTRAS, str))
+        template = language.from_string(bounded(parsed))
     except TemplateSyntaxError as error:
         raise LanguageError(of_template(error)) from None
     except RecursionError:
         raise LanguageError("nested too deeply") from None
-    return lambda conversation, extras: _run(lambda: joined(template.generate({**extras, **_names(conversation)})))
+    return lambda conversation, extras: run(lambda: joined(template.generate({**extras, **_names(conversation)})))
 
 
-def _run(evaluate: Callable[[], Any]) -> Any:
+def run(evaluate: Callable[[], Any]) -> Any:
+    """What it returns. Raises LanguageError for whatever fails in it."""
     try:
         return evaluated(evaluate)
     except MemoryError:  # says nothing about the conversation
@@ -89,13 +90,14 @@ def _names(conversation: Conversation) -> dict[str, Any]:
     return {"conversation": conversation, "visitor": conversation.visitor}
 
 
-def _check(template: nodes.Template, extras: Iterable[str]) -> None:
-    """Refuse names that do not exist and attributes that the conversation does not have."""
+def check(template: nodes.Template, extras: Mapping[str, Any]) -> None:
+    """Refuse names that do not exist and attributes that their owner does not have. `extras` are names besides those of
+    a conversation, and their types; None where a type cannot be told."""
     if any(template.find_all((nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends))):
         raise LanguageError("there is no other template to take in; write it here")
     if template.find(nodes.Pow):  # 9 ** 9 ** 9 would be worked out here and now
         raise LanguageError("there are no powers here; write a * a")
-    for what, known in ((nodes.Filter, _environment.filters), (nodes.Test, _environment.tests)):
+    for what, known in ((nodes.Filter, environment.filters), (nodes.Test, environment.tests)):
         for use in template.find_all(what):
             # Jinja itself looks, inside a branch, only when it gets there.
             if use.name not in known:
@@ -106,7 +108,7 @@ def _check(template: nodes.Template, extras: Iterable[str]) -> None:
         *NAMES,
         *extras,
         *stored,
-        *_environment.globals,
+        *environment.globals,
         *(macro.name for macro in template.find_all(nodes.Macro)),
         "loop",
     }
@@ -115,7 +117,7 @@ def _check(template: nodes.Template, extras: Iterable[str]) -> None:
             raise LanguageError(
                 f"'{name.name}' is not known{_place(name.name) or _meant(name.name, {*NAMES, *extras})}"
             )
-    _check_types(template, {**dict.fromkeys(extras, str), **NAMES, **dict.fromkeys(stored)})
+    _check_types(template, {**extras, **NAMES, **dict.fromkeys(stored)})
 
 
 def _check_types(node: nodes.Node, types_of: dict[str, Any]) -> None:
