@@ -31,6 +31,10 @@ class Asking:
         self._http, self._base, self._when = http, base, when
         self._headers, self._speaks_json = headers, speaks_json
 
+    @property
+    def is_pretending(self) -> bool:
+        return self._http.is_pretending
+
     def send(
         self, ready: Ready, names: Names, *, repeatable: bool, headers: Mapping[str, str] | None = None
     ) -> dict[str, Any]:
@@ -67,8 +71,9 @@ class Asking:
             if looking.entries is None:
                 if body is None:
                     raise RetryLater(f"{dotted(looking.place)}: expected JSON, got nothing", status=answer.status_code)
-                return body
-            entries = iter(_within(Reply(body), looking.entries))
+                entries = iter([Reply(body)])
+            else:
+                entries = iter(_within(Reply(body), looking.entries))
         wanted = [(path, render(names)) for path, render in looking.where]
         return next((one.raw for one in entries if _is_meant(looking, one.raw, wanted, part, spelled)), None)
 

@@ -128,8 +128,8 @@ class Find(Request):
     def _can_find_nothing(self) -> Self:
         if self.method not in ("GET", "HEAD", "POST"):
             raise ValueError(f"looks only, and {self.method} changes something; write GET, or POST for a search")
-        if self.entries is None and (self.where or self.marked or self.pages):
-            raise ValueError("where, marked and pages are for a list; add entries: where it stands in the body")
+        if self.entries is None and (self.marked or self.pages):
+            raise ValueError("marked and pages are for a list; add entries: where it stands in the body")
         if self.pages and self.method != "GET":
             raise ValueError("pages are read with GET")
         return self
@@ -171,8 +171,13 @@ class StepOf(Strict):
     idempotency_header: str = Field(
         default="Idempotency-Key", pattern=r"^[A-Za-z][A-Za-z0-9-]*$", description="Header of that key."
     )
+    kept: Condition | None = Field(
+        default=None,
+        description="What must be true of steps.NAME when it was created, where the destination leaves out without a "
+        "word what it does not know; else the connector pauses.",
+    )
     missing: Text = Field(
-        default="", description="For a find without create: what to say where nothing is found; the connector pauses."
+        default="", description="What to say where a find without create finds nothing, or `kept` is not true."
     )
 
     @property
@@ -183,6 +188,8 @@ class StepOf(Strict):
     def _can_be_done(self) -> Self:
         if not (self.find or self.create):
             raise ValueError("has neither find nor create; add one")
+        if self.find and self.find.entries is None and self.find.where:
+            raise ValueError("find has where without entries; add entries: where the list stands in the body")
         if self.find and self.find.entries is None and not self.find.none:
             raise ValueError(
                 "find cannot find nothing: add entries: (where the list stands) or none: [404], so that an answer of "
@@ -201,8 +208,8 @@ class StepOf(Strict):
                 if self.update is None
                 else f"update is never sent with on_revision: {self.mode}; remove one of the two"
             )
-        if (self.update or self.each or self.identity) and not self.create:
-            raise ValueError("has no create; only that can be updated, repeated for each part, or be the visitor's")
+        if (self.update or self.each or self.identity or self.kept) and not self.create:
+            raise ValueError("has no create; only that can be updated, kept, repeated for each part, or the visitor's")
         if self.first_in and (not self.each or self.mode != "append"):
             raise ValueError("first_in is for each: part with on_revision: append")
         if self.find and self.find.marked and not self.each:
@@ -261,6 +268,9 @@ class Document(Strict):
     headers: dict[str, Text] = Field(default_factory=dict, description="Headers of every request.")
     transcript: Transcript = Field(default=Transcript(), description="How the text is laid out.")
     verdicts: Meanings = Field(default=Meanings(), description="What answers mean, where they mean something else.")
+    needs_person: bool = Field(
+        default=False, description="true: no record is without a person; without_email: nobody is then as placeholder."
+    )
     steps: dict[Name, StepOf] = Field(min_length=1, description="What is done, in this order.")
     reference: Made = Field(description="The record that people open.")
     check: tuple[Look, ...] = Field(default=(), description="What `relay connectors check` proves.")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel, SecretStr, create_model
 
-from connectors.http.document import Document, taken
+from connectors.http.document import StepOf, taken
 from connectors.kit.record import Mapping as Words
 from connectors.kit.record import Person
 from connectors.kit.step import Receipt
@@ -21,11 +22,14 @@ SUBJECT = 255
 
 
 class PersonNames(BaseModel):
-    """The visitor, where there is an email that can be used. `given` is empty where no name was given."""
+    """The visitor, where there is an email that can be used. `given` is the name that was given, or empty, and `first`
+    and `last` are what stands before its first space and after it."""
 
     name: str
     email: str
     given: str
+    first: str
+    last: str
 
 
 class PartNames(BaseModel):
@@ -52,19 +56,20 @@ ALWAYS: Mapping[str, Any] = {
 }
 
 
-def of_steps(document: Document, before: str = "") -> Any:
-    """The type of `steps` for the step `before`: each that comes earlier, with what it takes; all without it."""
-    found: dict[str, Any] = {}
-    for name, step in document.steps.items():
-        if name == before:
-            break
-        request = step.create or step.find
-        values: dict[str, Any] = dict.fromkeys(taken(request) if request else (), (Any, None))
-        found[name] = (create_model(f"steps.{name}", **values) | None, None)
-    return create_model("steps", **found)
+def of_step(name: str, step: StepOf) -> type[BaseModel]:
+    """The type of `steps.NAME`: what the step takes."""
+    request = step.create or step.find
+    values: dict[str, Any] = dict.fromkeys(taken(request) if request else (), (Any, None))
+    return create_model(f"steps.{name}", **values)
 
 
-def of_settings(name: str, fields: Mapping[str, Any]) -> Any:
+def of_steps(steps: Mapping[str, type[BaseModel]]) -> type[BaseModel]:
+    """The type of `steps`: those that are done by then, or left out."""
+    values: dict[str, Any] = {name: (one | None, None) for name, one in steps.items()}
+    return create_model("steps", **values)
+
+
+def of_settings(name: str, fields: Mapping[str, Any]) -> type[BaseModel]:
     """The type of `settings` or `secrets`."""
     values: dict[str, Any] = {field: (kind, None) for field, kind in fields.items()}
     return create_model(name, **values)
@@ -79,9 +84,13 @@ def plain(value: Any) -> Any:
     return str(value).rstrip("/")
 
 
-def of_chat(words: Words, conversation: Conversation, receipt: Receipt) -> dict[str, Any]:
+def of_chat(
+    words: Words, conversation: Conversation, receipt: Receipt, *, needs_person: bool = False
+) -> dict[str, Any]:
     """What they stand for. Raises Skipped, RecordRefused."""
-    person = None if words.left_out else words.person
+    person = words.person
+    if person and words.left_out:
+        person = replace(person, email=words.placeholder) if needs_person else None
     fields = words.fields()
     return {
         "conversation": conversation,
@@ -101,7 +110,10 @@ def of_chat(words: Words, conversation: Conversation, receipt: Receipt) -> dict[
 
 
 def _person(person: Person | None) -> PersonNames | None:
-    return PersonNames(name=person.name, email=person.email, given=person.given) if person else None
+    if person is None:
+        return None
+    first, _, last = person.given.partition(" ")
+    return PersonNames(name=person.name, email=person.email, given=person.given, first=first, last=last)
 
 
 def of_part(part: Part) -> PartNames:

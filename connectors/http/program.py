@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import jmespath
-from pydantic import AnyHttpUrl, TypeAdapter, ValidationError
+from pydantic import AnyHttpUrl, BaseModel, TypeAdapter, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from connectors.http.document import Document, Find, Look, Pages, StepOf, taken
-from connectors.http.names import ALWAYS, PartNames, of_settings, of_steps
+from connectors.http.names import ALWAYS, PartNames, of_settings, of_step, of_steps
 from connectors.http.requests import Compiler, Place, Ready, Render
 from connectors.kit.text.formats import FORMS, Form
 from connectors.kit.text.parts import Layout, octets, utf16
@@ -38,12 +39,19 @@ class Own:
     fills_auth: bool = False
 
     def scope(self, *, chat: bool = False, public: bool = False, **more: Any) -> Scope:
-        types = self.public if public else self.types
-        return Scope({self.name: of_settings(self.name, types), **more}, chat=chat)
+        return Scope({self.name: self._seen if public else self._all, **more}, chat=chat)
 
-    @property
+    @cached_property
     def names(self) -> dict[str, Any]:
-        return {self.name: of_settings(self.name, self.types)(**(self.values or {}))}
+        return {self.name: self._all(**(self.values or {}))}
+
+    @cached_property
+    def _all(self) -> type[BaseModel]:
+        return of_settings(self.name, self.types)
+
+    @cached_property
+    def _seen(self) -> type[BaseModel]:
+        return of_settings(self.name, self.public)
 
 
 class Looking(Ready):
@@ -72,6 +80,7 @@ class Action:
     find: Looking | None
     create: Ready | None
     update: Ready | None
+    kept: Render
     missing: Render
 
 
@@ -94,6 +103,9 @@ class Program:
         self.document, self.own = document, own
         self._wrong: list[tuple[Place, str]] = []
         self._compiler = Compiler(lambda place, text: self._wrong.append((place, text)), own.name)
+        #: The type of what each step takes, and of all that there is after it.
+        self.takes = {name: of_step(name, step) for name, step in document.steps.items()}
+        self._after = [of_steps(dict([*self.takes.items()][:count])) for count in range(len(self.takes) + 1)]
         self._identities = tuple(name for name, step in document.steps.items() if step.identity)
         static = own.scope()
         self._base = self._compiler.text(static, document.base_url, ("base_url",))
@@ -108,7 +120,7 @@ class Program:
         self._format = self._compiler.text(static, document.transcript.format, ("transcript", "format"))
         self.actions = [self._action(name, step) for name, step in document.steps.items()]
         # What people see has no secret in it.
-        seen = own.scope(chat=True, public=True, **ALWAYS, steps=of_steps(document))
+        seen = own.scope(chat=True, public=True, **ALWAYS, steps=self.steps)
         self.record = self._compiler.text(seen, document.reference.id, ("reference", "id"))
         self.page = self._compiler.text(seen, document.reference.url, ("reference", "url"))
         self.proofs = [self._proof(look, index) for index, look in enumerate(document.check)]
@@ -126,6 +138,11 @@ class Program:
                     for place, text in self._wrong
                 ],
             )  # fmt: skip
+
+    @property
+    def steps(self) -> type[BaseModel]:
+        """The type of `steps` when all are done."""
+        return self._after[-1]
 
     # --- what it comes to with its settings --------------------------------------------
 
@@ -158,12 +175,12 @@ class Program:
     # --- parts -------------------------------------------------------------------------
 
     def _action(self, name: str, step: StepOf) -> Action:
-        place = ("steps", name)
-        earlier = {**ALWAYS, "steps": of_steps(self.document, name)}
+        place, index = ("steps", name), [*self.takes].index(name)
+        earlier = {**ALWAYS, "steps": self._after[index]}
         own = {**earlier, "part": PartNames} if step.each or self._has_text(name) else earlier
         scope = self.own.scope(chat=True, **own)
         # An update names what it changes.
-        changing = self.own.scope(chat=True, **{**own, "steps": of_steps(self.document, self._after(name))})
+        changing = self.own.scope(chat=True, **{**own, "steps": self._after[index + 1]})
 
         def ready(kind: str, scope: Scope, takes: Mapping[str, str] | None) -> Ready | None:
             request = getattr(step, kind)
@@ -176,12 +193,9 @@ class Program:
             Looking(step.find, scope, (*place, "find"), self._compiler, self._identities) if step.find else None,
             ready("create", scope, None),
             ready("update", changing, {}),
+            self._compiler.condition(changing, step.kept, (*place, "kept")),
             self._compiler.text(scope, step.missing, (*place, "missing")),
         )
-
-    def _after(self, name: str) -> str:
-        names = [*self.document.steps, ""]
-        return names[names.index(name) + 1]
 
     def _has_text(self, name: str) -> bool:
         return any(step.first_in == name for step in self.document.steps.values())

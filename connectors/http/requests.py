@@ -185,6 +185,10 @@ class Ready:
                 headers.setdefault("Content-Type", "text/plain; charset=utf-8")
         return options
 
+    def is_empty(self, names: Names) -> bool:
+        """Whether it has a body in which nothing is said."""
+        return self._body is not None and self._body[1](names) in (_NOTHING, "", {})
+
     def judge(self, when: Callable[..., Judge], *more: When) -> Judge:
         return when(*more, *self._cases)
 

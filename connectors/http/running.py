@@ -8,7 +8,7 @@ from functools import cached_property, partial
 from typing import Any
 
 from connectors.http.asking import Asking
-from connectors.http.names import of_chat, of_part, of_steps
+from connectors.http.names import of_chat, of_part
 from connectors.http.program import Action, Program
 from connectors.http.requests import Ready
 from connectors.kit.record import Mapping as Words
@@ -31,14 +31,14 @@ class Running:
         self._words, self._number = words, receipt.number
         self._made: dict[str, Made] = {}
         self._took: dict[str, Mapping[str, Any]] = {}
-        self._steps = of_steps(program.document)
         self._layout = program.layout
-        self._chat = {**of_chat(words, conversation, receipt), **program.own.names}
+        needs_person = program.document.needs_person
+        self._chat = {**of_chat(words, conversation, receipt, needs_person=needs_person), **program.own.names}
 
     def run(self) -> Reference:
         """Raises DeliveryError."""
         # What was made that nobody here remembers making, was made of the first revision that came here, or earlier.
-        self._oldest = self._step("oldest", lambda: self._number if self._step.first else 0)
+        self._oldest = self._step("oldest revision", lambda: self._number if self._step.first else 0)
         for action in self._program.actions:
             if action.when(self._names(self._part_of(action))):
                 self._texts(action) if action.step.each else self._record(action)
@@ -50,9 +50,8 @@ class Running:
 
     def _names(self, part: Part | None = None, **took: Mapping[str, Any]) -> dict[str, Any]:
         """What templates see now."""
-        of = {name: self._steps.model_fields[name].annotation for name in self._steps.model_fields}
-        done = {name: of[name].__args__[0](**values) for name, values in {**self._took, **took}.items()}
-        return {**self._chat, "steps": self._steps(**done), "part": of_part(part) if part else None}
+        done = {name: self._program.takes[name](**values) for name, values in {**self._took, **took}.items()}
+        return {**self._chat, "steps": self._program.steps(**done), "part": of_part(part) if part else None}
 
     # --- a record ----------------------------------------------------------------------
 
@@ -80,8 +79,11 @@ class Running:
             unsure = partial(self._unsure, action, label, lambda: {**create(), "revision": self._oldest})
             made = self._step.once(label, create, find=unsure, identity=identity)
         self._made[action.name], self._took[action.name] = made, made["value"]
-        if action.update is not None and made["revision"] != self._number:
-            names = self._names(part)
+        if not action.kept(self._names(part)) and not self._asking.is_pretending:
+            # It is remembered: whoever puts this right and resumes gets no second one.
+            raise ConnectorRefused(self._said(action, "the destination did not keep all of it"))
+        names = self._names(part)
+        if action.update is not None and made["revision"] != self._number and not action.update.is_empty(names):
             send = partial(self._asking.send, action.update, names, repeatable=True)
             self._step(f"{action.name} of revision {self._number}", lambda: bool(send() is not None))
 
@@ -95,8 +97,10 @@ class Running:
         return self._layout.parts(self._words, self._number)
 
     def _miss(self, action: Action) -> Made:
-        said = str(action.missing(self._names())) or f"the step '{action.name}' found nothing"
-        raise ConnectorRefused(said)
+        raise ConnectorRefused(self._said(action, "nothing was found"))
+
+    def _said(self, action: Action, otherwise: str) -> str:
+        return str(action.missing(self._names())) or f"step '{action.name}': {otherwise}"
 
     # --- the transcript ----------------------------------------------------------------
 
