@@ -238,7 +238,9 @@ class Program:
                 if kind != "update" and taken(request) and not self.document.verdicts.json_answers:
                     wrong.append((("steps", name, kind, "take"), "answers are no JSON; write take: {}"))
         mark = self.document.transcript.mark
-        wanted = ["{key}", "{part}"] if any(steps[one].mode == "overwrite" for one in texts) else ["{key}", "{revision}"]
+        wanted = (
+            ["{key}", "{part}"] if any(steps[one].mode == "overwrite" for one in texts) else ["{key}", "{revision}"]
+        )
         try:
             mark.format(key="", revision=1, part=1)
         except (LookupError, ValueError, AttributeError):
@@ -267,9 +269,7 @@ def _pager(pages: Pages, items: str) -> Pager:
     elif pages.by == "offset":
         made = by_offset(items, offset=parameter or "offset", size=size or "limit", per_page=per_page)
     elif pages.by == "cursor":
-        made = by_cursor(
-            pages.at, items=items, cursor=parameter or "cursor", size=size or "limit", per_page=per_page
-        )
+        made = by_cursor(pages.at, items=items, cursor=parameter or "cursor", size=size or "limit", per_page=per_page)
     elif pages.by == "link":
         made = by_link(items, size=size or "per_page", per_page=per_page)
     else:

@@ -153,7 +153,9 @@ class Ready:
         for name, field in BODIES.items():
             if (source := getattr(request, field)) is not None:
                 self._body = name, self._body_of(name, source, scope, (*place, name), compiler)
-        self.takes = {name: jmespath.compile(path) for name, path in (taken(request) if takes is None else takes).items()}
+        self.takes = {
+            name: jmespath.compile(path) for name, path in (taken(request) if takes is None else takes).items()
+        }
         self._expect = jmespath.compile(request.expect) if request.expect else None
         self._cases = [*(case.when() for case in request.cases), *_died(request.path, identities)]
 

@@ -10,7 +10,6 @@ from typing import Any
 from connectors.http.asking import Asking
 from connectors.http.names import of_chat, of_part
 from connectors.http.program import Action, Program
-from connectors.http.requests import Ready
 from connectors.kit.record import Mapping as Words
 from connectors.kit.step import Receipt, Step
 from connectors.kit.text.parts import Part, append, overwrite
@@ -71,7 +70,7 @@ class Running:
         identity = person.email.lower() if own.identity and person else ""
         if action.create is None:
             made = self._step(label, lambda: look() or self._miss(action))
-        elif own.look == "always" or own.identity and action.find:
+        elif own.look == "always" or (own.identity and action.find):
             made = self._step(label, lambda: look() or create(), identity=identity)
         elif action.find:
             made = self._step.once(label, create, find=look, identity=identity)
@@ -118,10 +117,9 @@ class Running:
                 parts,
                 write=write,
                 look=look,
-                change=lambda took, part: self._asking.send(
-                    update, self._names(part, **{action.name: took}), repeatable=True
-                )
-                or True,
+                change=lambda took, part: (
+                    self._asking.send(update, self._names(part, **{action.name: took}), repeatable=True) or True
+                ),
                 blank=partial(self._layout.blank, self._words, self._number),
             )
         else:
@@ -136,9 +134,7 @@ class Running:
             if revised:
                 parts = self._layout.parts(self._words, self._number, revised=True)
             newest_first = self._program.document.transcript.newest_first
-            made = append(
-                self._step, action.name, parts[skipped:], write=write, look=look, newest_first=newest_first
-            )
+            made = append(self._step, action.name, parts[skipped:], write=write, look=look, newest_first=newest_first)
             self._step(first, lambda: self._number)
         if made:
             self._took[action.name] = made[0]
