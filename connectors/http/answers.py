@@ -28,8 +28,8 @@ class Case(Strict):
     )
     said: tuple[str, ...] = Field(default=(), description="One of these words stands in the body.")
     means: Literal["wait", "refuse", "pause", "success", "gone", "without_person"] = Field(
-        description="wait: try again. refuse: this chat is a dead letter. pause: the connector pauses. success. gone: what "
-        "`steps` made was deleted there; do them again. without_person: the visitor is not accepted; deliver without."
+        description="wait: try again. refuse: this chat is a dead letter. pause: the connector pauses. success: it is "
+        "one. gone: what `steps` made was deleted there; do them again. without_person: deliver without the visitor."
     )
     steps: tuple[str, ...] = Field(default=(), description="With gone: the steps to do again.")
     text: str = Field(default="", description="What to say in front of the destination's own words.")

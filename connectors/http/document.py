@@ -1,7 +1,7 @@
 """What is written of a connector: requests in steps, what their answers mean, and what a check proves.
 
-It is the shape alone. What the templates in it may name is checked in connectors/http/program.py, which makes of it what
-runs.
+It is the shape alone. What the templates in it may name is checked in connectors/http/program.py, which makes of it
+what runs.
 """
 
 from __future__ import annotations

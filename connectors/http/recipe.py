@@ -21,8 +21,9 @@ from connectors.http.document import Document, Name
 from connectors.http.names import plain
 from connectors.http.program import Own, Program
 from connectors.kit.record import RecordSettings
-from core.config import mistakes, yaml_file
+from core.config import yaml_file
 from core.config.environment import Strict
+from core.config.mistakes import values as mistakes
 from core.config.yaml_file import ConfigFile
 from core.errors import ConfigError
 
@@ -160,9 +161,9 @@ def _made(kind: str, document: RecipeDocument, file: ConfigFile) -> type[Recipe]
         name for name, one in document.settings.items() if not one.secret
     )
     said = f"{document.label}: {document.makes}."
-    found = type(class_name, (Recipe,), {"label": document.label, "document": document, "__doc__": said})
+    found: Any = type(class_name, (Recipe,), {"label": document.label, "document": document, "__doc__": said})
     found.settings_model = model  # now: a class that is made takes that of its base
-    return found
+    return found  # type: ignore[no-any-return]  # it has just been made so
 
 
 def _changed(field: FieldInfo, default: Any) -> FieldInfo:

@@ -46,7 +46,7 @@ class Compiler:
             render = make(source)
         except LanguageError as error:
             self._complain(place, str(error))
-            return lambda names: ""
+            return lambda _: ""
 
         def rendered(names: Names) -> Any:
             try:
@@ -60,13 +60,13 @@ class Compiler:
         return self.made(scope.text, source, place)
 
     def condition(self, scope: Scope, source: str | None, place: Place) -> Render:
-        return self.made(scope.condition, source, place) if source is not None else lambda names: True
+        return self.made(scope.condition, source, place) if source is not None else lambda _: True
 
     def value(self, scope: Scope, source: Any, place: Place) -> Render:
         """Of JSON. A template that comes out empty gives _NOTHING, and so does what has nothing else in it."""
         if isinstance(source, str):
             if not is_template(source):
-                return lambda names: source
+                return lambda _: source
             render = self.made(scope.value, source, place)
             return lambda names: _clean(render(names))
         if isinstance(source, Mapping):
@@ -75,7 +75,7 @@ class Compiler:
             items = [self.value(scope, one, (*place, index)) for index, one in enumerate(source)]
             spread = [isinstance(one, Mapping) and [*one] == [SPREAD] for one in source]
             return lambda names: _kept(_items([one(names) for one in items], spread), bool(source))
-        return lambda names: source
+        return lambda _: source
 
     def _object(self, scope: Scope, source: Mapping[str, Any], place: Place) -> Render:
         entries = [

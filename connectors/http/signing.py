@@ -38,8 +38,8 @@ class OfOAuth(Strict):
     client_secret: SecretStr | None = Field(default=None, description="Its secret.")
     grant: Literal["client_credentials", "refresh_token", "login"] = Field(
         default="client_credentials",
-        description="client_credentials: as the client. refresh_token: by the refresh token below. login: by the one of "
-        "`relay connectors login`.",
+        description="client_credentials: as the client. refresh_token: by the refresh token below. login: as the "
+        "person who logs in with `relay connectors login`.",
     )
     refresh_token: SecretStr | None = Field(default=None, description="For grant: refresh_token.")
     authorize_url: str = Field(default="", description="For grant: login, the page where people log in.")

@@ -14,7 +14,8 @@ from core.errors import ConnectorRefused, RecordRefused, RetryLater
 from tests.fakes.desk import KEY, DeskVendor
 
 PAGE = Path(__file__).parents[2] / "docs" / "connectors" / "http.md"
-EXAMPLE: dict[str, Any] = yaml.safe_load(re.findall(r"^```yaml\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)[0])
+SHOWN = re.findall(r"^```yaml\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+EXAMPLE: dict[str, Any] = yaml.safe_load(SHOWN[0])
 DESK: dict[str, Any] = EXAMPLE["connectors"]["desk"]
 
 

@@ -51,7 +51,7 @@ _WIKI = re.compile(r"([\\{}\[\]*_^~+|!?-])")
 #: Where programs that show Markdown or Textile mention people (@ann) and link records (#7), of all that has the sign.
 #: An address of mail is none.
 _MENTION = re.compile(r"@(?=\w)(?!(?<=[\w.+-]@)[\w-]+(?:\.[\w-]+)+)|#(?=\d)")
-#: Textile's signs count after a space, a bracket or nothing; brackets, braces, tags and links where they stand in pairs.
+#: Textile's signs count after a space, a bracket or nothing; brackets, braces, tags and links where two stand together.
 _TEXTILE = re.compile(
     r"(?<![\w/.&=?%:-])(?=[*_+^~@!\"#|%?=\\-]|(?:h[1-6]|bq|bc|p|fn\d+|notextile|pre)[.(<>=\[{]|r\d"
     r"|(?:attachment|commit|document|export|forum|message|news|project|source|user|version)[:#]\S)"
