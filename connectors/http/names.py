@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from pydantic import BaseModel, SecretStr, create_model
+from pydantic import BaseModel, ConfigDict, SecretStr, create_model
 
 from connectors.http.document import StepOf, taken
 from connectors.kit.record import Mapping as Words
@@ -25,6 +25,8 @@ class PersonNames(BaseModel):
     """The visitor, where there is an email that can be used. `given` is the name that was given, or empty, and `first`
     and `last` are what stands before its first space and after it."""
 
+    model_config = ConfigDict(title="person")
+
     name: str
     email: str
     given: str
@@ -34,6 +36,8 @@ class PersonNames(BaseModel):
 
 class PartNames(BaseModel):
     """A part of the transcript: from 1, its text in the destination's format, and the mark that ends it."""
+
+    model_config = ConfigDict(title="part")
 
     number: int
     text: str

@@ -23,7 +23,7 @@ from connectors.http.program import Own, Program
 from connectors.kit.record import RecordSettings
 from core.config import yaml_file
 from core.config.environment import Strict
-from core.config.mistakes import values as mistakes
+from core.config.mistakes.values import value_mistakes
 from core.config.yaml_file import ConfigFile
 from core.errors import ConfigError
 
@@ -144,8 +144,11 @@ def _made(kind: str, document: RecipeDocument, file: ConfigFile) -> type[Recipe]
     shared = RecordSettings.model_fields
     for name in {*document.settings} & {*shared}:
         file.problem(("settings", name), "is a setting of every connector; write its default under defaults")
-    for name in {*document.defaults} - {*shared}:
-        file.problem(("defaults", name), f"is not a setting of every connector{mistakes.meant(name, shared)}")
+    try:
+        RecordSettings.model_validate({"type": kind, **document.defaults})
+    except ValidationError as error:
+        for place, text in value_mistakes(error, RecordSettings, document.defaults):
+            file.problem(("defaults", *place), text)
     fields: dict[str, Any] = {
         name: (shared[name].annotation, _changed(shared[name], value))
         for name, value in document.defaults.items()
@@ -179,5 +182,5 @@ def _noted(file: ConfigFile) -> Iterator[None]:
     try:
         yield
     except ValidationError as error:
-        for place, text in mistakes.of_values(error, RecipeDocument, file.values):
+        for place, text in value_mistakes(error, RecipeDocument, file.values):
             file.problem(place, text)

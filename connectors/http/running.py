@@ -16,7 +16,7 @@ from connectors.kit.text.parts import Part, append, overwrite
 from connectors.kit.transcript import single_line
 from core.conversation import Conversation
 from core.delivery import Reference
-from core.errors import ConnectorRefused, RecordRefused
+from core.errors import ConnectorRefused, Gone, RecordRefused
 
 #: What a step took, and the revision that it was made of.
 Made = dict[str, Any]
@@ -177,7 +177,8 @@ class Running:
         if way == "again":
             return None
         self._step.forget(f"{label}?")  # so that a replay creates it
-        raise RecordRefused(
+        # Gone, of no step: nothing of it is begun again by itself.
+        raise Gone(
             f"nobody knows whether the step '{action.name}' was done before; if the destination has it, discard this "
             "delivery; if not, replay it"
         )

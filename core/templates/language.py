@@ -149,7 +149,8 @@ def _member(owner: Any, name: Any) -> Any:
     """The type of what a field's name, an index or a slice takes from `owner`, as far as these are known."""
     if isinstance(owner, type) and issubclass(owner, BaseModel) and name is not None:
         if str(name) not in owner.model_fields:
-            raise LanguageError(f"{owner.__name__} has no '{name}'{_meant(str(name), owner.model_fields)}")
+            said = owner.model_config.get("title") or owner.__name__
+            raise LanguageError(f"{said} has no '{name}'{_meant(str(name), owner.model_fields)}")
         return _plain(owner.model_fields[name].annotation)
     if get_origin(owner) is tuple:
         if isinstance(name, str) and not hasattr(tuple, name):

@@ -10,7 +10,7 @@ import pytest
 from connectors.kit.connector import Step
 from connectors.testing import contract
 from connectors.testing.fake import Fake
-from core.errors import RecordRefused, RetryLater
+from core.errors import Gone, RecordRefused, RetryLater
 from tests.fakes.naive import NaiveVendor
 from tests.fakes.plain import PlainVendor
 
@@ -91,7 +91,7 @@ def test_a_vendor_that_can_only_create_may_be_left_to_a_person() -> None:
 
         def undecided() -> str | None:
             step.forget("ticket?")
-            raise RecordRefused("it may be tstored already")
+            raise Gone("it may be tstored already")
 
         return step.once("ticket", create, find=undecided)
 
