@@ -103,6 +103,8 @@ class Written(HttpConnector[S], Generic[S]):
     # --- looking first -----------------------------------------------------------------
 
     def check(self) -> Iterator[Finding]:
+        if not self.program.proofs:
+            yield Finding(True, "nothing was asked: its settings have no check")
         for proof in self.program.proofs:
             if proof.when(self.program.own.names):
                 yield self._proven(proof)
@@ -123,11 +125,9 @@ class Written(HttpConnector[S], Generic[S]):
         return {}
 
 
-class HttpSettings(RecordSettings, Document):
+class DeclaredSettings(RecordSettings, Document):
     """Settings of `type: http`."""
 
-    #: The attempts and the dashboard call it so.
-    name: str = Field(default="HTTP", min_length=1, max_length=60, description="What people call the destination.")
     secrets: dict[Name, SecretStr] = Field(
         default_factory=dict, description="Secrets that templates name as {{ secrets.NAME }}; they are shown nowhere."
     )
@@ -145,7 +145,7 @@ class HttpSettings(RecordSettings, Document):
         return self
 
 
-class Declared(Written[HttpSettings]):
+class Declared(Written[DeclaredSettings]):
     """`type: http`."""
 
     @cached_property

@@ -86,12 +86,12 @@ class Meanings(Strict):
 
     statuses: dict[Status, Word] = Field(default_factory=dict, description="By status.")
     codes: dict[str, dict[Code, Word]] = Field(
-        default_factory=dict, description="By a code at a path of the body of what is no success."
+        default_factory=dict, description="By a code at a path of the body of an error."
     )
     in_success: dict[str, dict[Code, Word]] = Field(
         default_factory=dict, description="By a code at a path of the body of a 2xx."
     )
-    fails: Fails | None = Field(default=None, description="What says that a 2xx is no success.")
+    fails: Fails | None = Field(default=None, description="What says that a 2xx is an error.")
     otherwise: Word = Field(default="refuse", description="What a 2xx means that fails with a code in no table.")
     waits: tuple[Wait, ...] = Field(default=(), description="Where it says how long to wait.")
     cases: tuple[Case, ...] = Field(default=(), description="What some answers to any request mean.")

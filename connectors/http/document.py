@@ -122,7 +122,7 @@ class Find(Request):
         default=None, description="JMESPath of a text in the entry that ends with part.mark."
     )
     none: tuple[Status, ...] = Field(default=(), description="Statuses that mean: there is none, such as [404].")
-    pages: Pages | None = Field(default=None, description="How the list goes on; without it, it is one page.")
+    pages: Pages | None = Field(default=None, description="How the list continues; without it, it is one page.")
 
     @model_validator(mode="after")
     def _can_find_nothing(self) -> Self:

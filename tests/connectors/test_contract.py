@@ -91,7 +91,7 @@ def test_a_vendor_that_can_only_create_may_be_left_to_a_person() -> None:
 
         def undecided() -> str | None:
             step.forget("ticket?")
-            raise Gone("it may be tstored already")
+            raise Gone("it may be stored already")
 
         return step.once("ticket", create, find=undecided)
 
@@ -100,7 +100,7 @@ def test_a_vendor_that_can_only_create_may_be_left_to_a_person() -> None:
 
     with pytest.raises(RetryLater):
         attempt(lost)
-    with pytest.raises(RecordRefused, match="may be tstored already"):
+    with pytest.raises(RecordRefused, match="may be stored already"):
         attempt(lambda: "never asked for")
     assert attempt(lambda: "7") == "7"
     assert attempt(lambda: "8") == "7"

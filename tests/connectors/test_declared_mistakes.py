@@ -126,28 +126,28 @@ def test_a_second_step_for_the_parts_is_refused(tmp_path: Path) -> None:
 
 def test_a_recipe_with_mistakes_says_all_of_them_with_their_lines() -> None:
     text = (recipe.FOLDER / "zammad.yaml").read_text()
-    text = text.replace('settings.group }}"\n        customer', 'settings.grup }}"\n        customer')
-    text = text.replace("  concurrency: 4", "  concurency: 4")
+    text = text.replace('settings.group }}"\n        customer', 'settings.groupp }}"\n        customer')
+    text = text.replace("  concurrency: 4", "  concurrencyy: 4")
     with pytest.raises(ConfigError) as raised:
         recipe.made("zammad", text, "zammad.yaml")
-    assert [problem.path for problem in raised.value.problems] == ["defaults.concurency"]
+    assert [problem.path for problem in raised.value.problems] == ["defaults.concurrencyy"]
     with pytest.raises(ConfigError) as raised:
-        recipe.made("zammad", text.replace("concurency", "concurrency"), "zammad.yaml")
+        recipe.made("zammad", text.replace("concurrencyy", "concurrency"), "zammad.yaml")
     [problem] = raised.value.problems
     assert (problem.path, problem.text) == (
         "steps.ticket.create.json.group",
-        "settings has no 'grup'; did you mean 'group'?",
+        "settings has no 'groupp'; did you mean 'group'?",
     )
-    assert text.splitlines()[problem.line - 1].strip() == 'group: "{{ settings.grup }}"'
+    assert text.splitlines()[problem.line - 1].strip() == 'group: "{{ settings.groupp }}"'
 
 
 @pytest.mark.parametrize(
     ("old", "new", "path", "said"),
     [
         ("token: { secret", "timeout: { secret", "settings.timeout", "every connector"),
-        ("url: { type: url", "url: { type: addres", "settings.url.type", "url"),
+        ("url: { type: url", "url: { type: adress_", "settings.url.type", "url"),
         ("concurrency: 4", "concurrency: many", "defaults.concurrency", "a whole number"),
-        ("label: Zammad", "lable: Zammad", "lable", "Did you mean 'label'"),
+        ("label: Zammad", "labell: Zammad", "labell", "Did you mean 'label'"),
     ],
 )
 def test_a_recipes_head_is_checked_too(old: str, new: str, path: str, said: str) -> None:
