@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.kit.record import Mapping, RecordSettings
@@ -50,7 +50,7 @@ def words(payload: dict[str, Any] = SAMPLE, **settings: Any) -> Mapping:
         ),
         (
             TEXTILE,
-            "*Chat*\n\n*Ann*: 1 < 2 & \u2060*3\u2060*\nnext page https://shop.example.com/a%20b\n\n"
+            "*Chat*\n\n*Ann*: 1 < 2 & \u2060*3*\nnext page https://shop.example.com/a%20b\n\n"
             "* one\n* two\n\na b \n\nend",
         ),
         (
@@ -107,9 +107,8 @@ def test_textile_makes_nothing_of_what_was_said_and_leaves_addresses_whole() -> 
         said = TEXTILE.of(html.escape(sign))
         assert said.replace("\u2060", "").replace("{ {", "{{") == sign
         assert not re.search(r"(^|[\s>(])([*_+\-@!|%]|h\d\.|bq\.|r\d)", said), said
-        assert (
-            not re.search(r"\[\[|\{\{|<[/!a-zA-Z]|\":|\bsource:\S", re.sub(r"^\u2060", " ", said)) or "\u2060" in said
-        )
+        assert not re.search(r"\[\[|\{\{|<[/!a-zA-Z]|\":", said), said
+        assert "\u2060" in said or "{ {" in said, said
     assert TEXTILE.of("https://a.example.com/x-y_z?a=1&amp;b=*2#p-1") == "https://a.example.com/x-y_z?a=1&b=*2#p-1"
 
 
@@ -123,6 +122,7 @@ def test_a_card_has_a_text_for_each_paragraph() -> None:
     assert [block["text"] for block in made["body"]] == ["one", "**two**\nthree"]
 
 
+@settings(deadline=None)  # how long it takes is not what is tested
 @given(st.text(max_size=300))
 def test_every_format_says_all_that_was_said(said: str) -> None:
     payload = chat("begin", said or "x")
