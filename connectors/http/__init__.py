@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from functools import cached_property, partial
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, ValidationInfo, model_validator
 from requests import Response
 
 from connectors.http.asking import Asking
@@ -25,6 +25,7 @@ from connectors.kit.connector import Finding, HttpConnector, Receipt, Step
 from connectors.kit.person import LEFT_OUT
 from connectors.kit.record import Mapping, RecordSettings
 from connectors.kit.transcript import single_line
+from core.config.extracted import only_extracted
 from core.conversation import Conversation
 from core.delivery import Reference
 from core.errors import DeliveryError, Gone, RecordRefused
@@ -140,8 +141,8 @@ class DeclaredSettings(RecordSettings, Document):
         return Own("secrets", dict.fromkeys(values, str), {}, values)
 
     @model_validator(mode="after")
-    def _can_run(self) -> Self:
-        Program(self, self.own)
+    def _can_run(self, info: ValidationInfo) -> Self:
+        Program(self, self.own, lambda source: only_extracted(source, info))
         return self
 
 

@@ -14,8 +14,8 @@ from connectors.kit.record import Mapping as Words
 from connectors.kit.record import Person
 from connectors.kit.step import Receipt
 from connectors.kit.text.parts import Part
-from connectors.kit.transcript import kind
 from core.conversation import Conversation
+from core.templates.scope import CHAT
 
 #: Characters of a subject, unless the template takes fewer: {{ subject[:80] }}.
 SUBJECT = 255
@@ -46,7 +46,6 @@ class PartNames(BaseModel):
 
 #: What every template of a chat may name. None: of any type.
 ALWAYS: Mapping[str, Any] = {
-    "kind": str,
     "title": str,
     "name": str,
     "key": str,
@@ -97,10 +96,8 @@ def of_chat(
         person = replace(person, email=words.placeholder) if needs_person else None
     fields = words.fields()
     return {
-        "conversation": conversation,
-        "visitor": conversation.visitor,
-        "kind": kind(conversation),
-        "title": words.voice.say(kind(conversation)),
+        CHAT: words.values,
+        "title": words.voice.say(conversation.kind),
         "name": words.name,
         "key": words.key,
         "subject": words.subject(SUBJECT),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -99,10 +99,11 @@ class Proof:
 class Program:
     """A document that can be run. Raises ValidationError with everything that is wrong in it."""
 
-    def __init__(self, document: Document, own: Own) -> None:
+    def __init__(self, document: Document, own: Own, proves: Callable[[str], object] = str) -> None:
+        """`proves` raises ValueError for a template that names what the rest of the configuration does not have."""
         self.document, self.own = document, own
         self._wrong: list[tuple[Place, str]] = []
-        self._compiler = Compiler(lambda place, text: self._wrong.append((place, text)), own.name)
+        self._compiler = Compiler(lambda place, text: self._wrong.append((place, text)), own.name, proves)
         #: The type of what each step takes, and of all that there is after it.
         self.takes = {name: of_step(name, step) for name, step in document.steps.items()}
         self._after = [of_steps(dict([*self.takes.items()][:count])) for count in range(len(self.takes) + 1)]

@@ -88,12 +88,13 @@ class RecipeSettings(RecordSettings):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Their class has no place where pickle would find it.
-        return _again, (self.kind, self.model_dump(by_alias=True), self._key_end)
+        return _again, (self.kind, self.model_dump(by_alias=True), self.__pydantic_private__)
 
 
-def _again(kind: str, values: Mapping[str, Any], key_end: str) -> RecipeSettings:
+def _again(kind: str, values: Mapping[str, Any], private: Mapping[str, Any]) -> RecipeSettings:
     found: RecipeSettings = load(kind).settings_model.model_validate(values)  # type: ignore[assignment]
-    found._key_end = key_end  # noqa: SLF001  # as it was
+    for name, value in private.items():
+        setattr(found, name, value)
     return found
 
 
@@ -131,7 +132,7 @@ def load(kind: str) -> type[Recipe]:
 
 def made(kind: str, text: str, source: str) -> type[Recipe]:
     """The class of a recipe that is written so. Raises ConfigError with everything that is wrong in it."""
-    file = yaml_file.read(text, source, {}, Path(source).parent)
+    file = yaml_file.read(text, source)
     with _noted(file):
         found = _made(kind, RecipeDocument.model_validate(file.values), file)
         if not file.problems:

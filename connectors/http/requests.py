@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import jmespath
@@ -38,13 +39,15 @@ def dotted(place: Place) -> str:
 class Compiler:
     """Makes what renders of what is written. `own` is what holds secrets for templates: settings, or secrets."""
 
-    def __init__(self, complain: Complain, own: str) -> None:
-        self._complain, self._own = complain, own
+    def __init__(self, complain: Complain, own: str, proves: Callable[[str], object]) -> None:
+        """`proves` raises ValueError for a source that names what the rest of the configuration does not have."""
+        self._complain, self._own, self._proves = complain, own, proves
 
     def made(self, make: Callable[[str], Callable[[Names], Any]], source: str, place: Place) -> Render:
         try:
             render = make(source)
-        except LanguageError as error:
+            self._proves(source)
+        except ValueError as error:
             self._complain(place, str(error))
             return lambda _: ""
 
@@ -111,9 +114,19 @@ class Compiler:
 
 
 def _clean(value: Any) -> Any:
-    if isinstance(value, str):
-        value = plain(value)
-    return _NOTHING if value is None or (isinstance(value, str | tuple | list | dict) and not value) else value
+    value = _as_json(value)
+    return _NOTHING if value is None or (isinstance(value, str | list | dict) and not value) else value
+
+
+def _as_json(value: Any) -> Any:
+    """As JSON can have it, without control characters."""
+    if isinstance(value, Mapping):
+        return {str(name): _as_json(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_json(one) for one in value]
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return plain(value.isoformat() if isinstance(value, datetime) else str(value))
 
 
 def _kept(found: Any, meant: bool) -> Any:

@@ -7,19 +7,20 @@ exist is found then. A text that is one expression alone, such as `{{ ticket.id 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
 from jinja2 import TemplateSyntaxError, Undefined, nodes
 from jinja2.exceptions import UndefinedError
 
-from core.templates.language import NAMES, LanguageError, check, environment, run
+from core.templates.language import NAMES, LanguageError, check, environment, given, run, wanted_by
 from core.templates.sandbox import bounded, joined
 from core.templates.syntax_mistakes import foreign, of_condition, of_template
 
-#: What a name stands for while one conversation is worked on.
+#: What a name stands for while one conversation is worked on; under CHAT, which no template can name, its values.
 Names = Mapping[str, Any]
+CHAT = "the chat"
 
 _SIGNS = re.compile(r"\{\{|\{%|\{#")
 
@@ -49,13 +50,11 @@ class Scope:
 
     def text(self, source: str) -> Callable[[Names], str]:
         """A template. Raises LanguageError, here for what is wrong with it, later for what cannot be worked out."""
-        template = self._template(source, environment)
-        return lambda names: str(run(lambda: joined(template.generate(dict(names)))))
+        return self._rendered(source, environment)
 
     def address(self, source: str) -> Callable[[Names], str]:
         """The same, for a path: a value is written as an address writes it, and none may be empty."""
-        template = self._template(source, _address)
-        return lambda names: str(run(lambda: joined(template.generate(dict(names)))))
+        return self._rendered(source, _address)
 
     def value(self, source: str) -> Callable[[Names], Any]:
         """The same; but what is one expression alone gives that expression's value, and None where it has none."""
@@ -65,21 +64,26 @@ class Scope:
         if len(alone) != 1 or isinstance(alone[0], nodes.TemplateData):
             return self.text(source)
         expression = environment.compile_expression(source.strip()[2:-2].strip("-+ \n\t"))
-        return lambda names: run(lambda: expression(**names))
+        wanted = wanted_by(parsed)
+        return lambda names: run(lambda: expression(**_all(names, wanted)))
 
     def condition(self, source: str) -> Callable[[Names], bool]:
         """An expression that is true or not."""
         if (said := foreign(source)) and "{{" not in source and "null" in said:
             raise LanguageError(said)
         try:
-            self._check(environment.parse("{{ (" + source + "\n) }}"))
+            parsed = environment.parse("{{ (" + source + "\n) }}")
+            self._check(parsed)
             expression = environment.compile_expression(source, undefined_to_none=False)
         except TemplateSyntaxError as error:
             raise LanguageError(of_condition(source, error)) from None
-        return lambda names: bool(run(lambda: expression(**names)))
+        wanted = wanted_by(parsed)
+        return lambda names: bool(run(lambda: expression(**_all(names, wanted))))
 
-    def _template(self, source: str, language: Any) -> Any:
-        return language.from_string(bounded(self._parsed(source, language)))
+    def _rendered(self, source: str, language: Any) -> Callable[[Names], str]:
+        parsed = self._parsed(source, language)
+        wanted, template = wanted_by(parsed), language.from_string(bounded(parsed))
+        return lambda names: str(run(lambda: joined(template.generate(_all(names, wanted)))))
 
     def _parsed(self, source: str, language: Any) -> nodes.Template:
         try:
@@ -95,3 +99,9 @@ class Scope:
                 if name.name in NAMES:
                     raise LanguageError(f"'{name.name}' cannot be named here: this is the same for every chat")
         check(template, self.extras)
+
+
+def _all(names: Names, wanted: Sequence[str]) -> dict[str, Any]:
+    """The names, and what those of a chat stand for, where there is one."""
+    values = names.get(CHAT)
+    return {**(given(values, wanted) if values is not None else {}), **names}

@@ -71,7 +71,7 @@ def test_all_mistakes_are_said_at_once(tmp_path: Path) -> None:
         ("auth", {"bearer": "x", "basic": {"user": "a", "password": "b"}}, "auth", "needs one of"),
         ("auth", {"bearer": ""}, "auth.bearer", "is empty"),
         ("headers", {"X-Api-Key": "abc"}, "headers.X-Api-Key", "write it under auth"),
-        ("headers", {"X-Kind": "{{ kind }}"}, "headers.X-Kind", "not known"),
+        ("headers", {"X-Kind": "{{ kind }}"}, "headers.X-Kind", "the same for every chat"),
         ("steps/person/find/query", {"access_token": "abc"}, "steps.person.find.query.access_token", "under secrets"),
         ("steps/person/find", None, "steps.person", "outcome unknown"),
         ("steps/person/find/entries", None, "steps.person", "add entries"),
@@ -117,6 +117,13 @@ def test_a_mistake_is_said_at_its_place(tmp_path: Path, place: str, value: Any, 
     found = problems(tmp_path, changed(place, value))
     assert len(found) >= 1
     assert any(f"connectors.desk.{where}: " in one and said.lower() in one.lower() for one in found), found
+
+
+def test_what_nobody_extracts_is_said_too(tmp_path: Path) -> None:
+    text = changed("steps/ticket/create/json", {"order": "{{ extracted.ordr }}"}) + "extract: {order: 'A-[0-9]+'}\n"
+    [said] = problems(tmp_path, text)
+    assert "steps.ticket.create.json.order: nothing is extracted as 'ordr'. Did you mean 'order'?" in said
+    assert problems(tmp_path, text.replace("ordr", "order")) == []
 
 
 def test_a_second_step_for_the_parts_is_refused(tmp_path: Path) -> None:
