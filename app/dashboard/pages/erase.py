@@ -1,7 +1,9 @@
-"""`/erase`: everything about one visitor. Looks, asks, erases, and gives a receipt that is kept nowhere."""
+"""`/erase`: everything about one visitor. Looks, asks, erases, and gives a receipt that is kept nowhere; or gives all of
+it to them as a file."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,11 +11,12 @@ from typing import Any
 from urllib.parse import quote
 
 import structlog
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.admin import erasure
 from app.admin.erasure_receipt import receipt_text
+from app.admin.transfer import visitor_data
 from app.dashboard.frame.context import Site
 from app.dashboard.frame.login import signed_in
 from app.dashboard.pages.conversation import shown_status, web
@@ -33,6 +36,8 @@ log = structlog.get_logger(__name__)
 PATIENCE = 5.0
 #: Conversations and bodies that are shown one by one; of the others their number is.
 SHOWN = 50
+#: Bytes of a download, which a receiver holds as a whole.
+LARGEST = 64 << 20
 #: Characters of an email address or id.
 _LONGEST = 254
 
@@ -107,6 +112,38 @@ def routes(pages: Blueprint, site: Site) -> None:
             web=web,
             shown=SHOWN,
         )
+
+    @pages.post("/erase/download")
+    def erase_download() -> ResponseReturnValue:
+        """All that is kept of them, as a file for them. It erases nothing."""
+        visitor = _visitor()
+        if not visitor:
+            return form(error="Enter an email address, or Smartsupp's id of the visitor."), 422
+        try:
+            traces = erasure.look(visitor, eraser, keepers()).taking(request.form.getlist("also"))
+        except Unreadable as error:
+            return form(visitor, error=str(error)), 500
+        if not traces:
+            if traces.named:
+                return confirm(visitor, traces, error="Tick what to download."), 422
+            return form(visitor, nothing=True, closed=traces.closed)
+        out, now = io.BytesIO(), datetime.now(UTC)
+        try:
+            contents = visitor_data.write(out, visitor, traces, site.client, keepers(), now, LARGEST)
+        except visitor_data.TooLarge as error:
+            wanted = f"{error}; use the command line: relay export --visitor WHO -o FILE"
+            return form(visitor, error=wanted[:1].upper() + wanted[1:]), 413
+        user = signed_in()
+        log.info(
+            "a visitor's data was downloaded",
+            by=user.name if user else "",
+            conversations=len(contents.chats),
+            payloads=len(contents.payloads),
+            complete=contents.complete,
+        )
+        # Not whom: a name of a file is seen by others.
+        headers = {"Content-Disposition": f'attachment; filename="visitor-{now:%Y-%m-%d}.zip"'}
+        return Response(out.getvalue(), content_type="application/zip", headers=headers)
 
     def keepers() -> dict[str, Connector[Any]]:
         return erasure.keepers(site.watched.current(), site.env.data_dir)
