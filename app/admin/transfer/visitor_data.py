@@ -33,7 +33,7 @@ from core.pretty_json import legible
 from core.smartsupp.parser import parse_conversation
 from core.store import Client, Kept, Notes
 from core.store.search.kept import KeptConversation, KeptPayload
-from core.store.search.visitors import Traces, same
+from core.store.search.visitors import Traces, readable, same
 
 #: What stays of a name in the name of a file.
 _ODD = re.compile(r"[^A-Za-z0-9._-]+")
@@ -63,7 +63,7 @@ def write(
         for conversation in traces.conversations:
             work.conversation(conversation)
             if most is not None and out.tell() > most:
-                raise TooLarge(f"it is larger than {most >> 20} MiB")
+                raise TooLarge(f"Their data is larger than {most >> 20} MiB.")
         for payload in traces.payloads:
             work.payload(payload)
         work.rest()
@@ -79,6 +79,9 @@ class _Work:
         self._archive, self._connectors, self._contents = archive, connectors, contents
         self._kept, self._notes = Kept(client), Notes(client)
         self._names, self._spellings = {contents.visitor}, {contents.visitor}
+        #: Jobs that looked for a text: theirs, should the visitor have said it.
+        self._searches = [one for one in self._notes.naming(()) if one.searched]
+        self._said: set[str] = set()
         contents.unlisted += [
             name for name, one in connectors.items() if one.keeps_files and type(one).files is Connector.files
         ]
@@ -129,7 +132,7 @@ class _Work:
         own = {*contents.chats, *contents.payloads}
         for note in self._notes.naming(self._names):
             about = DeliveryId(note.about).conversation if note.kind == "delivery" else note.about
-            if note.named and about not in own:  # theirs has it already
+            if (note.named or note.about in self._said) and about not in own:  # theirs has it already
                 contents.notes.append(note)
 
     def _count(self, found: KeptConversation) -> None:
@@ -148,12 +151,18 @@ class _Work:
             return record
         record["body"] = f"{name}.{'json' if _is_json(payload.body) else 'bin'}"
         self.put(record["body"], payload.body)
+        self._searched(payload.body)
         with suppress(PayloadError):
             chat = parse_conversation(payload.body, payload.fields.get("account", ""))
             self._called(ConversationId.of(chat.account, chat.id), chat.visitor)
             record["transcript"] = f"{name}.txt"
             self.put(record["transcript"], as_text(chat).encode("utf-8", "replace"))
         return record
+
+    def _searched(self, body: bytes) -> None:
+        if self._searches:
+            text = readable(body)
+            self._said |= {one.about for one in self._searches if same(one.searched) in text}
 
     def _called(self, conversation: ConversationId, visitor: Visitor) -> None:
         spellings, name = called(visitor)

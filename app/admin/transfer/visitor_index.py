@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from typing import Any
 
@@ -45,17 +46,27 @@ class Contents:
         return not (self.closed or self.encrypted or self.unreadable or self.unlisted)
 
     def as_dict(self) -> dict[str, Any]:
-        notes = [{"kind": one.kind, "about": one.about, "text": one.text} for one in self.notes]
-        version_of = {"relay": version("smartsupp-relay")}
-        return {**version_of, **asdict(self), "notes": notes}
+        notes = [
+            {"kind": one.kind, "about": one.about, "text": one.text, "searched": one.searched, "record": one.record}
+            for one in self.notes
+        ]
+        persons = [
+            {**asdict(one), "person": None if one.person is None else json.loads(one.person)} for one in self.remembered
+        ]
+        return {
+            "relay": version("smartsupp-relay"),
+            **asdict(replace(self, notes=[], remembered=[])),
+            "notes": notes,
+            "remembered": persons,
+        }
 
 
 #: What a note is about, for people.
 _WHERE = {
     "job": "a bulk job",
-    "pause": "why the connector is paused:",
-    "payload": "why the payload of somebody else was discarded:",
-    "delivery": "why the delivery of somebody else was discarded:",
+    "pause": "why the connector is paused",
+    "payload": "why the payload of somebody else was discarded",
+    "delivery": "why the delivery of somebody else was discarded",
 }
 
 
@@ -86,9 +97,9 @@ def _lines(contents: Contents) -> Iterator[str]:
     yield ""
     yield "Times without a date are milliseconds since 1970 (UTC). The names by which connectors remember a person are"
     yield "stored as digests."
-    yield from _part("Chats", (f"{number:04}  {one}" for number, one in enumerate(contents.chats, 1)))
+    yield from _part("Chats", (f"{number:04}: {one}" for number, one in enumerate(contents.chats, 1)))
     yield from _part("Payloads without a chat", contents.payloads)
-    yield from _part("Reasons and searches of admins", (f"{_WHERE[one.kind]} {one.text}" for one in contents.notes))
+    yield from _part("Reasons and searches of admins", (_told(one) for one in contents.notes))
     yield from _part(
         "Look through these before you hand them over: a revision names another visitor, or this one under another "
         "address",
@@ -98,12 +109,8 @@ def _lines(contents: Contents) -> Iterator[str]:
     yield from _part(
         "Not inside: what could not be read",
         [
-            *(
-                [f"{contents.closed:,} encrypted payloads could not be searched: key missing"]
-                if contents.closed
-                else ()
-            ),
-            *([f"{contents.encrypted:,} encrypted records of the chats: key missing"] if contents.encrypted else ()),
+            *_some(contents.closed, "encrypted payloads that could not be searched, because their key is missing"),
+            *_some(contents.encrypted, "encrypted records of these chats, because their key is missing"),
             *contents.unreadable,
             *(f"files of {one}: this connector cannot list them" for one in contents.unlisted),
         ],
@@ -124,6 +131,11 @@ def _lines(contents: Contents) -> Iterator[str]:
     yield from _part(
         "This file", ["It holds personal data, and Relay keeps no copy. Delete it when it has been handed over"]
     )
+
+
+def _told(note: Note) -> str:
+    said = [f"searched for: {note.searched}"] if note.searched else []
+    return f"{_WHERE[note.kind]}: {'; '.join([*said, *([note.text] if note.text else [])])}"
 
 
 def _some(number: int, words: str) -> list[str]:

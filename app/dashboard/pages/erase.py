@@ -1,5 +1,6 @@
-"""`/erase`: everything about one visitor. Looks, asks, erases, and gives a receipt that is kept nowhere; or gives all of
-it to them as a file."""
+"""`/erase`: everything about one visitor. Looks, asks, erases, and gives a receipt that is kept nowhere.
+
+Or gives all that was found as a file, for the visitor."""
 
 from __future__ import annotations
 
@@ -26,7 +27,7 @@ from core.delivery import Delivery, Payload, Reference
 from core.errors import NotFound, PayloadError, StoreUnsafe, Unreadable
 from core.ids import ConversationId, PayloadId
 from core.smartsupp.parser import parse_conversation
-from core.store import Eraser
+from core.store import Eraser, Ledger
 from core.store.ledger import Conversation
 from core.store.search.visitors import Traces, conversations_of, payloads_of
 
@@ -131,8 +132,7 @@ def routes(pages: Blueprint, site: Site) -> None:
         try:
             contents = visitor_data.write(out, visitor, traces, site.client, keepers(), now, LARGEST)
         except visitor_data.TooLarge as error:
-            wanted = f"{error}; use the command line: relay export --visitor WHO -o FILE"
-            return form(visitor, error=wanted[:1].upper() + wanted[1:]), 413
+            return form(visitor, error=f"{error} Use the command line: relay export --visitor WHO -o FILE"), 413
         user = signed_in()
         log.info(
             "a visitor's data was downloaded",
@@ -159,35 +159,37 @@ def routes(pages: Blueprint, site: Site) -> None:
             "erase_confirm.html",
             visitor=visitor,
             traces=traces,
-            conversations=conversations(traces.conversations),
-            payloads=payloads(traces.payloads),
-            named=conversations(conversations_of(traces.named)),
-            named_bodies=payloads(payloads_of(traces.named)),
+            conversations=_conversations(site.ledger, traces.conversations),
+            payloads=_payloads(site.ledger, traces.payloads),
+            named=_conversations(site.ledger, conversations_of(traces.named)),
+            named_bodies=_payloads(site.ledger, payloads_of(traces.named)),
             keeps_files={name for name, one in keepers().items() if one.keeps_files},
             error=error,
             web=web,
             shown=SHOWN,
         )
 
-    def conversations(identities: Sequence[ConversationId]) -> list[Found]:
-        found = []
-        for identity in identities[:SHOWN]:
-            try:
-                found.append(_found(site.ledger.conversation(identity)))
-            except NotFound:
-                found.append(Found(identity, None, ("(only files are left)",), 0, ()))
-            except StoreUnsafe:
-                found.append(Found(identity, None, ("(partly encrypted, and the key is missing)",), 0, ()))
-        return found
 
-    def payloads(identities: Sequence[PayloadId]) -> list[Payload]:
-        found = []
-        for identity in identities[:SHOWN]:
-            try:
-                found.append(site.ledger.payload(identity))
-            except NotFound:
-                continue
-        return found
+def _conversations(ledger: Ledger, identities: Sequence[ConversationId]) -> list[Found]:
+    found = []
+    for identity in identities[:SHOWN]:
+        try:
+            found.append(_found(ledger.conversation(identity)))
+        except NotFound:
+            found.append(Found(identity, None, ("(only files are left)",), 0, ()))
+        except StoreUnsafe:
+            found.append(Found(identity, None, ("(partly encrypted, and the key is missing)",), 0, ()))
+    return found
+
+
+def _payloads(ledger: Ledger, identities: Sequence[PayloadId]) -> list[Payload]:
+    found = []
+    for identity in identities[:SHOWN]:
+        try:
+            found.append(ledger.payload(identity))
+        except NotFound:
+            continue
+    return found
 
 
 def _visitor() -> str:

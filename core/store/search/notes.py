@@ -7,14 +7,15 @@ An erasing takes out what is found here, and an export shows it: a place that is
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from core.delivery import PayloadStatus
 from core.store.connection.client import errors
 from core.store.protocol.base import Base
 from core.store.protocol.keys import key
+from core.store.protocol.records import decoded
 from core.store.search.conversations import Filter
 from core.store.search.visitors import alone, same
 
@@ -24,13 +25,16 @@ _MANY = 500
 
 @dataclass(frozen=True)
 class Note:
-    """`about` is a job, a connector, a payload or a delivery, `text` what is written there. `named`: one of the names
-    stands in it. `kept` is the whole record as it lies in the store, where the text is a part of one."""
+    """`about` is a job, a connector, a payload or a delivery, `text` what is written there: why. `named`: one of the
+    names stands in it, or in what a job `searched` for. `record` is all that is kept of a job, or of the attempt in a
+    delivery's history, which is `kept` in the store like that."""
 
     kind: Literal["job", "pause", "payload", "delivery"]
     about: str
     text: str
     named: bool = True
+    searched: str = ""
+    record: Mapping[str, Any] = field(default_factory=dict)
     kept: bytes = b""
 
 
@@ -57,12 +61,12 @@ class Notes(Base):
                 names = list(self._redis.scan_iter(match=f"{start}*", count=1_000))
             for name in names:
                 with errors():
-                    looked, why, finished = self._redis.hmget(name, "filter", "reason", "finished")
-                wanted, reason = Filter.from_json(looked or b"{}").text, (why or b"").decode()
-                about = named(wanted) or named(reason)
-                if about or (wanted and finished):
-                    text = "; ".join(filter(None, (f"searched for: {wanted}" if wanted else "", reason)))
-                    yield Note("job", name.decode().removeprefix(start), text, about)
+                    job = decoded(self._redis.hgetall(name))
+                searched, reason = Filter.from_json(job.get("filter", "{}")).text, job.get("reason", "")
+                about = named(searched) or named(reason)
+                if about or (searched and job.get("finished")):
+                    identity = name.decode().removeprefix(start)
+                    yield Note("job", identity, reason, named=about, searched=searched, record=job)
 
     def _of_connectors(self, named: Callable[[str], bool]) -> Iterator[Note]:
         with errors():
@@ -94,7 +98,7 @@ class Notes(Base):
                         continue
                     attempt = json.loads(kept)
                     if attempt["outcome"] == "discarded" and named(attempt["error"]):
-                        yield Note("delivery", delivery.decode(), attempt["error"], kept=kept)
+                        yield Note("delivery", delivery.decode(), attempt["error"], record=attempt, kept=kept)
 
     def _each(self, command: str, kind: str, names: Sequence[bytes], *arguments: Any) -> list[Any]:
         """One command for each of them, in one journey."""

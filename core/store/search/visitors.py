@@ -194,7 +194,7 @@ class Wanted:
         """`whole`: the body is a revision of a conversation. Others may be anything: every spelling is tried."""
         if whole and not self.may_be_in(body):
             return None
-        text = _readable(body) if whole else _guessed(body)
+        text = readable(body) if whole else _guessed(body)
         if self.text not in text:
             return None
         visitor = _visitor_of(body, account)
@@ -210,7 +210,7 @@ _ESCAPE = re.compile(r'\\(?:u([0-9A-Fa-f]{4})|(["\\/bfnrt]))')
 _SHORT = {"b": " ", "f": " ", "n": " ", "r": " ", "t": " "}
 
 
-def _readable(body: bytes, encoding: str = "") -> str:
+def readable(body: bytes, encoding: str = "") -> str:
     """A body as text to look in, JSON's escapes undone wherever they stand, so that it need not be whole."""
     text = body.decode(encoding or json.detect_encoding(body), "replace")
     if "\\" in text:
@@ -221,7 +221,7 @@ def _readable(body: bytes, encoding: str = "") -> str:
 def _guessed(body: bytes) -> str:
     """A body of which nothing is known, in every way that it may be read."""
     encodings = ("utf-8", "utf-16-le", "utf-16-be") if b"\0" in body else ("utf-8",)
-    texts = [_readable(body, encoding) for encoding in encodings]
+    texts = [readable(body, encoding) for encoding in encodings]
     return "\n".join([*texts, *(same(unquote_plus(text)) for text in texts if "%" in text or "+" in text)])
 
 
