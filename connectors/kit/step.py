@@ -25,6 +25,8 @@ class Receipt:
 
     `number` is what marks at the destination carry, so that each text arrives once: the revision's number; or, when
     the store may have forgotten earlier revisions, one that none of them can have had. Later ones have greater ones.
+
+    `continues`: the chat was delivered before.
     """
 
     delivery: str
@@ -32,6 +34,7 @@ class Receipt:
     history: Callable[[], Sequence[Revision]] = field(repr=False)
     number: int = 0
     began: datetime | None = None
+    continues: bool = False
 
     @property
     def since(self) -> datetime:

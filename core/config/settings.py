@@ -17,6 +17,7 @@ from core.config import former_names
 from core.config.alerts import Alerts
 from core.config.environment import Strict, Token
 from core.config.extracted import only_extracted
+from core.config.presets import Preset, Wait
 from core.config.values import ValueSettings
 from core.templates.language import Condition, condition, wording
 
@@ -71,6 +72,16 @@ class ConnectorSettings(Strict):
         default=None,
         gt=0,
         description="Requests a second, over all workers, with bursts of one second's worth; null: no limit.",
+    )
+    only: tuple[Preset, ...] | None = Field(
+        default=None, min_length=1, description="It takes only chats of one of these kinds; null: all."
+    )
+    min_visitor_messages: int = Field(
+        default=0, ge=0, le=1_000, description="It takes no chat in which the visitor wrote less."
+    )
+    wait: Wait | None = Field(
+        default=None,
+        description="How long a chat must have been quiet before its next revision is sent; null: not at all.",
     )
     formerly: tuple[Annotated[str, AfterValidator(connector_name)], ...] = Field(
         default=(),
