@@ -49,7 +49,7 @@ class Wait(ShortForm):
     short_schema: ClassVar[dict[str, Any]] = {"type": "string", "pattern": f"^{_DURATION.pattern}$"}
     short_types: ClassVar[tuple[type, ...]] = (str, int, float)
 
-    quiet: Duration = Field(description="So long no further revision may come before this one is sent.")
+    quiet: Duration = Field(description="How long no further revision may come before one is sent.")
     first: bool = Field(default=False, description="true: the first delivery of a chat waits, too.")
     at_most: Duration | None = Field(
         default=None, description="After so long it is sent in any case; null: six times `quiet`."

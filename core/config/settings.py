@@ -77,7 +77,7 @@ class ConnectorSettings(Strict):
         default=None, min_length=1, description="It takes only chats of one of these kinds; null: all."
     )
     min_visitor_messages: int = Field(
-        default=0, ge=0, le=1_000, description="It takes no chat in which the visitor wrote less."
+        default=0, ge=0, le=1_000, description="Messages that the visitor must have written."
     )
     wait: Wait | None = Field(
         default=None,

@@ -128,7 +128,23 @@ connectors:
     env = environment({"RELAY_CONFIG": str(file), "RELAY_DATA_DIR": str(tmp_path)})
     with pytest.raises(ConfigError) as raised:
         load(env, registry.settings_model, {})
-    assert [str(one) for one in raised.value.problems] == []
+    assert [str(one) for one in raised.value.problems] == [
+        "line 2: connectors.a.wait: needs a unit; write 10s for seconds or 10m for minutes",
+        "line 3: connectors.b.wait: is not a duration; write a whole number with s, m, h or d, such as 10m",
+        "line 4: connectors.c.wait: is too long; at most 7d",
+        "line 5: connectors.d.wait: 'at_most' is shorter than 'quiet'; write 10m or more",
+        "line 6: connectors.e.wait.quiet: is missing; add 'quiet: …' "
+        "(How long no further revision may come before one is sent)",
+        "line 6: connectors.e.wait.quite: unknown setting. Did you mean 'quiet'?",
+        "line 7: connectors.f.wait.at_most: needs a unit; write 60s for seconds or 60m for minutes",
+        "line 8: connectors.g.wait: is not a duration; write a whole number with s, m, h or d, such as 10m",
+        "line 9: connectors.h.only[0]: must be one of: answered, unanswered, missed, offline, rated, rated_good, "
+        "rated_normal, rated_bad. Did you mean 'missed'?",
+        "line 10: connectors.i.only: is empty; name at least one",
+        "line 11: connectors.j.only: must be a list: [missed]",
+        "line 12: connectors.k.min_visitor_messages: must be at least 0 (Messages that the visitor must have written)",
+        "line 13: connectors.l.wait.first: must be true or false",
+    ]
 
 
 def test_the_schema_for_editors_takes_what_the_loader_takes() -> None:

@@ -222,10 +222,10 @@ def test_workers_are_woken_when_the_wait_is_over_and_not_before(store: Store, wo
     woken.clear()
     comes(store)
     assert "crm" not in woken
-    assert store.tick(0, ["crm"]) == []
+    assert store.tick(1000, ["crm"]) == []
     clock.pass_by(10 * 60 + 1)
     store._redis.delete(key("tick"))
-    assert store.tick(0, ["crm"]) == ["crm"]
+    assert store.tick(1000, ["crm"]) == ["crm"]
 
 
 def test_what_is_discarded_waits_no_more_and_begins_anew_with_the_next_revision(
