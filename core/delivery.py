@@ -6,6 +6,7 @@ is one conversation × one connector and always carries the newest revision.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -114,6 +115,20 @@ class Reference:
     url: str = ""
 
 
+#: The step under which a delivery keeps its conflicts.
+CONFLICTS = "conflicts"
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """What a chat says of a person where the destination has something else, which stays: the field there, and what was
+    said. `refused`: nothing stood there, and the destination did not take what was said."""
+
+    field: str
+    said: str
+    refused: bool = False
+
+
 @dataclass(frozen=True)
 class Revision:
     """One body of a conversation. `number` counts from 1; `account` is the token's, or ""."""
@@ -148,6 +163,15 @@ class Payload:
     why: str = ""
 
 
+#: Begins the names of steps that are no steps but what a connector has to say of a delivery.
+NOTE = "note "
+
+
+def made(steps: Mapping[str, Any]) -> dict[str, Any]:
+    """Of what is remembered, the steps that are done or begun at the destination."""
+    return {name: value for name, value in steps.items() if not name.startswith(NOTE)}
+
+
 @dataclass(frozen=True)
 class Delivery:
     """One conversation × one connector. `due` is None when nothing is to be done, `tries` counts those that failed
@@ -173,6 +197,7 @@ class Delivery:
     reference: Reference | None = None
     attempts: tuple[Attempt, ...] = field(default=(), repr=False)
     steps: dict[str, Any] = field(default_factory=dict, repr=False)
+    conflicts: tuple[Conflict, ...] = field(default=(), repr=False)
 
     @property
     def blocked(self) -> bool:
@@ -182,3 +207,13 @@ class Delivery:
     def awaits_quiet(self) -> bool:
         """Whether it is due when the chat has been quiet. A version without `wait` may have made it due earlier."""
         return self.due is not None and self.due == self.quiet_until
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What its connector says of it to people."""
+        return tuple(str(value) for name, value in sorted(self.steps.items()) if name.startswith(NOTE))
+
+    @property
+    def made(self) -> dict[str, Any]:
+        """The steps that are done or begun at the destination."""
+        return made(self.steps)

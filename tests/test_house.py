@@ -13,6 +13,7 @@ import yaml
 
 from app.cli import group
 from app.supervisor.up import DEFAULT, processes
+from connectors.kit.people.settings import PeopleSettings
 from connectors.kit.record import RecordSettings
 from connectors.registry import BUILT_IN, settings_model
 from core.config.environment import environment
@@ -22,7 +23,7 @@ from core.config.values import ValueSettings, VariableNames
 from core.conversation import Conversation, Visitor
 from core.templates.language import EXTRAS
 from core.values.chat import TYPES
-from tests.support import requests_table, values_table
+from tests.support import requests_table, sample_records, values_table
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -53,9 +54,8 @@ def test_every_connector_and_setting_stands_in_the_docs(kind: str) -> None:
     )
     assert section
     model = settings_model(kind)
-    shared = (
-        set(RecordSettings.model_fields) if issubclass(model, RecordSettings) else set(ConnectorSettings.model_fields)
-    )
+    bases = (PeopleSettings, RecordSettings, ConnectorSettings)
+    shared = set(next(base for base in bases if issubclass(model, base)).model_fields)
     for name in set(model.model_fields) - shared:
         assert f"| `{name}` |" in section, f"{kind}.{name}"
     assert f"`{kind}`" in (ROOT / "docs" / "connectors" / "README.md").read_text()
@@ -64,6 +64,12 @@ def test_every_connector_and_setting_stands_in_the_docs(kind: str) -> None:
 def test_every_shared_setting_stands_in_the_docs() -> None:
     text = (ROOT / "docs" / "connectors" / "README.md").read_text()
     for name in set(RecordSettings.model_fields) - {"type", "enabled"}:
+        assert f"| `{name}` |" in text, name
+
+
+def test_every_setting_of_the_person_stands_in_the_docs() -> None:
+    text = (ROOT / "docs" / "connectors" / "person.md").read_text()
+    for name in set(PeopleSettings.model_fields) - set(RecordSettings.model_fields):
         assert f"| `{name}` |" in text, name
 
 
@@ -194,10 +200,12 @@ def test_imports_that_point_the_wrong_way_break_a_contract(tmp_path: Path) -> No
 
 #: Where text with colons is taken apart that is no id: an address, a token, a counter, YAML.
 _OTHER_COLONS = {
+    "app/admin/setting_up/fields.py",
     "app/monitoring/metrics.py",
     "app/process.py",
     "app/hook_url.py",
     "core/config/alerts.py",
+    "core/config/editing/yaml_edit.py",
     "core/config/environment.py",
     "core/config/mistakes/values.py",
     "core/config/redis_url.py",
@@ -225,6 +233,8 @@ def test_nobody_counts_the_colons_of_an_id() -> None:
 
 def test_the_page_of_requests_is_what_the_connectors_send() -> None:
     assert requests_table.PAGE.read_text() == requests_table.page()
+    for kind in sample_records.TEXTS:
+        assert (sample_records.PAGES / f"{kind}.md").read_text() == sample_records.page(kind)
     assert {file.stem for file in requests_table.GOLDEN.glob("*.json") if "." not in file.stem} == set(
         requests_table.TITLES
     )

@@ -14,6 +14,7 @@ from connectors import registry
 from connectors.kit.connector import Connector
 from core.config.mistakes.files import file_mistake
 from core.config.settings import Settings
+from core.delivery import made
 from core.errors import InUse, NotFound, Unreadable
 from core.ids import ConversationId, PayloadId
 from core.store import Eraser, Ledger
@@ -47,6 +48,7 @@ class Failed:
 class Receipt:
     """What was erased. `in_use` are conversations and bodies that were worked on all the time: erase again.
 
+    `remembered` is how many names went by which connectors knew the visitor's person at their vendor.
     `known_as` are other addresses and ids that the visitor had in it, under which there may be more.
     `named` are those of others in which the email still stands, `closed` is how many bodies could not be looked into,
     and `rewrite` says when the server's own file forgets.
@@ -65,6 +67,7 @@ class Receipt:
     known_as: tuple[str, ...] = ()
     closed: int = 0
     rewrite: Rewrite | None = None
+    remembered: int = 0
 
     @property
     def complete(self) -> bool:
@@ -114,7 +117,8 @@ def erase(
         found = eraser.traces(visitor, since=found.at)
         named |= set(found.named)
     eraser.forget(work.names | {visitor})
-    rewrite = eraser.rewrite() if work.gone or work.bodies else None
+    remembered = eraser.persons(work.spellings | {visitor})
+    rewrite = eraser.rewrite() if work.gone or work.bodies or remembered else None
     return Receipt(
         tuple(work.gone),
         tuple(work.bodies),
@@ -129,6 +133,7 @@ def erase(
         tuple(sorted(one for one in work.spellings if same(one) != same(visitor))),
         traces.closed,
         rewrite,
+        remembered,
     )
 
 
@@ -219,8 +224,8 @@ class _Work:
                 continue
             if one.reference:
                 yield Elsewhere(one.connector, one.reference.id, one.reference.url)
-            elif one.steps:
-                yield Elsewhere(one.connector, _unfinished(one.steps), "")
+            elif steps := made(one.steps):
+                yield Elsewhere(one.connector, _unfinished(steps), "")
 
 
 def _why(error: Exception) -> str:

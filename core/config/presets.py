@@ -10,9 +10,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from core.config.short_form import ShortForm
 
 #: Kinds of chats; core/values/presets.py says what each takes.
-Preset = Literal[
-    "answered", "unanswered", "missed", "offline", "rated", "rated_good", "rated_normal", "rated_bad"
-]
+Preset = Literal["answered", "unanswered", "missed", "offline", "rated", "rated_good", "rated_normal", "rated_bad"]
 
 _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400}
 _DURATION = re.compile(r"([1-9]\d{0,5})(s|m|min|h|d)")
@@ -34,9 +32,8 @@ def _duration(value: Any) -> str:
 
 def milliseconds(duration: str) -> int:
     """Of a Duration."""
-    found = _DURATION.fullmatch(duration)
-    assert found, "validated when it was read"
-    return int(found[1]) * _UNITS[found[2]] * 1_000
+    number = duration.rstrip("".join({*"".join(_UNITS)}))
+    return int(number) * _UNITS[duration.removeprefix(number)] * 1_000
 
 
 Duration = Annotated[str, BeforeValidator(_duration), Field(json_schema_extra={"pattern": f"^{_DURATION.pattern}$"})]

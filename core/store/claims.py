@@ -48,6 +48,7 @@ class Claim:
     """An item that is ours until its lease runs out. For the inbox `id` is the payload's, and `revision` is 0.
 
     `crashes` is how many processes died on it; `more`: there is more work than hands, and others were woken for it.
+    `created`: when the delivery was, in ms, or 0 where another version kept nothing of that.
     `tries` have failed in the present series, with `waited` ms between them, as these were asked for.
     `delivered`: the chat was delivered to this connector before.
     `first`: nobody can have delivered this revision, as far as the store surely remembers; `late`: its conversation
@@ -74,6 +75,7 @@ class Claim:
     first: bool = True
     late: bool = False
     delivered: bool = False
+    created: int = 0
 
 
 @dataclass(frozen=True)

@@ -122,6 +122,7 @@ class Store(Acceptance, Steps):
             first="unsure" not in own,
             late="late" in own,
             delivered="delivered" in own,
+            created=int(own.get("created", 0)),
         )
 
     def disown(self, lane: str, token: str) -> None:

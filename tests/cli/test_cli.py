@@ -6,7 +6,7 @@ import re
 import secrets
 import subprocess
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -112,7 +112,7 @@ def test_deliveries_are_listed_and_filtered(cli: CommandLine, store: Store) -> N
 
 def test_show_says_until_when_a_delivery_waits_for_quiet(cli: CommandLine, store: Store) -> None:
     due = made.waiting_for_quiet(store, "archive")
-    until = datetime.fromtimestamp(due / 1000).strftime("%Y-%m-%d %H:%M:%S")
+    until = datetime.fromtimestamp(due / 1000, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
     said = cli.run("show", "archive:1:1")
     assert f"waits until {until} for the chat to be quiet (relay replay archive:1:1 sends it now)" in said
     assert re.search(r"in \d+ min \(when quiet\)", cli.run("deliveries"))
@@ -135,6 +135,16 @@ def test_show_tells_the_story_of_a_delivery_a_conversation_and_a_payload(
     assert chat("c1").decode() in cli.run("show", payload)
     found = json.loads(cli.run("show", "archive:1:c1", "--json"))
     assert found["attempts"][0]["requests"][0]["status"] == 422
+
+
+def test_show_has_the_notes_of_a_connector_apart_from_the_steps(cli: CommandLine, store: Store) -> None:
+    made.conversation(store, chat("c1"), archive=None)
+    claim = made.claimed(store, "archive", "1:c1")
+    store.remember(claim, "ticket", 7)
+    store.remember(claim, "note owner", "owner: ann@shop.example is not an active agent. Nobody was named.")
+    said = cli.run("show", "archive:1:c1")
+    assert "Note         owner: ann@shop.example is not an active agent. Nobody was named." in said
+    assert "Steps        ticket = 7\n" in said
 
 
 @pytest.mark.parametrize("identity", ["nope", "1:nope", "archive:1:nope"])
@@ -219,7 +229,7 @@ def test_config_check_reports_everything_at_once_with_lines(relay: Stack) -> Non
         "line 3: connectors.archive.type: there is no connector type 'archiv'; did you mean 'archive'?",
         "line 6: connectors.hook.urll: unknown setting. Did you mean 'url'?",
         "connectors.hook.url: is missing",
-        "line 7: connectors.hook.secret: NOT_SET is not set in the environment",
+        "line 7: connectors.hook.secret: NOT_SET is not set",
         "line 9: routes[0].when: Conversation has no 'is_mised'; did you mean 'is_missed'?",
     ):
         assert part in said

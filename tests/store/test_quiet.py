@@ -1,4 +1,5 @@
-"""Connectors with `wait`: a revision is due when its chat has been quiet, and the due time in the lane is all there is."""
+"""Connectors with `wait`: a revision is due when its chat has been quiet, and the due time in the
+lane is all there is to that."""
 
 from __future__ import annotations
 
@@ -66,7 +67,8 @@ def test_a_revision_of_what_was_delivered_waits_until_its_chat_has_been_quiet(
     assert due(store) is None
     clock.pass_by(0.2)
     taken = due(store)
-    assert taken and (taken.revision, taken.delivered) == (2, True)
+    assert taken
+    assert (taken.revision, taken.delivered) == (2, True)
     end(store, taken)
     after = ledger.delivery(ID)
     assert (after.status, after.quiet_until, after.awaits_quiet) == (DeliveryStatus.DELIVERED, None, False)
@@ -80,7 +82,8 @@ def test_each_revision_begins_the_wait_anew_and_only_the_last_one_is_sent(store:
         assert due(store) is None
     clock.pass_by(61)
     taken = due(store)
-    assert taken and taken.revision == 4
+    assert taken
+    assert taken.revision == 4
     end(store, taken)
     assert due(store) is None
 
@@ -98,7 +101,8 @@ def test_a_chat_that_never_becomes_quiet_is_sent_at_the_latest_when_the_settings
     assert ledger.delivery(ID).due == began + 30 * MINUTE
     clock.pass_by(2 * 60)
     taken = due(store)
-    assert taken and taken.revision == 6
+    assert taken
+    assert taken.revision == 6
     end(store, taken)
     # What comes after that is new, and has its own half hour.
     comes(store)
@@ -120,7 +124,8 @@ def test_the_first_delivery_waits_too_where_that_is_asked_for(store: Store, ledg
     assert due(store) is None
     clock.pass_by(61)
     taken = due(store)
-    assert taken and (taken.revision, taken.delivered) == (2, False)
+    assert taken
+    assert (taken.revision, taken.delivered) == (2, False)
 
 
 @pytest.mark.parametrize("outcome", [Outcome.RETRY, Outcome.REFUSED, Outcome.SKIPPED])
@@ -129,7 +134,8 @@ def test_what_was_never_delivered_is_in_no_need_of_quiet(store: Store, outcome: 
     end(store, due(store), outcome)
     comes(store)
     taken = due(store)
-    assert taken and taken.revision == 2
+    assert taken
+    assert taken.revision == 2
 
 
 def test_a_revision_that_comes_during_an_attempt_waits_after_it(store: Store, ledger: Ledger, clock: Clock) -> None:
@@ -148,7 +154,8 @@ def test_a_first_attempt_that_fails_meanwhile_is_repeated_at_once_with_the_newer
     comes(store)
     end(store, taken, Outcome.RETRY)
     again = due(store)
-    assert again and again.revision == 2
+    assert again
+    assert again.revision == 2
 
 
 def test_an_attempt_whose_worker_died_is_repeated_without_a_wait(store: Store, clock: Clock) -> None:
@@ -159,7 +166,8 @@ def test_an_attempt_whose_worker_died_is_repeated_without_a_wait(store: Store, c
     comes(store)
     clock.pass_by(LEASE_MS / 1000 + 1)
     again = due(store)
-    assert again and (again.revision, again.crashes) == (3, 1)
+    assert again
+    assert (again.revision, again.crashes) == (3, 1)
     end(store, again)
     assert due(store) is None
 
@@ -170,7 +178,8 @@ def test_whoever_replays_by_hand_waits_for_nothing(store: Store, ledger: Ledger)
     control(store).replay(ID)
     assert not ledger.delivery(ID).awaits_quiet
     taken = due(store)
-    assert taken and taken.revision == 2
+    assert taken
+    assert taken.revision == 2
 
 
 def test_nor_does_who_asks_for_it_during_an_attempt(store: Store) -> None:
@@ -180,7 +189,8 @@ def test_nor_does_who_asks_for_it_during_an_attempt(store: Store) -> None:
     control(store).replay(ID)
     end(store, taken)
     again = due(store)
-    assert again and again.revision == 2
+    assert again
+    assert again.revision == 2
 
 
 def test_a_revision_that_was_read_late_has_waited_already(store: Store, clock: Clock) -> None:
@@ -255,4 +265,5 @@ def test_a_wait_holds_up_nothing_else_in_the_lane(store: Store) -> None:
     assert claim is not None
     store.fan_out_each([Reading(claim, ConversationId("1:2"), ("crm",))], ClaimRequest("next"), WAIT)
     taken = due(store)
-    assert taken and taken.conversation == "1:2"
+    assert taken
+    assert taken.conversation == "1:2"
