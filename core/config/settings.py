@@ -18,7 +18,7 @@ from core.config.alerts import Alerts
 from core.config.business_hours import BusinessHours
 from core.config.environment import Strict, Token
 from core.config.extracted import only_extracted
-from core.config.presets import Preset, Wait
+from core.config.sections.presets import Preset, Wait
 from core.config.values import ValueSettings
 from core.templates.language import Condition, condition, wording
 

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from core.config.alerts import Address
 from core.config.environment import Strict
-from core.config.short_form import ShortForm
+from core.config.sections.short_form import ShortForm
 from core.values.patterns import compiled
 
 _AGENT = re.compile(r"[A-Za-z0-9_-]{1,64}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from core.config.presets import Preset
+from core.config.sections.presets import Preset
 from core.values.chat import Values
 
 #: Each preset: whether a chat is one, and what the documentation says of it.

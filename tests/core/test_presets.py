@@ -13,7 +13,7 @@ from connectors import registry
 from core.config.environment import environment
 from core.config.json_schema import schema
 from core.config.loader import load
-from core.config.presets import Preset, Wait, milliseconds
+from core.config.sections.presets import Preset, Wait, milliseconds
 from core.config.settings import ConnectorSettings, masked
 from core.conversation import Conversation, Message
 from core.errors import ConfigError

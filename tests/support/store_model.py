@@ -285,8 +285,8 @@ class Model:
             case _:
                 errand.status = "dead"
         if errand.wanted:
-            later = errand.quiet_until and errand.delivered
-            self._make_due(now, errand, (errand.quiet_until, errand.quiet_since) if later else None)
+            until, since = errand.quiet_until, errand.quiet_since
+            self._make_due(now, errand, (until, since) if until and since and errand.delivered else None)
         return became, spared
 
     def remember(self, identity: str, token: str, step: str, value: Any) -> None:

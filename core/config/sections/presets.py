@@ -7,14 +7,14 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from core.config.short_form import ShortForm
+from core.config.sections.short_form import ShortForm
 
 #: Kinds of chats; core/values/presets.py says what each takes.
 Preset = Literal["answered", "unanswered", "missed", "offline", "rated", "rated_good", "rated_normal", "rated_bad"]
 
-_UNITS = {"s": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400}
+_UNITS_MS = {"s": 1_000, "m": 60_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
 _DURATION = re.compile(r"([1-9]\d{0,5})(s|m|min|h|d)")
-_LONGEST_S = 7 * 86_400
+_LONGEST_MS = 7 * 86_400_000
 #: A chat that never becomes quiet is sent after so many times the wait.
 _PATIENCE = 6
 
@@ -22,18 +22,18 @@ _PATIENCE = 6
 def _duration(value: Any) -> str:
     if isinstance(value, int | float) and not isinstance(value, bool):
         raise ValueError(f"needs a unit; write {value}s for seconds or {value}m for minutes")
-    found = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
-    if not found:
+    text = value.strip() if isinstance(value, str) else ""
+    if not _DURATION.fullmatch(text):
         raise ValueError("is not a duration; write a whole number with s, m, h or d, such as 10m")
-    if int(found[1]) * _UNITS[found[2]] > _LONGEST_S:
+    if milliseconds(text) > _LONGEST_MS:
         raise ValueError("is too long; at most 7d")
-    return value.strip()
+    return text
 
 
 def milliseconds(duration: str) -> int:
     """Of a Duration."""
-    number = duration.rstrip("".join({*"".join(_UNITS)}))
-    return int(number) * _UNITS[duration.removeprefix(number)] * 1_000
+    number = duration.rstrip("smindh")
+    return int(number) * _UNITS_MS[duration.removeprefix(number)]
 
 
 Duration = Annotated[str, BeforeValidator(_duration), Field(json_schema_extra={"pattern": f"^{_DURATION.pattern}$"})]
