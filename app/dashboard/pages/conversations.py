@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 from app.dashboard.frame.context import Site
 from app.dashboard.view import filters
 from app.dashboard.view.filters import Asked
+from app.dashboard.view.marks import gathered
 from connectors.kit import transcript
 from core.delivery import DeliveryStatus
 from core.ids import DeliveryId
@@ -43,10 +44,15 @@ class Row:
     marks: Sequence[Mark]
     lost: bool
 
+    def pairs(self, current: bool) -> list[tuple[str, str]]:
+        """Connector and status of each delivery, or of the one that the row is about."""
+        return [(one.connector, one.status) for one in self.marks if one.current or not current]
+
 
 def routes(pages: Blueprint, site: Site) -> None:
     search = Search(site.client)
     pages.app_template_filter("plain")(transcript.plain)
+    pages.app_template_filter("gathered")(gathered)
 
     @pages.app_template_global("idle")
     def idle(wanted: Filter) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 from flask import Blueprint, render_template, request, url_for
 
+from app.admin.connector_state import State as Condition
 from app.dashboard.frame.context import Site
 from app.dashboard.view import charts
 from app.dashboard.view.connector_state import State, listed, states
@@ -25,6 +26,16 @@ SPANS: tuple[Span, ...] = get_args(Span)
 
 #: What one bar of each span is.
 _STEPS: Mapping[Span, str] = {"hour": "2 minutes", "day": "hour", "week": "6 hours", "month": "day"}
+
+
+_WORST_FIRST = (
+    Condition.MISSING,
+    Condition.REJECTED,
+    Condition.NOT_RESPONDING,
+    Condition.PAUSED,
+    Condition.NO_ROUTE,
+    Condition.THROTTLED,
+)
 
 
 @dataclass(frozen=True)
@@ -83,7 +94,7 @@ def _found(site: Site, jobs: Jobs, over: Over) -> dict[str, Any]:
     """What the part of the page that is kept up to date shows."""
     span: Span = next((one for one in SPANS if one == request.args.get("span")), "day")
     counted = statistics(site.client, span, site.ledger.now(), over)
-    connectors, settings = states(site, counted), site.watched.current()
+    connectors, settings = sorted(states(site, counted), key=_urgency), site.watched.current()
     return {
         "span": span,
         "step": _STEPS[span],
@@ -94,11 +105,19 @@ def _found(site: Site, jobs: Jobs, over: Over) -> dict[str, Any]:
         "geometry": {"left": charts.LEFT, "foot": charts.FOOT, "words": charts.WORDS},
         "tiles": _tiles(site, counted, connectors),
         "connectors": connectors,
+        "failing": [one for one in connectors if one.now.is_blocked and one.enabled],
+        "enabled": sum(one.enabled for one in connectors),
         "gone": [one for one in connectors if not one.known and one.lane.waiting],
         "doubts": doubts(settings),
         "health": _health(site),
         "jobs": list(_open(jobs)),
     }
+
+
+def _urgency(connector: State) -> tuple[int, bool]:
+    """What needs somebody is above what does not; else the order is that of relay.yaml."""
+    state = connector.now.state
+    return (_WORST_FIRST.index(state) if state in _WORST_FIRST else len(_WORST_FIRST)), not connector.dead
 
 
 def _figures(counted: Statistics) -> list[tuple[str, charts.Chart]]:
