@@ -14,8 +14,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from core.config import mistakes
 from core.config.environment import Environment
+from core.config.mistakes.files import file_mistake
 from core.config.reload import SUPERVISED
 from core.errors import ConfigError, Problem
 
@@ -61,7 +61,7 @@ def write_file(file: Path, text: str) -> None:
         if not file.exists() or file.read_text(encoding="utf-8") != text:
             file.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise ConfigError(str(file), [Problem("", f"cannot be written: {mistakes.of_file(error)}")]) from None
+        raise ConfigError(str(file), [Problem("", f"cannot be written: {file_mistake(error)}")]) from None
 
 
 def open_to_others(path: Path) -> bool:

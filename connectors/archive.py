@@ -21,7 +21,7 @@ from pydantic import Field
 
 from connectors.kit.connector import Connector, Copy, Receipt, Step
 from connectors.kit.transcript import as_text
-from core.config import mistakes
+from core.config.mistakes.files import file_mistake
 from core.config.settings import ConnectorSettings
 from core.conversation import Conversation
 from core.delivery import Reference, Revision
@@ -55,7 +55,7 @@ class Archive(Connector[ArchiveSettings]):
             for changed in (folder, folder.parent, folder.parent.parent) if new else (folder,):
                 _sync(changed)
         except OSError as error:
-            raise RetryLater(f"cannot write to {folder}: {mistakes.of_file(error)}") from error
+            raise RetryLater(f"cannot write to {folder}: {file_mistake(error)}") from error
         return Reference(f"{conversation.account}/{conversation.id}/r{receipt.revision.number}")
 
     def copies(self, mentions: Callable[[bytes], bool]) -> Iterator[Copy]:

@@ -53,7 +53,7 @@ def types() -> dict[str, type[Connector[Any]]]:
 
 
 def settings_model(kind: str) -> type[ConnectorSettings]:
-    """The settings of a `type`, for core.config.settings.load. Raises LookupError."""
+    """The settings of a `type`, for core.config.loader.load. Raises LookupError."""
     return find(kind).settings_model
 
 

@@ -16,7 +16,8 @@ from app.supervisor.up import DEFAULT, processes
 from connectors.kit.record import RecordSettings
 from connectors.registry import BUILT_IN, settings_model
 from core.config.environment import environment
-from core.config.settings import ConnectorSettings, Settings, load
+from core.config.loader import load
+from core.config.settings import ConnectorSettings, Settings
 from core.conversation import Conversation, Visitor
 from core.templates.language import EXTRAS
 from tests.support import requests_table
@@ -192,7 +193,7 @@ _OTHER_COLONS = {
     "app/hook_url.py",
     "core/config/alerts.py",
     "core/config/environment.py",
-    "core/config/mistakes.py",
+    "core/config/mistakes/values.py",
     "core/config/redis_url.py",
     "core/smartsupp/parser.py",
     "core/store/protocol/scripts.py",

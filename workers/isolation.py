@@ -9,7 +9,7 @@ import sys
 
 import structlog
 
-from connectors.kit.http import ATTEMPT_SECONDS
+from connectors.kit.transport.attempt import ATTEMPT_SECONDS
 from core.config.settings import Settings
 from core.errors import RelayError, StoreUnavailable
 from core.store import Claim

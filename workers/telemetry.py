@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import structlog
 from requests import PreparedRequest
 
-from connectors.kit import transport
+from connectors.kit.transport import adapter
 
 log = structlog.get_logger(__name__)
 
@@ -168,7 +168,7 @@ def _trace(role: str, app: Any) -> None:
             inject(request.headers)
             yield lambda status: made.set_attribute("http.status_code", status)
 
-    transport.spans.append(span)
+    adapter.spans.append(span)
     if app is not None:
         flask: Any = FlaskInstrumentor
         flask().instrument_app(app, tracer_provider=provider)

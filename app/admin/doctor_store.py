@@ -9,8 +9,8 @@ from app.admin.append_only import failed_to_load, last_words, look
 from app.admin.connector_state import State, connector_state
 from app.admin.doctor import REJECTED, Line, doubt, right, wrong
 from app.formatting import duration
-from core.config import mistakes
 from core.config.environment import Environment
+from core.config.mistakes.files import file_mistake
 from core.config.settings import Settings
 from core.delivery import DeliveryStatus, PayloadStatus
 from core.errors import NotFound, StoreLoading, StoreUnavailable, StoreUnsafe
@@ -47,7 +47,7 @@ def away(env: Environment, error: StoreUnavailable) -> Line:
     try:
         fault = look(env, thorough=failed_to_load(words))
     except OSError as unreadable:
-        text = f"does not respond, and its files cannot be read: {mistakes.of_file(unreadable)}"
+        text = f"does not respond, and its files cannot be read: {file_mistake(unreadable)}"
         return wrong("store", text, "run this as the user who runs the relay")
     if fault and not fault.harmless:
         return wrong("store", f"cannot start: {fault.text}", fault.remedy)

@@ -12,7 +12,7 @@ from tenacity import Retrying, retry_if_exception_type, wait_fixed
 
 from connectors import registry
 from connectors.kit.connector import Connector
-from core.config import mistakes
+from core.config.mistakes.files import file_mistake
 from core.config.settings import Settings
 from core.errors import InUse, NotFound, Unreadable
 from core.ids import ConversationId, PayloadId
@@ -89,7 +89,7 @@ def look(visitor: str, eraser: Eraser, connectors: Mapping[str, Connector[Any]])
                     parts[copy.conversation] = part
         except OSError as error:
             raise Unreadable(
-                f"nothing was erased: the files of {name} cannot be read: {mistakes.of_file(error)}"
+                f"nothing was erased: the files of {name} cannot be read: {file_mistake(error)}"
             ) from error
     return eraser.traces(visitor).joined(parts)
 
@@ -224,7 +224,7 @@ class _Work:
 
 
 def _why(error: Exception) -> str:
-    return mistakes.of_file(error) if isinstance(error, OSError) else f"internal error: {type(error).__name__}: {error}"
+    return file_mistake(error) if isinstance(error, OSError) else f"internal error: {type(error).__name__}: {error}"
 
 
 def _unfinished(steps: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from connectors.kit.connector import Connector, HttpConnector, Receipt, Step
-from connectors.kit.http import Sent
+from connectors.kit.transport.preview import Sent
 from core.conversation import Conversation
 from core.delivery import Revision
 from core.errors import DeliveryError, RelayError, Skipped

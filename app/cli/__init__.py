@@ -21,13 +21,13 @@ from app.cli import (
     exports,
     imports,
     inspect,
-    output,
     pause,
     replay,
     sample,
     setup,
 )
 from app.cli.options import as_json, fail, ledger_of, needs, settings_anyway, settings_of
+from app.cli.output.records import print_json
 from app.hook_url import hook_url
 from app.process import keep_to_ourselves
 from app.supervisor.up import main as bring_up
@@ -137,7 +137,7 @@ def alive(ledger: Ledger, as_json: bool) -> None:
     here = socket.gethostname() + ":"
     found = [name for name, age in ledger.workers().items() if name.startswith(here) and age < 15_000]
     if as_json:
-        output.print_json({"alive": bool(found), "workers": found})
+        print_json({"alive": bool(found), "workers": found})
         raise SystemExit(not found)
     if not found:
         fail("no worker is alive on this machine; start one with: relay worker")
@@ -187,7 +187,7 @@ def send(env: Environment, files: Sequence[Path], send_sample: bool, url: str | 
         if not as_json:
             click.echo(f"{name}: {answer.status_code} {answer.text.strip()}")
     if as_json:
-        output.print_json(answers)
+        print_json(answers)
     raise SystemExit(any(one["status"] != 202 for one in answers))
 
 

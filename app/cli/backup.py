@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from app.admin.transfer import backup as backups
-from app.cli import output
 from app.cli.options import as_json, fail, needs, settings_anyway
+from app.cli.output.records import print_json
 from connectors.archive import ArchiveSettings
 from core.config.environment import Environment
 
@@ -35,7 +35,7 @@ def backup(env: Environment, file: Path, without_store: bool, as_json: bool) -> 
     inside, outside = _archives(env)
     found = backups.write(env, file, inside, with_store=not without_store)
     if as_json:
-        output.print_json({"file": str(file), **asdict(found), "left_out": [str(one) for one in outside]})
+        print_json({"file": str(file), **asdict(found), "left_out": [str(one) for one in outside]})
         return
     click.echo(f"{file}: {file.stat().st_size:,} bytes. Contents: {_told(found)}.")
     for one in outside:
@@ -57,7 +57,7 @@ def restore(env: Environment, file: Path, as_json: bool) -> None:
     """
     found, left = backups.read(env, file)
     if as_json:
-        output.print_json({"data_dir": str(env.data_dir), **asdict(found), "left": list(left)})
+        print_json({"data_dir": str(env.data_dir), **asdict(found), "left": list(left)})
         return
     click.echo(f"{env.data_dir} has the state of {found.taken}: {_told(found)}.")
     for line in left:

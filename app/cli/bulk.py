@@ -11,8 +11,8 @@ from typing import Any, Protocol
 import click
 
 from app.admin.replays import refusal
-from app.cli import output
 from app.cli.options import ask, client_of, fail, known, ledger_of, settings_of, whoever
+from app.cli.output.records import print_json
 from core.config.environment import Environment
 from core.config.settings import Settings
 from core.delivery import DeliveryStatus
@@ -59,7 +59,7 @@ def run(
         total, exact = Search(client).count(wanted.as_of(as_of), _COUNTING)
         question, nothing = _question(kind, wanted, total, exact=exact), "" if total else "nothing matches"
     if nothing:
-        output.print_json({"job": None, "matched": 0, "done": 0, "finished": True}) if as_json else click.echo(nothing)
+        print_json({"job": None, "matched": 0, "done": 0, "finished": True}) if as_json else click.echo(nothing)
         return
     ask(question, yes)
     jobs = Jobs(client, lambda: settings)
@@ -68,7 +68,7 @@ def run(
         job = _watched(jobs, job)
     except KeyboardInterrupt:
         if as_json:
-            output.print_json(_told(jobs.get(job.id)))
+            print_json(_told(jobs.get(job.id)))
         fail(f"\nStopped watching. {_left(env, job)}")
     except StoreUnavailable:
         click.echo(f"Job {job.id} was started. {_left(None, job)}", err=True)
@@ -86,7 +86,7 @@ def _refused(env: Environment, settings: Settings, kind: Kind, wanted: Filter) -
 
 def _report(env: Environment, job: Job, *, as_json: bool) -> None:
     if as_json:
-        output.print_json(_told(job))
+        print_json(_told(job))
     elif job.kind == "replay":
         click.echo(f"{job.done:,} queued; follow them with: relay status")
     else:

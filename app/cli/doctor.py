@@ -14,12 +14,12 @@ from app.admin.append_only import Mend, files, look
 from app.admin.append_only_repair import repair, would_lose
 from app.admin.append_only_rest import rest
 from app.admin.doctor import Line, Verdict
-from app.cli import output
 from app.cli.options import agreed, as_json, ask, fail, needs
+from app.cli.output.records import print_json
 from app.supervisor import embedded
 from connectors.kit.transcript import single_line
-from core.config import mistakes
 from core.config.environment import Environment
+from core.config.mistakes.files import file_mistake
 from core.errors import NotFound
 
 #: Ids that are printed.
@@ -45,7 +45,7 @@ def examine(check: bool, as_json: bool) -> None:
             _print(line)
     right = all(line.verdict is not Verdict.WRONG for line in found)
     if as_json:
-        output.print_json({"right": right, "findings": [asdict(line) for line in found]})
+        print_json({"right": right, "findings": [asdict(line) for line in found]})
     raise SystemExit(not right)
 
 
@@ -90,7 +90,7 @@ def mend(env: Environment, yes: bool, as_json: bool) -> None:
     try:
         fault = look(env, thorough=True)
         if fault is None:
-            output.print_json({"repaired": False}) if as_json else click.echo("The store's files are intact.")
+            print_json({"repaired": False}) if as_json else click.echo("The store's files are intact.")
             return
         click.echo(f"The store: {fault.text}.", err=True)
         if fault.mend is Mend.NONE:
@@ -102,13 +102,13 @@ def mend(env: Environment, yes: bool, as_json: bool) -> None:
         made = repair(env)
     except OSError as error:
         place = error.filename or files(env)
-        fail(f"{place}: {mistakes.of_file(error)}. Nothing was lost; free disk space or correct the rights.")
+        fail(f"{place}: {file_mistake(error)}. Nothing was lost; free disk space or correct the rights.")
     finally:
         os.close(descriptor)
     ids = sorted(made.lost_ids)
     if as_json:
         told = {"copy": str(made.copy), "done": made.done, "bytes": made.lost_bytes, "commands": made.lost_commands}
-        output.print_json({"repaired": True, **told, "ids": ids})
+        print_json({"repaired": True, **told, "ids": ids})
         return
     for text in made.done:
         click.echo(f"{text}.")
@@ -132,7 +132,7 @@ def _locked(env: Environment) -> int:
     except BlockingIOError:
         fail("the store is running, so there is nothing to repair; if you want to check anyway, stop the relay first")
     except OSError as error:
-        fail(f"cannot write to {env.data_dir}: {mistakes.of_file(error)}")
+        fail(f"cannot write to {env.data_dir}: {file_mistake(error)}")
 
 
 COMMANDS: Sequence[click.Command] = (examine, mend)

@@ -12,8 +12,9 @@ import click
 from app.admin import erasure
 from app.admin.erasure import Receipt
 from app.admin.erasure_receipt import receipt_text
-from app.cli import output
 from app.cli.options import agreed, as_json, ask, needs, renamed, settings_of
+from app.cli.output.records import print_json
+from app.cli.output.tables import local_time
 from connectors.kit.transcript import single_line
 from core.config.environment import Environment
 from core.errors import NotFound, PayloadError
@@ -67,7 +68,7 @@ def erase_visitor(
     ask(f"Erase {_numbers(len(chosen.conversations), len(chosen.payloads))}? This cannot be undone.", yes)
     receipt = erasure.erase(who, chosen, eraser, ledger, keepers)
     if as_json:
-        output.print_json({"visitor": who, **asdict(receipt), "complete": receipt.complete})
+        print_json({"visitor": who, **asdict(receipt), "complete": receipt.complete})
     else:
         click.echo(receipt_text(who, receipt, datetime.now(UTC)), nl=False)
     raise SystemExit(not receipt.complete)
@@ -75,7 +76,7 @@ def erase_visitor(
 
 def _nothing(who: str, receipt: Receipt, as_json: bool) -> NoReturn:
     if as_json:
-        output.print_json({"visitor": who, **asdict(receipt), "complete": receipt.complete})
+        print_json({"visitor": who, **asdict(receipt), "complete": receipt.complete})
     else:
         click.echo(f"No data found for {single_line(who)}.")
     if receipt.closed:
@@ -111,7 +112,7 @@ def _list(ledger: Ledger, conversations: Sequence[ConversationId], payloads: Seq
             found = ledger.payload(identity)
         except NotFound:  # gone meanwhile
             continue
-        lines.append(f"payload {identity}, received {output.moment(found.received)}, {found.status}")
+        lines.append(f"payload {identity}, received {local_time(found.received)}, {found.status}")
     more = max(0, len(conversations) - _SHOWN) + max(0, len(payloads) - _SHOWN)
     for line in [*lines, *([f"and {more:,} more"] if more else [])]:
         click.echo("  " + single_line(line), err=True)
@@ -124,7 +125,7 @@ def _story(found: Conversation) -> str:
         name = " ".join(filter(None, (visitor.name, f"<{visitor.email}>" if visitor.email else "")))
     except PayloadError:
         name = ""
-    parts = [f"chat {found.id}", name, f"received {output.moment(payload.received)}"]
+    parts = [f"chat {found.id}", name, f"received {local_time(payload.received)}"]
     return ", ".join([*filter(None, parts), *(f"{one.connector} {one.status.shown}" for one in found.deliveries)])
 
 

@@ -15,8 +15,8 @@ import click
 from app.admin.transfer.exporter import Row, as_csv, as_jsonl, rows
 from app.cli import bulk
 from app.cli.options import fail, filtered, known, ledger_of, needs
-from core.config import mistakes
 from core.config.environment import Environment
+from core.config.mistakes.files import file_mistake
 from core.store import Filter, Search, connected
 
 #: Seconds that counting may take; without a count the bar has no end.
@@ -83,7 +83,7 @@ def _opened(file: Path | None) -> Iterator[BinaryIO]:
             yield out
         draft.replace(file)
     except OSError as error:
-        fail(f"cannot write {file}: {mistakes.of_file(error)}")
+        fail(f"cannot write {file}: {file_mistake(error)}")
     finally:
         draft.unlink(missing_ok=True)
 

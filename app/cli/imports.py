@@ -13,11 +13,12 @@ from typing import Any
 import click
 
 from app.admin.transfer.importer import Ends, Piece, Taken, files, judge, pieces, take, together
-from app.cli import bulk, output
+from app.cli import bulk
 from app.cli.options import as_json, client_of, fail, needs
+from app.cli.output.records import print_json
 from connectors.kit.transcript import single_line
-from core.config import mistakes
 from core.config.environment import Environment
+from core.config.mistakes.files import file_mistake
 from core.errors import StoreError
 from core.store import Store
 
@@ -84,9 +85,9 @@ def import_bodies(
     except StoreError as error:
         ended = f"the store is unavailable: {error}"
     except OSError as error:
-        ended = f"cannot read {error.filename or 'the input'}: {mistakes.of_file(error)}"
+        ended = f"cannot read {error.filename or 'the input'}: {file_mistake(error)}"
     if as_json:
-        output.print_json({**found.told(), "ended": ended or "complete", "dry_run": dry_run, "troubles": troubles})
+        print_json({**found.told(), "ended": ended or "complete", "dry_run": dry_run, "troubles": troubles})
     else:
         click.echo(found.sentence(dry_run))
     if ended:

@@ -7,7 +7,6 @@ from typing import Any, cast
 
 import click
 
-from app.cli import output
 from app.cli.options import (
     UNDELIVERED,
     StatusChoice,
@@ -19,6 +18,10 @@ from app.cli.options import (
     settings_anyway,
     settings_of,
 )
+from app.cli.output.lists import print_deliveries, print_jobs, print_payloads, print_undelivered, undelivered_record
+from app.cli.output.overview import overview, print_overview
+from app.cli.output.records import jsonable, print_json
+from app.cli.output.story import print_story
 from connectors.kit.transcript import single_line
 from core.config.environment import Environment
 from core.delivery import DeliveryStatus, Payload, PayloadStatus
@@ -39,8 +42,8 @@ def status(env: Environment, span: str, as_json: bool) -> None:
     """Show chats received, deliveries, queues, connector states and problems."""
     ledger, settings = ledger_of(env), settings_anyway(env)
     figures = statistics(connected(env), cast(Span, span), ledger.now())
-    found = output.overview(ledger, settings, figures)
-    output.print_json(found) if as_json else output.print_overview(found)
+    found = overview(ledger, settings, figures)
+    print_json(found) if as_json else print_overview(found)
 
 
 @click.command()
@@ -59,13 +62,13 @@ def deliveries(ledger: Ledger, wanted: str | None, connector: str | None, limit:
         if connector:
             raise click.UsageError("a chat that was not delivered anywhere has no --connector")
         lost = ledger.lost(limit)
-        output.print_json([output.lost(one) for one in lost]) if as_json else output.print_lost(lost)
+        print_json([undelivered_record(one) for one in lost]) if as_json else print_undelivered(lost)
         return
     found = ledger.deliveries(DeliveryStatus.named(wanted) if wanted else None, connector, limit)
     if as_json:
-        output.print_json([output.plain(delivery) for delivery in found])
+        print_json([jsonable(delivery) for delivery in found])
     else:
-        output.print_deliveries(found, ledger.now())
+        print_deliveries(found, ledger.now())
 
 
 @click.command()
@@ -84,9 +87,9 @@ def payloads(ledger: Ledger, wanted: str, limit: int, as_json: bool) -> None:
     """List payloads, newest first: the quarantined ones, or others."""
     found = ledger.payloads(PayloadStatus(wanted), limit)
     if as_json:
-        output.print_json([output.plain(payload) for payload in found])
+        print_json([jsonable(payload) for payload in found])
     else:
-        output.print_payloads(found)
+        print_payloads(found)
 
 
 @click.command("show")
@@ -111,9 +114,9 @@ def show_one(ledger: Ledger, identity: str, as_json: bool) -> None:
             found = ledger.delivery(delivery)
     notes = _notes(newest) if newest else ()
     if as_json:
-        output.print_json({**output.plain(found), **({"notes": notes} if notes else {})})
+        print_json({**jsonable(found), **({"notes": notes} if notes else {})})
         return
-    output.print_story(found, ledger.now())
+    print_story(found, ledger.now())
     for note in notes:
         click.echo(f"Ignored: {single_line(note)}")
 
@@ -133,9 +136,9 @@ def jobs(env: Environment, as_json: bool) -> None:
     """List the last bulk replays and discards with their progress. Workers finish those that were interrupted."""
     found = Jobs(connected(env), lambda: settings_of(env)).recent()
     if as_json:
-        output.print_json([output.plain(job) for job in found])
+        print_json([jsonable(job) for job in found])
     else:
-        output.print_jobs(found)
+        print_jobs(found)
 
 
 COMMANDS: Sequence[click.Command] = (status, deliveries, payloads, show_one, jobs)

@@ -16,7 +16,8 @@ import click
 from app.cli.times import When
 from connectors.registry import settings_model
 from core.config.environment import Environment, environment
-from core.config.settings import Settings, load
+from core.config.loader import load
+from core.config.settings import Settings
 from core.delivery import DeliveryStatus
 from core.errors import ConfigError, NotFound
 from core.store import Client, Filter, Ledger, connected

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from app.cli import output
 from app.cli.options import as_json, client_of, connector_names, known, ledger_of, needs
+from app.cli.output.records import print_json
 from core.config.environment import Environment
 from core.store import Control, connected
 
@@ -69,7 +69,7 @@ def try_one(env: Environment, connector: str, as_json: bool) -> None:
 
 
 def _told(found: dict[str, Any], text: str, as_json: bool) -> None:
-    output.print_json(found) if as_json else click.echo(text)
+    print_json(found) if as_json else click.echo(text)
 
 
 COMMANDS: Sequence[click.Command] = (pause, resume, try_one)

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from app.admin.replays import refusal, refusal_of_past, still_nowhere
-from app.cli import bulk, output
+from app.cli import bulk
 from app.cli.options import (
     agreed,
     as_json,
@@ -24,6 +24,8 @@ from app.cli.options import (
     settings_of,
     whoever,
 )
+from app.cli.output.lists import print_deliveries
+from app.cli.output.records import jsonable, print_json
 from core.config.environment import Environment
 from core.delivery import DeliveryStatus
 from core.errors import InUse, NotFound
@@ -113,9 +115,9 @@ def dead_list(env: Environment, connector: str | None, limit: int, as_json: bool
     ledger = ledger_of(env)
     found = ledger.deliveries(DeliveryStatus.DEAD, connector, limit)
     if as_json:
-        output.print_json([output.plain(delivery) for delivery in found])
+        print_json([jsonable(delivery) for delivery in found])
         return
-    output.print_deliveries(found, ledger.now(), "no dead letters")
+    print_deliveries(found, ledger.now(), "no dead letters")
     if len(found) == limit:
         wanted = Filter(connector=connector or "", status=DeliveryStatus.DEAD)
         total, _ = Search(connected(env)).count(wanted)
@@ -207,7 +209,7 @@ def _each(ids: Iterable[str], do: Callable[[str], list[str]], as_json: bool) -> 
         if not as_json:
             click.echo("\n".join(done))
     if as_json:
-        output.print_json(found)
+        print_json(found)
     raise SystemExit(any(not row["done"] for row in found))
 
 

@@ -20,10 +20,10 @@ from pathlib import Path
 from app.process import HANDING_OVER, PARENT, is_alive, must_be_free, own_folder, write_file
 from app.supervisor import embedded
 from connectors.registry import settings_model
-from core.config import mistakes
 from core.config.environment import Environment, environment, token_file
+from core.config.loader import load
+from core.config.mistakes.files import file_mistake
 from core.config.reload import Watched
-from core.config.settings import load
 from core.errors import ConfigError, Problem
 
 #: Seconds that a process may take to finish what it holds. One attempt may take 60.
@@ -81,7 +81,7 @@ def processes(path: Path | None) -> dict[str, str]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError as error:
-        raise ConfigError(str(path), [Problem("", f"cannot be read: {mistakes.of_file(error)}")]) from None
+        raise ConfigError(str(path), [Problem("", f"cannot be read: {file_mistake(error)}")]) from None
     entries, problems = {}, []
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.lstrip().startswith("#"):
@@ -131,7 +131,7 @@ def _check_ground(env: Environment) -> None:
     except BlockingIOError:
         problems.append(Problem("RELAY_DATA_DIR", f"another relay uses {env.data_dir}; stop it, or choose another"))
     except OSError as error:
-        problems.append(Problem("RELAY_DATA_DIR", f"cannot write to {env.data_dir}: {mistakes.of_file(error)}"))
+        problems.append(Problem("RELAY_DATA_DIR", f"cannot write to {env.data_dir}: {file_mistake(error)}"))
     try:
         must_be_free(env, patience)
     except ConfigError as error:

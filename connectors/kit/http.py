@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -31,12 +29,12 @@ from connectors.kit.auth.tokens import is_refused
 from connectors.kit.reply import Reply
 from connectors.kit.responses import READ, refusal, shown, unanswered, without_frames, words
 from connectors.kit.ssrf_guard import Network
-from connectors.kit.transport import Transport
+from connectors.kit.transport.adapter import Transport
+from connectors.kit.transport.attempt import ATTEMPT_SECONDS, AttemptClock, AttemptLog
+from connectors.kit.transport.preview import Imagine, Sent, made_up
 from core.delivery import Exchange
-from core.errors import DeliveryError, RetryLater, TimedOut
+from core.errors import DeliveryError, RetryLater
 
-#: Seconds that one attempt may take in all.
-ATTEMPT_SECONDS = 60.0
 CONNECT_SECONDS = 5.0
 #: A longer wait than this, in seconds, is the lane's to do and not a worker's.
 SHORT_WAIT = 5.0
@@ -55,45 +53,8 @@ _HEADERS = {
 }
 
 
-@dataclass
-class _Attempt(threading.local):
-    """What belongs to the attempt of this thread."""
-
-    exchanges: list[Exchange] = field(default_factory=list)
-
-
-@dataclass
-class _Clock(threading.local):
-    """When the attempt of this thread ends. It is all that a connection knows of us."""
-
-    ends: float | None = None
-
-    def remaining(self) -> float:
-        """Seconds left of the attempt; below zero when it should have ended."""
-        return ATTEMPT_SECONDS if self.ends is None else self.ends - time.monotonic()
-
-    def left(self) -> float:
-        """The same. Raises TimedOut when there are none."""
-        left = self.remaining()
-        if left <= 0:
-            raise TimedOut("the attempt took longer than it may; it will be tried again")
-        return left
-
-
 #: Decides what an answer means: an error, or None for a success.
 Judge = Callable[[requests.Response], DeliveryError | None]
-#: Makes up the JSON that answers a method, a path and a JSON body.
-Imagine = Callable[[str, str, Any], Any]
-
-
-@dataclass(frozen=True)
-class Sent:
-    """A request as it would be sent. `body` is JSON, or text where it is none."""
-
-    method: str
-    url: str
-    headers: Mapping[str, str]
-    body: Any
 
 
 class Http:
@@ -114,8 +75,8 @@ class Http:
         self._judge: Judge = judge or (
             lambda answer: None if answer.status_code // 100 == 2 else refusal(answer, mask=mask, speaks_json=False)
         )
-        self._own = _Attempt()
-        self._clock = _Clock()
+        self._own = AttemptLog()
+        self._clock = AttemptClock()
         self._transport = Transport(allow_networks, self._clock.left)
         # Made once: they hold nothing of a request.
         self._repeating = {safe: self._repeats(safe) for safe in (True, False)}
@@ -252,7 +213,7 @@ class Http:
         if urlsplit(url).scheme.lower() not in ("http", "https"):
             raise InvalidSchema(url)
         if self._imagine:
-            return _imagined(request, *self._imagine)
+            return made_up(request, *self._imagine)
         timeout = (min(CONNECT_SECONDS, left), min(patience, left))
         # Not a session's: merging cookies, parameters, hooks and redirects that nothing here ever has takes as long as
         # the request itself. And nothing of the environment: an entry in ~/.netrc would replace the connector's own
@@ -286,18 +247,6 @@ def _read(answer: requests.Response) -> None:
     # What requests does itself when it reads a body, which it cannot do within a limit.
     answer._content = b"".join(parts)  # noqa: SLF001
     answer.raw.release_conn()
-
-
-def _imagined(request: requests.PreparedRequest, imagine: Imagine, sent: list[Sent]) -> requests.Response:
-    """Note a request and make its answer up."""
-    body: Any = request.body.decode() if isinstance(request.body, bytes) else request.body
-    with suppress(ValueError):
-        body = json.loads(body) if body else None
-    sent.append(Sent(request.method or "", request.url or "", dict(request.headers), body))
-    answer = requests.Response()
-    answer.status_code = 200
-    answer._content = json.dumps(imagine(request.method or "", urlsplit(request.url or "").path, body)).encode()  # noqa: SLF001
-    return answer
 
 
 def _readable(body: Any) -> str:

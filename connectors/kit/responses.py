@@ -15,7 +15,7 @@ import requests
 from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
 from urllib3.exceptions import ReadTimeoutError
 
-from connectors.kit.transport import NotConnected
+from connectors.kit.transport.connection import NotConnected
 from core.errors import ConnectorRefused, DeliveryError, Intercepted, RecordRefused, RetryLater, TimedOut
 
 #: Characters of an answer that are kept in an error.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from core.config.mistakes import RENAMED
+from core.config.mistakes.values import RENAMED
 from core.config.settings import Settings
 
 

@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from core.config import mistakes
-from core.config.mistakes import EMPTY_SECRET
+from core.config.mistakes.files import file_mistake
+from core.config.mistakes.values import EMPTY_SECRET, network_mistake
 from core.config.redis_url import parse
 from core.errors import ConfigError, Problem
 
@@ -176,7 +176,7 @@ def _secret(name: str, variables: Mapping[str, str], problems: list[Problem]) ->
         if text := Path(file).read_text(encoding="utf-8").strip():
             return text
     except (OSError, ValueError) as error:
-        why = f"cannot be read: {mistakes.of_file(error)}"
+        why = f"cannot be read: {file_mistake(error)}"
     problems.append(Problem(f"{name}_FILE", f"{file} {why}"))
     return ""
 
@@ -232,7 +232,7 @@ def _networks(name: str, variables: Mapping[str, str], problems: list[Problem]) 
         try:
             network = ip_network(part)
         except ValueError:
-            problems.append(Problem(name, f"'{part}' {mistakes.network(part)}; several have commas between them"))
+            problems.append(Problem(name, f"'{part}' {network_mistake(part)}; several have commas between them"))
             continue
         if network.prefixlen == 0:
             problems.append(Problem(name, f"{part} allows everybody; name smaller networks"))

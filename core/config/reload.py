@@ -19,7 +19,8 @@ import structlog
 
 from core.config.environment import Environment
 from core.config.last_good import LastGood
-from core.config.settings import Models, Settings, load
+from core.config.loader import Models, load
+from core.config.settings import Settings
 from core.errors import ConfigError, Problem
 
 log = structlog.get_logger(__name__)

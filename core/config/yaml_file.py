@@ -11,8 +11,9 @@ from typing import Any, cast
 
 import yaml
 
-from core.config import mistakes, yaml_mistakes
-from core.config.mistakes import KeyPath
+from core.config.mistakes.files import file_mistake
+from core.config.mistakes.model import KeyPath
+from core.config.mistakes.syntax import syntax_mistake
 from core.errors import ConfigError, Problem
 
 _REFERENCE = re.compile(r"\$\$\{|\$\{([^}]*)\}")
@@ -85,7 +86,7 @@ def read(
         file = reader.file
         file.values = reader.values(node, ())
     except yaml.YAMLError as error:
-        line, sentence = yaml_mistakes.of_yaml(error, text)
+        line, sentence = syntax_mistake(error, text)
         raise ConfigError(source, [Problem("", sentence, line)]) from None
     except RecursionError:
         raise ConfigError(source, [Problem("", "nested too deeply, or an alias that contains itself")]) from None
@@ -212,5 +213,5 @@ def _from_file(name: Path, path: KeyPath, file: ConfigFile, read_file: Callable[
         file.problem(path, f"{name} is empty; write the value into it")
     except (OSError, ValueError) as error:
         shown = name if str(name).isprintable() else "the file"
-        file.problem(path, f"cannot read {shown}: {mistakes.of_file(error)}")
+        file.problem(path, f"cannot read {shown}: {file_mistake(error)}")
     return ""

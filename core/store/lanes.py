@@ -1,65 +1,26 @@
-"""What the receiver and the workers do to the store. Each method is one atomic step, a Lua script."""
+"""What the workers do to the store, beside what the receiver does. Each method is one atomic step, a Lua script."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from contextvars import copy_context
 from typing import Any
 
-from core.delivery import Attempt, Outcome, PayloadStatus, Reference, Revision
-from core.errors import LostLease, StoreUnavailable, StoreUnsafe
+from core.delivery import Attempt, Outcome, Reference, Revision
+from core.errors import LostLease, StoreUnsafe
 from core.ids import ConversationId, DeliveryId, PayloadId
-from core.store.claims import UNLIMITED, Accepted, Claim, ClaimRequest, FannedOut, Limits, Reading, Received, Settled
+from core.store.accept import Acceptance
+from core.store.claims import UNLIMITED, Claim, ClaimRequest, FannedOut, Limits, Reading, Settled
 from core.store.connection.client import errors
 from core.store.protocol.constants import BATCH, INBOX, How, Trouble
-from core.store.protocol.identity import fresh
 from core.store.protocol.keys import key
 from core.store.protocol.scripts import Argument
 from core.store.steps import Steps
 from core.summary import bare
 
 
-class Store(Steps):
+class Store(Acceptance, Steps):
     """Writes. Every method raises StoreUnavailable when the server cannot take one now."""
-
-    def accept(self, body: bytes, account: str = "", content_type: str = "") -> Accepted:
-        """Keep a body and give it its place in the inbox, in one step, unless the same body is there already."""
-        [found] = self.accept_each([Received(body, account, content_type)])
-        if isinstance(found, StoreUnavailable):
-            raise found
-        return found
-
-    def accept_each(self, bodies: Sequence[Received]) -> list[Accepted | StoreUnavailable]:
-        """The same for several, in one journey and one wait for the disk; each is a step of its own, and what the
-        server did not take of one says nothing about the others."""
-        calls: list[dict[str, Argument]] = [
-            {
-                # Made here, so that a repeat after a lost reply is known for one.
-                "id": fresh(),
-                "body": self._vault.seal(one.body),
-                "digest": self._vault.digest(one.account, one.body),
-                "account": one.account,
-                "content_type": one.content_type[:100],
-                "size": len(one.body),
-            }
-            for one in bodies
-        ]
-        replies = self._try_each("accept", calls)
-        for one, reply in zip(bodies, replies, strict=True):
-            if not isinstance(reply, StoreUnavailable) and reply[2]:
-                (one.context or copy_context()).run(self._wake_up, INBOX)
-        return [
-            one if isinstance(one, StoreUnavailable) else Accepted(PayloadId(one[0].decode()), bool(one[1]))
-            for one in replies
-        ]
-
-    def divert(self, payload: PayloadId, status: PayloadStatus, error: str = "", *, token: str = "") -> bool:
-        """Take a body without a conversation out of the inbox. False: somebody else has dealt with it.
-
-        Without a token it is the receiver that says so, right after `accept`.
-        """
-        return bool(self._run("divert", id=payload, token=token, status=status, reason=self._sealed(error)))
 
     def fan_out(
         self,
@@ -314,10 +275,6 @@ class Store(Steps):
         """Why it did not arrive, as it is and as it is kept."""
         reason = "" if attempt.outcome is Outcome.DELIVERED else attempt.error
         return reason, self._sealed(reason)
-
-    def _sealed(self, text: str) -> bytes:
-        """What may quote a visitor; nothing stays nothing."""
-        return self._vault.seal(text.encode()) if text else b""
 
 
 def _text(pairs: list[bytes]) -> dict[str, str]:

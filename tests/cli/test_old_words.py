@@ -10,7 +10,8 @@ import pytest
 from connectors.registry import settings_model
 from core.config.doubts import doubts
 from core.config.environment import environment
-from core.config.settings import Settings, load, masked
+from core.config.loader import load
+from core.config.settings import Settings, masked
 from core.errors import ConfigError
 from core.store import Store, connect
 from tests.support.admin import admin

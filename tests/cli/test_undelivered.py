@@ -39,8 +39,12 @@ def cli(tmp_path: Path, server: Server) -> CommandLine:
     return made
 
 
+def configured(connectors: dict[str, Any], **route: Any) -> str:
+    return json.dumps({"connectors": connectors, **({"routes": [route]} if route else {})})
+
+
 def configure(cli: CommandLine | Stack, connectors: dict[str, Any], **route: Any) -> None:
-    cli.config.write_text(json.dumps({"connectors": connectors, **({"routes": [route]} if route else {})}))
+    cli.config.write_text(configured(connectors, **route))
 
 
 #: Configurations of a worker, by why it has no connector for a chat.
@@ -178,13 +182,6 @@ def test_they_are_listed_with_the_reason_and_filtered_in_every_format(cli: Comma
 # --- delivered by hand, end to end --------------------------------------------
 
 
-def save(relay: Stack, connectors: dict[str, Any], **route: Any) -> None:
-    """Write the file and wait until the worker has adopted it."""
-    before = relay.logs().count("configuration changed")
-    configure(relay, connectors, **route)
-    until(lambda: relay.logs().count("configuration changed") > before, what="the save")
-
-
 def archived(relay: Stack, folder: str = "archive") -> list[str]:
     return sorted(path.parent.name for path in (relay.data / folder / "1").glob("*/r1.json"))
 
@@ -200,7 +197,7 @@ def test_all_that_went_nowhere_are_delivered_by_the_routes_of_the_moment(relay: 
     assert "5 chats are still not delivered anywhere" in said
     assert "nothing was queued" in said
     assert "all connectors of its routes are off" in relay.cli("replay", "1:0", code=1)
-    save(relay, {"archive": ARCHIVE})
+    relay.reconfigure(configured({"archive": ARCHIVE}))
     assert "1 queued" in relay.cli("replay", "--status", "undelivered", "--text", "1:3", "--yes")
     until(lambda: archived(relay) == ["3"], what="the one that was named")
     relay.cli("replay", "1:4")
@@ -216,10 +213,10 @@ def test_a_connector_that_came_later_gets_the_chats_of_a_time(relay: Stack) -> N
     for number in range(4):
         relay.store.accept(chat(number))
     until(lambda: relay.ledger.lane("archive").counts["delivered"] == 4, what="four deliveries")
-    save(relay, {"archive": ARCHIVE, "new": NEW}, to=["archive"])
+    relay.reconfigure(configured({"archive": ARCHIVE, "new": NEW}, to=["archive"]))
     said = relay.cli("replay", "--connector", "new", "--since", "7d", "--yes", code=1)
     assert "No route leads to new" in said
-    save(relay, {"archive": ARCHIVE, "new": NEW})
+    relay.reconfigure(configured({"archive": ARCHIVE, "new": NEW}))
     assert "nothing matches" in relay.cli("replay", "--connector", "new", "--until", "2d", "--yes")
     assert "4 queued" in relay.cli("replay", "--connector", "new", "--since", "1h", "--yes")
     until(lambda: archived(relay, "new") == ["0", "1", "2", "3"], what="the past chats")

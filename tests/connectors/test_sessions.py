@@ -20,10 +20,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from connectors.kit import transport
 from connectors.kit.connector import HttpConnector, HttpSettings, Receipt, Step
 from connectors.kit.http import Http
 from connectors.kit.responses import shown
+from connectors.kit.transport import adapter, connection
 from core.conversation import Conversation
 from core.delivery import Reference
 from core.errors import ConnectorRefused, DeliveryError
@@ -181,7 +181,7 @@ def test_a_connection_that_nobody_needed_for_long_is_closed(
     (idle,) = http._transport._idle.values()
     kept = [connection for connection, _ in idle]
     assert len(kept) == 2
-    monkeypatch.setattr(transport, "IDLE", -1.0)
+    monkeypatch.setattr(adapter, "IDLE", -1.0)
     http.request("GET", destination.url)
     assert not idle
     assert [connection.sock for connection in kept] == [None, None]
@@ -256,9 +256,9 @@ def test_an_authority_that_was_renewed_is_read_anew(tmp_path: Path) -> None:
     file = tmp_path / "authority.pem"
     file.write_bytes(Authority(tmp_path / "a", "first").file.read_bytes())
     os.utime(file, ns=(1, 1))
-    first = transport._context(str(file), file.stat().st_mtime_ns)
+    first = connection._context(str(file), file.stat().st_mtime_ns)
     file.write_bytes(Authority(tmp_path / "b", "second").file.read_bytes())
-    second = transport._context(str(file), file.stat().st_mtime_ns)
+    second = connection._context(str(file), file.stat().st_mtime_ns)
     assert [str(one.get_ca_certs()[0]["subject"]) for one in (first, second)] == [
         "((('commonName', 'first'),),)",
         "((('commonName', 'second'),),)",

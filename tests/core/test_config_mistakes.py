@@ -8,7 +8,8 @@ import pytest
 
 from connectors import registry
 from core.config.environment import environment
-from core.config.settings import Settings, load
+from core.config.loader import load
+from core.config.settings import Settings
 from core.errors import ConfigError
 
 DESK = """\

@@ -12,7 +12,7 @@ import pytest
 
 from connectors.registry import settings_model
 from core.config.environment import environment
-from core.config.settings import load
+from core.config.loader import load
 from core.conversation import Conversation
 from core.errors import ConfigError, NotFound, PayloadError
 from core.ids import ConversationId, DeliveryId, PayloadId, can_be_part, identified

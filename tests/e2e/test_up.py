@@ -21,7 +21,7 @@ import requests
 from app.supervisor import welcome
 from connectors.registry import settings_model
 from core.config.environment import environment
-from core.config.settings import load
+from core.config.loader import load
 from core.ids import DeliveryId
 from core.store import Ledger, connect
 from tests.support.admin import token_in

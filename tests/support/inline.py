@@ -11,7 +11,8 @@ from app.admin.erasure import keepers
 from connectors import registry
 from connectors.kit.connector import Connector
 from core.config.environment import environment
-from core.config.settings import Settings, load
+from core.config.loader import load
+from core.config.settings import Settings
 from core.ids import PayloadId
 from core.store import INBOX, Claim, Renames, Store
 from workers.delivery import deliver

@@ -94,6 +94,7 @@ class Stack:
         self.data = folder / "var"
         self.port = free_port()
         self.processes: list[Running] = []
+        self._logs: list[tuple[Running, Path]] = []
         self._commands = count()
         #: Of what is forked, see there.
         self.constants: dict[str, object] = {}
@@ -119,6 +120,17 @@ class Stack:
         draft.write_text(text)
         draft.replace(self.config)
 
+    def reconfigure(self, text: str) -> None:
+        """Write a config file that is another one, and wait until each process that runs has adopted it."""
+        running = [log for process, log in self._logs if process.poll() is None]
+
+        def adopted(log: Path) -> int:
+            return log.read_text(errors="replace").count("configuration changed")
+
+        before = {log: adopted(log) for log in running}
+        self.configure(text)
+        until(lambda: all(adopted(log) > before[log] for log in running), what="the new file everywhere")
+
     def run(self, *command: str, at: Sequence[str] = ()) -> Running:
         """Start `relay COMMAND`, with something before it that says where."""
         log = self.folder / f"{command[0]}-{len(self.processes)}.log"
@@ -126,6 +138,7 @@ class Stack:
         with undisturbed():
             process = start([*at, RELAY, *command], self.environment, self.folder, {1: log, 2: log}, self.constants)
             self.processes.append(process)
+            self._logs.append((process, log))
         return process
 
     def web(self) -> Running:

@@ -18,7 +18,9 @@ from standardwebhooks import Webhook as Signer
 
 from connectors.registry import settings_model
 from core.config.environment import environment
-from core.config.settings import Settings, load, masked, schema
+from core.config.json_schema import schema
+from core.config.loader import load
+from core.config.settings import Settings, masked
 from core.delivery import Attempt, Outcome, PayloadStatus
 from core.errors import ConfigError
 from core.ids import identified

@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from connectors.kit.http import ATTEMPT_SECONDS
+from connectors.kit.transport.attempt import ATTEMPT_SECONDS
 from core.config import reload
 from core.config.environment import environment
-from core.config.settings import load
+from core.config.loader import load
 from core.ids import PayloadId
 from core.store import INBOX, Claim, Ledger, Store, connect
 from core.store.connection.client import TIMEOUTS

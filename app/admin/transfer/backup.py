@@ -24,8 +24,8 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from app.admin import append_only
-from core.config import mistakes
 from core.config.environment import Environment, token_file
+from core.config.mistakes.files import file_mistake
 from core.errors import RelayError
 
 #: The first member: what this is, for people and for whoever restores it.
@@ -90,7 +90,7 @@ def write(env: Environment, target: Path, archives: Sequence[Path], *, with_stor
                 os.fsync(out.fileno())
             draft.rename(target)
     except OSError as error:
-        raise BackupError(f"cannot write {error.filename or target}: {mistakes.of_file(error)}") from None
+        raise BackupError(f"cannot write {error.filename or target}: {file_mistake(error)}") from None
     finally:
         draft.unlink(missing_ok=True)
     return about
@@ -121,7 +121,7 @@ def read(env: Environment, source: Path) -> tuple[Contents, Sequence[str]]:
                 raise BackupError(f"{place / folder.name} exists; move it away")
             folder.rename(place / folder.name)
     except OSError as error:
-        raise BackupError(f"cannot restore {error.filename or source}: {mistakes.of_file(error)}") from None
+        raise BackupError(f"cannot restore {error.filename or source}: {file_mistake(error)}") from None
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     fault = append_only.look(env, thorough=True) if about.store else None

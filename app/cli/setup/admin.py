@@ -11,7 +11,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 
 from app.admin import password
 from app.cli.options import as_json
-from app.cli.output import print_json
+from app.cli.output.records import print_json
 from app.hook_url import local_url
 from core.config.environment import environment
 from core.errors import StoreLoading

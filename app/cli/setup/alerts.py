@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import click
 
-from app.cli import output
 from app.cli.options import as_json, fail, needs, renamed, settings_of
+from app.cli.output.records import print_json
 from core.config.environment import Environment
 from workers.alerts.channels import NotSent, channels
 from workers.alerts.messages import test_message
@@ -39,7 +39,7 @@ def test(env: Environment, as_json: bool) -> None:
         if not as_json:
             click.echo(f"{name}: {'✓' if sent else '✗'} {said}")
     if as_json:
-        output.print_json(answers)
+        print_json(answers)
     raise SystemExit(0 if all(one["sent"] for one in answers) else 1)
 
 

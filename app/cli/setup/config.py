@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 
 import click
 
-from app.cli import output
 from app.cli.options import as_json, ledger_of, needs, settings_of
+from app.cli.output.records import jsonable, print_json
 from connectors.kit.transcript import single_line
 from connectors.registry import types
 from core.config.doubts import doubts
 from core.config.environment import Environment
-from core.config.settings import masked, schema
+from core.config.json_schema import schema
+from core.config.settings import masked
 from core.errors import ConfigError, StoreUnavailable
 
 json_anyway = click.option("--json", is_flag=True, expose_value=False, help="No effect: the output is always JSON.")
@@ -33,8 +34,8 @@ def check(env: Environment, as_json: bool) -> None:
     except ConfigError as error:
         if not as_json:
             raise
-        problems = [output.plain(problem) for problem in error.problems]
-        output.print_json({"source": error.source, "right": False, "problems": problems})
+        problems = [jsonable(problem) for problem in error.problems]
+        print_json({"source": error.source, "right": False, "problems": problems})
         raise SystemExit(2) from None
     found, refused = doubts(settings), _refused(env)
     if as_json:
@@ -43,9 +44,9 @@ def check(env: Environment, as_json: bool) -> None:
             "right": True,
             "enabled": settings.enabled,
             "problems": [],
-            "doubts": [output.plain(one) for one in found],
+            "doubts": [jsonable(one) for one in found],
         }
-        output.print_json({**told, **({"refused": refused} if refused else {})})
+        print_json({**told, **({"refused": refused} if refused else {})})
         return
     click.echo(f"{settings.source}: OK. Enabled: {', '.join(settings.enabled) or 'nothing'}")
     for one in found:
@@ -68,7 +69,7 @@ def _refused(env: Environment) -> Mapping[str, str]:
 @json_anyway
 def show_schema() -> None:
     """Print the JSON Schema of relay.yaml, for your editor."""
-    output.print_json(schema({name: kind.settings_model for name, kind in types().items()}))
+    print_json(schema({name: kind.settings_model for name, kind in types().items()}))
 
 
 @config.command("show")
@@ -83,7 +84,7 @@ def effective(env: Environment) -> None:
         for name, value in vars(env).items()
         if name != "tokens"  # with those of the file, below
     }
-    output.print_json({"source": settings.source, "environment": shown, **masked(settings)})
+    print_json({"source": settings.source, "environment": shown, **masked(settings)})
 
 
 COMMANDS: Sequence[click.Command] = (config,)

@@ -12,8 +12,8 @@ import click
 from app.admin.checks import connector, findings
 from app.admin.connector_state import State, connector_state
 from app.admin.preview import preview_body
-from app.cli import output
 from app.cli.options import agreed, as_json, connector_names, fail, ledger_of, needs, needs_somebody, settings_of
+from app.cli.output.records import jsonable, print_json
 from app.cli.setup.login import login
 from connectors import registry
 from connectors.kit.connector import Connector
@@ -42,12 +42,12 @@ def list_all(env: Environment, as_json: bool) -> None:
             "type": item.type,
             "enabled": item.enabled,
             "label": registry.find(item.type).label,
-            **output.plain(connector_state(settings, name, lane)),
+            **jsonable(connector_state(settings, name, lane)),
         }
         for (name, item), lane in zip(settings.connectors.items(), _lanes(env, settings), strict=True)
     ]
     if as_json:
-        output.print_json(found)
+        print_json(found)
         return
     for row in found:
         click.echo(f"{row['name']}: {row['label']} ({row['type']}), {row['state']}")
@@ -77,7 +77,7 @@ def check(env: Environment, name: str | None, as_json: bool) -> None:
     found = {one: list(findings(connector(settings, one, env))) for one in names}
     wrong = any(not finding.right for seen in found.values() for finding in seen)
     if as_json:
-        output.print_json({one: [output.plain(finding) for finding in seen] for one, seen in found.items()})
+        print_json({one: [jsonable(finding) for finding in seen] for one, seen in found.items()})
     for one, seen in found.items() if not as_json else ():
         for finding in seen:
             click.echo(f"{one}: {'✓' if finding.right else '✗'} {finding.text}")
@@ -111,7 +111,7 @@ def setup(env: Environment, name: str, yes: bool, as_json: bool) -> None:
                 click.echo(f"{name}: done: {change.text}")
             found.append({"change": change.text, "made": made})
     if as_json:
-        output.print_json(found)
+        print_json(found)
     elif not found:
         click.echo(f"{name}: nothing to set up")
 
@@ -134,16 +134,16 @@ def preview(env: Environment, file: Path, name: str, as_json: bool) -> None:
         fail(f"{file}: {error}")
     if found.skipped:
         click.echo(f"nothing would be sent: {found.skipped}", err=True)
-    shown = [output.plain(one) for one in found.requests]
+    shown = [jsonable(one) for one in found.requests]
     if as_json:
-        output.print_json(shown)
+        print_json(shown)
         return
     for one in shown:
         click.echo(one["request"])
         for header, value in one["headers"].items():
             click.echo(f"  {header}: {value}")
         if one["body"] is not None:
-            output.print_json(one["body"])
+            print_json(one["body"])
         click.echo()
 
 

@@ -8,8 +8,8 @@ from importlib.resources import files
 
 import click
 
-from app.cli import output
 from app.cli.options import as_json, fail, needs
+from app.cli.output.records import print_json
 from core.config.environment import Environment
 
 
@@ -38,7 +38,7 @@ def init(env: Environment, as_json: bool) -> None:
             file.unlink()  # a disk that is full leaves a part of it
         fail(f"Cannot write {file}: {error.strerror}. Run relay init in a folder that you can write to.")
     if as_json:
-        output.print_json({"file": str(file)})
+        print_json({"file": str(file)})
         return
     click.echo(
         f"Wrote {file}. It archives every chat in {env.data_dir / 'archive'}.\n"

@@ -52,6 +52,10 @@ class Base:
             return arguments
         return {"now": str(self._clock()) if self._clock else "", **arguments}
 
+    def _sealed(self, text: str) -> bytes:
+        """What may quote a visitor; nothing stays nothing."""
+        return self._vault.seal(text.encode()) if text else b""
+
 
 def _unavailable(error: RedisError) -> StoreUnavailable:
     """Raises what is a mistake of our own."""

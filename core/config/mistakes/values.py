@@ -1,52 +1,20 @@
-"""What an admin gets wrong in relay.yaml, in plain words: what is wrong, and what to type.
+"""Values that a model of the settings refuses: pydantic's findings as sentences.
 
-The words of pydantic and Python are for programmers; the tables here turn each of their findings into a sentence
-(PyYAML's: core/config/yaml_mistakes.py). A secret is never quoted: what a value is, is only said of settings that hold
-none.
+What a value is, is only said of settings that hold no secret.
 """
 
 from __future__ import annotations
 
 import difflib
-import errno
 import re
 from collections.abc import Callable, Iterable, Mapping
 from ipaddress import ip_network
-from typing import Any, get_args, get_origin
+from typing import Any, get_args
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, SecretStr, ValidationError
-from pydantic.fields import FieldInfo
 
-KeyPath = tuple[str | int, ...]
-
-_FILES = {
-    errno.ENOENT: "it does not exist",
-    errno.EACCES: "permission denied for the relay's user",
-    errno.EPERM: "permission denied for the relay's user",
-    errno.EISDIR: "it is a folder",
-    errno.ENOTDIR: "part of its path is not a folder",
-    errno.ENAMETOOLONG: "its name is too long",
-    errno.ELOOP: "it is a link that leads to itself",
-    errno.EIO: "the disk reports an error",
-    errno.ENOSPC: "the disk is full",
-    errno.EDQUOT: "the disk quota is used up",
-    errno.EROFS: "the file system is read-only",
-    errno.EEXIST: "it exists already",
-    errno.EMFILE: "too many files are open",
-    errno.ENFILE: "too many files are open",
-    errno.ESTALE: "the network share has lost it; mount it again",
-}
-
-
-def of_file(error: OSError | ValueError) -> str:
-    """Why a file cannot be read."""
-    if isinstance(error, OSError):
-        return _FILES.get(error.errno or 0, "the system reports an error")
-    if isinstance(error, UnicodeDecodeError):  # its own words have the text in them
-        return "it is not text in UTF-8; save it as UTF-8"
-    return "there is a NUL in its name"
-
+from core.config.mistakes.model import KeyPath, holds, keys_at, setting_at
 
 _LIST = "must be a list: [one, another]"
 _SETTINGS = "must be settings, one a line and indented: 'key: value'"
@@ -67,9 +35,9 @@ class Refusal:
         self.value = detail.get("input")
         self.path: KeyPath = tuple(detail["loc"])
         self.key = str(self.path[-1]) if self.path else ""
-        self.field = _field(model, self.path)
-        self.known = _keys(model, self.path[:-1])
-        self.secret = self.field is None or _holds(self.field.annotation, SecretStr)
+        self.field = setting_at(model, self.path)
+        self.known = keys_at(model, self.path[:-1])
+        self.secret = self.field is None or holds(self.field.annotation, SecretStr)
 
     @property
     def wanted(self) -> str:
@@ -149,10 +117,10 @@ def _is_plain(value: str) -> bool:
 
 
 def _network(it: Refusal) -> str:
-    return network("" if it.secret else str(it.value))
+    return network_mistake("" if it.secret else str(it.value))
 
 
-def network(text: str) -> str:
+def network_mistake(text: str) -> str:
     """What to write instead of a text that is no network."""
     try:
         return f"has the address of a single machine before the /; write {ip_network(text.strip(), strict=False)}"
@@ -162,7 +130,7 @@ def network(text: str) -> str:
 
 def _list(it: Refusal) -> str:
     inside = get_args(it.field.annotation) if it.field else ()
-    plain = isinstance(it.value, str) and _is_plain(it.value) and not any(_holds(one, BaseModel) for one in inside)
+    plain = isinstance(it.value, str) and _is_plain(it.value) and not any(holds(one, BaseModel) for one in inside)
     if it.value is None:
         return "is empty; write a list below it, one entry a line: '- …', or remove the line"
     if isinstance(it.value, dict):
@@ -202,7 +170,7 @@ def _unknown(it: Refusal) -> str:
         return "unknown setting. Is it a connector of its own? Then indent it as far as the name of this one"
     if it.key in SECTIONS:
         return SECTION
-    near = meant(it.key, it.known)
+    near = did_you_mean(it.key, it.known)
     return (
         f"unknown setting{near}"
         if near
@@ -210,7 +178,7 @@ def _unknown(it: Refusal) -> str:
     )
 
 
-def meant(name: str, known: Iterable[str]) -> str:
+def did_you_mean(name: str, known: Iterable[str]) -> str:
     """`. Did you mean …?`, or "" where nothing is like it."""
     names = list(known)
     word = name.lower().strip()
@@ -254,7 +222,7 @@ _VALUES: Mapping[str, str | Callable[[Refusal], str]] = {
 }
 
 
-def of_values(error: ValidationError, model: Any, values: Any) -> Iterable[tuple[KeyPath, str]]:
+def value_mistakes(error: ValidationError, model: Any, values: Any) -> Iterable[tuple[KeyPath, str]]:
     """The path below `values`, and the sentence, for everything that a model refuses; each path once."""
     said: dict[KeyPath, str] = {}
     for detail in error.errors(include_url=False):
@@ -275,38 +243,3 @@ def _there(path: KeyPath, values: Any) -> KeyPath:
             break
         found = (*found, part)
     return found
-
-
-def _field(model: Any, path: KeyPath) -> FieldInfo | None:
-    """The setting at `path` below a model; of an item of a list, the list."""
-    found = None
-    for part in path:
-        fields = _fields(model)
-        if str(part) in fields:
-            found = fields[str(part)]
-            model = found.annotation
-        elif not isinstance(part, int):
-            return None
-    return found
-
-
-def _fields(model: Any) -> dict[str, FieldInfo]:
-    if isinstance(model, type) and issubclass(model, BaseModel):
-        return {field.alias or name: field for name, field in model.model_fields.items()}
-    inside = get_args(model)
-    return {name: field for part in inside for name, field in _fields(part).items()} if get_origin(model) else {}
-
-
-def _keys(model: Any, path: KeyPath) -> tuple[str, ...]:
-    """What may stand at `path` below a model."""
-    for part in path:
-        fields = _fields(model)
-        if str(part) in fields:
-            model = fields[str(part)].annotation
-    return tuple(_fields(model))
-
-
-def _holds(annotation: Any, kind: type) -> bool:
-    if isinstance(annotation, type) and issubclass(annotation, kind):
-        return True
-    return any(_holds(part, kind) for part in get_args(annotation))

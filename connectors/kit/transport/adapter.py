@@ -1,23 +1,18 @@
 """How a request travels: an adapter of requests on Python's own http.client (docs/adr/0012).
 
 All threads of a connector share its kept connections, so that a thread, or a greenlet, that is new finds one that is
-warm. A time-out of sockets is one of each read: a server that sends a byte a second keeps it for ever. So each read
-also asks how much is left of the attempt.
+warm.
 """
 
 from __future__ import annotations
 
 import errno
-import socket
-import ssl
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from functools import lru_cache, partial
-from http.client import HTTPS_PORT, HTTPConnection, HTTPException, HTTPResponse, IncompleteRead
-from io import BufferedReader, RawIOBase
-from pathlib import Path
+from functools import partial
+from http.client import HTTPException, HTTPResponse, IncompleteRead
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,14 +20,14 @@ import requests
 from requests.adapters import BaseAdapter
 from requests.cookies import extract_cookies_to_jar
 from requests.exceptions import ConnectionError as Broken
-from requests.exceptions import ConnectTimeout, ReadTimeout, SSLError
+from requests.exceptions import ConnectTimeout
 from requests.structures import CaseInsensitiveDict
-from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_encoding_from_headers
+from requests.utils import get_encoding_from_headers
 from urllib3 import HTTPResponse as Unpacked
-from urllib3.util.ssl_ import create_urllib3_context
 from urllib3.util.wait import wait_for_read
 
 from connectors.kit.ssrf_guard import Network, connect
+from connectors.kit.transport.connection import Connection, NotConnected, SecureConnection, as_requests_error, secured
 
 #: Seconds after which a connection that nobody needed is closed.
 IDLE = 120.0
@@ -41,10 +36,6 @@ _Place = tuple[str, str, "bool | str"]
 
 #: What is around each request: given the request, it takes the status of the answer.
 Span = Callable[[requests.PreparedRequest], AbstractContextManager[Callable[[int], None]]]
-
-
-class NotConnected(Broken):
-    """No connection was made, so nothing was sent."""
 
 
 @contextmanager
@@ -64,7 +55,7 @@ class Transport(BaseAdapter):
         super().__init__()
         self._networks, self._left = tuple(networks), left
         # Of each place the connections that nobody uses, with the time since when, the latest last.
-        self._idle: dict[_Place, deque[tuple[_Connection, float]]] = {}
+        self._idle: dict[_Place, deque[tuple[Connection, float]]] = {}
 
     def send(
         self,
@@ -100,7 +91,7 @@ class Transport(BaseAdapter):
                 with suppress(IndexError):  # another thread was faster
                     idle.pop()[0].close()
 
-    def _kept(self, place: _Place) -> _Connection | None:
+    def _kept(self, place: _Place) -> Connection | None:
         """A connection that is open, to all that is known."""
         idle = self._idle.get(place)
         while idle:
@@ -114,7 +105,7 @@ class Transport(BaseAdapter):
             connection.close()
         return None
 
-    def _keep(self, place: _Place, connection: _Connection) -> None:
+    def _keep(self, place: _Place, connection: Connection) -> None:
         now = time.monotonic()
         idle = self._idle.setdefault(place, deque())
         idle.append((connection, now))
@@ -122,9 +113,9 @@ class Transport(BaseAdapter):
             while idle[0][1] < now - IDLE:
                 idle.popleft()[0].close()
 
-    def _made(self, place: _Place, seconds: float) -> _Connection:
+    def _made(self, place: _Place, seconds: float) -> Connection:
         scheme, netloc, verify = place
-        kind = _Secure if scheme == "https" else _Connection
+        kind = SecureConnection if scheme == "https" else Connection
         connection = kind(netloc, self._left)
         try:
             sock = connect(connection.host, connection.port, self._networks, self._left, seconds)
@@ -133,18 +124,18 @@ class Transport(BaseAdapter):
         except OSError as error:
             raise NotConnected(error) from error
         connection.sock = sock
-        if kind is _Secure:
+        if kind is SecureConnection:
             try:
-                connection.sock = _secured(sock, connection.host, verify)
+                connection.sock = secured(sock, connection.host, verify)
             except BaseException as error:
                 sock.close()
                 if isinstance(error, OSError):
-                    raise _meant(error) from error
+                    raise as_requests_error(error) from error
                 raise
         return connection
 
 
-def _exchanged(connection: _Connection, request: requests.PreparedRequest, seconds: float) -> HTTPResponse:
+def _exchanged(connection: Connection, request: requests.PreparedRequest, seconds: float) -> HTTPResponse:
     """Write a request and read the head of its answer."""
     # What requests leaves as text it has counted as UTF-8; http.client would make Latin-1 of it.
     body = request.body.encode() if isinstance(request.body, str) else request.body
@@ -169,13 +160,7 @@ def _exchanged(connection: _Connection, request: requests.PreparedRequest, secon
     except (OSError, HTTPException) as error:
         if isinstance(error, requests.RequestException):
             raise
-        raise _meant(error) from error
-
-
-def _meant(error: OSError | HTTPException) -> requests.RequestException:
-    if isinstance(error, TimeoutError):
-        return ReadTimeout(error)
-    return SSLError(error) if isinstance(error, ssl.SSLError) else Broken(error)
+        raise as_requests_error(error) from error
 
 
 def _response(request: requests.PreparedRequest, answer: HTTPResponse, body: _Body) -> requests.Response:
@@ -203,7 +188,7 @@ class _Body:
 
     _original_response: HTTPResponse
 
-    def __init__(self, answer: HTTPResponse, connection: _Connection, keep: Callable[[_Connection], None]) -> None:
+    def __init__(self, answer: HTTPResponse, connection: Connection, keep: Callable[[Connection], None]) -> None:
         self._answer, self._connection, self._keep = answer, connection, keep
         self._unpacked: Unpacked | None = None
 
@@ -232,7 +217,7 @@ class _Body:
             self.close()
             if isinstance(error, requests.RequestException) or not isinstance(error, OSError | HTTPException):
                 raise
-            raise _meant(error) from error
+            raise as_requests_error(error) from error
         return part
 
     def release_conn(self) -> None:
@@ -243,74 +228,3 @@ class _Body:
     def close(self) -> None:
         self._answer.close()
         self._connection.close()
-
-
-class _Connection(HTTPConnection):
-    """To one host. It leads back to no pool, which would keep whoever owns that alive."""
-
-    def __init__(self, netloc: str, left: Callable[[], float]) -> None:
-        super().__init__(netloc)
-        self._left = left
-        self.response_class = partial(_Timed, left=left)  # type: ignore[assignment]  # it is only called
-        self.auto_open = 0  # only `connect` of the guard opens
-
-    def send(self, data: Any) -> None:
-        # Else it would be the time-out of connecting, or, when the connection was kept, of the last answer.
-        if self.sock is not None:
-            self.sock.settimeout(self._left())
-        super().send(data)
-
-
-class _Secure(_Connection):
-    default_port = HTTPS_PORT
-
-
-class _Timed(HTTPResponse):
-    """An answer whose head and body are read in the time that is left."""
-
-    def __init__(self, sock: socket.socket, *args: Any, left: Callable[[], float], **kwargs: Any) -> None:
-        super().__init__(sock, *args, **kwargs)
-        self.fp = BufferedReader(_Stream(sock, self.fp.detach(), left))
-
-
-class _Stream(RawIOBase):
-    """The bytes of a socket; each read waits as long as the socket's time-out and what is `left` allow."""
-
-    def __init__(self, sock: socket.socket, raw: RawIOBase, left: Callable[[], float]) -> None:
-        self._socket, self._raw, self._left = sock, raw, left
-        self._patience = sock.gettimeout()
-
-    def readable(self) -> bool:
-        return True
-
-    def fileno(self) -> int:
-        return self._raw.fileno()
-
-    def readinto(self, buffer: Any) -> int | None:
-        left = self._left()
-        self._socket.settimeout(left if self._patience is None else min(self._patience, left))
-        return self._raw.readinto(buffer)
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
-
-
-def _secured(sock: socket.socket, host: str, verify: bool | str) -> ssl.SSLSocket:
-    """TLS on a connection, its certificate checked against the name. Raises OSError."""
-    # Python takes an address with a zone for a name.
-    name = host.partition("%")[0].rstrip(".")
-    authorities = verify if isinstance(verify, str) else DEFAULT_CA_BUNDLE_PATH
-    return _context(authorities, Path(authorities).stat().st_mtime_ns).wrap_socket(sock, server_hostname=name)
-
-
-@lru_cache(maxsize=4)
-def _context(authorities: str, _changed: int) -> ssl.SSLContext:
-    """One for all, until the file changes: to read it takes 10 ms. Settings are urllib3's. Raises OSError."""
-    context = create_urllib3_context()
-    if Path(authorities).is_dir():
-        context.load_verify_locations(capath=authorities)
-    else:
-        context.load_verify_locations(cafile=authorities)
-    context.set_alpn_protocols(["http/1.1"])
-    return context

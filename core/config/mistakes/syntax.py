@@ -95,7 +95,7 @@ _YAML: Sequence[tuple[str, str | Callable[[yaml.MarkedYAMLError, Sequence[str]],
 )
 
 
-def of_yaml(error: yaml.YAMLError, text: str) -> tuple[int, str]:
+def syntax_mistake(error: yaml.YAMLError, text: str) -> tuple[int, str]:
     """The line (0: unknown) and the sentence for what makes a text no YAML."""
     if isinstance(error, yaml.reader.ReaderError):
         if error.character in (0, "\0"):

@@ -1,0 +1,115 @@
+"""What `relay status` shows, gathered and printed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from app.admin.connector_state import State, connector_state
+from app.admin.doctor import REJECTED
+from app.cli.output.records import jsonable
+from app.cli.output.tables import new_console, new_table, one_line, span_or_dot
+from core.config.doubts import doubts
+from core.config.settings import Settings
+from core.delivery import DeliveryStatus
+from core.store import INBOX, Ledger
+from core.store.statistics import Statistics
+
+
+def overview(ledger: Ledger, settings: Settings | None, figures: Statistics) -> dict[str, Any]:
+    """Everything that `relay status` shows. Without settings, which cannot be read then, it is what the store knows."""
+    configured = settings.connectors if settings else {}
+    names = [*configured, *(name for name in ledger.connectors() if name not in configured)]
+    lanes = {name: ledger.lane(name) for name in (INBOX, *names)}
+    connectors = {}
+    for name in names:
+        lane = lanes[name]
+        known, now = configured.get(name), connector_state(settings, name, lane)
+        connectors[name] = {
+            "state": now.state,
+            "reason": lane.gate.reason if lane.gate and (known or not settings) else "",
+            "sentence": now.sentence,
+            "remedy": now.remedy,
+            "commands": now.commands,
+            "since": now.since,
+            "next_test": now.next_test,
+            "slowed": lane.slowed,
+            "limited": lane.limited,
+            "narrowed": lane.narrowed,
+            **lane.counts,
+            "in_flight": lane.in_flight,
+            "oldest_due_ms": lane.oldest_due,
+        }
+    return {
+        "config": settings.source if settings else "cannot be read; run: relay config check",
+        "payloads": ledger.payload_counts(),
+        "undelivered": ledger.undelivered(),
+        "doubts": [jsonable(one) for one in doubts(settings)] if settings else [],
+        "inbox": {"waiting": lanes[INBOX].waiting, "oldest_due_ms": lanes[INBOX].oldest_due},
+        "connectors": connectors,
+        "now": ledger.now(),
+        "statistics": jsonable(figures),
+        "workers": ledger.workers(),
+        "troubles": ledger.troubles(),
+    }
+
+
+def print_overview(found: dict[str, Any]) -> None:
+    console = new_console()
+    counts = ", ".join(f"{number} {name}" for name, number in found["payloads"].items() if number) or "none yet"
+    console.print(f"Payloads   {counts}", highlight=False)
+    workers = ", ".join(found["workers"]) or "[red]none is running; start one with: relay worker[/red]"
+    console.print(f"Workers    {workers}", highlight=False)
+    console.print(f"Config     {escape(found['config'])}", highlight=False)
+    table = new_table("Connector", "State", *(one.spelled for one in DeliveryStatus), "in flight", "waiting longest")
+    for name, row in found["connectors"].items():
+        cells = [str(row[status] or "·") for status in DeliveryStatus]
+        state = row["state"] if row["state"] in (State.ON, State.OFF) else f"[yellow]{row['state']}[/]"
+        table.add_row(name, state, *cells, str(row["in_flight"] or "·"), span_or_dot(row["oldest_due_ms"]))
+    console.print(table)
+    _print_figures(console, found["statistics"])
+    if number := found["undelivered"]:
+        console.print(
+            f"[red]{number} chat{' was' if number == 1 else 's were'} not delivered anywhere[/]:"
+            " relay deliveries --status undelivered, then relay replay --status undelivered",
+            highlight=False,
+        )
+    for one in found["doubts"]:
+        console.print(f"[yellow]{escape(one['text'])}[/] {escape(one['remedy'])}", highlight=False)
+    for name, row in found["connectors"].items():
+        queued = row[DeliveryStatus.WAITING] + row[DeliveryStatus.RETRYING]
+        if row["state"] not in (State.ON, State.NO_ROUTE, State.UNKNOWN) and (queued or row["state"] != State.OFF):
+            _print_state(console, name, row, found["now"])
+        if row[DeliveryStatus.DEAD]:
+            console.print(f"{name} has dead letters: relay dead list --connector {name}", highlight=False)
+    if found["payloads"]["quarantined"]:
+        console.print("There are quarantined payloads: relay payloads")
+    for worker, trouble in found["troubles"].items():
+        console.print(
+            f"[red]{worker} {REJECTED}[/]: {one_line(trouble)}",
+            highlight=False,
+        )
+
+
+def _print_state(console: Console, name: str, row: dict[str, Any], now: int) -> None:
+    """What is the case with a connector, and what to do. Of one without a route the doubts about the file speak."""
+    test = f" Next test delivery in {span_or_dot(row['next_test'] - now)}." if (row["next_test"] or 0) > now else ""
+    console.print(f"[yellow]{name}[/]: {one_line(row['sentence'])}{test}", highlight=False)
+    commands = " · ".join(row["commands"])
+    console.print(f"  {escape(row['remedy'])}{f' ({commands})' if commands else ''}", highlight=False)
+
+
+def _print_figures(console: Console, found: dict[str, Any]) -> None:
+    rows = {name: row for name, row in found["connectors"].items() if row["delivered"] or row["dead"] or row["retried"]}
+    if not rows:
+        return
+    table = new_table(
+        f"Last {found['span']}", "delivered", "retried", "dead letters", "success", "median", "95th percentile"
+    )
+    for name, row in rows.items():
+        numbers = [str(row[one] or "·") for one in ("delivered", "retried", "dead")]
+        success = "·" if row["success"] is None else f"{row['success']:.1%}"
+        table.add_row(name, *numbers, success, span_or_dot(row["median"] or 0), span_or_dot(row["p95"] or 0))
+    console.print(table)

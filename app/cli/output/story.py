@@ -1,0 +1,72 @@
+"""All that is known of one payload, one chat or one delivery."""
+
+from __future__ import annotations
+
+import click
+from rich.console import Console
+
+from app.admin.replays import told
+from app.cli.output.lists import next_attempt, print_deliveries
+from app.cli.output.tables import local_time, new_console, one_line, print_facts
+from core.delivery import Attempt, Delivery, Payload
+from core.store.ledger import Conversation
+
+
+def print_story(found: Payload | Conversation | Delivery, now: int) -> None:
+    console = new_console()
+    if isinstance(found, Payload):
+        print_facts(
+            console,
+            Payload=found.id,
+            Status=found.status,
+            Reason=found.error,
+            Received=local_time(found.received),
+            Account=found.account,
+            Chat=found.conversation,
+            Bytes=str(found.size),
+            Type=found.content_type,
+            Duplicates=str(found.duplicates or ""),
+        )
+        click.echo()
+        click.echo(found.body.decode(errors="replace"))
+    elif isinstance(found, Conversation):
+        print_facts(console, Chat=found.id)
+        for payload in found.payloads:
+            text = f"Revision {payload.revision}   payload {payload.id}, received {local_time(payload.received)}"
+            console.print(text, highlight=False)
+        if found.nowhere:
+            console.print(f"Not delivered anywhere   {one_line(told(found.nowhere))}", highlight=False)
+        print_deliveries(found.deliveries, now)
+    else:
+        _delivery(console, found, now)
+
+
+def _delivery(console: Console, found: Delivery, now: int) -> None:
+    reference = found.reference
+    print_facts(
+        console,
+        Delivery=found.id,
+        Status=found.status.shown
+        + (" (blocked)" if found.blocked else "")
+        + (" (in flight)" if found.in_flight else ""),
+        Reason=found.error,
+        Record=" ".join(filter(None, (reference.id, reference.url))) if reference else "",
+        Revision=str(found.revision or ""),
+        Queued=local_time(found.created),
+        Next=next_attempt(found, now),
+        Steps=", ".join(f"{name} = {value}" for name, value in found.steps.items()),
+    )
+    for number, attempt in enumerate(found.attempts, 1):
+        _attempt(console, number, attempt)
+
+
+def _attempt(console: Console, number: int, attempt: Attempt) -> None:
+    after = f", next attempt {local_time(attempt.next)}" if attempt.next else ""
+    code = f", HTTP {attempt.status}" if attempt.status else ""
+    what = f"{attempt.outcome}{code}, {attempt.ms} ms" + (f", revision {attempt.revision}" if attempt.revision else "")
+    console.print(f"{number:3}. {local_time(attempt.at)}  {what}{after}", highlight=False)
+    if attempt.error:
+        console.print(f"     {one_line(attempt.error)}", highlight=False)
+    for exchange in attempt.requests:
+        answer = exchange.status or "no response"
+        console.print(f"     {exchange.method} {one_line(exchange.url)} → {answer}, {exchange.ms} ms", highlight=False)

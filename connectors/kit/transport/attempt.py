@@ -1,0 +1,38 @@
+"""One attempt: when it ends, and what was sent and answered in it. Each thread has its own."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+
+from core.delivery import Exchange
+from core.errors import TimedOut
+
+#: Seconds that one attempt may take in all.
+ATTEMPT_SECONDS = 60.0
+
+
+@dataclass
+class AttemptLog(threading.local):
+    """The exchanges of the attempt of this thread."""
+
+    exchanges: list[Exchange] = field(default_factory=list)
+
+
+@dataclass
+class AttemptClock(threading.local):
+    """When the attempt of this thread ends. It is all that a connection knows of us."""
+
+    ends: float | None = None
+
+    def remaining(self) -> float:
+        """Seconds left of the attempt; below zero when it should have ended."""
+        return ATTEMPT_SECONDS if self.ends is None else self.ends - time.monotonic()
+
+    def left(self) -> float:
+        """The same. Raises TimedOut when there are none."""
+        left = self.remaining()
+        if left <= 0:
+            raise TimedOut("the attempt took longer than it may; it will be tried again")
+        return left

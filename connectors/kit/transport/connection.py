@@ -1,0 +1,103 @@
+"""One connection: its TLS, and reads that end with the attempt.
+
+A time-out of sockets is one of each read: a server that sends a byte a second keeps it for ever. So each read also asks
+how much is left of the attempt.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Callable
+from functools import lru_cache, partial
+from http.client import HTTPS_PORT, HTTPConnection, HTTPException, HTTPResponse
+from io import BufferedReader, RawIOBase
+from pathlib import Path
+from typing import Any
+
+import requests
+from requests.exceptions import ConnectionError as Broken
+from requests.exceptions import ReadTimeout, SSLError
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
+from urllib3.util.ssl_ import create_urllib3_context
+
+
+class NotConnected(Broken):
+    """No connection was made, so nothing was sent."""
+
+
+def as_requests_error(error: OSError | HTTPException) -> requests.RequestException:
+    if isinstance(error, TimeoutError):
+        return ReadTimeout(error)
+    return SSLError(error) if isinstance(error, ssl.SSLError) else Broken(error)
+
+
+class Connection(HTTPConnection):
+    """To one host. It leads back to no pool, which would keep whoever owns that alive."""
+
+    def __init__(self, netloc: str, left: Callable[[], float]) -> None:
+        super().__init__(netloc)
+        self._left = left
+        self.response_class = partial(_Timed, left=left)  # type: ignore[assignment]  # it is only called
+        self.auto_open = 0  # only `connect` of the guard opens
+
+    def send(self, data: Any) -> None:
+        # Else it would be the time-out of connecting, or, when the connection was kept, of the last answer.
+        if self.sock is not None:
+            self.sock.settimeout(self._left())
+        super().send(data)
+
+
+class SecureConnection(Connection):
+    default_port = HTTPS_PORT
+
+
+class _Timed(HTTPResponse):
+    """An answer whose head and body are read in the time that is left."""
+
+    def __init__(self, sock: socket.socket, *args: Any, left: Callable[[], float], **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp = BufferedReader(_Stream(sock, self.fp.detach(), left))
+
+
+class _Stream(RawIOBase):
+    """The bytes of a socket; each read waits as long as the socket's time-out and what is `left` allow."""
+
+    def __init__(self, sock: socket.socket, raw: RawIOBase, left: Callable[[], float]) -> None:
+        self._socket, self._raw, self._left = sock, raw, left
+        self._patience = sock.gettimeout()
+
+    def readable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._raw.fileno()
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self._left()
+        self._socket.settimeout(left if self._patience is None else min(self._patience, left))
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+def secured(sock: socket.socket, host: str, verify: bool | str) -> ssl.SSLSocket:
+    """TLS on a connection, its certificate checked against the name. Raises OSError."""
+    # Python takes an address with a zone for a name.
+    name = host.partition("%")[0].rstrip(".")
+    authorities = verify if isinstance(verify, str) else DEFAULT_CA_BUNDLE_PATH
+    return _context(authorities, Path(authorities).stat().st_mtime_ns).wrap_socket(sock, server_hostname=name)
+
+
+@lru_cache(maxsize=4)
+def _context(authorities: str, _changed: int) -> ssl.SSLContext:
+    """One for all, until the file changes: to read it takes 10 ms. Settings are urllib3's. Raises OSError."""
+    context = create_urllib3_context()
+    if Path(authorities).is_dir():
+        context.load_verify_locations(capath=authorities)
+    else:
+        context.load_verify_locations(cafile=authorities)
+    context.set_alpn_protocols(["http/1.1"])
+    return context

@@ -1,0 +1,62 @@
+"""What looks before anything is sent: the check of the settings, and the preview."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from connectors.testing.bench import Bench
+from connectors.testing.chats import SAMPLE
+from connectors.testing.fake import Answer, Fake
+from core.errors import ConnectorRefused
+
+
+class LookingFirst(Bench):
+    def test_a_check_only_reads_and_finds_all_right(self, vendor: Fake) -> None:
+        connector = self.connector(vendor)
+        findings = list(connector.check())
+        assert findings
+        assert all(finding.right for finding in findings), [one for one in findings if not one.right]
+        for request in vendor.writes():
+            said = f"{request.method} {request.path}"
+            assert any(re.match(pattern, said) for pattern in self.reading), said
+
+    def test_a_check_with_refused_credentials_says_so(self, vendor: Fake) -> None:
+        vendor.instead = [Answer(401, {"message": "who?"})] * 20
+        with pytest.raises(ConnectorRefused):
+            list(self.connector(vendor).check())
+
+    def test_the_preview_is_what_is_sent(self, vendor: Fake) -> None:
+        """And what is sent to an empty account is written down, for people to read and to compare."""
+        self.deliver(self.connector(vendor), SAMPLE, {})
+        sent = [(one.method, one.path) for one in vendor.requests]
+        asked = len(vendor.requests)
+        connector = self.connector(vendor)
+        with connector.http.pretending(connector.imagine) as preview:
+            self.deliver(connector, SAMPLE, {})
+        assert len(vendor.requests) == asked
+        assert [(one.method, re.sub(r"^https?://[^/]+", "", one.url).partition("?")[0]) for one in preview] == [
+            (method, path) if index == 0 else (method, _any_id(path, preview[index].url))
+            for index, (method, path) in enumerate(sent)
+        ]
+        golden = [
+            {
+                "request": f"{one.method} " + one.url.replace(vendor.url, "https://vendor"),
+                **({"body": one.body} if one.body is not None else {}),
+            }
+            for one in preview
+        ]
+        self.compare_golden(
+            json.dumps(golden, indent=2, ensure_ascii=False).replace(vendor.url, "https://vendor") + "\n"
+        )
+
+
+def _any_id(path: str, previewed: str) -> str:
+    """A path of the fake with the ids that the preview made up, where only these differ."""
+    other = re.sub(r"^https?://[^/]+", "", previewed).partition("?")[0]
+    mine, theirs = path.split("/"), other.split("/")
+    if len(mine) == len(theirs) and all(a == b or a.isdigit() for a, b in zip(mine, theirs, strict=True)):
+        return other
+    return path

@@ -1,0 +1,57 @@
+"""What the receiver does to the store: a body is kept. Each method is one atomic step, a Lua script."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextvars import copy_context
+
+from core.delivery import PayloadStatus
+from core.errors import StoreUnavailable
+from core.ids import PayloadId
+from core.store.claims import Accepted, Received
+from core.store.protocol.base import Base
+from core.store.protocol.constants import INBOX
+from core.store.protocol.identity import fresh
+from core.store.protocol.scripts import Argument
+
+
+class Acceptance(Base):
+    """Every method raises StoreUnavailable when the server cannot take a write now."""
+
+    def accept(self, body: bytes, account: str = "", content_type: str = "") -> Accepted:
+        """Keep a body and give it its place in the inbox, in one step, unless the same body is there already."""
+        [found] = self.accept_each([Received(body, account, content_type)])
+        if isinstance(found, StoreUnavailable):
+            raise found
+        return found
+
+    def accept_each(self, bodies: Sequence[Received]) -> list[Accepted | StoreUnavailable]:
+        """The same for several, in one journey and one wait for the disk; each is a step of its own, and what the
+        server did not take of one says nothing about the others."""
+        calls: list[dict[str, Argument]] = [
+            {
+                # Made here, so that a repeat after a lost reply is known for one.
+                "id": fresh(),
+                "body": self._vault.seal(one.body),
+                "digest": self._vault.digest(one.account, one.body),
+                "account": one.account,
+                "content_type": one.content_type[:100],
+                "size": len(one.body),
+            }
+            for one in bodies
+        ]
+        replies = self._try_each("accept", calls)
+        for one, reply in zip(bodies, replies, strict=True):
+            if not isinstance(reply, StoreUnavailable) and reply[2]:
+                (one.context or copy_context()).run(self._wake_up, INBOX)
+        return [
+            one if isinstance(one, StoreUnavailable) else Accepted(PayloadId(one[0].decode()), bool(one[1]))
+            for one in replies
+        ]
+
+    def divert(self, payload: PayloadId, status: PayloadStatus, error: str = "", *, token: str = "") -> bool:
+        """Take a body without a conversation out of the inbox. False: somebody else has dealt with it.
+
+        Without a token it is the receiver that says so, right after `accept`.
+        """
+        return bool(self._run("divert", id=payload, token=token, status=status, reason=self._sealed(error)))
