@@ -133,7 +133,7 @@ CASES = [
     Case("connectors setup archive --yes", "archive nothing"),
     Case("preview {whole} --connector desk"),
     Case("config check", "Enabled"),
-    Case("config check", code=2, before=lambda relay: relay.configure(conectors={})),
+    Case("config check", code=2, before=lambda relay: relay.configure(connectorz={})),
     Case("doctor", code=1),
     Case(
         "init",
