@@ -203,6 +203,8 @@ def test_times_are_those_of_the_reader(page: Tab) -> None:
     # 20:29:22 UTC, read in Prague.
     expect(page.page.locator("time[data-local]")).to_have_text("22 Nov 2026, 21:29")
     expect(page.page.locator("time[data-relative]")).to_have_text("2 minutes ago")
+    # The server is told, so that its days are the reader's, too.
+    assert "Europe/Prague" in [one.get("value") for one in page.context.cookies()]
 
 
 def test_without_scripts_times_are_in_utc_and_nothing_is_hidden(browser: Browser, page: Tab) -> None:

@@ -12,6 +12,7 @@ from app.dashboard.frame.context import Site
 from app.dashboard.view import filters
 from app.dashboard.view.filters import Asked
 from app.dashboard.view.marks import gathered
+from app.dashboard.view.zone import viewer_zone
 from connectors.kit import transcript
 from core.delivery import DeliveryStatus
 from core.ids import DeliveryId
@@ -63,7 +64,7 @@ def routes(pages: Blueprint, site: Site) -> None:
     @pages.get("/conversations")
     def conversations() -> ResponseReturnValue:
         connectors = known(site, search)
-        asked = filters.asked(request.args, connectors)
+        asked = filters.asked(request.args, connectors, viewer_zone())
         after, lost = request.args.get("after", ""), False
         seconds = _GOING_ON if "on" in request.args else _SEARCHING
         page = Page(())

@@ -12,6 +12,7 @@ from app.admin.connector_state import State as Condition
 from app.dashboard.frame.context import Site
 from app.dashboard.view import charts
 from app.dashboard.view.connector_state import State, listed, states
+from app.dashboard.view.zone import viewer_zone
 from app.hook_url import hooks
 from core.config.doubts import doubts
 from core.delivery import PayloadStatus
@@ -125,7 +126,7 @@ def _figures(counted: Statistics) -> list[tuple[str, charts.Chart]]:
     bars = counted.bars
 
     def drawn(*series: charts.Series) -> charts.Chart:
-        return charts.chart(counted.span, counted.step, bars, series)
+        return charts.chart(counted.span, counted.step, bars, series, viewer_zone())
 
     flow = drawn(
         charts.Series("series-4", "Received", tuple(bar.accepted for bar in bars)),

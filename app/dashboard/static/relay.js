@@ -9,6 +9,11 @@
   const relative = new Intl.RelativeTimeFormat(document.documentElement.lang || "en", { numeric: "auto" });
   const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
 
+  // The server reads days and writes hours of charts in this zone, too.
+  const zone = exact.resolvedOptions().timeZone;
+  const secure = location.protocol === "https:" ? "; secure" : "";
+  if (/^[\w+/-]+$/.test(zone)) document.cookie = `relay-zone=${zone}; path=/; max-age=31536000; samesite=lax${secure}`;
+
   function ago(date) {
     const seconds = (date - Date.now()) / 1000;
     const [unit, size] = UNITS.find(([, size]) => Math.abs(seconds) >= size) || UNITS[3];
