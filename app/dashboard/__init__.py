@@ -107,6 +107,8 @@ def _navigation() -> list[Item]:
 
 
 def _flashes() -> list[tuple[str, str]]:
+    if request.headers.get(login.LIVE):
+        return []  # they are for the page that is opened next, not for a part that keeps itself up to date
     return get_flashed_messages(with_categories=True)  # type: ignore[return-value]  # pairs, with categories
 
 

@@ -44,7 +44,7 @@ def test_a_day_is_that_of_the_browsers_zone(page: Admin) -> None:
 
 
 @pytest.mark.parametrize(
-    "cookie", ["", "Nowhere/Town", "Europe", "../../etc/passwd", "/etc/passwd", "x" * 5000, "a\x00b"]
+    "cookie", ["", "Nowhere/Town", "Europe", "../../etc/passwd", "/etc/passwd", "x" * 500, "a\x00b"]
 )
 def test_without_a_zone_that_there_is_a_day_is_one_of_utc(page: Admin, cookie: str) -> None:
     in_zone(page, cookie)

@@ -31,7 +31,8 @@
     }
   }
 
-  // --- Parts that keep themselves up to date: data-live="URL" data-every="MS".
+  // --- Parts that keep themselves up to date: data-live="URL" data-every="MS". The URL answers with what belongs inside,
+  // or with a page that has the part.
   const typing = (part) => {
     const at = document.activeElement;
     return part.contains(at) && at.matches("input:not([type=hidden]), select, textarea");
@@ -100,6 +101,10 @@
     return kept;
   }
 
+  // Of a whole page the part of the same id; else all of it.
+  const inside = (part, html) =>
+    new DOMParser().parseFromString(html, "text/html").getElementById(part.id)?.innerHTML ?? html;
+
   // A form's token is another one each time, and no reason to replace anything.
   const content = (html) => html.replace(/name="csrf_token"[^>]*/g, "");
 
@@ -123,7 +128,7 @@
         });
         if (answer.status === 401) return location.reload();
         if (!answer.ok) throw new Error(answer.statusText);
-        const html = await answer.text();
+        const html = inside(part, await answer.text());
         if (content(html) !== last && !typing(part) && !selecting(part)) {
           typed = replace(part, html, typed);
           last = content(html);
