@@ -61,7 +61,7 @@ class Tiles:
 
 @dataclass(frozen=True)
 class Health:
-    """`memory` is in bytes; `workers` says how long ago each was heard of, in ms; `rejections` is what is wrong with a
+    """`memory` is in bytes; `workers` says how long ago each was last seen, in ms; `rejections` is what is wrong with a
     configuration -> who rejected it."""
 
     server: Verdict
