@@ -13,14 +13,17 @@ import yaml
 
 from app.cli import group
 from app.supervisor.up import DEFAULT, processes
+from connectors.kit.people.settings import PeopleSettings
 from connectors.kit.record import RecordSettings
 from connectors.registry import BUILT_IN, settings_model
 from core.config.environment import environment
 from core.config.loader import load
 from core.config.settings import ConnectorSettings, Settings
+from core.config.values import ValueSettings, VariableNames
 from core.conversation import Conversation, Visitor
 from core.templates.language import EXTRAS
-from tests.support import requests_table
+from core.values.chat import TYPES
+from tests.support import requests_table, values_table
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -51,9 +54,8 @@ def test_every_connector_and_setting_stands_in_the_docs(kind: str) -> None:
     )
     assert section
     model = settings_model(kind)
-    shared = (
-        set(RecordSettings.model_fields) if issubclass(model, RecordSettings) else set(ConnectorSettings.model_fields)
-    )
+    bases = (PeopleSettings, RecordSettings, ConnectorSettings)
+    shared = set(next(base for base in bases if issubclass(model, base)).model_fields)
     for name in set(model.model_fields) - shared:
         assert f"| `{name}` |" in section, f"{kind}.{name}"
     assert f"`{kind}`" in (ROOT / "docs" / "connectors" / "README.md").read_text()
@@ -63,14 +65,22 @@ def test_every_shared_setting_stands_in_the_docs() -> None:
     text = (ROOT / "docs" / "connectors" / "README.md").read_text()
     for name in set(RecordSettings.model_fields) - {"type", "enabled"}:
         assert f"| `{name}` |" in text, name
-    for name in EXTRAS:
+
+
+def test_every_setting_of_the_person_stands_in_the_docs() -> None:
+    text = (ROOT / "docs" / "connectors" / "person.md").read_text()
+    for name in set(PeopleSettings.model_fields) - set(RecordSettings.model_fields):
         assert f"| `{name}` |" in text, name
 
 
-def test_every_field_of_a_conversation_stands_in_the_reference() -> None:
-    fields = {*Conversation.model_fields, *Visitor.model_fields}
-    for name in fields:
-        assert f"`{name}`" in REFERENCE, name
+def test_whatever_a_template_can_name_stands_in_the_docs() -> None:
+    text = values_table.PAGE.read_text()
+    assert text == values_table.page()
+    assert all(f"| `{name}` |" in text for name in (*TYPES, *EXTRAS))
+    for name in {*Conversation.model_fields, *Visitor.model_fields} - {"id", "account"}:
+        assert re.search(rf"^\|[^|]*`{name}`", text, re.MULTILINE), name
+    for name in (*ValueSettings.model_fields, *(f"variables.{name}" for name in VariableNames.model_fields)):
+        assert f"| `{name}` |" in REFERENCE or name == "variables", name
 
 
 def test_the_example_config_is_right() -> None:
@@ -84,7 +94,7 @@ def test_every_commented_part_of_the_example_is_right_too(tmp_path: Path) -> Non
     lines = EXAMPLE.read_text().splitlines()
     start = lines.index("connectors:")
     # A commented line is YAML when a key or a list item follows the mark.
-    uncommented = [re.sub(r"^(\s*)# (?=\s*(?:- |[a-z_-]+:(?: |$)))", r"\1", line) for line in lines[start:]]
+    uncommented = [re.sub(r"^(\s*)# (?=\s*(?:- |\"?[a-z0-9_-]+\"?:(?: |$)))", r"\1", line) for line in lines[start:]]
     file = tmp_path / "relay.yaml"
     file.write_text("\n".join(uncommented))
     secrets = dict.fromkeys(re.findall(r"\$\{([A-Z_]+)\}", file.read_text()), "c2VjcmV0LWZvci10ZXN0cy0wMTIzNDU2Nzg5")
@@ -92,6 +102,7 @@ def test_every_commented_part_of_the_example_is_right_too(tmp_path: Path) -> Non
     settings = load(env, settings_model, secrets)
     assert {connector.type for connector in settings.connectors.values()} == set(BUILT_IN)
     assert len(settings.routes) == 3
+    assert (settings.values.country, len(settings.values.agents), len(settings.values.extract)) == ("CZ", 1, 1)
 
 
 def test_the_procfile_says_what_runs_without_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,10 +199,12 @@ def test_imports_that_point_the_wrong_way_break_a_contract(tmp_path: Path) -> No
 
 #: Where text with colons is taken apart that is no id: an address, a token, a counter, YAML.
 _OTHER_COLONS = {
+    "app/admin/setting_up/fields.py",
     "app/monitoring/metrics.py",
     "app/process.py",
     "app/hook_url.py",
     "core/config/alerts.py",
+    "core/config/editing/yaml_edit.py",
     "core/config/environment.py",
     "core/config/mistakes/values.py",
     "core/config/redis_url.py",

@@ -207,7 +207,7 @@ def test_config_check_reports_everything_at_once_with_lines(relay: Stack) -> Non
         "line 3: connectors.archive.type: there is no connector type 'archiv'; did you mean 'archive'?",
         "line 6: connectors.hook.urll: unknown setting. Did you mean 'url'?",
         "connectors.hook.url: is missing",
-        "line 7: connectors.hook.secret: NOT_SET is not set in the environment",
+        "line 7: connectors.hook.secret: NOT_SET is not set",
         "line 9: routes[0].when: Conversation has no 'is_mised'; did you mean 'is_missed'?",
     ):
         assert part in said

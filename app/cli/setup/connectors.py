@@ -13,8 +13,19 @@ from app.admin.checks import connector, findings
 from app.admin.connector_state import State, connector_state
 from app.admin.doctor import Verdict
 from app.admin.preview import preview_body
-from app.cli.options import agreed, as_json, connector_names, fail, ledger_of, needs, needs_somebody, settings_of
+from app.cli.options import (
+    agreed,
+    as_json,
+    connector_names,
+    fail,
+    ledger_of,
+    needs,
+    needs_somebody,
+    settings_of,
+    warn_of_lacking,
+)
 from app.cli.output.records import jsonable, print_json
+from app.cli.setup import changes
 from app.cli.setup.login import login
 from connectors import registry
 from connectors.kit.connector import Connector, Finding
@@ -88,6 +99,7 @@ def check(env: Environment, name: str | None, as_json: bool) -> None:
             click.echo(f"{one}: {_MARKS[line['verdict']]} {line['text']}")
             if line["verdict"] != Verdict.RIGHT and line["remedy"]:
                 click.echo(f"{' ' * len(one)}    {line['remedy']}")
+    warn_of_lacking(env)
     raise SystemExit(1 if wrong else 0)
 
 
@@ -130,9 +142,11 @@ def setup(env: Environment, name: str, yes: bool, as_json: bool) -> None:
         print_json(found)
     elif not found:
         click.echo(f"{name}: nothing to set up")
+    warn_of_lacking(env)
 
 
-connectors.add_command(login)
+for _command in (changes.add, changes.remove, login):
+    connectors.add_command(_command)
 
 
 @click.command()
@@ -143,18 +157,23 @@ connectors.add_command(login)
 @as_json
 @needs(lambda env: env)
 def preview(env: Environment, file: Path, name: str, as_json: bool) -> None:
-    """Print the requests that a payload would cause, with secrets masked. Nothing is sent."""
+    """Print what templates can name of a payload, and the requests that it would cause, with secrets masked. Nothing is
+    sent."""
     try:
         found = preview_body(connector(settings_of(env), name, env), file.read_bytes())
     except PayloadError as error:
         fail(f"{file}: {error}")
     if found.skipped:
         click.echo(f"nothing would be sent: {found.skipped}", err=True)
-    shown = [jsonable(one) for one in found.requests]
+    shown = jsonable(found)
     if as_json:
         print_json(shown)
         return
-    for one in shown:
+    for value, text in shown["values"].items():
+        if text not in (None, ""):
+            click.echo(f"{value}: {single_line(str(text))}")
+    click.echo()
+    for one in shown["requests"]:
         click.echo(one["request"])
         for header, value in one["headers"].items():
             click.echo(f"  {header}: {value}")
