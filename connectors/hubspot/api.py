@@ -60,10 +60,6 @@ class HubSpotSettings(PeopleSettings):
     pipeline: Id = Field(default="0", description="Id of the ticket's pipeline.")
     stage: Id = Field(default="1", description="Id of the stage in it where new tickets begin.")
     owner: Id | None = Field(default=None, description="Id of the owner of new tickets and notes.")
-    # Not .invalid: HubSpot has been seen to refuse addresses whose top-level domain does not exist.
-    placeholder_email: Template = Field(
-        default="visitor-{{ visitor.id or conversation.id }}@smartsupp.example.com", description="The made-up address."
-    )
 
 
 class HubSpotApi(HttpConnector[HubSpotSettings]):

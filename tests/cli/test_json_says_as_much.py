@@ -55,6 +55,7 @@ class Case:
     only_text: str = ""
     before: Prepare = nothing
     code: int = 0
+    given: str = ""
 
 
 @dataclass
@@ -86,12 +87,26 @@ def _unlisted(relay: Relay) -> None:
     (relay.cli.folder / "out.tar").unlink(missing_ok=True)
 
 
+def _naming_secrets(relay: Relay) -> None:
+    connectors = {**CONFIG["connectors"], "desk": {**CONFIG["connectors"]["desk"], "api_key": "${secret:not-there}"}}
+    relay.configure(connectors=connectors)
+    for name in ("kept", "of-nobody"):
+        CliRunner().invoke(group, ["secrets", "set", name], env=relay.cli.environment, input="secret-0123\n")
+
+
+def _changed(relay: Relay) -> None:
+    CliRunner().invoke(group, ["connectors", "add", "more", "--type", "archive", "--yes"], env=relay.cli.environment)
+
+
 def _not_there(relay: Relay) -> None:
     relay.cli.config.unlink()
 
 
 # `dead letter` and `queued` are the words for what JSON, as the store, has always called dead and waiting.
 _TABLE = "Delivery Status Changed Attempts Next Record reason letter queued"
+_SAVED = (
+    "Saved. A running relay takes it within seconds; relay config undo takes it back. queued wait until there again"
+)
 CASES = [
     Case(
         "status",
@@ -132,6 +147,15 @@ CASES = [
     Case("connectors check", "nothing check", code=1),
     Case("connectors setup archive --yes", "archive nothing"),
     Case("preview {whole} --connector desk"),
+    Case("connectors add more --type archive --set folder=more --yes", f"Next connectors check then setup {_SAVED}"),
+    Case("connectors add more --type archive --set folder=more --no-route --yes", f"Next check then setup {_SAVED}"),
+    Case("connectors add more --type archive --dry-run", "Next connectors check setup"),
+    Case("connectors remove spare --yes", _SAVED),
+    Case("secrets set kept", "Write into relay.yaml secret", given="secret-0123\n"),
+    Case("secrets list", "though names with does relay.yaml secrets", _naming_secrets),
+    Case("secrets remove kept --yes", "", _naming_secrets),
+    Case("config history", "", _changed),
+    Case("config undo --dry-run", "", _changed),
     Case("config check", "Enabled"),
     Case("config check", code=2, before=lambda relay: relay.configure(connectorz={})),
     Case("doctor", code=1),
@@ -200,7 +224,7 @@ def test_json_says_what_the_text_says(relay: Relay, case: Case) -> None:
     def ran(*more: str) -> tuple[str, str]:
         relay.configure()
         case.before(relay)
-        found = CliRunner().invoke(group, [*command, *more], env=relay.cli.environment)
+        found = CliRunner().invoke(group, [*command, *more], env=relay.cli.environment, input=case.given)
         if isinstance(found.exception, RelayError):  # which app.cli.main says in a sentence
             return found.stdout, f"{found.stderr}{found.exception}"
         assert found.exit_code == case.code, (found.output, found.exception)
