@@ -23,7 +23,6 @@ from connectors.kit.reply import Reply
 from connectors.kit.responses import QUOTE, Verdict
 from connectors.kit.transcript import single_line
 from connectors.kit.wire.verdicts import WAIT, Hint, Verdicts, When
-from core.config.settings import Template
 from core.errors import ConnectorRefused, DeliveryError, RecordRefused, RetryLater
 
 OBJECTS = "/crm/objects/2026-09"
