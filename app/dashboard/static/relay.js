@@ -4,9 +4,12 @@
   const note = document.querySelector("[data-not-live]");
 
   // --- Times in the reader's zone: <time datetime data-local>, or data-relative for "3 minutes ago".
-  const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
-  const short = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
-  const relative = new Intl.RelativeTimeFormat(document.documentElement.lang || "en", { numeric: "auto" });
+  // In the page's language, as the reader's region writes it: not two languages on one page.
+  const page = document.documentElement.lang;
+  const language = navigator.languages.find((one) => one.split("-")[0] === page) ?? "en-GB";
+  const exact = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium" });
+  const short = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
+  const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
   const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
 
   // The server reads days and writes hours of charts in this zone, too.
