@@ -23,7 +23,7 @@ from core.config.values import ValueSettings, VariableNames
 from core.conversation import Conversation, Visitor
 from core.templates.language import EXTRAS
 from core.values.chat import TYPES
-from tests.support import requests_table, values_table
+from tests.support import requests_table, sample_records, values_table
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -232,6 +232,8 @@ def test_nobody_counts_the_colons_of_an_id() -> None:
 
 def test_the_page_of_requests_is_what_the_connectors_send() -> None:
     assert requests_table.PAGE.read_text() == requests_table.page()
+    for kind in sample_records.TEXTS:
+        assert (sample_records.PAGES / f"{kind}.md").read_text() == sample_records.page(kind)
     assert {file.stem for file in requests_table.GOLDEN.glob("*.json") if "." not in file.stem} == set(
         requests_table.TITLES
     )

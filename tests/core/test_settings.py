@@ -108,7 +108,7 @@ other: 1
         "line 19: connectors.c.type: is missing; write type: archive, or another type",
         "line 20: connectors.d: must be settings, one a line and indented: 'key: value'",
         "line 21: connectors.archive.foldr: unknown setting. Did you mean 'folder'?",
-        "line 22: other: unknown setting; available: agents, alerts, connectors, country, "
+        "line 22: other: unknown setting; available: agents, alerts, business_hours, connectors, country, "
         "extract, retention, routes, tokens, variables",
     ]
     found = config.problems(text)
