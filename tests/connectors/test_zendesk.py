@@ -344,6 +344,14 @@ class TestZendesk(Contract, Records):
             vendor._tickets.clear()
             vendor.forget_keys()
 
+    def test_a_preview_shows_what_a_template_names_and_looks_nothing_up(self, vendor: ZendeskVendor) -> None:
+        connector = self.connector(vendor, group_id="{{ 30 + 1 }}")
+        with connector.http.pretending(connector.imagine) as preview:
+            self.deliver(connector, SAMPLE, {})
+        [body] = [one.body for one in preview if one.url.endswith("/tickets") and one.method == "POST"]
+        assert "31" in str(body)
+        assert not any("/groups/" in one.url for one in preview)
+
     def test_what_a_template_names_is_looked_up_once_for_many_chats(self, vendor: ZendeskVendor) -> None:
         connector = self.connector(vendor, group_id="{{ 31 }}")
         self.deliver(connector, SAMPLE, {})

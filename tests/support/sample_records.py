@@ -19,6 +19,7 @@ PAGES = ROOT / "docs" / "connectors"
 FRAME = re.compile(r"(─+\n[^\n]+\n\n)(.*?)(\n```)", re.DOTALL)
 #: Which request of a golden file brings the text, and where it stands there.
 TEXTS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "freshdesk": ("/notes", ("body",)),
     "zendesk": ("/api/v2/tickets", ("ticket", "comment", "html_body")),
 }
 
