@@ -479,7 +479,11 @@ def test_where_a_ticket_goes_may_come_out_of_templates_and_is_looked_up_once(des
 
 def test_a_template_that_names_what_is_not_there_leaves_the_default_and_says_so(desk: FreshdeskVendor) -> None:
     memory: dict[str, Any] = {}
-    nowhere: dict[str, Any] = {"group_id": "{{ conversation.id }}", "status": "{{ visitor.name }}", "priority": "{{ 1 + 8 }}"}
+    nowhere: dict[str, Any] = {
+        "group_id": "{{ conversation.id }}",
+        "status": "{{ visitor.name }}",
+        "priority": "{{ 1 + 8 }}",
+    }
     deliver(desk, memory=memory, **nowhere)
     (ticket,) = desk.tickets
     assert (ticket["group_id"], ticket["status"], ticket["priority"]) == (None, 2, 1)
