@@ -301,7 +301,9 @@ class TestRequestTracker(Contract, Records):
         ann, _ = rt.knows_owner(ANN), rt.knows_owner(BOB, active=False)
         for sees in (True, False):
             rt.sees_users = sees
-            self.deliver(self.connector(vendor, owner="bob", owner_fallback="ann"), other("Hi", number=int(sees) + 1), memory)
+            self.deliver(
+                self.connector(vendor, owner="bob", owner_fallback="ann"), other("Hi", number=int(sees) + 1), memory
+            )
             assert rt.owner_of(list(rt.tickets.values())[-1]) == ann
             assert "owner_fallback got the record" in memory["note owner"]
             memory.clear()
