@@ -218,7 +218,7 @@ def test_the_samples_are_of_now_so_that_no_destination_takes_them_for_history() 
     (said,) = re.findall(r"curl -d '(.*)' ", Hook("http://127.0.0.1", "", "").curl)
     for body in (sample.body(), said.encode()):
         revision = Revision(1, PayloadId("payload"), round(time.time() * 1000), "", body)
-        assert not Receipt("shop:1:1", revision, lambda: []).is_past(parse_conversation(body))
+        assert not Receipt("shop:1:1", revision, list).is_past(parse_conversation(body))
 
 
 def test_config_check_reports_everything_at_once_with_lines(relay: Stack) -> None:

@@ -608,3 +608,13 @@ def test_a_preview_shows_what_templates_and_owners_come_out_as() -> None:
     (body,) = [one.body for one in preview if one.url.endswith("/tickets")]
     assert '"group_id": 32' in str(body) or "'group_id': 32" in str(body)
     assert "responder_id" in str(body)
+
+
+def test_what_an_earlier_version_remembers_of_a_ticket_is_understood(desk: FreshdeskVendor) -> None:
+    first: dict[str, Any] = {}
+    deliver(desk, memory=first)
+    (ticket,) = desk.tickets
+    kept = {"requester": first["requester"], "ticket?": True, "ticket": ticket["id"], "note 1.1": desk.notes[0]["id"]}
+    assert deliver(desk, longer(SAMPLE, "More"), kept, 2, **SHARED).id == str(ticket["id"])
+    assert len(desk.tickets) == 1
+    assert "this is all of it" in desk.notes[1]["body"]
