@@ -56,6 +56,8 @@ class Pager:
     first: Mapping[str, Any] = field(default_factory=dict)
     #: Pages that are read; 0: all there are.
     most: int = 0
+    #: A member of a body that says why there is no list, where a success by `judge` means an empty one.
+    empty: str = ""
     #: Raises RetryLater for a body that the vendor did not write.
     proof: Callable[[Reply], None] = lambda _: None
 
@@ -80,6 +82,8 @@ class Pager:
                 return
             body = Reply(_json(answer))
             self.proof(body)
+            if self.empty and isinstance(body.raw, dict) and self.empty in body.raw:
+                return
             found = _at(body, self.items)
             yield from found
             more = self.next(Page(answer, body, len(found), page, self.per_page))
