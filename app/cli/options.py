@@ -13,7 +13,7 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
-from app.cli.times import When
+from app.cli.times import TimeOption
 from connectors.registry import settings_model
 from core.config.environment import Environment, environment
 from core.config.loader import load
@@ -85,7 +85,7 @@ def ledger_of(env: Environment) -> Ledger:
     return Ledger(connected(env))
 
 
-def known(env: Environment, connector: str) -> None:
+def require_connector(env: Environment, connector: str) -> None:
     """Raises NotFound unless the connector is in the configuration, or was."""
     settings = settings_anyway(env)
     names = sorted({*(settings.connectors if settings else _written(env)), *ledger_of(env).connectors()})
@@ -166,9 +166,11 @@ _FILTERS: dict[str, Callable[[F], F]] = {
         help="Only deliveries with this status; undelivered: chats that were not delivered anywhere.",
     ),
     "since": click.option(
-        "--since", type=When(), help="From this time on: 30min, 2h, 3d, 1w ago, or a date and time (2026-10-02T09:30)."
+        "--since",
+        type=TimeOption(),
+        help="From this time on: 30min, 2h, 3d, 1w ago, or a date and time (2026-10-02T09:30).",
     ),
-    "until": click.option("--until", type=When(), help="Before this time; a date means its midnight."),
+    "until": click.option("--until", type=TimeOption(), help="Before this time; a date means its midnight."),
     "text": click.option("--text", default="", help="Text in the visitor's name, email or id."),
     "said": click.option("--said", is_flag=True, help="Search message text as well."),
     "account": click.option("--account", default="", help="Only chats of this account."),

@@ -31,9 +31,9 @@ from app.dashboard.pages import (
 from app.dashboard.view import formatting
 from app.proxies import Proxies
 
-Page = Callable[[Blueprint, Site], None]
+PageRoutes = Callable[[Blueprint, Site], None]
 
-PAGES: tuple[Page, ...] = (
+PAGES: tuple[PageRoutes, ...] = (
     overview.routes,
     conversations.routes,
     conversation.routes,
@@ -63,7 +63,7 @@ class Item:
     current: bool
 
 
-def register(app: Flask, site: Site, pages: Sequence[Page]) -> login.Door:
+def register(app: Flask, site: Site, pages: Sequence[PageRoutes]) -> login.Door:
     """Add the dashboard at `/`. Returns what tells admins from strangers."""
     proxies = Proxies(site.env.trusted_proxies, site.env.user_header)
     sessions = Sessions(site.env, proxies)

@@ -40,7 +40,7 @@ REASONS = (
 #: Why a connection is cut off (app/server/connections.py).
 CUTS = ("unread", "address", "crowded")
 #: Seconds between two tellings.
-PERIOD = 10.0
+_PERIOD = 10.0
 #: Lines of one telling, about; what comes from further addresses is summed up.
 LINES = 20
 
@@ -98,7 +98,7 @@ class Refusals:
 
     def _run(self) -> None:
         while True:
-            time.sleep(PERIOD)
+            time.sleep(_PERIOD)
             try:
                 self.tell()
             except StoreUnavailable:

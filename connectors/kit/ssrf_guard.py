@@ -79,7 +79,7 @@ def addresses(host: str, port: int, networks: Sequence[Network], seconds: float 
     return allowed
 
 
-def connect(
+def connect_guarded(
     host: str, port: int, networks: Sequence[Network], left: Callable[[], float], seconds: float
 ) -> socket.socket:
     """A connection to an address of `host` that may be reached, the next one where one does not answer within

@@ -19,7 +19,7 @@ from pydantic_core import PydanticCustomError
 
 from core.config.mistakes.files import file_mistake
 from core.config.mistakes.values import EMPTY_SECRET, network_mistake
-from core.config.redis_url import parse
+from core.config.redis_url import parse_redis_url
 from core.errors import ConfigError, Problem
 
 MIN_TOKEN = 16
@@ -136,7 +136,7 @@ def environment(variables: Mapping[str, str]) -> Environment:
     config = variables.get("RELAY_CONFIG") or ""
     redis_url = _secret("RELAY_REDIS_URL", variables, problems)
     try:
-        parse(redis_url or "unix:///embedded")
+        parse_redis_url(redis_url or "unix:///embedded")
     except ValueError as error:
         problems.append(Problem("RELAY_REDIS_URL", str(error)))
     result = Environment(

@@ -99,7 +99,7 @@ def _connectors(file: ConfigFile, models: Models) -> dict[str, ConnectorSettings
         settings = _validated(model, values, path, file)
         if settings is not None:
             found[name] = settings
-    former_names.check(found, section if isinstance(section, dict) else {}, file.problem)
+    former_names.check_former_names(found, section if isinstance(section, dict) else {}, file.problem)
     return found
 
 

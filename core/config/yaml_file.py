@@ -20,7 +20,7 @@ _REFERENCE = re.compile(r"\$\$\{|\$\{([^}]*)\}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 #: Values in a file, those of an alias counted wherever it stands: nine levels of them would be thousands of millions.
-MOST = 100_000
+_MOST = 100_000
 _INTEGER = "tag:yaml.org,2002:int"
 #: YAML 1.1 reads 0123 as 83 and 1:30 as 90.
 _SURPRISING = re.compile(r"[-+]?(0[0-9_]+|[0-9_]+(:[0-9_]+)+)")
@@ -91,7 +91,7 @@ def read(
     except RecursionError:
         raise ConfigError(source, [Problem("", "nested too deeply, or an alias that contains itself")]) from None
     except _TooLarge:
-        problem = Problem("", f"more than {MOST:,} values, aliases (*name) counted each time; use fewer of them")
+        problem = Problem("", f"more than {_MOST:,} values, aliases (*name) counted each time; use fewer of them")
         raise ConfigError(source, [problem]) from None
     if isinstance(file.values, dict):
         # Where anchors may stand, as in Compose files.
@@ -122,7 +122,7 @@ class _Reader:
 
     def values(self, node: yaml.Node, path: KeyPath) -> Any:
         self._count += 1
-        if self._count > MOST:
+        if self._count > _MOST:
             raise _TooLarge
         self.file.lines[path] = node.start_mark.line + 1
         if isinstance(node, yaml.MappingNode):

@@ -64,7 +64,7 @@ class Eraser(Base):
     def traces(self, visitor: str, since: int | None = None) -> Traces:
         """Look for a visitor, by email or by Smartsupp's id of the visitor, in every body that is kept, or in those
         that were received at `since` (ms) or later."""
-        return visitors.find(self._redis, visitor, since)
+        return visitors.find_visitor(self._redis, visitor, since)
 
     def visitors(self, conversation: ConversationId) -> list[Visitor]:
         """Whose it is, by each of its revisions that can be read."""
@@ -109,7 +109,7 @@ class Eraser(Base):
         Every finished job that looked for a text goes: it may be something that the visitor said.
         """
         # Shorter ones stand in every other sentence.
-        known = [visitors.alone(one) for one in names if len(one) > 2]
+        known = [visitors.whole_word(one) for one in names if len(one) > 2]
 
         def named(text: str) -> bool:
             return any(one.search(visitors.same(text)) for one in known)

@@ -11,7 +11,7 @@ from core.smartsupp.parser import parse_conversation
 from core.store import Claim
 from tests.support.stack import chat
 from workers import parse_cache
-from workers.parse_cache import PART, SECONDS, Memory, weight
+from workers.parse_cache import PART_BYTES, REMEMBERED_SECONDS, Memory, weight
 
 
 class Clock:
@@ -76,9 +76,9 @@ def test_one_that_is_larger_than_the_whole_memory_is_read_each_time(reads: list[
 def test_nothing_is_remembered_for_long(reads: list[bytes], clock: Clock) -> None:
     there = Memory(clock=clock)
     add(there, 1)
-    clock.now = SECONDS / 2
+    clock.now = REMEMBERED_SECONDS / 2
     add(there, 2)
-    clock.now = SECONDS + 1
+    clock.now = REMEMBERED_SECONDS + 1
     there.forget_old()
     there.conversation(claim(2))
     assert reads == []
@@ -89,4 +89,4 @@ def test_nothing_is_remembered_for_long(reads: list[bytes], clock: Clock) -> Non
 def test_what_has_many_small_parts_weighs_more_than_its_text() -> None:
     body = chat(messages=[{}] * 5_000)
     many = Claim("inbox", PayloadId("p"), "t", 0, False, PayloadId("p"), "", 0, body)
-    assert weight(many, parse_conversation(body)) > 5_000 * PART
+    assert weight(many, parse_conversation(body)) > 5_000 * PART_BYTES

@@ -10,7 +10,7 @@ from app.admin.replays import told
 from app.cli.output.tables import local_time, new_table, one_line, print_table, span_or_dot
 from core.delivery import Delivery, DeliveryStatus, Payload
 from core.store.jobs import Job
-from core.store.ledger import Conversation
+from core.store.ledger import StoredConversation
 
 _COLOURS = {
     DeliveryStatus.DELIVERED: "green",
@@ -49,13 +49,13 @@ def next_attempt(delivery: Delivery, now: int) -> str:
     return "now" if delivery.due <= now else f"in {span_or_dot(delivery.due - now)}"
 
 
-def undelivered_record(found: Conversation) -> dict[str, Any]:
+def undelivered_record(found: StoredConversation) -> dict[str, Any]:
     """A conversation that was not delivered anywhere."""
     newest = found.payloads[-1]
     return {"conversation": found.id, "received": newest.received, "why": newest.why, "reason": told(newest)}
 
 
-def print_undelivered(found: Sequence[Conversation]) -> None:
+def print_undelivered(found: Sequence[StoredConversation]) -> None:
     table = new_table("Chat", "Received", "Reason")
     for one in found:
         table.add_row(one.id, local_time(one.payloads[-1].received), one_line(told(one.payloads[-1])))

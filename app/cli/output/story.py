@@ -9,10 +9,10 @@ from app.admin.replays import told
 from app.cli.output.lists import next_attempt, print_deliveries
 from app.cli.output.tables import local_time, new_console, one_line, print_facts
 from core.delivery import Attempt, Delivery, Payload
-from core.store.ledger import Conversation
+from core.store.ledger import StoredConversation
 
 
-def print_story(found: Payload | Conversation | Delivery, now: int) -> None:
+def print_story(found: Payload | StoredConversation | Delivery, now: int) -> None:
     console = new_console()
     if isinstance(found, Payload):
         print_facts(
@@ -29,7 +29,7 @@ def print_story(found: Payload | Conversation | Delivery, now: int) -> None:
         )
         click.echo()
         click.echo(found.body.decode(errors="replace"))
-    elif isinstance(found, Conversation):
+    elif isinstance(found, StoredConversation):
         print_facts(console, Chat=found.id)
         for payload in found.payloads:
             text = f"Revision {payload.revision}   payload {payload.id}, received {local_time(payload.received)}"

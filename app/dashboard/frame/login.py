@@ -140,7 +140,7 @@ class Door:
 
     def _device(self) -> str:
         """The bucket of this browser, or "" if it is a stranger's."""
-        name = devices.known(request, _secret())
+        name = devices.device_name(request, _secret())
         return f"login:device:{name}" if name else ""
 
 

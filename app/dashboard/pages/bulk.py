@@ -18,7 +18,7 @@ from app.dashboard.view import filters
 from app.dashboard.view.filters import Asked
 from core.delivery import DeliveryStatus
 from core.store import Filter, Jobs, Search
-from core.store.jobs import Kind
+from core.store.jobs import JobKind
 
 #: Seconds that a request counts, and works at a job; workers do the rest.
 _COUNTING = 0.12
@@ -50,7 +50,7 @@ def routes(pages: Blueprint, site: Site) -> None:
 
     @pages.get("/conversations/jobs")
     def conversations_jobs() -> str:
-        return render_template("jobs.html", jobs=jobs.recent(), words=filters.words)
+        return render_template("jobs.html", jobs=jobs.recent(), words=filters.described)
 
     @pages.get("/conversations/jobs/<identity>")
     def conversations_job(identity: str) -> str:
@@ -71,13 +71,13 @@ def routes(pages: Blueprint, site: Site) -> None:
         return {
             "job": jobs.get(identity),
             "undelivered": site.ledger.undelivered(),
-            "words": filters.words,
+            "words": filters.described,
             "spelled": filters.spelled,
         }
 
-    def wanted() -> tuple[Kind, Asked]:
+    def wanted() -> tuple[JobKind, Asked]:
         given = request.values.get("action", "")
-        kind: Kind
+        kind: JobKind
         if given == "replay":
             kind = "replay"
         elif given == "discard":
@@ -89,7 +89,7 @@ def routes(pages: Blueprint, site: Site) -> None:
             raise BadRequest("Only queued, retrying and dead deliveries can be discarded.")
         return kind, asked
 
-    def confirm(kind: Kind, asked: Asked, *, error: str = "", code: int = 200) -> ResponseReturnValue:
+    def confirm(kind: JobKind, asked: Asked, *, error: str = "", code: int = 200) -> ResponseReturnValue:
         meant = _filter(kind, asked)
         as_of = site.ledger.now()
         bounded = meant.as_of(as_of)
@@ -101,7 +101,7 @@ def routes(pages: Blueprint, site: Site) -> None:
             kind=kind,
             asked=asked,
             meant=meant,
-            words=filters.words(meant),
+            words=filters.described(meant),
             as_of=as_of,
             count=count,
             whole=whole,
@@ -111,7 +111,7 @@ def routes(pages: Blueprint, site: Site) -> None:
         return html, 422 if asked.errors else code
 
 
-def _filter(kind: Kind, asked: Asked) -> Filter:
+def _filter(kind: JobKind, asked: Asked) -> Filter:
     """Only the dead are discarded, unless somebody asked for what waits."""
     if kind == "discard" and asked.filter.status is None and not asked.filter.undelivered:
         return replace(asked.filter, status=DeliveryStatus.DEAD)

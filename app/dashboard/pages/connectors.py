@@ -16,7 +16,7 @@ from app.admin import checks
 from app.admin.preview import NoPreview, Preview, preview
 from app.dashboard.frame.context import Site
 from app.dashboard.frame.login import local
-from app.dashboard.view.connector_state import listed, state, states
+from app.dashboard.view.connector_state import conversations_url, state, states
 from connectors.kit.connector import Connector
 from core.config.settings import Settings, masked
 from core.errors import NotFound, PayloadError
@@ -96,7 +96,7 @@ def routes(pages: Blueprint, site: Site) -> None:
             settings=_settings(site, settings, name) if known else [],
             routes=_routes(settings, name),
             newest=_newest(search),
-            listed=listed,
+            listed=conversations_url,
             **{"findings": [], "checked": False, **found},
         )
 

@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.urls import iri_to_uri
 from werkzeug.wrappers import Response as AnyResponse
 
-from app.admin.replays import refusal, told
+from app.admin.replays import replay_refusal, told
 from app.dashboard.frame.context import Site
 from app.dashboard.frame.login import signed_in
 from app.dashboard.view.bounds import MESSAGES, part, pretty
@@ -89,7 +89,7 @@ def routes(pages: Blueprint, site: Site) -> None:
     @pages.post("/conversations/<conversation:identity>/<connector>/replay")
     def conversations_replay(identity: ConversationId, connector: str) -> AnyResponse:
         settings = site.watched.current()
-        if refused := refusal(settings, connector):
+        if refused := replay_refusal(settings, connector):
             flash(refused, "error")
             return back(identity, connector)
         lane = site.control.replay(DeliveryId.of(connector, identity))
@@ -121,7 +121,7 @@ def routes(pages: Blueprint, site: Site) -> None:
         here = url_for("dashboard.conversations_one", identity=identity, _anchor=f"to-{connector}")
         return redirect(here, 303)
 
-    def _deliveries(found: ledger.Conversation) -> dict[str, object]:
+    def _deliveries(found: ledger.StoredConversation) -> dict[str, object]:
         settings = site.watched.current()
         return {
             "statuses": {one.id: shown_status(one) for one in found.deliveries},
@@ -132,7 +132,7 @@ def routes(pages: Blueprint, site: Site) -> None:
             "shown_attempts": ATTEMPTS,
             "nowhere": told(found.nowhere) if found.nowhere else "",
             "discarded": bool(found.nowhere and found.nowhere.status is PayloadStatus.DISCARDED),
-            "spelled": spelled,
+            "spelled": _spelled,
         }
 
 
@@ -152,16 +152,16 @@ def web(address: str) -> str:
         return ""
 
 
-def spelled(value: object) -> str:
+def _spelled(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _chosen(found: ledger.Conversation, wanted: str) -> Payload:
+def _chosen(found: ledger.StoredConversation, wanted: str) -> Payload:
     """That revision, or the newest."""
     return next((one for one in found.payloads if str(one.revision) == wanted), found.payloads[-1])
 
 
-def _name(conversation: Conversation | None, found: ledger.Conversation) -> str:
+def _name(conversation: Conversation | None, found: ledger.StoredConversation) -> str:
     visitor = conversation.visitor if conversation else None
     named = transcript.single_line((visitor.name or visitor.email) if visitor else "")
     return transcript.shortened(named) or f"Chat {found.id}"

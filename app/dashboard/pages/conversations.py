@@ -15,7 +15,7 @@ from connectors.kit import transcript
 from core.delivery import DeliveryStatus
 from core.ids import DeliveryId
 from core.store import Filter, Search
-from core.store.search.conversations import Found, Page
+from core.store.search.conversations import Found, ResultPage
 
 LIMIT = 25
 #: Seconds that a search may take, and that one may when somebody has asked to go on with it. The rest of a page takes
@@ -60,7 +60,7 @@ def routes(pages: Blueprint, site: Site) -> None:
         asked = filters.asked(request.args, connectors)
         after, lost = request.args.get("after", ""), False
         seconds = _GOING_ON if "on" in request.args else _SEARCHING
-        page = Page(())
+        page = ResultPage(())
         if not asked.errors:
             try:
                 page = search.page(asked.filter, after=after, limit=LIMIT, seconds=seconds)

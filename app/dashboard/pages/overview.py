@@ -10,13 +10,13 @@ from flask import Blueprint, render_template, request, url_for
 
 from app.dashboard.frame.context import Site
 from app.dashboard.view import charts
-from app.dashboard.view.connector_state import State, listed, states
+from app.dashboard.view.connector_state import ConnectorView, conversations_url, states
 from app.hook_url import hooks
 from core.config.doubts import doubts
 from core.delivery import PayloadStatus
 from core.errors import NotFound
-from core.store import INBOX, Jobs, Verdict, check, statistics
-from core.store.connection.condition import Shortage, condition, shortages
+from core.store import INBOX, Jobs, ServerCheck, check_server, statistics
+from core.store.connection.condition import Shortage, shortages, store_condition
 from core.store.jobs import Job
 from core.store.ledger import Lane
 from core.store.statistics import Over, Span, Statistics, totals
@@ -52,7 +52,7 @@ class Health:
     """`memory` is in bytes; `workers` says how long ago each was heard of, in ms; `rejections` is what is wrong with a
     configuration -> who rejected it."""
 
-    server: Verdict
+    server: ServerCheck
     memory: int
     shortages: Sequence[Shortage]
     workers: Mapping[str, int]
@@ -87,11 +87,11 @@ def _found(site: Site, jobs: Jobs, over: Over) -> dict[str, Any]:
     return {
         "span": span,
         "step": _STEPS[span],
-        "listed": listed,
+        "listed": conversations_url,
         "here": url_for("dashboard.overview", span=span),
         "counted": counted,
         "figures": _figures(counted),
-        "geometry": {"left": charts.LEFT, "foot": charts.FOOT, "words": charts.WORDS},
+        "geometry": {"left": charts.LEFT, "foot": charts.FOOT, "words": charts.LABELS},
         "tiles": _tiles(site, counted, connectors),
         "connectors": connectors,
         "gone": [one for one in connectors if not one.known and one.lane.waiting],
@@ -119,7 +119,7 @@ def _figures(counted: Statistics) -> list[tuple[str, charts.Chart]]:
     return [("Chats received and deliveries made", flow), ("Failed attempts", failures)]
 
 
-def _tiles(site: Site, counted: Statistics, connectors: list[State]) -> Tiles:
+def _tiles(site: Site, counted: Statistics, connectors: list[ConnectorView]) -> Tiles:
     inbox = site.ledger.lane(INBOX)
     figures = counted.connectors.values()
     delivered = sum(one.delivered for one in figures)
@@ -147,8 +147,8 @@ def _health(site: Site) -> Health:
         who["receiver"] = site.watched.trouble
     # All of them refuse the same file, mostly for the same reason: said once.
     rejections = {text: ", ".join(name for name, said in who.items() if said == text) for text in who.values()}
-    found, short = condition(site.client), list(shortages(site.client, site.env.disk))
-    return Health(check(site.client), found.used, short, site.ledger.workers(), rejections)
+    found, short = store_condition(site.client), list(shortages(site.client, site.env.disk))
+    return Health(check_server(site.client), found.used, short, site.ledger.workers(), rejections)
 
 
 def _open(jobs: Jobs) -> Iterator[Job]:

@@ -12,7 +12,7 @@ from core.delivery import DeliveryStatus
 from core.store import Filter
 
 #: Characters of a search.
-LONGEST = 200
+_LONGEST = 200
 _DAY_MS = 86_400_000
 
 #: How a query spells a rating -> as a filter has it.
@@ -111,7 +111,7 @@ def spelled(wanted: Filter) -> dict[str, str]:
     return {name: value for name, value in query.items() if value}
 
 
-def words(wanted: Filter, *, as_of: int | None = None) -> list[tuple[str, str]]:
+def described(wanted: Filter, *, as_of: int | None = None) -> list[tuple[str, str]]:
     """Name and value of everything that a filter asks for. An end just after `as_of` (ms) is the one that every bulk
     job has, and says nothing."""
     query = spelled(replace(wanted, until=None) if as_of is not None and wanted.until == as_of + 1 else wanted)
@@ -130,8 +130,8 @@ def words(wanted: Filter, *, as_of: int | None = None) -> list[tuple[str, str]]:
 
 
 def _text(text: str) -> str:
-    if len(text) > LONGEST:
-        raise _Wrong(f"At most {LONGEST} characters.")
+    if len(text) > _LONGEST:
+        raise _Wrong(f"At most {_LONGEST} characters.")
     return text
 
 

@@ -31,7 +31,7 @@ _KEYS = 2_000
 _TELLING = 8
 
 #: A body is the visitor's own, or only speaks of them.
-Part = Literal["own", "named"]
+Whose = Literal["own", "named"]
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Traces:
     def __bool__(self) -> bool:
         return bool(self.conversations or self.payloads)
 
-    def joined(self, parts: Mapping[ConversationId, Part]) -> Traces:
+    def joined(self, parts: Mapping[ConversationId, Whose]) -> Traces:
         """With what was found elsewhere: conversation -> whose it is."""
         own = {*self.conversations, *(one for one, part in parts.items() if part == "own")}
         return replace(self, conversations=tuple(sorted(own)), named=tuple(sorted({*self.named, *parts} - own)))
@@ -77,7 +77,7 @@ def payloads_of(found: Iterable[ConversationId | PayloadId]) -> list[PayloadId]:
     return [one for one in found if isinstance(one, PayloadId)]
 
 
-def find(client: Client, visitor: str, since: int | None = None) -> Traces:
+def find_visitor(client: Client, visitor: str, since: int | None = None) -> Traces:
     """Look in every body, or in those that were received at `since` (ms) or later. Raises StoreUnavailable."""
     # redis-py's types allow text for every reply; without decode_responses, which this is, all are bytes.
     server: Any = client
@@ -85,7 +85,7 @@ def find(client: Client, visitor: str, since: int | None = None) -> Traces:
         seconds, micros = server.time()
     wanted = Wanted(visitor)
     # Dicts keep the order and each once; a conversation is its visitor's when any revision is.
-    found: dict[Part, dict[ConversationId | PayloadId, None]] = {"own": {}, "named": {}}
+    found: dict[Whose, dict[ConversationId | PayloadId, None]] = {"own": {}, "named": {}}
     closed = 0
     for identity, conversation, account, kept in _bodies(server, since) if wanted.text else ():
         try:
@@ -122,7 +122,7 @@ def same(text: str) -> str:
     return unicodedata.normalize("NFC", text).strip().casefold()
 
 
-def alone(name: str) -> re.Pattern[str]:
+def whole_word(name: str) -> re.Pattern[str]:
     """Finds a name in text that went through `same`, not inside another: ann@x.com is neither joann@x.com nor
     ann@x.com.au."""
     return re.compile(rf"(?<![\w.+-]){re.escape(same(name))}(?![\w-]|\.\w)")
@@ -179,7 +179,7 @@ class Wanted:
 
     def __init__(self, visitor: str) -> None:
         self.text = same(visitor)
-        self._alone = alone(visitor)
+        self._alone = whole_word(visitor)
         self._telling = "@" in self.text or len(self.text) >= _TELLING
         # Bytes decide only where JSON has one spelling, but for escapes of ASCII (rare) and other encodings (rarer).
         plain = self.text.isascii() and not set(self.text) & set('"\\/')
@@ -189,7 +189,7 @@ class Wanted:
         """False: they are not in this JSON, nor in what it was made of. Quick."""
         return not self._plain or self._plain in body.lower() or bool(_ODD.search(body))
 
-    def part(self, body: bytes, account: str, *, whole: bool) -> Part | None:
+    def part(self, body: bytes, account: str, *, whole: bool) -> Whose | None:
         """`whole`: the body is a revision of a conversation. Others may be anything: every spelling is tried."""
         if whole and not self.may_be_in(body):
             return None
