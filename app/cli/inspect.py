@@ -8,7 +8,6 @@ from typing import Any, cast
 import click
 
 from app.cli.options import (
-    UNDELIVERED,
     StatusChoice,
     as_json,
     connector_option,
@@ -24,7 +23,7 @@ from app.cli.output.records import jsonable, print_json
 from app.cli.output.story import print_story
 from connectors.kit.transcript import single_line
 from core.config.environment import Environment
-from core.delivery import DeliveryStatus, Payload, PayloadStatus
+from core.delivery import UNDELIVERED, DeliveryStatus, Payload, PayloadStatus
 from core.errors import PayloadError
 from core.ids import ConversationId, PayloadId, identified
 from core.smartsupp.parser import parse_conversation

@@ -18,7 +18,7 @@ from connectors.registry import settings_model
 from core.config.environment import Environment, environment
 from core.config.loader import load
 from core.config.settings import Settings
-from core.delivery import DeliveryStatus
+from core.delivery import STATUS_NAMES, UNDELIVERED, DeliveryStatus
 from core.errors import ConfigError, NotFound
 from core.store import Client, Filter, Ledger, connected
 from workers.celery import create, waker
@@ -143,16 +143,12 @@ connector_option = click.option(
     "--connector", metavar="NAME", shell_complete=connector_names, help="Only this connector."
 )
 
-#: What `--status` calls conversations that no connector has; they have no delivery that could have a status.
-UNDELIVERED = "undelivered"
-status_names = [*(one.spelled for one in DeliveryStatus), UNDELIVERED]
-
 
 class StatusChoice(click.Choice[str]):
     """A delivery's status, also as version 0.1 spelled it: `waiting`. That goes with 0.3."""
 
     def __init__(self) -> None:
-        super().__init__(status_names)
+        super().__init__(STATUS_NAMES)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         return super().convert("queued" if value == DeliveryStatus.WAITING else value, param, ctx)

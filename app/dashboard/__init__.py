@@ -14,7 +14,7 @@ from importlib.metadata import version as installed
 from flask import Blueprint, Flask, current_app, get_flashed_messages, request, url_for
 from jinja2 import StrictUndefined
 
-from app.dashboard.frame import addresses, errors, headers, login
+from app.dashboard.frame import addresses, errors, forms, headers, login
 from app.dashboard.frame.context import Site
 from app.dashboard.frame.sessions import Sessions
 from app.dashboard.pages import (
@@ -78,6 +78,7 @@ def register(app: Flask, site: Site, pages: Sequence[PageRoutes]) -> login.Door:
     app.jinja_env.globals.update(
         signed_in=login.signed_in,
         csrf_field=login.csrf_field,
+        longest_reason=forms.LONGEST_REASON,
         navigation=_navigation,
         version=_version,
         flashes=_flashes,

@@ -11,8 +11,7 @@ from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response as AnyResponse
 
 from app.dashboard.frame.context import Site
-from app.dashboard.frame.login import signed_in
-from app.dashboard.pages.conversation import LONGEST_REASON
+from app.dashboard.frame.forms import reason_given, whose_hand
 from app.dashboard.pages.conversations import discardable, known, rows
 from app.dashboard.view import filters
 from app.dashboard.view.filters import Asked
@@ -37,20 +36,18 @@ def routes(pages: Blueprint, site: Site) -> None:
     @pages.post("/conversations/bulk")
     def conversations_bulk_start() -> ResponseReturnValue:
         kind, asked = wanted()
-        reason = " ".join(request.form.get("reason", "").split())[:LONGEST_REASON]
+        reason = reason_given()
         if asked.errors or (kind == "discard" and not reason):
             return confirm(kind, asked, error="Enter a reason; it is kept with each delivery.", code=422)
-        user = signed_in()
-        by = user.name if user else "admin"
         # What came after the page that showed how many there are was not meant.
         as_of = request.form.get("as_of", type=int)
-        job = jobs.start(kind, _filter(kind, asked), reason=reason, by=by, as_of=as_of)
+        job = jobs.start(kind, _filter(kind, asked), reason=reason, by=whose_hand(), as_of=as_of)
         jobs.advance(job.id, _WORKING)
         return redirect(url_for("dashboard.conversations_job", identity=job.id), 303)
 
     @pages.get("/conversations/jobs")
     def conversations_jobs() -> str:
-        return render_template("jobs.html", jobs=jobs.recent(), words=filters.described)
+        return render_template("jobs.html", jobs=jobs.recent(), words=filters.in_words)
 
     @pages.get("/conversations/jobs/<identity>")
     def conversations_job(identity: str) -> str:
@@ -71,7 +68,7 @@ def routes(pages: Blueprint, site: Site) -> None:
         return {
             "job": jobs.get(identity),
             "undelivered": site.ledger.undelivered(),
-            "words": filters.described,
+            "words": filters.in_words,
             "spelled": filters.spelled,
         }
 
@@ -101,7 +98,7 @@ def routes(pages: Blueprint, site: Site) -> None:
             kind=kind,
             asked=asked,
             meant=meant,
-            words=filters.described(meant),
+            words=filters.in_words(meant),
             as_of=as_of,
             count=count,
             whole=whole,

@@ -15,6 +15,7 @@ from werkzeug.wrappers import Response
 from app.admin import checks
 from app.admin.preview import NoPreview, Preview, preview
 from app.dashboard.frame.context import Site
+from app.dashboard.frame.forms import reason_given
 from app.dashboard.frame.login import local
 from app.dashboard.view.connector_state import conversations_url, state, states
 from connectors.kit.connector import Connector
@@ -25,8 +26,6 @@ from core.pretty_json import legible
 from core.smartsupp.parser import parse_conversation
 from core.store import Filter, Search
 
-#: Characters of a reason that are kept.
-LONGEST_REASON = 200
 #: Characters of JSON that stand on one line.
 _LINE = 60
 
@@ -107,8 +106,7 @@ def _gate_buttons(pages: Blueprint, site: Site) -> None:
     @pages.post("/connectors/<name>/pause")
     def connectors_pause(name: str) -> Response:
         state(site, name)
-        reason = " ".join(request.form.get("reason", "").split())[:LONGEST_REASON]
-        site.control.pause(name, reason or "paused manually")
+        site.control.pause(name, reason_given() or "paused manually")
         flash(f"{name} is paused. Its deliveries are queued; nothing is lost.", "good")
         return back(name)
 

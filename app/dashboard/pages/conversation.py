@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from app.admin.replays import replay_refusal, told
 from app.dashboard.frame.context import Site
-from app.dashboard.frame.login import signed_in
+from app.dashboard.frame.forms import NO_REASON, reason_given, whose_hand
 from app.dashboard.view.bounds import MESSAGES, part, pretty
 from app.dashboard.view.transcript import bubbles
 from connectors.kit import transcript
@@ -25,9 +25,6 @@ from core.ids import ConversationId, DeliveryId, PayloadId
 from core.smartsupp.parser import parse_conversation
 from core.store import ledger
 
-#: Characters of a reason that are kept.
-LONGEST_REASON = 200
-NO_REASON = "Nothing was discarded: enter a reason, it is kept with the delivery."
 #: Attempts that are shown at once; those before them unfold.
 ATTEMPTS = 5
 #: Revisions that are listed, the newest first; a link to an older one still shows it.
@@ -104,13 +101,12 @@ def routes(pages: Blueprint, site: Site) -> None:
 
     @pages.post("/conversations/<conversation:identity>/<connector>/discard")
     def conversations_discard(identity: ConversationId, connector: str) -> AnyResponse:
-        reason = " ".join(request.form.get("reason", "").split())[:LONGEST_REASON]
+        reason = reason_given()
         if not reason:
             flash(NO_REASON, "error")
             return back(identity, connector)
-        user = signed_in()
         try:
-            site.control.discard(DeliveryId.of(connector, identity), reason, user.name if user else "admin")
+            site.control.discard(DeliveryId.of(connector, identity), reason, whose_hand())
         except InUse:
             flash("An attempt is running, or somebody has dealt with it. Nothing was discarded.", "warning")
         else:

@@ -12,7 +12,7 @@ from app.dashboard.frame.context import Site
 from app.dashboard.view import filters
 from app.dashboard.view.filters import Asked
 from connectors.kit import transcript
-from core.delivery import DeliveryStatus
+from core.delivery import UNDELIVERED, DeliveryStatus
 from core.ids import DeliveryId
 from core.store import Filter, Search
 from core.store.search.conversations import Found, ResultPage
@@ -127,7 +127,7 @@ def _choices(search: Search, connectors: Sequence[str], asked: Asked) -> dict[st
         "status": [
             ("", "Any"),
             *((one.spelled, one.shown.capitalize()) for one in DeliveryStatus),
-            (filters.UNDELIVERED, "Not delivered anywhere"),
+            (UNDELIVERED, "Not delivered anywhere"),
         ],
         "account": offered(sorted(accounts)),
         "rating": offered(filters.RATINGS, str.capitalize),

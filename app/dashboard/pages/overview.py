@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 from flask import Blueprint, render_template, request, url_for
 
@@ -19,9 +19,7 @@ from core.store import INBOX, Jobs, ServerCheck, check_server, statistics
 from core.store.connection.condition import Shortage, shortages, store_condition
 from core.store.jobs import Job
 from core.store.ledger import Lane
-from core.store.statistics import Over, Span, Statistics, totals
-
-SPANS: tuple[Span, ...] = get_args(Span)
+from core.store.statistics import SPANS, Over, Span, Statistics, totals
 
 #: What one bar of each span is.
 _STEPS: Mapping[Span, str] = {"hour": "2 minutes", "day": "hour", "week": "6 hours", "month": "day"}
@@ -67,7 +65,7 @@ def routes(pages: Blueprint, site: Site) -> None:
         settings = site.watched.current()
         return render_template(
             "overview.html",
-            spans=SPANS,
+            spans=[*SPANS],
             first=not totals(site.client).get("in:accepted"),
             hooks=hooks(site.env, settings),
             public=bool(site.env.public_url),

@@ -10,7 +10,8 @@ from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response as AnyResponse
 
 from app.dashboard.frame.context import Site
-from app.dashboard.pages.quarantine import TABS, reason_given
+from app.dashboard.frame.forms import reason_given
+from app.dashboard.pages.quarantine import TABS
 from app.dashboard.view.body_view import excerpt, shown_body
 from core.delivery import Payload, PayloadStatus
 from core.errors import InUse, NotFound, PayloadError, StoreUnavailable

@@ -26,8 +26,9 @@ from requests.utils import get_encoding_from_headers
 from urllib3 import HTTPResponse as Unpacked
 from urllib3.util.wait import wait_for_read
 
-from connectors.kit.ssrf_guard import Network, connect_guarded
+from connectors.kit.ssrf_guard import connect_guarded
 from connectors.kit.transport.connection import Connection, NotConnected, SecureConnection, as_requests_error, secured
+from core.config.environment import Network
 
 #: Seconds after which a connection that nobody needed is closed.
 IDLE = 120.0
