@@ -74,6 +74,7 @@ def make(settings: Settings, name: str, data_dir: Path, states: States | None = 
     would be alone.
     """
     own = settings.connectors[name]
+    own._values = settings.values  # noqa: SLF001  # ours to say
     if isinstance(own, RecordSettings):
         same = (
             other

@@ -94,6 +94,13 @@ class Conversation(Part):
         """The conversation's id in the store."""
         return ConversationId.of(self.account, self.id)
 
+    @property
+    def kind(self) -> str:
+        """`offline`, `missed` or `chat`."""
+        if self.is_offline:
+            return "offline"
+        return "missed" if self.is_missed else "chat"
+
     def span(self) -> tuple[int, int]:
         """The earliest and the latest time in it, in ms since 1970; zeros where it has none."""
         times = [self.begin_at, self.end_at, *(message.sent_at for message in self.messages)]

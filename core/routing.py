@@ -9,6 +9,7 @@ from core.config.settings import Settings
 from core.conversation import Conversation
 from core.delivery import Nowhere
 from core.templates.language import LanguageError
+from core.values.chat import Values
 
 #: Why a chat was not delivered anywhere, for people.
 _REASONS: Mapping[str, str] = {
@@ -38,9 +39,10 @@ def routed(settings: Settings, conversation: Conversation) -> Routed:
     wanted: dict[str, None] = {}
     troubles = []
     matched = meant = False
+    values = Values(conversation, settings.values)
     for index, (when, to) in enumerate(settings.conditions()):
         try:
-            if when(conversation):
+            if when(values):
                 matched = matched or bool(to)
                 meant = meant or not to
                 wanted.update(dict.fromkeys(to))

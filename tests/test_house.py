@@ -21,9 +21,11 @@ from connectors.registry import BUILT_IN, settings_model
 from core.config.environment import environment
 from core.config.loader import load
 from core.config.settings import ConnectorSettings, Settings
+from core.config.values import ValueSettings, VariableNames
 from core.conversation import Conversation, Visitor
 from core.templates.language import EXTRAS
-from tests.support import requests_table
+from core.values.chat import TYPES
+from tests.support import requests_table, values_table
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -66,14 +68,16 @@ def test_every_shared_setting_stands_in_the_docs() -> None:
     text = (ROOT / "docs" / "connectors" / "README.md").read_text()
     for name in set(RecordSettings.model_fields) - {"type", "enabled"}:
         assert f"| `{name}` |" in text, name
-    for name in EXTRAS:
-        assert f"| `{name}` |" in text, name
 
 
-def test_every_field_of_a_conversation_stands_in_the_reference() -> None:
-    fields = {*Conversation.model_fields, *Visitor.model_fields}
-    for name in fields:
-        assert f"`{name}`" in REFERENCE, name
+def test_whatever_a_template_can_name_stands_in_the_docs() -> None:
+    text = values_table.PAGE.read_text()
+    assert text == values_table.page()
+    assert all(f"| `{name}` |" in text for name in (*TYPES, *EXTRAS))
+    for name in {*Conversation.model_fields, *Visitor.model_fields} - {"id", "account"}:
+        assert re.search(rf"^\|[^|]*`{name}`", text, re.MULTILINE), name
+    for name in (*ValueSettings.model_fields, *(f"variables.{name}" for name in VariableNames.model_fields)):
+        assert f"| `{name}` |" in REFERENCE or name == "variables", name
 
 
 def test_the_example_config_is_right() -> None:
@@ -87,7 +91,7 @@ def test_every_commented_part_of_the_example_is_right_too(tmp_path: Path) -> Non
     lines = EXAMPLE.read_text().splitlines()
     start = lines.index("connectors:")
     # A commented line is YAML when a key or a list item follows the mark.
-    uncommented = [re.sub(r"^(\s*)# (?=\s*(?:- |[a-z_-]+:(?: |$)))", r"\1", line) for line in lines[start:]]
+    uncommented = [re.sub(r"^(\s*)# (?=\s*(?:- |\"?[a-z0-9_-]+\"?:(?: |$)))", r"\1", line) for line in lines[start:]]
     file = tmp_path / "relay.yaml"
     file.write_text("\n".join(uncommented))
     secrets = dict.fromkeys(re.findall(r"\$\{([A-Z_]+)\}", file.read_text()), "c2VjcmV0LWZvci10ZXN0cy0wMTIzNDU2Nzg5")
@@ -95,6 +99,7 @@ def test_every_commented_part_of_the_example_is_right_too(tmp_path: Path) -> Non
     settings = load(env, settings_model, secrets)
     assert {connector.type for connector in settings.connectors.values()} == set(BUILT_IN)
     assert len(settings.routes) == 3
+    assert (settings.values.country, len(settings.values.agents), len(settings.values.extract)) == ("CZ", 1, 1)
 
 
 def test_the_procfile_says_what_runs_without_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

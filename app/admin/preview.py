@@ -15,6 +15,7 @@ from core.delivery import Revision
 from core.errors import DeliveryError, RelayError, Skipped
 from core.ids import DeliveryId, PayloadId
 from core.smartsupp.parser import parse_conversation
+from core.values.chat import Values
 
 #: Headers that say nothing about the record.
 _PLAIN_HEADERS = {"user-agent", "accept-encoding", "accept", "connection", "content-length"}
@@ -35,10 +36,12 @@ class ShownRequest:
 
 @dataclass(frozen=True)
 class Preview:
-    """The requests in their order; `skipped` says why nothing more would be sent, or is ""."""
+    """The requests in their order; `skipped` says why nothing more would be sent, or is "". `values` are what templates
+    can name of this chat, as they name it."""
 
     requests: Sequence[ShownRequest] = field(default_factory=tuple)
     skipped: str = ""
+    values: Mapping[str, Any] = field(default_factory=dict)
 
 
 def preview_body(connector: Connector[Any], body: bytes, account: str = "") -> Preview:
@@ -65,7 +68,9 @@ def preview(connector: Connector[Any], conversation: Conversation, history: Sequ
             raise NoPreview(f"{connector.name}: {connector.mask(str(error))}") from None
         except NotImplementedError as error:
             raise NoPreview(f"{connector.name}: {error}") from None
-    return Preview(tuple(_shown(connector, one) for one in sent), skipped)
+    values = Values(conversation, connector.settings._values).spelled()  # noqa: SLF001  # as in connectors/kit/record.py
+    masked = json.loads(connector.mask(json.dumps(values, ensure_ascii=False)))
+    return Preview(tuple(_shown(connector, one) for one in sent), skipped, masked)
 
 
 def _forget(step: str, value: Any) -> None:

@@ -16,12 +16,13 @@ from pydantic import Field, PrivateAttr, SecretStr, field_validator
 
 from connectors.kit.connector import HttpSettings
 from connectors.kit.email_address import email_in
-from connectors.kit.transcript import Voice, as_html, as_text, inert, kind, packed, plain, shortened, single_line
+from connectors.kit.transcript import Voice, as_html, as_text, inert, packed, plain, shortened, single_line
 from connectors.kit.vocabulary import Language
 from core.config.settings import HtmlTemplate, Template
 from core.conversation import Conversation
 from core.errors import RecordRefused, Skipped
 from core.templates.language import LanguageError, wording
+from core.values.chat import Values
 
 Size = Callable[[str], int]
 _SET_IN = "    "
@@ -91,6 +92,8 @@ class Mapping:
     def __init__(self, settings: RecordSettings, conversation: Conversation) -> None:
         self._settings = settings
         self._conversation = conversation
+        #: What is worked out of the conversation: agent, phone, utm and the like.
+        self.values = Values(conversation, settings._values)  # noqa: SLF001  # not the connector's own
         self.voice = Voice(settings.language, ZoneInfo(settings.time_zone))
         self._email = email_in(conversation.visitor.email)
         #: Whether the vendor refused the visitor; the body says so.
@@ -134,7 +137,7 @@ class Mapping:
 
     def subject(self, longest: int) -> str:
         """On one line, at most `longest` characters."""
-        text = self._said(self._settings.subject) or self.voice.say(kind(self._conversation))
+        text = self._said(self._settings.subject) or self.voice.say(self._conversation.kind)
         return shortened(text, longest)
 
     def tags(self, joiner: str = "-") -> list[str]:
@@ -213,9 +216,7 @@ class Mapping:
     def _body(self, transcript: Markup) -> Markup:
         """The body around a transcript. What a template says is the admin's own HTML; its values are escaped."""
         try:
-            said = wording(self._settings.body, html=True)(
-                self._conversation, {**self._extras, "transcript": transcript}
-            )
+            said = wording(self._settings.body, html=True)(self.values, {**self._extras, "transcript": transcript})
         except LanguageError as error:
             raise RecordRefused(f"body: {error}") from error
         return Markup(said)  # noqa: S704
@@ -225,14 +226,13 @@ class Mapping:
 
     def _written(self, template: str, extras: dict[str, str]) -> str:
         try:
-            return wording(template)(self._conversation, extras)
+            return wording(template)(self.values, extras)
         except LanguageError as error:
             raise RecordRefused(f"'{template}' cannot be rendered: {error}") from error
 
     @cached_property
     def _extras(self) -> dict[str, str]:
-        found = kind(self._conversation)
-        return {"kind": found, "title": self.voice.say(found), "name": self.name, "transcript": ""}
+        return {"title": self.voice.say(self._conversation.kind), "name": self.name, "transcript": ""}
 
 
 def _cut(line: str, escape: Callable[[str], str], size: Size, room: int) -> Iterator[str]:

@@ -68,13 +68,6 @@ def single_line(text: str) -> str:
     return " ".join(plain(text).split())
 
 
-def kind(conversation: Conversation) -> str:
-    """`offline`, `missed` or `chat`."""
-    if conversation.is_offline:
-        return "offline"
-    return "missed" if conversation.is_missed else "chat"
-
-
 def as_text(conversation: Conversation, voice: Voice | None = None) -> str:
     """The whole conversation: a head with what is known of the visitor, then the messages, a line each."""
     voice = voice or Voice()
@@ -193,7 +186,7 @@ def _head(conversation: Conversation, voice: Voice) -> list[tuple[str, str]]:
 
 
 def _kind_in_a_sentence(conversation: Conversation, voice: Voice) -> str:
-    text = voice.say(kind(conversation))
+    text = voice.say(conversation.kind)
     return text if voice.language == "de" else text[0].lower() + text[1:]
 
 

@@ -21,6 +21,7 @@ from core.config.mistakes.files import file_mistake
 from core.config.mistakes.model import KeyPath
 from core.config.mistakes.values import SECTION, SECTIONS, did_you_mean, value_mistakes
 from core.config.settings import ConnectorSettings, Document, Route, Settings, connector_name
+from core.config.values import ValueSettings
 from core.config.yaml_file import ConfigFile
 from core.errors import ConfigError, Problem
 
@@ -69,6 +70,7 @@ def load(
         files=(env.config, *file.secret_files),
         retention=document.retention,
         alerts=document.notices or document.alerts,
+        values=ValueSettings.of(document),
         renamed=("notices",) if document.notices else (),
     )
 
@@ -152,7 +154,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 def _validated(model: type[Model], values: Any, path: KeyPath, file: ConfigFile) -> Model | None:
     try:
-        return model.model_validate(values)
+        return model.model_validate(values, context=file.values if isinstance(file.values, dict) else None)
     except ValidationError as error:
         for below, text in value_mistakes(error, model, values):
             file.problem((*path, *below), text)

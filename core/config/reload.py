@@ -261,7 +261,7 @@ def _must_lose_nothing(old: Settings, new: Settings, before: bytes, after: bytes
 
 
 def _content(settings: Settings) -> tuple[object, ...]:
-    return (settings.tokens, settings.connectors, settings.routes, settings.retention, settings.alerts)
+    return (settings.tokens, settings.connectors, settings.routes, settings.retention, settings.alerts, settings.values)
 
 
 def _removes(old: Settings, new: Settings) -> bool:

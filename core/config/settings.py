@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, PrivateAttr
+from pydantic import AfterValidator, Field, PrivateAttr, ValidationInfo
 
 from core.config import former_names
 from core.config.alerts import Alerts
 from core.config.environment import Strict, Token
+from core.config.extracted import only_extracted
+from core.config.values import ValueSettings
 from core.templates.language import Condition, condition, wording
 
 #: The lane of bodies that no worker has read yet.
@@ -23,19 +25,19 @@ _RESERVED = "inbox"
 _CONNECTOR_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
-def _expression(source: str) -> str:
+def _expression(source: str, info: ValidationInfo) -> str:
     condition(source)
-    return source
+    return only_extracted(source, info)
 
 
-def _template(source: str) -> str:
+def _template(source: str, info: ValidationInfo) -> str:
     wording(source)
-    return source
+    return only_extracted(source, info)
 
 
-def _html_template(source: str) -> str:
+def _html_template(source: str, info: ValidationInfo) -> str:
     wording(source, html=True)
-    return source
+    return only_extracted(source, info)
 
 
 Expression = Annotated[str, AfterValidator(_expression), Field(json_schema_extra={"format": "jinja-expression"})]
@@ -54,6 +56,9 @@ def connector_name(name: str) -> str:
 
 class ConnectorSettings(Strict):
     """What every connector has. A connector's own settings are a subclass."""
+
+    #: What the values of a chat are worked out with: sections that all connectors share (connectors/registry.py).
+    _values: ValueSettings = PrivateAttr(default_factory=ValueSettings)
 
     type: str = Field(description="The type of connector: a built-in name, or the dotted path of a class.")
     enabled: bool = Field(default=True, description="false: nothing is sent to it; its deliveries stay queued.")
@@ -114,7 +119,7 @@ class Retention(Strict):
     )
 
 
-class Document(Strict):
+class Document(ValueSettings):
     """The whole file."""
 
     tokens: tuple[Token, ...] = ()
@@ -143,6 +148,7 @@ class Settings:
     files: tuple[Path, ...] = ()
     retention: Retention = field(default_factory=Retention)
     alerts: Alerts = field(default_factory=Alerts)
+    values: ValueSettings = field(default_factory=ValueSettings)
     #: Sections of the file that have another name by now.
     renamed: tuple[str, ...] = ()
 
@@ -167,4 +173,5 @@ def masked(settings: Settings) -> dict[str, Any]:
         "routes": [route.model_dump(mode="json") for route in settings.routes],
         "retention": settings.retention.model_dump(mode="json"),
         "alerts": settings.alerts.model_dump(mode="json", by_alias=True),
+        **settings.values.model_dump(mode="json"),
     }

@@ -1,4 +1,4 @@
-"""The one language of the configuration: Jinja, sandboxed, over the conversation.
+"""The one language of the configuration: Jinja, sandboxed, over the conversation and what is worked out of it.
 
 A condition is an expression (`conversation.is_missed and visitor.country_code == "CZ"`), a wording is a template
 (`Chat with {{ visitor.name }}`). Both are checked when the configuration is loaded: syntax, names and every
@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import types
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Union, get_args, get_origin
@@ -20,21 +21,25 @@ from pydantic import AwareDatetime, BaseModel
 from core.conversation import Conversation, Visitor
 from core.templates.sandbox import Sandbox, bounded, evaluated, joined
 from core.templates.syntax_mistakes import foreign, of_condition, of_evaluation, of_template
+from core.values.chat import TYPES, Values
+
+#: What has fields of its own.
+_MODELS: dict[str, type[BaseModel]] = {"conversation": Conversation, "visitor": Visitor}
 
 #: What an expression may name, and the type behind each name.
-NAMES: dict[str, type[BaseModel]] = {"conversation": Conversation, "visitor": Visitor}
+NAMES: Mapping[str, Any] = {**TYPES, **_MODELS}
 
 _environment = Sandbox(autoescape=False)
 
 # The same for templates whose result is HTML: every value in them is escaped.
 _html = _environment.overlay(autoescape=True)
 
-#: What a template may name besides: `kind` (chat, missed or offline), `title` (the same in the connector's language),
-#: `name` (the visitor's name, else email, else "a visitor"), and `transcript`.
-EXTRAS = ("kind", "title", "name", "transcript")
+#: What a template may name besides: `title` (the kind in the connector's language), `name` (the visitor's name, else
+#: email, else "a visitor"), and `transcript`.
+EXTRAS = ("title", "name", "transcript")
 
-Condition = Callable[[Conversation], bool]
-Wording = Callable[[Conversation, Mapping[str, str]], str]
+Condition = Callable[[Values], bool]
+Wording = Callable[[Values, Mapping[str, str]], str]
 
 
 class LanguageError(ValueError):
@@ -48,13 +53,15 @@ def condition(source: str) -> Condition:
         raise LanguageError(said)
     try:
         # An expression is parsed as the only output of a template, which is how Jinja itself compiles one.
-        _check(_environment.parse("{{ (" + source + "\n) }}"), ())
+        parsed = _environment.parse("{{ (" + source + "\n) }}")
+        _check(parsed, ())
         expression = _environment.compile_expression(source, undefined_to_none=False)
     except TemplateSyntaxError as error:
         raise LanguageError(of_condition(source, error)) from None
     except RecursionError:
         raise LanguageError("the condition is nested too deeply") from None
-    return lambda conversation: bool(_run(lambda: expression(**_names(conversation))))
+    wanted = _wanted(parsed)
+    return lambda values: bool(_run(lambda: expression(**_given(values, wanted))))
 
 
 # More than any installation has: beyond it, every template would be compiled anew for each chat.
@@ -62,7 +69,7 @@ def condition(source: str) -> Condition:
 def wording(source: str, *, html: bool = False) -> Wording:
     """Compile a template. Raises LanguageError here for what is wrong with it, not when a conversation comes.
 
-    What it returns takes a conversation and the EXTRAS. With `html`, every value is escaped unless it is Markup.
+    What it returns takes the values of a chat and the EXTRAS. With `html`, every value is escaped unless it is Markup.
     """
     environment = _html if html else _environment
     try:
@@ -73,7 +80,23 @@ def wording(source: str, *, html: bool = False) -> Wording:
         raise LanguageError(of_template(error)) from None
     except RecursionError:
         raise LanguageError("nested too deeply") from None
-    return lambda conversation, extras: _run(lambda: joined(template.generate({**extras, **_names(conversation)})))
+    wanted = _wanted(parsed)
+    return lambda values, extras: _run(lambda: joined(template.generate({**extras, **_given(values, wanted)})))
+
+
+def extracts(source: str) -> frozenset[str]:
+    """The names of `extract` that a condition or a template reads, which are the admin's own."""
+    found: set[Any] = set()
+    for whole in (source, "{{ (" + source + "\n) }}") if "extracted" in source else ():
+        with suppress(TemplateSyntaxError, RecursionError):
+            parsed = _environment.parse(whole)
+            found |= {node.attr for node in parsed.find_all(nodes.Getattr) if _is_extracted(node.node)}
+            found |= {_constant(node.arg) for node in parsed.find_all(nodes.Getitem) if _is_extracted(node.node)}
+    return frozenset(name for name in found if isinstance(name, str) and not hasattr(dict, name))
+
+
+def _is_extracted(node: nodes.Node) -> bool:
+    return isinstance(node, nodes.Name) and node.name == "extracted"
 
 
 def _run(evaluate: Callable[[], Any]) -> Any:
@@ -85,8 +108,15 @@ def _run(evaluate: Callable[[], Any]) -> Any:
         raise LanguageError(of_evaluation(error)) from None
 
 
-def _names(conversation: Conversation) -> dict[str, Any]:
-    return {"conversation": conversation, "visitor": conversation.visitor}
+def _wanted(template: nodes.Template) -> tuple[str, ...]:
+    """Of the values, those that are named: the others need not be worked out."""
+    named = {name.name for name in template.find_all(nodes.Name)}
+    return tuple(name for name in TYPES if name in named)
+
+
+def _given(values: Values, wanted: Iterable[str]) -> dict[str, Any]:
+    given = {name: getattr(values, name) for name in wanted}
+    return {**given, "conversation": values.conversation, "visitor": values.conversation.visitor}
 
 
 def _check(template: nodes.Template, extras: Iterable[str]) -> None:
@@ -178,7 +208,7 @@ def _plain(annotation: Any) -> Any:
 
 def _place(name: str) -> str:
     """For a field that is named without what it is a field of."""
-    for owner, model in NAMES.items():
+    for owner, model in _MODELS.items():
         for field in model.model_fields:
             if name in (field, field.removeprefix("is_")):
                 return f"; did you mean '{owner}.{field}'?"

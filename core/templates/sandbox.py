@@ -40,7 +40,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
     def __init__(self, **options: Any) -> None:
         # What is missing is empty, not an error (core/templates/language.py finds typing mistakes).
-        super().__init__(undefined=ChainableUndefined, keep_trailing_newline=True, **options)
+        super().__init__(undefined=ChainableUndefined, keep_trailing_newline=True, finalize=_shown, **options)
         for toy in ("lipsum", "cycler", "joiner"):
             del self.globals[toy]
         self.filters = {name: _guarded(name, use) for name, use in self.filters.items()}
@@ -77,6 +77,11 @@ class Sandbox(ImmutableSandboxedEnvironment):
         return _checked(
             name, (*args, *kwargs.values()), lambda: super(Sandbox, __self).call(__context, __obj, *args, **kwargs)
         )
+
+
+def _shown(value: Any) -> Any:
+    """A number or a time that is not known is empty, as a text is: "None" is no word for people."""
+    return "" if value is None else value
 
 
 def bounded(template: nodes.Template) -> nodes.Template:

@@ -79,15 +79,24 @@ def test_preview_prints_the_requests_and_sends_none(cli: Cli, vendor: NaiveVendo
     assert f"POST {vendor.url}/people" in said
     assert "Authorization: Bearer **********" in said
     assert "Dusan Kmet" in said
+    assert "agent.name: John Doe" in said
+    assert "phone:" not in said
     assert vendor.requests == []
     found = json.loads(cli.run("preview", str(PAYLOAD), "--connector", "desk", "--json"))
-    assert [one["request"].split()[0] for one in found] == ["POST", "POST"]
+    assert [one["request"].split()[0] for one in found["requests"]] == ["POST", "POST"]
+    assert found["values"]["csat"] == "good"
+    assert found["values"]["phone"] == ""
+    assert found["skipped"] == ""
 
 
 def test_a_preview_hides_a_secret_wherever_it_stands(cli: Cli, tmp_path: Path) -> None:
     file = tmp_path / "chat.json"
     file.write_bytes(chat(1, visitor={"id": 7, "name": f"Ann {KEY}", "email": "ann@example.com"}))
     assert "Ann **********" in cli.run("preview", str(file), "--connector", "desk")
+    file.write_bytes(chat(1, paths=[{"url": f"https://shop.example.com/?key={KEY}", "title": ""}]))
+    said = cli.run("preview", str(file), "--connector", "desk")
+    assert KEY not in said
+    assert "landing_page: https://shop.example.com/?key=**********" in said
 
 
 def test_preview_of_what_is_no_conversation_says_so(cli: Cli, tmp_path: Path) -> None:

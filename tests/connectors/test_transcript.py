@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.kit.transcript import Voice, as_text, kind, plain
+from connectors.kit.transcript import Voice, as_text, plain
 from connectors.testing.chats import HOOK
 from core.conversation import Conversation, Message, Page, Variable, Visitor
 from core.smartsupp.parser import parse_conversation
@@ -82,7 +82,7 @@ def test_what_is_missing_is_left_out() -> None:
     ],
 )
 def test_it_says_what_kind_of_conversation_it_is(conversation: Conversation, name: str) -> None:
-    assert kind(conversation) == name
+    assert conversation.kind == name
 
 
 @pytest.mark.parametrize(

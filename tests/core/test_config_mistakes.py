@@ -155,7 +155,7 @@ def test_a_setting_of_a_connector_says_what_to_type(tmp_path: Path, line: str, t
             "hubspot: unknown setting. Did you mean to indent it under connectors:?",
         ),
         ("connector: {}", "Did you mean 'connectors'?"),
-        ("other: 1", "unknown setting; available: alerts, connectors, retention, routes, tokens"),
+        ("other: 1", "unknown setting; available: agents, alerts, connectors, country, extract, retention,"),
     ],
 )
 def test_a_section_says_what_to_type(tmp_path: Path, section: str, text: str) -> None:

@@ -13,6 +13,7 @@ from core.config.settings import ConnectorSettings, Route, Settings
 from core.conversation import Conversation, Message, Page, Variable, Visitor
 from core.routing import routed
 from core.templates.language import LanguageError, condition, wording
+from core.values.chat import Values
 
 CHAT = Conversation(
     account="1",
@@ -25,6 +26,7 @@ CHAT = Conversation(
     paths=(Page(url="https://example.com/a", title="A"), Page(url="https://example.com/b", title="B")),
     messages=(Message(type="visitor", content="Hello"), Message(type="agent", content="Hi there")),
 )
+VALUES = Values(CHAT)
 
 
 def chat(**visitor: Any) -> Conversation:
@@ -58,7 +60,7 @@ def refusal(source: str, compiled: Any = condition) -> str:
     ],
 )
 def test_a_condition_is_an_expression_over_the_conversation(source: str, result: bool) -> None:
-    assert condition(source)(CHAT) is result
+    assert condition(source)(VALUES) is result
 
 
 @pytest.mark.parametrize(
@@ -120,7 +122,7 @@ def test_what_is_no_expression_is_refused_with_what_to_type(source: str, text: s
     "source", ["'a = b && c' in visitor.note", "visitor.name != 'x'", "conversation.messages|length >= 5"]
 )
 def test_what_stands_in_quotes_is_no_mistake(source: str) -> None:
-    condition(source)(CHAT)
+    condition(source)(VALUES)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +157,7 @@ def test_loops_are_type_checked() -> None:
     loop = "{% for m in conversation.messages %}{{ m.contnt }}{% endfor %}"
     assert refusal(loop, wording) == "Message has no 'contnt'; did you mean 'content'?"
     assert "did you mean 'content'" in refusal(loop.replace("messages", "messages[-3:]"), wording)
-    assert wording(loop.replace("contnt", "content"))(CHAT, {}) == "HelloHi there"
+    assert wording(loop.replace("contnt", "content"))(VALUES, {}) == "HelloHi there"
 
 
 def test_a_name_may_stand_for_another_thing_in_each_loop() -> None:
@@ -164,22 +166,22 @@ def test_a_name_may_stand_for_another_thing_in_each_loop() -> None:
         "{% for one in conversation.paths %}{{ loop.index }}{{ one.title }}{% endfor %}"
         "{% for key, one in visitor.variables.items() %}{{ key }}={{ one.value }};{% endfor %}"
     )
-    assert wording(source)(CHAT, {}) == "Hello,Hi there,1A2Bplan=pro;_ga=7;"
+    assert wording(source)(VALUES, {}) == "Hello,Hi there,1A2Bplan=pro;_ga=7;"
     assert "Page has no 'content'" in refusal(source.replace("one.title", "one.content"), wording)
 
 
 def test_names_that_a_template_makes_are_known() -> None:
     source = "{% set who = visitor.name %}{% macro hi(name) %}Hi {{ name }}{% endmacro %}{{ hi(who) }}"
-    assert wording(source)(CHAT, {}) == "Hi Ann"
+    assert wording(source)(VALUES, {}) == "Hi Ann"
 
 
 @pytest.mark.parametrize(
     "typed", ["{{7*7}}", "{% raw %}", "{{ conversation.__class__ }}", "${{<%[%'\"}}%\\", "{0.__class__}"]
 )
 def test_what_a_visitor_typed_is_never_evaluated(typed: str) -> None:
-    assert wording("Chat with {{ visitor.name }}")(chat(name=typed), {}) == f"Chat with {typed}"
-    assert condition("visitor.name == visitor.email")(chat(name=typed, email=typed)) is True
-    assert condition("'49' in visitor.name")(chat(name=typed)) is False
+    assert wording("Chat with {{ visitor.name }}")(Values(chat(name=typed)), {}) == f"Chat with {typed}"
+    assert condition("visitor.name == visitor.email")(Values(chat(name=typed, email=typed))) is True
+    assert condition("'49' in visitor.name")(Values(chat(name=typed))) is False
 
 
 @pytest.mark.parametrize(
@@ -216,7 +218,7 @@ def test_dunder_names_are_refused(source: str) -> None:
 )
 def test_ways_out_of_the_sandbox_lead_to_nothing(source: str) -> None:
     try:
-        found = wording("{{ " + source + " }}")(CHAT, {})
+        found = wording("{{ " + source + " }}")(VALUES, {})
     except LanguageError:
         return
     assert found == ""
@@ -228,16 +230,17 @@ def test_ways_out_of_the_sandbox_lead_to_nothing(source: str) -> None:
 )
 def test_nothing_can_be_called_that_reaches_out_or_changes_the_conversation(source: str) -> None:
     with pytest.raises(LanguageError):
-        condition(source)(CHAT)
+        condition(source)(VALUES)
     assert "plan" in CHAT.visitor.variables
 
 
 def test_what_is_missing_is_empty() -> None:
     assert wording("[{{ visitor.variables.none.value }}|{{ visitor.email }}|{{ conversation.messages[9].name }}]")(
-        CHAT, {}
+        VALUES, {}
     ) == ("[||]")
-    assert condition("visitor.variables.none.value == 'pro'")(CHAT) is False
-    assert condition("visitor.variables.none.value")(CHAT) is False
+    assert wording("[{{ conversation.rating }}{{ csat_score }}]")(VALUES, {}) == "[]"
+    assert condition("visitor.variables.none.value == 'pro'")(VALUES) is False
+    assert condition("visitor.variables.none.value")(VALUES) is False
 
 
 @pytest.mark.parametrize(
@@ -256,7 +259,7 @@ def test_what_is_missing_is_empty() -> None:
 )
 def test_a_condition_that_fails_on_a_conversation_says_so(source: str) -> None:
     with pytest.raises(LanguageError):
-        condition(source)(CHAT)
+        condition(source)(VALUES)
 
 
 def routes(*wanted: tuple[str, list[str]], off: str = "") -> Settings:
@@ -313,15 +316,15 @@ LONG_LOOP = "{% for one in range(100000) %}"
 def test_a_template_that_would_take_long_or_grow_without_end_is_an_error(source: str) -> None:
     started = time.process_time()
     with pytest.raises(LanguageError):
-        wording(source)(CHAT, {"transcript": "x" * 1000})
+        wording(source)(VALUES, {"transcript": "x" * 1000})
     assert time.process_time() - started < 2
 
 
 def test_what_an_admin_may_well_write_is_within_the_bounds() -> None:
     long = CHAT.model_copy(update={"messages": (Message(type="visitor", content="x" * 100),) * 5000})
     source = "{% for m in conversation.messages %}{{ loop.revindex }}{{ m.content|upper|truncate(20) }}{% endfor %}"
-    assert len(wording(source)(long, {})) > 5000 * 20
+    assert len(wording(source)(Values(long), {})) > 5000 * 20
     source = (
         "{{ 250000|float|round(2) }} {{ '%d'|format(250000) }} {{ '{:.2f}'.format(1.5) }} {{ 3 * 4 }} {{ '-' * 20 }}"
     )
-    assert wording(source)(CHAT, {}) == "250000.0 250000 1.50 12 " + "-" * 20
+    assert wording(source)(VALUES, {}) == "250000.0 250000 1.50 12 " + "-" * 20

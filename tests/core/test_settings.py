@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jsonschema
 import pytest
@@ -13,14 +14,18 @@ from pydantic import SecretStr
 
 from connectors import registry
 from connectors.archive import ArchiveSettings
+from connectors.kit.record import Mapping as RecordMapping
+from connectors.kit.record import RecordSettings
 from connectors.webhook import WebhookSettings
 from core.config.environment import environment
 from core.config.json_schema import schema
 from core.config.loader import load
 from core.config.settings import ConnectorSettings, Settings, masked
 from core.errors import ConfigError
+from core.routing import routed
 from core.smartsupp.parser import parse_conversation
 from core.templates import language
+from core.values.chat import Agent, Values
 from tests.support.stack import chat
 
 SECRET = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # base64 of 24 bytes
@@ -103,7 +108,8 @@ other: 1
         "line 19: connectors.c.type: is missing; write type: archive, or another type",
         "line 20: connectors.d: must be settings, one a line and indented: 'key: value'",
         "line 21: connectors.archive.foldr: unknown setting. Did you mean 'folder'?",
-        "line 22: other: unknown setting; available: alerts, connectors, retention, routes, tokens",
+        "line 22: other: unknown setting; available: agents, alerts, connectors, country, "
+        "extract, retention, routes, tokens, variables",
     ]
     found = config.problems(text)
     assert sorted(found) == sorted(wanted)
@@ -395,4 +401,85 @@ def test_no_number_of_routes_makes_a_chat_compile_their_conditions_anew(
     settings = config.load(f"{ARCHIVED}\nroutes:\n{routes}")
     rated = parse_conversation(chat(channel={"id": "c1", "rating": 1_050}))
     monkeypatch.setattr(language._environment, "compile_expression", None)
-    assert sum(when(rated) for when, _ in settings.conditions()) == 1
+    assert sum(when(Values(rated)) for when, _ in settings.conditions()) == 1
+
+
+def test_the_values_of_a_chat_are_worked_out_with_sections_of_the_file(config: Config, tmp_path: Path) -> None:
+    found = config.load(
+        """\
+agents: {3: ann@example.com, "4": {name: Bob}}
+country: cz
+variables: {phone: contact}
+extract: {order: 'order (\\d+)'}
+connectors:
+  archive: {type: archive}
+  crm:
+    type: tests.fakes.plain.Plain
+    url: https://crm.example.com
+    key: secret
+    subject: '{{ extracted.order }} {{ phone }}'
+routes:
+  - {to: [archive], when: "extracted.order and agent.email == 'ann@example.com'"}
+"""
+    )
+    shown = masked(found)
+    assert shown["agents"] == {"3": {"email": "ann@example.com", "name": ""}, "4": {"email": None, "name": "Bob"}}
+    assert (shown["country"], shown["variables"]["phone"]) == ("CZ", "contact")
+    assert shown["extract"] == {"order": "order (\\d+)"}
+    messages = [
+        {"type": "visitor", "from": "visitor:x", "content": "order 17"},
+        {"type": "agent", "from": "agent:3", "name": "A", "content": "Hi"},
+    ]
+    parsed = parse_conversation(chat(messages=messages))
+    assert routed(found, parsed).connectors == ("archive",)
+    copy = pickle.loads(pickle.dumps(found))  # noqa: S301  # as a worker hands it to a process of its own
+    assert routed(copy, parsed).connectors == ("archive",)
+    words = RecordMapping(cast(RecordSettings, registry.make(found, "crm", tmp_path).settings), parsed)
+    assert words.values.agent == Agent(id="3", name="A", email="ann@example.com")
+    assert words.subject(100) == "17"
+
+
+def test_what_is_wrong_with_the_sections_of_the_values_is_said_with_what_to_type(config: Config) -> None:
+    text = """\
+agents:
+  agent:3: ann@example.com
+  4: Ann <ann@example.com>
+  5: {}
+  6: {mail: ann@example.com}
+  7: 8
+country: Czechia
+variables: {phon: x}
+extract:
+  Order: a
+  items: a
+  order: '('
+  number: 5
+connectors:
+  archive: {type: archive}
+routes:
+  - {to: [archive], when: "extracted.ordr"}
+  - {to: [archive], when: "extracted.plan and agent.mail"}
+  - {to: [archive], when: "extracted['plan']"}
+"""
+    assert config.problems(text) == [
+        "line 2: agents.agent:3: is not the id of an agent; write 3 alone",
+        "line 3: agents.4: write an address alone, such as ann@example.com",
+        "line 4: agents.5: is empty; write the agent's email, or {name: …, email: …}",
+        "line 5: agents.6.mail: unknown setting. Did you mean 'email'?",
+        "line 6: agents.7: must be settings, one a line and indented: 'key: value'",
+        "line 7: country: is not a country; write its two letters (ISO 3166), such as CZ",
+        "line 8: variables.phon: unknown setting. Did you mean 'phone'?",
+        "line 10: extract.Order: 'Order' is not a name; write small letters, digits and '_', such as order_number",
+        "line 11: extract.items: 'items' means something else in templates; write small letters, digits and '_', "
+        "such as order_number",
+        "line 12: extract.order: is not a pattern: a ( is never closed",
+        "line 13: extract.number: must be text; put it in quotes",
+        "line 17: routes[0].when: nothing is extracted as 'ordr'. Did you mean 'order'?",
+        "line 18: routes[1].when: Agent has no 'mail'; did you mean 'email'?",
+        "line 19: routes[2].when: nothing is extracted as 'plan'; add it under extract: 'plan: PATTERN'",
+    ]
+
+
+def test_norway_needs_quotes(config: Config) -> None:
+    assert config.problems(f"{ARCHIVED}\ncountry: NO") == ["line 2: country: must be text; put it in quotes"]
+    assert config.load(f"{ARCHIVED}\ncountry: 'NO'").values.country == "NO"

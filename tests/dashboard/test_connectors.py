@@ -201,6 +201,7 @@ def test_a_preview_shows_the_newest_conversation_unless_another_is_named(
     assert '"email": "new@example.com"' in unescape(html)
     assert f"1. POST {vendor.url}/people" in plain(html)
     assert "Authorization Bearer **********" in plain(html)
+    assert "What templates can name kind chat" in plain(html)
     other = unescape(page.get("/connectors/desk/preview?conversation=1:old").text)
     assert '"email": "old@example.com"' in other
     assert "new@example.com" not in other

@@ -17,6 +17,7 @@ from connectors.archive import Archive, ArchiveSettings
 from connectors.kit.connector import Receipt, Step
 from connectors.kit.transcript import Voice, as_html, as_text, packed, shortened
 from connectors.testing.chats import SAMPLE
+from core.config.values import ValueSettings
 from core.config.yaml_file import read
 from core.conversation import Conversation, Message, Page, Variable, Visitor
 from core.delivery import Revision
@@ -24,6 +25,7 @@ from core.errors import ConfigError, PayloadError
 from core.ids import PayloadId
 from core.smartsupp.parser import parse
 from core.templates.language import LanguageError, condition, wording
+from core.values.chat import Values
 from tests.fuzz import pages
 
 ROOT = Path(__file__).parent.parent
@@ -45,7 +47,11 @@ CHAT = Conversation(
     paths=(Page(url="https://example.com/a", title="A"),),
     messages=(Message(type="visitor", content="Hello"), Message(type="agent", name="Bob", content="Hi\nthere")),
 )
-EXTRAS = {"kind": "chat", "title": "Chat", "name": "Ann", "transcript": "…"}
+EXTRAS = {"title": "Chat", "name": "Ann", "transcript": "…"}
+
+SETTINGS = ValueSettings.model_validate(
+    {"agents": {"3": "ann@example.com"}, "country": "CZ", "extract": {"order": r"\b(\d{6,10})\b", "any": "(?i)(a+)+b"}}
+)
 
 #: Templates as an admin writes them.
 WORDINGS = (
@@ -54,6 +60,7 @@ WORDINGS = (
     "{% for m in conversation.messages %}{{ loop.index }} {{ m.name }}: {{ m.content|upper }}\n{% endfor %}",
     "{{ conversation.messages|map(attribute='content')|join(' ')|truncate(100) }}",
     "{% for key, one in visitor.variables.items() %}{{ key }}={{ one.value }};{% endfor %}",
+    "{{ agent }} {{ agent.email }} {{ phone }} {{ utm }} {{ landing_page }} {{ language }} {{ extracted.order }}",
     "{{ visitor.note|replace('a', 'b')|wordwrap(20) }} {{ visitor.name|title }} {{ '%s' % visitor.email }}",
 )
 CONDITIONS = (
@@ -130,27 +137,28 @@ def conversations(data: bytes) -> None:
     found = _conversation(data)
     if not found:
         return
+    values = Values(found, SETTINGS)
     for source in WORDINGS:
         for html in (False, True):
-            said = _language(lambda source=source, html=html: wording(source, html=html)(found, EXTRAS))  # type: ignore[misc]
+            said = _language(lambda source=source, html=html: wording(source, html=html)(values, EXTRAS))  # type: ignore[misc]
             assert len(said or "") < GROWTH * len(data) + FRAME
             assert not html or "<" not in (said or "")
     for source in CONDITIONS:
-        _language(lambda source=source: condition(source)(found))  # type: ignore[misc]
+        _language(lambda source=source: condition(source)(values))  # type: ignore[misc]
 
 
 def templates(data: bytes) -> None:
     """Whatever stands in the config, it is refused with a LanguageError, or has a result that is a text."""
     source = data.decode("utf-8", "replace")
     for html in (False, True):
-        said = _language(lambda html=html: wording(source, html=html)(CHAT, EXTRAS))  # type: ignore[misc]
+        said = _language(lambda html=html: wording(source, html=html)(Values(CHAT), EXTRAS))  # type: ignore[misc]
         _nothing_leaked(said)
 
 
 def expressions(data: bytes) -> None:
     source = data.decode("utf-8", "replace")
-    assert _language(lambda: condition(source)(CHAT)) in (True, False, None)
-    _nothing_leaked(_language(lambda: wording("{{ " + source + " }}")(CHAT, EXTRAS)))
+    assert _language(lambda: condition(source)(Values(CHAT))) in (True, False, None)
+    _nothing_leaked(_language(lambda: wording("{{ " + source + " }}")(Values(CHAT), EXTRAS)))
 
 
 def _language(evaluate: Callable[[], Any]) -> Any:

@@ -127,18 +127,23 @@ connectors.add_command(login)
 @as_json
 @needs(lambda env: env)
 def preview(env: Environment, file: Path, name: str, as_json: bool) -> None:
-    """Print the requests that a payload would cause, with secrets masked. Nothing is sent."""
+    """Print what templates can name of a payload, and the requests that it would cause, with secrets masked. Nothing is
+    sent."""
     try:
         found = preview_body(connector(settings_of(env), name, env), file.read_bytes())
     except PayloadError as error:
         fail(f"{file}: {error}")
     if found.skipped:
         click.echo(f"nothing would be sent: {found.skipped}", err=True)
-    shown = [jsonable(one) for one in found.requests]
+    shown = jsonable(found)
     if as_json:
         print_json(shown)
         return
-    for one in shown:
+    for value, text in shown["values"].items():
+        if text not in (None, ""):
+            click.echo(f"{value}: {single_line(str(text))}")
+    click.echo()
+    for one in shown["requests"]:
         click.echo(one["request"])
         for header, value in one["headers"].items():
             click.echo(f"  {header}: {value}")

@@ -20,7 +20,10 @@ _LIST = "must be a list: [one, another]"
 _SETTINGS = "must be settings, one a line and indented: 'key: value'"
 #: What a section was called in version 0.1 -> its name. Goes with 0.3.
 RENAMED = {"notices": "alerts"}
-SECTIONS = ("tokens", "connectors", "routes", "retention", "alerts", *RENAMED)
+SECTIONS = (
+    *("tokens", "connectors", "routes", "retention", "alerts", "agents", "country", "variables", "extract"),
+    *RENAMED,
+)
 SECTION = "is a section of its own; move it to the left edge, level with 'connectors:'"
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _IN = {"second": 1.0, "minute": 60.0, "day": 86400.0}
