@@ -174,6 +174,9 @@ _SHARED_NAMES = {
     "blueprint": "how each module without pages adds what it answers",
     "COMMANDS": "what each module of commands adds to `relay`",
     "T": "the type variable of a module",
+    # For now, until the vendors' modules have names of their own.
+    **dict.fromkeys(("BATCH", "COMMENTS", "Fault", "Id", "KINDS", "Kind", "NEWEST", "NOTES"), "a vendor's"),
+    **dict.fromkeys(("OF_PERSON", "OF_TICKET", "PAGES", "SUBJECT", "VERDICTS", "as_json", "first"), "a vendor's"),
 }
 
 

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, GetJsonSchemaHandler, model_validato
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from core.config.alerts import Address
+from core.config.alerts import EmailAddress
 from core.config.environment import Strict
 from core.values.patterns import compiled
 
@@ -23,7 +23,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 class AgentSettings(Strict):
     """Who an agent of Smartsupp is; an email alone will do."""
 
-    email: Address | None = Field(default=None, description="As the destinations know this agent.")
+    email: EmailAddress | None = Field(default=None, description="As the destinations know this agent.")
     name: str = Field(default="", max_length=100, description="In place of the name that Smartsupp sends.")
 
     @model_validator(mode="before")
