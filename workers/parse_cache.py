@@ -31,7 +31,7 @@ def weight(claim: Claim, found: Conversation) -> int:
     return 4 * len(claim.body) + PART_BYTES * (len(found.messages) + len(found.paths) + len(found.visitor.variables))
 
 
-class Memory:
+class ParseCache:
     """Conversations by payload. The oldest are forgotten first. `clock` gives seconds."""
 
     def __init__(self, limit: int = REMEMBERED_BYTES, clock: Callable[[], float] = time.monotonic) -> None:
@@ -66,4 +66,4 @@ class Memory:
         self._bytes -= known.size if known else 0
 
 
-memory = Memory()
+memory = ParseCache()

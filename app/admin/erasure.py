@@ -18,7 +18,7 @@ from core.errors import InUse, NotFound, Unreadable
 from core.ids import ConversationId, PayloadId
 from core.store import Eraser, Ledger
 from core.store.erase import Made, Rewrite
-from core.store.search.visitors import Traces, Wanted, Whose, same
+from core.store.search.visitors import Traces, Wanted, Whose, comparable
 
 #: Seconds that attempts which are going on are waited for; one may take 60.
 _PATIENCE = 75.0
@@ -129,7 +129,7 @@ def erase(
         tuple(work.in_use),
         tuple(work.failed),
         tuple(sorted(named - set(work.gone) - set(work.bodies))),
-        tuple(sorted(one for one in work.spellings if same(one) != same(visitor))),
+        tuple(sorted(one for one in work.spellings if comparable(one) != comparable(visitor))),
         traces.closed,
         rewrite,
         remembered,

@@ -119,7 +119,7 @@ class Eraser(Base):
         known = [visitors.whole_word(one) for one in names if len(one) > 2]
 
         def named(text: str) -> bool:
-            return any(one.search(visitors.same(text)) for one in known)
+            return any(one.search(visitors.comparable(text)) for one in known)
 
         with errors():
             for identity in self._jobs():

@@ -118,7 +118,7 @@ def visitors(client: Client, conversation: ConversationId) -> list[Visitor]:
     return found
 
 
-def same(text: str) -> str:
+def comparable(text: str) -> str:
     """As emails, ids and names are compared."""
     return unicodedata.normalize("NFC", text).strip().casefold()
 
@@ -126,7 +126,7 @@ def same(text: str) -> str:
 def whole_word(name: str) -> re.Pattern[str]:
     """Finds a name in text that went through `same`, not inside another: ann@x.com is neither joann@x.com nor
     ann@x.com.au."""
-    return re.compile(rf"(?<![\w.+-]){re.escape(same(name))}(?![\w-]|\.\w)")
+    return re.compile(rf"(?<![\w.+-]){re.escape(comparable(name))}(?![\w-]|\.\w)")
 
 
 def _bodies(server: Any, since: int | None) -> Iterator[tuple[PayloadId, ConversationId, str, bytes]]:
@@ -179,7 +179,7 @@ class Wanted:
     """Whom we look for, and how to see quickly that a body is not about them."""
 
     def __init__(self, visitor: str) -> None:
-        self.text = same(visitor)
+        self.text = comparable(visitor)
         self._alone = whole_word(visitor)
         self._telling = "@" in self.text or len(self.text) >= _TELLING
         # Bytes decide only where JSON has one spelling, but for escapes of ASCII (rare) and other encodings (rarer).
@@ -215,14 +215,14 @@ def _readable(body: bytes, encoding: str = "") -> str:
     text = body.decode(encoding or json.detect_encoding(body), "replace")
     if "\\" in text:
         text = clean(_ESCAPE.sub(lambda at: chr(int(at[1], 16)) if at[1] else _SHORT.get(at[2], at[2]), text))
-    return same(text)
+    return comparable(text)
 
 
 def _guessed(body: bytes) -> str:
     """A body of which nothing is known, in every way that it may be read."""
     encodings = ("utf-8", "utf-16-le", "utf-16-be") if b"\0" in body else ("utf-8",)
     texts = [_readable(body, encoding) for encoding in encodings]
-    return "\n".join([*texts, *(same(unquote_plus(text)) for text in texts if "%" in text or "+" in text)])
+    return "\n".join([*texts, *(comparable(unquote_plus(text)) for text in texts if "%" in text or "+" in text)])
 
 
 def _visitor_of(body: bytes, account: str) -> set[str] | None:
@@ -231,14 +231,14 @@ def _visitor_of(body: bytes, account: str) -> set[str] | None:
         visitor = parse_conversation(body, account).visitor
     except PayloadError:
         return _looked_up(body)
-    return {same(visitor.email), same(visitor.id)}
+    return {comparable(visitor.email), comparable(visitor.id)}
 
 
 def _looked_up(body: bytes) -> set[str] | None:
     """The same of JSON that is no conversation."""
     try:
         visitor = json.loads(body, strict=False)["visitor"]
-        found = {same(str(visitor[name])) for name in ("email", "id") if visitor.get(name) is not None}
+        found = {comparable(str(visitor[name])) for name in ("email", "id") if visitor.get(name) is not None}
     except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
         return None
     return found or None
