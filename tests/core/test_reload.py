@@ -75,7 +75,7 @@ def settled(watched: Watched) -> Settings:
 @pytest.fixture
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
     """Every look comes at once, and what is the same at two of them is still."""
-    for name in ("PERIOD", "STILL", "REMOVAL_STILL", "AGAIN", "SETTLING"):
+    for name in ("_PERIOD", "STILL", "REMOVAL_STILL", "AGAIN", "SETTLING"):
         monkeypatch.setattr(reload, name, 0.0)
     made = Files(tmp_path)
     made.write(ONE)

@@ -41,7 +41,7 @@ from workers.alerts.notifier import Notifier
 from workers.intake import take_in
 
 #: Constants of a Stack whose processes look for troubles more often.
-SOON_TOLD: Mapping[str, object] = {"workers.alerts.notifier.PERIOD": 0.3}
+SOON_TOLD: Mapping[str, object] = {"workers.alerts.notifier._PERIOD": 0.3}
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 CONNECTORS = {"crm": {"type": "archive"}, "desk": {"type": "archive", "folder": "desk"}}
 HOSTILE = "HTTP 401 No\r\nBcc: thief@example.com\r\n\r\n<b>: Hello from ann@example.com, key 4711"
