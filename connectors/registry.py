@@ -83,6 +83,7 @@ def make(settings: Settings, name: str, data_dir: Path, states: States | None = 
         )
         first = former_names.first_name(name, own.formerly)
         own._key_end = "" if next(same) == name else f":{first}"  # noqa: SLF001  # ours to say
+        own._hours = settings.business_hours  # noqa: SLF001
     made = find(own.type)(name, own, data_dir)
     if states is not None:
         made.state = states(name)

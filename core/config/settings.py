@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field, PrivateAttr, ValidationInfo
 
 from core.config import former_names
 from core.config.alerts import Alerts
+from core.config.business_hours import BusinessHours
 from core.config.environment import Strict, Token
 from core.config.extracted import only_extracted
 from core.config.values import ValueSettings
@@ -129,6 +130,7 @@ class Document(ValueSettings):
     )
     retention: Retention = Retention()
     alerts: Alerts = Alerts()
+    business_hours: BusinessHours | None = Field(default=None, description="When somebody is there; null: always.")
     notices: Alerts | None = Field(
         default=None,
         description="What `alerts` was called in version 0.1; it goes with 0.3.",
@@ -148,6 +150,7 @@ class Settings:
     files: tuple[Path, ...] = ()
     retention: Retention = field(default_factory=Retention)
     alerts: Alerts = field(default_factory=Alerts)
+    business_hours: BusinessHours | None = None
     values: ValueSettings = field(default_factory=ValueSettings)
     #: Sections of the file that have another name by now.
     renamed: tuple[str, ...] = ()
@@ -173,5 +176,6 @@ def masked(settings: Settings) -> dict[str, Any]:
         "routes": [route.model_dump(mode="json") for route in settings.routes],
         "retention": settings.retention.model_dump(mode="json"),
         "alerts": settings.alerts.model_dump(mode="json", by_alias=True),
+        **({"business_hours": settings.business_hours.model_dump(mode="json")} if settings.business_hours else {}),
         **settings.values.model_dump(mode="json"),
     }
