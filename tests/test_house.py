@@ -180,7 +180,7 @@ _SHARED_NAMES = {
     "blueprint": "how each module without pages adds what it answers",
     "COMMANDS": "what each module of commands adds to `relay`",
     # For now, until the vendors' modules have names of their own.
-    **dict.fromkeys(("BATCH", "COMMENTS", "Fault", "KINDS", "Kind", "NEWEST", "NOTES"), "a vendor's"),
+    **dict.fromkeys(("BATCH", "CHOSEN", "COMMENTS", "Fault", "KINDS", "Kind", "NEWEST", "NOTES"), "a vendor's"),
     **dict.fromkeys(
         ("OF_PERSON", "OF_TICKET", "PAGES", "SUBJECT", "VERDICTS", "as_json", "first", "READ", "said_in"), "a vendor's"
     ),

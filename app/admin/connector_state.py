@@ -13,7 +13,7 @@ from core.config.settings import Settings
 from core.store.ledger import ClosedGate, Lane
 
 #: Milliseconds for which what is due has waited when a limit of the connector's own is worth a word.
-LATE = 60_000
+_LATE = 60_000
 
 
 class State(StrEnum):
@@ -97,7 +97,7 @@ def _throttled(lane: Lane) -> ExplainedState | None:
         text = f"The destination responds too late, so it gets at most {lane.narrowed:,} deliveries at once."
         remedy = "Each success brings more. If this lasts, set a lower concurrency in relay.yaml."
         return ExplainedState(State.THROTTLED, text, remedy)
-    if lane.limited and lane.oldest_due > LATE:
+    if lane.limited and lane.oldest_due > _LATE:
         text = "Its own limit (concurrency or rate in relay.yaml) is reached; the rest follows in turn."
         return ExplainedState(State.THROTTLED, text, "Raise the limit if the destination allows more.")
     return None

@@ -8,7 +8,7 @@ from core.delivery import Nowhere, Payload, PayloadStatus
 from core.routing import reason
 
 
-def told(payload: Payload) -> str:
+def why_nowhere(payload: Payload) -> str:
     """Why a chat was not delivered anywhere, by its newest payload."""
     if payload.status is PayloadStatus.DISCARDED:
         return f"Discarded: {payload.error}"

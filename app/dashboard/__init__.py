@@ -63,11 +63,11 @@ class Item:
     current: bool
 
 
-def register(app: Flask, site: Site, pages: Sequence[PageRoutes]) -> login.Door:
+def register(app: Flask, site: Site, pages: Sequence[PageRoutes]) -> login.LoginGuard:
     """Add the dashboard at `/`. Returns what tells admins from strangers."""
     proxies = Proxies(site.env.trusted_proxies, site.env.user_header)
     sessions = Sessions(site.env, proxies)
-    door = login.Door(site, sessions, proxies)
+    door = login.LoginGuard(site, sessions, proxies)
     app.session_interface = sessions
     app.url_map.converters.update(addresses.CONVERTERS)
     app.permanent_session_lifetime = sessions.life

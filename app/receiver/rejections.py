@@ -14,7 +14,7 @@ import structlog
 from app.proxies import Proxies, network_of
 from core.errors import StoreUnavailable
 from core.store import Client
-from core.store.statistics import add
+from core.store.statistics import add_counts
 
 log = structlog.get_logger(__name__)
 
@@ -90,7 +90,7 @@ class Refusals:
                 log.warning("connection closed", reason=reason, address=address, times=times)
         try:
             if numbers:
-                add(self._client, numbers)
+                add_counts(self._client, numbers)
         except StoreUnavailable:
             with self._lock:
                 self._numbers.update(numbers)

@@ -11,7 +11,7 @@ from flask import Flask, Response, request
 
 from app import dashboard
 from app.dashboard.frame.context import Site
-from app.dashboard.frame.login import LARGE_FORM, Door, signed_in
+from app.dashboard.frame.login import LARGE_FORM, LoginGuard, signed_in
 from app.monitoring import health, metrics
 from app.monitoring.admission import Admission
 from app.proxies import Proxies
@@ -36,7 +36,7 @@ _YEAR = 365 * 24 * 3600
 class Relay(Flask):
     """Flask, and what the server around it asks (app/server/asgi.py)."""
 
-    door: Door
+    door: LoginGuard
     refusals: Refusals
     watched: Watched
     proxies: Proxies

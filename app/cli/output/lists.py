@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from app.admin.replays import told
+from app.admin.replays import why_nowhere
 from app.cli.output.tables import local_time, new_table, one_line, print_table, span_or_dot
 from core.delivery import Delivery, DeliveryStatus, Payload
 from core.store.jobs import Job
@@ -52,13 +52,13 @@ def next_attempt(delivery: Delivery, now: int) -> str:
 def undelivered_record(found: StoredConversation) -> dict[str, Any]:
     """A conversation that was not delivered anywhere."""
     newest = found.payloads[-1]
-    return {"conversation": found.id, "received": newest.received, "why": newest.why, "reason": told(newest)}
+    return {"conversation": found.id, "received": newest.received, "why": newest.why, "reason": why_nowhere(newest)}
 
 
 def print_undelivered(found: Sequence[StoredConversation]) -> None:
     table = new_table("Chat", "Received", "Reason")
     for one in found:
-        table.add_row(one.id, local_time(one.payloads[-1].received), one_line(told(one.payloads[-1])))
+        table.add_row(one.id, local_time(one.payloads[-1].received), one_line(why_nowhere(one.payloads[-1])))
     print_table(table, "no undelivered chats")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from rich.console import Console
 
-from app.admin.replays import told
+from app.admin.replays import why_nowhere
 from app.cli.output.lists import next_attempt, print_deliveries
 from app.cli.output.tables import local_time, new_console, one_line, print_facts
 from core.delivery import Attempt, Delivery, Payload
@@ -35,7 +35,7 @@ def print_story(found: Payload | StoredConversation | Delivery, now: int) -> Non
             text = f"Revision {payload.revision}   payload {payload.id}, received {local_time(payload.received)}"
             console.print(text, highlight=False)
         if found.nowhere:
-            console.print(f"Not delivered anywhere   {one_line(told(found.nowhere))}", highlight=False)
+            console.print(f"Not delivered anywhere   {one_line(why_nowhere(found.nowhere))}", highlight=False)
         print_deliveries(found.deliveries, now)
     else:
         _delivery(console, found, now)

@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.urls import iri_to_uri
 from werkzeug.wrappers import Response as AnyResponse
 
-from app.admin.replays import replay_refusal, told
+from app.admin.replays import replay_refusal, why_nowhere
 from app.dashboard.frame.context import Site
 from app.dashboard.frame.forms import NO_REASON, reason_given, whose_hand
 from app.dashboard.view.bounds import MESSAGES, part, pretty
@@ -126,7 +126,7 @@ def routes(pages: Blueprint, site: Site) -> None:
             "enabled": set(settings.enabled),
             "known": site.ledger.connectors(),
             "shown_attempts": ATTEMPTS,
-            "nowhere": told(found.nowhere) if found.nowhere else "",
+            "nowhere": why_nowhere(found.nowhere) if found.nowhere else "",
             "discarded": bool(found.nowhere and found.nowhere.status is PayloadStatus.DISCARDED),
             "spelled": _spelled,
         }
