@@ -120,7 +120,7 @@ def test_clocks_that_differ_are_seen(cli: CommandLine, monkeypatch: pytest.Monke
     def elsewhere(client: object) -> StoreCondition:
         return StoreCondition(1, 0, 0, 1, True, 0, round(time.time() * 1000) + off)
 
-    monkeypatch.setattr(doctor_store, "condition", elsewhere)
+    monkeypatch.setattr(doctor_store, "store_condition", elsewhere)
     ((found, _),) = about(findings(cli, code=1), "clock")
     assert found == verdict
 
