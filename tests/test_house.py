@@ -18,7 +18,7 @@ from app.cli import group
 from app.supervisor.up import DEFAULT, processes
 from connectors.kit.people.settings import PeopleSettings
 from connectors.kit.record import RecordSettings
-from connectors.registry import BUILT_IN, settings_model
+from connectors.registry import BUILT_IN, recipes, settings_model
 from core.config.environment import environment
 from core.config.loader import load
 from core.config.settings import ConnectorSettings, Settings
@@ -49,7 +49,7 @@ def test_every_environment_variable_that_is_read_stands_in_the_reference() -> No
         assert f"`{name}`" in REFERENCE, name
 
 
-@pytest.mark.parametrize("kind", sorted(BUILT_IN))
+@pytest.mark.parametrize("kind", sorted({*BUILT_IN, *recipes()}))
 def test_every_connector_and_setting_stands_in_the_docs(kind: str) -> None:
     page = ROOT / "docs" / "connectors" / f"{kind}.md"
     section = (

@@ -172,7 +172,7 @@ def masked(settings: Settings) -> dict[str, Any]:
     """The effective configuration for people to read. Secrets stay hidden."""
     return {
         "tokens": [token.model_dump(mode="json", exclude_none=True) for token in settings.tokens],
-        "connectors": {name: item.model_dump(mode="json") for name, item in settings.connectors.items()},
+        "connectors": {name: item.model_dump(mode="json", by_alias=True) for name, item in settings.connectors.items()},
         "routes": [route.model_dump(mode="json") for route in settings.routes],
         "retention": settings.retention.model_dump(mode="json"),
         "alerts": settings.alerts.model_dump(mode="json", by_alias=True),
