@@ -28,7 +28,7 @@ BODY_SECONDS = 10
 PAGES_AT_ONCE, WAITING = 2, 48
 PROBES_AT_ONCE = 2
 
-Scope = dict[str, Any]
+AsgiScope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Headers = list[tuple[str, str]]
@@ -66,7 +66,7 @@ class Buffered:
         self._probes = ThreadPoolExecutor(PROBES_AT_ONCE, "probe")
         self._waiting = 0
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":  # lifespan: there is nothing to begin or to end
             return
         values = environ(scope)
@@ -163,7 +163,7 @@ def _is_hook(values: Mapping[str, Any]) -> bool:
     return canonical(str(values["PATH_INFO"])).startswith("/smartsupp/")
 
 
-def environ(scope: Scope) -> dict[str, Any]:
+def environ(scope: AsgiScope) -> dict[str, Any]:
     """The request as PEP 3333 spells it, without its body. Text in it is bytes taken for Latin-1."""
     values: dict[str, Any] = {
         "REQUEST_METHOD": scope["method"],

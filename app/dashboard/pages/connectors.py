@@ -31,7 +31,7 @@ _LINE = 60
 
 
 @dataclass(frozen=True)
-class Setting:
+class _Setting:
     """One effective setting, secrets masked: `value` as text, `about` says what it means, `default` whether it is what
     it would be if the configuration did not name it."""
 
@@ -153,14 +153,14 @@ def _newest(search: Search) -> ConversationId:
     return next((row.id for row in search.page(Filter(), limit=1).rows), NO_CONVERSATION)
 
 
-def _settings(site: Site, settings: Settings, name: str) -> list[Setting]:
+def _settings(site: Site, settings: Settings, name: str) -> list[_Setting]:
     connector = _built(site, name)
     # Twice: by the type of each setting, and whatever holds the same text.
     values = json.loads(connector.mask(json.dumps(masked(settings)["connectors"][name])))
     fields = type(settings.connectors[name]).model_fields
     given = settings.connectors[name].model_fields_set
     return [
-        Setting(key, _spelled(value), (fields[key].description or "") if key in fields else "", key not in given)
+        _Setting(key, _spelled(value), (fields[key].description or "") if key in fields else "", key not in given)
         for key, value in values.items()
     ]
 
