@@ -77,7 +77,8 @@ def _without(settings: Settings, name: str, waiting: int) -> ExplainedState:
     """Nothing is delivered to what the configuration switches off, or does not name."""
     if name in settings.renames:
         text = f"{name} is called {settings.renames[name]} now; its remaining deliveries follow in a moment."
-        return ExplainedState(State.RENAMED, text)
+        remedy = "Nothing to do. If this lasts, see whether workers are running."
+        return ExplainedState(State.RENAMED, text, remedy, ("relay doctor",))
     many = f"{waiting:,} {'delivery' if waiting == 1 else 'deliveries'}"
     if name not in settings.connectors:
         queued = f" {many} {'is' if waiting == 1 else 'are'} queued for it." if waiting else ""

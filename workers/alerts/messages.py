@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from core.config.doubts import gone_remedy
 from core.store import INBOX
 from core.store.incidents import Event, IncidentKind, Notice
 
@@ -75,8 +76,7 @@ _WORDS: Mapping[IncidentKind, _Words] = {
         "{subject} is not in relay.yaml any more",
         "Nothing is queued for {subject} any more",
         "{count} queued, and they will not be delivered.",
-        "If it has another name now, write formerly: [{subject}] below that one. Otherwise put it back into relay.yaml,"
-        " or discard what is queued: relay discard ID --reason …",
+        f"{gone_remedy('{subject}')}.",
         "/connectors/{subject}",
     ),
     "backlog": _Words(
