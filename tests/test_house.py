@@ -10,6 +10,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
@@ -18,6 +19,7 @@ from app.cli import group
 from app.supervisor.up import DEFAULT, processes
 from connectors.kit.people.settings import PeopleSettings
 from connectors.kit.record import RecordSettings
+from connectors.kit.vocabulary import Language
 from connectors.registry import BUILT_IN, recipes, settings_model
 from core.config.environment import environment
 from core.config.loader import load
@@ -68,6 +70,16 @@ def test_every_shared_setting_stands_in_the_docs() -> None:
     text = (ROOT / "docs" / "connectors" / "README.md").read_text()
     for name in set(RecordSettings.model_fields) - {"type", "enabled"}:
         assert f"| `{name}` |" in text, name
+
+
+def test_every_language_stands_in_the_docs_and_in_the_example() -> None:
+    page = (ROOT / "docs" / "connectors" / "README.md").read_text()
+    row = re.search(r"^\| `language` \|.*$", page, re.MULTILINE)
+    line = re.search(r"language: (en) # or ([a-z, ]+):", EXAMPLE.read_text())
+    assert row
+    assert line
+    assert re.findall(r"`([a-z]{2})`", row[0].partition("Of the words")[2]) == list(get_args(Language))
+    assert [line[1], *line[2].split(", ")] == list(get_args(Language))
 
 
 def test_every_setting_of_the_person_stands_in_the_docs() -> None:

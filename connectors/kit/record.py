@@ -63,7 +63,7 @@ class RecordSettings(HttpSettings):
         description="Further fields of the record, by the vendor's own name for them. An empty one is left out, so "
         "it never wipes what people filled in.",
     )
-    language: Language = Field(default="en", description="Language of the labels around the messages.")
+    language: Language = Field(default="en", description="Language of the labels around the messages, and of dates.")
     time_zone: Annotated[str, AfterValidator(known_zone)] = Field(
         default="UTC", description="Time zone of the times, such as Europe/Prague."
     )
