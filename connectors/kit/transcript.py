@@ -13,7 +13,7 @@ from datetime import UTC, datetime, tzinfo
 from babel.dates import format_datetime
 from markupsafe import Markup, escape
 
-from connectors.kit.vocabulary import Language, said
+from connectors.kit.vocabulary import Language, translated
 from core.conversation import Conversation, Message
 
 #: Control characters, and the marks that turn the direction of the text around them; line breaks and tabs stay.
@@ -36,7 +36,7 @@ class Voice:
     zone: tzinfo = UTC
 
     def say(self, word: str, **values: object) -> str:
-        return said(self.language, word).format(**values)
+        return translated(self.language, word).format(**values)
 
     @property
     def colon(self) -> str:
