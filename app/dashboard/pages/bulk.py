@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
@@ -15,6 +16,7 @@ from app.dashboard.frame.forms import reason_given, whose_hand
 from app.dashboard.pages.conversations import discardable, known, rows
 from app.dashboard.view import filters
 from app.dashboard.view.filters import Asked
+from app.dashboard.view.zone import viewer_zone
 from core.delivery import DeliveryStatus
 from core.store import Filter, Jobs, Search
 from core.store.jobs import JobKind
@@ -47,7 +49,7 @@ def routes(pages: Blueprint, site: Site) -> None:
 
     @pages.get("/conversations/jobs")
     def conversations_jobs() -> str:
-        return render_template("jobs.html", jobs=jobs.recent(), words=filters.in_words)
+        return render_template("jobs.html", jobs=jobs.recent(), words=partial(filters.in_words, zone=viewer_zone()))
 
     @pages.get("/conversations/jobs/<identity>")
     def conversations_job(identity: str) -> str:
@@ -68,8 +70,7 @@ def routes(pages: Blueprint, site: Site) -> None:
         return {
             "job": jobs.get(identity),
             "undelivered": site.ledger.undelivered(),
-            "words": filters.in_words,
-            "spelled": filters.spelled,
+            "words": partial(filters.in_words, zone=viewer_zone()),
         }
 
     def wanted() -> tuple[JobKind, Asked]:
@@ -81,7 +82,7 @@ def routes(pages: Blueprint, site: Site) -> None:
             kind = "discard"
         else:
             raise BadRequest("This address names no action.")
-        asked = filters.asked(request.values, known(site, search))
+        asked = filters.asked(request.values, known(site, search), viewer_zone())
         if kind == "discard" and not discardable(asked.filter):
             raise BadRequest("Only queued, retrying and dead deliveries can be discarded.")
         return kind, asked
@@ -98,7 +99,7 @@ def routes(pages: Blueprint, site: Site) -> None:
             kind=kind,
             asked=asked,
             meant=meant,
-            words=filters.in_words(meant),
+            words=filters.in_words(meant, viewer_zone()),
             as_of=as_of,
             count=count,
             whole=whole,
