@@ -16,10 +16,10 @@ from click.core import ParameterSource
 
 from app.admin import erasure
 from app.admin.transfer import visitor_data
-from app.admin.transfer.exporter import Row, as_csv, as_jsonl, rows
+from app.admin.transfer.exporter import ExportedChat, as_csv, as_jsonl, exported
 from app.admin.transfer.visitor_index import index_text
 from app.cli import bulk
-from app.cli.options import fail, filtered, known, ledger_of, needs, settings_of
+from app.cli.options import fail, filtered, ledger_of, needs, require_connector, settings_of
 from connectors.kit.transcript import single_line
 from core.config.environment import Environment
 from core.config.mistakes.files import file_mistake
@@ -75,16 +75,16 @@ def export(
     if bom and kind != "csv":
         raise click.UsageError("--bom goes with --format csv")
     if wanted.connector:
-        known(env, wanted.connector)
+        require_connector(env, wanted.connector)
     client, ledger = connected(env), ledger_of(env)
     search = Search(client)
     total, exact = search.count(wanted, _COUNTING)
     written = 0
     with _opened(output) as out, bulk.bar(total if exact else None, "Exporting") as shown:
 
-        def counted() -> Iterator[Row]:
+        def counted() -> Iterator[ExportedChat]:
             nonlocal written
-            for row in rows(search, ledger, wanted):
+            for row in exported(search, ledger, wanted):
                 yield row
                 written += 1
                 shown.update(1 if not exact or written <= total else 0)
@@ -112,7 +112,7 @@ def _of_visitor(env: Environment, who: str, also: Sequence[str], output: Path | 
         raise click.UsageError("--visitor writes a ZIP file: name it with -o FILE")
     settings, client = settings_of(env), connected(env)
     keepers = erasure.keepers(settings, env.data_dir)
-    traces = erasure.look(who, Eraser(client), keepers)
+    traces = erasure.find_traces(who, Eraser(client), keepers)
     if unknown := sorted(set(also) - set(traces.named)):
         raise NotFound(f"{unknown[0]} is not a chat of another visitor that mentions {who}")
     chosen = traces.taking(also)
@@ -122,10 +122,10 @@ def _of_visitor(env: Environment, who: str, also: Sequence[str], output: Path | 
         missing = f"; {chosen.closed:,} encrypted payloads could not be searched" if chosen.closed else ""
         fail(f"No data found for {single_line(who)}{missing}. Nothing was written.")
     with _new(output) as out:
-        contents = visitor_data.write(out, who, chosen, client, keepers, datetime.now(UTC))
-    click.echo(index_text(contents), nl=False, err=True)
+        data = visitor_data.write_data(out, who, chosen, client, keepers, datetime.now(UTC))
+    click.echo(index_text(data), nl=False, err=True)
     click.echo(f"Written to {output}.", err=True)
-    raise SystemExit(not contents.complete)
+    raise SystemExit(not data.complete)
 
 
 @contextmanager

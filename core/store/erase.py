@@ -20,7 +20,7 @@ from core.store.protocol.base import Base
 from core.store.protocol.keys import key
 from core.store.protocol.scripts import Argument
 from core.store.search import visitors
-from core.store.search.notes import Note, Notes
+from core.store.search.notes import AdminNote, AdminNotes
 from core.store.search.visitors import Traces
 from core.store.shared.persons import Persons
 
@@ -64,7 +64,7 @@ class Eraser(Base):
         """Look for a visitor, by email or by Smartsupp's id of the visitor, in every body that is kept, or in those
         that were received at `since` (ms) or later."""
         known = {connector for connector, _ in Persons(self._redis).of_visitor([visitor])} if since is None else ()
-        return replace(visitors.find(self._redis, visitor, since), remembered=len(known))
+        return replace(visitors.find_visitor(self._redis, visitor, since), remembered=len(known))
 
     def visitors(self, conversation: ConversationId) -> list[Visitor]:
         """Whose it is, by each of its revisions that can be read."""
@@ -113,7 +113,7 @@ class Eraser(Base):
 
         Every finished job that looked for a text goes: it may be something that the visitor said.
         """
-        for note in Notes(self._redis).naming(names):
+        for note in AdminNotes(self._redis).naming(names):
             match note.kind:
                 case "job":
                     with errors():
@@ -129,7 +129,7 @@ class Eraser(Base):
                     self._run("reword_attempt", delivery=note.about, kept=note.kept, wanted=wanted)
                     self._reword("delivery", note)
 
-    def _reword(self, what: str, note: Note) -> None:
+    def _reword(self, what: str, note: AdminNote) -> None:
         self._run("reword", what=what, name=note.about, words=note.text, others=_GONE)
 
     def rewrite(self) -> Rewrite:

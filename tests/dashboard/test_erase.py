@@ -57,7 +57,7 @@ class Shop:
 
 @pytest.fixture
 def shop(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
-    monkeypatch.setattr(erase_page, "PATIENCE", 0.3)
+    monkeypatch.setattr(erase_page, "_PATIENCE", 0.3)
     return Shop(server, tmp_path)
 
 
@@ -366,7 +366,7 @@ def test_whoever_is_not_logged_in_gets_no_data(shop: Shop) -> None:
 
 
 def test_what_is_too_large_for_a_page_is_for_the_command_line(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(erase_page, "LARGEST", 10)
+    monkeypatch.setattr(erase_page, "LARGEST_DOWNLOAD", 10)
     shop.inline.take(petra())
     answer = shop.page.submit("/erase/download", visitor=EMAIL)
     assert answer.status_code == 413

@@ -16,13 +16,13 @@ from cryptography.fernet import Fernet
 
 from app.admin import erasure
 from app.admin.transfer import visitor_data
-from app.admin.transfer.visitor_index import Contents
+from app.admin.transfer.visitor_index import VisitorData
 from connectors.archive import Archive
 from connectors.kit.connector import Connector
 from core.delivery import CONFLICTS, Outcome
 from core.encryption import Vault
 from core.ids import ConversationId, identified
-from core.store import Eraser, Filter, Jobs, Kept, Ledger, Notes, Store, StoredState, connect
+from core.store import AdminNotes, Eraser, Filter, Jobs, Ledger, Store, StoredState, VisitorRecords, connect
 from tests.support import hostile, made
 from tests.support.inline import Inline
 from tests.support.made import control
@@ -86,12 +86,12 @@ class Shop:
 
     def export(self, who: str = EMAIL, **changes: Any) -> Exported:
         out = io.BytesIO()
-        traces = erasure.look(who, self.eraser, self.inline.connectors)
+        traces = erasure.find_traces(who, self.eraser, self.inline.connectors)
         asked = {"client": self.client, "connectors": self.inline.connectors, "now": NOW, **changes}
-        return Exported(visitor_data.write(out, who, traces, **asked), out.getvalue())
+        return Exported(visitor_data.write_data(out, who, traces, **asked), out.getvalue())
 
-    def erase(self, who: str = EMAIL) -> erasure.Receipt:
-        traces = erasure.look(who, self.eraser, self.inline.connectors)
+    def erase(self, who: str = EMAIL) -> erasure.ErasureReceipt:
+        traces = erasure.find_traces(who, self.eraser, self.inline.connectors)
         return erasure.erase(who, traces, self.eraser, self.ledger, self.inline.connectors, 0.3)
 
 
@@ -100,7 +100,7 @@ NOW_MS = int(NOW.timestamp() * 1000) + 3_600_000
 
 @dataclass
 class Exported:
-    contents: Contents
+    contents: VisitorData
     file: bytes
 
     def members(self) -> dict[str, bytes]:
@@ -209,22 +209,30 @@ def _without(**nothing: Any) -> Callable[[Any], Any]:
     return lambda real: lambda *given: None if (found := real(*given)) is None else replace(found, **nothing)
 
 
+def _nameless(real: Any) -> Any:
+    return lambda *given: [replace(one, names=()) for one in real(*given)]
+
+
 def _none(_: Any) -> Any:
     return lambda *_: iter(())
 
 
 #: What would forget a place, and the kind of key that the walk then misses.
 FORGETFUL: dict[str, tuple[type, str, Callable[[Any], Any]]] = {
-    "raw": (Kept, "payload", _without(body=b"")),
-    "payload": (Kept, "payload", _without(fields={})),
-    "summary": (Kept, "conversation", _without(summary=None)),
-    "delivery": (Kept, "_delivery", _without(fields={})),
-    "steps": (Kept, "_delivery", _without(steps={})),
-    "attempts": (Kept, "_delivery", _without(attempts=())),
-    "person": (Kept, "persons", _none),
-    "person-names": (Kept, "persons", lambda real: lambda *given: [replace(one, names=()) for one in real(*given)]),
-    "job": (Notes, "_of_jobs", _none),
-    "gate": (Notes, "_of_connectors", _none),
+    "raw": (VisitorRecords, "payload", _without(body=b"")),
+    "payload": (VisitorRecords, "payload", _without(fields={})),
+    "summary": (VisitorRecords, "conversation", _without(summary=None)),
+    "delivery": (VisitorRecords, "_delivery", _without(fields={})),
+    "steps": (VisitorRecords, "_delivery", _without(steps={})),
+    "attempts": (VisitorRecords, "_delivery", _without(attempts=())),
+    "person": (VisitorRecords, "persons", _none),
+    "person-names": (
+        VisitorRecords,
+        "persons",
+        _nameless,
+    ),
+    "job": (AdminNotes, "_of_jobs", _none),
+    "gate": (AdminNotes, "_of_connectors", _none),
     "files": (Archive, "files", lambda _: lambda *_: ()),
 }
 

@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from typing import IO, Any
 
 from app.admin.erasure import called, elsewhere
-from app.admin.transfer.visitor_index import Contents, index_text
+from app.admin.transfer.visitor_index import VisitorData, index_text
 from connectors.kit.connector import Connector
 from connectors.kit.transcript import as_text
 from core.config.mistakes.files import file_mistake
@@ -31,9 +31,9 @@ from core.errors import PayloadError, RelayError
 from core.ids import ConversationId, DeliveryId, PayloadId
 from core.pretty_json import legible
 from core.smartsupp.parser import parse_conversation
-from core.store import Client, Kept, Notes
+from core.store import AdminNotes, Client, VisitorRecords
 from core.store.search.kept import KeptConversation, KeptPayload
-from core.store.search.visitors import Traces, readable, same
+from core.store.search.visitors import Traces, comparable, readable
 
 #: What stays of a name in the name of a file.
 _ODD = re.compile(r"[^A-Za-z0-9._-]+")
@@ -45,7 +45,7 @@ class TooLarge(RelayError):
     """It would be larger than whoever asked can take."""
 
 
-def write(
+def write_data(
     out: IO[bytes],
     visitor: str,
     traces: Traces,
@@ -53,10 +53,10 @@ def write(
     connectors: Mapping[str, Connector[Any]],
     now: datetime,
     most: int | None = None,
-) -> Contents:
-    """Write what `erasure.look` found, and what else an erasing would take. `connectors` are `erasure.keepers`; `most`
-    is how many bytes it may have. Raises StoreUnavailable, TooLarge."""
-    contents = Contents(visitor, now.astimezone(UTC).isoformat(timespec="seconds"))
+) -> VisitorData:
+    """Write what `erasure.find_traces` found, and what else an erasing would take. `connectors` are `erasure.keepers`;
+    `most` is how many bytes it may have. Raises StoreUnavailable, TooLarge."""
+    contents = VisitorData(visitor, now.astimezone(UTC).isoformat(timespec="seconds"))
     contents.named, contents.closed = len(traces.named), traces.closed
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         work = _Work(archive, client, connectors, contents)
@@ -74,10 +74,10 @@ def write(
 
 class _Work:
     def __init__(
-        self, archive: zipfile.ZipFile, client: Client, connectors: Mapping[str, Connector[Any]], contents: Contents
+        self, archive: zipfile.ZipFile, client: Client, connectors: Mapping[str, Connector[Any]], contents: VisitorData
     ) -> None:
         self._archive, self._connectors, self._contents = archive, connectors, contents
-        self._kept, self._notes = Kept(client), Notes(client)
+        self._kept, self._notes = VisitorRecords(client), AdminNotes(client)
         self._names, self._spellings = {contents.visitor}, {contents.visitor}
         #: Jobs that looked for a text: theirs, should the visitor have said it.
         self._searches = [one for one in self._notes.naming(()) if one.searched]
@@ -128,7 +128,7 @@ class _Work:
         """What is found by the names that the visitor had."""
         contents = self._contents
         contents.remembered += self._kept.persons(self._spellings)
-        contents.known_as += sorted(one for one in self._spellings if same(one) != same(contents.visitor))
+        contents.known_as += sorted(one for one in self._spellings if comparable(one) != comparable(contents.visitor))
         own = {*contents.chats, *contents.payloads}
         for note in self._notes.naming(self._names):
             about = DeliveryId(note.about).conversation if note.kind == "delivery" else note.about
@@ -162,12 +162,16 @@ class _Work:
     def _searched(self, body: bytes) -> None:
         if self._searches:
             text = readable(body)
-            self._said |= {one.about for one in self._searches if same(one.searched) in text}
+            self._said |= {one.about for one in self._searches if comparable(one.searched) in text}
 
     def _called(self, conversation: ConversationId, visitor: Visitor) -> None:
         spellings, name = called(visitor)
-        wanted = same(self._contents.visitor)
-        if spellings and wanted not in {same(one) for one in spellings} and conversation not in self._contents.shared:
+        wanted = comparable(self._contents.visitor)
+        if (
+            spellings
+            and wanted not in {comparable(one) for one in spellings}
+            and conversation not in self._contents.shared
+        ):
             self._contents.shared.append(conversation)
         self._spellings |= spellings
         self._names |= spellings | name

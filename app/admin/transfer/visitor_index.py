@@ -10,12 +10,12 @@ from typing import Any
 
 from app.admin.erasure import Elsewhere
 from connectors.kit.transcript import single_line
-from core.store.search.notes import Note
+from core.store.search.notes import AdminNote
 from core.store.shared.persons import Remembered
 
 
 @dataclass
-class Contents:
+class VisitorData:
     """What is in it. `named` and `closed` are numbers of chats and payloads of others that mention the visitor, which
     are not in it, and of payloads that nobody could look into; `unlisted` are connectors that keep files and cannot
     list them; `unreadable` files that were there and could not be read; `shared` chats in which a revision is somebody
@@ -30,7 +30,7 @@ class Contents:
     attempts: int = 0
     files: int = 0
     remembered: list[Remembered] = field(default_factory=list)
-    notes: list[Note] = field(default_factory=list)
+    notes: list[AdminNote] = field(default_factory=list)
     elsewhere: list[Elsewhere] = field(default_factory=list)
     known_as: list[str] = field(default_factory=list)
     shared: list[str] = field(default_factory=list)
@@ -70,11 +70,11 @@ _WHERE = {
 }
 
 
-def index_text(contents: Contents) -> str:
+def index_text(contents: VisitorData) -> str:
     return "\n".join(_lines(contents)) + "\n"
 
 
-def _lines(contents: Contents) -> Iterator[str]:
+def _lines(contents: VisitorData) -> Iterator[str]:
     yield "What Relay keeps of a visitor"
     yield "============================="
     yield ""
@@ -133,7 +133,7 @@ def _lines(contents: Contents) -> Iterator[str]:
     )
 
 
-def _told(note: Note) -> str:
+def _told(note: AdminNote) -> str:
     said = [f"searched for: {note.searched}"] if note.searched else []
     return f"{_WHERE[note.kind]}: {'; '.join([*said, *([note.text] if note.text else [])])}"
 

@@ -28,23 +28,23 @@ from core.errors import NotFound, PayloadError, StoreUnsafe, Unreadable
 from core.ids import ConversationId, PayloadId
 from core.smartsupp.parser import parse_conversation
 from core.store import Eraser, Ledger
-from core.store.ledger import Conversation
+from core.store.ledger import StoredConversation
 from core.store.search.visitors import Traces, conversations_of, payloads_of
 
 log = structlog.get_logger(__name__)
 
 #: Seconds that a page waits for attempts that are going on. What takes longer is listed, to be erased again.
-PATIENCE = 5.0
+_PATIENCE = 5.0
 #: Conversations and bodies that are shown one by one; of the others their number is.
 SHOWN = 50
 #: Bytes of a download, which a receiver holds as a whole.
-LARGEST = 64 << 20
+LARGEST_DOWNLOAD = 64 << 20
 #: Characters of an email address or id.
 _LONGEST = 254
 
 
 @dataclass(frozen=True)
-class Found:
+class _Found:
     """A conversation: when it came, if that is known, who is its visitor in any of its revisions, what became of it."""
 
     id: str
@@ -52,6 +52,10 @@ class Found:
     visitors: Sequence[str]
     revisions: int
     deliveries: Sequence[tuple[Delivery, str]]
+
+    @property
+    def pairs(self) -> Sequence[tuple[str, str]]:
+        return [(one.connector, status) for one, status in self.deliveries]
 
     @property
     def records(self) -> Sequence[tuple[str, Reference]]:
@@ -72,7 +76,7 @@ def routes(pages: Blueprint, site: Site) -> None:
         if not visitor:
             return form(error="Enter an email address, or Smartsupp's id of the visitor."), 422
         try:
-            traces = erasure.look(visitor, eraser, keepers())
+            traces = erasure.find_traces(visitor, eraser, keepers())
         except Unreadable as error:
             return form(visitor, error=str(error)), 500
         if not (traces or traces.named):
@@ -86,14 +90,14 @@ def routes(pages: Blueprint, site: Site) -> None:
             flash("Nothing was erased: no visitor was named.", "error")
             return redirect(url_for("dashboard.erase"), 303)
         try:
-            traces = erasure.look(visitor, eraser, keepers()).taking(request.form.getlist("also"))
+            traces = erasure.find_traces(visitor, eraser, keepers()).taking(request.form.getlist("also"))
         except Unreadable as error:
             return form(visitor, error=str(error)), 500
         if not traces:
             if traces.named:
                 return confirm(visitor, traces, error="Tick what to erase."), 422
             return form(visitor, nothing=True, closed=traces.closed)
-        receipt = erasure.erase(visitor, traces, eraser, site.ledger, keepers(), PATIENCE)
+        receipt = erasure.erase(visitor, traces, eraser, site.ledger, keepers(), _PATIENCE)
         user = signed_in()
         # Not whom: the log would be one more place in which they stand.
         log.info(
@@ -121,7 +125,7 @@ def routes(pages: Blueprint, site: Site) -> None:
         if not visitor:
             return form(error="Enter an email address, or Smartsupp's id of the visitor."), 422
         try:
-            traces = erasure.look(visitor, eraser, keepers()).taking(request.form.getlist("also"))
+            traces = erasure.find_traces(visitor, eraser, keepers()).taking(request.form.getlist("also"))
         except Unreadable as error:
             return form(visitor, error=str(error)), 500
         if not traces:
@@ -130,16 +134,16 @@ def routes(pages: Blueprint, site: Site) -> None:
             return form(visitor, nothing=True, closed=traces.closed)
         out, now = io.BytesIO(), datetime.now(UTC)
         try:
-            contents = visitor_data.write(out, visitor, traces, site.client, keepers(), now, LARGEST)
+            data = visitor_data.write_data(out, visitor, traces, site.client, keepers(), now, LARGEST_DOWNLOAD)
         except visitor_data.TooLarge as error:
             return form(visitor, error=f"{error} Use the command line: relay export --visitor WHO -o FILE"), 413
         user = signed_in()
         log.info(
             "a visitor's data was downloaded",
             by=user.name if user else "",
-            conversations=len(contents.chats),
-            payloads=len(contents.payloads),
-            complete=contents.complete,
+            conversations=len(data.chats),
+            payloads=len(data.payloads),
+            complete=data.complete,
         )
         # Not whom: a name of a file is seen by others.
         headers = {"Content-Disposition": f'attachment; filename="visitor-{now:%Y-%m-%d}.zip"'}
@@ -170,15 +174,15 @@ def routes(pages: Blueprint, site: Site) -> None:
         )
 
 
-def _conversations(ledger: Ledger, identities: Sequence[ConversationId]) -> list[Found]:
+def _conversations(ledger: Ledger, identities: Sequence[ConversationId]) -> list[_Found]:
     found = []
     for identity in identities[:SHOWN]:
         try:
             found.append(_found(ledger.conversation(identity)))
         except NotFound:
-            found.append(Found(identity, None, ("(only files are left)",), 0, ()))
+            found.append(_Found(identity, None, ("(only files are left)",), 0, ()))
         except StoreUnsafe:
-            found.append(Found(identity, None, ("(partly encrypted, and the key is missing)",), 0, ()))
+            found.append(_Found(identity, None, ("(partly encrypted, and the key is missing)",), 0, ()))
     return found
 
 
@@ -196,8 +200,8 @@ def _visitor() -> str:
     return " ".join(request.form.get("visitor", "").split())[:_LONGEST]
 
 
-def _found(one: Conversation) -> Found:
-    return Found(
+def _found(one: StoredConversation) -> _Found:
+    return _Found(
         one.id,
         one.payloads[-1].received,
         list(dict.fromkeys(name for payload in one.payloads if (name := _name(payload)))),

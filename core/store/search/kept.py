@@ -18,7 +18,7 @@ from core.store.connection.client import errors
 from core.store.erase import Made
 from core.store.protocol.base import Base
 from core.store.protocol.keys import key
-from core.store.protocol.records import decoded
+from core.store.protocol.records import decoded_hash
 from core.store.shared.persons import Persons, Remembered
 
 _CLOSED = b"(encrypted, and the key is missing)"
@@ -60,7 +60,7 @@ class KeptConversation:
     deliveries: tuple[KeptDelivery, ...]
 
 
-class Kept(Base):
+class VisitorRecords(Base):
     """Every method raises StoreUnavailable."""
 
     def payload(self, identity: PayloadId) -> KeptPayload | None:
@@ -118,7 +118,7 @@ class Kept(Base):
     def _fields(self, row: Mapping[bytes, bytes]) -> dict[str, str]:
         """Of a payload or a delivery. Only what went wrong may be sealed."""
         opened = {name: self._opened(value) for name, value in row.items()}
-        return decoded(
+        return decoded_hash(
             {name: b"(encrypted; the key is missing)" if one is None else one for name, one in opened.items()}
         )
 
