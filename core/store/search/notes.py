@@ -42,8 +42,8 @@ class AdminNotes(Base):
     """Every method raises StoreUnavailable."""
 
     def naming(self, names: Collection[str]) -> Iterator[AdminNote]:
-        """Those in which one of these stands, and every finished job that looked for a text: it may be something that the
-        visitor said."""
+        """Those in which one of these stands, and every finished job that looked for a text: it may be something that
+        the visitor said."""
         # Shorter ones stand in every other sentence.
         known = [whole_word(one) for one in names if len(one) > 2]
 
