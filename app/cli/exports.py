@@ -37,7 +37,7 @@ _BOM = b"\xef\xbb\xbf"
     "-o", "--output", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="The file to write."
 )
 @click.option("--bom", is_flag=True, help="Start a CSV with a byte order mark, which Excel needs to read UTF-8.")
-@click.option("--visitor", metavar="WHO", help="All that is stored of a visitor, by email address or Smartsupp's id.")
+@click.option("--visitor", metavar="WHO", help="All that is stored of a visitor, by email, phone number or id.")
 @click.option(
     "--also", metavar="ID", multiple=True, help="With --visitor: a chat of another that mentions them; repeatable."
 )
@@ -100,7 +100,7 @@ def export(
 
 def _of_visitor(env: Environment, who: str, also: Sequence[str], output: Path | None, wanted: Filter) -> None:
     if not who:
-        raise click.UsageError("--visitor needs an email address or Smartsupp's id of the visitor")
+        raise click.UsageError("--visitor needs an email address, a phone number, or Smartsupp's id of the visitor")
     given = {
         name
         for name in ("kind", "bom")
