@@ -61,8 +61,8 @@ class Eraser(Base):
     """Every method raises StoreUnavailable."""
 
     def traces(self, visitor: str, since: int | None = None) -> Traces:
-        """Look for a visitor, by email, phone number or Smartsupp's id of the visitor, in every body that is kept, or in
-        those that were received at `since` (ms) or later."""
+        """Look for a visitor, by email, phone number or Smartsupp's id, in every body that is kept, or in those that
+        were received at `since` (ms) or later."""
         known = {connector for connector, _ in Persons(self._redis).of_visitor([visitor])} if since is None else ()
         return replace(visitors.find_visitor(self._redis, visitor, since), remembered=len(known))
 

@@ -309,6 +309,19 @@ def test_the_index_says_what_is_inside_and_what_nobody_here_can_know(server: Ser
     assert "1 in which this visitor is mentioned" in shop.export().members()["index.txt"].decode()
 
 
+def test_by_phone_number_it_is_the_chats_with_it_and_what_is_remembered(server: Server, tmp_path: Path) -> None:
+    shop = Shop(server, tmp_path, ())
+    shop.fill()
+    form = {"tel": {"label": "", "value": "777 123 456"}}
+    shop.inline.take(*(petra("c9", nonce=one, visitor={"variables": form}) for one in range(2)))
+    exported = shop.export("+420 777-123-456")
+    assert (exported.contents.chats, exported.contents.shared) == (["1:c9"], [])
+    assert [one.person for one in exported.contents.remembered] == ['"4711"']
+    assert EMAIL in exported.contents.known_as
+    shop.inline.take(bob("c9"))
+    assert shop.export("+420 777-123-456").contents.shared == ["1:c9"]
+
+
 def test_a_chat_with_another_name_in_it_is_said_to_be_looked_through(server: Server, tmp_path: Path) -> None:
     shop = Shop(server, tmp_path, ())
     shop.inline.take(petra(), bob("c1"), petra("c2"))

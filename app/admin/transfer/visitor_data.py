@@ -33,7 +33,7 @@ from core.pretty_json import legible
 from core.smartsupp.parser import parse_conversation
 from core.store import AdminNotes, Client, VisitorRecords
 from core.store.search.kept import KeptConversation, KeptPayload
-from core.store.search.visitors import Traces, comparable, readable
+from core.store.search.visitors import Traces, comparable, phone_number, readable
 
 #: What stays of a name in the name of a file.
 _ODD = re.compile(r"[^A-Za-z0-9._-]+")
@@ -82,6 +82,7 @@ class _Work:
         #: Jobs that looked for a text: theirs, should the visitor have said it.
         self._searches = [one for one in self._notes.naming(()) if one.searched]
         self._said: set[str] = set()
+        self._called_first: dict[ConversationId, set[str]] = {}
         contents.unlisted += [
             name for name, one in connectors.items() if one.keeps_files and type(one).files is Connector.files
         ]
@@ -166,12 +167,11 @@ class _Work:
 
     def _called(self, conversation: ConversationId, visitor: Visitor) -> None:
         spellings, name = called(visitor)
-        wanted = comparable(self._contents.visitor)
-        if (
-            spellings
-            and wanted not in {comparable(one) for one in spellings}
-            and conversation not in self._contents.shared
-        ):
+        here = {comparable(one) for one in spellings}
+        theirs = comparable(self._contents.visitor) in here
+        if phone_number(self._contents.visitor):  # no revision is called that: those of the first are the visitor's
+            theirs = bool(self._called_first.setdefault(conversation, here) & here)
+        if spellings and not theirs and conversation not in self._contents.shared:
             self._contents.shared.append(conversation)
         self._spellings |= spellings
         self._names |= spellings | name
