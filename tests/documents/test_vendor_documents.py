@@ -98,7 +98,11 @@ def test_every_request_is_in_the_vendors_document(name: str, way: Way) -> None:
 
 def test_who_it_is_is_asked_and_written_as_pipedrives_documents_say() -> None:
     contract = FOR_PIPEDRIVE()
-    settings = {"match": ["email", "phone", "customer_id"], "customer_id_field": CUSTOMER_FIELD, "customer_id": "C-1"}
+    settings: dict[str, Any] = {
+        "match": ["email", "phone", "customer_id"],
+        "customer_id_field": CUSTOMER_FIELD,
+        "customer_id": "C-1",
+    }
     settings |= {"phone": people.PHONE, "person": {PERSON_FIELD: "pro"}, "link_company": True}
     with contract.fake() as vendor:
         there: Any = vendor

@@ -147,8 +147,7 @@ class PipedriveVendor(Fake):
         return [one for one in self.persons.values() if not one["is_deleted"]]
 
     def records(self) -> list[Any]:
-        alone = [note for note in self.notes.values() if "person_id" in note]
-        first = [note for note in alone if not (found := _CHAIN.search(note["content"])) or not found[1]]
+        first = [note for note in self.notes.values() if "person_id" in note and _begins(note)]
         return [*self.leads.values(), *self.deals.values(), *first]
 
     def texts(self) -> list[str]:
@@ -184,7 +183,10 @@ class PipedriveVendor(Fake):
         self.persons[number]["is_deleted"] = True
 
     def records_of(self, number: int) -> int:
-        return sum(one.get("person_id") == number for one in self.records())
+        def of(kept: dict[Any, dict[str, Any]]) -> list[dict[str, Any]]:
+            return [one for one in kept.values() if one.get("person_id") == number]
+
+        return len(of(self.leads)) + len(of(self.deals)) + sum(map(_begins, of(self.notes)))
 
     def add_company(self, domain: str) -> int:
         number = self.new_id()
@@ -302,8 +304,10 @@ class PipedriveVendor(Fake):
     def _list_persons(self, request: Request) -> Answer:
         wanted = request.query.get("ids")
         numbers = {int(one) for one in wanted.split(",")} if wanted else self.persons.keys()
-        there = {one["id"]: self._shown(request, one) for one in self.people() if one["id"] in numbers}
-        return self._list(request, there, ids=r"\d+(,\d+){0,99}", **self._shows())
+        there = {one["id"]: one for one in self.people() if one["id"] in numbers}
+        answer = self._list(request, there, ids=r"\d+(,\d+){0,99}", **self._shows())
+        answer.body["data"] = [self._shown(request, one) for one in answer.body["data"]]
+        return answer
 
     def _one_person(self, request: Request, number: str) -> Answer:
         _asked(request, **self._shows())
@@ -347,7 +351,7 @@ class PipedriveVendor(Fake):
         }
 
     def _person(self, body: dict[str, Any]) -> dict[str, Any]:
-        blank = {"emails": [], "phones": [], "custom_fields": {}, "org_id": None, "owner_id": 1}
+        blank: dict[str, Any] = {"emails": [], "phones": [], "custom_fields": {}, "org_id": None, "owner_id": 1}
         blank |= {"last_activity_id": None, "marketing_status": "no_consent"}
         made = {**blank, **body, "id": self.new_id(), "add_time": _now(), "is_deleted": False}
         self.persons[made["id"]] = made
@@ -461,6 +465,12 @@ class PipedriveVendor(Fake):
         more = start + limit < len(rows)
         page = {"start": start, "limit": limit, "more_items_in_collection": more}
         return _good(rows[start : start + limit] or None, additional_data={"pagination": page})
+
+
+def _begins(note: dict[str, Any]) -> bool:
+    """Whether it is the first of a chain."""
+    found = _CHAIN.search(note["content"])
+    return found is None or not found[1]
 
 
 def _person_field(key: str, value: Any) -> bool:
