@@ -15,7 +15,7 @@ from app.cli import group
 from app.supervisor.up import DEFAULT, processes
 from connectors.kit.people.settings import PeopleSettings
 from connectors.kit.record import RecordSettings
-from connectors.registry import BUILT_IN, settings_model
+from connectors.registry import BUILT_IN, recipes, settings_model
 from core.config.environment import environment
 from core.config.loader import load
 from core.config.settings import ConnectorSettings, Settings
@@ -23,7 +23,7 @@ from core.config.values import ValueSettings, VariableNames
 from core.conversation import Conversation, Visitor
 from core.templates.language import EXTRAS
 from core.values.chat import TYPES
-from tests.support import requests_table, values_table
+from tests.support import requests_table, sample_records, values_table
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -46,7 +46,7 @@ def test_every_environment_variable_that_is_read_stands_in_the_reference() -> No
         assert f"`{name}`" in REFERENCE, name
 
 
-@pytest.mark.parametrize("kind", sorted(BUILT_IN))
+@pytest.mark.parametrize("kind", sorted({*BUILT_IN, *recipes()}))
 def test_every_connector_and_setting_stands_in_the_docs(kind: str) -> None:
     page = ROOT / "docs" / "connectors" / f"{kind}.md"
     section = (
@@ -199,10 +199,12 @@ def test_imports_that_point_the_wrong_way_break_a_contract(tmp_path: Path) -> No
 
 #: Where text with colons is taken apart that is no id: an address, a token, a counter, YAML.
 _OTHER_COLONS = {
+    "app/admin/setting_up/fields.py",
     "app/monitoring/metrics.py",
     "app/process.py",
     "app/hook_url.py",
     "core/config/alerts.py",
+    "core/config/editing/yaml_edit.py",
     "core/config/environment.py",
     "core/config/mistakes/values.py",
     "core/config/redis_url.py",
@@ -230,6 +232,8 @@ def test_nobody_counts_the_colons_of_an_id() -> None:
 
 def test_the_page_of_requests_is_what_the_connectors_send() -> None:
     assert requests_table.PAGE.read_text() == requests_table.page()
+    for kind in sample_records.TEXTS:
+        assert (sample_records.PAGES / f"{kind}.md").read_text() == sample_records.page(kind)
     assert {file.stem for file in requests_table.GOLDEN.glob("*.json") if "." not in file.stem} == set(
         requests_table.TITLES
     )

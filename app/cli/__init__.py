@@ -36,6 +36,7 @@ from core import log
 from core.config.environment import Environment, environment
 from core.config.reload import SUPERVISED, Watched
 from core.config.settings import Settings
+from core.config.sources import dotenv_file
 from core.errors import ConfigError, Problem, RelayError, StoreUnavailable
 from core.store import Ledger
 
@@ -46,6 +47,7 @@ def main() -> None:
     # A connector of your own may lie beside relay.yaml. Last, so that it hides nothing.
     sys.path.append(str(Path.cwd()))
     try:
+        dotenv_file.adopt(os.environ)
         group(prog_name="relay")
     except ConfigError as error:
         fail(str(error), 2)

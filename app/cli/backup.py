@@ -21,10 +21,10 @@ from core.config.environment import Environment
 @as_json
 @needs(lambda env: env)
 def backup(env: Environment, file: Path, without_store: bool, as_json: bool) -> None:
-    """Write store, archive, relay.yaml and the hook's token into one file, while the relay runs.
+    """Write store, archive, relay.yaml, its secrets and the hook's token into one file, while the relay runs.
 
-    For the embedded server of relay up. The file holds personal data. Encryption keys and files that relay.yaml names
-    are not in it.
+    For the embedded server of relay up. The file holds personal data. Encryption keys, the .env beside relay.yaml and
+    files that relay.yaml names are not in it.
     """
     if not env.embedded and not without_store:
         fail(
@@ -41,7 +41,7 @@ def backup(env: Environment, file: Path, without_store: bool, as_json: bool) -> 
     for one in outside:
         click.echo(f"Not included: the archive in {one}, outside the data folder. Back it up separately.")
     click.echo(
-        "Keep RELAY_ENCRYPTION_KEYS and the files that relay.yaml names with ${file:…} elsewhere;"
+        "Keep RELAY_ENCRYPTION_KEYS, .env and the files that relay.yaml names with ${file:…} elsewhere;"
         " the backup does not include them."
     )
 
@@ -83,6 +83,7 @@ def _told(found: backups.Contents) -> str:
         f"{found.archive:,} files of the archive",
         *(["relay.yaml"] if found.config else []),
         *(["the hook's token"] if found.token else []),
+        *(["the secrets"] if found.secrets else []),
     ]
     return ", ".join(parts)
 

@@ -6,20 +6,22 @@ import getpass
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from functools import wraps
 from typing import Any, NoReturn, TypeVar
 
 import click
 
+from app.admin.setting_up.running import lacking, lacks
 from app.cli.times import When
 from connectors.registry import settings_model
+from core.config.editing.door import Door
 from core.config.environment import Environment, environment
 from core.config.loader import load
 from core.config.settings import Settings
 from core.delivery import DeliveryStatus
-from core.errors import ConfigError, NotFound
+from core.errors import ConfigError, NotFound, StoreUnavailable
 from core.store import Client, Filter, Ledger, connected
 from workers.celery import create, waker
 
@@ -85,6 +87,26 @@ def ledger_of(env: Environment) -> Ledger:
     return Ledger(connected(env))
 
 
+def troubles_of(env: Environment) -> Mapping[str, str]:
+    """What running workers have against relay.yaml, by worker; they may lack what is set here. Nothing where none can
+    be asked."""
+    try:
+        return ledger_of(env).troubles()
+    except StoreUnavailable:
+        return {}
+
+
+def warn_of_lacking(env: Environment) -> None:
+    """Whoever has set a variable in this terminal sees that all is right, and the running relay refuses the file."""
+    if said := lacks(env, lacking(troubles_of(env).values(), os.environ)):
+        click.echo(said, err=True)
+
+
+def door_of(env: Environment) -> Door:
+    """To change relay.yaml."""
+    return Door(env, settings_model, os.environ)
+
+
 def known(env: Environment, connector: str) -> None:
     """Raises NotFound unless the connector is in the configuration, or was."""
     settings = settings_anyway(env)
@@ -119,6 +141,13 @@ def needs_somebody(question: str) -> None:
     """End the command where nobody can confirm."""
     if not at_a_terminal():
         fail(f"{question} Not a terminal: pass --yes to confirm.", 2)
+
+
+def secret_typed(name: str) -> str:
+    """What somebody types, unseen, or the next line of a pipe."""
+    if at_a_terminal():
+        return str(click.prompt(name, hide_input=True, err=True)).strip()
+    return sys.stdin.readline().strip()
 
 
 def ask(question: str, yes: bool) -> None:

@@ -80,24 +80,34 @@ def as_text(conversation: Conversation, voice: Voice | None = None) -> str:
     return "\n".join([*head, "", *lines, ""])
 
 
-def as_html(conversation: Conversation, voice: Voice, longest: int, *, linked: bool = False) -> list[Markup]:
+def as_html(
+    conversation: Conversation, voice: Voice, longest: int, *, linked: bool = False, after: Conversation | None = None
+) -> list[Markup]:
     """The same as blocks of simple HTML, each at most `longest` characters (at least 1,000) and whole in itself.
 
     `linked` makes links of the addresses among the facts that a browser reported, never of what a visitor wrote.
+    `after`: only what is new since an earlier revision, which this one continues (`continues`).
     """
+    known = frozenset(_head(after, voice)) if after is not None else frozenset()
     reported = {voice.say("page"), voice.say("referer")} if linked else set()
     facts = [
         _linked(line) if label in reported else line
         for label, value in _head(conversation, voice)
+        if (label, value) not in known
         for line in _fact(label, value, longest // 4 if label in reported else longest // 2)
     ]
     blocks = list(_paragraphs(facts, longest))
-    for line in _lines(conversation, voice):
+    for line in list(_lines(conversation, voice))[len(after.messages) if after is not None else 0 :]:
         who = Markup("—") if line.who is None else Markup("<b>{}</b>:").format(inert(shortened(line.who)))
         opening = Markup("{} {}").format(line.clock, who)
         pieces = [inert(piece) for text in line.what for piece in _pieces(text, longest // 2)]
         blocks += _paragraphs([Markup("{} {}").format(opening, pieces[0]) if pieces else opening, *pieces[1:]], longest)
     return blocks
+
+
+def continues(conversation: Conversation, earlier: Conversation) -> bool:
+    """Whether it begins with every message of an earlier revision, as these were."""
+    return conversation.messages[: len(earlier.messages)] == earlier.messages
 
 
 def packed(blocks: Sequence[Markup], room: Callable[[int], int], size: Callable[[str], int] = len) -> list[Markup]:

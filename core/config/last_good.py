@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-import secrets
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 
 import structlog
 
+from core.config import private_file
 from core.config.environment import Environment
+from core.encryption import Vault
 from core.errors import StoreUnsafe
-from core.store.connection.encryption import Vault
 
 log = structlog.get_logger(__name__)
 
@@ -39,19 +37,11 @@ class LastGood:
         if self._config not in contents:  # the built-in configuration needs no file
             return
         kept = {str(file): base64.b64encode(content).decode() for file, content in contents.items()}
-        draft = self._file.with_name(f"{_NAME}.{secrets.token_hex(4)}")
         try:
-            self._file.parent.mkdir(mode=0o700, exist_ok=True)
             if self.contents() == contents and not self._vault.would_seal_anew(self._file.read_bytes()):
                 return
-            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(self._vault.seal(json.dumps(kept).encode()))
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(self._file)
+            private_file.write(self._file, self._vault.seal(json.dumps(kept).encode()))
         except OSError as error:
-            with suppress(OSError):
-                draft.unlink()
             log.debug("the configuration cannot be kept for a restart", error=str(error))
 
     def contents(self) -> Mapping[Path, bytes]:

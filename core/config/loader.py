@@ -21,6 +21,9 @@ from core.config.mistakes.files import file_mistake
 from core.config.mistakes.model import KeyPath
 from core.config.mistakes.values import SECTION, SECTIONS, did_you_mean, value_mistakes
 from core.config.settings import ConnectorSettings, Document, Route, Settings, connector_name
+from core.config.sources import dotenv_file
+from core.config.sources.references import References
+from core.config.sources.secret_store import SecretStore
 from core.config.values import ValueSettings
 from core.config.yaml_file import ConfigFile
 from core.errors import ConfigError, Problem
@@ -29,7 +32,7 @@ from core.errors import ConfigError, Problem
 Models = Callable[[str], type[ConnectorSettings]]
 
 #: What runs when no file was written yet: every chat is kept as a file.
-_BUILT_IN = "connectors:\n  archive:\n    type: archive\n"
+BUILT_IN = "connectors:\n  archive:\n    type: archive\n"
 
 
 def load(
@@ -50,10 +53,12 @@ def load(
         if env.config_required:
             problem = Problem("", "does not exist. RELAY_CONFIG names it: correct the path, or create the file")
             raise ConfigError(source, [problem]) from None
-        text, source = _BUILT_IN, "built-in configuration"
+        text, source = BUILT_IN, "built-in configuration"
     except (OSError, ValueError) as error:
         raise ConfigError(source, [Problem("", f"cannot be read: {file_mistake(error)}")]) from None
-    file = yaml_file.read(text, source, variables, env.config.parent, read)
+    found = dotenv_file.with_file(env.config, variables, read)
+    references = References(found, env.config.parent, read, SecretStore(env, read))
+    file = yaml_file.read(text, source, references.fill)
     document = _validated(Document, file.values, (), file)
     connectors = _connectors(file, models)
     routes = _routes(document, connectors, file)
@@ -70,6 +75,7 @@ def load(
         files=(env.config, *file.secret_files),
         retention=document.retention,
         alerts=document.notices or document.alerts,
+        business_hours=document.business_hours,
         values=ValueSettings.of(document),
         renamed=("notices",) if document.notices else (),
     )

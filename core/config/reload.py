@@ -13,14 +13,17 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import structlog
 
+from core.config.editing.history import History
 from core.config.environment import Environment
 from core.config.last_good import LastGood
 from core.config.loader import Models, load
 from core.config.settings import Settings
+from core.config.sources.secret_store import BadSecret, SecretStore
 from core.errors import ConfigError, Problem
 
 log = structlog.get_logger(__name__)
@@ -67,7 +70,7 @@ class Watched:
         self._lock = threading.Lock()
         self._following = False
         self.trouble = ""
-        self._last_good = LastGood(env)
+        self._last_good, self._history, self._secrets = LastGood(env), History(env), SecretStore(env)
         self._settings, self._adopted = self._begun(restarted=restarted)
         self._keep()
         self._changed: Seen = {}
@@ -84,7 +87,8 @@ class Watched:
         def run() -> None:
             while not ended.wait(PERIOD):
                 try:
-                    self._look()
+                    with self._lock:
+                        self._look()
                 except Exception:  # whatever a plug-in raises, the settings of before stay in force
                     log.exception("unhandled error while reading the configuration")
 
@@ -99,6 +103,14 @@ class Watched:
                 self._lock.release()
         return self._settings
 
+    def refresh(self) -> None:
+        """Take a change at once: whoever calls this has written the file, and whole."""
+        with self._lock:
+            for _ in range(2):  # a file that is named for the first time is known after the first
+                self._look()
+                if self._changed:
+                    self._judge(self._changed, time.monotonic(), at_once=True)
+
     def _look(self) -> None:
         self._looked = now = time.monotonic()
         seen = {file: _state(file) for file in {*self._adopted, *self._named}}
@@ -111,7 +123,7 @@ class Watched:
         elif now - self._since >= STILL and (not self._judged or now - self._judged >= AGAIN):
             self._judge(seen, now)
 
-    def _judge(self, seen: Seen, now: float) -> None:
+    def _judge(self, seen: Seen, now: float, *, at_once: bool = False) -> None:
         reads = _Reads()
         try:
             settings = load(self._env, self._models, self._variables, reads)
@@ -120,8 +132,8 @@ class Watched:
                 return
             if any(seen[file][3] != state[3] for file, state in reads.seen.items()):
                 return  # written a moment ago
-            _must_lose_nothing(self._settings, settings, self._text(self._adopted), self._text(reads.seen))
-            if _removes(self._settings, settings) and now - self._since < REMOVAL_STILL:
+            self._must_be_meant(self._settings, settings, self._text(self._adopted), self._text(reads.seen))
+            if _removes(self._settings, settings) and not at_once and now - self._since < REMOVAL_STILL:
                 return
             if self._on_change:
                 self._on_change(settings)
@@ -149,6 +161,20 @@ class Watched:
         self.trouble, self._refused, self._named = "", None, set()
         log.info(event, **about)
 
+    def _must_be_meant(self, old: Settings, new: Settings, before: bytes, after: bytes) -> None:
+        """Raises ConfigError for what no admin means, and a half-written file looks like."""
+        if before and not after:
+            text = "the file is gone; put it back. To run without one, restart the relay"
+            raise ConfigError(old.source, [Problem("", text)])
+        must_lose_nothing(old, new)
+        cut = len(after.rstrip()) < len(before.rstrip()) and before.startswith(after.rstrip())
+        if cut and _content(old) != _content(new) and not self._history.wrote(after):
+            text = (
+                "the file ends in the middle of its previous version, as a save that was interrupted does. Save it"
+                " again; if you removed its end on purpose, add a comment as its last line"
+            )
+            raise ConfigError(new.source, [Problem("", text)])
+
     def _text(self, seen: Seen) -> bytes:
         return (seen[self._env.config][3] or b"") if self._env.config in seen else b""
 
@@ -161,7 +187,7 @@ class Watched:
             try:
                 found = load(self._env, self._models, self._variables, reads), reads.seen
                 if before and restarted:
-                    _must_lose_nothing(before[0], found[0], self._text(before[1]), self._text(found[1]))
+                    self._must_be_meant(before[0], found[0], self._text(before[1]), self._text(found[1]))
                 return found
             except ConfigError as error:
                 newest = max((state[0] for state in reads.seen.values()), default=0)
@@ -193,6 +219,8 @@ class Watched:
         return (settings, {file: (0, 0, 0, content) for file, content in kept.items()}) if settings else None
 
     def _keep(self) -> None:
+        with suppress(BadSecret, OSError):  # whoever needs a secret says so
+            self._secrets.seal_anew()
         self._last_good.keep({file: state[3] for file, state in self._adopted.items() if state[3] is not None})
 
 
@@ -237,11 +265,8 @@ def _plain(file: Path) -> bool:
         return False
 
 
-def _must_lose_nothing(old: Settings, new: Settings, before: bytes, after: bytes) -> None:
+def must_lose_nothing(old: Settings, new: Settings) -> None:
     """Raises ConfigError for what no admin means, and a half-written file looks like."""
-    if before and not after:
-        text = "the file is gone; put it back. To run without one, restart the relay"
-        raise ConfigError(old.source, [Problem("", text)])
     problems = []
     if old.tokens and not new.tokens:
         text = "no token is left, so every chat would be refused; put the tokens back, or restart with SMARTSUPP_TOKEN"
@@ -249,13 +274,6 @@ def _must_lose_nothing(old: Settings, new: Settings, before: bytes, after: bytes
     if old.connectors and not new.connectors:
         text = "no connector is left, so no chat would be delivered. To switch one off, write enabled: false below it"
         problems.append(Problem("connectors", text))
-    cut = len(after.rstrip()) < len(before.rstrip()) and before.startswith(after.rstrip())
-    if not problems and cut and _content(old) != _content(new):
-        text = (
-            "the file ends in the middle of its previous version, as a save that was interrupted does. Save it again;"
-            " if you removed its end on purpose, add a comment as its last line"
-        )
-        problems.append(Problem("", text))
     if problems:
         raise ConfigError(new.source, problems)
 

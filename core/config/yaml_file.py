@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 import yaml
 
-from core.config.mistakes.files import file_mistake
 from core.config.mistakes.model import KeyPath
 from core.config.mistakes.syntax import syntax_mistake
 from core.errors import ConfigError, Problem
-
-_REFERENCE = re.compile(r"\$\$\{|\$\{([^}]*)\}")
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 #: Values in a file, those of an alias counted wherever it stands: nine levels of them would be thousands of millions.
 MOST = 100_000
@@ -66,16 +61,13 @@ def decoded(content: bytes, source: str) -> str:
     return content.decode("utf-8-sig")
 
 
-def read(
-    text: str,
-    source: str,
-    environment: Mapping[str, str],
-    folder: Path,
-    read_file: Callable[[Path], bytes] = Path.read_bytes,
-) -> ConfigFile:
-    """Read YAML. `${NAME}` is taken from `environment`, `${file:/path}` from a file (relative to `folder`), and
-    `$${` stands for `${` itself. Raises ConfigError when it is not YAML at all, or empty; lesser problems
-    are collected.
+def as_written(text: str, _path: KeyPath, _file: ConfigFile) -> str:
+    return text
+
+
+def read(text: str, source: str, fill: Callable[[str, KeyPath, ConfigFile], str] = as_written) -> ConfigFile:
+    """Read YAML; every text becomes what `fill` makes of it (core/config/sources/references.py). Raises ConfigError
+    when it is not YAML at all, or empty; lesser problems are collected.
     """
     try:
         # The nodes know their lines; safe_load's values do not.
@@ -102,7 +94,7 @@ def read(
             return {key: filled(item, (*path, key)) for key, item in value.items()}
         if isinstance(value, list):
             return [filled(item, (*path, index)) for index, item in enumerate(value)]
-        return _filled(value, path, file, environment, folder, read_file) if isinstance(value, str) else value
+        return fill(value, path, file) if isinstance(value, str) else value
 
     file.values = filled(file.values, ())
     return file
@@ -174,44 +166,3 @@ class _Reader:
         except (ValueError, LookupError, AttributeError):  # PyYAML's own, when a value does not fit its tag
             self.file.problem(path, "cannot be read as a number, a date or what its tag says; put it in quotes")
         return None
-
-
-def _filled(
-    value: str,
-    path: KeyPath,
-    file: ConfigFile,
-    environment: Mapping[str, str],
-    folder: Path,
-    read_file: Callable[[Path], bytes],
-) -> str:
-    def replace(match: re.Match[str]) -> str:
-        name = match[1]
-        if name is None:
-            return "${"
-        if name.startswith("file:"):
-            return _from_file(folder / os.path.expanduser(name[len("file:") :]), path, file, read_file)
-        if not _NAME.fullmatch(name):
-            file.problem(path, f"'${{{name}}}' is neither ${{NAME}} nor ${{file:/path}}; write $${{ for the text ${{")
-        elif name not in environment:
-            file.problem(
-                path,
-                f"{name} is not set in the environment. Set it where the relay runs and restart the relay, or put the"
-                " value into a file and write ${file:/path}, which needs no restart",
-            )
-        else:
-            return environment[name]
-        return ""
-
-    return _REFERENCE.sub(replace, value)
-
-
-def _from_file(name: Path, path: KeyPath, file: ConfigFile, read_file: Callable[[Path], bytes]) -> str:
-    file.secret_files.append(name)
-    try:
-        if text := read_file(name).decode("utf-8-sig").strip():
-            return text
-        file.problem(path, f"{name} is empty; write the value into it")
-    except (OSError, ValueError) as error:
-        shown = name if str(name).isprintable() else "the file"
-        file.problem(path, f"cannot read {shown}: {file_mistake(error)}")
-    return ""

@@ -17,6 +17,7 @@ from redis.exceptions import ResponseError
 from app.admin.append_only import folder
 from app.cli import group
 from core.config.environment import environment
+from core.config.sources.secret_store import SecretStore
 from core.store import Ledger, Store, connect
 from tests.support.inline import Inline
 from tests.support.server import Server
@@ -78,14 +79,18 @@ def restored(tmp_path: Path, file: Path, code: int = 0) -> tuple[dict[str, str],
 def test_everything_comes_back_in_a_fresh_folder(place: Place, tmp_path: Path) -> None:
     place.take("c1", "c2")
     Store(connect(place.server.url)).accept(chat("waits"))
+    SecretStore(environment(place.variables)).set({"crm": "kept-0123456789"}, "ann")
     file = tmp_path / "relay.tar.gz"
-    assert "4 files of the archive, relay.yaml, the hook's token" in place.relay("backup", str(file)).output
+    assert (
+        "4 files of the archive, relay.yaml, the hook's token, the secrets" in place.relay("backup", str(file)).output
+    )
     assert file.stat().st_mode & 0o077 == 0
     variables, found = restored(tmp_path, file)
     assert "Next: relay up" in found.output
     new = tmp_path / "new"
     assert (new / "relay.yaml").read_text() == CONFIG
     assert (new / "var" / "smartsupp-token").read_text() == "token-of-a-test-0123456789\n"
+    assert SecretStore(environment(variables)).get("crm") == "kept-0123456789"
     one = Path("archive") / "1" / "c1" / "r1.json"
     assert (new / "var" / one).read_bytes() == (place.data / one).read_bytes()
     for path in (one for one in (new / "var").rglob("*") if one.is_file()):

@@ -70,7 +70,7 @@ def problems(folder: Path, text: str, **variables: str) -> str:
         ("api_token: ${EMPTY}", "api_token: is empty; type the secret, or ${NAME}"),
         ("api_token: ${file:empty}", "is empty; write the value into it"),
         ("api_token: $ZENDESK_TOKEN", "api_token: looks like a variable; write it with braces: ${NAME}"),
-        ("api_token: ${NOPE}", "Set it where the relay runs and restart the relay, or put the value into a file"),
+        ("api_token: ${NOPE}", "Write NOPE=… into .env beside this file"),
         ("api_token: *hunter2", "needs quotes"),
         ("api_token: @hunter2", "text that begins with @ needs quotes"),
         ("api_token: {{hunter2}}", "text with {{ … }} needs quotes"),
@@ -155,7 +155,7 @@ def test_a_setting_of_a_connector_says_what_to_type(tmp_path: Path, line: str, t
             "hubspot: unknown setting. Did you mean to indent it under connectors:?",
         ),
         ("connector: {}", "Did you mean 'connectors'?"),
-        ("other: 1", "unknown setting; available: agents, alerts, connectors, country, extract, retention,"),
+        ("other: 1", "unknown setting; available: agents, alerts, business_hours, connectors, country, extract,"),
     ],
 )
 def test_a_section_says_what_to_type(tmp_path: Path, section: str, text: str) -> None:

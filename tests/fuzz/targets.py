@@ -17,6 +17,9 @@ from connectors.archive import Archive, ArchiveSettings
 from connectors.kit.connector import Receipt, Step
 from connectors.kit.transcript import Voice, as_html, as_text, packed, shortened
 from connectors.testing.chats import SAMPLE
+from core.config.environment import environment
+from core.config.sources.references import References
+from core.config.sources.secret_store import SecretStore
 from core.config.values import ValueSettings
 from core.config.yaml_file import read
 from core.conversation import Conversation, Message, Page, Variable, Visitor
@@ -204,9 +207,11 @@ def _no_json(name: str) -> None:
 def config(data: bytes) -> None:
     """Any text is a config file with its problems, or a ConfigError; no secret stands in an error."""
     text = data.decode("utf-8", "replace")
-    secret = "kept-to-itself-0123"
+    secret, nowhere = "kept-to-itself-0123", Path("/nonexistent")
+    sealed = SecretStore(environment({"RELAY_DATA_DIR": str(nowhere)}))
+    references = References({"SECRET": secret, "PLAIN": "x"}, nowhere, Path.read_bytes, sealed)
     try:
-        found = read(text, "relay.yaml", {"SECRET": secret, "PLAIN": "x"}, Path("/nonexistent"))
+        found = read(text, "relay.yaml", references.fill)
         said = "\n".join(map(str, found.problems))
     except ConfigError as error:
         said = str(error)

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.delivery import Attempt, Exchange, Outcome, PayloadStatus
+from core.encryption import Vault
 from core.errors import StoreUnsafe
 from core.ids import ConversationId, DeliveryId
 from core.store import INBOX, Access, Ledger, Store, connect
-from core.store.connection.encryption import Vault
 from tests.support.made import control
 from tests.support.server import Server
 

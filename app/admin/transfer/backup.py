@@ -1,5 +1,5 @@
 """One file with everything that a relay keeps on this machine, and the way back: the embedded store, the archive,
-relay.yaml and the hook's token.
+relay.yaml, its secrets (sealed, where there are encryption keys) and the hook's token.
 
 The store may run meanwhile. Its manifest names the files that belong together; all of them are opened, and when the
 manifest still says the same, they are one state of the store, whatever a rewrite removes later. A file that grows is
@@ -17,20 +17,22 @@ import tarfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Any
 
 from app.admin import append_only
 from core.config.environment import Environment, token_file
 from core.config.mistakes.files import file_mistake
+from core.config.sources import secret_store
 from core.errors import RelayError
 
 #: The first member: what this is, for people and for whoever restores it.
 _ABOUT = "relay-backup.json"
 _STORE, _ARCHIVE, _CONFIG, _TOKEN = "store", "archive", "relay.yaml", "smartsupp-token"  # a file's name
+_SECRETS = secret_store.FILE
 #: Times that the store's files are opened anew when a rewrite has replaced them meanwhile.
 _OPENINGS = 20
 
@@ -42,7 +44,7 @@ class BackupError(RelayError):
 @dataclass(frozen=True)
 class Contents:
     """What a backup holds: the relay's `version`, when it was `taken` (UTC, ISO 8601), bytes of the `store` (0: none
-    is in it), files of the archives, and whether `config` and `token` are in it."""
+    is in it), files of the archives, and whether `config`, `token` and `secrets` are in it."""
 
     version: str
     taken: str
@@ -50,6 +52,7 @@ class Contents:
     archive: int
     config: bool
     token: bool
+    secrets: bool = False
 
 
 def write(env: Environment, target: Path, archives: Sequence[Path], *, with_store: bool) -> Contents:
@@ -71,6 +74,7 @@ def write(env: Environment, target: Path, archives: Sequence[Path], *, with_stor
                 archive=len(archive),
                 config=env.config.is_file(),
                 token=token_file(env.data_dir).is_file(),
+                secrets=(env.data_dir / _SECRETS).is_file(),
             )
             descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with os.fdopen(descriptor, "wb") as out:
@@ -82,6 +86,7 @@ def write(env: Environment, target: Path, archives: Sequence[Path], *, with_stor
                     for file, name in [
                         *((env.config, _CONFIG) for _ in range(about.config)),
                         *((token_file(env.data_dir), _TOKEN) for _ in range(about.token)),
+                        *((env.data_dir / _SECRETS, _SECRETS) for _ in range(about.secrets)),
                         *((file, f"{_ARCHIVE}/{file.relative_to(env.data_dir)}") for file in archive),
                     ]:
                         with suppress(FileNotFoundError), file.open("rb") as stream:  # erased meanwhile
@@ -111,7 +116,11 @@ def read(env: Environment, source: Path) -> tuple[Contents, Sequence[str]]:
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(parents=True, mode=0o700)
         about = _unpack(source, draft)
-        left = [*_settle(draft / _CONFIG, env.config), *_settle(draft / _TOKEN, token_file(place))]
+        left = [
+            *_settle(draft / _CONFIG, env.config),
+            *_settle(draft / _TOKEN, token_file(place)),
+            *_settle(draft / _SECRETS, place / _SECRETS),
+        ]
         place.mkdir(parents=True, exist_ok=True, mode=0o700)
         if (draft / _STORE).exists():
             append_only.folder(env).mkdir(mode=0o700)
@@ -179,14 +188,14 @@ def _unpack(source: Path, draft: Path) -> Contents:
                 if about is None:
                     if member.name != _ABOUT:
                         raise BackupError(f"{source} is not a backup of Relay: {_ABOUT} is missing")
-                    about = Contents(**json.load(stream))
+                    about = _contents(json.load(stream))
                     continue
                 file = draft / member.name
                 file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
                 with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
                     shutil.copyfileobj(stream, out)
                     os.fsync(out.fileno())
-    except (tarfile.TarError, EOFError, ValueError, TypeError):
+    except (tarfile.TarError, EOFError, ValueError, TypeError, AttributeError):
         raise BackupError(f"{source} is not a backup of Relay, or is incomplete") from None
     if about is None:
         raise BackupError(f"{source} is empty")
@@ -197,6 +206,12 @@ def _unpack(source: Path, draft: Path) -> Contents:
     return about
 
 
+def _contents(told: dict[str, Any]) -> Contents:
+    """What a later version adds is none of ours. Raises TypeError."""
+    names = {one.name for one in fields(Contents)}
+    return Contents(**{name: value for name, value in told.items() if name in names})
+
+
 def _files(folder: Path) -> Iterator[Path]:
     return (one for one in folder.rglob("*") if one.is_file())
 
@@ -205,7 +220,7 @@ def _is_ours(name: str) -> bool:
     parts = PurePosixPath(name).parts
     if ".." in parts or name.startswith("/"):
         return False
-    return name in (_ABOUT, _CONFIG, _TOKEN) or (len(parts) > 1 and parts[0] in (_STORE, _ARCHIVE))
+    return name in (_ABOUT, _CONFIG, _TOKEN, _SECRETS) or (len(parts) > 1 and parts[0] in (_STORE, _ARCHIVE))
 
 
 def _settle(restored: Path, here: Path) -> Iterator[str]:

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import click
 
-from app.cli.setup import admin, alerts, completion, config, connectors, init
+from app.cli.setup import admin, alerts, completion, config, connectors, init, secrets
 
 COMMANDS: Sequence[click.Command] = (
     *init.COMMANDS,
     *connectors.COMMANDS,
+    *secrets.COMMANDS,
     *config.COMMANDS,
     *alerts.COMMANDS,
     *completion.COMMANDS,

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from itertools import islice
 
 import click
 
-from app.cli.options import as_json, ledger_of, needs, settings_of
+from app.cli.options import (
+    agreed,
+    as_json,
+    door_of,
+    limited,
+    needs,
+    settings_of,
+    troubles_of,
+    warn_of_lacking,
+)
 from app.cli.output.records import jsonable, print_json
+from app.cli.setup.changes import dry_run, even_in_git, save
 from connectors.kit.transcript import single_line
 from connectors.registry import types
 from core.config.doubts import doubts
 from core.config.environment import Environment
 from core.config.json_schema import schema
 from core.config.settings import masked
-from core.errors import ConfigError, StoreUnavailable
+from core.errors import ConfigError, NotFound
 
 json_anyway = click.option("--json", is_flag=True, expose_value=False, help="No effect: the output is always JSON.")
 
@@ -37,7 +49,7 @@ def check(env: Environment, as_json: bool) -> None:
         problems = [jsonable(problem) for problem in error.problems]
         print_json({"source": error.source, "right": False, "problems": problems})
         raise SystemExit(2) from None
-    found, refused = doubts(settings), _refused(env)
+    found, refused = doubts(settings), troubles_of(env)
     if as_json:
         told = {
             "source": settings.source,
@@ -53,16 +65,47 @@ def check(env: Environment, as_json: bool) -> None:
         click.echo(f"! {one.text}\n    {one.remedy}")
     for worker, why in refused.items():
         click.echo(f"But the running {worker} rejected it: {single_line(why)}", err=True)
-    if refused:
-        click.echo("If a variable is set here but not there, set it there and restart the relay.", err=True)
+    warn_of_lacking(env)
 
 
-def _refused(env: Environment) -> Mapping[str, str]:
-    """What running workers have against the file; they may lack what is set here. Nothing where none can be asked."""
-    try:
-        return ledger_of(env).troubles()
-    except StoreUnavailable:
-        return {}
+@config.command("history")
+@limited
+@as_json
+@needs(lambda env: env)
+def history(env: Environment, limit: int, as_json: bool) -> None:
+    """List what the dashboard and the command line have changed in relay.yaml: when, by whom, and what."""
+    found = list(islice(door_of(env).versions(), limit))
+    if as_json:
+        print_json([{"number": one.number, "at": one.at, "by": one.by, "what": one.what} for one in found])
+        return
+    for one in found:
+        when = datetime.fromtimestamp(one.at / 1000, UTC).astimezone().strftime("%Y-%m-%d %H:%M")
+        click.echo(f"{one.number}: {when} {one.what}{f' (by {one.by})' if one.by else ''}")
+    if not found:
+        click.echo("Nothing was changed from the dashboard or the command line yet.")
+
+
+@config.command("undo")
+@click.argument("number", type=int, required=False)
+@dry_run
+@even_in_git
+@agreed
+@as_json
+@needs(lambda env: env)
+def undo(env: Environment, number: int | None, dry_run: bool, even_in_git: bool, yes: bool, as_json: bool) -> None:
+    """Bring relay.yaml back to what it was before the last change, or before the change of that NUMBER.
+
+    Shows the difference, and asks. Secrets stay as they are.
+    """
+    door = door_of(env)
+    if number is None:
+        newest = next(door.versions(), None)
+        if newest is None:
+            raise NotFound("nothing was changed from the dashboard or the command line yet")
+        number = newest.number
+    before = number
+    options = {"dry_run": dry_run, "even_in_git": even_in_git, "yes": yes, "as_json": as_json}
+    save(env, lambda: door.restored(before), **options)
 
 
 @config.command("schema")

@@ -12,8 +12,19 @@ import click
 from app.admin.checks import connector, findings
 from app.admin.connector_state import State, connector_state
 from app.admin.preview import preview_body
-from app.cli.options import agreed, as_json, connector_names, fail, ledger_of, needs, needs_somebody, settings_of
+from app.cli.options import (
+    agreed,
+    as_json,
+    connector_names,
+    fail,
+    ledger_of,
+    needs,
+    needs_somebody,
+    settings_of,
+    warn_of_lacking,
+)
 from app.cli.output.records import jsonable, print_json
+from app.cli.setup import changes
 from app.cli.setup.login import login
 from connectors import registry
 from connectors.kit.connector import Connector
@@ -87,6 +98,7 @@ def check(env: Environment, name: str | None, as_json: bool) -> None:
             click.echo(f"{one}: nothing to check")
         if one in unused(settings):
             click.echo(f"{one}: ! No route leads to it: no chat goes there\n{' ' * len(one)}    {route_remedy(one)}")
+    warn_of_lacking(env)
     raise SystemExit(1 if wrong else 0)
 
 
@@ -114,9 +126,11 @@ def setup(env: Environment, name: str, yes: bool, as_json: bool) -> None:
         print_json(found)
     elif not found:
         click.echo(f"{name}: nothing to set up")
+    warn_of_lacking(env)
 
 
-connectors.add_command(login)
+for _command in (changes.add, changes.remove, login):
+    connectors.add_command(_command)
 
 
 @click.command()

@@ -30,8 +30,8 @@ from redis.sentinel import Sentinel, SentinelConnectionPool, SentinelManagedConn
 
 from core.config.environment import Environment
 from core.config.redis_url import Address, parse
+from core.encryption import Vault
 from core.errors import StoreLoading, StoreUnavailable
-from core.store.connection.encryption import Vault
 from core.store.connection.pool import Pool
 
 # Half-open connections are noticed after about 12 s only with all of these (docs/adr/0001).

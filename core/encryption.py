@@ -1,4 +1,5 @@
-"""Encryption at rest: what is kept of conversations is sealed with Fernet, when there are keys.
+"""Encryption at rest: what is kept of conversations, and the secrets of relay.yaml, is sealed with Fernet, when there
+are keys.
 
 Sealed are bodies and attempts, with what was sent and answered in them, and what is wrong with bodies and deliveries:
 whatever a visitor wrote; and the hash of the dashboard's password. Not sealed are ids, times, statuses, flags, ratings,

@@ -1,0 +1,1 @@
+"""Setting up a connector, for both faces: its settings as fields, and the change of relay.yaml."""
