@@ -6,11 +6,11 @@ https://developers.pipedrive.com/docs/api/v1/Persons
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from itertools import islice
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from phonenumbers import national_significant_number, parse
 
@@ -24,6 +24,8 @@ from connectors.pipedrive.api import CUSTOM, MARKETING, NEWEST, OF_PERSON, Piped
 PERSONS = "/api/v2/persons"
 #: How many persons of those that a search finds are read, and how many custom fields can be asked for by name.
 MOST, MOST_FIELDS = 100, 15
+#: Such as https://www.acme.com/about.
+SITE = re.compile(r"(?:https?://)?(?:www\.)?([^\s/:?#@]+)(?:[/:?#]\S*)?")
 #: What somebody is looked for by, and what the search calls that.
 By = Identifier | Literal["name"]
 SEARCHED: Mapping[By, str] = {"email": "email", "phone": "phone", "customer_id": "custom_fields", "name": "name"}
@@ -165,6 +167,6 @@ def _text(value: Any) -> str:
 
 
 def _domain(text: str) -> str:
-    """That of an address on the web, or of a text that is one."""
-    host = urlsplit(text if "//" in text else f"//{text}").netloc.rpartition("@")[2].partition(":")[0].lower()
-    return host.removeprefix("www.")
+    """That of an address on the web; "" for a text that is none."""
+    found = SITE.fullmatch(text.strip().lower())
+    return found[1] if found else ""
