@@ -6,7 +6,6 @@ https://developers.pipedrive.com/docs/api/v1/Persons
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from itertools import islice
@@ -16,6 +15,7 @@ from phonenumbers import national_significant_number, parse
 
 from connectors.kit.connector import Receipt
 from connectors.kit.email_address import spellings
+from connectors.kit.people.company import website_domain
 from connectors.kit.people.directory import Contact, Directory, best, same_number
 from connectors.kit.people.settings import Identifier, Said
 from connectors.kit.reply import Reply
@@ -24,8 +24,6 @@ from connectors.pipedrive.api import CUSTOM, MARKETING, NEWEST, OF_PERSON, Piped
 PERSONS = "/api/v2/persons"
 #: How many persons of those that a search finds are read, and how many custom fields can be asked for by name.
 MOST, MOST_FIELDS = 100, 15
-#: Such as https://www.acme.com/about.
-SITE = re.compile(r"(?:https?://)?(?:www\.)?([^\s/:?#@]+)(?:[/:?#]\S*)?")
 #: What somebody is looked for by, and what the search calls that.
 By = Identifier | Literal["name"]
 SEARCHED: Mapping[By, str] = {"email": "email", "phone": "phone", "customer_id": "custom_fields", "name": "name"}
@@ -81,7 +79,9 @@ class Persons(Directory):
         # domain; the shop's may, such as a website.
         asked = {"term": domain, "fields": "custom_fields"}
         items = self._api.ask("GET", "/api/v2/organizations/search", params=asked)["data"]["items"]
-        having = [one["item"] for one in items if any(_domain(it.id) == domain for it in one["item"]["custom_fields"])]
+        having = [
+            one["item"] for one in items if any(website_domain(it.id) == domain for it in one["item"]["custom_fields"])
+        ]
         return having[0]["id"].number if len(having) == 1 else None
 
     def link(self, person: Any, company: Any) -> object:
@@ -164,9 +164,3 @@ def _text(value: Any) -> str:
     """What a custom field says; some have an object around it."""
     said = value.get("value") if isinstance(value, dict) else value
     return "" if said is None else said if isinstance(said, str) else json.dumps(said)
-
-
-def _domain(text: str) -> str:
-    """That of an address on the web; "" for a text that is none."""
-    found = SITE.fullmatch(text.strip().lower())
-    return found[1] if found else ""

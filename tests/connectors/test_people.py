@@ -24,12 +24,13 @@ from connectors.testing.people import PeopleContract
 from core.errors import RetryLater
 from tests.connectors.test_contract import Hurry as ForHurry
 from tests.connectors.test_hubspot import TestHubSpot as ForHubSpot
+from tests.connectors.test_odoo import TestOdoo as ForOdoo
 from tests.connectors.test_pipedrive import TestPipedrive as ForPipedrive
 
 PEOPLE = int(os.environ.get("RELAY_PEOPLE", "60"))
 AT_ONCE = 50
-VENDORS: dict[str, type[PeopleContract]] = {"hubspot": ForHubSpot, "pipedrive": ForPipedrive}
-del ForHubSpot, ForPipedrive
+VENDORS: dict[str, type[PeopleContract]] = {"hubspot": ForHubSpot, "odoo": ForOdoo, "pipedrive": ForPipedrive}
+del ForHubSpot, ForOdoo, ForPipedrive
 
 #: How one address is typed: all of them are it.
 SPELLINGS: tuple[Callable[[str], str], ...] = (
