@@ -25,9 +25,11 @@ from core.errors import ConnectorRefused, DeliveryError, Gone, RecordRefused
 MODEL = "res.partner"
 #: Contacts that are read of those who have an address or a number.
 MOST = 100
-#: What Odoo overwrites with the company's when a contact comes to belong to one.
-COMPANYS = ("street", "zip", "city", "country_id", "vat")
-READ = ("name", "email", "email_normalized", "active", "is_company", "parent_id", "user_id", "write_date", *COMPANYS)
+#: What a contact has in common with its company: Odoo overwrites it with the company's when it comes to belong to one,
+#: and in newer versions the company's with what is written on the contact.
+#: https://github.com/odoo/odoo/blob/18.0/odoo/addons/base/models/res_partner.py: _fields_sync
+SHARED = ("street", "street2", "zip", "city", "state_id", "country_id", "vat")
+READ = ("name", "email", "email_normalized", "active", "is_company", "parent_id", "user_id", "write_date", *SHARED)
 #: There in all versions, and in those before 19.
 NUMBERS = ("phone", "mobile")
 NO = ("false", "no", "0")
@@ -103,12 +105,11 @@ class Partners(Directory):
 
     def _search(self, domain: list[Any]) -> Iterator[Contact]:
         # A query to the database, which has no index to lag behind; archived contacts, too.
-        fields = [*READ, *self._types, *(["country_code"] if "country_id" in self._types else [])]
         found = self._odoo.call(
             MODEL,
             "search_read",
             domain=domain,
-            fields=list(dict.fromkeys(fields)),
+            fields=list(dict.fromkeys([*READ, *self._types])),
             limit=MOST,
             order="active desc, is_company, id",
             context={"active_test": False},
@@ -120,8 +121,9 @@ class Partners(Directory):
             name: _texts(record, name, kind) for name, kind in {**dict.fromkeys(READ, "char"), **self._types}.items()
         }
         raw = record.object
-        if "country_id" in self._types:
-            fields["country_id"] = (*fields["country_id"], *_texts(record, "country_code", "char"))
+        fields["country_id"] += fields.get("country_code", ())
+        if raw.get("parent_id"):
+            fields |= {name: fields[name] or ("the company's",) for name in SHARED}
         # Odoo keeps no person without a name, so that the address stands there instead.
         if any(name.lower() in {one.lower() for one in fields["email"]} for name in fields["name"]):
             fields["name"] = ()
@@ -132,15 +134,16 @@ class Partners(Directory):
             fields,
             active=f"{order}{_text(record, 'write_date')}",
             owned=bool(raw.get("user_id")),
-            company=any(raw.get(name) for name in ("is_company", "parent_id", *COMPANYS)),
+            company=any(raw.get(name) for name in ("is_company", "parent_id", *SHARED)),
         )
 
     @cached_property
     def _types(self) -> dict[str, str]:
         """Of the fields that the settings name, and of numbers."""
         named = self._settings.person_fields
+        also = (*NUMBERS, *(("country_code",) if "country_id" in named else ()))
         types: dict[str, str] = self._connector.cache.get(
-            "contact fields", lambda: known_fields(self._odoo, MODEL, *NUMBERS, *named)
+            "contact fields", lambda: known_fields(self._odoo, MODEL, *also, *named)
         )
         for name in sorted({*named} - types.keys()):
             raise ConnectorRefused(f"{MODEL} has no field '{name}'; correct it, or create it in Odoo")

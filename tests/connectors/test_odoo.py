@@ -334,6 +334,18 @@ class Both(PeopleContract):
         row = next(one for one in odoo.tables["res.partner"] if one["id"] == there)
         assert row["street"] == "2 Home Street"
 
+    def test_the_address_of_a_company_is_not_written_by_way_of_a_contact(self, vendor: Fake) -> None:
+        """Odoo writes it on the company, too."""
+        odoo = self.odoo(vendor)
+        company = odoo.add_person(name="Firm", is_company=True, street="1 Company Street", country_id=201)
+        there = odoo.add_person(name="Dusan Kmet", email=EMAIL)
+        rows = {row["id"]: row for row in odoo.tables["res.partner"]}
+        rows[there]["parent_id"] = company
+        memory: dict[str, Any] = {}
+        self.deliver(self.connector(vendor, person={"country_id": "CZ"}), SAMPLE, memory)
+        assert (rows[company]["street"], rows[company]["country_id"]) == ("1 Company Street", 201)
+        assert memory[CONFLICTS] == [{"field": "country_id", "said": "CZ"}]
+
     def test_a_name_that_an_address_stood_in_for_becomes_the_name_that_is_said_later(self, vendor: Fake) -> None:
         self.deliver(self.connector(vendor), said(name=""), {})
         (person,) = vendor.people()

@@ -37,6 +37,8 @@ FIELDS: dict[str, dict[str, str]] = {
         "function": "char",
         "ref": "char",
         "street": "char",
+        "street2": "char",
+        "state_id": "many2one res.country.state",
         "zip": "char",
         "city": "char",
         "vat": "char",
@@ -46,6 +48,7 @@ FIELDS: dict[str, dict[str, str]] = {
         "x_news": "boolean",
         "lang": "selection en_US cs_CZ",
     },
+    "res.country.state": {"name": "char"},
     "res.country": {"name": "char", "code": "char"},
     "res.users": {"name": "char", "login": "char", "email": "char"},
     "crm.lead": {
@@ -426,11 +429,14 @@ class OdooVendor(Fake):
             if not re.fullmatch(r"[^@\s]+@[^@\s]+", email) or email.startswith("typo"):
                 raise Raised("odoo.exceptions.ValidationError", "A module of this shop dislikes the address", 422)
             row["email_normalized"] = email.lower()
-        if values.get("parent_id"):
-            parent = next(one for one in self.tables["res.partner"] if one["id"] == row["parent_id"])
-            address = ("street", "zip", "city", "country_id")
-            row |= {name: parent.get(name, False) for name in address} if any(map(parent.get, address)) else {}
-            row["vat"] = parent.get("vat", False)
+        address = ("street", "street2", "zip", "city", "state_id", "country_id")
+        parents = [one for one in self.tables["res.partner"] if row.get("parent_id") and one["id"] == row["parent_id"]]
+        for parent in parents:
+            if "parent_id" in values and any(map(parent.get, address)):
+                row |= {name: parent.get(name, False) for name in address}
+                row["vat"] = parent.get("vat", False)
+            if any(name in values for name in ("parent_id", *address)):
+                parent |= {name: row.get(name, False) for name in address}
         self._written += 1
         row["write_date"] = f"{datetime(2026, 11, 22, tzinfo=UTC) + timedelta(seconds=self._written):%Y-%m-%d %H:%M:%S}"
 
