@@ -48,7 +48,8 @@ MARKETING = "marketing_status"
 class PipedriveSettings(PeopleSettings):
     """Settings of `type: pipedrive`."""
 
-    # Ten searches in two seconds; at most every other request of a delivery is one. A second's worth may come at once.
+    # Ten searches in two seconds; at most every other request of a delivery is one, or four of seven where neither of
+    # three identifiers finds somebody, nor the domain a company. A second's worth may come at once.
     rate: float | None = Field(default=6, gt=0, description="Requests a second, over all workers; null: no limit.")
     company: str = Field(
         default="", pattern=r"^[a-z0-9-]*$", description="The company's domain: acme for acme.pipedrive.com."

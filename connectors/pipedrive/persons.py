@@ -133,13 +133,14 @@ class Persons(Directory):
         emails, phones = ([it["value"].text for it in person.get(kind) or ()] for kind in ("emails", "phones"))
         # Pipedrive keeps nobody without a name, so that something else stands there instead.
         nobodys = name.casefold() in (*(it.casefold() for it in emails), self._anybody.casefold())
-        status, activity = raw.get(MARKETING), raw.get("last_activity_id")
+        status, activity = raw.get(MARKETING), person.get("last_activity_id")
+        custom = person.get("custom_fields")
         own = {"called": name, "name": "" if nobodys else name, "emails": emails, "phones": phones}
-        more = {key: _text(value) for key, value in (raw.get("custom_fields") or {}).items()}
+        more = {key: _text(value) for key, value in (custom.object if custom is not None else {}).items()}
         return Contact(
             person["id"].number,
             {**more, **own, MARKETING: "" if status in (None, "no_consent") else str(status)},
-            active=f"{activity:020}" if activity else "",
+            active=f"{activity.number:020}" if activity is not None else "",
             owned=bool(raw.get("owner_id")),
             company=bool(raw.get("org_id")),
         )
