@@ -51,7 +51,10 @@ class Partners(Directory):
             known = sorted({spelt for one in spellings(value) for spelt in (one, one.lower())})
             yield from self._search([["email_normalized", "in", known]])
         elif by == "customer_id":
-            yield from self._search([[self._settings.customer_id_field, "=", self._typed(by, value)]])
+            field = self._settings.customer_id_field
+            # A field of numbers has nobody under what is none.
+            if self._types[field] == "char" or value.isdecimal():
+                yield from self._search([[field, "=", self._typed(field, value)]])
         else:
             # Whatever stands between its digits, and with or without the code of its country.
             digits = "%".join(["", *national_significant_number(parse(value)), ""])
@@ -155,8 +158,7 @@ class Partners(Directory):
     def _typed(self, name: str, text: str) -> Any:
         if name == "country_id" and not text.isdigit():
             return self._connector.cache.get(f"country {text}", lambda: self._country(text))
-        field = self._settings.customer_id_field if name == "customer_id" else name
-        return typed("person", field, self._types.get(field, "char"), text)
+        return typed("person", name, self._types.get(name, "char"), text)
 
     def _country(self, code: str) -> int:
         found = self._odoo.call(

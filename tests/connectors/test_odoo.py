@@ -278,6 +278,15 @@ class Both(PeopleContract):
         self.deliver(self.connector(vendor), SAMPLE, {})
         assert [lead["partner_id"] for lead in vendor.records()] == [numbers[1]]
 
+    @pytest.mark.parametrize(("customer", "found"), [("42", True), ("C-42", False)])
+    def test_a_customer_id_may_be_kept_as_a_number(self, vendor: Fake, customer: str, found: bool) -> None:
+        there = self.odoo(vendor).add_person(name="Dusan Kmet", color=42)
+        match: dict[str, Any] = {"match": ["email", "customer_id"], "customer_id_field": "color"}
+        self.deliver(self.connector(vendor, **match, customer_id=customer), SAMPLE, memory := {})
+        assert [lead["partner_id"] == there for lead in vendor.records()] == [found]
+        refused = [] if found else [{"field": "color", "said": "C-42", "refused": True}]
+        assert memory.get(CONFLICTS, []) == refused
+
     def test_a_country_is_found_by_its_code(self, vendor: Fake) -> None:
         odoo = self.odoo(vendor)
         slovak = odoo.add_person(name="Jane", email="jane@domain.com", country_id=201)
