@@ -17,7 +17,7 @@ from connectors.kit.connector import Change, Finding, HttpConnector, Receipt, St
 from connectors.kit.people.whose import People
 from connectors.kit.responses import Verdict
 from connectors.kit.text.parts import Layout, Part, append
-from connectors.odoo.checks import findings
+from connectors.odoo.checks import odoo_findings
 from connectors.odoo.partners import Partners
 from connectors.odoo.rpc import (
     QUIET,
@@ -25,7 +25,7 @@ from connectors.odoo.rpc import (
     Json2,
     JsonRpc,
     Rpc,
-    find,
+    first_id,
     first_team,
     identity,
     imagined,
@@ -64,7 +64,7 @@ class Odoo(HttpConnector[OdooSettings]):
             return step.once(
                 "record",
                 partial(self._create, odoo, words, partner, tags),
-                find=partial(find, odoo, self._kind.model, [[self._key_field, "=", words.key]]),
+                find=partial(first_id, odoo, self._kind.model, [[self._key_field, "=", words.key]]),
             )
 
         record = People(self, Partners(self, odoo)).whose(step, words, record_of)
@@ -105,7 +105,7 @@ class Odoo(HttpConnector[OdooSettings]):
         return Gone(str(error), "person", "tags", status=answer.status_code) if refused else error
 
     def check(self) -> Iterator[Finding]:
-        return findings(self._odoo(), self.settings, self.name)
+        return odoo_findings(self._odoo(), self.settings, self.name)
 
     def setup(self) -> Iterator[Change]:
         name = self._key_field
@@ -197,7 +197,7 @@ class Odoo(HttpConnector[OdooSettings]):
 
     def _find_note(self, odoo: Rpc, record: int, part: Part) -> int | None:
         written = [["model", "=", self._kind.model], ["res_id", "=", record], ["message_id", "=", part.mark]]
-        return find(odoo, "mail.message", written)
+        return first_id(odoo, "mail.message", written)
 
     def _update(self, odoo: Rpc, record: int, words: mapping.Mapping) -> bool:
         values = self._fields(odoo, words)
@@ -235,7 +235,7 @@ class Odoo(HttpConnector[OdooSettings]):
 
     def _make_key_field(self) -> None:
         odoo = self._odoo()
-        model = find(odoo, "ir.model", [["model", "=", self._kind.model]])
+        model = first_id(odoo, "ir.model", [["model", "=", self._kind.model]])
         field = {"name": self._key_field, "model_id": model, "field_description": "Smartsupp chat", "ttype": "char"}
         # A copy of a ticket is no second ticket of the chat.
         odoo.call("ir.model.fields", "create", vals_list=[field | {"copied": False, "index": True}])

@@ -7,11 +7,11 @@ from typing import Any
 
 from connectors.kit.connector import Finding
 from connectors.odoo.partners import MODEL as PARTNER
-from connectors.odoo.rpc import Rpc, find, first_team, known_fields
+from connectors.odoo.rpc import Rpc, first_id, first_team, known_fields
 from connectors.odoo.settings import KINDS, Kind, OdooSettings
 
 
-def findings(odoo: Rpc, settings: OdooSettings, name: str) -> Iterator[Finding]:
+def odoo_findings(odoo: Rpc, settings: OdooSettings, name: str) -> Iterator[Finding]:
     kind, user = KINDS[settings.record], odoo.me()
     me = _read(odoo, "res.users", user, "email") if user else None
     yield Finding(True, f"API key accepted by {settings.url}")
@@ -77,7 +77,7 @@ def _seen(odoo: Rpc, settings: OdooSettings) -> Iterator[Finding]:
 def _others(odoo: Rpc, kind: Kind, user: int) -> Finding:
     """A user with 'Own Documents Only' may do everything, but to records of others. No method tells that in all
     versions; a record does."""
-    if find(odoo, kind.model, [["user_id", "!=", False], ["user_id", "!=", user]]):
+    if first_id(odoo, kind.model, [["user_id", "!=", False], ["user_id", "!=", user]]):
         return Finding(True, f"records of {kind.model} that others are responsible for can be seen")
     text = f"no record of {kind.model} that somebody else is responsible for can be seen"
     return Finding(True, f"{text}; if there are any, the key's user needs 'All Documents'")

@@ -18,21 +18,21 @@ from connectors.kit.people.company import website_domain
 from connectors.kit.people.directory import Contact, Directory, best, same_number
 from connectors.kit.people.settings import YES, Identifier, Said
 from connectors.kit.reply import Reply
-from connectors.odoo.rpc import QUIET, Rpc, identity, known_fields, truth
+from connectors.odoo.rpc import QUIET, Rpc, first_id, identity, known_fields, truth
 from connectors.odoo.settings import OdooSettings, typed
 from core.errors import ConnectorRefused, DeliveryError, Gone, RecordRefused
 
 MODEL = "res.partner"
 #: Contacts that are read of those who have an address or a number.
-MOST = 100
+_MOST = 100
 #: What a contact has in common with its company: Odoo overwrites it with the company's when it comes to belong to one,
 #: and in newer versions the company's with what is written on the contact.
 #: https://github.com/odoo/odoo/blob/18.0/odoo/addons/base/models/res_partner.py: _fields_sync
-SHARED = ("street", "street2", "zip", "city", "state_id", "country_id", "vat")
-READ = ("name", "email", "email_normalized", "active", "is_company", "parent_id", "user_id", "write_date", *SHARED)
+_SHARED = ("street", "street2", "zip", "city", "state_id", "country_id", "vat")
+READ = ("name", "email", "email_normalized", "active", "is_company", "parent_id", "user_id", "write_date", *_SHARED)
 #: There in all versions, and in those before 19.
-NUMBERS = ("phone", "mobile")
-NO = ("false", "no", "0")
+_NUMBERS = ("phone", "mobile")
+_NO = ("false", "no", "0")
 
 
 class Partners(Directory):
@@ -58,7 +58,7 @@ class Partners(Directory):
         else:
             # Whatever stands between its digits, and with or without the code of its country.
             digits = "%".join(["", *national_significant_number(parse(value)), ""])
-            kept = [name for name in NUMBERS if name in self._types]
+            kept = [name for name in _NUMBERS if name in self._types]
             found = self._search(["|"] * (len(kept) - 1) + [[name, "=like", digits] for name in kept])
             yield from (one for one in found if any(same_number(it, value) for name in kept for it in one.values(name)))
 
@@ -88,7 +88,7 @@ class Partners(Directory):
             "search_read",
             domain=["&", ["is_company", "=", True], *having],
             fields=["website", "email_normalized"],
-            limit=MOST,
+            limit=_MOST,
         )
         own = [
             one["id"].number
@@ -113,7 +113,7 @@ class Partners(Directory):
             "search_read",
             domain=domain,
             fields=list(dict.fromkeys([*READ, *self._types])),
-            limit=MOST,
+            limit=_MOST,
             order="active desc, is_company, id",
             context={"active_test": False},
         )
@@ -126,7 +126,7 @@ class Partners(Directory):
         raw = record.object
         fields["country_id"] += fields.get("country_code", ())
         if raw.get("parent_id"):
-            fields |= {name: fields[name] or ("the company's",) for name in SHARED}
+            fields |= {name: fields[name] or ("the company's",) for name in _SHARED}
         # Odoo keeps no person without a name, so that the address stands there instead.
         if any(name.lower() in {one.lower() for one in fields["email"]} for name in fields["name"]):
             fields["name"] = ()
@@ -137,14 +137,14 @@ class Partners(Directory):
             fields,
             active=f"{order}{_text(record, 'write_date')}",
             owned=bool(raw.get("user_id")),
-            company=any(raw.get(name) for name in ("is_company", "parent_id", *SHARED)),
+            company=any(raw.get(name) for name in ("is_company", "parent_id", *_SHARED)),
         )
 
     @cached_property
     def _types(self) -> dict[str, str]:
         """Of the fields that the settings name, and of numbers."""
         named = self._settings.person_fields
-        also = (*NUMBERS, *(("country_code",) if "country_id" in named else ()))
+        also = (*_NUMBERS, *(("country_code",) if "country_id" in named else ()))
         types: dict[str, str] = self._connector.cache.get(
             "contact fields", lambda: known_fields(self._odoo, MODEL, *also, *named)
         )
@@ -161,12 +161,10 @@ class Partners(Directory):
         return typed("person", name, self._types.get(name, "char"), text)
 
     def _country(self, code: str) -> int:
-        found = self._odoo.call(
-            "res.country", "search_read", domain=[["code", "=", code.upper()]], fields=["code"], limit=1
-        )
-        if not len(found):
+        number = first_id(self._odoo, "res.country", [["code", "=", code.upper()]])
+        if number is None:
             raise RecordRefused(f"person: Odoo knows no country with the code '{code}'")
-        return found[0]["id"].number
+        return number
 
     def _write(self, person: Any, values: Mapping[str, Any]) -> bool:
         return truth(self._odoo.call(MODEL, "write", ids=[person], vals=dict(values), judge=self._missing))
@@ -192,7 +190,7 @@ def _texts(record: Reply, name: str, kind: str) -> tuple[str, ...]:
     is not blank."""
     value = record.object.get(name)
     if kind == "boolean":
-        return YES if value is True else NO
+        return YES if value is True else _NO
     if isinstance(value, list):  # another record: its id and name
         return tuple(map(str, value))
     return (str(value),) if value else ()

@@ -211,7 +211,7 @@ def known_fields(odoo: Rpc, model: str, *names: str) -> dict[str, str]:
     return {name: found[name]["type"].text for name in names if name in found.object}
 
 
-def find(odoo: Rpc, model: str, domain: list[Any]) -> int | None:
+def first_id(odoo: Rpc, model: str, domain: list[Any]) -> int | None:
     """The id of the first record. A lost lead is archived, and still the one."""
     # A query to the database, which has no index to lag behind.
     found = odoo.call(

@@ -26,7 +26,7 @@ from connectors.kit.reply import Reply
 from connectors.kit.text.parts import Layout, Part, marked, octets, overwrite
 from connectors.kit.wire.verdicts import When
 from connectors.pipedrive.api import CUSTOM, MARKETING, OF_PERSON, REMEMBERED, PipedriveApi
-from connectors.pipedrive.persons import Persons
+from connectors.pipedrive.persons import PersonDirectory
 from core.conversation import Conversation
 from core.delivery import Reference
 
@@ -62,7 +62,7 @@ class Pipedrive(PipedriveApi):
         # a person, a lead and a note of its own may not.
         mark = f" ({conversation.visitor.id or conversation.id})"
         nameless = words.name[: TITLE - len(mark)] + mark if self.settings.record != "deal" else ""
-        persons = Persons(self, receipt, nameless, words.voice.say("a visitor") + mark)
+        persons = PersonDirectory(self, receipt, nameless, words.voice.say("a visitor") + mark)
         return People(self, persons).whose(step, words, partial(self._delivered, chat))
 
     def _delivered(self, chat: _Chat, person: Any) -> Reference:

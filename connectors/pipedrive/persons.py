@@ -23,13 +23,13 @@ from connectors.pipedrive.api import CUSTOM, MARKETING, NEWEST, OF_PERSON, Piped
 
 PERSONS = "/api/v2/persons"
 #: How many persons of those that a search finds are read, and how many custom fields can be asked for by name.
-MOST, MOST_FIELDS = 100, 15
+_MOST, _MOST_FIELDS = 100, 15
 #: What somebody is looked for by, and what the search calls that.
 By = Identifier | Literal["name"]
 SEARCHED: Mapping[By, str] = {"email": "email", "phone": "phone", "customer_id": "custom_fields", "name": "name"}
 
 
-class Persons(Directory):
+class PersonDirectory(Directory):
     email = "emails"
 
     def __init__(self, api: PipedriveApi, receipt: Receipt, nameless: str, anybody: str) -> None:
@@ -40,7 +40,7 @@ class Persons(Directory):
         custom = [name for name in named if CUSTOM.fullmatch(name)]
         shown = ["last_activity_id", *([MARKETING] if MARKETING in named else [])]
         self._asked = {"include_fields": ",".join(shown)}
-        self._asked |= {"custom_fields": ",".join(custom)} if 0 < len(custom) <= MOST_FIELDS else {}
+        self._asked |= {"custom_fields": ",".join(custom)} if 0 < len(custom) <= _MOST_FIELDS else {}
 
     def own(self, said: Said) -> Mapping[str, str]:
         known = {"name": said.name, "emails": said.email, "phones": said.phone}
@@ -96,11 +96,11 @@ class Persons(Directory):
     def _searched(self, by: By, value: str) -> Iterator[Contact]:
         """Whom the search finds, as they are now."""
         found = [number for term in _terms(by, value) for number in self._search(by, term)]
-        numbers = list(dict.fromkeys(found))[:MOST]
+        numbers = list(dict.fromkeys(found))[:_MOST]
         if len(numbers) == 1:  # which costs a tenth of a list of one
             yield from filter(None, [self.get(numbers[0])])
         elif numbers:
-            asked = {"ids": ",".join(map(str, numbers)), "limit": MOST, **self._asked}
+            asked = {"ids": ",".join(map(str, numbers)), "limit": _MOST, **self._asked}
             yield from self._contacts(self._api.pages(PERSONS, asked))
 
     def _search(self, by: By, term: str) -> list[int]:

@@ -282,7 +282,8 @@ class Both(PeopleContract):
     def test_a_customer_id_may_be_kept_as_a_number(self, vendor: Fake, customer: str, found: bool) -> None:
         there = self.odoo(vendor).add_person(name="Dusan Kmet", color=42)
         match: dict[str, Any] = {"match": ["email", "customer_id"], "customer_id_field": "color"}
-        self.deliver(self.connector(vendor, **match, customer_id=customer), SAMPLE, memory := {})
+        memory: dict[str, Any] = {}
+        self.deliver(self.connector(vendor, **match, customer_id=customer), SAMPLE, memory)
         assert [lead["partner_id"] == there for lead in vendor.records()] == [found]
         refused = [] if found else [{"field": "color", "said": "C-42", "refused": True}]
         assert memory.get(CONFLICTS, []) == refused
