@@ -33,7 +33,7 @@ from core.pretty_json import legible
 from core.smartsupp.parser import parse_conversation
 from core.store import AdminNotes, Client, VisitorRecords
 from core.store.search.kept import KeptConversation, KeptPayload
-from core.store.search.visitors import Traces, comparable, phone_number, readable
+from core.store.search.visitors import Traces, comparable, number_searched, readable
 
 #: What stays of a name in the name of a file.
 _ODD = re.compile(r"[^A-Za-z0-9._-]+")
@@ -169,7 +169,7 @@ class _Work:
         spellings, name = called(visitor)
         here = {comparable(one) for one in spellings}
         theirs = comparable(self._contents.visitor) in here
-        if phone_number(self._contents.visitor):  # no revision is called that: those of the first are the visitor's
+        if number_searched(self._contents.visitor):  # no revision is called that: those of the first are the visitor's
             theirs = bool(self._called_first.setdefault(conversation, here) & here)
         if spellings and not theirs and conversation not in self._contents.shared:
             self._contents.shared.append(conversation)

@@ -210,7 +210,7 @@ class Wanted:
         return "own" if self._telling and self._alone.search(text) else None
 
 
-def phone_number(text: str) -> str:
+def number_searched(text: str) -> str:
     """A number with the code of its country as it is remembered, such as +420777123456; "" for anything else."""
     try:
         found = parse(text, None)
@@ -221,7 +221,7 @@ def phone_number(text: str) -> str:
 
 def _spelled(text: str) -> re.Pattern[str] | None:
     """Finds a phone number however it is grouped, with and without its country; None for a text that is none."""
-    if not phone_number(text):
+    if not number_searched(text):
         return None
     found = parse(text, None)
     gap = r"[\s().\-/\u00a0]{0,3}"

@@ -14,7 +14,7 @@ from core.errors import StoreUnsafe
 from core.store.connection.client import errors
 from core.store.protocol.base import Base
 from core.store.protocol.keys import key
-from core.store.search.visitors import comparable, phone_number
+from core.store.search.visitors import comparable, number_searched
 
 #: What a visitor is erased by, and the kind of name that it is kept as.
 _ERASED_BY = ("email", "visitor")
@@ -66,7 +66,7 @@ class Persons(Base):
             ever = {*self._redis.smembers(key("connectors")), *self._redis.hkeys(key("renamed"))}
             connectors = sorted(one.decode() for one in ever)
             named = [f"{kind}:{name}" for name in names for kind in _ERASED_BY]
-            named += [f"{_PHONE}:{number}" for number in filter(None, map(phone_number, names))]
+            named += [f"{_PHONE}:{number}" for number in filter(None, map(number_searched, names))]
             wanted = [(one, self._name(one, self._digest(name))) for one in connectors for name in named]
             pipe = self._redis.pipeline(transaction=False)
             for _, name in wanted:
