@@ -23,6 +23,8 @@ TITLES = {
     "pipedrive": "Pipedrive, record: note",
     "pipedrive-lead": "Pipedrive, record: lead",
     "pipedrive-deal": "Pipedrive, record: deal",
+    "redmine": "Redmine, formatting: markdown",
+    "redmine-textile": "Redmine, formatting: textile",
     "request-tracker": "Request Tracker",
     "zammad": "Zammad",
     "zendesk": "Zendesk",
