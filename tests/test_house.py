@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
@@ -15,6 +16,7 @@ from app.cli import group
 from app.supervisor.up import DEFAULT, processes
 from connectors.kit.people.settings import PeopleSettings
 from connectors.kit.record import RecordSettings
+from connectors.kit.vocabulary import Language
 from connectors.registry import BUILT_IN, recipes, settings_model
 from core.config.environment import environment
 from core.config.loader import load
@@ -67,6 +69,16 @@ def test_every_shared_setting_stands_in_the_docs() -> None:
         assert f"| `{name}` |" in text, name
 
 
+def test_every_language_stands_in_the_docs_and_in_the_example() -> None:
+    page = (ROOT / "docs" / "connectors" / "README.md").read_text()
+    row = re.search(r"^\| `language` \|.*$", page, re.MULTILINE)
+    line = re.search(r"language: (en) # or ([a-z, ]+):", EXAMPLE.read_text())
+    assert row
+    assert line
+    assert re.findall(r"`([a-z]{2})`", row[0].partition("Of the words")[2]) == list(get_args(Language))
+    assert [line[1], *line[2].split(", ")] == list(get_args(Language))
+
+
 def test_every_setting_of_the_person_stands_in_the_docs() -> None:
     text = (ROOT / "docs" / "connectors" / "person.md").read_text()
     for name in set(PeopleSettings.model_fields) - set(RecordSettings.model_fields):
@@ -76,6 +88,7 @@ def test_every_setting_of_the_person_stands_in_the_docs() -> None:
 def test_whatever_a_template_can_name_stands_in_the_docs() -> None:
     text = values_table.PAGE.read_text()
     assert text == values_table.page()
+    assert values_table.PRESETS_PAGE.read_text() == values_table.presets_page()
     assert all(f"| `{name}` |" in text for name in (*TYPES, *EXTRAS))
     for name in {*Conversation.model_fields, *Visitor.model_fields} - {"id", "account"}:
         assert re.search(rf"^\|[^|]*`{name}`", text, re.MULTILINE), name

@@ -100,7 +100,7 @@ def problems(folder: Path, text: str, **variables: str) -> str:
         ("base_url: nowhere", "must be a whole address that begins with https://"),
         ("enabled: perhaps", "must be true or false"),
         ("priority: hgh", "must be one of: urgent, high, normal, low. Did you mean 'high'?"),
-        ("language: cz", "must be one of: en, cs, sk, de"),
+        ("language: cz", "must be one of: en, cs, sk, de, pl, hu, fr, es, it, nl, ro"),
         ("tags: a", "must be a list: [a]"),
         ("subject: {{ title }}: {{ name }}", "put the text in quotes: subject: '{{ title }}: {{ name }}'"),
         ("subject: {{ title }} chat", "put the text in quotes: subject: '{{ title }} chat'"),

@@ -8,9 +8,11 @@ from typing import Any, get_args
 
 from flask import Blueprint, render_template, request, url_for
 
+from app.admin.connector_state import State as Condition
 from app.dashboard.frame.context import Site
 from app.dashboard.view import charts
 from app.dashboard.view.connector_state import State, listed, states
+from app.dashboard.view.zone import viewer_zone
 from app.hook_url import hooks
 from core.config.doubts import doubts
 from core.delivery import PayloadStatus
@@ -25,6 +27,16 @@ SPANS: tuple[Span, ...] = get_args(Span)
 
 #: What one bar of each span is.
 _STEPS: Mapping[Span, str] = {"hour": "2 minutes", "day": "hour", "week": "6 hours", "month": "day"}
+
+
+_WORST_FIRST = (
+    Condition.MISSING,
+    Condition.REJECTED,
+    Condition.NOT_RESPONDING,
+    Condition.PAUSED,
+    Condition.NO_ROUTE,
+    Condition.THROTTLED,
+)
 
 
 @dataclass(frozen=True)
@@ -49,7 +61,7 @@ class Tiles:
 
 @dataclass(frozen=True)
 class Health:
-    """`memory` is in bytes; `workers` says how long ago each was heard of, in ms; `rejections` is what is wrong with a
+    """`memory` is in bytes; `workers` says how long ago each was last seen, in ms; `rejections` is what is wrong with a
     configuration -> who rejected it."""
 
     server: Verdict
@@ -83,7 +95,7 @@ def _found(site: Site, jobs: Jobs, over: Over) -> dict[str, Any]:
     """What the part of the page that is kept up to date shows."""
     span: Span = next((one for one in SPANS if one == request.args.get("span")), "day")
     counted = statistics(site.client, span, site.ledger.now(), over)
-    connectors, settings = states(site, counted), site.watched.current()
+    connectors, settings = sorted(states(site, counted), key=_urgency), site.watched.current()
     return {
         "span": span,
         "step": _STEPS[span],
@@ -94,6 +106,8 @@ def _found(site: Site, jobs: Jobs, over: Over) -> dict[str, Any]:
         "geometry": {"left": charts.LEFT, "foot": charts.FOOT, "words": charts.WORDS},
         "tiles": _tiles(site, counted, connectors),
         "connectors": connectors,
+        "failing": [one for one in connectors if one.now.is_blocked and one.enabled],
+        "enabled": sum(one.enabled for one in connectors),
         "gone": [one for one in connectors if not one.known and one.lane.waiting],
         "doubts": doubts(settings),
         "health": _health(site),
@@ -101,12 +115,18 @@ def _found(site: Site, jobs: Jobs, over: Over) -> dict[str, Any]:
     }
 
 
+def _urgency(connector: State) -> tuple[int, bool]:
+    """What needs somebody is above what does not; else the order is that of relay.yaml."""
+    state = connector.now.state
+    return (_WORST_FIRST.index(state) if state in _WORST_FIRST else len(_WORST_FIRST)), not connector.dead
+
+
 def _figures(counted: Statistics) -> list[tuple[str, charts.Chart]]:
     """The charts and what each is called."""
     bars = counted.bars
 
     def drawn(*series: charts.Series) -> charts.Chart:
-        return charts.chart(counted.span, counted.step, bars, series)
+        return charts.chart(counted.span, counted.step, bars, series, viewer_zone())
 
     flow = drawn(
         charts.Series("series-4", "Received", tuple(bar.accepted for bar in bars)),
