@@ -52,7 +52,7 @@ class TestRedmine(Contract):
     def test_the_issue_has_key_fields_and_tracker(self, vendor: Fake) -> None:
         reference = self.deliver(self.connector(vendor, fields=COUNTRIES, tracker=TRACKER), SAMPLE, {})
         [issue] = vendor.records()
-        assert (issue[FIELD], issue[COUNTRY]) == ("smartsupp:208:55039", "CZ")
+        assert issue["values"] == {FIELD: "smartsupp:208:55039", COUNTRY: "CZ"}
         assert "dusan@domain.com" in vendor.texts()[0]
         assert reference.url == f"{vendor.url}/issues/{issue['id']}"
         [sent] = vendor.writes()
@@ -66,7 +66,7 @@ class TestRedmine(Contract):
         assert [[*one.body["issue"]] for one in vendor.writes()[1:]] == [["notes"]]
         self.deliver(self.connector(vendor, fields=COUNTRIES), longer(), memory, 3)
         assert [[*one.body["issue"]] for one in vendor.writes()[2:]] == [["custom_fields"], ["notes"]]
-        assert vendor.records()[0][COUNTRY] == "CZ"
+        assert vendor.records()[0]["values"][COUNTRY] == "CZ"
         assert len(vendor.texts()) == 3
 
     def test_a_field_that_is_missing_stops_the_connector_after_one_issue(self, vendor: Fake) -> None:
@@ -123,7 +123,7 @@ class TestRedmine(Contract):
 
     def test_a_project_or_a_tracker_that_is_not_there_is_a_matter_of_settings(self, vendor: Fake) -> None:
         with pytest.raises(ConnectorRefused):
-            self.deliver(self.connector(vendor, project="supprot"), SAMPLE, {})
+            self.deliver(self.connector(vendor, project="nothing"), SAMPLE, {})
         assert self.wrong(vendor, tracker=99) == ["the project support has no tracker 99"]
 
     def test_small_letters_and_capitals_are_two_conversations(self, vendor: Fake) -> None:

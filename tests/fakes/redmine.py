@@ -83,7 +83,9 @@ class RedmineVendor(Fake):
         return {"project": found}
 
     def _shown(self, issue: dict[str, Any]) -> dict[str, Any]:
-        values = [{"id": number, "name": name, "value": issue[number]} for number, name in self.fields.items()]
+        values = [
+            {"id": number, "name": name, "value": issue["values"][number]} for number, name in self.fields.items()
+        ]
         own = {name: issue[name] for name in ("id", "subject", "description", "is_private", "tracker")}
         return {**own, **({"custom_fields": values} if values else {})}
 
@@ -97,7 +99,7 @@ class RedmineVendor(Fake):
             number = int(name.removeprefix("cf_"))
             if number in self.filters & {*self.fields}:
                 # MySQL does not tell small letters from capitals.
-                found = [one for one in found if one[number].lower() == value.lower()]
+                found = [one for one in found if one["values"][number].lower() == value.lower()]
         page = [self._shown(one) for one in found[offset : offset + min(limit, 100)]]
         return {"issues": page, "total_count": len(found), "offset": offset, "limit": limit}
 
@@ -110,7 +112,7 @@ class RedmineVendor(Fake):
     def _set(self, issue: dict[str, Any], values: list[dict[str, Any]]) -> None:
         for one in values:
             if one["id"] in self.fields:
-                issue[one["id"]] = str(one["value"])
+                issue["values"][one["id"]] = str(one["value"])
 
     @staticmethod
     def _kept(text: str) -> str:
@@ -125,8 +127,8 @@ class RedmineVendor(Fake):
         if len(body["subject"]) > SUBJECT:
             raise Refuse(422, {"errors": [f"Subject is too long (maximum is {SUBJECT} characters)"]})
         issue: dict[str, Any] = {
-            **dict.fromkeys((FIELD, COUNTRY), ""),
             "id": self.new_id(),
+            "values": dict.fromkeys((FIELD, COUNTRY), ""),
             "subject": body["subject"],
             # As its model does.
             "description": self._kept(re.sub(r"\r\n|\n|\r", "\r\n", body.get("description", ""))),
