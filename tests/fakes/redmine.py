@@ -10,16 +10,13 @@ import re
 from typing import Any
 
 from connectors.testing.fake import Answer, Fake, Refuse, Request
+from tests.fakes.markdown import read
 
 KEY = "redmine-key-0123456789"
 #: Bytes of a text in MySQL, characters of a subject.
 TEXT, SUBJECT = 65_535, 255
 FIELD, COUNTRY, TRACKER = 12, 13, 3
 _ISSUE = {"tracker_id", "subject", "description", "is_private", "custom_fields"}
-#: What a reader does not see: escapes of Markdown, what is invisible, signs around a line, and the mark at the end.
-_ESCAPED = re.compile(r"\\([\\`*_{}\[\]<>#|~&=+-])")
-_ITALIC = re.compile(r"^[*_](Part \d+ of \d+)[*_]$", re.MULTILINE)
-_MARK = re.compile(r"\s*\[smartsupp:[^\]]*\]\Z")
 
 
 class RedmineVendor(Fake):
@@ -48,12 +45,11 @@ class RedmineVendor(Fake):
         return list(self.issues.values())
 
     def texts(self) -> list[str]:
-        found = []
-        for issue in self.issues.values():
-            for text in [issue["description"], *(one["notes"] for one in issue["journals"])]:
-                seen = _ESCAPED.sub(r"\1", text.replace("\u2060", "").replace("\r\n", "\n"))
-                found.append(_MARK.sub("", _ITALIC.sub(r"\1", seen)))
-        return found
+        issues = self.issues.values()
+        written = [
+            text for one in issues for text in [one["description"], *(note["notes"] for note in one["journals"])]
+        ]
+        return [read(text) for text in written]
 
     def _as_user(self, answer: Any) -> Any:
         def guarded(request: Request, *groups: str) -> Any:
