@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from connectors.testing.chats import SAMPLE
-from connectors.testing.fake import Fake, Request, Route
+from connectors.testing.fake import Fake, Handler, Request
 from core.delivery import Delivery, DeliveryStatus
 from core.ids import DeliveryId
 from tests.connectors.test_declared import desk
@@ -57,7 +57,7 @@ def lose_the_reply_to_the_first_ticket(vendor: Fake) -> None:
     for index, (method, path, answer) in enumerate(vendor.routes):
         if method == "POST" and path.pattern.endswith("/tickets\\Z"):
 
-            def create(request: Request, answer: Route = answer) -> Any:
+            def create(request: Request, answer: Handler = answer) -> Any:
                 made = answer(request)
                 vendor.lose_reply_after = 0 if len(vendor.records()) == 1 else None
                 return made
