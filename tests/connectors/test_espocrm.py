@@ -122,6 +122,10 @@ class TestEspoCrm(Contract):
         self.deliver(self.connector(vendor), longer(), memory, 2)
         assert len(case["posts"]) == 26
 
+    def test_the_stream_reads_from_top_to_bottom(self, vendor: Fake) -> None:
+        self.deliver(self.connector(vendor), chat("long " * 40_000), {})
+        assert [text[:6] for text in vendor.texts()[:3]] == ["Part 1", "Part 2", "Part 3"]
+
     def test_a_case_that_was_deleted_refuses_this_chat_alone(self, vendor: Fake) -> None:
         memory: dict[str, Any] = {}
         self.deliver(self.connector(vendor), SAMPLE, memory)

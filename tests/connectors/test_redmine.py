@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from connectors.testing.chats import SAMPLE
+from connectors.testing.chats import SAMPLE, chat
 from connectors.testing.contract import Contract
 from connectors.testing.fake import Fake
 from core.errors import ConnectorRefused, RecordRefused, RetryLater
@@ -105,6 +105,11 @@ class TestRedmine(Contract):
                         self.deliver(connector, SAMPLE, memory)
                 [issue] = vendor.records()
                 assert issue["is_private"] is may
+
+    def test_a_description_of_short_lines_fits_although_redmine_lengthens_them(self, vendor: Fake) -> None:
+        self.deliver(self.connector(vendor), chat("a\n" * 40_000), {})
+        assert len(vendor.records()) == 1
+        assert len(vendor.texts()) > 1
 
     def test_a_public_project_is_said(self, vendor: Fake) -> None:
         self.redmine(vendor).public = True
