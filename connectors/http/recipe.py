@@ -52,7 +52,12 @@ class Setting(Strict):
     @property
     def annotation(self) -> Any:
         """As a template sees it."""
-        return str if self.type in ("url", "choice") else _TYPES[self.type]
+        kind = str if self.type in ("url", "choice") else _TYPES[self.type]
+        return kind | None if self.may_be_missing else kind
+
+    @property
+    def may_be_missing(self) -> bool:
+        return "default" in self.model_fields_set and self.default is None
 
     def field(self) -> tuple[Any, Any]:
         """As pydantic takes it."""
@@ -61,7 +66,7 @@ class Setting(Strict):
         info = Field(description=self.help) if required else Field(default=self.default, description=self.help)
         if required and kind is str:
             info = Field(description=self.help, min_length=1)
-        return (kind | None if not required and self.default is None else kind), info
+        return (kind | None if self.may_be_missing else kind), info
 
 
 class RecipeDocument(HttpDocument):

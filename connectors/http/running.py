@@ -78,7 +78,8 @@ class Running:
             unsure = partial(self._unsure, action, label, lambda: {**create(), "revision": self._oldest})
             made = self._step.once(label, create, find=unsure, identity=identity)
         self._made[action.name], self._took[action.name] = made, made["value"]
-        if not action.kept(self._names(part)) and not self._asking.is_pretending:
+        # What a preview made up is of no kind that a condition could take.
+        if not self._asking.is_pretending and not action.kept(self._names(part)):
             # It is remembered: whoever puts this right and resumes gets no second one.
             raise ConnectorRefused(self._said(action, "the destination did not keep all of it"))
         names = self._names(part)

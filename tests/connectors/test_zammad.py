@@ -73,7 +73,7 @@ class TestZammad(Contract):
 
     def test_an_address_that_zammad_refuses_becomes_the_made_up_one(self, vendor: Fake) -> None:
         self.deliver(self.connector(vendor), chat("Hi", email="typo@domain.com"), {})
-        assert vendor.people()[0]["email"].endswith("@smartsupp.invalid")
+        assert vendor.people()[0]["email"].endswith("@smartsupp.example.com")
         assert "typo@domain.com cannot be used" in vendor.texts()[0]
 
     def test_small_letters_and_capitals_are_two_conversations(self, vendor: Fake) -> None:

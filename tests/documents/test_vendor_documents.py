@@ -17,6 +17,7 @@ from connectors.testing.chats import SAMPLE, chat
 from connectors.testing.contract import Contract
 from connectors.testing.fake import Fake, Request
 from tests.connectors.test_pipedrive import TestPipedrive, TestPipedriveDeal, TestPipedriveLead
+from tests.connectors.test_redmine import TestRedmine
 from tests.connectors.test_zendesk import TestZendesk
 from tests.documents.test_zendesk import zendesk_document
 from tests.fakes.pipedrive import CUSTOMER_FIELD, PERSON_FIELD
@@ -29,9 +30,10 @@ VENDORS: dict[str, type[Contract]] = {
     "pipedrive, a note": TestPipedrive,
     "pipedrive, a lead": TestPipedriveLead,
     "pipedrive, a deal": TestPipedriveDeal,
+    "redmine": TestRedmine,
 }
 FOR_PIPEDRIVE = TestPipedrive
-del TestZendesk, TestPipedrive, TestPipedriveLead, TestPipedriveDeal
+del TestZendesk, TestPipedrive, TestPipedriveLead, TestPipedriveDeal, TestRedmine
 
 
 @cache
@@ -39,9 +41,16 @@ def pipedrive_document(version: int) -> Document:
     return document(f"pipedrive-v{version}.yaml")
 
 
+@cache
+def redmine_document() -> Document:
+    return document("redmine-community.yaml")
+
+
 def document_of(vendor: str, request: Request) -> Document:
     if vendor == "zendesk":
         return zendesk_document()
+    if vendor == "redmine":
+        return redmine_document()
     return pipedrive_document(2 if request.path.startswith("/api/v2/") else 1)
 
 
@@ -153,6 +162,32 @@ def ask(method: str, path: str, body: Any = None, **query: str) -> Request:
 )
 def test_a_misspelt_name_is_caught_in_pipedrives_documents_too(wrong: Request, said: str) -> None:
     problems = document_of("pipedrive", wrong).problems(wrong)
+    assert any(said in problem for problem in problems), problems
+
+
+SUPPORT = "/projects/support"
+ISSUE = {"project_id": "support", "subject": "x", "custom_fields": [{"id": 12, "value": "x"}]}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (ask("POST", f"{SUPPORT}/issues.json", {"issue": {**ISSUE, "is_secret": True}}), "issue.is_secret"),
+        (ask("POST", f"{SUPPORT}/issues.json", {"issue": {**ISSUE, "tracker_id": "x"}}), "tracker_id"),
+        (ask("POST", f"{SUPPORT}/issues.json", {"issue": {**ISSUE, "custom_fields": [{"value": "x"}]}}), "id"),
+        (ask("POST", f"{SUPPORT}/issues.json", {"subject": "x"}), "issue"),
+        (ask("PUT", "/issues/1.json", {"issue": {"note": "x"}}), "issue.note"),
+        (ask("GET", f"{SUPPORT}/issues.json", cf_x="1"), "?cf_x"),
+        (ask("GET", f"{SUPPORT}/issues.json", status="1"), "?status"),
+        (ask("GET", "/issues/1.json", include="journal"), "journal"),
+        (ask("GET", "/issues/x.json"), "issue_id"),
+        (ask("GET", "/issues/1"), "is not in the document"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_misspelt_name_is_caught_in_redmines_document_too(wrong: Request, said: str) -> None:
+    request = Request(wrong.method, wrong.path, wrong.query, {"x-redmine-api-key": "x"}, wrong.body)
+    problems = document_of("redmine", request).problems(request)
     assert any(said in problem for problem in problems), problems
 
 

@@ -53,10 +53,14 @@ class Document:
             assert path not in self._root["paths"], f"{path} is in {name} by now"
             self._root["paths"][path] = deepcopy(item)
         self._described = frozenset(described)
-        # The first server is where requests are said to go; its variables have defaults.
+        # The first server is where requests are said to go; its variables have defaults. A path alone is a server of
+        # one's own.
         server = self._root["servers"][0]
         values = {key: value["default"] for key, value in server.get("variables", {}).items()}
         self._server = server["url"].format(**values)
+        if self._server.startswith("/"):
+            self._server = f"https://vendor.example.com{self._server}".rstrip("/")
+            self._root["servers"] = [{"url": self._server}]
         self._prefix = re.sub(r"^https?://[^/]+", "", self._server)
         # None: the documents contradict the standard in places that no request of ours touches.
         config = Config(spec_validator_cls=None)  # type: ignore[arg-type]  # documented, and not in its types
@@ -71,7 +75,7 @@ class Document:
         problems = [f"{request.method} {request.path}: {problem}" for problem in self._core(request)]
         label = operation.get("operationId", "")
         parameters = [self._followed(one) for one in [*item.get("parameters", []), *operation.get("parameters", [])]]
-        known = [one["name"] for one in parameters if one["in"] == "query"]
+        known = [name for one in parameters if one["in"] == "query" for name in _names(one)]
         unknown = [f"?{name}" for name in request.query if not any(_fits(name, one) for one in known)]
         if request.body is not None:
             body = self._followed(operation.get("requestBody", {}))
@@ -168,8 +172,19 @@ def document(name: str, **more: Any) -> Document:
     return Document(name, **more)
 
 
+def _names(parameter: Mapping[str, Any]) -> Iterable[str]:
+    """What a parameter may be called: an exploded object is as many parameters as it has keys, such as its example."""
+    schema = parameter.get("schema", {})
+    if schema.get("type") == "object" and schema.get("additionalProperties") and "style" not in parameter:
+        return list(schema.get("example", {}))
+    return [parameter["name"]]
+
+
 def _fits(name: str, parameter: str) -> bool:
-    """`filter[x]` fits a parameter `filter`, or `filter[x]`."""
+    """`filter[x]` fits a parameter `filter`, or `filter[x]`; `cf_12` fits `cf_0`."""
+    numbered = re.fullmatch(r"(\w+_)0", parameter)
+    if numbered and re.fullmatch(rf"{numbered[1]}\d+", name):
+        return True
     return name in (parameter, f"{parameter}[]") or name.startswith(f"{parameter}[")
 
 

@@ -15,6 +15,7 @@ GOLDEN = ROOT / "tests" / "connectors" / "golden"
 PAGE = ROOT / "docs" / "connectors" / "requests.md"
 
 TITLES = {
+    "espocrm": "EspoCRM",
     "freshdesk": "Freshdesk",
     "http": "HTTP, the example of its page",
     "hubspot": "HubSpot",
@@ -23,6 +24,8 @@ TITLES = {
     "pipedrive": "Pipedrive, record: note",
     "pipedrive-lead": "Pipedrive, record: lead",
     "pipedrive-deal": "Pipedrive, record: deal",
+    "redmine": "Redmine, formatting: markdown",
+    "redmine-textile": "Redmine, formatting: textile",
     "request-tracker": "Request Tracker",
     "zammad": "Zammad",
     "zendesk": "Zendesk",
