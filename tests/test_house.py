@@ -195,8 +195,9 @@ _SHARED_NAMES = {
     # For now, until the vendors' modules have names of their own.
     **dict.fromkeys(("BATCH", "CHOSEN", "COMMENTS", "Fault", "KINDS", "Kind", "NEWEST", "NOTES"), "a vendor's"),
     **dict.fromkeys(
-        ("OF_PERSON", "OF_TICKET", "PAGES", "SUBJECT", "VERDICTS", "as_json", "first", "READ", "said_in"), "a vendor's"
+        ("OF_PERSON", "OF_TICKET", "PAGES", "SUBJECT", "VERDICTS", "as_json", "first", "READ"), "a vendor's"
     ),
+    **dict.fromkeys(("said_in", "Name", "Status", "TICKETS"), "a vendor's"),
 }
 
 
