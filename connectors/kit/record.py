@@ -5,7 +5,7 @@ The settings here are those of every connector that makes a record; a vendor's o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, ClassVar, Literal, TypeVar
@@ -19,11 +19,9 @@ from connectors.kit.email_address import email_in
 from connectors.kit.transcript import (
     Voice,
     as_html,
-    as_text,
     continues,
     inert,
     packed,
-    plain,
     shortened,
     single_line,
 )
@@ -38,7 +36,6 @@ from core.values.chat import Values
 
 T = TypeVar("T")
 Size = Callable[[str], int]
-_SET_IN = "    "
 
 
 class RecordSettings(HttpSettings):
@@ -248,31 +245,6 @@ class Mapping:
             raise ValueError("its template cannot be rendered for this chat") from error
         return setting.read(text) if text else None
 
-    def texts(
-        self, longest: int, size: Size = len, *, revised: bool = False, escape: Callable[[str], str] = str
-    ) -> list[str]:
-        """The body as plain text, for a destination that takes no HTML, in parts as `bodies` makes them.
-
-        `escape` makes a line harmless where the destination reads signs in it: Markdown, mentions, numbers of tickets.
-        """
-        lead = [self.voice.say("revised")] if revised else []
-        lead += [self._lone] if self._lone else []
-        extras = {**self._extras, "transcript": as_text(self._conversation, self.voice)}
-        whole = self._written(self._settings.body, extras).splitlines()
-        room = longest - size(self.voice.say("part", number=999, total=999) + "\n")
-        parts: list[list[str]] = [[]]
-        used = 0
-        for line in (piece for one in [*lead, *whole] for piece in _cut(one, escape, size, room)):
-            if parts[-1] and used + size(line + "\n") > room:
-                parts.append([])
-                used = 0
-            parts[-1].append(line)
-            used += size(line + "\n")
-        if len(parts) > 1:
-            for number, part in enumerate(parts, 1):
-                part.insert(0, self.voice.say("part", number=number, total=len(parts)))
-        return ["\n".join(part) for part in parts]
-
     @property
     def _lone(self) -> str:
         """That the chat comes without its person although there was an address; or ""."""
@@ -307,20 +279,3 @@ class Mapping:
     @cached_property
     def _extras(self) -> dict[str, str]:
         return {"title": self.voice.say(self._conversation.kind), "name": self.name, "transcript": ""}
-
-
-def _cut(line: str, escape: Callable[[str], str], size: Size, room: int) -> Iterator[str]:
-    """A line made harmless, in pieces that find room. Further ones are set in, as the lines of one message are, so that
-    no visitor can write what looks like somebody else's line."""
-
-    def pieces(text: str) -> Iterator[str]:
-        made = escape(text)
-        if size(made) <= room - size(_SET_IN) or len(text) < 2:
-            yield made
-            return
-        yield from pieces(text[: len(text) // 2])
-        yield from pieces(text[len(text) // 2 :])
-
-    first, *more = pieces(plain(line))
-    yield first
-    yield from (_SET_IN + piece for piece in more)

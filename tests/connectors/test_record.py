@@ -14,6 +14,8 @@ from pydantic import ValidationError
 
 from connectors.kit.email_address import email_in
 from connectors.kit.record import Mapping, RecordSettings
+from connectors.kit.text.formats import PLAIN
+from connectors.kit.text.parts import Layout, octets
 from connectors.kit.transcript import plain
 from connectors.testing.chats import HOSTILE, SAMPLE
 from core.conversation import Conversation, Message, Visitor
@@ -187,33 +189,22 @@ def test_wrong_settings_say_what_to_type(setting: str, value: Any, said: str) ->
 
 
 @pytest.mark.parametrize("name", sorted(HOSTILE))
-@pytest.mark.parametrize("limit", [600, 65_536])
+@pytest.mark.parametrize("limit", [6_000, 65_536])
 def test_a_hostile_chat_is_whole_as_plain_text_too(name: str, limit: int) -> None:
     conversation = parse_conversation(json.dumps(HOSTILE[name]).encode())
-
-    def size(text: str) -> int:
-        return len(text.encode())
-
-    parts = mapping(conversation).texts(limit, size, escape=lambda line: line.replace("{", "\\{"))
-    assert all(size(part) <= limit for part in parts)
-    text = "\n".join(parts)
-    assert not re.search(r"(?<!\\)\{", text)
-    whole = "".join(re.sub(r"^Part \d+ of \d+$", "", text, flags=re.MULTILINE).replace("\\{", "{").split())
+    parts = Layout(limit, octets, PLAIN, shown=False).parts(mapping(conversation), 1)
+    assert all(octets(part.body) <= limit for part in parts)
+    text = "\n".join(part.body for part in parts)
+    assert not re.search(r"\{[{%]", text)
+    whole = "".join(re.sub(r"^Part \d+ of \d+$", "", text, flags=re.MULTILINE).split())
     for message in conversation.messages:
         if message.type != "system":
             assert "".join(plain(message.content).split()) in whole
 
 
-def test_no_part_of_a_plain_text_begins_with_a_line_that_a_visitor_made_up() -> None:
-    forged = "[10:00:00] Ann: yes, all of it is free. " * 60
-    conversation = Conversation(account="1", id="2", messages=(Message(type="visitor", name="Eve", content=forged),))
-    lines = [line for part in mapping(conversation).texts(500) for line in part.splitlines()]
-    assert [line for line in lines if re.match(r"\[?10:00|Ann:", line)] == []
-    assert sum("Ann: yes" in line for line in lines) > 5
-
-
 def test_a_plain_text_has_the_admins_words_and_says_that_it_is_a_revision() -> None:
-    (text,) = mapping(body="From {{ visitor.name }}:\n{{ transcript }}\nThe end").texts(65_536, revised=True)
-    first, second, *_, last = text.splitlines()
+    made = mapping(body="<p>From {{ visitor.name }}:</p>{{ transcript }}<p>The end</p>")
+    (part,) = Layout(65_536, form=PLAIN, shown=False).parts(made, 2, revised=True)
+    first, second, *_, last = (line for line in part.body.splitlines() if line)
     assert first == "The conversation continued; this is all of it."
     assert (second, last) == ("From Dusan Kmet:", "The end")

@@ -164,7 +164,7 @@ def test_it_speaks_the_shops_language(language: Language, subject: str, line: st
     missed = CHAT.model_copy(update={"is_missed": True, "visitor": nameless})
     made = Mapping(RecordSettings(type="x", language=language, time_zone="Europe/Prague"), missed)
     assert made.subject(255) == subject
-    (text,) = made.texts(65_536)
+    text = as_text(missed, made.voice)
     (markup,) = made.bodies(65_536)
     word, colon = label.split("|")
     assert f"{word}{colon} Czech Republic, Brno, CZ\n" in text

@@ -592,7 +592,7 @@ class TestZendesk(Contract, Records):
         ({"subdomain": "acme", "group_id": True}, "group_id"),
         ({"subdomain": "acme", "group_id": "{{ visitor.nam }}"}, "did you mean 'name'"),
         ({"subdomain": "acme", "priority": "{{ 'hihg' }}"}, "may come out as 'hihg'; expected one of urgent, high"),
-        ({"subdomain": "acme", "within": "14"}, "write a number and a unit: 30m, 4h or 14d"),
+        ({"subdomain": "acme", "within": "14"}, "needs a unit; write 14s, 14m, 14h or 14d"),
         ({"subdomain": "acme", "task": {"due": "soon"}}, "write how long after the chat"),
         ({"subdomain": "acme", "task": {"kinds": []}}, "task.kinds"),
     ],

@@ -13,7 +13,7 @@ from connectors import registry
 from core.config.environment import environment
 from core.config.json_schema import schema
 from core.config.loader import load
-from core.config.sections.presets import Preset, QuietWait, milliseconds
+from core.config.sections.presets import Preset, QuietWait
 from core.config.settings import ConnectorSettings, masked
 from core.conversation import Conversation, Message
 from core.errors import ConfigError
@@ -89,7 +89,7 @@ def test_both_must_hold_and_without_settings_all_are_wanted() -> None:
 def test_a_wait_may_be_a_duration_alone() -> None:
     short = ConnectorSettings.model_validate({"type": "archive", "wait": "10m"}).wait
     long = ConnectorSettings.model_validate({"type": "archive", "wait": {"quiet": "10m"}}).wait
-    assert short == long == QuietWait(quiet="10m")
+    assert short == long == QuietWait.model_validate("10m")
     assert short
     assert (short.quiet_ms, short.at_most_ms, short.first) == (600_000, 3_600_000, False)
 
@@ -100,10 +100,18 @@ def test_a_wait_may_have_a_ceiling_and_begin_with_the_first_delivery() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "ms"), [("45s", 45_000), ("10m", 600_000), ("10min", 600_000), ("2h", 7_200_000), ("7d", 604_800_000)]
+    ("text", "ms"),
+    [
+        ("45s", 45_000),
+        ("10m", 600_000),
+        ("10min", 600_000),
+        ("1.5h", 5_400_000),
+        ("2h", 7_200_000),
+        ("7d", 604_800_000),
+    ],
 )
 def test_a_duration_is_a_number_with_a_unit(text: str, ms: int) -> None:
-    assert milliseconds(text) == ms
+    assert QuietWait.model_validate(text).quiet_ms == ms
 
 
 def test_mistakes_are_said_with_what_to_type(tmp_path: Path) -> None:
@@ -129,15 +137,15 @@ connectors:
     with pytest.raises(ConfigError) as raised:
         load(env, registry.settings_model, {})
     assert [str(one) for one in raised.value.problems] == [
-        "line 2: connectors.a.wait: needs a unit; write 10s for seconds or 10m for minutes",
-        "line 3: connectors.b.wait: is not a duration; write a whole number with s, m, h or d, such as 10m",
+        "line 2: connectors.a.wait: needs a unit; write 10s, 10m, 10h or 10d",
+        "line 3: connectors.b.wait: is not a duration; write a number and a unit, such as 30m, 4h or 14d",
         "line 4: connectors.c.wait: is too long; at most 7d",
         "line 5: connectors.d.wait: 'at_most' is shorter than 'quiet'; write 10m or more",
         "line 6: connectors.e.wait.quiet: is missing; add 'quiet: …' "
         "(How long no further revision may come before one is sent)",
         "line 6: connectors.e.wait.quite: unknown setting. Did you mean 'quiet'?",
-        "line 7: connectors.f.wait.at_most: needs a unit; write 60s for seconds or 60m for minutes",
-        "line 8: connectors.g.wait: is not a duration; write a whole number with s, m, h or d, such as 10m",
+        "line 7: connectors.f.wait.at_most: needs a unit; write 60s, 60m, 60h or 60d",
+        "line 8: connectors.g.wait: is too short; at least 1s",
         "line 9: connectors.h.only[0]: must be one of: answered, unanswered, missed, offline, rated, rated_good, "
         "rated_normal, rated_bad. Did you mean 'missed'?",
         "line 10: connectors.i.only: is empty; name at least one",
@@ -149,8 +157,15 @@ connectors:
 
 def test_the_schema_for_editors_takes_what_the_loader_takes() -> None:
     rules = schema({"archive": registry.settings_model("archive")})
-    right: list[Any] = ["10m", {"quiet": "10m"}, {"quiet": "45s", "first": True, "at_most": "1h"}, None]
-    wrong: list[Any] = ["10", 10, {"quiet": "soon"}, {}, "10 m"]
+    right: list[Any] = [
+        "10m",
+        "10 min",
+        "1.5h",
+        {"quiet": "10m"},
+        {"quiet": "45s", "first": True, "at_most": "1h"},
+        None,
+    ]
+    wrong: list[Any] = ["10", 10, {"quiet": "soon"}, {}, "10 months"]
     for wait in [*right, *wrong]:
         document = {"connectors": {"files": {"type": "archive", "wait": wait, "only": ["missed"]}}}
         errors = list(jsonschema.Draft202012Validator(rules).iter_errors(document))

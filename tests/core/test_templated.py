@@ -75,8 +75,8 @@ def test_a_copy_in_another_process_reads_as_well() -> None:
         ({"priority": "hihg"}, "Did you mean 'high'?"),
         ({"priority": "{{ 'low' if visitor.name else 'hihg' }}"}, "may come out as 'hihg'; expected one of low, high"),
         ({"level": "{{ 3 }}"}, "may come out as '3'; expected one of 1, 2"),
-        ({"within": 14}, "write a number and a unit: 30m, 4h or 14d"),
-        ({"within": "a fortnight"}, "write a number and a unit"),
+        ({"within": 14}, "needs a unit; write 14s, 14m, 14h or 14d"),
+        ({"within": "a fortnight"}, "is not a duration; write a number and a unit, such as 30m, 4h or 14d"),
     ],
 )
 def test_a_mistake_says_what_to_type(values: dict[str, Any], said: str) -> None:
@@ -124,6 +124,7 @@ def test_a_template_of_many_ways_takes_no_time() -> None:
     [
         ("30s", timedelta(seconds=30)),
         ("90m", timedelta(minutes=90)),
+        ("90 min", timedelta(minutes=90)),
         ("1.5h", timedelta(minutes=90)),
         ("2w", timedelta(14)),
     ],

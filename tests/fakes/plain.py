@@ -14,16 +14,16 @@ from pydantic import AnyHttpUrl, SecretStr
 from connectors.kit.connector import Finding, HttpConnector, Receipt, Step
 from connectors.kit.record import Mapping, RecordSettings
 from connectors.kit.reply import Reply
+from connectors.kit.text.formats import MARKDOWN
+from connectors.kit.text.parts import Layout, append
 from connectors.testing.fake import Answer, Fake, Request
 from core.conversation import Conversation
 from core.delivery import Reference
 
 LONGEST = 20_000
-_SIGNS = re.compile(r"([\\`*_{}\[\]<>#@|~-])")
-
-
-def markdown(line: str) -> str:
-    return _SIGNS.sub(r"\\\1", line)
+COMMENTS = Layout(LONGEST, form=MARKDOWN, mark="{}:{}.{}".format, shown=False)
+#: A sign that is shown, one that is not, and what keeps a mention from being one.
+_SIGNS = re.compile(r"\\([\\`*_{}\[\]<>#|~&+=-])|[*\u2060]")
 
 
 class PlainSettings(RecordSettings):
@@ -42,14 +42,14 @@ class Plain(HttpConnector[PlainSettings]):
             lambda: self._call("POST", "tickets", json={"key": words.key, "subject": words.subject(100)})["id"].id,
             find=partial(self._find, "tickets", words.key),
         )
-        place, number = f"tickets/{ticket}/comments", receipt.number
-        for part, text in enumerate(words.texts(LONGEST, escape=markdown), 1):
-            mark = f"{words.key}:{number}.{part}"
-            step.once(
-                f"comment {number}.{part}",
-                lambda mark=mark, text=text: self._call("POST", place, json={"key": mark, "text": text})["id"].id,  # type: ignore[misc]
-                find=partial(self._find, place, mark),
-            )
+        place = f"tickets/{ticket}/comments"
+        append(
+            step,
+            "comment",
+            COMMENTS.parts(words, receipt.number),
+            write=lambda part: self._call("POST", place, json={"key": part.mark, "text": part.body})["id"].id,
+            look=lambda part: self._find(place, part.mark),
+        )
         return Reference(ticket, f"{self.settings.url}{place}")
 
     def _find(self, place: str, key: str) -> str | None:
@@ -89,4 +89,4 @@ class PlainVendor(Fake):
     def texts(self) -> list[str]:
         """As people read them: rendered."""
         written = [one["text"] for place, ones in self.kept.items() if "comments" in place for one in ones]
-        return [re.sub(r"\\([\\`*_{}\[\]<>#@|~-])", r"\1", text) for text in written]
+        return [_SIGNS.sub(lambda found: found[1] or "", text) for text in written]

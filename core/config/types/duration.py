@@ -8,17 +8,18 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_FORM = r"^\d{1,6}(\.\d{1,3})?\s*[smhdw]$"
-WRITE = "write a number and a unit: 30m, 4h or 14d"
+_UNITS = {"s": "seconds", "m": "minutes", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_FORM = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?) *(s|m|min|h|d|w)")
+#: What an editor is told of one.
+DURATION_SCHEMA = {"type": "string", "pattern": f"^{_FORM.pattern}$"}
 
 
 def parse_duration(text: str) -> timedelta:
     """Raises ValueError, with what to type."""
-    if not re.fullmatch(_FORM, text.strip(), re.ASCII):
-        raise ValueError(WRITE)
-    found = text.strip()
-    return timedelta(**{_UNITS[found[-1]]: float(found[:-1])})
+    found = _FORM.fullmatch(text.strip())
+    if not found:
+        raise ValueError("is not a duration; write a number and a unit, such as 30m, 4h or 14d")
+    return timedelta(**{_UNITS[found[2]]: float(found[1])})
 
 
 def duration_text(length: timedelta) -> str:
@@ -30,17 +31,18 @@ def duration_text(length: timedelta) -> str:
     return f"{seconds:g}s"
 
 
-def _read(value: Any) -> Any:
+def _read(value: Any) -> timedelta:
     if isinstance(value, timedelta):
         return value
-    if not isinstance(value, str):
-        raise ValueError(WRITE)
-    return parse_duration(value)
+    text = "" if isinstance(value, bool) else str(value).strip()
+    if re.fullmatch(r"[0-9]+(?:\.[0-9]+)?", text):
+        raise ValueError(f"needs a unit; write {text}s, {text}m, {text}h or {text}d")
+    return parse_duration(text)
 
 
 Duration = Annotated[
     timedelta,
     BeforeValidator(_read),
     PlainSerializer(duration_text),
-    WithJsonSchema({"type": "string", "pattern": _FORM}),
+    WithJsonSchema(DURATION_SCHEMA),
 ]
