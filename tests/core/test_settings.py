@@ -480,6 +480,22 @@ routes:
     ]
 
 
+def test_what_is_redacted_is_a_section_of_its_own_with_cards_by_default(config: Config) -> None:
+    off = {"cards": True, "iban": False, "national_numbers": [], "passwords": False}
+    assert masked(config.load(ARCHIVED))["redact"] == off
+    text = f"{ARCHIVED}\nredact: {{cards: false, national_numbers: [cz, ' SK']}}"
+    found = config.load(text)
+    assert masked(found)["redact"] == {**off, "cards": False, "national_numbers": ["CZ", "SK"]}
+    assert registry.make(found, "archive", config.folder).settings._redact is found.redact
+    written = yaml.safe_load(text.replace("cz", "CZ").replace("' SK'", "SK"))
+    jsonschema.validate(written, schema({"archive": ArchiveSettings}))
+    assert config.problems(f"{ARCHIVED}\nredact:\n  cars: true\n  iban: maybe\n  national_numbers: [CZ, XX]") == [
+        "line 3: redact.cars: unknown setting. Did you mean 'cards'?",
+        "line 4: redact.iban: must be true or false",
+        "line 5: redact.national_numbers[1]: must be CZ, SK, PL, HU or DE",
+    ]
+
+
 def test_norway_needs_quotes(config: Config) -> None:
     assert config.problems(f"{ARCHIVED}\ncountry: NO") == ["line 2: country: must be text; put it in quotes"]
     assert config.load(f"{ARCHIVED}\ncountry: 'NO'").values.country == "NO"
