@@ -63,7 +63,7 @@ def _read(store: Store, claim: Claim, settings: Settings) -> Reading | None:
         summary = line(conversation)
     except (StoreError, MemoryError):  # neither says anything about the body
         raise
-    except Exception as error:  # a bug of ours, if it is no PayloadError; the body is kept and says so
+    except Exception as error:  # an internal error, unless it is a PayloadError; the body is kept and says so
         text = str(error) if isinstance(error, PayloadError) else f"internal error: {type(error).__name__}: {error}"
         store.divert(claim.payload, PayloadStatus.QUARANTINED, text, token=claim.token)
         # Where it is wrong; what stands there is the visitor's.

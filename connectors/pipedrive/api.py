@@ -19,7 +19,7 @@ from connectors.kit.auth.credentials import Credentials, Header
 from connectors.kit.connector import HttpConnector, Receipt
 from connectors.kit.record import RecordSettings
 from connectors.kit.reply import Reply
-from connectors.kit.wire.pager import Page, Pager
+from connectors.kit.wire.pager import ListPage, Pager
 from connectors.kit.wire.verdicts import PAUSE, Hint, Verdicts, When
 
 #: How many of the newest persons are looked through before one is created: those that the search may not know yet.
@@ -151,7 +151,7 @@ def _succeeded(answer: Reply) -> None:
         raise answer["success"].expected("true")
 
 
-def _next(read: Page) -> Map[str, Any] | None:
+def _next(read: ListPage) -> Map[str, Any] | None:
     """What asks for the next page: v1 counts entries, v2 gives cursors.
     https://pipedrive.readme.io/docs/core-api-concepts-pagination"""
     more = read.body.get("additional_data")

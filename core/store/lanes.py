@@ -155,7 +155,7 @@ class Store(Acceptance, Steps):
         refused: until then nothing was written, and the gate is `doubted`. `blame` stands before a gate's reason.
         `late_ms`: the attempt waited for an answer in vain, and took so long.
 
-        The gate was closed (`held`), or one that was sent ahead left it closed (`still`), it is `open` again, or
+        The gate was closed (`held`), or a test delivery left it closed (`still`), it is `open` again, or
         nothing became of it.
         """
         ref, url = (reference.id, reference.url) if reference else ("", "")

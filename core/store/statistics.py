@@ -31,7 +31,7 @@ DEAD = ("refused", "exhausted", "bug", "killed")
 
 @dataclass(frozen=True)
 class Bar:
-    """A stretch of time from `at` (ms): bodies accepted, deliveries that arrived, tries that failed for now, dead."""
+    """A stretch of time from `at` (ms): bodies accepted, deliveries made, failed attempts that are retried, dead."""
 
     at: int
     accepted: int
@@ -110,7 +110,7 @@ def totals(client: redis.Redis) -> dict[str, int]:
     return {field.decode(): int(value) for field, value in row.items()}
 
 
-def add(client: redis.Redis, numbers: Mapping[str, int]) -> None:
+def add_counts(client: redis.Redis, numbers: Mapping[str, int]) -> None:
     """Add to counters of `totals`. Raises StoreUnavailable."""
     with errors():
         pipe: Any = client.pipeline(transaction=False)

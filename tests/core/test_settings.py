@@ -400,7 +400,7 @@ def test_no_number_of_routes_makes_a_chat_compile_their_conditions_anew(
     routes = "".join(f"  - {{to: [archive], when: 'conversation.rating == {number}'}}\n" for number in range(1_100))
     settings = config.load(f"{ARCHIVED}\nroutes:\n{routes}")
     rated = parse_conversation(chat(channel={"id": "c1", "rating": 1_050}))
-    monkeypatch.setattr(language.environment, "compile_expression", None)
+    monkeypatch.setattr(language.jinja, "compile_expression", None)
     assert sum(when(Values(rated)) for when, _ in settings.conditions()) == 1
 
 
@@ -492,7 +492,7 @@ def test_what_is_redacted_is_a_section_of_its_own_with_cards_by_default(config: 
     assert config.problems(f"{ARCHIVED}\nredact:\n  cars: true\n  iban: maybe\n  national_numbers: [CZ, XX]") == [
         "line 3: redact.cars: unknown setting. Did you mean 'cards'?",
         "line 4: redact.iban: must be true or false",
-        "line 5: redact.national_numbers[1]: must be CZ, SK, PL, HU or DE",
+        "line 5: redact.national_numbers[1]: must be one of: CZ, SK, PL, HU, DE",
     ]
 
 

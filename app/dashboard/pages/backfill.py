@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
@@ -12,10 +12,10 @@ from werkzeug.wrappers import Response
 
 from app.admin.replays import refusal_of_past, still_nowhere
 from app.dashboard.frame.context import Site
-from app.dashboard.frame.login import signed_in
-from app.dashboard.pages.conversation import LONGEST_REASON, NO_REASON
+from app.dashboard.frame.forms import NO_REASON, reason_given, whose_hand
 from app.dashboard.view import filters
 from app.dashboard.view.connector_state import state
+from app.dashboard.view.zone import viewer_zone
 from core.errors import InUse
 from core.ids import ConversationId
 from core.store import Aim, Backfill, Jobs
@@ -46,12 +46,12 @@ def routes(pages: Blueprint, site: Site) -> None:
 
     @pages.post("/conversations/<conversation:identity>/discard")
     def conversations_discard_whole(identity: ConversationId) -> Response:
-        reason = " ".join(request.form.get("reason", "").split())[:LONGEST_REASON]
+        reason = reason_given()
         if not reason:
             flash(NO_REASON, "error")
             return to_deliveries(identity)
         try:
-            site.control.discard(identity, reason, _by())
+            site.control.discard(identity, reason, whose_hand())
         except InUse:
             flash("It is being read, or somebody has dealt with it. Nothing was discarded.", "warning")
         else:
@@ -62,9 +62,9 @@ def routes(pages: Blueprint, site: Site) -> None:
     def connectors_past(name: str) -> ResponseReturnValue:
         """What would be delivered: asked, and counted, before anything is."""
         found = state(site, name)
-        first = datetime.now(UTC).date() - timedelta(days=_DAYS)
+        first = datetime.now(viewer_zone()).date() - timedelta(days=_DAYS)
         given = dict(request.args) if "from" in request.args else {"from": first.isoformat()}
-        asked = filters.asked({"from": given.get("from", ""), "to": given.get("to", "")}, ())
+        asked = filters.asked({"from": given.get("from", ""), "to": given.get("to", "")}, (), viewer_zone())
         aim = _aim(name, given)
         refused = refusal_of_past(site.watched.current(), name, anyway=aim.anyway)
         as_of = site.ledger.now()
@@ -80,12 +80,12 @@ def routes(pages: Blueprint, site: Site) -> None:
     def connectors_past_start(name: str) -> ResponseReturnValue:
         state(site, name)
         given: dict[str, Any] = {key: request.form.get(key, "") for key in ("from", "to", "again", "all")}
-        asked, aim = filters.asked({"from": given["from"], "to": given["to"]}, ()), _aim(name, given)
+        asked, aim = filters.asked({"from": given["from"], "to": given["to"]}, (), viewer_zone()), _aim(name, given)
         if asked.errors or refusal_of_past(site.watched.current(), name, anyway=aim.anyway):
             return redirect(url_for("dashboard.connectors_past", name=name, **given), 303)
         # What came after the page that showed how many there are was not meant.
         as_of = request.form.get("as_of", type=int)
-        job = jobs.start("replay", asked.filter, by=_by(), as_of=as_of, aim=aim)
+        job = jobs.start("replay", asked.filter, by=whose_hand(), as_of=as_of, aim=aim)
         jobs.advance(job.id, _WORKING)
         return redirect(url_for("dashboard.conversations_job", identity=job.id), 303)
 
@@ -96,8 +96,3 @@ def to_deliveries(identity: ConversationId) -> Response:
 
 def _aim(name: str, given: Mapping[str, Any]) -> Aim:
     return Aim(name, repeat=bool(given.get("again")), anyway=bool(given.get("all")))
-
-
-def _by() -> str:
-    user = signed_in()
-    return user.name if user else "admin"

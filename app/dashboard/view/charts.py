@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 
 from core.store.statistics import Bar, Span
 
 #: Percent of the width that the words of the upright axis take.
 LEFT = 9.0
 #: Pixels from above: the highest bar's end, the foot of all bars, the words below them.
-TOP, FOOT, WORDS = 10, 130, 148
+TOP, FOOT, LABELS = 10, 130, 148
 #: Percent of a bar's place that it fills; the rest parts it from the next.
 _FILLED = 76.0
 #: Pixels of a bar that stands for a little of a lot.
@@ -45,7 +45,7 @@ class Series:
 
 
 @dataclass(frozen=True)
-class Mark:
+class ChartBar:
     """One bar: x and width in percent, y and height in pixels."""
 
     kind: str
@@ -62,7 +62,7 @@ class Slot:
     x: float
     width: float
     title: str
-    marks: tuple[Mark, ...]
+    marks: tuple[ChartBar, ...]
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,8 @@ class Chart:
     times: tuple[Words, ...]
 
 
-def chart(span: Span, step: int, bars: Sequence[Bar], series: Sequence[Series]) -> Chart:
-    """Draw `series`, which have a value for each of `bars`; each bar is `step` ms."""
+def chart(span: Span, step: int, bars: Sequence[Bar], series: Sequence[Series], zone: tzinfo = UTC) -> Chart:
+    """Draw `series`, which have a value for each of `bars`; each bar is `step` ms, its times those of `zone`."""
     top, rise = _scale(max((value for one in series for value in one.values), default=0))
     width = (100 - LEFT) / len(bars)
 
@@ -91,7 +91,7 @@ def chart(span: Span, step: int, bars: Sequence[Bar], series: Sequence[Series]) 
         x = LEFT + index * width
         told = ", ".join(f"{one.values[index]} {one.words.lower()}" for one in series)
         marks = _marks(x, width, [(one.kind, one.values[index]) for one in series], top)
-        return Slot(round(x, 3), round(width, 3), f"{_between(bar.at, bar.at + step)}: {told}", tuple(marks))
+        return Slot(round(x, 3), round(width, 3), f"{_between(bar.at, bar.at + step, zone)}: {told}", tuple(marks))
 
     return Chart(
         series=tuple(series),
@@ -124,13 +124,15 @@ def _y(value: int, top: int) -> float:
     return round(FOOT - (FOOT - TOP) * value / top, 1)
 
 
-def _marks(x: float, width: float, values: Sequence[tuple[str, int]], top: int) -> Iterator[Mark]:
+def _marks(x: float, width: float, values: Sequence[tuple[str, int]], top: int) -> Iterator[ChartBar]:
     each = width * _FILLED / 100 / len(values)
     start = x + width * (100 - _FILLED) / 200
     for place, (kind, value) in enumerate(values):
         if value:
             height = max(_LEAST, FOOT - _y(value, top))
-            yield Mark(kind, round(start + place * each, 3), round(FOOT - height, 1), round(each, 3), round(height, 1))
+            yield ChartBar(
+                kind, round(start + place * each, 3), round(FOOT - height, 1), round(each, 3), round(height, 1)
+            )
 
 
 def _times(span: Span, whole: int) -> Iterator[Words]:
@@ -142,7 +144,7 @@ def _times(span: Span, whole: int) -> Iterator[Words]:
         yield Words(round(at, 2), text, "start" if ago == whole else "middle" if ago else "end")
 
 
-def _between(since: int, until: int) -> str:
-    begin, end = (datetime.fromtimestamp(ms / 1000, UTC) for ms in (since, until))
+def _between(since: int, until: int, zone: tzinfo) -> str:
+    begin, end = (datetime.fromtimestamp(ms / 1000, zone) for ms in (since, until))
     same = begin.date() == end.date()
-    return f"{begin:%-d %b %H:%M} – {end:{'%H:%M' if same else '%-d %b %H:%M'}} UTC"
+    return f"{begin:%-d %b %H:%M} – {end:{'%H:%M' if same else '%-d %b %H:%M'}} {begin.tzname()}"

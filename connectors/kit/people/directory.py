@@ -12,7 +12,7 @@ from phonenumbers import MatchType, is_number_match
 from connectors.kit.people.settings import Identifier, Said
 from connectors.kit.transcript import single_line
 
-Values = str | Sequence[str]
+_Values = str | Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Contact:
     `fresh`: we created the person just now, with all that was said. `company`: there is one."""
 
     id: Any
-    fields: Mapping[str, Values] = field(default_factory=dict)
+    fields: Mapping[str, _Values] = field(default_factory=dict)
     active: str = ""
     owned: bool = False
     fresh: bool = False

@@ -5,7 +5,7 @@
 -- What is written instead of an exhausted attempt when this is no time to give up: a retry (JSON) and its reasons
 -- blame: what to put in front of the reason for which a gate is closed; late: ms for which it waited in vain, or 0
 -- -> {} when the lease was lost, or {what claim.lua returns, what became of the gate, 1 if it was no time to give up}:
--- it was closed ('held'); one that was sent ahead found nothing better ('still'); it is 'open' again; 'doubted': nothing
+-- it was closed ('held'); a test delivery found nothing better ('still'); it is 'open' again; 'doubted': nothing
 -- was written, as no other delivery was refused like this one, which may be to blame itself: look for a witness; or ''
 --- args: now, connector, id, token, outcome, attempt, delay:number, reason, kept_reason, ref, url
 --- args: revision:number, fingerprint, payload, trouble, requests:number, paid:number, too_many:number
@@ -15,7 +15,7 @@ local key, lane = delivery_key(id), lane_key(connector)
 if not holds(connector, id, token) then return {} end
 local gate_key = PREFIX .. 'gate:' .. connector
 local gate = redis.call('HMGET', gate_key, 'by', 'probe', 'caused')
--- Behind a closed gate, this one was sent ahead to see whether things are right again.
+-- Behind a closed gate, this is the test delivery that shows whether things are right again.
 local ahead, event = gate[2] == token, ''
 -- It is the destination that is out of order, and known to be: this delivery waits and has lost no try.
 local free = ahead or trouble == Trouble.OCCUPIED or trouble == Trouble.OUTAGE and gate[1] == Closer.BREAKER
@@ -99,7 +99,7 @@ if #drop > 0 then redis.call('HDEL', key, unpack(drop)) end
 redis.call('ZADD', PREFIX .. 'deliveries:' .. connector .. ':' .. status, now, id)
 
 if done and not unseen then redis.call('DEL', suspect_key) end
--- One that says no, or not now, is at work all the same; a bug of ours may have come before the first request.
+-- One that says no, or not now, is at work all the same; an internal error may have come before the first request.
 local bug = outcome == Outcome.BUG or trouble == Trouble.BUG
 local answered = done and not unseen or outcome == Outcome.REFUSED or bug and requests > 0
   or (outcome == Outcome.RETRY or outcome == Outcome.EXHAUSTED) and not bug
