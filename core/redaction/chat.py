@@ -26,7 +26,7 @@ class Redacted:
         return f"Redacted before it was sent: {kinds}." if kinds else ""
 
 
-def as_written(conversation: Conversation) -> Conversation:
+def unredacted(conversation: Conversation) -> Conversation:
     """The chat before anything was taken out of it."""
     return conversation._written or conversation  # noqa: SLF001  # no template and no connector shall name it
 
@@ -43,7 +43,7 @@ def redacted_chat(conversation: Conversation, settings: Redact) -> Redacted:
         return Redacted(conversation, {})
     changed = {"messages": messages, "paths": paths, "rating_desc": rating, "visitor": seen}
     clean = conversation.model_copy(update=changed)
-    clean._written = as_written(conversation)  # noqa: SLF001  # as above
+    clean._written = unredacted(conversation)  # noqa: SLF001  # as above
     return Redacted(clean, {kind: tuple(look.found[kind]) for kind in Kind if kind in look.found})
 
 

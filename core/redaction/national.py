@@ -15,7 +15,7 @@ from stdnum.de import idnr
 from stdnum.pl import pesel
 
 from core.config.sections.redact import Country
-from core.redaction.numbers import Span
+from core.redaction.numbers import TextSpan
 
 #: Between groups, as it is written; in addresses.
 _GAP = r"(?:[ \u00a0\u202f-]|%20|\+)?"
@@ -104,7 +104,7 @@ _RULES: Mapping[Country, tuple[Rule, ...]] = {
 }
 
 
-def numbers_of(country: Country, text: str) -> Iterator[Span]:
+def numbers_of(country: Country, text: str) -> Iterator[TextSpan]:
     for shape, proof in _RULES[country]:
         for found in shape.finditer(text):
             if proof(_NO_SIGN.sub("", found["number"])):

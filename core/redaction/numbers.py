@@ -13,7 +13,7 @@ from itertools import accumulate
 
 from stdnum import iban, numdb
 
-Span = tuple[int, int]
+TextSpan = tuple[int, int]
 
 #: What people, keyboards and addresses put between groups of digits: spaces of all kinds, dots, dashes, `+` and `%20`.
 GAP = r"(?:%20|[ \t\u00a0\u2000-\u200d\u202f\u2060\ufeff._+\u2010-\u2015-]){1,3}"
@@ -38,7 +38,7 @@ _SIGNS = {"n": "[0-9]", "a": "[A-Z]", "c": "[A-Z0-9]"}
 _NO_SIGN = re.compile(r"%20|[\W_]")
 
 
-def cards(text: str) -> Iterator[Span]:
+def cards(text: str) -> Iterator[TextSpan]:
     for run in _RUN.finditer(text):
         groups = [one.span(1) for one in _GROUP.finditer(text, *run.span())]
         digits = "".join(_digits(text[begins:ends]) for begins, ends in groups)
@@ -78,7 +78,7 @@ def _digits(text: str) -> str:
     return text if text.isascii() else "".join(str(unicodedata.decimal(one)) for one in text)
 
 
-def ibans(text: str) -> Iterator[Span]:
+def ibans(text: str) -> Iterator[TextSpan]:
     after = 0
     for begin in _IBAN_BEGINS.finditer(text):
         shape = _iban_of(begin[1].upper())

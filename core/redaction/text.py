@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from core.config.sections.redact import Redact
 from core.redaction.national import numbers_of
-from core.redaction.numbers import Span, cards, ibans
+from core.redaction.numbers import TextSpan, cards, ibans
 
 
 class Kind(StrEnum):
@@ -74,7 +74,7 @@ def _found(text: str, settings: Redact, *, address: bool) -> Iterator[tuple[int,
         hidden = "".join([*pieces, hidden[done:]])
 
 
-def _looks(settings: Redact, *, address: bool) -> Iterator[tuple[Kind, Callable[[str], Iterable[Span]], bool]]:
+def _looks(settings: Redact, *, address: bool) -> Iterator[tuple[Kind, Callable[[str], Iterable[TextSpan]], bool]]:
     if settings.passwords:
         yield Kind.PASSWORD, lambda text: _passwords(text, address=address), True
     if settings.iban or settings.cards or settings.national_numbers:
@@ -86,6 +86,6 @@ def _looks(settings: Redact, *, address: bool) -> Iterator[tuple[Kind, Callable[
         yield Kind.NATIONAL, lambda text, of=country: numbers_of(of, text), True  # type: ignore[misc]
 
 
-def _passwords(text: str, *, address: bool) -> Iterator[Span]:
+def _passwords(text: str, *, address: bool) -> Iterator[TextSpan]:
     for found in (_PASSWORD_IN_ADDRESS if address else _PASSWORD).finditer(text):
         yield found.span("value")

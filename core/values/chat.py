@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from core.config.values import ValueSettings
 from core.conversation import Conversation, ConversationPart, Variable
-from core.redaction.chat import as_written
+from core.redaction.chat import unredacted
 from core.values import phone
 from core.values.patterns import first
 
@@ -57,7 +57,7 @@ class Values:
     def __init__(self, conversation: Conversation, settings: ValueSettings | None = None) -> None:
         self.conversation = conversation
         #: What a shop asks for by name is worked out of what was written, not of what is left of it (docs/adr/0022).
-        self._whole = as_written(conversation)
+        self._whole = unredacted(conversation)
         self._settings = settings or ValueSettings()
 
     @cached_property

@@ -16,7 +16,7 @@ from core.config.sections.redact import Redact
 from core.config.values import ValueSettings
 from core.conversation import Conversation, Message, Page, Variable, Visitor
 from core.redaction import numbers
-from core.redaction.chat import as_written, redacted_chat
+from core.redaction.chat import redacted_chat, unredacted
 from core.redaction.text import redacted
 from core.templates.language import LanguageError, condition, wording
 from core.values.chat import Values
@@ -240,7 +240,7 @@ def test_without_anything_to_take_out_it_is_the_chat_itself() -> None:
     chat = Conversation(account="1", id="2", messages=(Message(type="visitor", content="Hello"),))
     found = redacted_chat(chat, ALL)
     assert found.conversation is chat
-    assert as_written(chat) is chat
+    assert unredacted(chat) is chat
     assert str(found) == ""
     assert redacted_chat(full(), Redact(cards=False)).conversation == full()
 
@@ -272,7 +272,7 @@ def test_what_a_shop_asks_for_by_name_is_worked_out_of_what_was_written() -> Non
     )
     assert said == "I am customer [national number redacted] [national number redacted] redacted"
     # Redacted twice, it still knows what was written.
-    assert as_written(redacted_chat(clean, CARDS).conversation) is chat
+    assert unredacted(redacted_chat(clean, CARDS).conversation) is chat
 
 
 @pytest.mark.parametrize("name", ["conversation._written", "conversation.written"])
