@@ -42,6 +42,9 @@ class Directory(ABC):
     names: Sequence[str] = ("name",)
     #: The field of the email address, where several may stand.
     email: str = "email"
+    #: What somebody without an address is called, where the vendor keeps such people and wants somebody; the same for
+    #: each chat of a visitor. "": nobody is made for them.
+    nameless: str = ""
 
     @abstractmethod
     def own(self, said: Said) -> Mapping[str, str]:

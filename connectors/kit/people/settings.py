@@ -48,7 +48,7 @@ class PeopleSettings(RecordSettings):
     marketing: dict[str, Template] = Field(
         default_factory=dict, description="As `person`, for those who have consented alone."
     )
-    company: bool = Field(
+    link_company: bool = Field(
         default=False, description="true: link the person to the company whose domain is that of the email address."
     )
     remember_days: float = Field(
