@@ -86,6 +86,7 @@ def make(settings: Settings, name: str, data_dir: Path, states: States | None = 
     """
     own = settings.connectors[name]
     own._values = settings.values  # noqa: SLF001  # ours to say
+    own._redact = settings.redact  # noqa: SLF001
     if isinstance(own, RecordSettings):
         same = (
             other

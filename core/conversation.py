@@ -6,7 +6,7 @@ missing, null or empty is ""; a number or a time that was missing is None. Ids a
 
 from __future__ import annotations
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PrivateAttr
 
 from core.ids import ConversationId
 
@@ -88,6 +88,8 @@ class Conversation(ConversationPart):
     paths: tuple[Page, ...] = ()
     messages: tuple[Message, ...] = ()
     notes: tuple[str, ...] = Field(default=(), exclude=True)
+    #: What it was before something was taken out of it (core/redaction/chat.py).
+    _written: Conversation | None = PrivateAttr(default=None)
 
     @property
     def key(self) -> ConversationId:

@@ -37,11 +37,12 @@ class ShownRequest:
 @dataclass(frozen=True)
 class Preview:
     """The requests in their order; `skipped` says why nothing more would be sent, or is "". `values` are what templates
-    can name of this chat, as they name it."""
+    can name of this chat, as they name it; `notes` what the chat's page would say of the delivery."""
 
     requests: Sequence[ShownRequest] = field(default_factory=tuple)
     skipped: str = ""
     values: Mapping[str, Any] = field(default_factory=dict)
+    notes: Sequence[str] = field(default_factory=tuple)
 
 
 def preview_body(connector: Connector[Any], body: bytes, account: str = "") -> Preview:
@@ -58,19 +59,21 @@ def preview(connector: Connector[Any], conversation: Conversation, history: Sequ
     if not isinstance(connector, HttpConnector):
         raise NoPreview(f"{connector.name} sends no requests")
     receipt = Receipt(DeliveryId.of(connector.name, conversation.key), history[-1], lambda: history)
-    skipped = ""
+    skipped, step = "", Step({}, _forget)
     with connector.attempt(), connector.http.pretending(connector.imagine) as sent:
         try:
-            connector.bring(conversation, receipt, Step({}, _forget))
+            connector.bring(conversation, receipt, step)
         except Skipped as reason:
             skipped = connector.mask(str(reason))
         except DeliveryError as error:
             raise NoPreview(f"{connector.name}: {connector.mask(str(error))}") from None
         except NotImplementedError as error:
             raise NoPreview(f"{connector.name}: {error}") from None
-    values = Values(conversation, connector.settings._values).spelled()  # noqa: SLF001  # as in connectors/kit/record.py
+    shown = connector.redacted(conversation)
+    values = Values(shown, connector.settings._values).spelled()  # noqa: SLF001  # as in connectors/kit/record.py
     masked = json.loads(connector.mask(json.dumps(values, ensure_ascii=False)))
-    return Preview(tuple(_shown(connector, one) for one in sent), skipped, masked)
+    requests = tuple(_shown(connector, one) for one in sent)
+    return Preview(requests, skipped, masked, step.notes)
 
 
 def _forget(step: str, value: Any) -> None:

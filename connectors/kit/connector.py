@@ -31,9 +31,10 @@ from connectors.kit.wire.verdicts import Verdicts, When, judged
 from core.config.settings import ConnectorSettings
 from core.connector_state import ConnectorState, OwnState
 from core.conversation import Conversation
-from core.delivery import Exchange, Reference
+from core.delivery import Exchange, Reference, made
 from core.errors import DeliveryError, RecordRefused, Skipped
 from core.ids import ConversationId
+from core.redaction.chat import redacted_chat
 from core.values.chat import Values
 from core.values.presets import left_out
 
@@ -103,19 +104,29 @@ class Connector(ABC, Generic[S]):
     def bring(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
         """`deliver`, and once more where it met something dead that an earlier attempt remembered.
 
-        What the destination has already is kept up to date there, whatever `only` says of it by now.
+        What the destination has already is kept up to date there, whatever `only` says of it by now. What it must not
+        see is taken out first.
         """
         own = self.settings
-        if not receipt.continues and not step.done and (own.only or own.min_visitor_messages):
+        if not receipt.continues and not made(dict.fromkeys(step.done)) and (own.only or own.min_visitor_messages):
             chat = Values(conversation, own._values)  # noqa: SLF001  # as in connectors/kit/record.py
             if reason := left_out(chat, own.only, own.min_visitor_messages):
                 raise Skipped(reason)
+        if not self.keeps_files:
+            clean = redacted_chat(conversation, own._redact)  # noqa: SLF001  # likewise
+            step.note("redacted", str(clean))
+            conversation, receipt = clean.conversation, replace(receipt, redact=self.redacted)
         try:
             return self.deliver(conversation, receipt, step)
         except RecordRefused as refused:
             if not step.heals(refused):
                 raise
         return self.deliver(conversation, receipt, step)
+
+    def redacted(self, conversation: Conversation) -> Conversation:
+        """As the destination may see it. Files of our own keep all of it, as the payload does."""
+        own = self.settings
+        return conversation if self.keeps_files else redacted_chat(conversation, own._redact).conversation  # noqa: SLF001
 
     def check(self) -> Iterator[Finding]:
         """Prove the settings at the destination, reading only. Raises DeliveryError where even that is refused."""

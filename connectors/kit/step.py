@@ -12,6 +12,7 @@ from core.conversation import Conversation
 from core.delivery import NOTE, Revision
 from core.errors import Gone, RecordRefused
 from core.ids import ConversationId
+from core.smartsupp.parser import parse_conversation
 
 T = TypeVar("T")
 
@@ -30,7 +31,7 @@ class Receipt:
     `number` is what marks at the destination carry, so that each text arrives once: the revision's number; or, when
     the store may have forgotten earlier revisions, one that none of them can have had. Later ones have greater ones.
     `queued` is when this connector was given the conversation, if that is known. `continues`: the chat was
-    delivered before.
+    delivered before. `redact` takes out of any revision what the destination must not see; the bodies have it still.
     """
 
     delivery: str
@@ -40,6 +41,11 @@ class Receipt:
     began: datetime | None = None
     queued: datetime | None = None
     continues: bool = False
+    redact: Callable[[Conversation], Conversation] = field(default=lambda whole: whole, repr=False)
+
+    def read(self, revision: Revision) -> Conversation:
+        """The conversation of a revision, as the destination may see it. Raises PayloadError."""
+        return self.redact(parse_conversation(revision.body, revision.account))
 
     @property
     def since(self) -> datetime:
@@ -142,6 +148,11 @@ class Step:
             self.keep(f"{NOTE}{about}", text)
         else:
             self.forget(f"{NOTE}{about}")
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is noted."""
+        return tuple(str(value) for name, value in sorted(self._known.items()) if name.startswith(NOTE))
 
     @contextmanager
     def holding(self, identity: str) -> Iterator[None]:

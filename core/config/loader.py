@@ -76,6 +76,7 @@ def load(
         retention=document.retention,
         alerts=document.notices or document.alerts,
         business_hours=document.business_hours,
+        redact=document.redact,
         values=ValueSettings.of(document),
         renamed=("notices",) if document.notices else (),
     )

@@ -19,6 +19,7 @@ from core.config.business_hours import BusinessHours
 from core.config.environment import Strict, Token
 from core.config.extracted import only_extracted
 from core.config.sections.presets import Preset, QuietWait
+from core.config.sections.redact import Redact
 from core.config.values import ValueSettings
 from core.templates.language import Condition, condition, wording
 
@@ -61,6 +62,9 @@ class ConnectorSettings(Strict):
 
     #: What the values of a chat are worked out with: sections that all connectors share (connectors/registry.py).
     _values: ValueSettings = PrivateAttr(default_factory=ValueSettings)
+
+    #: What is taken out of a chat before this connector is given it; likewise.
+    _redact: Redact = PrivateAttr(default_factory=Redact)
 
     type: str = Field(description="The type of connector: a built-in name, or the dotted path of a class.")
     enabled: bool = Field(default=True, description="false: nothing is sent to it; its deliveries stay queued.")
@@ -141,6 +145,7 @@ class Document(ValueSettings):
     )
     retention: Retention = Retention()
     alerts: Alerts = Alerts()
+    redact: Redact = Redact()
     business_hours: BusinessHours | None = Field(default=None, description="When somebody is there; null: always.")
     notices: Alerts | None = Field(
         default=None,
@@ -162,6 +167,7 @@ class Settings:
     retention: Retention = field(default_factory=Retention)
     alerts: Alerts = field(default_factory=Alerts)
     business_hours: BusinessHours | None = None
+    redact: Redact = field(default_factory=Redact)
     values: ValueSettings = field(default_factory=ValueSettings)
     #: Sections of the file that have another name by now.
     renamed: tuple[str, ...] = ()
@@ -187,6 +193,7 @@ def masked(settings: Settings) -> dict[str, Any]:
         "routes": [route.model_dump(mode="json") for route in settings.routes],
         "retention": settings.retention.model_dump(mode="json"),
         "alerts": settings.alerts.model_dump(mode="json", by_alias=True),
+        "redact": settings.redact.model_dump(mode="json"),
         **({"business_hours": settings.business_hours.model_dump(mode="json")} if settings.business_hours else {}),
         **settings.values.model_dump(mode="json"),
     }

@@ -12,7 +12,8 @@ from typing import Any, get_type_hints
 from urllib.parse import parse_qsl, urlsplit
 
 from core.config.values import ValueSettings
-from core.conversation import Conversation, ConversationPart
+from core.conversation import Conversation, ConversationPart, Variable
+from core.redaction.chat import unredacted
 from core.values import phone
 from core.values.patterns import first
 
@@ -55,6 +56,8 @@ class Values:
 
     def __init__(self, conversation: Conversation, settings: ValueSettings | None = None) -> None:
         self.conversation = conversation
+        #: What a shop asks for by name is worked out of what was written, not of what is left of it (docs/adr/0022).
+        self._whole = unredacted(conversation)
         self._settings = settings or ValueSettings()
 
     @cached_property
@@ -100,13 +103,13 @@ class Values:
     @cached_property
     def phone(self) -> str:
         """The visitor's phone number as `+420602123456`: from `variables.phone`, a field of a form, or a message."""
-        given = self.conversation.visitor.variables
+        given = self._whole.visitor.variables
         named = [name for name, one in given.items() if phone.is_named(name, one)]
         country = phone.region(self._settings.country or self.conversation.visitor.country_code)
         for name in (self._settings.variables.phone, *named):
             if found := phone.number_in(self._variable(name), country):
                 return found
-        return phone.spoken(self.conversation.messages, country, tuple(self.extracted.values()))
+        return phone.spoken(self._whole.messages, country, tuple(self.extracted.values()))
 
     @cached_property
     def customer_id(self) -> str:
@@ -116,8 +119,9 @@ class Values:
     @cached_property
     def utm(self) -> Utm:
         """The marks of the campaign by which the visitor came, from the first page whose address has any."""
+        variables = self.conversation.visitor.variables
         found = next((marks for _, marks in self._marked if marks != Utm()), None)
-        return found or Utm(**{name: self._variable(f"utm_{name}") for name in _MARKS})
+        return found or Utm(**{name: self._text(variables.get(f"utm_{name}")) for name in _MARKS})
 
     @cached_property
     def landing_page(self) -> str:
@@ -156,7 +160,7 @@ class Values:
         """What the patterns under `extract` found, by their names."""
         written = [
             message.content.encode("utf-8", "replace").decode()  # a lone surrogate has no place in UTF-8
-            for message in self.conversation.messages
+            for message in self._whole.messages
             if message.type == "visitor"
         ]
         return {name: first(pattern, written) for name, pattern in self._settings.extract.items()}
@@ -180,7 +184,9 @@ class Values:
         return Agent(id=number, name=known.name or name, email=known.email or "")
 
     def _variable(self, name: str) -> str:
-        found = self.conversation.visitor.variables.get(name) if name else None
+        return self._text(self._whole.visitor.variables.get(name) if name else None)
+
+    def _text(self, found: Variable | None) -> str:
         if found is None or found.value is None or isinstance(found.value, bool):
             return ""
         value = found.value

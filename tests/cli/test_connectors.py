@@ -99,6 +99,17 @@ def test_preview_of_a_chat_that_the_connector_leaves_out_says_why(cli: Cli, tmp_
     assert found["skipped"].endswith("and only is [rated_bad]")
 
 
+def test_a_preview_says_what_would_be_redacted_and_shows_none_of_it(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "chat.json"
+    file.write_bytes(chat(1, visitor={"id": 7, "name": "Ann 4111 1111 1111 1111", "email": "ann@example.com"}))
+    said = cli.run("preview", str(file), "--connector", "desk")
+    assert "Redacted before it was sent: card number in the visitor's name." in said
+    assert "Ann [card number redacted]" in said
+    assert "1111" not in said
+    found = json.loads(cli.run("preview", str(file), "--connector", "desk", "--json"))
+    assert found["notes"] == ["Redacted before it was sent: card number in the visitor's name."]
+
+
 def test_a_preview_hides_a_secret_wherever_it_stands(cli: Cli, tmp_path: Path) -> None:
     file = tmp_path / "chat.json"
     file.write_bytes(chat(1, visitor={"id": 7, "name": f"Ann {KEY}", "email": "ann@example.com"}))

@@ -109,7 +109,7 @@ other: 1
         "line 20: connectors.d: must be settings, one a line and indented: 'key: value'",
         "line 21: connectors.archive.foldr: unknown setting. Did you mean 'folder'?",
         "line 22: other: unknown setting; available: agents, alerts, business_hours, connectors, country, "
-        "extract, retention, routes, tokens, variables",
+        "extract, redact, retention, routes, tokens, variables",
     ]
     found = config.problems(text)
     assert sorted(found) == sorted(wanted)
@@ -477,6 +477,22 @@ routes:
         "line 17: routes[0].when: nothing is extracted as 'ordr'. Did you mean 'order'?",
         "line 18: routes[1].when: Agent has no 'mail'; did you mean 'email'?",
         "line 19: routes[2].when: nothing is extracted as 'plan'; add it under extract: 'plan: PATTERN'",
+    ]
+
+
+def test_what_is_redacted_is_a_section_of_its_own_with_cards_by_default(config: Config) -> None:
+    off = {"cards": True, "iban": False, "national_numbers": [], "passwords": False}
+    assert masked(config.load(ARCHIVED))["redact"] == off
+    text = f"{ARCHIVED}\nredact: {{cards: false, national_numbers: [cz, ' SK']}}"
+    found = config.load(text)
+    assert masked(found)["redact"] == {**off, "cards": False, "national_numbers": ["CZ", "SK"]}
+    assert registry.make(found, "archive", config.folder).settings._redact is found.redact
+    written = yaml.safe_load(text.replace("cz", "CZ").replace("' SK'", "SK"))
+    jsonschema.validate(written, schema({"archive": ArchiveSettings}))
+    assert config.problems(f"{ARCHIVED}\nredact:\n  cars: true\n  iban: maybe\n  national_numbers: [CZ, XX]") == [
+        "line 3: redact.cars: unknown setting. Did you mean 'cards'?",
+        "line 4: redact.iban: must be true or false",
+        "line 5: redact.national_numbers[1]: must be one of: CZ, SK, PL, HU, DE",
     ]
 
 

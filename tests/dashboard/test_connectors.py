@@ -223,6 +223,15 @@ def test_what_a_visitor_wrote_is_text_in_a_preview(page: Admin, store: Store) ->
     assert HOSTILE in unescape(html)
 
 
+def test_a_preview_says_what_would_be_redacted(page: Admin, store: Store) -> None:
+    card = "4111 1111 1111 1111"
+    conversation(store, chat("c", visitor={"name": f"Ann {card}", "email": "x@example.com"}), desk=None)
+    text = said(page, "/connectors/desk/preview?conversation=1:c")
+    assert "Redacted before it was sent: card number in the visitor's name." in text
+    assert "Ann [card number redacted]" in text
+    assert card not in text
+
+
 def test_a_conversation_that_is_none_is_the_fields_mistake(page: Admin) -> None:
     text = said(page, "/connectors/desk/preview?conversation=1:" + HOSTILE, 422)
     assert f"There is no chat '1:{HOSTILE}'." in text

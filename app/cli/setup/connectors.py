@@ -165,6 +165,8 @@ def preview(env: Environment, file: Path, name: str, as_json: bool) -> None:
         fail(f"{file}: {error}")
     if found.skipped:
         click.echo(f"nothing would be sent: {found.skipped}", err=True)
+    for note in found.notes:
+        click.echo(note, err=True)
     shown = jsonable(found)
     if as_json:
         print_json(shown)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from connectors.kit.step import Receipt, Step
 from core.conversation import Conversation
 from core.errors import PayloadError
-from core.smartsupp.parser import parse_conversation
 
 _STEP = "told"
 
@@ -17,7 +16,7 @@ def told(step: Step, receipt: Receipt, record: object) -> Conversation | None:
         return None
     found = next((one for one in receipt.history() if one.payload == kept.get("payload")), None)
     try:
-        return parse_conversation(found.body, found.account) if found is not None else None
+        return receipt.read(found) if found is not None else None
     except PayloadError:  # as another version of us read it
         return None
 

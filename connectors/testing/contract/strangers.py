@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -31,6 +33,26 @@ class Strangers(Bench):
                 assert "{{" not in text
                 assert "{%" not in text
             assert not re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", text)
+
+    def test_what_is_redacted_reaches_the_vendor_by_no_way(self, vendor: Fake) -> None:
+        """Neither at first, nor with a revision, whatever the earlier one is needed for."""
+        card = "4111 1111 1111 1111"
+        payload = chat(
+            f"My card is {card}.", "Hello", name=f"Ann {card}", note=card, referer=f"https://x.example/?c={card}"
+        )
+        payload["paths"] = [{"url": f"https://x.example/{card.replace(' ', '')}", "title": card}]
+        payload["visitor"]["variables"] = {"card": {"label": "Card", "value": int(card.replace(" ", ""))}}
+        connector, memory = self.connector(vendor), dict[str, Any]()
+        self.deliver(connector, payload, memory)
+        later = json.loads(json.dumps(payload))
+        later["messages"].append({**payload["messages"][0], "content": f"Again: {card}", "sentAt": 1427470839703})
+        self.deliver(connector, later, memory, 2)
+        sent = "".join(f"{unquote(one.path)} {one.query} {one.body}" for one in vendor.requests)
+        assert "41111111" not in re.sub(r"\W|%20", "", sent)
+        assert self.spread("My card is [card number redacted].") in self.arrived(vendor)
+        assert self.spread("Again: [card number redacted]") in self.arrived(vendor)
+        assert "message 3" in memory["note redacted"]
+        assert "1111" not in memory["note redacted"]
 
     @pytest.mark.parametrize("choice", ["nobody", "placeholder", "skip"])
     def test_what_to_do_without_an_e_mail_is_the_admins_choice(self, vendor: Fake, choice: str) -> None:

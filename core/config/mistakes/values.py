@@ -22,7 +22,7 @@ _SETTINGS = "must be settings, one a line and indented: 'key: value'"
 RENAMED = {"notices": "alerts"}
 SECTIONS = (
     *("tokens", "connectors", "routes", "retention", "alerts"),
-    *("agents", "country", "variables", "extract", "business_hours"),
+    *("agents", "country", "variables", "extract", "redact", "business_hours"),
     *RENAMED,
 )
 SECTION = "is a section of its own; move it to the left edge, level with 'connectors:'"

@@ -1,0 +1,103 @@
+"""A whole chat without what must not leave: every text in it that a visitor, an agent or the shop's page has filled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from core.config.sections.redact import Redact
+from core.conversation import Conversation, Message, Page, Variable, Visitor
+from core.redaction.text import Kind, names_password, redacted
+
+#: Places that are named for one kind; a chat full of numbers says how many more there are.
+_PLACES = 10
+
+
+@dataclass(frozen=True)
+class Redacted:
+    """`found` has the places of each kind: the kind and where, never the value."""
+
+    conversation: Conversation
+    found: Mapping[Kind, tuple[str, ...]]
+
+    def __str__(self) -> str:
+        """A sentence for people, or ""."""
+        kinds = "; ".join(f"{kind} in {_listed(places)}" for kind, places in self.found.items())
+        return f"Redacted before it was sent: {kinds}." if kinds else ""
+
+
+def unredacted(conversation: Conversation) -> Conversation:
+    """The chat before anything was taken out of it."""
+    return conversation._written or conversation  # noqa: SLF001  # no template and no connector shall name it
+
+
+def redacted_chat(conversation: Conversation, settings: Redact) -> Redacted:
+    """The chat itself where there is nothing to take out. Ids, addresses of mailboxes and technical fields stay."""
+    look = _Look(settings)
+    visitor = conversation.visitor
+    messages = tuple(look.message(number, one) for number, one in enumerate(conversation.messages, 1))
+    paths = tuple(look.page(number, one) for number, one in enumerate(conversation.paths, 1))
+    rating = look.text(conversation.rating_desc, "the rating")
+    seen = look.visitor(visitor)
+    if not look.found:
+        return Redacted(conversation, {})
+    changed = {"messages": messages, "paths": paths, "rating_desc": rating, "visitor": seen}
+    clean = conversation.model_copy(update=changed)
+    clean._written = unredacted(conversation)  # noqa: SLF001  # as above
+    return Redacted(clean, {kind: tuple(look.found[kind]) for kind in Kind if kind in look.found})
+
+
+class _Look:
+    def __init__(self, settings: Redact) -> None:
+        self._settings = settings
+        self.found: dict[Kind, dict[str, None]] = {}
+
+    def text(self, text: str, place: str, *, address: bool = False) -> str:
+        clean, kinds = redacted(text, self._settings, address=address)
+        for kind in kinds:
+            self.found.setdefault(kind, {})[place] = None
+        return clean
+
+    def message(self, number: int, one: Message) -> Message:
+        content = self.text(one.content, f"message {number}")
+        name = self.text(one.name, f"the name at message {number}")
+        changed = content != one.content or name != one.name
+        return one.model_copy(update={"content": content, "name": name}) if changed else one
+
+    def page(self, number: int, one: Page) -> Page:
+        url = self.text(one.url, f"the address of page {number}", address=True)
+        title = self.text(one.title, f"the title of page {number}")
+        return one.model_copy(update={"url": url, "title": title}) if (url, title) != (one.url, one.title) else one
+
+    def visitor(self, one: Visitor) -> Visitor:
+        update: dict[str, object] = {
+            field: self.text(getattr(one, field), f"the visitor's {field}")
+            for field in ("name", "note", "group", "city", "country")
+        }
+        update["referer"] = self.text(one.referer, "the referer", address=True)
+        update["variables"] = {
+            name: self.variable(number, name, variable)
+            for number, (name, variable) in enumerate(one.variables.items(), 1)
+        }
+        return one.model_copy(update=update)
+
+    def variable(self, number: int, name: str, one: Variable) -> Variable:
+        """A variable's name may be the visitor's own text, so that it is not named here. `password` says what it holds
+        by its name alone."""
+        place = f"variable {number}"
+        label = self.text(one.label, place)
+        value = one.value
+        if value is not None and not isinstance(value, bool):
+            written = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+            clean = self.text(written, place)
+            if self._settings.passwords and written and any(map(names_password, (name, one.label))):
+                clean = Kind.PASSWORD.mark
+                self.found.setdefault(Kind.PASSWORD, {})[place] = None
+            value = value if clean == written else clean
+        changed = label != one.label or value is not one.value
+        return one.model_copy(update={"label": label, "value": value}) if changed else one
+
+
+def _listed(places: tuple[str, ...]) -> str:
+    shown, more = places[:_PLACES], len(places) - _PLACES
+    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
