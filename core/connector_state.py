@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -49,6 +49,17 @@ class ConnectorState(Protocol):
     def drop(self, name: str) -> None:
         """What was noted is true no longer."""
 
+    def persons(self, names: Sequence[str]) -> list[bytes | None]:
+        """For each name by which persons are known (`email:ann@example.com`): whose it is, or None. Small and capital
+        letters are the same."""
+
+    def note_person(self, person: bytes, names: Sequence[str], life_ms: int) -> None:
+        """A person at the vendor's goes by these names for a while, and by those noted before. Sealed; what erases the
+        visitor removes it."""
+
+    def forget_person(self, person: bytes) -> None:
+        """Nobody goes by any of the names that were noted for this person."""
+
 
 class OwnState:
     """A state of this process alone, for tests, previews and whoever has no store."""
@@ -59,6 +70,7 @@ class OwnState:
         self._token: tuple[str, int, bytes] = ("", 0, b"")
         self._holder, self._until = "", 0.0
         self._noted: dict[str, tuple[float, bytes]] = {}
+        self._persons: dict[str, tuple[float, bytes]] = {}
 
     def take_token(self, client: str, seen: int, holder: str, lease_ms: int) -> Taken:
         with self._lock:
@@ -96,3 +108,15 @@ class OwnState:
 
     def drop(self, name: str) -> None:
         self._noted.pop(name, None)
+
+    def persons(self, names: Sequence[str]) -> list[bytes | None]:
+        found = (self._persons.get(name.casefold(), (0.0, b"")) for name in names)
+        return [person if self._clock() < until else None for until, person in found]
+
+    def note_person(self, person: bytes, names: Sequence[str], life_ms: int) -> None:
+        until = self._clock() + life_ms / 1000
+        self._persons |= {name.casefold(): (until, person) for name in names}
+
+    def forget_person(self, person: bytes) -> None:
+        with self._lock:
+            self._persons = {name: kept for name, kept in self._persons.items() if kept[1] != person}

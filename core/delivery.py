@@ -114,6 +114,20 @@ class Reference:
     url: str = ""
 
 
+#: The step under which a delivery keeps its conflicts.
+CONFLICTS = "conflicts"
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """What a chat says of a person where the destination has something else, which stays: the field there, and what was
+    said. `refused`: nothing stood there, and the destination did not take what was said."""
+
+    field: str
+    said: str
+    refused: bool = False
+
+
 @dataclass(frozen=True)
 class Revision:
     """One body of a conversation. `number` counts from 1; `account` is the token's, or ""."""
@@ -171,6 +185,7 @@ class Delivery:
     reference: Reference | None = None
     attempts: tuple[Attempt, ...] = field(default=(), repr=False)
     steps: dict[str, Any] = field(default_factory=dict, repr=False)
+    conflicts: tuple[Conflict, ...] = field(default=(), repr=False)
 
     @property
     def blocked(self) -> bool:

@@ -13,6 +13,7 @@ import yaml
 
 from app.cli import group
 from app.supervisor.up import DEFAULT, processes
+from connectors.kit.people.settings import PeopleSettings
 from connectors.kit.record import RecordSettings
 from connectors.registry import BUILT_IN, settings_model
 from core.config.environment import environment
@@ -53,9 +54,8 @@ def test_every_connector_and_setting_stands_in_the_docs(kind: str) -> None:
     )
     assert section
     model = settings_model(kind)
-    shared = (
-        set(RecordSettings.model_fields) if issubclass(model, RecordSettings) else set(ConnectorSettings.model_fields)
-    )
+    bases = (PeopleSettings, RecordSettings, ConnectorSettings)
+    shared = set(next(base for base in bases if issubclass(model, base)).model_fields)
     for name in set(model.model_fields) - shared:
         assert f"| `{name}` |" in section, f"{kind}.{name}"
     assert f"`{kind}`" in (ROOT / "docs" / "connectors" / "README.md").read_text()
@@ -64,6 +64,12 @@ def test_every_connector_and_setting_stands_in_the_docs(kind: str) -> None:
 def test_every_shared_setting_stands_in_the_docs() -> None:
     text = (ROOT / "docs" / "connectors" / "README.md").read_text()
     for name in set(RecordSettings.model_fields) - {"type", "enabled"}:
+        assert f"| `{name}` |" in text, name
+
+
+def test_every_setting_of_the_person_stands_in_the_docs() -> None:
+    text = (ROOT / "docs" / "connectors" / "person.md").read_text()
+    for name in set(PeopleSettings.model_fields) - set(RecordSettings.model_fields):
         assert f"| `{name}` |" in text, name
 
 

@@ -47,6 +47,7 @@ class Failed:
 class Receipt:
     """What was erased. `in_use` are conversations and bodies that were worked on all the time: erase again.
 
+    `remembered` is how many names went by which connectors knew the visitor's person at their vendor.
     `known_as` are other addresses and ids that the visitor had in it, under which there may be more.
     `named` are those of others in which the email still stands, `closed` is how many bodies could not be looked into,
     and `rewrite` says when the server's own file forgets.
@@ -65,6 +66,7 @@ class Receipt:
     known_as: tuple[str, ...] = ()
     closed: int = 0
     rewrite: Rewrite | None = None
+    remembered: int = 0
 
     @property
     def complete(self) -> bool:
@@ -114,7 +116,8 @@ def erase(
         found = eraser.traces(visitor, since=found.at)
         named |= set(found.named)
     eraser.forget(work.names | {visitor})
-    rewrite = eraser.rewrite() if work.gone or work.bodies else None
+    remembered = eraser.persons(work.spellings | {visitor})
+    rewrite = eraser.rewrite() if work.gone or work.bodies or remembered else None
     return Receipt(
         tuple(work.gone),
         tuple(work.bodies),
@@ -129,6 +132,7 @@ def erase(
         tuple(sorted(one for one in work.spellings if same(one) != same(visitor))),
         traces.closed,
         rewrite,
+        remembered,
     )
 
 

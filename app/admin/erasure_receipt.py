@@ -39,6 +39,7 @@ def _lines(visitor: str, receipt: Receipt, now: datetime) -> Iterator[str]:
         (receipt.deliveries, "deliveries"),
         (receipt.attempts, "attempts, with requests and responses"),
         (len(receipt.files), "files in archives"),
+        (receipt.remembered, "names by which connectors knew the person at their destination"),
     ):
         yield f"  {number:>7}  {words}"
     yield from _part("Chats", receipt.conversations)

@@ -65,7 +65,7 @@ def erase_visitor(
     _tell(ledger, chosen)
     if not chosen:
         _nothing(who, Receipt((), (), 0, 0, 0, (), (), named=chosen.named, closed=chosen.closed), as_json)
-    ask(f"Erase {_numbers(len(chosen.conversations), len(chosen.payloads))}? This cannot be undone.", yes)
+    ask(f"Erase {_numbers(chosen)}? This cannot be undone.", yes)
     receipt = erasure.erase(who, chosen, eraser, ledger, keepers)
     if as_json:
         print_json({"visitor": who, **asdict(receipt), "complete": receipt.complete})
@@ -87,13 +87,10 @@ def _nothing(who: str, receipt: Receipt, as_json: bool) -> NoReturn:
     raise SystemExit(not receipt.complete)
 
 
-def _numbers(conversations: int, payloads: int) -> str:
-    parts = []
-    if conversations:
-        parts.append(f"{conversations:,} chat{'' if conversations == 1 else 's'}")
-    if payloads:
-        parts.append(f"{payloads:,} payload{'' if payloads == 1 else 's'} without a chat")
-    return " and ".join(parts)
+def _numbers(traces: Traces) -> str:
+    counted = ((len(traces.conversations), "chat", ""), (len(traces.payloads), "payload", " without a chat"))
+    parts = [f"{number:,} {what}{'' if number == 1 else 's'}{more}" for number, what, more in counted if number]
+    return " and ".join(parts) or "what connectors remember about this visitor"
 
 
 def _tell(ledger: Ledger, traces: Traces) -> None:

@@ -18,23 +18,18 @@ from connectors.hubspot.api import (
     OBJECTS,
     HubSpotApi,
     HubSpotSettings,
-    as_json,
-    existing,
-    faults,
     first,
     results,
     wrapped,
 )
+from connectors.hubspot.contacts import Contacts
 from connectors.kit.connector import Change, Finding, Receipt, Step
-from connectors.kit.email_address import spellings
-from connectors.kit.person import LEFT_OUT
+from connectors.kit.people.whose import People
 from connectors.kit.record import Mapping as Words
-from connectors.kit.record import Person
 from connectors.kit.text.parts import Layout, Part, marked, overwrite, utf16
 from connectors.kit.transcript import inert
 from core.conversation import Conversation
 from core.delivery import Reference
-from core.errors import DeliveryError
 
 ACCOUNT = "/account-info/2026-09/details"
 PROPERTIES = "/crm/properties/2026-09"
@@ -56,20 +51,23 @@ class HubSpot(HubSpotApi):
 
     def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
         words = Words(self._with_person(), conversation)
-        number = receipt.number
-        person = words.person
+        _ = words.person  # raises Skipped before anything is asked
         place = step("place", partial(self.cache.get, "place", self._place))
-        contact: str | None = None
-        if person:
-            contact = step("contact", partial(self._contact, person, words, step), identity=person.email)
-        words.left_out = step.knows(LEFT_OUT) or (person is not None and contact is None)
+        people = People(self, Contacts(self), "contact")
+        make = partial(self._delivered, words, conversation, receipt, step, place)
+        return people.whose(step, words, make, made_up=self._needs_person)
+
+    def _delivered(
+        self, words: Words, conversation: Conversation, receipt: Receipt, step: Step, place: str, contact: str | None
+    ) -> Reference:
+        number = receipt.number
         ticket = step("ticket", partial(self._ticket, words)) if self.settings.ticket else None
         if ticket and contact:
-            step("link", partial(self._link, f"tickets/{ticket}/associations/default/contacts/{contact}"))
+            step("link", partial(self.link, f"tickets/{ticket}/associations/default/contacts/{contact}"))
         fields = words.fields()
         if ticket and number > 1 and fields:
             # Not the subject and the stage: by now they belong to the people who work on it.
-            step(f"ticket revision {number}", partial(self._change, f"tickets/{ticket}", fields))
+            step(f"ticket revision {number}", partial(self.change, f"tickets/{ticket}", fields))
         parents = {kind: found for kind, found in (("tickets", ticket), ("contacts", contact)) if found}
         moment = conversation.begin_at or receipt.revision.received_at
         about = {"hs_timestamp": moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), **self._owned()}
@@ -82,42 +80,17 @@ class HubSpot(HubSpotApi):
             NOTES.parts(words, number, heading=str(head)),
             write=lambda part: self._note({**fields, **about, "hs_note_body": part.body}, parents),
             look=partial(self._find_note, parents),
-            change=lambda note, part: self._change(f"notes/{note}", {**fields, "hs_note_body": part.body}),
+            change=lambda note, part: self.change(f"notes/{note}", {**fields, "hs_note_body": part.body}),
             blank=partial(NOTES.blank, words, number),
         )
         kind, record = next(iter(parents.items()))
         return Reference(ticket or notes[0], f"https://{place}/record/{PAGE[kind]}/{record}" if place else "")
 
-    def _contact(self, person: Person, words: Words, step: Step) -> str | None:
-        """The contact's id. Where HubSpot takes no such address: None, or that of the made-up address when a contact is
-        all that can hold the chat."""
-        # An upsert alone would put what a visitor typed over the name that people keep.
-        # https://developers.hubspot.com/docs/api-reference/latest/crm/objects/contacts/guide
-        inputs = [{"id": email} for email in spellings(person.email)]
-        wanted = {"idProperty": "email", "inputs": inputs, "properties": ["email"]}
-        if found := self._batch_read("contacts", wanted):
-            return found[0]["id"].id
-        # Not what stands in for a name: it would open the next mailing with "Dear j.novak77".
-        names = dict(zip(("firstname", "lastname"), person.given.split(" ", 1) if person.given else (), strict=False))
-        answer = self._upsert("contacts", "email", person.email, names, self._judge_contact)
-        if answer.status_code != 400:
-            return existing(answer) or first(answer)
-        step(LEFT_OUT, lambda: True)
-        if self.settings.ticket:
-            return None
-        return first(self._upsert("contacts", "email", words.placeholder, names, self.judge))
-
-    def _judge_contact(self, answer: Response) -> DeliveryError | None:
-        if existing(answer):  # the address is a further one of this contact
-            return None
-        unusable = answer.status_code == 400 and ("INVALID_EMAIL", "email") in faults(as_json(answer))
-        return None if unusable else self.judge(answer)
-
     def _ticket(self, words: Words) -> str:
         # https://developers.hubspot.com/docs/api-reference/latest/crm/objects/tickets/guide
         where = {"hs_pipeline": self.settings.pipeline, "hs_pipeline_stage": self.settings.stage}
         properties = {"subject": words.subject(SUBJECT_LIMIT), **where, **self._owned(), **words.fields()}
-        return first(self._upsert("tickets", CHAT_ID, words.key, properties, self.judge))
+        return first(self.upsert("tickets", CHAT_ID, words.key, properties, self.judge))
 
     def _note(self, properties: Mapping[str, str], parents: Mapping[str, str]) -> str:
         # https://developers.hubspot.com/docs/api-reference/latest/crm/activities/notes/guide
@@ -136,7 +109,7 @@ class HubSpot(HubSpotApi):
         notes = list(self._notes_of(*next(iter(parents.items()))))
         for start in range(0, len(notes), BATCH):
             wanted = {"inputs": [{"id": note} for note in notes[start : start + BATCH]], "properties": ["hs_note_body"]}
-            read = self._batch_read("notes", wanted)
+            read = self.batch_read("notes", wanted)
             found = marked(read, lambda note: str(note["properties"].object.get("hs_note_body") or ""), part.mark)
             if found is not None:
                 return found["id"].id
@@ -181,6 +154,15 @@ class HubSpot(HubSpotApi):
             remedy = "use an id from HubSpot's owners API; the key needs the scope crm.objects.owners.read to read it"
             yield _found(right, f"owner {self.settings.owner}", remedy)
         # https://developers.hubspot.com/docs/api-reference/latest/crm/properties/guide
+        if names := self.settings.person_fields:
+            known = {one["name"].text for one in results(self._get(f"{PROPERTIES}/contacts"))}
+            remedy = "create it in HubSpot, or use the internal name of a property of contacts"
+            for name in names:
+                yield _found(name in known, f"the property {name} of contacts", remedy)
+        if self.settings.company:
+            right = _granted(self._get(f"{OBJECTS}/companies?limit=1", 403), "results")
+            text = f"{'can' if right else 'cannot'} read companies"
+            yield Finding(right, text, "" if right else "give the key the scope crm.objects.companies.read")
         properties = {one["name"].text: one.object for one in results(self._get(f"{PROPERTIES}/{kinds[-1]}"))}
         if self.settings.ticket:
             right = bool(properties.get(CHAT_ID, {}).get("hasUniqueValue"))
@@ -226,9 +208,13 @@ class HubSpot(HubSpotApi):
     def _owned(self) -> dict[str, str]:
         return {"hubspot_owner_id": self.settings.owner} if self.settings.owner else {}
 
+    @property
+    def _needs_person(self) -> bool:
+        """Without a ticket, a note needs somebody to hang on."""
+        return not self.settings.ticket
+
     def _with_person(self) -> HubSpotSettings:
-        """The settings. Without a ticket, a note needs somebody to hang on."""
-        alone = self.settings.without_email == "nobody" and not self.settings.ticket
+        alone = self.settings.without_email == "nobody" and self._needs_person
         return self.settings.model_copy(update={"without_email": "placeholder"}) if alone else self.settings
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from typing import Annotated, Any, ClassVar
@@ -18,7 +18,7 @@ from requests import Response
 from connectors.kit.auth.credentials import Credentials, Header
 from connectors.kit.connector import HttpConnector
 from connectors.kit.http import Judge
-from connectors.kit.record import RecordSettings
+from connectors.kit.people.settings import PeopleSettings
 from connectors.kit.reply import Reply
 from connectors.kit.responses import QUOTE, Verdict
 from connectors.kit.transcript import single_line
@@ -46,7 +46,7 @@ LINKED = When((404,), text=KNOWN.text, steps=("contact", "link"))
 Id = Annotated[str, Field(min_length=1, coerce_numbers_to_str=True)]
 
 
-class HubSpotSettings(RecordSettings):
+class HubSpotSettings(PeopleSettings):
     """Settings of `type: hubspot`."""
 
     account_settings: ClassVar[tuple[str, ...]] = ("base_url", "portal_id", "token")
@@ -102,20 +102,30 @@ class HubSpotApi(HttpConnector[HubSpotSettings]):
         """The answer to a read; the statuses in `also` are answers too."""
         return self._call("GET", path, judge=self.when(When(also, then=None)))
 
-    def _change(self, path: str, properties: Mapping[str, str]) -> bool:
+    def change(self, path: str, properties: Mapping[str, str]) -> bool:
         body = {"properties": properties}
         answer = self._call("PATCH", f"{OBJECTS}/{path}", repeatable=True, judge=self.when(KNOWN), json=body)
         return bool(wrapped(answer)["id"].id)
 
-    def _link(self, path: str) -> bool:
+    def link(self, path: str) -> bool:
         # https://developers.hubspot.com/docs/api-reference/latest/crm/associations/associate-records/guide
         return bool(results(self._call("PUT", f"{OBJECTS}/{path}", repeatable=True, judge=self.when(LINKED))))
 
-    def _batch_read(self, kind: str, wanted: Mapping[str, Any]) -> list[Reply]:
+    def batch_read(self, kind: str, wanted: Mapping[str, Any]) -> list[Reply]:
         body = {**wanted, "propertiesWithHistory": []}
         return results(self._call("POST", f"{OBJECTS}/{kind}/batch/read", repeatable=True, json=body))
 
-    def _upsert(self, kind: str, by: str, value: str, properties: Mapping[str, str], judge: Judge) -> Response:
+    def search(self, kind: str, any_of: Mapping[str, str], properties: Sequence[str]) -> list[Reply]:
+        """Those of which one of these properties is the value. The index lags by seconds."""
+        # https://developers.hubspot.com/docs/api-reference/latest/crm/search/guide
+        groups = [
+            {"filters": [{"propertyName": name, "operator": "EQ", "value": value}]} for name, value in any_of.items()
+        ]
+        more = {"properties": list(properties), "sorts": [], "after": "0", "limit": 100}
+        body = {"filterGroups": groups, **more}
+        return results(self._call("POST", f"{OBJECTS}/{kind}/search", repeatable=True, json=body))
+
+    def upsert(self, kind: str, by: str, value: str, properties: Mapping[str, str], judge: Judge) -> Response:
         # https://developers.hubspot.com/docs/api-reference/latest/crm/objects/contacts/batch/upsert-contacts
         body = {"inputs": [{"idProperty": by, "id": value, "properties": properties}]}
         return self._call("POST", f"{OBJECTS}/{kind}/batch/upsert", repeatable=True, judge=judge, json=body)

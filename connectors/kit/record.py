@@ -117,13 +117,28 @@ class Mapping:
             if self._settings.without_email == "nobody":
                 return None
             email = self.placeholder
-        return Person(shortened(name or email.partition("@")[0]), email, shortened(name))
+        # Never the local part of the address: "j.novak77" is nobody's name.
+        return Person(shortened(self.name), email, shortened(name))
 
     @property
     def identity(self) -> str:
         """What tells the visitor from others at the vendor's, for the step that looks for the person: the email in
         small letters, or "" without one."""
         return self._email.lower()
+
+    @property
+    def given(self) -> str:
+        """The visitor's name, or "": not what stands in for one."""
+        return shortened(single_line(self._conversation.visitor.name))
+
+    @property
+    def visitor(self) -> str:
+        """Smartsupp's id of the visitor, which is the browser's, or ""."""
+        return self._conversation.visitor.id
+
+    def render(self, template: str) -> str:
+        """What a template of the settings says, on one line."""
+        return self._said(template)
 
     @property
     def placeholder(self) -> str:

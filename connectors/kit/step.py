@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
@@ -103,6 +103,17 @@ class Step:
             return found
 
         return self._value(name, do, identity)
+
+    @contextmanager
+    def alone(self, name: str, identities: Iterable[str]) -> Iterator[None]:
+        """As `identity=`, for a step that looks for a person by several identifiers: no other delivery looks for any of
+        them meanwhile. Raises Occupied."""
+        self._identities.add(name)
+        with ExitStack() as held:
+            # In one order for all, so that no two wait for each other.
+            for one in sorted({one.lower() for one in identities}):
+                held.enter_context(self._alone(one))
+            yield
 
     def knows(self, name: str) -> bool:
         """Whether a step was done, by this attempt or an earlier one."""

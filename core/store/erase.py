@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 from redis.exceptions import ResponseError
 
 from core.conversation import Visitor
-from core.delivery import PayloadStatus, Reference
+from core.delivery import CONFLICTS, PayloadStatus, Reference
 from core.errors import InUse
 from core.ids import ConversationId, PayloadId
 from core.store.connection.client import errors
@@ -22,6 +22,7 @@ from core.store.protocol.scripts import Argument
 from core.store.search import visitors
 from core.store.search.conversations import Filter
 from core.store.search.visitors import Traces
+from core.store.shared.persons import Persons
 
 #: How many a sweep looks at in one journey to the server: some milliseconds of its time.
 PART = 25
@@ -64,11 +65,17 @@ class Eraser(Base):
     def traces(self, visitor: str, since: int | None = None) -> Traces:
         """Look for a visitor, by email or by Smartsupp's id of the visitor, in every body that is kept, or in those
         that were received at `since` (ms) or later."""
-        return visitors.find(self._redis, visitor, since)
+        known = {connector for connector, _ in Persons(self._redis).of_visitor([visitor])} if since is None else ()
+        return replace(visitors.find(self._redis, visitor, since), remembered=len(known))
 
     def visitors(self, conversation: ConversationId) -> list[Visitor]:
         """Whose it is, by each of its revisions that can be read."""
         return visitors.visitors(self._redis, conversation)
+
+    def persons(self, names: Collection[str]) -> int:
+        """Remove what is remembered of which person at a vendor somebody is, by these emails and ids of theirs. Returns
+        how many of their names went."""
+        return Persons(self._redis).erase(names)
 
     def conversation(self, identity: ConversationId) -> Erased | None:
         """Remove a conversation and everything about it; None: there is none. Raises InUse while an attempt goes on."""
@@ -230,4 +237,5 @@ def _parts(names: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
 def _made(connector: bytes, ref: bytes, url: bytes, steps: list[bytes]) -> Made:
     reference = Reference(ref.decode(), url.decode()) if ref else None
     pairs = zip(steps[::2], steps[1::2], strict=True)
-    return Made(connector.decode(), reference, {name.decode(): json.loads(value) for name, value in pairs})
+    made = {name.decode(): json.loads(value) for name, value in pairs}
+    return Made(connector.decode(), reference, {name: value for name, value in made.items() if name != CONFLICTS})

@@ -7,13 +7,14 @@ import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from core.delivery import Attempt, Delivery, DeliveryStatus, Payload, PayloadStatus, Reference
+from core.delivery import CONFLICTS, Attempt, Delivery, DeliveryStatus, Payload, PayloadStatus, Reference
 from core.errors import NotFound, StoreUnsafe
 from core.ids import ConversationId, DeliveryId, PayloadId
 from core.store.connection.client import errors
 from core.store.protocol.base import Base
 from core.store.protocol.keys import key
 from core.store.protocol.records import decoded, from_json, from_record
+from core.store.steps import conflicts_in
 
 
 @dataclass(frozen=True)
@@ -224,9 +225,11 @@ class Ledger(Base):
         found = self._deliveries([identity])
         if not found:
             raise NotFound(f"there is no delivery '{identity}'")
+        made = {name: json.loads(value) for name, value in decoded(steps).items()}
         story = {
             "attempts": tuple(from_json(Attempt, self._vault.open(one)) for one in attempts),
-            "steps": {name: json.loads(value) for name, value in decoded(steps).items()},
+            "conflicts": conflicts_in(self._vault, made),
+            "steps": {name: value for name, value in made.items() if name != CONFLICTS},
         }
         return Delivery(**{**found[0].__dict__, **story})
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
-from core.errors import LostLease
+from core.delivery import CONFLICTS, Conflict
+from core.errors import LostLease, StoreUnsafe
 from core.store.claims import Claim
+from core.store.connection.encryption import Vault
 from core.store.protocol.base import Base
+from core.store.protocol.records import from_record
 
 
 class Steps(Base):
@@ -15,7 +19,7 @@ class Steps(Base):
 
     def remember(self, claim: Claim, step: str, value: Any) -> None:
         """Keep what a step made (anything JSON can spell), for the next attempt. Raises LostLease."""
-        kept = json.dumps(value)
+        kept = sealed_step(self._vault, value) if step == CONFLICTS else json.dumps(value)
         if not self._run("remember", connector=claim.lane, id=claim.id, token=claim.token, step=step, value=kept):
             raise LostLease(claim.id)
 
@@ -39,3 +43,19 @@ class Steps(Base):
 
     def _person(self, claim: Claim, identity: str) -> str:
         return self._vault.digest(claim.lane, identity.encode())
+
+
+def sealed_step(vault: Vault, value: Any) -> str:
+    """A step that quotes what a visitor wrote, as JSON that older versions can read."""
+    return json.dumps({"sealed": vault.seal(json.dumps(value).encode()).decode("latin-1")} if vault.seals else value)
+
+
+def conflicts_in(vault: Vault, steps: Mapping[str, Any]) -> tuple[Conflict, ...]:
+    """Those that a delivery keeps among its steps. Of what was sealed with a key that is not there: none."""
+    kept = steps.get(CONFLICTS) or []
+    if isinstance(kept, dict):
+        try:
+            kept = json.loads(vault.open(kept["sealed"].encode("latin-1")))
+        except StoreUnsafe:
+            return ()
+    return tuple(from_record(Conflict, one) for one in kept)

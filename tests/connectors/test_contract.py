@@ -10,12 +10,16 @@ import pytest
 from connectors.kit.connector import Step
 from connectors.testing import contract
 from connectors.testing.fake import Fake
+from connectors.testing.people import PeopleContract
 from core.errors import RecordRefused, RetryLater
 from tests.fakes.naive import NaiveVendor
 from tests.fakes.plain import PlainVendor
 
 
-class Hurry(contract.Contract):
+class Hurry(PeopleContract):
+    field = "title"
+    customer_id_field = "number"
+    refused_email = "john@doe.con"
     kind = "tests.fakes.naive.Naive"
     secrets = ("key-0123456789",)
 
@@ -42,6 +46,7 @@ class TestAVendorWithoutPeopleThatTakesMarkdown(contract.Contract):
 
 
 ALONE = [
+    "test_a_death_while_a_person_is_filled_fills_it_all_the_same",
     "test_a_death_before_or_after_any_request_leaves_one_person_and_one_record",
     "test_a_lost_reply_to_any_request_leaves_one_person_and_one_record",
     "test_missed_and_offline_are_told_apart",
@@ -55,6 +60,15 @@ WITH_VENDOR = [
     "test_a_replay_makes_nothing_new",
     "test_a_new_revision_updates_the_same_record",
     "test_a_check_only_reads_and_finds_all_right",
+    "test_what_people_typed_stays_and_the_delivery_says_what_the_chat_said",
+    "test_another_spelling_of_what_is_there_is_no_conflict",
+    "test_a_new_person_has_everything_and_one_who_was_there_nothing_of_new_person",
+    "test_what_a_later_revision_says_first_fills_what_is_still_blank",
+    "test_who_comes_back_with_another_address_and_the_same_number_is_one_person",
+    "test_a_number_finds_the_person_however_the_vendor_has_it",
+    "test_a_browser_that_comes_back_without_an_address_is_the_same_person",
+    "test_two_at_once_with_one_number_and_two_addresses_are_one_person",
+    "test_an_address_that_the_vendor_refuses_costs_neither_the_chat_nor_the_next_one",
 ]
 
 

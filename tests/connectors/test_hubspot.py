@@ -11,8 +11,8 @@ import pytest
 from pydantic import ValidationError
 
 from connectors.testing.chats import SAMPLE, chat
-from connectors.testing.contract import Contract
 from connectors.testing.fake import Answer, Fake
+from connectors.testing.people import PeopleContract
 from core.errors import ConnectorRefused, DeliveryError, RecordRefused, RetryLater, TimedOut
 from tests.fakes.hubspot import BODY_LIMIT, HubSpotVendor
 
@@ -36,10 +36,13 @@ def over(policy: str) -> dict[str, Any]:
     }
 
 
-class HubSpot(Contract):
+class HubSpot(PeopleContract):
     """With and without tickets."""
 
     kind = "hubspot"
+    field = "jobtitle"
+    customer_id_field = "customer_no"
+    refused_email = "john@doe.con"
     secrets = (TOKEN,)
     answers: ClassVar[list[tuple[int, Any, dict[str, str], type[DeliveryError]]]] = [
         (400, refused("INVALID_OPTION", "industry"), {}, RecordRefused),
@@ -62,7 +65,7 @@ class HubSpot(Contract):
         (207, {"errors": [{"category": "MISSING_SCOPES", "message": "no"}]}, {}, ConnectorRefused),
         (207, {"errors": [{"category": "RATE_LIMITS", "message": "no"}]}, {}, RetryLater),
     ]
-    reading = (r"POST /crm/\w+/2026-09/[\w/]+/batch/read$",)
+    reading = (r"POST /crm/\w+/2026-09/[\w/]+/(batch/read|search)$",)
 
     def arrived(self, vendor: Fake) -> str:
         """Without what stands between two notes of one transcript."""
@@ -327,6 +330,9 @@ class NotesVendor(HubSpotVendor):
 
     def records(self) -> list[Any]:
         return [text for text in self.texts() if " note 1]" in text]
+
+    def records_of(self, number: str) -> int:
+        return len(self.notes_of("contacts", number))
 
 
 class TestHubSpotWithoutTickets(HubSpot):

@@ -18,7 +18,7 @@ from app.admin.password import hashed
 from app.dashboard.pages import conversations
 from app.dashboard.pages.conversation import web
 from app.dashboard.view.filters import asked, spelled
-from core.delivery import Exchange, Outcome, Reference
+from core.delivery import CONFLICTS, Exchange, Outcome, Reference
 from core.ids import ConversationId, DeliveryId
 from core.store import INBOX, Access, Filter, Ledger, Store, connect
 from core.store.protocol.keys import key
@@ -720,3 +720,19 @@ def test_of_many_revisions_the_newest_are_listed(page: Admin, store: Store) -> N
     assert html.count("Revision ") < 205
     assert "Revision 105, shown" in html
     assert "This is revision 1 of 105" in page.get("/conversations/1:often?revision=1").text
+
+
+def test_what_a_chat_says_of_a_person_who_keeps_something_else_is_listed(
+    page: Admin, server: Server, store: Store
+) -> None:
+    made.conversation(store, chat(1), crm=None)
+    claim = store.claim("crm", "0123abcd")
+    assert claim is not None
+    store.remember(claim, "contact", "4711")
+    store.remember(
+        claim, CONFLICTS, [{"field": "phone", "said": "<b>+420</b>"}, {"field": "title", "said": "x", "refused": True}]
+    )
+    html = section(page.get("/conversations/1:1").text, "crm")
+    assert "The person there keeps other values. The chat says: phone <b>+420</b> title x (refused)" in text_of(html)
+    assert "<b>+420" not in html
+    assert "Created at the destination (1)" in html

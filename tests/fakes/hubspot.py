@@ -19,7 +19,12 @@ BODY_LIMIT = 65_536
 PAGE = 2
 
 KNOWN = {
-    "contacts": {"email", "firstname", "lastname", "phone"},
+    "contacts": {
+        *("email", "firstname", "lastname", "phone", "mobilephone", "jobtitle", "lifecyclestage", "hubspot_owner_id"),
+        *("notes_last_updated", "customer_no", "hs_legal_basis", "associatedcompanyid"),
+        *("hs_searchable_calculated_phone_number", "hs_searchable_calculated_mobile_number"),
+    },
+    "companies": {"name", "domain"},
     "tickets": {"subject", "content", "hs_pipeline", "hs_pipeline_stage", "hubspot_owner_id", "hs_ticket_priority"},
     "notes": {"hs_timestamp", "hs_note_body", "hubspot_owner_id", "hs_attachment_ids"},
 }
@@ -30,7 +35,7 @@ class HubSpotVendor(Fake):
         super().__init__()
         self.token = token
         self.scopes = {"contacts", "tickets", "owners", "account"}
-        self.objects: dict[str, dict[str, dict[str, Any]]] = {"contacts": {}, "tickets": {}, "notes": {}}
+        self.objects: dict[str, dict[str, dict[str, Any]]] = {kind: {} for kind in KNOWN}
         self.links: set[tuple[str, str, str, str]] = set()
         self.properties = {
             kind: {name: {"name": name, "hasUniqueValue": name == "email"} for name in names}
@@ -41,7 +46,11 @@ class HubSpotVendor(Fake):
         #: Further addresses of a contact, which belong to it and are not found by `email`.
         self.further: dict[str, str] = {}
         objects = "/crm/objects/2026-09"
-        kinds = "(contacts|tickets|notes)"
+        #: Contacts that were merged: their id -> that of the one they were merged into.
+        self.merged: dict[str, str] = {}
+        #: The index of the search knows these; it has seen nothing of what was made or changed just now.
+        self.indexed: dict[str, dict[str, str]] = {}
+        kinds = "(contacts|tickets|notes|companies)"
         self.route("GET", "/account-info/2026-09/details", self.account)
         self.route("GET", f"{objects}/{kinds}", self.some)
         self.route("POST", f"{objects}/{kinds}/batch/read", self.batch_read)
@@ -50,6 +59,7 @@ class HubSpotVendor(Fake):
         self.route("POST", f"{objects}/notes", self.create_note)
         self.route("PATCH", rf"{objects}/{kinds}/(\d+)", self.patch)
         self.route("PUT", rf"{objects}/(tickets)/(\d+)/associations/default/(contacts)/(\d+)", self.associate)
+        self.route("PUT", rf"{objects}/(contacts)/(\d+)/associations/default/(companies)/(\d+)", self.associate)
         self.route("POST", "/crm/associations/2026-09/(contacts|tickets)/notes/batch/read", self.associations)
         self.route("GET", f"/crm/properties/2026-09/{kinds}", self.list_properties)
         self.route("GET", f"/crm/properties/2026-09/{kinds}/([a-z0-9_]+)", self.one_property)
@@ -106,7 +116,8 @@ class HubSpotVendor(Fake):
         found, missing = [], []
         for one in self._inputs(body):
             _only(one, {"id"})
-            record = self._by(kind, by, one["id"]) if by else self.objects[kind].get(one["id"])
+            number = self.merged.get(one["id"], one["id"])
+            record = self._by(kind, by, one["id"]) if by else self.objects[kind].get(number)
             if record:
                 names = {"hs_object_id", *body["properties"]}
                 shown = {name: value for name, value in record["properties"].items() if name in names}
@@ -145,7 +156,47 @@ class HubSpotVendor(Fake):
 
     def search(self, request: Request, kind: str) -> Any:
         """The index has seen nothing of what was made just now."""
-        return {"total": 0, "results": []}
+        body = request.body or {}
+        _only(body, {"filterGroups", "properties", "sorts", "after", "limit"})
+        _required(body, {"filterGroups": list, "properties": list, "sorts": list, "after": str, "limit": int})
+        found = []
+        for record in self.objects[kind].values():
+            seen = self.indexed.get(record["id"], {})
+            for group in body["filterGroups"]:
+                if all(seen.get(one["propertyName"]) == one["value"] for one in group["filters"]):
+                    names = {"hs_object_id", *body["properties"]}
+                    shown = {name: value for name, value in record["properties"].items() if name in names}
+                    found.append({**record, "properties": shown})
+                    break
+        return {"total": len(found), "results": found[: body["limit"]]}
+
+    # --- what people do in HubSpot -------------------------------------------------------
+
+    def add_person(self, *, name: str = "", email: str = "", phone: str = "", **fields: str) -> str:
+        first, _, last = name.partition(" ")
+        known = {"email": email, "firstname": first, "lastname": last, "phone": phone, **fields}
+        record = self._new("contacts", {name: value for name, value in known.items() if value})
+        self.index()
+        return str(record["id"])
+
+    def index(self) -> None:
+        """The search has caught up."""
+        for record in (*self.objects["contacts"].values(), *self.objects["companies"].values()):
+            properties = record["properties"]
+            for name, searched in (("phone", "phone_number"), ("mobilephone", "mobile_number")):
+                digits = re.sub(r"^\+420|\D", "", properties.get(name, ""))
+                properties |= {f"hs_searchable_calculated_{searched}": digits} if digits else {}
+            self.indexed[record["id"]] = dict(properties)
+
+    def person(self, number: str) -> dict[str, str]:
+        found = self.objects["contacts"][number]["properties"]
+        return {**found, "name": f"{found.get('firstname', '')} {found.get('lastname', '')}".strip()}
+
+    def remove_person(self, number: str) -> None:
+        self.delete("contacts", number)
+
+    def records_of(self, number: str) -> int:
+        return sum(link[0] == "tickets" and link[2:] == ("contacts", number) for link in self.links)
 
     def patch(self, request: Request, kind: str, record: str) -> Any:
         body = request.body or {}
@@ -257,7 +308,7 @@ class HubSpotVendor(Fake):
 
     def _unique(self, kind: str, name: str) -> None:
         if not self.properties[kind].get(name, {}).get("hasUniqueValue"):
-            number = {"contacts": "0-1", "tickets": "0-5", "notes": "0-46"}[kind]
+            number = {"contacts": "0-1", "companies": "0-2", "tickets": "0-5", "notes": "0-46"}[kind]
             text = f"Unable to perform update/upsert by non-unique {number} property {name} in portal ID 4711"
             raise _error(400, "VALIDATION_ERROR", text)
 

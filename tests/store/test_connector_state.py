@@ -75,3 +75,25 @@ def test_what_is_kept_is_sealed(server: Server) -> None:
     # Without the key nobody can tell whose it is, and nothing of it is read.
     found = StoredState(connect(server.url), "desk").take_token("client", 0, "b", LEASE)
     assert (found.what, found.kept) == ("renew", b"")
+
+
+def test_a_person_goes_by_every_name_that_was_noted_until_its_time_is_over(state: ConnectorState, clock: Clock) -> None:
+    state.note_person(b"7", ["email:Ann@Example.com", "visitor:v1"], LEASE)
+    state.note_person(b"8", ["email:bob@example.com"], LEASE)
+    wanted = ["email:ann@example.com", "visitor:v1", "email:bob@example.com", "phone:+420777123456"]
+    assert state.persons(wanted) == [b"7", b"7", b"8", None]
+    state.note_person(b"8", ["visitor:v1"], LEASE)  # somebody else at the same computer
+    assert state.persons(wanted) == [b"7", b"8", b"8", None]
+    if isinstance(state, OwnState):  # the server's own clock cannot be moved
+        clock.pass_by(LEASE / 1000 + 1)
+        assert state.persons(wanted) == [None] * 4
+
+
+def test_a_person_who_died_is_forgotten_by_every_name(state: ConnectorState) -> None:
+    state.note_person(b"7", ["email:ann@example.com"], LEASE)
+    state.note_person(b"7", ["phone:+420777123456"], LEASE)
+    state.note_person(b"8", ["email:bob@example.com"], LEASE)
+    state.forget_person(b"7")
+    state.forget_person(b"9")
+    wanted = ["email:ann@example.com", "phone:+420777123456", "email:bob@example.com"]
+    assert state.persons(wanted) == [None, None, b"8"]

@@ -56,6 +56,9 @@ def _delivery(console: Console, found: Delivery, now: int) -> None:
         Next=next_attempt(found, now),
         Steps=", ".join(f"{name} = {value}" for name, value in found.steps.items()),
     )
+    for one in found.conflicts:
+        why = "it was refused" if one.refused else "the destination keeps another value"
+        print_facts(console, Conflict=f"{one.field}: the chat says {one.said}; {why}")
     for number, attempt in enumerate(found.attempts, 1):
         _attempt(console, number, attempt)
 

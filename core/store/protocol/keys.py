@@ -16,6 +16,9 @@ A *lane* is `inbox` or the name of a connector. Times and scores are Unix millis
 | token:CONNECTOR              | hash   | kept (access and refresh token, sealed), version (counts them), client      |
 |                              |        | (digest: whose they are); holder, until (who fetches a new one now)         |
 | cache:CONNECTOR:NAME         | string | what a vendor answered and hardly changes, sealed (expires)                 |
+| person:CONNECTOR:DIGEST      | string | the id at the vendor's of the person who goes by a name (digest of an email,|
+|                              |        | a phone number, a customer's or visitor's id), sealed (expires)             |
+| person-names:CONNECTOR:DIGEST| set    | the DIGESTs under which one person is kept (expires)                        |
 | epoch                        | hash   | server (its run id), sequence of the last body before it; memory (since     |
 |                              |        | when every conversation that began is known)                                |
 | circuit:CONNECTOR            | hash   | outages in a row, and the last delivery that met one                        |

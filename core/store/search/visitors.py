@@ -49,9 +49,10 @@ class Traces:
     named: tuple[ConversationId | PayloadId, ...] = ()
     closed: int = 0
     at: int = 0
+    remembered: int = 0
 
     def __bool__(self) -> bool:
-        return bool(self.conversations or self.payloads)
+        return bool(self.conversations or self.payloads or self.remembered)
 
     def joined(self, parts: Mapping[ConversationId, Part]) -> Traces:
         """With what was found elsewhere: conversation -> whose it is."""

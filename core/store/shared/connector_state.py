@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from core.connector_state import Taken
 from core.store.connection.client import Client, errors
 from core.store.protocol.base import Base
 from core.store.protocol.keys import key
+from core.store.shared.persons import Persons
 
 
 class StoredState(Base):
@@ -46,6 +47,15 @@ class StoredState(Base):
     def drop(self, name: str) -> None:
         with errors():
             self._redis.delete(key("cache", self.connector, name))
+
+    def persons(self, names: Sequence[str]) -> list[bytes | None]:
+        return Persons(self._redis, self._clock).known(self.connector, names)
+
+    def note_person(self, person: bytes, names: Sequence[str], life_ms: int) -> None:
+        Persons(self._redis, self._clock).note(self.connector, person, names, life_ms)
+
+    def forget_person(self, person: bytes) -> None:
+        Persons(self._redis, self._clock).forget(self.connector, person)
 
     def _digest(self, client: str) -> str:
         # Without the connector's name, which may change.
