@@ -90,6 +90,7 @@ class FreshdeskSettings(RecordSettings):
 
 class Freshdesk(HttpConnector[FreshdeskSettings]):
     label = "Freshdesk"
+    makes = "A contact and a ticket, with the transcript in private notes."
     # "Inconsistent/Conflicting State": somebody is at the same contact or ticket in this moment.
     statuses: ClassVar[Table[int, Verdict]] = {409: RetryLater}
 

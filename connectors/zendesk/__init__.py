@@ -39,6 +39,7 @@ SUBJECT, NAME = 150, 255
 
 class Zendesk(ZendeskApi):
     label = "Zendesk"
+    makes = "A user and a ticket, with the transcript in private comments."
 
     def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
         words = Mapping(self.settings, conversation)

@@ -48,7 +48,7 @@ def altered(door: Door, wanted: Wanted, by: str) -> Draft:
     """Its settings as wanted: those that are not among them go. A secret that was kept under a name keeps the name.
     Raises NotFound, ConfigError, BadSecret."""
     values = door.values()
-    old = _connector(values, wanted.name)
+    old = existing(values, wanted.name)
     names = {key: secret_in(old.get(key)) or _secret_name(wanted.name, key) for key in wanted.secrets}
     settings = {**wanted.values, **{key: to_secret(name) for key, name in names.items()}}
     gone = [Remove(("connectors", wanted.name, key)) for key in old if key not in settings]
@@ -69,7 +69,7 @@ def altered(door: Door, wanted: Wanted, by: str) -> Draft:
 def removed(door: Door, name: str) -> Draft:
     """Without it and its routes; a route that leads elsewhere, too, stays. Raises NotFound, ConfigError."""
     values = door.values()
-    _connector(values, name)
+    existing(values, name)
     changes: list[Change] = [Remove(("connectors", name))]
     routes = values.get("routes")
     for index, route in reversed([*enumerate(routes if isinstance(routes, list) else ())]):
@@ -81,7 +81,8 @@ def removed(door: Door, name: str) -> Draft:
     return door.draft(f"Remove {name}", *changes)
 
 
-def _connector(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+def existing(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """The settings of one, of those that relay.yaml has. Raises NotFound."""
     found = (values.get("connectors") or {}).get(name)
     if not isinstance(found, dict):
         raise NotFound(f"there is no connector '{name}' in relay.yaml")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -35,7 +35,7 @@ class Kind(StrEnum):
 @dataclass(frozen=True)
 class SettingField:
     """One setting. `default` is as a person would type it, "" where there is none; `own` whether it is of this type
-    alone, and not of every connector."""
+    alone, and not of every connector; `hidden` whether there is a secret in it, which is written and never shown."""
 
     name: str
     kind: Kind
@@ -45,6 +45,7 @@ class SettingField:
     choices: tuple[str, ...] = ()
     nullable: bool = False
     own: bool = True
+    hidden: bool = False
 
 
 def fields(model: type[ConnectorSettings]) -> list[SettingField]:
@@ -57,10 +58,13 @@ def read(field: SettingField, text: str) -> Any:
     """What a person typed, as relay.yaml has it. What cannot be read is left as it is, for the loader to refuse. Raises
     ValueError, with what to type."""
     text = text.replace("\r\n", "\n")
-    if field.kind not in (Kind.LIST, Kind.TABLE, Kind.YAML):
+    # What has several lines is meant as it is: in YAML it ends with a line end.
+    if "\n" not in text or not text.strip() or field.kind in _ON_ONE_LINE:
         text = text.strip()
     if field.nullable and text == "null":
         return None
+    if text == _NOTHING.get(field.kind):
+        return _READERS.get(field.kind, lambda _: "")("")
     return _READERS.get(field.kind, str)(text)
 
 
@@ -70,13 +74,24 @@ def written(field: SettingField, value: Any) -> str:
         return "null" if field.nullable else ""
     if isinstance(value, bool):
         return str(value).lower()
+    if value in ("", [], {}, ()):
+        return _NOTHING.get(field.kind, "")
     if field.kind is Kind.LIST and isinstance(value, list | tuple) and not any(isinstance(one, dict) for one in value):
         return "\n".join(str(one) for one in value)
     if field.kind is Kind.TABLE and isinstance(value, Mapping):
-        return "\n".join(f"{key}: {one}" for key, one in value.items())
+        return "\n".join(f"{key}: {_folded(str(one))}" for key, one in value.items())
     if isinstance(value, dict | list | tuple):
         return str(yaml.safe_dump(value, allow_unicode=True, sort_keys=False)).strip()
     return str(value)
+
+
+def fitting(field: SettingField, value: Any) -> SettingField:
+    """The field for a value that stands in relay.yaml: what cannot be typed as its kind is written as YAML."""
+    try:
+        fits = read(field, written(field, value)) == value
+    except ValueError:
+        fits = False
+    return field if fits or field.hidden else replace(field, kind=Kind.YAML, choices=())
 
 
 def _field(name: str, info: FieldInfo) -> SettingField:
@@ -91,12 +106,13 @@ def _field(name: str, info: FieldInfo) -> SettingField:
         choices=choices,
         nullable=type(None) in parts,
         own=name not in {*ConnectorSettings.model_fields, *HttpSettings.model_fields, *RecordSettings.model_fields},
+        hidden=_holds_secret(info.annotation),
     )
-    default = None if info.is_required() or kind is Kind.SECRET else info.get_default(call_default_factory=True)
+    default = None if info.is_required() or field.hidden else info.get_default(call_default_factory=True)
     if isinstance(default, BaseModel):
         default = default.model_dump(mode="json")
-    shown = "" if default is None and not field.nullable else written(field, default)
-    return SettingField(**{**vars(field), "default": shown})
+    shown = "" if default in ("", [], {}, ()) or (default is None and not field.nullable) else written(field, default)
+    return replace(field, default=shown)
 
 
 def _parts(annotation: Any) -> Any:
@@ -145,6 +161,14 @@ def _holds_model(annotation: Any) -> bool:
     )
 
 
+def _holds_secret(annotation: Any) -> bool:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return any(_holds_secret(info.annotation) for info in annotation.model_fields.values())
+    if isinstance(annotation, type) and issubclass(annotation, SecretStr):
+        return True
+    return any(_holds_secret(part) for part in get_args(annotation))
+
+
 def _number(text: str) -> Any:
     if re.fullmatch(r"[-+]?\d{1,15}", text):
         return int(text)
@@ -163,7 +187,22 @@ def _list(text: str) -> list[str]:
 
 
 def _table(text: str) -> dict[str, str]:
-    return dict(_pair(line) for line in _list(text))
+    found: dict[str, str] = {}
+    key = ""
+    for line in text.split("\n"):
+        if key and line.startswith(_FURTHER):
+            found[key] += "\n" + line.removeprefix(_FURTHER)
+        elif line.strip():
+            key, value = _pair(line)
+            if key in found:
+                raise ValueError(f"{key} is there twice; keep one of them")
+            found[key] = value
+    return found
+
+
+def _folded(value: str) -> str:
+    """A text of several lines: all but the first are indented."""
+    return value.replace("\n", f"\n{_FURTHER}")
 
 
 def _pair(line: str) -> tuple[str, str]:
@@ -179,6 +218,12 @@ def _yaml(text: str) -> Any:
     except (yaml.YAMLError, ValueError, RecursionError):
         raise ValueError("cannot be read as YAML; check its indentation, quotes and colons") from None
 
+
+#: What stands before the second line of a value, and those after it.
+_FURTHER = "  "
+#: How somebody types that there is nothing, where an empty field means the default.
+_NOTHING: Mapping[Kind, str] = {Kind.TEXT: '""', Kind.LIST: "[]", Kind.TABLE: "{}"}
+_ON_ONE_LINE = (Kind.SECRET, Kind.NUMBER, Kind.SWITCH, Kind.CHOICE)
 
 #: What a kind makes of a text. The others take it as it is.
 _READERS: Mapping[Kind, Callable[[str], Any]] = {
