@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.delivery import CONFLICTS, Conflict
+from core.encryption import Vault
 from core.errors import LostLease, StoreUnsafe
 from core.store.claims import Claim
-from core.encryption import Vault
 from core.store.protocol.base import Base
 from core.store.protocol.records import from_record
 

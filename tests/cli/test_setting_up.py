@@ -156,13 +156,16 @@ def test_what_is_queued_for_a_removed_connector_is_said(cli: CommandLine, server
 
 # --- set -----------------------------------------------------------------------------
 
-WITH_CRM = FILE + """\
+WITH_CRM = (
+    FILE
+    + """\
   crm:
     type: hubspot
     token: ${secret:crm}
     rate: 3 # they asked for it
     tags: [a, b]
 """
+)
 
 
 @pytest.fixture

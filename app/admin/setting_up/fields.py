@@ -64,16 +64,14 @@ def read(field: SettingField, text: str) -> Any:
     if field.nullable and text == "null":
         return None
     if text == _NOTHING.get(field.kind):
-        return _READERS.get(field.kind, lambda _: "")("")
+        text = ""
     return _READERS.get(field.kind, str)(text)
 
 
 def written(field: SettingField, value: Any) -> str:
     """A value of relay.yaml as a person would type it into the field."""
-    if value is None:
-        return "null" if field.nullable else ""
-    if isinstance(value, bool):
-        return str(value).lower()
+    if value is None or isinstance(value, bool):
+        return {True: "true", False: "false", None: "null" if field.nullable else ""}[value]
     if value in ("", [], {}, ()):
         return _NOTHING.get(field.kind, "")
     if field.kind is Kind.LIST and isinstance(value, list | tuple) and not any(isinstance(one, dict) for one in value):
@@ -214,11 +212,27 @@ def _pair(line: str) -> tuple[str, str]:
 
 def _yaml(text: str) -> Any:
     try:
+        if not _is_tame(text):
+            raise ValueError
         return yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError):
-        raise ValueError("cannot be read as YAML; check its indentation, quotes and colons") from None
+        raise ValueError(
+            "cannot be read as YAML; check its indentation, quotes and colons, and use no * and &"
+        ) from None
 
 
+def _is_tame(text: str) -> bool:
+    """Ten lines of aliases can stand for a gigabyte, and deep brackets take minutes to read."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST or isinstance(event, yaml.AliasEvent):
+            return False
+    return True
+
+
+#: Mappings and lists inside each other; no setting has more than three.
+_DEEPEST = 20
 #: What stands before the second line of a value, and those after it.
 _FURTHER = "  "
 #: How somebody types that there is nothing, where an empty field means the default.

@@ -57,6 +57,12 @@ def signed_in() -> User | None:
     return user
 
 
+def admin_name() -> str:
+    """Who is signed in, for the records."""
+    user = signed_in()
+    return user.name if user else "admin"
+
+
 class Door:
     """Tells admins from strangers."""
 

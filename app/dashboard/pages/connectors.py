@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,18 +17,16 @@ from app.admin.preview import NoPreview, Preview, preview
 from app.dashboard.frame.context import Site
 from app.dashboard.frame.login import local
 from app.dashboard.view.connector_state import listed, state, states
+from app.dashboard.view.formatting import legible_value
 from connectors.kit.connector import Connector
 from core.config.settings import Settings, masked
 from core.errors import NotFound, PayloadError
 from core.ids import NO_CONVERSATION, ConversationId
-from core.pretty_json import legible
 from core.smartsupp.parser import parse_conversation
 from core.store import Filter, Search
 
 #: Characters of a reason that are kept.
 LONGEST_REASON = 200
-#: Characters of JSON that stand on one line.
-_LINE = 60
 
 
 @dataclass(frozen=True)
@@ -45,8 +43,6 @@ class Setting:
 def routes(pages: Blueprint, site: Site) -> None:
     _gate_buttons(pages, site)
     search = Search(site.client)
-    # A check may take a minute, and the threads of this process are the receiver's too.
-    checking = threading.BoundedSemaphore()
 
     @pages.get("/connectors")
     def connectors() -> str:
@@ -66,14 +62,20 @@ def routes(pages: Blueprint, site: Site) -> None:
     @pages.post("/connectors/<name>/check")
     def connectors_check(name: str) -> ResponseReturnValue:
         connector = _built(site, name)
-        if not checking.acquire(blocking=False):
-            flash("Another check is running. Try again when it has finished.", "warning")
-            return page(name), 409
-        try:
-            found = list(checks.findings(connector))
-        finally:
-            checking.release()
-        return page(name, findings=found, checked=True)
+        with alone(site) as free:
+            if not free:
+                return busy(name)
+            return page(name, findings=list(checks.findings(connector)), checked=True)
+
+    @pages.post("/connectors/<name>/setup")
+    def connectors_setup(name: str) -> ResponseReturnValue:
+        """What is missing at the destination is looked for, and made when that is wished."""
+        connector = _built(site, name)
+        with alone(site) as free:
+            if not free:
+                return busy(name)
+            found = checks.set_up(connector, make=bool(request.form.get("make")))
+        return page(name, set_up=found)
 
     @pages.get("/connectors/<name>/preview")
     def connectors_preview(name: str) -> ResponseReturnValue:
@@ -84,8 +86,12 @@ def routes(pages: Blueprint, site: Site) -> None:
             shown = _preview(site, connector, wanted) if wanted else None
         except (NoPreview, NotFound, PayloadError) as problem:
             error = str(problem)
-        told = {"conversation": wanted, "preview": shown, "error": error, "spelled": _spelled}
+        told = {"conversation": wanted, "preview": shown, "error": error}
         return render_template("preview.html", name=name, **told), 422 if error else 200
+
+    def busy(name: str) -> ResponseReturnValue:
+        flash("Another check is running. Try again when it has finished.", "warning")
+        return page(name), 409
 
     def page(name: str, **found: Any) -> str:
         settings = site.watched.current()
@@ -97,7 +103,8 @@ def routes(pages: Blueprint, site: Site) -> None:
             routes=_routes(settings, name),
             newest=_newest(search),
             listed=listed,
-            **{"findings": [], "checked": False, **found},
+            can_set_up=known and checks.can_set_up(_built(site, name)),
+            **{"findings": [], "checked": False, "set_up": None, **found},
         )
 
 
@@ -137,6 +144,17 @@ def _gate_buttons(pages: Blueprint, site: Site) -> None:
         return redirect(local(request.form.get("back") or here), 303)
 
 
+@contextmanager
+def alone(site: Site) -> Iterator[bool]:
+    """Whether no other check is running; none is started meanwhile."""
+    free = site.checking.acquire(blocking=False)
+    try:
+        yield free
+    finally:
+        if free:
+            site.checking.release()
+
+
 def _built(site: Site, name: str) -> Connector[Any]:
     """A new one: to pretend, or to be judged, is for one thread alone. Raises NotFound."""
     return checks.connector(site.watched.current(), name, site.env, site.client)
@@ -162,17 +180,9 @@ def _settings(site: Site, settings: Settings, name: str) -> list[Setting]:
     fields = type(settings.connectors[name]).model_fields
     given = settings.connectors[name].model_fields_set
     return [
-        Setting(key, _spelled(value), (fields[key].description or "") if key in fields else "", key not in given)
+        Setting(key, legible_value(value), (fields[key].description or "") if key in fields else "", key not in given)
         for key, value in values.items()
     ]
-
-
-def _spelled(value: Any) -> str:
-    """As the configuration spells it."""
-    if isinstance(value, str):
-        return value
-    short = json.dumps(value, ensure_ascii=False)
-    return short if len(short) <= _LINE else legible(value)
 
 
 def _routes(settings: Settings, name: str) -> Sequence[str]:

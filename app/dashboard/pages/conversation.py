@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from app.admin.replays import refusal, told
 from app.dashboard.frame.context import Site
-from app.dashboard.frame.login import signed_in
+from app.dashboard.frame.login import admin_name
 from app.dashboard.view.bounds import MESSAGES, part, pretty
 from app.dashboard.view.transcript import bubbles
 from connectors.kit import transcript
@@ -108,9 +108,8 @@ def routes(pages: Blueprint, site: Site) -> None:
         if not reason:
             flash(NO_REASON, "error")
             return back(identity, connector)
-        user = signed_in()
         try:
-            site.control.discard(DeliveryId.of(connector, identity), reason, user.name if user else "admin")
+            site.control.discard(DeliveryId.of(connector, identity), reason, admin_name())
         except InUse:
             flash("An attempt is running, or somebody has dealt with it. Nothing was discarded.", "warning")
         else:
