@@ -216,9 +216,7 @@ def _yaml(text: str) -> Any:
             raise ValueError
         return yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError):
-        raise ValueError(
-            "cannot be read as YAML; check its indentation, quotes and colons, and use no * and &"
-        ) from None
+        raise ValueError("cannot be read as YAML; check its indentation, quotes and colons; use no *") from None
 
 
 def _is_tame(text: str) -> bool:
