@@ -4,10 +4,10 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast documents audit bench fuzz soak faults test-live pictures check format lock dist clean
+.PHONY: help run test test-fast documents audit bench fuzz soak faults test-live pictures check format translations lock dist clean
 
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(VENV)/run ## Run everything here: store, receiver, worker
 	@$(BIN)/relay up --show-secrets
@@ -65,6 +65,17 @@ audit: ## Check the pinned packages for known vulnerabilities (needs the interne
 format: $(VENV)/dev ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# The template between is not kept: it has nothing that vocabulary.py does not have.
+TEMPLATE = build/transcript.pot
+
+translations: $(VENV)/dev ## Bring new words from connectors/kit/vocabulary.py into every catalogue (NEW=pt adds a language)
+	@mkdir -p $(dir $(TEMPLATE))
+	$(BIN)/pybabel -q extract --no-default-keywords --keywords=gettext_noop --add-comments=Translators: --no-location \
+	  --omit-header --output=$(TEMPLATE) connectors/kit/vocabulary.py
+	$(if $(NEW),$(BIN)/pybabel -q init --domain=transcript --input-file=$(TEMPLATE) --output-dir=connectors/kit/locale --locale=$(NEW))
+	$(BIN)/pybabel -q update --domain=transcript --input-file=$(TEMPLATE) --output-dir=connectors/kit/locale --width=120 \
+	  --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date
 
 lock: ## Update the lock files from pyproject.toml (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \

@@ -90,7 +90,7 @@ class FreshdeskSettings(RecordSettings):
 
 class Freshdesk(HttpConnector[FreshdeskSettings]):
     label = "Freshdesk"
-    makes = "A contact and a ticket, with the transcript in private notes."
+    makes = "a contact and a ticket, with the transcript in private notes"
     # "Inconsistent/Conflicting State": somebody is at the same contact or ticket in this moment.
     statuses: ClassVar[Table[int, Verdict]] = {409: RetryLater}
 
@@ -273,7 +273,8 @@ def _description(words: Mapping, conversation: Conversation) -> str:
     """Which conversation it was, and when: Freshdesk lets nobody set the time of a ticket."""
     said = {"conversation": conversation.id}
     said |= {"began": words.voice.moment(conversation.begin_at), "ended": words.voice.moment(conversation.end_at)}
-    lines = [Markup("{}: {}").format(words.voice.say(word), fact) for word, fact in said.items() if fact]
+    labelled = ((words.voice.say(word) + words.voice.colon, fact) for word, fact in said.items() if fact)
+    lines = [Markup("{} {}").format(label, fact) for label, fact in labelled]
     return Markup("<p>{}</p>").format(Markup("<br>").join(lines))
 
 

@@ -22,6 +22,7 @@ ENTRY_POINTS = "smartsupp_relay.connectors"
 BUILT_IN: Mapping[str, str] = {
     "archive": "connectors.archive.Archive",
     "freshdesk": "connectors.freshdesk.Freshdesk",
+    "http": "connectors.http.Declared",
     "hubspot": "connectors.hubspot.HubSpot",
     "odoo": "connectors.odoo.Odoo",
     "pipedrive": "connectors.pipedrive.Pipedrive",
@@ -29,18 +30,28 @@ BUILT_IN: Mapping[str, str] = {
     "webhook": "connectors.webhook.Webhook",
     "zendesk": "connectors.zendesk.Zendesk",
 }
+#: Where recipes are: a connector in YAML each (connectors/recipes). Imported as the vendors are: when it is asked for.
+_RECIPES = "connectors.http.recipe"
+
+
+def recipes() -> list[str]:
+    """The types that are recipes."""
+    found: list[str] = importlib.import_module(_RECIPES).names()
+    return found
 
 
 def find(kind: str) -> type[Connector[Any]]:
     """The class behind a `type`. Raises LookupError that says what to type."""
     if kind in BUILT_IN:
         return _by_path(BUILT_IN[kind])
+    if kind in recipes():
+        return _checked(importlib.import_module(_RECIPES).load(kind), kind)
     for entry in entry_points(group=ENTRY_POINTS):
         if entry.name == kind:
             return _checked(entry.load(), kind)
     if "." in kind:
         return _by_path(kind)
-    known = sorted({*BUILT_IN, *(entry.name for entry in entry_points(group=ENTRY_POINTS))})
+    known = sorted({*BUILT_IN, *recipes(), *(entry.name for entry in entry_points(group=ENTRY_POINTS))})
     near = difflib.get_close_matches(kind, known, n=1)
     hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(known)}, and dotted paths of classes"
     raise LookupError(f"there is no connector type '{kind}'; {hint}")
@@ -49,7 +60,7 @@ def find(kind: str) -> type[Connector[Any]]:
 def types() -> dict[str, type[Connector[Any]]]:
     """Every type with a name of its own."""
     others = {entry.name: _checked(entry.load(), entry.name) for entry in entry_points(group=ENTRY_POINTS)}
-    return {**others, **{name: _by_path(path) for name, path in BUILT_IN.items()}}
+    return {**others, **{name: find(name) for name in (*BUILT_IN, *recipes())}}
 
 
 def settings_model(kind: str) -> type[ConnectorSettings]:
@@ -83,6 +94,7 @@ def make(settings: Settings, name: str, data_dir: Path, states: States | None = 
         )
         first = former_names.first_name(name, own.formerly)
         own._key_end = "" if next(same) == name else f":{first}"  # noqa: SLF001  # ours to say
+        own._hours = settings.business_hours  # noqa: SLF001
     made = find(own.type)(name, own, data_dir)
     if states is not None:
         made.state = states(name)

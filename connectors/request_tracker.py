@@ -81,7 +81,7 @@ class RequestTrackerSettings(RecordSettings):
 
 class RequestTracker(HttpConnector[RequestTrackerSettings]):
     label = "Request Tracker"
-    makes = "A ticket in a queue, with the transcript in internal comments."
+    makes = "a ticket in a queue, with the transcript in internal comments"
     verdicts: ClassVar[Verdicts | None] = VERDICTS
 
     def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:

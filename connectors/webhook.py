@@ -50,7 +50,7 @@ class Event(BaseModel):
 
 class Webhook(HttpConnector[WebhookSettings]):
     label = "Webhook"
-    makes = "A signed POST of the chat as JSON to an address of yours."
+    makes = "a signed POST of the chat as JSON to an address of yours"
     speaks_json = False
 
     def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:

@@ -6,6 +6,7 @@ is one conversation × one connector and always carries the newest revision.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -162,6 +163,15 @@ class Payload:
     why: str = ""
 
 
+#: Begins the names of steps that are no steps but what a connector has to say of a delivery.
+NOTE = "note "
+
+
+def made(steps: Mapping[str, Any]) -> dict[str, Any]:
+    """Of what is remembered, the steps that are done or begun at the destination."""
+    return {name: value for name, value in steps.items() if not name.startswith(NOTE)}
+
+
 @dataclass(frozen=True)
 class Delivery:
     """One conversation × one connector. `due` is None when nothing is to be done, `tries` counts those that failed
@@ -190,3 +200,13 @@ class Delivery:
     @property
     def blocked(self) -> bool:
         return self.paused or self.not_responding
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What its connector says of it to people."""
+        return tuple(str(value) for name, value in sorted(self.steps.items()) if name.startswith(NOTE))
+
+    @property
+    def made(self) -> dict[str, Any]:
+        """The steps that are done or begun at the destination."""
+        return made(self.steps)

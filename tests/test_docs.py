@@ -48,6 +48,11 @@ def test_no_relative_link_is_dead(page: Path) -> None:
             assert heading in headings(target), f"{page}: {target}#{heading}"
 
 
+def test_no_merge_left_its_marks() -> None:
+    marks = re.compile(rb"^(<{7}|>{7}) ", re.MULTILINE)
+    assert [str(file) for file in tracked() if marks.search((ROOT / file).read_bytes())] == []
+
+
 def test_every_page_is_reached_from_the_readme() -> None:
     found, due = set(), [START]
     while due:

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
@@ -15,7 +16,8 @@ from app.cli import group
 from app.supervisor.up import DEFAULT, processes
 from connectors.kit.people.settings import PeopleSettings
 from connectors.kit.record import RecordSettings
-from connectors.registry import BUILT_IN, settings_model
+from connectors.kit.vocabulary import Language
+from connectors.registry import BUILT_IN, recipes, settings_model
 from core.config.environment import environment
 from core.config.loader import load
 from core.config.settings import ConnectorSettings, Settings
@@ -23,7 +25,7 @@ from core.config.values import ValueSettings, VariableNames
 from core.conversation import Conversation, Visitor
 from core.templates.language import EXTRAS
 from core.values.chat import TYPES
-from tests.support import requests_table, values_table
+from tests.support import requests_table, sample_records, values_table
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -46,7 +48,7 @@ def test_every_environment_variable_that_is_read_stands_in_the_reference() -> No
         assert f"`{name}`" in REFERENCE, name
 
 
-@pytest.mark.parametrize("kind", sorted(BUILT_IN))
+@pytest.mark.parametrize("kind", sorted({*BUILT_IN, *recipes()}))
 def test_every_connector_and_setting_stands_in_the_docs(kind: str) -> None:
     page = ROOT / "docs" / "connectors" / f"{kind}.md"
     section = (
@@ -65,6 +67,16 @@ def test_every_shared_setting_stands_in_the_docs() -> None:
     text = (ROOT / "docs" / "connectors" / "README.md").read_text()
     for name in set(RecordSettings.model_fields) - {"type", "enabled"}:
         assert f"| `{name}` |" in text, name
+
+
+def test_every_language_stands_in_the_docs_and_in_the_example() -> None:
+    page = (ROOT / "docs" / "connectors" / "README.md").read_text()
+    row = re.search(r"^\| `language` \|.*$", page, re.MULTILINE)
+    line = re.search(r"language: (en) # or ([a-z, ]+):", EXAMPLE.read_text())
+    assert row
+    assert line
+    assert re.findall(r"`([a-z]{2})`", row[0].partition("Of the words")[2]) == list(get_args(Language))
+    assert [line[1], *line[2].split(", ")] == list(get_args(Language))
 
 
 def test_every_setting_of_the_person_stands_in_the_docs() -> None:
@@ -232,6 +244,8 @@ def test_nobody_counts_the_colons_of_an_id() -> None:
 
 def test_the_page_of_requests_is_what_the_connectors_send() -> None:
     assert requests_table.PAGE.read_text() == requests_table.page()
+    for kind in sample_records.TEXTS:
+        assert (sample_records.PAGES / f"{kind}.md").read_text() == sample_records.page(kind)
     assert {file.stem for file in requests_table.GOLDEN.glob("*.json") if "." not in file.stem} == set(
         requests_table.TITLES
     )

@@ -224,7 +224,14 @@ def _receipt(store: Store, claim: Claim, conversation: Conversation, name: str) 
     number = _grown(history(), claim.revision) if claim.late else claim.revision
     # The destination may know it by that.
     delivery = DeliveryId.of(name, claim.conversation)
-    return Receipt(delivery, newest, history, number, datetime.fromtimestamp(begins / 1000, UTC) if begins else None)
+    return Receipt(
+        delivery,
+        newest,
+        history,
+        number,
+        began=datetime.fromtimestamp(begins / 1000, UTC) if begins else None,
+        queued=datetime.fromtimestamp(claim.created / 1000, UTC) if claim.created else None,
+    )
 
 
 def _grown(history: Sequence[Revision], last: int) -> int:

@@ -14,6 +14,7 @@ from connectors import registry
 from connectors.kit.connector import Connector
 from core.config.mistakes.files import file_mistake
 from core.config.settings import Settings
+from core.delivery import made
 from core.errors import InUse, NotFound, Unreadable
 from core.ids import ConversationId, PayloadId
 from core.store import Eraser, Ledger
@@ -223,8 +224,8 @@ class _Work:
                 continue
             if one.reference:
                 yield Elsewhere(one.connector, one.reference.id, one.reference.url)
-            elif one.steps:
-                yield Elsewhere(one.connector, _unfinished(one.steps), "")
+            elif steps := made(one.steps):
+                yield Elsewhere(one.connector, _unfinished(steps), "")
 
 
 def _why(error: Exception) -> str:

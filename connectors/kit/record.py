@@ -8,22 +8,35 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Annotated, ClassVar, Literal, TypeVar
+from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
-from pydantic import Field, PrivateAttr, SecretStr, field_validator
+from pydantic import AfterValidator, Field, PrivateAttr, SecretStr
 
 from connectors.kit.connector import HttpSettings
 from connectors.kit.email_address import email_in
-from connectors.kit.transcript import Voice, as_html, as_text, inert, packed, plain, shortened, single_line
+from connectors.kit.transcript import (
+    Voice,
+    as_html,
+    as_text,
+    continues,
+    inert,
+    packed,
+    plain,
+    shortened,
+    single_line,
+)
 from connectors.kit.vocabulary import Language
+from core.config.business_hours import BusinessHours, known_zone
 from core.config.settings import HtmlTemplate, Template
+from core.config.types.templated import TemplateOf
 from core.conversation import Conversation
 from core.errors import RecordRefused, Skipped
 from core.templates.language import LanguageError, wording
 from core.values.chat import Values
 
+T = TypeVar("T")
 Size = Callable[[str], int]
 _SET_IN = "    "
 
@@ -35,6 +48,8 @@ class RecordSettings(HttpSettings):
     account_settings: ClassVar[tuple[str, ...]] = ("base_url", "url", "subdomain", "domain", "company", "database")
     #: What stands at the end of its records' keys, where another connector's are in the same account (registry.py).
     _key_end: str = PrivateAttr(default="")
+    #: The shop's, from a section of its own.
+    _hours: BusinessHours | None = PrivateAttr(default=None)
 
     subject: Template = Field(default="{{ title }}: {{ name }}", description="Of the ticket, note or deal.")
     body: HtmlTemplate = Field(
@@ -48,8 +63,10 @@ class RecordSettings(HttpSettings):
         description="Further fields of the record, by the vendor's own name for them. An empty one is left out, so "
         "it never wipes what people filled in.",
     )
-    language: Language = Field(default="en", description="Language of the labels around the messages.")
-    time_zone: str = Field(default="UTC", description="Time zone of the times, such as Europe/Prague.")
+    language: Language = Field(default="en", description="Language of the labels around the messages, and of dates.")
+    time_zone: Annotated[str, AfterValidator(known_zone)] = Field(
+        default="UTC", description="Time zone of the times, such as Europe/Prague."
+    )
     without_email: Literal["nobody", "placeholder", "skip"] = Field(
         default="nobody",
         description="What to do for a visitor without an email: a record without a person, one for a made-up address, "
@@ -60,20 +77,16 @@ class RecordSettings(HttpSettings):
     )
 
     @property
+    def business_hours(self) -> BusinessHours | None:
+        """When somebody is there; None: always."""
+        return self._hours
+
+    @property
     def account(self) -> tuple[str, ...]:
         """Whether two connectors of one type deliver to the same account: then this is the same."""
         values = (getattr(self, name, None) for name in self.account_settings)
         texts = (one.get_secret_value() if isinstance(one, SecretStr) else str(one or "") for one in values)
         return tuple(text.rstrip("/").lower() for text in texts)
-
-    @field_validator("time_zone")
-    @classmethod
-    def _known_zone(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError(f"'{name}' is not a time zone; write one such as Europe/Prague") from None
-        return name
 
 
 @dataclass(frozen=True)
@@ -155,6 +168,14 @@ class Mapping:
         text = self._said(self._settings.subject) or self.voice.say(self._conversation.kind)
         return shortened(text, longest)
 
+    def heading(self, longest: int) -> str:
+        """The subject as HTML, above a chat that is added to a record of another one."""
+        return str(Markup("<p><b>{}</b></p>").format(inert(self.subject(longest))))
+
+    def follows(self, record: str) -> str:
+        """A line above a chat whose record follows another one."""
+        return str(Markup("<p><i>{}</i></p>").format(inert(self.voice.say("follows", record=record))))
+
     def tags(self, joiner: str = "-") -> list[str]:
         """Small letters, without spaces, each once."""
         said = (joiner.join(self._said(tag).lower().split()) for tag in self._settings.tags)
@@ -165,12 +186,24 @@ class Mapping:
         said = ((name, self._said(template)) for name, template in self._settings.fields.items())
         return {name: text for name, text in said if text}
 
-    def bodies(self, longest: int, size: Size = len, *, revised: bool = False, linked: bool = False) -> list[str]:
+    def bodies(
+        self,
+        longest: int,
+        size: Size = len,
+        *,
+        revised: bool = False,
+        linked: bool = False,
+        after: Conversation | None = None,
+    ) -> list[str]:
         """The body as HTML in as few parts as will do, each at most `longest` in `size`; nothing is cut off.
 
         `revised` puts a line in front that says that the conversation went on; `linked` makes links of the visited
-        pages and of where the visitor came from, for a vendor that does not do so itself.
+        pages and of where the visitor came from, for a vendor that does not do so itself. `after`: the destination has
+        an earlier revision, so that only what is new since comes, without the admin's words around it; no part at all
+        where nothing is, and the whole where the earlier one has become another.
         """
+        if after is not None and continues(self._conversation, after):
+            return self._news(longest, size, linked, after)
         lead = Markup("<p><i>{}</i></p>").format(self.voice.say("revised")) if revised else Markup()
         lead += self._apology()
         frame = size(lead + self._body(Markup()))
@@ -188,6 +221,30 @@ class Mapping:
             str(self._sign(number, total) + (lead + self._body(part) if number == 1 else part))
             for number, part in enumerate(parts, 1)
         ]
+
+    def _news(self, longest: int, size: Size, linked: bool, after: Conversation) -> list[str]:
+        weight, sign = 1 if size is len else 4, size(self._sign(999, 999))
+        lead = Markup("<p><i>{}</i></p>").format(self.voice.say("continued"))
+        room = (longest - sign - size(lead)) // weight
+        blocks = as_html(self._conversation, self.voice, room, linked=linked, after=after)
+        if not blocks:
+            return []
+        parts = packed(blocks, lambda number: longest - sign - (0 if number else size(lead)), size)
+        total = len(parts)
+        signs = [self._sign(number, total) if total > 1 else Markup() for number in range(1, total + 1)]
+        parts[0] = lead + parts[0]
+        return [str(mark + part) for mark, part in zip(signs, parts, strict=True)]
+
+    def filled(self, setting: T | TemplateOf[T] | None) -> T | None:
+        """What a setting is for this chat; None where its template comes out empty. Raises ValueError, which quotes
+        nothing of the chat, where it comes out as what the setting does not take."""
+        if not isinstance(setting, TemplateOf):
+            return setting
+        try:
+            text = single_line(wording(setting)(self.values, self._extras))
+        except LanguageError as error:
+            raise ValueError("its template cannot be rendered for this chat") from error
+        return setting.read(text) if text else None
 
     def texts(
         self, longest: int, size: Size = len, *, revised: bool = False, escape: Callable[[str], str] = str

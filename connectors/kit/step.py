@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from core.delivery import Revision
+from core.conversation import Conversation
+from core.delivery import NOTE, Revision
 from core.errors import Gone, RecordRefused
 from core.ids import ConversationId
 
 T = TypeVar("T")
+
+#: What was over for so long when it came is the past: nobody waits for an answer.
+PAST_AFTER = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,7 @@ class Receipt:
 
     `number` is what marks at the destination carry, so that each text arrives once: the revision's number; or, when
     the store may have forgotten earlier revisions, one that none of them can have had. Later ones have greater ones.
+    `queued` is when this connector was given the conversation, if that is known.
     """
 
     delivery: str
@@ -32,6 +37,7 @@ class Receipt:
     history: Callable[[], Sequence[Revision]] = field(repr=False)
     number: int = 0
     began: datetime | None = None
+    queued: datetime | None = None
 
     @property
     def since(self) -> datetime:
@@ -39,6 +45,13 @@ class Receipt:
         that is known came, whichever was earlier."""
         came = min(revision.received_at for revision in self.history())
         return min(came, self.began) if self.began else came
+
+    def is_past(self, conversation: Conversation) -> bool:
+        """Whether it had been over for more than a day when this connector was given it: it was imported, or is one of
+        the past chats for a new connector. What an outage delays is not."""
+        _, ends = conversation.span()
+        given = self.queued or self.revision.received_at
+        return 0 < ends < (given - PAST_AFTER).timestamp() * 1000
 
     def __post_init__(self) -> None:
         if not self.number:
@@ -103,6 +116,36 @@ class Step:
             return found
 
         return self._value(name, do, identity)
+
+    def begin(self, *names: str) -> None:
+        """Creates of `once` that another request makes, such as one that brings several texts: who cannot be sure that
+        it got through looks for each."""
+        for name in names:
+            if not self.knows(name):
+                self._keep(f"{name}?", True)
+
+    def keep(self, name: str, value: Any) -> None:
+        """Remember a value that changes: what was remembered before is replaced."""
+        if self._known.get(name) != value:
+            self._keep(name, value)
+
+    def recall(self, name: str) -> Any:
+        """What is remembered under a name, or None."""
+        return self._known.get(name)
+
+    def note(self, about: str, text: str) -> None:
+        """Something that the chat's page and `relay show` say of this delivery, such as a setting that had to be left
+        out; "" when there is nothing to say any more. No words of the visitor's: they are kept as they are."""
+        if text:
+            self.keep(f"{NOTE}{about}", text)
+        else:
+            self.forget(f"{NOTE}{about}")
+
+    @contextmanager
+    def holding(self, identity: str) -> Iterator[None]:
+        """One delivery at a time for an identity, over all workers, as for a step. Without one, nobody is kept out."""
+        with self._alone(identity.lower()) if identity else nullcontext():
+            yield
 
     @contextmanager
     def alone(self, name: str, identities: Iterable[str]) -> Iterator[None]:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, tzinfo
 from babel.dates import format_datetime
 from markupsafe import Markup, escape
 
-from connectors.kit.vocabulary import WORDS, Language
+from connectors.kit.vocabulary import Language, said
 from core.conversation import Conversation, Message
 
 #: Control characters, and the marks that turn the direction of the text around them; line breaks and tabs stay.
@@ -36,7 +36,12 @@ class Voice:
     zone: tzinfo = UTC
 
     def say(self, word: str, **values: object) -> str:
-        return WORDS[self.language][word].format(**values)
+        return said(self.language, word).format(**values)
+
+    @property
+    def colon(self) -> str:
+        """Behind a label and behind a name; in French it stands apart."""
+        return self.say("colon")
 
     def moment(self, time: datetime | None) -> str:
         if time is None:
@@ -71,33 +76,45 @@ def single_line(text: str) -> str:
 def as_text(conversation: Conversation, voice: Voice | None = None) -> str:
     """The whole conversation: a head with what is known of the visitor, then the messages, a line each."""
     voice = voice or Voice()
-    head = [f"{label}: {value}" for label, value in _head(conversation, voice)]
+    colon = voice.colon
+    head = [f"{label}{colon} {value}" for label, value in _head(conversation, voice)]
     # Further lines are set in, so that no visitor can write what looks like somebody else's line.
     lines = [
-        f"[{line.clock}] " + ("— " if line.who is None else f"{line.who}: ") + "\n    ".join(line.what)
+        f"[{line.clock}] " + ("— " if line.who is None else f"{line.who}{colon} ") + "\n    ".join(line.what)
         for line in _lines(conversation, voice)
     ]
     return "\n".join([*head, "", *lines, ""])
 
 
-def as_html(conversation: Conversation, voice: Voice, longest: int, *, linked: bool = False) -> list[Markup]:
+def as_html(
+    conversation: Conversation, voice: Voice, longest: int, *, linked: bool = False, after: Conversation | None = None
+) -> list[Markup]:
     """The same as blocks of simple HTML, each at most `longest` characters (at least 1,000) and whole in itself.
 
     `linked` makes links of the addresses among the facts that a browser reported, never of what a visitor wrote.
+    `after`: only what is new since an earlier revision, which this one continues (`continues`).
     """
+    colon = voice.colon
+    known = frozenset(_head(after, voice)) if after is not None else frozenset()
     reported = {voice.say("page"), voice.say("referer")} if linked else set()
     facts = [
         _linked(line) if label in reported else line
         for label, value in _head(conversation, voice)
-        for line in _fact(label, value, longest // 4 if label in reported else longest // 2)
+        if (label, value) not in known
+        for line in _fact(label, colon, value, longest // 4 if label in reported else longest // 2)
     ]
     blocks = list(_paragraphs(facts, longest))
-    for line in _lines(conversation, voice):
-        who = Markup("—") if line.who is None else Markup("<b>{}</b>:").format(inert(shortened(line.who)))
+    for line in list(_lines(conversation, voice))[len(after.messages) if after is not None else 0 :]:
+        who = Markup("—") if line.who is None else Markup("<b>{}</b>{}").format(inert(shortened(line.who)), colon)
         opening = Markup("{} {}").format(line.clock, who)
         pieces = [inert(piece) for text in line.what for piece in _pieces(text, longest // 2)]
         blocks += _paragraphs([Markup("{} {}").format(opening, pieces[0]) if pieces else opening, *pieces[1:]], longest)
     return blocks
+
+
+def continues(conversation: Conversation, earlier: Conversation) -> bool:
+    """Whether it begins with every message of an earlier revision, as these were."""
+    return conversation.messages[: len(earlier.messages)] == earlier.messages
 
 
 def packed(blocks: Sequence[Markup], room: Callable[[int], int], size: Callable[[str], int] = len) -> list[Markup]:
@@ -113,13 +130,13 @@ def packed(blocks: Sequence[Markup], room: Callable[[int], int], size: Callable[
     return [Markup().join(part) for part in parts]
 
 
-def _fact(label: str, value: str, longest: int) -> Iterator[Markup]:
+def _fact(label: str, colon: str, value: str, longest: int) -> Iterator[Markup]:
     """A line of the head, or several of at most `longest` characters: a variable may have a long label, too."""
     if len(label) > NAME:
-        yield from (inert(piece) for piece in _pieces(f"{label}: {value}", longest))
+        yield from (inert(piece) for piece in _pieces(f"{label}{colon} {value}", longest))
         return
     first, *more = _pieces(value, longest)
-    yield Markup("<b>{}</b>: {}").format(inert(label), inert(first))
+    yield Markup("<b>{}</b>{} {}").format(inert(label), colon, inert(first))
     yield from map(inert, more)
 
 
@@ -165,7 +182,7 @@ def _head(conversation: Conversation, voice: Voice) -> list[tuple[str, str]]:
     visitor = conversation.visitor
     rating = _RATINGS.get(conversation.rating or 0)
     facts = {
-        "conversation": f"{conversation.id} ({voice.say('account')} {conversation.account}), "
+        "conversation": f"{conversation.id} ({voice.say('account', number=conversation.account)}), "
         + _kind_in_a_sentence(conversation, voice),
         "began": voice.moment(conversation.begin_at),
         "ended": voice.moment(conversation.end_at),
@@ -203,5 +220,5 @@ def _line(message: Message, voice: Voice) -> Line:
         known = message.content in ("agent.join", "close.visitorClose")
         return Line(clock, None, (voice.say(message.content, name=name) if known else single_line(message.content),))
     if message.triggered_by:
-        name = f"{name} ({voice.say('automatic')}: {single_line(message.triggered_by)})"
+        name = f"{name} ({voice.say('automatic', rule=single_line(message.triggered_by))})"
     return Line(clock, name, tuple(plain(line) for line in message.content.splitlines()))

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -25,6 +26,10 @@ from core.smartsupp.parser import parse_conversation
 
 #: An option of pytest: the golden files are written, not compared.
 UPDATE_GOLDEN = "--update-golden"
+
+
+#: When a past chat is given to a connector, in ms.
+LATE = 1_700_000_000_000
 
 
 class Died(BaseException):
@@ -48,6 +53,11 @@ class Bench:
     takes_html: ClassVar[bool] = True
     #: Whether the vendor has records of people at all: contacts, users, requesters.
     has_people: ClassVar[bool] = True
+
+    @cached_property
+    def _revisions(self) -> dict[int, tuple[dict[int, Revision], dict[str, Any]]]:
+        """The revisions that came with each memory, which is held so that its id stays its own."""
+        return {}
 
     def fake(self) -> Fake:
         raise NotImplementedError
@@ -85,12 +95,18 @@ class Bench:
         *,
         first: bool = True,
         alone: Callable[[str], AbstractContextManager[object]] = lambda identity: nullcontext(),
+        past: bool = False,
     ) -> Reference:
         """One attempt, as a worker makes it. `memory` is what the store remembers of the steps, `first` whether nobody
-        can have delivered this before, and `alone` holds an identity."""
+        can have delivered this before, and `alone` holds an identity. The chat came a minute after its end, or with
+        `past` years later; the store has the revisions that came with the same `memory` before."""
         body = json.dumps(payload).encode()
-        revision = Revision(number, PayloadId(f"payload{number}"), 1_700_000_000_000, "", body)
-        receipt = Receipt("shop:208:55039", revision, lambda: [revision])
+        conversation = parse_conversation(body)
+        received = LATE if past else (conversation.span()[1] or LATE) + 60_000
+        revision = Revision(number, PayloadId(f"payload{number}"), received, "", body)
+        known, _ = self._revisions.setdefault(id(memory), ({}, memory))
+        known[number] = revision
+        receipt = Receipt("shop:208:55039", revision, lambda: list(known.values()))
         step = Step(
             memory,
             memory.__setitem__,
@@ -99,7 +115,7 @@ class Bench:
             first=first,
         )
         with connector.attempt():
-            return connector.bring(parse_conversation(body), receipt, step)
+            return connector.bring(conversation, receipt, step)
 
     def people(self, vendor: Fake) -> int:
         """How many persons there are; where the vendor has none, as many as every test expects: one."""

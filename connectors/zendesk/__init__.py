@@ -6,233 +6,278 @@ https://developer.zendesk.com/api-reference/ticketing/introduction/
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
+from itertools import takewhile
 from typing import Any
 
-from connectors.kit.connector import Finding, Receipt, Step
-from connectors.kit.email_address import spellings
+from connectors.kit.connector import Receipt, Step
 from connectors.kit.person import for_person
-from connectors.kit.record import Mapping, Person
+from connectors.kit.record import Mapping
 from connectors.kit.reply import Reply
-from connectors.kit.text.parts import Layout, Part, append, marked, octets
+from connectors.kit.text.parts import Layout, Part, append, ends_like, marked, octets
+from connectors.kit.text.revisions import tell, told
 from connectors.kit.wire.pager import by_page
-from connectors.kit.wire.verdicts import When
-from connectors.zendesk.api import OF_NEW_USER, OF_PERSON, OF_TICKET, ZendeskApi
+from connectors.kit.work.choices import chosen
+from connectors.kit.work.one_record import Before, one_record
+from connectors.kit.work.task import Task, task_of
+from connectors.zendesk.api import OF_IMPORT, OF_NEW_TICKET, OF_SHARED_TICKET, OF_TICKET
+from connectors.zendesk.checks import ZendeskChecks
+from connectors.zendesk.users import visitor_key
 from core.conversation import Conversation
 from core.delivery import Reference
-from core.errors import Gone
 
 #: Bytes of HTML in one comment. Zendesk takes 64 KB. It writes attributes into our paragraphs, by which the shortest
-#: grow by half, and nobody says whether it counts before or after.
+#: grow by half, and nobody says whether it counts before or after. What stands on top of the first is not counted.
 COMMENTS = Layout(40_000, octets, mark="[{}:{}:{}]".format)
 #: How many comments are looked through: twenty a page stay within what is read of an answer.
 NEWEST = by_page("comments").few(20, most=5)
-#: How many users of those that a search shows are asked for their further addresses.
-FURTHER = 5
-#: The day on which API tokens end.
-LAST_DAY = date(2027, 4, 30)
-#: Characters. Neither is documented; what is longer than a database's usual column helps nobody.
-SUBJECT, NAME = 150, 255
+#: How many tickets of a person are looked at, those that changed last; and how many are read for a chat's marks.
+TICKETS, READ = by_page("tickets").few(50, most=1), 10
+#: Characters. It is documented nowhere; what is longer than a database's usual column helps nobody.
+SUBJECT = 150
+CHOSEN = ("group_id", "brand_id", "ticket_form_id", "priority", "status")
 
 
-class Zendesk(ZendeskApi):
-    label = "Zendesk"
-    makes = "A user and a ticket, with the transcript in private comments."
+@dataclass(frozen=True)
+class _Chat:
+    """One delivery: the chat, its words, and what is to become of it."""
 
+    conversation: Conversation
+    receipt: Receipt
+    step: Step
+    words: Mapping
+    task: Task | None
+
+
+class Zendesk(ZendeskChecks):
     def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
         words = Mapping(self.settings, conversation)
-        number = receipt.number
+        task = task_of(step, words, self.settings, conversation, receipt)
+        chat, number = _Chat(conversation, receipt, step, words, task), receipt.number
         # The submitter is the author of the first comment, and by default it is the requester; but what is private
         # is an agent's. https://developer.zendesk.com/api-reference/ticketing/tickets/tickets/#requesters-and-submitters
-        agent = step("agent", lambda: self.cache.get("me", self._me, anew=step.healed))
-        person, nobody = words.person, partial(self._nobody, words, conversation)
-        # The ticket, and the revision that its first comment holds: this one, or an earlier one.
+        agent = step("agent", lambda: self.cache.get("me", self.me, anew=step.healed))
+        person, nobody = words.person, partial(self.nobody, words, conversation)
+        # The ticket, and the revision that its first comment holds: this one, an earlier one, or 0 for another chat's.
         ticket = for_person(
             step,
             "requester",
             words,
-            person=partial(self._requester, person) if person else nobody,
+            person=partial(self.requester, person) if person else nobody,
             nobody=nobody,
             identity=words.identity,
-            make=lambda requester: step.once(
+            make=lambda requester: one_record(
+                step,
                 "ticket",
-                partial(self._create_ticket, words, requester, agent, number),
-                find=partial(self._find_ticket, words),
+                self.settings,
+                receipt,
+                conversation,
+                identity=words.identity or visitor_key(conversation),
+                newest=partial(self._newest, requester),
+                add=lambda before: {"id": before.id, "revision": 0, "added": number, **_wanting(before, task)},
+                create=partial(self._create_ticket, chat, requester, agent),
+                find=partial(self._find_ticket, chat, requester),
             ),
         )
-        first = ticket["revision"] == number
-        parts = COMMENTS.parts(words, number, revised=not first)[1 if first else 0 :]
-        write, look = partial(self._comment, ticket["id"], words), partial(self._has_comment, ticket["id"])
-        append(step, "comment", parts, write=write, look=look)
-        return Reference(str(ticket["id"]), f"{self.base}/agent/tickets/{ticket['id']}")
+        whole = number in (ticket["revision"], ticket.get("added"))
+        known = None if whole else told(step, receipt, ticket["id"])
+        parts = COMMENTS.parts(words, number, revised=not whole, after=known)
+        write, look = partial(self._comment, chat, ticket), partial(self._has_comment, ticket["id"])
+        append(step, "comment", parts[1 if ticket["revision"] == number else 0 :], write=write, look=look)
+        if not parts:
+            self._set_fields(chat, ticket["id"])
+        tell(step, receipt, ticket["id"])
+        return Reference(str(ticket["id"]), self.page_of(ticket["id"]))
 
-    def _me(self) -> int:
-        return self.ask("GET", "users/me")["user"]["id"].number
+    # --- a new ticket ----------------------------------------------------------------
 
-    # --- the person ------------------------------------------------------------------
-
-    def _requester(self, person: Person) -> int:
-        """The user with this address, or a new one; nobody's name changes. Raises Gone when Zendesk takes neither."""
-        # https://developer.zendesk.com/api-reference/ticketing/users/users/#search-users
-        found = list(self.ask("GET", "users/search", params={"query": f"email:{person.email}"})["users"])
-        same = (user["id"].number for user in found if _is(person.email, user.get("email")))
-        return (
-            next(same, None)
-            or next((user["id"].number for user in found[:FURTHER] if self._has(user, person.email)), None)
-            or self._create_user(person)
-        )
-
-    def _has(self, user: Reply, email: str) -> bool:
-        """Whether it is a further address of the user's, as after a merge: the user itself shows the first alone."""
-        # https://developer.zendesk.com/api-reference/ticketing/users/user_identities/#list-identities
-        listed = self.ask("GET", f"users/{user['id'].number}/identities")["identities"]
-        return any(_is(email, one.get("value")) for one in listed if one["type"].text == "email")
-
-    def _create_user(self, person: Person) -> int:
-        # https://developer.zendesk.com/api-reference/ticketing/users/users/#create-user
-        # It refuses an address that somebody has, while the upsert would rename that somebody after what was typed.
-        new = {"name": person.name[:NAME], "email": person.email, "skip_verify_email": True}
-        judge = self.when(*OF_NEW_USER)
-        made = self.ask("POST", "users", json={"user": new}, repeatable=True, judge=judge).get("user")
-        if made is None:
-            # Somebody whom the search does not show, or not yet. Without a name, the upsert changes nothing.
-            # https://developer.zendesk.com/api-reference/ticketing/users/users/#create-or-update-user
-            known = {"email": person.email, "skip_verify_email": True}
-            path = "users/create_or_update"
-            made = self.ask("POST", path, json={"user": known}, repeatable=True, judge=judge).get("user")
-        if made is None:
-            raise Gone("Zendesk says that the address is taken, and does not say by whom", "requester", status=422)
-        return made["id"].number
-
-    def _nobody(self, words: Mapping, conversation: Conversation) -> int:
-        # A ticket without a requester would be ours, and a user needs a name alone: https://support.zendesk.com/
-        # hc/en-us/articles/4408894213018. The external id makes it one user for each visitor.
-        visitor = conversation.visitor.id or conversation.id
-        external = f"smartsupp:{conversation.account}:visitor:{visitor}"
-        user = {"name": words.name[:NAME], "external_id": external, "skip_verify_email": True}
-        saved = self.ask("POST", "users/create_or_update", json={"user": user}, repeatable=True)
-        return saved["user"]["id"].number
-
-    # --- the ticket ------------------------------------------------------------------
-
-    def _create_ticket(self, words: Mapping, requester: int, agent: int, number: int) -> dict[str, int]:
-        settings = self.settings
+    def _create_ticket(self, chat: _Chat, requester: int, agent: int, before: Before | None) -> dict[str, Any]:
+        words, settings, task = chat.words, self.settings, chat.task
+        there = {f"{kind}_id": partial(self.is_there, kind) for kind in ("group", "brand", "ticket_form")}
+        choices = chosen(chat.step, words, settings, *CHOSEN, "ticket_type", exists=there)
         ticket = {
             # Zendesk fills placeholders in, in subjects too: raw_subject in the JSON format.
             "subject": words.subject(SUBJECT).replace("{", "("),
-            "comment": {"html_body": COMMENTS.parts(words, number)[0].body, "public": False},
             "requester_id": requester,
             "submitter_id": agent,
             "external_id": words.key,
             "tags": words.tags(),
             "custom_fields": _fields(words),
-            "group_id": settings.group_id,
-            "brand_id": settings.brand_id,
-            "ticket_form_id": settings.ticket_form_id,
-            "priority": settings.priority,
-            "status": settings.status,
+            **{name: choices[name] for name in CHOSEN if name in choices},
+            "type": "task" if task else choices.get("ticket_type"),
+            "due_at": _time(task.due) if task else None,
+            # https://developer.zendesk.com/documentation/ticketing/managing-tickets/creating-and-updating-tickets/
+            # #creating-a-follow-up-ticket: of a closed ticket, of no other.
+            "via_followup_source_id": before.id if before and before.known["status"] == "closed" else None,
         }
+        made = self.owners.give(
+            chat.step,
+            words,
+            settings,
+            lambda owner: self._post(chat, _filled({**ticket, "assignee_id": owner}), before),
+            first=task.settings.owner if task else None,
+        )
+        return {"id": made["id"].number, "revision": chat.receipt.number}
+
+    def _post(self, chat: _Chat, ticket: dict[str, Any], before: Before | None) -> Reply:
+        if chat.receipt.is_past(chat.conversation) and (made := self._import(chat, ticket)) is not None:
+            return made
+        words = chat.words
+        body = (words.follows(before.url) if before else "") + COMMENTS.parts(words, chat.receipt.number)[0].body
         # https://developer.zendesk.com/api-reference/ticketing/tickets/tickets/#create-ticket
-        made = self.ask(
+        return self.ask(
             "POST",
             "tickets",
-            json={"ticket": {name: value for name, value in ticket.items() if value not in (None, [])}},
+            json={"ticket": {"subject": ticket["subject"], "comment": {"html_body": body, "public": False}, **ticket}},
             # https://developer.zendesk.com/api-reference/ticketing/introduction/#idempotency
-            headers={"Idempotency-Key": words.key},
+            headers={"Idempotency-Key": f"{words.key}:after:{before.id}" if before else words.key},
             repeatable=True,
-            judge=self.when(*OF_PERSON),
-        )
-        return {"id": made["ticket"]["id"].number, "revision": number}
+            judge=self.when(*OF_NEW_TICKET),
+        )["ticket"]
 
-    def _find_ticket(self, words: Mapping) -> dict[str, int] | None:
+    def _import(self, chat: _Chat, ticket: dict[str, Any]) -> Reply | None:
+        """A ticket with the time of the chat, which wakes no trigger; None for who may not import."""
+        number, (begins, ends) = chat.receipt.number, chat.conversation.span()
+        # A later update would wake triggers, so all parts come at once.
+        parts = COMMENTS.parts(chat.words, number)
+        chat.step.begin(*(f"comment {number}.{part.number}" for part in parts[1:]))
+        at = {"created_at": _time(_moment(begins)), "updated_at": _time(_moment(ends))}
+        status = {"status": self.settings.past_status} if self.settings.past_status else {}
+        solved = {"solved_at": at["updated_at"]} if self.settings.past_status in ("solved", "closed") else {}
+        comments = [
+            {
+                "html_body": part.body,
+                "public": False,
+                "author_id": ticket["submitter_id"],
+                "created_at": at["updated_at"],
+            }
+            for part in parts
+        ]
+        # https://developer.zendesk.com/api-reference/ticketing/tickets/ticket_import/ . Nobody says that it knows an
+        # Idempotency-Key, so that it is not repeated: the next try looks for the external id.
+        made = self.ask(
+            "POST",
+            "imports/tickets",
+            json={"ticket": {**ticket, **at, **status, **solved, "comments": comments}},
+            judge=self.when(*OF_IMPORT),
+        ).get("ticket")
+        refused = "Zendesk lets only admins import tickets: this past chat has a new ticket, and triggers saw it."
+        chat.step.note("import", refused if made is None else "")
+        return made
+
+    # --- a ticket from before -----------------------------------------------------------
+
+    def _newest(self, requester: int, since: datetime) -> Before | None:
+        """An open ticket of the requester's, or the one that changed last."""
+        recent = self._changed(requester, since)
+        before = next((one for one in recent if one["status"].raw not in ("solved", "closed")), None)
+        is_open = before is not None
+        before = before if before is not None else next(iter(recent), None)
+        if before is None:
+            return None
+        number = before["id"].number
+        return Before(number, is_open, self.page_of(number), before.object)
+
+    def _changed(self, requester: int, since: datetime) -> list[Reply]:
+        # https://developer.zendesk.com/api-reference/ticketing/tickets/tickets/#list-tickets
+        path = f"/api/v2/users/{requester}/tickets/requested"
+        listed = self.entries(TICKETS, path, sort_by="updated_at", sort_order="desc")
+        return list(takewhile(lambda one: datetime.fromisoformat(one["updated_at"].text) >= since, listed))
+
+    def _find_ticket(self, chat: _Chat, requester: int) -> dict[str, Any] | None:
         # https://developer.zendesk.com/api-reference/ticketing/tickets/tickets/#list-tickets
         # The key of a create lives for two hours, the external id as long as the ticket; /search lags.
-        listed = self.ask("GET", "tickets", params={"external_id": words.key})["tickets"]
-        found = next((ticket for ticket in listed if ticket["external_id"].raw == words.key), None)
-        if found is None:
-            return None
-        described = found.get("description")
-        marked = re.search(rf"\[{re.escape(words.key)}:(\d+):1\]\s*\Z", described.text if described is not None else "")
-        return {"id": found["id"].number, "revision": int(marked[1]) if marked else 0}
+        key = chat.words.key
+        listed = self.ask("GET", "tickets", params={"external_id": key})["tickets"]
+        found = [ticket for ticket in listed if ticket["external_id"].raw == key and self._goes_on(chat, ticket)]
+        if found:
+            described = found[-1].get("description")
+            text = described.text if described is not None else ""
+            last = re.search(rf"\[{re.escape(key)}:(\d+):1\]\s*\Z", text)
+            return {"id": found[-1]["id"].number, "revision": int(last[1]) if last else 0}
+        return self._find_added(chat, requester) if self._shares else None
 
-    def _comment(self, ticket: int, words: Mapping, part: Part) -> bool:
+    def _goes_on(self, chat: _Chat, ticket: Reply) -> bool:
+        """Not the one that was found closed a moment ago: another one is to follow it."""
+        return not (self._shares and chat.step.healed and ticket["status"].raw == "closed")
+
+    def _find_added(self, chat: _Chat, requester: int) -> dict[str, Any] | None:
+        """The ticket of another chat to which this one was added: it has changed since."""
+        mark = rf"\[{re.escape(chat.words.key)}:\d+:\d+\]"
+        changed = self._changed(requester, chat.receipt.since)[:READ]
+        numbers = (ticket["id"].number for ticket in changed if self._goes_on(chat, ticket))
+        having = (
+            number
+            for number in numbers
+            if any(ends_like(one["html_body"].text, mark) for one in self._newest_comments(number))
+        )
+        return next(({"id": number, "revision": 0} for number in having), None)
+
+    @property
+    def _shares(self) -> bool:
+        return self.settings.record == "per_person_open"
+
+    # --- its comments ---------------------------------------------------------------------
+
+    def _comment(self, chat: _Chat, ticket: dict[str, Any], part: Part) -> bool:
         # https://developer.zendesk.com/api-reference/ticketing/tickets/tickets/#update-ticket
         # Subject and tags are the agents' by the time of a new revision; the fields came from us.
-        fields = _fields(words) if part.number == 1 else []
-        sent = {"comment": {"html_body": part.body, "public": False}, **({"custom_fields": fields} if fields else {})}
-        changed = self.ask("PUT", f"tickets/{ticket}", json={"ticket": sent}, judge=self.when(*OF_TICKET))
-        _ = changed["ticket"]["id"].number  # a 200 that Zendesk did not write has none
-        return True
+        if part.number > 1:
+            return bool(self._update(ticket["id"], {"comment": {"html_body": part.body, "public": False}}))
+        added = ticket.get("added") == part.revision
+        heading = chat.words.heading(SUBJECT) if added else ""
+        sent = {"comment": {"html_body": heading + part.body, "public": False}, "custom_fields": _fields(chat.words)}
+        return bool(self._update(ticket["id"], sent | (ticket.get("wanting", {}) if added else {})))
 
-    def _has_comment(self, ticket: int, part: Part) -> bool | None:
+    def _set_fields(self, chat: _Chat, ticket: int) -> None:
+        """A revision without new text may still change them."""
+        fields = _fields(chat.words)
+        if fields:
+            chat.step(f"fields {chat.receipt.number}", lambda: bool(self._update(ticket, {"custom_fields": fields})))
+
+    def _update(self, ticket: int, sent: dict[str, Any]) -> int:
+        judge = self.when(*(OF_SHARED_TICKET if self._shares else OF_TICKET))
+        changed = self.ask("PUT", f"tickets/{ticket}", json={"ticket": _filled(sent)}, judge=judge)
+        return changed["ticket"]["id"].number  # a 200 that Zendesk did not write has none
+
+    def _newest_comments(self, ticket: int) -> Iterable[Reply]:
         # https://developer.zendesk.com/api-reference/ticketing/tickets/ticket_comments/#list-comments
         # The newest first: what we look for was sent a moment ago, or at most a few days. Few at a time, as each has
         # its text three times over.
-        path, judge = f"/api/v2/tickets/{ticket}/comments", self.when(*OF_TICKET)
-        listed = self.entries(NEWEST, path, judge, sort_order="desc")
-        return marked(listed, lambda one: one["html_body"].text, part.mark) is not None or None
+        return self.entries(NEWEST, f"/api/v2/tickets/{ticket}/comments", self.when(*OF_TICKET), sort_order="desc")
 
-    # --- looking first -------------------------------------------------------------------
-
-    def check(self) -> Iterator[Finding]:
-        settings = self.settings
-        # https://developer.zendesk.com/api-reference/ticketing/users/users/#show-self
-        # Without credentials it answers 200 with an anonymous user.
-        me = self.ask("GET", "users/me")["user"]
-        role, email = me.get("role"), me.get("email")
-        yield Finding(
-            role is not None and role.raw in ("admin", "agent") and not me.object.get("suspended"),
-            f"{email.text if email is not None else settings.email} is "
-            f"{role.text if role is not None else 'nobody'} in {self.base}",
-            "sign in as an admin, or as an agent who may manage end users",
-        )
-        for text, remedy in settings.doubts():
-            yield Finding(datetime.now(UTC).date() < LAST_DAY, text, remedy)
-        # https://developer.zendesk.com/api-reference/ticketing/account-configuration/account_settings/#show-settings
-        tickets = self.ask("GET", "account/settings")["settings"]["tickets"].object
-        yield Finding(
-            tickets.get("is_first_comment_private_enabled", True),
-            "the first comment of a ticket may be private",
-            "switch on 'Allow first comment on tickets to be private' in Admin Center, Objects and rules, Tickets, "
-            "Settings; without it the visitor may see the transcript and be sent it",
-        )
-        if settings.tags:
-            yield Finding(
-                tickets.get("tagging", True),
-                "tickets have tags",
-                "switch on 'Enable tags on tickets' at the same place, or write 'tags: []'",
-            )
-        for kind in ("group", "brand", "ticket_form"):
-            number = getattr(settings, f"{kind}_id")
-            if number is not None:
-                yield self._exists(kind, number, f"correct {kind}_id, or make the {kind.replace('_', ' ')} active")
-        for name in settings.fields:
-            yield self._exists("ticket_field", int(name), "write the number of an active custom field under fields")
-
-    def _exists(self, kind: str, number: int, remedy: str) -> Finding:
-        # https://developer.zendesk.com/api-reference/ticketing/groups/groups/#show-group, and its like
-        judge = self.when(When((404,), then=None))
-        shown = self.ask("GET", f"{kind}s/{number}", judge=judge).get(kind)
-        label = f"{kind.replace('_', ' ')} {number}"
-        if shown is None:
-            return Finding(False, f"there is no {label}", remedy)
-        found = shown.object
-        gone = found.get("active") is False or found.get("deleted") or found.get("is_deleted")
-        # https://developer.zendesk.com/api-reference/ticketing/tickets/ticket_fields/#json-format: removable
-        fixed = found.get("removable") is False
-        said = "is not active" if gone else "is a system field" if fixed else "is there"
-        return Finding(not gone and not fixed, f"{label} ({found.get('name') or found.get('title')}) {said}", remedy)
+    def _has_comment(self, ticket: int, part: Part) -> bool | None:
+        return marked(self._newest_comments(ticket), lambda one: one["html_body"].text, part.mark) is not None or None
 
     def imagine(self, method: str, path: str, body: Any) -> Any:
         """Every list empty and every id 1; a request reads of it what it asked for."""
-        return {"users": [], "user": {"id": 1}, "tickets": [], "ticket": {"id": 1}, "comments": []}
+        return {"users": [], "user": {"id": 1, "role": "agent"}, "tickets": [], "ticket": {"id": 1}, "comments": []}
 
 
-def _is(email: str, said: Reply | None) -> bool:
-    return said is not None and said.text.casefold() in {one.casefold() for one in spellings(email)}
+def _filled(ticket: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in ticket.items() if value not in (None, [])}
+
+
+def _wanting(before: Before, task: Task | None) -> dict[str, Any]:
+    """What a ticket lacks to become work, when a chat that nobody answered is added to it: an agent who waits for the
+    customer does not see private comments."""
+    if task is None:
+        return {}
+    waits = {"status": "open"} if before.known.get("status") in ("pending", "hold") else {}
+    due = {"type": "task", "due_at": _time(task.due)} if before.known.get("type") is None else {}
+    return {"wanting": _filled(waits | due)}
 
 
 def _fields(words: Mapping) -> list[dict[str, Any]]:
     return [{"id": int(name), "value": value} for name, value in words.fields().items()]
+
+
+def _moment(ms: int) -> datetime:
+    return datetime.fromtimestamp(ms / 1000, UTC)
+
+
+def _time(moment: datetime | None) -> str | None:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None

@@ -5,18 +5,17 @@ https://developer.zendesk.com/api-reference/introduction/requests/
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, ClassVar, Literal, Self
-
-from pydantic import AnyHttpUrl, Field, SecretStr, field_validator, model_validator
+from typing import Any, ClassVar
 
 from connectors.kit.auth.credentials import Basic, Credentials
-from connectors.kit.auth.oauth import OAuthSettings, Provider
+from connectors.kit.auth.oauth import Provider
 from connectors.kit.connector import HttpConnector
-from connectors.kit.record import RecordSettings
 from connectors.kit.reply import Reply
 from connectors.kit.wire.verdicts import PAUSE, WAIT, Hint, Verdicts, When
+from connectors.kit.work.owner import OWNER
+from connectors.zendesk.settings import ZendeskSettings
 
 #: Codes, and the names of the fields complained of, in the body of a 400 or 422. What is not here is a refusal of this
 #: record. https://developer.zendesk.com/api-reference/introduction/requests/#400-range
@@ -33,6 +32,7 @@ VERDICTS = Verdicts(
     # https://developer.zendesk.com/api-reference/introduction/rate-limits/ : seconds, not a time.
     hints=(Hint(header="ratelimit-reset", on=(429,)),),
 )
+_CLOSED = b"prevents ticket update"
 #: When the request names a ticket that was made earlier. No follow-up ticket: one conversation is one record, and
 #: whoever closed it had seen the chat.
 OF_TICKET = (
@@ -40,9 +40,11 @@ OF_TICKET = (
     When(
         (422,),
         text="the ticket is closed, and Zendesk adds nothing to closed tickets; read on in Smartsupp",
-        said=(b"prevents ticket update",),
+        said=(_CLOSED,),
     ),
 )
+#: The same where a person's chats share tickets: what was closed is followed by another one.
+OF_SHARED_TICKET = (OF_TICKET[0], When((422,), text="the ticket is closed", said=(_CLOSED,), steps=("ticket",)))
 REQUESTER = frozenset({"requester", "requester_id", "email"})
 #: When it brings a visitor, by address or by number: suspended, deleted, or an address that Zendesk takes for none.
 OF_PERSON = (
@@ -51,72 +53,20 @@ OF_PERSON = (
 )
 #: When it brings a new user: that somebody has the address already is an answer.
 OF_NEW_USER = (When((422,), then=None, codes={"details.*[].error": frozenset({"DuplicateValue"})}), *OF_PERSON)
-#: https://developer.zendesk.com/documentation/api-basics/authentication/oauth-migration/
-TOKENS_END = (
-    "Zendesk switches off all API tokens on 30 April 2027, and a token that is not used for 30 days earlier. "
-    "It has made no new ones since 27 October 2026."
+#: When it brings a new ticket. An owner outside the ticket's group, or one who became a light agent, is refused alone.
+OF_NEW_TICKET = (
+    When((422,), steps=(OWNER,), codes={"details{}": frozenset({"assignee", "assignee_id"})}, refused=True),
+    *OF_PERSON,
 )
-MOVE = "Make an OAuth client in Zendesk, and put client_id and client_secret in place of email and api_token."
-
-
-class ZendeskSettings(OAuthSettings, RecordSettings):
-    """Settings of `type: zendesk`."""
-
-    # 200 requests a minute on the smallest plan.
-    rate: float | None = Field(default=3, gt=0, description="Requests a second, over all workers; null: no limit.")
-    subdomain: str = Field(
-        default="", pattern=r"^([a-z0-9][a-z0-9-]*)?$", description="acme, for https://acme.zendesk.com."
-    )
-    base_url: AnyHttpUrl | None = Field(default=None, description="The whole address, instead of subdomain.")
-    email: str = Field(default="", description="With api_token: email of the agent in whose name Relay works.")
-    api_token: SecretStr | None = Field(default=None, description="An API token from before 27 October 2026.")
-    group_id: int | None = Field(default=None, description="The group that gets the tickets.")
-    brand_id: int | None = Field(default=None, description="The brand of the tickets.")
-    ticket_form_id: int | None = Field(default=None, description="The form of the tickets.")
-    priority: Literal["urgent", "high", "normal", "low"] | None = Field(default=None, description="Of new tickets.")
-    status: Literal["new", "open", "pending", "hold", "solved"] | None = Field(
-        default=None, description="Of new tickets."
-    )
-
-    @field_validator("fields", mode="before")
-    @classmethod
-    def _are_numbers(cls, fields: Any) -> Any:
-        if not isinstance(fields, dict):
-            return fields
-        # YAML reads a number without quotation marks as one.
-        texts = {str(name): template for name, template in fields.items()}
-        if wrong := [name for name in texts if not (name.isascii() and name.isdecimal())]:
-            raise ValueError(f"'{wrong[0]}' is not the number of a custom field; Admin Center shows it in its list")
-        return texts
-
-    @model_validator(mode="after")
-    def _has_one_way_in(self) -> Self:
-        for user, secret in (("email", "api_token"), ("client_id", "client_secret")):
-            if getattr(self, user) and secret in self.model_fields_set and not getattr(self, secret):
-                raise ValueError(f"{secret}: is empty; type the secret, or ${{NAME}}")
-        oauth = bool(self.client_id and self.client_secret)
-        if oauth == bool(self.api_token) or bool(self.api_token) != bool(self.email):
-            raise ValueError(
-                "write client_id and client_secret of an OAuth client; or, until 30 April 2027, email and api_token"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _has_one_address(self) -> Self:
-        if bool(self.subdomain) == bool(self.base_url):
-            raise ValueError("write either 'subdomain: acme' or 'base_url: https://acme.zendesk.com'")
-        if self.base_url and (self.base_url.username or self.base_url.password):
-            raise ValueError("base_url is shown to people; remove the credentials from it")
-        return self
-
-    def doubts(self) -> Iterator[tuple[str, str]]:
-        if self.api_token:
-            yield TOKENS_END, MOVE
+#: Only admins may import tickets; who is none makes them as of today.
+OF_IMPORT = (When((403,), then=None), *OF_NEW_TICKET)
 
 
 class ZendeskApi(HttpConnector[ZendeskSettings]):
     """The part of the connector that knows nothing of chats."""
 
+    label = "Zendesk"
+    makes = "a user and a ticket, with the transcript in private comments"
     verdicts: ClassVar[Verdicts | None] = VERDICTS
     headers: ClassVar[Mapping[str, str]] = {"Accept": "application/json"}
 
@@ -145,3 +95,25 @@ class ZendeskApi(HttpConnector[ZendeskSettings]):
 
     def ask(self, method: str, path: str, **options: Any) -> Reply:
         return super().ask(method, f"/api/v2/{path}", **options)
+
+    def page_of(self, ticket: int) -> str:
+        """Where an agent reads a ticket."""
+        return f"{self.base}/agent/tickets/{ticket}"
+
+    def is_there(self, kind: str, number: int) -> bool:
+        """Whether there is such a group, brand, form or field, and it is in use; asked once for all workers."""
+        return self.cache.get(f"{kind} {number}", lambda: self.thing(kind, number)[1] == "")
+
+    def thing(self, kind: str, number: int) -> tuple[str, str]:
+        """Its name, and what speaks against it, or ""."""
+        # https://developer.zendesk.com/api-reference/ticketing/groups/groups/#show-group, and its like
+        judge = self.when(When((404,), then=None))
+        shown = self.ask("GET", f"{kind}s/{number}", judge=judge).get(kind)
+        if shown is None:
+            return "", "is not there"
+        found = shown.object
+        gone = found.get("active") is False or found.get("deleted") or found.get("is_deleted")
+        # https://developer.zendesk.com/api-reference/ticketing/tickets/ticket_fields/#json-format: removable
+        fixed = found.get("removable") is False
+        name = str(found.get("name") or found.get("title"))
+        return name, "is not active" if gone else "is a system field" if fixed else ""

@@ -75,6 +75,7 @@ def load(
         files=(env.config, *file.secret_files),
         retention=document.retention,
         alerts=document.notices or document.alerts,
+        business_hours=document.business_hours,
         values=ValueSettings.of(document),
         renamed=("notices",) if document.notices else (),
     )

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field, PrivateAttr, ValidationInfo
 
 from core.config import former_names
 from core.config.alerts import Alerts
+from core.config.business_hours import BusinessHours
 from core.config.environment import Strict, Token
 from core.config.extracted import only_extracted
 from core.config.values import ValueSettings
@@ -129,6 +130,7 @@ class Document(ValueSettings):
     )
     retention: Retention = Retention()
     alerts: Alerts = Alerts()
+    business_hours: BusinessHours | None = Field(default=None, description="When somebody is there; null: always.")
     notices: Alerts | None = Field(
         default=None,
         description="What `alerts` was called in version 0.1; it goes with 0.3.",
@@ -148,6 +150,7 @@ class Settings:
     files: tuple[Path, ...] = ()
     retention: Retention = field(default_factory=Retention)
     alerts: Alerts = field(default_factory=Alerts)
+    business_hours: BusinessHours | None = None
     values: ValueSettings = field(default_factory=ValueSettings)
     #: Sections of the file that have another name by now.
     renamed: tuple[str, ...] = ()
@@ -169,9 +172,10 @@ def masked(settings: Settings) -> dict[str, Any]:
     """The effective configuration for people to read. Secrets stay hidden."""
     return {
         "tokens": [token.model_dump(mode="json", exclude_none=True) for token in settings.tokens],
-        "connectors": {name: item.model_dump(mode="json") for name, item in settings.connectors.items()},
+        "connectors": {name: item.model_dump(mode="json", by_alias=True) for name, item in settings.connectors.items()},
         "routes": [route.model_dump(mode="json") for route in settings.routes],
         "retention": settings.retention.model_dump(mode="json"),
         "alerts": settings.alerts.model_dump(mode="json", by_alias=True),
+        **({"business_hours": settings.business_hours.model_dump(mode="json")} if settings.business_hours else {}),
         **settings.values.model_dump(mode="json"),
     }

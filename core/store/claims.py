@@ -47,6 +47,7 @@ class Claim:
     """An item that is ours until its lease runs out. For the inbox `id` is the payload's, and `revision` is 0.
 
     `crashes` is how many processes died on it; `more`: there is more work than hands, and others were woken for it.
+    `created`: when the delivery was, in ms, or 0 where another version kept nothing of that.
     `tries` have failed in the present series, with `waited` ms between them, as these were asked for.
     `first`: nobody can have delivered this revision, as far as the store surely remembers; `late`: its conversation
     began before that, so revisions may have come of which it knows nothing.
@@ -71,6 +72,7 @@ class Claim:
     steps: dict[str, Any] = field(default_factory=dict, repr=False)
     first: bool = True
     late: bool = False
+    created: int = 0
 
 
 @dataclass(frozen=True)

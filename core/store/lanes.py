@@ -115,6 +115,7 @@ class Store(Acceptance, Steps):
             steps={name: json.loads(value) for name, value in _text(steps).items()},
             first="unsure" not in own,
             late="late" in own,
+            created=int(own.get("created", 0)),
         )
 
     def disown(self, lane: str, token: str) -> None:

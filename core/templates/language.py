@@ -29,10 +29,10 @@ _MODELS: dict[str, type[BaseModel]] = {"conversation": Conversation, "visitor": 
 #: What an expression may name, and the type behind each name.
 NAMES: Mapping[str, Any] = {**TYPES, **_MODELS}
 
-_environment = Sandbox(autoescape=False)
+environment = Sandbox(autoescape=False)
 
 # The same for templates whose result is HTML: every value in them is escaped.
-_html = _environment.overlay(autoescape=True)
+_html = environment.overlay(autoescape=True)
 
 #: What a template may name besides: `title` (the kind in the connector's language), `name` (the visitor's name, else
 #: email, else "a visitor"), and `transcript`.
@@ -53,15 +53,15 @@ def condition(source: str) -> Condition:
         raise LanguageError(said)
     try:
         # An expression is parsed as the only output of a template, which is how Jinja itself compiles one.
-        parsed = _environment.parse("{{ (" + source + "\n) }}")
-        _check(parsed, ())
-        expression = _environment.compile_expression(source, undefined_to_none=False)
+        parsed = environment.parse("{{ (" + source + "\n) }}")
+        check(parsed, {})
+        expression = environment.compile_expression(source, undefined_to_none=False)
     except TemplateSyntaxError as error:
         raise LanguageError(of_condition(source, error)) from None
     except RecursionError:
         raise LanguageError("the condition is nested too deeply") from None
-    wanted = _wanted(parsed)
-    return lambda values: bool(_run(lambda: expression(**_given(values, wanted))))
+    wanted = wanted_by(parsed)
+    return lambda values: bool(run(lambda: expression(**given(values, wanted))))
 
 
 # More than any installation has: beyond it, every template would be compiled anew for each chat.
@@ -71,17 +71,17 @@ def wording(source: str, *, html: bool = False) -> Wording:
 
     What it returns takes the values of a chat and the EXTRAS. With `html`, every value is escaped unless it is Markup.
     """
-    environment = _html if html else _environment
+    language = _html if html else environment
     try:
-        parsed = environment.parse(source)
-        _check(parsed, EXTRAS)
-        template = environment.from_string(bounded(parsed))
+        parsed = language.parse(source)
+        check(parsed, dict.fromkeys(EXTRAS, str))
+        template = language.from_string(bounded(parsed))
     except TemplateSyntaxError as error:
         raise LanguageError(of_template(error)) from None
     except RecursionError:
         raise LanguageError("nested too deeply") from None
-    wanted = _wanted(parsed)
-    return lambda values, extras: _run(lambda: joined(template.generate({**extras, **_given(values, wanted)})))
+    wanted = wanted_by(parsed)
+    return lambda values, extras: run(lambda: joined(template.generate({**extras, **given(values, wanted)})))
 
 
 def extracts(source: str) -> frozenset[str]:
@@ -89,7 +89,7 @@ def extracts(source: str) -> frozenset[str]:
     found: set[Any] = set()
     for whole in (source, "{{ (" + source + "\n) }}") if "extracted" in source else ():
         with suppress(TemplateSyntaxError, RecursionError):
-            parsed = _environment.parse(whole)
+            parsed = environment.parse(whole)
             found |= {node.attr for node in parsed.find_all(nodes.Getattr) if _is_extracted(node.node)}
             found |= {_constant(node.arg) for node in parsed.find_all(nodes.Getitem) if _is_extracted(node.node)}
     return frozenset(name for name in found if isinstance(name, str) and not hasattr(dict, name))
@@ -99,7 +99,8 @@ def _is_extracted(node: nodes.Node) -> bool:
     return isinstance(node, nodes.Name) and node.name == "extracted"
 
 
-def _run(evaluate: Callable[[], Any]) -> Any:
+def run(evaluate: Callable[[], Any]) -> Any:
+    """What it returns. Raises LanguageError for whatever fails in it."""
     try:
         return evaluated(evaluate)
     except MemoryError:  # says nothing about the conversation
@@ -108,24 +109,26 @@ def _run(evaluate: Callable[[], Any]) -> Any:
         raise LanguageError(of_evaluation(error)) from None
 
 
-def _wanted(template: nodes.Template) -> tuple[str, ...]:
+def wanted_by(template: nodes.Template) -> tuple[str, ...]:
     """Of the values, those that are named: the others need not be worked out."""
     named = {name.name for name in template.find_all(nodes.Name)}
     return tuple(name for name in TYPES if name in named)
 
 
-def _given(values: Values, wanted: Iterable[str]) -> dict[str, Any]:
-    given = {name: getattr(values, name) for name in wanted}
-    return {**given, "conversation": values.conversation, "visitor": values.conversation.visitor}
+def given(values: Values, wanted: Iterable[str]) -> dict[str, Any]:
+    """What the names of a chat stand for: all fields, and of the values those that are wanted."""
+    found = {name: getattr(values, name) for name in wanted}
+    return {**found, "conversation": values.conversation, "visitor": values.conversation.visitor}
 
 
-def _check(template: nodes.Template, extras: Iterable[str]) -> None:
-    """Refuse names that do not exist and attributes that the conversation does not have."""
+def check(template: nodes.Template, extras: Mapping[str, Any]) -> None:
+    """Refuse names that do not exist and attributes that their owner does not have. `extras` are names besides those of
+    a chat, and their types; None where a type cannot be told."""
     if any(template.find_all((nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends))):
         raise LanguageError("there is no other template to take in; write it here")
     if template.find(nodes.Pow):  # 9 ** 9 ** 9 would be worked out here and now
         raise LanguageError("there are no powers here; write a * a")
-    for what, known in ((nodes.Filter, _environment.filters), (nodes.Test, _environment.tests)):
+    for what, known in ((nodes.Filter, environment.filters), (nodes.Test, environment.tests)):
         for use in template.find_all(what):
             # Jinja itself looks, inside a branch, only when it gets there.
             if use.name not in known:
@@ -136,7 +139,7 @@ def _check(template: nodes.Template, extras: Iterable[str]) -> None:
         *NAMES,
         *extras,
         *stored,
-        *_environment.globals,
+        *environment.globals,
         *(macro.name for macro in template.find_all(nodes.Macro)),
         "loop",
     }
@@ -145,7 +148,7 @@ def _check(template: nodes.Template, extras: Iterable[str]) -> None:
             raise LanguageError(
                 f"'{name.name}' is not known{_place(name.name) or _meant(name.name, {*NAMES, *extras})}"
             )
-    _check_types(template, {**dict.fromkeys(extras, str), **NAMES, **dict.fromkeys(stored)})
+    _check_types(template, {**NAMES, **extras, **dict.fromkeys(stored)})
 
 
 def _check_types(node: nodes.Node, types_of: dict[str, Any]) -> None:
@@ -177,7 +180,8 @@ def _member(owner: Any, name: Any) -> Any:
     """The type of what a field's name, an index or a slice takes from `owner`, as far as these are known."""
     if isinstance(owner, type) and issubclass(owner, BaseModel) and name is not None:
         if str(name) not in owner.model_fields:
-            raise LanguageError(f"{owner.__name__} has no '{name}'{_meant(str(name), owner.model_fields)}")
+            said = owner.model_config.get("title") or owner.__name__
+            raise LanguageError(f"{said} has no '{name}'{_meant(str(name), owner.model_fields)}")
         return _plain(owner.model_fields[name].annotation)
     if get_origin(owner) is tuple:
         if isinstance(name, str) and not hasattr(tuple, name):

@@ -125,6 +125,16 @@ def test_show_tells_the_story_of_a_delivery_a_conversation_and_a_payload(
     assert found["attempts"][0]["requests"][0]["status"] == 422
 
 
+def test_show_has_the_notes_of_a_connector_apart_from_the_steps(cli: CommandLine, store: Store) -> None:
+    made.conversation(store, chat("c1"), archive=None)
+    claim = made.claimed(store, "archive", "1:c1")
+    store.remember(claim, "ticket", 7)
+    store.remember(claim, "note owner", "owner: ann@shop.example is not an active agent. Nobody was named.")
+    said = cli.run("show", "archive:1:c1")
+    assert "Note         owner: ann@shop.example is not an active agent. Nobody was named." in said
+    assert "Steps        ticket = 7\n" in said
+
+
 @pytest.mark.parametrize("identity", ["nope", "1:nope", "archive:1:nope"])
 def test_what_does_not_exist_is_said_in_a_sentence(relay: Stack, identity: str) -> None:
     assert f"'{identity}'" in relay.cli("show", identity, code=1)

@@ -11,7 +11,7 @@ from connectors.kit.connector import Step
 from connectors.testing import contract
 from connectors.testing.fake import Fake
 from connectors.testing.people import PeopleContract
-from core.errors import RecordRefused, RetryLater
+from core.errors import Gone, RecordRefused, RetryLater
 from tests.fakes.naive import NaiveVendor
 from tests.fakes.plain import PlainVendor
 
@@ -105,7 +105,7 @@ def test_a_vendor_that_can_only_create_may_be_left_to_a_person() -> None:
 
         def undecided() -> str | None:
             step.forget("ticket?")
-            raise RecordRefused("it may be tstored already")
+            raise Gone("it may be stored already")
 
         return step.once("ticket", create, find=undecided)
 
@@ -114,7 +114,7 @@ def test_a_vendor_that_can_only_create_may_be_left_to_a_person() -> None:
 
     with pytest.raises(RetryLater):
         attempt(lost)
-    with pytest.raises(RecordRefused, match="may be tstored already"):
+    with pytest.raises(RecordRefused, match="may be stored already"):
         attempt(lambda: "never asked for")
     assert attempt(lambda: "7") == "7"
     assert attempt(lambda: "8") == "7"

@@ -8,17 +8,17 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.kit.record import Mapping, RecordSettings
 from connectors.kit.step import Step
-from connectors.kit.text.formats import BBCODE, HTML, MARKDOWN, PLAIN, SLACK, WIKI, Form, card
+from connectors.kit.text.formats import BBCODE, HTML, MARKDOWN, PLAIN, SLACK, TEXTILE, WIKI, Form, card
 from connectors.kit.text.parts import Layout, Part, append, ends_with, marked, octets, overwrite, utf16
 from connectors.testing.chats import HOSTILE, SAMPLE, chat
 from core.smartsupp.parser import parse_conversation
 
-FORMS = [HTML, PLAIN, MARKDOWN, BBCODE, WIKI, SLACK]
+FORMS = [HTML, PLAIN, MARKDOWN, TEXTILE, BBCODE, WIKI, SLACK]
 BODY = (
     '<h2>Chat</h2><p><b>Ann</b>: 1 &lt; 2 &amp; *3*<br>next <a href="https://shop.example.com/a b">page</a></p>'
     "<ul><li>one</li><li>two</li></ul><table><tr><td>a</td><td>b</td></tr></table><script>alert(1)</script><p>end</p>"
@@ -47,6 +47,11 @@ def words(payload: dict[str, Any] = SAMPLE, **settings: Any) -> Mapping:
             BBCODE,
             "[B]Chat[/B]\n\n[B]Ann[/B]: 1 < 2 & *3*\nnext [URL=https://shop.example.com/a%20b]page[/URL]\n\n"
             "- one\n- two\n\na b \n\nend",
+        ),
+        (
+            TEXTILE,
+            "*Chat*\n\n*Ann*: 1 < 2 & \u2060*3*\nnext page https://shop.example.com/a%20b\n\n"
+            "* one\n* two\n\na b \n\nend",
         ),
         (
             WIKI,
@@ -83,6 +88,30 @@ def test_markdown_takes_no_list_or_heading_from_what_was_said() -> None:
     ]
 
 
+@pytest.mark.parametrize("form", [MARKDOWN, TEXTILE], ids=lambda one: one.name)
+def test_nobody_is_mentioned_and_no_record_is_linked(form: Form) -> None:
+    """As programs look for them in what is shown: https://github.com/redmine/redmine/blob/master/app/helpers/application_helper.rb
+    and EspoCRM's pattern for mentions."""
+    said = form.of(html.escape("@admin (@admin) see #12, x@admin and ##3"))
+    shown = re.sub(r"\\(.)", r"\1", said)
+    assert not re.search(r"(?<![\w\u2060])@\w", shown)
+    assert not re.search(r"(?<![\w\u2060])#+\d", shown)
+    # An address can be copied.
+    assert "ann.b@mail.example.com" in re.sub(r"\\", "", form.of("write to ann.b@mail.example.com"))
+
+
+def test_textile_makes_nothing_of_what_was_said_and_leaves_addresses_whole() -> None:
+    signs = ["*bold*", "_it_", "-gone-", "+new+", "@code@", "!http://a/b.png!", "h1. Big", "bq. x", "* item", "# item"]
+    signs += ["|a|b|", "%{color:red}x%", '"Click":http://a', "[[Wiki]]", "{{macro}}", "<pre>x</pre>", "source:a", "r12"]
+    for sign in signs:
+        said = TEXTILE.of(html.escape(sign))
+        assert said.replace("\u2060", "").replace("{ {", "{{") == sign
+        assert not re.search(r"(^|[\s>(])([*_+\-@!|%]|h\d\.|bq\.|r\d)", said), said
+        assert not re.search(r"\[\[|\{\{|<[/!a-zA-Z]|\":", said), said
+        assert "\u2060" in said or "{ {" in said, said
+    assert TEXTILE.of("https://a.example.com/x-y_z?a=1&amp;b=*2#p-1") == "https://a.example.com/x-y_z?a=1&b=*2#p-1"
+
+
 def test_slack_calls_nobody_and_bbcode_makes_nothing_bold() -> None:
     assert SLACK.of("&lt;!channel&gt;") == "&lt;!channel&gt;"
     assert "[b]" not in BBCODE.of("[b]x[/b]").lower()
@@ -93,6 +122,7 @@ def test_a_card_has_a_text_for_each_paragraph() -> None:
     assert [block["text"] for block in made["body"]] == ["one", "**two**\nthree"]
 
 
+@settings(deadline=None)  # how long it takes is not what is tested
 @given(st.text(max_size=300))
 def test_every_format_says_all_that_was_said(said: str) -> None:
     payload = chat("begin", said or "x")

@@ -14,8 +14,9 @@ from connectors.testing.bench import Bench
 from connectors.testing.chats import SAMPLE, chat
 from connectors.testing.contract import Contract
 from connectors.testing.fake import Answer, Fake, Request
+from connectors.testing.records import Records, other
 from connectors.zendesk import COMMENTS, Zendesk
-from connectors.zendesk.api import ZendeskSettings
+from connectors.zendesk.settings import ZendeskSettings
 from core.errors import ConnectorRefused, DeliveryError, RecordRefused, RetryLater
 from tests.fakes.authorization import CLIENT, SECRET
 from tests.fakes.zendesk import EMAIL, TOKEN, ZendeskVendor
@@ -33,7 +34,7 @@ def longer(*added: str) -> dict[str, Any]:
     return payload
 
 
-class TestZendesk(Contract):
+class TestZendesk(Contract, Records):
     kind = "zendesk"
     secrets = (TOKEN,)
     needs_person = True
@@ -312,6 +313,186 @@ class TestZendesk(Contract):
             self.deliver(connector, SAMPLE, memory)
         assert len(vendor.records()) == 1
 
+    # --- where it goes, and whose it is ----------------------------------------------------
+
+    def test_where_it_goes_may_come_out_of_templates(self, vendor: ZendeskVendor) -> None:
+        connector = self.connector(
+            vendor,
+            group_id="{{ 32 if conversation.is_missed else 31 }}",
+            brand_id="{{ '41' }}",
+            priority="{{ 'high' if conversation.rating == 5 else 'low' }}",
+            status="{{ visitor.group }}",
+        )
+        memory: dict[str, Any] = {}
+        self.deliver(connector, SAMPLE, memory)
+        [ticket] = vendor.records()
+        assert (ticket["group_id"], ticket["brand_id"], ticket["priority"], ticket["status"]) == (31, 41, "high", "new")
+        assert not [name for name in memory if name.startswith("note")]
+
+    def test_a_template_that_names_what_is_not_there_is_left_out_and_said(self, vendor: ZendeskVendor) -> None:
+        for group, said in (
+            ("{{ 99 }}", "named what the destination does not have"),
+            ("{{ 32 }}", "or has switched off"),
+            ("{{ visitor.name }}", "expected a whole number"),
+            ("{{ visitor.name + conversation.messages }}", "cannot be rendered"),
+        ):
+            memory: dict[str, Any] = {}
+            self.deliver(self.connector(vendor, group_id=group), SAMPLE, memory)
+            assert said in memory["note group_id"], group
+            assert "Dusan" not in memory["note group_id"]
+            assert "group_id" not in vendor.records()[-1]
+            vendor._tickets.clear()
+            vendor.forget_keys()
+
+    def test_what_a_template_names_is_looked_up_once_for_many_chats(self, vendor: ZendeskVendor) -> None:
+        connector = self.connector(vendor, group_id="{{ 31 }}")
+        self.deliver(connector, SAMPLE, {})
+        self.deliver(connector, other("Again"), {})
+        assert sum(one.path == "/api/v2/groups/31" for one in vendor.requests) == 1
+
+    def test_a_light_agent_and_a_customer_are_no_owners(self, vendor: ZendeskVendor) -> None:
+        light = vendor.knows_agent("light@shop.example", role_type=1)
+        customer = vendor.knows(name="Ann", email="customer@shop.example")
+        for owner in ("light@shop.example", "customer@shop.example", str(light["id"]), str(customer["id"]), "x"):
+            memory: dict[str, Any] = {}
+            self.deliver(self.connector(vendor, owner=owner), SAMPLE, memory)
+            assert "is not an active agent" in memory["note owner"]
+            assert vendor.owner_of(vendor.records()[-1]) is None
+            vendor._tickets.clear()
+            vendor.forget_keys()
+
+    def test_an_agent_outside_the_group_is_refused_alone_and_the_fallback_gets_it(self, vendor: ZendeskVendor) -> None:
+        vendor.knows_agent("ann@shop.example", groups=(30,))
+        bob = vendor.knows_agent("bob@shop.example", groups=(31,))
+        memory: dict[str, Any] = {}
+        settings = {"owner": "ann@shop.example", "owner_fallback": "bob@shop.example", "group_id": 31}
+        self.deliver(self.connector(vendor, **settings), SAMPLE, memory)
+        assert vendor.owner_of(vendor.records()[0]) == bob["id"]
+        assert "does not give this record to that user" in memory["note owner"]
+
+    def test_a_note_goes_when_a_replay_has_nothing_to_say(self, vendor: ZendeskVendor) -> None:
+        memory: dict[str, Any] = {}
+        self.deliver(self.connector(vendor, owner="ann@shop.example"), SAMPLE, memory)
+        assert "note owner" in memory
+        vendor._tickets.clear()
+        vendor.forget_keys()
+        del memory["ticket"], memory["ticket?"]
+        self.deliver(self.connector(vendor), SAMPLE, memory)
+        assert "note owner" not in memory
+
+    # --- one ticket of a person ------------------------------------------------------------
+
+    def test_a_chat_follows_a_solved_ticket_by_a_link_alone(self, vendor: ZendeskVendor) -> None:
+        connector = self.connector(vendor, record="per_person_open")
+        self.deliver(connector, SAMPLE, {})
+        [earlier] = vendor.records()
+        earlier["status"] = "solved"
+        self.deliver(connector, other("Me again"), {})
+        new = vendor.records()[1]
+        assert f"Follows: {vendor.url}/agent/tickets/{earlier['id']}" in new["comments"][0]["html_body"]
+        assert "via_followup_source_id" not in new
+
+    def test_an_open_ticket_comes_before_one_that_was_closed_later(self, vendor: ZendeskVendor) -> None:
+        connector = self.connector(vendor, record="per_person_open")
+        first = self.deliver(connector, SAMPLE, {})
+        vendor.now = "2015-03-27T17:00:00Z"
+        self.deliver(self.connector(vendor), other("By itself", number=60002), {})
+        vendor.end(vendor.records()[1])
+        assert self.deliver(connector, other("Me again"), {}).id == first.id
+
+    def test_a_revision_of_a_chat_whose_ticket_was_closed_gets_one_that_follows(self, vendor: ZendeskVendor) -> None:
+        memory: dict[str, Any] = {}
+        connector = self.connector(vendor, record="per_person_open")
+        self.deliver(connector, SAMPLE, memory)
+        [earlier] = vendor.records()
+        vendor.end(earlier)
+        reference = self.deliver(connector, longer("One thing more"), memory, 2)
+        [_, new] = vendor.records()
+        assert reference.id == str(new["id"])
+        assert vendor.follows(new, earlier)
+        assert "One thing more" in new["comments"][0]["html_body"]
+        # And goes on there.
+        self.deliver(connector, longer("One thing more", "And another"), memory, 3)
+        assert len(vendor.records()) == 2
+        assert "And another" in new["comments"][1]["html_body"]
+        assert "One thing more" not in new["comments"][1]["html_body"]
+
+    def test_a_lost_reply_to_a_follow_up_makes_no_second_one(self, vendor: ZendeskVendor) -> None:
+        connector = self.connector(vendor, record="per_person_open")
+        self.deliver(connector, SAMPLE, {})
+        vendor.end(vendor.records()[0])
+        memory: dict[str, Any] = {}
+        vendor.lose_reply_after = 2  # the user, the list, and the ticket
+        for _ in range(3):
+            try:
+                self.deliver(connector, other("Me again"), memory)
+            except RetryLater:
+                continue
+            break
+        assert vendor.lose_reply_after is None
+        assert len(vendor.records()) == 2
+
+    def test_a_chat_that_nobody_answered_wakes_a_ticket_that_waits(self, vendor: ZendeskVendor) -> None:
+        settings = {"record": "per_person_open", "task": {"due": "4h"}}
+        self.deliver(self.connector(vendor, **settings), SAMPLE, {})
+        [ticket] = vendor.records()
+        for status, kind, found in (
+            ("pending", "incident", "open"),
+            ("hold", "incident", "open"),
+            ("new", None, "new"),
+        ):
+            ticket |= {"status": status, "type": kind}
+            missed = other("Hello?", kind="isMissed", number=60000 + len(ticket["comments"]))
+            self.deliver(self.connector(vendor, **settings), missed, {})
+            assert ticket["status"] == found
+            assert ticket["type"] == (kind or "task")
+        assert vendor.due_of(ticket) == "2015-03-27T19:34"
+        assert len(vendor.records()) == 1
+
+    # --- past chats ----------------------------------------------------------------------
+
+    def test_a_past_chat_keeps_its_time_and_wakes_no_trigger(self, vendor: ZendeskVendor) -> None:
+        vendor.agent["role"] = "admin"
+        connector = self.connector(vendor, past_status="closed", task={"due": "4h"}, record="per_person_open")
+        self.deliver(connector, chat("word " * 40_000), {}, past=True)
+        [ticket] = vendor.records()
+        assert (ticket["created_at"], ticket["updated_at"]) == ("2015-03-27T15:33:59Z", "2015-03-27T15:34:36Z")
+        assert (ticket["status"], ticket["solved_at"], ticket["type"]) == ("closed", "2015-03-27T15:34:36Z", None)
+        assert len(ticket["comments"]) > 2
+        assert vendor.triggered == []
+        assert vendor.mailed == []
+        assert self.spread("word " * 40_000) in self.arrived(vendor)
+
+    def test_a_chat_of_today_is_no_past_one(self, vendor: ZendeskVendor) -> None:
+        vendor.agent["role"] = "admin"
+        self.deliver(self.connector(vendor), SAMPLE, {})
+        assert vendor.triggered == [vendor.records()[0]["id"]]
+
+    def test_a_lost_reply_to_an_import_makes_no_second_ticket(self, vendor: ZendeskVendor) -> None:
+        vendor.agent["role"] = "admin"
+        payload, memory = chat("word " * 40_000), dict[str, Any]()
+        vendor.lose_reply_after = 3  # me, the search, the user, and the ticket
+        with pytest.raises(RetryLater):
+            self.deliver(self.connector(vendor), payload, memory, past=True)
+        assert len(vendor.records()) == 1
+        self.deliver(self.connector(vendor), payload, memory, past=True)
+        marks = [text[-40:] for text in vendor.texts()]
+        assert len(vendor.records()) == 1
+        assert len(marks) == len(set(marks)) > 2
+
+    def test_who_is_no_admin_makes_a_ticket_of_today_and_says_so(self, vendor: ZendeskVendor) -> None:
+        memory: dict[str, Any] = {}
+        self.deliver(self.connector(vendor), SAMPLE, memory, past=True)
+        [ticket] = vendor.records()
+        assert ticket["created_at"] == vendor.now
+        assert "only admins" in memory["note import"]
+
+    def test_a_past_chat_is_found_by_its_external_id_first(self, vendor: ZendeskVendor) -> None:
+        vendor.agent["role"] = "admin"
+        self.deliver(self.connector(vendor), SAMPLE, {}, past=True)
+        self.deliver(self.connector(vendor), SAMPLE, {}, first=False, past=True)
+        assert len(vendor.records()) == len(vendor.texts()) == 1
+
     # --- errors ----------------------------------------------------------------------
 
     def test_a_deleted_ticket_refuses_the_record_and_says_so(self, vendor: ZendeskVendor) -> None:
@@ -362,6 +543,10 @@ class TestZendesk(Contract):
             ({"ticket_form_id": 99}, "there is no ticket form 99"),
             ({"ticket_form_id": 52}, "ticket form 52 (Old) is not active"),
             ({"fields": {"99": "x"}}, "there is no ticket field 99"),
+            ({"group_id": "{{ 99 if conversation.is_missed else 31 }}"}, "there is no group 99"),
+            ({"owner": "ann@shop.example"}, "owner ann@shop.example is not an active agent"),
+            ({"owner_fallback": "99"}, "owner_fallback 99 is not an active agent"),
+            ({"task": {"owner": "99"}}, "task.owner 99 is not an active agent"),
             ({"fields": {"360002": "x"}}, "ticket field 360002 (Country) is not active"),
             ({"fields": {"34": "x"}}, "ticket field 34 (Subject) is a system field"),
         ],
@@ -396,6 +581,12 @@ class TestZendesk(Contract):
         ({"subdomain": "acme", "fields": {"Chat id": "x"}}, "'Chat id' is not the number of a custom field"),
         ({"subdomain": "acme", "fields": "x"}, "fields"),
         ({"subdomain": "acme", "status": "closed"}, "status"),
+        ({"subdomain": "acme", "group_id": True}, "group_id"),
+        ({"subdomain": "acme", "group_id": "{{ visitor.nam }}"}, "did you mean 'name'"),
+        ({"subdomain": "acme", "priority": "{{ 'hihg' }}"}, "may come out as 'hihg'; expected one of urgent, high"),
+        ({"subdomain": "acme", "within": "14"}, "write a number and a unit: 30m, 4h or 14d"),
+        ({"subdomain": "acme", "task": {"due": "soon"}}, "write how long after the chat"),
+        ({"subdomain": "acme", "task": {"kinds": []}}, "task.kinds"),
     ],
 )
 def test_wrong_settings_say_what_to_type(more: dict[str, Any], said: str) -> None:

@@ -100,7 +100,7 @@ def problems(folder: Path, text: str, **variables: str) -> str:
         ("base_url: nowhere", "must be a whole address that begins with https://"),
         ("enabled: perhaps", "must be true or false"),
         ("priority: hgh", "must be one of: urgent, high, normal, low. Did you mean 'high'?"),
-        ("language: cz", "must be one of: en, cs, sk, de"),
+        ("language: cz", "must be one of: en, cs, sk, de, pl, hu, fr, es, it, nl, ro"),
         ("tags: a", "must be a list: [a]"),
         ("subject: {{ title }}: {{ name }}", "put the text in quotes: subject: '{{ title }}: {{ name }}'"),
         ("subject: {{ title }} chat", "put the text in quotes: subject: '{{ title }} chat'"),
@@ -155,7 +155,7 @@ def test_a_setting_of_a_connector_says_what_to_type(tmp_path: Path, line: str, t
             "hubspot: unknown setting. Did you mean to indent it under connectors:?",
         ),
         ("connector: {}", "Did you mean 'connectors'?"),
-        ("other: 1", "unknown setting; available: agents, alerts, connectors, country, extract, retention,"),
+        ("other: 1", "unknown setting; available: agents, alerts, business_hours, connectors, country, extract,"),
     ],
 )
 def test_a_section_says_what_to_type(tmp_path: Path, section: str, text: str) -> None:

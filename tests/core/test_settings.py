@@ -108,7 +108,7 @@ other: 1
         "line 19: connectors.c.type: is missing; write type: archive, or another type",
         "line 20: connectors.d: must be settings, one a line and indented: 'key: value'",
         "line 21: connectors.archive.foldr: unknown setting. Did you mean 'folder'?",
-        "line 22: other: unknown setting; available: agents, alerts, connectors, country, "
+        "line 22: other: unknown setting; available: agents, alerts, business_hours, connectors, country, "
         "extract, retention, routes, tokens, variables",
     ]
     found = config.problems(text)
@@ -400,7 +400,7 @@ def test_no_number_of_routes_makes_a_chat_compile_their_conditions_anew(
     routes = "".join(f"  - {{to: [archive], when: 'conversation.rating == {number}'}}\n" for number in range(1_100))
     settings = config.load(f"{ARCHIVED}\nroutes:\n{routes}")
     rated = parse_conversation(chat(channel={"id": "c1", "rating": 1_050}))
-    monkeypatch.setattr(language._environment, "compile_expression", None)
+    monkeypatch.setattr(language.environment, "compile_expression", None)
     assert sum(when(Values(rated)) for when, _ in settings.conditions()) == 1
 
 

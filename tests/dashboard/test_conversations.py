@@ -483,6 +483,21 @@ def test_a_delivery_tells_its_whole_story(page: Admin, store: Store, clock: Cloc
     assert "the CRM answered 503" in text
 
 
+def test_a_note_of_the_connector_stands_with_the_delivery_and_not_among_what_was_created(
+    page: Admin, store: Store
+) -> None:
+    made.conversation(store, chat("c1"), archive=None)
+    claim = made.claimed(store, "archive", "1:c1")
+    store.remember(claim, "ticket", 7)
+    store.remember(claim, "note owner", "owner: <b>ann</b> is not an active agent")
+    shown = section(page.get("/conversations/1:c1").text, "archive")
+    assert "owner: &lt;b&gt;ann&lt;/b&gt; is not an active agent" in shown
+    assert "Created at the destination (1)" in shown
+    store.forget(claim, "ticket")
+    shown = section(page.get("/conversations/1:c1").text, "archive")
+    assert "Created at the destination" not in shown
+
+
 def test_many_attempts_unfold(page: Admin, store: Store) -> None:
     identity = made.conversation(store, chat(1), crm=None)
     for _ in range(8):

@@ -55,6 +55,7 @@ def test_a_wheel_holds_every_file_of_the_four_floors_and_nothing_else(built: Bui
         "app/dashboard/static/relay.css",
         "app/cli/setup/relay.example.yaml",
         "connectors/testing/hook.json",
+        "connectors/kit/locale/hu/LC_MESSAGES/transcript.po",
         "core/py.typed",
     } <= packed
     assert packed == mine

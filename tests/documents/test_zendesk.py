@@ -15,6 +15,10 @@ from tests.fakes.zendesk import ZendeskVendor
 from tests.support.openapi import Document, document
 
 NAME = "zendesk-support.json"
+IMPORTED_NUMBERS = (
+    *("requester_id", "submitter_id", "assignee_id"),
+    *("group_id", "brand_id", "ticket_form_id", "via_followup_source_id"),
+)
 PLACE = "components/schemas/TicketUpdateInput/properties/custom_fields"
 
 
@@ -23,17 +27,44 @@ def zendesk_document() -> Document:
     """The document. What a ticket's custom_fields hold is written as a field's definition there; the ticket that is
     answered says it right. Two names stand in the prose alone."""
     value = {"type": "object", "properties": {"id": {"type": "integer"}, "value": {"type": "string"}}}
+    time = {"type": "string", "format": "date-time"}
+    fields = {"type": "array", "items": {**value, "required": ["id", "value"]}}
+    # "Ticket imports support the normal ticket properties"; these stamps, and comments with their author and time:
+    # https://developer.zendesk.com/api-reference/ticketing/tickets/ticket_import/
+    comment = {name: {"type": kind} for name, kind in (("html_body", "string"), ("author_id", "integer"))}
+    comment |= {"public": {"type": "boolean"}, "created_at": time}
+    imported = {
+        **dict.fromkeys(("created_at", "updated_at", "solved_at", "due_at"), time),
+        **{name: {"type": "integer"} for name in IMPORTED_NUMBERS},
+        **{name: {"type": "string"} for name in ("subject", "external_id", "status", "priority", "type")},
+        "tags": {"type": "array", "items": {"type": "string"}},
+        "custom_fields": fields,
+        "comments": {"type": "array", "items": {"type": "object", "properties": comment}},
+    }
+    # One of the addresses of https://developer.zendesk.com/api-reference/ticketing/tickets/tickets/#list-tickets , with
+    # the parameters that it gives for all of them.
+    number = {"name": "user_id", "in": "path", "required": True, "schema": {"type": "integer"}}
+    order = {"name": "sort_order", "in": "query", "schema": {"type": "string", "enum": ["asc", "desc"]}}
+    by = {"name": "sort_by", "in": "query", "schema": {"type": "string", "enum": ["created_at", "updated_at", "id"]}}
+    requested = {
+        "operationId": "ListTicketsRequested",
+        "description": "Offset pagination",
+        "parameters": [by, order],
+        "responses": {"200": {"description": "Tickets"}},
+    }
     return document(
         NAME,
         # The page has skip_verify_email for a create as well: https://developer.zendesk.com/api-reference/ticketing/
         # users/users/#create-user
         repairs={
-            PLACE: {"type": "array", "items": {**value, "required": ["id", "value"]}},
+            PLACE: fields,
+            "components/schemas/TicketImportInput/properties": imported,
             "components/schemas/UserCreateInput/properties": {
                 **{name: {"type": "string"} for name in ("name", "email", "external_id")},
                 "skip_verify_email": {"type": "boolean"},
             },
         },
+        paths={"/api/v2/users/{user_id}/tickets/requested": {"parameters": [number], "get": requested}},
         described=[("CreateOrUpdateUser", "user.skip_verify_email"), ("ListTicketComments", "?sort_order")],
     )
 

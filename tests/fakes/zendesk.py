@@ -31,10 +31,23 @@ _TICKET = {
     "ticket_form_id": int,
     "priority": str,
     "status": str,
+    "type": str,
+    "due_at": str,
+    "assignee_id": int,
+    "via_followup_source_id": int,
 }
+#: https://developer.zendesk.com/api-reference/ticketing/tickets/ticket_import/
+_IMPORT = {name: kind for name, kind in _TICKET.items() if name != "comment"} | {
+    "comments": list,
+    "created_at": str,
+    "updated_at": str,
+    "solved_at": str,
+}
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _CHOICES = {
     "priority": ("urgent", "high", "normal", "low"),
     "status": ("new", "open", "pending", "hold", "solved", "closed"),
+    "type": ("problem", "incident", "question", "task"),
 }
 
 
@@ -67,6 +80,9 @@ class ZendeskVendor(Fake):
                 34: {"title": "Subject", "type": "subject", "active": True, "removable": False},
             },
         }
+        #: What the clock says, and the tickets that triggers have seen.
+        self.now = "2015-03-27T16:00:00Z"
+        self.triggered: list[int] = []
         #: Who would have been sent mail.
         self.mailed: list[str] = []
         #: True: a ticket made in this run is not listed yet.
@@ -74,6 +90,7 @@ class ZendeskVendor(Fake):
         #: Whether a search, and an upsert, know users by their further addresses: nobody says.
         self.shows_further = self.upserts_further = True
         self._users: list[dict[str, Any]] = []
+        self._agents: list[dict[str, Any]] = []
         self._indexed: list[dict[str, Any]] = []
         self._tickets: list[dict[str, Any]] = []
         self._keys: dict[str, tuple[Any, Answer]] = {}
@@ -84,7 +101,10 @@ class ZendeskVendor(Fake):
             ("POST", "/users", self._create_user),
             ("POST", "/users/create_or_update", self._save_user),
             ("GET", "/account/settings", lambda request: {"settings": {"tickets": self.settings}}),
+            ("GET", r"/users/(\d+)", self._show_user),
+            ("GET", r"/users/(\d+)/tickets/requested", self._requested),
             ("POST", "/tickets", self._create),
+            ("POST", "/imports/tickets", self._import),
             ("GET", "/tickets", self._list),
             ("PUT", r"/tickets/(\d+)", self._update),
             ("GET", r"/tickets/(\d+)/comments", self._comments),
@@ -93,6 +113,35 @@ class ZendeskVendor(Fake):
             self.route(method, "/api/v2" + pattern, answer)
 
     # --- for tests ---------------------------------------------------------------
+
+    def knows_agent(self, email: str, **more: Any) -> dict[str, Any]:
+        """An agent in every group, unless `groups` names those."""
+        agent = {"name": "Ann", "email": email, "role": "agent", "role_type": 0, "active": True, **more}
+        made = self.knows(**agent)
+        self._users.remove(made)  # people are those who write
+        self._agents.append(made)
+        return made
+
+    def knows_owner(self, email: str, *, active: bool = True) -> int:
+        number: int = self.knows_agent(email, suspended=not active)["id"]
+        return number
+
+    def owner_of(self, record: dict[str, Any]) -> int | None:
+        found: int | None = record.get("assignee_id")
+        return found
+
+    def end(self, record: dict[str, Any]) -> None:
+        record["status"] = "closed"
+
+    def age(self, record: dict[str, Any]) -> None:
+        record["updated_at"] = "2015-03-13T12:00:00Z"
+
+    def due_of(self, record: dict[str, Any]) -> str:
+        return str(record.get("due_at") or "")[:16] if record["type"] == "task" else ""
+
+    def follows(self, record: dict[str, Any], earlier: dict[str, Any]) -> bool:
+        told = f"{self.url}/agent/tickets/{earlier['id']}" in record["comments"][0]["html_body"]
+        return told and record.get("via_followup_source_id") == earlier["id"]
 
     def knows(self, **user: Any) -> dict[str, Any]:
         """A user from before, whom the search shows."""
@@ -132,6 +181,12 @@ class ZendeskVendor(Fake):
             answer.body = {"error": "RecordNotFound", "description": "Not found"}
         return answer
 
+    def _show_user(self, request: Request, number: str) -> Any:
+        user = next((one for one in self._users + self._agents if one["id"] == int(number)), None)
+        if user is None:
+            raise Refuse(404)
+        return {"user": user}
+
     def _search(self, request: Request) -> Any:
         found = re.fullmatch(r"email:(\S+)", request.query.get("query", ""))
         if not found or set(request.query) != {"query"}:
@@ -142,7 +197,7 @@ class ZendeskVendor(Fake):
             "users": [
                 user
                 for user in self._indexed
-                if user in self._users
+                if user in self._users + self._agents
                 and (
                     wanted in (user.get("email") or "").lower()
                     or (self.shows_further and wanted in self._further(user))
@@ -154,7 +209,7 @@ class ZendeskVendor(Fake):
         return [one.lower() for one in user.get("further", ())]
 
     def _identities(self, request: Request, number: str) -> Any:
-        user = next((one for one in self._users if one["id"] == int(number)), None)
+        user = next((one for one in self._users + self._agents if one["id"] == int(number)), None)
         if user is None:
             raise Refuse(404)
         emails = [*filter(None, [user.get("email")]), *user.get("further", ())]
@@ -220,15 +275,45 @@ class ZendeskVendor(Fake):
             return Answer(answer.status, answer.body, {"x-idempotency-lookup": "hit"})
         ticket = self._inside(request, "ticket", _TICKET)
         self._validate(ticket)
-        made = {**ticket, "id": self.new_id(), "deleted": False, "comments": []}
-        made["status"] = ticket.get("status", "new")
+        source = ticket.get("via_followup_source_id")
+        if source is not None and self._ticket(str(source))["status"] != "closed":
+            del ticket["via_followup_source_id"]  # it has no effect with other tickets
+        made = self._made(ticket)
         author = made.get("submitter_id", made["requester_id"])
         self._add_comment(made, ticket.get("comment"), author)
         self._tickets.append(made)
+        self.triggered.append(made["id"])
         answer = Answer(201, {"ticket": self._shown(made)}, {"x-idempotency-lookup": "miss"})
         if key:
             self._keys[key] = (request.body, answer)
         return answer
+
+    def _made(self, ticket: dict[str, Any]) -> dict[str, Any]:
+        new = {"status": "new", "type": None, "created_at": self.now, "updated_at": self.now}
+        return {**new, **ticket, "id": self.new_id(), "deleted": False, "comments": []}
+
+    def _import(self, request: Request) -> Answer:
+        if self.agent["role"] != "admin":
+            raise Refuse(403, {"error": "Forbidden", "description": "You do not have access to this page"})
+        ticket = self._inside(request, "ticket", _IMPORT)
+        self._validate(ticket)
+        made = self._made(ticket)
+        for one in ticket.get("comments") or [None]:
+            comment = dict(one or {})
+            author, created = comment.pop("author_id", None), comment.pop("created_at", None)
+            if author != self.agent["id"] or not _TIME.fullmatch(created or "") or created > self.now:
+                raise invalid("comment", "Comment: its author or its time is wrong")
+            self._add_comment(made, comment, author)
+        self._tickets.append(made)
+        return Answer(201, {"ticket": self._shown(made)})
+
+    def _requested(self, request: Request, number: str) -> Any:
+        asked = {name: value for name, value in request.query.items() if name not in ("page", "per_page")}
+        if asked != {"sort_by": "updated_at", "sort_order": "desc"}:
+            raise Refuse(400, {"error": "BadRequest"})
+        mine = [one for one in self.records() if one["requester_id"] == int(number)]
+        mine.sort(key=lambda one: str(one["updated_at"]), reverse=True)
+        return {"tickets": [self._shown(one) for one in mine[: int(request.query["per_page"])]]}
 
     def _validate(self, ticket: dict[str, Any]) -> None:
         if ticket.get("submitter_id") not in {self.agent["id"], ticket.get("requester_id")}:
@@ -238,6 +323,10 @@ class ZendeskVendor(Fake):
             raise invalid("requester", "Requester: is missing")
         if requester.get("suspended"):
             raise invalid("requester", f"Requester: {requester['name']} is suspended.", "UserSuspended")
+        self._validate_assignee(ticket)
+        due = ticket.get("due_at")
+        if due is not None and (not _TIME.fullmatch(due) or ticket.get("type") != "task"):
+            raise invalid("due_at", "Due at: is of a task, in ISO 8601")
         for kind in ("group", "brand", "ticket_form"):
             if f"{kind}_id" in ticket and ticket[f"{kind}_id"] not in self.things[kind]:
                 raise invalid(kind, f"{kind}: is invalid")
@@ -253,6 +342,16 @@ class ZendeskVendor(Fake):
         if not 0 < len(ticket.get("subject", "")) <= 255 or len(ticket.get("external_id", "")) > 255:
             raise invalid("subject", "too long, or missing")
 
+    def _validate_assignee(self, ticket: dict[str, Any]) -> None:
+        if "assignee_id" not in ticket:
+            return
+        user = next((one for one in self._users + self._agents if one["id"] == ticket["assignee_id"]), None)
+        # As Zendesk answers in https://github.com/facetoe/zenpy/issues/628
+        if user is None or user["role"] == "end-user" or user.get("suspended") or user.get("role_type") == 1:
+            raise invalid("assignee", "Assignee: is invalid")
+        if ticket.get("group_id") not in (None, *user.get("groups", (ticket.get("group_id"),))):
+            raise invalid("assignee", "Assignee: is not a member of the group")
+
     def _list(self, request: Request) -> Any:
         if set(request.query) != {"external_id"}:
             raise Refuse(400, {"error": "BadRequest"})
@@ -266,8 +365,10 @@ class ZendeskVendor(Fake):
         if found["status"] == "closed":
             raise invalid("status", "Status: closed prevents ticket update")
         change = self._inside(request, "ticket", _TICKET)
-        self._add_comment(found, change.pop("comment", None), self.agent["id"])
-        found.update(change)
+        if "comment" in change or not change:
+            self._add_comment(found, change.pop("comment", None), self.agent["id"])
+        found.update(change, updated_at=self.now)
+        self.triggered.append(found["id"])
         return {"ticket": self._shown(found), "audit": {"id": self.new_id()}}
 
     def _comments(self, request: Request, number: str) -> Any:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from markupsafe import Markup
 
@@ -16,6 +16,7 @@ from app.cli.setup.init import example
 from connectors.archive import Archive, ArchiveSettings
 from connectors.kit.connector import Receipt, Step
 from connectors.kit.transcript import Voice, as_html, as_text, packed, shortened
+from connectors.kit.vocabulary import Language
 from connectors.testing.chats import SAMPLE
 from core.config.environment import environment
 from core.config.sources.references import References
@@ -39,7 +40,7 @@ BESIDE = ROOT.parent.parent / "shared" / "smartsupp" / "payloads"
 #: stands around a message is written once a message.
 GROWTH, FRAME = 100, 20_000
 
-LANGUAGES = ("en", "cs", "sk", "de")
+LANGUAGES: tuple[Language, ...] = get_args(Language)
 
 CHAT = Conversation(
     account="1",
@@ -114,7 +115,7 @@ def transcript(data: bytes) -> None:
     found = _conversation(data)
     if not found:
         return
-    voice = Voice(LANGUAGES[len(data) % 4])  # type: ignore[arg-type]  # one of them
+    voice = Voice(LANGUAGES[len(data) % len(LANGUAGES)])
     text = as_text(found, voice)
     text.encode()
     assert len(text) < GROWTH * len(data) + FRAME

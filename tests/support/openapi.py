@@ -28,7 +28,8 @@ SPECS = Path(__file__).parents[3] / "shared" / "vendors" / "specs"
 
 class Document:
     """One document. `repairs` puts schemas in place of wrong ones, by their path in the document; `described` names
-    what only the prose of an operation has, as `("operationId", "user.skip_verify_email")`, and the prose must."""
+    what only the prose of an operation has, as `("operationId", "user.skip_verify_email")`, and the prose must. `paths`
+    are those that only the vendor's pages have."""
 
     def __init__(
         self,
@@ -36,6 +37,7 @@ class Document:
         *,
         repairs: Mapping[str, Any] | None = None,
         described: Iterable[tuple[str, str]] = (),
+        paths: Mapping[str, Any] | None = None,
     ) -> None:
         text = (SPECS / name).read_text()
         # The C loader is as safe, and ten times as fast on megabytes.
@@ -47,6 +49,9 @@ class Document:
                 at = at[parent]
             assert last in at, f"{place} is not in {name}"
             at[last] = deepcopy(schema)
+        for path, item in (paths or {}).items():
+            assert path not in self._root["paths"], f"{path} is in {name} by now"
+            self._root["paths"][path] = deepcopy(item)
         self._described = frozenset(described)
         # The first server is where requests are said to go; its variables have defaults.
         server = self._root["servers"][0]

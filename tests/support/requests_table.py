@@ -16,6 +16,7 @@ PAGE = ROOT / "docs" / "connectors" / "requests.md"
 
 TITLES = {
     "freshdesk": "Freshdesk",
+    "http": "HTTP, the example of its page",
     "hubspot": "HubSpot",
     "odoo": "Odoo 19 and later (JSON-2)",
     "odoo-json-rpc": "Odoo 14 to 18 (JSON-RPC)",
@@ -23,6 +24,7 @@ TITLES = {
     "pipedrive-lead": "Pipedrive, record: lead",
     "pipedrive-deal": "Pipedrive, record: deal",
     "request-tracker": "Request Tracker",
+    "zammad": "Zammad",
     "zendesk": "Zendesk",
 }
 

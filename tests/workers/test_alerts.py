@@ -378,10 +378,10 @@ def test_a_destination_that_is_down_is_told_later_and_the_other_channel_at_once(
     end = paused(two)
     two.turn()
     assert (len(destination.received), len(mailbox.mails)) == (1, 1)
-    two.age(29_000)
+    two.age(10_000)
     two.turn()
     assert len(destination.received) == 1  # not yet
-    two.age(2_000)
+    two.age(20_000)
     two.turn()
     assert len(destination.received) == 2
     end()

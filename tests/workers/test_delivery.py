@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -294,3 +296,43 @@ def test_what_becomes_of_the_gate_is_in_the_log_once(backlog: Store, clock: Cloc
 
 def _line(level: str, event: str, **about: Any) -> dict[str, Any]:
     return {"log_level": level, "event": event, "connector": "desk", **about}
+
+
+class Dated(Desk):
+    """Remembers whether the chat was past when it came."""
+
+    past: list[bool]
+
+    def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
+        self.past = [*getattr(self, "past", []), receipt.is_past(conversation)]
+        return super().deliver(conversation, receipt, step)
+
+
+@pytest.mark.parametrize(
+    ("age", "waits", "past"),
+    [
+        (timedelta(hours=1), timedelta(), False),
+        # It was imported, or it is one of those for a new connector.
+        (timedelta(days=2), timedelta(), True),
+        # An outage of two days makes no chat a past one, nor does a replay.
+        (timedelta(hours=1), timedelta(days=2), False),
+    ],
+)
+def test_a_chat_is_past_that_was_over_for_a_day_when_the_connector_was_given_it(
+    store: Store, clock: Clock, age: timedelta, waits: timedelta, past: bool
+) -> None:
+    ended = clock.now - round(age.total_seconds() * 1000)
+    body = json.loads(chat("late"))
+    body["messages"] = [{"type": "visitor", "from": "visitor:x", "content": "Hello", "sentAt": ended}]
+    body["channel"] |= {"beginAt": ended, "endAt": ended}
+    store.accept(json.dumps(body).encode())
+    claim = store.claim(INBOX, secrets.token_hex(8))
+    assert claim is not None
+    store.fan_out(claim, ConversationId("1:late"), ["desk"])
+    clock.pass_by(waits.total_seconds())
+    desk = Dated()
+    attempt(store, desk)
+    control(store).replay(DeliveryId("desk:1:late"))
+    clock.pass_by(timedelta(days=3).total_seconds())
+    attempt(store, desk)
+    assert desk.past == [past, past]

@@ -54,8 +54,10 @@ def _delivery(console: Console, found: Delivery, now: int) -> None:
         Revision=str(found.revision or ""),
         Queued=local_time(found.created),
         Next=next_attempt(found, now),
-        Steps=", ".join(f"{name} = {value}" for name, value in found.steps.items()),
+        Steps=", ".join(f"{name} = {value}" for name, value in found.made.items()),
     )
+    for note in found.notes:
+        print_facts(console, Note=note)
     for one in found.conflicts:
         why = "it was refused" if one.refused else "the destination keeps another value"
         print_facts(console, Conflict=f"{one.field}: the chat says {one.said}; {why}")

@@ -59,7 +59,8 @@ def types() -> list[Type]:
 
 
 def _type(name: str, connector: type[Connector]) -> Type:  # type: ignore[type-arg]  # of whatever settings
-    return Type(name, connector.label, connector.makes, _needs(connector.settings_model))
+    makes = f"{connector.makes[:1].upper()}{connector.makes[1:]}." if connector.makes else ""
+    return Type(name, connector.label, makes, _needs(connector.settings_model))
 
 
 def _needs(model: type[ConnectorSettings]) -> str:

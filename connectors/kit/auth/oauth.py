@@ -31,7 +31,7 @@ from core.errors import ConnectorRefused, DeliveryError, RetryLater
 #: A token is renewed when so little is left of its life: this share of it, and at most these seconds.
 EARLY, EARLY_SECONDS = 0.2, 120.0
 
-Grant = Literal["client_credentials", "login", "jwt"]
+Grant = Literal["client_credentials", "refresh_token", "login", "jwt"]
 
 
 class OAuthSettings(BaseModel):
@@ -73,6 +73,8 @@ class Provider:
     grant: Grant = "client_credentials"
     scope: str = ""
     authorize_url: str = ""
+    #: For the grant `refresh_token`: the one in the settings. A vendor that rotates gives others, which are kept.
+    refresh_token: SecretStr | None = None
     jwt: Jwt | None = None
     as_json: bool = False
     in_header: bool = False
@@ -94,7 +96,9 @@ class Provider:
     @property
     def identity(self) -> str:
         """Tells whose tokens are meant: those of another client, scope or secret are not ours."""
-        parts = (self.token_url, self.client_id, self.secret, self.grant, self.scope)
+        parts: tuple[str, ...] = (self.token_url, self.client_id, self.secret, self.grant, self.scope)
+        if self.refresh_token:
+            parts += (self.refresh_token.get_secret_value(),)
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
@@ -147,9 +151,9 @@ def asked(provider: Provider, known: Token | None) -> dict[str, str]:
         body = BackendApplicationClient(provider.client_id).prepare_request_body(scope=scope, **extra)
     elif provider.grant == "jwt" and provider.jwt:
         body = _signed(provider, provider.jwt)
-    elif known and known.refresh:
+    elif refresh := (known.refresh if known else "") or _given(provider):
         client = WebApplicationClient(provider.client_id)
-        body = client.prepare_refresh_body(refresh_token=known.refresh, **extra)
+        body = client.prepare_refresh_body(refresh_token=refresh, **extra)
     else:
         raise ConnectorRefused(f"nobody has logged in yet; run: {provider.login}")
     return dict(parse_qsl(body))
@@ -162,6 +166,10 @@ def exchanged(provider: Provider, code: str, redirect: str, verifier: str) -> di
     named.pop("client_id", None)  # it has it already
     body = client.prepare_request_body(code=code, **named)
     return dict(parse_qsl(body))
+
+
+def _given(provider: Provider) -> str:
+    return provider.refresh_token.get_secret_value() if provider.refresh_token else ""
 
 
 def _client(provider: Provider) -> dict[str, Any]:
@@ -233,4 +241,6 @@ def refused(provider: Provider, status: int, code: str) -> DeliveryError:
     remedy = _REMEDIES.get(known, "check client_id, client_secret and scope")
     if known == "invalid_grant" and provider.grant == "login":
         remedy += f"; run: {provider.login}"
+    if known == "invalid_grant" and provider.grant == "refresh_token":
+        remedy = "the refresh token has expired, or was revoked; make a new one"
     return ConnectorRefused(f"{said}: {remedy}", status=status)

@@ -48,10 +48,25 @@ _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~&])")
 #: What begins a list or a heading at the beginning of a line.
 _MARKDOWN_START = re.compile(r"^(\s*)([-+=]|\d+(?=[.)]))", re.MULTILINE)
 _WIKI = re.compile(r"([\\{}\[\]*_^~+|!?-])")
+#: Where programs that show Markdown or Textile mention people (@ann) and link records (#7), of all that has the sign.
+#: An address of mail is none.
+_MENTION = re.compile(r"@(?=\w)(?!(?<=[\w.+-]@)[\w-]+(?:\.[\w-]+)+)|#(?=\d)")
+#: Textile's signs count after a space, a bracket or nothing; brackets, braces, tags and links where two stand together.
+_TEXTILE = re.compile(
+    r"(?<![\w/.&=?%:-])(?=[*_+^~@!\"#|%?=\\-]|(?:h[1-6]|bq|bc|p|fn\d+|notextile|pre)[.(<>=\[{]|r\d"
+    r"|(?:attachment|commit|document|export|forum|message|news|project|source|user|version)[:#]\S)"
+    r"|(?<=\[)(?=\[)|(?<=\{)(?=\{)|(?<=<)(?=[/!a-zA-Z])|(?<=\")(?=:)|(?<===)(?==)"
+)
+_JOINER = "\u2060"
+
+
+def _textile(text: str) -> str:
+    # Textile has no way to escape that works everywhere, either.
+    return _no_templates(_TEXTILE.sub(_JOINER, text))
 
 
 def _markdown(text: str) -> str:
-    text = _MARKDOWN.sub(r"\\\1", text)
+    text = _MARKDOWN.sub(r"\\\1", _MENTION.sub(rf"\g<0>{_JOINER}", text))
     return _MARKDOWN_START.sub(lambda found: f"{found[1]}\\{found[2]}" if not found[2][0].isdigit() else found[0], text)
 
 
@@ -91,6 +106,24 @@ WIKI = Form(
 SLACK = Form(
     "mrkdwn", bold="*", italic="_", item="• ", escape=_slack, link=lambda text, url: f"<{_address(url)}|{text}>"
 )
+TEXTILE = Form(
+    "Textile",
+    bold="*",
+    italic="_",
+    item="* ",
+    escape=_textile,
+    link=lambda text, url: f"{text} {_address(url)}",
+)
+#: By the names that a configuration gives them.
+FORMS = {
+    "html": HTML,
+    "text": PLAIN,
+    "markdown": MARKDOWN,
+    "textile": TEXTILE,
+    "bbcode": BBCODE,
+    "wiki": WIKI,
+    "slack": SLACK,
+}
 
 
 def _address(url: str) -> str:

@@ -20,6 +20,7 @@ from markupsafe import escape
 from connectors.kit.record import Mapping, Size
 from connectors.kit.step import Step
 from connectors.kit.text.formats import HTML, Form
+from core.conversation import Conversation
 
 T = TypeVar("T")
 
@@ -62,13 +63,22 @@ class Layout:
     shown: bool = True
     linked: bool = False
 
-    def parts(self, words: Mapping, revision: int, *, revised: bool = False, heading: str = "") -> list[Part]:
+    def parts(
+        self,
+        words: Mapping,
+        revision: int,
+        *,
+        revised: bool = False,
+        heading: str = "",
+        after: Conversation | None = None,
+    ) -> list[Part]:
         """The whole of a revision. `revised` says in front that the conversation went on; `heading`, which is HTML,
-        stands before the first part."""
+        stands before the first part. `after`: only what is new since an earlier revision, if anything is."""
         room = self.longest - self._size(heading) - self._size(self._line(self.mark(words.key, _LONG, _LONG)))
         size = self.size if self.form is HTML else self._size
-        bodies = words.bodies(room, size, revised=revised, linked=self.linked)
-        bodies[0] = heading + bodies[0]
+        bodies = words.bodies(room, size, revised=revised, linked=self.linked, after=after)
+        if bodies:
+            bodies[0] = heading + bodies[0]
         return [self._part(words.key, revision, number, body) for number, body in enumerate(bodies, 1)]
 
     def blank(self, words: Mapping, revision: int, number: int) -> Part:
@@ -153,7 +163,16 @@ def _overwritten(
 
 def ends_with(body: str, mark: str) -> bool:
     """Whether a text as a vendor gives it back, with or without HTML, ends with a mark."""
-    return html.unescape(re.sub(r"<[^>]*>", "", body)).rstrip().endswith(mark)
+    return _plain(body).endswith(mark)
+
+
+def ends_like(body: str, pattern: str) -> re.Match[str] | None:
+    """The same for any of several marks: `pattern` is a regular expression of the end."""
+    return re.search(rf"{pattern}\Z", _plain(body))
+
+
+def _plain(body: str) -> str:
+    return html.unescape(re.sub(r"<[^>]*>", "", body)).rstrip()
 
 
 def marked(found: Iterable[T], text: Callable[[T], str], mark: str) -> T | None:

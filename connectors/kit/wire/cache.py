@@ -46,6 +46,11 @@ class Cache:
             state.note(kept_as, text, round(life * 1000))
         return found
 
+    @property
+    def pretends(self) -> bool:
+        """Whether what is asked now is made up, for a preview."""
+        return self._pretends()
+
     def forget(self, name: str) -> None:
         """Ask again the next time."""
         if not self._pretends():

@@ -21,7 +21,8 @@ _SETTINGS = "must be settings, one a line and indented: 'key: value'"
 #: What a section was called in version 0.1 -> its name. Goes with 0.3.
 RENAMED = {"notices": "alerts"}
 SECTIONS = (
-    *("tokens", "connectors", "routes", "retention", "alerts", "agents", "country", "variables", "extract"),
+    *("tokens", "connectors", "routes", "retention", "alerts"),
+    *("agents", "country", "variables", "extract", "business_hours"),
     *RENAMED,
 )
 SECTION = "is a section of its own; move it to the left edge, level with 'connectors:'"
@@ -64,8 +65,7 @@ EMPTY_SECRET = "is empty; type the secret, or ${NAME}, ${file:/path} or ${secret
 
 
 def _number(it: Refusal) -> str:
-    kinds = {it.field.annotation, *get_args(it.field.annotation)} if it.field else set()
-    whole = "a whole number" if int in kinds else "a number"
+    whole = "a whole number" if it.field and holds(it.field.annotation, int) else "a number"
     if it.value is None:
         return f"is empty; type {whole}, or remove the line"
     if isinstance(it.value, bool) or str(it.value).strip().lower() in ("never", "none", "unlimited", "nan", "inf"):

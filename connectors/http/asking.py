@@ -1,0 +1,127 @@
+"""How a request that is ready is sent, and what is read of its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from requests import Response
+
+from connectors.http.program import Looking
+from connectors.http.requests import Ready, dotted, found
+from connectors.kit.http import Http, Judge
+from connectors.kit.reply import Reply
+from connectors.kit.text.parts import Part, ends_with
+from core.errors import RetryLater
+from core.templates.scope import Names
+
+
+class Asking:
+    """`when` makes a judge of cases, `headers` are those of every request, `speaks_json` whether answers are JSON."""
+
+    def __init__(
+        self,
+        http: Http,
+        base: str,
+        when: Callable[..., Judge],
+        headers: Mapping[str, str],
+        *,
+        speaks_json: bool,
+    ) -> None:
+        self._http, self._base, self._when = http, base, when
+        self._headers, self._speaks_json = headers, speaks_json
+
+    @property
+    def is_pretending(self) -> bool:
+        return self._http.is_pretending
+
+    def send(
+        self, ready: Ready, names: Names, *, repeatable: bool, headers: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        """What it takes out of its answer. Raises DeliveryError."""
+        body = self._body(self._sent(ready, names, ready.judge(self._when), repeatable, headers))
+        if self._http.is_pretending:
+            return dict.fromkeys(ready.takes, 1)
+        ready.proven(body)
+        return ready.values(body)
+
+    def look(
+        self, looking: Looking, names: Names, part: Part | None = None, spelled: str = "", *, imagined: bool = False
+    ) -> dict[str, Any] | None:
+        """What it takes out of what it finds, or None. `spelled` is the mark as the body has it; `imagined`: a preview
+        finds something. Raises DeliveryError."""
+        entry = self.entry(looking, names, part, spelled)
+        if self._http.is_pretending:
+            return dict.fromkeys(looking.takes, 1) if imagined else None
+        return None if entry is None else looking.values(entry)
+
+    def entry(self, looking: Looking, names: Names, part: Part | None = None, spelled: str = "") -> Any:
+        """What it finds as it is: an entry of its list, or the body; None where there is none."""
+        judge = looking.judge(self._when, *looking.answers)
+        if looking.pager and not self._http.is_pretending:
+            entries = self._paged(looking, names, judge)
+        else:
+            answer = self._sent(looking, names, judge, True)
+            if answer.status_code in looking.none or answer.status_code == 204:
+                return None
+            body = self._body(answer)
+            if self._http.is_pretending:
+                return body
+            looking.proven(body)
+            if looking.entries is None:
+                if body is None:
+                    raise RetryLater(f"{dotted(looking.place)}: expected JSON, got nothing", status=answer.status_code)
+                entries = iter([Reply(body)])
+            else:
+                entries = iter(_within(Reply(body), looking.entries))
+        wanted = [(path, render(names)) for path, render in looking.where]
+        return next((one.raw for one in entries if _is_meant(looking, one.raw, wanted, part, spelled)), None)
+
+    def _paged(self, looking: Looking, names: Names, judge: Judge) -> Iterator[Reply]:
+        assert looking.pager is not None  # noqa: S101  # who has none is not asked for
+        options = looking.options(names)
+        headers = {**self._headers, **options["headers"]}
+        url = self._base + looking.path(names)
+        return looking.pager.entries(self._http, url, options.get("params"), judge, headers)
+
+    def _sent(
+        self,
+        ready: Ready,
+        names: Names,
+        judge: Judge,
+        repeatable: bool,
+        more: Mapping[str, str] | None = None,
+    ) -> Response:
+        options = ready.options(names)
+        headers = {**self._headers, **options.pop("headers"), **(more or {})}
+        url = self._base + ready.path(names)
+        return self._http.request(ready.method, url, repeatable=repeatable, judge=judge, headers=headers, **options)
+
+    def _body(self, answer: Response) -> Any:
+        """The JSON of an answer; None where it is empty, or nobody wants it."""
+        if not self._speaks_json or not answer.content.strip():
+            return None
+        try:
+            return answer.json()
+        except (ValueError, RecursionError):
+            raise RetryLater("expected JSON, got something else", status=answer.status_code) from None
+
+
+def _within(body: Reply, path: str) -> Reply:
+    """The list at a path. Raises RetryLater where there is none: that says nothing of what was looked for."""
+    for name in path.split(".") if path else ():
+        body = body[name]
+    return Reply([]) if body.raw is None and path else body
+
+
+def _is_meant(looking: Looking, entry: Any, wanted: Any, part: Part | None, spelled: str) -> bool:
+    for path, text in wanted:
+        there = found(path, entry)
+        if not text or text not in [str(one) for one in (there if isinstance(there, list) else [there])]:
+            return False
+    if looking.marked is None:
+        return True
+    said = found(looking.marked, entry)
+    if part is None or not isinstance(said, str):
+        return False
+    return ends_with(said, part.mark) or bool(spelled and said.rstrip().endswith(spelled))

@@ -1,0 +1,278 @@
+"""A document made ready to run. Whatever in it cannot work is said here, all at once, each with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import jmespath
+from pydantic import AnyHttpUrl, BaseModel, TypeAdapter, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from connectors.http.document import Document, Find, Look, Pages, StepOf, taken
+from connectors.http.names import ALWAYS, PartNames, of_settings, of_step, of_steps
+from connectors.http.requests import Compiler, Place, Ready, Render
+from connectors.kit.text.formats import FORMS, Form
+from connectors.kit.text.parts import Layout, octets, utf16
+from connectors.kit.wire.pager import Pager, by_address, by_cursor, by_link, by_offset, by_page
+from connectors.kit.wire.verdicts import When
+from core.templates.scope import Scope, is_template
+
+_COUNTS = {"characters": len, "bytes": octets, "utf16": utf16}
+_URL = TypeAdapter(AnyHttpUrl)
+
+
+@dataclass(frozen=True)
+class Own:
+    """What a document has of its own besides the chat: `secrets` in relay.yaml, `settings` in a recipe.
+
+    `types` has all of them, `public` those that are no secrets. `values` are None until they are known.
+    """
+
+    name: str
+    types: Mapping[str, Any]
+    public: Mapping[str, Any]
+    values: Mapping[str, Any] | None = None
+    #: The texts of `auth` are templates, too.
+    fills_auth: bool = False
+
+    def scope(self, *, chat: bool = False, public: bool = False, **more: Any) -> Scope:
+        return Scope({self.name: self._seen if public else self._all, **more}, chat=chat)
+
+    @cached_property
+    def names(self) -> dict[str, Any]:
+        return {self.name: self._all(**(self.values or {}))}
+
+    @cached_property
+    def _all(self) -> type[BaseModel]:
+        return of_settings(self.name, self.types)
+
+    @cached_property
+    def _seen(self) -> type[BaseModel]:
+        return of_settings(self.name, self.public)
+
+
+class Looking(Ready):
+    """A request that looks for something."""
+
+    def __init__(self, find: Find, scope: Scope, place: Place, compiler: Compiler, identities: tuple[str, ...]) -> None:
+        super().__init__(find, scope, place, compiler, identities)
+        self.entries = None if find.entries is None else "" if find.entries == "@" else find.entries
+        self.none = find.none
+        self.pager = _pager(find.pages, self.entries or "") if find.pages else None
+        self.where = [
+            (jmespath.compile(path), compiler.text(scope, text, (*place, "where", path)))
+            for path, text in find.where.items()
+        ]
+        self.marked = jmespath.compile(find.marked) if find.marked else None
+        self.answers = [When(find.none, then=None)] if find.none else []
+
+
+@dataclass(frozen=True)
+class Action:
+    """A step that can be done."""
+
+    name: str
+    step: StepOf
+    when: Render
+    find: Looking | None
+    create: Ready | None
+    update: Ready | None
+    kept: Render
+    missing: Render
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What a check proves."""
+
+    look: Looking
+    expects: Any
+    when: Render
+    says: Render
+    missing: Render
+    remedy: Render
+
+
+class Program:
+    """A document that can be run. Raises ValidationError with everything that is wrong in it."""
+
+    def __init__(self, document: Document, own: Own, proves: Callable[[str], object] = str) -> None:
+        """`proves` raises ValueError for a template that names what the rest of the configuration does not have."""
+        self.document, self.own = document, own
+        self._wrong: list[tuple[Place, str]] = []
+        self._compiler = Compiler(lambda place, text: self._wrong.append((place, text)), own.name, proves)
+        #: The type of what each step takes, and of all that there is after it.
+        self.takes = {name: of_step(name, step) for name, step in document.steps.items()}
+        self._after = [of_steps(dict([*self.takes.items()][:count])) for count in range(len(self.takes) + 1)]
+        self._identities = tuple(name for name, step in document.steps.items() if step.identity)
+        static = own.scope()
+        self._base = self._compiler.text(static, document.base_url, ("base_url",))
+        self._compiler.secrets(document.headers, ("headers",))
+        self.headers = {
+            name: self._compiler.text(static, text, ("headers", name)) for name, text in document.headers.items()
+        }
+        self._auth = {
+            place: self._compiler.text(static, text, ("auth", *place))
+            for place, text in (document.auth.texts() if document.auth and own.fills_auth else ())
+        }
+        self._format = self._compiler.text(static, document.transcript.format, ("transcript", "format"))
+        self.actions = [self._action(name, step) for name, step in document.steps.items()]
+        # What people see has no secret in it.
+        seen = own.scope(chat=True, public=True, **ALWAYS, steps=self.steps)
+        self.record = self._compiler.text(seen, document.reference.id, ("reference", "id"))
+        self.page = self._compiler.text(seen, document.reference.url, ("reference", "url"))
+        self.proofs = [self._proof(look, index) for index, look in enumerate(document.check)]
+        self._shape()
+        if not self._wrong and own.values is not None:
+            self._addresses()
+        if self._wrong:
+            raise ValidationError.from_exception_data(
+                "connector",
+                [
+                    InitErrorDetails(
+                        # Braces in the text would be filled in.
+                        type=PydanticCustomError("value_error", "{said}", {"said": text}), loc=place, input=None
+                    )
+                    for place, text in self._wrong
+                ],
+            )  # fmt: skip
+
+    @property
+    def steps(self) -> type[BaseModel]:
+        """The type of `steps` when all are done."""
+        return self._after[-1]
+
+    # --- what it comes to with its settings --------------------------------------------
+
+    @property
+    def base(self) -> str:
+        return str(self._base(self.own.names)).rstrip("/")
+
+    @property
+    def layout(self) -> Layout:
+        own = self.document.transcript
+        overwritten = any(step.each and step.mode == "overwrite" for step in self.document.steps.values())
+        mark = own.mark or ("[{key} {part}]" if overwritten else "[{key} {revision}.{part}]")
+        return Layout(
+            own.longest,
+            _COUNTS[own.count],
+            self.form,
+            mark=lambda key, revision, part: mark.format(key=key, revision=revision, part=part),
+            shown=own.shown,
+            linked=own.linked,
+        )
+
+    @property
+    def form(self) -> Form:
+        return FORMS[self._format(self.own.names)]
+
+    def fill(self, source: str) -> str:
+        """A text of `auth`, filled in. In relay.yaml it is the secret itself."""
+        return str(self.own.scope().text(source)(self.own.names)) if self.own.fills_auth else source
+
+    # --- parts -------------------------------------------------------------------------
+
+    def _action(self, name: str, step: StepOf) -> Action:
+        place, index = ("steps", name), [*self.takes].index(name)
+        earlier = {**ALWAYS, "steps": self._after[index]}
+        own = {**earlier, "part": PartNames} if step.each or self._has_text(name) else earlier
+        scope = self.own.scope(chat=True, **own)
+        # An update names what it changes.
+        changing = self.own.scope(chat=True, **{**own, "steps": self._after[index + 1]})
+
+        def ready(kind: str, scope: Scope, takes: Mapping[str, str] | None) -> Ready | None:
+            request = getattr(step, kind)
+            return request and Ready(request, scope, (*place, kind), self._compiler, self._identities, takes=takes)
+
+        return Action(
+            name,
+            step,
+            self._compiler.condition(scope, step.when, (*place, "when")),
+            Looking(step.find, scope, (*place, "find"), self._compiler, self._identities) if step.find else None,
+            ready("create", scope, None),
+            ready("update", changing, {}),
+            self._compiler.condition(changing, step.kept, (*place, "kept")),
+            self._compiler.text(scope, step.missing, (*place, "missing")),
+        )
+
+    def _has_text(self, name: str) -> bool:
+        return any(step.first_in == name for step in self.document.steps.values())
+
+    def _proof(self, look: Look, index: int) -> Proof:
+        place, static = ("check", index), self.own.scope()
+        seen = self.own.scope(public=True, answer=None)
+        return Proof(
+            Looking(look.model_copy(update={"expect": None}), static, place, self._compiler, ()),
+            jmespath.compile(look.expect) if look.expect else None,
+            self._compiler.condition(static, look.when, (*place, "when")),
+            self._compiler.text(seen, look.says, (*place, "says")),
+            self._compiler.text(seen, look.missing, (*place, "missing")),
+            self._compiler.text(seen, look.remedy, (*place, "remedy")),
+        )
+
+    # --- what fits together ------------------------------------------------------------
+
+    def _shape(self) -> None:
+        steps, wrong = self.document.steps, self._wrong
+        texts = [name for name, step in steps.items() if step.each]
+        wrong += [
+            (("steps", name, "each"), f"'{texts[0]}' has the parts already; one step brings the transcript")
+            for name in texts[1:]
+        ]
+        for name, step in steps.items():
+            earlier = [*steps][: [*steps].index(name)]
+            parent = step.first_in
+            if parent and (parent not in earlier or not steps[parent].create or steps[parent].each):
+                wrong.append((("steps", name, "first_in"), f"'{parent}' must be an earlier step that creates a record"))
+            requests = {kind: getattr(step, kind) for kind in ("find", "create", "update") if getattr(step, kind)}
+            for kind, request in requests.items():
+                known = {*earlier, name}
+                wrong += [
+                    (("steps", name, kind, "cases", index, "steps"), f"there is no step '{one}' up to here")
+                    for index, case in enumerate(request.cases)
+                    for one in case.steps
+                    if one not in known
+                ]
+                if kind != "update" and taken(request) and not self.document.verdicts.json_answers:
+                    wrong.append((("steps", name, kind, "take"), "answers are no JSON; write take: {}"))
+        mark = self.document.transcript.mark
+        wanted = (
+            ["{key}", "{part}"] if any(steps[one].mode == "overwrite" for one in texts) else ["{key}", "{revision}"]
+        )
+        try:
+            mark.format(key="", revision=1, part=1)
+        except (LookupError, ValueError, AttributeError):
+            wrong.append((("transcript", "mark"), "may have {key}, {revision} and {part} in it, and no other braces"))
+        if missing := [one for one in (*wanted, "{part}") if mark and one not in mark]:
+            wrong.append((("transcript", "mark"), f"needs {missing[0]}, or two texts would have the same mark"))
+        if "{revision}" in mark and "{revision}" not in wanted:
+            wrong.append((("transcript", "mark"), "must be the same for every revision; remove {revision}"))
+        if not is_template(self.document.transcript.format) and self.document.transcript.format not in FORMS:
+            wrong.append((("transcript", "format"), f"must be one of: {', '.join(FORMS)}"))
+
+    def _addresses(self) -> None:
+        try:
+            url = _URL.validate_python(self.base)
+        except ValidationError:
+            self._wrong.append((("base_url",), "must be a whole address that begins with https://"))
+            return
+        if url.username or url.password:
+            self._wrong.append((("base_url",), "is shown to people; write the credentials under auth: basic:"))
+
+
+def _pager(pages: Pages, items: str) -> Pager:
+    parameter, size, per_page = pages.parameter, pages.size, pages.per_page
+    if pages.by == "page":
+        made = by_page(items, page=parameter or "page", size=size or "per_page", per_page=per_page)
+    elif pages.by == "offset":
+        made = by_offset(items, offset=parameter or "offset", size=size or "limit", per_page=per_page)
+    elif pages.by == "cursor":
+        made = by_cursor(pages.at, items=items, cursor=parameter or "cursor", size=size or "limit", per_page=per_page)
+    elif pages.by == "link":
+        made = by_link(items, size=size or "per_page", per_page=per_page)
+    else:
+        made = by_address(pages.at, items=items, size=size, per_page=per_page if size else 0)
+    return made.few(per_page, pages.most)

@@ -1,0 +1,189 @@
+"""A recipe: a document that is shipped, with settings of its own, so that it is a type like any other.
+
+connectors/recipes/NAME.yaml is `type: NAME`. Its head declares the settings; the rest is what `type: http` takes, with
+`settings.NAME` for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from copy import copy
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, create_model, model_validator
+from pydantic.fields import FieldInfo
+
+from connectors.http import Written
+from connectors.http.document import Document, Name
+from connectors.http.names import plain
+from connectors.http.program import Own, Program
+from connectors.kit.record import RecordSettings
+from core.config import yaml_file
+from core.config.environment import Strict
+from core.config.mistakes.values import value_mistakes
+from core.config.yaml_file import ConfigFile
+from core.errors import ConfigError
+
+FOLDER = Path(__file__).parents[1] / "recipes"
+
+_TYPES: Mapping[str, Any] = {"text": str, "url": AnyHttpUrl, "number": int, "boolean": bool}
+
+
+class Setting(Strict):
+    """A setting of a recipe's. Without a default it must be written."""
+
+    type: Literal["text", "url", "number", "boolean", "choice"] = Field(default="text", description="What it is.")
+    choices: tuple[str, ...] = Field(default=(), description="With choice: what it may be.")
+    secret: bool = Field(default=False, description="true: it is shown nowhere.")
+    default: str | int | bool | None = Field(default=None, description="What it is unless it is written.")
+    help: str = Field(min_length=1, description="What it is, for people.")
+
+    @model_validator(mode="after")
+    def _is_of_one_kind(self) -> Self:
+        if (self.type == "choice") != bool(self.choices):
+            raise ValueError("type: choice needs choices, and nothing else has them")
+        if self.secret and self.type != "text":
+            raise ValueError("a secret is a text")
+        return self
+
+    @property
+    def annotation(self) -> Any:
+        """As a template sees it."""
+        return str if self.type in ("url", "choice") else _TYPES[self.type]
+
+    def field(self) -> tuple[Any, Any]:
+        """As pydantic takes it."""
+        kind = SecretStr if self.secret else Literal[self.choices] if self.choices else _TYPES[self.type]
+        required = "default" not in self.model_fields_set
+        info = Field(description=self.help) if required else Field(default=self.default, description=self.help)
+        if required and kind is str:
+            info = Field(description=self.help, min_length=1)
+        return (kind | None if not required and self.default is None else kind), info
+
+
+class RecipeDocument(Document):
+    """A recipe's file."""
+
+    label: str = Field(min_length=1, description="The destination's name, as it spells it itself.")
+    makes: str = Field(min_length=1, description="What it makes there, for the list of connectors.")
+    settings: dict[Name, Setting] = Field(min_length=1, description="The settings of its own.")
+    defaults: dict[str, Any] = Field(default_factory=dict, description="Of settings that all connectors share.")
+
+
+class RecipeSettings(RecordSettings):
+    """Settings of a recipe; each has a model of its own, made of its head."""
+
+    kind: ClassVar[str]
+
+    @model_validator(mode="after")
+    def _has_no_credentials_in_addresses(self) -> Self:
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if isinstance(value, AnyHttpUrl) and (value.username or value.password):
+                raise ValueError(f"{name} is shown to people; remove the credentials from it")
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Their class has no place where pickle would find it.
+        return _again, (self.kind, self.model_dump(by_alias=True), self.__pydantic_private__)
+
+
+def _again(kind: str, values: Mapping[str, Any], private: Mapping[str, Any]) -> RecipeSettings:
+    found: RecipeSettings = load(kind).settings_model.model_validate(values)  # type: ignore[assignment]
+    for name, value in private.items():
+        setattr(found, name, value)
+    return found
+
+
+class Recipe(Written[RecipeSettings]):
+    """A connector that runs a recipe."""
+
+    document: ClassVar[RecipeDocument]
+
+    @classmethod
+    def own(cls, settings: RecipeSettings | None = None) -> Own:
+        declared = cls.document.settings
+        values = {name: plain(getattr(settings, name)) for name in declared} if settings else None
+        types = {name: one.annotation for name, one in declared.items()}
+        public = {name: kind for name, kind in types.items() if not declared[name].secret}
+        return Own("settings", types, public, values, fills_auth=True)
+
+    @cached_property
+    def program(self) -> Program:
+        return Program(self.document, self.own(self.settings))
+
+
+def names() -> list[str]:
+    """The recipes that are shipped."""
+    return sorted(file.stem for file in FOLDER.glob("*.yaml"))
+
+
+@lru_cache(maxsize=128)
+def load(kind: str) -> type[Recipe]:
+    """The class of a recipe. Raises LookupError where there is none, ConfigError where something in it is wrong."""
+    file = FOLDER / f"{kind}.yaml"
+    if kind not in names():
+        raise LookupError(f"there is no recipe '{kind}'")
+    return made(kind, file.read_text(encoding="utf-8"), str(file))
+
+
+def made(kind: str, text: str, source: str) -> type[Recipe]:
+    """The class of a recipe that is written so. Raises ConfigError with everything that is wrong in it."""
+    file = yaml_file.read(text, source)
+    with _noted(file):
+        found = _made(kind, RecipeDocument.model_validate(file.values), file)
+        if not file.problems:
+            Program(found.document, found.own())
+            return found
+    raise ConfigError(source, sorted(file.problems, key=lambda problem: problem.line))
+
+
+def _made(kind: str, document: RecipeDocument, file: ConfigFile) -> type[Recipe]:
+    shared = RecordSettings.model_fields
+    for name in {*document.settings} & {*shared}:
+        file.problem(("settings", name), "is a setting of every connector; write its default under defaults")
+    try:
+        RecordSettings.model_validate({"type": kind, **document.defaults})
+    except ValidationError as error:
+        for place, text in value_mistakes(error, RecordSettings, document.defaults):
+            file.problem(("defaults", *place), text)
+    fields: dict[str, Any] = {
+        name: (shared[name].annotation, _changed(shared[name], value))
+        for name, value in document.defaults.items()
+        if name in shared
+    }
+    fields |= {name: one.field() for name, one in document.settings.items() if name not in shared}
+    class_name = "".join(part.title() for part in kind.split("-"))
+    model = create_model(f"{class_name}Settings", __base__=RecipeSettings, **fields)
+    model.__doc__ = f"Settings of `type: {kind}`."
+    model.kind = kind
+    # Two connectors that write to one address deliver to one account.
+    model.account_settings = tuple(name for name, one in document.settings.items() if one.type == "url") or tuple(
+        name for name, one in document.settings.items() if not one.secret
+    )
+    said = f"{document.label}: {document.makes}."
+    found: Any = type(
+        class_name, (Recipe,), {"label": document.label, "makes": document.makes, "document": document, "__doc__": said}
+    )
+    found.settings_model = model  # now: a class that is made takes that of its base
+    return found  # type: ignore[no-any-return]  # it has just been made so
+
+
+def _changed(field: FieldInfo, default: Any) -> FieldInfo:
+    """The setting, with another default."""
+    made = copy(field)
+    made.default, made.validate_default = default, True
+    return made
+
+
+@contextmanager
+def _noted(file: ConfigFile) -> Iterator[None]:
+    """What a model refuses becomes a problem of the file, with its line."""
+    try:
+        yield
+    except ValidationError as error:
+        for place, text in value_mistakes(error, RecipeDocument, file.values):
+            file.problem(place, text)

@@ -1,0 +1,266 @@
+"""A request that is written as templates, made ready once: what of it is wrong is said with its place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import jmespath
+from jmespath.exceptions import JMESPathError
+
+from connectors.http.document import BODIES, File, Request, taken
+from connectors.kit.http import Judge
+from connectors.kit.reply import Reply
+from connectors.kit.transcript import plain, single_line
+from connectors.kit.wire.verdicts import When
+from core.errors import RecordRefused, RetryLater
+from core.templates.language import LanguageError
+from core.templates.scope import Names, Scope, is_template
+
+Place = tuple[str | int, ...]
+Render = Callable[[Names], Any]
+#: Notes what is wrong at a place.
+Complain = Callable[[Place, str], None]
+
+#: An object with this key has the entries of another one beside its own.
+SPREAD = "..."
+#: What is to be left out.
+_NOTHING = object()
+#: A header or a parameter that holds a secret, by its name.
+_SECRET = re.compile(r"(^|[-_])(authorization|api[-_]?key|token|secret|password|cookie)($|[-_])", re.IGNORECASE)
+
+
+def dotted(place: Place) -> str:
+    return "".join(f"[{one}]" if isinstance(one, int) else f".{one}" for one in place).lstrip(".")
+
+
+class Compiler:
+    """Makes what renders of what is written. `own` is what holds secrets for templates: settings, or secrets."""
+
+    def __init__(self, complain: Complain, own: str, proves: Callable[[str], object]) -> None:
+        """`proves` raises ValueError for a source that names what the rest of the configuration does not have."""
+        self._complain, self._own, self._proves = complain, own, proves
+
+    def made(self, make: Callable[[str], Callable[[Names], Any]], source: str, place: Place) -> Render:
+        try:
+            render = make(source)
+            self._proves(source)
+        except ValueError as error:
+            self._complain(place, str(error))
+            return lambda _: ""
+
+        def rendered(names: Names) -> Any:
+            try:
+                return render(names)
+            except LanguageError as error:
+                raise RecordRefused(f"{dotted(place)}: {error}") from error
+
+        return rendered
+
+    def text(self, scope: Scope, source: str, place: Place) -> Render:
+        return self.made(scope.text, source, place)
+
+    def condition(self, scope: Scope, source: str | None, place: Place) -> Render:
+        return self.made(scope.condition, source, place) if source is not None else lambda _: True
+
+    def value(self, scope: Scope, source: Any, place: Place) -> Render:
+        """Of JSON. A template that comes out empty gives _NOTHING, and so does what has nothing else in it."""
+        if isinstance(source, str):
+            if not is_template(source):
+                return lambda _: source
+            render = self.made(scope.value, source, place)
+            return lambda names: _clean(render(names))
+        if isinstance(source, Mapping):
+            return self._object(scope, source, place)
+        if isinstance(source, Sequence):
+            items = [self.value(scope, one, (*place, index)) for index, one in enumerate(source)]
+            spread = [isinstance(one, Mapping) and [*one] == [SPREAD] for one in source]
+            return lambda names: _kept(_items([one(names) for one in items], spread), bool(source))
+        return lambda _: source
+
+    def _object(self, scope: Scope, source: Mapping[str, Any], place: Place) -> Render:
+        entries = [
+            (self.made(scope.text, key, (*place, key)), self.value(scope, one, (*place, key)))
+            for key, one in source.items()
+            if key != SPREAD
+        ]
+        spread = self.value(scope, source[SPREAD], (*place, SPREAD)) if SPREAD in source else None
+        lone = spread is not None and len(source) == 1
+
+        def render(names: Names) -> Any:
+            more = spread(names) if spread is not None else {}
+            if lone and not isinstance(more, Mapping):
+                return more  # in a list: entries of a list
+            found = dict(more) if isinstance(more, Mapping) else {}
+            for key, one in entries:
+                value = one(names)
+                if value is not _NOTHING:
+                    found[key(names)] = value
+            return _kept(found, bool(source))
+
+        return render
+
+    def secrets(self, names: Mapping[str, Any], place: Place) -> None:
+        """Complain of what looks like a secret and is not held as one."""
+        for name, value in names.items():
+            if _SECRET.search(name) and not (isinstance(value, str) and f"{self._own}." in value):
+                self._complain(
+                    (*place, name),
+                    "holds a secret that would be shown; write it under auth, or under secrets as NAME: … and here "
+                    "{{ secrets.NAME }}",
+                )
+
+
+def _clean(value: Any) -> Any:
+    value = _as_json(value)
+    return _NOTHING if value is None or (isinstance(value, str | list | dict) and not value) else value
+
+
+def _as_json(value: Any) -> Any:
+    """As JSON can have it, without control characters."""
+    if isinstance(value, Mapping):
+        return {str(name): _as_json(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_json(one) for one in value]
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return plain(value.isoformat() if isinstance(value, datetime) else str(value))
+
+
+def _kept(found: Any, meant: bool) -> Any:
+    return _NOTHING if meant and not found else found
+
+
+def _items(values: Sequence[Any], spread: Sequence[bool]) -> list[Any]:
+    found: list[Any] = []
+    for value, inside in zip(values, spread, strict=True):
+        if value is not _NOTHING:
+            found += value if inside and isinstance(value, list | tuple) else [value]
+    return found
+
+
+class Ready:
+    """A request that can be sent for any chat."""
+
+    def __init__(
+        self,
+        request: Request,
+        scope: Scope,
+        place: Place,
+        compiler: Compiler,
+        identities: Sequence[str],
+        *,
+        takes: Mapping[str, str] | None = None,
+    ) -> None:
+        """`identities` are the steps that are the visitor's. `takes` is what is read of its answer, if not as it says
+        itself."""
+        self.method, self.place = request.method, place
+        self.path = compiler.made(scope.address, request.path, (*place, "request"))
+        compiler.secrets(request.headers, (*place, "headers"))
+        compiler.secrets(request.query, (*place, "query"))
+        self._query = compiler.value(scope, request.query, (*place, "query"))
+        self._headers = compiler.value(scope, request.headers, (*place, "headers"))
+        self._body: tuple[str, Render] | None = None
+        for name, field in BODIES.items():
+            if (source := getattr(request, field)) is not None:
+                self._body = name, self._body_of(name, source, scope, (*place, name), compiler)
+        self.takes = {
+            name: jmespath.compile(path) for name, path in (taken(request) if takes is None else takes).items()
+        }
+        self._expect = jmespath.compile(request.expect) if request.expect else None
+        self._cases = [*(case.when() for case in request.cases), *_died(request.path, identities)]
+
+    @staticmethod
+    def _body_of(name: str, source: Any, scope: Scope, place: Place, compiler: Compiler) -> Render:
+        if name == "text":
+            return compiler.text(scope, source, place)
+        if name == "multipart":
+            source = {key: one.model_dump() if isinstance(one, File) else one for key, one in source.items()}
+        return compiler.value(scope, source, place)
+
+    def options(self, names: Names) -> dict[str, Any]:
+        """As requests takes them. Raises RecordRefused."""
+        headers = {name: header(text) for name, text in _filled(self._headers(names)).items()}
+        options: dict[str, Any] = {"headers": headers}
+        if query := _filled(self._query(names)):
+            options["params"] = {name: _spelled(value) for name, value in query.items()}
+        if self._body is not None:
+            kind, render = self._body
+            body = render(names)
+            if kind == "json":
+                options["json"] = {} if body is _NOTHING else body
+            elif kind == "form":
+                options["data"] = {name: _spelled(value) for name, value in _filled(body).items()}
+            elif kind == "multipart":
+                options["files"] = {name: _part(value) for name, value in _filled(body).items()}
+            else:
+                options["data"] = plain(body).encode()
+                headers.setdefault("Content-Type", "text/plain; charset=utf-8")
+        return options
+
+    def is_empty(self, names: Names) -> bool:
+        """Whether it has a body in which nothing is said."""
+        return self._body is not None and self._body[1](names) in (_NOTHING, "", {})
+
+    def judge(self, when: Callable[..., Judge], *more: When) -> Judge:
+        return when(*more, *self._cases)
+
+    def proven(self, body: Any) -> None:
+        """Raises RetryLater for an answer that is none of the destination's own."""
+        if self._expect is not None and not found(self._expect, body):
+            raise RetryLater(f"{dotted(self.place)}.expect: the answer has an unexpected shape")
+
+    def values(self, body: Any) -> dict[str, Any]:
+        """What is taken out of an answer. Raises RetryLater where it has no id."""
+        made = {name: found(path, body) for name, path in self.takes.items()}
+        if "id" in made:
+            # Its path, for people; and what is no id is none.
+            Reply(made["id"], f"{dotted(self.place)}.take.id").id  # noqa: B018
+        return made
+
+
+def found(path: Any, body: Any) -> Any:
+    """What stands at a JMESPath. Raises RetryLater where the answer is of another kind than the path takes."""
+    try:
+        return path.search(body)
+    except JMESPathError:
+        raise RetryLater(f"the answer has an unexpected shape: '{path.expression}' cannot be read in it") from None
+
+
+def header(text: Any) -> str | bytes:
+    """On one line. Beyond ASCII as UTF-8: http.client would refuse what is not Latin-1."""
+    said = single_line(str(text))
+    return said if said.isascii() else said.encode()
+
+
+def _filled(value: Any) -> dict[str, Any]:
+    return {} if value is _NOTHING else value
+
+
+def _spelled(value: Any) -> Any:
+    """As a query or a form writes it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return [_spelled(one) for one in value] if isinstance(value, list | tuple) else str(value)
+
+
+def _part(value: Any) -> tuple[str | None, bytes] | tuple[str, bytes, str]:
+    if isinstance(value, Mapping):
+        name = single_line(str(value.get("filename", "file"))).replace('"', "'")
+        return name, str(value.get("content", "")).encode(), str(value["type"])
+    return None, str(value).encode()
+
+
+def _died(path: str, identities: Sequence[str]) -> list[When]:
+    """A 404 for what a step made says that this was deleted, and nothing of the other chats."""
+    named = re.findall(r"\bsteps\.([a-z][a-z0-9_]*)", path)
+    return [
+        When(
+            (404, 410),
+            text=f"what the step '{name}' created is no longer there",
+            steps=(name,) if name in identities else (),
+        )
+        for name in named[:1]
+    ]

@@ -1,0 +1,184 @@
+"""A program at work for one conversation: its steps in their order, each remembered (connectors/kit/step.py)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from functools import cached_property, partial
+from typing import Any
+
+from connectors.http.asking import Asking
+from connectors.http.names import of_chat, of_part
+from connectors.http.program import Action, Program
+from connectors.kit.record import Mapping as Words
+from connectors.kit.step import Receipt, Step
+from connectors.kit.text.parts import Part, append, overwrite
+from connectors.kit.transcript import single_line
+from core.conversation import Conversation
+from core.delivery import Reference
+from core.errors import ConnectorRefused, Gone, RecordRefused
+
+#: What a step took, and the revision that it was made of.
+Made = dict[str, Any]
+
+
+class Running:
+    def __init__(
+        self, program: Program, asking: Asking, words: Words, conversation: Conversation, receipt: Receipt, step: Step
+    ) -> None:
+        self._program, self._asking, self._step = program, asking, step
+        self._words, self._number = words, receipt.number
+        self._made: dict[str, Made] = {}
+        self._took: dict[str, Mapping[str, Any]] = {}
+        self._layout = program.layout
+        needs_person = program.document.needs_person
+        self._chat = {**of_chat(words, conversation, receipt, needs_person=needs_person), **program.own.names}
+
+    def run(self) -> Reference:
+        """Raises DeliveryError."""
+        # What was made that nobody here remembers making, was made of the first revision that came here, or earlier.
+        self._oldest = self._step("oldest revision", lambda: self._number if self._step.first else 0)
+        for action in self._program.actions:
+            if action.when(self._names(self._part_of(action))):
+                self._texts(action) if action.step.each else self._record(action)
+        names = self._names()
+        record, page = str(self._program.record(names)), single_line(str(self._program.page(names)))
+        if not record:
+            raise RecordRefused("reference.id is empty; name a step that is always done")
+        return Reference(record, page if page.startswith(("https://", "http://")) else "")
+
+    def _names(self, part: Part | None = None, **took: Mapping[str, Any]) -> dict[str, Any]:
+        """What templates see now."""
+        done = {name: self._program.takes[name](**values) for name, values in {**self._took, **took}.items()}
+        return {**self._chat, "steps": self._program.steps(**done), "part": of_part(part) if part else None}
+
+    # --- a record ----------------------------------------------------------------------
+
+    def _record(self, action: Action) -> None:
+        own, part = action.step, self._part_of(action)
+        label = f"{action.name} {self._number}" if own.mode == "append" else action.name
+        found = partial(self._found, action, part)
+
+        def look() -> Made | None:
+            took = found()
+            return None if took is None else {"value": took, "revision": self._oldest}
+
+        def create() -> Made:
+            return {"value": self._create(action, label, part), "revision": self._number}
+
+        person = self._chat["person"]
+        identity = person.email.lower() if own.identity and person else ""
+        if action.create is None:
+            made = self._step(label, lambda: look() or self._miss(action))
+        elif own.look == "always" or (own.identity and action.find):
+            made = self._step(label, lambda: look() or create(), identity=identity)
+        elif action.find:
+            made = self._step.once(label, create, find=look, identity=identity)
+        else:
+            unsure = partial(self._unsure, action, label, lambda: {**create(), "revision": self._oldest})
+            made = self._step.once(label, create, find=unsure, identity=identity)
+        self._made[action.name], self._took[action.name] = made, made["value"]
+        if not action.kept(self._names(part)) and not self._asking.is_pretending:
+            # It is remembered: whoever puts this right and resumes gets no second one.
+            raise ConnectorRefused(self._said(action, "the destination did not keep all of it"))
+        names = self._names(part)
+        if action.update is not None and made["revision"] != self._number and not action.update.is_empty(names):
+            send = partial(self._asking.send, action.update, names, repeatable=True)
+            self._step(f"{action.name} of revision {self._number}", lambda: bool(send() is not None))
+
+    def _part_of(self, action: Action) -> Part | None:
+        """The first part, for the step that creates a record with it."""
+        holds = any(one.step.first_in == action.name for one in self._program.actions)
+        return self._parts[0] if holds else None
+
+    @cached_property
+    def _parts(self) -> list[Part]:
+        return self._layout.parts(self._words, self._number)
+
+    def _miss(self, action: Action) -> Made:
+        raise ConnectorRefused(self._said(action, "nothing was found"))
+
+    def _said(self, action: Action, otherwise: str) -> str:
+        return str(action.missing(self._names())) or f"step '{action.name}': {otherwise}"
+
+    # --- the transcript ----------------------------------------------------------------
+
+    def _texts(self, action: Action) -> None:
+        own, parts = action.step, self._parts
+        first = f"{action.name} first"
+        write = partial(self._write, action)
+        look = partial(self._look_for, action)
+        if own.mode == "overwrite":
+            assert action.update is not None  # noqa: S101  # the document's shape says so
+            update = action.update
+            made = overwrite(
+                self._step,
+                action.name,
+                parts,
+                write=write,
+                look=look,
+                change=lambda took, part: (
+                    self._asking.send(update, self._names(part, **{action.name: took}), repeatable=True) or True
+                ),
+                blank=partial(self._layout.blank, self._words, self._number),
+            )
+        else:
+            if own.first_in:
+                parent = self._made.get(own.first_in)
+                revised = parent is None or parent["revision"] != self._number
+                skipped = 0 if revised else 1
+            else:
+                revised, skipped = self._step.knows(first) and self._step(first, int) < self._number, 0
+            if revised and own.mode == "nothing":
+                return
+            if revised:
+                parts = self._layout.parts(self._words, self._number, revised=True)
+            newest_first = self._program.document.transcript.newest_first
+            made = append(self._step, action.name, parts[skipped:], write=write, look=look, newest_first=newest_first)
+            self._step(first, lambda: self._number)
+        if made:
+            self._took[action.name] = made[0]
+
+    def _write(self, action: Action, part: Part) -> Mapping[str, Any]:
+        return self._create(action, f"{action.name} {part.revision}.{part.number}", part)
+
+    def _look_for(self, action: Action, part: Part) -> Mapping[str, Any] | None:
+        if action.find:
+            return self._found(action, part)
+        label = f"{action.name} {part.revision}.{part.number}"
+        if action.step.mode == "overwrite":
+            label = f"{action.name} {part.number}"
+        found: Mapping[str, Any] | None = self._unsure(action, label, partial(self._write, action, part))
+        return found
+
+    # --- what both do ------------------------------------------------------------------
+
+    def _create(self, action: Action, label: str, part: Part | None) -> Mapping[str, Any]:
+        assert action.create is not None  # noqa: S101  # who has none is not asked to
+        way = action.step.repeatable
+        headers = {}
+        if way == "idempotency_key":
+            said = f"{self._words.key} {action.name} {label}"
+            headers[action.step.idempotency_header] = hashlib.sha256(said.encode()).hexdigest()[:40]
+        safe = way in ("idempotent", "idempotency_key")
+        return self._asking.send(action.create, self._names(part), repeatable=safe, headers=headers)
+
+    def _found(self, action: Action, part: Part | None) -> Mapping[str, Any] | None:
+        assert action.find is not None  # noqa: S101  # who has none is not asked to
+        names = self._names(part)
+        spelled = self._layout.form.of(f"<p>{part.mark}</p>") if part and self._layout.form.name != "HTML" else ""
+        return self._asking.look(action.find, names, part, spelled, imagined=action.create is None)
+
+    def _unsure(self, action: Action, label: str, create: Callable[[], Any]) -> Any:
+        """What to do about a create of which nobody knows whether it was done, where nothing can be looked for."""
+        way = action.step.repeatable
+        if way in ("idempotent", "idempotency_key"):
+            return create()
+        if way == "again":
+            return None
+        self._step.forget(f"{label}?")  # so that a replay creates it
+        # Gone, of no step: nothing of it is begun again by itself.
+        raise Gone(
+            f"nobody knows whether the step '{action.name}' was done before; if the destination has it, discard this "
+            "delivery; if not, replay it"
+        )

@@ -1,0 +1,59 @@
+"""What `relay connectors check` looks at in Zendesk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+
+from connectors.kit.connector import Finding
+from connectors.kit.work.choices import constants
+from connectors.zendesk.users import ZendeskUsers
+
+#: The day on which API tokens end.
+LAST_DAY = date(2027, 4, 30)
+
+
+class ZendeskChecks(ZendeskUsers):
+    """The part of the connector that proves its settings, reading only."""
+
+    def check(self) -> Iterator[Finding]:
+        settings = self.settings
+        # https://developer.zendesk.com/api-reference/ticketing/users/users/#show-self
+        # Without credentials it answers 200 with an anonymous user.
+        me = self.ask("GET", "users/me")["user"]
+        role, email = me.get("role"), me.get("email")
+        yield Finding(
+            role is not None and role.raw in ("admin", "agent") and not me.object.get("suspended"),
+            f"{email.text if email is not None else settings.email} is "
+            f"{role.text if role is not None else 'nobody'} in {self.base}",
+            "sign in as an admin, or as an agent who may manage end users",
+        )
+        for text, remedy in settings.doubts():
+            yield Finding(datetime.now(UTC).date() < LAST_DAY, text, remedy)
+        # https://developer.zendesk.com/api-reference/ticketing/account-configuration/account_settings/#show-settings
+        tickets = self.ask("GET", "account/settings")["settings"]["tickets"].object
+        yield Finding(
+            tickets.get("is_first_comment_private_enabled", True),
+            "the first comment of a ticket may be private",
+            "switch on 'Allow first comment on tickets to be private' in Admin Center, Objects and rules, Tickets, "
+            "Settings; without it the visitor may see the transcript and be sent it",
+        )
+        if settings.tags:
+            yield Finding(
+                tickets.get("tagging", True),
+                "tickets have tags",
+                "switch on 'Enable tags on tickets' at the same place, or write 'tags: []'",
+            )
+        yield from self.owners.findings(settings, settings.task.owner if settings.task else None)
+        for kind in ("group", "brand", "ticket_form"):
+            remedy = f"correct {kind}_id, or make the {kind.replace('_', ' ')} active"
+            yield from (self._exists(kind, number, remedy) for number in constants(getattr(settings, f"{kind}_id")))
+        for name in settings.fields:
+            yield self._exists("ticket_field", int(name), "write the number of an active custom field under fields")
+
+    def _exists(self, kind: str, number: int, remedy: str) -> Finding:
+        name, against = self.thing(kind, number)
+        label = f"{kind.replace('_', ' ')} {number}"
+        if not name:
+            return Finding(False, f"there is no {label}", remedy)
+        return Finding(not against, f"{label} ({name}) {against or 'is there'}", remedy)

@@ -1,0 +1,1 @@
+"""Types of settings that several connectors have."""
