@@ -14,7 +14,8 @@ import pytest
 import yaml
 from cryptography.fernet import Fernet
 
-from app.cli import group, sample
+from app.admin import sample
+from app.cli import group
 from app.cli.setup.init import example
 from connectors.testing.chats import SAMPLE
 from core.delivery import Attempt, Exchange, Outcome, PayloadStatus, Reference

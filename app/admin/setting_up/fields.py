@@ -6,6 +6,7 @@ import re
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -16,6 +17,8 @@ from pydantic.fields import FieldInfo
 from connectors.kit.connector import HttpSettings
 from connectors.kit.record import RecordSettings
 from core.config.settings import ConnectorSettings
+from core.config.types.duration import spelled
+from core.config.types.templated import TemplateOf
 
 #: What is not asked for: the type is chosen before.
 _SETTLED = ("type",)
@@ -70,16 +73,16 @@ def read(field: SettingField, text: str) -> Any:
 
 def written(field: SettingField, value: Any) -> str:
     """A value of relay.yaml as a person would type it into the field."""
+    if field.kind is Kind.YAML:
+        return str(yaml.safe_dump(value, allow_unicode=True, sort_keys=False)).removesuffix("...\n").strip()
     if value is None or isinstance(value, bool):
         return {True: "true", False: "false", None: "null" if field.nullable else ""}[value]
     if value in ("", [], {}, ()):
         return _NOTHING.get(field.kind, "")
-    if field.kind is Kind.LIST and isinstance(value, list | tuple) and not any(isinstance(one, dict) for one in value):
+    if field.kind is Kind.LIST and isinstance(value, list | tuple):
         return "\n".join(str(one) for one in value)
     if field.kind is Kind.TABLE and isinstance(value, Mapping):
         return "\n".join(f"{key}: {_folded(str(one))}" for key, one in value.items())
-    if isinstance(value, dict | list | tuple):
-        return str(yaml.safe_dump(value, allow_unicode=True, sort_keys=False)).strip()
     return str(value)
 
 
@@ -108,7 +111,9 @@ def _field(name: str, info: FieldInfo) -> SettingField:
     )
     default = None if info.is_required() or field.hidden else info.get_default(call_default_factory=True)
     if isinstance(default, BaseModel):
-        default = default.model_dump(mode="json")
+        default = default.model_dump(mode="json", by_alias=True)
+    if isinstance(default, timedelta):
+        default = spelled(default)
     shown = "" if default in ("", [], {}, ()) or (default is None and not field.nullable) else written(field, default)
     return replace(field, default=shown)
 
@@ -129,7 +134,9 @@ def _kind(parts: list[Any]) -> tuple[Kind, tuple[str, ...]]:
     one = next((part for part in parts if part is not type(None)), str)
     origin = get_origin(one)
     if origin is Literal:
-        return Kind.CHOICE, tuple(str(choice) for choice in get_args(one))
+        # What may be a template as well cannot be chosen from a list.
+        templated = any(get_origin(part) is TemplateOf for part in parts)
+        return Kind.TEXT if templated else Kind.CHOICE, tuple(str(choice) for choice in get_args(one))
     plain = origin or one
     if not isinstance(plain, type):
         return Kind.TEXT, ()

@@ -16,7 +16,6 @@ from core.errors import Problem
 #: Stands before the name of a setting, so that none is called like another input of the page.
 PREFIX = "s-"
 _UPPER = {"api": "API", "id": "ID", "url": "URL", "html": "HTML"}
-#: How a kind is typed, where that has to be said.
 _HOW = {
     Kind.LIST: "One on each line.",
     Kind.TABLE: "One on each line, as NAME: VALUE.",
@@ -88,7 +87,7 @@ def _input(form: Form, field: SettingField, text: str, typed: bool, errors: Mapp
         name=f"{PREFIX}{field.name}",
         label=label(field.name),
         text="" if field.hidden else text,
-        hint=" ".join(filter(None, [field.about, _HOW.get(field.kind, ""), _default(field)])),
+        hint=" ".join(filter(None, [field.about, _how(field), _default(field)])),
         error=errors.get(field.name, ""),
         hidden=field.hidden,
         required=field.required,
@@ -97,6 +96,13 @@ def _input(form: Form, field: SettingField, text: str, typed: bool, errors: Mapp
         options=_options(field, text),
         rows=_rows(field, text),
     )
+
+
+def _how(field: SettingField) -> str:
+    """How it is typed, where that has to be said."""
+    if field.kind is Kind.TEXT and field.choices:
+        return f"One of {', '.join(field.choices)}, or a template."
+    return _HOW.get(field.kind, "")
 
 
 def _default(field: SettingField) -> str:
