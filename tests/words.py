@@ -37,6 +37,12 @@ BANNED = {
     r"the server is away|the store is away": "store unavailable",
     r"mend(?:s|ed|ing)?": "repair, correct",
     r"of today|of yesterday": "current, previous",
+    r"heard of": "seen",
+    r"the right to (?:read|write)": "can read, can write",
+    r"tries that failed|(?:put|putting) (?:it )?right": "failed attempts; correct, fix",
+    r"the old one goes": "still using the previous version",
+    r"called this, too|what goes by itself": "other addresses and ids; automatic deletion",
+    r"what waits takes its turn|let it go": "the rest follows in turn; resume",
 }
 _BANNED = {re.compile(rf"\b(?:{pattern})\b", re.IGNORECASE): better for pattern, better in BANNED.items()}
 #: Where old words have to stand: the old spellings that are still understood, and names that are frozen.

@@ -35,7 +35,14 @@ def backup(env: Environment, file: Path, without_store: bool, as_json: bool) -> 
     inside, outside = _archives(env)
     found = backups.write(env, file, inside, with_store=not without_store)
     if as_json:
-        print_json({"file": str(file), **asdict(found), "left_out": [str(one) for one in outside]})
+        print_json(
+            {
+                "file": str(file),
+                **asdict(found),
+                "bytes": file.stat().st_size,
+                "left_out": [str(one) for one in outside],
+            }
+        )
         return
     click.echo(f"{file}: {file.stat().st_size:,} bytes. Contents: {_told(found)}.")
     for one in outside:

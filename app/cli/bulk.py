@@ -59,7 +59,8 @@ def run(
         total, exact = Search(client).count(wanted.as_of(as_of), _COUNTING)
         question, nothing = _question(kind, wanted, total, exact=exact), "" if total else "nothing matches"
     if nothing:
-        print_json({"job": None, "matched": 0, "done": 0, "finished": True}) if as_json else click.echo(nothing)
+        told = {"job": None, "matched": 0, "done": 0, "finished": True, "reason": nothing}
+        print_json(told) if as_json else click.echo(nothing)
         return
     ask(question, yes)
     jobs = Jobs(client, lambda: settings)

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import click
 
+from app.admin.replays import told
 from app.cli.options import (
     UNDELIVERED,
     StatusChoice,
@@ -29,6 +30,7 @@ from core.errors import PayloadError
 from core.ids import ConversationId, PayloadId, identified
 from core.smartsupp.parser import parse_conversation
 from core.store import Jobs, Ledger, connected, statistics
+from core.store.ledger import Conversation
 from core.store.statistics import SPANS, Span
 
 
@@ -114,7 +116,9 @@ def show_one(ledger: Ledger, identity: str, as_json: bool) -> None:
             found = ledger.delivery(delivery)
     notes = _notes(newest) if newest else ()
     if as_json:
-        print_json({**jsonable(found), **({"notes": notes} if notes else {})})
+        nowhere = found.nowhere if isinstance(found, Conversation) else None
+        more = {"notes": notes, "not_delivered_anywhere": told(nowhere) if nowhere else ""}
+        print_json({**jsonable(found), **{name: value for name, value in more.items() if value}})
         return
     print_story(found, ledger.now())
     for note in notes:

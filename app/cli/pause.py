@@ -69,7 +69,7 @@ def try_one(env: Environment, connector: str, as_json: bool) -> None:
 
 
 def _told(found: dict[str, Any], text: str, as_json: bool) -> None:
-    print_json(found) if as_json else click.echo(text)
+    print_json({**found, "text": text}) if as_json else click.echo(text)
 
 
 COMMANDS: Sequence[click.Command] = (pause, resume, try_one)

@@ -116,8 +116,8 @@ def dead_list(env: Environment, connector: str | None, limit: int, as_json: bool
     found = ledger.deliveries(DeliveryStatus.DEAD, connector, limit)
     if as_json:
         print_json([jsonable(delivery) for delivery in found])
-        return
-    print_deliveries(found, ledger.now(), "no dead letters")
+    else:
+        print_deliveries(found, ledger.now(), "no dead letters")
     if len(found) == limit:
         wanted = Filter(connector=connector or "", status=DeliveryStatus.DEAD)
         total, _ = Search(connected(env)).count(wanted)
@@ -202,10 +202,10 @@ def _each(ids: Iterable[str], do: Callable[[str], list[str]], as_json: bool) -> 
         try:
             done = do(one)
         except (NotFound, InUse) as error:
-            found.append({"id": one, "done": False, "error": str(error)})
+            found.append({"id": one, "done": False, "error": str(error), "results": []})
             click.echo(str(error), err=True)
             continue
-        found.append({"id": one, "done": True, "error": ""})
+        found.append({"id": one, "done": True, "error": "", "results": done})
         if not as_json:
             click.echo("\n".join(done))
     if as_json:

@@ -31,6 +31,7 @@ from app.dashboard.pages import (
     setting_up,
 )
 from app.dashboard.view import formatting
+from app.dashboard.view.zone import viewer_zone
 from app.proxies import Proxies
 
 Page = Callable[[Blueprint, Site], None]
@@ -85,6 +86,7 @@ def register(app: Flask, site: Site, pages: Sequence[Page]) -> login.Door:
         navigation=_navigation,
         version=_version,
         flashes=_flashes,
+        zone_name=lambda: viewer_zone().key,
     )
     blueprint = Blueprint("dashboard", __name__, template_folder="templates")
     blueprint.before_request(door.admit)
@@ -109,6 +111,8 @@ def _navigation() -> list[Item]:
 
 
 def _flashes() -> list[tuple[str, str]]:
+    if request.headers.get(login.LIVE):
+        return []  # they are for the page that is opened next, not for a part that keeps itself up to date
     return get_flashed_messages(with_categories=True)  # type: ignore[return-value]  # pairs, with categories
 
 

@@ -23,7 +23,6 @@ from connectors.kit.reply import Reply
 from connectors.kit.responses import QUOTE, Verdict
 from connectors.kit.transcript import single_line
 from connectors.kit.wire.verdicts import WAIT, Hint, Verdicts, When
-from core.config.settings import Template
 from core.errors import ConnectorRefused, DeliveryError, RecordRefused, RetryLater
 
 OBJECTS = "/crm/objects/2026-09"
@@ -60,10 +59,6 @@ class HubSpotSettings(PeopleSettings):
     pipeline: Id = Field(default="0", description="Id of the ticket's pipeline.")
     stage: Id = Field(default="1", description="Id of the stage in it where new tickets begin.")
     owner: Id | None = Field(default=None, description="Id of the owner of new tickets and notes.")
-    # Not .invalid: HubSpot has been seen to refuse addresses whose top-level domain does not exist.
-    placeholder_email: Template = Field(
-        default="visitor-{{ visitor.id or conversation.id }}@smartsupp.example.com", description="The made-up address."
-    )
 
 
 class HubSpotApi(HttpConnector[HubSpotSettings]):

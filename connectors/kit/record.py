@@ -72,8 +72,10 @@ class RecordSettings(HttpSettings):
         description="What to do for a visitor without an email: a record without a person, one for a made-up address, "
         "or none.",
     )
+    # Not .invalid: HubSpot refuses what has a top-level domain that does not exist, and so does our own check of
+    # addresses. Nobody gets mail at example.com (RFC 2606).
     placeholder_email: Template = Field(
-        default="visitor-{{ visitor.id or conversation.id }}@smartsupp.invalid", description="The made-up address."
+        default="visitor-{{ visitor.id or conversation.id }}@smartsupp.example.com", description="The made-up address."
     )
 
     @property

@@ -181,7 +181,7 @@ class Lenient(Wild):
         return self._or(super().scalar, key, None)
 
     def words(self, key: str) -> str:
-        """Whatever it is, somebody wrote it: what is no text is kept as its JSON."""
+        """Whatever it is, somebody wrote it: what is not text is kept as its JSON."""
         value = self.members.get(key)
         if isinstance(value, dict | list):
             self.notes.append(f"{self.expected(key, 'text')}; kept as JSON")

@@ -124,7 +124,7 @@ class Ledger(Base):
         return [lane for lane in lanes if lane.waiting]
 
     def workers(self) -> dict[str, int]:
-        """Workers heard of in the last minute, and how long ago, in ms."""
+        """Workers seen in the last minute, and how long ago, in ms."""
         now = self.now()
         with errors():
             found = self._redis.zrangebyscore(key("workers"), now - 60_000, "+inf", withscores=True)

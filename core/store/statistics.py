@@ -31,7 +31,7 @@ DEAD = ("refused", "exhausted", "bug", "killed")
 
 @dataclass(frozen=True)
 class Bar:
-    """A stretch of time from `at` (ms): bodies accepted, deliveries that arrived, tries that failed for now, dead."""
+    """A stretch of time from `at` (ms): bodies accepted, deliveries made, failed attempts that are retried, dead."""
 
     at: int
     accepted: int

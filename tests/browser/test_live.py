@@ -203,6 +203,19 @@ def test_times_are_those_of_the_reader(page: Tab) -> None:
     # 20:29:22 UTC, read in Prague.
     expect(page.page.locator("time[data-local]")).to_have_text("22 Nov 2026, 21:29")
     expect(page.page.locator("time[data-relative]")).to_have_text("2 minutes ago")
+    # The server is told, so that its days are the reader's, too.
+    assert "Europe/Prague" in [one.get("value") for one in page.context.cookies()]
+
+
+def test_times_are_in_the_language_of_the_page(browser: Browser, page: Tab) -> None:
+    czech = Tab(browser, page.home, language="cs-CZ")
+    czech.expect(404)
+    czech.log_in(PASSWORD)
+    czech.page.goto("/live")
+    expect(czech.page.locator("time[data-local]")).to_have_text("22 Nov 2026, 21:29")
+    expect(czech.page.locator("time[data-relative]")).to_have_text("2 minutes ago")
+    czech.close()
+    czech.quiet()
 
 
 def test_without_scripts_times_are_in_utc_and_nothing_is_hidden(browser: Browser, page: Tab) -> None:

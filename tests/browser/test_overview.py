@@ -21,6 +21,11 @@ def row(page: Page, connector: str) -> Locator:
     return page.get_by_role("row").filter(has=page.get_by_role("link", name=connector, exact=True))
 
 
+def why(page: Page, connector: str) -> Locator:
+    """The row below, which says what is the case and what to do."""
+    return row(page, connector).locator("xpath=following-sibling::tr[1][@class='why']")
+
+
 def test_the_figures_of_the_overview_move_without_reloading(site: AdminsRelay, tab: Tab) -> None:
     tab.page.goto("/")
     tab.page.evaluate("window.sameDocument = true")
@@ -66,7 +71,7 @@ def test_a_connector_is_paused_with_a_reason_tried_and_resumed(site: AdminsRelay
     row(page, "crm").get_by_label("Reason").fill("they move house until noon")
     row(page, "crm").get_by_role("button", name="Pause crm").click()
     expect(page.get_by_text("crm is paused. Its deliveries are queued; nothing is lost.")).to_be_visible()
-    expect(row(page, "crm")).to_contain_text("they move house until noon")
+    expect(why(page, "crm")).to_contain_text("they move house until noon")
     site.crm.received.clear()
     for number in range(3):
         site.post(chat(f"held-{number}"))

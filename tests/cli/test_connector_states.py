@@ -78,7 +78,8 @@ def text_of(html: str) -> str:
 
 def row(html: str, name: str) -> str:
     """What the overview's table says of a connector."""
-    (found,) = [one for one in re.findall(r"<tr>.*?</tr>", html, re.DOTALL) if f"<strong>{name}</strong>" in one]
+    rows = re.findall(r"<tr>.*?</tr>(?:\s*<tr class=\"why\">.*?</tr>)?", html, re.DOTALL)
+    (found,) = [one for one in rows if f"<strong>{name}</strong>" in one]
     return text_of(found)
 
 

@@ -245,7 +245,7 @@ def test_secrets_are_set_listed_and_removed_and_never_printed(cli: CommandLine) 
     cli.run("secrets", "remove", "other")
     assert "pass --yes" in cli.run("secrets", "remove", "crm", code=2)
     cli.run("secrets", "remove", "crm", "--yes")
-    assert cli.json("secrets", "list") == []
+    assert cli.json("secrets", "list") == [{"name": "crm", "used": True, "set": False}]
     assert "no secret 'crm'" in cli.run("secrets", "remove", "crm", code=1)
 
 

@@ -60,7 +60,7 @@ SETTINGS = ValueSettings.model_validate(
 #: Templates as an admin writes them.
 WORDINGS = (
     "{{ title }}: {{ name }}",
-    "visitor-{{ visitor.id or conversation.id }}@smartsupp.invalid",
+    "visitor-{{ visitor.id or conversation.id }}@smartsupp.example.com",
     "{% for m in conversation.messages %}{{ loop.index }} {{ m.name }}: {{ m.content|upper }}\n{% endfor %}",
     "{{ conversation.messages|map(attribute='content')|join(' ')|truncate(100) }}",
     "{% for key, one in visitor.variables.items() %}{{ key }}={{ one.value }};{% endfor %}",

@@ -55,6 +55,7 @@ class Tab:
         *,
         scripts: bool = True,
         zone: str = "Europe/Prague",
+        language: str = "en-GB",
     ) -> None:
         self.home, self.faults, self._expected = home, list[str](), set[int]()
         self.context: BrowserContext = browser.new_context(
@@ -62,7 +63,7 @@ class Tab:
             viewport={"width": size[0], "height": size[1]},
             color_scheme=theme,
             java_script_enabled=scripts,
-            locale="en-GB",
+            locale=language,
             timezone_id=zone,
             reduced_motion="reduce",
         )

@@ -14,14 +14,16 @@ import yaml
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from connectors.kit.connector import HttpSettings
-from connectors.kit.record import RecordSettings
 from core.config.settings import ConnectorSettings
 from core.config.types.duration import spelled
 from core.config.types.templated import TemplateOf
 
 #: What is not asked for: the type is chosen before.
 _SETTLED = ("type",)
+
+
+#: Modules whose settings are those of several types; but what lets us in is filled in first.
+_SHARED, _CREDENTIALS = ("core.", "connectors.kit."), "connectors.kit.auth."
 
 
 class Kind(StrEnum):
@@ -53,7 +55,7 @@ class SettingField:
 
 def fields(model: type[ConnectorSettings]) -> list[SettingField]:
     """What must be filled in first, then what is of this type alone, then what all have."""
-    found = [_field(name, info) for name, info in model.model_fields.items() if name not in _SETTLED]
+    found = [_field(model, name, info) for name, info in model.model_fields.items() if name not in _SETTLED]
     return sorted(found, key=lambda one: (not one.required, one.kind is not Kind.SECRET and not one.own, not one.own))
 
 
@@ -95,7 +97,7 @@ def fitting(field: SettingField, value: Any) -> SettingField:
     return field if fits or field.hidden else replace(field, kind=Kind.YAML, choices=())
 
 
-def _field(name: str, info: FieldInfo) -> SettingField:
+def _field(model: type[ConnectorSettings], name: str, info: FieldInfo) -> SettingField:
     parts = list(_parts(info.annotation))
     kind, choices = _kind(parts)
     field = SettingField(
@@ -106,7 +108,7 @@ def _field(name: str, info: FieldInfo) -> SettingField:
         default="",
         choices=choices,
         nullable=type(None) in parts,
-        own=name not in {*ConnectorSettings.model_fields, *HttpSettings.model_fields, *RecordSettings.model_fields},
+        own=_is_own(model, name),
         hidden=_holds_secret(info.annotation),
     )
     default = None if info.is_required() or field.hidden else info.get_default(call_default_factory=True)
@@ -116,6 +118,12 @@ def _field(name: str, info: FieldInfo) -> SettingField:
         default = spelled(default)
     shown = "" if default in ("", [], {}, ()) or (default is None and not field.nullable) else written(field, default)
     return replace(field, default=shown)
+
+
+def _is_own(model: type[ConnectorSettings], name: str) -> bool:
+    """Whether the setting is of this type alone, or lets us in: it is not declared where connectors share the rest."""
+    first = next(one for one in reversed(model.__mro__) if name in getattr(one, "model_fields", {}))
+    return first.__module__.startswith(_CREDENTIALS) or not first.__module__.startswith(_SHARED)
 
 
 def _parts(annotation: Any) -> Any:

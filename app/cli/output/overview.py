@@ -10,7 +10,7 @@ from rich.markup import escape
 from app.admin.connector_state import State, connector_state
 from app.admin.doctor import REJECTED
 from app.cli.output.records import jsonable
-from app.cli.output.tables import new_console, new_table, one_line, span_or_dot
+from app.cli.output.tables import new_console, new_table, one_line, print_line, print_rows, span_or_dot
 from core.config.doubts import doubts
 from core.config.settings import Settings
 from core.delivery import DeliveryStatus
@@ -59,46 +59,43 @@ def overview(ledger: Ledger, settings: Settings | None, figures: Statistics) -> 
 def print_overview(found: dict[str, Any]) -> None:
     console = new_console()
     counts = ", ".join(f"{number} {name}" for name, number in found["payloads"].items() if number) or "none yet"
-    console.print(f"Payloads   {counts}", highlight=False)
+    print_line(console, f"Payloads   {counts}")
     workers = ", ".join(found["workers"]) or "[red]none is running; start one with: relay worker[/red]"
-    console.print(f"Workers    {workers}", highlight=False)
-    console.print(f"Config     {escape(found['config'])}", highlight=False)
+    print_line(console, f"Workers    {workers}")
+    print_line(console, f"Config     {escape(found['config'])}")
     table = new_table("Connector", "State", *(one.spelled for one in DeliveryStatus), "in flight", "waiting longest")
     for name, row in found["connectors"].items():
         cells = [str(row[status] or "·") for status in DeliveryStatus]
         state = row["state"] if row["state"] in (State.ON, State.OFF) else f"[yellow]{row['state']}[/]"
         table.add_row(name, state, *cells, str(row["in_flight"] or "·"), span_or_dot(row["oldest_due_ms"]))
-    console.print(table)
+    print_rows(console, table)
     _print_figures(console, found["statistics"])
     if number := found["undelivered"]:
-        console.print(
+        print_line(
+            console,
             f"[red]{number} chat{' was' if number == 1 else 's were'} not delivered anywhere[/]:"
             " relay deliveries --status undelivered, then relay replay --status undelivered",
-            highlight=False,
         )
     for one in found["doubts"]:
-        console.print(f"[yellow]{escape(one['text'])}[/] {escape(one['remedy'])}", highlight=False)
+        print_line(console, f"[yellow]{escape(one['text'])}[/] {escape(one['remedy'])}")
     for name, row in found["connectors"].items():
         queued = row[DeliveryStatus.WAITING] + row[DeliveryStatus.RETRYING]
         if row["state"] not in (State.ON, State.NO_ROUTE, State.UNKNOWN) and (queued or row["state"] != State.OFF):
             _print_state(console, name, row, found["now"])
         if row[DeliveryStatus.DEAD]:
-            console.print(f"{name} has dead letters: relay dead list --connector {name}", highlight=False)
+            print_line(console, f"{name} has dead letters: relay dead list --connector {name}")
     if found["payloads"]["quarantined"]:
-        console.print("There are quarantined payloads: relay payloads")
+        print_line(console, "There are quarantined payloads: relay payloads")
     for worker, trouble in found["troubles"].items():
-        console.print(
-            f"[red]{worker} {REJECTED}[/]: {one_line(trouble)}",
-            highlight=False,
-        )
+        print_line(console, f"[red]{worker} {REJECTED}[/]: {one_line(trouble)}")
 
 
 def _print_state(console: Console, name: str, row: dict[str, Any], now: int) -> None:
     """What is the case with a connector, and what to do. Of one without a route the doubts about the file speak."""
     test = f" Next test delivery in {span_or_dot(row['next_test'] - now)}." if (row["next_test"] or 0) > now else ""
-    console.print(f"[yellow]{name}[/]: {one_line(row['sentence'])}{test}", highlight=False)
+    print_line(console, f"[yellow]{name}[/]: {one_line(row['sentence'])}{test}")
     commands = " · ".join(row["commands"])
-    console.print(f"  {escape(row['remedy'])}{f' ({commands})' if commands else ''}", highlight=False)
+    print_line(console, f"  {escape(row['remedy'])}{f' ({commands})' if commands else ''}")
 
 
 def _print_figures(console: Console, found: dict[str, Any]) -> None:
@@ -112,4 +109,4 @@ def _print_figures(console: Console, found: dict[str, Any]) -> None:
         numbers = [str(row[one] or "·") for one in ("delivered", "retried", "dead")]
         success = "·" if row["success"] is None else f"{row['success']:.1%}"
         table.add_row(name, *numbers, success, span_or_dot(row["median"] or 0), span_or_dot(row["p95"] or 0))
-    console.print(table)
+    print_rows(console, table)

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from app.admin.replays import told
 from app.cli.output.lists import next_attempt, print_deliveries
-from app.cli.output.tables import local_time, new_console, one_line, print_facts
+from app.cli.output.tables import local_time, new_console, one_line, print_facts, print_line
 from core.delivery import Attempt, Delivery, Payload
 from core.store.ledger import Conversation
 
@@ -33,9 +33,9 @@ def print_story(found: Payload | Conversation | Delivery, now: int) -> None:
         print_facts(console, Chat=found.id)
         for payload in found.payloads:
             text = f"Revision {payload.revision}   payload {payload.id}, received {local_time(payload.received)}"
-            console.print(text, highlight=False)
+            print_line(console, text)
         if found.nowhere:
-            console.print(f"Not delivered anywhere   {one_line(told(found.nowhere))}", highlight=False)
+            print_line(console, f"Not delivered anywhere   {one_line(told(found.nowhere))}")
         print_deliveries(found.deliveries, now)
     else:
         _delivery(console, found, now)
@@ -53,7 +53,7 @@ def _delivery(console: Console, found: Delivery, now: int) -> None:
         Record=" ".join(filter(None, (reference.id, reference.url))) if reference else "",
         Revision=str(found.revision or ""),
         Queued=local_time(found.created),
-        Next=next_attempt(found, now),
+        Next=_waits(found, now) or next_attempt(found, now),
         Steps=", ".join(f"{name} = {value}" for name, value in found.made.items()),
     )
     for note in found.notes:
@@ -65,13 +65,19 @@ def _delivery(console: Console, found: Delivery, now: int) -> None:
         _attempt(console, number, attempt)
 
 
+def _waits(found: Delivery, now: int) -> str:
+    if found.blocked or found.due is None or found.due <= now or not found.awaits_quiet:
+        return ""
+    return f"waits until {local_time(found.due)} for the chat to be quiet (relay replay {found.id} sends it now)"
+
+
 def _attempt(console: Console, number: int, attempt: Attempt) -> None:
     after = f", next attempt {local_time(attempt.next)}" if attempt.next else ""
     code = f", HTTP {attempt.status}" if attempt.status else ""
     what = f"{attempt.outcome}{code}, {attempt.ms} ms" + (f", revision {attempt.revision}" if attempt.revision else "")
-    console.print(f"{number:3}. {local_time(attempt.at)}  {what}{after}", highlight=False)
+    print_line(console, f"{number:3}. {local_time(attempt.at)}  {what}{after}")
     if attempt.error:
-        console.print(f"     {one_line(attempt.error)}", highlight=False)
+        print_line(console, f"     {one_line(attempt.error)}")
     for exchange in attempt.requests:
         answer = exchange.status or "no response"
-        console.print(f"     {exchange.method} {one_line(exchange.url)} → {answer}, {exchange.ms} ms", highlight=False)
+        print_line(console, f"     {exchange.method} {one_line(exchange.url)} → {answer}, {exchange.ms} ms")

@@ -21,7 +21,7 @@ from app.cli.options import (
     secret_typed,
     whoever,
 )
-from app.cli.output.records import print_json
+from app.cli.output.records import jsonable, print_json
 from connectors import registry
 from core.config.doubts import doubts
 from core.config.editing.door import CannotWrite, Draft, EditedMeanwhile
@@ -196,7 +196,13 @@ def _secrets(
 def save(env: Environment, make: Make, *, dry_run: bool, even_in_git: bool, yes: bool, as_json: bool) -> None:
     """Show a change, ask, and save it."""
     draft = make()
-    told = {"file": str(env.config), "change": draft.what, "difference": draft.difference}
+    found = doubts(draft.settings)
+    told = {
+        "file": str(env.config),
+        "change": draft.what,
+        "difference": draft.difference,
+        "doubts": [jsonable(one) for one in found],
+    }
     if dry_run:
         if as_json:
             print_json({**told, "saved": False})
@@ -208,7 +214,7 @@ def save(env: Environment, make: Make, *, dry_run: bool, even_in_git: bool, yes:
         _not_written(draft, obstacle, told, as_json)
     if not as_json:
         click.echo(draft.difference or _unseen(draft), nl=not draft.difference, err=True)
-        for one in doubts(draft.settings):
+        for one in found:
             click.echo(f"! {one.text}\n    {one.remedy}", err=True)
     ask(f"Save this to {env.config}?", yes)
     try:

@@ -11,6 +11,7 @@ import click
 
 from app.admin.checks import connector, findings
 from app.admin.connector_state import State, connector_state
+from app.admin.doctor import Verdict
 from app.admin.preview import preview_body
 from app.cli.options import (
     agreed,
@@ -27,7 +28,7 @@ from app.cli.output.records import jsonable, print_json
 from app.cli.setup import changes
 from app.cli.setup.login import login
 from connectors import registry
-from connectors.kit.connector import Connector
+from connectors.kit.connector import Connector, Finding
 from connectors.kit.transcript import single_line
 from core.config.doubts import route_remedy, unused
 from core.config.environment import Environment
@@ -87,19 +88,34 @@ def check(env: Environment, name: str | None, as_json: bool) -> None:
     names = [name] if name else list(settings.enabled)
     found = {one: list(findings(connector(settings, one, env))) for one in names}
     wrong = any(not finding.right for seen in found.values() for finding in seen)
+    rows = {one: [*map(_row, seen), *_doubts(settings, one)] for one, seen in found.items()}
     if as_json:
-        print_json({one: [jsonable(finding) for finding in seen] for one, seen in found.items()})
-    for one, seen in found.items() if not as_json else ():
-        for finding in seen:
-            click.echo(f"{one}: {'✓' if finding.right else '✗'} {finding.text}")
-            if not finding.right and finding.remedy:
-                click.echo(f"{' ' * len(one)}    {finding.remedy}")
-        if not seen:
+        print_json(rows)
+        raise SystemExit(1 if wrong else 0)
+    for one, lines in rows.items():
+        if not found[one]:
             click.echo(f"{one}: nothing to check")
-        if one in unused(settings):
-            click.echo(f"{one}: ! No route leads to it: no chat goes there\n{' ' * len(one)}    {route_remedy(one)}")
+        for line in lines:
+            click.echo(f"{one}: {_MARKS[line['verdict']]} {line['text']}")
+            if line["verdict"] != Verdict.RIGHT and line["remedy"]:
+                click.echo(f"{' ' * len(one)}    {line['remedy']}")
     warn_of_lacking(env)
     raise SystemExit(1 if wrong else 0)
+
+
+_MARKS = {Verdict.RIGHT: "✓", Verdict.DOUBT: "!", Verdict.WRONG: "✗"}
+
+
+def _row(finding: Finding) -> dict[str, Any]:
+    return {**jsonable(finding), "verdict": Verdict.RIGHT if finding.right else Verdict.WRONG}
+
+
+def _doubts(settings: Settings, name: str) -> list[dict[str, Any]]:
+    """What the destination cannot know: nothing is wrong there, and yet no chat goes to it."""
+    if name not in unused(settings):
+        return []
+    text = "No route leads to it: no chat goes there"
+    return [{"right": True, "text": text, "remedy": route_remedy(name), "verdict": Verdict.DOUBT}]
 
 
 @connectors.command()

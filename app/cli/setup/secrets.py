@@ -44,11 +44,12 @@ def set_one(env: Environment, name: str, as_json: bool) -> None:
     Asks for it, or reads one line from a pipe. A running relay takes it within seconds.
     """
     _tried(env, lambda store: store.set({name: secret_typed(name)}, whoever()))
+    used = name in _used(env)
     if as_json:
-        print_json({"name": name, "set": True})
+        print_json({"name": name, "set": True, "used": used})
         return
-    used = "relay.yaml uses it." if name in _used(env) else f"Write {to_secret(name)} into relay.yaml to use it."
-    click.echo(f"{name} is set. {used}")
+    then = "relay.yaml uses it." if used else f"Write {to_secret(name)} into relay.yaml to use it."
+    click.echo(f"{name} is set. {then}")
 
 
 @secrets.command("list")
@@ -57,14 +58,16 @@ def set_one(env: Environment, name: str, as_json: bool) -> None:
 def list_all(env: Environment, as_json: bool) -> None:
     """List the names of the secrets, when and by whom each was set, and whether relay.yaml uses it."""
     found, used = _tried(env, lambda store: store.list()), _used(env)
+    lacking = sorted(used - {one.name for one in found})
     if as_json:
-        print_json([{**jsonable(one), "used": one.name in used} for one in found])
+        there = [{**jsonable(one), "used": one.name in used, "set": True} for one in found]
+        print_json([*there, *({"name": name, "used": True, "set": False} for name in lacking)])
         return
     for one in found:
         when = datetime.fromtimestamp(one.set_at / 1000, UTC).astimezone().strftime("%Y-%m-%d %H:%M")
         unused = "" if one.name in used else "; relay.yaml does not use it"
         click.echo(f"{one.name}: set {when}{f' by {one.by}' if one.by else ''}{unused}")
-    for name in sorted(used - {one.name for one in found}):
+    for name in lacking:
         click.echo(f"{name}: not set, though relay.yaml names it; set it with: relay secrets set {name}")
     if not found and not used:
         click.echo("No secret is kept here. Set one with: relay secrets set NAME")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
@@ -16,6 +16,7 @@ from app.dashboard.frame.login import admin_name
 from app.dashboard.pages.conversation import LONGEST_REASON, NO_REASON
 from app.dashboard.view import filters
 from app.dashboard.view.connector_state import state
+from app.dashboard.view.zone import viewer_zone
 from core.errors import InUse
 from core.ids import ConversationId
 from core.store import Aim, Backfill, Jobs
@@ -62,9 +63,9 @@ def routes(pages: Blueprint, site: Site) -> None:
     def connectors_past(name: str) -> ResponseReturnValue:
         """What would be delivered: asked, and counted, before anything is."""
         found = state(site, name)
-        first = datetime.now(UTC).date() - timedelta(days=_DAYS)
+        first = datetime.now(viewer_zone()).date() - timedelta(days=_DAYS)
         given = dict(request.args) if "from" in request.args else {"from": first.isoformat()}
-        asked = filters.asked({"from": given.get("from", ""), "to": given.get("to", "")}, ())
+        asked = filters.asked({"from": given.get("from", ""), "to": given.get("to", "")}, (), viewer_zone())
         aim = _aim(name, given)
         refused = refusal_of_past(site.watched.current(), name, anyway=aim.anyway)
         as_of = site.ledger.now()
@@ -80,7 +81,7 @@ def routes(pages: Blueprint, site: Site) -> None:
     def connectors_past_start(name: str) -> ResponseReturnValue:
         state(site, name)
         given: dict[str, Any] = {key: request.form.get(key, "") for key in ("from", "to", "again", "all")}
-        asked, aim = filters.asked({"from": given["from"], "to": given["to"]}, ()), _aim(name, given)
+        asked, aim = filters.asked({"from": given["from"], "to": given["to"]}, (), viewer_zone()), _aim(name, given)
         if asked.errors or refusal_of_past(site.watched.current(), name, anyway=aim.anyway):
             return redirect(url_for("dashboard.connectors_past", name=name, **given), 303)
         # What came after the page that showed how many there are was not meant.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
@@ -16,6 +17,7 @@ from app.dashboard.pages.conversation import LONGEST_REASON
 from app.dashboard.pages.conversations import discardable, known, rows
 from app.dashboard.view import filters
 from app.dashboard.view.filters import Asked
+from app.dashboard.view.zone import viewer_zone
 from core.delivery import DeliveryStatus
 from core.store import Filter, Jobs, Search
 from core.store.jobs import Kind
@@ -49,7 +51,7 @@ def routes(pages: Blueprint, site: Site) -> None:
 
     @pages.get("/conversations/jobs")
     def conversations_jobs() -> str:
-        return render_template("jobs.html", jobs=jobs.recent(), words=filters.words)
+        return render_template("jobs.html", jobs=jobs.recent(), words=partial(filters.words, zone=viewer_zone()))
 
     @pages.get("/conversations/jobs/<identity>")
     def conversations_job(identity: str) -> str:
@@ -70,8 +72,7 @@ def routes(pages: Blueprint, site: Site) -> None:
         return {
             "job": jobs.get(identity),
             "undelivered": site.ledger.undelivered(),
-            "words": filters.words,
-            "spelled": filters.spelled,
+            "words": partial(filters.words, zone=viewer_zone()),
         }
 
     def wanted() -> tuple[Kind, Asked]:
@@ -83,7 +84,7 @@ def routes(pages: Blueprint, site: Site) -> None:
             kind = "discard"
         else:
             raise BadRequest("This address names no action.")
-        asked = filters.asked(request.values, known(site, search))
+        asked = filters.asked(request.values, known(site, search), viewer_zone())
         if kind == "discard" and not discardable(asked.filter):
             raise BadRequest("Only queued, retrying and dead deliveries can be discarded.")
         return kind, asked
@@ -100,7 +101,7 @@ def routes(pages: Blueprint, site: Site) -> None:
             kind=kind,
             asked=asked,
             meant=meant,
-            words=filters.words(meant),
+            words=filters.words(meant, viewer_zone()),
             as_of=as_of,
             count=count,
             whole=whole,

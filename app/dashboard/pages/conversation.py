@@ -16,6 +16,7 @@ from app.admin.replays import refusal, told
 from app.dashboard.frame.context import Site
 from app.dashboard.frame.login import admin_name
 from app.dashboard.view.bounds import MESSAGES, part, pretty
+from app.dashboard.view.marks import worst_first
 from app.dashboard.view.transcript import bubbles
 from connectors.kit import transcript
 from core.conversation import Conversation
@@ -67,6 +68,7 @@ def routes(pages: Blueprint, site: Site) -> None:
             messages=MESSAGES,
             revisions=found.payloads[: -REVISIONS - 1 : -1],
             web=web,
+            marks=worst_first((one.connector, shown_status(one)) for one in found.deliveries),
             **_deliveries(found),
         )
 

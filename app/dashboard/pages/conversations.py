@@ -11,6 +11,8 @@ from flask.typing import ResponseReturnValue
 from app.dashboard.frame.context import Site
 from app.dashboard.view import filters
 from app.dashboard.view.filters import Asked
+from app.dashboard.view.marks import gathered
+from app.dashboard.view.zone import viewer_zone
 from connectors.kit import transcript
 from core.delivery import DeliveryStatus
 from core.ids import DeliveryId
@@ -43,10 +45,15 @@ class Row:
     marks: Sequence[Mark]
     lost: bool
 
+    def pairs(self, current: bool) -> list[tuple[str, str]]:
+        """Connector and status of each delivery, or of the one that the row is about."""
+        return [(one.connector, one.status) for one in self.marks if one.current or not current]
+
 
 def routes(pages: Blueprint, site: Site) -> None:
     search = Search(site.client)
     pages.app_template_filter("plain")(transcript.plain)
+    pages.app_template_filter("gathered")(gathered)
 
     @pages.app_template_global("idle")
     def idle(wanted: Filter) -> list[str]:
@@ -57,7 +64,7 @@ def routes(pages: Blueprint, site: Site) -> None:
     @pages.get("/conversations")
     def conversations() -> ResponseReturnValue:
         connectors = known(site, search)
-        asked = filters.asked(request.args, connectors)
+        asked = filters.asked(request.args, connectors, viewer_zone())
         after, lost = request.args.get("after", ""), False
         seconds = _GOING_ON if "on" in request.args else _SEARCHING
         page = Page(())

@@ -48,6 +48,10 @@ class Found:
     deliveries: Sequence[tuple[Delivery, str]]
 
     @property
+    def pairs(self) -> Sequence[tuple[str, str]]:
+        return [(one.connector, status) for one, status in self.deliveries]
+
+    @property
     def records(self) -> Sequence[tuple[str, Reference]]:
         return [(one.connector, one.reference) for one, _ in self.deliveries if one.reference]
 

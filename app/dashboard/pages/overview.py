@@ -10,10 +10,12 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from app.admin import sample
+from app.admin.connector_state import State as Condition
 from app.admin.first_steps import FirstSteps, first_steps
 from app.dashboard.frame.context import Site
 from app.dashboard.view import charts
 from app.dashboard.view.connector_state import State, listed, states
+from app.dashboard.view.zone import viewer_zone
 from app.hook_url import hooks
 from core.config.doubts import doubts
 from core.config.settings import Settings
@@ -31,6 +33,16 @@ SPANS: tuple[Span, ...] = get_args(Span)
 
 #: What one bar of each span is.
 _STEPS: Mapping[Span, str] = {"hour": "2 minutes", "day": "hour", "week": "6 hours", "month": "day"}
+
+
+_WORST_FIRST = (
+    Condition.MISSING,
+    Condition.REJECTED,
+    Condition.NOT_RESPONDING,
+    Condition.PAUSED,
+    Condition.NO_ROUTE,
+    Condition.THROTTLED,
+)
 
 
 @dataclass(frozen=True)
@@ -55,7 +67,7 @@ class Tiles:
 
 @dataclass(frozen=True)
 class Health:
-    """`memory` is in bytes; `workers` says how long ago each was heard of, in ms; `rejections` is what is wrong with a
+    """`memory` is in bytes; `workers` says how long ago each was last seen, in ms; `rejections` is what is wrong with a
     configuration -> who rejected it."""
 
     server: Verdict
@@ -115,7 +127,7 @@ def _found(site: Site, jobs: Jobs, over: Over) -> dict[str, Any]:
     """What the part of the page that is kept up to date shows."""
     span: Span = next((one for one in SPANS if one == request.args.get("span")), "day")
     counted = statistics(site.client, span, site.ledger.now(), over)
-    connectors, settings = states(site, counted), site.watched.current()
+    connectors, settings = sorted(states(site, counted), key=_urgency), site.watched.current()
     return {
         "span": span,
         "step": _STEPS[span],
@@ -126,6 +138,8 @@ def _found(site: Site, jobs: Jobs, over: Over) -> dict[str, Any]:
         "geometry": {"left": charts.LEFT, "foot": charts.FOOT, "words": charts.WORDS},
         "tiles": _tiles(site, counted, connectors),
         "connectors": connectors,
+        "failing": [one for one in connectors if one.now.is_blocked and one.enabled],
+        "enabled": sum(one.enabled for one in connectors),
         "gone": [one for one in connectors if not one.known and one.lane.waiting],
         "doubts": doubts(settings),
         "health": _health(site),
@@ -133,12 +147,18 @@ def _found(site: Site, jobs: Jobs, over: Over) -> dict[str, Any]:
     }
 
 
+def _urgency(connector: State) -> tuple[int, bool]:
+    """What needs somebody is above what does not; else the order is that of relay.yaml."""
+    state = connector.now.state
+    return (_WORST_FIRST.index(state) if state in _WORST_FIRST else len(_WORST_FIRST)), not connector.dead
+
+
 def _figures(counted: Statistics) -> list[tuple[str, charts.Chart]]:
     """The charts and what each is called."""
     bars = counted.bars
 
     def drawn(*series: charts.Series) -> charts.Chart:
-        return charts.chart(counted.span, counted.step, bars, series)
+        return charts.chart(counted.span, counted.step, bars, series, viewer_zone())
 
     flow = drawn(
         charts.Series("series-4", "Received", tuple(bar.accepted for bar in bars)),

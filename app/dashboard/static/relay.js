@@ -4,10 +4,18 @@
   const note = document.querySelector("[data-not-live]");
 
   // --- Times in the reader's zone: <time datetime data-local>, or data-relative for "3 minutes ago".
-  const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
-  const short = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
-  const relative = new Intl.RelativeTimeFormat(document.documentElement.lang || "en", { numeric: "auto" });
+  // In the page's language, as the reader's region writes it: not two languages on one page.
+  const page = document.documentElement.lang;
+  const language = navigator.languages.find((one) => one.split("-")[0] === page) ?? "en-GB";
+  const exact = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium" });
+  const short = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
+  const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
   const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
+
+  // The server reads days and writes hours of charts in this zone, too.
+  const zone = exact.resolvedOptions().timeZone;
+  const secure = location.protocol === "https:" ? "; secure" : "";
+  if (/^[\w+/-]+$/.test(zone)) document.cookie = `relay-zone=${zone}; path=/; max-age=31536000; samesite=lax${secure}`;
 
   function ago(date) {
     const seconds = (date - Date.now()) / 1000;
@@ -26,7 +34,8 @@
     }
   }
 
-  // --- Parts that keep themselves up to date: data-live="URL" data-every="MS".
+  // --- Parts that keep themselves up to date: data-live="URL" data-every="MS". The URL answers with what belongs inside,
+  // or with a page that has the part.
   const typing = (part) => {
     const at = document.activeElement;
     return part.contains(at) && at.matches("input:not([type=hidden]), select, textarea");
@@ -95,6 +104,10 @@
     return kept;
   }
 
+  // Of a whole page the part of the same id; else all of it.
+  const inside = (part, html) =>
+    new DOMParser().parseFromString(html, "text/html").getElementById(part.id)?.innerHTML ?? html;
+
   // A form's token is another one each time, and no reason to replace anything.
   const content = (html) => html.replace(/name="csrf_token"[^>]*/g, "");
 
@@ -118,7 +131,7 @@
         });
         if (answer.status === 401) return location.reload();
         if (!answer.ok) throw new Error(answer.statusText);
-        const html = await answer.text();
+        const html = inside(part, await answer.text());
         if (content(html) !== last && !typing(part) && !selecting(part)) {
           typed = replace(part, html, typed);
           last = content(html);

@@ -11,7 +11,7 @@ from typing import Literal
 
 from core.smartsupp.json_reader import Wild
 
-#: Bytes of a body that is no text that a page shows.
+#: Bytes of a body that is not text, which a page shows.
 _DUMPED = 4_096
 #: Marks of JSON beyond which a body is not set out line by line, and characters that are shown of it then.
 _MARKS, _CUT = 30_000, 100_000

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 
 from core.store.statistics import Bar, Span
 
@@ -82,8 +82,8 @@ class Chart:
     times: tuple[Words, ...]
 
 
-def chart(span: Span, step: int, bars: Sequence[Bar], series: Sequence[Series]) -> Chart:
-    """Draw `series`, which have a value for each of `bars`; each bar is `step` ms."""
+def chart(span: Span, step: int, bars: Sequence[Bar], series: Sequence[Series], zone: tzinfo = UTC) -> Chart:
+    """Draw `series`, which have a value for each of `bars`; each bar is `step` ms, its times those of `zone`."""
     top, rise = _scale(max((value for one in series for value in one.values), default=0))
     width = (100 - LEFT) / len(bars)
 
@@ -91,7 +91,7 @@ def chart(span: Span, step: int, bars: Sequence[Bar], series: Sequence[Series]) 
         x = LEFT + index * width
         told = ", ".join(f"{one.values[index]} {one.words.lower()}" for one in series)
         marks = _marks(x, width, [(one.kind, one.values[index]) for one in series], top)
-        return Slot(round(x, 3), round(width, 3), f"{_between(bar.at, bar.at + step)}: {told}", tuple(marks))
+        return Slot(round(x, 3), round(width, 3), f"{_between(bar.at, bar.at + step, zone)}: {told}", tuple(marks))
 
     return Chart(
         series=tuple(series),
@@ -142,7 +142,7 @@ def _times(span: Span, whole: int) -> Iterator[Words]:
         yield Words(round(at, 2), text, "start" if ago == whole else "middle" if ago else "end")
 
 
-def _between(since: int, until: int) -> str:
-    begin, end = (datetime.fromtimestamp(ms / 1000, UTC) for ms in (since, until))
+def _between(since: int, until: int, zone: tzinfo) -> str:
+    begin, end = (datetime.fromtimestamp(ms / 1000, zone) for ms in (since, until))
     same = begin.date() == end.date()
-    return f"{begin:%-d %b %H:%M} – {end:{'%H:%M' if same else '%-d %b %H:%M'}} UTC"
+    return f"{begin:%-d %b %H:%M} – {end:{'%H:%M' if same else '%-d %b %H:%M'}} {begin.tzname()}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any, TypeVar
 
 from core.delivery import DeliveryStatus
@@ -13,7 +13,6 @@ from core.store import Filter
 
 #: Characters of a search.
 LONGEST = 200
-_DAY_MS = 86_400_000
 
 #: How a query spells a rating -> as a filter has it.
 RATINGS: Mapping[str, str] = {"good": "5", "normal": "3", "bad": "1", "none": "none"}
@@ -52,8 +51,8 @@ class Asked:
         return sum(bool(self.values[name]) for name in ("account", "missed", "offline", "rating", "from", "to"))
 
 
-def asked(query: Mapping[str, str], connectors: Collection[str]) -> Asked:
-    """Read a query string or a form; nothing in it is an error here."""
+def asked(query: Mapping[str, str], connectors: Collection[str], zone: tzinfo = UTC) -> Asked:
+    """Read a query string or a form, whose days are those of `zone`; nothing in it is an error here."""
     form = _Form({name: " ".join(query.get(name, "").split()) for name in _FIELDS}, {})
     form.values["status"] = _OLD.get(form.values["status"], form.values["status"])
     found = Filter(
@@ -66,8 +65,8 @@ def asked(query: Mapping[str, str], connectors: Collection[str]) -> Asked:
         missed=form.ticked("missed"),
         offline=form.ticked("offline"),
         rating=form.read("rating", lambda word: RATINGS[_one_of(word, RATINGS, "rating")]) or "",
-        since=form.read("from", _day),
-        until=form.read("to", lambda day: _day(day) + _DAY_MS),
+        since=form.read("from", lambda day: _begin(_day(day), zone)),
+        until=form.read("to", lambda day: _begin(_day(day) + timedelta(days=1), zone)),
     )
     if found.since is not None and found.until is not None and found.since >= found.until:
         form.errors["to"] = "This is before “From”."
@@ -93,8 +92,8 @@ class _Form:
         return self.values[name] not in ("", "0")
 
 
-def spelled(wanted: Filter) -> dict[str, str]:
-    """The query of a filter; times become whole days, and one that ends within a day goes on to its end."""
+def spelled(wanted: Filter, zone: tzinfo = UTC) -> dict[str, str]:
+    """The query of a filter; times become whole days of `zone`, and one that ends within a day goes on to its end."""
     ratings = {kept: word for word, kept in RATINGS.items()}
     query = {
         "q": wanted.text,
@@ -105,16 +104,17 @@ def spelled(wanted: Filter) -> dict[str, str]:
         "missed": "1" if wanted.missed else "",
         "offline": "1" if wanted.offline else "",
         "rating": ratings.get(wanted.rating, ""),
-        "from": _date(wanted.since) if wanted.since is not None else "",
-        "to": _date(wanted.until - 1) if wanted.until is not None else "",
+        "from": _date(wanted.since, zone) if wanted.since is not None else "",
+        "to": _date(wanted.until - 1, zone) if wanted.until is not None else "",
     }
     return {name: value for name, value in query.items() if value}
 
 
-def words(wanted: Filter, *, as_of: int | None = None) -> list[tuple[str, str]]:
+def words(wanted: Filter, zone: tzinfo = UTC, *, as_of: int | None = None) -> list[tuple[str, str]]:
     """Name and value of everything that a filter asks for. An end just after `as_of` (ms) is the one that every bulk
     job has, and says nothing."""
-    query = spelled(replace(wanted, until=None) if as_of is not None and wanted.until == as_of + 1 else wanted)
+    whole = as_of is not None and wanted.until == as_of + 1
+    query = spelled(replace(wanted, until=None) if whole else wanted, zone)
     said = "Text, messages included" if wanted.said else "Text"
     names = {
         "q": said,
@@ -152,8 +152,7 @@ def _account(name: str) -> str:
     return name
 
 
-def _day(text: str) -> int:
-    """Its first millisecond, UTC."""
+def _day(text: str) -> date:
     try:
         if not _DAY.fullmatch(text):
             raise ValueError
@@ -163,11 +162,13 @@ def _day(text: str) -> int:
             raise ValueError
     except ValueError:
         raise _Wrong("Write a day as 2026-11-22.") from None
-    return round((datetime(day.year, day.month, day.day, tzinfo=UTC) - _EPOCH) / timedelta(milliseconds=1))
+    return day
 
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+def _begin(day: date, zone: tzinfo) -> int:
+    """Its first millisecond, as far as times of this kind have one."""
+    return max(0, round(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp() * 1000))
 
 
-def _date(ms: int) -> str:
-    return (_EPOCH + timedelta(milliseconds=ms)).date().isoformat()
+def _date(ms: int, zone: tzinfo) -> str:
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms)).astimezone(zone).date().isoformat()

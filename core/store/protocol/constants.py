@@ -38,9 +38,9 @@ class Counted(StrEnum):
 #: A worker that is alive renews its leases every BEAT_MS; one that is not loses them after LEASE_MS.
 LEASE_MS = 5_000
 BEAT_MS = 1_500
-#: One that was not heard of for so long is gone.
+#: One that was not seen for so long is gone.
 WORKER_GONE_MS = 60_000
-#: Nobody was heard of for so long: the server itself may have been away.
+#: Nobody was seen for so long: the server itself may have been away.
 STEADY_MS = 3_000
 #: An item whose lease may have run out for that reason is looked at again after so long.
 SETTLING_MS = 1_000

@@ -29,7 +29,7 @@ A *lane* is `inbox` or the name of a connector. Times and scores are Unix millis
 | limited:CONNECTOR            | string | what is due waits for its limits, or did so lately (expires after 30 s)     |
 | knock:LANE                   | string | a Celery message for this lane is on its way (expires after a minute)       |
 | tick                         | string | somebody has looked for due lanes (expires after a period)                  |
-| steady, settling             | string | a worker was heard of; leases that ran out are nobody's fault yet (3 s each)|
+| steady, settling             | string | a worker was seen; leases that ran out are nobody's fault yet (3 s each)     |
 | sequence                     | string | a counter: the order in which bodies came                                   |
 | payload:ID                   | hash   | received, sequence, account, type, size, digest, status, conversation,      |
 |                              |        | error, duplicates, crashes, alone (those of processes of its own); since    |
@@ -50,7 +50,9 @@ A *lane* is `inbox` or the name of a connector. Times and scores are Unix millis
 | delivery:CONNECTOR:CONV      | hash   | connector, conversation, status, created, updated, delivered (payload),     |
 |                              |        | revision, ref, url, tries, waited (ms that it was to wait between them),    |
 |                              |        | crashes, alone, error, again (asked for while in flight); looks (a payload) |
-|                              |        | and late (it began before `memory`): may have been delivered before         |
+|                              |        | and late (it began before `memory`): may have been delivered before;        |
+|                              |        | quiet_until (it is due then, if no further revision comes) and quiet_since  |
+|                              |        | (when the first one came that waits)                                        |
 | deliveries:CONNECTOR:STATUS  | zset   | delivery -> when it came to that status                                     |
 | steps:DELIVERY               | hash   | step -> what it made at the destination, as JSON                            |
 | attempts:DELIVERY            | list   | the last 100 attempts as JSON, oldest first                                 |
@@ -77,7 +79,7 @@ A *lane* is `inbox` or the name of a connector. Times and scores are Unix millis
 | notices:CHANNEL              | list   | notices that are not sent yet, as JSON, oldest first                       |
 | sending:CHANNEL              | hash   | token (of whoever sends), due (the lease's end, or the next try), tries    |
 | troubles                     | string | somebody has looked for troubles (expires after some seconds)              |
-| workers                      | zset   | worker -> when it was last heard of                                         |
+| workers                      | zset   | worker -> when it was last seen                                             |
 | trouble                      | hash   | worker -> what is wrong with the configuration it was last asked to take    |
 | admin                        | hash   | password (its hash), secret (signs the dashboard's cookies), first-steps    |
 |                              |        | (done or hidden)                                                            |

@@ -1,6 +1,6 @@
 --- args: now
 --- uses: time, counts
--- The circuit breaker (docs/adr/0006): outages in a row, of different deliveries, close the gate; one is sent ahead
+-- The circuit breaker (docs/adr/0006): outages in a row, of different deliveries, close the gate; a test delivery is made
 -- every 30 s at first and every ten minutes in the end; any answer opens it. -> what became of the gate, or nil
 local function break_circuit(connector, id, answered, trouble, too_many, ahead, reason, fingerprint)
   local gate, circuit = PREFIX .. 'gate:' .. connector, PREFIX .. 'circuit:' .. connector
