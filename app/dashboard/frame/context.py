@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from core.config.editing.door import Door
@@ -27,3 +29,13 @@ class Site:
     config_door: Door
     #: A check may take a minute, and the threads of this process are the receiver's too.
     checking: threading.BoundedSemaphore = field(default_factory=threading.BoundedSemaphore)
+
+    @contextmanager
+    def alone(self) -> Iterator[bool]:
+        """Whether no other check is running; none is started meanwhile."""
+        free = self.checking.acquire(blocking=False)
+        try:
+            yield free
+        finally:
+            if free:
+                self.checking.release()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,7 +61,7 @@ def routes(pages: Blueprint, site: Site) -> None:
     @pages.post("/connectors/<name>/check")
     def connectors_check(name: str) -> ResponseReturnValue:
         connector = _built(site, name)
-        with alone(site) as free:
+        with site.alone() as free:
             if not free:
                 return busy(name)
             return page(name, findings=list(checks.findings(connector)), checked=True)
@@ -71,7 +70,7 @@ def routes(pages: Blueprint, site: Site) -> None:
     def connectors_setup(name: str) -> ResponseReturnValue:
         """What is missing at the destination is looked for, and made when that is wished."""
         connector = _built(site, name)
-        with alone(site) as free:
+        with site.alone() as free:
             if not free:
                 return busy(name)
             found = checks.set_up(connector, make=bool(request.form.get("make")))
@@ -142,17 +141,6 @@ def _gate_buttons(pages: Blueprint, site: Site) -> None:
     def back(name: str) -> Response:
         here = url_for("dashboard.connectors_one", name=name)
         return redirect(local(request.form.get("back") or here), 303)
-
-
-@contextmanager
-def alone(site: Site) -> Iterator[bool]:
-    """Whether no other check is running; none is started meanwhile."""
-    free = site.checking.acquire(blocking=False)
-    try:
-        yield free
-    finally:
-        if free:
-            site.checking.release()
 
 
 def _built(site: Site, name: str) -> Connector[Any]:

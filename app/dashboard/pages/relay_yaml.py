@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 
 from app.admin.setting_up import changes
 from app.dashboard.frame.context import Site
-from app.dashboard.pages.review import Review, reviewed
+from app.dashboard.view.review import Review, reviewed
 from core.config.editing.door import Draft
 from core.config.sources.secret_store import BadSecret
 from core.errors import ConfigError

@@ -17,9 +17,8 @@ from app.admin.setting_up.forms import Filled, Form
 from app.dashboard.frame.context import Site
 from app.dashboard.frame.login import admin_name
 from app.dashboard.frame.sealed import opened, sealed
-from app.dashboard.pages.connectors import alone
-from app.dashboard.pages.review import Review, reviewed
 from app.dashboard.view import setting_form
+from app.dashboard.view.review import Review, reviewed
 from app.dashboard.view.setting_form import PREFIX
 from app.dashboard.view.transcript import Bubble, bubbles
 from connectors import registry
@@ -161,7 +160,7 @@ def _built(site: Site, settings: Settings, name: str) -> Connector[Any]:
 
 
 def _check(site: Site, connector: Connector[Any], answer: Answer) -> None:
-    with alone(site) as free:
+    with site.alone() as free:
         answer.busy = not free
         if free:
             answer.findings = list(checks.findings(connector))
