@@ -50,6 +50,15 @@ def test_a_connector_is_added_with_its_secret_beside_the_file(cli: CommandLine) 
     assert hubspot.rate == 5
 
 
+def test_a_secret_that_another_connector_uses_is_not_overwritten(cli: CommandLine) -> None:
+    cli.config.write_text(FILE + "  crm: {type: hubspot, token: '${secret:hubspot-token}'}\n")
+    cli.run("secrets", "set", "hubspot-token", given=b"pat-of-crm-0123456789\n")
+    cli.run("connectors", "add", "hubspot", "--yes", given=f"{SECRET}\n".encode())
+    found = {name: one.token.get_secret_value() for name, one in loaded(cli).connectors.items() if name != "archive"}  # type: ignore[attr-defined]
+    assert found == {"crm": "pat-of-crm-0123456789", "hubspot": SECRET}
+    assert "${secret:hubspot-token-2}" in cli.config.read_text()
+
+
 def test_a_dry_run_shows_the_difference_and_changes_nothing(cli: CommandLine) -> None:
     told = cli.json("connectors", "add", "hubspot", "--dry-run", given=f"{SECRET}\n".encode())
     assert told["saved"] is False
