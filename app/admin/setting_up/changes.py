@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import chain, count
 from typing import Any
 
 from core.config.editing.door import Door, Draft
@@ -115,4 +115,4 @@ def _secret_name(values: Mapping[str, Any], connector: str, setting: str) -> str
     """One that nothing in the file names: what another connector uses is not overwritten."""
     name = f"{connector}-{setting.replace('_', '-')}"
     taken = secrets_in(json.dumps(values, default=str))
-    return next(one for one in (name, *(f"{name}-{number}" for number in count(2))) if one not in taken)
+    return next(one for one in chain([name], (f"{name}-{number}" for number in count(2))) if one not in taken)
