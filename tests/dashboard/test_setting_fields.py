@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import Field, SecretStr, create_model
 
-from app.admin.setting_up.fields import fields, fitting, read, written
+from app.admin.setting_up.fields import field_text, field_value, fields, fitting
 from app.admin.setting_up.forms import Form
 from connectors import registry
 from core.config.environment import Strict
@@ -53,7 +53,7 @@ def test_every_setting_has_a_field_with_its_default_and_the_defaults_come_to_the
         if one.default:
             kind_of: Any = info.annotation
             alone: Any = create_model("Alone", setting=(kind_of, info))
-            found_again = alone(setting=read(one, one.default)).setting
+            found_again = alone(setting=field_value(one, one.default)).setting
             assert found_again == info.get_default(call_default_factory=True), name
 
 
@@ -79,16 +79,16 @@ def test_what_cannot_be_typed_as_its_kind_is_written_as_yaml_that_means_it(value
     for one in fields(registry.settings_model("hubspot")):
         fitted = fitting(one, value)
         if not one.hidden:
-            assert read(fitted, written(fitted, value)) == value
+            assert field_value(fitted, field_text(fitted, value)) == value
 
 
 def test_a_table_holds_values_of_several_lines() -> None:
     one = next(one for one in fields(registry.settings_model("hubspot")) if one.name == "person")
     value = {"city": "{{ visitor.city }}", "note": "first\n  second\n\nthird", "empty": ""}
-    assert written(one, value) == "city: {{ visitor.city }}\nnote: first\n    second\n  \n  third\nempty: "
-    assert read(one, written(one, value)) == value
+    assert field_text(one, value) == "city: {{ visitor.city }}\nnote: first\n    second\n  \n  third\nempty: "
+    assert field_value(one, field_text(one, value)) == value
     with pytest.raises(ValueError, match="city is there twice"):
-        read(one, "city: a\ncity: b")
+        field_value(one, "city: a\ncity: b")
 
 
 def test_secrets_inside_of_other_things_are_hidden_too() -> None:
@@ -104,9 +104,9 @@ def test_secrets_inside_of_other_things_are_hidden_too() -> None:
 
 def test_nothing_is_typed_apart_from_the_default() -> None:
     found = {one.name: one for one in fields(registry.settings_model("hubspot"))}
-    assert read(found["phone"], '""') == ""
-    assert read(found["tags"], "[]") == []
-    assert read(found["person"], "{}") == {}
-    assert read(found["rate"], "null") is None
-    assert read(found["portal_id"], "123") == "123"
-    assert [read(found["rate"], text) for text in ("5", "0.5", "a lot")] == [5, 0.5, "a lot"]
+    assert field_value(found["phone"], '""') == ""
+    assert field_value(found["tags"], "[]") == []
+    assert field_value(found["person"], "{}") == {}
+    assert field_value(found["rate"], "null") is None
+    assert field_value(found["portal_id"], "123") == "123"
+    assert [field_value(found["rate"], text) for text in ("5", "0.5", "a lot")] == [5, 0.5, "a lot"]

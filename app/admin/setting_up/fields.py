@@ -15,7 +15,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from core.config.settings import ConnectorSettings
-from core.config.types.duration import spelled
+from core.config.types.duration import duration_text
 from core.config.types.templated import TemplateOf
 
 #: What is not asked for: the type is chosen before.
@@ -59,7 +59,7 @@ def fields(model: type[ConnectorSettings]) -> list[SettingField]:
     return sorted(found, key=lambda one: (not one.required, one.kind is not Kind.SECRET and not one.own, not one.own))
 
 
-def read(field: SettingField, text: str) -> Any:
+def field_value(field: SettingField, text: str) -> Any:
     """What a person typed, as relay.yaml has it. What cannot be read is left as it is, for the loader to refuse. Raises
     ValueError, with what to type."""
     text = text.replace("\r\n", "\n")
@@ -73,7 +73,7 @@ def read(field: SettingField, text: str) -> Any:
     return _READERS.get(field.kind, str)(text)
 
 
-def written(field: SettingField, value: Any) -> str:
+def field_text(field: SettingField, value: Any) -> str:
     """A value of relay.yaml as a person would type it into the field."""
     if field.kind is Kind.YAML:
         return str(yaml.safe_dump(value, allow_unicode=True, sort_keys=False)).removesuffix("...\n").strip()
@@ -91,7 +91,7 @@ def written(field: SettingField, value: Any) -> str:
 def fitting(field: SettingField, value: Any) -> SettingField:
     """The field for a value that stands in relay.yaml: what cannot be typed as its kind is written as YAML."""
     try:
-        fits = read(field, written(field, value)) == value
+        fits = field_value(field, field_text(field, value)) == value
     except ValueError:
         fits = False
     return field if fits or field.hidden else replace(field, kind=Kind.YAML, choices=())
@@ -115,8 +115,10 @@ def _field(model: type[ConnectorSettings], name: str, info: FieldInfo) -> Settin
     if isinstance(default, BaseModel):
         default = default.model_dump(mode="json", by_alias=True)
     if isinstance(default, timedelta):
-        default = spelled(default)
-    shown = "" if default in ("", [], {}, ()) or (default is None and not field.nullable) else written(field, default)
+        default = duration_text(default)
+    shown = (
+        "" if default in ("", [], {}, ()) or (default is None and not field.nullable) else field_text(field, default)
+    )
     return replace(field, default=shown)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.admin.setting_up.fields import Kind, SettingField, fields, fitting, read, written
+from app.admin.setting_up.fields import Kind, SettingField, field_text, field_value, fields, fitting
 from core.config.settings import ConnectorSettings
 from core.config.sources.references import is_reference
 
@@ -65,12 +65,12 @@ class Form:
 
     def _take(self, values: dict[str, Any], one: SettingField, text: str) -> None:
         if text.strip():
-            values[one.name] = read(one, text)
+            values[one.name] = field_value(one, text)
         else:
             values.pop(one.name, None)
 
     def _text(self, one: SettingField) -> str:
-        return written(one, self._old[one.name]) if one.name in self._old and not one.hidden else ""
+        return field_text(one, self._old[one.name]) if one.name in self._old and not one.hidden else ""
 
 
 def _same(one: str, other: str) -> bool:

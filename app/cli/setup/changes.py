@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from app.admin.setting_up import changes
-from app.admin.setting_up.fields import Kind, SettingField, fields, read
+from app.admin.setting_up.fields import Kind, SettingField, field_value, fields
 from app.cli.options import (
     agreed,
     as_json,
@@ -87,7 +87,7 @@ def add(
     values = {"type": kind, **{key: value for key, value in typed.items() if value is not _GONE}}
     secrets = dict(_secrets(known, values, asked))
     chats = changes.AS_IT_IS if no_route else changes.SOME if when else changes.EVERY
-    wanted = changes.Wanted(name, values, secrets, chats, when)
+    wanted = changes.WantedChange(name, values, secrets, chats, when)
     options = {"dry_run": dry_run, "even_in_git": even_in_git, "yes": yes, "as_json": as_json}
     save(env, lambda: changes.added(door_of(env), wanted, whoever()), **options)
     if not dry_run and not as_json:
@@ -133,7 +133,7 @@ def change(
     values.update(_setting(known, one, "") for one in given)
     values = {key: value for key, value in values.items() if value is not _GONE}
     secrets = dict(_secrets(known, {key: value for key, value in values.items() if key not in asked}, asked))
-    wanted = changes.Wanted(name, {key: value for key, value in values.items() if key not in secrets}, secrets)
+    wanted = changes.WantedChange(name, {key: value for key, value in values.items() if key not in secrets}, secrets)
     options = {"dry_run": dry_run, "even_in_git": even_in_git, "yes": yes, "as_json": as_json}
     save(env, lambda: changes.altered(door_of(env), wanted, whoever()), **options)
 
@@ -175,7 +175,7 @@ def _setting(known: dict[str, SettingField], text: str, option: str = "--set ") 
         # On a command line entries have commas between them.
         listed = field.kind in (Kind.LIST, Kind.TABLE)
         lines = "\n".join(part.strip() for part in value.split(",")) if listed else value
-        return key, read(field, lines)
+        return key, field_value(field, lines)
     except ValueError as error:
         raise click.UsageError(f"{option}{key}: {error}") from None
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from cryptography.fernet import Fernet, InvalidToken
 from flask import session
 
-from app.dashboard.frame.login import admin_name
+from app.dashboard.frame.forms import whose_hand
 from app.dashboard.frame.sessions import Session
 
 _LIFE = 3600
@@ -43,5 +43,5 @@ def _fernet(purpose: str) -> Fernet:
 
 def _key(purpose: str) -> bytes:
     here: Session = session._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001  # as in login.py
-    about = "\0".join(["form", admin_name(), str(session.get("id", "")), purpose])
+    about = "\0".join(["form", whose_hand(), str(session.get("id", "")), purpose])
     return hmac.new(here.secret.encode(), about.encode(), hashlib.sha256).digest()

@@ -15,7 +15,7 @@ from app.admin.preview import NoPreview, Preview, preview
 from app.admin.setting_up import changes
 from app.admin.setting_up.forms import Filled, Form
 from app.dashboard.frame.context import Site
-from app.dashboard.frame.login import admin_name
+from app.dashboard.frame.forms import whose_hand
 from app.dashboard.frame.sealed import opened, sealed
 from app.dashboard.view import setting_form
 from app.dashboard.view.review import Review, reviewed
@@ -78,8 +78,8 @@ def routes(pages: Blueprint, site: Site) -> None:
         chats, when = request.form.get("chats", changes.EVERY), request.form.get("when", "")
 
         def make(filled: Filled) -> Draft:
-            wanted = changes.Wanted(name, filled.values, filled.secrets, chats, when)
-            return changes.added(site.config_door, wanted, admin_name())
+            wanted = changes.WantedChange(name, filled.values, filled.secrets, chats, when)
+            return changes.added(site.config_door, wanted, whose_hand())
 
         form = Form(found.settings_model, {"type": kind})
         action = url_for("dashboard.connectors_add_one", kind=kind)
@@ -95,8 +95,8 @@ def routes(pages: Blueprint, site: Site) -> None:
             raise NotFound(f"connectors.{name}.type: {error.args[0]}") from None
 
         def make(filled: Filled) -> Draft:
-            wanted = changes.Wanted(name, filled.values, filled.secrets)
-            return changes.altered(site.config_door, wanted, admin_name())
+            wanted = changes.WantedChange(name, filled.values, filled.secrets)
+            return changes.altered(site.config_door, wanted, whose_hand())
 
         form = Form(found.settings_model, old)
         action = url_for("dashboard.connectors_settings", name=name)

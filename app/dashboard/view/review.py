@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from flask import request
 
 from app.dashboard.frame.context import Site
-from app.dashboard.frame.login import admin_name
+from app.dashboard.frame.forms import whose_hand
 from app.dashboard.frame.sealed import marked
 from core.config.doubts import Doubt, doubts
 from core.config.editing.door import CannotWrite, Draft, EditedMeanwhile
@@ -39,7 +39,7 @@ def reviewed(site: Site, make: Callable[[], Draft]) -> Review | None:
         stale = request.form.get("seen") != _mark(draft)
         if not stale:
             try:
-                site.config_door.save(draft, admin_name())
+                site.config_door.save(draft, whose_hand())
             except EditedMeanwhile:
                 draft, stale = make(), True
             except CannotWrite as error:
