@@ -38,7 +38,7 @@ def first_steps(
     env: Environment, settings: Settings, *, received: bool, newest: Sequence[ConversationId]
 ) -> FirstSteps:
     """`received`: whether anything came so far; `newest`: the newest chats."""
-    real = any(one.account != str(sample.ACCOUNT) for one in newest)
+    real = any(one.account != str(sample.SAMPLE_ACCOUNT) for one in newest)
     connected = [name for name in settings.enabled if settings.connectors[name].type != _ARCHIVE]
     # Who has posted from outside has reached it, whatever the variable says.
     return FirstSteps(received, connected, real or env.public_url.startswith("https://"), real)

@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 #: No account of Smartsupp's: chats of it are samples, as is what `Hook.curl` sends.
-ACCOUNT = 1000
+SAMPLE_ACCOUNT = 1000
 
 
 def payload() -> dict[str, Any]:
@@ -27,7 +27,7 @@ def payload() -> dict[str, Any]:
 
     visitor = "visitor:mxSample0000000000000000000000000000000001"
     return {
-        "accountId": ACCOUNT,
+        "accountId": SAMPLE_ACCOUNT,
         "beginAt": begin,
         "endAt": end,
         "channel": {

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import Field, SecretStr, create_model
 
 from app.admin.setting_up.fields import field_text, field_value, fields, fitting
-from app.admin.setting_up.forms import Form
+from app.admin.setting_up.forms import SettingsForm
 from connectors import registry
 from core.config.environment import Strict
 from core.config.settings import ConnectorSettings
@@ -64,7 +64,7 @@ def test_what_stands_in_the_file_comes_back_untouched_whatever_it_is(kind: str, 
     model = registry.settings_model(kind)
     names = st.sampled_from([name for name in model.model_fields if name != "type"])
     old: Mapping[str, Any] = {"type": kind, **data.draw(st.dictionaries(names, _VALUES, max_size=4))}
-    form = Form(model, old)
+    form = SettingsForm(model, old)
     # As a browser sends it.
     sent = {name: text.replace("\n", "\r\n") for name, text in form.texts().items()}
     filled = form.filled(sent, {})
@@ -95,7 +95,7 @@ def test_secrets_inside_of_other_things_are_hidden_too() -> None:
     found = {one.name: one for one in fields(Odd)}
     assert {name for name, one in found.items() if one.hidden} == {"headers", "auth", "places"}
     old = {"type": "odd", "headers": {"X-Key": "hidden-0123"}, "auth": {"key": "hidden-0123"}}
-    form = Form(Odd, old)
+    form = SettingsForm(Odd, old)
     assert "hidden" not in str(form.texts())
     assert form.filled(form.texts(), {}).values == old
     filled = form.filled(form.texts(), {"headers": "X-Key: another"}, gone=["auth"])

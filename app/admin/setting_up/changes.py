@@ -50,7 +50,7 @@ def altered(door: Door, wanted: WantedChange, by: str) -> Draft:
     """Its settings as wanted: those that are not among them go. A secret that was kept under a name keeps the name.
     Raises NotFound, ConfigError, BadSecret."""
     values = door.values()
-    old = existing(values, wanted.name)
+    old = existing_connector(values, wanted.name)
     names = {key: secret_in(old.get(key)) or _secret_name(values, wanted.name, key) for key in wanted.secrets}
     settings = {**wanted.values, **{key: to_secret(name) for key, name in names.items()}}
     gone = [Remove(("connectors", wanted.name, key)) for key in old if key not in settings]
@@ -71,7 +71,7 @@ def altered(door: Door, wanted: WantedChange, by: str) -> Draft:
 def removed(door: Door, name: str) -> Draft:
     """Without it and its routes; a route that leads elsewhere, too, stays. Raises NotFound, ConfigError."""
     values = door.values()
-    existing(values, name)
+    existing_connector(values, name)
     changes: list[Edit] = [Remove(("connectors", name))]
     routes = values.get("routes")
     for index, route in reversed([*enumerate(routes if isinstance(routes, list) else ())]):
@@ -83,7 +83,7 @@ def removed(door: Door, name: str) -> Draft:
     return door.draft(f"Remove {name}", *changes)
 
 
-def existing(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+def existing_connector(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     """The settings of one, of those that relay.yaml has. Raises NotFound."""
     found = (values.get("connectors") or {}).get(name)
     if not isinstance(found, dict):

@@ -21,7 +21,7 @@ class Filled:
     errors: Mapping[str, str] = field(default_factory=dict)
 
 
-class Form:
+class SettingsForm:
     """The settings of a `model`; `old` is what relay.yaml has of them, references not filled in, and `type`."""
 
     def __init__(self, model: type[ConnectorSettings], old: Mapping[str, Any]) -> None:

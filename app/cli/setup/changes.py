@@ -123,7 +123,7 @@ def change(
     """
     if not given and not asked:
         raise click.UsageError("name what to change: KEY=VALUE, or --secret KEY")
-    old = changes.existing(door_of(env).values(), name)
+    old = changes.existing_connector(door_of(env).values(), name)
     try:
         model = registry.settings_model(str(old.get("type")))
     except LookupError as error:

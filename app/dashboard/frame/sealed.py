@@ -32,7 +32,7 @@ def opened(text: str, purpose: str) -> dict[str, str]:
     return {str(name): str(value) for name, value in found.items()}
 
 
-def marked(content: bytes, purpose: str) -> str:
+def form_mark(content: bytes, purpose: str) -> str:
     """Tells a content from any other, and gives nothing of it away."""
     return hmac.new(_key(purpose), content, hashlib.sha256).hexdigest()[:32]
 

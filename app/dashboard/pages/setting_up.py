@@ -13,13 +13,13 @@ from flask.typing import ResponseReturnValue
 from app.admin import checks
 from app.admin.preview import NoPreview, Preview, preview
 from app.admin.setting_up import changes
-from app.admin.setting_up.forms import Filled, Form
+from app.admin.setting_up.forms import Filled, SettingsForm
 from app.dashboard.frame.context import Site
 from app.dashboard.frame.forms import whose_hand
 from app.dashboard.frame.sealed import opened, sealed
 from app.dashboard.view import setting_form
 from app.dashboard.view.review import Review, reviewed
-from app.dashboard.view.setting_form import PREFIX
+from app.dashboard.view.setting_form import FIELD_PREFIX
 from app.dashboard.view.transcript import Bubble, bubbles
 from connectors import registry
 from connectors.kit.connector import Connector, Finding
@@ -36,20 +36,20 @@ _CHATS = 100
 
 
 @dataclass(frozen=True)
-class Sheet:
+class _Sheet:
     """One form: of a new connector, or of one that relay.yaml has."""
 
     name: str
     kind: str
     label: str
-    form: Form
+    form: SettingsForm
     is_new: bool
     action: str
     make: Callable[[Filled], Draft]
 
 
 @dataclass
-class Answer:
+class _Answer:
     """What the page shows beside the form. `findings` are None where no check was asked for."""
 
     errors: Mapping[str, str] = field(default_factory=dict)
@@ -67,7 +67,7 @@ def routes(pages: Blueprint, site: Site) -> None:
 
     @pages.get("/setup/connectors")
     def connectors_add() -> str:
-        return render_template("connectors_add.html", types=setting_form.types())
+        return render_template("connectors_add.html", types=setting_form.connector_types())
 
     @pages.route("/setup/connectors/<kind>", methods=["GET", "POST"])
     def connectors_add_one(kind: str) -> ResponseReturnValue:
@@ -81,13 +81,13 @@ def routes(pages: Blueprint, site: Site) -> None:
             wanted = changes.WantedChange(name, filled.values, filled.secrets, chats, when)
             return changes.added(site.config_door, wanted, whose_hand())
 
-        form = Form(found.settings_model, {"type": kind})
+        form = SettingsForm(found.settings_model, {"type": kind})
         action = url_for("dashboard.connectors_add_one", kind=kind)
-        return answered(Sheet(name, kind, found.label, form, True, action, make))
+        return answered(_Sheet(name, kind, found.label, form, True, action, make))
 
     @pages.route("/connectors/<name>/settings", methods=["GET", "POST"])
     def connectors_settings(name: str) -> ResponseReturnValue:
-        old = changes.existing(site.config_door.values(), name)
+        old = changes.existing_connector(site.config_door.values(), name)
         kind = str(old.get("type", ""))
         try:
             found = registry.find(kind)
@@ -98,14 +98,14 @@ def routes(pages: Blueprint, site: Site) -> None:
             wanted = changes.WantedChange(name, filled.values, filled.secrets)
             return changes.altered(site.config_door, wanted, whose_hand())
 
-        form = Form(found.settings_model, old)
+        form = SettingsForm(found.settings_model, old)
         action = url_for("dashboard.connectors_settings", name=name)
-        return answered(Sheet(name, kind, found.label, form, False, action, make))
+        return answered(_Sheet(name, kind, found.label, form, False, action, make))
 
-    def answered(sheet: Sheet) -> ResponseReturnValue:
+    def answered(sheet: _Sheet) -> ResponseReturnValue:
         if request.method != "POST":
-            return page(sheet, sheet.form.texts(), {}, Answer()), 200
-        texts = {one.name: request.form.get(PREFIX + one.name, "") for one in sheet.form.fields}
+            return page(sheet, sheet.form.texts(), {}, _Answer()), 200
+        texts = {one.name: request.form.get(FIELD_PREFIX + one.name, "") for one in sheet.form.fields}
         typed = opened(request.form.get("kept", ""), sheet.action)
         typed |= {one.name: texts[one.name] for one in sheet.form.fields if one.hidden and texts[one.name].strip()}
         answer = _tried(site, sheet, texts, typed)
@@ -117,7 +117,7 @@ def routes(pages: Blueprint, site: Site) -> None:
         wrong = answer.errors or answer.others
         return page(sheet, texts, typed, answer), 422 if wrong else answer.review.status if answer.review else 200
 
-    def page(sheet: Sheet, texts: Mapping[str, str], typed: Mapping[str, str], answer: Answer) -> str:
+    def page(sheet: _Sheet, texts: Mapping[str, str], typed: Mapping[str, str], answer: _Answer) -> str:
         found = setting_form.inputs(sheet.form, texts, typed, answer.errors)
         return render_template(
             "connector_form.html",
@@ -130,23 +130,23 @@ def routes(pages: Blueprint, site: Site) -> None:
         )
 
 
-def _tried(site: Site, sheet: Sheet, texts: Mapping[str, str], typed: Mapping[str, str]) -> Answer | None:
+def _tried(site: Site, sheet: _Sheet, texts: Mapping[str, str], typed: Mapping[str, str]) -> _Answer | None:
     """What the settings come to; None when they are saved."""
     gone = [one.name for one in sheet.form.fields if request.form.get(f"gone-{one.name}")]
     filled = sheet.form.filled(texts, typed, gone)
     if filled.errors:
-        return Answer(filled.errors)
+        return _Answer(filled.errors)
     try:
         review = reviewed(site, lambda: sheet.make(filled))
     except ConfigError as error:
         names = [one.name for one in sheet.form.fields]
         found = setting_form.placed(error.problems, sheet.name, names)
-        return Answer(found.at, found.others)
+        return _Answer(found.at, found.others)
     except BadSecret as error:
-        return Answer(others=[str(error)])
+        return _Answer(others=[str(error)])
     if review is None:
         return None
-    answer = Answer(review=review)
+    answer = _Answer(review=review)
     built = _built(site, review.draft.settings, sheet.name)
     if request.form.get("do") == "check":
         _check(site, built, answer)
@@ -159,14 +159,14 @@ def _built(site: Site, settings: Settings, name: str) -> Connector[Any]:
     return registry.make(settings, name, site.env.data_dir)
 
 
-def _check(site: Site, connector: Connector[Any], answer: Answer) -> None:
+def _check(site: Site, connector: Connector[Any], answer: _Answer) -> None:
     with site.alone() as free:
         answer.busy = not free
         if free:
             answer.findings = list(checks.findings(connector))
 
 
-def _preview(site: Site, connector: Connector[Any], answer: Answer) -> None:
+def _preview(site: Site, connector: Connector[Any], answer: _Answer) -> None:
     newest = Search(site.client).page(Filter(), limit=1).rows
     wanted = request.form.get("chat") or (newest[0].id if newest else "")
     history = site.store.revisions(ConversationId(wanted)) if wanted else []

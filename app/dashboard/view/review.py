@@ -10,7 +10,7 @@ from flask import request
 
 from app.dashboard.frame.context import Site
 from app.dashboard.frame.forms import whose_hand
-from app.dashboard.frame.sealed import marked
+from app.dashboard.frame.sealed import form_mark
 from core.config.doubts import Doubt, doubts
 from core.config.editing.door import CannotWrite, Draft, EditedMeanwhile
 
@@ -64,4 +64,4 @@ def _saving() -> bool:
 def _mark(draft: Draft) -> str:
     """Tells this change of this file from any other."""
     told = [draft.fingerprint.encode(), draft.after, json.dumps(sorted(draft.secrets.items())).encode()]
-    return marked(b"\0".join(told), "review")
+    return form_mark(b"\0".join(told), "review")

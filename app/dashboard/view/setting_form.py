@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from app.admin.setting_up.fields import Kind, SettingField, fields
-from app.admin.setting_up.forms import Form
+from app.admin.setting_up.forms import SettingsForm
 from connectors import registry
 from connectors.kit.connector import Connector
 from core.config.settings import ConnectorSettings
 from core.errors import Problem
 
 #: Stands before the name of a setting, so that none is called like another input of the page.
-PREFIX = "s-"
+FIELD_PREFIX = "s-"
 _UPPER = {"api": "API", "id": "ID", "url": "URL", "html": "HTML"}
 _HOW = {
     Kind.LIST: "One on each line.",
@@ -24,7 +24,7 @@ _HOW = {
 
 
 @dataclass(frozen=True)
-class Input:
+class FormInput:
     """`kept` says what there is of a secret, which itself is not shown; `options` are pairs of a value and its words,
     of a drop-down; `rows` is 0 for what stands on one line."""
 
@@ -51,7 +51,7 @@ class Type:
     needs: str
 
 
-def types() -> list[Type]:
+def connector_types() -> list[Type]:
     """All that have a name, by their vendor's."""
     found = [_type(name, one) for name, one in registry.types().items()]
     return sorted(found, key=lambda one: one.label.casefold())
@@ -77,14 +77,16 @@ def label(name: str) -> str:
     return " ".join([words[0][:1].upper() + words[0][1:], *words[1:]])
 
 
-def inputs(form: Form, texts: Mapping[str, str], typed: Mapping[str, str], errors: Mapping[str, str]) -> list[Input]:
+def inputs(
+    form: SettingsForm, texts: Mapping[str, str], typed: Mapping[str, str], errors: Mapping[str, str]
+) -> list[FormInput]:
     """`texts` and `typed`, which are the secrets, are what somebody typed so far."""
     return [_input(form, one, texts.get(one.name, ""), one.name in typed, errors) for one in form.fields]
 
 
-def _input(form: Form, field: SettingField, text: str, typed: bool, errors: Mapping[str, str]) -> Input:
-    return Input(
-        name=f"{PREFIX}{field.name}",
+def _input(form: SettingsForm, field: SettingField, text: str, typed: bool, errors: Mapping[str, str]) -> FormInput:
+    return FormInput(
+        name=f"{FIELD_PREFIX}{field.name}",
         label=label(field.name),
         text="" if field.hidden else text,
         hint=" ".join(filter(None, [field.about, _how(field), _default(field)])),
@@ -112,7 +114,7 @@ def _default(field: SettingField) -> str:
     return f"Default: {', '.join(field.default.splitlines())}"
 
 
-def _kept(form: Form, field: SettingField, typed: bool) -> str:
+def _kept(form: SettingsForm, field: SettingField, typed: bool) -> str:
     if not field.hidden:
         return ""
     if typed:
@@ -164,8 +166,8 @@ def placed(problems: Sequence[Problem], name: str, names: Sequence[str]) -> Mist
     return Mistakes(at, others)
 
 
-def grouped(found: Sequence[Input], form: Form) -> Iterator[tuple[str, list[Input]]]:
+def grouped(found: Sequence[FormInput], form: SettingsForm) -> Iterator[tuple[str, list[FormInput]]]:
     """First what must be filled in and what is of this type alone, then what all have: heading and inputs."""
-    own = {f"{PREFIX}{one.name}" for one in form.fields if one.own or one.required}
+    own = {f"{FIELD_PREFIX}{one.name}" for one in form.fields if one.own or one.required}
     yield "", [one for one in found if one.name in own]
     yield "More settings", [one for one in found if one.name not in own]
