@@ -39,6 +39,7 @@ class ArchiveSettings(ConnectorSettings):
 
 class Archive(Connector[ArchiveSettings]):
     label = "Archive"
+    makes = "a file with the chat as JSON and one to read, in a folder of the relay"
     keeps_files = True
 
     def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:

@@ -50,6 +50,7 @@ class _Event(BaseModel):
 
 class Webhook(HttpConnector[WebhookSettings]):
     label = "Webhook"
+    makes = "a signed POST of the chat as JSON to an address of yours"
     speaks_json = False
 
     def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -61,3 +62,33 @@ def findings(checked: Connector[Any]) -> Iterator[Finding]:
             frame = traceback.extract_tb(error.__traceback__)[-1]
             text = f"internal error in this check: {type(error).__name__}: {error} ({frame.name}, line {frame.lineno})"
             yield Finding(False, checked.mask(text), "report it to the author of the connector")
+
+
+@dataclass(frozen=True)
+class SetUp:
+    """What is missing at the destination and can be made there, whether it was, and what went wrong, or ""."""
+
+    missing: Sequence[str]
+    made: bool
+    error: str = ""
+
+
+def can_set_up(connector: Connector[Any]) -> bool:
+    """Whether it knows of anything that can be made at the destination."""
+    return type(connector).setup is not Connector.setup
+
+
+def set_up(connector: Connector[Any], *, make: bool) -> SetUp:
+    """Look for what is missing, and make it if wished."""
+    missing: list[str] = []
+    made = False
+    with connector.attempt():
+        try:
+            for change in list(connector.setup()):
+                missing.append(change.text)
+                if make:
+                    change.make()
+                    made = True
+        except (DeliveryError, StoreUnavailable) as error:
+            return SetUp(missing, made, connector.mask(str(error)))
+    return SetUp(missing, made)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import click
 import requests
 
-from app.admin import doctor_store
+from app.admin import doctor_store, sample
 from app.cli import (
     backup,
     doctor,
@@ -23,7 +23,6 @@ from app.cli import (
     inspect,
     pause,
     replay,
-    sample,
     setup,
 )
 from app.cli.options import as_json, fail, ledger_of, needs, settings_anyway, settings_of

@@ -27,6 +27,8 @@ from app.dashboard.pages import (
     overview,
     quarantine,
     quarantine_one,
+    relay_yaml,
+    setting_up,
 )
 from app.dashboard.view import formatting
 from app.dashboard.view.zone import viewer_zone
@@ -43,6 +45,8 @@ PAGES: tuple[PageRoutes, ...] = (
     quarantine.routes,
     quarantine_one.routes,
     connectors.routes,
+    setting_up.routes,
+    relay_yaml.routes,
     erase.routes,
 )
 

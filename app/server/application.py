@@ -19,6 +19,7 @@ from app.receiver import hook, strays
 from app.receiver.gathering import Gathering
 from app.receiver.rejections import Refusals
 from connectors.registry import settings_model
+from core.config.editing import door
 from core.config.environment import Environment, environment
 from core.config.reload import Watched
 from core.errors import StoreUnavailable
@@ -87,7 +88,8 @@ def wired(
     admission = Admission(env.metrics_token.get_secret_value(), env.public_url)
     app.register_blueprint(health.blueprint(client, ledger, watched, admission))
     app.register_blueprint(metrics.blueprint(client, ledger, watched, admission))
-    site = Site(env, watched, store, Control(client), ledger, Access(client), rate_limit, client)
+    config_door = door.Door(env, settings_model, variables)
+    site = Site(env, watched, store, Control(client), ledger, Access(client), rate_limit, client, config_door)
     app.door = dashboard.register(app, site, dashboard.PAGES if pages is None else pages)
     strays.answer_strays(app, app.refusals, lambda: signed_in() is not None)
     if env.public_url.startswith("https://"):

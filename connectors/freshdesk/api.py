@@ -68,6 +68,7 @@ class FreshdeskApi(HttpConnector[FreshdeskSettings]):
     """The part of the connector that knows nothing of chats."""
 
     label = "Freshdesk"
+    makes = "a contact and a ticket, with the transcript in private notes"
     # "Inconsistent/Conflicting State": somebody is at the same contact or ticket in this moment.
     statuses: ClassVar[Table[int, Verdict]] = {409: RetryLater}
 

@@ -37,6 +37,7 @@ class Written(HttpConnector[S], Generic[S]):
     """A connector that runs a program."""
 
     label = "HTTP"
+    makes = "whatever an HTTP API of yours can, in steps that you write"
 
     @cached_property
     @abstractmethod

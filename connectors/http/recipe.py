@@ -170,7 +170,9 @@ def _made(kind: str, document: RecipeDocument, file: ConfigFile) -> type[Recipe]
         name for name, one in document.settings.items() if not one.secret
     )
     said = f"{document.label}: {document.makes}."
-    found: Any = type(class_name, (Recipe,), {"label": document.label, "document": document, "__doc__": said})
+    found: Any = type(
+        class_name, (Recipe,), {"label": document.label, "makes": document.makes, "document": document, "__doc__": said}
+    )
     found.settings_model = model  # now: a class that is made takes that of its base
     return found  # type: ignore[no-any-return]  # it has just been made so
 

@@ -48,6 +48,7 @@ PAGE = {"tickets": "0-5", "contacts": "0-1"}
 
 class HubSpot(HubSpotApi):
     label = "HubSpot"
+    makes = "a contact and a ticket, with the transcript in notes; or notes on the contact"
 
     def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
         words = Words(self._with_person(), conversation)

@@ -76,6 +76,8 @@ class Connector(ABC, Generic[S]):
 
     #: The vendor's name as the vendor spells it.
     label: ClassVar[str]
+    #: What it makes of a chat, for those who choose a connector.
+    makes: ClassVar[str] = ""
     #: Its records are files of ours, which `erase` removes.
     keeps_files: ClassVar[bool] = False
     settings_model: ClassVar[type[ConnectorSettings]] = ConnectorSettings

@@ -51,6 +51,7 @@ class _Chat:
 
 class Odoo(HttpConnector[OdooSettings]):
     label = "Odoo"
+    makes = "a contact, and a lead or a help desk ticket with the chat as an internal note"
     # Its own page of HTML: there is no such database, or nothing of Odoo's at this address.
     statuses: ClassVar[Mapping[int, Verdict]] = {404: ConnectorRefused}
 

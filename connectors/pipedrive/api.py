@@ -91,6 +91,7 @@ class PipedriveApi(HttpConnector[PipedriveSettings]):
     """The part of the connector that knows nothing of chats."""
 
     label = "Pipedrive"
+    makes = "a person with a note, and a lead or a deal if you want one"
     # 415 is a feature that is not switched on, 501 one that is not there, 403 also a limit of the plan: all of them for
     # every record. https://pipedrive.readme.io/docs/core-api-concepts-http-status-codes
     verdicts: ClassVar[Verdicts | None] = Verdicts(

@@ -46,6 +46,7 @@ class RequestTrackerApi(HttpConnector[RequestTrackerSettings]):
     """The part of the connector that knows nothing of chats."""
 
     label = "Request Tracker"
+    makes = "a ticket in a queue, with the transcript in internal comments"
     verdicts: ClassVar[Verdicts | None] = VERDICTS
 
     @property

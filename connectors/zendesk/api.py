@@ -66,6 +66,7 @@ class ZendeskApi(HttpConnector[ZendeskSettings]):
     """The part of the connector that knows nothing of chats."""
 
     label = "Zendesk"
+    makes = "a user and a ticket, with the transcript in private comments"
     verdicts: ClassVar[Verdicts | None] = VERDICTS
     headers: ClassVar[Mapping[str, str]] = {"Accept": "application/json"}
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from typing import Literal
 
 from core.store.connection.client import errors
 from core.store.protocol.base import Base
@@ -52,6 +53,15 @@ class Access(Base):
         """Set the password if there is none. False: there is one."""
         with errors():
             return bool(self._redis.hsetnx(key("admin"), "password", self._vault.seal(hashed.encode())))
+
+    def first_steps_are_over(self) -> bool:
+        """Whether the first steps are done, or nobody wants to see them."""
+        with errors():
+            return bool(self._redis.hexists(key("admin"), "first-steps"))
+
+    def end_first_steps(self, how: Literal["done", "hidden"]) -> None:
+        with errors():
+            self._redis.hset(key("admin"), "first-steps", how)
 
     def end(self, session: str, life_ms: int) -> None:
         """A session was logged out. `life_ms`: how long copies of its cookie would be good for."""

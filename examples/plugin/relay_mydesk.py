@@ -32,6 +32,7 @@ class MyDeskSettings(RecordSettings):
 
 class MyDesk(HttpConnector[MyDeskSettings]):
     label = "My Desk"
+    makes = "a person and a ticket, with the transcript in internal notes"
 
     def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
         words = Mapping(self.settings, conversation)

@@ -40,6 +40,11 @@ PAGES = {
     "connectors_one/paused": "/connectors/zendesk",
     "connectors_preview": "/connectors/hubspot/preview",
     "connectors_past": "/connectors/hubspot/past",
+    "connectors_add": "/setup/connectors",
+    "connectors_add_one": "/setup/connectors/zendesk",
+    "connectors_settings": "/connectors/hubspot/settings",
+    "connectors_remove": "/connectors/hubspot/remove",
+    "connectors_history": "/setup/history",
     "quarantine": "/quarantine",
     "quarantine/nothing": "/quarantine?status=set-aside",
     "quarantine_one": "/quarantine/{payload}",
@@ -56,6 +61,8 @@ NO_PAGES = {
     "quarantine_body",
     "login",
     "login_link",
+    # Looked at where there is a change to undo: test_setting_up.py.
+    "connectors_undo",
 }
 #: Answers of 422 are pages, too.
 WRONG = {"conversations/wrong"}

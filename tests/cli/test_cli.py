@@ -16,7 +16,8 @@ import pytest
 import yaml
 from cryptography.fernet import Fernet
 
-from app.cli import group, sample
+from app.admin import sample
+from app.cli import group
 from app.cli.setup.init import example
 from app.hook_url import Hook
 from connectors.kit.step import Receipt

@@ -50,6 +50,15 @@ def test_a_connector_is_added_with_its_secret_beside_the_file(cli: CommandLine) 
     assert hubspot.rate == 5
 
 
+def test_a_secret_that_another_connector_uses_is_not_overwritten(cli: CommandLine) -> None:
+    cli.config.write_text(FILE + "  crm: {type: hubspot, token: '${secret:hubspot-token}'}\n")
+    cli.run("secrets", "set", "hubspot-token", given=b"pat-of-crm-0123456789\n")
+    cli.run("connectors", "add", "hubspot", "--yes", given=f"{SECRET}\n".encode())
+    found = {name: one.token.get_secret_value() for name, one in loaded(cli).connectors.items() if name != "archive"}  # type: ignore[attr-defined]
+    assert found == {"crm": "pat-of-crm-0123456789", "hubspot": SECRET}
+    assert "${secret:hubspot-token-2}" in cli.config.read_text()
+
+
 def test_a_dry_run_shows_the_difference_and_changes_nothing(cli: CommandLine) -> None:
     told = cli.json("connectors", "add", "hubspot", "--dry-run", given=f"{SECRET}\n".encode())
     assert told["saved"] is False
@@ -152,6 +161,78 @@ def test_what_is_queued_for_a_removed_connector_is_said(cli: CommandLine, server
     Inline(store, cli.folder, cli.config.read_text()).take(chat("c1"))
     assert "1 delivery is queued for own" in cli.run("connectors", "remove", "own", "--yes")
     assert "own" not in cli.config.read_text()
+
+
+# --- set -----------------------------------------------------------------------------
+
+WITH_CRM = (
+    FILE
+    + """\
+  crm:
+    type: hubspot
+    token: ${secret:crm}
+    rate: 3 # they asked for it
+    tags: [a, b]
+"""
+)
+
+
+@pytest.fixture
+def crm(cli: CommandLine) -> CommandLine:
+    cli.config.write_text(WITH_CRM)
+    cli.run("secrets", "set", "crm", given=f"{SECRET}\n".encode())
+    return cli
+
+
+def test_settings_are_changed_and_taken_away_and_all_else_stays(crm: CommandLine) -> None:
+    said = crm.run("connectors", "set", "crm", "pipeline=7", "rate=", "tags=x,y", "person=city: {{ phone }}", "--yes")
+    assert "-    rate: 3 # they asked for it" in said
+    hubspot = loaded(crm).connectors["crm"].model_dump()
+    assert hubspot["pipeline"] == "7"
+    assert hubspot["rate"] == 9
+    assert hubspot["tags"] == ("x", "y")
+    assert hubspot["person"] == {"city": "{{ phone }}"}
+    text = crm.config.read_text()
+    assert text.startswith(FILE)
+    assert "    token: ${secret:crm}\n" in text
+    assert crm.json("config", "history")[0]["what"] == "Change crm"
+
+
+def test_a_secret_is_replaced_under_its_name_and_the_file_stays(crm: CommandLine) -> None:
+    crm.config.chmod(0o444)
+    said = crm.run("connectors", "set", "crm", "--secret", "token", "--yes", given=b"pat-new-0123456789\n")
+    assert "Only secrets change: crm." in said
+    assert "pat-new" not in said
+    assert crm.config.read_text() == WITH_CRM
+    assert loaded(crm).connectors["crm"].token.get_secret_value() == "pat-new-0123456789"  # type: ignore[attr-defined]
+
+
+def test_a_secret_moves_out_of_the_file(cli: CommandLine) -> None:
+    cli.config.write_text(FILE + f"  crm: {{type: hubspot, token: {SECRET}}}\n")
+    said = cli.run("connectors", "set", "crm", "--secret", "token", "--yes", given=b"pat-new-0123456789\n")
+    assert SECRET not in said
+    assert "token: '${secret:crm-token}'" in cli.config.read_text()
+    assert loaded(cli).connectors["crm"].token.get_secret_value() == "pat-new-0123456789"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        ([], 2, "name what to change"),
+        (["speed=1"], 2, "speed: write KEY=VALUE, with KEY one of: token"),
+        ([f"token={SECRET}"], 2, "would stay in the history"),
+        (["type=webhook"], 2, "with KEY one of"),
+        (["rate=-1", "--yes"], 1, "connectors.crm.rate: must be above 0"),
+        (["person=x", "--yes"], 2, "person: write one a line, as NAME: VALUE"),
+    ],
+)
+def test_a_wrong_change_says_what_to_type(crm: CommandLine, arguments: list[str], code: int, says: str) -> None:
+    assert says in " ".join(crm.run("connectors", "set", "crm", *arguments, code=code).split())
+    assert crm.config.read_text() == WITH_CRM
+
+
+def test_only_what_is_in_the_file_can_be_changed(crm: CommandLine) -> None:
+    assert "no connector 'nobody'" in crm.run("connectors", "set", "nobody", "rate=1", "--yes", code=1)
 
 
 # --- secrets -------------------------------------------------------------------------

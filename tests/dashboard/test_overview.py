@@ -17,6 +17,7 @@ from core.store import Filter, Jobs, Store, connect
 from core.store.statistics import Bar
 from tests.support import made
 from tests.support.admin import Admin, admin
+from tests.support.inline import Inline
 from tests.support.made import chats, control
 from tests.support.past import Past, Try
 from tests.support.server import Server
@@ -141,9 +142,53 @@ def test_tokens_of_several_accounts_each_have_their_address(server: Server, tmp_
 
 def test_once_something_came_the_page_is_about_that(page: Admin, store: Store) -> None:
     store.accept(chat())
+    page.submit("/setup/first-steps/hide")
     html = page.get("/").text
     assert "No chats received yet" not in html
     assert "Hook address for Smartsupp" in html
+
+
+def steps(page: Admin) -> list[str]:
+    """Whether each of the first steps is done; empty when they are not shown."""
+    html = page.get("/").text
+    found = re.findall(r'<li id="step-\w+">.*?</svg>([^<]+)</span>', html, re.DOTALL)
+    if found:
+        assert f"First steps: {found.count('Done')} of 5 done" in html
+    return found
+
+
+def test_the_first_steps_are_shown_until_they_are_done(server: Server, tmp_path: Path) -> None:
+    page = admin(server, tmp_path)
+    assert steps(page) == ["To do"] * 5
+    answer = page.submit("/setup/test-chat")
+    assert answer.location == "/"
+    inline = Inline(Store(connect(server.url)), tmp_path, "connectors: {archive: {type: archive}}")
+    inline.read()
+    assert steps(page) == ["Done", *["To do"] * 4]
+    page = admin(server, tmp_path, config=CONFIG, RELAY_PUBLIC_URL="https://relay.example.com")
+    assert steps(page) == ["Done", "Done", "Done", "To do", "To do"]
+    # A second test chat is no real one.
+    page.submit("/setup/test-chat")
+    inline.read()
+    assert len(steps(page)) == 5
+    inline.take(chat("real"))
+    assert steps(page) == []
+    assert steps(admin(server, tmp_path)) == []
+
+
+def test_the_first_steps_can_be_hidden_for_good(page: Admin) -> None:
+    assert len(steps(page)) == 5
+    assert page.get("/setup/first-steps/hide").status_code == 405
+    page.submit("/setup/first-steps/hide")
+    assert steps(page) == []
+    assert "No chats received yet" in page.get("/").text
+
+
+def test_the_email_to_the_support_has_the_address(server: Server, tmp_path: Path) -> None:
+    page = admin(server, tmp_path, RELAY_PUBLIC_URL="https://relay.example.com")
+    mail = re.search(r'aria-label="An email"><code>(.*?)</code>', page.get("/").text, re.DOTALL)
+    assert mail
+    assert f"https://relay.example.com/smartsupp/{TOKEN}\n" in mail[1]
 
 
 # --- figures -----------------------------------------------------------------

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, count
 from typing import Any
 
 from core.config.editing.door import Door, Draft
 from core.config.editing.yaml_edit import Edit, Put, Remove
-from core.config.sources.references import secret_in, to_secret
+from core.config.sources.references import secret_in, secrets_in, to_secret
 from core.errors import ConfigError, NotFound, Problem
 
 #: Which chats go to a connector: every chat, those of a condition, or as the file has it.
@@ -33,7 +35,7 @@ def added(door: Door, wanted: WantedChange, by: str) -> Draft:
     if wanted.name in (values.get("connectors") or {}):
         text = "there is a connector of this name; choose another name, or change that one"
         raise ConfigError("relay.yaml", [Problem(f"connectors.{wanted.name}", text)])
-    names = {key: _secret_name(wanted.name, key) for key in wanted.secrets}
+    names = {key: _secret_name(values, wanted.name, key) for key in wanted.secrets}
     settings = {**wanted.values, **{key: to_secret(name) for key, name in names.items()}}
     return door.draft(
         f"Add {wanted.name}",
@@ -48,8 +50,8 @@ def altered(door: Door, wanted: WantedChange, by: str) -> Draft:
     """Its settings as wanted: those that are not among them go. A secret that was kept under a name keeps the name.
     Raises NotFound, ConfigError, BadSecret."""
     values = door.values()
-    old = _connector(values, wanted.name)
-    names = {key: secret_in(old.get(key)) or _secret_name(wanted.name, key) for key in wanted.secrets}
+    old = existing_connector(values, wanted.name)
+    names = {key: secret_in(old.get(key)) or _secret_name(values, wanted.name, key) for key in wanted.secrets}
     settings = {**wanted.values, **{key: to_secret(name) for key, name in names.items()}}
     gone = [Remove(("connectors", wanted.name, key)) for key in old if key not in settings]
     put = [
@@ -69,7 +71,7 @@ def altered(door: Door, wanted: WantedChange, by: str) -> Draft:
 def removed(door: Door, name: str) -> Draft:
     """Without it and its routes; a route that leads elsewhere, too, stays. Raises NotFound, ConfigError."""
     values = door.values()
-    _connector(values, name)
+    existing_connector(values, name)
     changes: list[Edit] = [Remove(("connectors", name))]
     routes = values.get("routes")
     for index, route in reversed([*enumerate(routes if isinstance(routes, list) else ())]):
@@ -81,7 +83,8 @@ def removed(door: Door, name: str) -> Draft:
     return door.draft(f"Remove {name}", *changes)
 
 
-def _connector(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+def existing_connector(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """The settings of one, of those that relay.yaml has. Raises NotFound."""
     found = (values.get("connectors") or {}).get(name)
     if not isinstance(found, dict):
         raise NotFound(f"there is no connector '{name}' in relay.yaml")
@@ -108,5 +111,8 @@ def _is_on(connector: Any) -> bool:
     return isinstance(connector, dict) and connector.get("enabled", True) is True
 
 
-def _secret_name(connector: str, setting: str) -> str:
-    return f"{connector}-{setting.replace('_', '-')}"
+def _secret_name(values: Mapping[str, Any], connector: str, setting: str) -> str:
+    """One that nothing in the file names: what another connector uses is not overwritten."""
+    name = f"{connector}-{setting.replace('_', '-')}"
+    taken = secrets_in(json.dumps(values, default=str))
+    return next(one for one in chain([name], (f"{name}-{number}" for number in count(2))) if one not in taken)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -13,12 +14,16 @@ import yaml
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from connectors.kit.connector import HttpSettings
-from connectors.kit.record import RecordSettings
 from core.config.settings import ConnectorSettings
+from core.config.types.duration import duration_text
+from core.config.types.templated import TemplateOf
 
 #: What is not asked for: the type is chosen before.
 _SETTLED = ("type",)
+
+
+#: Modules whose settings are those of several types; but what lets us in is filled in first.
+_SHARED, _CREDENTIALS = ("core.", "connectors.kit."), "connectors.kit.auth."
 
 
 class Kind(StrEnum):
@@ -35,7 +40,7 @@ class Kind(StrEnum):
 @dataclass(frozen=True)
 class SettingField:
     """One setting. `default` is as a person would type it, "" where there is none; `own` whether it is of this type
-    alone, and not of every connector."""
+    alone, and not of every connector; `hidden` whether there is a secret in it, which is written and never shown."""
 
     name: str
     kind: Kind
@@ -45,11 +50,12 @@ class SettingField:
     choices: tuple[str, ...] = ()
     nullable: bool = False
     own: bool = True
+    hidden: bool = False
 
 
 def fields(model: type[ConnectorSettings]) -> list[SettingField]:
     """What must be filled in first, then what is of this type alone, then what all have."""
-    found = [_field(name, info) for name, info in model.model_fields.items() if name not in _SETTLED]
+    found = [_field(model, name, info) for name, info in model.model_fields.items() if name not in _SETTLED]
     return sorted(found, key=lambda one: (not one.required, one.kind is not Kind.SECRET and not one.own, not one.own))
 
 
@@ -57,29 +63,41 @@ def field_value(field: SettingField, text: str) -> Any:
     """What a person typed, as relay.yaml has it. What cannot be read is left as it is, for the loader to refuse. Raises
     ValueError, with what to type."""
     text = text.replace("\r\n", "\n")
-    if field.kind not in (Kind.LIST, Kind.TABLE, Kind.YAML):
+    # What has several lines is meant as it is: in YAML it ends with a line end.
+    if "\n" not in text or not text.strip() or field.kind in _ON_ONE_LINE:
         text = text.strip()
     if field.nullable and text == "null":
         return None
+    if text == _NOTHING.get(field.kind):
+        text = ""
     return _READERS.get(field.kind, str)(text)
 
 
 def field_text(field: SettingField, value: Any) -> str:
     """A value of relay.yaml as a person would type it into the field."""
-    if value is None:
-        return "null" if field.nullable else ""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if field.kind is Kind.LIST and isinstance(value, list | tuple) and not any(isinstance(one, dict) for one in value):
+    if field.kind is Kind.YAML:
+        return str(yaml.safe_dump(value, allow_unicode=True, sort_keys=False)).removesuffix("...\n").strip()
+    if value is None or isinstance(value, bool):
+        return {True: "true", False: "false", None: "null" if field.nullable else ""}[value]
+    if value in ("", [], {}, ()):
+        return _NOTHING.get(field.kind, "")
+    if field.kind is Kind.LIST and isinstance(value, list | tuple):
         return "\n".join(str(one) for one in value)
     if field.kind is Kind.TABLE and isinstance(value, Mapping):
-        return "\n".join(f"{key}: {one}" for key, one in value.items())
-    if isinstance(value, dict | list | tuple):
-        return str(yaml.safe_dump(value, allow_unicode=True, sort_keys=False)).strip()
+        return "\n".join(f"{key}: {_folded(str(one))}" for key, one in value.items())
     return str(value)
 
 
-def _field(name: str, info: FieldInfo) -> SettingField:
+def fitting(field: SettingField, value: Any) -> SettingField:
+    """The field for a value that stands in relay.yaml: what cannot be typed as its kind is written as YAML."""
+    try:
+        fits = field_value(field, field_text(field, value)) == value
+    except ValueError:
+        fits = False
+    return field if fits or field.hidden else replace(field, kind=Kind.YAML, choices=())
+
+
+def _field(model: type[ConnectorSettings], name: str, info: FieldInfo) -> SettingField:
     parts = list(_parts(info.annotation))
     kind, choices = _kind(parts)
     field = SettingField(
@@ -90,13 +108,24 @@ def _field(name: str, info: FieldInfo) -> SettingField:
         default="",
         choices=choices,
         nullable=type(None) in parts,
-        own=name not in {*ConnectorSettings.model_fields, *HttpSettings.model_fields, *RecordSettings.model_fields},
+        own=_is_own(model, name),
+        hidden=_holds_secret(info.annotation),
     )
-    default = None if info.is_required() or kind is Kind.SECRET else info.get_default(call_default_factory=True)
+    default = None if info.is_required() or field.hidden else info.get_default(call_default_factory=True)
     if isinstance(default, BaseModel):
-        default = default.model_dump(mode="json")
-    shown = "" if default is None and not field.nullable else field_text(field, default)
-    return SettingField(**{**vars(field), "default": shown})
+        default = default.model_dump(mode="json", by_alias=True)
+    if isinstance(default, timedelta):
+        default = duration_text(default)
+    shown = (
+        "" if default in ("", [], {}, ()) or (default is None and not field.nullable) else field_text(field, default)
+    )
+    return replace(field, default=shown)
+
+
+def _is_own(model: type[ConnectorSettings], name: str) -> bool:
+    """Whether the setting is of this type alone, or lets us in: it is not declared where connectors share the rest."""
+    first = next(one for one in reversed(model.__mro__) if name in getattr(one, "model_fields", {}))
+    return first.__module__.startswith(_CREDENTIALS) or not first.__module__.startswith(_SHARED)
 
 
 def _parts(annotation: Any) -> Any:
@@ -115,7 +144,9 @@ def _kind(parts: list[Any]) -> tuple[Kind, tuple[str, ...]]:
     one = next((part for part in parts if part is not type(None)), str)
     origin = get_origin(one)
     if origin is Literal:
-        return Kind.CHOICE, tuple(str(choice) for choice in get_args(one))
+        # What may be a template as well cannot be chosen from a list.
+        templated = any(get_origin(part) is TemplateOf for part in parts)
+        return Kind.TEXT if templated else Kind.CHOICE, tuple(str(choice) for choice in get_args(one))
     plain = origin or one
     if not isinstance(plain, type):
         return Kind.TEXT, ()
@@ -145,6 +176,14 @@ def _holds_model(annotation: Any) -> bool:
     )
 
 
+def _holds_secret(annotation: Any) -> bool:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return any(_holds_secret(info.annotation) for info in annotation.model_fields.values())
+    if isinstance(annotation, type) and issubclass(annotation, SecretStr):
+        return True
+    return any(_holds_secret(part) for part in get_args(annotation))
+
+
 def _number(text: str) -> Any:
     if re.fullmatch(r"[-+]?\d{1,15}", text):
         return int(text)
@@ -163,7 +202,22 @@ def _list(text: str) -> list[str]:
 
 
 def _table(text: str) -> dict[str, str]:
-    return dict(_pair(line) for line in _list(text))
+    found: dict[str, str] = {}
+    key = ""
+    for line in text.split("\n"):
+        if key and line.startswith(_FURTHER):
+            found[key] += "\n" + line.removeprefix(_FURTHER)
+        elif line.strip():
+            key, value = _pair(line)
+            if key in found:
+                raise ValueError(f"{key} is there twice; keep one of them")
+            found[key] = value
+    return found
+
+
+def _folded(value: str) -> str:
+    """A text of several lines: all but the first are indented."""
+    return value.replace("\n", f"\n{_FURTHER}")
 
 
 def _pair(line: str) -> tuple[str, str]:
@@ -175,10 +229,30 @@ def _pair(line: str) -> tuple[str, str]:
 
 def _yaml(text: str) -> Any:
     try:
+        if not _is_tame(text):
+            raise ValueError
         return yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError):
-        raise ValueError("cannot be read as YAML; check its indentation, quotes and colons") from None
+        raise ValueError("cannot be read as YAML; check its indentation, quotes and colons; use no *") from None
 
+
+def _is_tame(text: str) -> bool:
+    """Ten lines of aliases can stand for a gigabyte, and deep brackets take minutes to read."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST or isinstance(event, yaml.AliasEvent):
+            return False
+    return True
+
+
+#: Mappings and lists inside each other; no setting has more than three.
+_DEEPEST = 20
+#: What stands before the second line of a value, and those after it.
+_FURTHER = "  "
+#: How somebody types that there is nothing, where an empty field means the default.
+_NOTHING: Mapping[Kind, str] = {Kind.TEXT: '""', Kind.LIST: "[]", Kind.TABLE: "{}"}
+_ON_ONE_LINE = (Kind.SECRET, Kind.NUMBER, Kind.SWITCH, Kind.CHOICE)
 
 #: What a kind makes of a text. The others take it as it is.
 _READERS: Mapping[Kind, Callable[[str], Any]] = {

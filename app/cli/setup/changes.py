@@ -1,4 +1,4 @@
-"""`relay connectors add` and `remove`: relay.yaml, changed through the same door as in the dashboard."""
+"""`relay connectors add`, `set` and `remove`: relay.yaml, changed through the same door as in the dashboard."""
 
 from __future__ import annotations
 
@@ -31,6 +31,9 @@ from core.errors import StoreUnavailable
 
 dry_run = click.option("--dry-run", is_flag=True, help="Show the difference, and change nothing.")
 even_in_git = click.option("--even-in-git", is_flag=True, help="Also write a relay.yaml that Git manages.")
+
+#: In place of a value: its setting is taken away.
+_GONE = object()
 
 #: Makes the draft of a change, of the file as it is then.
 Make = Callable[[], Draft]
@@ -80,7 +83,8 @@ def add(
         known = {one.name: one for one in fields(registry.settings_model(kind))}
     except LookupError as error:
         raise click.UsageError(f"{error.args[0]}; name it with --type") from None
-    values = {"type": kind, **dict(_setting(known, one) for one in given)}
+    typed = dict(_setting(known, one) for one in given)
+    values = {"type": kind, **{key: value for key, value in typed.items() if value is not _GONE}}
     secrets = dict(_secrets(known, values, asked))
     chats = changes.AS_IT_IS if no_route else changes.SOME if when else changes.EVERY
     wanted = changes.WantedChange(name, values, secrets, chats, when)
@@ -88,6 +92,50 @@ def add(
     save(env, lambda: changes.added(door_of(env), wanted, whoever()), **options)
     if not dry_run and not as_json:
         click.echo(f"Next: relay connectors check {name}, then relay connectors setup {name}", err=True)
+
+
+@click.command("set")
+@click.argument("name", shell_complete=connector_names)
+@click.argument("given", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option("--secret", "asked", multiple=True, metavar="KEY", help="Ask for this secret, or read a line.")
+@dry_run
+@even_in_git
+@agreed
+@as_json
+@needs(lambda env: env)
+def change(
+    env: Environment,
+    name: str,
+    given: tuple[str, ...],
+    asked: tuple[str, ...],
+    dry_run: bool,
+    even_in_git: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Change settings of a connector in relay.yaml.
+
+    KEY= (with nothing after it) takes a setting away, and its default applies. Secrets are asked for with --secret, or
+    read line by line from a pipe. Shows the difference, and asks before it is saved.
+
+    \b
+    Example: relay connectors set hubspot rate=5 pipeline=0 --secret token
+    """
+    if not given and not asked:
+        raise click.UsageError("name what to change: KEY=VALUE, or --secret KEY")
+    old = changes.existing_connector(door_of(env).values(), name)
+    try:
+        model = registry.settings_model(str(old.get("type")))
+    except LookupError as error:
+        fail(f"{env.config}: connectors.{name}.type: {error.args[0]}")
+    known = {one.name: one for one in fields(model)}
+    values = dict(old)
+    values.update(_setting(known, one, "") for one in given)
+    values = {key: value for key, value in values.items() if value is not _GONE}
+    secrets = dict(_secrets(known, {key: value for key, value in values.items() if key not in asked}, asked))
+    wanted = changes.WantedChange(name, {key: value for key, value in values.items() if key not in secrets}, secrets)
+    options = {"dry_run": dry_run, "even_in_git": even_in_git, "yes": yes, "as_json": as_json}
+    save(env, lambda: changes.altered(door_of(env), wanted, whoever()), **options)
 
 
 @click.command()
@@ -109,23 +157,27 @@ def remove(env: Environment, name: str, dry_run: bool, even_in_git: bool, yes: b
     save(env, lambda: changes.removed(door_of(env), name), **options)
 
 
-def _setting(known: dict[str, SettingField], text: str) -> tuple[str, Any]:
+def _setting(known: dict[str, SettingField], text: str, option: str = "--set ") -> tuple[str, Any]:
+    """Of KEY=VALUE. A value that is empty is _GONE."""
     key, equals, value = text.partition("=")
     if not equals or key not in known:
         names = ", ".join(known)
-        raise click.UsageError(f"--set {key}: write KEY=VALUE, with KEY one of: {names}")
+        raise click.UsageError(f"{option}{key}: write KEY=VALUE, with KEY one of: {names}")
     field = known[key]
+    if not value:
+        return key, _GONE
     if field.kind is Kind.SECRET:
         if not is_reference(value):
             why = "a secret would stay in the history of this shell. Leave it out, and it is asked for"
-            raise click.UsageError(f"--set {key}: {why}; or write ${{NAME}} or ${{file:/path}}")
+            raise click.UsageError(f"{option}{key}: {why}; or write ${{NAME}} or ${{file:/path}}")
         return key, value
     try:
         # On a command line entries have commas between them.
-        lines = value.replace(",", "\n") if field.kind in (Kind.LIST, Kind.TABLE) else value
+        listed = field.kind in (Kind.LIST, Kind.TABLE)
+        lines = "\n".join(part.strip() for part in value.split(",")) if listed else value
         return key, field_value(field, lines)
     except ValueError as error:
-        raise click.UsageError(f"--set {key}: {error}") from None
+        raise click.UsageError(f"{option}{key}: {error}") from None
 
 
 def _secrets(
@@ -155,13 +207,13 @@ def save(env: Environment, make: Make, *, dry_run: bool, even_in_git: bool, yes:
         if as_json:
             print_json({**told, "saved": False})
         else:
-            click.echo(draft.difference or "Nothing changes.", nl=not draft.difference)
+            click.echo(draft.difference or _unseen(draft), nl=not draft.difference)
         return
     door = door_of(env)
-    if obstacle := door.obstacle(even_in_git=even_in_git):
+    if draft.difference and (obstacle := door.obstacle(even_in_git=even_in_git)):
         _not_written(draft, obstacle, told, as_json)
     if not as_json:
-        click.echo(draft.difference, nl=False, err=True)
+        click.echo(draft.difference or _unseen(draft), nl=not draft.difference, err=True)
         for one in found:
             click.echo(f"! {one.text}\n    {one.remedy}", err=True)
     ask(f"Save this to {env.config}?", yes)
@@ -176,6 +228,11 @@ def save(env: Environment, make: Make, *, dry_run: bool, even_in_git: bool, yes:
         print_json({**told, "saved": True})
         return
     click.echo("Saved. A running relay takes it within seconds; relay config undo takes it back.")
+
+
+def _unseen(draft: Draft) -> str:
+    """What a change does that is not in the file."""
+    return f"Only secrets change: {', '.join(draft.secrets)}." if draft.secrets else "Nothing changes."
 
 
 def _not_written(draft: Draft, why: str, told: dict[str, Any], as_json: bool) -> None:

@@ -145,7 +145,7 @@ def setup(env: Environment, name: str, yes: bool, as_json: bool) -> None:
     warn_of_lacking(env)
 
 
-for _command in (changes.add, changes.remove, login):
+for _command in (changes.add, changes.change, changes.remove, login):
     connectors.add_command(_command)
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
+from core.config.editing.door import Door
 from core.config.environment import Environment
 from core.config.reload import Watched
 from core.store import Access, Control, Ledger, RateLimit, Store
@@ -12,7 +16,7 @@ from core.store.connection.client import Client
 
 @dataclass(frozen=True)
 class Site:
-    """`client` is for the parts of the store that a page needs and others do not."""
+    """`client` is for the parts of the store that a page needs and others do not; `config_door` leads to relay.yaml."""
 
     env: Environment
     watched: Watched
@@ -22,3 +26,16 @@ class Site:
     access: Access
     rate_limit: RateLimit
     client: Client
+    config_door: Door
+    #: A check may take a minute, and the threads of this process are the receiver's too.
+    checking: threading.BoundedSemaphore = field(default_factory=threading.BoundedSemaphore)
+
+    @contextmanager
+    def alone(self) -> Iterator[bool]:
+        """Whether no other check is running; none is started meanwhile."""
+        free = self.checking.acquire(blocking=False)
+        try:
+            yield free
+        finally:
+            if free:
+                self.checking.release()

@@ -8,7 +8,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 
 from app.dashboard.frame.headers import guarded
 from app.dashboard.frame.login import LIVE, LoginGuard
-from core.errors import NotFound, StoreUnavailable, StoreUnsafe
+from core.errors import ConfigError, NotFound, StoreUnavailable, StoreUnsafe
 
 log = structlog.get_logger(__name__)
 
@@ -20,6 +20,7 @@ _SAID = {
     405: ("Method not allowed", "Go back and use the buttons of the page."),
     409: ("This cannot be decrypted", "Put the key back for all processes, then reload the page."),
     413: ("Too large", "A payload has at most 1 MiB."),
+    422: ("relay.yaml has mistakes", "Correct them in the file, then reload the page. Chats are still accepted."),
     429: ("Too many requests", "Wait a moment, then try again."),
     500: ("Internal error", "The log of the relay has the details. Chats are still accepted."),
     503: (
@@ -44,6 +45,10 @@ def routes(pages: Blueprint) -> None:
     @pages.errorhandler(StoreUnsafe)
     def sealed(error: StoreUnsafe) -> Response:
         return _page(409, str(error))
+
+    @pages.errorhandler(ConfigError)
+    def mistaken(error: ConfigError) -> Response:
+        return _page(422, str(error))
 
     @pages.errorhandler(HTTPException)
     def refused(error: HTTPException) -> Response:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,16 +17,13 @@ from app.dashboard.frame.context import Site
 from app.dashboard.frame.forms import reason_given
 from app.dashboard.frame.login import local
 from app.dashboard.view.connector_state import conversations_url, state, states
+from app.dashboard.view.formatting import legible_value
 from connectors.kit.connector import Connector
 from core.config.settings import Settings, masked
 from core.errors import NotFound, PayloadError
 from core.ids import NO_CONVERSATION, ConversationId
-from core.pretty_json import legible
 from core.smartsupp.parser import parse_conversation
 from core.store import Filter, Search
-
-#: Characters of JSON that stand on one line.
-_LINE = 60
 
 
 @dataclass(frozen=True)
@@ -44,8 +40,6 @@ class _Setting:
 def routes(pages: Blueprint, site: Site) -> None:
     _gate_buttons(pages, site)
     search = Search(site.client)
-    # A check may take a minute, and the threads of this process are the receiver's too.
-    checking = threading.BoundedSemaphore()
 
     @pages.get("/connectors")
     def connectors() -> str:
@@ -65,14 +59,20 @@ def routes(pages: Blueprint, site: Site) -> None:
     @pages.post("/connectors/<name>/check")
     def connectors_check(name: str) -> ResponseReturnValue:
         connector = _built(site, name)
-        if not checking.acquire(blocking=False):
-            flash("Another check is running. Try again when it has finished.", "warning")
-            return page(name), 409
-        try:
-            found = list(checks.findings(connector))
-        finally:
-            checking.release()
-        return page(name, findings=found, checked=True)
+        with site.alone() as free:
+            if not free:
+                return busy(name)
+            return page(name, findings=list(checks.findings(connector)), checked=True)
+
+    @pages.post("/connectors/<name>/setup")
+    def connectors_setup(name: str) -> ResponseReturnValue:
+        """What is missing at the destination is looked for, and made when that is wished."""
+        connector = _built(site, name)
+        with site.alone() as free:
+            if not free:
+                return busy(name)
+            found = checks.set_up(connector, make=bool(request.form.get("make")))
+        return page(name, set_up=found)
 
     @pages.get("/connectors/<name>/preview")
     def connectors_preview(name: str) -> ResponseReturnValue:
@@ -83,8 +83,12 @@ def routes(pages: Blueprint, site: Site) -> None:
             shown = _preview(site, connector, wanted) if wanted else None
         except (NoPreview, NotFound, PayloadError) as problem:
             error = str(problem)
-        told = {"conversation": wanted, "preview": shown, "error": error, "spelled": _spelled}
+        told = {"conversation": wanted, "preview": shown, "error": error}
         return render_template("preview.html", name=name, **told), 422 if error else 200
+
+    def busy(name: str) -> ResponseReturnValue:
+        flash("Another check is running. Try again when it has finished.", "warning")
+        return page(name), 409
 
     def page(name: str, **found: Any) -> str:
         settings = site.watched.current()
@@ -96,7 +100,8 @@ def routes(pages: Blueprint, site: Site) -> None:
             routes=_routes(settings, name),
             newest=_newest(search),
             listed=conversations_url,
-            **{"findings": [], "checked": False, **found},
+            can_set_up=known and checks.can_set_up(_built(site, name)),
+            **{"findings": [], "checked": False, "set_up": None, **found},
         )
 
 
@@ -160,17 +165,9 @@ def _settings(site: Site, settings: Settings, name: str) -> list[_Setting]:
     fields = type(settings.connectors[name]).model_fields
     given = settings.connectors[name].model_fields_set
     return [
-        _Setting(key, _spelled(value), (fields[key].description or "") if key in fields else "", key not in given)
+        _Setting(key, legible_value(value), (fields[key].description or "") if key in fields else "", key not in given)
         for key, value in values.items()
     ]
-
-
-def _spelled(value: Any) -> str:
-    """As the configuration spells it."""
-    if isinstance(value, str):
-        return value
-    short = json.dumps(value, ensure_ascii=False)
-    return short if len(short) <= _LINE else legible(value)
 
 
 def _routes(settings: Settings, name: str) -> Sequence[str]:

@@ -6,22 +6,29 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Blueprint, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
 
+from app.admin import sample
 from app.admin.connector_state import State
+from app.admin.first_steps import FirstSteps, first_steps
 from app.dashboard.frame.context import Site
 from app.dashboard.view import charts
 from app.dashboard.view.connector_state import ConnectorView, conversations_url, states
 from app.dashboard.view.zone import viewer_zone
 from app.hook_url import hooks
 from core.config.doubts import doubts
+from core.config.settings import Settings
 from core.delivery import PayloadStatus
 from core.errors import NotFound
-from core.store import INBOX, Jobs, ServerCheck, check_server, statistics
+from core.store import INBOX, Filter, Jobs, Search, ServerCheck, check_server, statistics
 from core.store.connection.condition import Shortage, shortages, store_condition
 from core.store.jobs import Job
 from core.store.ledger import Lane
 from core.store.statistics import SPANS, Over, Span, Statistics, totals
+
+#: Chats among which one that is no test is looked for.
+_NEWEST = 50
 
 #: What one bar of each span is.
 _STEPS: Mapping[Span, str] = {"hour": "2 minutes", "day": "hour", "week": "6 hours", "month": "day"}
@@ -70,23 +77,49 @@ class Health:
 
 
 def routes(pages: Blueprint, site: Site) -> None:
+    search = Search(site.client)
     jobs, over = Jobs(site.client, site.watched.current), Over()
 
     @pages.get("/")
     def overview() -> str:
         settings = site.watched.current()
+        received = bool(totals(site.client).get("in:accepted"))
         return render_template(
             "overview.html",
             spans=[*SPANS],
-            first=not totals(site.client).get("in:accepted"),
+            first=not received,
+            steps=_first_steps(site, settings, search, received=received),
             hooks=hooks(site.env, settings),
             public=bool(site.env.public_url),
             **_found(site, jobs, over),
         )
 
+    @pages.post("/setup/test-chat")
+    def overview_test_chat() -> Response:
+        site.store.accept(sample.body(), content_type="application/json")
+        flash("A test chat was sent. It appears below in a moment.", "good")
+        return redirect(url_for("dashboard.overview"), 303)
+
+    @pages.post("/setup/first-steps/hide")
+    def overview_hide_steps() -> Response:
+        site.access.end_first_steps("hidden")
+        return redirect(url_for("dashboard.overview"), 303)
+
     @pages.get("/overview/live")
     def overview_live() -> str:
         return render_template("overview_live.html", **_found(site, jobs, over))
+
+
+def _first_steps(site: Site, settings: Settings, search: Search, *, received: bool) -> FirstSteps | None:
+    """None: they are over."""
+    if site.access.first_steps_are_over():
+        return None
+    newest = [row.id for row in search.page(Filter(), limit=_NEWEST).rows] if received else []
+    found = first_steps(site.env, settings, received=received, newest=newest)
+    if found.done:
+        site.access.end_first_steps("done")
+        return None
+    return found
 
 
 def _found(site: Site, jobs: Jobs, over: Over) -> dict[str, Any]:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 from app.formatting import duration
+from core.pretty_json import legible
+
+#: Characters of JSON that stand on one line.
+_LINE = 60
 
 
 def iso(ms: int) -> str:
@@ -44,8 +49,16 @@ def size(length: int) -> str:
     return f"{length} B"
 
 
+def legible_value(value: object) -> str:
+    """A setting, or what is sent: text as it is, everything else as JSON, on several lines where it is long."""
+    if isinstance(value, str):
+        return value
+    short = json.dumps(value, ensure_ascii=False)
+    return short if len(short) <= _LINE else legible(value)
+
+
 def _at(ms: int) -> datetime:
     return datetime.fromtimestamp(ms / 1000, UTC)
 
 
-FILTERS = {function.__name__: function for function in (iso, moment, span, number, share, size)}
+FILTERS = {function.__name__: function for function in (iso, moment, span, number, share, size, legible_value)}

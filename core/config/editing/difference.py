@@ -16,7 +16,8 @@ _MASK = "**********"
 _SHORTEST = 4
 #: What a setting with a secret is called; also in comments, which nobody has checked. A reference is no secret.
 _SECRET_LINE = re.compile(
-    r"^([ +-]?[\s#-]*(?:\w+[_-])?(?:token|secret|password|passphrase|key|credentials?)\s*:\s+)(?!\$\{|null\b|#)(\S.*)$",
+    r"^([ +-]?[\s#-]*(?:\w+[_-])?(?:token|secret|password|passphrase|key|credentials?)\s*:\s+)"
+    r"(?!['\"]?\$\{|null\b|#)(\S.*)$",
     re.IGNORECASE,
 )
 

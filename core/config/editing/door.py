@@ -105,7 +105,7 @@ class Door:
 
         Raises EditedMeanwhile, CannotWrite: then the file is as it was; BadSecret.
         """
-        if obstacle := self.obstacle(even_in_git=even_in_git):
+        if draft.after != draft.before and (obstacle := self.obstacle(even_in_git=even_in_git)):
             raise CannotWrite(obstacle)
         try:
             with private_file.locked(self._env.data_dir / "config.lock"):

@@ -81,7 +81,8 @@ A *lane* is `inbox` or the name of a connector. Times and scores are Unix millis
 | troubles                     | string | somebody has looked for troubles (expires after some seconds)              |
 | workers                      | zset   | worker -> when it was last seen                                             |
 | trouble                      | hash   | worker -> what is wrong with the configuration it was last asked to take    |
-| admin                        | hash   | password (its hash), secret (signs the dashboard's cookies)                 |
+| admin                        | hash   | password (its hash), secret (signs the dashboard's cookies), first-steps    |
+|                              |        | (done or hidden)                                                            |
 | ended:SESSION                | string | a session of the dashboard was logged out (expires with its last cookie)    |
 | login-link:DIGEST            | string | digest of the secret that signs cookies: SHA-256 of a link that logs in once |
 |                              |        | (expires after ten minutes)                                                 |

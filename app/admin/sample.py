@@ -6,6 +6,9 @@ import json
 import time
 from typing import Any
 
+#: No account of Smartsupp's: chats of it are samples, as is what `Hook.curl` sends.
+SAMPLE_ACCOUNT = 1000
+
 
 def payload() -> dict[str, Any]:
     """A body as the hook sends it; a new conversation each time."""
@@ -24,7 +27,7 @@ def payload() -> dict[str, Any]:
 
     visitor = "visitor:mxSample0000000000000000000000000000000001"
     return {
-        "accountId": 1000,
+        "accountId": SAMPLE_ACCOUNT,
         "beginAt": begin,
         "endAt": end,
         "channel": {

@@ -1,0 +1,173 @@
+"""The settings of a connector as inputs of a page, with the mistakes of relay.yaml at the inputs they are about."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from app.admin.setting_up.fields import Kind, SettingField, fields
+from app.admin.setting_up.forms import SettingsForm
+from connectors import registry
+from connectors.kit.connector import Connector
+from core.config.settings import ConnectorSettings
+from core.errors import Problem
+
+#: Stands before the name of a setting, so that none is called like another input of the page.
+FIELD_PREFIX = "s-"
+_UPPER = {"api": "API", "id": "ID", "url": "URL", "html": "HTML"}
+_HOW = {
+    Kind.LIST: "One on each line.",
+    Kind.TABLE: "One on each line, as NAME: VALUE.",
+    Kind.YAML: "As in relay.yaml.",
+}
+
+
+@dataclass(frozen=True)
+class FormInput:
+    """`kept` says what there is of a secret, which itself is not shown; `options` are pairs of a value and its words,
+    of a drop-down; `rows` is 0 for what stands on one line."""
+
+    name: str
+    label: str
+    text: str
+    hint: str
+    error: str
+    hidden: bool
+    required: bool
+    kept: str
+    removable: bool
+    options: Sequence[tuple[str, str]]
+    rows: int
+
+
+@dataclass(frozen=True)
+class Type:
+    """A type of connector, for those who choose one."""
+
+    name: str
+    label: str
+    makes: str
+    needs: str
+
+
+def connector_types() -> list[Type]:
+    """All that have a name, by their vendor's."""
+    found = [_type(name, one) for name, one in registry.types().items()]
+    return sorted(found, key=lambda one: one.label.casefold())
+
+
+def _type(name: str, connector: type[Connector]) -> Type:  # type: ignore[type-arg]  # of whatever settings
+    makes = f"{connector.makes[:1].upper()}{connector.makes[1:]}." if connector.makes else ""
+    return Type(name, connector.label, makes, _needs(connector.settings_model))
+
+
+def _needs(model: type[ConnectorSettings]) -> str:
+    """What must be at hand: the settings without a default; or one of the secrets, where none of them must be."""
+    found = fields(model)
+    required = [label(one.name) for one in found if one.required]
+    if not any(one.required and one.hidden for one in found):
+        required += [" or ".join(label(one.name) for one in found if one.hidden)]
+    return ", ".join(filter(None, required))
+
+
+def label(name: str) -> str:
+    """`base_url` -> `Base URL`."""
+    words = [_UPPER.get(word, word) for word in name.split("_")]
+    return " ".join([words[0][:1].upper() + words[0][1:], *words[1:]])
+
+
+def inputs(
+    form: SettingsForm, texts: Mapping[str, str], typed: Mapping[str, str], errors: Mapping[str, str]
+) -> list[FormInput]:
+    """`texts` and `typed`, which are the secrets, are what somebody typed so far."""
+    return [_input(form, one, texts.get(one.name, ""), one.name in typed, errors) for one in form.fields]
+
+
+def _input(form: SettingsForm, field: SettingField, text: str, typed: bool, errors: Mapping[str, str]) -> FormInput:
+    return FormInput(
+        name=f"{FIELD_PREFIX}{field.name}",
+        label=label(field.name),
+        text="" if field.hidden else text,
+        hint=" ".join(filter(None, [field.about, _how(field), _default(field)])),
+        error=errors.get(field.name, ""),
+        hidden=field.hidden,
+        required=field.required,
+        kept=_kept(form, field, typed),
+        removable=field.hidden and not field.required and form.has(field.name),
+        options=_options(field, text),
+        rows=_rows(field, text),
+    )
+
+
+def _how(field: SettingField) -> str:
+    """How it is typed, where that has to be said."""
+    if field.kind is Kind.TEXT and field.choices:
+        return f"One of {', '.join(field.choices)}, or a template."
+    return _HOW.get(field.kind, "")
+
+
+def _default(field: SettingField) -> str:
+    """What applies when the input is empty; that of a drop-down is among its options."""
+    if field.default in ("", "null") or field.kind in (Kind.SWITCH, Kind.CHOICE):
+        return ""
+    return f"Default: {', '.join(field.default.splitlines())}"
+
+
+def _kept(form: SettingsForm, field: SettingField, typed: bool) -> str:
+    if not field.hidden:
+        return ""
+    if typed:
+        return "Entered. Leave this empty to use it."
+    if named := form.reference(field.name):
+        return f"Set, by {named}. Leave this empty to keep it."
+    return "Set. Leave this empty to keep it." if form.has(field.name) else ""
+
+
+def _options(field: SettingField, text: str) -> list[tuple[str, str]]:
+    if field.kind not in (Kind.SWITCH, Kind.CHOICE):
+        return []
+    words = {"true": "yes", "false": "no"} if field.kind is Kind.SWITCH else {one: one for one in field.choices}
+    default = words.get(field.default, "none" if field.default == "null" else field.default)
+    found = [("", f"Default: {default}"), *words.items()]
+    return found if not text or text in words else [*found, (text, text)]
+
+
+def _rows(field: SettingField, text: str) -> int:
+    """A template grows, so it has room for several lines from the beginning."""
+    lines = max(text.count("\n"), field.default.count("\n")) + 1
+    if field.kind in (Kind.LIST, Kind.TABLE, Kind.YAML):
+        return min(max(lines, 2), 15)
+    return min(max(lines, 2), 15) if field.kind is Kind.TEXT and (lines > 1 or "{{" in text + field.default) else 0
+
+
+@dataclass(frozen=True)
+class Mistakes:
+    """`at` has the text for each setting, `others` what is wrong elsewhere in the file."""
+
+    at: Mapping[str, str]
+    others: Sequence[str]
+
+
+def placed(problems: Sequence[Problem], name: str, names: Sequence[str]) -> Mistakes:
+    """The problems of the connector `name`, whose settings are `names`."""
+    at: dict[str, str] = {}
+    others = []
+    for problem in problems:
+        found = re.fullmatch(rf"connectors\.{re.escape(name)}\.(\w+)(.*)", problem.path, re.DOTALL)
+        if found and found[1] in names:
+            below = found[2].lstrip(".")
+            text = f"{below}: {problem.text}" if below else problem.text
+            at[found[1]] = f"{at[found[1]]}; {text}" if found[1] in at else text
+        elif problem.path == f"connectors.{name}":
+            others.append(problem.text)
+        else:
+            others.append(f"{problem.path}: {problem.text}" if problem.path else problem.text)
+    return Mistakes(at, others)
+
+
+def grouped(found: Sequence[FormInput], form: SettingsForm) -> Iterator[tuple[str, list[FormInput]]]:
+    """First what must be filled in and what is of this type alone, then what all have: heading and inputs."""
+    own = {f"{FIELD_PREFIX}{one.name}" for one in form.fields if one.own or one.required}
+    yield "", [one for one in found if one.name in own]
+    yield "More settings", [one for one in found if one.name not in own]

@@ -1,0 +1,170 @@
+"""From an empty relay.yaml to a chat in HubSpot, only in the browser; and the pages of it, small and by keyboard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.test_keyboard import tab_to
+from tests.browser.test_look import fit
+from tests.fakes.hubspot import HubSpotVendor
+from tests.support.admins_relay import AdminsRelay, admins_relay
+from tests.support.browser import Tab
+from tests.support.stack import SOON_RELOADED, Stack, until
+
+EMPTY = "# The shop's relay\nconnectors: {}\n"
+TOKEN = "pat-eu1-walked-0123456789"
+SMALL = (320, 640)
+
+
+@pytest.fixture
+def vendor() -> Iterator[HubSpotVendor]:
+    with HubSpotVendor(TOKEN, ready=False) as there:
+        yield there
+
+
+@pytest.fixture
+def site(browser: Browser, tmp_path: Path) -> Iterator[AdminsRelay]:
+    def soon(made: Stack) -> None:
+        made.constants.update(SOON_RELOADED)
+
+    with admins_relay(tmp_path / "relay", EMPTY, before=soon) as made:
+        yield made
+
+
+def fill_in(page: Page, vendor: HubSpotVendor, token: str) -> None:
+    page.get_by_label("Token", exact=True).fill(token)
+    page.get_by_label("Base URL").fill(vendor.url)
+    if not page.get_by_label("Allow networks").is_visible():
+        page.get_by_text("More settings").click()
+    page.get_by_label("Allow networks").fill("127.0.0.0/8")
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without"])
+def test_from_an_empty_file_to_a_chat_in_the_crm(
+    site: AdminsRelay, open_tab: Callable[..., Tab], vendor: HubSpotVendor, scripts: bool
+) -> None:
+    tab = open_tab(scripts=scripts)
+    tab.log_in(site.password)
+    page = tab.page
+    expect(page.get_by_role("heading", name="First steps: 0 of 5 done")).to_be_visible()
+    page.get_by_role("button", name="Send a test chat").click()
+    expect(page.get_by_role("heading", name="First steps: 1 of 5 done")).to_be_visible()
+
+    page.get_by_role("link", name="Choose a connector").click()
+    page.get_by_role("link", name="HubSpot").click()
+    fill_in(page, vendor, "a token of somebody else")
+    page.get_by_role("button", name="Check", exact=True).click()
+    expect(page.locator("#found")).to_contain_text("Problem")
+    assert site.stack.config.read_text() == EMPTY
+
+    fill_in(page, vendor, TOKEN)
+    page.get_by_role("button", name="Check again").click()
+    expect(page.locator("#found")).to_contain_text("can read tickets")
+    expect(page.get_by_role("region", name="Transcript")).to_contain_text("do you deliver to Slovakia?")
+    expect(page.get_by_role("region", name="What would be sent")).to_contain_text("zofie@example.com")
+    expect(page.get_by_role("region", name="The change of relay.yaml")).to_contain_text("${secret:hubspot-token}")
+    assert TOKEN not in page.content()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("hubspot is saved.")).to_be_visible()
+
+    page.get_by_role("button", name="See what is missing").click()
+    expect(page.get_by_text("create the ticket property smartsupp_chat_id")).to_be_visible()
+    page.get_by_role("button", name="Do this at HubSpot").click()
+    expect(page.get_by_text("with unique values: done")).to_be_visible()
+    page.get_by_role("button", name="Check now").click()
+    expect(page.locator("#found")).to_contain_text("the ticket property smartsupp_chat_id")
+    expect(page.locator("#found")).not_to_contain_text("Problem")
+
+    page.get_by_role("link", name="Deliver past chats…").click()
+    page.get_by_role("button", name="Count").click()
+    expect(page.get_by_text("1 chat", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Deliver", exact=True).click()
+    until(lambda: any("Lovely, thank you!" in text for text in vendor.texts()), what="the chat in the CRM")
+    [contact] = vendor.people()
+    assert contact["properties"]["email"] == "zofie@example.com"
+    page.goto("/conversations")
+    expect(page.get_by_role("row").filter(has_text="Žofie Nováková")).to_contain_text("hubspot")
+    page.goto("/")
+    expect(page.get_by_role("heading", name="First steps: 2 of 5 done")).to_be_visible()
+    assert site.stack.config.read_text().startswith("# The shop's relay\n")
+    assert TOKEN not in site.stack.config.read_text()
+
+
+def test_a_form_is_filled_in_without_a_mouse_in_a_window_of_320_pixels(
+    site: AdminsRelay, open_tab: Callable[..., Tab]
+) -> None:
+    tab = open_tab(size=SMALL)
+    tab.expect(422)
+    tab.log_in(site.password)
+    page = tab.page
+    page.goto("/setup/connectors")
+    tab_to(page, "Archive")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/setup/connectors/archive")
+    tab_to(page, "Folder")
+    page.keyboard.press("Control+a")
+    page.keyboard.type("kept")
+    tab_to(page, "More settings")
+    page.keyboard.press("Enter")
+    tab_to(page, "Rate")
+    page.keyboard.type("fast")
+    # Enter in a field asks for the check, never for more.
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Correct the marked fields")).to_be_visible()
+    expect(page.get_by_label("Rate")).to_have_attribute("aria-invalid", "true")
+    tab.fits()
+    tab_to(page, "Rate")
+    page.keyboard.press("Control+a")
+    page.keyboard.type("5")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("region", name="The change of relay.yaml")).to_contain_text("rate: 5")
+    tab.fits()
+    tab_to(page, "Save")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("archive is saved.")).to_be_visible()
+    assert "folder: kept" in site.stack.config.read_text()
+
+
+def test_the_pages_are_fit_to_be_seen(site: AdminsRelay, open_tab: Callable[..., Tab], vendor: HubSpotVendor) -> None:
+    tab = open_tab()
+    tab.expect(422)
+    tab.log_in(site.password)
+    page = tab.page
+
+    def seen(name: str) -> None:
+        fit(tab, name)
+        tab.look(SMALL, "light")
+        tab.fits()
+        tab.look((1440, 900), "light")
+
+    seen("overview-first-steps")
+    page.get_by_role("button", name="Send a test chat").click()
+    page.goto("/setup/connectors")
+    seen("connectors_add")
+    page.goto("/setup/connectors/hubspot")
+    seen("connectors_add_one")
+    fill_in(page, vendor, TOKEN)
+    page.get_by_role("button", name="Check", exact=True).click()
+    page.get_by_role("button", name="Save").wait_for()
+    seen("connectors_add_one-review")
+    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="See what is missing").click()
+    seen("connectors_setup")
+    page.get_by_role("link", name="Change settings").click()
+    page.get_by_text("More settings").click()
+    page.get_by_label("Rate").fill("-1")
+    page.get_by_role("button", name="Check", exact=True).click()
+    page.get_by_text("Correct the marked fields").wait_for()
+    seen("connectors_settings-wrong")
+    page.goto("/connectors/hubspot/settings")
+    seen("connectors_settings")
+    page.goto("/connectors/hubspot/remove")
+    seen("connectors_remove")
+    page.goto("/setup/history")
+    seen("connectors_history")
+    page.get_by_role("link", name="Undo Add hubspot").click()
+    seen("connectors_undo")
