@@ -176,7 +176,8 @@ def made(steps: Mapping[str, Any]) -> dict[str, Any]:
 class Delivery:
     """One conversation × one connector. `due` is None when nothing is to be done, `tries` counts those that failed
     since the last success or replay, `revision` is the one delivered last, or 0. It is blocked while its
-    connector is `paused`, by an admin or as its credentials were rejected, or `not_responding`."""
+    connector is `paused`, by an admin or as its credentials were rejected, or `not_responding`. With `wait` it is due
+    at `quiet_until`, when no further revision comes."""
 
     id: DeliveryId
     connector: str
@@ -192,6 +193,7 @@ class Delivery:
     crashes: int = 0
     revision: int = 0
     error: str = ""
+    quiet_until: int | None = None
     reference: Reference | None = None
     attempts: tuple[Attempt, ...] = field(default=(), repr=False)
     steps: dict[str, Any] = field(default_factory=dict, repr=False)
@@ -200,6 +202,11 @@ class Delivery:
     @property
     def blocked(self) -> bool:
         return self.paused or self.not_responding
+
+    @property
+    def awaits_quiet(self) -> bool:
+        """Whether it is due when the chat has been quiet. A version without `wait` may have made it due earlier."""
+        return self.due is not None and self.due == self.quiet_until
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -88,6 +88,7 @@ def test_every_setting_of_the_person_stands_in_the_docs() -> None:
 def test_whatever_a_template_can_name_stands_in_the_docs() -> None:
     text = values_table.PAGE.read_text()
     assert text == values_table.page()
+    assert values_table.PRESETS_PAGE.read_text() == values_table.presets_page()
     assert all(f"| `{name}` |" in text for name in (*TYPES, *EXTRAS))
     for name in {*Conversation.model_fields, *Visitor.model_fields} - {"id", "account"}:
         assert re.search(rf"^\|[^|]*`{name}`", text, re.MULTILINE), name

@@ -231,6 +231,7 @@ def _receipt(store: Store, claim: Claim, conversation: Conversation, name: str) 
         number,
         began=datetime.fromtimestamp(begins / 1000, UTC) if begins else None,
         queued=datetime.fromtimestamp(claim.created / 1000, UTC) if claim.created else None,
+        continues=claim.delivered,
     )
 
 

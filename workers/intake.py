@@ -12,7 +12,7 @@ from core.errors import PayloadError, StoreError
 from core.routing import routed
 from core.smartsupp.parser import StatisticsReport, parse
 from core.store import Claim, Store
-from core.store.claims import Ask, Reading, ask_for_nothing
+from core.store.claims import Ask, Quiet, Reading, ask_for_nothing
 from core.summary import line
 from workers.parse_cache import memory
 
@@ -27,7 +27,7 @@ def take_in(
     if not readings:
         return None
     with ask() as request:
-        done = store.fan_out_each(readings, request)
+        done = store.fan_out_each(readings, request, _waits(settings))
     for reading, held in zip(readings, done.held, strict=True):
         about = {"payload": reading.claim.id, "conversation": reading.conversation}
         if held:
@@ -35,6 +35,15 @@ def take_in(
         else:
             log.warning("lease lost", **about)
     return done.following
+
+
+def _waits(settings: Settings) -> dict[str, Quiet]:
+    """Also of connectors that no route names any more: they get the revisions of what they have."""
+    return {
+        name: Quiet(wait.quiet_ms, wait.at_most_ms, wait.first)
+        for name, one in settings.connectors.items()
+        if (wait := one.wait)
+    }
 
 
 def _read(store: Store, claim: Claim, settings: Settings) -> Reading | None:

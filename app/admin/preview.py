@@ -61,7 +61,7 @@ def preview(connector: Connector[Any], conversation: Conversation, history: Sequ
     skipped = ""
     with connector.attempt(), connector.http.pretending(connector.imagine) as sent:
         try:
-            connector.deliver(conversation, receipt, Step({}, _forget))
+            connector.bring(conversation, receipt, Step({}, _forget))
         except Skipped as reason:
             skipped = connector.mask(str(reason))
         except DeliveryError as error:

@@ -32,8 +32,10 @@ from core.config.settings import ConnectorSettings
 from core.connector_state import ConnectorState, OwnState
 from core.conversation import Conversation
 from core.delivery import Exchange, Reference
-from core.errors import DeliveryError, RecordRefused
+from core.errors import DeliveryError, RecordRefused, Skipped
 from core.ids import ConversationId
+from core.values.chat import Values
+from core.values.presets import left_out
 
 __all__ = ["Change", "Connector", "Copy", "Finding", "HttpConnector", "HttpSettings", "Receipt", "Step"]
 
@@ -99,7 +101,15 @@ class Connector(ABC, Generic[S]):
         """Bring the conversation to the destination, or up to date there. Raises DeliveryError."""
 
     def bring(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
-        """`deliver`, and once more where it met something dead that an earlier attempt remembered."""
+        """`deliver`, and once more where it met something dead that an earlier attempt remembered.
+
+        What the destination has already is kept up to date there, whatever `only` says of it by now.
+        """
+        own = self.settings
+        if not receipt.continues and not step.done and (own.only or own.min_visitor_messages):
+            chat = Values(conversation, own._values)  # noqa: SLF001  # as in connectors/kit/record.py
+            if reason := left_out(chat, own.only, own.min_visitor_messages):
+                raise Skipped(reason)
         try:
             return self.deliver(conversation, receipt, step)
         except RecordRefused as refused:

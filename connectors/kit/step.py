@@ -29,7 +29,8 @@ class Receipt:
 
     `number` is what marks at the destination carry, so that each text arrives once: the revision's number; or, when
     the store may have forgotten earlier revisions, one that none of them can have had. Later ones have greater ones.
-    `queued` is when this connector was given the conversation, if that is known.
+    `queued` is when this connector was given the conversation, if that is known. `continues`: the chat was
+    delivered before.
     """
 
     delivery: str
@@ -38,6 +39,7 @@ class Receipt:
     number: int = 0
     began: datetime | None = None
     queued: datetime | None = None
+    continues: bool = False
 
     @property
     def since(self) -> datetime:

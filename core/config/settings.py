@@ -18,6 +18,7 @@ from core.config.alerts import Alerts
 from core.config.business_hours import BusinessHours
 from core.config.environment import Strict, Token
 from core.config.extracted import only_extracted
+from core.config.sections.presets import Preset, Wait
 from core.config.values import ValueSettings
 from core.templates.language import Condition, condition, wording
 
@@ -72,6 +73,16 @@ class ConnectorSettings(Strict):
         default=None,
         gt=0,
         description="Requests a second, over all workers, with bursts of one second's worth; null: no limit.",
+    )
+    only: tuple[Preset, ...] | None = Field(
+        default=None, min_length=1, description="It takes only chats of one of these kinds; null: all."
+    )
+    min_visitor_messages: int = Field(
+        default=0, ge=0, le=1_000, description="Messages that the visitor must have written."
+    )
+    wait: Wait | None = Field(
+        default=None,
+        description="How long a chat must have been quiet before its next revision is sent; null: not at all.",
     )
     formerly: tuple[Annotated[str, AfterValidator(connector_name)], ...] = Field(
         default=(),

@@ -5,45 +5,34 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from phonenumbers import SUPPORTED_REGIONS
-from pydantic import AfterValidator, Field, GetJsonSchemaHandler, model_validator
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic import AfterValidator, Field, model_validator
 
 from core.config.alerts import Address
 from core.config.environment import Strict
+from core.config.sections.short_form import ShortForm
 from core.values.patterns import compiled
 
 _AGENT = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
-class AgentSettings(Strict):
+class AgentSettings(ShortForm):
     """Who an agent of Smartsupp is; an email alone will do."""
+
+    short_form: ClassVar[str] = "email"
+    short_schema: ClassVar[dict[str, Any]] = {"type": "string", "format": "email"}
 
     email: Address | None = Field(default=None, description="As the destinations know this agent.")
     name: str = Field(default="", max_length=100, description="In place of the name that Smartsupp sends.")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _an_email_alone(cls, value: Any) -> Any:
-        return {"email": value} if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
         if not self.email and not self.name:
             raise ValueError("is empty; write the agent's email, or {name: …, email: …}")
         return self
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        whole = handler.resolve_ref_schema(handler(core_schema))
-        settings = dict(whole)
-        whole.clear()
-        whole["anyOf"] = [{"type": "string", "format": "email"}, settings]
-        return whole
 
 
 def _agent(text: str) -> str:

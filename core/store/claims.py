@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import Context
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from core.ids import NO_CONVERSATION, ConversationId, DeliveryId, PayloadId
@@ -49,6 +50,7 @@ class Claim:
     `crashes` is how many processes died on it; `more`: there is more work than hands, and others were woken for it.
     `created`: when the delivery was, in ms, or 0 where another version kept nothing of that.
     `tries` have failed in the present series, with `waited` ms between them, as these were asked for.
+    `delivered`: the chat was delivered to this connector before.
     `first`: nobody can have delivered this revision, as far as the store surely remembers; `late`: its conversation
     began before that, so revisions may have come of which it knows nothing.
     With `trouble` the body cannot be opened, and is empty. `paid`: requests that its connector's rate was charged.
@@ -72,6 +74,7 @@ class Claim:
     steps: dict[str, Any] = field(default_factory=dict, repr=False)
     first: bool = True
     late: bool = False
+    delivered: bool = False
     created: int = 0
 
 
@@ -87,6 +90,19 @@ class Reading:
     why: str = ""
     #: When the conversation began, in ms; 0: nobody knows, so long ago; None: it is sure to be new.
     began: int | None = None
+
+
+@dataclass(frozen=True)
+class Quiet:
+    """How long no revision may come before the last one is due; but `at_most` after the first that is not delivered.
+    In ms. Without `first`, a chat that was never delivered does not wait."""
+
+    quiet: int
+    at_most: int
+    first: bool = False
+
+
+NO_WAITS: Mapping[str, Quiet] = MappingProxyType({})
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from core.delivery import Attempt, Outcome, Reference, Revision
 from core.errors import LostLease, StoreUnsafe
 from core.ids import ConversationId, DeliveryId, PayloadId
 from core.store.accept import Acceptance
-from core.store.claims import UNLIMITED, Claim, ClaimRequest, FannedOut, Limits, Reading, Settled
+from core.store.claims import NO_WAITS, UNLIMITED, Claim, ClaimRequest, FannedOut, Limits, Quiet, Reading, Settled
 from core.store.connection.client import errors
 from core.store.protocol.constants import BATCH, INBOX, How, Trouble
 from core.store.protocol.keys import key
@@ -39,8 +40,12 @@ class Store(Acceptance, Steps):
         if not held:
             raise LostLease(claim.id)
 
-    def fan_out_each(self, readings: Sequence[Reading], request: ClaimRequest | None = None) -> FannedOut:
-        """The same for several, in one journey; and the next bodies, where they are asked for."""
+    def fan_out_each(
+        self, readings: Sequence[Reading], request: ClaimRequest | None = None, waits: Mapping[str, Quiet] = NO_WAITS
+    ) -> FannedOut:
+        """The same for several, in one journey; and the next bodies, where they are asked for. `waits`: connectors
+        that want chats to be quiet."""
+        rules = json.dumps({name: asdict(one) for name, one in waits.items()}) if waits else ""
         calls: list[dict[str, Argument]] = []
         for number, one in enumerate(readings, 1):
             next_token = request.token if request and number == len(readings) else ""
@@ -53,6 +58,7 @@ class Store(Acceptance, Steps):
                     "note": self._sealed(one.note),
                     "summary": bare(one.summary) if self._vault.seals else one.summary,
                     "why": one.why,
+                    "waits": rules,
                     "next_token": next_token,
                     "connectors": one.connectors,
                 }
@@ -115,6 +121,7 @@ class Store(Acceptance, Steps):
             steps={name: json.loads(value) for name, value in _text(steps).items()},
             first="unsure" not in own,
             late="late" in own,
+            delivered="delivered" in own,
             created=int(own.get("created", 0)),
         )
 

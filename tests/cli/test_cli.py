@@ -6,6 +6,7 @@ import re
 import secrets
 import subprocess
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -107,6 +108,17 @@ def test_deliveries_are_listed_and_filtered(cli: CommandLine, store: Store) -> N
     assert json.loads(cli.run("deliveries", "--connector", "nope", "--json")) == []
     (found,) = json.loads(cli.run("deliveries", "--connector", "archive", "--json"))
     assert (found["id"], found["status"], found["error"]) == ("archive:1:c1", "dead", "HTTP 422: no")
+
+
+def test_show_says_until_when_a_delivery_waits_for_quiet(cli: CommandLine, store: Store) -> None:
+    due = made.waiting_for_quiet(store, "archive")
+    until = datetime.fromtimestamp(due / 1000, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    said = cli.run("show", "archive:1:1")
+    assert f"waits until {until} for the chat to be quiet (relay replay archive:1:1 sends it now)" in said
+    assert re.search(r"in \d+ min \(when quiet\)", cli.run("deliveries"))
+    assert json.loads(cli.run("show", "archive:1:1", "--json"))["quiet_until"] == due
+    cli.run("replay", "archive:1:1")
+    assert "quiet" not in cli.run("show", "archive:1:1")
 
 
 def test_show_tells_the_story_of_a_delivery_a_conversation_and_a_payload(

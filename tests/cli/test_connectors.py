@@ -89,6 +89,16 @@ def test_preview_prints_the_requests_and_sends_none(cli: Cli, vendor: NaiveVendo
     assert found["skipped"] == ""
 
 
+def test_preview_of_a_chat_that_the_connector_leaves_out_says_why(cli: Cli, tmp_path: Path) -> None:
+    config = tmp_path / "relay.yaml"
+    document = json.loads(config.read_text())
+    document["connectors"]["desk"]["only"] = ["rated_bad"]
+    config.write_text(json.dumps(document))
+    found = json.loads(cli.run("preview", str(PAYLOAD), "--connector", "desk", "--json"))
+    assert found["requests"] == []
+    assert found["skipped"].endswith("and only is [rated_bad]")
+
+
 def test_a_preview_hides_a_secret_wherever_it_stands(cli: Cli, tmp_path: Path) -> None:
     file = tmp_path / "chat.json"
     file.write_bytes(chat(1, visitor={"id": 7, "name": f"Ann {KEY}", "email": "ann@example.com"}))

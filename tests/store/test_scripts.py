@@ -69,7 +69,7 @@ ALSO: Mapping[str, Mapping[str, set[str]]] = {
     "divert": {"id": {"payload"}, "reason": {"error"}},
     "erase": {"conversation": {"identity", "one"}, "settled": {"None", "before"}, "dead": {"None", "dead_before"}},
     "erase_payload": {"id": {"identity", "one"}, "wanted": {"''", "status"}, "before": {"None", "before"}},
-    "fan_out": {"summary": {"bare", "summary"}},
+    "fan_out": {"summary": {"bare", "summary"}, "waits": {"rules"}},
     "forget": {"connector": {"lane"}},
     "give_to": {"repeated": {"repeat"}},
     "hold": {"connector": {"lane"}, "identity": {"person"}},

@@ -4,10 +4,11 @@ import secrets
 import threading
 import time
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
-from core.delivery import Attempt, DeliveryStatus, Outcome, PayloadStatus, Reference
+from core.delivery import Attempt, DeliveryStatus, Exchange, Outcome, PayloadStatus, Reference
 from core.errors import InUse, LostLease, NotFound, StoreUnavailable
 from core.ids import ConversationId, DeliveryId, PayloadId, identified
 from core.store import INBOX, Claim, Ledger, Store, check, connect
@@ -740,10 +741,22 @@ def test_a_gate_that_closed_by_itself_opens_when_the_one_ahead_arrives(
 ) -> None:
     behind_a_gate(store, by_hand=False)
     control(store).send_ahead("crm")
-    store.settle(claim(store, "crm"), attempt(outcome), reference=Reference("x"))
+    asked = replace(attempt(outcome), requests=(Exchange("GET", "https://crm.example.com", 200, 1),))
+    store.settle(claim(store, "crm"), asked, reference=Reference("x"))
     assert ledger.lane("crm").gate is None
     claim(store, "crm")
     claim(store, "crm")
+
+
+def test_one_that_is_skipped_before_anything_was_asked_opens_no_gate_and_another_goes_ahead(
+    store: Store, ledger: Ledger
+) -> None:
+    behind_a_gate(store, by_hand=False)
+    control(store).send_ahead("crm")
+    store.settle(claim(store, "crm"), attempt(Outcome.SKIPPED, "not wanted"))
+    assert ledger.lane("crm").gate is not None
+    store.settle(claim(store, "crm"), attempt(Outcome.DELIVERED), reference=Reference("x"))
+    assert ledger.lane("crm").gate is None
 
 
 def test_a_gate_that_an_admin_closed_stays_closed_when_the_one_ahead_arrives(store: Store, ledger: Ledger) -> None:

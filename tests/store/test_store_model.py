@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 from typing import Any
@@ -18,17 +18,18 @@ from hypothesis.stateful import (
     Bundle,
     MultipleResults,
     RuleBasedStateMachine,
+    initialize,
     invariant,
     multiple,
     rule,
     run_state_machine_as_test,
 )
 
-from core.delivery import Attempt, Outcome, PayloadStatus, Reference
+from core.delivery import Attempt, Exchange, Outcome, PayloadStatus, Reference
 from core.errors import InUse, LostLease, NotFound
 from core.ids import ConversationId, DeliveryId, PayloadId
 from core.store import INBOX, Claim, Store, connect
-from core.store.claims import ClaimRequest, Reading
+from core.store.claims import ClaimRequest, Quiet, Reading
 from core.store.protocol import identity, scripts
 from core.store.protocol.constants import BATCH, FATAL_ALONE, LEASE_MS, SLOW_CRASHES
 from core.store.protocol.identity import fresh
@@ -56,6 +57,10 @@ outcomes = st.sampled_from([one for one in Outcome if one not in (Outcome.CRASHE
 names = st.sets(connectors)
 crashes = st.sampled_from((1, 2, SLOW_CRASHES))
 delays = st.sampled_from((0, 500, 30_000))
+#: Connectors that want a chat to be quiet, some at the first delivery, too; and most of the time none.
+waits = st.sampled_from(
+    ({}, {}, {"crm": Quiet(2_000, 5_000)}, {"crm": Quiet(2_000, 2_500, first=True), "desk": Quiet(60_000, 60_000)})
+)
 
 Held = tuple[Claim, Taken]
 
@@ -139,18 +144,23 @@ class Machine(RuleBasedStateMachine):
     def claim_a_delivery(self, lane: str, how: Any) -> MultipleResults[Held]:
         return multiple(*self._claim(lane, how))
 
-    @rule(number=bodies, names=names)
-    def take_in(self, number: int, names: set[str]) -> None:
+    @initialize(number=bodies, names=names, waits=waits)
+    def begin(self, number: int, names: set[str], waits: Mapping[str, Quiet]) -> None:
+        """Each run leaves many rules out; most of the others find something to do then."""
+        self.take_in(number, names, waits)
+
+    @rule(number=bodies, names=names, waits=waits)
+    def take_in(self, number: int, names: set[str], waits: Mapping[str, Quiet]) -> None:
         """All that a worker does with a body; without this, few deliveries would be reached by chance."""
         self._accept(number, "")
         for held in self._claim(INBOX, "leave"):
-            self._fan_out(held, names)
+            self._fan_out(held, names, waits)
 
-    @rule(target=outbox, lane=connectors, outcome=outcomes, delay=delays, fingerprint=fingerprints)
-    def deliver(self, lane: str, outcome: Outcome, delay: int, fingerprint: str) -> MultipleResults[Held]:
+    @rule(target=outbox, lane=connectors, outcome=outcomes, delay=delays, fingerprint=fingerprints, asked=st.booleans())
+    def deliver(self, lane: str, outcome: Outcome, delay: int, fingerprint: str, asked: bool) -> MultipleResults[Held]:
         found = self._claim(lane, "leave")
         for held in found:
-            self._settle(held, outcome, delay, fingerprint)
+            self._settle(held, outcome, delay, fingerprint, asked=asked)
         return multiple(*found)
 
     @rule(times=crashes)
@@ -186,24 +196,26 @@ class Machine(RuleBasedStateMachine):
         assert Taken(found.id, found.payload, found.revision, *about, found.more) == expected
         return [(found, expected)]
 
-    @rule(target=inbox, held=inbox, names=names, more=st.booleans())
-    def fan_out(self, held: Held, names: set[str], more: bool) -> MultipleResults[Held]:
-        return multiple(*self._fan_out(held, names, more))
+    @rule(target=inbox, held=inbox, names=names, waits=waits, more=st.booleans())
+    def fan_out(self, held: Held, names: set[str], waits: Mapping[str, Quiet], more: bool) -> MultipleResults[Held]:
+        return multiple(*self._fan_out(held, names, waits, more))
 
-    def _fan_out(self, held: Held, names: set[str], more: bool = False) -> list[Held]:
+    def _fan_out(self, held: Held, names: set[str], waits: Mapping[str, Quiet], more: bool = False) -> list[Held]:
         claim, _ = held
         conversation = CONVERSATIONS[int(claim.body) % len(CONVERSATIONS)]
         request = self._request(more)
         found: list[Claim] = []
         self.same(
-            lambda: self._fanned(Reading(claim, ConversationId(conversation), tuple(names)), request, found),
-            lambda: self.model.fan_out(self.now, claim.id, claim.token, conversation, names),
+            lambda: self._fanned(Reading(claim, ConversationId(conversation), tuple(names)), request, waits, found),
+            lambda: self.model.fan_out(self.now, claim.id, claim.token, conversation, names, waits),
         )
         return self._followed(claim.lane, request, found)
 
-    def _fanned(self, reading: Reading, request: ClaimRequest | None, found: list[Claim]) -> set[str]:
+    def _fanned(
+        self, reading: Reading, request: ClaimRequest | None, waits: Mapping[str, Quiet], found: list[Claim]
+    ) -> set[str]:
         self.heard()
-        done = self.store.fan_out_each([reading], request)
+        done = self.store.fan_out_each([reading], request, waits)
         if done.held == [False]:
             raise LostLease
         found += done.following or ()
@@ -232,13 +244,27 @@ class Machine(RuleBasedStateMachine):
             lambda: self.model.divert(claim.id, status, claim.token),
         )
 
-    @rule(target=outbox, held=outbox, outcome=outcomes, delay=delays, fingerprint=fingerprints, more=st.booleans())
-    def settle(self, held: Held, outcome: Outcome, delay: int, fingerprint: str, more: bool) -> MultipleResults[Held]:
-        return multiple(*self._settle(held, outcome, delay, fingerprint, more))
+    @rule(
+        target=outbox,
+        held=outbox,
+        outcome=outcomes,
+        delay=delays,
+        fingerprint=fingerprints,
+        more=st.booleans(),
+        asked=st.booleans(),
+    )
+    def settle(
+        self, held: Held, outcome: Outcome, delay: int, fingerprint: str, more: bool, asked: bool
+    ) -> MultipleResults[Held]:
+        return multiple(*self._settle(held, outcome, delay, fingerprint, more, asked=asked))
 
-    def _settle(self, held: Held, outcome: Outcome, delay: int, fingerprint: str, more: bool = False) -> list[Held]:
+    def _settle(
+        self, held: Held, outcome: Outcome, delay: int, fingerprint: str, more: bool = False, *, asked: bool
+    ) -> list[Held]:
         claim, taken = held
-        attempt = Attempt(self.now, 1, outcome, claim.revision, error="" if outcome is Outcome.DELIVERED else "no")
+        error = "" if outcome is Outcome.DELIVERED else "no"
+        requests = (Exchange("POST", "https://crm.example.com", 200, 1),) if asked else ()
+        attempt = Attempt(self.now, 1, outcome, claim.revision, error=error, requests=requests)
         made = Reference(f"record-{claim.token}") if outcome is Outcome.DELIVERED else None
         instead = replace(attempt, outcome=Outcome.RETRY) if outcome is Outcome.EXHAUSTED else None
         request = self._request(more)
@@ -261,7 +287,15 @@ class Machine(RuleBasedStateMachine):
         self.same(
             settle,
             lambda: self.model.settle(
-                self.now, taken, claim.lane, claim.token, outcome, delay, f"record-{claim.token}", fingerprint
+                self.now,
+                taken,
+                claim.lane,
+                claim.token,
+                outcome,
+                delay,
+                f"record-{claim.token}",
+                fingerprint,
+                asked=asked,
             ),
         )
         return self._followed(claim.lane, request, found)
@@ -450,6 +484,7 @@ class Found:
             sequence=int(row["sequence"]) - 1,
             conversation=row.get("conversation", ""),
             duplicates=int(row.get("duplicates", 0)),
+            received=int(row["received"]),
         )
 
     def errand(self, identity: str) -> Errand:
@@ -466,6 +501,8 @@ class Found:
             tries=int(row.get("tries", 0)),
             waited=int(row.get("waited", 0)),
             wanted="again" in row,
+            quiet_until=int(row["quiet_until"]) if "quiet_until" in row else None,
+            quiet_since=int(row["quiet_since"]) if "quiet_since" in row else None,
             delivered=row.get("delivered", ""),
             revision=int(row.get("revision", 0)),
             reference=row.get("ref", ""),
@@ -576,9 +613,15 @@ MISTAKES = {
     ),
     "a revision during an attempt is forgotten": (
         "fan_out",
-        "redis.call('HSET', delivery_key(delivery), 'again', 1)",
-        "local _ = 1",
+        "redis.call('HSET', delivery_key(delivery), 'again', 1,",
+        "redis.call('HSET', delivery_key(delivery), 'updated', now,",
     ),
+    "what waits for quiet is claimed with what came before it": (
+        "fan_out",
+        "redis.call('ZADD', lane_key(connector), waits and quiet_until or now, id)",
+        "redis.call('ZADD', lane_key(connector), now, id)",
+    ),
+    "each revision begins the longest wait anew": ("fan_out", "'quiet_since') or came)", "'quiet') or came)"),
     "a gate that was closed by hand opens by itself": ("resume", "got[1] == Closer.ADMIN or ", ""),
     "a lost lease is not noticed": ("settle", "if not holds(connector, id, token) then return {} end", ""),
     "a dead delivery stays in its lane": (

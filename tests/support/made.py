@@ -11,7 +11,7 @@ from core.config.settings import ConnectorSettings, Route, Settings
 from core.delivery import Attempt, Exchange, Outcome, Reference
 from core.smartsupp.parser import parse_conversation
 from core.store import INBOX, Claim, Control, Store
-from core.store.claims import UNLIMITED, Limits
+from core.store.claims import UNLIMITED, Limits, Quiet, Reading
 from core.summary import line
 from tests.support.stack import chat
 
@@ -91,3 +91,14 @@ def settle(store: Store, claim: Claim, outcome: Outcome, **changes: Any) -> None
         reference=changes.get("reference", made),
         delay_ms=changes.get("delay_ms", 30_000 if outcome is Outcome.RETRY else 0),
     )
+
+
+def waiting_for_quiet(store: Store, connector: str) -> int:
+    """Chat 1 was delivered, and has a revision that waits for ten minutes of quiet. Returns when it is due."""
+    conversation(store, chat(1), **{connector: Outcome.DELIVERED})
+    store.accept(chat(1, visitor={"name": "Ann B."}))
+    claim = store.claim(INBOX, secrets.token_hex(4))
+    assert claim
+    identity = parse_conversation(claim.body).key
+    store.fan_out_each([Reading(claim, identity, (connector,))], None, {connector: Quiet(600_000, 3_600_000)})
+    return claim.received + 600_000

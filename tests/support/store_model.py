@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from core.errors import InUse, LostLease, NotFound
 from core.store import INBOX
+from core.store.claims import Quiet
 from core.store.protocol.constants import (
     FATAL_ALONE,
     FIRST_CRASH_WAIT_MS,
@@ -41,18 +42,21 @@ class Body(Item):
     sequence: int = 0
     conversation: str = ""
     duplicates: int = 0
+    received: int = 0
 
 
 @dataclass
 class Errand(Item):
     """A delivery. `wanted` was asked for while it was in flight; `waited` is for how long it was to wait between its
-    failed tries."""
+    failed tries. `quiet_until`: it waits for its chat to be quiet, and has done so since `quiet_since`."""
 
     connector: str = ""
     conversation: str = ""
     tries: int = 0
     waited: int = 0
     wanted: bool = False
+    quiet_until: int | None = None
+    quiet_since: int | None = None
     delivered: str = ""
     revision: int = 0
     reference: str = ""
@@ -104,7 +108,7 @@ class Model:
             self.bodies[found].duplicates += 1
             return found, True, False
         self.known[account, body] = identity
-        self.bodies[identity] = Body(identity, "received", due=now, sequence=len(self.bodies))
+        self.bodies[identity] = Body(identity, "received", due=now, sequence=len(self.bodies), received=now)
         return identity, False, self.knock(INBOX)
 
     def divert(self, identity: str, status: str, token: str) -> bool:
@@ -174,12 +178,20 @@ class Model:
         item.token, item.due = token, now + LEASE_MS
         if not isinstance(item, Errand):
             return Taken(item.id, item.id, 0, item.crashes, 0, 0, {})
-        item.wanted = False
+        item.wanted, item.quiet_until, item.quiet_since = False, None, None
         newest = self.revisions[item.conversation]
         about = (item.crashes, item.tries, item.waited, dict(item.steps))
         return Taken(item.id, newest[-1], len(newest), *about)
 
-    def fan_out(self, now: int, identity: str, token: str, conversation: str, connectors: Iterable[str]) -> set[str]:
+    def fan_out(
+        self,
+        now: int,
+        identity: str,
+        token: str,
+        conversation: str,
+        connectors: Iterable[str],
+        waits: Mapping[str, Quiet],
+    ) -> set[str]:
         """Returns the lanes to knock on."""
         body = self.bodies[identity]
         if body.token != token:
@@ -202,14 +214,41 @@ class Model:
         for name in named:
             delivery = f"{name}:{conversation}"
             errand = self.errands.setdefault(delivery, Errand(delivery, "", connector=name, conversation=conversation))
-            if self._again(now, errand) and self.knock(name):
+            errand.wanted = errand.token is not None
+            if errand.token or errand.delivered or (name in waits and waits[name].first):
+                quiet = self._quiet(now, errand, waits.get(name))
+            else:
+                quiet = None
+            if errand.token:
+                if quiet:
+                    errand.quiet_until, errand.quiet_since = quiet
+            elif self._make_due(now, errand, quiet) and self.knock(name):
                 knocks.add(name)
         return knocks
 
+    def _quiet(self, now: int, errand: Errand, rule: Quiet | None) -> tuple[int, int] | None:
+        """Until and since when it waits for its chat to be quiet."""
+        if rule is None:
+            return None
+        came = self.bodies[self.revisions[errand.conversation][-1]].received
+        since = came if errand.quiet_since is None else errand.quiet_since
+        until = min(came + rule.quiet, since + rule.at_most)
+        return (until, since) if until > now else None
+
     def settle(
-        self, now: int, taken: Taken, lane: str, token: str, outcome: str, delay: int, reference: str, fingerprint: str
+        self,
+        now: int,
+        taken: Taken,
+        lane: str,
+        token: str,
+        outcome: str,
+        delay: int,
+        reference: str,
+        fingerprint: str,
+        *,
+        asked: bool,
     ) -> tuple[str, bool]:
-        """Returns what became of the gate, and whether it was no time to give up."""
+        """`asked`: there were requests. Returns what became of the gate, and whether it was no time to give up."""
         errand = self.errands[taken.id]
         if errand.token != token:
             raise LostLease
@@ -225,7 +264,9 @@ class Model:
                 errand.status, errand.tries, errand.waited = outcome, 0, 0
                 if outcome == "delivered":
                     errand.delivered, errand.revision, errand.reference = taken.payload, taken.revision, reference
-                if gate and ahead and gate.by == "relay":
+                if gate and ahead and outcome == "skipped" and not asked:
+                    gate.ahead = True
+                elif gate and ahead and gate.by == "relay":
                     del self.gates[lane]
                     self._put_last(now, gate)
                     became = "open"
@@ -244,7 +285,8 @@ class Model:
             case _:
                 errand.status = "dead"
         if errand.wanted:
-            self._make_due(now, errand)
+            until, since = errand.quiet_until, errand.quiet_since
+            self._make_due(now, errand, (until, since) if until and since and errand.delivered else None)
         return became, spared
 
     def remember(self, identity: str, token: str, step: str, value: Any) -> None:
@@ -329,6 +371,7 @@ class Model:
         if errand.token or errand.status in ("delivered", "skipped", "discarded"):
             raise InUse
         errand.status, errand.due, errand.attempts = "discarded", None, errand.attempts + 1
+        errand.quiet_until = errand.quiet_since = None
 
     def pause(self, connector: str) -> None:
         self.gates[connector] = Closed("admin")
@@ -379,15 +422,20 @@ class Model:
     def _again(self, now: int, errand: Errand) -> bool:
         """Now, or after the attempt that is going on. Returns whether now."""
         if errand.token:
-            errand.wanted = True
+            errand.wanted, errand.quiet_until, errand.quiet_since = True, None, None
             return False
         self._make_due(now, errand)
         return True
 
-    def _make_due(self, now: int, errand: Errand) -> None:
-        errand.status, errand.due, errand.wanted = "waiting", now, False
+    def _make_due(self, now: int, errand: Errand, quiet: tuple[int, int] | None = None) -> bool:
+        """Returns whether now."""
+        if quiet and quiet[0] <= now:
+            quiet = None
+        errand.quiet_until, errand.quiet_since = quiet or (None, None)
+        errand.status, errand.due, errand.wanted = "waiting", quiet[0] if quiet else now, False
         errand.tries, errand.waited = 0, 0
         self._start_anew(errand)
+        return not quiet
 
     def _start_anew(self, item: Item) -> None:
         """Of its crashes only the suspicion stays."""

@@ -46,7 +46,9 @@ def next_attempt(delivery: Delivery, now: int) -> str:
         return "in flight"
     if delivery.due is None:
         return ""
-    return "now" if delivery.due <= now else f"in {span_or_dot(delivery.due - now)}"
+    if delivery.due <= now:
+        return "now"
+    return f"in {span_or_dot(delivery.due - now)}" + (" (when quiet)" if delivery.awaits_quiet else "")
 
 
 def undelivered_record(found: Conversation) -> dict[str, Any]:

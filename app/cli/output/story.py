@@ -53,7 +53,7 @@ def _delivery(console: Console, found: Delivery, now: int) -> None:
         Record=" ".join(filter(None, (reference.id, reference.url))) if reference else "",
         Revision=str(found.revision or ""),
         Queued=local_time(found.created),
-        Next=next_attempt(found, now),
+        Next=_waits(found, now) or next_attempt(found, now),
         Steps=", ".join(f"{name} = {value}" for name, value in found.made.items()),
     )
     for note in found.notes:
@@ -63,6 +63,12 @@ def _delivery(console: Console, found: Delivery, now: int) -> None:
         print_facts(console, Conflict=f"{one.field}: the chat says {one.said}; {why}")
     for number, attempt in enumerate(found.attempts, 1):
         _attempt(console, number, attempt)
+
+
+def _waits(found: Delivery, now: int) -> str:
+    if found.blocked or found.due is None or found.due <= now or not found.awaits_quiet:
+        return ""
+    return f"waits until {local_time(found.due)} for the chat to be quiet (relay replay {found.id} sends it now)"
 
 
 def _attempt(console: Console, number: int, attempt: Attempt) -> None:

@@ -230,6 +230,8 @@ def value_mistakes(error: ValidationError, model: Any, values: Any) -> Iterable[
     said: dict[KeyPath, str] = {}
     for detail in error.errors(include_url=False):
         it = Refusal(detail, model)
+        if it.kind == "too_short" and it.value:
+            continue  # its entries are wrong, and are said themselves
         sentence = _VALUES.get(it.kind, _other)
         path = it.path if it.kind == "missing" else _there(it.path, values)
         said.setdefault(path, sentence if isinstance(sentence, str) else sentence(it))

@@ -50,7 +50,9 @@ A *lane* is `inbox` or the name of a connector. Times and scores are Unix millis
 | delivery:CONNECTOR:CONV      | hash   | connector, conversation, status, created, updated, delivered (payload),     |
 |                              |        | revision, ref, url, tries, waited (ms that it was to wait between them),    |
 |                              |        | crashes, alone, error, again (asked for while in flight); looks (a payload) |
-|                              |        | and late (it began before `memory`): may have been delivered before         |
+|                              |        | and late (it began before `memory`): may have been delivered before;        |
+|                              |        | quiet_until (it is due then, if no further revision comes) and quiet_since  |
+|                              |        | (when the first one came that waits)                                        |
 | deliveries:CONNECTOR:STATUS  | zset   | delivery -> when it came to that status                                     |
 | steps:DELIVERY               | hash   | step -> what it made at the destination, as JSON                            |
 | attempts:DELIVERY            | list   | the last 100 attempts as JSON, oldest first                                 |

@@ -83,7 +83,8 @@ local function take_next(lane, token, how, at_once, rate)
       if inbox then return {id, crashes, more, {}, fields, redis.call('GET', PREFIX .. 'raw:' .. id), 0, {}, id} end
       local revisions = PREFIX .. 'revisions:' .. own.conversation
       local payload = redis.call('ZREVRANGE', revisions, 0, 0)[1]
-      if own.again then redis.call('HDEL', key, 'again') end -- what was asked for meanwhile is taken along
+      -- What was asked for, or came, meanwhile is taken along.
+      if own.again or own.quiet_until then redis.call('HDEL', key, 'again', 'quiet_until', 'quiet_since') end
       local steps, number = redis.call('HGETALL', PREFIX .. 'steps:' .. id), redis.call('ZCARD', revisions)
       -- A later revision of which nothing is known may follow one that was delivered.
       if number > 1 and #steps == 0 and own.looks ~= payload then

@@ -2,10 +2,11 @@
 --- args: now
 --- uses: keys, status, attempts, counts
 
--- Do a delivery again: now, or after the attempt that is going on.
+-- Do a delivery again: now, or at once after the attempt that is going on. Whoever asks for that waits for nothing.
 local function again(id, connector)
   if redis.call('HEXISTS', lease_key(connector), id) == 1 then
     redis.call('HSET', delivery_key(id), 'again', 1)
+    redis.call('HDEL', delivery_key(id), 'quiet_until', 'quiet_since')
     return false
   end
   make_due(id, connector)
@@ -23,6 +24,7 @@ local function discard(id, reason, by)
   end
   redis.call('ZREM', lane_key(connector), id)
   redis.call('HSET', delivery_key(id), 'error', reason)
+  redis.call('HDEL', delivery_key(id), 'quiet_until', 'quiet_since')
   log_attempt(id, cjson.encode({
     at = now, ms = 0, outcome = Outcome.DISCARDED, revision = 0, error = reason, worker = by,
   }))

@@ -3,14 +3,17 @@
 --- uses: keys, ids, status
 
 -- A connector has it from now on, and its delivery is due. `late`: what it was given before may be forgotten.
-local function give(name, conversation, late)
+-- -> whether it is due now, and need not wait for the chat to be quiet
+local function give(name, conversation, late, quiet_until, quiet_since)
   local id = delivery_id(name, conversation)
   redis.call('SADD', PREFIX .. 'deliveries-of:' .. conversation, name)
   redis.call('SADD', PREFIX .. 'connectors', name)
   redis.call('HSET', delivery_key(id), 'connector', name, 'conversation', conversation, 'created', now,
     'status', DeliveryStatus.WAITING, 'updated', now, unpack(late and {'late', 1} or {}))
+  if quiet_until then redis.call('HSET', delivery_key(id), 'quiet_until', quiet_until, 'quiet_since', quiet_since) end
   redis.call('ZADD', PREFIX .. 'deliveries:' .. name .. ':' .. DeliveryStatus.WAITING, now, id)
-  redis.call('ZADD', lane_key(name), now, id)
+  redis.call('ZADD', lane_key(name), quiet_until or now, id)
+  return not quiet_until
 end
 
 -- Some connector has it: so have its revisions that went nowhere before.

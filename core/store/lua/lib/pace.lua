@@ -66,7 +66,10 @@ local function settle_pace(connector, requests, paid, wait, arrived, late)
   if late > 0 or got[5] then settle_width(connector, got[5], got[6], got[7], late, arrived) end
   if got[1] then
     if requests ~= paid then charge(connector, requests - paid) end
-    redis.call('HSET', pace, 'mean', got[4] and 0.9 * got[4] + 0.1 * requests or requests)
+    -- What was left out unasked says nothing of what a delivery takes.
+    if requests > 0 then
+      redis.call('HSET', pace, 'mean', got[4] and 0.9 * got[4] + 0.1 * requests or requests)
+    end
   end
   local slow = tonumber(got[2] or 1)
   if wait then

@@ -25,9 +25,13 @@ local function start_anew(key, ...)
   if crashes >= SUSPECT then redis.call('HSET', key, 'crashes', SUSPECT) end
 end
 
--- Due now, with a fresh series of tries.
-local function make_due(id, connector)
-  start_anew(delivery_key(id), 'tries', 'waited', 'again')
+-- Due with a fresh series of tries: now, or when its chat has been quiet for long enough (lib/quiet.lua).
+-- -> whether that is now
+local function make_due(id, connector, quiet_until, quiet_since)
+  start_anew(delivery_key(id), 'tries', 'waited', 'again', 'quiet_until', 'quiet_since')
   set_delivery_status(id, DeliveryStatus.WAITING)
-  redis.call('ZADD', lane_key(connector), now, id)
+  local waits = quiet_until and quiet_until > now
+  if waits then redis.call('HSET', delivery_key(id), 'quiet_until', quiet_until, 'quiet_since', quiet_since) end
+  redis.call('ZADD', lane_key(connector), waits and quiet_until or now, id)
+  return not waits
 end

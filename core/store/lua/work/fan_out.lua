@@ -1,8 +1,8 @@
 -- A body was read: make it a revision of its conversation and one delivery due for each routed connector, or note why
 -- there is none. With a token for them, the next bodies are taken in the same step.
 -- -> {} when the lease was lost, or {lanes to wake, what claim.lua returns}
---- args: now, id, token, conversation, began:number?, note, summary, why, next_token, connectors...
---- uses: keys, ids, marks, lease, status, counts, epoch, give, names, claim
+--- args: now, id, token, conversation, began:number?, note, summary, why, waits, next_token, connectors...
+--- uses: keys, ids, marks, lease, status, counts, epoch, give, quiet, names, claim
 if not holds(INBOX, id, token) then return {} end
 redis.call('ZREM', lane_key(INBOX), id)
 redis.call('HDEL', lease_key(INBOX), id)
@@ -24,9 +24,15 @@ local _, memory = epoch()
 -- It may have been delivered before all that is remembered: its deliveries look first.
 local late = began and began < memory + SKEW_MS
 local existing = PREFIX .. 'deliveries-of:' .. conversation
+-- In flight: once more afterwards, and then it may have to wait.
+local function once_more(delivery, name)
+  local till, since = quiet(name, delivery, conversation, true)
+  redis.call('HSET', delivery_key(delivery), 'again', 1,
+    unpack(till and {'quiet_until', till, 'quiet_since', since} or {}))
+end
 for new, old in pairs(rename_deliveries(conversation)) do
   seen[new] = true
-  redis.call('HSET', delivery_key(delivery_id(old, conversation)), 'again', 1)
+  once_more(delivery_id(old, conversation), new)
 end
 for _, name in ipairs(redis.call('SMEMBERS', existing)) do connectors[#connectors + 1] = name end
 for _, name in ipairs(connectors) do
@@ -34,15 +40,16 @@ for _, name in ipairs(connectors) do
   if not seen[name] then
     seen[name] = true
     local delivery = delivery_id(name, conversation)
+    local due = false
     if redis.call('EXISTS', delivery_key(delivery)) == 0 then
-      give(name, conversation, late)
-      if want_wake_up(name) == 1 then woken[#woken + 1] = name end
+      due = give(name, conversation, late, quiet(name, delivery, conversation, false))
     elseif redis.call('HEXISTS', lease_key(name), delivery) == 1 then
-      redis.call('HSET', delivery_key(delivery), 'again', 1) -- in flight: once more afterwards
+      once_more(delivery, name)
     else
-      make_due(delivery, name)
-      if want_wake_up(name) == 1 then woken[#woken + 1] = name end
+      local before = redis.call('HEXISTS', delivery_key(delivery), 'delivered') == 1
+      due = make_due(delivery, name, quiet(name, delivery, conversation, before))
     end
+    if due and want_wake_up(name) == 1 then woken[#woken + 1] = name end
   end
 end
 local status = next(seen) and PayloadStatus.ROUTED or PayloadStatus.UNROUTED

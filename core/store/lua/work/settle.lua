@@ -32,7 +32,8 @@ redis.call('HDEL', lease_key(connector), id)
 log_attempt(id, attempt)
 count('out:' .. connector .. ':' .. outcome)
 
-local got = redis.call('HMGET', key, 'status', 'tries', 'waited', 'delivered', 'again', 'crashes', 'error')
+local got = redis.call('HMGET', key, 'status', 'tries', 'waited', 'delivered', 'again', 'crashes', 'error',
+  'quiet_until', 'quiet_since')
 local old, tries, waited, delivered, again = got[1], got[2], got[3], got[4], got[5]
 local set, drop = {'updated', now}, {}
 local function put(name, value) set[#set + 1] = name; set[#set + 1] = value end
@@ -42,6 +43,8 @@ remove('alone', got[6])
 if reason == '' then remove('error', got[7]) else put('error', kept_reason) end
 
 local done = outcome == Outcome.DELIVERED or outcome == Outcome.SKIPPED
+-- Left out before anything was asked: that says nothing of the destination.
+local unseen = trouble == Trouble.OCCUPIED or outcome == Outcome.SKIPPED and requests == 0
 settle_pace(connector, requests, paid, trouble == Trouble.THROTTLED and delay, outcome == Outcome.DELIVERED, late)
 if outcome == Outcome.DELIVERED then
   if delivered ~= payload then
@@ -95,14 +98,14 @@ redis.call('HSET', key, unpack(set))
 if #drop > 0 then redis.call('HDEL', key, unpack(drop)) end
 redis.call('ZADD', PREFIX .. 'deliveries:' .. connector .. ':' .. status, now, id)
 
-if done then redis.call('DEL', suspect_key) end
+if done and not unseen then redis.call('DEL', suspect_key) end
 -- One that says no, or not now, is at work all the same; an internal error may have come before the first request.
 local bug = outcome == Outcome.BUG or trouble == Trouble.BUG
-local answered = done or outcome == Outcome.REFUSED or bug and requests > 0
+local answered = done and not unseen or outcome == Outcome.REFUSED or bug and requests > 0
   or (outcome == Outcome.RETRY or outcome == Outcome.EXHAUSTED) and not bug
     and trouble ~= Trouble.OUTAGE and trouble ~= Trouble.OCCUPIED
-if ahead and trouble == Trouble.OCCUPIED then redis.call('HSET', gate_key, 'ahead', 1) end -- it saw nothing: another goes
-if ahead and (done and gate[1] == Closer.RELAY or answered and gate[1] == Closer.BREAKER) then
+if ahead and unseen then redis.call('HSET', gate_key, 'ahead', 1) end -- another goes
+if ahead and (done and not unseen and gate[1] == Closer.RELAY or answered and gate[1] == Closer.BREAKER) then
   redis.call('DEL', gate_key)
   put_last(connector, gate[3])
   event = Gate.OPEN
@@ -111,7 +114,11 @@ if too_many > 0 then
   event = break_circuit(connector, id, answered, trouble, too_many, ahead, blame .. reason, fingerprint) or event
 end
 
--- A newer revision came in meanwhile, or somebody asked for it again: that is new work.
-if again then make_due(id, connector) end
+-- A newer revision came in meanwhile, or somebody asked for it again: that is new work. Where nothing was ever
+-- delivered, it waits for no quiet.
+if again then
+  local waits = got[8] and (outcome == Outcome.DELIVERED or delivered)
+  make_due(id, connector, waits and tonumber(got[8]) or nil, got[9])
+end
 local claims = next_token ~= '' and take_several(1, connector, next_token, How.STAY, at_once, rate) or {}
 return {claims, event, spared and 1 or 0}
