@@ -15,9 +15,9 @@ from core.delivery import CONFLICTS, PayloadStatus, Reference
 from core.errors import InUse
 from core.ids import ConversationId, PayloadId
 from core.store.connection.client import errors
-from core.store.jobs import name_of, open_of
+from core.store.jobs import open_of
 from core.store.protocol.base import Base
-from core.store.protocol.keys import key
+from core.store.protocol.keys import job_key, key
 from core.store.protocol.scripts import Argument
 from core.store.search import visitors
 from core.store.search.conversations import Filter
@@ -123,7 +123,7 @@ class Eraser(Base):
 
         with errors():
             for identity in self._jobs():
-                job = name_of(identity)
+                job = job_key(identity)
                 row = self._redis.hmget(job, "filter", "reason", "finished")
                 looked_for = Filter.from_json(row[0] or b"{}").text
                 if (looked_for and row[2]) or named(looked_for) or named((row[1] or b"").decode()):
