@@ -135,7 +135,7 @@ def test_the_tab_shows_that_something_needs_somebody_and_that_it_is_over(site: A
     control = Control(connect(site.stack.server.url))
     control.pause("crm", "they move house")
     expect(page).to_have_title(f"({count + 1}) " + re.sub(r"^\(\d+\) ", "", before))
-    expect(page.locator("link[rel=icon]")).to_have_attribute("href", re.compile("icon-trouble"))
+    expect(page.locator("link[rel=icon]")).to_have_attribute("href", re.compile("icon-problem"))
     control.resume("crm")
     expect(page).to_have_title(before)
     assert page.evaluate("window.sameDocument")

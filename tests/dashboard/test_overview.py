@@ -426,14 +426,14 @@ def test_the_tab_says_how_many_things_need_somebody(page: Admin, store: Store) -
     calm = page.get("/").text
     assert "<title>Overview" in calm
     assert "icon.svg" in calm
-    assert "icon-trouble.svg" not in calm
+    assert "icon-problem.svg" not in calm
     chats(store, 3, desk=Outcome.REFUSED)
     control(store).pause("desk", "they move house")
     html = page.get("/").text
     assert "<title>(2) Overview" in html  # the dead letters, and desk
     assert "<h1>Overview</h1>" in html
-    assert re.search(r'<link rel="icon" href="[^"]*/icon-trouble.svg', html)
+    assert re.search(r'<link rel="icon" href="[^"]*/icon-problem.svg', html)
     live = page.get("/overview/live").text
-    assert 'data-troubles="2"' in live
-    assert "icon-trouble.svg" in live
-    assert page.get("/static/icon-trouble.svg").mimetype == "image/svg+xml"
+    assert 'data-problems="2"' in live
+    assert "icon-problem.svg" in live
+    assert page.get("/static/icon-problem.svg").mimetype == "image/svg+xml"

@@ -114,12 +114,12 @@ def _found(site: Site, jobs: Jobs, over: Over) -> dict[str, Any]:
         "gone": gone,
         "doubts": doubts(settings),
         "health": health,
-        "troubles": len(failing) + len(gone) + _troubles(tiles, health),
+        "problems": len(failing) + len(gone) + _problems(tiles, health),
         "jobs": list(_open(jobs)),
     }
 
 
-def _troubles(tiles: Tiles, health: Health) -> int:
+def _problems(tiles: Tiles, health: Health) -> int:
     """How many things need somebody, beside connectors: each kind of what was given up counts once."""
     lost = (tiles.dead, tiles.undelivered, tiles.quarantined)
     stops = len(health.server.wrong) + len(health.shortages) + len(health.rejections) + (not health.workers)

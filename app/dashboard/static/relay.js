@@ -153,10 +153,10 @@
 
   // --- What needs somebody shows in the tab, too: a number before the title, a red dot on the icon.
   document.addEventListener("relay:live", (event) => {
-    const found = event.target.querySelector("[data-troubles]");
+    const found = event.target.querySelector("[data-problems]");
     if (!found) return;
-    const { troubles, icon } = found.dataset;
-    document.title = (troubles === "0" ? "" : `(${troubles}) `) + document.title.replace(/^\(\d+\) /, "");
+    const { problems, icon } = found.dataset;
+    document.title = (problems === "0" ? "" : `(${problems}) `) + document.title.replace(/^\(\d+\) /, "");
     document.querySelector("link[rel=icon]").href = icon;
   });
 
