@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from app.dashboard import Page
+    from app.dashboard import PageRoutes
     from app.server.application import Relay
     from core.config.environment import Environment
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def create_app(
     env: Environment | None = None,
     variables: Mapping[str, str] = os.environ,
-    pages: Sequence[Page] | None = None,
+    pages: Sequence[PageRoutes] | None = None,
     *,
     restarted: bool = False,
 ) -> Relay:

@@ -18,7 +18,7 @@ from granian import Granian
 
 from app.process import tie_to_parent
 from app.server import web
-from app.server.asgi import Answer, Buffered
+from app.server.asgi import Buffered, RawAnswer
 from core.config.environment import environment
 from tests.support.stack import TOKEN
 
@@ -32,7 +32,7 @@ class Threads:
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(8)
 
-    def work(self, work: Callable[[], Answer]) -> Awaitable[Answer]:
+    def work(self, work: Callable[[], RawAnswer]) -> Awaitable[RawAnswer]:
         return asyncio.get_running_loop().run_in_executor(self._pool, work)
 
 

@@ -36,7 +36,7 @@ _RECIPES = "connectors.http.recipe"
 
 def recipes() -> list[str]:
     """The types that are recipes."""
-    found: list[str] = importlib.import_module(_RECIPES).names()
+    found: list[str] = importlib.import_module(_RECIPES).recipe_names()
     return found
 
 
@@ -45,7 +45,7 @@ def find(kind: str) -> type[Connector[Any]]:
     if kind in BUILT_IN:
         return _by_path(BUILT_IN[kind])
     if kind in recipes():
-        return _checked(importlib.import_module(_RECIPES).load(kind), kind)
+        return _checked(importlib.import_module(_RECIPES).load_recipe(kind), kind)
     for entry in entry_points(group=ENTRY_POINTS):
         if entry.name == kind:
             return _checked(entry.load(), kind)

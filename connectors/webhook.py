@@ -40,7 +40,7 @@ class Data(BaseModel):
     conversation: Conversation
 
 
-class Event(BaseModel):
+class _Event(BaseModel):
     """What is posted, in the form that Standard Webhooks recommends."""
 
     type: str
@@ -55,7 +55,7 @@ class Webhook(HttpConnector[WebhookSettings]):
     def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
         # The same for every try of one revision, so that the receiver can tell a repeat.
         message = "msg_" + hashlib.sha256(f"{receipt.delivery} {receipt.revision.payload}".encode()).hexdigest()[:32]
-        body = Event(
+        body = _Event(
             type="conversation.received" if receipt.revision.number == 1 else "conversation.revised",
             timestamp=receipt.revision.received_at.isoformat(),
             data=Data(revision=receipt.revision.number, conversation=conversation),

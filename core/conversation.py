@@ -11,23 +11,23 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from core.ids import ConversationId
 
 
-class Part(BaseModel):
+class ConversationPart(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-class Variable(Part):
+class Variable(ConversationPart):
     """What the shop's page told about its visitor: a label for people and a value."""
 
     label: str = ""
     value: str | int | float | bool | None = None
 
 
-class Page(Part):
+class Page(ConversationPart):
     url: str = ""
     title: str = ""
 
 
-class Message(Part):
+class Message(ConversationPart):
     """One line of the chat. `sender` is `agent:3`, `visitor:mx…` or `system`; `type` is visitor, agent or system.
 
     `content` of a system message is a code such as `agent.join`.
@@ -41,7 +41,7 @@ class Message(Part):
     triggered_by: str = ""
 
 
-class Visitor(Part):
+class Visitor(ConversationPart):
     """Who wrote. `city` and `country` are as sent, and Smartsupp swaps them: trust `country_code` alone."""
 
     id: str = ""
@@ -59,7 +59,7 @@ class Visitor(Part):
     variables: dict[str, Variable] = Field(default_factory=dict)
 
 
-class Conversation(Part):
+class Conversation(ConversationPart):
     """A finished, missed or offline conversation. (account, id) names it.
 
     Flags are as sent: they cannot be worked out from the messages, and contradict them in Smartsupp's own

@@ -59,6 +59,12 @@ class DeliveryStatus(StrEnum):
         return "dead letter" if self is DeliveryStatus.DEAD else self.spelled
 
 
+#: What the status of conversations is called that no connector has: there is no delivery that could have one.
+UNDELIVERED = "undelivered"
+#: What somebody can ask for, as options and addresses name it.
+STATUS_NAMES = (*(one.spelled for one in DeliveryStatus), UNDELIVERED)
+
+
 class Outcome(StrEnum):
     """How an attempt ended, and with it what becomes of the delivery."""
 

@@ -61,7 +61,7 @@ def line(conversation: Conversation) -> bytes:
     return f" {' '.join(tags)} \n{json.dumps(kept, separators=(',', ':'))}\n".encode() + searched
 
 
-def read(kept: bytes) -> Summary:
+def summary_of(kept: bytes) -> Summary:
     """The summary of a line; an empty one for an empty line. What another version of ours kept besides is left out."""
     parts = kept.split(b"\n", 2)
     if len(parts) != 3:
@@ -73,7 +73,7 @@ def bare(kept: bytes) -> bytes:
     """A line without what a visitor wrote or is known by, for a store whose bodies are sealed."""
     if not kept:
         return kept
-    about = asdict(read(kept)) | {"name": "", "email": "", "visitor": "", "opening": ""}
+    about = asdict(summary_of(kept)) | {"name": "", "email": "", "visitor": "", "opening": ""}
     return kept.split(b"\n", 1)[0] + b"\n" + json.dumps(about, separators=(",", ":")).encode() + b"\n"
 
 

@@ -16,7 +16,7 @@ from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
 from core.config.environment import Environment
-from core.config.redis_url import Address, parse
+from core.config.redis_url import Address, parse_redis_url
 from core.store.connection.client import TIMEOUTS, sentinel_options
 from core.store.protocol.keys import CELERY_PREFIX
 
@@ -30,7 +30,7 @@ WAKE_UP_EXPIRES = 60
 
 def create(env: Environment) -> Celery:
     """The app, with the reason for each of its settings."""
-    address = parse(env.server_url)
+    address = parse_redis_url(env.server_url)
     app = Celery("relay")
     app.conf.update(
         broker_url=broker_url(address),

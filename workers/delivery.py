@@ -55,9 +55,9 @@ WITNESS_SECONDS = 15.0
 BUG_TRIES = 6
 
 #: Seconds for which a thread waits for another delivery to find or create the same person, and between two looks.
-WAIT, LOOK = 1.0, 0.05
+_WAIT, _LOOK = 1.0, 0.05
 #: Seconds until it tries again when that was not enough. It has lost no try.
-LATER = 2.0
+_LATER = 2.0
 
 #: The server was restarted: what the destination took must not be forgotten for that. Seconds.
 PATIENCE = 30
@@ -189,14 +189,14 @@ def alone(store: Store, claim: Claim, identity: str) -> Iterator[None]:
 
     When what is done here fails, the end of the attempt lets it go.
     """
-    ends = time.monotonic() + WAIT
+    ends = time.monotonic() + _WAIT
     while not store.hold(claim, identity):
         if time.monotonic() >= ends:
             raise Occupied(
                 "another chat of the same visitor is creating the person; this one follows in a moment",
-                retry_after=LATER,
+                retry_after=_LATER,
             )
-        time.sleep(LOOK)
+        time.sleep(_LOOK)
     yield
     store.let_go(claim, identity)
 

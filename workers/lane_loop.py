@@ -22,9 +22,9 @@ log = structlog.get_logger(__name__)
 
 #: Seconds after which a thread lets another lane have its turn, where there are more lanes than threads; and where
 #: there are not, so that every lane has one (thread_shares.py), and the turn costs only a wake-up.
-SLICE, LONG = 1.0, 30.0
+TURN, LONG_TURN = 1.0, 30.0
 #: How often, and after how many seconds, the last thread of a lane looks again before it leaves.
-LOOKS, LOOK = 10, 0.01
+_LOOKS, _LOOK = 10, 0.01
 
 
 class LaneLoop:
@@ -53,7 +53,7 @@ class LaneLoop:
 
     def _attend(self, lane: str) -> str | None:
         """Work on what is due in a lane. Returns the lane that this thread belongs to now, if any."""
-        ends = time.monotonic() + (SLICE if len(self._lanes) > self._threads else LONG)
+        ends = time.monotonic() + (TURN if len(self._lanes) > self._threads else LONG_TURN)
         has_place = True
         try:
             claims = self._claim(lane, "answer")
@@ -101,8 +101,8 @@ class LaneLoop:
 
     def _linger(self, lane: str) -> Sequence[Claim]:
         """The last thread of a lane stays for a moment: looking again is cheaper than another wake-up."""
-        for left in reversed(range(LOOKS)):
-            self._stopping.wait(LOOK)
+        for left in reversed(range(_LOOKS)):
+            self._stopping.wait(_LOOK)
             if not self._is_open(lane):
                 break
             if claims := self._claim(lane, "stay" if left else "leave"):

@@ -21,7 +21,7 @@ from workers.isolation import APART
 #: Seconds after which work that is still going on counts as hung, and its lease is left to run out.
 HUNG = APART + 5
 #: Seconds until the next try of what could not begin, or found no memory, for no fault of its own.
-PAUSE = 10
+RETRY_SECONDS = 10
 
 
 class LeaseKeeper:
@@ -47,7 +47,7 @@ class LeaseKeeper:
             self._return(claims, 0.0)
             raise
         except MemoryError:
-            self._return(claims, time.monotonic() + PAUSE)
+            self._return(claims, time.monotonic() + RETRY_SECONDS)
             raise
         finally:
             with self._lock:
@@ -56,7 +56,7 @@ class LeaseKeeper:
 
     def hold_back(self, claim: Claim) -> None:
         """Keep a claim for PAUSE seconds, then give it back untouched."""
-        self._return([claim], time.monotonic() + PAUSE)
+        self._return([claim], time.monotonic() + RETRY_SECONDS)
 
     @contextmanager
     def claiming(self, lane: str, limits: Limits) -> Iterator[ClaimRequest]:

@@ -16,7 +16,7 @@ from tenacity import RetryCallState, retry, retry_if_exception_type, wait_fixed
 from core.config.environment import Environment
 from core.errors import StoreUnavailable, StoreUnsafe
 from core.gc_tuning import loaded
-from core.store import check, connected
+from core.store import check_server, connected
 from workers import telemetry
 from workers.celery import DRAIN, create, in_background, waker
 from workers.runtime import Runtime
@@ -46,7 +46,7 @@ def main(env: Environment, variables: Mapping[str, str]) -> None:
     telemetry.start("worker", variables)
     app = create(env)
     runtime = Runtime(env, variables, in_background(waker(app)))
-    verdict = _patiently(check)(connected(env))
+    verdict = _patiently(check_server)(connected(env))
     for doubt in verdict.doubts:
         log.warning("store settings", problem=doubt)
     if verdict.wrong:

@@ -19,7 +19,7 @@ from core.store.backfill import Backfill
 log = structlog.get_logger(__name__)
 
 #: Seconds between two looks for bulk jobs, and that one turn at a job takes.
-LOOK = 1.0
+_LOOK = 1.0
 #: How often what is old is removed, ms.
 SWEEP_MS = 3_600_000
 #: How often somebody looks for what was delivered nowhere by a version that keeps no list of it, ms.
@@ -51,7 +51,7 @@ class Chores:
         threading.Thread(target=self._run, name="chores", daemon=True).start()
 
     def _run(self) -> None:
-        while not self._stopping.wait(LOOK):
+        while not self._stopping.wait(_LOOK):
             try:
                 self.report()
                 self.look_after_names()
@@ -93,15 +93,15 @@ class Chores:
                 " formerly no longer contains it",
             )
         self._taken = taken
-        for old, new in self._names.finish(LOOK):
+        for old, new in self._names.finish(_LOOK):
             log.info("connector renamed: all deliveries moved", old=old, new=new)
 
     def work_on_jobs(self) -> None:
         """Advance every open job until it is finished, or another worker has its turn."""
         for identity in self._jobs.open():
-            while not self._stopping.is_set() and self._store.turn("chore", round(LOOK * 1000)):
+            while not self._stopping.is_set() and self._store.turn("chore", round(_LOOK * 1000)):
                 try:
-                    job = self._jobs.advance(identity, LOOK)
+                    job = self._jobs.advance(identity, _LOOK)
                 except NotFound:  # erased a moment ago
                     break
                 if job.finished:

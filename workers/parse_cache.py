@@ -12,11 +12,11 @@ from core.smartsupp.parser import parse_conversation
 from core.store import Claim
 
 #: Bytes of memory that all remembered conversations may take together, going by `weight`.
-REMEMBERED = 16 << 20
+REMEMBERED_BYTES = 16 << 20
 #: Bytes that a message, a page or a variable takes beside its text.
-PART = 1_100
+PART_BYTES = 1_100
 #: Seconds after which one is forgotten: who is erased is not to be found here for long.
-SECONDS = 60.0
+REMEMBERED_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,13 @@ class _Read:
 
 def weight(claim: Claim, found: Conversation) -> int:
     """About how many bytes of memory a conversation takes: its text four times, and each of its parts."""
-    return 4 * len(claim.body) + PART * (len(found.messages) + len(found.paths) + len(found.visitor.variables))
+    return 4 * len(claim.body) + PART_BYTES * (len(found.messages) + len(found.paths) + len(found.visitor.variables))
 
 
-class Memory:
+class ParseCache:
     """Conversations by payload. The oldest are forgotten first. `clock` gives seconds."""
 
-    def __init__(self, limit: int = REMEMBERED, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, limit: int = REMEMBERED_BYTES, clock: Callable[[], float] = time.monotonic) -> None:
         self._limit = limit
         self._clock = clock
         self._lock = threading.Lock()
@@ -57,7 +57,7 @@ class Memory:
 
     def forget_old(self) -> None:
         with self._lock:
-            end = self._clock() - SECONDS
+            end = self._clock() - REMEMBERED_SECONDS
             for payload in [payload for payload, one in self._read.items() if one.at < end]:
                 self._drop(payload)
 
@@ -66,4 +66,4 @@ class Memory:
         self._bytes -= known.size if known else 0
 
 
-memory = Memory()
+memory = ParseCache()

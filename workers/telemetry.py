@@ -26,7 +26,7 @@ _ON, _OFF = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 IDS = ("payload", "conversation", "delivery", "connector", "lane")
 
 #: Attributes of a span that say nothing about a visitor and hold no secret.
-_SPOKEN = frozenset(
+_EXPORTABLE = frozenset(
     {
         *(f"relay.{name}" for name in IDS),
         *("http.method", "http.request.method", "http.status_code", "http.response.status_code", "http.route"),
@@ -139,7 +139,7 @@ def _trace(role: str, app: Any) -> None:
                 context=span.context,
                 parent=span.parent,
                 resource=span.resource,
-                attributes=spoken(given),
+                attributes=exportable(given),
                 kind=span.kind,
                 status=Status(span.status.status_code),
                 start_time=span.start_time,
@@ -175,9 +175,9 @@ def _trace(role: str, app: Any) -> None:
     log.info("traces are sent", service=name)
 
 
-def spoken(attributes: Mapping[str, Any]) -> dict[str, Any]:
+def exportable(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """Those attributes that may be told; of an address, the host alone."""
-    found = {name: value for name, value in attributes.items() if name in _SPOKEN}
+    found = {name: value for name, value in attributes.items() if name in _EXPORTABLE}
     for name in _FULL_URLS:
         host = _host(str(attributes.get(name, "")))
         if host:

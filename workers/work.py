@@ -15,7 +15,7 @@ from workers import isolation
 from workers.configuration import Configuration
 from workers.delivery import deliver
 from workers.intake import take_in
-from workers.lease_keeper import PAUSE, LeaseKeeper
+from workers.lease_keeper import RETRY_SECONDS, LeaseKeeper
 
 log = structlog.get_logger(__name__)
 
@@ -83,7 +83,7 @@ class Work:
             if isolation.run(claim, isolation.APART, self._configuration.settings()):
                 return
         except isolation.NotBegun as error:
-            log.warning("separate process did not start", item=claim.id, seconds=PAUSE, error=str(error))
+            log.warning("separate process did not start", item=claim.id, seconds=RETRY_SECONDS, error=str(error))
             self._leases.hold_back(claim)
             return
         if self._is_stopping():

@@ -32,35 +32,35 @@ _MIB = 1024 * 1024
 REJECTED = "rejected the changed configuration and still uses the previous version"
 
 
-class Verdict(StrEnum):
+class Level(StrEnum):
     RIGHT = "right"
     DOUBT = "doubt"
     WRONG = "wrong"
 
 
 @dataclass(frozen=True)
-class Line:
+class Diagnosis:
     """One finding: what it is about, the verdict, what was seen, and what to do unless it is right."""
 
     about: str
-    verdict: Verdict
+    verdict: Level
     text: str
     remedy: str = ""
 
 
-def right(about: str, text: str) -> Line:
-    return Line(about, Verdict.RIGHT, text)
+def right(about: str, text: str) -> Diagnosis:
+    return Diagnosis(about, Level.RIGHT, text)
 
 
-def doubt(about: str, text: str, remedy: str) -> Line:
-    return Line(about, Verdict.DOUBT, text, remedy)
+def doubt(about: str, text: str, remedy: str) -> Diagnosis:
+    return Diagnosis(about, Level.DOUBT, text, remedy)
 
 
-def wrong(about: str, text: str, remedy: str) -> Line:
-    return Line(about, Verdict.WRONG, text, remedy)
+def wrong(about: str, text: str, remedy: str) -> Diagnosis:
+    return Diagnosis(about, Level.WRONG, text, remedy)
 
 
-def versions() -> Iterator[Line]:
+def versions() -> Iterator[Diagnosis]:
     found = [f"Python {platform.python_version()}", f"relay {version(PACKAGE)}"]
     found += [f"{name} {version(name)}" for name in ("celery", "redis", "flask")]
     yield right("versions", ", ".join(found))
@@ -80,7 +80,7 @@ def versions() -> Iterator[Line]:
             )
 
 
-def surroundings(variables: Mapping[str, str]) -> tuple[Environment | None, list[Line]]:
+def surroundings(variables: Mapping[str, str]) -> tuple[Environment | None, list[Diagnosis]]:
     """The environment, if it can be read, and what is wrong with it."""
     try:
         return environment(variables), []
@@ -88,7 +88,7 @@ def surroundings(variables: Mapping[str, str]) -> tuple[Environment | None, list
         return None, [_problem("environment", one) for one in error.problems]
 
 
-def configuration(env: Environment, variables: Mapping[str, str]) -> tuple[Settings | None, list[Line]]:
+def configuration(env: Environment, variables: Mapping[str, str]) -> tuple[Settings | None, list[Diagnosis]]:
     """The settings, if they can be read, and every problem or doubt."""
     try:
         settings = load(env, settings_model, variables)
@@ -108,11 +108,11 @@ def configuration(env: Environment, variables: Mapping[str, str]) -> tuple[Setti
     ]
 
 
-def _problem(about: str, problem: Problem) -> Line:
+def _problem(about: str, problem: Problem) -> Diagnosis:
     return wrong(about, f"{problem.path} {problem.text}", f"correct {problem.path}, here and where the relay runs")
 
 
-def token(env: Environment, settings: Settings | None) -> Iterator[Line]:
+def token(env: Environment, settings: Settings | None) -> Iterator[Diagnosis]:
     found = settings.tokens if settings else env.tokens
     if not found:
         remedy = "run relay up, which creates one; or set SMARTSUPP_TOKEN=$(openssl rand -hex 24)"
@@ -124,7 +124,7 @@ def token(env: Environment, settings: Settings | None) -> Iterator[Line]:
         yield doubt("token", f"{kept} can be read by other users of this machine", f"chmod 600 {kept}")
 
 
-def data_folder(env: Environment) -> Iterator[Line]:
+def data_folder(env: Environment) -> Iterator[Diagnosis]:
     """The archive, the embedded server and the token are in there."""
     folder = env.data_dir
     there = next(one for one in (folder, *folder.parents) if one.exists())
@@ -162,7 +162,7 @@ def _size(number: int) -> str:
     return f"{number / 1024 / _MIB:,.1f} GiB" if number >= 1024 * _MIB else f"{number / _MIB:,.0f} MiB"
 
 
-def connectors(env: Environment, settings: Settings, *, check: bool) -> Iterator[Line]:
+def connector_findings(env: Environment, settings: Settings, *, check: bool) -> Iterator[Diagnosis]:
     """Whether each enabled one can be made of its settings; with `check` also what its own check finds."""
     for name in settings.enabled:
         about = f"connector {name}"

@@ -7,15 +7,15 @@ from collections.abc import Iterator
 
 from app.admin.append_only import failed_to_load, last_words, look
 from app.admin.connector_state import State, connector_state
-from app.admin.doctor import REJECTED, Line, doubt, right, wrong
+from app.admin.doctor import REJECTED, Diagnosis, doubt, right, wrong
 from app.formatting import duration
 from core.config.environment import Environment
 from core.config.mistakes.files import file_mistake
 from core.config.settings import Settings
 from core.delivery import DeliveryStatus, PayloadStatus
 from core.errors import NotFound, StoreLoading, StoreUnavailable, StoreUnsafe
-from core.store import INBOX, Access, Client, Ledger, check, connected
-from core.store.connection.condition import FILLING, FULL, Condition, condition
+from core.store import INBOX, Access, Client, Ledger, check_server, connected
+from core.store.connection.condition import FILLING, FULL, StoreCondition, store_condition
 
 _MIB = 1024 * 1024
 #: Milliseconds that two clocks may differ. Signatures of webhooks are good for five minutes.
@@ -24,7 +24,7 @@ _SKEW, _WRONG = 2_000, 120_000
 _SLOW, _STUCK = 60_000, 600_000
 
 
-def server(env: Environment, settings: Settings | None) -> Iterator[Line]:
+def server(env: Environment, settings: Settings | None) -> Iterator[Diagnosis]:
     """Everything that needs the server."""
     client = connected(env)
     try:
@@ -36,7 +36,7 @@ def server(env: Environment, settings: Settings | None) -> Iterator[Line]:
         yield away(env, error)
 
 
-def away(env: Environment, error: StoreUnavailable) -> Line:
+def away(env: Environment, error: StoreUnavailable) -> Diagnosis:
     """Why the server does not answer, as far as that can be seen from here."""
     if isinstance(error, StoreLoading):
         return doubt("store", "is loading its append-only file", "wait; a large store takes a minute or more")
@@ -56,8 +56,8 @@ def away(env: Environment, error: StoreUnavailable) -> Line:
     return wrong("store", f"does not respond: {error}{said}", remedy)
 
 
-def _server(client: Client) -> Iterator[Line]:
-    verdict = check(client)
+def _server(client: Client) -> Iterator[Diagnosis]:
+    verdict = check_server(client)
     yield right("store", f"{verdict.version} responds")
     for text in verdict.wrong:
         what, _, remedy = text.partition(": ")
@@ -65,7 +65,7 @@ def _server(client: Client) -> Iterator[Line]:
     for text in verdict.doubts:
         yield doubt("store", text, "CONFIG SET appendfsync always, and write it into the server's config file")
     before = time.time()
-    found = condition(client)
+    found = store_condition(client)
     after = time.time()
     yield from _memory(found)
     if not found.rewritten:
@@ -79,7 +79,7 @@ def _server(client: Client) -> Iterator[Line]:
     yield _clock(before, found.clock, after)
 
 
-def _memory(found: Condition) -> Iterator[Line]:
+def _memory(found: StoreCondition) -> Iterator[Diagnosis]:
     text = f"{found.used / _MIB:,.0f} MiB used"
     if found.evicted:
         remedy = "CONFIG SET maxmemory-policy noeviction; the dropped chats are lost"
@@ -99,7 +99,7 @@ def _memory(found: Condition) -> Iterator[Line]:
         yield right("memory", text)
 
 
-def _clock(before: float, there: int, after: float) -> Line:
+def _clock(before: float, there: int, after: float) -> Diagnosis:
     """`there` was read between the other two, which are in seconds."""
     off = round(max(before * 1000 - there, there - after * 1000, 0))
     if off < _SKEW:
@@ -109,7 +109,7 @@ def _clock(before: float, there: int, after: float) -> Line:
     return wrong("clock", text, remedy) if off >= _WRONG else doubt("clock", text, remedy)
 
 
-def _password(env: Environment, client: Client) -> Iterator[Line]:
+def _password(env: Environment, client: Client) -> Iterator[Diagnosis]:
     try:
         found = Access(client).password()
     except StoreUnsafe as error:
@@ -127,7 +127,7 @@ def _password(env: Environment, client: Client) -> Iterator[Line]:
         yield doubt("dashboard", "no password is set, so nobody can log in", "run: relay admin set-password")
 
 
-def _sealing(env: Environment, ledger: Ledger) -> Line:
+def _sealing(env: Environment, ledger: Ledger) -> Diagnosis:
     """Whether what is kept can be read, by the newest body."""
     newest = [one for status in PayloadStatus for one in ledger.payloads(status, 1)]
     try:
@@ -143,7 +143,7 @@ def _sealing(env: Environment, ledger: Ledger) -> Line:
     return right("encryption", f"payloads are {what}")
 
 
-def _lanes(ledger: Ledger, settings: Settings | None) -> Iterator[Line]:
+def _lanes(ledger: Ledger, settings: Settings | None) -> Iterator[Diagnosis]:
     workers = ledger.workers()
     if workers:
         yield right("workers", f"{len(workers)} alive: {', '.join(workers)}")
@@ -166,7 +166,7 @@ def _lanes(ledger: Ledger, settings: Settings | None) -> Iterator[Line]:
         yield doubt("inbox", f"{number:,} payloads are in quarantine", "see: relay payloads; replay or discard each")
 
 
-def _lane(ledger: Ledger, name: str, settings: Settings | None) -> Iterator[Line]:
+def _lane(ledger: Ledger, name: str, settings: Settings | None) -> Iterator[Diagnosis]:
     if settings is not None and name in settings.renames:
         return  # what is there still follows in a moment
     lane = ledger.lane(name)
@@ -184,7 +184,7 @@ def _lane(ledger: Ledger, name: str, settings: Settings | None) -> Iterator[Line
         yield doubt(about, f"{number:,} dead letters", f"see: relay dead list --connector {name}")
 
 
-def _waiting(about: str, oldest: int) -> Line:
+def _waiting(about: str, oldest: int) -> Diagnosis:
     if oldest < _SLOW:
         return right(about, "nothing is overdue")
     text = f"the oldest delivery has been due for {duration(oldest)}"

@@ -19,10 +19,10 @@ from core.errors import InUse, NotFound, Unreadable
 from core.ids import ConversationId, PayloadId
 from core.store import Eraser, Ledger
 from core.store.erase import Made, Rewrite
-from core.store.search.visitors import Part, Traces, Wanted, same
+from core.store.search.visitors import Traces, Wanted, Whose, comparable
 
 #: Seconds that attempts which are going on are waited for; one may take 60.
-PATIENCE = 75.0
+_PATIENCE = 75.0
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Failed:
 
 
 @dataclass(frozen=True)
-class Receipt:
+class ErasureReceipt:
     """What was erased. `in_use` are conversations and bodies that were worked on all the time: erase again.
 
     `remembered` is how many names went by which connectors knew the visitor's person at their vendor.
@@ -80,10 +80,10 @@ def keepers(settings: Settings, data_dir: Path) -> dict[str, Connector[Any]]:
     return {name: registry.make(settings, name, data_dir) for name in settings.connectors}
 
 
-def look(visitor: str, eraser: Eraser, connectors: Mapping[str, Connector[Any]]) -> Traces:
+def find_traces(visitor: str, eraser: Eraser, connectors: Mapping[str, Connector[Any]]) -> Traces:
     """Where a visitor is found: in the store, and in files, which stay when the store has removed what its time was
     over. Raises StoreUnavailable, Unreadable."""
-    wanted, parts = Wanted(visitor), dict[ConversationId, Part]()
+    wanted, parts = Wanted(visitor), dict[ConversationId, Whose]()
     for name, connector in connectors.items():
         try:
             for copy in connector.copies(wanted.may_be_in):
@@ -103,8 +103,8 @@ def erase(
     eraser: Eraser,
     ledger: Ledger,
     connectors: Mapping[str, Connector[Any]],
-    patience: float = PATIENCE,
-) -> Receipt:
+    patience: float = _PATIENCE,
+) -> ErasureReceipt:
     """Erase what `look` found, and what came in since. `connectors` are `keepers`; `patience` is how
     many seconds to wait for attempts that are going on.
 
@@ -119,7 +119,7 @@ def erase(
     eraser.forget(work.names | {visitor})
     remembered = eraser.persons(work.spellings | {visitor})
     rewrite = eraser.rewrite() if work.gone or work.bodies or remembered else None
-    return Receipt(
+    return ErasureReceipt(
         tuple(work.gone),
         tuple(work.bodies),
         work.revisions,
@@ -130,7 +130,7 @@ def erase(
         tuple(work.in_use),
         tuple(work.failed),
         tuple(sorted(named - set(work.gone) - set(work.bodies))),
-        tuple(sorted(one for one in work.spellings if same(one) != same(visitor))),
+        tuple(sorted(one for one in work.spellings if comparable(one) != comparable(visitor))),
         traces.closed,
         rewrite,
         remembered,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from app.admin.erasure import Receipt
+from app.admin.erasure import ErasureReceipt
 from connectors.kit.transcript import single_line
 from core.store.erase import Rewrite
 
@@ -19,11 +19,11 @@ REWRITING = {
 }
 
 
-def receipt_text(visitor: str, receipt: Receipt, now: datetime) -> str:
+def receipt_text(visitor: str, receipt: ErasureReceipt, now: datetime) -> str:
     return "\n".join(_lines(visitor, receipt, now)) + "\n"
 
 
-def _lines(visitor: str, receipt: Receipt, now: datetime) -> Iterator[str]:
+def _lines(visitor: str, receipt: ErasureReceipt, now: datetime) -> Iterator[str]:
     yield "Deletion receipt"
     yield "================"
     yield ""

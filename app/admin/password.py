@@ -8,7 +8,7 @@ from functools import cache
 from werkzeug.security import check_password_hash, generate_password_hash
 
 #: Characters.
-SHORTEST, LONGEST = 12, 1000
+SHORTEST_PASSWORD, LONGEST_PASSWORD = 12, 1000
 
 # Without l, o, 0, 1 and capitals: read aloud and typed without doubt.
 _LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
@@ -27,10 +27,10 @@ def generate() -> str:
 
 def problem(password: str) -> str:
     """What is wrong with a password, or ""."""
-    if len(password) < SHORTEST:
-        return f"a password needs at least {SHORTEST} characters; --generate makes one"
-    if len(password) > LONGEST:
-        return f"a password has at most {LONGEST} characters"
+    if len(password) < SHORTEST_PASSWORD:
+        return f"a password needs at least {SHORTEST_PASSWORD} characters; --generate makes one"
+    if len(password) > LONGEST_PASSWORD:
+        return f"a password has at most {LONGEST_PASSWORD} characters"
     if len(set(password)) < 5:
         return "a password needs at least 5 different characters"
     return ""
@@ -42,4 +42,4 @@ def hashed(password: str) -> str:
 
 def matches(kept: str, password: str) -> bool:
     """`kept` is a hash, or "" where no password has been set: then it never matches."""
-    return check_password_hash(kept or _nobody(), password[: LONGEST + 1]) and bool(kept)
+    return check_password_hash(kept or _nobody(), password[: LONGEST_PASSWORD + 1]) and bool(kept)

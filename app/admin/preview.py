@@ -26,7 +26,7 @@ class NoPreview(RelayError):
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownRequest:
     """A request that would be sent: `POST https://…`, its headers, its body as JSON or text, or None."""
 
     request: str
@@ -39,7 +39,7 @@ class Preview:
     """The requests in their order; `skipped` says why nothing more would be sent, or is "". `values` are what templates
     can name of this chat, as they name it."""
 
-    requests: Sequence[Shown] = field(default_factory=tuple)
+    requests: Sequence[ShownRequest] = field(default_factory=tuple)
     skipped: str = ""
     values: Mapping[str, Any] = field(default_factory=dict)
 
@@ -77,10 +77,10 @@ def _forget(step: str, value: Any) -> None:
     """What a preview makes up is worth remembering to nobody."""
 
 
-def _shown(connector: Connector[Any], sent: Sent) -> Shown:
+def _shown(connector: Connector[Any], sent: Sent) -> ShownRequest:
     headers = {name: value for name, value in sent.headers.items() if name.lower() not in _PLAIN_HEADERS}
     if "Authorization" in headers:  # Basic hides a secret from the mask
         headers["Authorization"] = headers["Authorization"].split()[0] + " **********"
     text = json.dumps({"headers": headers, "body": sent.body}, ensure_ascii=False)
     found = json.loads(connector.mask(text))
-    return Shown(connector.mask(f"{sent.method} {sent.url}"), found["headers"], found["body"])
+    return ShownRequest(connector.mask(f"{sent.method} {sent.url}"), found["headers"], found["body"])

@@ -8,7 +8,7 @@ from core.delivery import Nowhere, Payload, PayloadStatus
 from core.routing import reason
 
 
-def told(payload: Payload) -> str:
+def why_nowhere(payload: Payload) -> str:
     """Why a chat was not delivered anywhere, by its newest payload."""
     if payload.status is PayloadStatus.DISCARDED:
         return f"Discarded: {payload.error}"
@@ -29,7 +29,7 @@ def still_nowhere(why: str) -> str:
     return "its newest payload cannot be read"
 
 
-def refusal(settings: Settings, connector: str) -> str:
+def replay_refusal(settings: Settings, connector: str) -> str:
     """Why nothing can be delivered to a connector, and what to do; or ""."""
     if connector in settings.connectors:
         return ""
@@ -38,7 +38,7 @@ def refusal(settings: Settings, connector: str) -> str:
 
 def refusal_of_past(settings: Settings, connector: str, *, anyway: bool) -> str:
     """The same for past chats; `anyway`: whatever the routes say."""
-    if found := refusal(settings, connector):
+    if found := replay_refusal(settings, connector):
         return found
     if connector not in settings.enabled:
         return f"{connector} is off in relay.yaml. Set enabled: true, then try again."

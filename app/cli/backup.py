@@ -33,7 +33,7 @@ def backup(env: Environment, file: Path, without_store: bool, as_json: bool) -> 
             2,
         )
     inside, outside = _archives(env)
-    found = backups.write(env, file, inside, with_store=not without_store)
+    found = backups.write_backup(env, file, inside, with_store=not without_store)
     if as_json:
         print_json(
             {
@@ -62,7 +62,7 @@ def restore(env: Environment, file: Path, as_json: bool) -> None:
 
     Nothing is overwritten. Afterwards Relay looks for each record at its destination before it creates one.
     """
-    found, left = backups.read(env, file)
+    found, left = backups.read_backup(env, file)
     if as_json:
         print_json({"data_dir": str(env.data_dir), **asdict(found), "left": list(left)})
         return

@@ -10,8 +10,8 @@ from typing import Any, Protocol
 
 import click
 
-from app.admin.replays import refusal
-from app.cli.options import ask, client_of, fail, known, ledger_of, settings_of, whoever
+from app.admin.replays import replay_refusal
+from app.cli.options import ask, client_of, fail, ledger_of, require_connector, settings_of, whoever
 from app.cli.output.records import print_json
 from core.config.environment import Environment
 from core.config.settings import Settings
@@ -19,24 +19,24 @@ from core.delivery import DeliveryStatus
 from core.errors import NotFound, StoreUnavailable
 from core.ids import ConversationId, DeliveryId, PayloadId, identified
 from core.store import Aim, Backfill, Filter, Jobs, Search
-from core.store.backfill import Counted
-from core.store.jobs import Job, Kind
+from core.store.backfill import BackfillSize
+from core.store.jobs import Job, JobKind
 
-_VERBS: dict[Kind, str] = {"replay": "Replay", "discard": "Discard"}
+_VERBS: dict[JobKind, str] = {"replay": "Replay", "discard": "Discard"}
 #: Seconds that counting may take before it says "at least".
 _COUNTING = 10.0
 #: What can be discarded. The rest is settled.
 _OPEN = (DeliveryStatus.WAITING, DeliveryStatus.RETRYING, DeliveryStatus.DEAD)
 
 
-class Bar(Protocol):
+class ProgressBar(Protocol):
     pos: int
 
     def update(self, n_steps: int) -> None: ...
 
 
 @contextmanager
-def bar(length: int | None, label: str) -> Iterator[Bar]:
+def bar(length: int | None, label: str) -> Iterator[ProgressBar]:
     """A progress bar beside the output, so that a pipe gets only that. Without a terminal or a length there is none."""
     hidden = length is None or not sys.stderr.isatty()
     shown: Any = click.progressbar(length=length or 1, label=label, file=sys.stderr, hidden=hidden)
@@ -44,8 +44,15 @@ def bar(length: int | None, label: str) -> Iterator[Bar]:
         yield shown
 
 
-def run(
-    env: Environment, kind: Kind, wanted: Filter, *, yes: bool, as_json: bool, reason: str = "", aim: Aim | None = None
+def run_bulk(
+    env: Environment,
+    kind: JobKind,
+    wanted: Filter,
+    *,
+    yes: bool,
+    as_json: bool,
+    reason: str = "",
+    aim: Aim | None = None,
 ) -> None:
     """Do it to everything that matches, as a job that the workers finish if this process does not."""
     settings = settings_of(env)
@@ -77,11 +84,11 @@ def run(
     _report(env, job, as_json=as_json)
 
 
-def _refused(env: Environment, settings: Settings, kind: Kind, wanted: Filter) -> None:
+def _refused(env: Environment, settings: Settings, kind: JobKind, wanted: Filter) -> None:
     """End the command where nothing can come of it."""
     if wanted.connector:
-        known(env, wanted.connector)
-        if kind == "replay" and (why := refusal(settings, wanted.connector)):
+        require_connector(env, wanted.connector)
+        if kind == "replay" and (why := replay_refusal(settings, wanted.connector)):
             fail(why)
 
 
@@ -100,7 +107,7 @@ def _report(env: Environment, job: Job, *, as_json: bool) -> None:
         fail("nothing was queued: no connector in relay.yaml takes any of them; run relay config check")
 
 
-def _question(kind: Kind, wanted: Filter, total: int, *, exact: bool) -> str:
+def _question(kind: JobKind, wanted: Filter, total: int, *, exact: bool) -> str:
     what = ("delivery" if total == 1 else "deliveries") if wanted.about_deliveries else "chat"
     many, least = "" if total == 1 or wanted.about_deliveries else "s", "" if exact else "at least "
     if wanted.undelivered and kind == "replay":
@@ -108,12 +115,12 @@ def _question(kind: Kind, wanted: Filter, total: int, *, exact: bool) -> str:
     return f"{_VERBS[kind]} {least}{total:,} {what}{many}?"
 
 
-def _question_of_past(aim: Aim, found: Counted) -> str:
+def _question_of_past(aim: Aim, found: BackfillSize) -> str:
     many = "" if found.due == 1 else "s"
     return f"Deliver {'' if found.whole else 'at least '}{found.due:,} past chat{many} to {aim.connector}?"
 
 
-def _nothing(aim: Aim, found: Counted) -> str:
+def _nothing(aim: Aim, found: BackfillSize) -> str:
     """Why there is nothing to do, if that is so."""
     if found.due or not found.whole:
         return ""
@@ -154,7 +161,7 @@ def _told(job: Job) -> dict[str, Any]:
 
 
 def deliveries_of(
-    env: Environment, text: str, kind: Kind
+    env: Environment, text: str, kind: JobKind
 ) -> Sequence[DeliveryId] | Sequence[PayloadId | ConversationId | DeliveryId]:
     """What an id stands for: itself, or the deliveries of a conversation, if it has any. Raises NotFound."""
     identity = identified(text)

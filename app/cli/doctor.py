@@ -13,7 +13,7 @@ from app.admin import doctor, doctor_store
 from app.admin.append_only import Mend, files, look
 from app.admin.append_only_repair import repair, would_lose
 from app.admin.append_only_rest import rest
-from app.admin.doctor import Line, Verdict
+from app.admin.doctor import Diagnosis, Level
 from app.cli.options import agreed, as_json, ask, fail, needs
 from app.cli.output.records import print_json
 from app.supervisor import embedded
@@ -24,7 +24,7 @@ from core.errors import NotFound
 
 #: Ids that are printed.
 _SHOWN = 100
-_MARKS = {Verdict.RIGHT: ("✓", "green"), Verdict.DOUBT: ("!", "yellow"), Verdict.WRONG: ("✗", "red")}
+_MARKS = {Level.RIGHT: ("✓", "green"), Level.DOUBT: ("!", "yellow"), Level.WRONG: ("✗", "red")}
 
 
 @click.command("doctor")
@@ -43,13 +43,13 @@ def examine(check: bool, as_json: bool) -> None:
         found.append(line)
         if not as_json:
             _print(line)
-    right = all(line.verdict is not Verdict.WRONG for line in found)
+    right = all(line.verdict is not Level.WRONG for line in found)
     if as_json:
         print_json({"right": right, "findings": [asdict(line) for line in found]})
     raise SystemExit(not right)
 
 
-def _lines(variables: Mapping[str, str], check: bool) -> Iterator[Line]:
+def _lines(variables: Mapping[str, str], check: bool) -> Iterator[Diagnosis]:
     yield from doctor.versions()
     env, wrong = doctor.surroundings(variables)
     yield from wrong
@@ -60,14 +60,14 @@ def _lines(variables: Mapping[str, str], check: bool) -> Iterator[Line]:
     yield from doctor.token(env, settings)
     yield from doctor.data_folder(env)
     if settings:
-        yield from doctor.connectors(env, settings, check=check)
+        yield from doctor.connector_findings(env, settings, check=check)
     yield from doctor_store.server(env, settings)
 
 
-def _print(line: Line) -> None:
+def _print(line: Diagnosis) -> None:
     mark, colour = _MARKS[line.verdict]
     click.echo(f"{click.style(mark, fg=colour)} {line.about}: {single_line(line.text)}")
-    if line.verdict is not Verdict.RIGHT and line.remedy:
+    if line.verdict is not Level.RIGHT and line.remedy:
         click.echo(f"    {single_line(line.remedy)}")
 
 

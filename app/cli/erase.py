@@ -10,7 +10,7 @@ from typing import NoReturn
 import click
 
 from app.admin import erasure
-from app.admin.erasure import Receipt
+from app.admin.erasure import ErasureReceipt
 from app.admin.erasure_receipt import receipt_text
 from app.cli.options import agreed, as_json, ask, needs, renamed, settings_of
 from app.cli.output.records import print_json
@@ -21,7 +21,7 @@ from core.errors import NotFound, PayloadError
 from core.ids import ConversationId, PayloadId
 from core.smartsupp.parser import parse_conversation
 from core.store import Eraser, Ledger, connected
-from core.store.ledger import Conversation
+from core.store.ledger import StoredConversation
 from core.store.search.visitors import Traces, conversations_of, payloads_of
 
 #: Conversations and bodies that are shown before it is asked.
@@ -58,13 +58,13 @@ def erase_visitor(
     settings, client = settings_of(env), connected(env)
     ledger, eraser = Ledger(client), Eraser(client)
     keepers = erasure.keepers(settings, env.data_dir)
-    traces = erasure.look(who, eraser, keepers)
+    traces = erasure.find_traces(who, eraser, keepers)
     if unknown := sorted(set(also) - set(traces.named)):
         raise NotFound(f"{unknown[0]} is not a chat of another visitor that mentions {who}")
     chosen = traces.taking(also)
     _tell(ledger, chosen)
     if not chosen:
-        _nothing(who, Receipt((), (), 0, 0, 0, (), (), named=chosen.named, closed=chosen.closed), as_json)
+        _nothing(who, ErasureReceipt((), (), 0, 0, 0, (), (), named=chosen.named, closed=chosen.closed), as_json)
     ask(f"Erase {_numbers(chosen)}? This cannot be undone.", yes)
     receipt = erasure.erase(who, chosen, eraser, ledger, keepers)
     if as_json:
@@ -74,7 +74,7 @@ def erase_visitor(
     raise SystemExit(not receipt.complete)
 
 
-def _nothing(who: str, receipt: Receipt, as_json: bool) -> NoReturn:
+def _nothing(who: str, receipt: ErasureReceipt, as_json: bool) -> NoReturn:
     if as_json:
         print_json({"visitor": who, **asdict(receipt), "complete": receipt.complete})
     else:
@@ -115,7 +115,7 @@ def _list(ledger: Ledger, conversations: Sequence[ConversationId], payloads: Seq
         click.echo("  " + single_line(line), err=True)
 
 
-def _story(found: Conversation) -> str:
+def _story(found: StoredConversation) -> str:
     payload = found.payloads[0]
     try:
         visitor = parse_conversation(payload.body, payload.account).visitor

@@ -12,9 +12,9 @@ from typing import BinaryIO
 
 import click
 
-from app.admin.transfer.exporter import Row, as_csv, as_jsonl, rows
+from app.admin.transfer.exporter import ExportedChat, as_csv, as_jsonl, exported
 from app.cli import bulk
-from app.cli.options import fail, filtered, known, ledger_of, needs
+from app.cli.options import fail, filtered, ledger_of, needs, require_connector
 from core.config.environment import Environment
 from core.config.mistakes.files import file_mistake
 from core.store import Filter, Search, connected
@@ -47,16 +47,16 @@ def export(env: Environment, kind: str, output: Path | None, bom: bool, wanted: 
     if bom and kind != "csv":
         raise click.UsageError("--bom goes with --format csv")
     if wanted.connector:
-        known(env, wanted.connector)
+        require_connector(env, wanted.connector)
     client, ledger = connected(env), ledger_of(env)
     search = Search(client)
     total, exact = search.count(wanted, _COUNTING)
     written = 0
     with _opened(output) as out, bulk.bar(total if exact else None, "Exporting") as shown:
 
-        def counted() -> Iterator[Row]:
+        def counted() -> Iterator[ExportedChat]:
             nonlocal written
-            for row in rows(search, ledger, wanted):
+            for row in exported(search, ledger, wanted):
                 yield row
                 written += 1
                 shown.update(1 if not exact or written <= total else 0)

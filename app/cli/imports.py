@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from app.admin.transfer.importer import Ends, Piece, Taken, files, judge, pieces, take, together
+from app.admin.transfer.importer import Ends, Imported, Piece, input_files, judge, pieces, take, together
 from app.cli import bulk
 from app.cli.options import as_json, client_of, fail, needs
 from app.cli.output.records import print_json
@@ -95,7 +95,7 @@ def import_bodies(
     raise SystemExit(1 if found.bad else 0)
 
 
-def _note(troubles: list[dict[str, str]], piece: Piece, taken: Taken, *, quiet: bool) -> None:
+def _note(troubles: list[dict[str, str]], piece: Piece, taken: Imported, *, quiet: bool) -> None:
     troubles.append({"place": piece.place, "what": taken.what, "why": taken.why, "id": taken.id})
     if not quiet and len(troubles) <= _LISTED:
         click.echo(_line(piece, taken), err=True)
@@ -108,7 +108,7 @@ class _Counts:
         self.looked = 0
         self._by = Counter[str]()
 
-    def add(self, taken: Taken) -> None:
+    def add(self, taken: Imported) -> None:
         self.looked += 1
         self._by[taken.what] += 1
 
@@ -139,7 +139,7 @@ class _Counts:
 
 def _read(paths: Sequence[Path]) -> Iterator[Piece]:
     """Every piece, with a bar over the bytes."""
-    chosen = files(one for one in paths if str(one) != "-")
+    chosen = input_files(one for one in paths if str(one) != "-")
     sizes = [one.stat().st_size for one in chosen]
     with bulk.bar(sum(sizes) or None, "Reading") as shown:
         before = 0
@@ -153,7 +153,7 @@ def _read(paths: Sequence[Path]) -> Iterator[Piece]:
         yield from pieces(sys.stdin.buffer, "-")
 
 
-def _line(piece: Piece, taken: Taken) -> str:
+def _line(piece: Piece, taken: Imported) -> str:
     kept = f" (payload {taken.id})" if taken.id else ""
     return single_line(f"{piece.place}: {taken.what}: {taken.why}{kept}")
 

@@ -7,9 +7,8 @@ from typing import Any, cast
 
 import click
 
-from app.admin.replays import told
+from app.admin.replays import why_nowhere
 from app.cli.options import (
-    UNDELIVERED,
     StatusChoice,
     as_json,
     connector_option,
@@ -25,12 +24,12 @@ from app.cli.output.records import jsonable, print_json
 from app.cli.output.story import print_story
 from connectors.kit.transcript import single_line
 from core.config.environment import Environment
-from core.delivery import DeliveryStatus, Payload, PayloadStatus
+from core.delivery import UNDELIVERED, DeliveryStatus, Payload, PayloadStatus
 from core.errors import PayloadError
 from core.ids import ConversationId, PayloadId, identified
 from core.smartsupp.parser import parse_conversation
 from core.store import Jobs, Ledger, connected, statistics
-from core.store.ledger import Conversation
+from core.store.ledger import StoredConversation
 from core.store.statistics import SPANS, Span
 
 
@@ -116,8 +115,8 @@ def show_one(ledger: Ledger, identity: str, as_json: bool) -> None:
             found = ledger.delivery(delivery)
     notes = _notes(newest) if newest else ()
     if as_json:
-        nowhere = found.nowhere if isinstance(found, Conversation) else None
-        more = {"notes": notes, "not_delivered_anywhere": told(nowhere) if nowhere else ""}
+        nowhere = found.nowhere if isinstance(found, StoredConversation) else None
+        more = {"notes": notes, "not_delivered_anywhere": why_nowhere(nowhere) if nowhere else ""}
         print_json({**jsonable(found), **{name: value for name, value in more.items() if value}})
         return
     print_story(found, ledger.now())

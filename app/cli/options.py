@@ -14,13 +14,13 @@ from typing import Any, NoReturn, TypeVar
 import click
 
 from app.admin.setting_up.running import lacking, lacks
-from app.cli.times import When
+from app.cli.times import TimeOption
 from connectors.registry import settings_model
 from core.config.editing.door import Door
 from core.config.environment import Environment, environment
 from core.config.loader import load
 from core.config.settings import Settings
-from core.delivery import DeliveryStatus
+from core.delivery import STATUS_NAMES, UNDELIVERED, DeliveryStatus
 from core.errors import ConfigError, NotFound, StoreUnavailable
 from core.store import Client, Filter, Ledger, connected
 from workers.celery import create, waker
@@ -107,7 +107,7 @@ def door_of(env: Environment) -> Door:
     return Door(env, settings_model, os.environ)
 
 
-def known(env: Environment, connector: str) -> None:
+def require_connector(env: Environment, connector: str) -> None:
     """Raises NotFound unless the connector is in the configuration, or was."""
     settings = settings_anyway(env)
     names = sorted({*(settings.connectors if settings else _written(env)), *ledger_of(env).connectors()})
@@ -172,16 +172,12 @@ connector_option = click.option(
     "--connector", metavar="NAME", shell_complete=connector_names, help="Only this connector."
 )
 
-#: What `--status` calls conversations that no connector has; they have no delivery that could have a status.
-UNDELIVERED = "undelivered"
-status_names = [*(one.spelled for one in DeliveryStatus), UNDELIVERED]
-
 
 class StatusChoice(click.Choice[str]):
     """A delivery's status, also as version 0.1 spelled it: `waiting`. That goes with 0.3."""
 
     def __init__(self) -> None:
-        super().__init__(status_names)
+        super().__init__(STATUS_NAMES)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         return super().convert("queued" if value == DeliveryStatus.WAITING else value, param, ctx)
@@ -195,9 +191,11 @@ _FILTERS: dict[str, Callable[[F], F]] = {
         help="Only deliveries with this status; undelivered: chats that were not delivered anywhere.",
     ),
     "since": click.option(
-        "--since", type=When(), help="From this time on: 30min, 2h, 3d, 1w ago, or a date and time (2026-10-02T09:30)."
+        "--since",
+        type=TimeOption(),
+        help="From this time on: 30min, 2h, 3d, 1w ago, or a date and time (2026-10-02T09:30).",
     ),
-    "until": click.option("--until", type=When(), help="Before this time; a date means its midnight."),
+    "until": click.option("--until", type=TimeOption(), help="Before this time; a date means its midnight."),
     "text": click.option("--text", default="", help="Text in the visitor's name, email or id."),
     "said": click.option("--said", is_flag=True, help="Search message text as well."),
     "account": click.option("--account", default="", help="Only chats of this account."),

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from app.cli.options import as_json, client_of, connector_names, known, ledger_of, needs
+from app.cli.options import as_json, client_of, connector_names, ledger_of, needs, require_connector
 from app.cli.output.records import print_json
 from core.config.environment import Environment
 from core.store import Control, connected
@@ -24,7 +24,7 @@ def resume(env: Environment, connector: str, as_json: bool) -> None:
 
     One whose credentials were rejected resumes automatically when its settings change.
     """
-    known(env, connector)
+    require_connector(env, connector)
     opened = Control(client_of(env)).resume(connector)
     text = f"{connector}: resumed" if opened else f"{connector}: was not paused"
     _told({"connector": connector, "changed": opened}, text, as_json)
@@ -40,7 +40,7 @@ def pause(env: Environment, connector: str, reason: str, as_json: bool) -> None:
 
     Nothing is lost, and no delivery runs out of attempts.
     """
-    known(env, connector)
+    require_connector(env, connector)
     Control(connected(env)).pause(connector, reason)
     _told({"connector": connector, "changed": True}, f"{connector}: paused", as_json)
 
@@ -54,7 +54,7 @@ def try_one(env: Environment, connector: str, as_json: bool) -> None:
 
     If it succeeds, the connector resumes, unless you paused it.
     """
-    known(env, connector)
+    require_connector(env, connector)
     lane = ledger_of(env).lane(connector)
     closed = Control(client_of(env)).send_ahead(connector)
     if not closed:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from app.admin.replays import refusal, refusal_of_past, still_nowhere
+from app.admin.replays import refusal_of_past, replay_refusal, still_nowhere
 from app.cli import bulk
 from app.cli.options import (
     agreed,
@@ -17,10 +17,10 @@ from app.cli.options import (
     connector_option,
     fail,
     filtered,
-    known,
     ledger_of,
     limited,
     needs,
+    require_connector,
     settings_of,
     whoever,
 )
@@ -31,7 +31,7 @@ from core.delivery import DeliveryStatus
 from core.errors import InUse, NotFound
 from core.ids import ConversationId, DeliveryId
 from core.store import INBOX, Aim, Backfill, Control, Filter, Search, connected
-from core.store.jobs import Kind
+from core.store.jobs import JobKind
 
 identities = click.argument("ids", metavar="[ID]...", nargs=-1)
 reasoned = click.option("--reason", required=True, help="Kept with each of them, visible to all users.")
@@ -72,13 +72,13 @@ def replay(
     if ids:
         _each(ids, lambda one: _replayed(env, one), as_json)
     elif past:
-        known(env, wanted.connector)
+        require_connector(env, wanted.connector)
         if refused := refusal_of_past(settings_of(env), wanted.connector, anyway=anyway):
             fail(refused)
         aim = Aim(wanted.connector, repeat, anyway)
-        bulk.run(env, "replay", replace(wanted, connector=""), yes=yes, as_json=as_json, aim=aim)
+        bulk.run_bulk(env, "replay", replace(wanted, connector=""), yes=yes, as_json=as_json, aim=aim)
     else:
-        bulk.run(env, "replay", wanted, yes=yes, as_json=as_json)
+        bulk.run_bulk(env, "replay", wanted, yes=yes, as_json=as_json)
 
 
 @click.command()
@@ -111,7 +111,7 @@ def dead() -> None:
 def dead_list(env: Environment, connector: str | None, limit: int, as_json: bool) -> None:
     """List dead letters, the newest first, with their reasons."""
     if connector:
-        known(env, connector)
+        require_connector(env, connector)
     ledger = ledger_of(env)
     found = ledger.deliveries(DeliveryStatus.DEAD, connector, limit)
     if as_json:
@@ -169,7 +169,7 @@ def dead_discard(
 
 def _dead(
     env: Environment,
-    kind: Kind,
+    kind: JobKind,
     ids: Sequence[str],
     everything: bool,
     wanted: Filter,
@@ -185,7 +185,7 @@ def _dead(
         _each(ids, lambda one: _brought_back(env, one) if kind == "replay" else _buried(env, one, reason), as_json)
         return
     chosen = Filter(**{**wanted.__dict__, "status": DeliveryStatus.DEAD})
-    bulk.run(env, kind, chosen, yes=yes, as_json=as_json, reason=reason)
+    bulk.run_bulk(env, kind, chosen, yes=yes, as_json=as_json, reason=reason)
 
 
 def _one_way(ids: Sequence[str], chosen: bool, advice: str) -> None:
@@ -223,7 +223,7 @@ def _replayed(env: Environment, identity: str) -> list[str]:
             continue
         connector = target.connector if isinstance(target, DeliveryId) else ""
         connector = settings.renames.get(connector, connector)
-        if connector and (refused := refusal(settings, connector)):
+        if connector and (refused := replay_refusal(settings, connector)):
             raise NotFound(refused)
         lane = control.replay(target)
         is_off = connector and connector not in settings.enabled

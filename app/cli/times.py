@@ -13,7 +13,7 @@ _UNITS = {"s": 1, "min": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 _AGO = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s*(s|min|h|d|w)")
 
 
-def moment(text: str, now: int) -> int:
+def parse_time(text: str, now: int) -> int:
     """Unix ms of `2h` (before `now`), `2026-10-02` (its midnight) or `2026-10-02T09:30`. Raises ValueError."""
     text = text.strip()
     if ago := _AGO.fullmatch(text):
@@ -28,7 +28,7 @@ def moment(text: str, now: int) -> int:
         ) from None
 
 
-class When(click.ParamType[int]):
+class TimeOption(click.ParamType[int]):
     """An option's time, in Unix ms."""
 
     name = "time"
@@ -37,6 +37,6 @@ class When(click.ParamType[int]):
         if isinstance(value, int):
             return value
         try:
-            return moment(value, round(time.time() * 1000))
+            return parse_time(value, round(time.time() * 1000))
         except ValueError as error:
             self.fail(str(error), param, ctx)

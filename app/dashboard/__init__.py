@@ -14,7 +14,7 @@ from importlib.metadata import version as installed
 from flask import Blueprint, Flask, current_app, get_flashed_messages, request, url_for
 from jinja2 import StrictUndefined
 
-from app.dashboard.frame import addresses, errors, headers, login
+from app.dashboard.frame import addresses, errors, forms, headers, login
 from app.dashboard.frame.context import Site
 from app.dashboard.frame.sessions import Sessions
 from app.dashboard.pages import (
@@ -32,9 +32,9 @@ from app.dashboard.view import formatting
 from app.dashboard.view.zone import viewer_zone
 from app.proxies import Proxies
 
-Page = Callable[[Blueprint, Site], None]
+PageRoutes = Callable[[Blueprint, Site], None]
 
-PAGES: tuple[Page, ...] = (
+PAGES: tuple[PageRoutes, ...] = (
     overview.routes,
     conversations.routes,
     conversation.routes,
@@ -64,11 +64,11 @@ class Item:
     current: bool
 
 
-def register(app: Flask, site: Site, pages: Sequence[Page]) -> login.Door:
+def register(app: Flask, site: Site, pages: Sequence[PageRoutes]) -> login.LoginGuard:
     """Add the dashboard at `/`. Returns what tells admins from strangers."""
     proxies = Proxies(site.env.trusted_proxies, site.env.user_header)
     sessions = Sessions(site.env, proxies)
-    door = login.Door(site, sessions, proxies)
+    door = login.LoginGuard(site, sessions, proxies)
     app.session_interface = sessions
     app.url_map.converters.update(addresses.CONVERTERS)
     app.permanent_session_lifetime = sessions.life
@@ -79,6 +79,7 @@ def register(app: Flask, site: Site, pages: Sequence[Page]) -> login.Door:
     app.jinja_env.globals.update(
         signed_in=login.signed_in,
         csrf_field=login.csrf_field,
+        longest_reason=forms.LONGEST_REASON,
         navigation=_navigation,
         version=_version,
         flashes=_flashes,

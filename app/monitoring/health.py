@@ -8,7 +8,7 @@ from flask import Blueprint, Response, jsonify
 from app.monitoring.admission import Admission
 from core.config.reload import Watched
 from core.errors import StoreUnavailable
-from core.store import Ledger, check
+from core.store import Ledger, check_server
 
 
 def blueprint(client: redis.Redis, ledger: Ledger, watched: Watched, admission: Admission) -> Blueprint:
@@ -24,7 +24,7 @@ def blueprint(client: redis.Redis, ledger: Ledger, watched: Watched, admission: 
     def readyz() -> tuple[Response, int]:
         known = admission.admits()
         try:
-            verdict = check(client)
+            verdict = check_server(client)
             workers = len(ledger.workers())
         except StoreUnavailable as error:
             why = f": {error}" if known else ""

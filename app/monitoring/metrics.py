@@ -19,8 +19,8 @@ from core.config.reload import Watched
 from core.config.settings import Settings
 from core.delivery import DeliveryStatus
 from core.errors import StoreUnavailable
-from core.store import INBOX, Client, Ledger, check
-from core.store.connection.condition import condition
+from core.store import INBOX, Client, Ledger, check_server
+from core.store.connection.condition import store_condition
 from core.store.ledger import Lane
 from core.store.statistics import DEAD, bound, totals
 
@@ -45,13 +45,13 @@ def blueprint(client: Client, ledger: Ledger, watched: Watched, admission: Admis
         if not admission.admits():
             return Response(_REFUSED, mimetype="text/plain"), 403
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(Relay(client, ledger, watched.current))
+        registry.register(RelayCollector(client, ledger, watched.current))
         return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
     return pages
 
 
-class Relay(Collector):
+class RelayCollector(Collector):
     """All metrics, as they are at this moment. A store that is away leaves `relay_store_up` 0 and nothing else."""
 
     def __init__(self, client: Client, ledger: Ledger, settings: Callable[[], Settings]) -> None:
@@ -90,7 +90,7 @@ class Relay(Collector):
             "Chats that were not delivered anywhere: no route matched, or every connector was off.",
             self._ledger.undelivered(),
         )
-        verdict, state = check(self._client), condition(self._client)
+        verdict, state = check_server(self._client), store_condition(self._client)
         yield _gauge(
             "relay_store_safe", "Whether the settings of the store lose nothing (relay doctor).", not verdict.wrong
         )

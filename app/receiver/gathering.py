@@ -20,13 +20,11 @@ from greenlet import getcurrent, greenlet
 
 from core.errors import StoreUnavailable
 from core.store import Accepted, Received, Store
+from core.store.accept import JOURNEY_BODIES, JOURNEY_BYTES
 
 log = structlog.get_logger(__name__)
 
-#: Bodies, and their bytes, of one journey: a server that takes no more than that at once answers in its time.
-TOGETHER, BYTES = 64, 4 * 1024 * 1024
-
-Found = TypeVar("Found")
+T = TypeVar("T")
 
 
 class Gathering:
@@ -48,9 +46,9 @@ class Gathering:
     def start(self) -> None:
         threading.Thread(target=self._run, name="gathering", daemon=True).start()
 
-    def work(self, work: Callable[[], Found]) -> asyncio.Future[Found]:
+    def work(self, work: Callable[[], T]) -> asyncio.Future[T]:
         """Do this in a greenlet. For an event loop, whose future it returns."""
-        future: asyncio.Future[Found] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
         def run() -> None:
             found, error = None, None
@@ -72,7 +70,7 @@ class Gathering:
         found: Accepted = hub.switch()
         return found
 
-    def aside(self, work: Callable[[], Found]) -> Found:
+    def aside(self, work: Callable[[], T]) -> T:
         """Do in another thread what may take a while: in this one all the others would wait for it."""
         here, hub = getcurrent(), self._hub
         if hub is None or here.parent is not hub:
@@ -88,7 +86,7 @@ class Gathering:
                 self._next.put(lambda: here.switch(found))
 
         self._aside.submit(elsewhere)
-        back: Found = hub.switch()
+        back: T = hub.switch()
         return back
 
     def _run(self) -> None:
@@ -113,9 +111,9 @@ class Gathering:
     def _journey(self) -> list[tuple[greenlet, Received]]:
         """The next ones to go together, at least one."""
         size = count = 0
-        for _, one in self._asked[:TOGETHER]:
+        for _, one in self._asked[:JOURNEY_BODIES]:
             size += len(one.body)
-            if count and size > BYTES:
+            if count and size > JOURNEY_BYTES:
                 break
             count += 1
         asked, self._asked = self._asked[:count], self._asked[count:]

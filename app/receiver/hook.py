@@ -20,10 +20,10 @@ from werkzeug.exceptions import (
     UnsupportedMediaType,
 )
 
-from app.proxies import Network, Proxies, address_of, network_of
+from app.proxies import Proxies, address_of, network_of
 from app.receiver.gathering import Gathering
 from app.receiver.rejections import Refusals
-from core.config.environment import Token
+from core.config.environment import Network, Token
 from core.config.reload import Watched
 from core.delivery import PayloadStatus
 from core.errors import PayloadError, StoreUnavailable

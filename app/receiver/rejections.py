@@ -14,7 +14,7 @@ import structlog
 from app.proxies import Proxies, network_of
 from core.errors import StoreUnavailable
 from core.store import Client
-from core.store.statistics import add
+from core.store.statistics import add_counts
 
 log = structlog.get_logger(__name__)
 
@@ -40,7 +40,7 @@ REASONS = (
 #: Why a connection is cut off (app/server/connections.py).
 CUTS = ("unread", "address", "crowded")
 #: Seconds between two tellings.
-PERIOD = 10.0
+_PERIOD = 10.0
 #: Lines of one telling, about; what comes from further addresses is summed up.
 LINES = 20
 
@@ -90,7 +90,7 @@ class Refusals:
                 log.warning("connection closed", reason=reason, address=address, times=times)
         try:
             if numbers:
-                add(self._client, numbers)
+                add_counts(self._client, numbers)
         except StoreUnavailable:
             with self._lock:
                 self._numbers.update(numbers)
@@ -98,7 +98,7 @@ class Refusals:
 
     def _run(self) -> None:
         while True:
-            time.sleep(PERIOD)
+            time.sleep(_PERIOD)
             try:
                 self.tell()
             except StoreUnavailable:

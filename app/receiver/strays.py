@@ -14,7 +14,7 @@ _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 _HINT = "post chats to /smartsupp/TOKEN"
 
 
-def register(app: Flask, refusals: Refusals, at_home: Callable[[], bool]) -> None:
+def answer_strays(app: Flask, refusals: Refusals, at_home: Callable[[], bool]) -> None:
     """`at_home` tells whether the request is an admin's, who sees pages instead."""
 
     def answered(response: Response) -> Response:

@@ -11,7 +11,7 @@ from flask import Flask, Response, request
 
 from app import dashboard
 from app.dashboard.frame.context import Site
-from app.dashboard.frame.login import LARGE_FORM, Door, signed_in
+from app.dashboard.frame.login import LARGE_FORM, LoginGuard, signed_in
 from app.monitoring import health, metrics
 from app.monitoring.admission import Admission
 from app.proxies import Proxies
@@ -36,7 +36,7 @@ _YEAR = 365 * 24 * 3600
 class Relay(Flask):
     """Flask, and what the server around it asks (app/server/asgi.py)."""
 
-    door: Door
+    door: LoginGuard
     refusals: Refusals
     watched: Watched
     proxies: Proxies
@@ -62,7 +62,7 @@ class Relay(Flask):
 def wired(
     env: Environment | None = None,
     variables: Mapping[str, str] = os.environ,
-    pages: Sequence[dashboard.Page] | None = None,
+    pages: Sequence[dashboard.PageRoutes] | None = None,
     *,
     restarted: bool = False,
 ) -> Relay:
@@ -89,7 +89,7 @@ def wired(
     app.register_blueprint(metrics.blueprint(client, ledger, watched, admission))
     site = Site(env, watched, store, Control(client), ledger, Access(client), rate_limit, client)
     app.door = dashboard.register(app, site, dashboard.PAGES if pages is None else pages)
-    strays.register(app, app.refusals, lambda: signed_in() is not None)
+    strays.answer_strays(app, app.refusals, lambda: signed_in() is not None)
     if env.public_url.startswith("https://"):
         app.after_request(_only_tls)
     return app

@@ -2,7 +2,7 @@
 
 Granian's own WSGI mode reads a body in the thread that works on the request, for as long as the sender likes: eight
 that stop in the middle stop the receiver for good. Here the event loop gathers bodies, any number at once, each within
-SECONDS.
+BODY_SECONDS.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from app.receiver.hook import canonical
 from app.server.connections import Connections, peer_of
 
 #: For a body to come. At 1 MiB that is 105 kB/s; an admin's form that may be longer has as much longer.
-SECONDS = 10
+BODY_SECONDS = 10
 #: Requests for pages that are worked on at once, and that may wait for their turn. Few: one that takes long then delays
 #: other pages, and neither the hook nor whoever watches the receiver, which have threads of their own.
-PAGES, WAITING = 2, 48
-PROBES = 2
+PAGES_AT_ONCE, WAITING = 2, 48
+PROBES_AT_ONCE = 2
 
-Scope = dict[str, Any]
+AsgiScope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Headers = list[tuple[str, str]]
-Answer = tuple[int, Headers, bytes]
+RawAnswer = tuple[int, Headers, bytes]
 
 
 class Works(Protocol):
     """Who works on posts to the hook (app/receiver/gathering.py)."""
 
-    def work(self, work: Callable[[], Answer]) -> Awaitable[Answer]: ...
+    def work(self, work: Callable[[], RawAnswer]) -> Awaitable[RawAnswer]: ...
 
 
 class Buffered:
@@ -62,16 +62,16 @@ class Buffered:
         self._app, self._more, self._refused, self._watch = app, longest, refused, watch
         self._limit = int(app.config["MAX_CONTENT_LENGTH"])
         self._hook = hook
-        self._pages = ThreadPoolExecutor(PAGES, "page")
-        self._probes = ThreadPoolExecutor(PROBES, "probe")
+        self._pages = ThreadPoolExecutor(PAGES_AT_ONCE, "page")
+        self._probes = ThreadPoolExecutor(PROBES_AT_ONCE, "probe")
         self._waiting = 0
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":  # lifespan: there is nothing to begin or to end
             return
         values = environ(scope)
         limit = await self._longest(values)
-        seconds = round(SECONDS * limit / self._limit)
+        seconds = round(BODY_SECONDS * limit / self._limit)
         try:
             async with asyncio.timeout(seconds):
                 body = await self._body(values, receive, limit)
@@ -94,7 +94,7 @@ class Buffered:
             return self._limit
         return int(await self._page(self._more, values))
 
-    async def _answer(self, values: dict[str, Any]) -> Answer:
+    async def _answer(self, values: dict[str, Any]) -> RawAnswer:
         # It asks nobody anything. In a thread it would wait behind requests that wait for a store, and whoever watches
         # would end a receiver that is well.
         if values["PATH_INFO"] == "/healthz" and values["REQUEST_METHOD"] in ("GET", "HEAD"):
@@ -107,7 +107,7 @@ class Buffered:
         if self._waiting >= WAITING:
             status, headers, said = self._refusal(values, 503, "too many pages are requested at once; try again")
             return status, [*headers, ("Retry-After", "5")], said
-        answer: Answer = await self._page(self._work, values)
+        answer: RawAnswer = await self._page(self._work, values)
         return answer
 
     async def _page(self, work: Callable[[dict[str, Any]], Any], values: dict[str, Any]) -> Any:
@@ -134,7 +134,7 @@ class Buffered:
             more = message.get("more_body", False)
         return b"".join(parts)
 
-    def _work(self, values: dict[str, Any]) -> Answer:
+    def _work(self, values: dict[str, Any]) -> RawAnswer:
         head: list[tuple[int, Headers]] = []
         written: list[bytes] = []
 
@@ -150,7 +150,7 @@ class Buffered:
                 answer.close()
         return *head[-1], b"".join(written)
 
-    def _refusal(self, values: dict[str, Any], status: int, error: str) -> Answer:
+    def _refusal(self, values: dict[str, Any], status: int, error: str) -> RawAnswer:
         if self._refused and (_is_hook(values) or values["REQUEST_METHOD"] == "POST"):
             self._refused(values, status, error)
         # Closed, or the rest of the body would be taken for the next request.
@@ -163,7 +163,7 @@ def _is_hook(values: Mapping[str, Any]) -> bool:
     return canonical(str(values["PATH_INFO"])).startswith("/smartsupp/")
 
 
-def environ(scope: Scope) -> dict[str, Any]:
+def environ(scope: AsgiScope) -> dict[str, Any]:
     """The request as PEP 3333 spells it, without its body. Text in it is bytes taken for Latin-1."""
     values: dict[str, Any] = {
         "REQUEST_METHOD": scope["method"],

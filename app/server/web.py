@@ -21,7 +21,7 @@ from core.config.environment import Environment, environment
 from core.errors import StoreUnavailable, StoreUnsafe
 from core.gc_tuning import loaded
 from core.log import configure
-from core.store import check, connected
+from core.store import check_server, connected
 from workers import telemetry
 from workers.alerts.notifier import Notifier
 
@@ -65,7 +65,7 @@ def places() -> int:
 def main(env: Environment) -> None:
     """Serve until a signal says stop. A server that is away only means 503 for now. Raises ConfigError, StoreUnsafe."""
     try:
-        verdict = check(connected(env, patient=True))
+        verdict = check_server(connected(env, patient=True))
     except StoreUnavailable as error:
         log.warning("store unavailable; until it responds, every chat is answered with 503", error=str(error))
     else:

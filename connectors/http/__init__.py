@@ -16,9 +16,9 @@ from pydantic import Field, SecretStr, ValidationInfo, model_validator
 from requests import Response
 
 from connectors.http.asking import Asking
-from connectors.http.document import Document, Name
+from connectors.http.document import HttpDocument, Name
 from connectors.http.program import Own, Program, Proof
-from connectors.http.requests import found
+from connectors.http.requests import value_at
 from connectors.http.running import Running
 from connectors.kit.auth.credentials import NOTHING, Credentials
 from connectors.kit.connector import Finding, HttpConnector, Receipt, Step
@@ -113,7 +113,7 @@ class Written(HttpConnector[S], Generic[S]):
     def _proven(self, proof: Proof) -> Finding:
         names = self.program.own.names
         answer = self._asking.entry(proof.look, names)
-        right = answer is not None and (proof.expects is None or bool(found(proof.expects, answer)))
+        right = answer is not None and (proof.expects is None or bool(value_at(proof.expects, answer)))
         seen = {**names, "answer": answer}
         said = single_line(str(proof.says(seen)))
         if right:
@@ -126,7 +126,7 @@ class Written(HttpConnector[S], Generic[S]):
         return {}
 
 
-class DeclaredSettings(RecordSettings, Document):
+class DeclaredSettings(RecordSettings, HttpDocument):
     """Settings of `type: http`."""
 
     secrets: dict[Name, SecretStr] = Field(

@@ -12,7 +12,7 @@ from connectors.kit.responses import Verdict
 from connectors.kit.wire.verdicts import PAUSE, REFUSE, WAIT, Hint, Verdicts, When
 from core.config.environment import Strict
 
-Word = Literal["wait", "refuse", "pause"]
+VerdictWord = Literal["wait", "refuse", "pause"]
 _VERDICTS: Mapping[str, Verdict] = {"wait": WAIT, "refuse": REFUSE, "pause": PAUSE}
 Status = Annotated[int, Field(ge=200, le=599)]
 #: A code as answers have it: text, or a number.
@@ -84,15 +84,15 @@ class Fails(Strict):
 class Meanings(Strict):
     """What answers mean, where they mean something else than to all."""
 
-    statuses: dict[Status, Word] = Field(default_factory=dict, description="By status.")
-    codes: dict[str, dict[Code, Word]] = Field(
+    statuses: dict[Status, VerdictWord] = Field(default_factory=dict, description="By status.")
+    codes: dict[str, dict[Code, VerdictWord]] = Field(
         default_factory=dict, description="By a code at a path of the body of an error."
     )
-    in_success: dict[str, dict[Code, Word]] = Field(
+    in_success: dict[str, dict[Code, VerdictWord]] = Field(
         default_factory=dict, description="By a code at a path of the body of a 2xx."
     )
     fails: Fails | None = Field(default=None, description="What says that a 2xx is an error.")
-    otherwise: Word = Field(default="refuse", description="What a 2xx means that fails with a code in no table.")
+    otherwise: VerdictWord = Field(default="refuse", description="What a 2xx means that fails with a code in no table.")
     waits: tuple[Wait, ...] = Field(default=(), description="Where it says how long to wait.")
     cases: tuple[Case, ...] = Field(default=(), description="What some answers to any request mean.")
     json_answers: bool = Field(
@@ -100,7 +100,7 @@ class Meanings(Strict):
     )
 
     def verdicts(self) -> Verdicts:
-        def table(codes: Mapping[str, Mapping[str, Word]]) -> dict[str, dict[str, Verdict]]:
+        def table(codes: Mapping[str, Mapping[str, VerdictWord]]) -> dict[str, dict[str, Verdict]]:
             return {path: {code: _VERDICTS[word] for code, word in one.items()} for path, one in codes.items()}
 
         return Verdicts(

@@ -8,10 +8,11 @@ from typing import Any
 from requests import Response
 
 from connectors.http.program import Looking
-from connectors.http.requests import Ready, dotted, found
+from connectors.http.requests import Ready, value_at
 from connectors.kit.http import Http, Judge
 from connectors.kit.reply import Reply
 from connectors.kit.text.parts import Part, ends_with
+from core.config.yaml_file import dotted
 from core.errors import RetryLater
 from core.templates.scope import Names
 
@@ -116,12 +117,12 @@ def _within(body: Reply, path: str) -> Reply:
 
 def _is_meant(looking: Looking, entry: Any, wanted: Any, part: Part | None, spelled: str) -> bool:
     for path, text in wanted:
-        there = found(path, entry)
+        there = value_at(path, entry)
         if not text or text not in [str(one) for one in (there if isinstance(there, list) else [there])]:
             return False
     if looking.marked is None:
         return True
-    said = found(looking.marked, entry)
+    said = value_at(looking.marked, entry)
     if part is None or not isinstance(said, str):
         return False
     return ends_with(said, part.mark) or bool(spelled and said.rstrip().endswith(spelled))

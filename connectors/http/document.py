@@ -12,7 +12,7 @@ import jmespath
 from jmespath.exceptions import JMESPathError
 from pydantic import AfterValidator, Field, model_validator
 
-from connectors.http.answers import Case, Meanings
+from connectors.http.answers import Case, Meanings, Status
 from connectors.http.signing import Auth
 from core.config.environment import Strict
 
@@ -29,11 +29,10 @@ def _jmespath(source: str) -> str:
 
 #: Where a value stands in an answer. https://jmespath.org/specification.html
 JmesPath = Annotated[str, AfterValidator(_jmespath), Field(json_schema_extra={"format": "jmespath"})]
-Status = Annotated[int, Field(ge=200, le=599)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 #: Template that is checked together with the others of the document.
 Text = Annotated[str, Field(json_schema_extra={"format": "jinja-template"})]
-Condition = Annotated[str, Field(json_schema_extra={"format": "jinja-expression"})]
+_Condition = Annotated[str, Field(json_schema_extra={"format": "jinja-expression"})]
 
 
 class File(Strict):
@@ -44,7 +43,7 @@ class File(Strict):
     type: str = Field(default="text/plain; charset=utf-8", description="Its media type.")
 
 
-class Request(Strict):
+class DeclaredRequest(Strict):
     """One request. A value that comes out empty is left out, with its key."""
 
     request: Text = Field(
@@ -108,7 +107,7 @@ class Pages(Strict):
         return self
 
 
-class Find(Request):
+class Find(DeclaredRequest):
     """A request that looks for something, and reads only."""
 
     entries: str | None = Field(
@@ -142,7 +141,7 @@ OnRevision = Literal["nothing", "append", "overwrite"]
 class StepOf(Strict):
     """One step: what is looked for, created, and written over. Its values are `steps.NAME.…` in those that follow."""
 
-    when: Condition | None = Field(default=None, description="Condition; where it is false, the step is left out.")
+    when: _Condition | None = Field(default=None, description="Condition; where it is false, the step is left out.")
     each: Literal["part"] | None = Field(default=None, description="part: once for each part of the transcript.")
     first_in: Name | None = Field(
         default=None, description="With each: the step that creates a record with the first part in it."
@@ -160,8 +159,8 @@ class StepOf(Strict):
         "The default is append with each, overwrite with update, else nothing.",
     )
     find: Find | None = Field(default=None, description="How to look for it.")
-    create: Request | None = Field(default=None, description="How to create it.")
-    update: Request | None = Field(default=None, description="How to write a revision over it.")
+    create: DeclaredRequest | None = Field(default=None, description="How to create it.")
+    update: DeclaredRequest | None = Field(default=None, description="How to write a revision over it.")
     repeatable: Repeatable | None = Field(
         default=None,
         description="For a create without find, whose answer may get lost. idempotent: a second one does nothing. "
@@ -171,7 +170,7 @@ class StepOf(Strict):
     idempotency_header: str = Field(
         default="Idempotency-Key", pattern=r"^[A-Za-z][A-Za-z0-9-]*$", description="Header of that key."
     )
-    kept: Condition | None = Field(
+    kept: _Condition | None = Field(
         default=None,
         description="What must be true of steps.NAME when it was created, where the destination leaves out without a "
         "word what it does not know; else the connector pauses.",
@@ -221,15 +220,17 @@ class StepOf(Strict):
         return self
 
 
-def taken(request: Request) -> dict[str, str]:
+def taken(request: DeclaredRequest) -> dict[str, str]:
     """What a find or a create takes out of its answer."""
     return {"id": "id"} if request.take is None else dict(request.take)
 
 
-class Look(Find):
+class LookRequest(Find):
     """One thing that a check proves, reading only."""
 
-    when: Condition | None = Field(default=None, description="Condition over the settings; where it is false, skip it.")
+    when: _Condition | None = Field(
+        default=None, description="Condition over the settings; where it is false, skip it."
+    )
     says: Text = Field(description="What is right then, such as: the token is accepted.")
     missing: Text = Field(default="", description="What is wrong otherwise; the default is: not so: …")
     remedy: Text = Field(default="", description="What to do then.")
@@ -253,14 +254,14 @@ class Transcript(Strict):
     newest_first: bool = Field(default=False, description="What is added last stands on top there.")
 
 
-class Made(Strict):
+class MadeRecord(Strict):
     """What people see of the delivery."""
 
     id: Text = Field(description="The record's id, such as {{ steps.ticket.id }}.")
     url: Text = Field(default="", description="The address of its page.")
 
 
-class Document(Strict):
+class HttpDocument(Strict):
     """A whole connector."""
 
     base_url: Text = Field(description="What every path is below, such as https://desk.example.com/api/v1.")
@@ -272,5 +273,5 @@ class Document(Strict):
         default=False, description="true: no record is without a person; without_email: nobody is then as placeholder."
     )
     steps: dict[Name, StepOf] = Field(min_length=1, description="What is done, in this order.")
-    reference: Made = Field(description="The record that people open.")
-    check: tuple[Look, ...] = Field(default=(), description="What `relay connectors check` proves.")
+    reference: MadeRecord = Field(description="The record that people open.")
+    check: tuple[LookRequest, ...] = Field(default=(), description="What `relay connectors check` proves.")

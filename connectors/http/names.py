@@ -78,7 +78,7 @@ def of_settings(name: str, fields: Mapping[str, Any]) -> type[BaseModel]:
     return create_model(name, **values)
 
 
-def plain(value: Any) -> Any:
+def plain_value(value: Any) -> Any:
     """A setting as a template has it: a secret is its text, and an address has no slash at its end."""
     if isinstance(value, SecretStr):
         return value.get_secret_value()

@@ -11,13 +11,14 @@ import jmespath
 from pydantic import AnyHttpUrl, BaseModel, TypeAdapter, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from connectors.http.document import Document, Find, Look, Pages, StepOf, taken
+from connectors.http.document import Find, HttpDocument, LookRequest, Pages, StepOf, taken
 from connectors.http.names import ALWAYS, PartNames, of_settings, of_step, of_steps
-from connectors.http.requests import Compiler, Place, Ready, Render
+from connectors.http.requests import Compiler, Ready, Render
 from connectors.kit.text.formats import FORMS, Form
 from connectors.kit.text.parts import Layout, octets, utf16
 from connectors.kit.wire.pager import Pager, by_address, by_cursor, by_link, by_offset, by_page
 from connectors.kit.wire.verdicts import When
+from core.config.mistakes.model import KeyPath
 from core.templates.scope import Scope, is_template
 
 _COUNTS = {"characters": len, "bytes": octets, "utf16": utf16}
@@ -57,7 +58,9 @@ class Own:
 class Looking(Ready):
     """A request that looks for something."""
 
-    def __init__(self, find: Find, scope: Scope, place: Place, compiler: Compiler, identities: tuple[str, ...]) -> None:
+    def __init__(
+        self, find: Find, scope: Scope, place: KeyPath, compiler: Compiler, identities: tuple[str, ...]
+    ) -> None:
         super().__init__(find, scope, place, compiler, identities)
         self.entries = None if find.entries is None else "" if find.entries == "@" else find.entries
         self.none = find.none
@@ -99,10 +102,10 @@ class Proof:
 class Program:
     """A document that can be run. Raises ValidationError with everything that is wrong in it."""
 
-    def __init__(self, document: Document, own: Own, proves: Callable[[str], object] = str) -> None:
+    def __init__(self, document: HttpDocument, own: Own, proves: Callable[[str], object] = str) -> None:
         """`proves` raises ValueError for a template that names what the rest of the configuration does not have."""
         self.document, self.own = document, own
-        self._wrong: list[tuple[Place, str]] = []
+        self._wrong: list[tuple[KeyPath, str]] = []
         self._compiler = Compiler(lambda place, text: self._wrong.append((place, text)), own.name, proves)
         #: The type of what each step takes, and of all that there is after it.
         self.takes = {name: of_step(name, step) for name, step in document.steps.items()}
@@ -201,7 +204,7 @@ class Program:
     def _has_text(self, name: str) -> bool:
         return any(step.first_in == name for step in self.document.steps.values())
 
-    def _proof(self, look: Look, index: int) -> Proof:
+    def _proof(self, look: LookRequest, index: int) -> Proof:
         place, static = ("check", index), self.own.scope()
         seen = self.own.scope(public=True, answer=None)
         return Proof(

@@ -17,8 +17,8 @@ from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, create_model
 from pydantic.fields import FieldInfo
 
 from connectors.http import Written
-from connectors.http.document import Document, Name
-from connectors.http.names import plain
+from connectors.http.document import HttpDocument, Name
+from connectors.http.names import plain_value
 from connectors.http.program import Own, Program
 from connectors.kit.record import RecordSettings
 from core.config import yaml_file
@@ -27,7 +27,7 @@ from core.config.mistakes.values import value_mistakes
 from core.config.yaml_file import ConfigFile
 from core.errors import ConfigError
 
-FOLDER = Path(__file__).parents[1] / "recipes"
+RECIPES = Path(__file__).parents[1] / "recipes"
 
 _TYPES: Mapping[str, Any] = {"text": str, "url": AnyHttpUrl, "number": int, "boolean": bool}
 
@@ -64,7 +64,7 @@ class Setting(Strict):
         return (kind | None if not required and self.default is None else kind), info
 
 
-class RecipeDocument(Document):
+class RecipeDocument(HttpDocument):
     """A recipe's file."""
 
     label: str = Field(min_length=1, description="The destination's name, as it spells it itself.")
@@ -92,7 +92,7 @@ class RecipeSettings(RecordSettings):
 
 
 def _again(kind: str, values: Mapping[str, Any], private: Mapping[str, Any]) -> RecipeSettings:
-    found: RecipeSettings = load(kind).settings_model.model_validate(values)  # type: ignore[assignment]
+    found: RecipeSettings = load_recipe(kind).settings_model.model_validate(values)  # type: ignore[assignment]
     for name, value in private.items():
         setattr(found, name, value)
     return found
@@ -106,7 +106,7 @@ class Recipe(Written[RecipeSettings]):
     @classmethod
     def own(cls, settings: RecipeSettings | None = None) -> Own:
         declared = cls.document.settings
-        values = {name: plain(getattr(settings, name)) for name in declared} if settings else None
+        values = {name: plain_value(getattr(settings, name)) for name in declared} if settings else None
         types = {name: one.annotation for name, one in declared.items()}
         public = {name: kind for name, kind in types.items() if not declared[name].secret}
         return Own("settings", types, public, values, fills_auth=True)
@@ -116,21 +116,21 @@ class Recipe(Written[RecipeSettings]):
         return Program(self.document, self.own(self.settings))
 
 
-def names() -> list[str]:
+def recipe_names() -> list[str]:
     """The recipes that are shipped."""
-    return sorted(file.stem for file in FOLDER.glob("*.yaml"))
+    return sorted(file.stem for file in RECIPES.glob("*.yaml"))
 
 
 @lru_cache(maxsize=128)
-def load(kind: str) -> type[Recipe]:
+def load_recipe(kind: str) -> type[Recipe]:
     """The class of a recipe. Raises LookupError where there is none, ConfigError where something in it is wrong."""
-    file = FOLDER / f"{kind}.yaml"
-    if kind not in names():
+    file = RECIPES / f"{kind}.yaml"
+    if kind not in recipe_names():
         raise LookupError(f"there is no recipe '{kind}'")
-    return made(kind, file.read_text(encoding="utf-8"), str(file))
+    return recipe_of(kind, file.read_text(encoding="utf-8"), str(file))
 
 
-def made(kind: str, text: str, source: str) -> type[Recipe]:
+def recipe_of(kind: str, text: str, source: str) -> type[Recipe]:
     """The class of a recipe that is written so. Raises ConfigError with everything that is wrong in it."""
     file = yaml_file.read(text, source)
     with _noted(file):

@@ -10,19 +10,20 @@ from typing import Any
 import jmespath
 from jmespath.exceptions import JMESPathError
 
-from connectors.http.document import BODIES, File, Request, taken
+from connectors.http.document import BODIES, DeclaredRequest, File, taken
 from connectors.kit.http import Judge
 from connectors.kit.reply import Reply
 from connectors.kit.transcript import plain, single_line
 from connectors.kit.wire.verdicts import When
+from core.config.mistakes.model import KeyPath
+from core.config.yaml_file import dotted
 from core.errors import RecordRefused, RetryLater
 from core.templates.language import LanguageError
 from core.templates.scope import Names, Scope, is_template
 
-Place = tuple[str | int, ...]
 Render = Callable[[Names], Any]
 #: Notes what is wrong at a place.
-Complain = Callable[[Place, str], None]
+Complain = Callable[[KeyPath, str], None]
 
 #: An object with this key has the entries of another one beside its own.
 SPREAD = "..."
@@ -32,10 +33,6 @@ _NOTHING = object()
 _SECRET = re.compile(r"(^|[-_])(authorization|api[-_]?key|token|secret|password|cookie)($|[-_])", re.IGNORECASE)
 
 
-def dotted(place: Place) -> str:
-    return "".join(f"[{one}]" if isinstance(one, int) else f".{one}" for one in place).lstrip(".")
-
-
 class Compiler:
     """Makes what renders of what is written. `own` is what holds secrets for templates: settings, or secrets."""
 
@@ -43,7 +40,7 @@ class Compiler:
         """`proves` raises ValueError for a source that names what the rest of the configuration does not have."""
         self._complain, self._own, self._proves = complain, own, proves
 
-    def made(self, make: Callable[[str], Callable[[Names], Any]], source: str, place: Place) -> Render:
+    def made(self, make: Callable[[str], Callable[[Names], Any]], source: str, place: KeyPath) -> Render:
         try:
             render = make(source)
             self._proves(source)
@@ -59,13 +56,13 @@ class Compiler:
 
         return rendered
 
-    def text(self, scope: Scope, source: str, place: Place) -> Render:
+    def text(self, scope: Scope, source: str, place: KeyPath) -> Render:
         return self.made(scope.text, source, place)
 
-    def condition(self, scope: Scope, source: str | None, place: Place) -> Render:
+    def condition(self, scope: Scope, source: str | None, place: KeyPath) -> Render:
         return self.made(scope.condition, source, place) if source is not None else lambda _: True
 
-    def value(self, scope: Scope, source: Any, place: Place) -> Render:
+    def value(self, scope: Scope, source: Any, place: KeyPath) -> Render:
         """Of JSON. A template that comes out empty gives _NOTHING, and so does what has nothing else in it."""
         if isinstance(source, str):
             if not is_template(source):
@@ -80,7 +77,7 @@ class Compiler:
             return lambda names: _kept(_items([one(names) for one in items], spread), bool(source))
         return lambda _: source
 
-    def _object(self, scope: Scope, source: Mapping[str, Any], place: Place) -> Render:
+    def _object(self, scope: Scope, source: Mapping[str, Any], place: KeyPath) -> Render:
         entries = [
             (self.made(scope.text, key, (*place, key)), self.value(scope, one, (*place, key)))
             for key, one in source.items()
@@ -102,7 +99,7 @@ class Compiler:
 
         return render
 
-    def secrets(self, names: Mapping[str, Any], place: Place) -> None:
+    def secrets(self, names: Mapping[str, Any], place: KeyPath) -> None:
         """Complain of what looks like a secret and is not held as one."""
         for name, value in names.items():
             if _SECRET.search(name) and not (isinstance(value, str) and f"{self._own}." in value):
@@ -146,9 +143,9 @@ class Ready:
 
     def __init__(
         self,
-        request: Request,
+        request: DeclaredRequest,
         scope: Scope,
-        place: Place,
+        place: KeyPath,
         compiler: Compiler,
         identities: Sequence[str],
         *,
@@ -173,7 +170,7 @@ class Ready:
         self._cases = [*(case.when() for case in request.cases), *_died(request.path, identities)]
 
     @staticmethod
-    def _body_of(name: str, source: Any, scope: Scope, place: Place, compiler: Compiler) -> Render:
+    def _body_of(name: str, source: Any, scope: Scope, place: KeyPath, compiler: Compiler) -> Render:
         if name == "text":
             return compiler.text(scope, source, place)
         if name == "multipart":
@@ -209,19 +206,19 @@ class Ready:
 
     def proven(self, body: Any) -> None:
         """Raises RetryLater for an answer that is none of the destination's own."""
-        if self._expect is not None and not found(self._expect, body):
+        if self._expect is not None and not value_at(self._expect, body):
             raise RetryLater(f"{dotted(self.place)}.expect: the answer has an unexpected shape")
 
     def values(self, body: Any) -> dict[str, Any]:
         """What is taken out of an answer. Raises RetryLater where it has no id."""
-        made = {name: found(path, body) for name, path in self.takes.items()}
+        made = {name: value_at(path, body) for name, path in self.takes.items()}
         if "id" in made:
             # Its path, for people; and what is no id is none.
             Reply(made["id"], f"{dotted(self.place)}.take.id").id  # noqa: B018
         return made
 
 
-def found(path: Any, body: Any) -> Any:
+def value_at(path: Any, body: Any) -> Any:
     """What stands at a JMESPath. Raises RetryLater where the answer is of another kind than the path takes."""
     try:
         return path.search(body)

@@ -19,7 +19,7 @@ from core.delivery import Reference
 from core.errors import ConnectorRefused, Gone, RecordRefused
 
 #: What a step took, and the revision that it was made of.
-Made = dict[str, Any]
+_Made = dict[str, Any]
 
 
 class Running:
@@ -28,7 +28,7 @@ class Running:
     ) -> None:
         self._program, self._asking, self._step = program, asking, step
         self._words, self._number = words, receipt.number
-        self._made: dict[str, Made] = {}
+        self._made: dict[str, _Made] = {}
         self._took: dict[str, Mapping[str, Any]] = {}
         self._layout = program.layout
         needs_person = program.document.needs_person
@@ -59,11 +59,11 @@ class Running:
         label = f"{action.name} {self._number}" if own.mode == "append" else action.name
         found = partial(self._found, action, part)
 
-        def look() -> Made | None:
+        def look() -> _Made | None:
             took = found()
             return None if took is None else {"value": took, "revision": self._oldest}
 
-        def create() -> Made:
+        def create() -> _Made:
             return {"value": self._create(action, label, part), "revision": self._number}
 
         person = self._chat["person"]
@@ -95,7 +95,7 @@ class Running:
     def _parts(self) -> list[Part]:
         return self._layout.parts(self._words, self._number)
 
-    def _miss(self, action: Action) -> Made:
+    def _miss(self, action: Action) -> _Made:
         raise ConnectorRefused(self._said(action, "nothing was found"))
 
     def _said(self, action: Action, otherwise: str) -> str:

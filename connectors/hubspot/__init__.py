@@ -159,7 +159,7 @@ class HubSpot(HubSpotApi):
             remedy = "create it in HubSpot, or use the internal name of a property of contacts"
             for name in names:
                 yield _found(name in known, f"the property {name} of contacts", remedy)
-        if self.settings.company:
+        if self.settings.link_company:
             right = _granted(self._get(f"{OBJECTS}/companies?limit=1", 403), "results")
             text = f"{'can' if right else 'cannot'} read companies"
             yield Finding(right, text, "" if right else "give the key the scope crm.objects.companies.read")

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 from email_validator import EmailNotValidError, validate_email
 
 #: Characters that are looked at: far more than any address has.
-LONGEST = 2_000
+_LONGEST = 2_000
 
 #: Full-width ASCII, and other ways to write the two signs of an address.
 _LOOK_ALIKES = {0xFF01 + n: chr(0x21 + n) for n in range(94)}
@@ -38,7 +38,7 @@ _DOMAIN = re.compile(r"[^/?#&=!%*~'^$+|]+")
 def email_in(text: str) -> str:
     """The address, its domain in ASCII (punycode) as every system takes it; "" when there is none or more than one way
     to read it."""
-    plain = _plain(text[:LONGEST])
+    plain = _plain(text[:_LONGEST])
     found = [one[1] for one in _FRAMED.finditer(plain)]
     if alone := _ALONE.fullmatch(plain):
         found.append(alone[1])

@@ -28,10 +28,10 @@ from connectors.kit.auth.credentials import NOTHING, Credentials, Options
 from connectors.kit.auth.tokens import is_refused
 from connectors.kit.reply import Reply
 from connectors.kit.responses import READ, refusal, shown, unanswered, without_frames, words
-from connectors.kit.ssrf_guard import Network
 from connectors.kit.transport.adapter import Transport
 from connectors.kit.transport.attempt import ATTEMPT_SECONDS, AttemptClock, AttemptLog
 from connectors.kit.transport.preview import Imagine, Sent, made_up
+from core.config.environment import Network
 from core.delivery import Exchange
 from core.errors import DeliveryError, RetryLater
 

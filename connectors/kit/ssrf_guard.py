@@ -14,9 +14,8 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from urllib3.util import connection
 
 from connectors.kit.resolver import look_up
+from core.config.environment import Network
 from core.errors import ConnectorRefused
-
-Network = IPv4Network | IPv6Network
 
 #: A request is written at once, not when the answer to the one before it has been acknowledged.
 _OPTIONS: list[tuple[int, int, int | bytes]] = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
@@ -79,7 +78,7 @@ def addresses(host: str, port: int, networks: Sequence[Network], seconds: float 
     return allowed
 
 
-def connect(
+def connect_guarded(
     host: str, port: int, networks: Sequence[Network], left: Callable[[], float], seconds: float
 ) -> socket.socket:
     """A connection to an address of `host` that may be reached, the next one where one does not answer within

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, tzinfo
 from babel.dates import format_datetime
 from markupsafe import Markup, escape
 
-from connectors.kit.vocabulary import Language, said
+from connectors.kit.vocabulary import Language, translated
 from core.conversation import Conversation, Message
 
 #: Control characters, and the marks that turn the direction of the text around them; line breaks and tabs stay.
@@ -23,7 +23,7 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _WEB = re.compile(r"(https?://[\w.\-~:/?#@!$&()*+,;=%]+)", re.ASCII)
 
 #: Characters of a name or a label in front of a text.
-NAME = 100
+LONGEST_NAME = 100
 
 _RATINGS = {5: "good", 3: "normal", 1: "bad"}
 
@@ -36,7 +36,7 @@ class Voice:
     zone: tzinfo = UTC
 
     def say(self, word: str, **values: object) -> str:
-        return said(self.language, word).format(**values)
+        return translated(self.language, word).format(**values)
 
     @property
     def colon(self) -> str:
@@ -132,7 +132,7 @@ def packed(blocks: Sequence[Markup], room: Callable[[int], int], size: Callable[
 
 def _fact(label: str, colon: str, value: str, longest: int) -> Iterator[Markup]:
     """A line of the head, or several of at most `longest` characters: a variable may have a long label, too."""
-    if len(label) > NAME:
+    if len(label) > LONGEST_NAME:
         yield from (inert(piece) for piece in _pieces(f"{label}{colon} {value}", longest))
         return
     first, *more = _pieces(value, longest)
@@ -146,7 +146,7 @@ def _linked(line: Markup) -> Markup:
     return Markup(_WEB.sub(link, str(line), count=1))  # noqa: S704  # escaped before, and the pattern takes no markup
 
 
-def shortened(text: str, longest: int = NAME) -> str:
+def shortened(text: str, longest: int = LONGEST_NAME) -> str:
     """A name or a title in front of a text, which has all of it."""
     return text if len(text) <= longest else text[: longest - 1] + "…"
 

@@ -81,7 +81,7 @@ ENGLISH: Mapping[str, str] = {
 }
 
 
-def said(language: Language, word: str) -> str:
+def translated(language: Language, word: str) -> str:
     """A word in a language; in English where a catalogue that is newer or older than this process has none."""
     english = ENGLISH[word]
     return english if language == "en" else _catalogue(language).get(english, english)

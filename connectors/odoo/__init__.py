@@ -14,24 +14,29 @@ from requests import Response
 
 from connectors.kit import record as mapping
 from connectors.kit.connector import Change, Finding, HttpConnector, Receipt, Step
-from connectors.kit.email_address import spellings
-from connectors.kit.person import for_person
-from connectors.kit.record import Person
+from connectors.kit.people.whose import People
 from connectors.kit.responses import Verdict
 from connectors.kit.text.parts import Layout, Part, append
-from connectors.odoo.rpc import VERDICTS, Json2, JsonRpc, Rpc, identity, imagined, meaning, truth
+from connectors.odoo.checks import odoo_findings
+from connectors.odoo.partners import Partners
+from connectors.odoo.rpc import (
+    QUIET,
+    VERDICTS,
+    Json2,
+    JsonRpc,
+    Rpc,
+    first_id,
+    first_team,
+    identity,
+    imagined,
+    known_fields,
+    meaning,
+    truth,
+)
 from connectors.odoo.settings import KINDS, Kind, OdooSettings, typed
 from core.conversation import Conversation
 from core.delivery import Reference
 from core.errors import ConnectorRefused, DeliveryError, Gone, RecordRefused, RetryLater
-
-#: Nobody is mailed and nobody follows: neither who is assigned, nor the user of the API key, who would get each
-#: customer's reply. https://github.com/odoo/odoo/blob/18.0/addons/mail/models/mail_thread.py
-QUIET = {
-    "mail_create_nosubscribe": True,
-    "mail_auto_subscribe_no_notify": True,
-    "mail_post_autofollow_author_skip": True,
-}
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,7 @@ class Odoo(HttpConnector[OdooSettings]):
 
     def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
         words = mapping.Mapping(self.settings, conversation)
-        person = words.person
+        _ = words.person  # raises Skipped before anything is asked
         odoo = self._odoo()
         tags = step("tags", partial(self._tags, odoo, words.tags())) if words.tags() else []
 
@@ -59,16 +64,10 @@ class Odoo(HttpConnector[OdooSettings]):
             return step.once(
                 "record",
                 partial(self._create, odoo, words, partner, tags),
-                find=partial(self._find, odoo, self._kind.model, [[self._key_field, "=", words.key]]),
+                find=partial(first_id, odoo, self._kind.model, [[self._key_field, "=", words.key]]),
             )
 
-        if person:
-            look = partial(self._partner, odoo, person)
-            record = for_person(
-                step, "person", words, person=look, nobody=lambda: None, make=record_of, identity=person.email
-            )
-        else:
-            record = record_of(None)
+        record = People(self, Partners(self, odoo)).whose(step, words, record_of)
         number = receipt.number
         # Only the last of quick revisions is delivered, so the first that arrives here need not be number 1.
         revised = step.knows("first") and step("first", lambda: number) < number
@@ -106,59 +105,11 @@ class Odoo(HttpConnector[OdooSettings]):
         return Gone(str(error), "person", "tags", status=answer.status_code) if refused else error
 
     def check(self) -> Iterator[Finding]:
-        odoo, settings, kind = self._odoo(), self.settings, self._kind
-        user = odoo.me()
-        me = self._read(odoo, "res.users", user, "email") if user else None
-        yield Finding(True, f"API key accepted by {settings.url}")
-        if me is not None:
-            yield Finding(
-                bool(me.get("email")),
-                "the key's user has an email address" if me.get("email") else "the key's user has no email address",
-                "give the user one in Odoo: notes cannot be written without it",
-            )
-        known = self._known_fields(odoo, *settings.fields, self._key_field)
-        for name in (self._key_field, *settings.fields):
-            remedy = (
-                f"correct it under key_field, or create it: relay connectors setup {self.name}"
-                if name == self._key_field
-                else "correct it under fields, or create it in Odoo"
-            )
-            yield _there(name in known, f"the field '{name}' of {kind.model}", remedy)
-        if known.get(self._key_field, "char") != "char":
-            yield Finding(False, f"'{self._key_field}' is of type {known[self._key_field]}", "name a field of text")
-        for setting, model, wanted in (
-            ("team_id", kind.team, settings.team_id),
-            ("user_id", "res.users", settings.user_id),
-        ):
-            if wanted:
-                found = self._read(odoo, model, wanted, "name")
-                name = f" ({found.get('name')})" if found else ""
-                yield _there(bool(found), f"{model} {wanted}{name}", f"correct {setting}")
-        if settings.record == "lead" and not settings.user_id:
-            text = "leads come without a salesperson: 'My Pipeline', with which CRM opens, does not show them"
-            yield Finding(True, f"{text}; remove that filter, or set user_id")
-        if user:
-            yield self._look_at_others(odoo, user)
-        tagging = [(kind.tag, "create")] if settings.tags else []
-        for model, operation in (("res.partner", "create"), (kind.model, "create"), (kind.model, "write"), *tagging):
-            yield Finding(
-                odoo.may(model, operation),
-                f"the right to {operation} {model}",
-                "give the key's user 'All Documents' of Sales or 'User' of Helpdesk, and Contact Creation",
-            )
-
-    def _look_at_others(self, odoo: Rpc, user: int) -> Finding:
-        """A user with 'Own Documents Only' may do everything, but to records of others. No method tells that in all
-        versions; a record does."""
-        model, others = self._kind.model, [["user_id", "!=", False], ["user_id", "!=", user]]
-        if self._find(odoo, model, others):
-            return Finding(True, f"records of {model} that others are responsible for can be seen")
-        text = f"no record of {model} that somebody else is responsible for can be seen"
-        return Finding(True, f"{text}; if there are any, the key's user needs 'All Documents'")
+        return odoo_findings(self._odoo(), self.settings, self.name)
 
     def setup(self) -> Iterator[Change]:
         name = self._key_field
-        if name.startswith("x_") and name not in self._known_fields(self._odoo(), name):
+        if name.startswith("x_") and name not in known_fields(self._odoo(), self._kind.model, name):
             yield Change(f"create the field '{name}' of {self._kind.model}, for the chat's key", self._make_key_field)
 
     def imagine(self, method: str, path: str, body: Any) -> Any:
@@ -181,13 +132,6 @@ class Odoo(HttpConnector[OdooSettings]):
     def _key_field(self) -> str:
         return self.settings.key_field or self._kind.key
 
-    def _find(self, odoo: Rpc, model: str, domain: list[Any]) -> int | None:
-        # A query to the database, which has no index to lag behind. A lost lead is archived, and still the one.
-        found = odoo.call(
-            model, "search_read", domain=domain, fields=["id"], limit=1, order="id", context={"active_test": False}
-        )
-        return found[0]["id"].number if len(found) else None
-
     def _survivor(self, odoo: Rpc, words: mapping.Mapping) -> int | None:
         """The record that people merged ours into: Odoo moves our notes there, which keep their Message-Id."""
         # https://github.com/odoo/odoo/blob/18.0/addons/crm/models/crm_lead.py: _merge_dependences_history
@@ -198,29 +142,6 @@ class Odoo(HttpConnector[OdooSettings]):
         )
         # `_` is any character there.
         return next((one["res_id"].number for one in found if one["message_id"].text.startswith(start)), None)
-
-    def _read(self, odoo: Rpc, model: str, record: int, field: str) -> dict[str, Any] | None:
-        found = odoo.call(model, "search_read", domain=[["id", "=", record]], fields=[field], limit=1)
-        return found[0].object if len(found) else None
-
-    def _partner(self, odoo: Rpc, person: Person) -> int:
-        # Odoo keeps the address in its normal form beside what people typed. `=ilike` on `email` would take the _ and %
-        # of an address for wildcards. Versions differ in the case of a local part that is not ASCII.
-        known = sorted({spelt for one in spellings(person.email) for spelt in (one, one.lower())})
-        # A person before a company that shares the address, and somebody archived before a second one.
-        found = odoo.call(
-            "res.partner",
-            "search_read",
-            domain=[["email_normalized", "in", known]],
-            fields=["id"],
-            limit=1,
-            order="active desc, is_company, id",
-            context={"active_test": False},
-        )
-        if len(found):
-            return found[0]["id"].number
-        values = {"name": person.name, "email": person.email}
-        return identity(odoo.call("res.partner", "create", vals_list=[values], judge=self._judge_new))
 
     def _tags(self, odoo: Rpc, names: list[str]) -> list[int]:
         found = odoo.call(self._kind.tag, "search_read", domain=[["name", "in", names]], fields=["name"])
@@ -241,8 +162,8 @@ class Odoo(HttpConnector[OdooSettings]):
             values["partner_id"] = partner
         if tags:
             values["tag_ids"] = [[6, 0, tags]]
-        if self.settings.team_id:
-            values["team_id"] = self.settings.team_id
+        if team := self._team(odoo):
+            values["team_id"] = team
         if self.settings.record == "lead":
             # Without this a lead is assigned to the user of the API key, and a team's rules leave it there.
             values["user_id"] = self.settings.user_id or False
@@ -252,6 +173,13 @@ class Odoo(HttpConnector[OdooSettings]):
             values["user_id"] = self.settings.user_id
         values |= self._fields(odoo, words)
         return identity(odoo.call(self._kind.model, "create", vals_list=[values], context=QUIET, judge=self._judge_new))
+
+    def _team(self, odoo: Rpc) -> int | None:
+        """A lead with neither team nor salesperson is in nobody's pipeline."""
+        given = self.settings
+        if given.team_id or given.user_id or given.record != "lead":
+            return given.team_id
+        return self.cache.get("team", partial(first_team, odoo))
 
     def _tell(self, odoo: Rpc, step: Step, chat: _Chat, record: int, *, moved: bool) -> None:
         """Bring the record up to date: its fields, and the notes of this revision."""
@@ -269,7 +197,7 @@ class Odoo(HttpConnector[OdooSettings]):
 
     def _find_note(self, odoo: Rpc, record: int, part: Part) -> int | None:
         written = [["model", "=", self._kind.model], ["res_id", "=", record], ["message_id", "=", part.mark]]
-        return self._find(odoo, "mail.message", written)
+        return first_id(odoo, "mail.message", written)
 
     def _update(self, odoo: Rpc, record: int, words: mapping.Mapping) -> bool:
         values = self._fields(odoo, words)
@@ -298,21 +226,16 @@ class Odoo(HttpConnector[OdooSettings]):
             )
         )
 
-    def _known_fields(self, odoo: Rpc, *names: str) -> dict[str, str]:
-        """The type of each field that there is."""
-        found = odoo.call(self._kind.model, "fields_get", allfields=sorted(set(names)), attributes=["type"])
-        return {name: found[name]["type"].text for name in names if name in found.object}
-
     def _fields(self, odoo: Rpc, words: mapping.Mapping) -> dict[str, Any]:
         given = words.fields()
-        known = self._known_fields(odoo, *given) if given else {}
+        known = known_fields(odoo, self._kind.model, *given) if given else {}
         for name in sorted(given.keys() - known.keys()):
             raise ConnectorRefused(f"{self._kind.model} has no field '{name}'; correct it under fields")
-        return {name: typed(name, known[name], text) for name, text in given.items()}
+        return {name: typed("fields", name, known[name], text) for name, text in given.items()}
 
     def _make_key_field(self) -> None:
         odoo = self._odoo()
-        model = self._find(odoo, "ir.model", [["model", "=", self._kind.model]])
+        model = first_id(odoo, "ir.model", [["model", "=", self._kind.model]])
         field = {"name": self._key_field, "model_id": model, "field_description": "Smartsupp chat", "ttype": "char"}
         # A copy of a ticket is no second ticket of the chat.
         odoo.call("ir.model.fields", "create", vals_list=[field | {"copied": False, "index": True}])
@@ -329,7 +252,3 @@ def _message_id(key: str, revision: int, part: int) -> str:
 
 #: Odoo sets no limit to a note, but cleans the HTML of each while we wait. It shows the newest on top.
 NOTES = Layout(200_000, mark=_message_id, shown=False, linked=True)
-
-
-def _there(right: bool, text: str, remedy: str) -> Finding:
-    return Finding(right, f"{text} exists" if right else f"{text} does not exist, or the user may not see it", remedy)

@@ -20,6 +20,14 @@ from connectors.kit.responses import QUOTE, STATUS, Verdict, refusal, retry_afte
 from connectors.kit.transcript import single_line
 from core.errors import ConnectorRefused, DeliveryError, RecordRefused, RetryLater
 
+#: Nobody is mailed and nobody follows: neither who is assigned, nor the user of the API key, who would get each
+#: customer's reply. https://github.com/odoo/odoo/blob/18.0/addons/mail/models/mail_thread.py
+QUIET = {
+    "mail_create_nosubscribe": True,
+    "mail_auto_subscribe_no_notify": True,
+    "mail_post_autofollow_author_skip": True,
+}
+
 #: Methods that change nothing, so that asking twice does no harm.
 READING = frozenset({"search_read", "fields_get", "context_get", "has_access", "check_access_rights"})
 
@@ -195,6 +203,28 @@ def meaning(answer: Response, verdicts: Mapping[str, Verdict] = VERDICTS) -> Del
         untaken = fault.name in GAVE_WAY or code == 429
         return RetryLater(text, status=code, retry_after=retry_after(answer.headers), untaken=untaken)
     return verdict(text, status=code)
+
+
+def known_fields(odoo: Rpc, model: str, *names: str) -> dict[str, str]:
+    """The type of each field that there is."""
+    found = odoo.call(model, "fields_get", allfields=sorted(set(names)), attributes=["type"])
+    return {name: found[name]["type"].text for name in names if name in found.object}
+
+
+def first_id(odoo: Rpc, model: str, domain: list[Any]) -> int | None:
+    """The id of the first record. A lost lead is archived, and still the one."""
+    # A query to the database, which has no index to lag behind.
+    found = odoo.call(
+        model, "search_read", domain=domain, fields=["id"], limit=1, order="id", context={"active_test": False}
+    )
+    return found[0]["id"].number if len(found) else None
+
+
+def first_team(odoo: Rpc) -> int | None:
+    """The sales team that Odoo takes where nothing says which: the first in its own order."""
+    # https://github.com/odoo/odoo/blob/18.0/addons/sales_team/models/crm_team.py: _get_default_team_id
+    found = odoo.call("crm.team", "search_read", domain=[], fields=["id"], limit=1)
+    return found[0]["id"].number if len(found) else None
 
 
 def identity(answer: Reply) -> int:

@@ -12,7 +12,7 @@ from typing import Any, Literal, Self
 
 from pydantic import AnyHttpUrl, Field, SecretStr, model_validator
 
-from connectors.kit.record import RecordSettings
+from connectors.kit.people.settings import YES, PeopleSettings
 from core.errors import ConnectorRefused, RecordRefused
 
 
@@ -33,7 +33,7 @@ KINDS: Mapping[str, Kind] = {
 }
 
 
-class OdooSettings(RecordSettings):
+class OdooSettings(PeopleSettings):
     """Settings of `type: odoo`."""
 
     # A server of a few workers does a request for each; more at once only wait, time out, and are done all the same.
@@ -55,7 +55,12 @@ class OdooSettings(RecordSettings):
     record: Literal["lead", "ticket"] = Field(
         default="lead", description="lead is a lead of CRM, ticket one of Helpdesk (Enterprise)."
     )
-    team_id: int | None = Field(default=None, gt=0, description="The sales team's or help desk team's id.")
+    team_id: int | None = Field(
+        default=None,
+        gt=0,
+        description="The sales team's or help desk team's id. Without it, a lead without a salesperson goes to the "
+        "first sales team.",
+    )
     user_id: int | None = Field(default=None, gt=0, description="The id of the user that the record is assigned to.")
     key_field: str = Field(
         default="",
@@ -75,15 +80,15 @@ class OdooSettings(RecordSettings):
 _NUMBERS = {"integer": int, "many2one": int, "float": float, "monetary": float}
 
 
-def typed(name: str, kind: str, text: str) -> Any:
+def typed(setting: str, name: str, kind: str, text: str) -> Any:
     """A field's text as what Odoo wants for the field's type; the empty text as its `false`, which is no value."""
     if kind in ("many2many", "one2many", "binary"):
-        raise ConnectorRefused(f"fields: '{name}' is of type {kind} in Odoo, which no text can fill")
+        raise ConnectorRefused(f"{setting}: '{name}' is of type {kind} in Odoo, which no text can fill")
     if kind == "boolean":
-        return text.lower() in ("true", "yes", "1")
+        return text.lower() in YES
     if not text or kind not in _NUMBERS:
         return text or False
     wanted = _NUMBERS[kind]
     if not re.fullmatch(r"-?\d+" if wanted is int else r"-?\d+(\.\d+)?", text, re.ASCII):
-        raise RecordRefused(f"fields: '{name}' is of type {kind} in Odoo, and '{text}' is not a number")
+        raise RecordRefused(f"{setting}: '{name}' is of type {kind} in Odoo, and '{text}' is not a number")
     return wanted(text)

@@ -15,17 +15,18 @@ from collections.abc import Mapping as Map
 from dataclasses import dataclass
 from datetime import UTC
 from functools import partial
-from itertools import islice
 from typing import Any
 
 from markupsafe import escape
 
 from connectors.kit.connector import Change, Finding, Receipt, Step
-from connectors.kit.person import for_person
-from connectors.kit.record import Mapping, Person
+from connectors.kit.people.whose import People
+from connectors.kit.record import Mapping
 from connectors.kit.reply import Reply
 from connectors.kit.text.parts import Layout, Part, marked, octets, overwrite
-from connectors.pipedrive.api import NEWEST, NONE, OF_PERSON, REMEMBERED, PipedriveApi, ids_of
+from connectors.kit.wire.verdicts import When
+from connectors.pipedrive.api import CUSTOM, MARKETING, OF_PERSON, REMEMBERED, PipedriveApi
+from connectors.pipedrive.persons import PersonDirectory
 from core.conversation import Conversation
 from core.delivery import Reference
 
@@ -33,7 +34,7 @@ from core.delivery import Reference
 NOTES = Layout(90_000, octets, mark=lambda key, _, part: f"[{key} note {part}]" if part > 1 else f"[{key}]")
 #: Characters of a title or a name.
 TITLE = 255
-#: Types of deal fields that take a text. The others take numbers, ids of options, or objects.
+#: Types of fields that take a text. The others take numbers, ids of options, or objects.
 TEXTS = ("varchar", "varchar_auto", "text", "phone", "date")
 #: Settings that name something, and where it is read.
 NAMED = {"owner_id": "/v1/users", "pipeline_id": "/api/v2/pipelines", "stage_id": "/api/v2/stages"}
@@ -53,30 +54,16 @@ class _Chat:
         return self.receipt.number
 
 
-@dataclass(frozen=True)
-class _Whom:
-    """Who a person is: what to look for (`by` email or name), and the body of a new one."""
-
-    by: str
-    term: str
-    body: Map[str, Any]
-
-
 class Pipedrive(PipedriveApi):
     def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
         words = Mapping(self.settings, conversation)
         chat = _Chat(words, conversation, receipt, step)
-        visitor, nobody = self._whom(chat, words.person), self._whom(chat, None)
-        return for_person(
-            step,
-            "person",
-            words,
-            person=partial(self._person, visitor),
-            nobody=partial(self._person, nobody),
-            finds=(partial(self._find_person, chat, visitor), partial(self._find_person, chat, nobody)),
-            make=partial(self._delivered, chat),
-            identity=visitor.term if visitor else "",
-        )
+        # Many visitors have the same name, or none: without an address it has to tell them apart. A deal may do without
+        # a person, a lead and a note of its own may not.
+        mark = f" ({conversation.visitor.id or conversation.id})"
+        nameless = words.name[: TITLE - len(mark)] + mark if self.settings.record != "deal" else ""
+        persons = PersonDirectory(self, receipt, nameless, words.voice.say("a visitor") + mark)
+        return People(self, persons).whose(step, words, partial(self._delivered, chat))
 
     def _delivered(self, chat: _Chat, person: Any) -> Reference:
         kind, base = self.settings.record, self.settings.base
@@ -87,36 +74,6 @@ class Pipedrive(PipedriveApi):
         return Reference(str(record), f"{base}/{'leads/inbox' if kind == 'lead' else 'deal'}/{record}")
 
     # --- what is made --------------------------------------------------------------
-
-    def _whom(self, chat: _Chat, who: Person | None) -> _Whom | None:
-        """A deal may do without a person, a lead and a note of its own may not."""
-        if who:
-            emails = [{"value": who.email, "primary": True, "label": "work"}]
-            return _Whom("email", who.email, {"name": who.name[:TITLE], "emails": emails})
-        if self.settings.record == "deal":
-            return None
-        # Many visitors have the same name, or none: without an email the name has to tell them apart.
-        mark = f" ({chat.conversation.visitor.id or chat.conversation.id})"
-        name = chat.words.name[: TITLE - len(mark)] + mark
-        return _Whom("name", name, {"name": name})
-
-    def _person(self, whom: _Whom | None) -> int | None:
-        if whom is None:
-            return None
-        # https://developers.pipedrive.com/docs/api/v1/Persons#searchPersons
-        asked = {"term": whom.term, "fields": whom.by, "exact_match": "true"}
-        found = self.ask("GET", "/api/v2/persons/search", params=asked)["data"]["items"]
-        known = min(ids_of(whom.by, whom.term, (one["item"] for one in found)), default=None)
-        known = known or next(ids_of(whom.by, whom.term, islice(self.newest("persons"), NEWEST)), None)
-        # https://developers.pipedrive.com/docs/api/v1/Persons#addPerson
-        body = {**whom.body, **self._owner()}
-        judge = self.when(OF_PERSON)
-        return known or self.ask("POST", "/api/v2/persons", json=body, judge=judge)["data"]["id"].number
-
-    def _find_person(self, chat: _Chat, whom: _Whom | None) -> int | None:
-        if whom is None:
-            return None
-        return next(ids_of(whom.by, whom.term, self.since(chat.receipt, "persons")), None)
 
     def _record(self, chat: _Chat, person: int | None) -> Any:
         """The id of the lead or deal."""
@@ -130,7 +87,7 @@ class Pipedrive(PipedriveApi):
             path, mark, own = "/api/v2/deals", f" ({chat.conversation.key})", {"person_id": person}
             own |= {"pipeline_id": self.settings.pipeline_id, "stage_id": self.settings.stage_id}
             fields = {"custom_fields": fields} if fields else {}
-        body = {"title": chat.words.subject(TITLE - len(mark)) + mark, **self._owner()}
+        body = {"title": chat.words.subject(TITLE - len(mark)) + mark, **self.owner()}
         body |= {name: value for name, value in own.items() if value}
 
         def find() -> Any:
@@ -179,9 +136,6 @@ class Pipedrive(PipedriveApi):
             blank=partial(NOTES.blank, chat.words, chat.number),
         )
 
-    def _owner(self) -> dict[str, int]:
-        return {"owner_id": self.settings.owner_id} if self.settings.owner_id else {}
-
     # --- labels --------------------------------------------------------------------
 
     def _tagged(self, chat: _Chat) -> dict[str, list[Any]]:
@@ -202,11 +156,11 @@ class Pipedrive(PipedriveApi):
 
     def _label_field(self) -> Reply | None:
         """The deal field whose options are the labels. https://pipedrive.readme.io/docs/working-with-labels"""
-        return next((one for one in self._deal_fields() if one["field_code"].text in ("label", "label_ids")), None)
+        return next((one for one in self._fields("deal") if one["field_code"].text in ("label", "label_ids")), None)
 
-    def _deal_fields(self) -> Iterator[Reply]:
-        # https://developers.pipedrive.com/docs/api/v1/DealFields#getDealFields
-        return self.pages("/api/v2/dealFields", {"limit": 500})
+    def _fields(self, of: str) -> Iterator[Reply]:
+        # https://developers.pipedrive.com/docs/api/v1/DealFields#getDealFields, and PersonFields
+        return self.pages(f"/api/v2/{of}Fields", {"limit": 500})
 
     def _missing_labels(self) -> list[str]:
         """The tags that Pipedrive has no label for, as far as they are the same for every visitor."""
@@ -231,29 +185,34 @@ class Pipedrive(PipedriveApi):
         for setting, path in NAMED.items():
             if number := getattr(self.settings, setting):
                 yield self._named(setting, number, path)
-        if self.settings.fields:
-            known = {field["field_code"].text: field for field in self._deal_fields()}
-            yield from (_fillable(key, known.get(key)) for key in self.settings.fields)
+        named = {"deal": self.settings.fields, "person": filter(CUSTOM.fullmatch, self.settings.person_fields)}
+        for of, keys in ((of, list(keys)) for of, keys in named.items()):
+            known = {field["field_code"].text: field for field in self._fields(of)} if keys else {}
+            yield from (_fillable(of, key, known.get(key)) for key in keys)
+        if MARKETING in self.settings.person_fields:
+            yield self._campaigns()
         remedy = f"create it with: relay connectors setup {self.name}; or write other tags, or tags: []"
         for tag in self._missing_labels():
             yield Finding(False, f"there is no {self.settings.record} label '{tag}'", remedy)
 
     def _named(self, setting: str, number: int, path: str) -> Finding:
         kind = "user" if setting == "owner_id" else setting.removesuffix("_id")
-        url = f"{self.settings.base}{path}/{number}"
-        found = self.http.reply("GET", url, judge=self.when(NONE))
-        if found["success"].raw is not True or found.get("data") is None:
-            if found["success"].raw is not False:
-                raise found["success"].expected("true or false")
+        found = self.there(f"{path}/{number}")
+        it = found.object if found is not None else {}
+        if found is None or it.get("is_deleted") or it.get("active_flag") is False:
             return Finding(False, f"there is no active {kind} {number}", f"correct {setting}, or remove it")
-        it = found["data"].object
-        if it.get("is_deleted") or it.get("active_flag") is False:
-            return Finding(False, f"there is no active {kind} {number}", f"correct {setting}, or remove it")
-        name = found["data"]["name"].text
+        name = found["name"].text
         if setting == "stage_id" and self.settings.pipeline_id not in (None, it.get("pipeline_id")):
             text = f"stage {number}, {name}, is of pipeline {it.get('pipeline_id')}"
             return Finding(False, text, f"write pipeline_id: {it.get('pipeline_id')}, or another stage_id")
         return Finding(True, f"{kind} {number}: {name}")
+
+    def _campaigns(self) -> Finding:
+        asked = {"limit": 1, "include_fields": MARKETING}
+        url, without = f"{self.base}/api/v2/persons", When((400, 402, 403), then=None)
+        right = self.http.request("GET", url, params=asked, judge=self.when(without)).status_code == 200
+        text = f"persons {'have' if right else 'do not have'} {MARKETING}"
+        return Finding(right, text, "" if right else f"remove {MARKETING}: it needs Pipedrive's app Campaigns")
 
     def setup(self) -> Iterator[Change]:
         missing = self._missing_labels()
@@ -278,14 +237,14 @@ class Pipedrive(PipedriveApi):
         return {"success": True, "data": {"id": lead if path == "/v1/leads" else 1}}
 
 
-def _fillable(key: str, field: Reply | None) -> Finding:
+def _fillable(of: str, key: str, field: Reply | None) -> Finding:
     if field is None:
-        remedy = "copy the API key of a deal field from Company settings > Data fields"
-        return Finding(False, f"there is no deal field {key}", remedy)
+        remedy = f"copy the API key of a {of} field from Company settings > Data fields"
+        return Finding(False, f"there is no {of} field {key}", remedy)
     name, kind = field["field_name"].text, field["field_type"].text
     if kind not in TEXTS:
-        return Finding(False, f"the deal field {name} is of type {kind}", f"use one of type {', '.join(TEXTS)}")
-    return Finding(True, f"deal field {key}: {name}")
+        return Finding(False, f"the {of} field {name} is of type {kind}", f"use one of type {', '.join(TEXTS)}")
+    return Finding(True, f"{of} field {key}: {name}")
 
 
 def _heading(chat: _Chat) -> str:

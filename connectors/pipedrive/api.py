@@ -6,7 +6,7 @@ https://pipedrive.readme.io/docs/core-api-concepts-responses
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from collections.abc import Mapping as Map
 from datetime import timedelta
 from functools import cached_property
@@ -17,10 +17,10 @@ from pydantic import AnyHttpUrl, Field, SecretStr, model_validator
 
 from connectors.kit.auth.credentials import Credentials, Header
 from connectors.kit.connector import HttpConnector, Receipt
-from connectors.kit.record import RecordSettings
+from connectors.kit.people.settings import PeopleSettings
 from connectors.kit.reply import Reply
-from connectors.kit.wire.pager import Page, Pager
-from connectors.kit.wire.verdicts import PAUSE, Hint, Verdicts, When
+from connectors.kit.wire.pager import ListPage, Pager
+from connectors.kit.wire.verdicts import PAUSE, Hint, Verdicts, When, body_of
 
 #: How many of the newest persons are looked through before one is created: those that the search may not know yet.
 NEWEST = 100
@@ -32,17 +32,24 @@ OUT_OF_TOKENS = 3600.0
 BLOCKED = 900.0
 
 
+#: A wrong path, which says nothing of what was made.
+UNKNOWN = (b"unknown method",)
 #: What names something that was there before.
 REMEMBERED = When((404,), text="it was deleted in Pipedrive")
+NONE = When((404,), then=None, unless=UNKNOWN)
 #: What brings the person's address, or names somebody who may have been merged or deleted since; but not a wrong path.
-OF_PERSON = When((400, 404, 422), steps=("person",), said=(b"person", b"email"), unless=(b"unknown method",))
-NONE = When((404,), then=None)
+OF_PERSON = When((400, 404, 422), steps=("person",), said=(b"person", b"email"), unless=UNKNOWN)
+#: A custom field's API key.
+CUSTOM = re.compile("[0-9a-f]{40}")
+#: Whether somebody has consented to campaigns, which is no custom field, and `no_consent` before they are asked.
+MARKETING = "marketing_status"
 
 
-class PipedriveSettings(RecordSettings):
+class PipedriveSettings(PeopleSettings):
     """Settings of `type: pipedrive`."""
 
-    # Ten searches in two seconds; at most every other request of a delivery is one. A second's worth may come at once.
+    # Ten searches in two seconds; at most every other request of a delivery is one, or four of seven where neither of
+    # three identifiers finds somebody, nor the domain a company. A second's worth may come at once.
     rate: float | None = Field(default=6, gt=0, description="Requests a second, over all workers; null: no limit.")
     company: str = Field(
         default="", pattern=r"^[a-z0-9-]*$", description="The company's domain: acme for acme.pipedrive.com."
@@ -66,9 +73,13 @@ class PipedriveSettings(RecordSettings):
             raise ValueError("pipeline_id and stage_id need record: deal")
         if self.record == "note" and self.fields:
             raise ValueError("fields need record: lead or record: deal; a note has none")
-        for key in self.fields:
-            if not re.fullmatch("[0-9a-f]{40}", key):
-                raise ValueError(f"fields: '{key}' is not the API key of a custom field: 40 characters, 0-9 and a-f")
+        named = {"fields": self.fields, "customer_id_field": filter(None, [self.customer_id_field])}
+        named |= {"person": self.person, "new_person": self.new_person, "marketing": self.marketing}
+        for setting, keys in named.items():
+            for key in keys:
+                if not CUSTOM.fullmatch(key) and (setting in ("fields", "customer_id_field") or key != MARKETING):
+                    text = "is not the API key of a custom field: 40 characters, 0-9 and a-f"
+                    raise ValueError(f"{setting}: '{key}' {text}")
         return self
 
     @property
@@ -107,6 +118,19 @@ class PipedriveApi(HttpConnector[PipedriveSettings]):
         _ = answer["data"]
         return answer
 
+    def there(self, path: str, **options: Any) -> Reply | None:
+        """What stands at a path, or None where there is nothing."""
+        answer = self.http.request("GET", self.base + path, judge=self.when(NONE), **options)
+        if answer.status_code == 404:
+            return None
+        body = Reply(body_of(answer))
+        _succeeded(body)
+        return body["data"]
+
+    def owner(self) -> dict[str, int]:
+        """Whom new persons, leads and deals belong to."""
+        return {"owner_id": self.settings.owner_id} if self.settings.owner_id else {}
+
     def made(self, method: str, path: str, body: Any, **options: Any) -> Any:
         """The id of what was created or changed."""
         made = self.ask(method, path, json=body, **options)["data"]["id"]
@@ -132,26 +156,13 @@ class PipedriveApi(HttpConnector[PipedriveSettings]):
         return takewhile(lambda one: one["add_time"].text >= start, self.newest(kind, **asked))
 
 
-def ids_of(by: str, term: str, persons: Iterable[Reply]) -> Iterator[int]:
-    """Ids of the persons with this email or name. The search gives emails as texts, lists as objects."""
-    for person in persons:
-        said = person.get("emails") if by == "email" else None
-        texts = [
-            one.text if isinstance(one.raw, str) else one["value"].text for one in (said if said is not None else ())
-        ]
-        if by == "name":
-            texts = [person["name"].text]
-        if term.casefold() in {text.casefold() for text in texts}:
-            yield person["id"].number
-
-
 def _succeeded(answer: Reply) -> None:
     """Raises RetryLater for what Pipedrive did not answer."""
     if answer["success"].raw is not True:
         raise answer["success"].expected("true")
 
 
-def _next(read: Page) -> Map[str, Any] | None:
+def _next(read: ListPage) -> Map[str, Any] | None:
     """What asks for the next page: v1 counts entries, v2 gives cursors.
     https://pipedrive.readme.io/docs/core-api-concepts-pagination"""
     more = read.body.get("additional_data")

@@ -42,7 +42,7 @@ class Refuse(Exception):
         self.answer = Answer(status, body, {name.replace("_", "-"): value for name, value in headers.items()})
 
 
-Route = Callable[..., Any]
+Handler = Callable[..., Any]
 
 
 class Fake(ThreadingHTTPServer):
@@ -55,7 +55,7 @@ class Fake(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
         self.requests: list[Request] = []
-        self.routes: list[tuple[str, re.Pattern[str], Route]] = []
+        self.routes: list[tuple[str, re.Pattern[str], Handler]] = []
         #: Answers to give instead of acting, oldest first.
         self.instead: list[Answer] = []
         #: How many more requests are acted upon before one whose reply is lost; None for never.
@@ -87,7 +87,7 @@ class Fake(ThreadingHTTPServer):
 
     # --- for the fakes ---------------------------------------------------------
 
-    def route(self, method: str, pattern: str, answer: Route) -> None:
+    def route(self, method: str, pattern: str, answer: Handler) -> None:
         self.routes.append((method, re.compile(pattern + r"\Z"), answer))
 
     def new_id(self) -> int:

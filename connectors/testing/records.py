@@ -21,7 +21,7 @@ from core.delivery import Reference
 from core.errors import RetryLater
 
 ANN, BOB = "ann@shop.example", "bob@shop.example"
-SHARED = {"record": "per_person_open"}
+SHARED: dict[str, Any] = {"one_record": "per_person_open"}
 
 
 class RecordsFake(Protocol):

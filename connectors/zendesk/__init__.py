@@ -218,7 +218,7 @@ class Zendesk(ZendeskChecks):
 
     @property
     def _shares(self) -> bool:
-        return self.settings.record == "per_person_open"
+        return self.settings.one_record == "per_person_open"
 
     # --- its comments ---------------------------------------------------------------------
 

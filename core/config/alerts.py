@@ -23,7 +23,7 @@ def _address(value: str) -> str:
     return value
 
 
-Address = Annotated[str, AfterValidator(_address), Field(max_length=254, json_schema_extra={"format": "email"})]
+EmailAddress = Annotated[str, AfterValidator(_address), Field(max_length=254, json_schema_extra={"format": "email"})]
 
 #: The port where mail servers wait for each kind of TLS (RFC 8314).
 _PORTS = {"starttls": 587, "tls": 465}
@@ -80,8 +80,8 @@ class MailAlerts(Strict):
     port: int | None = Field(default=None, ge=1, le=65535, description="null: 587 for starttls, 465 for tls.")
     user: str = Field(default="", max_length=320, description="User name for the mail server; empty: no login.")
     password: SecretStr = Field(default=SecretStr(""), description="Password for the mail server.")
-    sender: Address = Field(alias="from", description="The sender's address.")
-    to: tuple[Address, ...] = Field(min_length=1, max_length=50, description="The recipients.")
+    sender: EmailAddress = Field(alias="from", description="The sender's address.")
+    to: tuple[EmailAddress, ...] = Field(min_length=1, max_length=50, description="The recipients.")
     timeout: float = Field(default=20.0, gt=0, le=50, description="Seconds to wait for each response.")
 
     @model_validator(mode="after")

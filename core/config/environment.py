@@ -19,8 +19,10 @@ from pydantic_core import PydanticCustomError
 
 from core.config.mistakes.files import file_mistake
 from core.config.mistakes.values import EMPTY_SECRET, network_mistake
-from core.config.redis_url import parse
+from core.config.redis_url import parse_redis_url
 from core.errors import ConfigError, Problem
+
+Network = IPv4Network | IPv6Network
 
 MIN_TOKEN = 16
 
@@ -90,9 +92,9 @@ class Environment:
     metrics_token: SecretStr = field(default=SecretStr(""))
     public_url: str = ""
     session_hours: int = 12
-    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    trusted_proxies: tuple[Network, ...] = ()
     user_header: str = ""
-    allowed_sources: tuple[IPv4Network | IPv6Network, ...] = ()
+    allowed_sources: tuple[Network, ...] = ()
 
     @property
     def embedded(self) -> bool:
@@ -136,7 +138,7 @@ def environment(variables: Mapping[str, str]) -> Environment:
     config = variables.get("RELAY_CONFIG") or ""
     redis_url = _secret("RELAY_REDIS_URL", variables, problems)
     try:
-        parse(redis_url or "unix:///embedded")
+        parse_redis_url(redis_url or "unix:///embedded")
     except ValueError as error:
         problems.append(Problem("RELAY_REDIS_URL", str(error)))
     result = Environment(
@@ -227,7 +229,7 @@ def _public_url(text: str, problems: list[Problem]) -> str:
     return ""
 
 
-def _networks(name: str, variables: Mapping[str, str], problems: list[Problem]) -> Iterable[IPv4Network | IPv6Network]:
+def _networks(name: str, variables: Mapping[str, str], problems: list[Problem]) -> Iterable[Network]:
     for part in filter(None, (part.strip() for part in variables.get(name, "").split(","))):
         try:
             network = ip_network(part)

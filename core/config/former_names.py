@@ -23,7 +23,7 @@ def first_name(name: str, formerly: Sequence[str]) -> str:
     return formerly[0] if formerly else name
 
 
-def check(connectors: Mapping[str, ConnectorSettings], written: Mapping[str, object], note: Note) -> None:
+def check_former_names(connectors: Mapping[str, ConnectorSettings], written: Mapping[str, object], note: Note) -> None:
     """`written` are all names under `connectors:`, those with other mistakes too."""
     owners: dict[str, str] = {}
     for name, one in connectors.items():

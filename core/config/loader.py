@@ -32,7 +32,7 @@ from core.errors import ConfigError, Problem
 Models = Callable[[str], type[ConnectorSettings]]
 
 #: What runs when no file was written yet: every chat is kept as a file.
-BUILT_IN = "connectors:\n  archive:\n    type: archive\n"
+BUILT_IN_YAML = "connectors:\n  archive:\n    type: archive\n"
 
 
 def load(
@@ -53,7 +53,7 @@ def load(
         if env.config_required:
             problem = Problem("", "does not exist. RELAY_CONFIG names it: correct the path, or create the file")
             raise ConfigError(source, [problem]) from None
-        text, source = BUILT_IN, "built-in configuration"
+        text, source = BUILT_IN_YAML, "built-in configuration"
     except (OSError, ValueError) as error:
         raise ConfigError(source, [Problem("", f"cannot be read: {file_mistake(error)}")]) from None
     found = dotenv_file.with_file(env.config, variables, read)
@@ -107,7 +107,7 @@ def _connectors(file: ConfigFile, models: Models) -> dict[str, ConnectorSettings
         settings = _validated(model, values, path, file)
         if settings is not None:
             found[name] = settings
-    former_names.check(found, section if isinstance(section, dict) else {}, file.problem)
+    former_names.check_former_names(found, section if isinstance(section, dict) else {}, file.problem)
     return found
 
 

@@ -43,7 +43,7 @@ class Address:
     sentinel_password: str | None = field(default=None, repr=False)
 
 
-def parse(url: str) -> Address:
+def parse_redis_url(url: str) -> Address:
     """Raises ValueError, which says what to type and shows nothing of the URL but names."""
     scheme, separator, rest = url.partition("://")
     if not separator or scheme not in (*_SCHEMES, "unix"):

@@ -29,7 +29,7 @@ from core.errors import ConfigError, Problem
 log = structlog.get_logger(__name__)
 
 #: Seconds between two looks at the files.
-PERIOD = 1.0
+_PERIOD = 1.0
 #: Seconds for which a change must have been still, and one that removes a token, a connector or a route's target.
 STILL, REMOVAL_STILL = 2.0, 5.0
 #: Seconds after which a refused change is tried again although no file changed: a plug-in may have been mended.
@@ -41,8 +41,8 @@ SETTLING = 3.0
 SUPERVISED = "RELAY_SUPERVISOR"
 
 #: What a file looks like: when it was written, its size, its inode, and what is in it (None: it cannot be read).
-State = tuple[int, int, int, bytes | None]
-Seen = Mapping[Path, State]
+_FileState = tuple[int, int, int, bytes | None]
+_Seen = Mapping[Path, _FileState]
 
 
 class Watched:
@@ -73,7 +73,7 @@ class Watched:
         self._last_good, self._history, self._secrets = LastGood(env), History(env), SecretStore(env)
         self._settings, self._adopted = self._begun(restarted=restarted)
         self._keep()
-        self._changed: Seen = {}
+        self._changed: _Seen = {}
         self._since = self._judged = self._looked = time.monotonic()
         self._named: set[Path] = set()
         self._refused: tuple[object, str] | None = None
@@ -85,7 +85,7 @@ class Watched:
         self._following = True
 
         def run() -> None:
-            while not ended.wait(PERIOD):
+            while not ended.wait(_PERIOD):
                 try:
                     with self._lock:
                         self._look()
@@ -96,7 +96,7 @@ class Watched:
 
     def current(self) -> Settings:
         """The settings; where nobody follows the files, after a look at them if the last one is a second ago."""
-        if not self._following and time.monotonic() - self._looked >= PERIOD and self._lock.acquire(blocking=False):
+        if not self._following and time.monotonic() - self._looked >= _PERIOD and self._lock.acquire(blocking=False):
             try:
                 self._look()
             finally:
@@ -123,7 +123,7 @@ class Watched:
         elif now - self._since >= STILL and (not self._judged or now - self._judged >= AGAIN):
             self._judge(seen, now)
 
-    def _judge(self, seen: Seen, now: float, *, at_once: bool = False) -> None:
+    def _judge(self, seen: _Seen, now: float, *, at_once: bool = False) -> None:
         reads = _Reads()
         try:
             settings = load(self._env, self._models, self._variables, reads)
@@ -175,10 +175,10 @@ class Watched:
             )
             raise ConfigError(new.source, [Problem("", text)])
 
-    def _text(self, seen: Seen) -> bytes:
+    def _text(self, seen: _Seen) -> bytes:
         return (seen[self._env.config][3] or b"") if self._env.config in seen else b""
 
-    def _begun(self, *, restarted: bool) -> tuple[Settings, Seen]:
+    def _begun(self, *, restarted: bool) -> tuple[Settings, _Seen]:
         """A process may start in the middle of a save; and after one that was wrong."""
         until = time.monotonic() + SETTLING
         before = self._last_in_force()
@@ -204,7 +204,7 @@ class Watched:
                     return before
             time.sleep(SETTLING / 10)
 
-    def _last_in_force(self) -> tuple[Settings, Seen] | None:
+    def _last_in_force(self) -> tuple[Settings, _Seen] | None:
         kept = self._last_good.contents()
 
         def read(file: Path) -> bytes:
@@ -228,7 +228,7 @@ class _Reads:
     """Reads files, and notes what it saw in each: what is compared later is what was read, not what came after it."""
 
     def __init__(self) -> None:
-        self.seen: dict[Path, State] = {}
+        self.seen: dict[Path, _FileState] = {}
 
     def __call__(self, file: Path) -> bytes:
         before = _status(file)
@@ -242,7 +242,7 @@ class _Reads:
         return content
 
 
-def _state(file: Path) -> State:
+def _state(file: Path) -> _FileState:
     before = _status(file)
     try:
         return (*before, file.read_bytes() if _plain(file) else None)

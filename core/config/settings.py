@@ -18,7 +18,7 @@ from core.config.alerts import Alerts
 from core.config.business_hours import BusinessHours
 from core.config.environment import Strict, Token
 from core.config.extracted import only_extracted
-from core.config.sections.presets import Preset, Wait
+from core.config.sections.presets import Preset, QuietWait
 from core.config.values import ValueSettings
 from core.templates.language import Condition, condition, wording
 
@@ -80,7 +80,7 @@ class ConnectorSettings(Strict):
     min_visitor_messages: int = Field(
         default=0, ge=0, le=1_000, description="Messages that the visitor must have written."
     )
-    wait: Wait | None = Field(
+    wait: QuietWait | None = Field(
         default=None,
         description="How long a chat must have been quiet before its next revision is sent; null: not at all.",
     )

@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Self
 from phonenumbers import SUPPORTED_REGIONS
 from pydantic import AfterValidator, Field, model_validator
 
-from core.config.alerts import Address
+from core.config.alerts import EmailAddress
 from core.config.environment import Strict
 from core.config.sections.short_form import ShortForm
 from core.values.patterns import compiled
@@ -25,7 +25,7 @@ class AgentSettings(ShortForm):
     short_form: ClassVar[str] = "email"
     short_schema: ClassVar[dict[str, Any]] = {"type": "string", "format": "email"}
 
-    email: Address | None = Field(default=None, description="As the destinations know this agent.")
+    email: EmailAddress | None = Field(default=None, description="As the destinations know this agent.")
     name: str = Field(default="", max_length=100, description="In place of the name that Smartsupp sends.")
 
     @model_validator(mode="after")

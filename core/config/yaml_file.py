@@ -15,7 +15,7 @@ from core.config.mistakes.syntax import syntax_mistake
 from core.errors import ConfigError, Problem
 
 #: Values in a file, those of an alias counted wherever it stands: nine levels of them would be thousands of millions.
-MOST = 100_000
+_MOST = 100_000
 _INTEGER = "tag:yaml.org,2002:int"
 #: YAML 1.1 reads 0123 as 83 and 1:30 as 90.
 _SURPRISING = re.compile(r"[-+]?(0[0-9_]+|[0-9_]+(:[0-9_]+)+)")
@@ -83,7 +83,7 @@ def read(text: str, source: str, fill: Callable[[str, KeyPath, ConfigFile], str]
     except RecursionError:
         raise ConfigError(source, [Problem("", "nested too deeply, or an alias that contains itself")]) from None
     except _TooLarge:
-        problem = Problem("", f"more than {MOST:,} values, aliases (*name) counted each time; use fewer of them")
+        problem = Problem("", f"more than {_MOST:,} values, aliases (*name) counted each time; use fewer of them")
         raise ConfigError(source, [problem]) from None
     if isinstance(file.values, dict):
         # Where anchors may stand, as in Compose files.
@@ -114,7 +114,7 @@ class _Reader:
 
     def values(self, node: yaml.Node, path: KeyPath) -> Any:
         self._count += 1
-        if self._count > MOST:
+        if self._count > _MOST:
             raise _TooLarge
         self.file.lines[path] = node.start_mark.line + 1
         if isinstance(node, yaml.MappingNode):

@@ -11,7 +11,7 @@ from core.store.admin_access import Access
 from core.store.backfill import Aim, Backfill
 from core.store.claims import Accepted, Claim, Received
 from core.store.connection.client import Client, connect, connected
-from core.store.connection.server import Verdict, check
+from core.store.connection.server import ServerCheck, check_server
 from core.store.control import Control
 from core.store.erase import Eraser
 from core.store.jobs import Jobs
@@ -41,10 +41,10 @@ __all__ = [
     "Received",
     "Renames",
     "Search",
+    "ServerCheck",
     "Store",
     "StoredState",
-    "Verdict",
-    "check",
+    "check_server",
     "connect",
     "connected",
     "statistics",

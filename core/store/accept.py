@@ -14,6 +14,9 @@ from core.store.protocol.constants import INBOX
 from core.store.protocol.identity import fresh
 from core.store.protocol.scripts import Argument
 
+#: Bodies, and their bytes, of one journey: a server that takes no more than that at once answers in its time.
+JOURNEY_BODIES, JOURNEY_BYTES = 64, 4 * 1024 * 1024
+
 
 class Acceptance(Base):
     """Every method raises StoreUnavailable when the server cannot take a write now."""

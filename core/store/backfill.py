@@ -15,7 +15,7 @@ from core.ids import ConversationId
 from core.routing import Routed, routed
 from core.smartsupp.parser import parse_conversation
 from core.store.connection.client import Client, errors
-from core.store.ledger import Conversation, Ledger
+from core.store.ledger import Ledger, StoredConversation
 from core.store.protocol.base import Base
 from core.store.protocol.keys import key
 from core.store.renames import Renames
@@ -60,7 +60,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Counted:
+class BackfillSize:
     """How many conversations match, and how many of them get something; `whole` unless the time was over before."""
 
     matched: int
@@ -119,7 +119,7 @@ class Backfill(Base):
             self._wake_up(lane.decode())
         return plan
 
-    def count(self, wanted: Filter, aim: Aim, seconds: float) -> Counted:
+    def count(self, wanted: Filter, aim: Aim, seconds: float) -> BackfillSize:
         """What a replay of the conversations that match would do now."""
         ends = time.monotonic() + seconds
         matched = due = 0
@@ -128,8 +128,8 @@ class Backfill(Base):
             matched += len(batch.rows)
             due += sum(bool(one.connectors) for one in plans)
             if batch.after and time.monotonic() >= ends:
-                return Counted(matched, due, False)
-        return Counted(matched, due, True)
+                return BackfillSize(matched, due, False)
+        return BackfillSize(matched, due, True)
 
     def recount(self) -> int:
         """Note what was delivered nowhere, for versions of this program that keep no list of it: everything from before
@@ -142,7 +142,7 @@ class Backfill(Base):
                 changed += self._run("recount", kind=kind, ids=ids[start : start + _MANY])
         return changed
 
-    def _newest(self, conversations: Sequence[ConversationId]) -> Iterator[Conversation]:
+    def _newest(self, conversations: Sequence[ConversationId]) -> Iterator[StoredConversation]:
         """A body that cannot be opened here is left out, and hides no other."""
         try:
             yield from self._ledger.newest(conversations)
@@ -153,7 +153,7 @@ class Backfill(Base):
                 yield from self._newest([one])
 
 
-def _plan(settings: Settings, found: Conversation, aim: Aim) -> Plan:
+def _plan(settings: Settings, found: StoredConversation, aim: Aim) -> Plan:
     renames = settings.renames
     had = tuple(renames.get(one.connector, one.connector) for one in found.deliveries)
     if aim.connector:
@@ -170,7 +170,7 @@ def _plan(settings: Settings, found: Conversation, aim: Aim) -> Plan:
     return Plan(found.id, wanted.connectors, wanted.why or "") if wanted else Plan(found.id)
 
 
-def _routed(settings: Settings, found: Conversation) -> Routed | None:
+def _routed(settings: Settings, found: StoredConversation) -> Routed | None:
     """None: its newest body cannot be read."""
     [newest] = found.payloads
     try:

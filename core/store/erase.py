@@ -66,7 +66,7 @@ class Eraser(Base):
         """Look for a visitor, by email or by Smartsupp's id of the visitor, in every body that is kept, or in those
         that were received at `since` (ms) or later."""
         known = {connector for connector, _ in Persons(self._redis).of_visitor([visitor])} if since is None else ()
-        return replace(visitors.find(self._redis, visitor, since), remembered=len(known))
+        return replace(visitors.find_visitor(self._redis, visitor, since), remembered=len(known))
 
     def visitors(self, conversation: ConversationId) -> list[Visitor]:
         """Whose it is, by each of its revisions that can be read."""
@@ -116,10 +116,10 @@ class Eraser(Base):
         Every finished job that looked for a text goes: it may be something that the visitor said.
         """
         # Shorter ones stand in every other sentence.
-        known = [visitors.alone(one) for one in names if len(one) > 2]
+        known = [visitors.whole_word(one) for one in names if len(one) > 2]
 
         def named(text: str) -> bool:
-            return any(one.search(visitors.same(text)) for one in known)
+            return any(one.search(visitors.comparable(text)) for one in known)
 
         with errors():
             for identity in self._jobs():

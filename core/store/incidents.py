@@ -17,7 +17,7 @@ from core.store.protocol.base import Base
 from core.store.protocol.keys import key
 from core.store.protocol.records import from_json
 
-Kind = Literal[
+IncidentKind = Literal[
     "paused", "breaker", "dead", "quarantined", "undelivered", "gone", "backlog", "filling", "full", "refusing"
 ]
 Event = Literal["begun", "over", "test"]
@@ -33,7 +33,7 @@ SENDING_MS = 180_000
 
 
 @dataclass(frozen=True)
-class Trouble:
+class Incident:
     """Something that is wrong now. `subject` is a connector, "inbox", or what the store runs out of; `count` is how
     many are concerned, or how many percent are used; `error` has no text of visitors.
 
@@ -41,7 +41,7 @@ class Trouble:
     All times are in ms.
     """
 
-    kind: Kind
+    kind: IncidentKind
     subject: str
     since: int
     count: int
@@ -57,7 +57,7 @@ class Notice:
 
     id: str
     event: Event
-    kind: Kind
+    kind: IncidentKind
     subject: str
     count: int
     error: str
@@ -71,7 +71,7 @@ class Notice:
 class Incidents(Base):
     """Every method raises StoreUnavailable."""
 
-    def compare(self, troubles: Iterable[Trouble], channels: Sequence[str], calm_ms: int = CALM_MS) -> int:
+    def compare(self, troubles: Iterable[Incident], channels: Sequence[str], calm_ms: int = CALM_MS) -> int:
         """Note what is wrong now. Returns how many notices that made."""
         found = [json.dumps(asdict(trouble)) for trouble in troubles]
         return int(self._run("incidents", calm=calm_ms, anew=ANEW_MS, most=MOST, channels=[*channels], troubles=found))

@@ -19,15 +19,15 @@ from core.store.backfill import Aim, Backfill, Plan
 from core.store.connection.client import Client, errors
 from core.store.protocol.base import Base
 from core.store.protocol.keys import APART, job_key, key
-from core.store.protocol.records import decoded, from_record
+from core.store.protocol.records import decoded_hash, from_record
 from core.store.search.conversations import Batch, Filter, Found, Search
 
-Kind = Literal["replay", "discard"]
+JobKind = Literal["replay", "discard"]
 
 #: Conversations or deliveries that are dealt with in one step, or nearly twice as many: a few ms of the server's time.
-PART = 200
+_PART = 200
 #: How long a job is remembered, ms.
-KEPT_MS = 30 * 86_400_000
+_KEPT_MS = 30 * 86_400_000
 _LISTED = 20
 #: So long after a job was begun, in ms, whoever has other routes leaves it alone: the file was saved a moment ago, and
 #: who began the job read it as it is now. All have adopted it by then, or refused it.
@@ -44,7 +44,7 @@ class Job:
     another version, which alone can go on with it."""
 
     id: str
-    kind: Kind
+    kind: JobKind
     filter: Filter
     reason: str
     by: str
@@ -71,7 +71,7 @@ class Jobs(Base):
 
     def start(
         self,
-        kind: Kind,
+        kind: JobKind,
         wanted: Filter,
         *,
         reason: str = "",
@@ -111,7 +111,7 @@ class Jobs(Base):
                     "routes": job.routes,
                 },
             )
-            pipe.pexpire(job_key(job.id), KEPT_MS)
+            pipe.pexpire(job_key(job.id), _KEPT_MS)
             pipe.sadd(open_of(job.id), job.id)
             pipe.lpush(key("jobs", "recent"), job.id)
             pipe.ltrim(key("jobs", "recent"), 0, _LISTED - 1)
@@ -151,7 +151,9 @@ class Jobs(Base):
         ends = time.monotonic() + seconds
         if not self._backfill.gather(seconds):
             return found[0]
-        for before, part in _parts(self._search.batches(found[0].filter, found[0].cursor, PART), found[0].cursor, ends):
+        for before, part in _parts(
+            self._search.batches(found[0].filter, found[0].cursor, _PART), found[0].cursor, ends
+        ):
             if not self._step(found[0], before, part) or time.monotonic() >= ends:
                 break  # somebody else took this turn, or the time is over
         return self.get(identity)
@@ -215,18 +217,18 @@ def _parts(batches: Iterable[Batch], cursor: str, ends: float) -> Iterator[tuple
     looked = 0
     for batch in batches:
         rows, looked = rows + batch.rows, looked + batch.looked
-        if len(rows) >= PART or not batch.after or time.monotonic() >= ends:
+        if len(rows) >= _PART or not batch.after or time.monotonic() >= ends:
             yield cursor, Batch(rows, batch.after, looked)
             cursor, rows, looked = batch.after, (), 0
 
 
 def _job(identity: str, kept: dict[bytes, bytes]) -> Job:
-    row = decoded(kept)
+    row = decoded_hash(kept)
     return from_record(
         Job,
         {"as_of": row["created"], **row},
         id=identity,
         filter=Filter.from_json(row["filter"]),
         aim=Aim(row.get("to", ""), bool(row.get("repeat")), bool(row.get("anyway"))),
-        understood=row["kind"] in get_args(Kind) and Filter.understands(row["filter"]),
+        understood=row["kind"] in get_args(JobKind) and Filter.understands(row["filter"]),
     )

@@ -13,12 +13,12 @@ from core.ids import ConversationId, DeliveryId, PayloadId
 from core.store.connection.client import errors
 from core.store.protocol.base import Base
 from core.store.protocol.keys import key
-from core.store.protocol.records import decoded, from_json, from_record
+from core.store.protocol.records import decoded_hash, from_json, from_record
 from core.store.steps import conflicts_in
 
 
 @dataclass(frozen=True)
-class Gate:
+class ClosedGate:
     """Why nothing is delivered to a connector: `by` an admin, who paused it; by relay, because credentials or address
     were rejected; or by the circuit breaker, because it does not respond, until the next test at `until`. In ms."""
 
@@ -41,14 +41,14 @@ class Lane:
     in_flight: int
     oldest_due: int
     counts: dict[str, int]
-    gate: Gate | None = None
+    gate: ClosedGate | None = None
     slowed: float = 1.0
     limited: bool = False
     narrowed: int | None = None
 
 
 @dataclass(frozen=True)
-class Conversation:
+class StoredConversation:
     """A conversation's payloads, oldest first, and its deliveries."""
 
     id: ConversationId
@@ -83,7 +83,7 @@ class Ledger(Base):
         with errors():
             return int(self._redis.zcard(key("undelivered")))
 
-    def lost(self, limit: int = 50) -> list[Conversation]:
+    def lost(self, limit: int = 50) -> list[StoredConversation]:
         """The newest of these, each with its newest payload."""
         with errors():
             found = self._redis.zrange(key("undelivered"), 0, limit - 1, desc=True)
@@ -133,7 +133,7 @@ class Ledger(Base):
     def troubles(self) -> dict[str, str]:
         """What workers have against the configuration that they were last asked to take."""
         with errors():
-            return decoded(self._redis.hgetall(key("trouble")))
+            return decoded_hash(self._redis.hgetall(key("trouble")))
 
     def payloads(
         self, status: PayloadStatus, limit: int = 50, *, after: tuple[int, str] | None = None
@@ -168,14 +168,14 @@ class Ledger(Base):
             raise NotFound(f"there is no payload '{identity}'")
         return _payload(identity, self._opened(row), self._vault.open(body or b""))
 
-    def conversation(self, identity: ConversationId) -> Conversation:
+    def conversation(self, identity: ConversationId) -> StoredConversation:
         """Raises NotFound."""
         with errors():
             revisions = self._redis.zrange(key("revisions", identity), 0, -1)
             connectors = self._redis.smembers(key("deliveries-of", identity))
         if not revisions:
             raise NotFound(f"there is no conversation '{identity}'")
-        return Conversation(
+        return StoredConversation(
             identity,
             tuple(
                 replace(self.payload(PayloadId(one.decode())), revision=number)
@@ -184,7 +184,7 @@ class Ledger(Base):
             tuple(self.delivery(DeliveryId.of(name.decode(), identity)) for name in sorted(connectors)),
         )
 
-    def newest(self, conversations: Sequence[ConversationId]) -> list[Conversation]:
+    def newest(self, conversations: Sequence[ConversationId]) -> list[StoredConversation]:
         """Conversations with their newest payload alone and without attempts, all in one go. Those that are gone are
         left out."""
         with errors():
@@ -206,7 +206,7 @@ class Ledger(Base):
         ):
             deliveries.setdefault(given.conversation, []).append(given)
         return [
-            Conversation(
+            StoredConversation(
                 one,
                 (replace(_payload(payload, self._opened(row), self._vault.open(body or b"")), revision=number),),
                 tuple(deliveries.get(one, ())),
@@ -225,7 +225,7 @@ class Ledger(Base):
         found = self._deliveries([identity])
         if not found:
             raise NotFound(f"there is no delivery '{identity}'")
-        made = {name: json.loads(value) for name, value in decoded(steps).items()}
+        made = {name: json.loads(value) for name, value in decoded_hash(steps).items()}
         story = {
             "attempts": tuple(from_json(Attempt, self._vault.open(one)) for one in attempts),
             "conflicts": conflicts_in(self._vault, made),
@@ -257,7 +257,7 @@ class Ledger(Base):
                 pipe.hget(key("gate", identity.connector), "by")
             replies = pipe.execute()
         rows = zip(identities, *(replies[i::4] for i in range(4)), strict=True)
-        return [_delivery(identity, decoded(self._opened(row)), *rest) for identity, row, *rest in rows if row]
+        return [_delivery(identity, decoded_hash(self._opened(row)), *rest) for identity, row, *rest in rows if row]
 
     def _opened(self, row: dict[bytes, bytes]) -> dict[bytes, bytes]:
         """A payload or a delivery, whose error may be sealed. One without its key says so and hides nothing else."""
@@ -269,12 +269,12 @@ class Ledger(Base):
             return {**row, b"error": str(error).encode()}
 
 
-def _gate(row: dict[bytes, bytes]) -> Gate | None:
-    return from_record(Gate, decoded(row)) if row else None
+def _gate(row: dict[bytes, bytes]) -> ClosedGate | None:
+    return from_record(ClosedGate, decoded_hash(row)) if row else None
 
 
 def _payload(identity: PayloadId, row: dict[bytes, bytes], body: bytes = b"") -> Payload:
-    found = decoded(row)
+    found = decoded_hash(row)
     # A payload has no number of its own.
     return from_record(Payload, found, id=identity, content_type=found.get("type", ""), body=body, revision=0)
 

@@ -110,7 +110,7 @@ def totals(client: redis.Redis) -> dict[str, int]:
     return {field.decode(): int(value) for field, value in row.items()}
 
 
-def add(client: redis.Redis, numbers: Mapping[str, int]) -> None:
+def add_counts(client: redis.Redis, numbers: Mapping[str, int]) -> None:
     """Add to counters of `totals`. Raises StoreUnavailable."""
     with errors():
         pipe: Any = client.pipeline(transaction=False)

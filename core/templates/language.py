@@ -29,10 +29,10 @@ _MODELS: dict[str, type[BaseModel]] = {"conversation": Conversation, "visitor": 
 #: What an expression may name, and the type behind each name.
 NAMES: Mapping[str, Any] = {**TYPES, **_MODELS}
 
-environment = Sandbox(autoescape=False)
+jinja = Sandbox(autoescape=False)
 
 # The same for templates whose result is HTML: every value in them is escaped.
-_html = environment.overlay(autoescape=True)
+_html = jinja.overlay(autoescape=True)
 
 #: What a template may name besides: `title` (the kind in the connector's language), `name` (the visitor's name, else
 #: email, else "a visitor"), and `transcript`.
@@ -53,15 +53,15 @@ def condition(source: str) -> Condition:
         raise LanguageError(said)
     try:
         # An expression is parsed as the only output of a template, which is how Jinja itself compiles one.
-        parsed = environment.parse("{{ (" + source + "\n) }}")
+        parsed = jinja.parse("{{ (" + source + "\n) }}")
         check(parsed, {})
-        expression = environment.compile_expression(source, undefined_to_none=False)
+        expression = jinja.compile_expression(source, undefined_to_none=False)
     except TemplateSyntaxError as error:
         raise LanguageError(of_condition(source, error)) from None
     except RecursionError:
         raise LanguageError("the condition is nested too deeply") from None
     wanted = wanted_by(parsed)
-    return lambda values: bool(run(lambda: expression(**given(values, wanted))))
+    return lambda values: bool(computed(lambda: expression(**given(values, wanted))))
 
 
 # More than any installation has: beyond it, every template would be compiled anew for each chat.
@@ -71,7 +71,7 @@ def wording(source: str, *, html: bool = False) -> Wording:
 
     What it returns takes the values of a chat and the EXTRAS. With `html`, every value is escaped unless it is Markup.
     """
-    language = _html if html else environment
+    language = _html if html else jinja
     try:
         parsed = language.parse(source)
         check(parsed, dict.fromkeys(EXTRAS, str))
@@ -81,7 +81,7 @@ def wording(source: str, *, html: bool = False) -> Wording:
     except RecursionError:
         raise LanguageError("nested too deeply") from None
     wanted = wanted_by(parsed)
-    return lambda values, extras: run(lambda: joined(template.generate({**extras, **given(values, wanted)})))
+    return lambda values, extras: computed(lambda: joined(template.generate({**extras, **given(values, wanted)})))
 
 
 def extracts(source: str) -> frozenset[str]:
@@ -89,7 +89,7 @@ def extracts(source: str) -> frozenset[str]:
     found: set[Any] = set()
     for whole in (source, "{{ (" + source + "\n) }}") if "extracted" in source else ():
         with suppress(TemplateSyntaxError, RecursionError):
-            parsed = environment.parse(whole)
+            parsed = jinja.parse(whole)
             found |= {node.attr for node in parsed.find_all(nodes.Getattr) if _is_extracted(node.node)}
             found |= {_constant(node.arg) for node in parsed.find_all(nodes.Getitem) if _is_extracted(node.node)}
     return frozenset(name for name in found if isinstance(name, str) and not hasattr(dict, name))
@@ -99,7 +99,7 @@ def _is_extracted(node: nodes.Node) -> bool:
     return isinstance(node, nodes.Name) and node.name == "extracted"
 
 
-def run(evaluate: Callable[[], Any]) -> Any:
+def computed(evaluate: Callable[[], Any]) -> Any:
     """What it returns. Raises LanguageError for whatever fails in it."""
     try:
         return evaluated(evaluate)
@@ -128,7 +128,7 @@ def check(template: nodes.Template, extras: Mapping[str, Any]) -> None:
         raise LanguageError("there is no other template to take in; write it here")
     if template.find(nodes.Pow):  # 9 ** 9 ** 9 would be worked out here and now
         raise LanguageError("there are no powers here; write a * a")
-    for what, known in ((nodes.Filter, environment.filters), (nodes.Test, environment.tests)):
+    for what, known in ((nodes.Filter, jinja.filters), (nodes.Test, jinja.tests)):
         for use in template.find_all(what):
             # Jinja itself looks, inside a branch, only when it gets there.
             if use.name not in known:
@@ -139,7 +139,7 @@ def check(template: nodes.Template, extras: Mapping[str, Any]) -> None:
         *NAMES,
         *extras,
         *stored,
-        *environment.globals,
+        *jinja.globals,
         *(macro.name for macro in template.find_all(nodes.Macro)),
         "loop",
     }

@@ -21,7 +21,7 @@ from pydantic import BaseModel
 #: Turns of loops in one evaluation. A call costs five, and one more for every 1,000 characters that it makes.
 STEPS = 200_000
 #: Characters, or items, of what is made by multiplying, and of what an evaluation may return.
-LONGEST = 10_000_000
+_LONGEST = 10_000_000
 #: The largest number that one of _SIZED is given: they make something as long as that.
 LARGEST = 10_000
 _SIZED = frozenset(("center", "ljust", "rjust", "zfill", "expandtabs", "indent", "batch", "slice"))
@@ -146,5 +146,5 @@ def _narrow(text: str) -> None:
 
 
 def _within(length: int) -> None:
-    if length > LONGEST:
-        raise SecurityError(f"it is longer than {LONGEST} characters")
+    if length > _LONGEST:
+        raise SecurityError(f"it is longer than {_LONGEST} characters")

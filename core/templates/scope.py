@@ -14,7 +14,7 @@ from urllib.parse import quote
 from jinja2 import TemplateSyntaxError, Undefined, nodes
 from jinja2.exceptions import UndefinedError
 
-from core.templates.language import NAMES, LanguageError, check, environment, given, run, wanted_by
+from core.templates.language import NAMES, LanguageError, check, computed, given, jinja, wanted_by
 from core.templates.sandbox import bounded, joined
 from core.templates.syntax_mistakes import foreign, of_condition, of_template
 
@@ -33,7 +33,7 @@ def _in_address(value: Any) -> str:
     return quote(text, safe="")
 
 
-_address = environment.overlay(finalize=_in_address)
+_address = jinja.overlay(finalize=_in_address)
 
 
 def is_template(source: str) -> bool:
@@ -50,7 +50,7 @@ class Scope:
 
     def text(self, source: str) -> Callable[[Names], str]:
         """A template. Raises LanguageError, here for what is wrong with it, later for what cannot be worked out."""
-        return self._rendered(source, environment)
+        return self._rendered(source, jinja)
 
     def address(self, source: str) -> Callable[[Names], str]:
         """The same, for a path: a value is written as an address writes it, and none may be empty."""
@@ -58,32 +58,32 @@ class Scope:
 
     def value(self, source: str) -> Callable[[Names], Any]:
         """The same; but what is one expression alone gives that expression's value, and None where it has none."""
-        parsed = self._parsed(source, environment)
+        parsed = self._parsed(source, jinja)
         output = parsed.body[0] if len(parsed.body) == 1 else None
         alone = output.nodes if isinstance(output, nodes.Output) else []
         if len(alone) != 1 or isinstance(alone[0], nodes.TemplateData):
             return self.text(source)
-        expression = environment.compile_expression(source.strip()[2:-2].strip("-+ \n\t"))
+        expression = jinja.compile_expression(source.strip()[2:-2].strip("-+ \n\t"))
         wanted = wanted_by(parsed)
-        return lambda names: run(lambda: expression(**_all(names, wanted)))
+        return lambda names: computed(lambda: expression(**_all(names, wanted)))
 
     def condition(self, source: str) -> Callable[[Names], bool]:
         """An expression that is true or not."""
         if (said := foreign(source)) and "{{" not in source and "null" in said:
             raise LanguageError(said)
         try:
-            parsed = environment.parse("{{ (" + source + "\n) }}")
+            parsed = jinja.parse("{{ (" + source + "\n) }}")
             self._check(parsed)
-            expression = environment.compile_expression(source, undefined_to_none=False)
+            expression = jinja.compile_expression(source, undefined_to_none=False)
         except TemplateSyntaxError as error:
             raise LanguageError(of_condition(source, error)) from None
         wanted = wanted_by(parsed)
-        return lambda names: bool(run(lambda: expression(**_all(names, wanted))))
+        return lambda names: bool(computed(lambda: expression(**_all(names, wanted))))
 
     def _rendered(self, source: str, language: Any) -> Callable[[Names], str]:
         parsed = self._parsed(source, language)
         wanted, template = wanted_by(parsed), language.from_string(bounded(parsed))
-        return lambda names: str(run(lambda: joined(template.generate(_all(names, wanted)))))
+        return lambda names: str(computed(lambda: joined(template.generate(_all(names, wanted)))))
 
     def _parsed(self, source: str, language: Any) -> nodes.Template:
         try:

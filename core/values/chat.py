@@ -12,7 +12,7 @@ from typing import Any, get_type_hints
 from urllib.parse import parse_qsl, urlsplit
 
 from core.config.values import ValueSettings
-from core.conversation import Conversation, Part
+from core.conversation import Conversation, ConversationPart
 from core.values import phone
 from core.values.patterns import first
 
@@ -26,7 +26,7 @@ _LANGUAGE = re.compile(r"([A-Za-z]{2,3})(?:[-_][A-Za-z0-9-]+)*")
 _LANGUAGE_MARKS = ("lang", "language", "locale", "hl")
 
 
-class Agent(Part):
+class Agent(ConversationPart):
     """Somebody of the shop. In a text it is the name, else the email."""
 
     id: str = ""
@@ -37,7 +37,7 @@ class Agent(Part):
         return self.name or self.email
 
 
-class Utm(Part):
+class Utm(ConversationPart):
     """The marks of a campaign. In a text they stand one after the other."""
 
     source: str = ""
@@ -166,7 +166,7 @@ class Values:
         found: dict[str, str | int | bool | None] = {}
         for name in TYPES:
             value = getattr(self, name)
-            if isinstance(value, Part | dict):
+            if isinstance(value, ConversationPart | dict):
                 parts = value if isinstance(value, dict) else value.model_dump()
                 found |= {f"{name}.{part}": inner for part, inner in parts.items()}
             else:

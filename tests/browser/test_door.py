@@ -54,7 +54,11 @@ def test_a_live_page_notices_that_the_session_is_over(site: AdminsRelay, tab: Ta
     tab.expect(401)
     tab.page.goto("/")
     site_cookies = tab.context.cookies()
-    # The session, and the browser's own, by which it is known again.
-    assert sorted((one["httpOnly"], one["sameSite"]) for one in site_cookies) == [(True, "Lax"), (True, "Strict")]
+    # The session, the browser's own, by which it is known again, and its time zone, which its script writes.
+    assert sorted((one["httpOnly"], one["sameSite"], one["name"] == "relay-zone") for one in site_cookies) == [
+        (False, "Lax", True),
+        (True, "Lax", False),
+        (True, "Strict", False),
+    ]
     tab.context.clear_cookies()
     expect(tab.page.get_by_label("Password")).to_be_visible(timeout=15_000)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.times import moment
+from app.cli.times import parse_time
 from core.delivery import DeliveryStatus, Outcome, PayloadStatus
 from core.ids import DeliveryId
 from core.store import Filter, Jobs, Ledger, Store, connect
@@ -65,7 +65,7 @@ def test_a_bulk_replay_is_done_by_a_real_worker(relay: Stack) -> None:
 
 def test_what_was_left_is_finished_by_a_worker(relay: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     made.chats(relay.store, 30, archive=Outcome.REFUSED)
-    monkeypatch.setattr(jobs_module, "PART", 10)
+    monkeypatch.setattr(jobs_module, "_PART", 10)
     jobs = Jobs(connect(relay.server.url), lambda: made.settings("archive"))
     job = jobs.start("replay", Filter(status=DeliveryStatus.DEAD))
     assert jobs.advance(job.id, 0).seen == 10  # and whoever began it went away
@@ -244,9 +244,9 @@ def test_times_are_read(text: str, ms: int | None, monkeypatch: pytest.MonkeyPat
     try:
         if ms is None:
             with pytest.raises(ValueError, match="is not a time; write how long ago"):
-                moment(text, NOW)
+                parse_time(text, NOW)
         else:
-            assert moment(text, NOW) == ms
+            assert parse_time(text, NOW) == ms
     finally:
         monkeypatch.undo()
         time.tzset()

@@ -5,6 +5,7 @@ import os
 import re
 import secrets
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,9 +18,11 @@ from cryptography.fernet import Fernet
 
 from app.cli import group, sample
 from app.cli.setup.init import example
+from app.hook_url import Hook
+from connectors.kit.step import Receipt
 from connectors.testing.chats import SAMPLE
-from core.delivery import Attempt, Exchange, Outcome, PayloadStatus, Reference
-from core.ids import ConversationId
+from core.delivery import Attempt, Exchange, Outcome, PayloadStatus, Reference, Revision
+from core.ids import ConversationId, PayloadId
 from core.smartsupp.parser import parse_conversation
 from core.store import INBOX, Ledger, Renames, Store, connect
 from core.store.claims import Limits
@@ -209,6 +212,13 @@ def test_the_sample_is_a_conversation_with_every_documented_field() -> None:
 
     assert shape(made) == shape(SAMPLE)
     assert parse_conversation(sample.body()).visitor.name == "Žofie Nováková"
+
+
+def test_the_samples_are_of_now_so_that_no_destination_takes_them_for_history() -> None:
+    (said,) = re.findall(r"curl -d '(.*)' ", Hook("http://127.0.0.1", "", "").curl)
+    for body in (sample.body(), said.encode()):
+        revision = Revision(1, PayloadId("payload"), round(time.time() * 1000), "", body)
+        assert not Receipt("shop:1:1", revision, list).is_past(parse_conversation(body))
 
 
 def test_config_check_reports_everything_at_once_with_lines(relay: Stack) -> None:

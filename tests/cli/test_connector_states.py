@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from app.admin.connector_state import State
+from app.admin.connector_state import State, connector_state
+from connectors.registry import settings_model
+from core.config.environment import environment
+from core.config.loader import load
 from core.delivery import Attempt, Outcome
 from core.store import Store, connect
 from core.store.claims import Limits
@@ -108,6 +111,23 @@ def test_every_face_shows_the_state_and_its_sentence(cli: CommandLine, page: Adm
             assert sentence in text or (state is State.MISSING and face == "list"), (state, face)
         assert re.search(rf"^{name} +{state} ", status, re.MULTILINE), state
         assert found[name]["state"] == state
+
+
+def test_every_state_stands_in_the_glossary_and_has_a_remedy(tmp_path: Path) -> None:
+    config = tmp_path / "relay.yaml"
+    crm = {"type": "archive", "folder": "crm", "formerly": ["desk"]}
+    config.write_text(json.dumps({"connectors": {"crm": crm, "spare": {"type": "archive", "enabled": False}}}))
+    env = environment({"RELAY_CONFIG": str(config), "RELAY_DATA_DIR": str(tmp_path)})
+    settings = load(env, settings_model, {})
+    renamed = connector_state(settings, "desk", None)
+    assert (renamed.state, renamed.commands) == (State.RENAMED, ("relay doctor",))
+    found = [renamed, connector_state(None, "crm", None)]
+    found += [connector_state(settings, name, None) for name in ("spare", "gone")]
+    assert [one.state for one in found] == [State.RENAMED, State.UNKNOWN, State.OFF, State.MISSING]
+    assert all(one.sentence and one.remedy for one in found)
+    glossary = (Path(__file__).parents[2] / "docs" / "glossary.md").read_text()
+    for state in State:
+        assert f"| **{state}** |" in glossary, state
 
 
 def test_a_circuit_that_is_open_is_never_called_a_pause(cli: CommandLine, page: Admin) -> None:

@@ -16,7 +16,7 @@ from app.admin import doctor, doctor_store
 from connectors.testing.fake import Answer
 from core.delivery import Outcome, PayloadStatus
 from core.store import Access, Store, connect
-from core.store.connection.condition import Condition
+from core.store.connection.condition import StoreCondition
 from tests.fakes.naive import NaiveVendor
 from tests.support import made
 from tests.support.command_line import CommandLine
@@ -117,10 +117,10 @@ def test_a_server_with_hardly_any_memory_left_is_wrong(cli: CommandLine, own_ser
     ("off", "verdict"), [(0, "right"), (1_500, "right"), (10_000, "doubt"), (-10_000, "doubt"), (7_200_000, "wrong")]
 )
 def test_clocks_that_differ_are_seen(cli: CommandLine, monkeypatch: pytest.MonkeyPatch, off: int, verdict: str) -> None:
-    def elsewhere(client: object) -> Condition:
-        return Condition(1, 0, 0, 1, True, 0, round(time.time() * 1000) + off)
+    def elsewhere(client: object) -> StoreCondition:
+        return StoreCondition(1, 0, 0, 1, True, 0, round(time.time() * 1000) + off)
 
-    monkeypatch.setattr(doctor_store, "condition", elsewhere)
+    monkeypatch.setattr(doctor_store, "store_condition", elsewhere)
     ((found, _),) = about(findings(cli, code=1), "clock")
     assert found == verdict
 

@@ -17,13 +17,14 @@ from typing import Any
 
 import pytest
 
-from app.admin.transfer.importer import TOGETHER, Ends, Piece, pieces, together
+from app.admin.transfer.importer import Ends, Piece, pieces, together
 from core.delivery import Outcome, PayloadStatus
 from core.errors import StoreUnavailable
 from core.ids import ConversationId
 from core.smartsupp.limits import LARGEST_BODY
 from core.smartsupp.parser import parse_conversation
 from core.store import Accepted, Ledger, Received, Store, connect
+from core.store.accept import JOURNEY_BODIES
 from core.store.protocol.keys import key
 from tests.support import made
 from tests.support.command_line import CommandLine, interrupted
@@ -247,7 +248,7 @@ def test_ctrl_c_leaves_a_place_to_go_on(relay: Stack) -> None:
     # Those that were just being taken may be there without having been counted.
     assert found["looked_at"] == looked + 100
     assert found["new"] + found["duplicate"] == 100
-    assert found["duplicate"] <= TOGETHER
+    assert found["duplicate"] <= JOURNEY_BODIES
     assert relay.ledger.payload_counts()["received"] == looked + 100
 
 
@@ -264,17 +265,17 @@ def test_many_go_to_the_store_together_and_in_their_order(
     monkeypatch.setattr(Store, "accept_each", counted)
     file = tmp_path / "data.jsonl"
     # A chat that goes on: each body is a later revision of it.
-    file.write_bytes(b"\n".join(chat(1, endAt=number) for number in range(1, TOGETHER + 7)))
-    assert cli.json("import", str(file))["new"] == TOGETHER + 6
-    assert journeys == [TOGETHER, 6]
+    file.write_bytes(b"\n".join(chat(1, endAt=number) for number in range(1, JOURNEY_BODIES + 7)))
+    assert cli.json("import", str(file))["new"] == JOURNEY_BODIES + 6
+    assert journeys == [JOURNEY_BODIES, 6]
     ids = [one.id for one in ledger.payloads(PayloadStatus.RECEIVED, limit=100)]
     ids.sort(key=lambda one: int(server.client.hget(key("payload", one), "sequence") or 0))
     ends = [json.loads(ledger.payload(one).body)["endAt"] for one in ids]
-    assert ends == [*range(1, TOGETHER + 7)]
+    assert ends == [*range(1, JOURNEY_BODIES + 7)]
 
 
 def test_a_journey_has_a_limit_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.admin.transfer.importer.BYTES", 10)
+    monkeypatch.setattr("app.admin.transfer.importer.JOURNEY_BYTES", 10)
     pieces = [Piece(str(number), b"x" * size, 0) for number, size in enumerate((4, 4, 4, 30, 1))]
     assert [[one.place for one in several] for several in together(pieces)] == [["0", "1"], ["2"], ["3"], ["4"]]
 

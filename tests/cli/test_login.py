@@ -113,7 +113,7 @@ def test_a_port_that_is_taken_is_said(cli: CommandLine, vendor: ZendeskVendor) -
 
 
 def test_nobody_comes_back(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.cli.setup.login.PATIENCE", 0.2)
+    monkeypatch.setattr("app.cli.setup.login._PATIENCE", 0.2)
     assert "nobody logged in" in cli.run("connectors", "login", "desk", "--port", str(free_port()), code=1)
 
 

@@ -87,7 +87,7 @@ def test_a_preview_remembers_nothing_and_asks_nobody_else(state: ConnectorState)
 
 
 def test_what_is_too_long_is_not_remembered(state: ConnectorState, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "LONGEST", 10)
+    monkeypatch.setattr(cache, "_LONGEST", 10)
     ask = Vendor()
     made(state).get("agents", ask)
     assert made(state).get("agents", ask) == {"agents": [2]}

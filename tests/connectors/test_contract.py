@@ -69,6 +69,8 @@ WITH_VENDOR = [
     "test_a_browser_that_comes_back_without_an_address_is_the_same_person",
     "test_two_at_once_with_one_number_and_two_addresses_are_one_person",
     "test_an_address_that_the_vendor_refuses_costs_neither_the_chat_nor_the_next_one",
+    "test_a_person_belongs_to_the_one_company_with_the_domain_of_their_address",
+    "test_somebody_who_belongs_to_a_company_stays_there",
 ]
 
 

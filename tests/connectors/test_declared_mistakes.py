@@ -132,14 +132,14 @@ def test_a_second_step_for_the_parts_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_recipe_with_mistakes_says_all_of_them_with_their_lines() -> None:
-    text = (recipe.FOLDER / "zammad.yaml").read_text()
+    text = (recipe.RECIPES / "zammad.yaml").read_text()
     text = text.replace('settings.group }}"\n        customer', 'settings.groupp }}"\n        customer')
     text = text.replace("  concurrency: 4", "  concurrencyy: 4")
     with pytest.raises(ConfigError) as raised:
-        recipe.made("zammad", text, "zammad.yaml")
+        recipe.recipe_of("zammad", text, "zammad.yaml")
     assert [problem.path for problem in raised.value.problems] == ["defaults.concurrencyy"]
     with pytest.raises(ConfigError) as raised:
-        recipe.made("zammad", text.replace("concurrencyy", "concurrency"), "zammad.yaml")
+        recipe.recipe_of("zammad", text.replace("concurrencyy", "concurrency"), "zammad.yaml")
     [problem] = raised.value.problems
     assert (problem.path, problem.text) == (
         "steps.ticket.create.json.group",
@@ -158,7 +158,7 @@ def test_a_recipe_with_mistakes_says_all_of_them_with_their_lines() -> None:
     ],
 )
 def test_a_recipes_head_is_checked_too(old: str, new: str, path: str, said: str) -> None:
-    text = (recipe.FOLDER / "zammad.yaml").read_text().replace(old, new)
+    text = (recipe.RECIPES / "zammad.yaml").read_text().replace(old, new)
     with pytest.raises(ConfigError) as raised:
-        recipe.made("zammad", text, "zammad.yaml")
+        recipe.recipe_of("zammad", text, "zammad.yaml")
     assert any(one.path == path and said in one.text for one in raised.value.problems), raised.value

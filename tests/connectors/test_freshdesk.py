@@ -13,10 +13,11 @@ import pytest
 from pydantic import ValidationError
 
 from connectors import freshdesk
-from connectors.freshdesk import FreshdeskSettings
+from connectors.freshdesk.settings import FreshdeskSettings
 from connectors.testing.chats import SAMPLE, chat
 from connectors.testing.contract import Contract
 from connectors.testing.fake import Answer, Fake
+from connectors.testing.records import ANN, BOB, SHARED, Records, longer, other
 from core.errors import ConnectorRefused, DeliveryError, RecordRefused, RetryLater
 from tests.fakes.freshdesk import KEY, FreshdeskVendor
 
@@ -26,7 +27,11 @@ def wrong(field: str, code: str = "invalid_value") -> dict[str, Any]:
     return {"description": "Validation failed", "errors": [{"field": field, "message": "no", "code": code}]}
 
 
-class TestFreshdesk(Contract):
+#: When the sample chat has just ended.
+THEN = datetime(2015, 3, 27, 15, 36, tzinfo=UTC)
+
+
+class TestFreshdesk(Contract, Records):
     kind = "freshdesk"
     secrets = (KEY,)
     needs_person = True
@@ -45,8 +50,14 @@ class TestFreshdesk(Contract):
         (429, {"message": "You have exceeded the limit of requests per minute"}, {"Retry-After": "34"}, RetryLater),
     ]
 
+    @pytest.fixture(autouse=True)
+    def then(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(freshdesk, "_now", lambda: THEN)
+
     def fake(self) -> Fake:
-        return FreshdeskVendor()
+        there = FreshdeskVendor()
+        there.clock = lambda: THEN
+        return there
 
     def settings(self, url: str) -> dict[str, Any]:
         return {"base_url": url, "api_key": KEY}
@@ -180,6 +191,7 @@ def test_what_a_visitor_writes_is_no_mark(desk: FreshdeskVendor) -> None:
     memory: dict[str, Any] = {}
     payload = chat("[smartsupp:208:55039 2.1]")
     deliver(desk, payload, memory)
+    payload = longer(payload, "and more")
     assert tools._dies(tools.connector(desk), 0, False, memory, payload, 2)
     deliver(desk, payload, memory, 2)
     assert len(desk.notes) == 2
@@ -297,7 +309,7 @@ def test_a_first_delivery_asks_for_no_list(desk: FreshdeskVendor) -> None:
 def test_notes_are_looked_through_few_at_a_time(desk: FreshdeskVendor) -> None:
     memory: dict[str, Any] = {}
     deliver(desk, SAMPLE, memory)
-    del memory["note 1.1"]
+    del memory["note 1.1"], memory["told"]
     desk.notes[:0] = [{**desk.notes[0], "id": n, "body_text": "x"} for n in range(45)]
     deliver(desk, SAMPLE, memory)
     assert len(desk.notes) == 46
@@ -315,7 +327,7 @@ def test_a_revision_adds_a_note_and_brings_the_fields_up_to_date(desk: Freshdesk
     fields = {"cf_rating": "{{ conversation.rating }}"}
     deliver(desk, SAMPLE, memory, fields=fields)
     desk.tickets[0]["tags"].append("by-an-agent")
-    rated = {**chat(), "channel": {**SAMPLE["channel"], "rating": 1}}
+    rated = {**SAMPLE, "channel": {**SAMPLE["channel"], "rating": 1}}
     deliver(desk, rated, memory, 2, fields=fields)
     (ticket,) = desk.tickets
     assert ticket["custom_fields"]["cf_rating"] == 1
@@ -323,6 +335,7 @@ def test_a_revision_adds_a_note_and_brings_the_fields_up_to_date(desk: Freshdesk
     first, second = (note["body_text"] for note in desk.notes)
     assert "continued" not in first
     assert "continued" in second
+    assert "tanks." not in second
     assert second.endswith("[smartsupp:208:55039 2.1]")
     asked = len(desk.requests)
     deliver(desk, rated, memory, 2, fields=fields)
@@ -339,7 +352,7 @@ def test_a_ticket_that_cannot_be_changed_as_it_is_refuses_the_record_only(desk: 
     deliver(desk, SAMPLE, memory)
     desk.instead = [Answer(201, {"id": 5}), Answer(200, []), Answer(400, wrong("cf_resolution", "missing_field"))]
     with pytest.raises(RecordRefused, match="cf_resolution"):
-        deliver(desk, SAMPLE, memory, 2, fields={"cf_order": "x"})
+        deliver(desk, longer(SAMPLE, "more"), memory, 2, fields={"cf_order": "x"})
 
 
 @pytest.mark.parametrize("status", [404, 405])
@@ -349,7 +362,7 @@ def test_a_ticket_that_was_deleted_there_refuses_the_record_only(desk: Freshdesk
     desk.tickets[0]["deleted"] = True
     desk.instead = [Answer(405)] if status == 405 else []
     with pytest.raises(RecordRefused, match="gone at Freshdesk") as raised:
-        deliver(desk, SAMPLE, memory, 2)
+        deliver(desk, longer(SAMPLE, "more"), memory, 2)
     assert raised.value.status == status
     assert len(desk.tickets) == 1
 
@@ -443,3 +456,165 @@ def test_errors_keep_freshdesks_words(desk: FreshdeskVendor) -> None:
     with pytest.raises(DeliveryError, match=r"HTTP 403 .*You are not authorized"):
         deliver(desk)
     assert KEY not in json.dumps([one.path for one in desk.requests])
+
+
+# --- where it goes, and whose it is ----------------------------------------------------------
+
+
+def test_where_a_ticket_goes_may_come_out_of_templates_and_is_looked_up_once(desk: FreshdeskVendor) -> None:
+    settings = {
+        "group_id": "{{ 32 if conversation.rating == 5 else 31 }}",
+        "status": "{{ 3 if kind == 'chat' else 2 }}",
+        "priority": "{{ conversation.rating - 1 }}",
+        "ticket_type": "{{ 'Question' if conversation.messages else '' }}",
+    }
+    connector = tools.connector(desk, **settings)
+    tools.deliver(connector, SAMPLE, {})
+    tools.deliver(connector, other("Another one"), {})
+    for ticket in desk.tickets:
+        assert [ticket[name] for name in ("group_id", "status", "priority", "type")] == [32, 3, 4, "Question"]
+    assert [one.path for one in desk.requests if one.method == "GET"] == ["/api/v2/ticket_fields"]
+    assert found(desk, group_id="{{ 99 if conversation.is_missed else 31 }}")[0].startswith("group_id: there is no 99")
+
+
+def test_a_template_that_names_what_is_not_there_leaves_the_default_and_says_so(desk: FreshdeskVendor) -> None:
+    memory: dict[str, Any] = {}
+    nowhere: dict[str, Any] = {
+        "group_id": "{{ conversation.id }}",
+        "status": "{{ visitor.name }}",
+        "priority": "{{ 1 + 8 }}",
+    }
+    deliver(desk, memory=memory, **nowhere)
+    (ticket,) = desk.tickets
+    assert (ticket["group_id"], ticket["status"], ticket["priority"]) == (None, 2, 1)
+    assert "named what the destination does not have" in memory["note group_id"]
+    assert {"note status", "note priority"} <= memory.keys()
+    assert "Dusan" not in memory["note status"]
+
+
+def test_a_collaborator_and_a_contact_are_no_owners(desk: FreshdeskVendor) -> None:
+    desk.agents.append({"id": 8, "email": ANN, "type": "collaborator"})
+    for owner in (ANN, "8", "99", "dusan@domain.com", "žofie@shop.example", "'@'@shop.example"):
+        memory: dict[str, Any] = {}
+        deliver(desk, memory=memory, owner=owner)
+        assert "is not an agent" in memory["note owner"]
+        assert desk.tickets[-1]["responder_id"] is None
+
+
+def test_an_agent_outside_the_group_is_refused_alone_and_the_fallback_gets_it(desk: FreshdeskVendor) -> None:
+    ann, bob = desk.knows_owner(ANN), desk.knows_owner(BOB)
+    desk.members[31] = [bob]
+    memory: dict[str, Any] = {}
+    deliver(desk, memory=memory, owner=ANN, owner_fallback=BOB, group_id=31)
+    assert [ticket["responder_id"] for ticket in desk.tickets] == [bob]
+    assert "does not give this record to that user" in memory["note owner"]
+    deliver(desk, other("In no group"), {}, owner=ANN)
+    assert desk.tickets[-1]["responder_id"] == ann
+
+
+def test_a_key_that_may_not_look_up_agents_is_told_what_it_lacks(desk: FreshdeskVendor) -> None:
+    desk.manages = False
+    with pytest.raises(ConnectorRefused, match="right to manage agents"):
+        deliver(desk, owner=ANN)
+    deliver(desk, owner="7")
+    assert desk.tickets[0]["responder_id"] == 7
+
+
+# --- one ticket for the open matter of a person -----------------------------------------------
+
+
+def test_the_first_chat_of_somebody_new_gets_a_ticket(desk: FreshdeskVendor) -> None:
+    """Freshdesk refuses to list the tickets of somebody who is no contact."""
+    desk.contacts.append({"id": 5, "email": "ann@example.com", "name": "Ann"})
+    deliver(desk, **SHARED)
+    deliver(desk, chat("without an email", email="", id=5), {}, **SHARED)
+    assert len(desk.tickets) == 2
+
+
+def test_a_lost_request_of_somebody_new_is_made_again(desk: FreshdeskVendor) -> None:
+    memory: dict[str, Any] = {}
+    assert tools._dies(tools.connector(desk), 0, False, memory)
+    deliver(desk, SAMPLE, memory)
+    assert len(desk.tickets) == 1
+
+
+def test_an_open_ticket_comes_before_one_that_was_closed_later_and_a_resolved_one_is_followed(
+    desk: FreshdeskVendor,
+) -> None:
+    deliver(desk)
+    (first,) = desk.tickets
+    deliver(desk, other("By itself"), {})
+    desk.tickets[1] |= {"status": 4, "updated_at": "2036-01-01T00:00:00Z"}
+    assert deliver(desk, other("Me again", number=60001), {}, **SHARED).id == str(first["id"])
+    first["status"] = 4
+    deliver(desk, other("And again", number=60002), {}, **SHARED)
+    assert len(desk.tickets) == 3
+    assert f"/a/tickets/{desk.tickets[1]['id']}" in desk.notes[-1]["body"]
+    assert desk.notes[-1]["private"] is True
+
+
+def test_an_added_chat_has_its_subject_above_it_once_and_brings_its_fields(desk: FreshdeskVendor) -> None:
+    fields = {"cf_reason": "Chat", "cf_order": "{{ conversation.id }}"}
+    deliver(desk)
+    memory: dict[str, Any] = {}
+    again = other("Me again")
+    deliver(desk, again, memory, subject="Again: {{ name }}", fields=fields, **SHARED)
+    deliver(desk, longer(again, "And more"), memory, 2, subject="Again: {{ name }}", fields=fields, **SHARED)
+    (ticket,) = desk.tickets
+    assert ticket["subject"] == "Chat: Dusan Kmet"
+    assert ["<b>Again: Dusan Kmet</b>" in note["body"] for note in desk.notes] == [False, True, False]
+    assert ticket["custom_fields"]["cf_order"] == "60000"
+
+
+@pytest.mark.parametrize(("status", "due", "becomes"), [(3, 19, (2, 19)), (2, 19, (2, 19)), (2, 17, (2, 17))])
+def test_a_chat_that_nobody_answered_wakes_a_ticket_that_waits(
+    monkeypatch: pytest.MonkeyPatch, status: int, due: int, becomes: tuple[int, int]
+) -> None:
+    """And brings its deadline forward, where it is later."""
+    monkeypatch.setattr(freshdesk, "_now", lambda: THEN)
+    with FreshdeskVendor() as desk:
+        desk.clock = lambda: THEN
+        deliver(desk)
+        (ticket,) = desk.tickets
+        has = f"2015-03-27T{17 if due == 17 else 23}:00:00Z"
+        ticket |= {"status": status, "due_by": has, "fr_due_by": has, "created_at": "2015-03-27T15:35:00Z"}
+        deliver(desk, other("Hello?", kind="isMissed"), {}, task={"due": "4h"}, **SHARED)
+        assert (ticket["status"], datetime.fromisoformat(ticket["due_by"]).hour) == becomes
+
+
+def test_a_status_of_your_own_is_left_alone_by_a_chat_that_is_added(desk: FreshdeskVendor) -> None:
+    deliver(desk)
+    (ticket,) = desk.tickets
+    ticket["status"] = 6
+    deliver(desk, other("Hello?", kind="isMissed"), {}, task={"due": "4h"}, **SHARED)
+    assert (ticket["status"], ticket["due_by"], len(desk.tickets)) == (6, None, 1)
+
+
+def test_work_is_open_and_a_deadline_that_is_over_is_a_quarter_of_an_hour_off(desk: FreshdeskVendor) -> None:
+    before = datetime.now(UTC)
+    deliver(desk, other("Hello?", kind="isMissed"), {}, task={"due": "4h"}, status=3)
+    (ticket,) = desk.tickets
+    assert ticket["status"] == 2
+    assert ticket["due_by"] == ticket["fr_due_by"]
+    due = datetime.fromisoformat(ticket["due_by"])
+    assert before + timedelta(minutes=14) < due < datetime.now(UTC) + timedelta(minutes=16)
+
+
+def test_a_preview_shows_what_templates_and_owners_come_out_as() -> None:
+    settings = {"group_id": "{{ 30 + 2 }}", "owner": ANN, "task": {"due": None, "kinds": ["chat"]}}
+    connector = tools.connector(FreshdeskVendor(), **settings)
+    with connector.http.pretending(connector.imagine) as preview:
+        tools.deliver(connector, SAMPLE, {})
+    (body,) = [one.body for one in preview if one.url.endswith("/tickets")]
+    assert '"group_id": 32' in str(body) or "'group_id': 32" in str(body)
+    assert "responder_id" in str(body)
+
+
+def test_what_an_earlier_version_remembers_of_a_ticket_is_understood(desk: FreshdeskVendor) -> None:
+    first: dict[str, Any] = {}
+    deliver(desk, memory=first)
+    (ticket,) = desk.tickets
+    kept = {"requester": first["requester"], "ticket?": True, "ticket": ticket["id"], "note 1.1": desk.notes[0]["id"]}
+    assert deliver(desk, longer(SAMPLE, "More"), kept, 2, **SHARED).id == str(ticket["id"])
+    assert len(desk.tickets) == 1
+    assert "this is all of it" in desk.notes[1]["body"]

@@ -14,8 +14,9 @@ from connectors.kit.connector import HttpConnector
 from connectors.odoo import NOTES, Odoo
 from connectors.odoo.settings import OdooSettings
 from connectors.testing.chats import SAMPLE, chat
-from connectors.testing.contract import Contract
 from connectors.testing.fake import Answer, Fake, Refuse
+from connectors.testing.people import EMAIL, PHONE, PeopleContract, said
+from core.delivery import CONFLICTS
 from core.errors import ConnectorRefused, DeliveryError, RecordRefused, RetryLater
 from tests.fakes.odoo import DATABASE, KEY, LOGIN, OdooVendor, Raised, json_rpc_error
 
@@ -29,9 +30,12 @@ def longer(text: str = "One thing more") -> dict[str, Any]:
     return made
 
 
-class Both(Contract):
+class Both(PeopleContract):
     """What holds for both protocols."""
 
+    field = "function"
+    customer_id_field = "ref"
+    refused_email = "typo@domain.com"
     version: int
     secrets = (KEY,)
 
@@ -214,7 +218,152 @@ class Both(Contract):
         assert lead["x_chat"] == "smartsupp:208:55039"
         assert "referred" not in lead
 
+    # --- who will see it ----------------------------------------------------------------
+
+    def test_a_lead_without_team_and_salesperson_goes_to_the_first_team(self, vendor: Fake) -> None:
+        tables = self.odoo(vendor).tables
+        tables["crm.team"].append({"id": 4, "name": "Overseas"})
+        connector = self.connector(vendor)
+        self.deliver(connector, said(1), {})
+        self.deliver(connector, said(2), {})
+        assert [lead["team_id"] for lead in tables["crm.lead"]] == [3, 3]
+        assert sum("crm.team" in json.dumps([one.path, one.body]) for one in vendor.requests) == 1
+        tables["crm.team"].clear()
+        self.deliver(self.connector(vendor), said(3), {})
+        # The team of a salesperson is Odoo's to find.
+        self.deliver(self.connector(vendor, user_id=7), said(4), {})
+        assert all("team_id" not in lead for lead in tables["crm.lead"][2:])
+
+    @pytest.mark.parametrize(
+        ("settings", "seen"),
+        [
+            ({}, "leads come without a salesperson to the team Europe: seen under Sales > Teams"),
+            ({"team_id": 3}, "leads come without a salesperson to the team Europe: seen under Sales > Teams"),
+            ({"user_id": 7}, "leads are seen by their salesperson under 'My Pipeline'"),
+        ],
+    )
+    def test_a_check_says_what_a_salesperson_will_see(self, vendor: Fake, settings: dict[str, Any], seen: str) -> None:
+        texts = [one.text for one in self.connector(vendor, **settings).check()]
+        assert any(text.startswith(seen) for text in texts)
+
+    def test_a_check_says_that_nobody_will_see_a_lead(self, vendor: Fake) -> None:
+        self.odoo(vendor).tables["crm.team"].clear()
+        (wrong,) = [one for one in self.connector(vendor).check() if not one.right]
+        assert wrong.text == "leads come without a team and a salesperson, so nobody sees them in CRM"
+
     # --- people -------------------------------------------------------------------------
+
+    def test_the_user_of_the_key_follows_no_contact(self, vendor: Fake) -> None:
+        connector = self.connector(vendor, phone=PHONE)
+        self.deliver(connector, SAMPLE, {})
+        self.odoo(vendor).add_person(name="Ann", email="ann@domain.com")
+        self.deliver(connector, said(2, email="ann@domain.com", name="Ann"), {})
+        assert len(vendor.people()) == 2
+        assert self.odoo(vendor).followers == set()
+
+    @pytest.mark.parametrize("kept", ["+420 777 123 456", "777123456", "00420777123456", "(777) 123-456"])
+    def test_a_number_is_found_whatever_stands_between_its_digits(self, vendor: Fake, kept: str) -> None:
+        odoo = self.odoo(vendor)
+        there = odoo.add_person(name="Dusan Kmet", phone=kept)
+        odoo.add_person(name="Of all these digits and more", phone="+420 7 70 71 23 45 60")
+        self.deliver(self.connector(vendor, **self.by_phone), said(phone=PHONE), {})
+        assert [lead["partner_id"] for lead in vendor.records()] == [there]
+
+    def test_the_one_written_last_is_taken_of_several_and_nobody_archived(self, vendor: Fake) -> None:
+        odoo = self.odoo(vendor)
+        numbers = [odoo.add_person(name="Dusan Kmet", email=EMAIL) for _ in range(3)]
+        rows = {row["id"]: row for row in odoo.tables["res.partner"]}
+        rows[numbers[1]]["write_date"] = "2026-12-01 00:00:00"
+        rows[numbers[2]] |= {"write_date": "2026-12-24 00:00:00", "active": False}
+        self.deliver(self.connector(vendor), SAMPLE, {})
+        assert [lead["partner_id"] for lead in vendor.records()] == [numbers[1]]
+
+    @pytest.mark.parametrize(("customer", "found"), [("42", True), ("C-42", False)])
+    def test_a_customer_id_may_be_kept_as_a_number(self, vendor: Fake, customer: str, found: bool) -> None:
+        there = self.odoo(vendor).add_person(name="Dusan Kmet", color=42)
+        match: dict[str, Any] = {"match": ["email", "customer_id"], "customer_id_field": "color"}
+        memory: dict[str, Any] = {}
+        self.deliver(self.connector(vendor, **match, customer_id=customer), SAMPLE, memory)
+        assert [lead["partner_id"] == there for lead in vendor.records()] == [found]
+        refused = [] if found else [{"field": "color", "said": "C-42", "refused": True}]
+        assert memory.get(CONFLICTS, []) == refused
+
+    def test_a_country_is_found_by_its_code(self, vendor: Fake) -> None:
+        odoo = self.odoo(vendor)
+        slovak = odoo.add_person(name="Jane", email="jane@domain.com", country_id=201)
+        connector = self.connector(vendor, person={"country_id": "{{ visitor.country_code }}"})
+        memory: dict[str, Any] = {}
+        self.deliver(connector, said(), memory)
+        self.deliver(connector, said(2), memory)
+        assert CONFLICTS not in memory
+        self.deliver(connector, said(3, email="jane@domain.com", name="Jane", id="b3"), memory := {})
+        assert {row["id"]: row["country_id"] for row in odoo.tables["res.partner"]} == {slovak: 201, slovak + 3: 56}
+        assert memory[CONFLICTS] == [{"field": "country_id", "said": "CZ"}]
+        assert sum("res.country" in json.dumps([one.path, one.body]) for one in vendor.requests) == 1
+
+    def test_what_is_off_is_not_blank(self, vendor: Fake) -> None:
+        """Somebody may have switched it off on purpose."""
+        odoo = self.odoo(vendor)
+        there = odoo.add_person(name="Dusan Kmet", email=EMAIL)
+        memory: dict[str, Any] = {}
+        marketing: dict[str, Any] = {"consent": "yes", "marketing": {"x_news": "true"}}
+        self.deliver(self.connector(vendor, **marketing), SAMPLE, memory)
+        assert memory[CONFLICTS] == [{"field": "x_news", "said": "true"}]
+        self.deliver(self.connector(vendor, **marketing), said(2, email="new@domain.com", id="b2"), memory := {})
+        rows = {row["id"]: row.get("x_news", False) for row in odoo.tables["res.partner"]}
+        assert rows.pop(there) is False
+        assert list(rows.values()) == [True]
+        self.deliver(self.connector(vendor, **marketing), said(3, email="new@domain.com", id="b2"), memory := {})
+        assert CONFLICTS not in memory
+
+    def test_an_ill_formed_field_costs_that_field_alone(self, vendor: Fake) -> None:
+        odoo = self.odoo(vendor)
+        person = {"function": "Buyer", "lang": "xx_XX", "color": "blue", "country_id": "QQ"}
+        for email in (EMAIL, "ann@domain.com"):
+            if email != EMAIL:
+                odoo.add_person(name="Dusan Kmet", email=email)
+            memory: dict[str, Any] = {}
+            self.deliver(self.connector(vendor, person=person), said(email=email, id=email), memory)
+            row = odoo.tables["res.partner"][-1]
+            assert (row["email"], row["function"]) == (email, "Buyer")
+            refused = {one["field"] for one in memory[CONFLICTS] if one.get("refused")}
+            assert refused == {"lang", "color", "country_id"}
+
+    def test_a_field_that_contacts_do_not_have_pauses_the_connector(self, vendor: Fake) -> None:
+        with pytest.raises(ConnectorRefused, match=r"res\.partner has no field 'x_none'"):
+            self.deliver(self.connector(vendor, person={"x_none": "x"}), SAMPLE, {})
+
+    def test_a_contact_with_an_address_of_their_own_is_linked_to_no_company(self, vendor: Fake) -> None:
+        """Odoo would put the company's in its place."""
+        odoo = self.odoo(vendor)
+        company = odoo.add_company("domain.com")
+        next(one for one in odoo.tables["res.partner"] if one["id"] == company)["street"] = "1 Company Street"
+        there = odoo.add_person(name="Dusan Kmet", email=EMAIL, street="2 Home Street")
+        self.deliver(self.connector(vendor, link_company=True), SAMPLE, {})
+        assert odoo.company_of(there) is None
+        row = next(one for one in odoo.tables["res.partner"] if one["id"] == there)
+        assert row["street"] == "2 Home Street"
+
+    def test_the_address_of_a_company_is_not_written_by_way_of_a_contact(self, vendor: Fake) -> None:
+        """Odoo writes it on the company, too."""
+        odoo = self.odoo(vendor)
+        company = odoo.add_person(name="Firm", is_company=True, street="1 Company Street", country_id=201)
+        there = odoo.add_person(name="Dusan Kmet", email=EMAIL)
+        rows = {row["id"]: row for row in odoo.tables["res.partner"]}
+        rows[there]["parent_id"] = company
+        memory: dict[str, Any] = {}
+        self.deliver(self.connector(vendor, person={"country_id": "CZ"}), SAMPLE, memory)
+        assert (rows[company]["street"], rows[company]["country_id"]) == ("1 Company Street", 201)
+        assert memory[CONFLICTS] == [{"field": "country_id", "said": "CZ"}]
+
+    def test_a_name_that_an_address_stood_in_for_becomes_the_name_that_is_said_later(self, vendor: Fake) -> None:
+        self.deliver(self.connector(vendor), said(name=""), {})
+        (person,) = vendor.people()
+        assert person["name"] == EMAIL
+        memory: dict[str, Any] = {}
+        self.deliver(self.connector(vendor), said(2), memory)
+        assert person["name"] == "Dusan Kmet"
+        assert CONFLICTS not in memory
 
     @pytest.mark.parametrize(
         "addresses", [("Ann@Example.com", "ann@example.com"), ("ann@example.com", "Ann@Example.com")]
@@ -367,6 +516,7 @@ class Both(Contract):
             ({"team_id": 99}, "crm.team 99 does not exist", "correct team_id"),
             ({"user_id": 99}, "res.users 99 does not exist", "correct user_id"),
             ({"fields": {"x_none": "x"}}, "the field 'x_none' of crm.lead does not exist", "correct it under fields"),
+            ({"person": {"x_none": "x"}}, "the field 'x_none' of res.partner does not exist", "create it in Odoo"),
             ({"key_field": "x_none"}, "the field 'x_none' of crm.lead does not exist", "correct it under key_field"),
             ({"key_field": "color"}, "'color' is of type integer", "name a field of text"),
             ({"record": "ticket"}, "the field 'x_smartsupp_chat' of helpdesk.ticket does not exist", "setup"),
@@ -392,17 +542,17 @@ class Both(Contract):
         assert wrong == [f"the right to {right[1]} {right[0]}"]
 
     def test_a_check_says_whether_records_of_others_can_be_seen(self, vendor: Fake) -> None:
-        def said() -> list[str]:
+        def responsible() -> list[str]:
             return [one.text for one in self.connector(vendor).check() if "responsible" in one.text]
 
         mine = {"id": 1, "user_id": 2, "active": True}
         self.odoo(vendor).tables["crm.lead"] = [mine]
-        assert said() == [
+        assert responsible() == [
             "no record of crm.lead that somebody else is responsible for can be seen; if there are any, the key's user"
             " needs 'All Documents'"
         ]
         self.odoo(vendor).tables["crm.lead"] = [mine, {**mine, "id": 2, "user_id": 7}]
-        assert said() == ["records of crm.lead that others are responsible for can be seen"]
+        assert responsible() == ["records of crm.lead that others are responsible for can be seen"]
 
     def test_a_check_finds_that_the_user_cannot_write_notes(self, vendor: Fake) -> None:
         self.odoo(vendor).tables["res.users"][0]["email"] = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from ipaddress import ip_network
 from typing import Any
 
@@ -116,6 +117,13 @@ def test_smaller_pages_and_only_some_of_them(lists: Lists) -> None:
 def test_nothing_and_null_are_empty_lists(lists: Lists) -> None:
     assert read(lists, by_page(), "/none") == []
     assert read(lists, by_page("data"), "/null") == []
+
+
+def test_an_error_that_means_that_there_is_nothing_is_an_empty_list(lists: Lists) -> None:
+    lists.route("GET", "/nobody", lambda request: {"errors": [{"field": "email"}]})
+    assert read(lists, replace(by_page(), empty="errors"), "/nobody") == []
+    with pytest.raises(RetryLater):
+        read(lists, by_page(), "/nobody")
 
 
 @pytest.mark.parametrize("path", ["/wrong", "/html", "/missing"])

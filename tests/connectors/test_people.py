@@ -24,11 +24,13 @@ from connectors.testing.people import PeopleContract
 from core.errors import RetryLater
 from tests.connectors.test_contract import Hurry as ForHurry
 from tests.connectors.test_hubspot import TestHubSpot as ForHubSpot
+from tests.connectors.test_odoo import TestOdoo as ForOdoo
+from tests.connectors.test_pipedrive import TestPipedrive as ForPipedrive
 
 PEOPLE = int(os.environ.get("RELAY_PEOPLE", "60"))
 AT_ONCE = 50
-VENDORS: dict[str, type[PeopleContract]] = {"hubspot": ForHubSpot}
-del ForHubSpot
+VENDORS: dict[str, type[PeopleContract]] = {"hubspot": ForHubSpot, "odoo": ForOdoo, "pipedrive": ForPipedrive}
+del ForHubSpot, ForOdoo, ForPipedrive
 
 #: How one address is typed: all of them are it.
 SPELLINGS: tuple[Callable[[str], str], ...] = (
@@ -193,8 +195,10 @@ def through(
 
 
 def kept(vendor: Any) -> dict[Any, dict[str, str]]:
-    """What stands in every person's fields, but for what the vendor itself counts."""
-    return {one["id"]: vendor.person(one["id"]) for one in vendor.people()}
+    """What stands in every person's fields. An address in place of a name is what a vendor is given that takes nobody
+    without one."""
+    people = {one["id"]: vendor.person(one["id"]) for one in vendor.people()}
+    return {person: it if it["name"] != it.get("email") else {**it, "name": ""} for person, it in people.items()}
 
 
 def overwritten(before: Mapping[Any, Mapping[str, str]], now: Mapping[Any, Mapping[str, str]]) -> list[str]:

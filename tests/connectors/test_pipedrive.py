@@ -14,12 +14,22 @@ from pydantic import ValidationError
 from connectors.kit.connector import HttpConnector
 from connectors.pipedrive import Pipedrive
 from connectors.pipedrive.api import PipedriveSettings
+from connectors.testing import people
 from connectors.testing.chats import SAMPLE, chat
-from connectors.testing.contract import Contract
 from connectors.testing.fake import Answer, Fake
-from core.delivery import Reference
+from connectors.testing.people import PeopleContract
+from core.delivery import CONFLICTS, Reference
 from core.errors import ConnectorRefused, DeliveryError, RecordRefused, RetryLater
-from tests.fakes.pipedrive import DATE_FIELD, NUMBER_FIELD, TEXT_FIELD, TOKEN, PipedriveVendor
+from tests.fakes.pipedrive import (
+    CUSTOMER_FIELD,
+    DATE_FIELD,
+    NUMBER_FIELD,
+    PERSON_FIELD,
+    TEXT_FIELD,
+    TOKEN,
+    WEBSITE_FIELD,
+    PipedriveVendor,
+)
 
 LIMIT = {
     "success": False,
@@ -28,8 +38,11 @@ LIMIT = {
 }
 
 
-class TestPipedrive(Contract):
+class TestPipedrive(PeopleContract):
     kind = "pipedrive"
+    field = PERSON_FIELD
+    customer_id_field = CUSTOMER_FIELD
+    refused_email = "typo@domain.com"
     secrets = (TOKEN,)
     needs_person = True
     answers: ClassVar[list[tuple[int, Any, dict[str, str], type[DeliveryError]]]] = [
@@ -198,6 +211,98 @@ def test_visitors_without_e_mail_are_told_apart_by_the_visitors_id(vendor: Piped
     assert len(vendor.notes) == 3
 
 
+def test_the_one_with_the_latest_activity_is_taken_of_several(vendor: PipedriveVendor) -> None:
+    numbers = [vendor.was_there("Dusan Kmet", "dusan@domain.com") for _ in range(3)]
+    for number, activity in zip(numbers, (None, 1007, 998), strict=True):
+        vendor.persons[number]["last_activity_id"] = activity
+    deliver(vendor)
+    assert [note["person_id"] for note in vendor.notes.values()] == [numbers[1]]
+    # All of them were read with one request.
+    assert sum(one.path == "/api/v2/persons" for one in vendor.requests) == 1
+
+
+def test_further_addresses_and_numbers_of_a_person_find_them_and_are_no_conflict(vendor: PipedriveVendor) -> None:
+    there = vendor.was_there("Dusan Kmet", "other@domain.com", "dusan@domain.com")
+    vendor.persons[there]["phones"] = [{"value": one, "primary": False} for one in ("602 111 222", "777123456")]
+    memory: dict[str, Any] = {}
+    deliver(vendor, people.said(phone=people.PHONE), memory, **TestPipedrive.by_phone)
+    assert [note["person_id"] for note in vendor.notes.values()] == [there]
+    assert CONFLICTS not in memory
+    assert not [one for one in vendor.writes() if "/persons" in one.path]
+
+
+@pytest.mark.parametrize("text", ["C-000042", "c-000042"])
+def test_a_customer_id_finds_whoever_has_it_in_that_field(vendor: PipedriveVendor, text: str) -> None:
+    there = vendor.add_person(name="Dusan Kmet", **{CUSTOMER_FIELD: text})
+    vendor.add_person(name="Somebody Else", **{PERSON_FIELD: "C-000042"})
+    match: dict[str, Any] = {"match": ["email", "customer_id"], "customer_id_field": CUSTOMER_FIELD}
+    deliver(vendor, SAMPLE, **match, customer_id="C-000042")
+    assert [note["person_id"] for note in vendor.notes.values()] == [there]
+    assert vendor.person(there)["email"] == "dusan@domain.com"
+
+
+def test_a_name_that_stood_in_for_none_becomes_the_name_that_is_said_later(vendor: PipedriveVendor) -> None:
+    deliver(vendor, people.said(name="", email=""))
+    (person,) = vendor.persons.values()
+    assert person["name"] == "a visitor (27671)"
+    memory: dict[str, Any] = {}
+    deliver(vendor, people.said(2, name="Dusan Kmet"), memory, remember_days=0)
+    assert len(vendor.people()) == 2  # who is not remembered is known by the address alone
+    connector = connect(vendor)
+    TestPipedrive().deliver(connector, people.said(3, name="", email="", id="b3"), {})
+    TestPipedrive().deliver(connector, people.said(4, name="Jane", email="jane@x.example.com", id="b3"), memory := {})
+    assert [one["name"] for one in vendor.people()] == ["a visitor (27671)", "Dusan Kmet", "Jane"]
+    assert CONFLICTS not in memory
+
+
+def test_somebody_in_the_bin_is_nobody(vendor: PipedriveVendor) -> None:
+    """Pipedrive keeps who was deleted for some weeks, and shows them by their id."""
+    connector = connect(vendor)
+    TestPipedrive().deliver(connector, SAMPLE, {})
+    (first,) = vendor.people()
+    vendor.remove_person(first["id"])
+    TestPipedrive().deliver(connector, people.said(2), {})
+    (second,) = vendor.people()
+    assert vendor.records_of(second["id"]) == 1
+
+
+def test_an_ill_formed_field_costs_that_field_alone(vendor: PipedriveVendor) -> None:
+    more: dict[str, Any] = {"person": {PERSON_FIELD: "pro", NUMBER_FIELD: "many"}, "phone": people.PHONE}
+    for there in (False, True):
+        number = vendor.add_person(name="Ann", email="ann@domain.com") if there else 0
+        memory: dict[str, Any] = {}
+        deliver(vendor, people.said(2, email="ann@domain.com", name="Ann") if there else SAMPLE, memory, **more)
+        number = number or vendor.people()[0]["id"]
+        assert vendor.person(number)[PERSON_FIELD] == "pro"
+        assert vendor.person(number)["phone"] == people.PHONE
+        assert memory[CONFLICTS] == [{"field": NUMBER_FIELD, "said": "many", "refused": True}]
+
+
+@pytest.mark.parametrize(
+    ("there", "then", "conflict"),
+    [("no_consent", "subscribed", False), ("unsubscribed", "unsubscribed", True), ("subscribed", "subscribed", False)],
+)
+def test_consent_is_written_where_nobody_was_asked_before_and_never_against_a_no(
+    vendor: PipedriveVendor, there: str, then: str, conflict: bool
+) -> None:
+    number = vendor.was_there("Dusan Kmet", "dusan@domain.com")
+    vendor.persons[number]["marketing_status"] = there
+    memory: dict[str, Any] = {}
+    deliver(vendor, SAMPLE, memory, consent="yes", marketing={"marketing_status": "subscribed"})
+    assert vendor.persons[number]["marketing_status"] == then
+    assert (CONFLICTS in memory) is conflict
+
+
+def test_a_company_is_found_by_a_website_that_names_its_domain(vendor: PipedriveVendor) -> None:
+    for website in ("http://domain.com.evil.example", "about domain.com", "notdomain.com"):
+        number = vendor.new_id()
+        vendor.organizations[number] = {"id": number, "name": "x", "custom_fields": {WEBSITE_FIELD: website}}
+    number = vendor.add_company("domain.com")
+    deliver(vendor, link_company=True)
+    (person,) = vendor.people()
+    assert person["org_id"] == number
+
+
 def test_a_lost_person_is_found_behind_others_who_came_since(vendor: PipedriveVendor) -> None:
     memory: dict[str, Any] = {}
     vendor.lose_reply_after = 2
@@ -213,7 +318,7 @@ def test_a_lost_person_is_found_behind_others_who_came_since(vendor: PipedriveVe
 def test_a_lost_note_is_found_among_many(vendor: PipedriveVendor) -> None:
     memory: dict[str, Any] = {}
     person = vendor.was_there("Dusan", "dusan@domain.com")
-    vendor.lose_reply_after = 1
+    vendor.lose_reply_after = 2
     with pytest.raises(RetryLater):
         deliver(vendor, SAMPLE, memory)
     for _ in range(50):
@@ -234,7 +339,7 @@ def test_a_lost_record_is_not_taken_for_another_chats(vendor: PipedriveVendor, r
     memory: dict[str, Any] = {"person": person, f"{record}?": True}  # it died before the create
     if after:
         del memory[f"{record}?"]
-        vendor.lose_reply_after = 1  # the first is for the labels
+        vendor.lose_reply_after = 2  # behind the person and the labels
         with pytest.raises(RetryLater):
             deliver(vendor, SAMPLE, memory, record=record)
     mine = [one["id"] for one in vendor.records()]
@@ -356,6 +461,14 @@ def test_a_check_finds_what_does_not_exist(vendor: PipedriveVendor) -> None:
         "the deal field Score is of type double",
     ]
     assert wrong(vendor, owner_id=2, record="deal", pipeline_id=2, stage_id=20, fields=FIELDS) == []
+    assert wrong(vendor, person={"d" * 40: "x", NUMBER_FIELD: "x", PERSON_FIELD: "x"}) == [
+        f"there is no person field {'d' * 40}",
+        "the person field Score is of type double",
+    ]
+    marketing: dict[str, Any] = {"consent": "yes", "marketing": {"marketing_status": "subscribed"}}
+    assert wrong(vendor, **marketing) == []
+    vendor.campaigns = False
+    assert wrong(vendor, **marketing) == ["persons do not have marketing_status"]
     assert vendor.writes() == []
 
 
@@ -397,6 +510,8 @@ def test_a_note_needs_no_setup(vendor: PipedriveVendor) -> None:
         ({"company": "acme", "stage_id": 1}, "need record: deal"),
         ({"company": "acme", "fields": {TEXT_FIELD: "x"}}, "a note has none"),
         ({"company": "acme", "record": "lead", "fields": {"title": "x"}}, "'title' is not the API key"),
+        ({"company": "acme", "person": {"job_title": "x"}}, "person: 'job_title' is not the API key"),
+        ({"company": "acme", "customer_id_field": "marketing_status"}, "customer_id_field: 'marketing_status' is not"),
     ],
 )
 def test_settings_that_do_not_fit_together_are_said(more: dict[str, Any], text: str) -> None:

@@ -14,7 +14,16 @@ from pydantic import BaseModel
 from connectors import registry
 from connectors.http import DeclaredSettings, recipe
 from connectors.http.answers import Case, Fails, Meanings, Wait
-from connectors.http.document import Document, Find, Look, Made, Pages, Request, StepOf, Transcript
+from connectors.http.document import (
+    DeclaredRequest,
+    Find,
+    HttpDocument,
+    LookRequest,
+    MadeRecord,
+    Pages,
+    StepOf,
+    Transcript,
+)
 from connectors.http.recipe import RecipeDocument, Setting
 from connectors.http.signing import Auth, OfBasic, OfHeader, OfOAuth, OfQuery
 from connectors.registry import settings_model
@@ -27,7 +36,7 @@ from tests.fakes.desk import KEY, DeskVendor
 
 DOCS = Path(__file__).parents[2] / "docs"
 WRITING = DOCS / "writing-a-recipe.md"
-SHIPPED = recipe.names()
+SHIPPED = recipe.recipe_names()
 #: Lines of a recipe.
 LONGEST = 120
 
@@ -42,10 +51,10 @@ class TestTheRecipeOfThePage(Contract):
         """As if it lay in connectors/recipes."""
         written = "".join(re.findall(r"^```yaml\n(.*?)^```", WRITING.read_text(), re.MULTILINE | re.DOTALL))
         (tmp_path / "mydesk.yaml").write_text(written)
-        monkeypatch.setattr(recipe, "FOLDER", tmp_path)
-        recipe.load.cache_clear()
+        monkeypatch.setattr(recipe, "RECIPES", tmp_path)
+        recipe.load_recipe.cache_clear()
         yield
-        recipe.load.cache_clear()
+        recipe.load_recipe.cache_clear()
 
     @property
     def golden(self) -> Path:
@@ -67,9 +76,9 @@ class TestTheRecipeOfThePage(Contract):
 
 @pytest.mark.parametrize("kind", SHIPPED)
 def test_a_recipe_is_short_loads_and_has_a_page_whose_config_is_right(kind: str, tmp_path: Path) -> None:
-    text = (recipe.FOLDER / f"{kind}.yaml").read_text()
+    text = (recipe.RECIPES / f"{kind}.yaml").read_text()
     assert len(text.splitlines()) <= LONGEST
-    found = recipe.load(kind)
+    found = recipe.load_recipe(kind)
     page = (DOCS / "connectors" / f"{kind}.md").read_text()
     assert page.startswith(f"# {found.label}\n")
     shown = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)[0]
@@ -84,7 +93,7 @@ def test_a_recipe_is_short_loads_and_has_a_page_whose_config_is_right(kind: str,
 
 @pytest.mark.parametrize("kind", SHIPPED)
 def test_an_address_with_credentials_is_refused(kind: str) -> None:
-    own = recipe.load(kind).document.settings
+    own = recipe.load_recipe(kind).document.settings
     values = {name: "1" for name, one in own.items() if "default" not in one.model_fields_set}
     [url] = [name for name, one in own.items() if one.type == "url"]
     settings_model(kind).model_validate({"type": kind, **values, url: "https://x.example.com"})
@@ -105,8 +114,8 @@ def test_the_schema_knows_them() -> None:
 @pytest.mark.parametrize(
     "model",
     [
-        Document, StepOf, Request, Find, Pages, Transcript, Made, Auth, OfBasic, OfHeader, OfQuery, OfOAuth, Meanings,
-        Case, Wait, Fails, Look, DeclaredSettings,
+        HttpDocument, StepOf, DeclaredRequest, Find, Pages, Transcript, MadeRecord, Auth, OfBasic, OfHeader, OfQuery,
+        OfOAuth, Meanings, Case, Wait, Fails, LookRequest, DeclaredSettings,
     ],
 )  # fmt: skip
 def test_every_setting_of_http_stands_on_its_page(model: type[BaseModel]) -> None:
@@ -118,5 +127,5 @@ def test_every_setting_of_http_stands_on_its_page(model: type[BaseModel]) -> Non
 @pytest.mark.parametrize("model", [Setting, RecipeDocument])
 def test_every_setting_of_a_recipes_head_stands_on_its_page(model: type[BaseModel]) -> None:
     text = WRITING.read_text()
-    for name in {*model.model_fields} - {*Document.model_fields}:
+    for name in {*model.model_fields} - {*HttpDocument.model_fields}:
         assert f"`{name}" in text, name

@@ -10,10 +10,13 @@ from typing import Any, ClassVar
 import pytest
 from pydantic import ValidationError
 
-from connectors.request_tracker import COMMENTS, RequestTrackerSettings
+from connectors.request_tracker import COMMENTS
+from connectors.request_tracker.settings import RequestTrackerSettings
 from connectors.testing.chats import SAMPLE, chat
 from connectors.testing.contract import Contract
 from connectors.testing.fake import Answer, Fake
+from connectors.testing.records import ANN, BOB, SHARED, Records, other
+from connectors.testing.records import longer as goes_on
 from core.errors import ConnectorRefused, RecordRefused, RetryLater
 from tests.fakes.request_tracker import PASSWORD, TOKEN, USER, RequestTrackerVendor
 
@@ -26,7 +29,7 @@ def longer(text: str = "One thing more", **changes: Any) -> dict[str, Any]:
     return {**made, **changes}
 
 
-class TestRequestTracker(Contract):
+class TestRequestTracker(Contract, Records):
     kind = "request-tracker"
     secrets = (TOKEN,)
     answers: ClassVar[list[Any]] = [
@@ -261,6 +264,144 @@ class TestRequestTracker(Contract):
             self.deliver(self.connector(vendor, **settings), SAMPLE, {})
         assert vendor.writes() == []
 
+    # --- where it goes, and whose it is ------------------------------------------------------
+
+    def test_queue_and_priority_may_come_out_of_templates(self, vendor: Fake) -> None:
+        self.rt(vendor).rights["4"] |= self.rt(vendor).rights["3"]
+        self.rt(vendor).fields["8"] = {"Name": "ChatConversation", "queue": "4"}
+        more = {"queue": "{{ 4 if conversation.rating == 5 else 'Chats' }}", "queue_fallback": "Chats"}
+        connector = self.connector(vendor, **more, priority="{{ conversation.rating * 10 }}")
+        self.deliver(connector, SAMPLE, {})
+        ticket = self.ticket(vendor)
+        assert (ticket["queue"], ticket["Priority"]) == ("4", 50)
+        assert [one.text for one in connector.check() if one.text.startswith("queue")] == [
+            "queue '4' is there",
+            "queue 'Chats' is there",
+        ]
+
+    @pytest.mark.parametrize("named", ["{{ visitor.name }}", "{{ 'Secret' }}", "{{ 4 }}", "{{ visitor.group }}"])
+    def test_a_chat_for_which_a_template_names_no_queue_goes_to_the_fallback(self, vendor: Fake, named: str) -> None:
+        """Nor one in which RT's user may make nothing."""
+        memory: dict[str, Any] = {}
+        self.deliver(self.connector(vendor, queue=named, queue_fallback="Chats"), SAMPLE, memory)
+        assert self.ticket(vendor)["queue"] == "3"
+        assert ("note queue" in memory) is (named != "{{ visitor.group }}")
+        assert "Dusan" not in memory.get("note queue", "")
+
+    def test_a_customer_and_nobody_are_no_owners(self, vendor: Fake) -> None:
+        self.deliver(self.connector(vendor), SAMPLE, {})
+        for number, owner in enumerate(("dusan@domain.com", "Nobody", "99", "a/b"), 1):
+            memory: dict[str, Any] = {}
+            self.deliver(self.connector(vendor, owner=owner), other("Hi", number=number), memory)
+            assert "is not a privileged user of RT" in memory["note owner"]
+            assert [one["Owner"] for one in vendor.records()][-1] == "Nobody"
+
+    def test_an_owner_by_name_and_one_who_was_disabled(self, vendor: Fake) -> None:
+        rt, memory = self.rt(vendor), dict[str, Any]()
+        ann, _ = rt.knows_owner(ANN), rt.knows_owner(BOB, active=False)
+        for sees in (True, False):
+            rt.sees_users = sees
+            self.deliver(
+                self.connector(vendor, owner="bob", owner_fallback="ann"), other("Hi", number=int(sees) + 1), memory
+            )
+            assert rt.owner_of(list(rt.tickets.values())[-1]) == ann
+            assert "owner_fallback got the record" in memory["note owner"]
+            memory.clear()
+
+    def test_who_may_own_nothing_in_the_queue_is_passed_over_and_the_fallback_gets_it(self) -> None:
+        """RT makes the ticket without an owner, and says nothing."""
+        for dies in range(9):
+            with self.fake() as vendor:
+                rt, memory = self.rt(vendor), dict[str, Any]()
+                rt.knows_owner(ANN)
+                rt.staff[0]["owns"] = False
+                bob = rt.knows_owner(BOB)
+                connector = self.connector(vendor, owner=ANN, owner_fallback=BOB)
+                self._dies(connector, dies, True, memory)
+                self.deliver(connector, SAMPLE, memory)
+                assert rt.owner_of(self.ticket(vendor)) == bob, dies
+                assert "does not give this record to that user. owner_fallback" in memory["note owner"]
+
+    def test_without_the_right_to_give_tickets_nobody_gets_it_and_that_is_said(self, vendor: Fake) -> None:
+        rt, memory = self.rt(vendor), dict[str, Any]()
+        rt.knows_owner(ANN)
+        rt.knows_owner(BOB)
+        rt.staff[0]["owns"] = False
+        rt.rights["3"].remove("ModifyTicket")
+        self.deliver(self.connector(vendor, owner=ANN, owner_fallback=BOB), SAMPLE, memory)
+        assert self.ticket(vendor)["Owner"] == "Nobody"
+        assert "Nobody was named" in memory["note owner"]
+
+    def test_a_ticket_that_somebody_took_meanwhile_is_theirs(self, vendor: Fake) -> None:
+        rt, memory = self.rt(vendor), dict[str, Any]()
+        rt.knows_owner(ANN)
+        connector = self.connector(vendor, owner=ANN)
+        self._dies(connector, 3, True, memory)  # after the ticket
+        self.ticket(vendor)["Owner"] = "eve"
+        self.deliver(connector, SAMPLE, memory)
+        assert self.ticket(vendor)["Owner"] == "eve"
+        assert "note owner" not in memory
+
+    # --- one ticket for the open matter of a person --------------------------------------------
+
+    def test_a_ticket_of_another_queue_and_one_of_somebody_else_are_left_alone(self, vendor: Fake) -> None:
+        self.deliver(self.connector(vendor), SAMPLE, {})
+        self.ticket(vendor)["queue"] = "4"
+        self.deliver(self.connector(vendor, **SHARED), chat("Hello", email="ann@example.com"), {"ticket?": True})
+        self.deliver(self.connector(vendor, **SHARED), other("Me again"), {})
+        assert len(vendor.records()) == 3
+
+    def test_chats_without_an_address_have_nothing_that_joins_them(self, vendor: Fake) -> None:
+        for number in (1, 2):
+            payload = chat("Hello", email="")
+            payload["channel"]["id"] = number
+            self.deliver(self.connector(vendor, **SHARED), payload, {})
+        assert len(vendor.records()) == 2
+
+    def test_an_active_ticket_comes_before_one_that_was_resolved_later(self, vendor: Fake) -> None:
+        first = self.deliver(self.connector(vendor), SAMPLE, {})
+        self.deliver(self.connector(vendor), other("By itself"), {})
+        list(self.rt(vendor).tickets.values())[1] |= {"Status": "resolved", "LastUpdated": "2036-01-01T00:00:00Z"}
+        assert self.deliver(self.connector(vendor, **SHARED), other("Again", number=60001), {}).id == first.id
+
+    def test_an_added_chat_has_its_subject_above_it_once_and_the_ticket_keeps_its_own(self, vendor: Fake) -> None:
+        self.deliver(self.connector(vendor), SAMPLE, {})
+        connector = self.connector(vendor, subject="Again: {{ name }}", fields=FIELDS, **SHARED)
+        memory: dict[str, Any] = {}
+        self.deliver(connector, other("Me again"), memory)
+        self.deliver(connector, goes_on(other("Me again"), "More"), memory, 2)
+        ticket = self.ticket(vendor)
+        assert ticket["Subject"] == "Chat: Dusan Kmet"
+        assert ["<b>Again: Dusan Kmet</b>" in text["Content"] for text in ticket["texts"]] == [False, True, False]
+        assert ticket["values"] == {"2": "smartsupp:208:55039", "6": "CZ", "7": "chat"}
+
+    @pytest.mark.parametrize(
+        ("status", "due", "becomes"),
+        [
+            ("stalled", None, ("open", "2015-03-27 19:34:00")),
+            ("open", None, ("open", "2015-03-27 19:34:00")),
+            ("new", "2015-03-27 23:00:00", ("new", "2015-03-27 23:00:00")),
+        ],
+    )
+    def test_a_chat_that_nobody_answered_wakes_a_ticket_that_waits(
+        self, vendor: Fake, status: str, due: str | None, becomes: tuple[str, str]
+    ) -> None:
+        self.deliver(self.connector(vendor), SAMPLE, {})
+        self.ticket(vendor).update(Status=status, Due=due)
+        self.deliver(self.connector(vendor, task={"due": "4h"}, **SHARED), other("Hello?", kind="isMissed"), {})
+        ticket = self.ticket(vendor)
+        assert (ticket["Status"], ticket["Due"][:17] + "00") == becomes
+
+    def test_a_revision_without_new_text_brings_the_fields_up_to_date(self, vendor: Fake) -> None:
+        memory: dict[str, Any] = {}
+        connector = self.connector(vendor, fields={"Country": "{{ conversation.duration }}"})
+        self.deliver(connector, SAMPLE, memory)
+        counted = json.loads(json.dumps(SAMPLE))
+        counted["channel"]["duration"] = 99
+        self.deliver(connector, counted, memory, 2)
+        assert self.ticket(vendor)["values"]["6"] == "99"
+        assert len(vendor.texts()) == 1
+
     # --- errors --------------------------------------------------------------------------
 
     def test_a_comment_that_rt_could_not_record_is_tried_again(self, vendor: Fake) -> None:
@@ -342,6 +483,8 @@ class TestRequestTracker(Contract):
         ({"user": "relay"}, "write either 'token: …', or"),
         ({"token": "x", "password": "y"}, "write either 'token: …', or"),
         ({"token": "x", "url": "https://relay:secret@rt.example.com"}, "remove the credentials"),
+        ({"token": "x", "queue": "{{ visitor.group }}"}, "write 'queue_fallback: Chats' beside it"),
+        ({"token": "x", "queue_fallback": "Chats"}, "remove it"),
     ],
 )
 def test_there_is_one_way_in(settings: dict[str, Any], text: str) -> None:

@@ -13,7 +13,8 @@ from urllib3.util import connection
 
 from connectors.kit import resolver
 from connectors.kit.http import Http
-from connectors.kit.ssrf_guard import Network, addresses, is_allowed
+from connectors.kit.ssrf_guard import addresses, is_allowed
+from core.config.environment import Network
 from core.errors import ConnectorRefused, RetryLater
 from tests.support.destination import Destination
 from tests.support.stack import until

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from pydantic import SecretStr
 
 from connectors.kit.auth import oauth, tokens
-from connectors.kit.auth.oauth import Jwt, Provider, Token
+from connectors.kit.auth.oauth import GrantedToken, Jwt, Provider
 from connectors.kit.auth.tokens import Tokens
 from connectors.kit.connector import HttpConnector, HttpSettings, Receipt, Step
 from connectors.testing.fake import Answer, Fake, Request
@@ -76,7 +76,7 @@ def desk() -> Iterator[Desk]:
         yield there
 
 
-def keep(client: Client, token: Token) -> None:
+def keep(client: Client, token: GrantedToken) -> None:
     taken = client.state.take_token(client.provider.identity, 0, "test", 1000)
     client.state.keep_token(client.provider.identity, taken.version, "test", token.sealed(client.provider))
 
@@ -84,7 +84,7 @@ def keep(client: Client, token: Token) -> None:
 def logged_in(desk: Desk, state: ConnectorState) -> Client:
     """Somebody has logged in, long ago."""
     client = Client(desk, state, grant="login")
-    keep(client, Token("an old one", desk.authorization.log_in(), ends=1.0))
+    keep(client, GrantedToken("an old one", desk.authorization.log_in(), ends=1.0))
     desk.authorization.access.clear()
     return client
 
@@ -108,7 +108,7 @@ def test_all_workers_have_one_fetch_between_them(desk: Desk) -> None:
 def test_whoever_waits_too_long_for_another_worker_comes_back_later(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tokens, "WAIT", 0.1)
+    monkeypatch.setattr(tokens, "_WAIT", 0.1)
     state = OwnState()
     client = Client(desk, state)
     state.take_token(client.provider.identity, 0, "another worker", 30_000)
@@ -311,18 +311,18 @@ def test_a_preview_fetches_no_token(desk: Desk) -> None:
 
 def test_who_has_only_the_store_reads_no_token() -> None:
     provider = Provider("https://desk.example.com/token", CLIENT, SecretStr(SECRET))
-    sealed = Token("access-token", "refresh-token").sealed(provider)
+    sealed = GrantedToken("access-token", "refresh-token").sealed(provider)
     assert b"token" not in sealed
-    found = Token.opened(sealed, provider, 3)
+    found = GrantedToken.opened(sealed, provider, 3)
     assert found is not None
     assert (found.access, found.refresh, found.version) == ("access-token", "refresh-token", 3)
-    assert Token.opened(sealed, Provider(provider.token_url, CLIENT, SecretStr("another")), 3) is None
+    assert GrantedToken.opened(sealed, Provider(provider.token_url, CLIENT, SecretStr("another")), 3) is None
 
 
 def test_a_token_of_a_newer_version_is_read() -> None:
     provider = Provider("https://desk.example.com/token", CLIENT, SecretStr(SECRET))
     newer = oauth._fernet(provider).encrypt(b'{"access": "a", "born": 1}')
-    found = Token.opened(newer, provider, 1)
+    found = GrantedToken.opened(newer, provider, 1)
     assert found is not None
     assert found.access == "a"
 
@@ -334,13 +334,13 @@ def test_a_signed_jwt_asks_for_a_token() -> None:
     scope = "https://www.example.com/auth/sheets"
     said = Jwt(SecretStr(pem), issuer="relay@example.com", audience=url)
     provider = Provider(url, "relay@example.com", grant="jwt", jwt=said, scope=scope)
-    asked = oauth.asked(provider, None)
+    asked = oauth.token_request(provider, None)
     assert set(asked) == {"grant_type", "assertion"}
     assert asked["grant_type"] == "urn:ietf:params:oauth:grant-type:jwt-bearer"
     claims = jwt.decode(asked["assertion"], key.public_key(), algorithms=["RS256"], audience=url)
     assert (claims["iss"], claims["scope"], claims["exp"] - claims["iat"]) == ("relay@example.com", scope, 3600)
     with pytest.raises(ConnectorRefused, match="private key cannot sign") as raised:
-        oauth.asked(Provider(url, "x", grant="jwt", jwt=Jwt(SecretStr("no key"), "a", url)), None)
+        oauth.token_request(Provider(url, "x", grant="jwt", jwt=Jwt(SecretStr("no key"), "a", url)), None)
     assert "no key" not in str(raised.value)
 
 

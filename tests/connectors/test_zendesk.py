@@ -344,6 +344,14 @@ class TestZendesk(Contract, Records):
             vendor._tickets.clear()
             vendor.forget_keys()
 
+    def test_a_preview_shows_what_a_template_names_and_looks_nothing_up(self, vendor: ZendeskVendor) -> None:
+        connector = self.connector(vendor, group_id="{{ 30 + 1 }}")
+        with connector.http.pretending(connector.imagine) as preview:
+            self.deliver(connector, SAMPLE, {})
+        [body] = [one.body for one in preview if one.url.endswith("/tickets") and one.method == "POST"]
+        assert "31" in str(body)
+        assert not any("/groups/" in one.url for one in preview)
+
     def test_what_a_template_names_is_looked_up_once_for_many_chats(self, vendor: ZendeskVendor) -> None:
         connector = self.connector(vendor, group_id="{{ 31 }}")
         self.deliver(connector, SAMPLE, {})
@@ -383,7 +391,7 @@ class TestZendesk(Contract, Records):
     # --- one ticket of a person ------------------------------------------------------------
 
     def test_a_chat_follows_a_solved_ticket_by_a_link_alone(self, vendor: ZendeskVendor) -> None:
-        connector = self.connector(vendor, record="per_person_open")
+        connector = self.connector(vendor, one_record="per_person_open")
         self.deliver(connector, SAMPLE, {})
         [earlier] = vendor.records()
         earlier["status"] = "solved"
@@ -393,7 +401,7 @@ class TestZendesk(Contract, Records):
         assert "via_followup_source_id" not in new
 
     def test_an_open_ticket_comes_before_one_that_was_closed_later(self, vendor: ZendeskVendor) -> None:
-        connector = self.connector(vendor, record="per_person_open")
+        connector = self.connector(vendor, one_record="per_person_open")
         first = self.deliver(connector, SAMPLE, {})
         vendor.now = "2015-03-27T17:00:00Z"
         self.deliver(self.connector(vendor), other("By itself", number=60002), {})
@@ -402,7 +410,7 @@ class TestZendesk(Contract, Records):
 
     def test_a_revision_of_a_chat_whose_ticket_was_closed_gets_one_that_follows(self, vendor: ZendeskVendor) -> None:
         memory: dict[str, Any] = {}
-        connector = self.connector(vendor, record="per_person_open")
+        connector = self.connector(vendor, one_record="per_person_open")
         self.deliver(connector, SAMPLE, memory)
         [earlier] = vendor.records()
         vendor.end(earlier)
@@ -418,7 +426,7 @@ class TestZendesk(Contract, Records):
         assert "One thing more" not in new["comments"][1]["html_body"]
 
     def test_a_lost_reply_to_a_follow_up_makes_no_second_one(self, vendor: ZendeskVendor) -> None:
-        connector = self.connector(vendor, record="per_person_open")
+        connector = self.connector(vendor, one_record="per_person_open")
         self.deliver(connector, SAMPLE, {})
         vendor.end(vendor.records()[0])
         memory: dict[str, Any] = {}
@@ -433,7 +441,7 @@ class TestZendesk(Contract, Records):
         assert len(vendor.records()) == 2
 
     def test_a_chat_that_nobody_answered_wakes_a_ticket_that_waits(self, vendor: ZendeskVendor) -> None:
-        settings = {"record": "per_person_open", "task": {"due": "4h"}}
+        settings = {"one_record": "per_person_open", "task": {"due": "4h"}}
         self.deliver(self.connector(vendor, **settings), SAMPLE, {})
         [ticket] = vendor.records()
         for status, kind, found in (
@@ -453,7 +461,7 @@ class TestZendesk(Contract, Records):
 
     def test_a_past_chat_keeps_its_time_and_wakes_no_trigger(self, vendor: ZendeskVendor) -> None:
         vendor.agent["role"] = "admin"
-        connector = self.connector(vendor, past_status="closed", task={"due": "4h"}, record="per_person_open")
+        connector = self.connector(vendor, past_status="closed", task={"due": "4h"}, one_record="per_person_open")
         self.deliver(connector, chat("word " * 40_000), {}, past=True)
         [ticket] = vendor.records()
         assert (ticket["created_at"], ticket["updated_at"]) == ("2015-03-27T15:33:59Z", "2015-03-27T15:34:36Z")

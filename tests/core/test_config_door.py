@@ -239,7 +239,7 @@ def test_what_is_kept_is_for_its_user_alone_and_sealed_where_there_are_keys(tmp_
 
 
 def test_only_the_newest_versions_are_kept(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.config.editing.history.KEPT", 3)
+    monkeypatch.setattr("core.config.editing.history.KEPT_VERSIONS", 3)
     for rate in range(1, 7):
         place.door.save(place.door.draft(f"{rate}", Put(("connectors", "archive", "rate"), rate)), "ann")
     assert [one.number for one in place.door.versions()] == [6, 5, 4]
@@ -299,7 +299,7 @@ def test_a_running_relay_takes_a_saved_change_at_once_even_where_it_looks_cut_of
 
 
 def test_other_processes_take_it_too(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("PERIOD", "STILL", "REMOVAL_STILL"):
+    for name in ("_PERIOD", "STILL", "REMOVAL_STILL"):
         monkeypatch.setattr(f"core.config.reload.{name}", 0.0)
     place.write("connectors:\n  archive: {type: archive}\n  own: {type: archive, folder: own}\n")
     watched = Watched(place.env, registry.settings_model, {})

@@ -13,7 +13,7 @@ from connectors import registry
 from core.config.environment import environment
 from core.config.json_schema import schema
 from core.config.loader import load
-from core.config.sections.presets import Preset, Wait, milliseconds
+from core.config.sections.presets import Preset, QuietWait, milliseconds
 from core.config.settings import ConnectorSettings, masked
 from core.conversation import Conversation, Message
 from core.errors import ConfigError
@@ -89,13 +89,13 @@ def test_both_must_hold_and_without_settings_all_are_wanted() -> None:
 def test_a_wait_may_be_a_duration_alone() -> None:
     short = ConnectorSettings.model_validate({"type": "archive", "wait": "10m"}).wait
     long = ConnectorSettings.model_validate({"type": "archive", "wait": {"quiet": "10m"}}).wait
-    assert short == long == Wait(quiet="10m")
+    assert short == long == QuietWait(quiet="10m")
     assert short
     assert (short.quiet_ms, short.at_most_ms, short.first) == (600_000, 3_600_000, False)
 
 
 def test_a_wait_may_have_a_ceiling_and_begin_with_the_first_delivery() -> None:
-    wait = Wait.model_validate({"quiet": "2h", "at_most": "1d", "first": True})
+    wait = QuietWait.model_validate({"quiet": "2h", "at_most": "1d", "first": True})
     assert (wait.quiet_ms, wait.at_most_ms, wait.first) == (7_200_000, 86_400_000, True)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from core.config.environment import environment
-from core.config.redis_url import Address, parse
+from core.config.redis_url import Address, parse_redis_url
 from core.errors import ConfigError
 from core.store import connect
 from workers.celery import create
@@ -50,11 +50,11 @@ def pem(tmp_path: Path) -> str:
     ],
 )
 def test_an_address_is_understood(url: str, wanted: Address) -> None:
-    assert parse(url) == wanted
+    assert parse_redis_url(url) == wanted
 
 
 def test_files_of_certificates_are_taken_where_there_is_tls(pem: str) -> None:
-    assert parse(f"rediss://a?ssl_ca_certs={pem}&ssl_cert_reqs=required").files == {"ssl_ca_certs": pem}
+    assert parse_redis_url(f"rediss://a?ssl_ca_certs={pem}&ssl_cert_reqs=required").files == {"ssl_ca_certs": pem}
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_a_wrong_address_says_what_to_type_and_shows_no_password(url: str, why: 
 
 
 def test_a_password_is_in_no_repr() -> None:
-    assert "hunter2" not in repr(parse("sentinel://:hunter2@a/chats?sentinel_password=hunter22"))
+    assert "hunter2" not in repr(parse_redis_url("sentinel://:hunter2@a/chats?sentinel_password=hunter22"))
     for url in ("redis://:hunter2@a", "sentinel://:hunter2@a/chats?sentinel_password=hunter22"):
         client = connect(url)
         assert "hunter2" not in repr(client) + repr(client.connection_pool)

@@ -75,7 +75,7 @@ def settled(watched: Watched) -> Settings:
 @pytest.fixture
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
     """Every look comes at once, and what is the same at two of them is still."""
-    for name in ("PERIOD", "STILL", "REMOVAL_STILL", "AGAIN", "SETTLING"):
+    for name in ("_PERIOD", "STILL", "REMOVAL_STILL", "AGAIN", "SETTLING"):
         monkeypatch.setattr(reload, name, 0.0)
     made = Files(tmp_path)
     made.write(ONE)
@@ -416,14 +416,14 @@ def test_a_secret_that_changes_while_the_config_is_read_is_not_missed(files: Fil
 
 
 def test_it_does_not_look_more_often_than_it_should(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reload, "PERIOD", 3600.0)
+    monkeypatch.setattr(reload, "_PERIOD", 3600.0)
     watched = files.watched()
     files.write(TWO)
     assert settled(watched).enabled == ("one",)
 
 
 def test_whoever_follows_needs_nobody_to_ask(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reload, "PERIOD", 0.01)
+    monkeypatch.setattr(reload, "_PERIOD", 0.01)
     stopping, told = threading.Event(), threading.Event()
     env = environment({"RELAY_CONFIG": str(files.config)})
     watched = Watched(env, registry.settings_model, {}, lambda _: told.set())

@@ -105,7 +105,7 @@ def test_a_name_that_is_not_there_has_its_line(tmp_path: Path, value: str, says:
 def test_a_running_relay_hears_of_a_new_secret_and_keeps_it_for_a_restart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("PERIOD", "STILL"):
+    for name in ("_PERIOD", "STILL"):
         monkeypatch.setattr(f"core.config.reload.{name}", 0.0)
     made, file = store(tmp_path), tmp_path / "relay.yaml"
     made.set({"a": SECRET}, "ann")
@@ -123,7 +123,7 @@ def test_a_running_relay_hears_of_a_new_secret_and_keeps_it_for_a_restart(
 
 
 def test_the_env_file_is_watched_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("PERIOD", "STILL"):
+    for name in ("_PERIOD", "STILL"):
         monkeypatch.setattr(f"core.config.reload.{name}", 0.0)
     file = tmp_path / "relay.yaml"
     (tmp_path / ".env").write_text("TOKEN=first-0123456789\n")

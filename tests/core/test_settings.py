@@ -400,7 +400,7 @@ def test_no_number_of_routes_makes_a_chat_compile_their_conditions_anew(
     routes = "".join(f"  - {{to: [archive], when: 'conversation.rating == {number}'}}\n" for number in range(1_100))
     settings = config.load(f"{ARCHIVED}\nroutes:\n{routes}")
     rated = parse_conversation(chat(channel={"id": "c1", "rating": 1_050}))
-    monkeypatch.setattr(language.environment, "compile_expression", None)
+    monkeypatch.setattr(language.jinja, "compile_expression", None)
     assert sum(when(Values(rated)) for when, _ in settings.conditions()) == 1
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from core.config.environment import Strict
 from core.config.mistakes.values import value_mistakes
-from core.config.types.duration import Duration, duration, spelled
+from core.config.types.duration import Duration, duration_text, parse_duration
 from core.config.types.templated import Templated, TemplateOf
 from core.templates.outcomes import outcomes
 
@@ -129,8 +129,8 @@ def test_a_template_of_many_ways_takes_no_time() -> None:
     ],
 )
 def test_a_length_of_time(text: str, length: timedelta) -> None:
-    assert duration(text) == length
-    assert duration(spelled(length)) == length
+    assert parse_duration(text) == length
+    assert parse_duration(duration_text(length)) == length
 
 
 class Loose(BaseModel):
@@ -139,5 +139,5 @@ class Loose(BaseModel):
 
 
 def test_a_length_of_time_is_spelled_in_the_largest_unit() -> None:
-    assert [spelled(duration(one)) for one in ("14d", "36h", "90m", "90s")] == ["14d", "36h", "90m", "90s"]
+    assert [duration_text(parse_duration(one)) for one in ("14d", "36h", "90m", "90s")] == ["14d", "36h", "90m", "90s"]
     assert Loose(within=timedelta(hours=4)).model_dump() == {"within": "4h"}

@@ -153,7 +153,7 @@ def test_a_count_that_takes_too_long_is_at_least_so_many(
     page: Admin, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made.chats(store, 9, crm=Outcome.REFUSED)
-    monkeypatch.setattr(search_module, "BATCH", 4)
+    monkeypatch.setattr(search_module, "_BATCH", 4)
     monkeypatch.setattr("app.dashboard.pages.bulk._COUNTING", 0)
     assert "At least 4 deliveries" in text_of(page.get("/conversations/bulk?action=replay&status=dead&q=ann").text)
 
@@ -205,7 +205,7 @@ def test_a_filter_that_cannot_be_read_does_nothing(page: Admin, store: Store, le
 def test_a_long_job_fills_its_bar_by_hand_or_by_itself(
     page: Admin, store: Store, jobs: Jobs, monkeypatch: pytest.MonkeyPatch, ledger: Ledger
 ) -> None:
-    monkeypatch.setattr(jobs_module, "PART", 4)
+    monkeypatch.setattr(jobs_module, "_PART", 4)
     monkeypatch.setattr("app.dashboard.pages.bulk._WORKING", 0)
     made.chats(store, 10, crm=Outcome.REFUSED)
     address = page.submit("/conversations/bulk", action="replay", status="dead").location

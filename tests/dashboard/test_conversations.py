@@ -193,7 +193,7 @@ def test_a_search_whose_time_is_over_says_so_and_goes_on(
     for number in range(1, 6):
         clock.pass_by(1)
         made.chats(store, 1, first=number)
-    monkeypatch.setattr(search_module, "BATCH", 2)
+    monkeypatch.setattr(search_module, "_BATCH", 2)
     monkeypatch.setattr(conversations, "LIMIT", 1)
     ticking(monkeypatch, 1)
     first = page.get("/conversations?q=rare")
@@ -212,7 +212,7 @@ def test_whoever_asks_to_go_on_waits_longer_for_more(
     for number in range(8):
         made.chats(store, 1, first=number)
         clock.pass_by(1)
-    monkeypatch.setattr(search_module, "BATCH", 2)
+    monkeypatch.setattr(search_module, "_BATCH", 2)
     monkeypatch.setattr(conversations, "LIMIT", 1)
     ticking(monkeypatch, 1 / 4)
     first = page.get("/conversations?q=nobody")

@@ -55,7 +55,7 @@ class Shop:
 
 @pytest.fixture
 def shop(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
-    monkeypatch.setattr(erase_page, "PATIENCE", 0.3)
+    monkeypatch.setattr(erase_page, "_PATIENCE", 0.3)
     return Shop(server, tmp_path)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.dashboard.view.marks import Counted, gathered, worst_first
+from app.dashboard.view.marks import Unnamed, gathered, worst_first
 
 
 def test_few_are_all_named_the_worst_first() -> None:
@@ -20,15 +20,15 @@ def test_of_many_only_those_that_fail_are_named() -> None:
     found = gathered([(f"crm-{number}", "delivered") for number in range(8)] + [("desk", "retrying"), ("x", "waiting")])
     assert found.named == [("desk", "retrying")]
     assert found.counted == [
-        Counted("waiting", ["x"], more=False),
-        Counted("delivered", [f"crm-{number}" for number in range(8)], more=False),
+        Unnamed("waiting", ["x"], more=False),
+        Unnamed("delivered", [f"crm-{number}" for number in range(8)], more=False),
     ]
 
 
 def test_of_many_that_fail_some_are_named_and_the_others_counted() -> None:
     found = gathered([(f"crm-{number}", "dead") for number in range(9)])
     assert found.named == [(f"crm-{number}", "dead") for number in range(3)]
-    assert found.counted == [Counted("dead", [f"crm-{number}" for number in range(3, 9)], more=True)]
+    assert found.counted == [Unnamed("dead", [f"crm-{number}" for number in range(3, 9)], more=True)]
 
 
 def test_each_delivery_is_named_or_counted_once() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from app.dashboard.pages.quarantine import ROWS, SLICE
-from app.dashboard.view.body_view import excerpt, shown
+from app.dashboard.view.body_view import excerpt, shown_body
 from core.delivery import PayloadStatus
 from core.errors import PayloadError
 from core.ids import ConversationId, PayloadId, identified
@@ -398,7 +398,7 @@ def test_hostile_bodies_are_text(page: Admin, store: Store) -> None:
     ],
 )
 def test_setting_in_changes_nothing_but_space(text: str) -> None:
-    view = shown(text.encode())
+    view = shown_body(text.encode())
     assert (view.kind, view.editable) == ("JSON", True)
 
     def squeezed(one: str) -> list[str]:
@@ -419,7 +419,7 @@ def test_setting_in_changes_nothing_but_space(text: str) -> None:
     ],
 )
 def test_what_is_no_json_stays_as_it_is(body: bytes, kind: str) -> None:
-    view = shown(body)
+    view = shown_body(body)
     assert view.kind == kind
     assert view.editable == (kind == "text")
     if kind == "text":

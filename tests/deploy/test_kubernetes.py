@@ -19,7 +19,7 @@ from connectors.kit.transport.attempt import ATTEMPT_SECONDS
 from connectors.registry import settings_model
 from core.config.environment import environment
 from core.config.loader import load
-from core.store import check, connect
+from core.store import check_server, connect
 from tests.support.stack import TOKEN, free_port, until
 
 ROOT = Path(__file__).parents[2]
@@ -243,7 +243,7 @@ def test_the_servers_own_command_makes_a_server_that_the_relay_accepts(tmp_path:
     client = connect(f"redis://:{password}@127.0.0.1:{port}/0", patient=True)
     try:
         until(lambda: answers(client), what="the server")
-        verdict = check(client)
+        verdict = check_server(client)
         assert (verdict.wrong, verdict.doubts) == ([], [])
         with pytest.raises(redis.AuthenticationError):
             redis.Redis(port=port).ping()

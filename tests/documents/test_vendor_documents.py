@@ -12,12 +12,14 @@ from typing import Any
 import pytest
 
 from connectors.kit.connector import HttpConnector
+from connectors.testing import people
 from connectors.testing.chats import SAMPLE, chat
 from connectors.testing.contract import Contract
 from connectors.testing.fake import Fake, Request
 from tests.connectors.test_pipedrive import TestPipedrive, TestPipedriveDeal, TestPipedriveLead
 from tests.connectors.test_zendesk import TestZendesk
 from tests.documents.test_zendesk import zendesk_document
+from tests.fakes.pipedrive import CUSTOMER_FIELD, PERSON_FIELD
 from tests.support import openapi
 from tests.support.openapi import Document, document
 
@@ -28,6 +30,7 @@ VENDORS: dict[str, type[Contract]] = {
     "pipedrive, a lead": TestPipedriveLead,
     "pipedrive, a deal": TestPipedriveDeal,
 }
+FOR_PIPEDRIVE = TestPipedrive
 del TestZendesk, TestPipedrive, TestPipedriveLead, TestPipedriveDeal
 
 
@@ -91,6 +94,32 @@ def test_every_request_is_in_the_vendors_document(name: str, way: Way) -> None:
         way(contract, contract.connector(vendor), vendor)
         assert vendor.requests
         assert {wrong for one in vendor.requests for wrong in document_of(name, one).problems(one)} == set()
+
+
+def test_who_it_is_is_asked_and_written_as_pipedrives_documents_say() -> None:
+    contract = FOR_PIPEDRIVE()
+    settings: dict[str, Any] = {
+        "match": ["email", "phone", "customer_id"],
+        "customer_id_field": CUSTOMER_FIELD,
+        "customer_id": "C-1",
+    }
+    settings |= {"phone": people.PHONE, "person": {PERSON_FIELD: "pro"}, "link_company": True}
+    with contract.fake() as vendor:
+        there: Any = vendor
+        there.add_company("domain.com")
+        connector = contract.connector(vendor, **settings)
+        there.add_person(name="Jane", phone="777 123 456")
+        there.add_person(name="Jane Two", phone="+420777123456")
+        there.add_person(name="Ann", email="ann@domain.com")
+        for number, email in enumerate(("jane@domain.com", "jane@domain.com", "jane@work.example.com"), 1):
+            contract.deliver(connector, people.said(number, email=email), {})
+        contract.deliver(connector, people.said(4, email="ann@domain.com", id="b4"), {})
+        list(connector.check())
+        asked = {f"{one.method} {re.sub('[0-9]{2,}', 'N', one.path)}" for one in vendor.requests}
+        assert {wrong for one in vendor.requests for wrong in document_of("pipedrive", one).problems(one)} == set()
+    persons = "/api/v2/persons"
+    assert asked >= {f"GET {persons}/search", f"GET {persons}", f"GET {persons}/N", f"PATCH {persons}/N"}
+    assert asked >= {"GET /api/v2/organizations/search", "GET /api/v2/personFields"}
 
 
 def test_the_look_after_a_lost_reply_is_among_them() -> None:

@@ -263,7 +263,7 @@ def test_an_identity_whose_holder_died_is_free_when_its_lease_runs_out(store: St
 def test_who_waits_too_long_for_a_person_tries_again_in_a_moment_and_loses_no_try(
     server: Server, tmp_path: Path, desk: FreshdeskVendor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("workers.delivery.WAIT", 0.0)
+    monkeypatch.setattr("workers.delivery._WAIT", 0.0)
     relay = inline(server, tmp_path, desk)
     relay.store.accept(chat("Hello", channel=1))
     relay.store.accept(chat("Hello", channel=2))

@@ -1,7 +1,8 @@
 """Freshdesk with a memory, after https://developers.freshdesk.com/api/.
 
 It refuses unknown parameters and values of the wrong type, wants what agents have to fill in, gives lists in pages and
-tickets of 30 days, and its search knows nothing that was made in this run.
+tickets of 30 days, and its search knows nothing that was made in this run. Deadlines come in pairs, for open tickets,
+and are not over; an owner is of the ticket's group; and a list for somebody who is no contact is refused.
 """
 
 from __future__ import annotations
@@ -66,7 +67,12 @@ class FreshdeskVendor(Fake):
     def __init__(self) -> None:
         super().__init__()
         self.contacts: list[dict[str, Any]] = []
-        self.agents = [{"id": 7, "email": "agent@shop.example"}]
+        self.agents: list[dict[str, Any]] = [{"id": 7, "email": "agent@shop.example"}]
+        #: Who is in a group; of one that is not here, everybody is.
+        self.members: dict[int, list[int]] = {}
+        #: Whether the key is of somebody who may list agents.
+        self.manages = True
+        self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
         self.scope = 1
         #: Whether a ticket by the address of a deleted contact is a conflict, or a wrong value: nobody says.
         self.conflicts = True
@@ -108,6 +114,8 @@ class FreshdeskVendor(Fake):
         ]
         for method, pattern, route in (
             ("GET", "/agents/me", self._me),
+            ("GET", "/agents", self._list_agents),
+            ("GET", r"/agents/(\d+)", self._show_agent),
             ("GET", "/contacts", self._list_contacts),
             ("POST", "/contacts", self._create_contact),
             ("GET", "/ticket_fields", lambda request: self.fields),
@@ -133,7 +141,50 @@ class FreshdeskVendor(Fake):
     def texts(self) -> list[str]:
         return [text["description"] for text in self.tickets] + [note["body"] for note in self.notes]
 
+    def knows_owner(self, email: str, *, active: bool = True) -> int:
+        number = self.new_id()
+        self.agents.append({"id": number, "email": email, "deactivated": not active})
+        return number
+
+    def owner_of(self, record: dict[str, Any]) -> int | None:
+        found: int | None = record.get("responder_id")
+        return found
+
+    def end(self, record: dict[str, Any]) -> None:
+        record["status"] = 5
+
+    def age(self, record: dict[str, Any]) -> None:
+        record["updated_at"] = "2015-03-13T12:00:00Z"
+
+    def due_of(self, record: dict[str, Any]) -> str:
+        assert record.get("due_by") == record.get("fr_due_by")
+        return str(record.get("due_by") or "")[:16]
+
+    def follows(self, record: dict[str, Any], earlier: dict[str, Any]) -> bool:
+        notes = [note["body"] for note in self.notes if note["ticket_id"] == record["id"]]
+        return f"{self.url}/a/tickets/{earlier['id']}" in notes[0]
+
     # --- people ---
+
+    def _list_agents(self, request: Request) -> Answer:
+        _known(request.query, {*_PAGING, "email", "mobile", "phone", "state"})
+        if not self.manages:
+            raise Refuse(403, {"code": "access_denied", "message": "You are not authorized to perform this action."})
+        wanted = request.query.get("email", "")
+        if not re.fullmatch(r"[!-~]+@[!-~]+\.[!-~]+", wanted):
+            raise _invalid("email", "It should be in the 'valid email address' format")
+        return self._page(request, [self._agent(one) for one in self.agents if one["email"] == wanted.lower()])
+
+    def _show_agent(self, request: Request, number: str) -> Any:
+        found = next((one for one in self.agents if one["id"] == int(number)), None)
+        if found is None:
+            raise Refuse(404)
+        return self._agent(found)
+
+    @staticmethod
+    def _agent(one: dict[str, Any]) -> dict[str, Any]:
+        more = {"type": one.get("type", "support_agent"), "deactivated": one.get("deactivated", False)}
+        return {"id": one["id"], "available": False, "occasional": False, "contact": {"email": one["email"]}, **more}
 
     def _me(self, request: Request) -> Any:
         agent = self.agents[0]
@@ -194,7 +245,12 @@ class FreshdeskVendor(Fake):
             for one in (*self.contacts, *self.agents)
             if all(str(one.get(name)) == str(value) for name, value in mine.items())
         }
+        if mine and not people:
+            raise _invalid(next(iter(mine)), "There is no contact matching the given email")
         date = "updated_at" if "updated_since" in asked else "created_at"
+        order, direction = asked.get("order_by", "created_at"), asked.get("order_type", "desc")
+        if order not in ("created_at", "due_by", "updated_at", "status") or direction not in ("asc", "desc"):
+            raise _invalid("order_by", "It should be one of these values: 'due_by,created_at,updated_at,status'")
         found = [
             {name: value for name, value in one.items() if name != "description"}
             for one in self.tickets
@@ -202,7 +258,7 @@ class FreshdeskVendor(Fake):
             and (not mine or one["requester_id"] in people)
             and datetime.fromisoformat(one[date]) >= oldest
         ]
-        return self._page(request, sorted(found, key=lambda one: str(one["created_at"]), reverse=True))
+        return self._page(request, sorted(found, key=lambda one: str(one[order]), reverse=direction == "desc"))
 
     def _create_ticket(self, request: Request) -> Answer:
         body = request.body
@@ -218,8 +274,10 @@ class FreshdeskVendor(Fake):
             if field["required_for_agents"] and given.get(name) in (None, ""):
                 raise _invalid(name, "It should not be blank as this is a mandatory field", "missing_field")
         now = datetime.now(UTC).isoformat()
+        self._validate_owner(body)
+        self._validate_due(body, self.clock())
         ticket = {
-            **dict.fromkeys(("group_id", "product_id", "type")),
+            **dict.fromkeys(("group_id", "product_id", "type", "responder_id", "due_by", "fr_due_by")),
             **{name: value for name, value in body.items() if name not in _REQUESTER and name != "name"},
             "requester_id": self._requester_of(body),
             "tags": body.get("tags", []),
@@ -251,10 +309,33 @@ class FreshdeskVendor(Fake):
             raise Refuse(405, {"message": "PUT method is not allowed. It should be one of these method(s): GET"})
         _known(request.body, _UPDATE)
         self._validate(request.body)
+        self._validate_owner({**ticket, **request.body})
+        self._validate_due({"status": ticket["status"], **request.body}, datetime.fromisoformat(ticket["created_at"]))
         ticket |= {name: value for name, value in request.body.items() if name != "custom_fields"}
         ticket["custom_fields"] |= request.body.get("custom_fields", {})
         ticket["updated_at"] = datetime.now(UTC).isoformat()
         return ticket
+
+    def _validate_owner(self, body: dict[str, Any]) -> None:
+        owner, group = body.get("responder_id"), body.get("group_id")
+        if owner is None:
+            return
+        if not any(one["id"] == owner and one.get("type") != "collaborator" for one in self.agents):
+            raise _invalid("responder_id", "There is no agent matching the given responder_id")
+        if owner not in self.members.get(group or 0, [owner]):
+            raise _invalid("responder_id", "The agent is not part of the group")
+
+    def _validate_due(self, body: dict[str, Any], earliest: datetime) -> None:
+        given = [body.get("fr_due_by"), body.get("due_by")]
+        if not any(given):
+            return
+        if not all(given):
+            raise _invalid("due_by", "It should be set along with the other one", "missing_field")
+        if body["status"] != 2:  # whose timer runs
+            raise _invalid("due_by", "It should not be set when the timer is stopped", "incompatible_field")
+        first, last = (datetime.fromisoformat(str(text)) for text in given)
+        if first > last or first < earliest:
+            raise _invalid("fr_due_by", "It should not be over, nor later than due_by")
 
     def _validate(self, body: dict[str, Any]) -> None:
         fields = {one["name"]: one for field in self.fields for one in (field, *field.get("nested_ticket_fields", ()))}
@@ -317,6 +398,7 @@ class FreshdeskVendor(Fake):
             "body_text": html.unescape(re.sub(r"<[^>]*>", " ", body["body"])).strip(),
         }
         self.notes.append(note)
+        ticket["updated_at"] = datetime.now(UTC).isoformat()
         return Answer(201, note)
 
     def _list_notes(self, request: Request, number: str) -> Answer:

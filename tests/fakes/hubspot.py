@@ -198,6 +198,16 @@ class HubSpotVendor(Fake):
     def records_of(self, number: str) -> int:
         return sum(link[0] == "tickets" and link[2:] == ("contacts", number) for link in self.links)
 
+    def add_company(self, domain: str) -> str:
+        record = self._new("companies", {"name": domain, "domain": domain})
+        self.index()
+        return str(record["id"])
+
+    def company_of(self, number: str) -> str | None:
+        found = [link[3] for link in self.links if link[:3] == ("contacts", number, "companies")]
+        assert len(found) < 2, found
+        return next(iter(found), None)
+
     def patch(self, request: Request, kind: str, record: str) -> Any:
         body = request.body or {}
         _only(body, {"properties"})
@@ -237,6 +247,8 @@ class HubSpotVendor(Fake):
             if found not in self.objects[one]:
                 raise _error(404, "OBJECT_NOT_FOUND", f"No {one} with id {found}")
         self.links.add((kind, record, other, number))
+        if other == "companies":  # the first is the primary one
+            self.objects[kind][record]["properties"].setdefault("associatedcompanyid", number)
         return _batch([{"from": {"id": record}, "to": {"id": number}, "associationSpec": {}}], [])
 
     def associations(self, request: Request, kind: str) -> Answer:

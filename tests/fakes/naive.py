@@ -94,5 +94,11 @@ class NaiveVendor(Fake):
     def records_of(self, number: int) -> int:
         return sum(one["person"] == number for one in self._tickets)
 
+    def add_company(self, domain: str) -> int:
+        return self.new_id()
+
+    def company_of(self, number: int) -> None:
+        return None
+
     def texts(self) -> list[str]:
         return [one["text"] for one in self._tickets]

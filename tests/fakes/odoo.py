@@ -11,6 +11,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from connectors.testing.fake import Answer, Fake, Refuse, Request
@@ -28,7 +29,27 @@ FIELDS: dict[str, dict[str, str]] = {
         "email_normalized": "char",
         "active": "boolean",
         "is_company": "boolean",
+        "parent_id": "many2one res.partner",
+        "user_id": "many2one res.users",
+        "write_date": "datetime",
+        "phone": "char",
+        "website": "char",
+        "function": "char",
+        "ref": "char",
+        "street": "char",
+        "street2": "char",
+        "state_id": "many2one res.country.state",
+        "zip": "char",
+        "city": "char",
+        "vat": "char",
+        "country_id": "many2one res.country",
+        "country_code": "char",
+        "color": "integer",
+        "x_news": "boolean",
+        "lang": "selection en_US cs_CZ",
     },
+    "res.country.state": {"name": "char"},
+    "res.country": {"name": "char", "code": "char"},
     "res.users": {"name": "char", "login": "char", "email": "char"},
     "crm.lead": {
         "name": "char",
@@ -119,7 +140,10 @@ class OdooVendor(Fake):
         self.mailed: list[str] = []
         self.followers: set[tuple[str, int, int]] = set()
         self.denied: set[tuple[str, str]] = set()
+        self._written = 0
         self.fields = {model: dict(fields) for model, fields in FIELDS.items()}
+        if version < 19:
+            self.fields["res.partner"]["mobile"] = "char"
         if not enterprise:
             self.fields = {model: fields for model, fields in self.fields.items() if "helpdesk" not in model}
         self.tables: dict[str, list[dict[str, Any]]] = {model: [] for model in self.fields}
@@ -128,6 +152,10 @@ class OdooVendor(Fake):
             {"id": 7, "name": "Mitchell", "login": "mitchell", "email": "m@example.com"},
         ]
         self.tables["ir.model"] = [{"id": n, "model": model} for n, model in enumerate(self.fields, 1)]
+        self.tables["res.country"] = [
+            {"id": 56, "name": "Czech Republic", "code": "CZ"},
+            {"id": 201, "name": "Slovakia", "code": "SK"},
+        ]
         for team in ("crm.team", "helpdesk.team"):
             self.tables[team] = [{"id": 3, "name": "Europe"}]
         if version >= 19:
@@ -138,7 +166,7 @@ class OdooVendor(Fake):
     # --- what a contract asks ------------------------------------------------------
 
     def people(self) -> list[Any]:
-        return self.tables["res.partner"]
+        return [one for one in self.tables["res.partner"] if not one.get("is_company")]
 
     def records(self) -> list[Any]:
         return [*self.tables["crm.lead"], *self.tables.get("helpdesk.ticket", [])]
@@ -155,6 +183,35 @@ class OdooVendor(Fake):
             return request.path.rpartition("/")[2]
         params = request.body["params"]
         return str(params["args"][4] if params["service"] == "object" else params["method"])
+
+    # --- what people do in Odoo ------------------------------------------------------
+
+    def add_person(self, *, name: str = "", email: str = "", phone: str = "", **fields: Any) -> int:
+        typed = {"name": name or email, "email": email, "phone": phone, **fields}
+        row = {"id": self.new_id(), **{key: value for key, value in typed.items() if value}}
+        self.tables["res.partner"].append(row)
+        self._computed(row, row)
+        return int(row["id"])
+
+    def person(self, number: int) -> dict[str, str]:
+        row = next(one for one in self.tables["res.partner"] if one["id"] == number)
+        return {name: str(row.get(name) or "") for name in ("name", "email", "phone", "function", "ref")}
+
+    def remove_person(self, number: int) -> None:
+        self.tables["res.partner"] = [one for one in self.tables["res.partner"] if one["id"] != number]
+        for lead in self.records():
+            if lead.get("partner_id") == number:
+                lead["partner_id"] = False
+
+    def records_of(self, number: int) -> int:
+        return sum(one.get("partner_id") == number for one in self.records())
+
+    def add_company(self, domain: str) -> int:
+        return self.add_person(name=domain, is_company=True, website=f"http://www.{domain}")
+
+    def company_of(self, number: int) -> int | None:
+        row = next(one for one in self.tables["res.partner"] if one["id"] == number)
+        return row.get("parent_id") or None
 
     # --- the two protocols -----------------------------------------------------------
 
@@ -273,24 +330,51 @@ class OdooVendor(Fake):
         domain: list[Any],
         fields: list[str],
         limit: int | None = None,
-        order: str = "id",
+        order: str = "",
         context: dict[str, Any] | None = None,
     ) -> Any:
-        assert order in ("id", "active desc, is_company, id")
-        for name in [*fields, *(name for name, _, _ in domain)]:
+        assert order in ("", "id", "active desc, is_company, id")
+        for name in [*fields, *(leaf[0] for leaf in domain if isinstance(leaf, list))]:
             if name not in self.fields[model] and name != "id":
                 raise invalid(f"Invalid field {model}.{name} in leaf")
-        found = [row for row in self.tables[model] if all(self._holds(row, *leaf) for leaf in domain)]
+        found = [row for row in self.tables[model] if self._matches(row, list(domain))]
         if (context or {}).get("active_test", True):
             found = [row for row in found if row.get("active", True)]
-        if order != "id":
-            found = sorted(
-                found, key=lambda row: (not row.get("active", True), row.get("is_company", False), row["id"])
+        if order.startswith("active"):
+            found.sort(key=lambda row: (not row.get("active", True), row.get("is_company", False), row["id"]))
+        return [{name: self._shown(model, row, name) for name in {"id", *fields}} for row in found][:limit]
+
+    def _shown(self, model: str, row: dict[str, Any], name: str) -> Any:
+        """A field as it is read: what it relates to comes with its name."""
+        if name == "country_code":
+            return next(
+                (one["code"] for one in self.tables["res.country"] if one["id"] == row.get("country_id")), False
             )
-        return [{name: row.get(name, False) for name in {"id", *fields}} for row in found][:limit]
+        kind, *more = self.fields[model].get(name, "").split() or [""]
+        value = row.get(name, name == "active")
+        if kind == "many2one" and value:
+            return [value, next(one["name"] for one in self.tables[more[0]] if one["id"] == value)]
+        return value
+
+    def _matches(self, row: dict[str, Any], domain: list[Any]) -> bool:
+        """In Polish notation; what no operator joins is joined by `&`."""
+
+        def term() -> bool:
+            leaf = domain.pop(0)
+            if leaf not in ("|", "&"):
+                return self._holds(row, *leaf)
+            both = (term(), term())
+            return any(both) if leaf == "|" else all(both)
+
+        holds = True
+        while domain:
+            holds = term() and holds
+        return holds
 
     def _holds(self, row: dict[str, Any], name: str, operator: str, value: Any) -> bool:
-        assert operator in ("=", "!=", "in", "=like"), operator
+        assert operator in ("=", "!=", "in", "=like", "ilike"), operator
+        if operator == "ilike":
+            return str(value).lower() in str(row.get(name) or "").lower()
         if operator == "!=":
             return bool(row.get(name, False) != value)
         if operator == "=like":
@@ -311,22 +395,22 @@ class OdooVendor(Fake):
                 raise Raised("odoo.exceptions.ValidationError", "Tag name already exists!", 422)
             row["id"] = self.new_id()
             if model == "res.partner":
-                if not re.fullmatch(r"[^@\s]+@[^@\s]+", row["email"]) or row["email"].startswith("typo"):
-                    raise Raised("odoo.exceptions.ValidationError", "A module of this shop dislikes the address", 422)
-                row["email_normalized"] = row["email"].lower()
+                if not row.get("name"):
+                    raise Raised("odoo.exceptions.ValidationError", "Contacts require a name", 422)
+                self._computed(row, row)
             if model == "ir.model.fields":
                 assert row["name"].startswith("x_")
                 owner = next(one["model"] for one in self.tables["ir.model"] if one["id"] == row["model_id"])
                 self.fields[owner][row["name"]] = row["ttype"]
             self.tables[model].append(row)
-            if model in THREADS and model != "res.partner":
+            if model in THREADS:
                 self._subscribe(model, row, context or {})
         return [row["id"] for row in rows]
 
     def _subscribe(self, model: str, row: dict[str, Any], context: dict[str, Any]) -> None:
         if not context.get("mail_create_nosubscribe"):
             self.followers.add((model, row["id"], 2))
-        if row.get("user_id") and not context.get("mail_auto_subscribe_no_notify"):
+        if model != "res.partner" and row.get("user_id") and not context.get("mail_auto_subscribe_no_notify"):
             self.mailed.append(f"You have been assigned to {row['name']}")
 
     def _write(self, model: str, ids: list[int], vals: dict[str, Any]) -> Any:
@@ -334,7 +418,27 @@ class OdooVendor(Fake):
         for row in self.tables[model]:
             if row["id"] in ids:
                 row.update(values)
+                if model == "res.partner":
+                    self._computed(row, values)
         return True
+
+    def _computed(self, row: dict[str, Any], values: dict[str, Any]) -> None:
+        """What Odoo makes of what was written on a contact."""
+        email = row.get("email") or ""
+        if "email" in values and email:
+            if not re.fullmatch(r"[^@\s]+@[^@\s]+", email) or email.startswith("typo"):
+                raise Raised("odoo.exceptions.ValidationError", "A module of this shop dislikes the address", 422)
+            row["email_normalized"] = email.lower()
+        address = ("street", "street2", "zip", "city", "state_id", "country_id")
+        parents = [one for one in self.tables["res.partner"] if row.get("parent_id") and one["id"] == row["parent_id"]]
+        for parent in parents:
+            if "parent_id" in values and any(map(parent.get, address)):
+                row |= {name: parent.get(name, False) for name in address}
+                row["vat"] = parent.get("vat", False)
+            if any(name in values for name in ("parent_id", *address)):
+                parent |= {name: row.get(name, False) for name in address}
+        self._written += 1
+        row["write_date"] = f"{datetime(2026, 11, 22, tzinfo=UTC) + timedelta(seconds=self._written):%Y-%m-%d %H:%M:%S}"
 
     def _checked(self, model: str, values: dict[str, Any]) -> dict[str, Any]:
         for name, value in values.items():

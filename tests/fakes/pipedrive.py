@@ -3,11 +3,12 @@
 https://developers.pipedrive.com/docs/api/v1
 
 Stricter than Pipedrive where that helps: a key or a parameter that its OpenAPI documents do not name is refused. Its
-search knows no person that was made in this run.
+search knows nothing that was made or changed in this run.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import uuid
 from collections.abc import Callable, Mapping
@@ -20,6 +21,12 @@ TOKEN = "token-0123456789abcdef"
 TEXT_FIELD = "a" * 40
 DATE_FIELD = "b" * 40
 NUMBER_FIELD = "c" * 40
+#: Of persons: a text, and what keeps their customer id.
+PERSON_FIELD = "e" * 40
+CUSTOMER_FIELD = "f" * 40
+#: Of organizations.
+WEBSITE_FIELD = "9" * 40
+MARKETING = ("no_consent", "unsubscribed", "subscribed", "archived")
 #: The last line of a note, which tells whether it begins a chain or goes on with one.
 _CHAIN = re.compile(r"\[smartsupp:[^ \]]+( note \d+)?\]</p>\s*\Z")
 
@@ -42,11 +49,15 @@ def _moment(value: Any) -> bool:
     return isinstance(value, str) and bool(re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", value))
 
 
-def _emails(value: Any) -> bool:
+def _values(value: Any) -> bool:
     return isinstance(value, list) and all(
-        set(one) <= {"value", "primary", "label"} and "@" in one["value"] and one.get("primary") in (True, False)
+        set(one) <= {"value", "primary", "label"} and one["value"] and one.get("primary") in (True, False)
         for one in value
     )
+
+
+def _emails(value: Any) -> bool:
+    return _values(value) and all("@" in one["value"] for one in value)
 
 
 def _list_of(check: Check) -> Check:
@@ -86,7 +97,11 @@ class PipedriveVendor(Fake):
     def __init__(self) -> None:
         super().__init__()
         self.persons: dict[int, dict[str, Any]] = {}
-        self.indexed: set[int] = set()
+        #: The search knows these, as they were then; it has seen nothing of what was made or changed just now.
+        self.indexed: dict[int, dict[str, Any]] = {}
+        self.organizations: dict[int, dict[str, Any]] = {}
+        #: Whether the company uses the app Campaigns.
+        self.campaigns = True
         self.leads: dict[str, dict[str, Any]] = {}
         self.deals: dict[int, dict[str, Any]] = {}
         self.notes: dict[int, dict[str, Any]] = {}
@@ -103,8 +118,12 @@ class PipedriveVendor(Fake):
             ("GET", "/v1/users/me"): self._me,
             ("GET", r"/v1/users/(\d+)"): self._user,
             ("GET", "/api/v2/persons/search"): self._search,
-            ("GET", "/api/v2/persons"): lambda request: self._list(request, self.persons),
+            ("GET", "/api/v2/persons"): self._list_persons,
             ("POST", "/api/v2/persons"): self._add_person,
+            ("GET", r"/api/v2/persons/(\d+)"): self._one_person,
+            ("PATCH", r"/api/v2/persons/(\d+)"): self._change_person,
+            ("GET", "/api/v2/personFields"): self._person_fields,
+            ("GET", "/api/v2/organizations/search"): self._search_organizations,
             ("GET", "/v1/leads"): self._list_leads,
             ("POST", "/v1/leads"): self._add_lead,
             ("PATCH", r"/v1/leads/([0-9a-f-]+)"): self._change_lead,
@@ -125,11 +144,10 @@ class PipedriveVendor(Fake):
             self.route(method, path, answer)
 
     def people(self) -> list[Any]:
-        return list(self.persons.values())
+        return [one for one in self.persons.values() if not one["is_deleted"]]
 
     def records(self) -> list[Any]:
-        alone = [note for note in self.notes.values() if "person_id" in note]
-        first = [note for note in alone if not (found := _CHAIN.search(note["content"])) or not found[1]]
+        first = [note for note in self.notes.values() if "person_id" in note and _begins(note)]
         return [*self.leads.values(), *self.deals.values(), *first]
 
     def texts(self) -> list[str]:
@@ -139,8 +157,45 @@ class PipedriveVendor(Fake):
         """A person from long ago, which the search knows."""
         made = self._person({"name": name, "emails": [{"value": one, "primary": True} for one in emails]})
         made["add_time"] = "2020-01-01T00:00:00Z"
-        self.indexed.add(made["id"])
+        self.index()
         return int(made["id"])
+
+    # --- what people do in Pipedrive -----------------------------------------------
+
+    def add_person(self, *, name: str = "", email: str = "", phone: str = "", **fields: str) -> int:
+        number = self.was_there(name or email, *([email] if email else []))
+        self.persons[number]["phones"] = [{"value": phone, "primary": True}] if phone else []
+        self.persons[number]["custom_fields"] |= {key: text for key, text in fields.items() if text}
+        self.index()
+        return number
+
+    def index(self) -> None:
+        """The search has caught up."""
+        self.indexed = {number: json.loads(json.dumps(one)) for number, one in self.persons.items()}
+
+    def person(self, number: int) -> dict[str, str]:
+        one = self.persons[number]
+        email, phone = (next((it["value"] for it in one[kind]), "") for kind in ("emails", "phones"))
+        custom = {key: text for key, text in one["custom_fields"].items() if text is not None}
+        return {"name": one["name"], "email": email, "phone": phone, **custom}
+
+    def remove_person(self, number: int) -> None:
+        self.persons[number]["is_deleted"] = True
+
+    def records_of(self, number: int) -> int:
+        def of(kept: dict[Any, dict[str, Any]]) -> list[dict[str, Any]]:
+            return [one for one in kept.values() if one.get("person_id") == number]
+
+        return len(of(self.leads)) + len(of(self.deals)) + sum(map(_begins, of(self.notes)))
+
+    def add_company(self, domain: str) -> int:
+        number = self.new_id()
+        website = {WEBSITE_FIELD: f"https://www.{domain}/about"}
+        self.organizations[number] = {"id": number, "name": domain, "custom_fields": website}
+        return number
+
+    def company_of(self, number: int) -> int | None:
+        return self.persons[number].get("org_id")
 
     def _act(self, request: Request) -> Answer:
         if request.headers.get("x-api-token") != TOKEN:
@@ -210,23 +265,30 @@ class PipedriveVendor(Fake):
     # --- persons, leads, deals -----------------------------------------------------
 
     def _search(self, request: Request) -> Answer:
-        _asked(request, term="(?s).+", fields="email|name", exact_match="true", limit=r"\d+", cursor=r"\w+")
+        fields = "email|name|phone|custom_fields"
+        _asked(request, term="(?s).+", fields=fields, exact_match="true", limit=r"\d+", cursor=r"\w+")
         term, by = request.query["term"].casefold(), request.query["fields"]
+        exact = request.query.get("exact_match") == "true"
+        found = []
+        for one in self.indexed.values():
+            emails, phones = ([it["value"] for it in one[kind]] for kind in ("emails", "phones"))
+            custom = [str(text) for text in one["custom_fields"].values() if text is not None]
+            item = {"id": one["id"], "type": "person", "name": one["name"], "emails": emails, "phones": phones}
+            texts = {"email": emails, "name": [one["name"]], "phone": phones, "custom_fields": custom}[by]
+            # Signs between the digits of a number do not count.
+            texts = [re.sub(r"\D", "", text) if by == "phone" else text.casefold() for text in texts]
+            if any(text == term if exact else term in text for text in texts):
+                found.append({"result_score": 0.5, "item": {**item, "custom_fields": custom}})
+        return _good({"items": found}, additional_data={"next_cursor": None})
+
+    def _search_organizations(self, request: Request) -> Answer:
+        _asked(request, term="(?s).+", fields="custom_fields", limit=r"\d+", cursor=r"\w+")
+        term = request.query["term"].casefold()
         items = [
-            {
-                "id": one["id"],
-                "type": "person",
-                "name": one["name"],
-                "emails": [mail["value"] for mail in one["emails"]],
-            }
-            for one in self.persons.values()
-            if one["id"] in self.indexed
+            {**one, "type": "organization", "custom_fields": list(one["custom_fields"].values())}
+            for one in self.organizations.values()
         ]
-        found = [
-            {"result_score": 0.5, "item": item}
-            for item in items
-            if term in {text.casefold() for text in (item["emails"] if by == "email" else [item["name"]])}
-        ]
+        found = [{"item": one} for one in items if any(term in text.casefold() for text in one["custom_fields"])]
         return _good({"items": found}, additional_data={"next_cursor": None})
 
     def _list(self, request: Request, kept: dict[int, dict[str, Any]], **more: str) -> Answer:
@@ -239,16 +301,68 @@ class PipedriveVendor(Fake):
         cursor = f"c{end}" if end < len(rows) else None
         return _good(rows[start:end], additional_data={"next_cursor": cursor})
 
+    def _list_persons(self, request: Request) -> Answer:
+        wanted = request.query.get("ids")
+        numbers = {int(one) for one in wanted.split(",")} if wanted else self.persons.keys()
+        there = {one["id"]: one for one in self.people() if one["id"] in numbers}
+        answer = self._list(request, there, ids=r"\d+(,\d+){0,99}", **self._shows())
+        answer.body["data"] = [self._shown(request, one) for one in answer.body["data"]]
+        return answer
+
+    def _one_person(self, request: Request, number: str) -> Answer:
+        _asked(request, **self._shows())
+        if int(number) not in self.persons:
+            raise _refused("Person not found.", 404)
+        return _good(self._shown(request, self.persons[int(number)]))
+
+    def _shows(self) -> dict[str, str]:
+        more = "|marketing_status" if self.campaigns else ""
+        names = f"(last_activity_id{more})"
+        return {"include_fields": f"{names}(,{names})*", "custom_fields": "[0-9a-f]{40}(,[0-9a-f]{40}){0,14}"}
+
+    def _shown(self, request: Request, one: dict[str, Any]) -> dict[str, Any]:
+        """A person without what is only shown to who asks for it, and with what they name of custom fields."""
+        more = set(request.query.get("include_fields", "").split(","))
+        seen = {key: value for key, value in one.items() if key not in {"last_activity_id", "marketing_status"} - more}
+        keys = request.query.get("custom_fields", f"{PERSON_FIELD},{CUSTOMER_FIELD},{NUMBER_FIELD}").split(",")
+        return {**seen, "custom_fields": {key: one["custom_fields"].get(key) for key in keys}}
+
     def _add_person(self, request: Request) -> Answer:
-        body = _checked(request.body, {"name": _text, "emails": _emails, "owner_id": self._is_user}, "name")
-        if any(one["value"].startswith("typo") for one in body.get("emails", ())):
-            raise _refused("Validation failed: emails: value is not a valid email address")
-        return _good(self._person(body), 201)
+        return _good(self._person(_checked(request.body, self._person_body(), "name")), 201)
+
+    def _change_person(self, request: Request, number: str) -> Answer:
+        there = self.persons.get(int(number), {"is_deleted": True})
+        if there["is_deleted"]:
+            raise _refused("Person not found.", 404)
+        body = _checked(request.body, self._person_body())
+        custom = {**there["custom_fields"], **body.pop("custom_fields", {})}
+        there |= {**body, "custom_fields": custom}
+        return _good(there)
+
+    def _person_body(self) -> dict[str, Check]:
+        return {
+            "name": _text,
+            "emails": lambda it: _emails(it) and not any(one["value"].startswith("typo") for one in it),
+            "phones": _values,
+            "owner_id": self._is_user,
+            "org_id": lambda it: _number(it) and it in self.organizations,
+            "custom_fields": lambda it: isinstance(it, dict) and all(map(_person_field, it, it.values())),
+            **({"marketing_status": lambda it: it in MARKETING} if self.campaigns else {}),
+        }
 
     def _person(self, body: dict[str, Any]) -> dict[str, Any]:
-        made = {"emails": [], **body, "id": self.new_id(), "add_time": _now(), "is_deleted": False}
+        blank: dict[str, Any] = {"emails": [], "phones": [], "custom_fields": {}, "org_id": None, "owner_id": 1}
+        blank |= {"last_activity_id": None, "marketing_status": "no_consent"}
+        made = {**blank, **body, "id": self.new_id(), "add_time": _now(), "is_deleted": False}
         self.persons[made["id"]] = made
         return made
+
+    def _person_fields(self, request: Request) -> Answer:
+        _asked(request, limit=r"[1-9]\d{0,2}", cursor=r"\w+")
+        named = [("name", "Name", "varchar"), (PERSON_FIELD, "Plan", "varchar"), (CUSTOMER_FIELD, "No.", "varchar")]
+        named += [(NUMBER_FIELD, "Score", "double")]
+        fields = [{"field_code": code, "field_name": name, "field_type": kind} for code, name, kind in named]
+        return _good(fields, additional_data={"next_cursor": None})
 
     def _list_leads(self, request: Request) -> Answer:
         _asked(request, person_id=r"\d+", limit=r"[1-9]\d{0,2}", start=r"\d+")
@@ -302,7 +416,7 @@ class PipedriveVendor(Fake):
         )
 
     def _is_person(self, value: Any) -> bool:
-        return _number(value) and value in self.persons
+        return _number(value) and value in self.persons and not self.persons[value]["is_deleted"]
 
     def _is_user(self, value: Any) -> bool:
         return _number(value) and value in self.users
@@ -332,7 +446,7 @@ class PipedriveVendor(Fake):
         if not parents:
             raise _refused("Note must be associated with at least one organization, person, deal, lead or project.")
         for name in parents:
-            if body[name] not in kept[name]:
+            if body[name] not in kept[name] or kept[name][body[name]].get("is_deleted"):
                 raise _refused(f"{name} not found", 404)
         number = self.new_id()
         self.notes[number] = {"add_time": _now(), **body, "id": number, "content": _cleaned(body["content"])}
@@ -351,6 +465,16 @@ class PipedriveVendor(Fake):
         more = start + limit < len(rows)
         page = {"start": start, "limit": limit, "more_items_in_collection": more}
         return _good(rows[start : start + limit] or None, additional_data={"pagination": page})
+
+
+def _begins(note: dict[str, Any]) -> bool:
+    """Whether it is the first of a chain."""
+    found = _CHAIN.search(note["content"])
+    return found is None or not found[1]
+
+
+def _person_field(key: str, value: Any) -> bool:
+    return _number(value) if key == NUMBER_FIELD else key in (PERSON_FIELD, CUSTOMER_FIELD) and _text(value)
 
 
 def _is_note(value: Any) -> bool:

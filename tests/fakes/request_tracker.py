@@ -2,7 +2,8 @@
 
 Stricter than RT in what RT would silently drop or make the best of: an unknown key, an address that is none, a body
 that is not HTML. What it does silently and the connector has to cope with, is silent here too: a custom field that is
-unknown, looked up in the wrong queue or not to be set to this, and a requestor whose address is not ASCII.
+unknown, looked up in the wrong queue or not to be set to this, a requestor whose address is not ASCII, an owner who may
+own nothing in the queue, and a change for which a right is missing.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections.abc import Callable
+from datetime import UTC, datetime
 from email.utils import unquote
 from typing import Any
 from urllib.parse import unquote as urlunquote
@@ -20,9 +23,16 @@ TOKEN, USER, PASSWORD = "1-14-0123456789abcdef", "relay", "password-0123456789"
 API = "/REST/2.0"
 
 _CREATE = {"Queue", "Subject", "Requestor", "Created", "ContentType", "Content", "CustomFields"}
+_CREATE |= {"Due", "Priority", "Owner", "RefersTo"}
+_CHANGE = {"Due", "Status", "Owner", "CustomFields"}
 _COMMENT = {"Subject", "ContentType", "Content", "CustomFields"}
 _REQUESTOR = re.compile(r'("(?:[^"\\]|\\.)*") <([^<>\s@"]+@[^<>\s@"]+)>')
 _QUERY = re.compile(r"'CF\.\{((?:[^'\\]|\\.)+)\}' = '((?:[^'\\]|\\.)*)'")
+_OF_PERSON = re.compile(
+    r"Queue = '((?:[^'\\]|\\.)*)' AND Requestor\.EmailAddress = '((?:[^'\\]|\\.)*)'(?: AND Status = '__(\w+)__')?"
+)
+_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
+_INACTIVE = ("resolved", "rejected")
 _EVERY_RIGHT = {
     "SeeQueue",
     "CreateTicket",
@@ -31,6 +41,7 @@ _EVERY_RIGHT = {
     "CommentOnTicket",
     "SeeCustomField",
     "ModifyCustomField",
+    "ModifyTicket",
 }
 
 
@@ -51,14 +62,21 @@ class RequestTrackerVendor(Fake):
             "6": {"Name": "Country", "queue": "3"},
             "7": {"Name": "Chat kind", "queue": "3", "choice": ("chat", "missed", "offline")},
         }
+        #: Those whom chats have made, and the staff.
         self.users: list[dict[str, str]] = []
+        self.staff: list[dict[str, Any]] = []
+        #: Whether RT's user for the relay may see all of a user (AdminUsers), or a summary.
+        self.sees_users = False
         self.tickets: dict[str, dict[str, Any]] = {}
         for method, pattern, answer in (
             ("GET", "/rt", lambda request: {"Version": "5.0.3"}),
             ("GET", "/queue/([^/]+)", self._queue),
             ("POST", "/ticket", self._create),
             ("GET", "/tickets", self._search),
+            ("GET", "/users", self._search_users),
+            ("GET", "/user/([^/]+)", self._user),
             ("GET", r"/ticket/(\d+)", self._show),
+            ("PUT", r"/ticket/(\d+)", self._change),
             ("POST", r"/ticket/(\d+)/comment", self._comment),
             ("GET", r"/ticket/(\d+)/attachments", self._attachments),
         ):
@@ -72,6 +90,63 @@ class RequestTrackerVendor(Fake):
 
     def texts(self) -> list[str]:
         return [text["Content"] for ticket in self.tickets.values() for text in ticket["texts"]]
+
+    def knows_owner(self, email: str, *, active: bool = True) -> int:
+        number = self.new_id()
+        name = email.partition("@")[0]
+        self.staff.append({"id": number, "Name": name, "EmailAddress": email, "Disabled": not active, "owns": True})
+        return number
+
+    def owner_of(self, record: dict[str, Any]) -> int | None:
+        return next((one["id"] for one in self.staff if one["Name"] == record["Owner"]), None)
+
+    def end(self, record: dict[str, Any]) -> None:
+        record["Status"] = "resolved"
+
+    def age(self, record: dict[str, Any]) -> None:
+        record["LastUpdated"] = "2015-03-13T12:00:00Z"
+
+    def due_of(self, record: dict[str, Any]) -> str:
+        return (record["Due"] or "").replace(" ", "T")[:16]
+
+    def follows(self, record: dict[str, Any], earlier: dict[str, Any]) -> bool:
+        linked = record["RefersTo"] == str(earlier["id"])
+        return linked and f"{self.url}/Ticket/Display.html?id={earlier['id']}" in record["texts"][0]["Content"]
+
+    def _everybody(self) -> list[dict[str, Any]]:
+        """RT names those whom it made of an address after that."""
+        made = [{"id": 900 + n, "Name": one["EmailAddress"], **one} for n, one in enumerate(self.users)]
+        return [*self.staff, *({"Disabled": False, **one} for one in made)]
+
+    # --- the staff -----------------------------------------------------------------------
+
+    def _search_users(self, request: Request) -> Any:
+        (limit,) = json.loads(request.query["query"])
+        if set(limit) != {"field", "value"} or limit["field"] not in ("RealName", "EmailAddress", "Name"):
+            raise Refuse(400, {"message": f"the fake does not understand {limit}"})
+        same = [
+            {"id": one["Name"], "type": "user"}
+            for one in self._everybody()
+            if str(one.get(limit["field"])).lower() == limit["value"].lower() and not one["Disabled"]
+        ]
+        return {"count": len(same), "items": same}
+
+    def _user(self, request: Request, name: str) -> Any:
+        named = urlunquote(name)
+        for one in [*self._everybody(), {"id": 6, "Name": "Nobody", "EmailAddress": "", "Disabled": False}]:
+            # A slash in a name is one more part of the path to RT's dispatcher.
+            if "/" not in named and named in (str(one["id"]), one["Name"]):
+                shown = {"Name": one["Name"], "EmailAddress": one["EmailAddress"], "_hyperlinks": []}
+                shown["Privileged"] = int(one in self.staff)
+                return shown | ({"Disabled": str(int(one["Disabled"]))} if self.sees_users else {})
+        raise Refuse(404, {"message": "Not Found"})
+
+    def _owner(self, named: str | None) -> str:
+        """A number, a name or an address; nobody is told that it is somebody else."""
+        for one in self.staff:
+            if named in (str(one["id"]), one["Name"], one["EmailAddress"]) and one["owns"] and not one["Disabled"]:
+                return str(one["Name"])
+        return "Nobody"
 
     # --- who asks ------------------------------------------------------------------------
 
@@ -125,7 +200,7 @@ class RequestTrackerVendor(Fake):
             raise Refuse(400, {"message": "JSON parse error"})
         if not isinstance(body, dict):
             raise Refuse(400, {"message": "JSON object must be a HASH"})
-        texts = {key: value for key, value in body.items() if key != "CustomFields"}
+        texts = {key: value for key, value in body.items() if key not in ("CustomFields", "Priority")}
         if set(body) - keys or not all(isinstance(value, str) for value in texts.values()):
             raise Refuse(400, {"message": f"the fake does not know what to do with {sorted(body)}"})
         if body.get("ContentType") != "text/html":
@@ -139,7 +214,7 @@ class RequestTrackerVendor(Fake):
         queue = self._load_queue(body.get("Queue", ""))
         if queue is None or not self._may("CreateTicket", queue) or self.queues[queue]["Disabled"] != "0":
             raise Refuse(403, {"message": f"No permission to create tickets in the queue '{body.get('Queue')}'"})
-        if not re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", body.get("Created", "2026-01-01 00:00:00")):
+        if not all(_TIME.fullmatch(body[name]) for name in ("Created", "Due") if name in body):
             raise Refuse(400, {"message": "the fake does not guess times"})
         number = str(self.new_id())
         self.tickets[number] = {
@@ -147,6 +222,11 @@ class RequestTrackerVendor(Fake):
             "Status": "new",
             "Subject": body["Subject"],
             "Created": body.get("Created"),
+            "Due": body.get("Due"),
+            "Priority": body.get("Priority", 0),
+            "Owner": self._owner(body.get("Owner")),
+            "RefersTo": body.get("RefersTo"),
+            "LastUpdated": self._now(),
             "queue": queue,
             "values": {},
             "requestors": self._requestors(body.get("Requestor")),
@@ -158,6 +238,26 @@ class RequestTrackerVendor(Fake):
             self._set(number, name if name in self.fields else next(same, ""), value)
         where = f"{self.url}{API}/ticket/{number}"
         return Answer(201, {"id": number, "type": "ticket", "_url": where})
+
+    @staticmethod
+    def _now() -> str:
+        return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def _change(self, request: Request, number: str) -> Any:
+        body, ticket = request.body, self._visible(number)
+        if not isinstance(body, dict) or set(body) - _CHANGE:
+            raise Refuse(400, {"message": f"the fake does not know what to do with {body}"})
+        for name, value in body.get("CustomFields", {}).items():
+            mine = (one for one in self._fields_of(ticket["queue"]) if self.fields[one]["Name"].lower() == name.lower())
+            self._set(number, next(mine, name), value)
+        rest = {name: value for name, value in body.items() if name != "CustomFields"}
+        if not all(_TIME.fullmatch(value) for name, value in rest.items() if name == "Due"):
+            raise Refuse(400, {"message": "the fake does not guess times"})
+        if rest and not self._may("ModifyTicket", ticket["queue"]):
+            return ["Permission Denied" for _ in rest]  # with a 200
+        ticket |= {name: self._owner(value) if name == "Owner" else value for name, value in rest.items()}
+        ticket["LastUpdated"] = self._now()
+        return [f"{name} changed" for name in body]
 
     def _set(self, ticket: str, field: str, value: Any) -> None:
         if not isinstance(value, str):
@@ -206,6 +306,7 @@ class RequestTrackerVendor(Fake):
             "id": ticket["id"],
             "Status": ticket["Status"],
             "Queue": {"id": ticket["queue"], **name},
+            "Owner": {"id": ticket["Owner"], "type": "user"},
             "CustomFields": self._values(ticket),
             "_hyperlinks": self._links(ticket),
         }
@@ -217,12 +318,30 @@ class RequestTrackerVendor(Fake):
         elif found := _QUERY.fullmatch(query):
             field, value = (re.sub(r"\\(.)", r"\1", part).lower() for part in found.groups())
             same = [ticket for ticket in self.tickets.values() if self._matches(ticket, field, value)]
+        elif found := _OF_PERSON.fullmatch(query):
+            queue, email = (re.sub(r"\\(.)", r"\1", part).lower() for part in found.groups()[:2])
+            number = self._load_queue(queue)
+            same = [
+                one
+                for one in self.tickets.values()
+                if one["queue"] == number
+                and email in (address.lower() for address in one["requestors"])
+                and found[3] in (None, "Inactive" if one["Status"] in _INACTIVE else "Active")
+            ]
         else:
             raise Refuse(400, {"message": f"the fake does not understand {query}"})
+        if request.query.get("orderby") == "LastUpdated":
+            same.sort(key=lambda one: str(one["LastUpdated"]))
         seen = [one for one in same if one["Status"] != "deleted" and self._may("ShowTicket", one["queue"])]
         if request.query.get("order") == "DESC":
             seen.reverse()
-        more = {"CustomFields": self._values, "_hyperlinks": self._links}
+        more: dict[str, Callable[[dict[str, Any]], Any]] = {
+            "CustomFields": self._values,
+            "_hyperlinks": self._links,
+            "Status": lambda one: one["Status"],
+            "LastUpdated": lambda one: one["LastUpdated"],
+            "Due": lambda one: (one["Due"] or "1970-01-01 00:00:00").replace(" ", "T") + "Z",
+        }
         asked = request.query.get("fields", "").split(",")
         items = [
             {"id": str(one["id"]), **{name: more[name](one) for name in asked if name in more}}
@@ -244,6 +363,7 @@ class RequestTrackerVendor(Fake):
         if ticket is None or not self._may("CommentOnTicket", ticket["queue"]):
             raise Refuse(400, {"message": "Permission Denied"})
         ticket["texts"].append({"Subject": body["Subject"], "Content": body["Content"], "type": "Comment"})
+        ticket["LastUpdated"] = self._now()
         for name, value in body.get("CustomFields", {}).items():
             mine = (one for one in self._fields_of(ticket["queue"]) if self.fields[one]["Name"].lower() == name.lower())
             self._set(number, next(mine, name), value)
@@ -251,15 +371,17 @@ class RequestTrackerVendor(Fake):
 
     def _attachments(self, request: Request, number: str) -> Any:
         (limit,) = json.loads(request.query["query"])
+        like = limit.pop("operator", "=") == "LIKE"
         if set(limit) != {"field", "value"} or limit["field"] != "Subject":
             raise Refuse(400, {"message": f"the fake does not understand {limit}"})
+        wanted = limit["value"].lower()
         ticket = self.tickets.get(number)
         if ticket is None or not self._may("ShowTicket", ticket["queue"]):
             return {"count": 0, "items": []}
         items = [
             {"id": str(index)}
             for index, text in enumerate(ticket["texts"])
-            if text["Subject"].lower() == limit["value"].lower()
+            if (wanted in text["Subject"].lower() if like else wanted == text["Subject"].lower())
             and (text["type"] == "Create" or self._may("ShowTicketComments", ticket["queue"]))
         ]
         return {"count": len(items), "items": items}

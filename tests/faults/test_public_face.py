@@ -91,7 +91,11 @@ class Face:
             except StoreUnavailable:
                 return False
 
-        until(stands, 120, what="every process")
+        try:
+            until(stands, 120, what="every process")
+        except AssertionError as late:
+            there = self.service.processes()
+            raise AssertionError(f"{late}: {there}; {self.service.log()[-3000:]}") from None
 
     def until_settled(self) -> None:
         def settled() -> bool:

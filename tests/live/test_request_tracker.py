@@ -13,7 +13,7 @@ import pytest
 from connectors.kit.connector import Receipt, Step
 from connectors.kit.transcript import shortened
 from connectors.request_tracker import RequestTracker as Connector
-from connectors.request_tracker import RequestTrackerSettings
+from connectors.request_tracker.settings import RequestTrackerSettings
 from connectors.testing.bench import Died
 from connectors.testing.chats import SAMPLE
 from core.delivery import Delivery, Reference, Revision

@@ -98,7 +98,7 @@ def test_a_job_that_was_cut_off_goes_on_where_it_was(
     store: Store, ledger: Ledger, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read(store, NONE, *range(30))
-    monkeypatch.setattr(module, "PART", 10)
+    monkeypatch.setattr(module, "_PART", 10)
     first = Jobs(connect(server.url), lambda: made.settings("crm"))
     job = first.advance(first.start("replay", LOST).id, 0)
     assert (job.seen, job.done, job.finished) == (10, 10, None)

@@ -67,8 +67,8 @@ class Bench:
     def __init__(self, inline: Inline, eraser: Eraser, ledger: Ledger) -> None:
         self.inline, self.eraser, self.ledger = inline, eraser, ledger
 
-    def erase(self, visitor: str = EMAIL, patience: float = 0.3) -> erasure.Receipt:
-        traces = erasure.look(visitor, self.eraser, self.inline.connectors)
+    def erase(self, visitor: str = EMAIL, patience: float = 0.3) -> erasure.ErasureReceipt:
+        traces = erasure.find_traces(visitor, self.eraser, self.inline.connectors)
         return erasure.erase(visitor, traces, self.eraser, self.ledger, self.inline.connectors, patience)
 
 

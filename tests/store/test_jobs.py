@@ -120,7 +120,7 @@ def test_what_matches_only_later_is_left_alone(jobs: Jobs, server: Server, ledge
 
 
 def test_a_job_never_sees_its_own_work(jobs: Jobs, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "PART", 3)
+    monkeypatch.setattr(module, "_PART", 3)
     made.chats(store, 10, crm=Outcome.RETRY)
     job = finished(jobs, jobs.start("replay", Filter(connector="crm")).id)
     assert (job.seen, job.done) == (10, 10)
@@ -139,7 +139,7 @@ def test_an_end_before_now_is_kept(jobs: Jobs, store: Store, clock: Clock, ledge
 def test_two_at_the_same_time_do_each_delivery_once(
     server: Server, store: Store, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, wanted: Filter
 ) -> None:
-    monkeypatch.setattr(module, "PART", 5)
+    monkeypatch.setattr(module, "_PART", 5)
     made.chats(store, 120, crm=Outcome.REFUSED)
     job = Jobs(connect(server.url), made.configured).start("replay", wanted)
     together = threading.Barrier(4)
@@ -160,7 +160,7 @@ def test_two_at_the_same_time_do_each_delivery_once(
 
 
 def test_one_that_comes_too_late_does_nothing(jobs: Jobs, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "PART", 4)
+    monkeypatch.setattr(module, "_PART", 4)
     made.chats(store, 12, crm=Outcome.REFUSED)
     job = jobs.start("discard", DEAD, reason="x")
     part = next(iter(jobs._search.batches(job.filter, "", 4)))
@@ -172,7 +172,7 @@ def test_one_that_comes_too_late_does_nothing(jobs: Jobs, store: Store, monkeypa
 def test_whoever_dies_before_a_part_is_written_leaves_it_to_the_next(
     jobs: Jobs, store: Store, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "PART", 4)
+    monkeypatch.setattr(module, "_PART", 4)
     made.chats(store, 20, crm=Outcome.REFUSED)
     job = jobs.start("replay", DEAD)
     with monkeypatch.context() as during:
@@ -187,7 +187,7 @@ def test_whoever_dies_before_a_part_is_written_leaves_it_to_the_next(
 def test_whoever_dies_before_it_has_told_anybody_has_done_the_part(
     server: Server, jobs: Jobs, store: Store, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "PART", 4)
+    monkeypatch.setattr(module, "_PART", 4)
     made.chats(store, 20, crm=Outcome.REFUSED)
     # A worker answers each knock at once.
     answered = mortal(lambda lane: server.client.delete(key("knock", lane)), parts=2)
@@ -229,7 +229,7 @@ def test_a_delivery_that_somebody_has_dealt_with_since_it_was_found_is_left_alon
 
 
 def test_a_turn_ends_in_time_and_a_next_one_goes_on(jobs: Jobs, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "PART", 2)
+    monkeypatch.setattr(module, "_PART", 2)
     made.chats(store, 9, crm=Outcome.REFUSED)
     job = jobs.start("replay", DEAD)
     assert [jobs.advance(job.id, 0).seen for _ in range(5)] == [2, 4, 6, 8, 9]
@@ -238,7 +238,7 @@ def test_a_turn_ends_in_time_and_a_next_one_goes_on(jobs: Jobs, store: Store, mo
 def test_rare_ones_among_many_take_few_writes(
     jobs: Jobs, store: Store, monkeypatch: pytest.MonkeyPatch, server: Server
 ) -> None:
-    monkeypatch.setattr(module, "PART", 5)
+    monkeypatch.setattr(module, "_PART", 5)
     made.chats(store, 50, crm=Outcome.REFUSED)
     made.conversation(store, chat(99, visitor={"name": "Rare"}), crm=Outcome.REFUSED)
     job = jobs.start("replay", Filter(text="rare", status=DeliveryStatus.DEAD))

@@ -71,7 +71,7 @@ def test_the_server_holds_neither_names_nor_ids_in_the_open(server: Server) -> N
 
 def test_a_visitor_of_whom_no_chat_is_left_is_found_and_erased(server: Server, clock: Clock, ledger: Ledger) -> None:
     state, eraser = remembered(server), Eraser(connect(server.url), clock)
-    traces = erasure.look(EMAIL, eraser, {})
+    traces = erasure.find_traces(EMAIL, eraser, {})
     assert traces
     assert traces.remembered == 1
     receipt = erasure.erase(EMAIL, traces, eraser, ledger, {}, patience=0.3)
@@ -80,7 +80,7 @@ def test_a_visitor_of_whom_no_chat_is_left_is_found_and_erased(server: Server, c
         EMAIL, receipt, datetime(2026, 11, 28, tzinfo=UTC)
     )
     assert state.persons(NAMES) == [None] * 3
-    assert not erasure.look(EMAIL, eraser, {})
+    assert not erasure.find_traces(EMAIL, eraser, {})
 
 
 def test_erasing_a_chat_erases_what_is_remembered_of_its_visitor(
@@ -90,7 +90,7 @@ def test_erasing_a_chat_erases_what_is_remembered_of_its_visitor(
     state, eraser = remembered(server), Eraser(connect(server.url), clock)
     # By her id alone, which nobody names but the chat.
     state.note_person(b'"4713"', ["visitor:7"], DAY)
-    erasure.erase(EMAIL, erasure.look(EMAIL, eraser, {}), eraser, ledger, {}, patience=0.3)
+    erasure.erase(EMAIL, erasure.find_traces(EMAIL, eraser, {}), eraser, ledger, {}, patience=0.3)
     assert server.client.keys(key("person*")) == []
 
 
@@ -127,7 +127,7 @@ def test_a_receipt_of_an_erasing_does_not_quote_it(server: Server, clock: Clock)
     client = connect(server.url)
     server.client.delete(key("leases", "crm"))
     eraser = Eraser(client, clock)
-    receipt = erasure.erase(EMAIL, erasure.look(EMAIL, eraser, {}), eraser, ledger, {}, patience=0.3)
+    receipt = erasure.erase(EMAIL, erasure.find_traces(EMAIL, eraser, {}), eraser, ledger, {}, patience=0.3)
     assert [one.record for one in receipt.elsewhere] == ["contact 4711"]
 
 
@@ -163,7 +163,7 @@ def test_a_visitor_who_comes_back_without_an_address_is_the_same_contact_until_t
         found = ledger.delivery(DeliveryId("crm:1:1"))
         assert found.conflicts == (Conflict("phone", PHONE),)
         eraser = Eraser(connect(server.url), clock)
-        receipt = erasure.erase(EMAIL, erasure.look(EMAIL, eraser, {}), eraser, ledger, {}, patience=0.3)
+        receipt = erasure.erase(EMAIL, erasure.find_traces(EMAIL, eraser, {}), eraser, ledger, {}, patience=0.3)
         assert receipt.remembered
         assert server.client.keys(key("person*")) == []
         inline.take(chat(3, visitor=nameless))

@@ -11,7 +11,7 @@ import pytest
 from core.delivery import Attempt, DeliveryStatus, Outcome, PayloadStatus
 from core.ids import ConversationId, DeliveryId, PayloadId
 from core.store import Filter, Jobs, Ledger, Search, Store, connect
-from core.store.incidents import Incidents, Trouble
+from core.store.incidents import Incident, Incidents
 from core.store.protocol.keys import key
 from core.store.protocol.records import from_json, from_record, word
 from tests.support import made
@@ -41,7 +41,7 @@ class Newer:
         job = Jobs(connect(server.url), made.configured).start("discard", Filter(connector="archive"), reason="why not")
         self.job = job.id
         incidents = Incidents(connect(server.url))
-        incidents.compare([Trouble("dead", "archive", 1, 1), Trouble("paused", "crm", 1, 1)], ["email"])
+        incidents.compare([Incident("dead", "archive", 1, 1), Incident("paused", "crm", 1, 1)], ["email"])
 
         for name in ("payload", "delivery", "gate", "job"):
             for one in self.redis.keys(key(name, "*")):

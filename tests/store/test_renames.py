@@ -29,7 +29,7 @@ from core.store import (
     connect,
     statistics,
 )
-from core.store.incidents import Incidents, Trouble
+from core.store.incidents import Incident, Incidents
 from core.store.protocol.constants import LEASE_MS
 from core.store.protocol.keys import key
 from core.summary import line
@@ -149,7 +149,7 @@ def test_statistics_and_incidents_follow(server: Server, store: Store, clock: Cl
     made.chats(store, 1, first=9, old=Outcome.REFUSED)
     server.client.hset(key("totals"), "out:old-2:delivered", 7)  # one whose name begins the same
     incidents = Incidents(connect(server.url), clock)
-    incidents.compare([Trouble("paused", "old", clock.now, 1)], ["email"])
+    incidents.compare([Incident("paused", "old", clock.now, 1)], ["email"])
     figures = statistics(connect(server.url), "day", clock.now).connectors["old"]
     names.adopt(NEW)
     finish(names)
@@ -158,7 +158,7 @@ def test_statistics_and_incidents_follow(server: Server, store: Store, clock: Cl
     assert (found["new"].delivered, found["new"].dead) == (3, 1)
     assert server.client.hget(key("totals"), "out:old-2:delivered") == b"7"
     clock.pass_by(3600)
-    assert incidents.compare([Trouble("paused", "new", clock.now, 1)], ["email"]) == 0  # neither over nor begun anew
+    assert incidents.compare([Incident("paused", "new", clock.now, 1)], ["email"]) == 0  # neither over nor begun anew
     assert incidents.waiting("email") == 1
 
 
@@ -230,7 +230,7 @@ def test_past_chats_are_not_given_to_the_new_name_once_more(
 def test_a_bulk_job_that_has_begun_goes_on(
     server: Server, store: Store, ledger: Ledger, names: Renames, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.store.jobs.PART", 2)
+    monkeypatch.setattr("core.store.jobs._PART", 2)
     made.chats(store, 9, old=Outcome.REFUSED)
     made.chats(store, 9, first=20, desk=Outcome.REFUSED)
     jobs = Jobs(connect(server.url), lambda: OLD)

@@ -83,7 +83,7 @@ def test_a_hundred_of_the_same_millisecond_come_once_each(search: Search, store:
 def test_the_same_holds_when_a_batch_ends_among_them(
     search: Search, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "BATCH", 7)
+    monkeypatch.setattr(module, "_BATCH", 7)
     there = made.chats(store, 40)
     assert sorted(row.id for row in walked(search, Filter(text="ann"), 5)) == sorted(there)
     assert search.count(Filter(text="ann")) == (40, True)
@@ -312,7 +312,7 @@ def test_a_body_that_can_no_longer_be_read_is_found_by_what_stands_in_it(
 def test_a_search_whose_time_is_over_says_how_far_it_came_and_goes_on(
     search: Search, store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "BATCH", 10)
+    monkeypatch.setattr(module, "_BATCH", 10)
     made.conversation(store, visited(0, name="Rare"))
     for number in range(1, 31):
         clock.pass_by(1)
@@ -433,7 +433,7 @@ def test_any_text_makes_a_short_line_that_can_be_read_again(name: str, email: st
     line = summary.line(conversation)
     assert line.count(b"\n") == 2
     assert len(line) < 25_000
-    read = summary.read(line)
+    read = summary.summary_of(line)
     assert read.name == conversation.visitor.name[:200]
     assert len(read.opening) <= 120
     assert summary.folded(conversation.visitor.email[:100]) in summary.searched(line)
@@ -441,7 +441,7 @@ def test_any_text_makes_a_short_line_that_can_be_read_again(name: str, email: st
 
 
 def test_an_empty_line_is_an_empty_summary() -> None:
-    assert summary.read(b"") == Summary()
+    assert summary.summary_of(b"") == Summary()
 
 
 def test_looking_through_ten_thousand_is_quick(search: Search, store: Store, server: Server) -> None:

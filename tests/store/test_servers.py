@@ -25,7 +25,7 @@ from core.config.environment import environment
 from core.delivery import DeliveryStatus
 from core.errors import NotFound, StoreLoading, StoreUnavailable
 from core.ids import DeliveryId
-from core.store import Ledger, Store, check, connect
+from core.store import Ledger, Store, check_server, connect
 from core.store.connection import client
 from tests.support.certificates import Authority
 from tests.support.command_line import CommandLine
@@ -300,16 +300,16 @@ def test_a_certificate_for_another_name_is_refused(tmp_path: Path, authority: Au
         tls(tmp_path, authority, "redis.example.com") as there,
         pytest.raises(StoreUnavailable, match=r"certificate is not trusted.*127\.0\.0\.1"),
     ):
-        check(connect(there.url()))
+        check_server(connect(there.url()))
 
 
 def test_a_server_that_wants_certificates_is_shown_one(tmp_path: Path, authority: Authority) -> None:
     pem, key = authority.issue("relay")
     with tls(tmp_path, authority, clients="yes") as there:
         with pytest.raises(StoreUnavailable):
-            check(connect(there.url()))
+            check_server(connect(there.url()))
         url = there.url(ssl_certfile=pem, ssl_keyfile=key)
-        assert not check(connect(url)).wrong
+        assert not check_server(connect(url)).wrong
         assert knocked(url) == 1
 
 

@@ -11,7 +11,7 @@ import pytest
 from core.delivery import Attempt, DeliveryStatus, Exchange, Outcome, PayloadStatus, Reference
 from core.errors import InUse, LostLease, NotFound, StoreUnavailable
 from core.ids import ConversationId, DeliveryId, PayloadId, identified
-from core.store import INBOX, Claim, Ledger, Store, check, connect
+from core.store import INBOX, Claim, Ledger, Store, check_server, connect
 from core.store.protocol.constants import LEASE_MS, SUSPECT
 from core.store.protocol.keys import key
 from tests.conftest import Clock
@@ -596,9 +596,9 @@ def test_what_was_accepted_survives_a_killed_server(own_server: Server) -> None:
     [("appendonly", "no", "append-only"), ("maxmemory-policy", "allkeys-lru", "noeviction")],
 )
 def test_an_unfit_server_is_told_what_is_wrong_with_it(own_server: Server, setting: str, value: str, word: str) -> None:
-    assert check(own_server.client).wrong == []
+    assert check_server(own_server.client).wrong == []
     own_server.client.config_set(setting, value)
-    wrong = check(own_server.client).wrong
+    wrong = check_server(own_server.client).wrong
     assert len(wrong) == 1
     assert word in wrong[0]
     assert "CONFIG SET" in wrong[0]
@@ -606,9 +606,9 @@ def test_an_unfit_server_is_told_what_is_wrong_with_it(own_server: Server, setti
 
 def test_a_weaker_fsync_is_a_doubt_and_a_replica_is_wrong(own_server: Server) -> None:
     own_server.client.config_set("appendfsync", "everysec")
-    assert "everysec" in check(own_server.client).doubts[0]
+    assert "everysec" in check_server(own_server.client).doubts[0]
     own_server.client.replicaof("127.0.0.1", "1")
-    assert any("replica" in one for one in check(own_server.client).wrong)
+    assert any("replica" in one for one in check_server(own_server.client).wrong)
 
 
 # --- Giving up on purpose

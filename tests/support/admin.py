@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from app import create_app
 from app.admin import password
-from app.dashboard import PAGES, Page
+from app.dashboard import PAGES, PageRoutes
 from core.store import Access, connect
 from tests.support.server import Server
 from tests.support.stack import TOKEN
@@ -54,7 +54,7 @@ class Admin:
         return self.client.post(path, data={"csrf_token": token, **fields})
 
 
-def web_app(server: Server, folder: Path, pages: Sequence[Page] = PAGES, **variables: str) -> Flask:
+def web_app(server: Server, folder: Path, pages: Sequence[PageRoutes] = PAGES, **variables: str) -> Flask:
     """The real app on a server, with PASSWORD set; further arguments are environment variables, or `config`."""
     config = folder / "relay.yaml"
     config.write_text(variables.pop("config", "connectors: {archive: {type: archive}}"))
@@ -63,7 +63,7 @@ def web_app(server: Server, folder: Path, pages: Sequence[Page] = PAGES, **varia
     return create_app(variables={**environment, "RELAY_CONFIG": str(config), **variables}, pages=pages)
 
 
-def admin(server: Server, folder: Path, pages: Sequence[Page] = PAGES, **variables: str) -> Admin:
+def admin(server: Server, folder: Path, pages: Sequence[PageRoutes] = PAGES, **variables: str) -> Admin:
     """Logged in."""
     made = Admin(web_app(server, folder, pages, **variables))
     assert made.log_in().status_code == 303

@@ -28,12 +28,12 @@ __all__ = ["RELAY", "SOON_LOGGED", "SOON_RELOADED", "TOKEN", "Stack", "chat", "f
 TOKEN = "token-for-tests-0123456789"
 #: Constants of a Stack whose processes take a changed configuration soon.
 SOON_RELOADED: Mapping[str, object] = {
-    "core.config.reload.PERIOD": 0.1,
+    "core.config.reload._PERIOD": 0.1,
     "core.config.reload.STILL": 0.2,
     "core.config.reload.REMOVAL_STILL": 0.5,
 }
 #: Of one that soon logs what it refused, and whom it cut off.
-SOON_LOGGED: Mapping[str, object] = {"app.receiver.rejections.PERIOD": 0.2}
+SOON_LOGGED: Mapping[str, object] = {"app.receiver.rejections._PERIOD": 0.2}
 
 
 # Below those that the system gives to whoever asks for any. Each of the processes that share the tests has a part of

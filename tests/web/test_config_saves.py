@@ -59,7 +59,7 @@ def test_no_state_between_two_good_files_costs_a_post(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Every look comes at once, and each state stays until it would have been taken.
-    for name in ("PERIOD", "STILL", "AGAIN"):
+    for name in ("_PERIOD", "STILL", "AGAIN"):
         monkeypatch.setattr(reload, name, 0.0)
     config, numbers = tmp_path / "relay.yaml", count()
     config.write_text(OLD)

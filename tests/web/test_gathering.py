@@ -112,8 +112,8 @@ def test_a_journey_that_fails_fails_for_all_of_it_and_for_nobody_else(
 
 
 def test_a_journey_has_a_limit(gathering: Gathering, store: Slow, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "TOGETHER", 3)
-    monkeypatch.setattr(module, "BYTES", 10)
+    monkeypatch.setattr(module, "JOURNEY_BODIES", 3)
+    monkeypatch.setattr(module, "JOURNEY_BYTES", 10)
     bodies = [b"0", b"a", b"b", b"c", b"d" * 9, b"e" * 20, b"f"]
 
     async def all_of_them() -> None:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from app.server.asgi import SECONDS
+from app.server.asgi import BODY_SECONDS
 from app.server.web import CONNECTIONS
 from core.delivery import PayloadStatus
 from core.smartsupp.limits import LARGEST_BODY
@@ -180,7 +180,7 @@ def test_senders_that_stop_in_the_middle_hold_nobody_up(receiver: Receiver) -> N
     held: list[tuple[str, socket.socket]] = []
     for _ in range(40):  # fewer than would make places scarce
         for name, sent in kinds.items():
-            connection = socket.create_connection(("127.0.0.1", receiver.port), timeout=SECONDS + 20)
+            connection = socket.create_connection(("127.0.0.1", receiver.port), timeout=BODY_SECONDS + 20)
             connection.sendall(sent)
             held.append((name, connection))
     stalled = time.monotonic()
@@ -192,13 +192,13 @@ def test_senders_that_stop_in_the_middle_hold_nobody_up(receiver: Receiver) -> N
             while piece := connection.recv(1000):
                 came += piece
             assert came[:13] == (b"HTTP/1.1 408 " if name in ("a body", "a chunk") else b""), name
-    assert time.monotonic() - stalled < SECONDS + 10
+    assert time.monotonic() - stalled < BODY_SECONDS + 10
     assert len(receiver.kept()) == 50
 
 
 def test_more_connections_than_there_are_places_only_delay_others(receiver: Receiver) -> None:
     held = [socket.create_connection(("127.0.0.1", receiver.port)) for _ in range(CONNECTIONS + 50)]
-    assert receiver.serves() < SECONDS + 10
+    assert receiver.serves() < BODY_SECONDS + 10
     for connection in held:
         connection.close()
 
@@ -354,7 +354,7 @@ def test_generated_requests_break_no_promise(receiver: Receiver) -> None:
     )
     def send(sent: Sent) -> None:
         seen[0] += 1
-        for answer in exchange(receiver.port, sent.raw, seconds=SECONDS + 5, cut=sent.cut):
+        for answer in exchange(receiver.port, sent.raw, seconds=BODY_SECONDS + 5, cut=sent.cut):
             told(sent, answer)
 
     send()

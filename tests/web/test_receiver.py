@@ -244,7 +244,7 @@ def test_the_real_server_keeps_nothing_of_a_body_that_was_cut_off(relay: Stack) 
 
 
 def test_a_body_that_is_cut_off_or_late_is_logged(relay: Stack) -> None:
-    relay.constants |= {**SOON_LOGGED, "app.server.asgi.SECONDS": 1}
+    relay.constants |= {**SOON_LOGGED, "app.server.asgi.BODY_SECONDS": 1}
     relay.web()
     path = relay.hook.partition(str(relay.port))[2]
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n".encode()

@@ -26,7 +26,7 @@ from core.errors import ConfigError
 from core.ids import identified
 from core.store import INBOX, Store, connect
 from core.store import incidents as states
-from core.store.incidents import Incidents, Trouble
+from core.store.incidents import Incident, Incidents
 from core.store.protocol.keys import key
 from tests.conftest import Clock
 from tests.support import made
@@ -41,7 +41,7 @@ from workers.alerts.notifier import Notifier
 from workers.intake import take_in
 
 #: Constants of a Stack whose processes look for troubles more often.
-SOON_TOLD: Mapping[str, object] = {"workers.alerts.notifier.PERIOD": 0.3}
+SOON_TOLD: Mapping[str, object] = {"workers.alerts.notifier._PERIOD": 0.3}
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 CONNECTORS = {"crm": {"type": "archive"}, "desk": {"type": "archive", "folder": "desk"}}
 HOSTILE = "HTTP 401 No\r\nBcc: thief@example.com\r\n\r\n<b>: Hello from ann@example.com, key 4711"
@@ -406,7 +406,7 @@ def test_a_mail_server_that_refuses_is_tried_later(two: Two, mailbox: Mailbox) -
 
 def test_one_who_dies_while_telling_is_followed_by_another(server: Server, clock: Clock) -> None:
     incidents = Incidents(connect(server.url), clock)
-    assert incidents.compare([Trouble("paused", "crm", 1, 2)], ["webhook"]) == 1
+    assert incidents.compare([Incident("paused", "crm", 1, 2)], ["webhook"]) == 1
     first = incidents.next("webhook")
     assert first is not None
     assert incidents.next("webhook") is None
@@ -424,7 +424,7 @@ def test_what_dies_soon_after_a_notice_is_told_though_nothing_dies_later(server:
     incidents = Incidents(connect(server.url), clock)
 
     def look(count: int, newest: int) -> int:
-        return incidents.compare([Trouble("dead", "crm", begun, count, newest=newest)], ["webhook"])
+        return incidents.compare([Incident("dead", "crm", begun, count, newest=newest)], ["webhook"])
 
     begun = clock()
     assert look(1, begun) == 1
@@ -440,7 +440,7 @@ def test_what_dies_soon_after_a_notice_is_told_though_nothing_dies_later(server:
 def test_what_could_not_be_told_for_days_tells_nobody_anything(server: Server, clock: Clock) -> None:
     incidents = Incidents(connect(server.url), clock)
     for number in range(150):
-        incidents.compare([Trouble("paused", f"c{number}", 1, 2)], ["webhook"], 10**12)
+        incidents.compare([Incident("paused", f"c{number}", 1, 2)], ["webhook"], 10**12)
     assert incidents.waiting("webhook") == states.MOST
     waits = []
     for _ in range(9):

@@ -11,7 +11,7 @@ from core.smartsupp.parser import parse_conversation
 from core.store import Claim
 from tests.support.stack import chat
 from workers import parse_cache
-from workers.parse_cache import PART, SECONDS, Memory, weight
+from workers.parse_cache import PART_BYTES, REMEMBERED_SECONDS, ParseCache, weight
 
 
 class Clock:
@@ -44,13 +44,13 @@ def claim(number: int) -> Claim:
     return Claim("inbox", PayloadId(f"p{number}"), "t", 0, False, PayloadId(f"p{number}"), "", 0, body)
 
 
-def add(there: Memory, *numbers: int) -> None:
+def add(there: ParseCache, *numbers: int) -> None:
     for number in numbers:
         there.add(claim(number), parse_conversation(claim(number).body))
 
 
 def test_what_was_read_is_not_read_again(reads: list[bytes]) -> None:
-    there = Memory()
+    there = ParseCache()
     add(there, 1)
     assert there.conversation(claim(1)).id == "c1"
     assert reads == []
@@ -59,7 +59,7 @@ def test_what_was_read_is_not_read_again(reads: list[bytes]) -> None:
 
 
 def test_the_oldest_make_room(reads: list[bytes]) -> None:
-    there = Memory(limit=2 * weight(claim(1), parse_conversation(claim(1).body)))
+    there = ParseCache(limit=2 * weight(claim(1), parse_conversation(claim(1).body)))
     add(there, 1, 2, 1, 3)  # the second time, 1 is newer than 2
     for number in (1, 3, 2):
         assert there.conversation(claim(number)).id == f"c{number}"
@@ -67,18 +67,18 @@ def test_the_oldest_make_room(reads: list[bytes]) -> None:
 
 
 def test_one_that_is_larger_than_the_whole_memory_is_read_each_time(reads: list[bytes]) -> None:
-    there = Memory(limit=10)
+    there = ParseCache(limit=10)
     add(there, 1)
     assert there.conversation(claim(1)).id == "c1"
     assert reads == [claim(1).body]
 
 
 def test_nothing_is_remembered_for_long(reads: list[bytes], clock: Clock) -> None:
-    there = Memory(clock=clock)
+    there = ParseCache(clock=clock)
     add(there, 1)
-    clock.now = SECONDS / 2
+    clock.now = REMEMBERED_SECONDS / 2
     add(there, 2)
-    clock.now = SECONDS + 1
+    clock.now = REMEMBERED_SECONDS + 1
     there.forget_old()
     there.conversation(claim(2))
     assert reads == []
@@ -89,4 +89,4 @@ def test_nothing_is_remembered_for_long(reads: list[bytes], clock: Clock) -> Non
 def test_what_has_many_small_parts_weighs_more_than_its_text() -> None:
     body = chat(messages=[{}] * 5_000)
     many = Claim("inbox", PayloadId("p"), "t", 0, False, PayloadId("p"), "", 0, body)
-    assert weight(many, parse_conversation(body)) > 5_000 * PART
+    assert weight(many, parse_conversation(body)) > 5_000 * PART_BYTES

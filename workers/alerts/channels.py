@@ -24,10 +24,10 @@ from connectors.kit.responses import STATUS, refusal, words
 from core import signing
 from core.config.alerts import Alerts, MailAlerts, WebhookAlerts
 from core.errors import DeliveryError
-from workers.alerts.messages import Message
+from workers.alerts.messages import AlertMessage
 
 #: Seconds that one sending may take in all.
-SECONDS = 60.0
+_SECONDS = 60.0
 
 
 class NotSent(Exception):
@@ -36,7 +36,7 @@ class NotSent(Exception):
 
 class Channel(ABC):
     @abstractmethod
-    def send(self, message: Message) -> str:
+    def send(self, message: AlertMessage) -> str:
         """Returns what was answered. Raises NotSent."""
 
 
@@ -50,8 +50,8 @@ class ByWebhook(Channel):
             timeout=settings.timeout, allow_networks=settings.allow_networks, judge=self._judge, mask=self._masked
         )
 
-    def send(self, message: Message) -> str:
-        with self._http.attempt(SECONDS):
+    def send(self, message: AlertMessage) -> str:
+        with self._http.attempt(_SECONDS):
             try:
                 answer = self._http.request(
                     "POST",
@@ -80,7 +80,7 @@ class ByMail(Channel):
     def __init__(self, settings: MailAlerts) -> None:
         self._settings = settings
 
-    def send(self, message: Message) -> str:
+    def send(self, message: AlertMessage) -> str:
         try:
             with self._connection() as server:
                 refused = server.send_message(self._mail(message))
@@ -99,7 +99,7 @@ class ByMail(Channel):
             else smtplib.SMTP(timeout=mine.timeout)
         )
         # A timeout of sockets is one of each read: a server that sends a byte a second would keep it for ever.
-        end = threading.Timer(SECONDS, _cut, [server])
+        end = threading.Timer(_SECONDS, _cut, [server])
         end.daemon = True
         end.start()
         try:
@@ -117,7 +117,7 @@ class ByMail(Channel):
             end.cancel()
             server.close()
 
-    def _mail(self, message: Message) -> EmailMessage:
+    def _mail(self, message: AlertMessage) -> EmailMessage:
         """No text of strangers is in a header."""
         mail = EmailMessage()
         mail["From"] = self._settings.sender

@@ -13,7 +13,7 @@ from core.delivery import Attempt, DeliveryStatus, Outcome, PayloadStatus
 from core.routing import reason
 from core.store import INBOX, Client, Ledger
 from core.store.connection.condition import shortages
-from core.store.incidents import Trouble
+from core.store.incidents import Incident
 from core.store.ledger import Lane
 from core.store.statistics import totals
 
@@ -50,7 +50,7 @@ class Look:
         self._refused: tuple[int, int, int] | None = None
         self._reasons: dict[str, tuple[str, int, str]] = {}
 
-    def troubles(self, settings: Settings) -> Iterator[Trouble]:
+    def troubles(self, settings: Settings) -> Iterator[Incident]:
         """Raises StoreUnavailable."""
         now = self._ledger.now()
         oldest = round(settings.alerts.oldest_after * 60_000)
@@ -62,17 +62,17 @@ class Look:
             if name in settings.enabled:
                 yield from _held(lane) if lane.gate else _backlog(lane, now, oldest)
             elif name not in settings.connectors and lane.waiting:
-                yield Trouble("gone", name, now - lane.oldest_due, lane.waiting, patience=GONE_PATIENCE_MS)
+                yield Incident("gone", name, now - lane.oldest_due, lane.waiting, patience=GONE_PATIENCE_MS)
         yield from _backlog(self._ledger.lane(INBOX), now, oldest)
         yield from self._quarantined()
         yield from self._undelivered()
         yield from self._refusing(now)
         for short in shortages(self._client, self._disk):
-            yield Trouble("filling", short.what, now, short.percent)
+            yield Incident("filling", short.what, now, short.percent)
             if short.full:
-                yield Trouble("full", short.what, now, short.percent)
+                yield Incident("full", short.what, now, short.percent)
 
-    def _refusing(self, now: int) -> Iterator[Trouble]:
+    def _refusing(self, now: int) -> Iterator[Incident]:
         """Posts that had the right token, and were not kept: as far as this one has seen their number grow."""
         counted = totals(self._client)
         number = sum(counted.get(f"refused:{status}", 0) for status in _NOT_KEPT)
@@ -85,43 +85,43 @@ class Look:
             self._refused = (number, number, 0)
         before, known, since = self._refused
         if since:
-            yield Trouble("refusing", INBOX, since, known - before)
+            yield Incident("refusing", INBOX, since, known - before)
 
-    def _dead(self, lane: Lane) -> Iterator[Trouble]:
+    def _dead(self, lane: Lane) -> Iterator[Incident]:
         for last in self._ledger.deliveries(DeliveryStatus.DEAD, lane.name, limit=1):
             known = self._reasons.get(lane.name)
             if known is None or known[:2] != (last.id, last.updated):
                 attempts = self._ledger.delivery(last.id).attempts
                 known = self._reasons[lane.name] = (last.id, last.updated, _why(attempts[-1]) if attempts else "")
             count = lane.counts[DeliveryStatus.DEAD]
-            yield Trouble("dead", lane.name, last.updated, count, known[2], newest=last.updated)
+            yield Incident("dead", lane.name, last.updated, count, known[2], newest=last.updated)
 
-    def _undelivered(self) -> Iterator[Trouble]:
+    def _undelivered(self) -> Iterator[Incident]:
         for last in self._ledger.lost(limit=1):
             at, count = last.payloads[-1].received, self._ledger.undelivered()
-            yield Trouble("undelivered", INBOX, at, count, reason(last.payloads[-1].why), newest=at)
+            yield Incident("undelivered", INBOX, at, count, reason(last.payloads[-1].why), newest=at)
 
-    def _quarantined(self) -> Iterator[Trouble]:
+    def _quarantined(self) -> Iterator[Incident]:
         for last in self._ledger.payloads(PayloadStatus.QUARANTINED, limit=1):
             count = self._ledger.payload_counts()[PayloadStatus.QUARANTINED]
             # Where the body is wrong, without what stands there.
             why = words(_ADDRESS.sub("…", last.error.partition(", got ")[0]))
             why = "internal error" if why.startswith(("bug: ", "internal error: ")) else why
-            yield Trouble("quarantined", INBOX, last.received, count, why, newest=last.received)
+            yield Incident("quarantined", INBOX, last.received, count, why, newest=last.received)
 
 
-def _held(lane: Lane) -> Iterator[Trouble]:
+def _held(lane: Lane) -> Iterator[Incident]:
     """A gate that closed by itself; an admin knows of his own."""
     gate = lane.gate
     if gate and gate.by == "relay":
-        yield Trouble("paused", lane.name, gate.since, lane.waiting, quotable(gate.reason))
+        yield Incident("paused", lane.name, gate.since, lane.waiting, quotable(gate.reason))
     elif gate and gate.by == "breaker":
-        yield Trouble("breaker", lane.name, gate.since, lane.waiting, quotable(gate.reason))
+        yield Incident("breaker", lane.name, gate.since, lane.waiting, quotable(gate.reason))
 
 
-def _backlog(lane: Lane, now: int, oldest: int) -> Iterator[Trouble]:
+def _backlog(lane: Lane, now: int, oldest: int) -> Iterator[Incident]:
     if lane.oldest_due >= oldest:
-        yield Trouble("backlog", lane.name, now - lane.oldest_due, lane.due, patience=BACKLOG_PATIENCE_MS)
+        yield Incident("backlog", lane.name, now - lane.oldest_due, lane.due, patience=BACKLOG_PATIENCE_MS)
 
 
 def quotable(error: str) -> str:

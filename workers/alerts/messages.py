@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from core.config.doubts import gone_remedy
 from core.store import INBOX
-from core.store.incidents import Event, Kind, Notice
+from core.store.incidents import Event, IncidentKind, Notice
 
 
 @dataclass(frozen=True)
-class Message:
+class AlertMessage:
     """An alert as people read it. `id` is the same for every attempt; the body is `type`, `timestamp`, `data` of
     Standard Webhooks, and `text`, which chat services show."""
 
@@ -32,7 +33,7 @@ class _Words:
     page: str
 
 
-_WORDS: Mapping[Kind, _Words] = {
+_WORDS: Mapping[IncidentKind, _Words] = {
     "paused": _Words(
         "{subject} is paused: credentials rejected",
         "{subject} is no longer paused",
@@ -75,8 +76,7 @@ _WORDS: Mapping[Kind, _Words] = {
         "{subject} is not in relay.yaml any more",
         "Nothing is queued for {subject} any more",
         "{count} queued, and they will not be delivered.",
-        "If it has another name now, write formerly: [{subject}] below that one. Otherwise put it back into relay.yaml,"
-        " or discard what is queued: relay discard ID --reason …",
+        f"{gone_remedy('{subject}')}.",
         "/connectors/{subject}",
     ),
     "backlog": _Words(
@@ -120,7 +120,7 @@ _OTHER = _Words(
 _INBOX = ("new chats", "/")
 
 
-def written(notice: Notice, public_url: str) -> Message:
+def written(notice: Notice, public_url: str) -> AlertMessage:
     """The words of an alert; with a link where the address of the dashboard is known."""
     found = _WORDS.get(notice.kind, _OTHER)
     name, page = _INBOX if notice.subject == INBOX else (notice.subject, found.page)
@@ -149,18 +149,20 @@ def written(notice: Notice, public_url: str) -> Message:
     return _message(notice.id, title, lines, notice.event, notice.at, data)
 
 
-def test_message(identity: str, now: int, public_url: str) -> Message:
+def test_message(identity: str, now: int, public_url: str) -> AlertMessage:
     """What `relay alerts test` sends."""
     lines = ["This is a test.", "", "It was sent with: relay alerts test. Nothing is wrong."]
     lines += ["", public_url] if public_url else []
     return _message(identity, "Test alert", lines, "test", now, {"link": public_url})
 
 
-def _message(identity: str, title: str, lines: list[str], event: Event, at: int, data: Mapping[str, Any]) -> Message:
+def _message(
+    identity: str, title: str, lines: list[str], event: Event, at: int, data: Mapping[str, Any]
+) -> AlertMessage:
     text = "\n".join(lines)
     # The type is frozen: receivers filter by it.
     body = {"type": f"trouble.{event}", "timestamp": _iso(at), "text": text, "data": data}
-    return Message(identity, title, text, json.dumps(body, ensure_ascii=False))
+    return AlertMessage(identity, title, text, json.dumps(body, ensure_ascii=False))
 
 
 def _time(ms: int) -> str:

@@ -24,7 +24,7 @@ from workers.alerts.messages import written
 log = structlog.get_logger(__name__)
 
 #: Seconds between two looks for incidents, over all who look; sending is tried as often.
-PERIOD = 5.0
+_PERIOD = 5.0
 
 
 class Notifier:
@@ -47,7 +47,7 @@ class Notifier:
         threading.Thread(target=self._run, name="alerts", daemon=True).start()
 
     def _run(self) -> None:
-        while not self._stopping.wait(PERIOD):
+        while not self._stopping.wait(_PERIOD):
             try:
                 self.turn()
             except StoreUnavailable as error:
@@ -61,7 +61,7 @@ class Notifier:
         names = settings.alerts.channels
         if not names:
             return
-        if self._store.turn("troubles", round(PERIOD * 1000)):
+        if self._store.turn("troubles", round(_PERIOD * 1000)):
             self.look(settings)
         for name, channel in self._channels(settings).items():
             self._send(name, channel)

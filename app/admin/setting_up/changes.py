@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.config.editing.door import Door, Draft
-from core.config.editing.yaml_edit import Change, Put, Remove
+from core.config.editing.yaml_edit import Edit, Put, Remove
 from core.config.sources.references import secret_in, to_secret
 from core.errors import ConfigError, NotFound, Problem
 
@@ -16,7 +16,7 @@ EVERY, SOME, AS_IT_IS = "every", "some", "as it is"
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WantedChange:
     """A connector as somebody wants it: its `values` as relay.yaml has them, its `secrets` by setting, which are kept
     outside of the file, and the chats that go there."""
 
@@ -27,7 +27,7 @@ class Wanted:
     when: str = ""
 
 
-def added(door: Door, wanted: Wanted, by: str) -> Draft:
+def added(door: Door, wanted: WantedChange, by: str) -> Draft:
     """Raises ConfigError, BadSecret."""
     values = door.values()
     if wanted.name in (values.get("connectors") or {}):
@@ -44,7 +44,7 @@ def added(door: Door, wanted: Wanted, by: str) -> Draft:
     )
 
 
-def altered(door: Door, wanted: Wanted, by: str) -> Draft:
+def altered(door: Door, wanted: WantedChange, by: str) -> Draft:
     """Its settings as wanted: those that are not among them go. A secret that was kept under a name keeps the name.
     Raises NotFound, ConfigError, BadSecret."""
     values = door.values()
@@ -70,7 +70,7 @@ def removed(door: Door, name: str) -> Draft:
     """Without it and its routes; a route that leads elsewhere, too, stays. Raises NotFound, ConfigError."""
     values = door.values()
     _connector(values, name)
-    changes: list[Change] = [Remove(("connectors", name))]
+    changes: list[Edit] = [Remove(("connectors", name))]
     routes = values.get("routes")
     for index, route in reversed([*enumerate(routes if isinstance(routes, list) else ())]):
         targets = route.get("to") if isinstance(route, dict) else None
@@ -88,7 +88,7 @@ def _connector(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return found
 
 
-def _routes_to(values: Mapping[str, Any], wanted: Wanted) -> Sequence[Change]:
+def _routes_to(values: Mapping[str, Any], wanted: WantedChange) -> Sequence[Edit]:
     """Without the section every chat goes everywhere: whoever wants some chats for one needs a route for the others."""
     if wanted.chats == AS_IT_IS:
         return ()

@@ -53,7 +53,7 @@ def fields(model: type[ConnectorSettings]) -> list[SettingField]:
     return sorted(found, key=lambda one: (not one.required, one.kind is not Kind.SECRET and not one.own, not one.own))
 
 
-def read(field: SettingField, text: str) -> Any:
+def field_value(field: SettingField, text: str) -> Any:
     """What a person typed, as relay.yaml has it. What cannot be read is left as it is, for the loader to refuse. Raises
     ValueError, with what to type."""
     text = text.replace("\r\n", "\n")
@@ -64,7 +64,7 @@ def read(field: SettingField, text: str) -> Any:
     return _READERS.get(field.kind, str)(text)
 
 
-def written(field: SettingField, value: Any) -> str:
+def field_text(field: SettingField, value: Any) -> str:
     """A value of relay.yaml as a person would type it into the field."""
     if value is None:
         return "null" if field.nullable else ""
@@ -95,7 +95,7 @@ def _field(name: str, info: FieldInfo) -> SettingField:
     default = None if info.is_required() or kind is Kind.SECRET else info.get_default(call_default_factory=True)
     if isinstance(default, BaseModel):
         default = default.model_dump(mode="json")
-    shown = "" if default is None and not field.nullable else written(field, default)
+    shown = "" if default is None and not field.nullable else field_text(field, default)
     return SettingField(**{**vars(field), "default": shown})
 
 

@@ -55,7 +55,7 @@ class Contents:
     secrets: bool = False
 
 
-def write(env: Environment, target: Path, archives: Sequence[Path], *, with_store: bool) -> Contents:
+def write_backup(env: Environment, target: Path, archives: Sequence[Path], *, with_store: bool) -> Contents:
     """`archives` are folders in the data folder. `target` appears when it is whole, and only its user can read it.
     Raises BackupError."""
     if target.exists():
@@ -101,7 +101,7 @@ def write(env: Environment, target: Path, archives: Sequence[Path], *, with_stor
     return about
 
 
-def read(env: Environment, source: Path) -> tuple[Contents, Sequence[str]]:
+def read_backup(env: Environment, source: Path) -> tuple[Contents, Sequence[str]]:
     """Put a backup into a data folder that holds no store yet, whole or not at all. Raises BackupError.
 
     Returns what was in it, and lines about what was left as it is here.

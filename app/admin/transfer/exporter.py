@@ -37,7 +37,7 @@ COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Row:
+class ExportedChat:
     """A conversation: its newest payload, what that was read as (None, should it no longer be one), its deliveries."""
 
     id: ConversationId
@@ -46,7 +46,7 @@ class Row:
     deliveries: Sequence[Delivery]
 
 
-def rows(search: Search, ledger: Ledger, wanted: Filter) -> Iterator[Row]:
+def exported(search: Search, ledger: Ledger, wanted: Filter) -> Iterator[ExportedChat]:
     """What matches, newest first, each conversation once, with as little held as a batch takes."""
     seen: set[str] = set()
     for page in search.batches(wanted, size=_BATCH):
@@ -55,7 +55,7 @@ def rows(search: Search, ledger: Ledger, wanted: Filter) -> Iterator[Row]:
             ids = [one for one in ids if one not in seen]
             seen.update(ids)
         for found in ledger.newest(ids) if ids else ():
-            yield Row(found.id, found.payloads[0], _read(found.payloads[0]), found.deliveries)
+            yield ExportedChat(found.id, found.payloads[0], _read(found.payloads[0]), found.deliveries)
 
 
 def _read(payload: Payload) -> Conversation | None:
@@ -65,13 +65,13 @@ def _read(payload: Payload) -> Conversation | None:
         return None
 
 
-def as_jsonl(found: Iterable[Row]) -> Iterator[str]:
+def as_jsonl(found: Iterable[ExportedChat]) -> Iterator[str]:
     """Lines of `{"id", "received", "revision", "payload", "conversation", "deliveries"}`."""
     for row in found:
         yield json.dumps(_record(row), ensure_ascii=False) + "\n"
 
 
-def _record(row: Row) -> dict[str, Any]:
+def _record(row: ExportedChat) -> dict[str, Any]:
     return {
         "id": row.id,
         "received": _time(row.payload.received),
@@ -92,14 +92,14 @@ def _record(row: Row) -> dict[str, Any]:
     }
 
 
-def as_csv(found: Iterable[Row], connectors: Sequence[str]) -> Iterator[str]:
+def as_csv(found: Iterable[ExportedChat], connectors: Sequence[str]) -> Iterator[str]:
     """RFC 4180: a line of names, then one a conversation, with two columns for each connector."""
     yield _line([*COLUMNS, *(f"{name} {what}" for name in connectors for what in ("status", "record"))])
     for row in found:
         yield _line(_cells(row, connectors))
 
 
-def _cells(row: Row, connectors: Sequence[str]) -> list[Any]:
+def _cells(row: ExportedChat, connectors: Sequence[str]) -> list[Any]:
     account, channel = row.id.account, row.id.channel
     talk = row.conversation or Conversation(account=account, id=channel)
     visitor = talk.visitor

@@ -37,7 +37,7 @@ class Unwrapped:
                 return text.encode("utf-8", "replace")
 
 
-def body_of(piece: bytes) -> tuple[bytes, str]:
+def smartsupp_body(piece: bytes) -> tuple[bytes, str]:
     """What Smartsupp sent, of a file that our archive wrote; anything else as it is. And why there is none in it."""
     if b'"payload' not in piece:
         return piece, ""

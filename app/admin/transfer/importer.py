@@ -10,13 +10,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from app.admin.transfer.import_sources import Reads, Unwrapped, body_of
+from app.admin.transfer.import_sources import Reads, Unwrapped, smartsupp_body
 from core.conversation import Conversation
 from core.delivery import PayloadStatus
 from core.errors import PayloadError, StoreUnavailable
 from core.smartsupp.limits import LARGEST_BODY
 from core.smartsupp.parser import StatisticsReport, parse, parse_conversation
 from core.store import Received, Store
+from core.store.accept import JOURNEY_BODIES, JOURNEY_BYTES
 
 _PART = 64 * 1024
 #: What stands between bodies: nothing, line ends, commas and brackets of a list, byte order and record marks.
@@ -31,8 +32,6 @@ _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"|[{}\[\]"]', re.DOTALL)
 _OVERLAP = 64
 #: Conversations whose ends are remembered: some 20 MB.
 _REMEMBERED = 100_000
-#: Pieces, and their bytes, that go to the store together.
-TOGETHER, BYTES = 64, 4 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ def together(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
     found: list[Piece] = []
     size = 0
     for piece in pieces:
-        if found and (len(found) >= TOGETHER or size + len(piece.body) > BYTES):
+        if found and (len(found) >= JOURNEY_BODIES or size + len(piece.body) > JOURNEY_BYTES):
             yield found
             found, size = [], 0
         found.append(piece)
@@ -66,7 +65,7 @@ What = Literal["new", "duplicate", "older", "set-aside", "quarantined", "refused
 
 
 @dataclass(frozen=True)
-class Taken:
+class Imported:
     """What became of a piece; `id` is the payload's, where there is one, and `why` the reason, where it needs one."""
 
     what: What
@@ -74,7 +73,7 @@ class Taken:
     why: str = ""
 
 
-def files(paths: Iterable[Path]) -> list[Path]:
+def input_files(paths: Iterable[Path]) -> list[Path]:
     """The files, and those in the folders, in the order of their names; hidden ones are left out."""
     found = []
     for path in paths:
@@ -115,7 +114,7 @@ def pieces(stream: BinaryIO, name: str) -> Iterator[Piece]:
             afresh = _STARTS_AFRESH.search(there.held, 1, end or len(there.held))
             end = afresh.start() if afresh else end
         if end and end <= LARGEST_BODY:
-            body, trouble = body_of(there.take(end))
+            body, trouble = smartsupp_body(there.take(end))
             yield Piece(f"{name}:{line}", body, there.through, trouble)
         elif len(there.held) <= LARGEST_BODY:  # the file is over
             yield Piece(f"{name}:{line}", there.take(len(there.held)).rstrip(), there.through)
@@ -144,21 +143,21 @@ class Ends:
         return found.end_at < before
 
 
-def take(store: Store, pieces: Sequence[Piece], account: str, ends: Ends) -> list[Taken]:
+def take(store: Store, pieces: Sequence[Piece], account: str, ends: Ends) -> list[Imported]:
     """Give pieces to the store, in one journey those that it is to keep. Raises StoreUnavailable, and then nobody
     knows which of them are kept; whoever gives them again finds those known."""
     read = [None if piece.trouble else _read(piece, account) for piece in pieces]
     past = [bool(one and one[0] and ends.passed(one[0])) for one in read]
     known = store.known({one[0].key for one, old in zip(read, past, strict=True) if one and one[0] and not old})
-    taken: list[Taken] = []
+    taken: list[Imported] = []
     keeps: list[int] = []
     for number, (piece, one, old) in enumerate(zip(pieces, read, past, strict=True)):
         if one is None:
-            taken.append(Taken("refused", why=piece.trouble))
+            taken.append(Imported("refused", why=piece.trouble))
             continue
         found, status, why = one
         if old or (found and found.key in known and _is_older(store, found)):
-            taken.append(Taken("older"))
+            taken.append(Imported("older"))
             continue
         keeps.append(number)
         taken.append(_taken(status, "", why))
@@ -167,7 +166,7 @@ def take(store: Store, pieces: Sequence[Piece], account: str, ends: Ends) -> lis
         if isinstance(kept, StoreUnavailable):
             raise kept
         if kept.known:
-            taken[number] = Taken("duplicate", kept.id)
+            taken[number] = Imported("duplicate", kept.id)
             continue
         taken[number] = replace(taken[number], id=kept.id)
         _, status, why = read[number] or (None, None, "")
@@ -176,20 +175,20 @@ def take(store: Store, pieces: Sequence[Piece], account: str, ends: Ends) -> lis
     return taken
 
 
-def judge(piece: Piece, account: str, ends: Ends) -> Taken:
+def judge(piece: Piece, account: str, ends: Ends) -> Imported:
     """What would become of a piece in a store that was empty before the first."""
     if piece.trouble:
-        return Taken("refused", why=piece.trouble)
+        return Imported("refused", why=piece.trouble)
     found, status, why = _read(piece, account)
     if found and ends.passed(found):
-        return Taken("older")
+        return Imported("older")
     return _taken(status, "", why)
 
 
-def _taken(status: PayloadStatus | None, identity: str, why: str) -> Taken:
+def _taken(status: PayloadStatus | None, identity: str, why: str) -> Imported:
     if status is PayloadStatus.QUARANTINED:
-        return Taken("quarantined", identity, why)
-    return Taken("set-aside" if status else "new", identity)
+        return Imported("quarantined", identity, why)
+    return Imported("set-aside" if status else "new", identity)
 
 
 def _read(piece: Piece, account: str) -> tuple[Conversation | None, PayloadStatus | None, str]:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from app.admin.replays import told
+from app.admin.replays import why_nowhere
 from app.cli.output.tables import local_time, new_table, one_line, print_table, span_or_dot
 from core.delivery import Delivery, DeliveryStatus, Payload
 from core.store.jobs import Job
-from core.store.ledger import Conversation
+from core.store.ledger import StoredConversation
 
 _COLOURS = {
     DeliveryStatus.DELIVERED: "green",
@@ -51,16 +51,16 @@ def next_attempt(delivery: Delivery, now: int) -> str:
     return f"in {span_or_dot(delivery.due - now)}" + (" (when quiet)" if delivery.awaits_quiet else "")
 
 
-def undelivered_record(found: Conversation) -> dict[str, Any]:
+def undelivered_record(found: StoredConversation) -> dict[str, Any]:
     """A conversation that was not delivered anywhere."""
     newest = found.payloads[-1]
-    return {"conversation": found.id, "received": newest.received, "why": newest.why, "reason": told(newest)}
+    return {"conversation": found.id, "received": newest.received, "why": newest.why, "reason": why_nowhere(newest)}
 
 
-def print_undelivered(found: Sequence[Conversation]) -> None:
+def print_undelivered(found: Sequence[StoredConversation]) -> None:
     table = new_table("Chat", "Received", "Reason")
     for one in found:
-        table.add_row(one.id, local_time(one.payloads[-1].received), one_line(told(one.payloads[-1])))
+        table.add_row(one.id, local_time(one.payloads[-1].received), one_line(why_nowhere(one.payloads[-1])))
     print_table(table, "no undelivered chats")
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import click
 from rich.console import Console
 
-from app.admin.replays import told
+from app.admin.replays import why_nowhere
 from app.cli.output.lists import next_attempt, print_deliveries
 from app.cli.output.tables import local_time, new_console, one_line, print_facts, print_line
 from core.delivery import Attempt, Delivery, Payload
-from core.store.ledger import Conversation
+from core.store.ledger import StoredConversation
 
 
-def print_story(found: Payload | Conversation | Delivery, now: int) -> None:
+def print_story(found: Payload | StoredConversation | Delivery, now: int) -> None:
     console = new_console()
     if isinstance(found, Payload):
         print_facts(
@@ -29,13 +29,13 @@ def print_story(found: Payload | Conversation | Delivery, now: int) -> None:
         )
         click.echo()
         click.echo(found.body.decode(errors="replace"))
-    elif isinstance(found, Conversation):
+    elif isinstance(found, StoredConversation):
         print_facts(console, Chat=found.id)
         for payload in found.payloads:
             text = f"Revision {payload.revision}   payload {payload.id}, received {local_time(payload.received)}"
             print_line(console, text)
         if found.nowhere:
-            print_line(console, f"Not delivered anywhere   {one_line(told(found.nowhere))}")
+            print_line(console, f"Not delivered anywhere   {one_line(why_nowhere(found.nowhere))}")
         print_deliveries(found.deliveries, now)
     else:
         _delivery(console, found, now)

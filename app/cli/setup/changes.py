@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from app.admin.setting_up import changes
-from app.admin.setting_up.fields import Kind, SettingField, fields, read
+from app.admin.setting_up.fields import Kind, SettingField, field_value, fields
 from app.cli.options import (
     agreed,
     as_json,
@@ -83,7 +83,7 @@ def add(
     values = {"type": kind, **dict(_setting(known, one) for one in given)}
     secrets = dict(_secrets(known, values, asked))
     chats = changes.AS_IT_IS if no_route else changes.SOME if when else changes.EVERY
-    wanted = changes.Wanted(name, values, secrets, chats, when)
+    wanted = changes.WantedChange(name, values, secrets, chats, when)
     options = {"dry_run": dry_run, "even_in_git": even_in_git, "yes": yes, "as_json": as_json}
     save(env, lambda: changes.added(door_of(env), wanted, whoever()), **options)
     if not dry_run and not as_json:
@@ -123,7 +123,7 @@ def _setting(known: dict[str, SettingField], text: str) -> tuple[str, Any]:
     try:
         # On a command line entries have commas between them.
         lines = value.replace(",", "\n") if field.kind in (Kind.LIST, Kind.TABLE) else value
-        return key, read(field, lines)
+        return key, field_value(field, lines)
     except ValueError as error:
         raise click.UsageError(f"--set {key}: {error}") from None
 

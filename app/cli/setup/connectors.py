@@ -11,7 +11,7 @@ import click
 
 from app.admin.checks import connector, findings
 from app.admin.connector_state import State, connector_state
-from app.admin.doctor import Verdict
+from app.admin.doctor import Level
 from app.admin.preview import preview_body
 from app.cli.options import (
     agreed,
@@ -97,17 +97,17 @@ def check(env: Environment, name: str | None, as_json: bool) -> None:
             click.echo(f"{one}: nothing to check")
         for line in lines:
             click.echo(f"{one}: {_MARKS[line['verdict']]} {line['text']}")
-            if line["verdict"] != Verdict.RIGHT and line["remedy"]:
+            if line["verdict"] != Level.RIGHT and line["remedy"]:
                 click.echo(f"{' ' * len(one)}    {line['remedy']}")
     warn_of_lacking(env)
     raise SystemExit(1 if wrong else 0)
 
 
-_MARKS = {Verdict.RIGHT: "✓", Verdict.DOUBT: "!", Verdict.WRONG: "✗"}
+_MARKS = {Level.RIGHT: "✓", Level.DOUBT: "!", Level.WRONG: "✗"}
 
 
 def _row(finding: Finding) -> dict[str, Any]:
-    return {**jsonable(finding), "verdict": Verdict.RIGHT if finding.right else Verdict.WRONG}
+    return {**jsonable(finding), "verdict": Level.RIGHT if finding.right else Level.WRONG}
 
 
 def _doubts(settings: Settings, name: str) -> list[dict[str, Any]]:
@@ -115,7 +115,7 @@ def _doubts(settings: Settings, name: str) -> list[dict[str, Any]]:
     if name not in unused(settings):
         return []
     text = "No route leads to it: no chat goes there"
-    return [{"right": True, "text": text, "remedy": route_remedy(name), "verdict": Verdict.DOUBT}]
+    return [{"right": True, "text": text, "remedy": route_remedy(name), "verdict": Level.DOUBT}]
 
 
 @connectors.command()

@@ -22,7 +22,7 @@ from core.errors import DeliveryError
 #: Where the browser of this machine is sent. The vendor wants to know the address beforehand.
 PORT = 8765
 #: Seconds that somebody may take to log in.
-PATIENCE = 600
+_PATIENCE = 600
 
 _THANKS = b"<!doctype html><title>Relay</title><p>You can close this page and go back to the terminal.</p>"
 
@@ -48,7 +48,7 @@ def login(env: Environment, name: str, paste: bool, port: int, redirect: str) ->
         except OSError as error:
             fail(f"{no_port('127.0.0.1', port, error)}; choose another with --port, or use --paste")
         _show(begun.url)
-        came = here.wait(PATIENCE)
+        came = here.wait(_PATIENCE)
     if not came:
         fail("nobody logged in; start again, or use --paste")
     with _said(tried), tried.attempt():

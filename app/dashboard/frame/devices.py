@@ -11,25 +11,25 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 from werkzeug.wrappers import Response
 
 #: Seconds after the last log-in for which a browser is known.
-LIFE = 180 * 24 * 3600
+_LIFE = 180 * 24 * 3600
 
 
-def known(request: Request, secret: str) -> str:
+def device_name(request: Request, secret: str) -> str:
     """The name that this browser was given at a log-in, or ""."""
     cookie = request.cookies.get(_cookie())
     if not cookie:
         return ""
     try:
-        return str(_signer(secret).loads(cookie, max_age=LIFE))
+        return str(_signer(secret).loads(cookie, max_age=_LIFE))
     except BadSignature:
         return ""
 
 
 def remember(response: Response, request: Request, secret: str) -> None:
     """Know this browser again. A new password makes all browsers strangers."""
-    name = known(request, secret) or secrets.token_urlsafe(16)
+    name = device_name(request, secret) or secrets.token_urlsafe(16)
     response.set_cookie(
-        _cookie(), str(_signer(secret).dumps(name)), LIFE, secure=g.secure, httponly=True, samesite="Strict"
+        _cookie(), str(_signer(secret).dumps(name)), _LIFE, secure=g.secure, httponly=True, samesite="Strict"
     )
 
 

@@ -7,7 +7,7 @@ from flask import Blueprint, Flask, Response, g, make_response, render_template,
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 from app.dashboard.frame.headers import guarded
-from app.dashboard.frame.login import LIVE, Door
+from app.dashboard.frame.login import LIVE, LoginGuard
 from core.errors import NotFound, StoreUnavailable, StoreUnsafe
 
 log = structlog.get_logger(__name__)
@@ -52,7 +52,7 @@ def routes(pages: Blueprint) -> None:
         return _page(error.code or 500, _description(error))
 
 
-def of_nowhere(app: Flask, door: Door) -> None:
+def of_nowhere(app: Flask, door: LoginGuard) -> None:
     """For addresses that belong to nobody. What lies below the paths of the receiver and of machines keeps its plain
     answers."""
 

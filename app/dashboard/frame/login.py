@@ -57,7 +57,7 @@ def signed_in() -> User | None:
     return user
 
 
-class Door:
+class LoginGuard:
     """Tells admins from strangers."""
 
     def __init__(self, site: Site, sessions: Sessions, proxies: Proxies) -> None:
@@ -140,11 +140,11 @@ class Door:
 
     def _device(self) -> str:
         """The bucket of this browser, or "" if it is a stranger's."""
-        name = devices.known(request, _secret())
+        name = devices.device_name(request, _secret())
         return f"login:device:{name}" if name else ""
 
 
-def routes(pages: Blueprint, site: Site, door: Door) -> None:
+def routes(pages: Blueprint, site: Site, door: LoginGuard) -> None:
     """`/login` and `/logout`."""
 
     @pages.route("/login", methods=["GET", "POST"])

@@ -12,8 +12,7 @@ from werkzeug.wrappers import Response
 
 from app.admin.replays import refusal_of_past, still_nowhere
 from app.dashboard.frame.context import Site
-from app.dashboard.frame.login import signed_in
-from app.dashboard.pages.conversation import LONGEST_REASON, NO_REASON
+from app.dashboard.frame.forms import NO_REASON, reason_given, whose_hand
 from app.dashboard.view import filters
 from app.dashboard.view.connector_state import state
 from app.dashboard.view.zone import viewer_zone
@@ -47,12 +46,12 @@ def routes(pages: Blueprint, site: Site) -> None:
 
     @pages.post("/conversations/<conversation:identity>/discard")
     def conversations_discard_whole(identity: ConversationId) -> Response:
-        reason = " ".join(request.form.get("reason", "").split())[:LONGEST_REASON]
+        reason = reason_given()
         if not reason:
             flash(NO_REASON, "error")
             return to_deliveries(identity)
         try:
-            site.control.discard(identity, reason, _by())
+            site.control.discard(identity, reason, whose_hand())
         except InUse:
             flash("It is being read, or somebody has dealt with it. Nothing was discarded.", "warning")
         else:
@@ -86,7 +85,7 @@ def routes(pages: Blueprint, site: Site) -> None:
             return redirect(url_for("dashboard.connectors_past", name=name, **given), 303)
         # What came after the page that showed how many there are was not meant.
         as_of = request.form.get("as_of", type=int)
-        job = jobs.start("replay", asked.filter, by=_by(), as_of=as_of, aim=aim)
+        job = jobs.start("replay", asked.filter, by=whose_hand(), as_of=as_of, aim=aim)
         jobs.advance(job.id, _WORKING)
         return redirect(url_for("dashboard.conversations_job", identity=job.id), 303)
 
@@ -97,8 +96,3 @@ def to_deliveries(identity: ConversationId) -> Response:
 
 def _aim(name: str, given: Mapping[str, Any]) -> Aim:
     return Aim(name, repeat=bool(given.get("again")), anyway=bool(given.get("all")))
-
-
-def _by() -> str:
-    user = signed_in()
-    return user.name if user else "admin"

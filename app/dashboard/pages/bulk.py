@@ -13,15 +13,14 @@ from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response as AnyResponse
 
 from app.dashboard.frame.context import Site
-from app.dashboard.frame.login import signed_in
-from app.dashboard.pages.conversation import LONGEST_REASON
+from app.dashboard.frame.forms import reason_given, whose_hand
 from app.dashboard.pages.conversations import TO_DO, discardable, known, rows
 from app.dashboard.view import filters
 from app.dashboard.view.filters import Asked
 from app.dashboard.view.zone import viewer_zone
 from core.delivery import DeliveryStatus
 from core.store import Filter, Jobs, Search
-from core.store.jobs import Job, Kind
+from core.store.jobs import Job, JobKind
 
 #: Seconds that a request counts, and works at a job; workers do the rest.
 _COUNTING = 0.12
@@ -42,20 +41,18 @@ def routes(pages: Blueprint, site: Site) -> None:
     @pages.post("/conversations/bulk")
     def conversations_bulk_start() -> ResponseReturnValue:
         kind, asked = wanted()
-        reason = " ".join(request.form.get("reason", "").split())[:LONGEST_REASON]
+        reason = reason_given()
         if asked.errors or (kind == "discard" and not reason):
             return confirm(kind, asked, error="Enter a reason; it is kept with each delivery.", code=422)
-        user = signed_in()
-        by = user.name if user else "admin"
         # What came after the page that showed how many there are was not meant.
         as_of = request.form.get("as_of", type=int)
-        job = jobs.start(kind, _filter(kind, asked), reason=reason, by=by, as_of=as_of)
+        job = jobs.start(kind, _filter(kind, asked), reason=reason, by=whose_hand(), as_of=as_of)
         jobs.advance(job.id, _WORKING)
         return redirect(url_for("dashboard.conversations_job", identity=job.id), 303)
 
     @pages.get("/conversations/jobs")
     def conversations_jobs() -> str:
-        return render_template("jobs.html", jobs=jobs.recent(), words=partial(filters.words, zone=viewer_zone()))
+        return render_template("jobs.html", jobs=jobs.recent(), words=partial(filters.in_words, zone=viewer_zone()))
 
     @pages.get("/conversations/jobs/<identity>")
     def conversations_job(identity: str) -> str:
@@ -81,12 +78,12 @@ def routes(pages: Blueprint, site: Site) -> None:
             "now_in": now_in,
             "counted": counted,
             "undelivered": site.ledger.undelivered(),
-            "words": partial(filters.words, zone=viewer_zone()),
+            "words": partial(filters.in_words, zone=viewer_zone()),
         }
 
-    def wanted() -> tuple[Kind, Asked]:
+    def wanted() -> tuple[JobKind, Asked]:
         given = request.values.get("action", "")
-        kind: Kind
+        kind: JobKind
         if given == "replay":
             kind = "replay"
         elif given == "discard":
@@ -98,7 +95,7 @@ def routes(pages: Blueprint, site: Site) -> None:
             raise BadRequest("Only queued, retrying and dead deliveries can be discarded.")
         return kind, asked
 
-    def confirm(kind: Kind, asked: Asked, *, error: str = "", code: int = 200) -> ResponseReturnValue:
+    def confirm(kind: JobKind, asked: Asked, *, error: str = "", code: int = 200) -> ResponseReturnValue:
         meant = _filter(kind, asked)
         as_of = site.ledger.now()
         bounded = meant.as_of(as_of)
@@ -110,7 +107,7 @@ def routes(pages: Blueprint, site: Site) -> None:
             kind=kind,
             asked=asked,
             meant=meant,
-            words=filters.words(meant, viewer_zone()),
+            words=filters.in_words(meant, viewer_zone()),
             as_of=as_of,
             count=count,
             whole=whole,
@@ -125,7 +122,7 @@ def _all_settled(job: Job, now_in: Mapping[DeliveryStatus, int]) -> bool:
     return not now_in.keys() & {*TO_DO} and sum(now_in.values()) >= job.done
 
 
-def _filter(kind: Kind, asked: Asked) -> Filter:
+def _filter(kind: JobKind, asked: Asked) -> Filter:
     """Only the dead are discarded, unless somebody asked for what waits."""
     if kind == "discard" and asked.filter.status is None and not asked.filter.undelivered:
         return replace(asked.filter, status=DeliveryStatus.DEAD)

@@ -15,8 +15,9 @@ from werkzeug.wrappers import Response
 from app.admin import checks
 from app.admin.preview import NoPreview, Preview, preview
 from app.dashboard.frame.context import Site
+from app.dashboard.frame.forms import reason_given
 from app.dashboard.frame.login import local
-from app.dashboard.view.connector_state import listed, state, states
+from app.dashboard.view.connector_state import conversations_url, state, states
 from connectors.kit.connector import Connector
 from core.config.settings import Settings, masked
 from core.errors import NotFound, PayloadError
@@ -25,14 +26,12 @@ from core.pretty_json import legible
 from core.smartsupp.parser import parse_conversation
 from core.store import Filter, Search
 
-#: Characters of a reason that are kept.
-LONGEST_REASON = 200
 #: Characters of JSON that stand on one line.
 _LINE = 60
 
 
 @dataclass(frozen=True)
-class Setting:
+class _Setting:
     """One effective setting, secrets masked: `value` as text, `about` says what it means, `default` whether it is what
     it would be if the configuration did not name it."""
 
@@ -96,7 +95,7 @@ def routes(pages: Blueprint, site: Site) -> None:
             settings=_settings(site, settings, name) if known else [],
             routes=_routes(settings, name),
             newest=_newest(search),
-            listed=listed,
+            listed=conversations_url,
             **{"findings": [], "checked": False, **found},
         )
 
@@ -107,8 +106,7 @@ def _gate_buttons(pages: Blueprint, site: Site) -> None:
     @pages.post("/connectors/<name>/pause")
     def connectors_pause(name: str) -> Response:
         state(site, name)
-        reason = " ".join(request.form.get("reason", "").split())[:LONGEST_REASON]
-        site.control.pause(name, reason or "paused manually")
+        site.control.pause(name, reason_given() or "paused manually")
         flash(f"{name} is paused. Its deliveries are queued; nothing is lost.", "good")
         return back(name)
 
@@ -155,14 +153,14 @@ def _newest(search: Search) -> ConversationId:
     return next((row.id for row in search.page(Filter(), limit=1).rows), NO_CONVERSATION)
 
 
-def _settings(site: Site, settings: Settings, name: str) -> list[Setting]:
+def _settings(site: Site, settings: Settings, name: str) -> list[_Setting]:
     connector = _built(site, name)
     # Twice: by the type of each setting, and whatever holds the same text.
     values = json.loads(connector.mask(json.dumps(masked(settings)["connectors"][name])))
     fields = type(settings.connectors[name]).model_fields
     given = settings.connectors[name].model_fields_set
     return [
-        Setting(key, _spelled(value), (fields[key].description or "") if key in fields else "", key not in given)
+        _Setting(key, _spelled(value), (fields[key].description or "") if key in fields else "", key not in given)
         for key, value in values.items()
     ]
 

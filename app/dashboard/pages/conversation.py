@@ -12,9 +12,9 @@ from flask.typing import ResponseReturnValue
 from werkzeug.urls import iri_to_uri
 from werkzeug.wrappers import Response as AnyResponse
 
-from app.admin.replays import refusal, told
+from app.admin.replays import replay_refusal, why_nowhere
 from app.dashboard.frame.context import Site
-from app.dashboard.frame.login import signed_in
+from app.dashboard.frame.forms import NO_REASON, reason_given, whose_hand
 from app.dashboard.view.bounds import MESSAGES, part, pretty
 from app.dashboard.view.marks import worst_first
 from app.dashboard.view.transcript import bubbles
@@ -26,9 +26,6 @@ from core.ids import ConversationId, DeliveryId, PayloadId
 from core.smartsupp.parser import parse_conversation
 from core.store import ledger
 
-#: Characters of a reason that are kept.
-LONGEST_REASON = 200
-NO_REASON = "Nothing was discarded: enter a reason, it is kept with the delivery."
 #: Attempts that are shown at once; those before them unfold.
 ATTEMPTS = 5
 #: Revisions that are listed, the newest first; a link to an older one still shows it.
@@ -91,7 +88,7 @@ def routes(pages: Blueprint, site: Site) -> None:
     @pages.post("/conversations/<conversation:identity>/<connector>/replay")
     def conversations_replay(identity: ConversationId, connector: str) -> AnyResponse:
         settings = site.watched.current()
-        if refused := refusal(settings, connector):
+        if refused := replay_refusal(settings, connector):
             flash(refused, "error")
             return back(identity, connector)
         lane = site.control.replay(DeliveryId.of(connector, identity))
@@ -106,13 +103,12 @@ def routes(pages: Blueprint, site: Site) -> None:
 
     @pages.post("/conversations/<conversation:identity>/<connector>/discard")
     def conversations_discard(identity: ConversationId, connector: str) -> AnyResponse:
-        reason = " ".join(request.form.get("reason", "").split())[:LONGEST_REASON]
+        reason = reason_given()
         if not reason:
             flash(NO_REASON, "error")
             return back(identity, connector)
-        user = signed_in()
         try:
-            site.control.discard(DeliveryId.of(connector, identity), reason, user.name if user else "admin")
+            site.control.discard(DeliveryId.of(connector, identity), reason, whose_hand())
         except InUse:
             flash("An attempt is running, or somebody has dealt with it. Nothing was discarded.", "warning")
         else:
@@ -123,7 +119,7 @@ def routes(pages: Blueprint, site: Site) -> None:
         here = url_for("dashboard.conversations_one", identity=identity, _anchor=f"to-{connector}")
         return redirect(here, 303)
 
-    def _deliveries(found: ledger.Conversation) -> dict[str, object]:
+    def _deliveries(found: ledger.StoredConversation) -> dict[str, object]:
         settings = site.watched.current()
         return {
             "statuses": {one.id: shown_status(one) for one in found.deliveries},
@@ -132,9 +128,9 @@ def routes(pages: Blueprint, site: Site) -> None:
             "enabled": set(settings.enabled),
             "known": site.ledger.connectors(),
             "shown_attempts": ATTEMPTS,
-            "nowhere": told(found.nowhere) if found.nowhere else "",
+            "nowhere": why_nowhere(found.nowhere) if found.nowhere else "",
             "discarded": bool(found.nowhere and found.nowhere.status is PayloadStatus.DISCARDED),
-            "spelled": spelled,
+            "spelled": _spelled,
         }
 
 
@@ -154,16 +150,16 @@ def web(address: str) -> str:
         return ""
 
 
-def spelled(value: object) -> str:
+def _spelled(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _chosen(found: ledger.Conversation, wanted: str) -> Payload:
+def _chosen(found: ledger.StoredConversation, wanted: str) -> Payload:
     """That revision, or the newest."""
     return next((one for one in found.payloads if str(one.revision) == wanted), found.payloads[-1])
 
 
-def _name(conversation: Conversation | None, found: ledger.Conversation) -> str:
+def _name(conversation: Conversation | None, found: ledger.StoredConversation) -> str:
     visitor = conversation.visitor if conversation else None
     named = transcript.single_line((visitor.name or visitor.email) if visitor else "")
     return transcript.shortened(named) or f"Chat {found.id}"

@@ -14,10 +14,10 @@ from app.dashboard.view.filters import Asked
 from app.dashboard.view.marks import gathered
 from app.dashboard.view.zone import viewer_zone
 from connectors.kit import transcript
-from core.delivery import DeliveryStatus
+from core.delivery import UNDELIVERED, DeliveryStatus
 from core.ids import DeliveryId
 from core.store import Filter, Search
-from core.store.search.conversations import Found, Page
+from core.store.search.conversations import Found, ResultPage
 
 LIMIT = 25
 #: Seconds that a search may take, and that one may when somebody has asked to go on with it. The rest of a page takes
@@ -67,7 +67,7 @@ def routes(pages: Blueprint, site: Site) -> None:
         asked = filters.asked(request.args, connectors, viewer_zone())
         after, lost = request.args.get("after", ""), False
         seconds = _GOING_ON if "on" in request.args else _SEARCHING
-        page = Page(())
+        page = ResultPage(())
         if not asked.errors:
             try:
                 page = search.page(asked.filter, after=after, limit=LIMIT, seconds=seconds)
@@ -134,7 +134,7 @@ def _choices(search: Search, connectors: Sequence[str], asked: Asked) -> dict[st
         "status": [
             ("", "Any"),
             *((one.spelled, one.shown.capitalize()) for one in DeliveryStatus),
-            (filters.UNDELIVERED, "Not delivered anywhere"),
+            (UNDELIVERED, "Not delivered anywhere"),
         ],
         "account": offered(sorted(accounts)),
         "rating": offered(filters.RATINGS, str.capitalize),

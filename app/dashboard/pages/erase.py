@@ -24,13 +24,13 @@ from core.errors import NotFound, PayloadError, StoreUnsafe, Unreadable
 from core.ids import ConversationId, PayloadId
 from core.smartsupp.parser import parse_conversation
 from core.store import Eraser
-from core.store.ledger import Conversation
+from core.store.ledger import StoredConversation
 from core.store.search.visitors import Traces, conversations_of, payloads_of
 
 log = structlog.get_logger(__name__)
 
 #: Seconds that a page waits for attempts that are going on. What takes longer is listed, to be erased again.
-PATIENCE = 5.0
+_PATIENCE = 5.0
 #: Conversations and bodies that are shown one by one; of the others their number is.
 SHOWN = 50
 #: Characters of an email address or id.
@@ -38,7 +38,7 @@ _LONGEST = 254
 
 
 @dataclass(frozen=True)
-class Found:
+class _Found:
     """A conversation: when it came, if that is known, who is its visitor in any of its revisions, what became of it."""
 
     id: str
@@ -70,7 +70,7 @@ def routes(pages: Blueprint, site: Site) -> None:
         if not visitor:
             return form(error="Enter an email address, or Smartsupp's id of the visitor."), 422
         try:
-            traces = erasure.look(visitor, eraser, keepers())
+            traces = erasure.find_traces(visitor, eraser, keepers())
         except Unreadable as error:
             return form(visitor, error=str(error)), 500
         if not (traces or traces.named):
@@ -84,14 +84,14 @@ def routes(pages: Blueprint, site: Site) -> None:
             flash("Nothing was erased: no visitor was named.", "error")
             return redirect(url_for("dashboard.erase"), 303)
         try:
-            traces = erasure.look(visitor, eraser, keepers()).taking(request.form.getlist("also"))
+            traces = erasure.find_traces(visitor, eraser, keepers()).taking(request.form.getlist("also"))
         except Unreadable as error:
             return form(visitor, error=str(error)), 500
         if not traces:
             if traces.named:
                 return confirm(visitor, traces, error="Tick what to erase."), 422
             return form(visitor, nothing=True, closed=traces.closed)
-        receipt = erasure.erase(visitor, traces, eraser, site.ledger, keepers(), PATIENCE)
+        receipt = erasure.erase(visitor, traces, eraser, site.ledger, keepers(), _PATIENCE)
         user = signed_in()
         # Not whom: the log would be one more place in which they stand.
         log.info(
@@ -136,15 +136,15 @@ def routes(pages: Blueprint, site: Site) -> None:
             shown=SHOWN,
         )
 
-    def conversations(identities: Sequence[ConversationId]) -> list[Found]:
+    def conversations(identities: Sequence[ConversationId]) -> list[_Found]:
         found = []
         for identity in identities[:SHOWN]:
             try:
                 found.append(_found(site.ledger.conversation(identity)))
             except NotFound:
-                found.append(Found(identity, None, ("(only files are left)",), 0, ()))
+                found.append(_Found(identity, None, ("(only files are left)",), 0, ()))
             except StoreUnsafe:
-                found.append(Found(identity, None, ("(partly encrypted, and the key is missing)",), 0, ()))
+                found.append(_Found(identity, None, ("(partly encrypted, and the key is missing)",), 0, ()))
         return found
 
     def payloads(identities: Sequence[PayloadId]) -> list[Payload]:
@@ -161,8 +161,8 @@ def _visitor() -> str:
     return " ".join(request.form.get("visitor", "").split())[:_LONGEST]
 
 
-def _found(one: Conversation) -> Found:
-    return Found(
+def _found(one: StoredConversation) -> _Found:
+    return _Found(
         one.id,
         one.payloads[-1].received,
         list(dict.fromkeys(name for payload in one.payloads if (name := _name(payload)))),

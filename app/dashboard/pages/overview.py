@@ -4,38 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 from flask import Blueprint, render_template, request, url_for
 
-from app.admin.connector_state import State as Condition
+from app.admin.connector_state import State
 from app.dashboard.frame.context import Site
 from app.dashboard.view import charts
-from app.dashboard.view.connector_state import State, listed, states
+from app.dashboard.view.connector_state import ConnectorView, conversations_url, states
 from app.dashboard.view.zone import viewer_zone
 from app.hook_url import hooks
 from core.config.doubts import doubts
 from core.delivery import PayloadStatus
 from core.errors import NotFound
-from core.store import INBOX, Jobs, Verdict, check, statistics
-from core.store.connection.condition import Shortage, condition, shortages
+from core.store import INBOX, Jobs, ServerCheck, check_server, statistics
+from core.store.connection.condition import Shortage, shortages, store_condition
 from core.store.jobs import Job
 from core.store.ledger import Lane
-from core.store.statistics import Over, Span, Statistics, totals
-
-SPANS: tuple[Span, ...] = get_args(Span)
+from core.store.statistics import SPANS, Over, Span, Statistics, totals
 
 #: What one bar of each span is.
 _STEPS: Mapping[Span, str] = {"hour": "2 minutes", "day": "hour", "week": "6 hours", "month": "day"}
 
 
 _WORST_FIRST = (
-    Condition.MISSING,
-    Condition.REJECTED,
-    Condition.NOT_RESPONDING,
-    Condition.PAUSED,
-    Condition.NO_ROUTE,
-    Condition.THROTTLED,
+    State.MISSING,
+    State.REJECTED,
+    State.NOT_RESPONDING,
+    State.PAUSED,
+    State.NO_ROUTE,
+    State.THROTTLED,
 )
 
 
@@ -64,7 +62,7 @@ class Health:
     """`memory` is in bytes; `workers` says how long ago each was last seen, in ms; `rejections` is what is wrong with a
     configuration -> who rejected it."""
 
-    server: Verdict
+    server: ServerCheck
     memory: int
     shortages: Sequence[Shortage]
     workers: Mapping[str, int]
@@ -79,7 +77,7 @@ def routes(pages: Blueprint, site: Site) -> None:
         settings = site.watched.current()
         return render_template(
             "overview.html",
-            spans=SPANS,
+            spans=[*SPANS],
             first=not totals(site.client).get("in:accepted"),
             hooks=hooks(site.env, settings),
             public=bool(site.env.public_url),
@@ -102,11 +100,11 @@ def _found(site: Site, jobs: Jobs, over: Over) -> dict[str, Any]:
     return {
         "span": span,
         "step": _STEPS[span],
-        "listed": listed,
+        "listed": conversations_url,
         "here": url_for("dashboard.overview", span=span),
         "counted": counted,
         "figures": _figures(counted),
-        "geometry": {"left": charts.LEFT, "foot": charts.FOOT, "words": charts.WORDS},
+        "geometry": {"left": charts.LEFT, "foot": charts.FOOT, "words": charts.LABELS},
         "tiles": tiles,
         "connectors": connectors,
         "failing": failing,
@@ -126,7 +124,7 @@ def _problems(tiles: Tiles, health: Health) -> int:
     return stops + sum(map(bool, lost))
 
 
-def _urgency(connector: State) -> tuple[int, bool]:
+def _urgency(connector: ConnectorView) -> tuple[int, bool]:
     """What needs somebody is above what does not; else the order is that of relay.yaml."""
     state = connector.now.state
     return (_WORST_FIRST.index(state) if state in _WORST_FIRST else len(_WORST_FIRST)), not connector.dead
@@ -150,7 +148,7 @@ def _figures(counted: Statistics) -> list[tuple[str, charts.Chart]]:
     return [("Chats received and deliveries made", flow), ("Failed attempts", failures)]
 
 
-def _tiles(site: Site, counted: Statistics, connectors: list[State]) -> Tiles:
+def _tiles(site: Site, counted: Statistics, connectors: list[ConnectorView]) -> Tiles:
     inbox = site.ledger.lane(INBOX)
     figures = counted.connectors.values()
     delivered = sum(one.delivered for one in figures)
@@ -178,8 +176,8 @@ def _health(site: Site) -> Health:
         who["receiver"] = site.watched.trouble
     # All of them refuse the same file, mostly for the same reason: said once.
     rejections = {text: ", ".join(name for name, said in who.items() if said == text) for text in who.values()}
-    found, short = condition(site.client), list(shortages(site.client, site.env.disk))
-    return Health(check(site.client), found.used, short, site.ledger.workers(), rejections)
+    found, short = store_condition(site.client), list(shortages(site.client, site.env.disk))
+    return Health(check_server(site.client), found.used, short, site.ledger.workers(), rejections)
 
 
 def _open(jobs: Jobs) -> Iterator[Job]:

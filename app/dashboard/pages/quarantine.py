@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import BadRequest
 
 from app.dashboard.frame.context import Site
-from app.dashboard.pages.conversation import LONGEST_REASON
+from app.dashboard.frame.forms import reason_given
 from core.delivery import PayloadStatus
 from core.errors import InUse, NotFound
 from core.store.search.conversations import place
@@ -78,11 +78,6 @@ def routes(pages: Blueprint, site: Site) -> None:
         return render_template(
             "quarantine_all.html", action=action, left=left, done=done, reason=reason, after=after, error=error
         )
-
-
-def reason_given() -> str:
-    """Of the form that was sent, or ""."""
-    return " ".join(request.form.get("reason", "").split())[:LONGEST_REASON]
 
 
 def _tab(wanted: str) -> PayloadStatus:

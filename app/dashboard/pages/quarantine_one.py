@@ -10,8 +10,9 @@ from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response as AnyResponse
 
 from app.dashboard.frame.context import Site
-from app.dashboard.pages.quarantine import TABS, reason_given
-from app.dashboard.view.body_view import excerpt, shown
+from app.dashboard.frame.forms import reason_given
+from app.dashboard.pages.quarantine import TABS
+from app.dashboard.view.body_view import excerpt, shown_body
 from core.delivery import Payload, PayloadStatus
 from core.errors import InUse, NotFound, PayloadError, StoreUnavailable
 from core.ids import PayloadId
@@ -34,7 +35,7 @@ def routes(pages: Blueprint, site: Site) -> None:
     def quarantine_body(identity: PayloadId) -> Response:
         """As it came, as a file: no browser makes anything of it."""
         found = site.ledger.payload(identity)
-        name = f"{found.id}.{'json' if shown(found.body).kind == 'JSON' else 'txt'}"
+        name = f"{found.id}.{'json' if shown_body(found.body).kind == 'JSON' else 'txt'}"
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
         return Response(found.body, content_type="application/octet-stream", headers=headers)
 
@@ -103,7 +104,7 @@ def _replaced(site: Site, identity: PayloadId, successor: PayloadId) -> None:
 
 def _page(found: Payload, *, text: str | None = None, wrong: str = "", reason_error: str = "") -> str:
     """The body as it is, or with what somebody made of it, which is `wrong` still."""
-    view = shown(found.body)
+    view = shown_body(found.body)
     text_now = view.text if text is None else text
     successor = _CORRECTED.fullmatch(found.error) if found.status is PayloadStatus.DISCARDED else None
     return render_template(

@@ -25,7 +25,7 @@ _PLACE = re.compile(r"(?: at |\()line ([0-9]{1,9}), column ([0-9]{1,9})\)?$")
 
 
 @dataclass(frozen=True)
-class Line:
+class _Line:
     """`path` is that of the value that begins here (`messages[3].sentAt`), or "" where none does."""
 
     path: str
@@ -42,7 +42,7 @@ class Excerpt:
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownBody:
     """A body as text: JSON set in line by line, every value as it was spelled; other text as it is; bytes as a dump.
 
     `editable`: a form can carry it there and back. `cut`: this is the beginning of a body that is too much for a page.
@@ -54,17 +54,19 @@ class Shown:
     cut: bool = False
 
 
-def shown(body: bytes) -> Shown:
+def shown_body(body: bytes) -> ShownBody:
     try:
         text = body.decode()
     except UnicodeDecodeError:
-        return Shown("bytes", _dump(body), editable=False)
+        return ShownBody("bytes", _dump(body), editable=False)
     if _STEERING.search(text):
-        return Shown("bytes", _dump(body), editable=False)
+        return ShownBody("bytes", _dump(body), editable=False)
     if _is_vast(text):
-        return Shown("JSON" if text.lstrip("\ufeff \t\r\n")[:1] in ("{", "[") else "text", text[:_CUT], False, cut=True)
+        return ShownBody(
+            "JSON" if text.lstrip("\ufeff \t\r\n")[:1] in ("{", "[") else "text", text[:_CUT], False, cut=True
+        )
     lines = _indented(text)
-    return Shown("JSON", _joined(lines), editable=True) if lines else Shown("text", text, editable=True)
+    return ShownBody("JSON", _joined(lines), editable=True) if lines else ShownBody("text", text, editable=True)
 
 
 def excerpt(body: bytes, error: str) -> Excerpt | None:
@@ -96,7 +98,7 @@ def _is_vast(text: str) -> bool:
     return sum(text.count(mark) for mark in ",:[{") > _MARKS
 
 
-def _joined(lines: list[Line]) -> str:
+def _joined(lines: list[_Line]) -> str:
     return "\n".join(line.text for line in lines)
 
 
@@ -118,7 +120,7 @@ def _at(text: str, line: int, column: int) -> Excerpt:
     )
 
 
-def _indented(text: str) -> list[Line] | None:
+def _indented(text: str) -> list[_Line] | None:
     """JSON, a line for each value, nothing changed but the space between; None where it is no object or list."""
     try:
         if not isinstance(json.loads(text.removeprefix("\ufeff"), strict=False), dict | list):
@@ -142,16 +144,16 @@ class _Level:
         return Wild({}, self.path).where(key)
 
 
-def _lines(pieces: list[str]) -> Iterator[Line]:
+def _lines(pieces: list[str]) -> Iterator[_Line]:
     open_: list[_Level] = []
     path = line = ""
     for piece, following in zip(pieces, [*pieces[1:], ""], strict=True):
         if piece in ("}", "]") and not line.endswith(("{", "[")):
-            yield Line(path, "  " * len(open_) + line)
+            yield _Line(path, "  " * len(open_) + line)
             open_.pop()
             path, line = "", piece
         elif piece == ",":
-            yield Line(path, "  " * len(open_) + line + ",")
+            yield _Line(path, "  " * len(open_) + line + ",")
             path = line = ""
             level = open_[-1]
             level.item = None if level.item is None else level.item + 1
@@ -160,10 +162,10 @@ def _lines(pieces: list[str]) -> Iterator[Line]:
                 path = open_[-1].names(piece)
             line += f"{piece} " if piece == ":" else piece
             if piece in ("{", "[") and following not in ("}", "]"):
-                yield Line(path, "  " * len(open_) + line)
+                yield _Line(path, "  " * len(open_) + line)
                 open_.append(_Level(path, 0 if piece == "[" else None))
                 path = line = ""
-    yield Line(path, line)
+    yield _Line(path, line)
 
 
 def _dump(body: bytes) -> str:

@@ -16,7 +16,7 @@ from core.store.statistics import Bar, Span
 #: Percent of the width that the words of the upright axis take.
 LEFT = 9.0
 #: Pixels from above: the highest bar's end, the foot of all bars, the words below them.
-TOP, FOOT, WORDS = 10, 130, 148
+TOP, FOOT, LABELS = 10, 130, 148
 #: Percent of a bar's place that it fills; the rest parts it from the next.
 _FILLED = 76.0
 #: Pixels of a bar that stands for a little of a lot.
@@ -45,7 +45,7 @@ class Series:
 
 
 @dataclass(frozen=True)
-class Mark:
+class ChartBar:
     """One bar: x and width in percent, y and height in pixels."""
 
     kind: str
@@ -62,7 +62,7 @@ class Slot:
     x: float
     width: float
     title: str
-    marks: tuple[Mark, ...]
+    marks: tuple[ChartBar, ...]
 
 
 @dataclass(frozen=True)
@@ -124,13 +124,15 @@ def _y(value: int, top: int) -> float:
     return round(FOOT - (FOOT - TOP) * value / top, 1)
 
 
-def _marks(x: float, width: float, values: Sequence[tuple[str, int]], top: int) -> Iterator[Mark]:
+def _marks(x: float, width: float, values: Sequence[tuple[str, int]], top: int) -> Iterator[ChartBar]:
     each = width * _FILLED / 100 / len(values)
     start = x + width * (100 - _FILLED) / 200
     for place, (kind, value) in enumerate(values):
         if value:
             height = max(_LEAST, FOOT - _y(value, top))
-            yield Mark(kind, round(start + place * each, 3), round(FOOT - height, 1), round(each, 3), round(height, 1))
+            yield ChartBar(
+                kind, round(start + place * each, 3), round(FOOT - height, 1), round(each, 3), round(height, 1)
+            )
 
 
 def _times(span: Span, whole: int) -> Iterator[Words]:

@@ -8,18 +8,18 @@ from typing import Any
 
 from flask import url_for
 
-from app.admin.connector_state import ConnectorState, connector_state
+from app.admin.connector_state import ExplainedState, connector_state
 from app.dashboard.frame.context import Site
 from connectors import registry
 from core.config.settings import Settings
 from core.delivery import DeliveryStatus
 from core.errors import NotFound
-from core.store.ledger import Gate, Lane
+from core.store.ledger import ClosedGate, Lane
 from core.store.statistics import Figures, Statistics
 
 
 @dataclass(frozen=True)
-class State:
+class ConnectorView:
     """One connector. `label` and `type` are "" when the configuration does not name it any more; `now` is its state;
     `figures` are those of a span. What is `blocked` is also among what is queued or retried: those are the lists where
     it is found."""
@@ -28,7 +28,7 @@ class State:
     label: str
     type: str
     enabled: bool
-    now: ConnectorState
+    now: ExplainedState
     lane: Lane
     figures: Figures
 
@@ -37,7 +37,7 @@ class State:
         return bool(self.type)
 
     @property
-    def gate(self) -> Gate | None:
+    def gate(self) -> ClosedGate | None:
         return self.lane.gate
 
     @property
@@ -60,14 +60,14 @@ class State:
         return self.lane.counts[status]
 
 
-def states(site: Site, found: Statistics | None = None) -> list[State]:
+def states(site: Site, found: Statistics | None = None) -> list[ConnectorView]:
     """Every connector: those of the configuration in its order, then those that were given something in the past."""
     settings = site.watched.current()
     others = [name for name in site.ledger.connectors() if name not in settings.connectors]
     return [_state(site, settings, name, found) for name in (*settings.connectors, *others)]
 
 
-def state(site: Site, name: str) -> State:
+def state(site: Site, name: str) -> ConnectorView:
     """One of them. Raises NotFound."""
     settings = site.watched.current()
     if name not in settings.connectors and name not in site.ledger.connectors():
@@ -75,9 +75,9 @@ def state(site: Site, name: str) -> State:
     return _state(site, settings, name, None)
 
 
-def _state(site: Site, settings: Settings, name: str, found: Statistics | None) -> State:
+def _state(site: Site, settings: Settings, name: str, found: Statistics | None) -> ConnectorView:
     known, lane = settings.connectors.get(name), site.ledger.lane(name)
-    return State(
+    return ConnectorView(
         name=name,
         label=_label(known.type) if known else "",
         type=known.type if known else "",
@@ -88,7 +88,7 @@ def _state(site: Site, settings: Settings, name: str, found: Statistics | None) 
     )
 
 
-def listed(**wanted: Any) -> str:
+def conversations_url(**wanted: Any) -> str:
     """The address of the conversations that match: connector=…, status=…."""
     return url_for("dashboard.conversations", **wanted)
 

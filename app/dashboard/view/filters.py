@@ -8,17 +8,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any, TypeVar
 
-from core.delivery import DeliveryStatus
+from core.delivery import STATUS_NAMES, UNDELIVERED, DeliveryStatus
 from core.store import Filter
 
 #: Characters of a search.
-LONGEST = 200
+_LONGEST = 200
 
 #: How a query spells a rating -> as a filter has it.
 RATINGS: Mapping[str, str] = {"good": "5", "normal": "3", "bad": "1", "none": "none"}
-#: What the status of conversations is called that no connector has: there is no delivery that could have one.
-UNDELIVERED = "undelivered"
-STATUSES = (*(one.spelled for one in DeliveryStatus), UNDELIVERED)
 #: What version 0.1 called one of them, in addresses that people have kept. Goes with 0.3.
 _OLD = {"waiting": DeliveryStatus.WAITING.spelled}
 _FIELDS = ("q", "said", "connector", "status", "account", "missed", "offline", "rating", "from", "to", "job")
@@ -115,7 +112,7 @@ def spelled(wanted: Filter, zone: tzinfo = UTC) -> dict[str, str]:
     return {name: value for name, value in query.items() if value}
 
 
-def words(wanted: Filter, zone: tzinfo = UTC, *, as_of: int | None = None) -> list[tuple[str, str]]:
+def in_words(wanted: Filter, zone: tzinfo = UTC, *, as_of: int | None = None) -> list[tuple[str, str]]:
     """Name and value of everything that a filter asks for. An end just after `as_of` (ms) is the one that every bulk
     job has, and says nothing."""
     whole = as_of is not None and wanted.until == as_of + 1
@@ -136,8 +133,8 @@ def words(wanted: Filter, zone: tzinfo = UTC, *, as_of: int | None = None) -> li
 
 
 def _text(text: str) -> str:
-    if len(text) > LONGEST:
-        raise _Wrong(f"At most {LONGEST} characters.")
+    if len(text) > _LONGEST:
+        raise _Wrong(f"At most {_LONGEST} characters.")
     return text
 
 
@@ -148,7 +145,7 @@ def _one_of(word: str, known: Collection[str], kind: str) -> str:
 
 
 def _status(word: str) -> DeliveryStatus | None:
-    word = _one_of(word, STATUSES, "status")
+    word = _one_of(word, STATUS_NAMES, "status")
     return DeliveryStatus.named(word) if word != UNDELIVERED else None
 
 

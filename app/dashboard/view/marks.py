@@ -15,7 +15,7 @@ _NAMED = 3
 
 
 @dataclass(frozen=True)
-class Counted:
+class Unnamed:
     """Connectors that are not named one by one. `more`: others of the same status are."""
 
     status: str
@@ -28,7 +28,7 @@ class Gathered:
     """`named` are pairs of connector and status."""
 
     named: Sequence[tuple[str, str]]
-    counted: Sequence[Counted]
+    counted: Sequence[Unnamed]
 
 
 def gathered(deliveries: Iterable[tuple[str, str]]) -> Gathered:
@@ -42,7 +42,7 @@ def gathered(deliveries: Iterable[tuple[str, str]]) -> Gathered:
     shown = {status for _, status in named}
     return Gathered(
         named,
-        [Counted(status, [name for name, its in rest if its == status], more=status in shown) for status in statuses],
+        [Unnamed(status, [name for name, its in rest if its == status], more=status in shown) for status in statuses],
     )
 
 

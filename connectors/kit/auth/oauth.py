@@ -103,7 +103,7 @@ class Provider:
 
 
 @dataclass(frozen=True)
-class Token:
+class GrantedToken:
     """What a token endpoint gave. Times are Unix seconds; `ends` 0: it was not said. `version` as the state counts."""
 
     access: str = field(repr=False)
@@ -129,7 +129,7 @@ class Token:
         return _fernet(provider).encrypt(text)
 
     @classmethod
-    def opened(cls, kept: bytes, provider: Provider, version: int) -> Token | None:
+    def opened(cls, kept: bytes, provider: Provider, version: int) -> GrantedToken | None:
         """What was kept; None for what cannot be read, or was written by a version that does it differently."""
         try:
             found = json.loads(_fernet(provider).decrypt(kept))
@@ -143,7 +143,7 @@ def _fernet(provider: Provider) -> Fernet:
     return Fernet(urlsafe_b64encode(hashlib.sha256(b"relay token\0" + provider.secret.encode()).digest()))
 
 
-def asked(provider: Provider, known: Token | None) -> dict[str, str]:
+def token_request(provider: Provider, known: GrantedToken | None) -> dict[str, str]:
     """The parameters that ask for a token. Raises ConnectorRefused where somebody has to log in first."""
     scope: list[object] | None = [*provider.scope.split()] or None
     extra: dict[str, Any] = {**_client(provider), **provider.extra}
@@ -194,7 +194,7 @@ def _signed(provider: Provider, jwt: Jwt) -> str:
         raise ConnectorRefused(f"the private key cannot sign ({type(error).__name__}); give it as PEM") from None
 
 
-def received(provider: Provider, status: int, content: bytes, known: Token | None) -> Token:
+def received(provider: Provider, status: int, content: bytes, known: GrantedToken | None) -> GrantedToken:
     """The token in an answer. Raises what the answer means instead, in words of our own: never the endpoint's, which
     may hold a token or a secret."""
     try:
@@ -208,7 +208,7 @@ def received(provider: Provider, status: int, content: bytes, known: Token | Non
     now = time.time()
     more = {name: value for name, value in found.items() if isinstance(value, str) and name not in _SECRET}
     lasts = float(found.get("expires_in") or 0)
-    return Token(
+    return GrantedToken(
         access=found["access_token"],
         # A vendor that does not rotate does not repeat it.
         refresh=str(found.get("refresh_token") or (known.refresh if known else "")),

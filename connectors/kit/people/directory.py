@@ -12,7 +12,7 @@ from phonenumbers import MatchType, is_number_match
 from connectors.kit.people.settings import Identifier, Said
 from connectors.kit.transcript import single_line
 
-Values = str | Sequence[str]
+_Values = str | Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Contact:
     `fresh`: we created the person just now, with all that was said. `company`: there is one."""
 
     id: Any
-    fields: Mapping[str, Values] = field(default_factory=dict)
+    fields: Mapping[str, _Values] = field(default_factory=dict)
     active: str = ""
     owned: bool = False
     fresh: bool = False
@@ -42,6 +42,9 @@ class Directory(ABC):
     names: Sequence[str] = ("name",)
     #: The field of the email address, where several may stand.
     email: str = "email"
+    #: What somebody without an address is called, where the vendor keeps such people and wants somebody; the same for
+    #: each chat of a visitor. "": nobody is made for them.
+    nameless: str = ""
 
     @abstractmethod
     def own(self, said: Said) -> Mapping[str, str]:

@@ -48,7 +48,7 @@ class PeopleSettings(RecordSettings):
     marketing: dict[str, Template] = Field(
         default_factory=dict, description="As `person`, for those who have consented alone."
     )
-    company: bool = Field(
+    link_company: bool = Field(
         default=False, description="true: link the person to the company whose domain is that of the email address."
     )
     remember_days: float = Field(
@@ -109,7 +109,7 @@ def said_in(words: Words, settings: PeopleSettings, *, made_up: bool) -> Said:
     person = words.person
     given = words.identity if not words.left_out else ""
     email = person.email if person is not None and not words.left_out else words.placeholder if made_up else ""
-    phone, customer_id = number(words.render(settings.phone)), words.render(settings.customer_id)
+    phone, customer_id = phone_number(words.render(settings.phone)), words.render(settings.customer_id)
     known_by: dict[str, str] = {"email": given, "phone": phone, "customer_id": customer_id}
     known_by = {kind: known_by[kind] for kind in settings.match}
     known_by["visitor"] = words.visitor if settings.remember_days else ""
@@ -132,7 +132,7 @@ def _rendered(words: Words, templates: Mapping[str, str]) -> dict[str, str]:
     return {name: text for name, text in said if text}
 
 
-def number(text: str) -> str:
+def phone_number(text: str) -> str:
     """A phone number as E.164 writes it, such as +420777123456; "" for what is none, or has no country code: which
     country is meant nobody knows."""
     try:

@@ -53,12 +53,12 @@ class _Search:
         self._settings, self._memory, self._directory = people.settings, people.memory, people.directory
         self._name, self._step, self._said = people.name, step, said
         #: Fields that the vendor did not take, and what the chat said there.
-        self._untaken: Mapping[str, str] = {}
+        self._untaken: dict[str, str] = {}
 
     def person(self) -> Any:
         contact: Contact | None = None
         if not self._step.knows(self._name):
-            with self._step.alone(self._name, self._said.identities):
+            with self._step.alone(self._name, self._identities()):
                 contact = self._found() or self._made()
                 if contact is None:
                     return None
@@ -68,6 +68,11 @@ class _Search:
         person = self._step(self._name, lambda: None)
         self._told(person, contact)
         return person
+
+    def _identities(self) -> Iterable[str]:
+        """What no two deliveries may look for at once."""
+        nameless = "" if self._said.email else self._directory.nameless.lower()
+        return [*self._said.identities, *([nameless] if nameless else [])]
 
     # --- who it is -----------------------------------------------------------------
 
@@ -94,7 +99,7 @@ class _Search:
 
     def _made(self) -> Contact | None:
         said = self._said
-        if not said.email:
+        if not (said.email or self._directory.nameless):
             return None
         made: list[Contact] = []
 
@@ -107,17 +112,21 @@ class _Search:
 
     def _created(self) -> Contact:
         own = {name: text for name, text in self._directory.own(self._said).items() if text}
-        more = {**self._said.fields, **self._said.new}
+        everything = {**own, **self._said.fields, **self._said.new}
         try:
-            return self._directory.create(self._said, {**own, **more})
+            return self._directory.create(self._said, everything)
         except Gone:
             raise
         except RecordRefused:
-            if not more:
-                raise
             # An ill-formed field costs the field, not the person and not the chat.
-            self._untaken = more
-            return self._directory.create(self._said, own)
+            least = {
+                name: text for name, text in own.items() if name in (*self._directory.names, self._directory.email)
+            }
+            if least == everything:
+                raise
+            made = self._directory.create(self._said, least)
+            self._fill(made.id, {name: text for name, text in everything.items() if name not in least})
+            return made
 
     # --- what is written ---------------------------------------------------------------
 
@@ -155,16 +164,24 @@ class _Search:
         elif not same_name(named, self._said.name):
             conflicts.insert(0, _conflict("name", self._said.name))
         if blank:
-            try:
-                self._directory.fill(contact.id, blank)
-            except Gone:
-                raise
-            except RecordRefused:
-                self._untaken = blank
+            self._fill(contact.id, blank)
         return conflicts
 
+    def _fill(self, person: Any, blank: Mapping[str, str]) -> None:
+        """Together; and one by one where the vendor does not take one of them."""
+        try:
+            self._directory.fill(person, blank)
+        except Gone:
+            raise
+        except RecordRefused:
+            if len(blank) == 1:
+                self._untaken |= blank
+                return
+            for name, text in blank.items():
+                self._fill(person, {name: text})
+
     def _belongs(self, contact: Contact) -> None:
-        domain = company_domain(self._said.known_by.get("email", "")) if self._settings.company else ""
+        domain = company_domain(self._said.known_by.get("email", "")) if self._settings.link_company else ""
         if domain and not contact.company and (company := self._directory.company(domain)) is not None:
             self._directory.link(contact.id, company)
 

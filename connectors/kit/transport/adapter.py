@@ -26,8 +26,9 @@ from requests.utils import get_encoding_from_headers
 from urllib3 import HTTPResponse as Unpacked
 from urllib3.util.wait import wait_for_read
 
-from connectors.kit.ssrf_guard import Network, connect
+from connectors.kit.ssrf_guard import connect_guarded
 from connectors.kit.transport.connection import Connection, NotConnected, SecureConnection, as_requests_error, secured
+from core.config.environment import Network
 
 #: Seconds after which a connection that nobody needed is closed.
 IDLE = 120.0
@@ -35,7 +36,7 @@ IDLE = 120.0
 _Place = tuple[str, str, "bool | str"]
 
 #: What is around each request: given the request, it takes the status of the answer.
-Span = Callable[[requests.PreparedRequest], AbstractContextManager[Callable[[int], None]]]
+RequestSpan = Callable[[requests.PreparedRequest], AbstractContextManager[Callable[[int], None]]]
 
 
 @contextmanager
@@ -44,7 +45,7 @@ def _no_span(_: requests.PreparedRequest) -> Iterator[Callable[[int], None]]:
 
 
 #: In force for all that are sent. Traces put another one here (workers/telemetry.py).
-spans: list[Span] = [_no_span]
+spans: list[RequestSpan] = [_no_span]
 
 
 class Transport(BaseAdapter):
@@ -118,7 +119,7 @@ class Transport(BaseAdapter):
         kind = SecureConnection if scheme == "https" else Connection
         connection = kind(netloc, self._left)
         try:
-            sock = connect(connection.host, connection.port, self._networks, self._left, seconds)
+            sock = connect_guarded(connection.host, connection.port, self._networks, self._left, seconds)
         except TimeoutError as error:
             raise ConnectTimeout(error) from error
         except OSError as error:

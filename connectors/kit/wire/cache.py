@@ -18,9 +18,9 @@ from core.connector_state import ConnectorState
 T = TypeVar("T")
 
 #: Seconds for which an answer is taken to be true, unless the caller says otherwise.
-LIFE = 600.0
+_LIFE = 600.0
 #: Bytes of an answer that is worth remembering.
-LONGEST = 256 * 1024
+_LONGEST = 256 * 1024
 
 
 class Cache:
@@ -30,7 +30,7 @@ class Cache:
         self._state, self._pretends = state, pretends
         self._account = hashlib.sha256(settings.encode()).hexdigest()[:16]
 
-    def get(self, name: str, ask: Callable[[], T], life: float = LIFE, *, anew: bool = False) -> T:
+    def get(self, name: str, ask: Callable[[], T], life: float = _LIFE, *, anew: bool = False) -> T:
         """What is remembered under a name for `life` seconds, or what `ask` returns now; surely that with `anew`.
         Raises what `ask` does, and StoreUnavailable."""
         if self._pretends():  # what a preview makes up is worth remembering to nobody
@@ -42,7 +42,7 @@ class Cache:
             return found
         found = ask()
         text = json.dumps(found).encode()
-        if len(text) <= LONGEST:
+        if len(text) <= _LONGEST:
             state.note(kept_as, text, round(life * 1000))
         return found
 

@@ -23,7 +23,7 @@ MOST_PAGES = 1_000
 
 
 @dataclass(frozen=True)
-class Page:
+class ListPage:
     """A page that was read: its answer and body, how many entries it had, its number from 1, and its full size."""
 
     answer: requests.Response
@@ -34,7 +34,7 @@ class Page:
 
 
 #: What asks for the page after one: `{"params": …}` to change, `{"url": …}`, or None where there is none.
-Next = Callable[[Page], Mapping[str, Any] | None]
+Next = Callable[[ListPage], Mapping[str, Any] | None]
 
 
 class Asker(Protocol):
@@ -56,6 +56,8 @@ class Pager:
     first: Mapping[str, Any] = field(default_factory=dict)
     #: Pages that are read; 0: all there are.
     most: int = 0
+    #: A member of a body that says why there is no list, where a success by `judge` means an empty one.
+    empty: str = ""
     #: Raises RetryLater for a body that the vendor did not write.
     proof: Callable[[Reply], None] = lambda _: None
 
@@ -80,9 +82,11 @@ class Pager:
                 return
             body = Reply(_json(answer))
             self.proof(body)
+            if self.empty and isinstance(body.raw, dict) and self.empty in body.raw:
+                return
             found = _at(body, self.items)
             yield from found
-            more = self.next(Page(answer, body, len(found), page, self.per_page))
+            more = self.next(ListPage(answer, body, len(found), page, self.per_page))
             # An empty page that says there is more would be asked for again and again.
             if more is None or not len(found):
                 return
@@ -149,7 +153,7 @@ def by_offset(items: str = "", *, offset: str = "offset", size: str = "limit", p
 def by_cursor(at: str, *, items: str = "", cursor: str = "cursor", size: str = "limit", per_page: int = 100) -> Pager:
     """What stands `at` a path of the body is the next page's `cursor`; nothing or null ends the list."""
 
-    def following(read: Page) -> Mapping[str, Any] | None:
+    def following(read: ListPage) -> Mapping[str, Any] | None:
         found = _text(read.body, at)
         return {"params": {cursor: found}} if found else None
 
@@ -159,7 +163,7 @@ def by_cursor(at: str, *, items: str = "", cursor: str = "cursor", size: str = "
 def by_link(items: str = "", *, size: str = "per_page", per_page: int = 100) -> Pager:
     """The `Link` header with `rel="next"` (RFC 8288)."""
 
-    def following(read: Page) -> Mapping[str, Any] | None:
+    def following(read: ListPage) -> Mapping[str, Any] | None:
         links = parse_header_links(read.answer.headers.get("Link", ""))
         return next(({"url": one["url"]} for one in links if one.get("rel") == "next" and one.get("url")), None)
 
@@ -170,7 +174,7 @@ def by_address(at: str, *, items: str = "", size: str = "", per_page: int = 0) -
     """What stands `at` a path of the body is the next page's address, such as `@odata.nextLink`: a name with dots in it
     is looked for first."""
 
-    def following(read: Page) -> Mapping[str, Any] | None:
+    def following(read: ListPage) -> Mapping[str, Any] | None:
         whole = read.body.get(at) if isinstance(read.body.raw, dict) else None
         found = whole.text if whole is not None and isinstance(whole.raw, str) else _text(read.body, at)
         return {"url": found} if found else None

@@ -21,7 +21,7 @@ R = TypeVar("R")
 class OneRecordSettings(RecordSettings):
     """Settings of a connector that can add a chat to a record from before."""
 
-    record: Literal["per_chat", "per_person_open"] = Field(
+    one_record: Literal["per_chat", "per_person_open"] = Field(
         default="per_chat",
         description="per_chat: a record for each chat; per_person_open: added to one of the person's that is open.",
     )
@@ -61,7 +61,7 @@ def one_record(
     a time looks and creates, so that two at once make one record. `find` is that of `Step.once`. What is past is
     added to nothing.
     """
-    alone = settings.record == "per_person_open" and not step.knows(name) and not receipt.is_past(conversation)
+    alone = settings.one_record == "per_person_open" and not step.knows(name) and not receipt.is_past(conversation)
 
     def make() -> R:
         before = newest(_now(conversation, receipt) - settings.within) if alone else None

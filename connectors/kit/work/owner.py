@@ -75,6 +75,13 @@ class Owners(Generic[I]):
         found = self.cache.get(f"owner {(email or named).lower()}", ask)
         return self.imagined if found is None and self.cache.pretends else found
 
+    def first(self, words: Mapping, settings: OwnerSettings, *, first: Any = None) -> I | None:
+        """Who is asked first of all that `give` asks: the first who is somebody there. For a vendor that says only
+        afterwards whether it gave the record to that user."""
+        line = {"task.owner": first, OWNER: settings.owner, "owner_fallback": settings.owner_fallback}
+        found = (self._of(name, setting, words, []) for name, setting in line.items())
+        return next((one for one in found if one is not None), None)
+
     def give(
         self, step: Step, words: Mapping, settings: OwnerSettings, make: Callable[[I | None], R], *, first: Any = None
     ) -> R:

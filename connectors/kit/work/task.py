@@ -13,7 +13,7 @@ from connectors.kit.step import Receipt, Step
 from connectors.kit.work.owner import Owner
 from core.config.business_hours import due_after
 from core.config.environment import Strict
-from core.config.types.duration import duration
+from core.config.types.duration import parse_duration
 from core.config.types.templated import Templated
 from core.conversation import Conversation
 
@@ -21,7 +21,7 @@ from core.conversation import Conversation
 def _due(text: str) -> str:
     """A length of time, or a moment."""
     try:
-        duration(text)
+        parse_duration(text)
     except ValueError:
         try:
             datetime.fromisoformat(text)
@@ -83,7 +83,7 @@ def task_of(
 
 def _moment(said: str, settings: WorkSettings, conversation: Conversation, receipt: Receipt) -> datetime:
     try:
-        length = duration(said)
+        length = parse_duration(said)
     except ValueError:
         found = datetime.fromisoformat(said)
         return (found if found.tzinfo else found.replace(tzinfo=ZoneInfo(settings.time_zone))).astimezone(UTC)

@@ -18,9 +18,9 @@ from core.config import private_file, yaml_file
 from core.config.editing import writing
 from core.config.editing.difference import difference
 from core.config.editing.history import History, Version
-from core.config.editing.yaml_edit import Change, changed, written_values
+from core.config.editing.yaml_edit import Edit, changed, written_values
 from core.config.environment import Environment
-from core.config.loader import BUILT_IN, Models, load
+from core.config.loader import BUILT_IN_YAML, Models, load
 from core.config.mistakes.files import file_mistake
 from core.config.reload import must_lose_nothing
 from core.config.settings import Settings
@@ -28,7 +28,7 @@ from core.config.sources.secret_store import SecretStore
 from core.errors import ConfigError, NotFound, Problem, RelayError
 
 #: What is written where there was no file: what applies without one.
-_FIRST = f"# What is accepted, and where it goes. `relay config check` lists all mistakes.\n\n{BUILT_IN}"
+_FIRST = f"# What is accepted, and where it goes. `relay config check` lists all mistakes.\n\n{BUILT_IN_YAML}"
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -76,7 +76,7 @@ class Door:
         found = written_values(_FIRST if content is None else self._decoded(content), str(self._env.config))
         return found if isinstance(found, dict) else {}
 
-    def draft(self, what: str, *changes: Change, secrets: Mapping[str, str] = {}, by: str = "") -> Draft:
+    def draft(self, what: str, *changes: Edit, secrets: Mapping[str, str] = {}, by: str = "") -> Draft:
         """What the changes make of the file. Raises ConfigError, with the loader's own words; BadSecret."""
         before = self._content()
         text = _FIRST if before is None else self._decoded(before)
@@ -141,7 +141,7 @@ class Door:
     def _settings(self, content: bytes | None, values: Mapping[str, str], by: str) -> Settings | None:
         """None where the file is wrong as it is: a change may be what puts it right."""
         try:
-            return self._loaded(BUILT_IN.encode() if content is None else content, values, by)
+            return self._loaded(BUILT_IN_YAML.encode() if content is None else content, values, by)
         except ConfigError:
             return None
 

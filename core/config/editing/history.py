@@ -18,7 +18,7 @@ from core.errors import StoreUnsafe
 #: In RELAY_DATA_DIR.
 FOLDER = "config-history"
 #: So many of the newest are kept.
-KEPT = 200
+KEPT_VERSIONS = 200
 _PENDING = ".pending"
 _DIGITS = 6
 
@@ -76,7 +76,7 @@ class History:
     def finish(self, number: int) -> None:
         """It was written. Raises OSError."""
         self._file(number, _PENDING).replace(self._file(number))
-        for file in sorted(self._files(""))[:-KEPT]:
+        for file in sorted(self._files(""))[:-KEPT_VERSIONS]:
             with suppress(OSError):
                 file.unlink()
 

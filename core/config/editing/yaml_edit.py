@@ -38,10 +38,10 @@ class Remove:
     path: KeyPath
 
 
-Change = Put | Remove
+Edit = Put | Remove
 
 
-def changed(text: str, source: str, *changes: Change) -> str:
+def changed(text: str, source: str, *changes: Edit) -> str:
     """The text with the changes made. Raises ConfigError: it is no YAML, or cannot be changed by a program."""
     for change in changes:
         before = written_values(text, source)
@@ -80,7 +80,7 @@ def _is_empty(text: str, source: str) -> bool:
     return root is None or root.start == root.end
 
 
-def _applied(values: Any, change: Change) -> Any:
+def _applied(values: Any, change: Edit) -> Any:
     """The values that a change should make of these."""
     head, *rest = change.path
     if isinstance(values, list) and isinstance(head, int):
@@ -102,12 +102,12 @@ def _applied(values: Any, change: Change) -> Any:
     return held
 
 
-def _below(change: Change) -> Change:
+def _below(change: Edit) -> Edit:
     rest = change.path[1:]
     return Remove(rest) if isinstance(change, Remove) else Put(rest, change.value)
 
 
-def _spliced(text: str, change: Change) -> str:
+def _spliced(text: str, change: Edit) -> str:
     root = of_text(text)
     if isinstance(change, Remove):
         return _removed(text, root, change.path)

@@ -36,19 +36,19 @@ def milliseconds(duration: str) -> int:
     return int(number) * _UNITS_MS[duration.removeprefix(number)]
 
 
-Duration = Annotated[str, BeforeValidator(_duration), Field(json_schema_extra={"pattern": f"^{_DURATION.pattern}$"})]
+_Duration = Annotated[str, BeforeValidator(_duration), Field(json_schema_extra={"pattern": f"^{_DURATION.pattern}$"})]
 
 
-class Wait(ShortForm):
+class QuietWait(ShortForm):
     """How long a chat must have been quiet; a duration alone will do."""
 
     short_form: ClassVar[str] = "quiet"
     short_schema: ClassVar[dict[str, Any]] = {"type": "string", "pattern": f"^{_DURATION.pattern}$"}
     short_types: ClassVar[tuple[type, ...]] = (str, int, float)
 
-    quiet: Duration = Field(description="How long no further revision may come before one is sent.")
+    quiet: _Duration = Field(description="How long no further revision may come before one is sent.")
     first: bool = Field(default=False, description="true: the first delivery of a chat waits, too.")
-    at_most: Duration | None = Field(
+    at_most: _Duration | None = Field(
         default=None, description="After so long it is sent in any case; null: six times `quiet`."
     )
 

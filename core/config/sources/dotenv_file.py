@@ -17,14 +17,14 @@ from dotenv.parser import parse_stream
 from core.config.mistakes.files import file_mistake
 from core.errors import ConfigError, Problem
 
-NAME = ".env"
+DOTENV_NAME = ".env"
 #: What begins so is read by the processes themselves, not only by relay.yaml. PORT is not among them: a `.env` of
 #: another program may well lie here.
 _OF_PROCESSES = ("RELAY_", "SMARTSUPP_", "OTEL_", "SENTRY_", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
 
 
 def beside(config: Path) -> Path:
-    return config.with_name(NAME)
+    return config.with_name(DOTENV_NAME)
 
 
 def with_file(

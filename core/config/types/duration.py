@@ -13,7 +13,7 @@ _FORM = r"^\d{1,6}(\.\d{1,3})?\s*[smhdw]$"
 WRITE = "write a number and a unit: 30m, 4h or 14d"
 
 
-def duration(text: str) -> timedelta:
+def parse_duration(text: str) -> timedelta:
     """Raises ValueError, with what to type."""
     if not re.fullmatch(_FORM, text.strip(), re.ASCII):
         raise ValueError(WRITE)
@@ -21,7 +21,7 @@ def duration(text: str) -> timedelta:
     return timedelta(**{_UNITS[found[-1]]: float(found[:-1])})
 
 
-def spelled(length: timedelta) -> str:
+def duration_text(length: timedelta) -> str:
     """In the largest unit that leaves no fraction."""
     seconds = length.total_seconds()
     for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
@@ -35,12 +35,12 @@ def _read(value: Any) -> Any:
         return value
     if not isinstance(value, str):
         raise ValueError(WRITE)
-    return duration(value)
+    return parse_duration(value)
 
 
 Duration = Annotated[
     timedelta,
     BeforeValidator(_read),
-    PlainSerializer(spelled),
+    PlainSerializer(duration_text),
     WithJsonSchema({"type": "string", "pattern": _FORM}),
 ]

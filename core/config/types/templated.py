@@ -9,7 +9,6 @@ the constant would be.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Annotated, Any, Generic, Literal, Self, TypeVar, cast, get_args, get_origin
@@ -20,10 +19,9 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from core.config.extracted import only_extracted
 from core.templates.language import wording
 from core.templates.outcomes import outcomes
+from core.templates.scope import is_template
 
 T = TypeVar("T")
-
-_MARKS = re.compile(r"\{[{%#]")
 
 
 class TemplateOf(str, Generic[T]):
@@ -73,10 +71,6 @@ def _adapter(wanted: Any) -> Callable[[str], Any]:
     return TypeAdapter(wanted).validate_python
 
 
-def is_template(value: Any) -> bool:
-    return isinstance(value, str) and _MARKS.search(value) is not None
-
-
 class _Templated:
     """What pydantic makes of the annotation below."""
 
@@ -87,7 +81,7 @@ class _Templated:
         def read(value: Any, constant: core_schema.ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
             if number and isinstance(value, bool):
                 raise PydanticCustomError("switch_for_number", "a switch for a number")
-            if isinstance(value, TemplateOf) or not is_template(value):
+            if isinstance(value, TemplateOf) or not (isinstance(value, str) and is_template(value)):
                 return value if isinstance(value, TemplateOf) else constant(value)
             wording(value)
             only_extracted(value, info)

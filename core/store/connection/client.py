@@ -29,7 +29,7 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel, SentinelConnectionPool, SentinelManagedConnection
 
 from core.config.environment import Environment
-from core.config.redis_url import Address, parse
+from core.config.redis_url import Address, parse_redis_url
 from core.encryption import Vault
 from core.errors import StoreLoading, StoreUnavailable
 from core.store.connection.pool import Pool
@@ -115,7 +115,7 @@ def connect(
     """
     retries = 6 if patient else 0
     retry = Retry(ExponentialBackoff(cap=0.5, base=0.05), retries, supported_errors=(RedisConnectionError,))
-    client = cast(Client, Client.from_pool(_pool(parse(url), {**TIMEOUTS, "retry": retry}, owner)))
+    client = cast(Client, Client.from_pool(_pool(parse_redis_url(url), {**TIMEOUTS, "retry": retry}, owner)))
     client.vault = Vault(keys)
     client.wake_up = wake_up
     return client

@@ -28,7 +28,7 @@ class Shortage:
 
 
 @dataclass(frozen=True)
-class Condition:
+class StoreCondition:
     """Bytes of memory in `use`, and how many there are: `limit` that it was given (0: none), `machine` that there are
     (0: not told); bytes of the append-only file; whether its last rewrite went well; keys that were dropped; ms by its
     clock."""
@@ -42,12 +42,12 @@ class Condition:
     clock: int
 
 
-def condition(client: redis.Redis) -> Condition:
+def store_condition(client: redis.Redis) -> StoreCondition:
     """Raises StoreUnavailable."""
     with errors():
         info: dict[str, Any] = client.info()
         now: Any = client.time()
-    return Condition(
+    return StoreCondition(
         used=int(info.get("used_memory", 0)),
         limit=int(info.get("maxmemory", 0)),
         machine=int(info.get("total_system_memory", 0)),
@@ -61,7 +61,7 @@ def condition(client: redis.Redis) -> Condition:
 def shortages(client: redis.Redis, disk: Path | None) -> Iterator[Shortage]:
     """What the store runs out of: what it was given of memory, and the `disk` of a folder where that is here.
     Raises StoreUnavailable."""
-    found = condition(client)
+    found = store_condition(client)
     if found.limit and found.used >= found.limit * FILLING:
         percent = min(100, round(100 * found.used / found.limit))
         yield Shortage("memory", percent, found.used >= found.limit * FULL)

@@ -12,7 +12,7 @@ from core.store.connection.client import errors
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ServerCheck:
     """`wrong` is what makes the server unfit, `doubts` what could not be seen or weakens the promise."""
 
     version: str
@@ -20,12 +20,14 @@ class Verdict:
     doubts: list[str] = field(default_factory=list)
 
 
-def check(client: redis.Redis) -> Verdict:
+def check_server(client: redis.Redis) -> ServerCheck:
     """Ask the server about itself. Raises StoreUnavailable when it does not answer."""
     with errors():
         info: dict[str, Any] = client.info()
         config = _config(client)
-    verdict = Verdict(version=f"{info.get('server_name', 'redis')} {info.get('valkey_version', info['redis_version'])}")
+    verdict = ServerCheck(
+        version=f"{info.get('server_name', 'redis')} {info.get('valkey_version', info['redis_version'])}"
+    )
     if not info.get("aof_enabled"):
         verdict.wrong.append("the append-only file is off: CONFIG SET appendonly yes, also in the config file")
     elif info.get("aof_last_write_status", "ok") != "ok":

@@ -35,7 +35,7 @@ class Base:
     def _run(self, script: str, /, **arguments: Argument) -> Any:
         """Run a script (scripts.py), which is given the time if it asks for it."""
         with errors():
-            return scripts.run(self._redis, script, **self._timed(script, arguments))
+            return scripts.run_script(self._redis, script, **self._timed(script, arguments))
 
     def _run_each(self, script: str, calls: Iterable[Mapping[str, Argument]]) -> list[Any]:
         with errors():

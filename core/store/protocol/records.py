@@ -29,7 +29,7 @@ def word(kind: type[Word], text: str) -> Word:
         return unknown
 
 
-def decoded(row: Mapping[bytes, bytes]) -> dict[str, str]:
+def decoded_hash(row: Mapping[bytes, bytes]) -> dict[str, str]:
     """A hash of the server as text."""
     return {name.decode(): value.decode() for name, value in row.items()}
 

@@ -195,7 +195,7 @@ def _sha(name: str) -> str:
     return hashlib.sha1(source(name).encode(), usedforsecurity=False).hexdigest()
 
 
-def run(client: redis.Redis, name: str, /, **arguments: Argument) -> Any:
+def run_script(client: redis.Redis, name: str, /, **arguments: Argument) -> Any:
     """Run one script; a server that has forgotten it (a restart) is given it again."""
     spelled = script(name).spelled(arguments)
     try:

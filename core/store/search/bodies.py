@@ -14,7 +14,7 @@ from core.smartsupp.parser import parse_conversation
 from core.store.connection.client import Client, errors
 from core.store.protocol.base import Base
 from core.store.protocol.keys import key
-from core.summary import Summary, folded, line, read, searched
+from core.summary import Summary, folded, line, searched, summary_of
 
 #: Bytes of bodies that are held at the same time.
 _AT_ONCE = 4 << 20
@@ -46,7 +46,7 @@ class Bodies(Base):
         found = {}
         for number, account, body in self._newest(dict(enumerate(conversations))):
             with suppress(PayloadError):
-                found[conversations[number]] = read(line(parse_conversation(body, account)))
+                found[conversations[number]] = summary_of(line(parse_conversation(body, account)))
         return found
 
     def _newest(self, conversations: Mapping[int, ConversationId]) -> Iterator[tuple[int, str, bytes]]:

@@ -23,7 +23,7 @@ from core.store.search.bodies import Bodies
 from core.summary import Summary
 
 #: Summaries that are looked through in one go: a few ms of the server's time. Bodies are larger.
-BATCH = 1000
+_BATCH = 1000
 _BATCH_OF_BODIES = 200
 
 _PLACE = re.compile(r"([0-9]{1,15})~([\x21-\x7e]{1,200})")
@@ -109,7 +109,7 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Page:
+class ResultPage:
     """What was found. `after` is where to go on, or "" when everything was looked at; `reached` is how far back the
     search came (ms) when its time was over before it had found enough, else None."""
 
@@ -135,20 +135,20 @@ class Search(Base):
         super().__init__(client)
         self._bodies = Bodies(client)
 
-    def page(self, wanted: Filter, *, after: str = "", limit: int = 25, seconds: float = 0.15) -> Page:
+    def page(self, wanted: Filter, *, after: str = "", limit: int = 25, seconds: float = 0.15) -> ResultPage:
         """The next `limit` that match, looking for `seconds` at most (and at one batch at least)."""
         ends = time.monotonic() + seconds
         rows: list[Found] = []
         first = limit + 1 if wanted.exact else 2 * limit
-        for batch in self.batches(wanted, after, first, BATCH):
+        for batch in self.batches(wanted, after, first, _BATCH):
             rows += batch.rows
             if len(rows) > limit:
-                return Page(self._named(rows[:limit]), rows[limit - 1].place)
+                return ResultPage(self._named(rows[:limit]), rows[limit - 1].place)
             if batch.after and time.monotonic() >= ends:
-                return Page(self._named(rows), batch.after, place(batch.after)[0])
-        return Page(self._named(rows))
+                return ResultPage(self._named(rows), batch.after, place(batch.after)[0])
+        return ResultPage(self._named(rows))
 
-    def batches(self, wanted: Filter, after: str = "", size: int = BATCH, most: int = 0) -> Iterator[Batch]:
+    def batches(self, wanted: Filter, after: str = "", size: int = _BATCH, most: int = 0) -> Iterator[Batch]:
         """Everything that matches, looked through `size` at a time, or twice as many each time up to `most`. The last
         batch has no `after`."""
         keys = self._keys(wanted)
@@ -207,7 +207,7 @@ class Search(Base):
             return self.extent(wanted), True
         ends = time.monotonic() + seconds if seconds is not None else None
         total = 0
-        for batch in self.batches(wanted, size=BATCH):
+        for batch in self.batches(wanted, size=_BATCH):
             total += len(batch.rows)
             if batch.after and ends is not None and time.monotonic() >= ends:
                 return total, False
@@ -300,7 +300,7 @@ class Search(Base):
             Found(
                 ids[index],
                 int(float(rows[index][1])),
-                summary.read(rows[index][2]),
+                summary.summary_of(rows[index][2]),
                 deliveries[index],
             )
             for index in picked

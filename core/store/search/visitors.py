@@ -31,7 +31,7 @@ _KEYS = 2_000
 _TELLING = 8
 
 #: A body is the visitor's own, or only speaks of them.
-Part = Literal["own", "named"]
+Whose = Literal["own", "named"]
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Traces:
     def __bool__(self) -> bool:
         return bool(self.conversations or self.payloads or self.remembered)
 
-    def joined(self, parts: Mapping[ConversationId, Part]) -> Traces:
+    def joined(self, parts: Mapping[ConversationId, Whose]) -> Traces:
         """With what was found elsewhere: conversation -> whose it is."""
         own = {*self.conversations, *(one for one, part in parts.items() if part == "own")}
         return replace(self, conversations=tuple(sorted(own)), named=tuple(sorted({*self.named, *parts} - own)))
@@ -78,7 +78,7 @@ def payloads_of(found: Iterable[ConversationId | PayloadId]) -> list[PayloadId]:
     return [one for one in found if isinstance(one, PayloadId)]
 
 
-def find(client: Client, visitor: str, since: int | None = None) -> Traces:
+def find_visitor(client: Client, visitor: str, since: int | None = None) -> Traces:
     """Look in every body, or in those that were received at `since` (ms) or later. Raises StoreUnavailable."""
     # redis-py's types allow text for every reply; without decode_responses, which this is, all are bytes.
     server: Any = client
@@ -86,7 +86,7 @@ def find(client: Client, visitor: str, since: int | None = None) -> Traces:
         seconds, micros = server.time()
     wanted = Wanted(visitor)
     # Dicts keep the order and each once; a conversation is its visitor's when any revision is.
-    found: dict[Part, dict[ConversationId | PayloadId, None]] = {"own": {}, "named": {}}
+    found: dict[Whose, dict[ConversationId | PayloadId, None]] = {"own": {}, "named": {}}
     closed = 0
     for identity, conversation, account, kept in _bodies(server, since) if wanted.text else ():
         try:
@@ -118,15 +118,15 @@ def visitors(client: Client, conversation: ConversationId) -> list[Visitor]:
     return found
 
 
-def same(text: str) -> str:
+def comparable(text: str) -> str:
     """As emails, ids and names are compared."""
     return unicodedata.normalize("NFC", text).strip().casefold()
 
 
-def alone(name: str) -> re.Pattern[str]:
+def whole_word(name: str) -> re.Pattern[str]:
     """Finds a name in text that went through `same`, not inside another: ann@x.com is neither joann@x.com nor
     ann@x.com.au."""
-    return re.compile(rf"(?<![\w.+-]){re.escape(same(name))}(?![\w-]|\.\w)")
+    return re.compile(rf"(?<![\w.+-]){re.escape(comparable(name))}(?![\w-]|\.\w)")
 
 
 def _bodies(server: Any, since: int | None) -> Iterator[tuple[PayloadId, ConversationId, str, bytes]]:
@@ -179,8 +179,8 @@ class Wanted:
     """Whom we look for, and how to see quickly that a body is not about them."""
 
     def __init__(self, visitor: str) -> None:
-        self.text = same(visitor)
-        self._alone = alone(visitor)
+        self.text = comparable(visitor)
+        self._alone = whole_word(visitor)
         self._telling = "@" in self.text or len(self.text) >= _TELLING
         # Bytes decide only where JSON has one spelling, but for escapes of ASCII (rare) and other encodings (rarer).
         plain = self.text.isascii() and not set(self.text) & set('"\\/')
@@ -190,7 +190,7 @@ class Wanted:
         """False: they are not in this JSON, nor in what it was made of. Quick."""
         return not self._plain or self._plain in body.lower() or bool(_ODD.search(body))
 
-    def part(self, body: bytes, account: str, *, whole: bool) -> Part | None:
+    def part(self, body: bytes, account: str, *, whole: bool) -> Whose | None:
         """`whole`: the body is a revision of a conversation. Others may be anything: every spelling is tried."""
         if whole and not self.may_be_in(body):
             return None
@@ -215,14 +215,14 @@ def _readable(body: bytes, encoding: str = "") -> str:
     text = body.decode(encoding or json.detect_encoding(body), "replace")
     if "\\" in text:
         text = clean(_ESCAPE.sub(lambda at: chr(int(at[1], 16)) if at[1] else _SHORT.get(at[2], at[2]), text))
-    return same(text)
+    return comparable(text)
 
 
 def _guessed(body: bytes) -> str:
     """A body of which nothing is known, in every way that it may be read."""
     encodings = ("utf-8", "utf-16-le", "utf-16-be") if b"\0" in body else ("utf-8",)
     texts = [_readable(body, encoding) for encoding in encodings]
-    return "\n".join([*texts, *(same(unquote_plus(text)) for text in texts if "%" in text or "+" in text)])
+    return "\n".join([*texts, *(comparable(unquote_plus(text)) for text in texts if "%" in text or "+" in text)])
 
 
 def _visitor_of(body: bytes, account: str) -> set[str] | None:
@@ -231,14 +231,14 @@ def _visitor_of(body: bytes, account: str) -> set[str] | None:
         visitor = parse_conversation(body, account).visitor
     except PayloadError:
         return _looked_up(body)
-    return {same(visitor.email), same(visitor.id)}
+    return {comparable(visitor.email), comparable(visitor.id)}
 
 
 def _looked_up(body: bytes) -> set[str] | None:
     """The same of JSON that is no conversation."""
     try:
         visitor = json.loads(body, strict=False)["visitor"]
-        found = {same(str(visitor[name])) for name in ("email", "id") if visitor.get(name) is not None}
+        found = {comparable(str(visitor[name])) for name in ("email", "id") if visitor.get(name) is not None}
     except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
         return None
     return found or None

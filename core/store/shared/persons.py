@@ -13,7 +13,7 @@ from core.errors import StoreUnsafe
 from core.store.connection.client import errors
 from core.store.protocol.base import Base
 from core.store.protocol.keys import key
-from core.store.search.visitors import same
+from core.store.search.visitors import comparable
 
 #: What a visitor is erased by, and the kind of name that it is kept as.
 _ERASED_BY = ("email", "visitor")
@@ -77,7 +77,7 @@ class Persons(Base):
 
     def _digest(self, name: str) -> str:
         # Without the connector's name, which may change.
-        return self._vault.digest("person", same(name).encode())
+        return self._vault.digest("person", comparable(name).encode())
 
     def _name(self, connector: str, digest: str) -> str:
         return key("person", connector, digest)

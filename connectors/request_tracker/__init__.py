@@ -1,0 +1,299 @@
+"""Request Tracker 5: a ticket in a queue, and internal comments on it.
+
+https://docs.bestpractical.com/rt/latest/RT/REST2.html
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping as Table
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from itertools import takewhile
+from typing import Any
+
+from connectors.kit.connector import Receipt, Step
+from connectors.kit.person import for_person
+from connectors.kit.record import Mapping
+from connectors.kit.reply import Reply
+from connectors.kit.text.parts import Layout, Part, append, octets
+from connectors.kit.text.revisions import tell, told
+from connectors.kit.work.choices import chosen
+from connectors.kit.work.one_record import Before, one_record
+from connectors.kit.work.owner import OWNER
+from connectors.kit.work.task import Task, task_of
+from connectors.request_tracker.api import NOBODY, OF_NEW, OF_TICKET, fields_of, in_query, offers, requestor_of
+from connectors.request_tracker.checks import RequestTrackerChecks
+from core.conversation import Conversation
+from core.delivery import Reference
+from core.errors import ConnectorRefused, Gone, RecordRefused
+
+#: Bytes of a body that RT shows in a ticket's history; of a longer one it says that it is too large ($MaxInlineBody).
+COMMENTS = Layout(25_000, octets, mark="{} {}.{}".format, shown=False)
+SUBJECT = 200  # characters that RT's database holds; it cuts what is longer
+#: How many tickets of a person are looked at, those that changed last; and of how many the comments are searched.
+TICKETS, READ = 50, 10
+
+
+@dataclass(frozen=True)
+class _Chat:
+    """One delivery: the chat, its words, where it goes, and what is to become of it."""
+
+    conversation: Conversation
+    receipt: Receipt
+    step: Step
+    words: Mapping
+    task: Task | None
+    #: What a ticket was made of that nobody here remembers making, only RT knows: it gets this text as a comment.
+    oldest: int
+
+
+class RequestTracker(RequestTrackerChecks):
+    def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
+        words = Mapping(self.settings, conversation)
+        number = receipt.number
+        oldest = step("oldest", lambda: number if step.first else 0)
+        task = task_of(step, words, self.settings, conversation, receipt)
+        chat = _Chat(conversation, receipt, step, words, task, oldest)
+        new = not step.knows("ticket")
+
+        # The ticket, and the revision that it was made of: this one, an earlier one, or 0 for another chat's.
+        def made_for(requestor: str | None) -> dict[str, Any]:
+            return one_record(
+                step,
+                "ticket",
+                self.settings,
+                receipt,
+                conversation,
+                identity=words.identity if requestor else "",
+                newest=partial(self._newest, chat, requestor),
+                add=lambda before: {"id": str(before.id), "revision": 0, "added": number, **_lacks(before, task)},
+                create=partial(self._create, chat, requestor),
+                find=partial(self._find, chat, requestor),
+            )
+
+        requestor = requestor_of(words.person)
+        if requestor:
+            nobody = partial(requestor_of, None)
+            made = for_person(step, "requestor", words, person=lambda: requestor, nobody=nobody, make=made_for)
+        else:
+            words.left_out = words.person is not None
+            made = made_for(None)
+        self._comments(chat, made, new)
+        if made["revision"]:
+            self._own(chat, made["id"])
+        if made.get("lacks"):
+            step("work", lambda: self._change(made["id"], made["lacks"]))
+        tell(step, receipt, made["id"])
+        return Reference(made["id"], self.page_of(made["id"]))
+
+    # --- the ticket --------------------------------------------------------------------
+
+    def _create(self, chat: _Chat, requestor: str | None, before: Before | None) -> dict[str, Any]:
+        words, task = chat.words, chat.task
+        name = self._queue_name(chat)
+        queue = self.queue_of(name)
+        if queue is None:
+            raise ConnectorRefused(f"RT has no queue '{name}', or its user may not see it")
+        # By number: a name is looked up in all queues, and the value is lost when another queue has a field of that
+        # name too (https://github.com/bestpractical/rt/pull/323).
+        known = fields_of(queue)
+        wanted = {**words.fields(), self.settings.chat_field: words.key}
+        if unknown := [field for field in wanted if field.lower() not in known]:
+            raise ConnectorRefused(
+                f"the queue '{name}' has no custom field '{unknown[0]}', or RT's user may not see it"
+            )
+        above = words.follows(before.url) if before else ""
+        # https://docs.bestpractical.com/rt/latest/RT/REST2.html#Creating-Tickets
+        ticket = {
+            "Queue": name,
+            "Subject": words.subject(SUBJECT),
+            "Requestor": requestor,
+            # RT takes it over as it would from an import.
+            "Created": _in_utc(chat.conversation.begin_at),
+            "Due": _in_utc(task.due) if task else None,
+            "Priority": chosen(chat.step, words, self.settings, "priority").get("priority"),
+            "Owner": self.owners.first(words, self.settings, first=_first(task)),
+            "RefersTo": str(before.id) if before else None,
+            "ContentType": "text/html",
+            "Content": COMMENTS.parts(words, 0, heading=above)[0].body,
+            "CustomFields": {known[field.lower()]: value for field, value in wanted.items()},
+        }
+        given = {field: value for field, value in ticket.items() if value is not None}
+        made = self.ask("POST", "ticket", json=given, judge=self.when(OF_NEW))["id"].id
+        return {"id": made, "revision": chat.receipt.number, **({"follows": before.url} if before else {})}
+
+    def _queue_name(self, chat: _Chat) -> str:
+        found = chosen(chat.step, chat.words, self.settings, "queue", exists={"queue": self.takes_tickets})
+        return str(found.get("queue") or self.settings.queue_fallback)
+
+    def _own(self, chat: _Chat, ticket: str) -> None:
+        """RT makes a ticket without its owner where that user may own none, and says nothing."""
+        if self.settings.owner or self.settings.owner_fallback or _first(chat.task):
+            chat.step("owned", lambda: self._give(chat, ticket))
+
+    def _give(self, chat: _Chat, ticket: str) -> bool:
+        words, settings, first = chat.words, self.settings, _first(chat.task)
+        asked = self.owners.first(words, settings, first=first)
+
+        def owned(owner: str | None) -> bool:
+            if owner is None or self._owner(ticket) == owner:
+                return True
+            if owner != asked and self._owner(ticket) == NOBODY:
+                self._change(ticket, {"Owner": owner})
+            # Somebody else has it who took it meanwhile.
+            if self._owner(ticket) == NOBODY:
+                raise Gone(f"RT does not give ticket {ticket} to '{owner}'", OWNER)
+            return True
+
+        return self.owners.give(chat.step, words, settings, owned, first=first)
+
+    def _owner(self, ticket: str) -> str:
+        return self.ask("GET", f"ticket/{ticket}", judge=self.when(*OF_TICKET))["Owner"]["id"].id
+
+    def _change(self, ticket: str, change: Table[str, Any]) -> bool:
+        # https://docs.bestpractical.com/rt/latest/RT/REST2.html#Ticket-Examples ; what may not be changed is left as it
+        # is, and RT says so in words alone.
+        return bool(self.ask("PUT", f"ticket/{ticket}", json=change, judge=self.when(*OF_TICKET)).list) or True
+
+    # --- a ticket from before -----------------------------------------------------------
+
+    def _newest(self, chat: _Chat, requestor: str | None, since: datetime) -> Before | None:
+        """An active ticket of the requestor's in the queue, or the one that changed last."""
+        if not requestor:
+            return None
+        for active in (True, False):
+            for one in self._changed(chat, since, "Active" if active else "Inactive"):
+                return Before(int(one["id"].id), active, self.page_of(one["id"].id), one.object)
+        return None
+
+    def _changed(self, chat: _Chat, since: datetime, *kinds: str) -> list[Reply]:
+        # https://docs.bestpractical.com/rt/latest/query_builder.html
+        email = chat.words.person.email if chat.words.person else ""
+        status = "".join(f" AND Status = '__{kind}__'" for kind in kinds)
+        query = f"Queue = {in_query(self._queue_name(chat))} AND Requestor.EmailAddress = {in_query(email)}{status}"
+        newest = {"orderby": "LastUpdated", "order": "DESC", "per_page": str(TICKETS)}
+        params = {"query": query, "fields": "Status,LastUpdated,Due", **newest}
+        found = self.ask("GET", "tickets", params=params)["items"]
+        # Not in the query, where RT takes a time for one of its user's zone.
+        return list(takewhile(lambda one: datetime.fromisoformat(one["LastUpdated"].text) >= since, found))
+
+    def _find(self, chat: _Chat, requestor: str | None) -> dict[str, Any] | None:
+        # https://docs.bestpractical.com/rt/latest/query_builder.html
+        # The database, not an index. RT does not tell small letters from capitals, so the values are compared here.
+        key = chat.words.key
+        query = f"{in_query('CF.{' + self.settings.chat_field + '}')} = {in_query(key)}"
+        found = self.ask("GET", "tickets", params={"query": query, "fields": "CustomFields"})["items"]
+        for item in found:
+            fields = item.get("CustomFields")
+            if fields is not None and any(key in one["values"].list for one in fields):
+                return {"id": item["id"].id, "revision": chat.oldest}
+        return self._find_added(chat) if requestor and self.settings.one_record == "per_person_open" else None
+
+    def _find_added(self, chat: _Chat) -> dict[str, Any] | None:
+        """The ticket of another chat to which this one was added."""
+        recent = self._changed(chat, chat.receipt.since - self.settings.within)[:READ]
+        mark = [{"field": "Subject", "operator": "LIKE", "value": f"{chat.words.key} "}]
+        having = (one["id"].id for one in recent if self._attachments(one["id"].id, mark))
+        return next(({"id": ticket, "revision": 0} for ticket in having), None)
+
+    def _look_at(self, chat: _Chat, ticket: str, new: bool, *, added: bool, commenting: bool) -> None:
+        """Whether the ticket is as it ought to be before we go on. Raises RecordRefused and ConnectorRefused."""
+        judge = None if new else self.when(*OF_TICKET)
+        record = self.ask("GET", f"ticket/{ticket}", params={"fields[Queue]": "Name"}, judge=judge)
+        if record["Status"].text == "deleted":
+            raise RecordRefused(f"ticket {ticket} was deleted in RT; give it another status and replay this delivery")
+        name = self.settings.chat_field.lower()
+        fields = record["CustomFields"]
+        kept = (one["values"].list for one in fields if name in (one["name"].text.lower(), one["id"].id))
+        if new and not added and not any(kept):
+            # RT makes the ticket all the same, and logs it at best. A lost reply would then make a second ticket.
+            raise ConnectorRefused(
+                f"RT kept no '{self.settings.chat_field}' for ticket {ticket}; give its user the right "
+                "ModifyCustomField, and make the custom field one of type 'Enter one value'"
+            )
+        if commenting and not offers(record, "comment"):
+            queue, named = record["Queue"]["id"].id, record["Queue"]["Name"].text
+            moved = self._queue_name(chat).lower() not in (named.lower(), queue)
+            raise (RecordRefused if moved else ConnectorRefused)(
+                f"RT's user may not comment on ticket {ticket}; give it CommentOnTicket in queue '{named}'"
+            )
+
+    # --- its comments ---------------------------------------------------------------------
+
+    def _comments(self, chat: _Chat, made: dict[str, Any], new: bool) -> None:
+        step, words, number, ticket = chat.step, chat.words, chat.receipt.number, made["id"]
+        added, revised = made.get("added") == number, made["revision"] != number
+        known = told(step, chat.receipt, ticket) if revised and not added else None
+        above = words.heading(SUBJECT) if added else words.follows(made["follows"]) if made.get("follows") else ""
+        parts = COMMENTS.parts(
+            words, number, revised=revised and not added, heading="" if revised and not added else above, after=known
+        )
+        due = [one for one in parts[0 if revised else 1 :] if not step.knows(f"comment {number}.{one.number}")]
+        if new or due:
+            self._look_at(chat, ticket, new, added=not made["revision"], commenting=bool(due))
+        # Its fields too are brought up to date with a revision, once.
+        fields = words.fields() if revised else {}
+        write = partial(self._comment, ticket, fields)
+        look, after = partial(self._find_comment, ticket), partial(self._must_see, ticket)
+        append(step, "comment", due, write=write, look=look, after=after)
+        if fields and not parts:
+            step(f"fields {number}", lambda: self._change(ticket, {"CustomFields": fields}))
+
+    def _comment(self, ticket: str, fields: Table[str, str], part: Part) -> str:
+        """Add an internal comment with the mark for a subject. Unlike /correspond it mails nothing to the requestor."""
+        # https://docs.bestpractical.com/rt/latest/RT/REST2.html#Replying-Commenting-Tickets
+        comment = {"Subject": part.mark, "ContentType": "text/html", "Content": part.body}
+        changed = {"CustomFields": fields if part.number == 1 else {}}
+        self.ask("POST", f"ticket/{ticket}/comment", json=comment | changed)
+        return part.mark
+
+    def _must_see(self, ticket: str, part: Part) -> None:
+        if self._find_comment(ticket, part) is None:
+            raise ConnectorRefused(
+                f"ticket {ticket} has a comment that RT's user cannot see; give it the right ShowTicketComments, "
+                "without which a repeat cannot be prevented"
+            )
+
+    def _find_comment(self, ticket: str, part: Part) -> str | None:
+        return part.mark if self._attachments(ticket, [{"field": "Subject", "value": part.mark}]) else None
+
+    def _attachments(self, ticket: str, limits: list[dict[str, str]]) -> list[str]:
+        # https://docs.bestpractical.com/rt/latest/RT/REST2.html#JSON-searches
+        found = self.ask("GET", f"ticket/{ticket}/attachments", params={"query": json.dumps(limits)})["items"]
+        return [one["id"].id for one in found]
+
+    def imagine(self, method: str, path: str, body: Any) -> Any:
+        """A queue with the fields that we ask for, and in it the ticket that we have made."""
+        if path.endswith(("/tickets", "/users")):
+            return {"items": []}
+        names = [self.settings.chat_field, *self.settings.fields]
+        return {
+            "id": 1,
+            "Status": "new",
+            "Queue": {"id": "1", "Name": str(self.settings.queue)},
+            "Owner": {"id": "…"},
+            "items": [{"id": "1"}],
+            "TicketCustomFields": [{"id": name, "name": name} for name in names],
+            "CustomFields": [{"id": name, "name": name, "values": ["…"]} for name in names],
+            "_hyperlinks": [{"ref": "comment"}],
+        }
+
+
+def _first(task: Task | None) -> Any:
+    return task.settings.owner if task else None
+
+
+def _lacks(before: Before, task: Task | None) -> dict[str, Any]:
+    """What a ticket lacks to become work: RT shows stalled ones in no list of what is to be done."""
+    if task is None:
+        return {}
+    stalled = {"Status": "open"} if before.known.get("Status") == "stalled" else {}
+    has = str(before.known.get("Due") or "")
+    due = {"Due": _in_utc(task.due)} if task.due and (not has or has.startswith("1970-01-01")) else {}
+    return {"lacks": stalled | due}
+
+
+def _in_utc(time: datetime | None) -> str | None:
+    return time.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "seconds") if time else None
