@@ -18,7 +18,7 @@ from core.ids import DeliveryId
 from core.store.backfill import Aim, Backfill, Plan
 from core.store.connection.client import Client, errors
 from core.store.protocol.base import Base
-from core.store.protocol.keys import APART, job_key, key
+from core.store.protocol.keys import BACKFILL_ID, job_key, key
 from core.store.protocol.records import decoded_hash, from_record
 from core.store.search.conversations import Batch, Filter, Found, Search
 
@@ -87,7 +87,7 @@ class Jobs(Base):
         with errors():
             ends = now if as_of is None else min(as_of, now)
             bounded = wanted.as_of(ends)
-            identity = ("" if bounded.about_deliveries else APART) + secrets.token_hex(6)
+            identity = ("" if bounded.about_deliveries else BACKFILL_ID) + secrets.token_hex(6)
             total, routes = self._search.extent(bounded), self._backfill.routes()
             job = Job(identity, kind, bounded, reason, by, now, ends, total, aim=aim, routes=routes)
             pipe = self._redis.pipeline()
@@ -208,7 +208,7 @@ class Jobs(Base):
 
 def open_of(identity: str) -> str:
     """The key of the set of open jobs that it belongs to."""
-    return _OPEN[identity.startswith(APART)]
+    return _OPEN[identity.startswith(BACKFILL_ID)]
 
 
 def _parts(batches: Iterable[Batch], cursor: str, ends: float) -> Iterator[tuple[str, Batch]]:

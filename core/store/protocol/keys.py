@@ -92,7 +92,7 @@ A *lane* is `inbox` or the name of a connector. Times and scores are Unix millis
 PREFIX = "relay:"
 CELERY_PREFIX = PREFIX + "celery:"
 #: How ids of bulk jobs begin that a version which cannot fan out must not touch.
-APART = "b-"
+BACKFILL_ID = "b-"
 
 
 def key(*parts: str) -> str:
@@ -102,4 +102,4 @@ def key(*parts: str) -> str:
 
 def job_key(identity: str) -> str:
     """The key of a bulk job."""
-    return key("backfill" if identity.startswith(APART) else "job", identity)
+    return key("backfill" if identity.startswith(BACKFILL_ID) else "job", identity)
