@@ -67,13 +67,16 @@ class Archive(Connector[ArchiveSettings]):
             if mentions(text):
                 yield Copy(ConversationId.of(file.parent.parent.name, file.parent.name), _payload(text))
 
+    def files(self, conversation: ConversationId) -> Sequence[Path]:
+        return [file for file in sorted(self._folder(conversation).rglob("*")) if not file.is_dir()]
+
     def erase(self, conversation: ConversationId) -> Sequence[str]:
         """Raises OSError."""
-        folder = self.data_dir / self.settings.folder / conversation.account / conversation.channel
+        folder = self._folder(conversation)
         removed: dict[str, None] = {}
         # A worker may put a file there at this moment.
         while folder.is_dir():
-            removed.update((str(file), None) for file in sorted(folder.rglob("*")) if not file.is_dir())
+            removed.update((str(file), None) for file in self.files(conversation))
             try:
                 shutil.rmtree(folder)
             except OSError as error:
@@ -81,6 +84,9 @@ class Archive(Connector[ArchiveSettings]):
                     raise
             _sync(folder.parent)
         return [*removed]
+
+    def _folder(self, conversation: ConversationId) -> Path:
+        return self.data_dir / self.settings.folder / conversation.account / conversation.channel
 
 
 def _write_revision(folder: Path, revision: Revision, conversation: Conversation) -> None:

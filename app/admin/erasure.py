@@ -14,6 +14,7 @@ from connectors import registry
 from connectors.kit.connector import Connector
 from core.config.mistakes.files import file_mistake
 from core.config.settings import Settings
+from core.conversation import Visitor
 from core.delivery import made
 from core.errors import InUse, NotFound, Unreadable
 from core.ids import ConversationId, PayloadId
@@ -91,9 +92,7 @@ def find_traces(visitor: str, eraser: Eraser, connectors: Mapping[str, Connector
                 if part and parts.get(copy.conversation) != "own":
                     parts[copy.conversation] = part
         except OSError as error:
-            raise Unreadable(
-                f"nothing was erased: the files of {name} cannot be read: {file_mistake(error)}"
-            ) from error
+            raise Unreadable(f"the files of {name} cannot be read: {file_mistake(error)}; nothing was done") from error
     return eraser.traces(visitor).joined(parts)
 
 
@@ -189,9 +188,9 @@ class _Work:
 
     def _conversation(self, identity: ConversationId) -> None:
         for one in self._eraser.visitors(identity):
-            spellings = {one.email.strip(), one.id.strip()} - {""}
+            spellings, name = called(one)
             self.spellings |= spellings
-            self.names |= spellings | ({one.name.strip()} - {""})
+            self.names |= spellings | name
         # Files first: what fails here can be found again. And once more, for what was written meanwhile; by then
         # nobody writes any more.
         before = len(self.files)
@@ -207,7 +206,7 @@ class _Work:
         self.revisions += erased.revisions
         self.deliveries += len(erased.deliveries)
         self.attempts += erased.attempts
-        self.elsewhere += self._left(erased.deliveries)
+        self.elsewhere += elsewhere(erased.deliveries, self._connectors)
 
     def _without_files(self, conversation: ConversationId) -> bool:
         for name, connector in self._connectors.items():
@@ -218,14 +217,21 @@ class _Work:
                 return False
         return True
 
-    def _left(self, deliveries: Iterable[Made]) -> Iterator[Elsewhere]:
-        for one in deliveries:
-            if one.connector in self._connectors and self._connectors[one.connector].keeps_files:
-                continue
-            if one.reference:
-                yield Elsewhere(one.connector, one.reference.id, one.reference.url)
-            elif steps := made(one.steps):
-                yield Elsewhere(one.connector, _unfinished(steps), "")
+
+def called(visitor: Visitor) -> tuple[set[str], set[str]]:
+    """What a visitor is found by, and the name, which others may have too."""
+    return {visitor.email.strip(), visitor.id.strip()} - {""}, {visitor.name.strip()} - {""}
+
+
+def elsewhere(deliveries: Iterable[Made], connectors: Mapping[str, Connector[Any]]) -> Iterator[Elsewhere]:
+    """Records at destinations that are not ours."""
+    for one in deliveries:
+        if one.connector in connectors and connectors[one.connector].keeps_files:
+            continue
+        if one.reference:
+            yield Elsewhere(one.connector, one.reference.id, one.reference.url)
+        elif steps := made(one.steps):
+            yield Elsewhere(one.connector, _unfinished(steps), "")
 
 
 def _why(error: Exception) -> str:

@@ -30,7 +30,7 @@ _SHOWN = 20
 
 @click.command("erase")
 @click.option("--email", metavar="E", help="The visitor's full email address.")
-@click.option("--visitor", metavar="ID", help="Smartsupp's id of the visitor.")
+@click.option("--visitor", metavar="ID", help="Smartsupp's id of the visitor, or a phone number.")
 @click.option("--also", metavar="ID", multiple=True, help="A chat of another visitor that mentions them; repeatable.")
 @agreed
 @as_json

@@ -130,6 +130,11 @@ class Connector(ABC, Generic[S]):
         `mentions` says no to, given the bytes of their file, may be left out. Raises OSError."""
         yield from ()
 
+    def files(self, conversation: ConversationId) -> Sequence[Path]:
+        """What `erase` would remove of a conversation, for whoever asks to see all that is kept of them. Raises
+        OSError."""
+        return ()
+
     def erase(self, conversation: ConversationId) -> Sequence[str]:
         """Remove what this connector keeps of a conversation (`account:channel`) on our own machines.
 

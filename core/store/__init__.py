@@ -1,10 +1,10 @@
 """The store: the only place that touches a Redis key.
 
 `Store` is what the receiver and the workers do (accept, claim, settle …), `Control` what admins do (replay, discard,
-pause, resume), `Ledger` what people ask (counts, lists,
-one delivery's story), `Search` finds conversations, `statistics` counts over time, `Jobs` does things in bulk, `Eraser`
-takes things out, `Access` is the dashboard's password and sessions, `RateLimit` bounds guesses, `server` says what the
-server must be like. The writing is Lua, one script for each atomic step.
+pause, resume), `Ledger` what people ask (counts, lists, one delivery's story), `Search` finds conversations,
+`statistics` counts over time, `Jobs` does things in bulk, `VisitorRecords` and `AdminNotes` read all that is kept of a
+visitor, `Eraser` takes things out, `Access` is the dashboard's password and sessions, `RateLimit` bounds guesses,
+`server` says what the server must be like. The writing is Lua, one script for each atomic step.
 """
 
 from core.store.admin_access import Access
@@ -20,6 +20,8 @@ from core.store.ledger import Ledger
 from core.store.protocol.constants import INBOX
 from core.store.renames import Renames
 from core.store.search.conversations import Filter, Search
+from core.store.search.kept import VisitorRecords
+from core.store.search.notes import AdminNotes
 from core.store.shared.connector_state import StoredState
 from core.store.shared.rate_limit import RateLimit
 from core.store.statistics import statistics
@@ -28,6 +30,7 @@ __all__ = [
     "INBOX",
     "Accepted",
     "Access",
+    "AdminNotes",
     "Aim",
     "Backfill",
     "Claim",
@@ -44,6 +47,7 @@ __all__ = [
     "ServerCheck",
     "Store",
     "StoredState",
+    "VisitorRecords",
     "check_server",
     "connect",
     "connected",

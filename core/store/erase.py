@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -20,14 +20,12 @@ from core.store.protocol.base import Base
 from core.store.protocol.keys import job_key, key
 from core.store.protocol.scripts import Argument
 from core.store.search import visitors
-from core.store.search.conversations import Filter
+from core.store.search.notes import AdminNote, AdminNotes
 from core.store.search.visitors import Traces
 from core.store.shared.persons import Persons
 
 #: How many a sweep looks at in one journey to the server: some milliseconds of its time.
 PART = 25
-#: How many an erasing looks at in one journey.
-_MANY = 500
 #: What stands instead of a reason that named somebody.
 _GONE = "(the reason named a visitor who was erased)"
 
@@ -63,8 +61,8 @@ class Eraser(Base):
     """Every method raises StoreUnavailable."""
 
     def traces(self, visitor: str, since: int | None = None) -> Traces:
-        """Look for a visitor, by email or by Smartsupp's id of the visitor, in every body that is kept, or in those
-        that were received at `since` (ms) or later."""
+        """Look for a visitor, by email, phone number or Smartsupp's id, in every body that is kept, or in those that
+        were received at `since` (ms) or later."""
         known = {connector for connector, _ in Persons(self._redis).of_visitor([visitor])} if since is None else ()
         return replace(visitors.find_visitor(self._redis, visitor, since), remembered=len(known))
 
@@ -115,66 +113,24 @@ class Eraser(Base):
 
         Every finished job that looked for a text goes: it may be something that the visitor said.
         """
-        # Shorter ones stand in every other sentence.
-        known = [visitors.whole_word(one) for one in names if len(one) > 2]
+        for note in AdminNotes(self._redis).naming(names):
+            match note.kind:
+                case "job":
+                    with errors():
+                        self._redis.delete(job_key(note.about))
+                        self._redis.srem(open_of(note.about), note.about)
+                        self._redis.lrem(key("jobs", "recent"), 0, note.about)
+                case "pause":
+                    self._reword("gate", note)
+                case "payload":
+                    self._reword("payload", note)
+                case "delivery":
+                    wanted = json.dumps(json.loads(note.kept) | {"error": _GONE})
+                    self._run("reword_attempt", delivery=note.about, kept=note.kept, wanted=wanted)
+                    self._reword("delivery", note)
 
-        def named(text: str) -> bool:
-            return any(one.search(visitors.comparable(text)) for one in known)
-
-        with errors():
-            for identity in self._jobs():
-                job = job_key(identity)
-                row = self._redis.hmget(job, "filter", "reason", "finished")
-                looked_for = Filter.from_json(row[0] or b"{}").text
-                if (looked_for and row[2]) or named(looked_for) or named((row[1] or b"").decode()):
-                    self._redis.delete(job)
-                    self._redis.srem(open_of(identity), identity)
-                    self._redis.lrem(key("jobs", "recent"), 0, identity)
-            for lane in self._redis.smembers(key("connectors")):
-                reason = self._redis.hget(key("gate", lane.decode()), "reason")
-                if reason and named(reason.decode()):
-                    self._run("reword", what="gate", name=lane, words=reason, others=_GONE)
-        self._reword_bodies(named)
-        self._reword_deliveries(named)
-
-    def _jobs(self) -> Iterator[str]:
-        for start in (key("job", ""), key("backfill", "")):
-            for name in self._redis.scan_iter(match=f"{start}*", count=1_000):
-                yield name.decode().removeprefix(start)
-
-    def _reword_bodies(self, named: Callable[[str], bool]) -> None:
-        with errors():
-            bodies = self._redis.zrange(key("payloads", PayloadStatus.DISCARDED), 0, -1)
-        for part in _parts(bodies):
-            for body, reason in zip(part, self._each("hget", "payload", part, "error"), strict=True):
-                if reason and named(reason.decode()):
-                    self._run("reword", what="payload", name=body, words=reason, others=_GONE)
-
-    def _reword_deliveries(self, named: Callable[[str], bool]) -> None:
-        """Those that were done again have the reason in their history still."""
-        with errors():
-            ever = any(field.endswith(b":discarded") for field in self._redis.hkeys(key("totals")))
-            names = self._redis.scan_iter(match=key("attempts", "*"), count=1_000) if ever else ()
-            deliveries = [name.removeprefix(key("attempts", "").encode()) for name in names]
-        for part in _parts(deliveries):
-            for delivery, attempts in zip(part, self._each("lrange", "attempts", part, 0, -1), strict=True):
-                for kept in attempts:
-                    if not (kept.startswith(b"{") and b'"discarded"' in kept):
-                        continue
-                    attempt = json.loads(kept)
-                    reason = attempt["error"]
-                    if attempt["outcome"] == "discarded" and named(reason):
-                        wanted = json.dumps(attempt | {"error": _GONE})
-                        self._run("reword_attempt", delivery=delivery, kept=kept, wanted=wanted)
-                        self._run("reword", what="delivery", name=delivery, words=reason, others=_GONE)
-
-    def _each(self, command: str, kind: str, names: Sequence[bytes], *arguments: Any) -> list[Any]:
-        """One command for each of them, in one journey."""
-        with errors():
-            pipe = self._redis.pipeline(transaction=False)
-            for name in names:
-                getattr(pipe, command)(key(kind, name.decode()), *arguments)
-            return list(pipe.execute())
+    def _reword(self, what: str, note: AdminNote) -> None:
+        self._run("reword", what=what, name=note.about, words=note.text, others=_GONE)
 
     def rewrite(self) -> Rewrite:
         """Ask the server to write its append-only file anew, without what was removed from the store. One that began
@@ -227,11 +183,6 @@ class Eraser(Base):
                         pipe.zscore(name, member)
                 stayed = sum(score is not None for score in pipe.execute())
             low, offset = last, stayed + (offset if last == low else 0)
-
-
-def _parts(names: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
-    for start in range(0, len(names), _MANY):
-        yield names[start : start + _MANY]
 
 
 def _made(connector: bytes, ref: bytes, url: bytes, steps: list[bytes]) -> Made:

@@ -216,7 +216,9 @@ def test_erasing_removes_the_files_of_one_conversation_and_says_which(box: Box) 
     (box.place / ".r2.json.abcd").write_text("a draft of a process that died")
     (box.place / "notes").mkdir()
     (box.place / "notes" / "mine.txt").write_text("somebody's own")
+    there = [str(file) for file in box.archive.files(ConversationId("208:co1"))]
     removed = box.archive.erase(ConversationId("208:co1"))
+    assert there == removed
     assert sorted(Path(one).name for one in removed) == [
         ".r2.json.abcd",
         "mine.txt",

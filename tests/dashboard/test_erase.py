@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import zipfile
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
@@ -20,7 +22,7 @@ from core.delivery import Attempt, Outcome, PayloadStatus, Reference
 from core.ids import ConversationId
 from core.store import INBOX, Eraser, Ledger, Store, connect
 from tests.support import hostile, made
-from tests.support.admin import admin
+from tests.support.admin import admin, token_in
 from tests.support.inline import Inline
 from tests.support.server import Server
 from tests.support.stack import chat
@@ -310,3 +312,71 @@ def test_what_is_sealed_with_a_lost_key_is_a_page_that_says_so(server: Server, t
     assert "2 payloads could not be searched" in html
     assert "encrypted with a key that is not in" in html
     assert "NOT COMPLETE" in receipt(page.submit("/erase/now", visitor=EMAIL).text)
+
+
+# --- The data for the visitor
+
+
+def downloaded(shop: Shop, visitor: str = EMAIL, **fields: Any) -> dict[str, bytes]:
+    answer = shop.page.submit("/erase/download", visitor=visitor, **fields)
+    assert answer.status_code == 200, answer.text
+    assert answer.content_type == "application/zip"
+    assert re.fullmatch(r'attachment; filename="visitor-[\d-]+\.zip"', answer.headers["Content-Disposition"])
+    assert answer.headers["Cache-Control"] == "no-store"
+    with zipfile.ZipFile(io.BytesIO(answer.data)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def test_their_data_can_be_downloaded_and_nothing_is_erased(shop: Shop) -> None:
+    shop.inline.take(petra(), petra("c4")[:-9])
+    assert re.search(
+        r'<button class="button" formaction="/erase/download">.*?Download their data</button>', shop.look()
+    )
+    before = shop.left()
+    members = downloaded(shop)
+    assert members["chats/0001/r1.json"] == petra()
+    assert "1  payloads without a chat" in members["index.txt"].decode()
+    assert shop.left() == before
+
+
+def test_what_was_ticked_is_in_it_too(shop: Shop) -> None:
+    message = [{"type": "visitor", "content": f"ask {EMAIL}"}]
+    shop.inline.take(petra(), chat("c2", messages=message), chat("c3", messages=message))
+    members = downloaded(shop, also=["1:c3"])
+    assert members["chats/0002/r1.json"] == chat("c3", messages=message)
+    assert "chats/0003/chat.json" not in members
+
+
+def test_a_download_wants_the_forms_token_and_a_visitor_of_whom_there_is_something(shop: Shop) -> None:
+    shop.inline.take(petra(), chat("c2", messages=[{"type": "visitor", "content": "ask bob@x.example"}]))
+    assert shop.page.client.post("/erase/download", data={"visitor": EMAIL}).status_code == 403
+    assert shop.page.get("/erase/download").status_code == 405
+    assert shop.page.submit("/erase/download", visitor=" ").status_code == 422
+    assert shop.page.submit("/erase/download", visitor="bob@x.example").status_code == 422
+    assert "No data found" in shop.page.submit("/erase/download", visitor="nobody@x.example").text
+
+
+def test_whoever_is_not_logged_in_gets_no_data(shop: Shop) -> None:
+    shop.inline.take(petra())
+    token = token_in(shop.page.get("/no-such-page").text)
+    stranger = shop.page.app.test_client()
+    answer = stranger.post("/erase/download", data={"visitor": EMAIL, "csrf_token": token})
+    assert answer.status_code in (302, 303, 403)
+    assert b"PK" not in answer.data
+
+
+def test_what_is_too_large_for_a_page_is_for_the_command_line(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(erase_page, "LARGEST_DOWNLOAD", 10)
+    shop.inline.take(petra())
+    answer = shop.page.submit("/erase/download", visitor=EMAIL)
+    assert answer.status_code == 413
+    assert "relay export --visitor WHO -o FILE" in answer.text
+
+
+def test_the_log_does_not_name_whose_data_was_downloaded(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
+    shop.inline.take(petra())
+    capsys.readouterr()
+    downloaded(shop)
+    said = capsys.readouterr().out
+    assert "a visitor's data was downloaded" in said
+    assert EMAIL not in said

@@ -795,3 +795,29 @@ def test_a_conversation_of_which_one_body_cannot_be_opened_goes_as_a_whole(
     receipt = erasure.erase(EMAIL, eraser.traces(EMAIL), eraser, Ledger(new), {}, 0.3)
     assert (receipt.conversations, receipt.revisions) == (("1:c1",), 2)
     assert not server.client.exists("relay:revisions:1:c1")
+
+
+# --- By phone number
+
+NUMBER = "+420 777 123 456"
+
+
+@pytest.mark.parametrize(
+    "spelled", ["+420777123456", "00420 777 123 456", "777-123-456", "(777) 123 456", "420/777123456"]
+)
+def test_a_visitor_is_found_by_a_number_in_a_form_however_it_is_grouped(
+    inline: Inline, eraser: Eraser, spelled: str
+) -> None:
+    form = {"telefon": {"label": "Telefon", "value": spelled}}
+    inline.take(petra(visitor={"variables": form}), petra("c2"))
+    assert eraser.traces(NUMBER).conversations == eraser.traces("+420777123456").conversations == ("1:c1",)
+
+
+def test_a_number_in_a_message_may_be_anybodys_and_other_numbers_are_not_it(inline: Inline, eraser: Eraser) -> None:
+    def says(channel: str, text: str) -> bytes:
+        return petra(channel, messages=[{"type": "visitor", "content": text}])
+
+    inline.take(says("c1", "call 777 123 456"), says("c2", "1777123456"), says("c3", "order 77712345 6789"))
+    found = eraser.traces(NUMBER)
+    assert (found.conversations, found.named) == ((), ("1:c1",))
+    assert not eraser.traces("777 123 456").named  # of which country?

@@ -40,7 +40,7 @@ def remembered(server: Server, connector: str = "crm", keys: tuple[str, ...] = (
     return state
 
 
-@pytest.mark.parametrize("who", [EMAIL, "Ann@Example.com", VISITOR])
+@pytest.mark.parametrize("who", [EMAIL, "Ann@Example.com", VISITOR, "+420 777 123 456"])
 def test_whoever_is_erased_by_one_name_is_erased_by_all(server: Server, who: str) -> None:
     state = remembered(server)
     desk = remembered(server, "desk")

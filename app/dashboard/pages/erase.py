@@ -1,7 +1,10 @@
-"""`/erase`: everything about one visitor. Looks, asks, erases, and gives a receipt that is kept nowhere."""
+"""`/erase`: everything about one visitor. Looks, asks, erases, and gives a receipt that is kept nowhere.
+
+Or gives all that was found as a file, for the visitor."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,11 +12,12 @@ from typing import Any
 from urllib.parse import quote
 
 import structlog
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.admin import erasure
 from app.admin.erasure_receipt import receipt_text
+from app.admin.transfer import visitor_data
 from app.dashboard.frame.context import Site
 from app.dashboard.frame.login import signed_in
 from app.dashboard.pages.conversation import shown_status, web
@@ -23,7 +27,7 @@ from core.delivery import Delivery, Payload, Reference
 from core.errors import NotFound, PayloadError, StoreUnsafe, Unreadable
 from core.ids import ConversationId, PayloadId
 from core.smartsupp.parser import parse_conversation
-from core.store import Eraser
+from core.store import Eraser, Ledger
 from core.store.ledger import StoredConversation
 from core.store.search.visitors import Traces, conversations_of, payloads_of
 
@@ -33,6 +37,8 @@ log = structlog.get_logger(__name__)
 _PATIENCE = 5.0
 #: Conversations and bodies that are shown one by one; of the others their number is.
 SHOWN = 50
+#: Bytes of a download, which a receiver holds as a whole.
+LARGEST_DOWNLOAD = 64 << 20
 #: Characters of an email address or id.
 _LONGEST = 254
 
@@ -112,6 +118,37 @@ def routes(pages: Blueprint, site: Site) -> None:
             shown=SHOWN,
         )
 
+    @pages.post("/erase/download")
+    def erase_download() -> ResponseReturnValue:
+        """All that is kept of them, as a file for them. It erases nothing."""
+        visitor = _visitor()
+        if not visitor:
+            return form(error="Enter an email address, or Smartsupp's id of the visitor."), 422
+        try:
+            traces = erasure.find_traces(visitor, eraser, keepers()).taking(request.form.getlist("also"))
+        except Unreadable as error:
+            return form(visitor, error=str(error)), 500
+        if not traces:
+            if traces.named:
+                return confirm(visitor, traces, error="Tick what to download."), 422
+            return form(visitor, nothing=True, closed=traces.closed)
+        out, now = io.BytesIO(), datetime.now(UTC)
+        try:
+            data = visitor_data.write_data(out, visitor, traces, site.client, keepers(), now, LARGEST_DOWNLOAD)
+        except visitor_data.TooLarge as error:
+            return form(visitor, error=f"{error} Use the command line: relay export --visitor WHO -o FILE"), 413
+        user = signed_in()
+        log.info(
+            "a visitor's data was downloaded",
+            by=user.name if user else "",
+            conversations=len(data.chats),
+            payloads=len(data.payloads),
+            complete=data.complete,
+        )
+        # Not whom: a name of a file is seen by others.
+        headers = {"Content-Disposition": f'attachment; filename="visitor-{now:%Y-%m-%d}.zip"'}
+        return Response(out.getvalue(), content_type="application/zip", headers=headers)
+
     def keepers() -> dict[str, Connector[Any]]:
         return erasure.keepers(site.watched.current(), site.env.data_dir)
 
@@ -126,35 +163,37 @@ def routes(pages: Blueprint, site: Site) -> None:
             "erase_confirm.html",
             visitor=visitor,
             traces=traces,
-            conversations=conversations(traces.conversations),
-            payloads=payloads(traces.payloads),
-            named=conversations(conversations_of(traces.named)),
-            named_bodies=payloads(payloads_of(traces.named)),
+            conversations=_conversations(site.ledger, traces.conversations),
+            payloads=_payloads(site.ledger, traces.payloads),
+            named=_conversations(site.ledger, conversations_of(traces.named)),
+            named_bodies=_payloads(site.ledger, payloads_of(traces.named)),
             keeps_files={name for name, one in keepers().items() if one.keeps_files},
             error=error,
             web=web,
             shown=SHOWN,
         )
 
-    def conversations(identities: Sequence[ConversationId]) -> list[_Found]:
-        found = []
-        for identity in identities[:SHOWN]:
-            try:
-                found.append(_found(site.ledger.conversation(identity)))
-            except NotFound:
-                found.append(_Found(identity, None, ("(only files are left)",), 0, ()))
-            except StoreUnsafe:
-                found.append(_Found(identity, None, ("(partly encrypted, and the key is missing)",), 0, ()))
-        return found
 
-    def payloads(identities: Sequence[PayloadId]) -> list[Payload]:
-        found = []
-        for identity in identities[:SHOWN]:
-            try:
-                found.append(site.ledger.payload(identity))
-            except NotFound:
-                continue
-        return found
+def _conversations(ledger: Ledger, identities: Sequence[ConversationId]) -> list[_Found]:
+    found = []
+    for identity in identities[:SHOWN]:
+        try:
+            found.append(_found(ledger.conversation(identity)))
+        except NotFound:
+            found.append(_Found(identity, None, ("(only files are left)",), 0, ()))
+        except StoreUnsafe:
+            found.append(_Found(identity, None, ("(partly encrypted, and the key is missing)",), 0, ()))
+    return found
+
+
+def _payloads(ledger: Ledger, identities: Sequence[PayloadId]) -> list[Payload]:
+    found = []
+    for identity in identities[:SHOWN]:
+        try:
+            found.append(ledger.payload(identity))
+        except NotFound:
+            continue
+    return found
 
 
 def _visitor() -> str:

@@ -1,4 +1,4 @@
-"""Where a visitor is found in the store, by email or by Smartsupp's id of the visitor. Only reads.
+"""Where a visitor is found in the store, by email, phone number or Smartsupp's id of the visitor. Only reads.
 
 Every body that is kept is looked at: the summaries hold the newest revision's email alone, and a body that could not
 be read has none.
@@ -14,6 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 from urllib.parse import unquote_plus
+
+from phonenumbers import NumberParseException, PhoneNumberFormat, format_number, is_valid_number, parse
 
 from core.conversation import Visitor
 from core.delivery import PayloadStatus
@@ -185,16 +187,19 @@ class Wanted:
         # Bytes decide only where JSON has one spelling, but for escapes of ASCII (rare) and other encodings (rarer).
         plain = self.text.isascii() and not set(self.text) & set('"\\/')
         self._plain = self.text.encode() if plain else None
+        self._number = _spelled(visitor)
 
     def may_be_in(self, body: bytes) -> bool:
         """False: they are not in this JSON, nor in what it was made of. Quick."""
-        return not self._plain or self._plain in body.lower() or bool(_ODD.search(body))
+        return self._number is not None or not self._plain or self._plain in body.lower() or bool(_ODD.search(body))
 
     def part(self, body: bytes, account: str, *, whole: bool) -> Whose | None:
         """`whole`: the body is a revision of a conversation. Others may be anything: every spelling is tried."""
         if whole and not self.may_be_in(body):
             return None
-        text = _readable(body) if whole else _guessed(body)
+        text = readable(body) if whole else _guessed(body)
+        if self._number is not None:
+            return _owner_of(self._number, text, body, account)
         if self.text not in text:
             return None
         visitor = _visitor_of(body, account)
@@ -205,12 +210,42 @@ class Wanted:
         return "own" if self._telling and self._alone.search(text) else None
 
 
+def number_searched(text: str) -> str:
+    """A number with the code of its country as it is remembered, such as +420777123456; "" for anything else."""
+    try:
+        found = parse(text, None)
+    except NumberParseException:
+        return ""
+    return format_number(found, PhoneNumberFormat.E164) if is_valid_number(found) else ""
+
+
+def _spelled(text: str) -> re.Pattern[str] | None:
+    """Finds a phone number however it is grouped, with and without its country; None for a text that is none."""
+    if not number_searched(text):
+        return None
+    found = parse(text, None)
+    gap = r"[\s().\-/\u00a0]{0,3}"
+    own = gap.join(str(found.national_number))
+    return re.compile(rf"(?<!\d)(?:(?:\+|00)?{gap.join(str(found.country_code))}{gap}(?:0{gap})?|0)?{own}(?!\d)")
+
+
+def _owner_of(number: re.Pattern[str], text: str, body: bytes, account: str) -> Whose | None:
+    """A number is the visitor's where a variable or field of a form has it; in a message it may be anybody's."""
+    if not number.search(text):
+        return None
+    try:
+        given = parse_conversation(body, account).visitor.variables.values()
+    except PayloadError:
+        return "named"
+    return "own" if any(number.search(str(one.value)) for one in given) else "named"
+
+
 _ODD = re.compile(rb"\\u00[0-7]|\0", re.IGNORECASE)
 _ESCAPE = re.compile(r'\\(?:u([0-9A-Fa-f]{4})|(["\\/bfnrt]))')
 _SHORT = {"b": " ", "f": " ", "n": " ", "r": " ", "t": " "}
 
 
-def _readable(body: bytes, encoding: str = "") -> str:
+def readable(body: bytes, encoding: str = "") -> str:
     """A body as text to look in, JSON's escapes undone wherever they stand, so that it need not be whole."""
     text = body.decode(encoding or json.detect_encoding(body), "replace")
     if "\\" in text:
@@ -221,7 +256,7 @@ def _readable(body: bytes, encoding: str = "") -> str:
 def _guessed(body: bytes) -> str:
     """A body of which nothing is known, in every way that it may be read."""
     encodings = ("utf-8", "utf-16-le", "utf-16-be") if b"\0" in body else ("utf-8",)
-    texts = [_readable(body, encoding) for encoding in encodings]
+    texts = [readable(body, encoding) for encoding in encodings]
     return "\n".join([*texts, *(comparable(unquote_plus(text)) for text in texts if "%" in text or "+" in text)])
 
 

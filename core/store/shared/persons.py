@@ -8,15 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 from core.errors import StoreUnsafe
 from core.store.connection.client import errors
 from core.store.protocol.base import Base
 from core.store.protocol.keys import key
-from core.store.search.visitors import comparable
+from core.store.search.visitors import comparable, number_searched
 
 #: What a visitor is erased by, and the kind of name that it is kept as.
 _ERASED_BY = ("email", "visitor")
+_PHONE = "phone"
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """Somebody at a connector's vendor. `person` is the id there, as JSON, or None when nobody can open it; `names` are
+    the digests of all names that lead to it; it is forgotten at `until` (ms), unless a chat comes before."""
+
+    connector: str
+    person: str | None
+    names: tuple[str, ...]
+    until: int
 
 
 class Persons(Base):
@@ -53,12 +66,30 @@ class Persons(Base):
             ever = {*self._redis.smembers(key("connectors")), *self._redis.hkeys(key("renamed"))}
             connectors = sorted(one.decode() for one in ever)
             named = [f"{kind}:{name}" for name in names for kind in _ERASED_BY]
+            named += [f"{_PHONE}:{number}" for number in filter(None, map(number_searched, names))]
             wanted = [(one, self._name(one, self._digest(name))) for one in connectors for name in named]
             pipe = self._redis.pipeline(transaction=False)
             for _, name in wanted:
                 pipe.exists(name)
             there = pipe.execute() if wanted else []
         return [one for one, found in zip(wanted, there, strict=True) if found]
+
+    def remembered(self, names: Collection[str]) -> list[Remembered]:
+        """Each once, whatever it was found by."""
+        found: dict[tuple[str, str], Remembered] = {}
+        for connector, name in self.of_visitor(names):
+            with errors():
+                kept, left = self._redis.get(name), self._redis.pttl(name)
+            if kept is None:  # forgotten meanwhile
+                continue
+            person, digest = self._opened(kept), name.removeprefix(self._name(connector, ""))
+            group = self._group(connector, person) if person is not None else ""
+            with errors():
+                digests = {one.decode() for one in self._redis.smembers(group)} if group else set[str]()
+            text = None if person is None else person.decode(errors="replace")
+            one = Remembered(connector, text, tuple(sorted(digests | {digest})), self.now() + max(0, left))
+            found.setdefault((connector, group or digest), one)
+        return list(found.values())
 
     def erase(self, names: Collection[str]) -> int:
         """Remove what is kept of a visitor, under names that are not given here, too. Returns how many names went."""
