@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
 import socket
 import sys
 import time
@@ -71,8 +73,20 @@ def _in_person(env: Environment, settings: Settings, local: str) -> _Told:
     return _Told(
         f"  Password       {_password(env)}\n  Hook URL       {env.public_url or local}{path}",
         f"curl -d '{sample}' {local}{path}",
-        "In another terminal: relay status · relay send --sample · relay deliveries",
+        f"In another terminal{_way_in()}: relay status · relay send --sample · relay deliveries",
     )
+
+
+def _way_in() -> str:
+    """What has to be typed before another terminal knows the command `relay`, or ""."""
+    own, activate = Path(sys.prefix) / "bin", Path(sys.prefix) / "bin" / "activate"
+    path = os.environ.get("PATH", "").split(os.pathsep)
+    if path[0] == str(own):
+        del path[0]  # `relay up` has put it there
+    if os.environ.get("VIRTUAL_ENV") == sys.prefix:
+        path = [one for one in path if one != str(own)]  # activated, but in this terminal
+    known = shutil.which("relay", path=os.pathsep.join(path))
+    return "" if known or not activate.exists() else f", after . {shlex.quote(str(activate))}"
 
 
 def _in_a_log(env: Environment, settings: Settings, local: str) -> _Told:

@@ -15,9 +15,9 @@ from core.delivery import CONFLICTS, PayloadStatus, Reference
 from core.errors import InUse
 from core.ids import ConversationId, PayloadId
 from core.store.connection.client import errors
-from core.store.jobs import name_of, open_of
+from core.store.jobs import open_of
 from core.store.protocol.base import Base
-from core.store.protocol.keys import key
+from core.store.protocol.keys import job_key, key
 from core.store.protocol.scripts import Argument
 from core.store.search import visitors
 from core.store.search.notes import AdminNote, AdminNotes
@@ -117,7 +117,7 @@ class Eraser(Base):
             match note.kind:
                 case "job":
                     with errors():
-                        self._redis.delete(name_of(note.about))
+                        self._redis.delete(job_key(note.about))
                         self._redis.srem(open_of(note.about), note.about)
                         self._redis.lrem(key("jobs", "recent"), 0, note.about)
                 case "pause":

@@ -18,7 +18,7 @@ from core.ids import DeliveryId
 from core.store.backfill import Aim, Backfill, Plan
 from core.store.connection.client import Client, errors
 from core.store.protocol.base import Base
-from core.store.protocol.keys import key
+from core.store.protocol.keys import BACKFILL_ID, job_key, key
 from core.store.protocol.records import decoded_hash, from_record
 from core.store.search.conversations import Batch, Filter, Found, Search
 
@@ -32,8 +32,6 @@ _LISTED = 20
 #: So long after a job was begun, in ms, whoever has other routes leaves it alone: the file was saved a moment ago, and
 #: who began the job read it as it is now. All have adopted it by then, or refused it.
 ADOPTED_MS = 15_000
-#: How ids of jobs begin that a version which cannot fan out must not touch.
-_APART = "b-"
 _OPEN = (key("jobs", "open"), key("backfills", "open"))
 
 
@@ -89,12 +87,12 @@ class Jobs(Base):
         with errors():
             ends = now if as_of is None else min(as_of, now)
             bounded = wanted.as_of(ends)
-            identity = ("" if bounded.about_deliveries else _APART) + secrets.token_hex(6)
+            identity = ("" if bounded.about_deliveries else BACKFILL_ID) + secrets.token_hex(6)
             total, routes = self._search.extent(bounded), self._backfill.routes()
             job = Job(identity, kind, bounded, reason, by, now, ends, total, aim=aim, routes=routes)
             pipe = self._redis.pipeline()
             pipe.hset(
-                name_of(job.id),
+                job_key(job.id),
                 mapping={
                     "kind": kind,
                     "filter": bounded.as_json(),
@@ -113,7 +111,7 @@ class Jobs(Base):
                     "routes": job.routes,
                 },
             )
-            pipe.pexpire(name_of(job.id), _KEPT_MS)
+            pipe.pexpire(job_key(job.id), _KEPT_MS)
             pipe.sadd(open_of(job.id), job.id)
             pipe.lpush(key("jobs", "recent"), job.id)
             pipe.ltrim(key("jobs", "recent"), 0, _LISTED - 1)
@@ -178,7 +176,7 @@ class Jobs(Base):
             plans = self._backfill.plans(whole, job.aim)
         lanes = self._run(
             "advance",
-            job=name_of(job.id),
+            job=job_key(job.id),
             open=open_of(job.id),
             id=job.id,
             before=cursor,
@@ -203,19 +201,14 @@ class Jobs(Base):
         with errors():
             pipe = self._redis.pipeline(transaction=False)
             for identity in identities:
-                pipe.hgetall(name_of(identity))
+                pipe.hgetall(job_key(identity))
             rows = pipe.execute()
         return [_job(identity, row) for identity, row in zip(identities, rows, strict=True) if row]
 
 
-def name_of(identity: str) -> str:
-    """The key of a job."""
-    return key("backfill" if identity.startswith(_APART) else "job", identity)
-
-
 def open_of(identity: str) -> str:
     """The key of the set of open jobs that it belongs to."""
-    return _OPEN[identity.startswith(_APART)]
+    return _OPEN[identity.startswith(BACKFILL_ID)]
 
 
 def _parts(batches: Iterable[Batch], cursor: str, ends: float) -> Iterator[tuple[str, Batch]]:

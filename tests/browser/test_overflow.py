@@ -198,3 +198,23 @@ def test_a_reason_has_the_width_of_the_table_and_what_needs_somebody_is_on_top(s
     worst = [State.MISSING, State.REJECTED, State.NOT_RESPONDING, State.PAUSED, State.NO_ROUTE, State.THROTTLED]
     assert [one.lower() for one in states[: len(worst)]] == list(worst)
     assert tab.page.get_by_text("3 of 29 connectors do not deliver").is_visible()
+
+
+@pytest.mark.parametrize("width", [1024, 1366, 2560])
+@pytest.mark.parametrize("address", ["/connectors", f"/connectors/{NAMES[0]}"], ids=["all", "one"])
+def test_no_row_of_cards_ends_before_the_page_does(address: str, width: int, shown: Shown) -> None:
+    tab = shown.tab
+    tab.look((width, 800), "light")
+    tab.page.goto(address)
+    ends = tab.page.evaluate(
+        """() => [...document.querySelectorAll(".grid.wide")].flatMap((grid) => {
+            const rows = new Map();
+            for (const card of grid.children) {
+                const { top, right } = card.getBoundingClientRect();
+                rows.set(Math.round(top), Math.max(rows.get(Math.round(top)) ?? 0, right));
+            }
+            return [...rows.values()].map((right) => Math.round(grid.getBoundingClientRect().right - right));
+        })"""
+    )
+    assert ends
+    assert not any(ends), ends

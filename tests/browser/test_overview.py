@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from playwright.sync_api import Locator, Page, expect
 
 from core.delivery import DeliveryStatus
+from core.store import Control, connect
 from tests.support.admins_relay import AdminsRelay
 from tests.support.browser import Tab
 from tests.support.stack import chat, until
@@ -121,3 +123,19 @@ def test_it_is_all_there_without_scripts(site: AdminsRelay, open_tab: Callable[.
     row(page, "help-desk").get_by_role("button", name="Resume help-desk").click()
     expect(page.get_by_text("help-desk resumed.")).to_be_visible()
     site.arrives_at("help-desk:1:plain", DeliveryStatus.DELIVERED)
+
+
+def test_the_tab_shows_that_something_needs_somebody_and_that_it_is_over(site: AdminsRelay, tab: Tab) -> None:
+    page = tab.page
+    page.goto("/")
+    expect(page).to_have_title(re.compile(r"^(\(\d+\) )?Overview"))
+    before = page.title()
+    count = int(re.sub(r"\D", "", before) or 0)
+    page.evaluate("window.sameDocument = true")
+    control = Control(connect(site.stack.server.url))
+    control.pause("crm", "they move house")
+    expect(page).to_have_title(f"({count + 1}) " + re.sub(r"^\(\d+\) ", "", before))
+    expect(page.locator("link[rel=icon]")).to_have_attribute("href", re.compile("icon-problem"))
+    control.resume("crm")
+    expect(page).to_have_title(before)
+    assert page.evaluate("window.sameDocument")

@@ -607,6 +607,11 @@ class TestOdoo(Both):
             assert request.headers["x-odoo-database"] == DATABASE
             assert KEY not in json.dumps(request.body)
 
+    def test_a_host_of_several_databases_says_to_name_one(self, vendor: Fake) -> None:
+        vendor.instead = [Answer(404, "<!doctype html><title>404 Not Found</title>")] * 4
+        with pytest.raises(ConnectorRefused, match="name its database, as in 'database: shop'"):
+            self.deliver(self.connector(vendor, database=""), SAMPLE, {})
+
     def test_without_a_database_none_is_named(self, vendor: Fake) -> None:
         with pytest.raises(ConnectorRefused):
             self.deliver(self.connector(vendor, database=""), SAMPLE, {})

@@ -222,7 +222,7 @@ def test_a_long_job_fills_its_bar_by_hand_or_by_itself(
     jobs.advance(address.rsplit("/", 1)[1])  # as a worker does
     live = page.get(f"{address}/live")
     assert '<progress value="10" max="10">' in live.text
-    assert live.headers["X-Relay-Done"] == "1"
+    assert "X-Relay-Done" not in live.headers  # they have not arrived yet
     assert "10 deliveries are queued" in live.text
     done = page.get(address).text
     assert "http-equiv" not in done
@@ -287,3 +287,38 @@ def test_what_is_for_connectors_that_take_nothing_is_said_to_wait(
     assert ("Workers deliver them" in done) is ("connector" not in query)
     for other in ({"action": "replay", "connector": "crm"}, {"action": "discard", **query}):
         assert "switched off" not in page.get("/conversations/bulk", query_string=other).text
+
+
+def test_the_page_of_a_job_follows_its_deliveries_and_leads_to_exactly_those(page: Admin, server: Server) -> None:
+    store = Store(connect(server.url))  # by the server's own clock, as the job
+    ids = made.chats(store, 3, crm=Outcome.REFUSED)
+    made.chats(store, 2, first=50, crm=Outcome.DELIVERED)
+    job = page.submit("/conversations/bulk", action="replay", status="dead").location
+    begun = page.get(job).text
+    assert "0 of 3" in text_of(begun)
+    assert "X-Relay-Done" not in page.get(f"{job}/live").headers
+    assert {row.rpartition("/")[2] for row in listed(page.get(links(begun)["See them"]).text)} == {*ids}
+    made.settle(store, made.claimed(store, "crm", ids[0]), Outcome.DELIVERED)
+    made.settle(store, made.claimed(store, "crm", ids[1]), Outcome.REFUSED)
+    later = page.get(f"{job}/live")
+    assert "1 of 3" in text_of(later.text)
+    assert "X-Relay-Done" not in later.headers
+    assert [row.rpartition("/")[2] for row in listed(page.get(links(later.text)["1 delivered"]).text)] == [ids[0]]
+    assert [row.rpartition("/")[2] for row in listed(page.get(links(later.text)["1 dead letter"]).text)] == [ids[1]]
+    made.settle(store, made.claimed(store, "crm", ids[2]), Outcome.DELIVERED)
+    over = page.get(f"{job}/live")
+    assert "2 of 3" in text_of(over.text)
+    assert "X-Relay-Done" in over.headers
+
+
+def test_a_list_of_a_jobs_deliveries_says_so_and_keeps_to_it(page: Admin, store: Store) -> None:
+    made.chats(store, 2, crm=Outcome.REFUSED)
+    job = page.submit("/conversations/bulk", action="replay", status="dead").location.rpartition("/")[2]
+    listing = page.get(f"/conversations?job={job}")
+    assert "Only deliveries of the bulk job" in text_of(listing.text)
+    assert f'<input type="hidden" name="job" value="{job}">' in listing.text
+    assert f"job={job}" in links(listing.text)["Replay all that match"]
+    wrong = page.get("/conversations?job=<b>")
+    assert wrong.status_code == 422
+    assert "There is no bulk job" in text_of(wrong.text)
+    assert not listed(page.get("/conversations?job=0123456789ab").text)

@@ -464,3 +464,21 @@ def test_hovering_tells_the_day_once_unless_it_ends() -> None:
     titles = [slot.title for slot in drawn(*[1] * 24).slots]
     assert titles[3] == "1 Jan 03:00 – 04:00 UTC: 1 in"
     assert titles[23] == "1 Jan 23:00 – 2 Jan 00:00 UTC: 1 in"
+
+
+def test_the_tab_says_how_many_things_need_somebody(page: Admin, store: Store) -> None:
+    store.beat("here:1")
+    calm = page.get("/").text
+    assert "<title>Overview" in calm
+    assert "icon.svg" in calm
+    assert "icon-problem.svg" not in calm
+    chats(store, 3, desk=Outcome.REFUSED)
+    control(store).pause("desk", "they move house")
+    html = page.get("/").text
+    assert "<title>(2) Overview" in html  # the dead letters, and desk
+    assert "<h1>Overview</h1>" in html
+    assert re.search(r'<link rel="icon" href="[^"]*/icon-problem.svg', html)
+    live = page.get("/overview/live").text
+    assert 'data-problems="2"' in live
+    assert "icon-problem.svg" in live
+    assert page.get("/static/icon-problem.svg").mimetype == "image/svg+xml"

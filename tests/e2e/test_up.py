@@ -9,6 +9,7 @@ import shlex
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -205,6 +206,30 @@ def test_in_a_container_the_commands_in_the_log_lead_into_it(
     assert f"\n  {before}relay send --sample\n" in said
     assert "the one in SMARTSUPP_TOKEN" in said
     assert TOKEN not in said
+
+
+@pytest.mark.parametrize(
+    ("path", "activated", "known"),
+    [
+        (["{own}", "/usr/bin"], False, False),
+        (["{own}", "{own}", "/usr/bin"], True, False),
+        (["{own}", "{own}", "/usr/bin"], False, True),
+        (["{own}", "{elsewhere}"], True, True),
+    ],
+    ids=["as make run", "activated in this terminal", "for good, as in the image", "installed by pipx"],
+)
+def test_the_welcome_says_how_another_terminal_gets_to_know_relay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: list[str], activated: bool, known: bool
+) -> None:
+    own, elsewhere = tmp_path / "a b" / "bin", tmp_path / "local"
+    for folder in (own, elsewhere):
+        folder.mkdir(parents=True)
+        (folder / "relay").touch(mode=0o755)
+    (own / "activate").touch()
+    monkeypatch.setattr(sys, "prefix", str(own.parent))
+    monkeypatch.setenv("PATH", os.pathsep.join(one.format(own=own, elsewhere=elsewhere) for one in path))
+    monkeypatch.setenv("VIRTUAL_ENV", str(own.parent) if activated else "")
+    assert welcome._way_in() == ("" if known else f", after . '{own}/activate'")
 
 
 @needs_proc

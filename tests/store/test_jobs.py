@@ -11,7 +11,7 @@ import pytest
 from core.delivery import DeliveryStatus, Outcome
 from core.errors import NotFound
 from core.ids import DeliveryId
-from core.store import Filter, Jobs, Ledger, Store, connect
+from core.store import Filter, Jobs, Ledger, Search, Store, connect
 from core.store import jobs as module
 from core.store.protocol.keys import key
 from tests.conftest import Clock
@@ -292,3 +292,41 @@ def test_a_job_that_vanishes_between_two_parts_is_not_made_again(
     assert not jobs._step(job, "", part)
     assert not server.client.exists(key("job", job.id))
     assert statuses(ledger) == {"dead": 3}
+
+
+def test_the_deliveries_of_a_job_are_found_and_counted_whatever_became_of_them(jobs: Jobs, server: Server) -> None:
+    store = Store(connect(server.url))  # by the server's own clock, as the job
+    search = Search(connect(server.url))
+    ids = made.chats(store, 7, crm=Outcome.REFUSED)
+    made.chats(store, 2, first=80, crm=Outcome.DELIVERED)
+    first = finished(jobs, jobs.start("replay", DEAD).id)
+    mine = Filter(job=first.id)
+    assert search.of_job(mine, 1) == ({DeliveryStatus.WAITING: first.done}, True)
+    found = search.page(mine, limit=100, seconds=1).rows
+    assert len(found) == first.done == 7
+    for one in ids[:3]:
+        made.settle(store, made.claimed(store, "crm", one), Outcome.DELIVERED)
+    made.chats(store, 2, first=90, crm=Outcome.DELIVERED)
+    assert search.of_job(mine, 1)[0] == {DeliveryStatus.WAITING: 4, DeliveryStatus.DELIVERED: 3}
+    assert {row.delivery for row in search.page(mine, limit=100, seconds=1).rows} == {row.delivery for row in found}
+    assert search.count(Filter(job=first.id, connector="desk")) == (0, True)
+
+
+def test_a_delivery_is_of_the_job_that_was_the_last_to_queue_or_discard_it(jobs: Jobs, server: Server) -> None:
+    store = Store(connect(server.url))  # by the server's own clock, as the job
+    search = Search(connect(server.url))
+    ids = made.chats(store, 3, crm=Outcome.REFUSED)
+    first = finished(jobs, jobs.start("replay", DEAD).id)
+    made.settle(store, made.claimed(store, "crm", ids[0]), Outcome.REFUSED)
+    second = finished(jobs, jobs.start("discard", DEAD, reason="test data").id)
+    assert search.of_job(Filter(job=first.id), 1) == ({DeliveryStatus.WAITING: 2}, True)
+    assert search.of_job(Filter(job=second.id), 1) == ({DeliveryStatus.DISCARDED: 1}, True)
+
+
+def test_chats_that_are_given_to_connectors_are_followed_too(jobs: Jobs, store: Store, server: Server) -> None:
+    search = Search(connect(server.url))
+    made.conversation(store, chat(1), crm=Outcome.DELIVERED)
+    made.conversation(store, chat(2))
+    job = finished(jobs, jobs.start("replay", Filter(text="ann")).id)
+    assert search.of_job(Filter(job=job.id), 1) == ({DeliveryStatus.WAITING: job.done}, True)
+    assert job.done == 5  # one again, and one to all four connectors

@@ -58,7 +58,7 @@ def calls() -> Iterator[Call]:
 ALSO: Mapping[str, Mapping[str, set[str]]] = {
     "accept": {"id": {"fresh"}, "body": {"seal"}, "size": {"body"}},
     "advance": {
-        "job": {"name_of"},
+        "job": {"job_key"},
         "open": {"open_of"},
         "before": {"cursor"},
         "last": {"not after"},

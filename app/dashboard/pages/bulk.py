@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -13,19 +14,21 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from app.dashboard.frame.context import Site
 from app.dashboard.frame.forms import reason_given, whose_hand
-from app.dashboard.pages.conversations import discardable, known, rows
+from app.dashboard.pages.conversations import TO_DO, discardable, known, rows
 from app.dashboard.view import filters
 from app.dashboard.view.filters import Asked
 from app.dashboard.view.zone import viewer_zone
 from core.delivery import DeliveryStatus
 from core.store import Filter, Jobs, Search
-from core.store.jobs import JobKind
+from core.store.jobs import Job, JobKind
 
 #: Seconds that a request counts, and works at a job; workers do the rest.
 _COUNTING = 0.12
 _WORKING = 0.5
 #: Rows that are shown before they are dealt with.
 _SAMPLE = 5
+#: Seconds that a look at the deliveries of a job may take: the page asks every second.
+_FOLLOWING = 0.05
 
 
 def routes(pages: Blueprint, site: Site) -> None:
@@ -59,7 +62,7 @@ def routes(pages: Blueprint, site: Site) -> None:
     def conversations_job_live(identity: str) -> Response:
         found = about(identity)
         html = render_template("job_live.html", **found)
-        return make_response(html, {"X-Relay-Done": "1"} if found["job"].finished else {})
+        return make_response(html, {"X-Relay-Done": "1"} if found["settled"] else {})
 
     @pages.post("/conversations/jobs/<identity>")
     def conversations_job_advance(identity: str) -> AnyResponse:
@@ -67,8 +70,13 @@ def routes(pages: Blueprint, site: Site) -> None:
         return redirect(url_for("dashboard.conversations_job", identity=identity), 303)
 
     def about(identity: str) -> dict[str, Any]:
+        job = jobs.get(identity)
+        now_in, counted = search.of_job(Filter(job=identity), _FOLLOWING)
         return {
-            "job": jobs.get(identity),
+            "job": job,
+            "settled": bool(job.finished) and (not now_in or (counted and _all_settled(job, now_in))),
+            "now_in": now_in,
+            "counted": counted,
             "undelivered": site.ledger.undelivered(),
             "words": partial(filters.in_words, zone=viewer_zone()),
         }
@@ -107,6 +115,11 @@ def routes(pages: Blueprint, site: Site) -> None:
             error=error if kind == "discard" and code == 422 and not asked.errors else "",
         )
         return html, 422 if asked.errors else code
+
+
+def _all_settled(job: Job, now_in: Mapping[DeliveryStatus, int]) -> bool:
+    """Whether nothing more happens to its deliveries by themselves."""
+    return not now_in.keys() & {*TO_DO} and sum(now_in.values()) >= job.done
 
 
 def _filter(kind: JobKind, asked: Asked) -> Filter:

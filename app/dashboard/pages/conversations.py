@@ -24,7 +24,7 @@ LIMIT = 25
 #: a few hundredths.
 _SEARCHING, _GOING_ON = 0.1, 1.0
 #: Of these none is delivered while the connector is paused or does not respond.
-_TO_DO = (DeliveryStatus.WAITING, DeliveryStatus.RETRYING)
+TO_DO = (DeliveryStatus.WAITING, DeliveryStatus.RETRYING)
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def known(site: Site, search: Search) -> list[str]:
 
 def discardable(wanted: Filter) -> bool:
     """Whether some of what matches may be neither delivered nor given up."""
-    return wanted.status in (None, DeliveryStatus.DEAD, *_TO_DO)
+    return wanted.status in (None, DeliveryStatus.DEAD, *TO_DO)
 
 
 def rows(search: Search, found: Sequence[Found]) -> list[Row]:
@@ -111,7 +111,7 @@ def rows(search: Search, found: Sequence[Found]) -> list[Row]:
             [
                 Mark(
                     name,
-                    "blocked" if name in blocked and status in _TO_DO else status,
+                    "blocked" if name in blocked and status in TO_DO else status,
                     one.delivery == DeliveryId.of(name, one.id),
                 )
                 for name, status in given[one.id].items()

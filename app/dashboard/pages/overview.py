@@ -127,6 +127,9 @@ def _found(site: Site, jobs: Jobs, over: Over) -> dict[str, Any]:
     span: Span = next((one for one in SPANS if one == request.args.get("span")), "day")
     counted = statistics(site.client, span, site.ledger.now(), over)
     connectors, settings = sorted(states(site, counted), key=_urgency), site.watched.current()
+    tiles, health = _tiles(site, counted, connectors), _health(site)
+    failing = [one for one in connectors if one.now.is_blocked and one.enabled]
+    gone = [one for one in connectors if not one.known and one.lane.waiting]
     return {
         "span": span,
         "step": _STEPS[span],
@@ -135,15 +138,23 @@ def _found(site: Site, jobs: Jobs, over: Over) -> dict[str, Any]:
         "counted": counted,
         "figures": _figures(counted),
         "geometry": {"left": charts.LEFT, "foot": charts.FOOT, "words": charts.LABELS},
-        "tiles": _tiles(site, counted, connectors),
+        "tiles": tiles,
         "connectors": connectors,
-        "failing": [one for one in connectors if one.now.is_blocked and one.enabled],
+        "failing": failing,
         "enabled": sum(one.enabled for one in connectors),
-        "gone": [one for one in connectors if not one.known and one.lane.waiting],
+        "gone": gone,
         "doubts": doubts(settings),
-        "health": _health(site),
+        "health": health,
+        "problems": len(failing) + len(gone) + _problems(tiles, health),
         "jobs": list(_open(jobs)),
     }
+
+
+def _problems(tiles: Tiles, health: Health) -> int:
+    """How many things need somebody, beside connectors: each kind of what was given up counts once."""
+    lost = (tiles.dead, tiles.undelivered, tiles.quarantined)
+    stops = len(health.server.wrong) + len(health.shortages) + len(health.rejections) + (not health.workers)
+    return stops + sum(map(bool, lost))
 
 
 def _urgency(connector: ConnectorView) -> tuple[int, bool]:

@@ -151,6 +151,15 @@
     document.addEventListener("visibilitychange", () => document.hidden || refresh());
   }
 
+  // --- What needs somebody shows in the tab, too: a number before the title, a red dot on the icon.
+  document.addEventListener("relay:live", (event) => {
+    const found = event.target.querySelector("[data-problems]");
+    if (!found) return;
+    const { problems, icon } = found.dataset;
+    document.title = (problems === "0" ? "" : `(${problems}) `) + document.title.replace(/^\(\d+\) /, "");
+    document.querySelector("link[rel=icon]").href = icon;
+  });
+
   // --- A form is sent once.
   document.addEventListener("submit", (event) => {
     if (event.defaultPrevented) return;

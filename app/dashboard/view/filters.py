@@ -18,7 +18,8 @@ _LONGEST = 200
 RATINGS: Mapping[str, str] = {"good": "5", "normal": "3", "bad": "1", "none": "none"}
 #: What version 0.1 called one of them, in addresses that people have kept. Goes with 0.3.
 _OLD = {"waiting": DeliveryStatus.WAITING.spelled}
-_FIELDS = ("q", "said", "connector", "status", "account", "missed", "offline", "rating", "from", "to")
+_FIELDS = ("q", "said", "connector", "status", "account", "missed", "offline", "rating", "from", "to", "job")
+_JOB = re.compile(r"(b-)?[0-9a-f]{12}")
 _ACCOUNT = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _T = TypeVar("_T")
@@ -64,9 +65,12 @@ def asked(query: Mapping[str, str], connectors: Collection[str], zone: tzinfo = 
         rating=form.read("rating", lambda word: RATINGS[_one_of(word, RATINGS, "rating")]) or "",
         since=form.read("from", lambda day: _begin(_day(day), zone)),
         until=form.read("to", lambda day: _begin(_day(day) + timedelta(days=1), zone)),
+        job=form.read("job", _job) or "",
     )
     if found.since is not None and found.until is not None and found.since >= found.until:
         form.errors["to"] = "This is before “From”."
+    if found.undelivered and found.job:
+        form.errors["status"] = "A chat that was not delivered anywhere has no delivery of a bulk job."
     if found.undelivered and found.connector:
         form.errors["connector"] = "A chat that was not delivered anywhere has no connector."
     return Asked(found, form.values, form.errors)
@@ -103,6 +107,7 @@ def spelled(wanted: Filter, zone: tzinfo = UTC) -> dict[str, str]:
         "rating": ratings.get(wanted.rating, ""),
         "from": _date(wanted.since, zone) if wanted.since is not None else "",
         "to": _date(wanted.until - 1, zone) if wanted.until is not None else "",
+        "job": wanted.job,
     }
     return {name: value for name, value in query.items() if value}
 
@@ -121,6 +126,7 @@ def in_words(wanted: Filter, zone: tzinfo = UTC, *, as_of: int | None = None) ->
         "rating": "Rating",
         "from": "From",
         "to": "To",
+        "job": "Bulk job",
     }
     found = [(label, query[name]) for name, label in names.items() if name in query]
     return found + [(label, "yes") for name, label in (("missed", "Missed"), ("offline", "Offline")) if name in query]
@@ -147,6 +153,12 @@ def _account(name: str) -> str:
     if not _ACCOUNT.fullmatch(name):
         raise _Wrong("An account has only letters, digits, “_”, “-” and “.”.")
     return name
+
+
+def _job(identity: str) -> str:
+    if not _JOB.fullmatch(identity):
+        raise _Wrong(f"There is no bulk job “{identity[:40]}”.")
+    return identity
 
 
 def _day(text: str) -> date:

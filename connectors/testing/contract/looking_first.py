@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 
 import pytest
 
 from connectors.testing.bench import Bench
 from connectors.testing.chats import SAMPLE
 from connectors.testing.fake import Answer, Fake
-from core.errors import ConnectorRefused
+from core.errors import ConnectorRefused, DeliveryError
 
 
 class LookingFirst(Bench):
@@ -27,6 +28,16 @@ class LookingFirst(Bench):
         vendor.instead = [Answer(401, {"message": "who?"})] * 20
         with pytest.raises(ConnectorRefused):
             list(self.connector(vendor).check())
+
+    def test_a_log_in_page_at_the_vendors_address_gets_no_tick(self, vendor: Fake) -> None:
+        """A proxy or another program that answers everything with 200 is not the vendor."""
+        vendor.instead = [Answer(200, "<!doctype html><title>Log in</title>")] * 40
+        ticks = []
+        with suppress(DeliveryError):
+            for finding in self.connector(vendor).check():
+                ticks += [finding.text] * finding.right
+        assert vendor.requests
+        assert not ticks
 
     def test_the_preview_is_what_is_sent(self, vendor: Fake) -> None:
         """And what is sent to an empty account is written down, for people to read and to compare."""

@@ -52,7 +52,8 @@ A *lane* is `inbox` or the name of a connector. Times and scores are Unix millis
 |                              |        | crashes, alone, error, again (asked for while in flight); looks (a payload) |
 |                              |        | and late (it began before `memory`): may have been delivered before;        |
 |                              |        | quiet_until (it is due then, if no further revision comes) and quiet_since  |
-|                              |        | (when the first one came that waits)                                        |
+|                              |        | (when the first one came that waits); job (the bulk job that was the last  |
+|                              |        | to queue or discard it)                                                     |
 | deliveries:CONNECTOR:STATUS  | zset   | delivery -> when it came to that status                                     |
 | steps:DELIVERY               | hash   | step -> what it made at the destination, as JSON                            |
 | attempts:DELIVERY            | list   | the last 100 attempts as JSON, oldest first                                 |
@@ -91,8 +92,15 @@ A *lane* is `inbox` or the name of a connector. Times and scores are Unix millis
 
 PREFIX = "relay:"
 CELERY_PREFIX = PREFIX + "celery:"
+#: How ids of bulk jobs begin that a version which cannot fan out must not touch.
+BACKFILL_ID = "b-"
 
 
 def key(*parts: str) -> str:
     """`key("lane", "inbox")` is `relay:lane:inbox`."""
     return PREFIX + ":".join(parts)
+
+
+def job_key(identity: str) -> str:
+    """The key of a bulk job."""
+    return key("backfill" if identity.startswith(BACKFILL_ID) else "job", identity)

@@ -17,7 +17,7 @@ from core.delivery import DeliveryStatus
 from core.ids import NO_DELIVERY, ConversationId, DeliveryId, can_be_part
 from core.store.connection.client import Client, errors
 from core.store.protocol.base import Base
-from core.store.protocol.keys import key
+from core.store.protocol.keys import job_key, key
 from core.store.protocol.records import from_json, word
 from core.store.search.bodies import Bodies
 from core.summary import Summary
@@ -36,7 +36,8 @@ class Filter:
     newest body.
 
     With `connector` or `status` it is about deliveries, times are those of their last change, and a conversation comes
-    once for each of its deliveries that match. `undelivered` asks for conversations that were delivered nowhere.
+    once for each of its deliveries that match; also with `job`, the id of the bulk job that was the last to queue or
+    discard them. `undelivered` asks for conversations that were delivered nowhere.
     """
 
     text: str = ""
@@ -50,15 +51,16 @@ class Filter:
     since: int | None = None
     until: int | None = None
     undelivered: bool = False
+    job: str = ""
 
     @property
     def about_deliveries(self) -> bool:
-        return bool(self.connector or self.status)
+        return bool(self.connector or self.status or self.job)
 
     @property
     def exact(self) -> bool:
         """Whether the order alone tells what matches, so that nothing has to be looked through."""
-        return not (self.text or self.account or self.missed or self.offline or self.rating)
+        return not (self.text or self.account or self.missed or self.offline or self.rating or self.job)
 
     @property
     def tags(self) -> tuple[str, ...]:
@@ -151,6 +153,7 @@ class Search(Base):
         batch has no `after`."""
         keys = self._keys(wanted)
         needle = b"" if self._reads_bodies(wanted) else summary.folded(wanted.text)
+        since = self._since(wanted)
         if self._reads_bodies(wanted):
             size, most = min(size, _BATCH_OF_BODIES), min(most, _BATCH_OF_BODIES)
         while True:
@@ -159,12 +162,13 @@ class Search(Base):
                 "look",
                 score=str(score),
                 member=member,
-                low="" if wanted.since is None else str(wanted.since),
+                low="" if since is None else str(since),
                 high="" if wanted.until is None else str(wanted.until - 1),
                 most=size,
                 text=needle,
                 in_ids=can_be_part(wanted.text),
                 deliveries=wanted.about_deliveries,
+                job=wanted.job,
                 tags=wanted.tags,
                 sets=keys,
             )
@@ -175,6 +179,17 @@ class Search(Base):
             after = f"{score.decode()}~{member.decode()}"
             yield Batch(found, after, looked)
             size = max(size, min(2 * size, most))
+
+    def of_job(self, wanted: Filter, seconds: float) -> tuple[dict[DeliveryStatus, int], bool]:
+        """How many deliveries of a bulk job are in each status now, and whether that is all: the time may have been
+        over before. Those that are in none of them are being worked on, were erased, or are another job's by now."""
+        ends = time.monotonic() + seconds
+        counts, all_counted = {}, True
+        for status in DeliveryStatus:
+            left = max(0.0, ends - time.monotonic())
+            counts[status], whole = self.count(replace(wanted, status=status), left)
+            all_counted = all_counted and whole
+        return {status: number for status, number in counts.items() if number}, all_counted
 
     def extent(self, wanted: Filter) -> int:
         """How many conversations or deliveries have to be looked at: at least as many as match."""
@@ -248,6 +263,14 @@ class Search(Base):
         names = [wanted.connector] if wanted.connector else self.connectors()
         statuses = [wanted.status] if wanted.status else list(DeliveryStatus)
         return [key("deliveries", name, status) for name in names for status in statuses]
+
+    def _since(self, wanted: Filter) -> int | None:
+        """What a bulk job did something to was changed since it began: nothing before has to be looked at."""
+        if not wanted.job:
+            return wanted.since
+        with errors():
+            began = int(self._redis.hget(job_key(wanted.job), "created") or 0)
+        return max(wanted.since or 0, began)
 
     def _reads_bodies(self, wanted: Filter) -> bool:
         return bool(wanted.text) and (wanted.said or self._bodies.sealed)

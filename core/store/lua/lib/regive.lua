@@ -3,8 +3,9 @@
 --- uses: keys, ids, marks, status, decide, give, names
 
 -- Give a conversation to connectors, on purpose and after it was read; with `repeated` also to those that have it
--- already. `why`: none is named, and for that reason. -> deliveries that are due now; adds lanes to `woken`
-local function give_to(conversation, why, repeated, names, woken)
+-- already. `why`: none is named, and for that reason; `job`: the bulk job that does it, or nil
+-- -> deliveries that are due now; adds lanes to `woken`
+local function give_to(conversation, why, repeated, names, woken, job)
   local newest = redis.call('ZREVRANGE', PREFIX .. 'revisions:' .. conversation, 0, 0)[1]
   if not newest then return 0 end -- erased since it was found
   local done, discarded = 0, redis.call('HGET', payload_key(newest), 'status') == PayloadStatus.DISCARDED
@@ -18,6 +19,7 @@ local function give_to(conversation, why, repeated, names, woken)
     if not there then give(name, conversation, true) end
     if not there or repeated then
       if there then again(id, name) end
+      if job then redis.call('HSET', delivery_key(id), 'job', job) end
       done = done + 1
       if want_wake_up(name) == 1 then woken[#woken + 1] = name end
     end

@@ -2,9 +2,9 @@
 -- neither passed over nor seen twice.
 -- score and member of the place to go on after ('' from the top), lowest and highest score ('' for any), how many to
 -- look at, text that the searched line holds or '' (or the conversation's id, if it may be in these), tags that must all
--- be there, sorted sets to look in, and whether their members are deliveries
+-- be there, sorted sets to look in, whether their members are deliveries, and the bulk job that these are of, or ''
 -- -> {looked at, score and member of the last, then member, score, summary of each that matches}
---- args: score, member, low, high, most:number, text, in_ids:flag, deliveries:flag, tags..., sets...
+--- args: score, member, low, high, most:number, text, in_ids:flag, deliveries:flag, job, tags..., sets...
 for i, tag in ipairs(tags) do tags[i] = ' ' .. tag .. ' ' end
 if low == '' then low = '-inf' end
 if high == '' then high = '+inf' end
@@ -63,6 +63,8 @@ local function matches(line, id)
   return searched and string.find(line, text, searched + 1, true)
 end
 
+local function of_job(id) return job == '' or redis.call('HGET', PREFIX .. 'delivery:' .. id, 'job') == job end
+
 -- Sets merged, newest first: members and their scores.
 local function merged(sets)
   local ids, scores, heads = {}, {}, {}
@@ -99,7 +101,7 @@ for first = 1, #ids, CHUNK do
     keys[#keys + 1], names[#names + 1] = PREFIX .. 'summary:' .. id, id
   end
   for i, line in ipairs(redis.call('MGET', unpack(keys))) do
-    if matches(line or '', names[i]) then
+    if matches(line or '', names[i]) and of_job(ids[first + i - 1]) then
       found[#found + 1], found[#found + 2], found[#found + 3] = ids[first + i - 1], scores[first + i - 1], line or ''
     end
   end

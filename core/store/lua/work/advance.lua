@@ -12,19 +12,23 @@ for _, json in ipairs(plans) do
   if got[2] == 'discard' then
     if discard_undelivered(plan.conversation, got[3]) == 1 then done = done + 1 end
   else
-    done = done + give_to(plan.conversation, plan.why, plan.repeated, plan.connectors, woken)
+    done = done + give_to(plan.conversation, plan.why, plan.repeated, plan.connectors, woken, id)
   end
 end
-for _, id in ipairs(deliveries) do
-  if redis.call('EXISTS', delivery_key(id)) == 0 then id = id_now(id) end
-  local of = redis.call('HMGET', delivery_key(id), 'connector', 'status')
+for _, one in ipairs(deliveries) do
+  if redis.call('EXISTS', delivery_key(one)) == 0 then one = id_now(one) end
+  local of = redis.call('HMGET', delivery_key(one), 'connector', 'status')
   local connector = of[1]
   -- Somebody may have dealt with it since it was found.
   if connector and (status == '' or of[2] == status) then
     if got[2] == 'discard' then
-      if discard(id, got[3], got[4]) == 1 then done = done + 1 end
+      if discard(one, got[3], got[4]) == 1 then
+        redis.call('HSET', delivery_key(one), 'job', id)
+        done = done + 1
+      end
     else
-      again(id, connector)
+      again(one, connector)
+      redis.call('HSET', delivery_key(one), 'job', id)
       done = done + 1
       if want_wake_up(connector) == 1 then woken[#woken + 1] = connector end
     end
