@@ -22,6 +22,9 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 #: A web address in escaped text: no quotation mark, no bracket and no space is in it.
 _WEB = re.compile(r"(https?://[\w.\-~:/?#@!$&()*+,;=%]+)", re.ASCII)
 
+#: No-break spaces: HTML keeps them, and Markdown makes no code of them.
+_INDENT = Markup("&nbsp;&nbsp;&nbsp;&nbsp;")
+
 #: Characters of a name or a label in front of a text.
 LONGEST_NAME = 100
 
@@ -108,7 +111,8 @@ def as_html(
         who = Markup("—") if line.who is None else Markup("<b>{}</b>{}").format(inert(shortened(line.who)), colon)
         opening = Markup("{} {}").format(line.clock, who)
         pieces = [inert(piece) for text in line.what for piece in _pieces(text, longest // 2)]
-        blocks += _paragraphs([Markup("{} {}").format(opening, pieces[0]) if pieces else opening, *pieces[1:]], longest)
+        first = Markup("{} {}").format(opening, pieces[0]) if pieces else opening
+        blocks += _paragraphs([first, *map(_set_in, pieces[1:])], longest)
     return blocks
 
 
@@ -133,11 +137,17 @@ def packed(blocks: Sequence[Markup], room: Callable[[int], int], size: Callable[
 def _fact(label: str, colon: str, value: str, longest: int) -> Iterator[Markup]:
     """A line of the head, or several of at most `longest` characters: a variable may have a long label, too."""
     if len(label) > LONGEST_NAME:
-        yield from (inert(piece) for piece in _pieces(f"{label}{colon} {value}", longest))
-        return
-    first, *more = _pieces(value, longest)
-    yield Markup("<b>{}</b>{} {}").format(inert(label), colon, inert(first))
-    yield from map(inert, more)
+        first, *more = _pieces(f"{label}{colon} {value}", longest)
+        yield inert(first)
+    else:
+        first, *more = _pieces(value, longest)
+        yield Markup("<b>{}</b>{} {}").format(inert(label), colon, inert(first))
+    yield from (_set_in(inert(piece)) for piece in more)
+
+
+def _set_in(line: Markup) -> Markup:
+    """A further line of a text, so that no visitor can write what looks like somebody else's line."""
+    return _INDENT + line if line else line
 
 
 def _linked(line: Markup) -> Markup:

@@ -92,12 +92,14 @@ def test_all_that_are_dead_are_delivered_again_with_a_bar_that_fills(
     expect(page.get_by_text("7 deliveries")).to_be_visible()
     site.crm.received.clear()
     page.get_by_role("button", name="Replay").click()
-    bar = page.get_by_role("progressbar")
+    bar = page.get_by_role("progressbar", name="Done")
     expect(bar).to_be_visible()
     # Without scripts the page asks by itself.
     expect(page.get_by_text("7 deliveries are queued")).to_be_visible()
     assert bar.evaluate("bar => bar.value === bar.max")
     until(lambda: len(set(site.crm.conversations())) == 7, what="all of them")
+    arrived = page.get_by_role("progressbar", name="Arrived")
+    expect(arrived).to_have_attribute("value", "7")
     for channel in channels:
         site.arrives_at(f"crm:1:{channel}", DeliveryStatus.DELIVERED)
     page.goto("/conversations?status=dead")

@@ -247,3 +247,14 @@ def test_ids_that_an_earlier_version_remembered_are_written_over() -> None:
     memory["note 1"] = 0
     assert put(desk, memory, SAMPLE, 2) == [0]
     assert "the old text" not in desk.texts
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
+@given(content=st.lists(st.sampled_from(["hi", "12:00:01 John Doe: yes", "", " ", "\u00a0", "x" * 3_000]), min_size=1))
+@settings(max_examples=60, deadline=None)
+def test_no_visitor_writes_what_looks_like_a_line_of_somebody_else(form: Form, content: list[str]) -> None:
+    """Neither within a part nor at the beginning of one."""
+    said = "\n".join(["Hello", *content])
+    parts = Layout(10_000, form=form).parts(words(chat(said, said)), 1)
+    lines = [line for part in parts for line in re.split(r"\n|<br>|</?p>", part.body)]
+    assert sum(bool(re.match(r"\d\d:\d\d:\d\d", line)) for line in lines) == 2
