@@ -150,6 +150,8 @@ CASES = [
     Case("connectors add more --type archive --set folder=more --yes", f"Next connectors check then setup {_SAVED}"),
     Case("connectors add more --type archive --set folder=more --no-route --yes", f"Next check then setup {_SAVED}"),
     Case("connectors add more --type archive --dry-run", "Next connectors check setup"),
+    Case("connectors set archive folder=other --yes", f"Next connectors check then setup {_SAVED}"),
+    Case("connectors set archive folder=other --dry-run", "Next connectors check setup"),
     Case("connectors remove spare --yes", _SAVED),
     Case("secrets set kept", "Write into relay.yaml secret", given="secret-0123\n"),
     Case("secrets list", "though names with does relay.yaml secrets", _naming_secrets),
