@@ -92,9 +92,9 @@ ALSO: Mapping[str, Mapping[str, set[str]]] = {
     "replay": {"id": {"identity"}, "kind": {"_kind"}},
     "resume": {"fingerprint": {"changed_to"}},
     "reword": {
-        "what": {"'admin'", "'delivery'", "'gate'", "'payload'"},
-        "name": {"''", "body", "delivery", "lane"},
-        "words": {"found", "reason"},
+        "what": {"'admin'", "what"},
+        "name": {"''", "about"},
+        "words": {"found", "text"},
         "others": {"_GONE", "sealed"},
     },
     "settle": {
