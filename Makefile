@@ -39,7 +39,7 @@ soak: $(VENV)/dev ## Hostile requests to the receiver, and the store against its
 
 faults: $(VENV)/dev ## Kill, freeze, fill and cut everything under load, for long; WRITE=1 puts the table into the docs
 	RELAY_FAULTS=long RELAY_FAULTS_WRITE=$(WRITE) $(BIN)/pytest $(PYTEST_ARGS) tests/faults/test_nothing_lost.py tests/faults/test_public_face.py
-	RELAY_PEOPLE=1000 $(BIN)/pytest -n 2 $(PYTEST_ARGS) tests/connectors/test_people.py
+	RELAY_PEOPLE=$(or $(RELAY_PEOPLE),1000) $(BIN)/pytest -n 2 $(PYTEST_ARGS) tests/connectors/test_people.py
 
 test-live: $(VENV)/dev ## Install a real Request Tracker (Debian, as root) and run the pipeline against it
 	tests/live/install.sh

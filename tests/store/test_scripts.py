@@ -97,6 +97,7 @@ ALSO: Mapping[str, Mapping[str, set[str]]] = {
         "words": {"found", "text"},
         "others": {"_GONE", "sealed"},
     },
+    "reword_attempt": {"delivery": {"about"}},
     "settle": {
         "connector": {"lane"},
         "late": {"late_ms"},
