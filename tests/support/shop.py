@@ -31,8 +31,8 @@ connectors:
   zendesk:
     type: zendesk
     subdomain: lipatea
-    email: relay@lipatea.example
-    api_token: ${ZENDESK_TOKEN}
+    client_id: relay
+    client_secret: ${ZENDESK_TOKEN}
   warehouse:
     type: webhook
     url: https://stock.lipatea.example/chats
