@@ -40,9 +40,9 @@ TAG = 32
 NOTES = Layout(60_000, octets, mark="[{} {}.{}]".format)
 NOTES_A_PAGE = 20  #: each may have its text twice, and the whole has to stay within what is read of an answer
 #: https://developers.freshdesk.com/api/#pagination ; of somebody who is no contact there is an error, and no list.
-PAGES = replace(by_page(per_page=100), empty="errors")
+_PAGES = replace(by_page(per_page=100), empty="errors")
 #: How many tickets of a person are looked at, those that changed last; and of how many the notes are read.
-TICKETS, READ = PAGES.few(50, most=1), 10
+TICKETS, _READ = _PAGES.few(50, most=1), 10
 LONG_AGO = "2010-01-01T00:00:00Z"  # a list of tickets goes back 30 days unless it is told otherwise
 OPEN, PENDING, RESOLVED, CLOSED = 2, 3, 4, 5
 #: Freshdesk takes no deadline that is over when it gets there.
@@ -169,7 +169,7 @@ class Freshdesk(FreshdeskChecks):
     def _find(self, chat: _Chat, requester: Table[str, Any]) -> dict[str, Any] | None:
         """The requester's ticket that is marked. A list, because the search index lags by minutes."""
         key = chat.words.key
-        for ticket in self._listed(requester, PAGES, updated_since=LONG_AGO):
+        for ticket in self._listed(requester, _PAGES, updated_since=LONG_AGO):
             tags, own = ticket.get("tags"), ticket.get("custom_fields")
             tagged = tags is not None and _key_tag(key).lower() in [str(tag).lower() for tag in tags.list]
             if tagged or (own is not None and own.object.get(self.settings.key_field) == key):
@@ -179,7 +179,7 @@ class Freshdesk(FreshdeskChecks):
     def _find_added(self, chat: _Chat, requester: Table[str, Any]) -> dict[str, Any] | None:
         """The ticket of another chat to which this one was added."""
         mark = rf"\[{re.escape(chat.words.key)} \d+\.\d+\]"
-        recent = list(self._changed(requester, chat.receipt.since - self.settings.within))[:READ]
+        recent = list(self._changed(requester, chat.receipt.since - self.settings.within))[:_READ]
         numbers = (ticket["id"].number for ticket in recent)
         return next(
             ({"id": number} for number in numbers if any(ends_like(_text(one), mark) for one in self._notes(number))),
@@ -220,7 +220,7 @@ class Freshdesk(FreshdeskChecks):
 
     def _notes(self, ticket: int) -> Iterator[Reply]:
         # https://developers.freshdesk.com/api/#list_all_ticket_notes
-        return self.entries(PAGES.few(NOTES_A_PAGE), f"/api/v2/tickets/{ticket}/conversations", self.when(*OF_TICKET))
+        return self.entries(_PAGES.few(NOTES_A_PAGE), f"/api/v2/tickets/{ticket}/conversations", self.when(*OF_TICKET))
 
 
 def _text(note: Reply) -> str:

@@ -18,7 +18,7 @@ from connectors.hubspot.api import (
     OBJECTS,
     HubSpotApi,
     HubSpotSettings,
-    first,
+    first_id,
     results,
     wrapped,
 )
@@ -36,7 +36,7 @@ PROPERTIES = "/crm/properties/2026-09"
 NOTES = Layout(65_536, utf16, mark=lambda key, _, part: f"[{key} note {part}]")
 SUBJECT_LIMIT = 255
 #: Notes that are read at once: so many of the longest stay within what is read of an answer.
-BATCH = 20
+_BATCH = 20
 
 CHAT_ID = "smartsupp_chat_id"
 #: HubSpot's own association types from a note.
@@ -91,7 +91,7 @@ class HubSpot(HubSpotApi):
         # https://developers.hubspot.com/docs/api-reference/latest/crm/objects/tickets/guide
         where = {"hs_pipeline": self.settings.pipeline, "hs_pipeline_stage": self.settings.stage}
         properties = {"subject": words.subject(SUBJECT_LIMIT), **where, **self._owned(), **words.fields()}
-        return first(self.upsert("tickets", CHAT_ID, words.key, properties, self.judge))
+        return first_id(self.upsert("tickets", CHAT_ID, words.key, properties, self.judge))
 
     def _note(self, properties: Mapping[str, str], parents: Mapping[str, str]) -> str:
         # https://developers.hubspot.com/docs/api-reference/latest/crm/activities/notes/guide
@@ -108,8 +108,11 @@ class HubSpot(HubSpotApi):
     def _find_note(self, parents: Mapping[str, str], part: Part) -> str | None:
         """The note that ends with the mark, among those of the ticket, else of the contact."""
         notes = list(self._notes_of(*next(iter(parents.items()))))
-        for start in range(0, len(notes), BATCH):
-            wanted = {"inputs": [{"id": note} for note in notes[start : start + BATCH]], "properties": ["hs_note_body"]}
+        for start in range(0, len(notes), _BATCH):
+            wanted = {
+                "inputs": [{"id": note} for note in notes[start : start + _BATCH]],
+                "properties": ["hs_note_body"],
+            }
             read = self.batch_read("notes", wanted)
             found = marked(read, lambda note: str(note["properties"].object.get("hs_note_body") or ""), part.mark)
             if found is not None:

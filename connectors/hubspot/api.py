@@ -68,14 +68,14 @@ class HubSpotApi(HttpConnector[HubSpotSettings]):
     verdicts: ClassVar[Verdicts | None] = Verdicts(statuses={477: WAIT}, hints=(Hint(path="policyName", waits=WAITS),))
 
     def judge(self, answer: Response) -> DeliveryError | None:
-        said = as_json(answer)
+        said = json_of(answer)
         if answer.status_code == 207:
             # What a batch read does not find is an error of that input, and no failure.
             errors = said["errors"] if isinstance(said.get("errors"), list) else ()
             listed = (one for one in errors if isinstance(one, dict))
             wrong = [one for one in listed if one.get("category") != "OBJECT_NOT_FOUND"]
             verdicts = [CATEGORIES.get(str(one.get("category")), RecordRefused) for one in wrong]
-            return verdicts[0](said_in(wrong[0]), status=207) if wrong else None
+            return verdicts[0](fault_text(wrong[0]), status=207) if wrong else None
         error = super().judge(answer)
         ours = any(code in SETTINGS_CODES or name in SETTINGS_PROPERTIES for code, name in faults(said))
         if isinstance(error, RecordRefused) and (ours or str(said.get("message")).startswith(NOT_UNIQUE)):
@@ -126,7 +126,7 @@ class HubSpotApi(HttpConnector[HubSpotSettings]):
         return self._call("POST", f"{OBJECTS}/{kind}/batch/upsert", repeatable=True, judge=judge, json=body)
 
 
-def as_json(answer: Response) -> dict[str, Any]:
+def json_of(answer: Response) -> dict[str, Any]:
     with suppress(ValueError, RecursionError):
         if isinstance(found := answer.json(), dict):
             return found
@@ -144,13 +144,13 @@ def results(answer: Response) -> list[Reply]:
     return list(wrapped(answer)["results"])
 
 
-def first(answer: Response) -> str:
+def first_id(answer: Response) -> str:
     return wrapped(answer)["results"][0]["id"].id
 
 
 def existing(answer: Response) -> str | None:
     """The id in a 409: "Contact already exists. Existing ID: 123"."""
-    found = re.search(r"Existing ID: (\d+)", str(as_json(answer).get("message"))) if answer.status_code == 409 else None
+    found = re.search(r"Existing ID: (\d+)", str(json_of(answer).get("message"))) if answer.status_code == 409 else None
     return found[1] if found else None
 
 
@@ -170,5 +170,5 @@ def faults(said: Mapping[str, Any]) -> set[tuple[str, str]]:
     return found
 
 
-def said_in(said: Mapping[str, Any]) -> str:
+def fault_text(said: Mapping[str, Any]) -> str:
     return single_line(f"{said.get('category', '')} {said.get('message', '')}")[:QUOTE]

@@ -11,7 +11,7 @@ from typing import Any
 from phonenumbers import national_significant_number, parse
 from requests import Response
 
-from connectors.hubspot.api import HubSpotApi, as_json, existing, faults, first
+from connectors.hubspot.api import HubSpotApi, existing, faults, first_id, json_of
 from connectors.kit.email_address import spellings
 from connectors.kit.people.directory import Contact, Directory, same_number
 from connectors.kit.people.settings import Identifier, Said
@@ -22,7 +22,7 @@ from core.errors import DeliveryError, Gone
 #: https://developers.hubspot.com/docs/api-reference/latest/crm/search/guide
 NUMBERS = {"phone": "hs_searchable_calculated_phone_number", "mobilephone": "hs_searchable_calculated_mobile_number"}
 #: What is read of a contact besides what the settings name.
-READ = ("email", "firstname", "lastname", *NUMBERS, "hubspot_owner_id", "notes_last_updated", "associatedcompanyid")
+_READ = ("email", "firstname", "lastname", *NUMBERS, "hubspot_owner_id", "notes_last_updated", "associatedcompanyid")
 
 
 class Contacts(Directory):
@@ -30,7 +30,7 @@ class Contacts(Directory):
 
     def __init__(self, api: HubSpotApi) -> None:
         self._api, self._settings = api, api.settings
-        self._read = list(dict.fromkeys([*READ, *api.settings.person_fields]))
+        self._read = list(dict.fromkeys([*_READ, *api.settings.person_fields]))
 
     def own(self, said: Said) -> Mapping[str, str]:
         given, _, family = said.name.partition(" ")
@@ -60,7 +60,7 @@ class Contacts(Directory):
         answer = self._api.upsert("contacts", "email", said.email, more, self._judge)
         if number := existing(answer):  # the address is a further one of this contact
             return self.get(number) or Contact(number)
-        return Contact(first(answer), fresh=True)
+        return Contact(first_id(answer), fresh=True)
 
     def fill(self, person: Any, fields: Mapping[str, str]) -> object:
         return self._api.change(f"contacts/{person}", fields)
@@ -77,7 +77,7 @@ class Contacts(Directory):
         if existing(answer):
             return None
         error = self._api.judge(answer)
-        unusable = answer.status_code == 400 and ("INVALID_EMAIL", "email") in faults(as_json(answer))
+        unusable = answer.status_code == 400 and ("INVALID_EMAIL", "email") in faults(json_of(answer))
         return Gone(str(error), "contact", status=400) if unusable else error
 
     def _batch(self, wanted: Mapping[str, Any]) -> Iterator[Contact]:

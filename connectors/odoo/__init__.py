@@ -33,7 +33,7 @@ from connectors.odoo.rpc import (
     meaning,
     truth,
 )
-from connectors.odoo.settings import KINDS, Kind, OdooSettings, typed
+from connectors.odoo.settings import RECORD_KINDS, OdooSettings, RecordKind, typed
 from core.conversation import Conversation
 from core.delivery import Reference
 from core.errors import ConnectorRefused, DeliveryError, Gone, RecordRefused, RetryLater
@@ -126,8 +126,8 @@ class Odoo(HttpConnector[OdooSettings]):
         return JsonRpc(self.http, base, given.database, given.login, key)
 
     @property
-    def _kind(self) -> Kind:
-        return KINDS[self.settings.record]
+    def _kind(self) -> RecordKind:
+        return RECORD_KINDS[self.settings.record]
 
     @property
     def _key_field(self) -> str:

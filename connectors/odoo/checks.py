@@ -8,11 +8,11 @@ from typing import Any
 from connectors.kit.connector import Finding
 from connectors.odoo.partners import MODEL as PARTNER
 from connectors.odoo.rpc import Rpc, first_id, first_team, known_fields
-from connectors.odoo.settings import KINDS, Kind, OdooSettings
+from connectors.odoo.settings import RECORD_KINDS, OdooSettings, RecordKind
 
 
 def odoo_findings(odoo: Rpc, settings: OdooSettings, name: str) -> Iterator[Finding]:
-    kind, user = KINDS[settings.record], odoo.me()
+    kind, user = RECORD_KINDS[settings.record], odoo.me()
     me = _read(odoo, "res.users", user, "email") if user else None
     yield Finding(True, f"API key accepted by {settings.url}")
     if me is not None:
@@ -43,7 +43,7 @@ def odoo_findings(odoo: Rpc, settings: OdooSettings, name: str) -> Iterator[Find
         )
 
 
-def _fields(odoo: Rpc, settings: OdooSettings, kind: Kind, name: str) -> Iterator[Finding]:
+def _fields(odoo: Rpc, settings: OdooSettings, kind: RecordKind, name: str) -> Iterator[Finding]:
     key = settings.key_field or kind.key
     known = known_fields(odoo, kind.model, *settings.fields, key)
     for field in (key, *settings.fields):
@@ -74,7 +74,7 @@ def _seen(odoo: Rpc, settings: OdooSettings) -> Iterator[Finding]:
         yield Finding(False, text, "create a sales team in Odoo, or set team_id or user_id")
 
 
-def _others(odoo: Rpc, kind: Kind, user: int) -> Finding:
+def _others(odoo: Rpc, kind: RecordKind, user: int) -> Finding:
     """A user with 'Own Documents Only' may do everything, but to records of others. No method tells that in all
     versions; a record does."""
     if first_id(odoo, kind.model, [["user_id", "!=", False], ["user_id", "!=", user]]):

@@ -29,7 +29,7 @@ _MOST = 100
 #: and in newer versions the company's with what is written on the contact.
 #: https://github.com/odoo/odoo/blob/18.0/odoo/addons/base/models/res_partner.py: _fields_sync
 _SHARED = ("street", "street2", "zip", "city", "state_id", "country_id", "vat")
-READ = ("name", "email", "email_normalized", "active", "is_company", "parent_id", "user_id", "write_date", *_SHARED)
+_READ = ("name", "email", "email_normalized", "active", "is_company", "parent_id", "user_id", "write_date", *_SHARED)
 #: There in all versions, and in those before 19.
 _NUMBERS = ("phone", "mobile")
 _NO = ("false", "no", "0")
@@ -112,7 +112,7 @@ class Partners(Directory):
             MODEL,
             "search_read",
             domain=domain,
-            fields=list(dict.fromkeys([*READ, *self._types])),
+            fields=list(dict.fromkeys([*_READ, *self._types])),
             limit=_MOST,
             order="active desc, is_company, id",
             context={"active_test": False},
@@ -121,7 +121,7 @@ class Partners(Directory):
 
     def _contact(self, record: Reply) -> Contact:
         fields = {
-            name: _texts(record, name, kind) for name, kind in {**dict.fromkeys(READ, "char"), **self._types}.items()
+            name: _texts(record, name, kind) for name, kind in {**dict.fromkeys(_READ, "char"), **self._types}.items()
         }
         raw = record.object
         fields["country_id"] += fields.get("country_code", ())

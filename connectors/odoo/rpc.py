@@ -179,7 +179,7 @@ class JsonRpc:
 
 
 @dataclass(frozen=True)
-class Fault:
+class OdooFault:
     """An exception of Odoo's: the last part of its class, and its words. Its traceback is left behind."""
 
     name: str
@@ -261,7 +261,7 @@ def _imagined(method: str, named: Any) -> Any:
     return {"lang": "en_US", "uid": 2} if method == "context_get" else True if method == "write" else [1]
 
 
-def _fault(answer: Response) -> Fault | None:
+def _fault(answer: Response) -> OdooFault | None:
     body: Any = None
     with suppress(ValueError, RecursionError):
         body = answer.json()
@@ -277,8 +277,8 @@ def _fault(answer: Response) -> Fault | None:
     return _named(body.get("name"), body.get("message")) if failed and {"name", "debug"} & body.keys() else None
 
 
-def _named(name: object, message: object) -> Fault:
-    return Fault(single_line(str(name or "")).rpartition(".")[2][:QUOTE], single_line(str(message or ""))[:QUOTE])
+def _named(name: object, message: object) -> OdooFault:
+    return OdooFault(single_line(str(name or "")).rpartition(".")[2][:QUOTE], single_line(str(message or ""))[:QUOTE])
 
 
 def _by_status(answer: Response) -> Verdict:

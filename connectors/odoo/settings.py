@@ -17,7 +17,7 @@ from core.errors import ConnectorRefused, RecordRefused
 
 
 @dataclass(frozen=True)
-class Kind:
+class RecordKind:
     """The models around a record, and the field that keeps the chat's key unless the settings name another."""
 
     model: str
@@ -27,9 +27,9 @@ class Kind:
 
 
 #: A lead has a free text of its own, "Referred By"; a ticket has none.
-KINDS: Mapping[str, Kind] = {
-    "lead": Kind("crm.lead", "crm.tag", "crm.team", "referred"),
-    "ticket": Kind("helpdesk.ticket", "helpdesk.tag", "helpdesk.team", "x_smartsupp_chat"),
+RECORD_KINDS: Mapping[str, RecordKind] = {
+    "lead": RecordKind("crm.lead", "crm.tag", "crm.team", "referred"),
+    "ticket": RecordKind("helpdesk.ticket", "helpdesk.tag", "helpdesk.team", "x_smartsupp_chat"),
 }
 
 

@@ -144,7 +144,7 @@ class PipedriveApi(HttpConnector[PipedriveSettings]):
 
     def pages(self, path: str, asked: Map[str, Any]) -> Iterator[Reply]:
         """Every entry of a list."""
-        return self.entries(PAGES, path, **asked)
+        return self.entries(_PAGES, path, **asked)
 
     def newest(self, kind: str, **asked: Any) -> Iterator[Reply]:
         """Persons or deals, the newest first. https://developers.pipedrive.com/docs/api/v1/Persons#getPersons"""
@@ -176,4 +176,4 @@ def _next(read: ListPage) -> Map[str, Any] | None:
     return {"params": {"start": page["start"].number + page["limit"].number}}
 
 
-PAGES = Pager(_next, items="data", proof=_succeeded)
+_PAGES = Pager(_next, items="data", proof=_succeeded)

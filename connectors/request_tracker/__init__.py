@@ -33,7 +33,7 @@ from core.errors import ConnectorRefused, Gone, RecordRefused
 COMMENTS = Layout(25_000, octets, mark="{} {}.{}".format, shown=False)
 SUBJECT = 200  # characters that RT's database holds; it cuts what is longer
 #: How many tickets of a person are looked at, those that changed last; and of how many the comments are searched.
-TICKETS, READ = 50, 10
+TICKETS, _READ = 50, 10
 
 
 @dataclass(frozen=True)
@@ -193,7 +193,7 @@ class RequestTracker(RequestTrackerChecks):
 
     def _find_added(self, chat: _Chat) -> dict[str, Any] | None:
         """The ticket of another chat to which this one was added."""
-        recent = self._changed(chat, chat.receipt.since - self.settings.within)[:READ]
+        recent = self._changed(chat, chat.receipt.since - self.settings.within)[:_READ]
         mark = [{"field": "Subject", "operator": "LIKE", "value": f"{chat.words.key} "}]
         having = (one["id"].id for one in recent if self._attachments(one["id"].id, mark))
         return next(({"id": ticket, "revision": 0} for ticket in having), None)

@@ -35,7 +35,7 @@ COMMENTS = Layout(40_000, octets, mark="[{}:{}:{}]".format)
 #: How many comments are looked through: twenty a page stay within what is read of an answer.
 NEWEST = by_page("comments").few(20, most=5)
 #: How many tickets of a person are looked at, those that changed last; and how many are read for a chat's marks.
-TICKETS, READ = by_page("tickets").few(50, most=1), 10
+TICKETS, _READ = by_page("tickets").few(50, most=1), 10
 #: Characters. It is documented nowhere; what is longer than a database's usual column helps nobody.
 SUBJECT = 150
 CHOSEN = ("group_id", "brand_id", "ticket_form_id", "priority", "status")
@@ -207,7 +207,7 @@ class Zendesk(ZendeskChecks):
     def _find_added(self, chat: _Chat, requester: int) -> dict[str, Any] | None:
         """The ticket of another chat to which this one was added: it has changed since."""
         mark = rf"\[{re.escape(chat.words.key)}:\d+:\d+\]"
-        changed = self._changed(requester, chat.receipt.since)[:READ]
+        changed = self._changed(requester, chat.receipt.since)[:_READ]
         numbers = (ticket["id"].number for ticket in changed if self._goes_on(chat, ticket))
         having = (
             number

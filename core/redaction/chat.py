@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from core.config.sections.redact import Redact
 from core.conversation import Conversation, Message, Page, Variable, Visitor
-from core.redaction.text import Kind, names_password, redacted
+from core.redaction.text import RedactedKind, names_password, redacted
 
 #: Places that are named for one kind; a chat full of numbers says how many more there are.
 _PLACES = 10
@@ -18,7 +18,7 @@ class Redacted:
     """`found` has the places of each kind: the kind and where, never the value."""
 
     conversation: Conversation
-    found: Mapping[Kind, tuple[str, ...]]
+    found: Mapping[RedactedKind, tuple[str, ...]]
 
     def __str__(self) -> str:
         """A sentence for people, or ""."""
@@ -44,13 +44,13 @@ def redacted_chat(conversation: Conversation, settings: Redact) -> Redacted:
     changed = {"messages": messages, "paths": paths, "rating_desc": rating, "visitor": seen}
     clean = conversation.model_copy(update=changed)
     clean._written = unredacted(conversation)  # noqa: SLF001  # as above
-    return Redacted(clean, {kind: tuple(look.found[kind]) for kind in Kind if kind in look.found})
+    return Redacted(clean, {kind: tuple(look.found[kind]) for kind in RedactedKind if kind in look.found})
 
 
 class _Look:
     def __init__(self, settings: Redact) -> None:
         self._settings = settings
-        self.found: dict[Kind, dict[str, None]] = {}
+        self.found: dict[RedactedKind, dict[str, None]] = {}
 
     def text(self, text: str, place: str, *, address: bool = False) -> str:
         clean, kinds = redacted(text, self._settings, address=address)
@@ -91,8 +91,8 @@ class _Look:
             written = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
             clean = self.text(written, place)
             if self._settings.passwords and written and any(map(names_password, (name, one.label))):
-                clean = Kind.PASSWORD.mark
-                self.found.setdefault(Kind.PASSWORD, {})[place] = None
+                clean = RedactedKind.PASSWORD.mark
+                self.found.setdefault(RedactedKind.PASSWORD, {})[place] = None
             value = value if clean == written else clean
         changed = label != one.label or value is not one.value
         return one.model_copy(update={"label": label, "value": value}) if changed else one

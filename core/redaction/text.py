@@ -11,7 +11,7 @@ from core.redaction.national import numbers_of
 from core.redaction.numbers import TextSpan, cards, ibans
 
 
-class Kind(StrEnum):
+class RedactedKind(StrEnum):
     """What was taken out, in the words that people read."""
 
     PASSWORD = "password"  # noqa: S105  # the word
@@ -43,7 +43,7 @@ _NAMED = re.compile(rf"(?<![^\W_])(?:{_NAMES})(?![^\W_])", re.IGNORECASE)
 _PASSWORD_IN_ADDRESS = re.compile(rf"(?<![^\W_])(?:{_NAMES}|pass)=(?P<value>[^&#;\s]+)", re.IGNORECASE)
 
 
-def redacted(text: str, settings: Redact, *, address: bool = False) -> tuple[str, list[Kind]]:
+def redacted(text: str, settings: Redact, *, address: bool = False) -> tuple[str, list[RedactedKind]]:
     """The text without what the settings name, and what that was, in the order of the text."""
     found = sorted(_found(text, settings, address=address))
     if not found:
@@ -61,7 +61,7 @@ def names_password(title: str) -> bool:
     return bool(_NAMED.search(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", title)))
 
 
-def _found(text: str, settings: Redact, *, address: bool) -> Iterator[tuple[int, int, Kind]]:
+def _found(text: str, settings: Redact, *, address: bool) -> Iterator[tuple[int, int, RedactedKind]]:
     """Spans that do not overlap: what one look has found is hidden from the next."""
     hidden = text
     for kind, look, wanted in _looks(settings, address=address):
@@ -74,16 +74,18 @@ def _found(text: str, settings: Redact, *, address: bool) -> Iterator[tuple[int,
         hidden = "".join([*pieces, hidden[done:]])
 
 
-def _looks(settings: Redact, *, address: bool) -> Iterator[tuple[Kind, Callable[[str], Iterable[TextSpan]], bool]]:
+def _looks(
+    settings: Redact, *, address: bool
+) -> Iterator[tuple[RedactedKind, Callable[[str], Iterable[TextSpan]], bool]]:
     if settings.passwords:
-        yield Kind.PASSWORD, lambda text: _passwords(text, address=address), True
+        yield RedactedKind.PASSWORD, lambda text: _passwords(text, address=address), True
     if settings.iban or settings.cards or settings.national_numbers:
         # Even where an IBAN may stay, its groups of digits are neither a card nor a person.
-        yield Kind.IBAN, ibans, settings.iban
+        yield RedactedKind.IBAN, ibans, settings.iban
     if settings.cards:
-        yield Kind.CARD, cards, True
+        yield RedactedKind.CARD, cards, True
     for country in settings.national_numbers:
-        yield Kind.NATIONAL, lambda text, of=country: numbers_of(of, text), True  # type: ignore[misc]
+        yield RedactedKind.NATIONAL, lambda text, of=country: numbers_of(of, text), True  # type: ignore[misc]
 
 
 def _passwords(text: str, *, address: bool) -> Iterator[TextSpan]:

@@ -26,7 +26,7 @@ _SETTLED = ("type",)
 _SHARED, _CREDENTIALS = ("core.", "connectors.kit."), "connectors.kit.auth."
 
 
-class Kind(StrEnum):
+class FieldKind(StrEnum):
     TEXT = "text"
     SECRET = "secret"  # noqa: S105  # a kind of field
     NUMBER = "number"
@@ -43,7 +43,7 @@ class SettingField:
     alone, and not of every connector; `hidden` whether there is a secret in it, which is written and never shown."""
 
     name: str
-    kind: Kind
+    kind: FieldKind
     about: str
     required: bool
     default: str
@@ -56,7 +56,9 @@ class SettingField:
 def fields(model: type[ConnectorSettings]) -> list[SettingField]:
     """What must be filled in first, then what is of this type alone, then what all have."""
     found = [_field(model, name, info) for name, info in model.model_fields.items() if name not in _SETTLED]
-    return sorted(found, key=lambda one: (not one.required, one.kind is not Kind.SECRET and not one.own, not one.own))
+    return sorted(
+        found, key=lambda one: (not one.required, one.kind is not FieldKind.SECRET and not one.own, not one.own)
+    )
 
 
 def field_value(field: SettingField, text: str) -> Any:
@@ -75,15 +77,15 @@ def field_value(field: SettingField, text: str) -> Any:
 
 def field_text(field: SettingField, value: Any) -> str:
     """A value of relay.yaml as a person would type it into the field."""
-    if field.kind is Kind.YAML:
+    if field.kind is FieldKind.YAML:
         return str(yaml.safe_dump(value, allow_unicode=True, sort_keys=False)).removesuffix("...\n").strip()
     if value is None or isinstance(value, bool):
         return {True: "true", False: "false", None: "null" if field.nullable else ""}[value]
     if value in ("", [], {}, ()):
         return _NOTHING.get(field.kind, "")
-    if field.kind is Kind.LIST and isinstance(value, list | tuple):
+    if field.kind is FieldKind.LIST and isinstance(value, list | tuple):
         return "\n".join(str(one) for one in value)
-    if field.kind is Kind.TABLE and isinstance(value, Mapping):
+    if field.kind is FieldKind.TABLE and isinstance(value, Mapping):
         return "\n".join(f"{key}: {_folded(str(one))}" for key, one in value.items())
     return str(value)
 
@@ -94,7 +96,7 @@ def fitting(field: SettingField, value: Any) -> SettingField:
         fits = field_value(field, field_text(field, value)) == value
     except ValueError:
         fits = False
-    return field if fits or field.hidden else replace(field, kind=Kind.YAML, choices=())
+    return field if fits or field.hidden else replace(field, kind=FieldKind.YAML, choices=())
 
 
 def _field(model: type[ConnectorSettings], name: str, info: FieldInfo) -> SettingField:
@@ -140,32 +142,32 @@ def _parts(annotation: Any) -> Any:
         yield annotation
 
 
-def _kind(parts: list[Any]) -> tuple[Kind, tuple[str, ...]]:
+def _kind(parts: list[Any]) -> tuple[FieldKind, tuple[str, ...]]:
     one = next((part for part in parts if part is not type(None)), str)
     origin = get_origin(one)
     if origin is Literal:
         # What may be a template as well cannot be chosen from a list.
         templated = any(get_origin(part) is TemplateOf for part in parts)
-        return Kind.TEXT if templated else Kind.CHOICE, tuple(str(choice) for choice in get_args(one))
+        return FieldKind.TEXT if templated else FieldKind.CHOICE, tuple(str(choice) for choice in get_args(one))
     plain = origin or one
     if not isinstance(plain, type):
-        return Kind.TEXT, ()
+        return FieldKind.TEXT, ()
     if issubclass(plain, Mapping | list | tuple | set | frozenset) and any(_holds_model(it) for it in get_args(one)):
-        return Kind.YAML, ()
+        return FieldKind.YAML, ()
     for kinds, kind in _KINDS:
         if issubclass(plain, kinds):
             return kind, ()
-    return Kind.TEXT, ()
+    return FieldKind.TEXT, ()
 
 
 #: The first that fits counts: a bool is an int.
-_KINDS: tuple[tuple[type | tuple[type, ...], Kind], ...] = (
-    (SecretStr, Kind.SECRET),
-    (bool, Kind.SWITCH),
-    ((int, float), Kind.NUMBER),
-    ((dict, types.MappingProxyType), Kind.TABLE),
-    (BaseModel, Kind.YAML),
-    ((list, tuple, set, frozenset), Kind.LIST),
+_KINDS: tuple[tuple[type | tuple[type, ...], FieldKind], ...] = (
+    (SecretStr, FieldKind.SECRET),
+    (bool, FieldKind.SWITCH),
+    ((int, float), FieldKind.NUMBER),
+    ((dict, types.MappingProxyType), FieldKind.TABLE),
+    (BaseModel, FieldKind.YAML),
+    ((list, tuple, set, frozenset), FieldKind.LIST),
 )
 
 
@@ -251,14 +253,14 @@ _DEEPEST = 20
 #: What stands before the second line of a value, and those after it.
 _FURTHER = "  "
 #: How somebody types that there is nothing, where an empty field means the default.
-_NOTHING: Mapping[Kind, str] = {Kind.TEXT: '""', Kind.LIST: "[]", Kind.TABLE: "{}"}
-_ON_ONE_LINE = (Kind.SECRET, Kind.NUMBER, Kind.SWITCH, Kind.CHOICE)
+_NOTHING: Mapping[FieldKind, str] = {FieldKind.TEXT: '""', FieldKind.LIST: "[]", FieldKind.TABLE: "{}"}
+_ON_ONE_LINE = (FieldKind.SECRET, FieldKind.NUMBER, FieldKind.SWITCH, FieldKind.CHOICE)
 
 #: What a kind makes of a text. The others take it as it is.
-_READERS: Mapping[Kind, Callable[[str], Any]] = {
-    Kind.NUMBER: _number,
-    Kind.SWITCH: _switch,
-    Kind.LIST: _list,
-    Kind.TABLE: _table,
-    Kind.YAML: _yaml,
+_READERS: Mapping[FieldKind, Callable[[str], Any]] = {
+    FieldKind.NUMBER: _number,
+    FieldKind.SWITCH: _switch,
+    FieldKind.LIST: _list,
+    FieldKind.TABLE: _table,
+    FieldKind.YAML: _yaml,
 }

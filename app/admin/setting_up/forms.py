@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.admin.setting_up.fields import Kind, SettingField, field_text, field_value, fields, fitting
+from app.admin.setting_up.fields import FieldKind, SettingField, field_text, field_value, fields, fitting
 from core.config.settings import ConnectorSettings
 from core.config.sources.references import is_reference
 
@@ -53,7 +53,7 @@ class SettingsForm:
             if one.hidden and not text:
                 if one.name in gone:
                     values.pop(one.name, None)
-            elif one.kind is Kind.SECRET and not is_reference(text):
+            elif one.kind is FieldKind.SECRET and not is_reference(text):
                 sealed[one.name] = text
                 values.pop(one.name, None)
             elif one.hidden or not _same(text, self._text(one)):

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from app.admin.setting_up import changes
-from app.admin.setting_up.fields import Kind, SettingField, field_value, fields
+from app.admin.setting_up.fields import FieldKind, SettingField, field_value, fields
 from app.cli.options import (
     agreed,
     as_json,
@@ -166,14 +166,14 @@ def _setting(known: dict[str, SettingField], text: str, option: str = "--set ") 
     field = known[key]
     if not value:
         return key, _GONE
-    if field.kind is Kind.SECRET:
+    if field.kind is FieldKind.SECRET:
         if not is_reference(value):
             why = "a secret would stay in the history of this shell. Leave it out, and it is asked for"
             raise click.UsageError(f"{option}{key}: {why}; or write ${{NAME}} or ${{file:/path}}")
         return key, value
     try:
         # On a command line entries have commas between them.
-        listed = field.kind in (Kind.LIST, Kind.TABLE)
+        listed = field.kind in (FieldKind.LIST, FieldKind.TABLE)
         lines = "\n".join(part.strip() for part in value.split(",")) if listed else value
         return key, field_value(field, lines)
     except ValueError as error:
@@ -185,11 +185,11 @@ def _secrets(
 ) -> Iterator[tuple[str, str]]:
     """Those that are needed, or named, and not given."""
     for key in asked:
-        if key not in known or known[key].kind is not Kind.SECRET:
-            names = ", ".join(one.name for one in known.values() if one.kind is Kind.SECRET)
+        if key not in known or known[key].kind is not FieldKind.SECRET:
+            names = ", ".join(one.name for one in known.values() if one.kind is FieldKind.SECRET)
             raise click.UsageError(f"--secret {key}: its secrets are {names or 'none'}")
     for field in known.values():
-        if field.kind is Kind.SECRET and field.name not in values and (field.required or field.name in asked):
+        if field.kind is FieldKind.SECRET and field.name not in values and (field.required or field.name in asked):
             yield field.name, secret_typed(field.name)
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from app.admin.setting_up.fields import Kind, SettingField, fields
+from app.admin.setting_up.fields import FieldKind, SettingField, fields
 from app.admin.setting_up.forms import SettingsForm
 from connectors import registry
 from connectors.kit.connector import Connector
@@ -17,9 +17,9 @@ from core.errors import Problem
 FIELD_PREFIX = "s-"
 _UPPER = {"api": "API", "id": "ID", "url": "URL", "html": "HTML"}
 _HOW = {
-    Kind.LIST: "One on each line.",
-    Kind.TABLE: "One on each line, as NAME: VALUE.",
-    Kind.YAML: "As in relay.yaml.",
+    FieldKind.LIST: "One on each line.",
+    FieldKind.TABLE: "One on each line, as NAME: VALUE.",
+    FieldKind.YAML: "As in relay.yaml.",
 }
 
 
@@ -102,14 +102,14 @@ def _input(form: SettingsForm, field: SettingField, text: str, typed: bool, erro
 
 def _how(field: SettingField) -> str:
     """How it is typed, where that has to be said."""
-    if field.kind is Kind.TEXT and field.choices:
+    if field.kind is FieldKind.TEXT and field.choices:
         return f"One of {', '.join(field.choices)}, or a template."
     return _HOW.get(field.kind, "")
 
 
 def _default(field: SettingField) -> str:
     """What applies when the input is empty; that of a drop-down is among its options."""
-    if field.default in ("", "null") or field.kind in (Kind.SWITCH, Kind.CHOICE):
+    if field.default in ("", "null") or field.kind in (FieldKind.SWITCH, FieldKind.CHOICE):
         return ""
     return f"Default: {', '.join(field.default.splitlines())}"
 
@@ -125,9 +125,9 @@ def _kept(form: SettingsForm, field: SettingField, typed: bool) -> str:
 
 
 def _options(field: SettingField, text: str) -> list[tuple[str, str]]:
-    if field.kind not in (Kind.SWITCH, Kind.CHOICE):
+    if field.kind not in (FieldKind.SWITCH, FieldKind.CHOICE):
         return []
-    words = {"true": "yes", "false": "no"} if field.kind is Kind.SWITCH else {one: one for one in field.choices}
+    words = {"true": "yes", "false": "no"} if field.kind is FieldKind.SWITCH else {one: one for one in field.choices}
     default = words.get(field.default, "none" if field.default == "null" else field.default)
     found = [("", f"Default: {default}"), *words.items()]
     return found if not text or text in words else [*found, (text, text)]
@@ -136,9 +136,9 @@ def _options(field: SettingField, text: str) -> list[tuple[str, str]]:
 def _rows(field: SettingField, text: str) -> int:
     """A template grows, so it has room for several lines from the beginning."""
     lines = max(text.count("\n"), field.default.count("\n")) + 1
-    if field.kind in (Kind.LIST, Kind.TABLE, Kind.YAML):
+    if field.kind in (FieldKind.LIST, FieldKind.TABLE, FieldKind.YAML):
         return min(max(lines, 2), 15)
-    return min(max(lines, 2), 15) if field.kind is Kind.TEXT and (lines > 1 or "{{" in text + field.default) else 0
+    return min(max(lines, 2), 15) if field.kind is FieldKind.TEXT and (lines > 1 or "{{" in text + field.default) else 0
 
 
 @dataclass(frozen=True)
