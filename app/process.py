@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import faulthandler
 import os
 import signal
 import socket
@@ -29,6 +30,8 @@ HANDING_OVER = FINISHING + 5.0
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 #: Seconds between two looks at the parent.
 _LOOK = 1.0
+#: Seconds in which no Python ran after which a server's process is given up; no call into C takes so long.
+_STUCK = 30.0
 
 
 def keep_to_ourselves() -> None:
@@ -89,14 +92,18 @@ def tie_to_parent(parent: int | None = None) -> None:
 
 
 def watch_parent(parent: int) -> None:
-    """End this process when its parent is gone, whatever became of the kernel's signal."""
+    """End this process when its parent is gone, whatever became of the kernel's signal, and when no Python has run in
+    it for half a minute: its server may hold the interpreter while it waits for a thread that wants it."""
     threading.Thread(target=_watch, args=(parent,), name="parent", daemon=True).start()
 
 
 def _watch(parent: int) -> None:
     while os.getppid() == parent:
+        # Its clock needs no interpreter to run out; each look sets it anew.
+        faulthandler.dump_traceback_later(_STUCK, exit=True, file=2)
         time.sleep(_LOOK)
-    os.kill(os.getpid(), signal.SIGTERM)
+    if not sys.platform.startswith("linux"):  # the kernel has sent one, and Granian was seen to hang on a second
+        os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(FINISHING)
     os.kill(os.getpid(), signal.SIGKILL)
 

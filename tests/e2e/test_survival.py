@@ -6,6 +6,7 @@ import os
 import select
 import signal
 import subprocess
+import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -116,6 +117,24 @@ def test_a_log_that_takes_nothing_ends_no_supervisor(up: Up, log: str) -> None:
     assert up.process.poll() is None
     up.process.terminate()
     assert up.process.wait(timeout=90) == 0
+
+
+def test_a_process_in_which_no_python_runs_any_more_ends_by_itself() -> None:
+    """As when a server written in another language waits for a thread that waits for the interpreter."""
+    code = """
+import ctypes, os, threading
+from app import process
+process._STUCK = 0.5
+looked, later = threading.Event(), process.faulthandler.dump_traceback_later
+process.faulthandler.dump_traceback_later = lambda *given, **named: (later(*given, **named), looked.set())
+process.watch_parent(os.getppid())
+looked.wait()
+ctypes.PyDLL(None).sleep(600)  # keeps the interpreter
+"""
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, timeout=120, check=False)
+    assert done.returncode == 1
+    assert b"Timeout" in done.stderr
 
 
 def test_a_reader_that_stops_reading_holds_nobody_up() -> None:
