@@ -117,6 +117,17 @@ def test_a_log_that_takes_nothing_ends_no_supervisor(up: Up, log: str) -> None:
     assert up.process.poll() is None
     up.process.terminate()
     assert up.process.wait(timeout=90) == 0
+    until(lambda: not at_work_in(up.folder), what="no process of it left, those of a killed parent included")
+
+
+def at_work_in(folder: Path) -> list[int]:
+    """The processes that run in a folder, whoever's child they are."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended
+            if (place / "cwd").readlink().is_relative_to(folder):
+                found.append(int(place.name))
+    return found
 
 
 def test_a_process_in_which_no_python_runs_any_more_ends_by_itself() -> None:
