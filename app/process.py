@@ -102,7 +102,7 @@ def _watch(parent: int) -> None:
         # Its clock needs no interpreter to run out; each look sets it anew.
         faulthandler.dump_traceback_later(_STUCK, exit=True, file=2)
         time.sleep(_LOOK)
-    if not sys.platform.startswith("linux"):  # the kernel has sent one, and Granian was seen to hang on a second
+    if not sys.platform.startswith("linux"):  # there the kernel has sent one; Granian was seen to hang in its handler
         os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(FINISHING)
     os.kill(os.getpid(), signal.SIGKILL)

@@ -74,7 +74,7 @@ def routes(pages: Blueprint, site: Site) -> None:
         """A POST, so that the address stands in no address bar and in no log."""
         visitor = _visitor()
         if not visitor:
-            return form(error="Enter an email address, or Smartsupp's id of the visitor."), 422
+            return form(error="Enter an email address, a phone number, or Smartsupp's id of the visitor."), 422
         try:
             traces = erasure.find_traces(visitor, eraser, keepers())
         except Unreadable as error:
@@ -123,7 +123,7 @@ def routes(pages: Blueprint, site: Site) -> None:
         """All that is kept of them, as a file for them. It erases nothing."""
         visitor = _visitor()
         if not visitor:
-            return form(error="Enter an email address, or Smartsupp's id of the visitor."), 422
+            return form(error="Enter an email address, a phone number, or Smartsupp's id of the visitor."), 422
         try:
             traces = erasure.find_traces(visitor, eraser, keepers()).taking(request.form.getlist("also"))
         except Unreadable as error:
