@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 import pytest
 
+from app.demo.shop import ACCOUNT
 from app.demo.smartsupp import Spelling
 from connectors.testing.fake import Answer
 from core.config.sections.source import Account
@@ -17,7 +18,7 @@ from core.smartsupp.api.body import as_body
 from core.smartsupp.api.client import SmartsuppApi
 from core.smartsupp.parser import parse_conversation
 from core.store import Client, connect
-from tests.fakes.smartsupp import ACCOUNT, BEGINNING, SmartsuppFake, chats, much_said
+from tests.fakes.smartsupp import BEGINNING, SmartsuppFake, chats, much_said
 from tests.support.server import Server
 from workers.source.api import opened_api
 
