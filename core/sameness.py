@@ -66,7 +66,8 @@ def same(one: Traits, other: Traits) -> bool:
         return apart == 0 and bool(known)
     if apart == 0:
         return bool(known) or late == 0 or (bool(one.name) and one.name == other.name)
-    return bool(known) or len(one.words) >= _LONG
+    rounded = not (one.began % 1_000 and other.began % 1_000)
+    return rounded and (bool(known) or len(one.words) >= _LONG)
 
 
 def twin(wanted: Traits, candidates: Mapping[ConversationId, Traits]) -> ConversationId | None:
