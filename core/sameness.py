@@ -61,13 +61,14 @@ def same(one: Traits, other: Traits) -> bool:
     if one.email and other.email and one.email != other.email:
         # An agent may have corrected it since. Then all the rest must be the same, to the millisecond.
         return apart == 0 and late == 0 and bool(one.words) and one.words == other.words
-    known = (one.email and one.email == other.email) or (one.address and one.address == other.address)
+    email, address = (bool(a) and a == b for a, b in ((one.email, other.email), (one.address, other.address)))
+    name = bool(one.name) and one.name == other.name
     if not one.words or not other.words:
-        return apart == 0 and bool(known)
+        return apart == 0 and (email or address)
     if apart == 0:
-        return bool(known) or late == 0 or (bool(one.name) and one.name == other.name)
+        return email or address or name or late == 0
     rounded = not (one.began % 1_000 and other.began % 1_000)
-    return rounded and (bool(known) or len(one.words) >= _LONG)
+    return rounded and (email or (address and name) or len(one.words) >= _LONG)
 
 
 def twin(wanted: Traits, candidates: Mapping[ConversationId, Traits]) -> ConversationId | None:
