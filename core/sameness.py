@@ -64,7 +64,7 @@ def same(one: Traits, other: Traits) -> bool:
     email, address = (bool(a) and a == b for a, b in ((one.email, other.email), (one.address, other.address)))
     name = bool(one.name) and one.name == other.name
     if not one.words or not other.words:
-        return apart == 0 and (email or address)
+        return apart == 0 and (email or (address and one.words == other.words))
     if apart == 0:
         return email or address or name or late == 0
     rounded = not (one.began % 1_000 and other.began % 1_000)
