@@ -72,7 +72,7 @@ def glance(body: bytes, account: str = "") -> bool:
 
 
 def _opened(body: bytes) -> Wild | StatisticsReport:
-    value = _json(body)
+    value = read_json(body)
     if not isinstance(value, dict):
         raise PayloadError("", f"no conversation: expected a JSON object with 'channel', got {described(value)}")
     wild = Wild(value)
@@ -93,7 +93,8 @@ def parse_conversation(body: bytes, account: str = "") -> Conversation:
     return found
 
 
-def _json(body: bytes) -> object:
+def read_json(body: bytes) -> object:
+    """The JSON of a body, within bounds. Raises PayloadError."""
     try:
         check_objects(body)
         # Not strict: a raw line break inside a string is no reason to refuse a chat.
