@@ -107,7 +107,14 @@ _WORDS: dict[str, dict[str, str]] = {
     },
     **{
         name: {word.upper(): word for word in get_args(kind) if word}
-        for name, kind in (("How", How), ("Trouble", Trouble), ("Gate", Gate), ("Closer", Closer), ("Kind", Kind), ("Ended", Ended))
+        for name, kind in (
+            ("How", How),
+            ("Trouble", Trouble),
+            ("Gate", Gate),
+            ("Closer", Closer),
+            ("Kind", Kind),
+            ("Ended", Ended),
+        )
     },
 }
 
