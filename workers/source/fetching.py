@@ -109,7 +109,7 @@ class Fetching:
     def _once(self, api: SmartsuppApi, account: Account, claim: Claim, order: Order) -> tuple[Ended, float, str]:
         number = account.account or ""
         if order.began is None:
-            self._keep(claim, api.conversation(order.conversation.channel), number)
+            self._keep(claim, api.conversation(order.conversation.channel, visitor=True), number)
             return "done", 0, ""
         kept = self._kept(order.conversation)
         if kept is None or is_fetched(kept.body):  # erased, or completed meanwhile by a webhook
