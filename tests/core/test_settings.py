@@ -21,11 +21,12 @@ from core.config.environment import environment
 from core.config.json_schema import schema
 from core.config.loader import load
 from core.config.settings import ConnectorSettings, Settings, masked
+from core.conversation import Agent
 from core.errors import ConfigError
 from core.routing import routed
 from core.smartsupp.parser import parse_conversation
 from core.templates import language
-from core.values.chat import Agent, Values
+from core.values.chat import Values
 from tests.support.stack import chat
 
 SECRET = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # base64 of 24 bytes

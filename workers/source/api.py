@@ -70,7 +70,7 @@ class ApiTransport:
         error = refusal(answer, mask=self._masked)
         text = _REMEDIES.get(answer.status_code, "")
         if isinstance(error, ConnectorRefused) and text:
-            return ConnectorRefused(f"{text}. It said: {words(_said(answer))}", status=answer.status_code)
+            return ConnectorRefused(f"{text}. It said: {words(self._masked(_said(answer)))}", status=answer.status_code)
         return error
 
     def _masked(self, text: str) -> str:
