@@ -58,6 +58,12 @@ def same(one: Traits, other: Traits) -> bool:
     late = abs(one.said - other.said) if one.said is not None and other.said is not None else None
     if late is not None and late > ROUNDED_MS:
         return False
+    return _agree(one, other, apart, late)
+
+
+def _agree(one: Traits, other: Traits, apart: int, late: int | None) -> bool:
+    """Whether enough speaks for it, where nothing speaks against it but perhaps the email. `apart` and `late` (None:
+    not known) are ms between the beginnings, and between the first things that were written."""
     if one.email and other.email and one.email != other.email:
         # An agent may have corrected it since. Then all the rest must be the same, to the millisecond.
         return apart == 0 and late == 0 and bool(one.words) and one.words == other.words
@@ -67,7 +73,7 @@ def same(one: Traits, other: Traits) -> bool:
         return apart == 0 and (email or (address and one.words == other.words))
     if apart == 0:
         return email or address or name or late == 0
-    rounded = not (one.began % 1_000 and other.began % 1_000)
+    rounded = any((began or 1) % 1_000 == 0 for began in (one.began, other.began))
     return rounded and (email or (address and name) or len(one.words) >= _LONG)
 
 

@@ -1,7 +1,7 @@
 """What Smartsupp's signed webhooks say: `event_callback`, and which conversation something happened to.
 
-Source: https://docs.smartsupp.com/rest-api/webhooks/, and the code of others who receive them. What is not understood is
-left; the conversation's id must be there, or the error names the path.
+Source: https://docs.smartsupp.com/rest-api/webhooks/, and the code of others who receive them. What is not understood
+is left; the conversation's id must be there, or the error names the path.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ def read_event(body: bytes) -> WebhookEvent:
 
 
 def _conversation(wild: Wild, ends: bool) -> str:
-    """Its id, wherever it stands: that is documented nowhere. What ends a conversation may have it as `data` itself; of a
-    message, `data.id` would be the message's."""
+    """Its id, wherever it stands: that is documented nowhere. What ends a conversation may have it as `data` itself; of
+    a message, `data.id` would be the message's."""
     data = wild.object("data")
     if isinstance(data.members.get("conversation"), str):
         return read_identity(data, "conversation")

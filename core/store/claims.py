@@ -48,8 +48,8 @@ UNLIMITED = Limits()
 
 @dataclass(frozen=True)
 class Order:
-    """A chat that is to be fetched from Smartsupp's API, since `asked`; `tries` have failed so far. It goes by the API's
-    id; one that the hook sent goes by the hook's, and is looked for by when it `began`. Times are in ms."""
+    """A chat that is to be fetched from Smartsupp's API, since `asked`; `tries` have failed so far. It goes by the
+    API's id; one that the hook sent goes by the hook's, and is looked for by when it `began`. Times are in ms."""
 
     conversation: ConversationId
     asked: int = 0
@@ -72,7 +72,7 @@ class Claim:
     """
 
     lane: str
-    id: PayloadId | DeliveryId | ConversationId
+    id: PayloadId | DeliveryId
     token: str
     crashes: int
     more: bool

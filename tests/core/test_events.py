@@ -49,7 +49,9 @@ def test_a_reply_names_its_conversation_and_never_its_message(name: str, data: A
     assert read_event(event(f"conversation.{name}", data)) == WebhookEvent(f"conversation.{name}", "co1", goes_on=True)
 
 
-@pytest.mark.parametrize("name", ["conversation.opened", "conversation.agent_joined", "contact.updated", "something.new"])
+@pytest.mark.parametrize(
+    "name", ["conversation.opened", "conversation.agent_joined", "contact.updated", "something.new"]
+)
 def test_an_event_that_changes_nothing_kept_needs_no_id(name: str) -> None:
     assert read_event(event(name, None)) == WebhookEvent(name)
 

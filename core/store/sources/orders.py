@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from core.ids import NO_CONVERSATION, ConversationId, PayloadId
+from core.ids import NO_CONVERSATION, ConversationId, DeliveryId, PayloadId
 from core.store.claims import Claim, Order
 from core.store.protocol.base import Base
 from core.store.protocol.constants import Ended, How
@@ -74,7 +74,7 @@ class Orders(Base):
         order: Order = from_record(Order, decoded_hash(_pairs(fields)), conversation=identity)
         return Claim(
             lane=lane,
-            id=identity,
+            id=DeliveryId(identity),  # as its lane has it
             token=token,
             crashes=0,  # counted by the script, which holds it off
             more=bool(more),

@@ -30,6 +30,14 @@ redis.call('HSET', payload_key(id), 'conversation', conversation, unpack(note ~=
 if top then
   local newest = redis.call('HMGET', payload_key(top[1]), 'status', 'why')
   if newest[2] then redis.call('HSET', payload_key(id), 'why', newest[2]) end
+  -- What is above it has the next number now.
+  local number = redis.call('ZRANK', revisions, id) + 1
+  for _, name in ipairs(redis.call('SMEMBERS', PREFIX .. 'deliveries-of:' .. conversation)) do
+    local delivery = delivery_key(delivery_id(name, conversation))
+    if tonumber(redis.call('HGET', delivery, 'revision') or 0) >= number then
+      redis.call('HINCRBY', delivery, 'revision', 1)
+    end
+  end
   set_payload_status(id, newest[1] or PayloadStatus.ROUTED)
   count('in:' .. (newest[1] or PayloadStatus.ROUTED))
   if next_token == '' then return {{}, {}} end
