@@ -112,10 +112,15 @@ class CatchUpWork:
         """The same for a certain one. False: another process works on them, or deliveries are waited for."""
         if not self._catch_ups.hold(self._token):
             return False
+        try:
+            return self._advance(catch_up, time.monotonic() + seconds)
+        finally:
+            self._catch_ups.hold(self._token, keep=False)
+
+    def _advance(self, catch_up: CatchUp, ends: float) -> bool:
         api = self._api(catch_up)
         if api is None:
             return False
-        ends = time.monotonic() + seconds
         try:
             if catch_up.stage == "listing":
                 self._list(catch_up, api, ends)

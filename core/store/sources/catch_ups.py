@@ -35,8 +35,8 @@ _DAY_MS = 86_400_000
 class CatchUp:
     """`source` is the account's name in relay.yaml, `account` Smartsupp's number. Times are in ms: of conversations
     that began from `since` to before `until`. Of those that were listed `known` were kept already, `fetched` are new
-    here, `gone` were deleted at Smartsupp meanwhile, `failed` cannot be had, and `waiting` are left. `expected` is Smartsupp's own count, or
-    -1. `connector`: that one alone gets them. Nothing is done before `hold`, for the reason in `error`. `recent` began
+    here, `gone` were deleted at Smartsupp meanwhile, `failed` cannot be had, and `waiting` are left. `expected` is
+    Smartsupp's own count, or -1. `connector`: that one alone gets them. Nothing is done before `hold`, for the reason in `error`. `recent` began
     in the last day, and of these `recent_missing` were not here."""
 
     id: str
@@ -143,9 +143,9 @@ class CatchUps(Base):
         with errors():
             return self._read([one.decode() for one in self._redis.lrange(key("catch-ups", "recent"), 0, -1)])
 
-    def hold(self, token: str) -> bool:
-        """Take or keep the lease on all of them. False: somebody else has it."""
-        return bool(self._run("hold_catch_up", token=token))
+    def hold(self, token: str, *, keep: bool = True) -> bool:
+        """Take or keep the lease on all of them, or let go of it. False: somebody else has it."""
+        return bool(self._run("hold_catch_up", token=token, keep=keep))
 
     # --- steps -----------------------------------------------------------------
 
