@@ -24,6 +24,7 @@ from app.cli import (
     pause,
     replay,
     setup,
+    source,
 )
 from app.cli.options import as_json, fail, ledger_of, needs, settings_anyway, settings_of
 from app.cli.output.records import print_json
@@ -202,7 +203,14 @@ _SECTIONS: Mapping[str, Sequence[click.Command]] = {
     "Running": (up, web, worker, alive, welcome, *doctor.COMMANDS, *setup.ADMIN),
     "Inspecting": inspect.COMMANDS,
     "Fixing": (*replay.COMMANDS, *pause.COMMANDS),
-    "Import and export": (send, *imports.COMMANDS, *exports.COMMANDS, *erase.COMMANDS, *backup.COMMANDS),
+    "Import and export": (
+        send,
+        *source.COMMANDS,
+        *imports.COMMANDS,
+        *exports.COMMANDS,
+        *erase.COMMANDS,
+        *backup.COMMANDS,
+    ),
     "Setting up": setup.COMMANDS,
 }
 

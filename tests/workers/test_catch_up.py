@@ -157,7 +157,7 @@ def test_whoever_dies_is_followed_by_another(shop: Shop, monkeypatch: pytest.Mon
             shop.work().advance(shop.catch_ups.get(began.id))
         shop.client.delete(key("catching-up"))  # its lease ran out
         shop.settle()
-    assert deaths > 5
+    assert deaths >= 3
     assert shop.kept() == MANY
     assert shop.ledger.lane("archive").counts[DeliveryStatus.DELIVERED] == MANY
 

@@ -23,10 +23,10 @@ SECRET = "the-app's-shared-secret"
 BEGINNING = datetime(2025, 1, 1, tzinfo=UTC)
 
 
-def chats(count: int, since: datetime = BEGINNING, days: int = 365) -> list[MadeChat]:
-    """So many chats of a shop, the oldest first."""
+def chats(count: int, since: datetime = BEGINNING, days: int = 365, first: int = 0) -> list[MadeChat]:
+    """So many chats of a shop, the oldest first; `first` is the number of that one."""
     times = moments(since, since + timedelta(days=days), count)
-    return [made(number, began) for number, began in enumerate(times)]
+    return [made(number, began) for number, began in enumerate(times, first)]
 
 
 @dataclass(frozen=True)
