@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import structlog
 
 from core.config.settings import Settings
-from core.delivery import PayloadStatus
+from core.delivery import Nowhere, PayloadStatus
 from core.errors import PayloadError, StoreError
 from core.ids import ConversationId
-from core.routing import routed
+from core.routing import Routed, routed
 from core.smartsupp.events import read_event
 from core.smartsupp.parser import StatisticsReport, parse
 from core.store import Claim, Store
@@ -100,7 +100,7 @@ def _read(store: Store, claim: Claim, settings: Settings) -> ReadChat | None:
             store.divert(claim.payload, PayloadStatus.SET_ASIDE, token=claim.token)
             log.info("set aside", payload=claim.id)
             return None
-        connectors, troubles, why = routed(settings, conversation)
+        connectors, troubles, why = _restricted(routed(settings, conversation), claim.only)
         summary = line(conversation)
     except (StoreError, MemoryError):  # neither says anything about the body
         raise
@@ -113,3 +113,11 @@ def _read(store: Store, claim: Claim, settings: Settings) -> ReadChat | None:
         return None
     note, began = "; ".join(troubles), conversation.span()[0]
     return ReadChat(Reading(claim, conversation.key, connectors, note, summary, why or "", began), conversation)
+
+
+def _restricted(found: Routed, only: str) -> Routed:
+    """Of a chat that was fetched for one connector: that one, if the routes name it. It is meant for no other."""
+    if not only:
+        return found
+    names = tuple(name for name in found.connectors if name == only)
+    return Routed(names, found.troubles, None if names else Nowhere.MEANT)

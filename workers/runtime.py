@@ -25,6 +25,7 @@ from workers.lane_loop import LaneLoop
 from workers.lease_keeper import LeaseKeeper
 from workers.maintenance import Chores
 from workers.parse_cache import memory
+from workers.source.catch_up import CatchUpWork
 from workers.source.fetching import Fetching
 from workers.work import Work
 
@@ -68,6 +69,7 @@ class Runtime:
         self._configuration.follow(stopping)
         client = connected(self._env, wake_up=self._wake_up)
         Chores(client, Store(client), settings, stopping).start()
+        CatchUpWork(connected(self._env, wake_up=self._wake_up), settings, stopping).start()
         Notifier(connected(self._env), settings, self._env.public_url, stopping, self._env.disk).start()
 
     def stop(self) -> None:

@@ -66,7 +66,7 @@ class Gathering:
         here, hub = getcurrent(), self._hub
         if hub is None or here.parent is not hub:
             return self._store.accept(body, account, content_type, origin)
-        self._asked.append((here, Received(body, account, content_type, origin, copy_context())))
+        self._asked.append((here, Received(body, account, content_type, origin, context=copy_context())))
         found: Accepted = hub.switch()
         return found
 

@@ -41,6 +41,7 @@ class Acceptance(Base):
                 "content_type": one.content_type[:100],
                 "size": len(one.body),
                 "origin": one.origin,
+                "only": one.only,
             }
             for one in bodies
         ]

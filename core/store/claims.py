@@ -16,13 +16,14 @@ from core.store.protocol.constants import Gate
 @dataclass(frozen=True)
 class Received:
     """A body, whose account it is where the token says so, and what it was sent as. `origin` is the account of the
-    section `source` whose webhooks it came by, or "". `context` is that in which the workers are woken for it: a trace
-    goes on there."""
+    section `source` whose webhooks it came by, or "". `only` is the one connector that may get it, or "". `context` is
+    that in which the workers are woken for it: a trace goes on there."""
 
     body: bytes
     account: str = ""
     content_type: str = ""
     origin: str = ""
+    only: str = ""
     context: Context | None = field(default=None, repr=False, compare=False)
 
 
@@ -67,7 +68,7 @@ class Claim:
     `first`: nobody can have delivered this revision, as far as the store surely remembers; `late`: its conversation
     began before that, so revisions may have come of which it knows nothing.
     With `trouble` the body cannot be opened, and is empty. `paid`: requests that its connector's rate was charged.
-    Of a source's lane, `order` is all there is. `origin` of a body: see Received.
+    Of a source's lane, `order` is all there is. `origin` and `only`: see Received.
     """
 
     lane: str
@@ -91,6 +92,7 @@ class Claim:
     delivered: bool = False
     created: int = 0
     origin: str = ""
+    only: str = ""
     order: Order | None = None
 
 

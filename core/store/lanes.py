@@ -132,6 +132,7 @@ class Store(Acceptance, Steps, Orders, Twins):
             delivered="delivered" in own,
             created=int(own.get("created", 0)),
             origin=about.get("origin", ""),
+            only=about.get("only", ""),
         )
 
     def disown(self, lane: str, token: str) -> None:

@@ -65,6 +65,12 @@ class ApiSource(Strict):
     token: Annotated[SecretStr, AfterValidator(_bearer)] = Field(description="The API token of the account.")
     base_url: AnyHttpUrl = Field(default=AnyHttpUrl("https://api.smartsupp.com/v2/"), description="Where the API is.")
     rate: float = Field(default=2, gt=0, le=100, description="Requests a second, over all workers.")
+    reconcile_days: int = Field(
+        default=7,
+        ge=0,
+        le=30,
+        description="The last days are compared with what is kept, every night; the last one every hour. 0: never.",
+    )
     timeout: float = Field(default=20, gt=0, le=50, description="Seconds to wait for each response.")
     allow_networks: tuple[IPvAnyNetwork, ...] = Field(
         default=(), description="Loopback, private and link-local networks that may be reached, such as 10.0.0.0/8."

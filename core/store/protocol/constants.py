@@ -83,6 +83,12 @@ PROBE_MS = 90_000
 #: Two ids that began so close to each other may be one conversation (core/sameness.py).
 TWIN_MS = 1_500
 
+#: When a conversation began that retention removed is known for so long: longer than a comparison with Smartsupp looks
+#: back.
+REMOVED_KEPT_MS = 40 * 86_400_000
+#: Whoever works on catch-ups is followed by another one when nothing was heard of it for so long.
+CATCH_UP_LEASE_MS = 90_000
+
 #: A conversation that began so long before the store's memory, or after, may be older than that: clocks differ.
 SKEW_MS = 600_000
 #: Nobody works on one delivery for longer than this.
