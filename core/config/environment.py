@@ -26,7 +26,7 @@ Network = IPv4Network | IPv6Network
 
 MIN_TOKEN = 16
 
-ACCOUNT = re.compile(r"^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}$")
+ACCOUNT_ID = re.compile(r"^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}$")
 # The token is one segment of a path: with a slash in it the address leads nowhere, with a '?' or '%' elsewhere.
 _TOKEN = re.compile(r"[A-Za-z0-9._~!$&'()*+;=:@-]+")
 
@@ -73,7 +73,7 @@ class Token(Strict):
         description=f"At least {MIN_TOKEN} characters.", json_schema_extra={"minLength": MIN_TOKEN}
     )
     account: str | None = Field(
-        default=None, pattern=ACCOUNT.pattern, description="The account whose conversations come with it; or any."
+        default=None, pattern=ACCOUNT_ID.pattern, description="The account whose conversations come with it; or any."
     )
 
 
@@ -205,13 +205,13 @@ def _encryption_keys(variables: Mapping[str, str], problems: list[Problem]) -> I
 
 
 def _tokens(text: str, problems: list[Problem]) -> Iterable[Token]:
-    """`TOKEN` or `ACCOUNT:TOKEN`, several with commas between them."""
+    """`TOKEN` or `ACCOUNT_ID:TOKEN`, several with commas between them."""
     for part in filter(None, (part.strip() for part in text.split(","))):
         account, _, token = part.rpartition(":")
         if trouble := _trouble(token):
             problems.append(Problem("SMARTSUPP_TOKEN", trouble))
-        elif account and not ACCOUNT.fullmatch(account):
-            problems.append(Problem("SMARTSUPP_TOKEN", "write ACCOUNT:TOKEN, with Smartsupp's account id"))
+        elif account and not ACCOUNT_ID.fullmatch(account):
+            problems.append(Problem("SMARTSUPP_TOKEN", "write ACCOUNT_ID:TOKEN, with Smartsupp's account id"))
         else:
             yield Token(token=SecretStr(token), account=account or None)
 

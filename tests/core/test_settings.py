@@ -110,7 +110,7 @@ other: 1
         "line 20: connectors.d: must be settings, one a line and indented: 'key: value'",
         "line 21: connectors.archive.foldr: unknown setting. Did you mean 'folder'?",
         "line 22: other: unknown setting; available: agents, alerts, business_hours, connectors, country, "
-        "extract, redact, retention, routes, tokens, variables",
+        "extract, redact, retention, routes, source, tokens, variables",
     ]
     found = config.problems(text)
     assert sorted(found) == sorted(wanted)

@@ -24,7 +24,7 @@ from core.store import Claim, Client, Store
 from core.store.claims import Order
 from core.store.protocol.constants import Ended
 from core.store.sources.orders import source_name
-from core.store.sources.twins import Kept
+from core.store.sources.twins import KeptBody
 from workers.source.api import opened_api
 
 log = structlog.get_logger(__name__)
@@ -42,14 +42,14 @@ _MISSED = 2
 _OPEN_SECONDS = 1_800.0
 
 #: Opens the API of an account by its name; None where it has none.
-Open = Callable[[str, Account], SmartsuppApi | None]
+OpenApi = Callable[[str, Account], SmartsuppApi | None]
 
 
 class Fetching:
     """Of one worker; threads share it. `opened` is for tests."""
 
     def __init__(
-        self, store: Store, client: Client, stopping: threading.Event | None = None, opened: Open | None = None
+        self, store: Store, client: Client, stopping: threading.Event | None = None, opened: OpenApi | None = None
     ) -> None:
         self._store = store
         self._open = opened or (lambda name, account: opened_api(name, account, client, stopping))
@@ -126,7 +126,7 @@ class Fetching:
         log.info("not found at Smartsupp", conversation=order.conversation)
         return "done", 0, ""
 
-    def _kept(self, conversation: ConversationId) -> Kept | None:
+    def _kept(self, conversation: ConversationId) -> KeptBody | None:
         """Under the id that it was found to be."""
         [kin] = self._store.kin([(conversation, None, "")])
         return self._store.newest_of([kin.own]).get(kin.own) if kin.own else None

@@ -16,7 +16,7 @@ from core.smartsupp.parser import parse_conversation
 from core.store import Store
 from core.store.claims import Quiet, Reading
 from core.store.sources.orders import Wish, source_lane
-from core.store.sources.twins import Kept, Kin
+from core.store.sources.twins import KeptBody, Kin
 
 #: A chat that ended longer ago is no news: it was imported, or replayed, and is delivered as it is. In ms.
 FRESH_MS = 24 * 3_600_000
@@ -60,7 +60,7 @@ def _begun(conversation: Conversation) -> int | None:
     return round(conversation.begin_at.timestamp() * 1000) if conversation.begin_at else None
 
 
-def _known(chat: ReadChat, kin: Kin, kept: Mapping[ConversationId, Kept]) -> ReadChat:
+def _known(chat: ReadChat, kin: Kin, kept: Mapping[ConversationId, KeptBody]) -> ReadChat:
     own, fetched = chat.conversation.key, is_fetched(chat.reading.claim.body)
     identity, seen = kin.own, None
     if identity is None:
@@ -113,7 +113,7 @@ def _completed(
     return replace(chat, reading=replace(reading, waits=patient))
 
 
-def _parsed(kept: Kept) -> Conversation | None:
+def _parsed(kept: KeptBody) -> Conversation | None:
     try:
         return parse_conversation(kept.body, kept.account)
     except PayloadError:  # it was kept by another version, or corrected: it is nobody's twin

@@ -10,7 +10,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, AnyHttpUrl, Field, IPvAnyNetwork, SecretStr, model_validator
 
-from core.config.environment import ACCOUNT, MIN_TOKEN, Strict, Token, usable_token
+from core.config.environment import ACCOUNT_ID, MIN_TOKEN, Strict, Token, usable_token
 from core.config.types.duration import Duration
 
 #: What the account is called that has no name of its own.
@@ -102,7 +102,7 @@ class Account(Strict):
 
     account: str | None = Field(
         default=None,
-        pattern=ACCOUNT.pattern,
+        pattern=ACCOUNT_ID.pattern,
         description="Smartsupp's id of the account: accountId in the hook's JSON.",
     )
     hook: HookSource | None = Field(default=None, description="A token in the hook's URL.")

@@ -1,6 +1,6 @@
 """Every key in Redis, once. All begin with `relay:`; Celery's own begin with `relay:celery:`.
 
-A *lane* is `inbox` or the name of a connector. Times and scores are Unix milliseconds by the server's clock.
+A *lane* is `inbox`, the name of a connector, or `source.NAME` of an account in the section `source`. Times and scores are Unix milliseconds by the server's clock.
 
 | key                          | type   | what                                                                       |
 |------------------------------|--------|----------------------------------------------------------------------------|
@@ -34,7 +34,8 @@ A *lane* is `inbox` or the name of a connector. Times and scores are Unix millis
 | payload:ID                   | hash   | received, sequence, account, type, size, digest, status, conversation,      |
 |                              |        | error, duplicates, crashes, alone (those of processes of its own); since    |
 |                              |        | (when it was diverted, or discarded); why (it goes to no connector: a       |
-|                              |        | Nowhere of core/delivery.py)                                                |
+|                              |        | Nowhere of core/delivery.py); origin (the account in `source` by whose      |
+|                              |        | signed webhooks it came)                                                    |
 | raw:ID                       | string | the body, byte for byte                                                     |
 | body:DIGEST                  | string | half of the SHA-256 of account and body -> payload                         |
 | payloads:STATUS              | zset   | payload -> when it was received                                             |
@@ -42,6 +43,13 @@ A *lane* is `inbox` or the name of a connector. Times and scores are Unix millis
 | undelivered                  | zset   | conversation that was delivered nowhere, against anybody's will -> its score|
 |                              |        | in `conversations`                                                          |
 | revisions:CONVERSATION       | zset   | payload -> its sequence                                                     |
+| begun:ACCOUNT                | zset   | conversation -> when it began, as it says itself (docs/adr/0030)            |
+| begun-noted                  | string | what versions without `begun` have read is in it, too                       |
+| other-id:ID                  | string | another id by which a conversation came -> the one under which it is kept   |
+| other-ids:CONVERSATION       | set    | the ids by which it came besides                                            |
+| order:CONVERSATION           | hash   | it is to be fetched from Smartsupp's API: lane, asked (the first time), wait,|
+|                              |        | began (its id is the hook's; it is looked for by that), tries, error,       |
+|                              |        | crashes, again (asked for while in flight: due then)                        |
 | summary:CONVERSATION         | string | what lists and searches need of it (core/summary.py)                        |
 | deliveries-of:CONVERSATION   | set    | connectors that it was ever given to                                        |
 | connectors                   | set    | connectors that were ever given anything                                    |

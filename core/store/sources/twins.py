@@ -19,7 +19,7 @@ _MANY = 500
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeptBody:
     """The newest body of a conversation; `taken`: it came both ways, and both of its ids are known."""
 
     id: ConversationId
@@ -62,7 +62,7 @@ class Twins(Base):
             found.append(Kin(own, ids, len(ids), bool(held)))
         return found
 
-    def newest_of(self, conversations: Sequence[ConversationId]) -> Mapping[ConversationId, Kept]:
+    def newest_of(self, conversations: Sequence[ConversationId]) -> Mapping[ConversationId, KeptBody]:
         """Those that are there and can be opened."""
         with errors():
             pipe = self._redis.pipeline(transaction=False)
@@ -82,7 +82,7 @@ class Twins(Base):
         found = {}
         for (one, _, taken), account, body in zip(there, bodies[::2], bodies[1::2], strict=True):
             try:
-                found[one] = Kept(one, (account or b"").decode(), self._vault.open(body or b""), taken)
+                found[one] = KeptBody(one, (account or b"").decode(), self._vault.open(body or b""), taken)
             except StoreUnsafe:  # sealed with a key that is not there: it is nobody's twin
                 continue
         return found

@@ -19,7 +19,11 @@ local revisions = PREFIX .. 'revisions:' .. conversation
 local got = redis.call('HMGET', payload_key(id), 'sequence', 'crashes', 'error')
 local top = beneath and redis.call('ZREVRANGE', revisions, 0, 0, 'WITHSCORES')
 if top and not top[1] then top = false end
-redis.call('ZADD', revisions, top and top[2] - 0.5 or got[1], id)
+if top then
+  redis.call('ZADD', revisions, top[2] - 0.5, id)
+else
+  redis.call('ZADD', revisions, got[1], id)
+end
 if begun then redis.call('ZADD', begun_key(conversation), begun, conversation) end
 if other ~= '' then
   redis.call('SET', PREFIX .. 'other-id:' .. other, conversation)
