@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from app.demo.shop import ACCOUNT
+from app.demo.shop import SHOP_ACCOUNT
 from connectors.testing.fake import Answer
 from core.store import connect
 from core.store.sources.catch_ups import CatchUps
@@ -37,7 +37,7 @@ def cli(smartsupp: SmartsuppFake, server: Server, tmp_path: Path) -> CommandLine
 def configure(cli: CommandLine, smartsupp: SmartsuppFake, **more: Any) -> None:
     about = {"token": smartsupp.token, "base_url": smartsupp.base_url, "allow_networks": ["127.0.0.0/8"], "rate": 100}
     connectors = {"archive": {"type": "archive"}, "crm": {"type": "archive", "folder": "crm"}}
-    source = {"account": ACCOUNT, "api": {**about, **more}}
+    source = {"account": SHOP_ACCOUNT, "api": {**about, **more}}
     cli.config.write_text(json.dumps({"source": source, "connectors": connectors}))
 
 
@@ -46,7 +46,7 @@ SINCE = BEGINNING.date().isoformat()
 
 def test_a_check_says_what_the_token_may_and_what_there_is(cli: CommandLine, smartsupp: SmartsuppFake) -> None:
     said = cli.run("source", "check")
-    assert f"main: account {ACCOUNT} at {smartsupp.base_url}" in said
+    assert f"main: account {SHOP_ACCOUNT} at {smartsupp.base_url}" in said
     assert "Token accepted: " in said
     assert "fields in snake_case" in said
     assert "3 agents" in said
