@@ -26,6 +26,8 @@ from core.smartsupp.parser import glance, parse, parse_conversation
 from core.values.chat import Values
 
 BEGAN = datetime(2025, 3, 1, 10, 0, 0, 123_000, UTC)
+
+
 #: A chat with a file and an internal note.
 def about(tag: str) -> MadeChat:
     found = (made_chat(number, BEGAN) for number in range(100))
@@ -33,10 +35,6 @@ def about(tag: str) -> MadeChat:
 
 
 RETURNS, DELIVERY = about("returns"), about("delivery")
-    made_chat(number, BEGAN) for number in range(100) if "returns" in made_chat(number, BEGAN).conversation["tags"]
-)
-    made_chat(number, BEGAN) for number in range(100) if "delivery" in made_chat(number, BEGAN).conversation["tags"]
-)
 
 
 def fetched(chat: Any = DELIVERY, **more: Any) -> FetchedConversation:

@@ -110,7 +110,7 @@ _WORDS: Mapping[IncidentKind, _Words] = {
     "silent": _Words(
         "Smartsupp's hook sends nothing for {subject}",
         "Smartsupp's hook sends chats for {subject} again",
-        "Smartsupp had {count} chats in a day, and its hook sent none of them. Relay fetched them from Smartsupp's API.",
+        "{count} chats of a day came from Smartsupp's API, and none from its hook. Nothing is lost; chats come late.",
         "Ask Smartsupp's support whether the POST hook is still switched on and which URL it posts to; relay doctor"
         " shows the right one. docs/smartsupp.md has the email. Check that the receiver can be reached from outside.",
         "/",
