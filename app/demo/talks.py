@@ -146,3 +146,12 @@ COUNTRIES = {
     "SE": "Sweden",
     "NL": "Netherlands",
 }
+#: Where somebody lives who writes in a language.
+LANGUAGES = {
+    "en": ("GB", "SE", "NL", "HU"),
+    "cs": ("CZ",),
+    "de": ("DE", "AT"),
+    "pl": ("PL",),
+    "fr": ("FR",),
+    "es": ("ES",),
+}
