@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import secrets
+import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,6 +27,7 @@ from tests.fakes.smartsupp import SECRET, Luck, SmartsuppFake, chats, event
 from tests.support.inline import Inline
 from tests.support.server import Server
 from workers.intake import take_in
+from workers.maintenance import Chores
 from workers.source.fetching import Fetching
 
 LANE = source_lane("main")
@@ -399,9 +401,7 @@ def test_a_chat_that_an_older_version_read_is_found_to_be_the_same(relay: Relay)
     relay.fake.add(chat)
     relay.take(hook(chat))
     relay.client.delete(key("begun", ACCOUNT))  # which that version did not keep
-    cursor = relay.store.note_beginnings(0)
-    while cursor:
-        cursor = relay.store.note_beginnings(cursor)
+    Chores(relay.client, relay.store, lambda: relay.settings, threading.Event()).note_beginnings()
     relay.webhook(closed(chat))
     relay.pass_by(WAIT + 1)
     relay.fetch()
