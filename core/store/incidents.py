@@ -18,7 +18,17 @@ from core.store.protocol.keys import key
 from core.store.protocol.records import from_json
 
 IncidentKind = Literal[
-    "paused", "breaker", "dead", "quarantined", "undelivered", "gone", "backlog", "filling", "full", "refusing"
+    "paused",
+    "breaker",
+    "dead",
+    "quarantined",
+    "undelivered",
+    "gone",
+    "backlog",
+    "filling",
+    "full",
+    "refusing",
+    "source",
 ]
 Event = Literal["begun", "over", "test"]
 

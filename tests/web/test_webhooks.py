@@ -1,4 +1,4 @@
-"""`POST /smartsupp/webhooks/<name>`: whoever signs is taken, kept before the answer, and refused as the hook refuses."""
+"""`POST /smartsupp/webhooks/NAME`: whoever signs is taken, kept before the answer, and refused as by the hook."""
 
 from __future__ import annotations
 

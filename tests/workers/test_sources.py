@@ -22,10 +22,12 @@ from core.smartsupp.parser import parse_conversation
 from core.store import Client, Eraser, Ledger, Store, connect
 from core.store.protocol.keys import key
 from core.store.sources.orders import source_lane
+from core.store.sources.queues import fetch_queues
 from tests.conftest import Clock
 from tests.fakes.smartsupp import SECRET, Luck, SmartsuppFake, chats, event
 from tests.support.inline import Inline
 from tests.support.server import Server
+from workers.alerts.detect import Look
 from workers.intake import take_in
 from workers.maintenance import Chores
 from workers.source.fetching import Fetching
@@ -79,7 +81,8 @@ class Relay(Inline):
         self.clock.pass_by(seconds)
 
     def conversations(self) -> list[ConversationId]:
-        return [ConversationId(one.decode()) for one in self.client.zrange(key("conversations"), 0, -1)]
+        rows: Any = self.client.zrange(key("conversations"), 0, -1)
+        return [ConversationId(one.decode()) for one in rows]
 
     def payloads(self, conversation: ConversationId) -> tuple[Payload, ...]:
         return self.ledger.conversation(conversation).payloads
@@ -233,9 +236,15 @@ def test_while_the_api_does_not_answer_orders_wait_and_none_is_lost(relay: Relay
     assert gate
     assert (gate.by, relay.queued()) == (by, 3)
     assert relay.fetch() == 0
+    [incident] = [one for one in Look(relay.client).troubles(relay.settings) if one.kind == "source"]
+    assert (incident.subject, incident.count) == ("main", 3)
+    [queue] = fetch_queues(relay.ledger, relay.settings)
+    assert queue.sentence.startswith("Smartsupp's API ")
+    assert "3 chats wait to be fetched: " in queue.sentence
     relay.pass_by(41)
     assert relay.fetch() == 3
     assert relay.ledger.lane(LANE).gate is None
+    assert not [one for one in Look(relay.client).troubles(relay.settings) if one.kind == "source"]
     assert len(relay.conversations()) == 3
 
 
@@ -424,7 +433,8 @@ def test_who_is_erased_leaves_neither_beginning_nor_ids_nor_orders(relay: Relay)
     relay.fetching.fetch(claim, relay.settings)
     relay.read()
     assert relay.conversations() == []
-    left = {name.decode() for name in relay.client.keys(key("*"))}
+    names: Any = relay.client.keys(key("*"))
+    left = {name.decode() for name in names}
     assert not [name for name in left if "begun" in name or "other-id" in name or "order:" in name or "raw" in name]
 
 

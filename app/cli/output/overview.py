@@ -15,6 +15,7 @@ from core.config.doubts import doubts
 from core.config.settings import Settings
 from core.delivery import DeliveryStatus
 from core.store import INBOX, Ledger
+from core.store.sources.queues import REMEDY, FetchQueue, fetch_queues
 from core.store.statistics import Statistics
 
 
@@ -49,11 +50,16 @@ def overview(ledger: Ledger, settings: Settings | None, figures: Statistics) -> 
         "doubts": [jsonable(one) for one in doubts(settings)] if settings else [],
         "inbox": {"waiting": lanes[INBOX].waiting, "oldest_due_ms": lanes[INBOX].oldest_due},
         "connectors": connectors,
+        "sources": [_source(one) for one in fetch_queues(ledger, settings)] if settings else [],
         "now": ledger.now(),
         "statistics": jsonable(figures),
         "workers": ledger.workers(),
         "troubles": ledger.troubles(),
     }
+
+
+def _source(queue: FetchQueue) -> dict[str, Any]:
+    return {**jsonable(queue), "sentence": queue.sentence, "remedy": REMEDY if queue.since else ""}
 
 
 def print_overview(found: dict[str, Any]) -> None:
@@ -84,6 +90,12 @@ def print_overview(found: dict[str, Any]) -> None:
             _print_state(console, name, row, found["now"])
         if row[DeliveryStatus.DEAD]:
             print_line(console, f"{name} has dead letters: relay dead list --connector {name}")
+    for one in found["sources"]:
+        if one["sentence"]:
+            print_line(console, f"[yellow]source {one['name']}[/]: {one_line(one['sentence'])}")
+            print_line(console, f"  {escape(one['remedy'])}")
+        elif one["waiting"]:
+            print_line(console, f"source {one['name']}: {one['waiting']} chats to be fetched")
     if found["payloads"]["quarantined"]:
         print_line(console, "There are quarantined payloads: relay payloads")
     for worker, trouble in found["troubles"].items():
