@@ -503,9 +503,12 @@ def test_an_api_that_takes_no_cursor_is_read_from_the_beginning_in_the_end(relay
     assert len(asked) == 1, "one page of a day is enough"
 
 
-def test_a_payload_by_any_way_keeps_its_id_when_it_is_looked_up(relay: Relay) -> None:
+def test_a_conversation_is_found_by_either_of_its_ids(relay: Relay) -> None:
     chat = talk()
     relay.fake.add(chat)
     [first] = relay.take(hook(chat))
     assert isinstance(first, PayloadId)
+    relay.pass_by(4)
+    relay.fetch()
     assert relay.ledger.payload(first).conversation == hook_id(chat)
+    assert relay.ledger.conversation(api_id(chat)) == relay.ledger.conversation(hook_id(chat))
