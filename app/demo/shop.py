@@ -13,7 +13,7 @@ from typing import Any
 
 from app.demo.talks import COUNTRIES, PEOPLE, TALKS
 
-ACCOUNT = "1000"
+SHOP_ACCOUNT = "1000"
 DOMAIN = "tea.example.com"
 _BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36"
 _AGENTS = (("31", "Olivia Brown"), ("32", "Tomáš Marek"), ("33", "Hana Veselá"))
@@ -69,7 +69,7 @@ def moments(since: datetime, until: datetime, count: int, seed: int = 7) -> list
     return sorted(found)
 
 
-def made(number: int, began: datetime) -> MadeChat:
+def made_chat(number: int, began: datetime) -> MadeChat:
     """Chat number so and so."""
     dice = random.Random(number)  # noqa: S311  # as above
     began -= timedelta(microseconds=began.microsecond % 1000)
@@ -78,7 +78,7 @@ def made(number: int, began: datetime) -> MadeChat:
     name, country, city = PEOPLE[who % len(PEOPLE)]
     email = f"{_plain(name).replace(' ', '.')}{who}@example.com" if dice.random() < 0.8 else None
     phone = f"+4206{who:08d}" if dice.random() < 0.4 else None
-    identity, visitor_id = spelled("co", number), spelled("vi", who)
+    identity, visitor_id = api_id("co", number), api_id("vi", who)
     agent = dice.choice(_AGENTS)
     facts = {"order": f"A-{10_000 + number}", "ago": dice.randrange(2, 6), "phone": phone or "+420602123456"}
     lines, at = [], began
@@ -90,7 +90,7 @@ def made(number: int, began: datetime) -> MadeChat:
     rating = dice.choice((5, 5, 5, 3, 1)) if answered and dice.random() < 0.4 else None
     words = dice.choice(_RATED[rating]) if rating else ""
     messages = [
-        _message(spelled("ms", number * 100 + place), identity, kind, text, time, agent[0], visitor_id)
+        _message(api_id("ms", number * 100 + place), identity, kind, text, time, agent[0], visitor_id)
         for place, (kind, text, time) in enumerate(lines)
     ]
     where = {"locCode": country.lower(), "locCountry": COUNTRIES[country]}
@@ -101,11 +101,11 @@ def made(number: int, began: datetime) -> MadeChat:
         "type": "chat",
         "status": "closed",
         "channel": {"type": "default", "id": None},
-        "contactId": spelled("ct", who),
+        "contactId": api_id("ct", who),
         "visitorId": visitor_id,
-        "createdAt": iso(began),
-        "updatedAt": iso(ended),
-        "finishedAt": iso(ended),
+        "createdAt": api_time(began),
+        "updatedAt": api_time(ended),
+        "finishedAt": api_time(ended),
         "agentIds": [agent[0]] if answered else [],
         "assignedIds": [],
         "groupId": None,
@@ -125,9 +125,9 @@ def made(number: int, began: datetime) -> MadeChat:
     }
     avatar = {"color": {"text": "8961af", "bg": "ead3fd"}, "initials": name[:1]}
     contact = {
-        "id": spelled("ct", who),
-        "createdAt": iso(began),
-        "updatedAt": iso(ended),
+        "id": api_id("ct", who),
+        "createdAt": api_time(began),
+        "updatedAt": api_time(ended),
         "identityId": None,
         **person,
         "avatar": avatar,
@@ -135,20 +135,20 @@ def made(number: int, began: datetime) -> MadeChat:
         "bannedBy": None,
         "chatsCount": 1,
         "visitsCount": 3,
-        "lastSeenAt": iso(ended),
+        "lastSeenAt": api_time(ended),
     }
     visitor = {
         "id": visitor_id,
         "avatar": avatar,
         "bannedAt": None,
         "chatsCount": 1,
-        "connectedAt": iso(began),
-        "contactId": spelled("ct", who),
-        "createdAt": iso(began),
+        "connectedAt": api_time(began),
+        "contactId": api_id("ct", who),
+        "createdAt": api_time(began),
         "domain": DOMAIN,
         "email": email,
         "group": "shop",
-        "lastSeenAt": iso(ended),
+        "lastSeenAt": api_time(ended),
         **where,
         "name": name,
         "pageTitle": talk.page,
@@ -169,9 +169,9 @@ def made(number: int, began: datetime) -> MadeChat:
         "userAgent": _BROWSER,
         "paths": [],
     }
-    paths = [{"url": page, "title": talk.page, "createdAt": iso(began - timedelta(seconds=40))}]
+    paths = [{"url": page, "title": talk.page, "createdAt": api_time(began - timedelta(seconds=40))}]
     hook = {
-        "accountId": int(ACCOUNT),
+        "accountId": int(SHOP_ACCOUNT),
         "beginAt": ms(began),
         "endAt": ms(ended),
         "channel": {
@@ -212,7 +212,7 @@ def made(number: int, began: datetime) -> MadeChat:
     return MadeChat(number, began, conversation, messages, paths, contact, visitor, hook)
 
 
-def spelled(prefix: str, number: int) -> str:
+def api_id(prefix: str, number: int) -> str:
     """An id as the API has them: `co` and twelve letters and digits."""
     number, found = number * 2_654_435_761 + 3**40, ""
     for _ in range(12):
@@ -221,7 +221,7 @@ def spelled(prefix: str, number: int) -> str:
     return prefix + found
 
 
-def iso(time: datetime) -> str:
+def api_time(time: datetime) -> str:
     """As the API writes times."""
     return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
@@ -248,7 +248,7 @@ def _message(identity: str, chat: str, kind: str, text: str, at: datetime, agent
                 "size": 26_146,
                 "width": 512,
                 "height": 512,
-                "expireAt": iso(at + timedelta(days=1)),
+                "expireAt": api_time(at + timedelta(days=1)),
                 "thumb400": None,
             }
         ]
@@ -264,7 +264,7 @@ def _message(identity: str, chat: str, kind: str, text: str, at: datetime, agent
         "groupId": None,
         "agentId": agent if side == "agent" else None,
         "visitorId": visitor if side == "contact" else None,
-        "createdAt": iso(at),
+        "createdAt": api_time(at),
         "content": {"type": "text", "text": None if files else text, "data": None},
         **dict.fromkeys(("trigger", "responseTime", "deliveryTo", "deliveryStatus", "deliveryFailReason")),
         "deliveredAt": None,

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal
 
-from app.demo.shop import MadeChat, agents, iso, ms
+from app.demo.shop import MadeChat, agents, api_time, ms
 from connectors.testing.fake import Answer, Fake, Refuse, Request
 from core.smartsupp.api.rows import time_of
 from core.smartsupp.api.spelling import snake, snaked
@@ -140,7 +140,7 @@ class SmartsuppVendor(Fake):
             known = self.contacts[str(chat.contact["id"])]
             found["contactDetails"] = {name: known[name] for name in ("name", "email", "phone", "note", "avatar")}
         if query.get("visitor_details") == "true":
-            found["visitorDetails"] = {"connectedAt": iso(chat.began)}
+            found["visitorDetails"] = {"connectedAt": api_time(chat.began)}
         for name, entries in (("messages", chat.messages), ("paths", chat.paths)):
             if number := int(query.get(name, 0)):
                 falling = query.get(f"{name}_order", "desc") == "desc"

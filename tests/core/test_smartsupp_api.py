@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.demo.shop import ACCOUNT, agents, made
+from app.demo.shop import SHOP_ACCOUNT, MadeChat, agents, made_chat
 from core.config.sections.redact import Redact
 from core.config.values import ValueSettings
 from core.conversation import Agent, ChatFile, Conversation
@@ -26,9 +26,15 @@ from core.smartsupp.parser import glance, parse, parse_conversation
 from core.values.chat import Values
 
 BEGAN = datetime(2025, 3, 1, 10, 0, 0, 123_000, UTC)
+
+
 #: A chat with a file and an internal note.
-RETURNS = next(made(number, BEGAN) for number in range(100) if "returns" in made(number, BEGAN).conversation["tags"])
-DELIVERY = next(made(number, BEGAN) for number in range(100) if "delivery" in made(number, BEGAN).conversation["tags"])
+def about(tag: str) -> MadeChat:
+    found = (made_chat(number, BEGAN) for number in range(100))
+    return next(chat for chat in found if tag in chat.conversation["tags"])
+
+
+RETURNS, DELIVERY = about("returns"), about("delivery")
 
 
 def fetched(chat: Any = DELIVERY, **more: Any) -> FetchedConversation:
@@ -38,7 +44,7 @@ def fetched(chat: Any = DELIVERY, **more: Any) -> FetchedConversation:
     return replace(found, **more)
 
 
-def read(found: FetchedConversation, account: str = ACCOUNT) -> Conversation:
+def read(found: FetchedConversation, account: str = SHOP_ACCOUNT) -> Conversation:
     return parse_conversation(as_body(found, account))
 
 
@@ -123,36 +129,36 @@ def test_an_unchanged_chat_fetched_later_has_the_same_body() -> None:
     later = {"updated_at": "2026-01-01T00:00:00Z", "unread_info": {"count": 3}}
     contact = {**(fetched().contact or {}), "last_seen_at": "2026-01-01T00:00:00Z", "visits_count": 99}
     again = fetched(conversation={**fetched().conversation, **later}, contact=contact, lacking=("visitor: gone",))
-    assert as_body(again, ACCOUNT) == as_body(fetched(), ACCOUNT)
+    assert as_body(again, SHOP_ACCOUNT) == as_body(fetched(), SHOP_ACCOUNT)
     rated = {**fetched().conversation, "rating": {"value": 1, "text": "Bad"}}
-    assert as_body(fetched(conversation=rated), ACCOUNT) != as_body(fetched(), ACCOUNT)
+    assert as_body(fetched(conversation=rated), SHOP_ACCOUNT) != as_body(fetched(), SHOP_ACCOUNT)
 
 
 def test_only_agents_who_took_part_are_kept() -> None:
-    kept = json.loads(as_body(fetched(), ACCOUNT))["agents"]
+    kept = json.loads(as_body(fetched(), SHOP_ACCOUNT))["agents"]
     assert [str(one["id"]) for one in kept] == DELIVERY.conversation["agentIds"]
     assert set(kept[0]) == {"id", "email", "fullname", "nickname"}
 
 
 def test_the_account_is_that_of_the_source() -> None:
     assert parse_conversation(as_body(fetched()), "208").account == "208"
-    assert glance(as_body(fetched(), ACCOUNT), ACCOUNT)
+    assert glance(as_body(fetched(), SHOP_ACCOUNT), SHOP_ACCOUNT)
     for look in (parse, glance):
         with pytest.raises(PayloadError, match=r"relay\.account: the source belongs to account 7"):
-            look(as_body(fetched(), ACCOUNT), "7")
+            look(as_body(fetched(), SHOP_ACCOUNT), "7")
         with pytest.raises(PayloadError, match=r"relay\.account"):
             look(as_body(fetched()))
 
 
 def test_a_form_of_a_newer_version_says_so() -> None:
-    body = json.loads(as_body(fetched(), ACCOUNT))
+    body = json.loads(as_body(fetched(), SHOP_ACCOUNT))
     body[FORM]["form"] = "smartsupp-api/2"
     with pytest.raises(PayloadError, match="a newer version of Relay"):
         parse(json.dumps(body).encode())
 
 
 def test_both_spellings_are_the_same_chat() -> None:
-    body = json.loads(as_body(fetched(), ACCOUNT))
+    body = json.loads(as_body(fetched(), SHOP_ACCOUNT))
     humps = {FORM: body[FORM], **respelled({name: body[name] for name in body if name != FORM}, camel)}
     assert parse(json.dumps(humps).encode()) == parse(json.dumps(body).encode())
 
@@ -188,7 +194,7 @@ def read_or_said(body: bytes) -> Conversation | str:
 
 @given(st.sampled_from(("messages", "paths", "contact", "agents", "conversation", "visitor")), st.data())
 def test_whatever_stands_in_it_is_a_chat_or_one_clear_error(part: str, data: st.DataObject) -> None:
-    body = json.loads(as_body(fetched(RETURNS), ACCOUNT))
+    body = json.loads(as_body(fetched(RETURNS), SHOP_ACCOUNT))
     target = body.get(part) or {}
     if isinstance(target, list):
         target = data.draw(st.sampled_from(target))

@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 import pytest
 
-from app.demo.shop import ACCOUNT
+from app.demo.shop import SHOP_ACCOUNT
 from app.demo.smartsupp import Spelling
 from connectors.testing.fake import Answer
 from core.config.sections.source import Account
@@ -34,7 +34,7 @@ def smartsupp(request: pytest.FixtureRequest) -> Iterator[SmartsuppFake]:
 
 def account(smartsupp: SmartsuppFake, **more: Any) -> Account:
     about = {"token": smartsupp.token, "base_url": smartsupp.base_url, "allow_networks": ["127.0.0.0/8"], "rate": 100}
-    return Account.model_validate({"account": ACCOUNT, "api": {**about, **more}})
+    return Account.model_validate({"account": SHOP_ACCOUNT, "api": {**about, **more}})
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_more_messages_than_come_with_a_conversation_are_all_read(client: Client
     with SmartsuppFake([chat]) as smartsupp:
         api = opened_api("main", account(smartsupp), client)
         assert api
-        found = parse_conversation(as_body(api.conversation(chat.id), ACCOUNT))
+        found = parse_conversation(as_body(api.conversation(chat.id), SHOP_ACCOUNT))
     wanted = [one for one in chat.messages if one["type"] == "message"]
     assert len(found.messages) == len(wanted)
     assert {one.content for one in found.messages} >= {f"line {number}" for number in range(700)}

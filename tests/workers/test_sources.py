@@ -13,7 +13,10 @@ from typing import Any
 
 import pytest
 
-from app.demo.shop import ACCOUNT, MadeChat, iso, made, ms
+from app.demo.shop import SHOP_ACCOUNT as ACCOUNT
+from app.demo.shop import MadeChat, ms
+from app.demo.shop import api_time as iso
+from app.demo.shop import made_chat as made
 from connectors.testing.fake import Answer
 from core.delivery import Payload
 from core.ids import ConversationId, PayloadId

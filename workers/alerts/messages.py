@@ -115,6 +115,14 @@ _WORDS: Mapping[IncidentKind, _Words] = {
         "Give the store more {subject} now, or shorten retention.settled_days. relay doctor has the figures.",
         "/",
     ),
+    "silent": _Words(
+        "Smartsupp's hook sends nothing for {subject}",
+        "Smartsupp's hook sends chats for {subject} again",
+        "{count} chats of a day came from Smartsupp's API, and none from its hook. Nothing is lost; chats come late.",
+        "Ask Smartsupp's support whether the POST hook is still switched on and which URL it posts to; relay doctor"
+        " shows the right one. docs/smartsupp.md has the email. Check that the receiver can be reached from outside.",
+        "/",
+    ),
 }
 #: An incident of a kind that a newer version found.
 _OTHER = _Words(

@@ -106,7 +106,16 @@ class CatchUpWork:
         """Do the next parts of one catch-up, for about `seconds`. False: there is nothing to do now."""
         now = self._catch_ups.now()
         due = next((one for one in self._catch_ups.open() if one.hold <= now), None)
-        return due is not None and self.advance(due, seconds)
+        if due is None:
+            return False
+        went_on = self.advance(due, seconds)
+        after = self._catch_ups.get(due.id)
+        if after.finished is not None:
+            figures = {"fetched": after.fetched, "known": after.known, "failed": after.failed}
+            log.info("catch-up finished", catch_up=due.id, kind=due.kind, **figures)
+        elif after.error:
+            log.warning("catch-up put off", catch_up=due.id, error=after.error)
+        return went_on
 
     def advance(self, catch_up: CatchUp, seconds: float = 1.0) -> bool:
         """The same for a certain one. False: another process works on them, or deliveries are waited for."""
@@ -149,7 +158,6 @@ class CatchUpWork:
         return known[1]
 
     def _put_off(self, catch_up: CatchUp, wait: int, error: DeliveryError) -> None:
-        log.warning("catch-up put off", catch_up=catch_up.id, seconds=wait // 1000, error=str(error))
         self._catch_ups.put_off(catch_up, self._catch_ups.now() + wait, str(error))
 
     # --- the list ----------------------------------------------------------------
@@ -224,7 +232,6 @@ class CatchUpWork:
             tries = self._tries[one.id] = self._tries.get(one.id, 0) + 1
             if isinstance(error, RetryLater) and (error.status is None or error.status == 429 or tries < _TRIES):
                 raise
-            log.warning("a conversation cannot be fetched", conversation=one.id, error=str(error))
             del self._tries[one.id]
             fetched.failed.append(one)
 
@@ -265,13 +272,6 @@ class CatchUpWork:
 
     def _finish(self, catch_up: CatchUp) -> None:
         self._catch_ups.finish(catch_up)
-        log.info(
-            "catch-up finished",
-            catch_up=catch_up.id,
-            kind=catch_up.kind,
-            fetched=catch_up.fetched,
-            known=catch_up.known,
-        )
         if catch_up.kind != "reconcile":
             return
         before = self._catch_ups.comparisons().get(catch_up.source, Comparison(0))

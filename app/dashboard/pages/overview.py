@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response
 from app.admin import sample
 from app.admin.connector_state import State
 from app.admin.first_steps import FirstSteps, first_steps
+from app.admin.source.comparisons import second_source
 from app.dashboard.frame.context import Site
 from app.dashboard.view import charts
 from app.dashboard.view.connector_state import ConnectorView, conversations_url, states
@@ -150,6 +151,7 @@ def _found(site: Site, jobs: Jobs, over: Over) -> dict[str, Any]:
         "health": health,
         "problems": len(failing) + len(gone) + len(sources) + _problems(tiles, health),
         "jobs": list(_open(jobs)),
+        "second": second_source(site.client, settings),
     }
 
 

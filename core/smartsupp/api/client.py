@@ -20,16 +20,16 @@ from core.smartsupp.api.spelling import camel, respelled, snaked
 #: Where the API is. Another address is for tests, and for whoever has a proxy of their own.
 BASE_URL = "https://api.smartsupp.com/v2"
 #: Conversations of one page, and messages and pages that come with one conversation.
-PAGE, MESSAGES, PATHS = 250, 250, 100
+CONVERSATIONS_AT_ONCE, MESSAGES_AT_ONCE, PATHS_AT_ONCE = 250, 250, 100
 #: Pages of one list after which it does not end.
-MOST_PAGES = 10_000
+LONGEST_LIST = 10_000
 #: An account's zone may be what a date without one is read in: so much is asked for on either side.
 _ZONES = timedelta(hours=15)
 
 T = TypeVar("T")
 
 
-class Ask(Protocol):
+class AsksSmartsupp(Protocol):
     """Sends a request to an address below the base, and returns the JSON of the answer. Raises DeliveryError: a
     ConnectorRefused of status 401, 403 or 404, a RecordRefused of status 400, RetryLater."""
 
@@ -87,7 +87,7 @@ _INCLUDED = frozenset(
 class SmartsuppApi:
     """One account. Threads may share it."""
 
-    def __init__(self, ask: Ask) -> None:
+    def __init__(self, ask: AsksSmartsupp) -> None:
         self._ask = ask
         self._dialect: Dialect | None = None
         self._agents: list[Mapping[str, Any]] | None = None
@@ -98,7 +98,7 @@ class SmartsuppApi:
         """The closed conversations that began within [since, until), page by page, each once; `after` of a page
         continues behind it. No order is promised. Raises DeliveryError."""
         seen: set[str] = set()
-        for _ in range(MOST_PAGES):
+        for _ in range(LONGEST_LIST):
             found = self._search(self._wanted(since, until, after))
             rows = rows_of(found)
             inside = [one for one in rows if since <= one.began < until and one.id not in seen]
@@ -109,7 +109,7 @@ class SmartsuppApi:
             # Those of the last page repeat its end: a cursor that stays would be asked for again and again.
             if not after or not found["items"] or after == before:
                 return
-        raise RetryLater(f"Smartsupp's list of conversations has more than {MOST_PAGES:,} pages")
+        raise RetryLater(f"Smartsupp's list of conversations has more than {LONGEST_LIST:,} pages")
 
     def total(self, since: datetime, until: datetime) -> int | None:
         """How many there are, by the API's own count; None where it does not say. Raises DeliveryError."""
@@ -119,7 +119,7 @@ class SmartsuppApi:
     def _wanted(self, since: datetime, until: datetime, after: Any) -> dict[str, Any]:
         return {
             "timezone": "UTC",
-            "size": PAGE,
+            "size": CONVERSATIONS_AT_ONCE,
             "after": after,
             "sort": [{"created_at": "asc"}],
             "filters": {"date_from": _iso(since - _ZONES), "date_to": _iso(until + _ZONES)},
@@ -160,8 +160,8 @@ class SmartsuppApi:
         wanted = {
             **dict.fromkeys(("contact_details", "visitor_details"), "true"),
             **dict.fromkeys(("messages_order", "paths_order"), "asc"),
-            "messages": str(MESSAGES),
-            "paths": str(PATHS),
+            "messages": str(MESSAGES_AT_ONCE),
+            "paths": str(PATHS_AT_ONCE),
         }
 
         def ask(dialect: Dialect) -> dict[str, Any]:
@@ -173,7 +173,7 @@ class SmartsuppApi:
             raise RetryLater(f"Smartsupp answered with another conversation than {identity}")
         lacking: list[str] = []
         messages = found.get("messages")
-        if not isinstance(messages, list) or not messages or len(messages) >= MESSAGES:
+        if not isinstance(messages, list) or not messages or len(messages) >= MESSAGES_AT_ONCE:
             messages = self._all(f"conversations/{identity}/messages")
         paths = found.get("paths")
         if not isinstance(paths, list):
@@ -212,7 +212,7 @@ class SmartsuppApi:
         entries: list[Any] = []
         seen: set[str] = set()
         after: Any = None
-        for _ in range(MOST_PAGES):
+        for _ in range(LONGEST_LIST):
             params = {
                 "size": "200",
                 "order": "asc",
@@ -225,7 +225,7 @@ class SmartsuppApi:
             before, after = after, overlapping(found.get("after"), _moments(fresh))
             if not fresh or after is None or after == before:
                 return entries
-        raise RetryLater(f"Smartsupp's list {path} has more than {MOST_PAGES:,} pages")
+        raise RetryLater(f"Smartsupp's list {path} has more than {LONGEST_LIST:,} pages")
 
     def _found(self, path: str, params: Mapping[str, str], what: str) -> dict[str, Any]:
         found = self._get(path, params, what)

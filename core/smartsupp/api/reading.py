@@ -54,7 +54,7 @@ def api_conversation(wild: Wild, expected: str) -> dict[str, Any]:
     written = [one for one in wild.objects("messages") if one.text("type") != "note"]
     messages = [chat.message(one) for one in written]
     notes = [chat.note(one) for one in wild.objects("messages") if one.text("type") == "note"]
-    begin, end = moment(talk, "created_at"), moment(talk, "finished_at")
+    begin, end = time_in(talk, "created_at"), time_in(talk, "finished_at")
     times = [one["sent_at"] for one in messages if one["sent_at"]]
     end = end or (max(times) if times else None)
     return {
@@ -98,7 +98,7 @@ class _Chat:
             "name": names.get(kind, self._name(agent)),
             "sender": sender.get(kind, "system"),
             "content": text,
-            "sent_at": moment(wild, "created_at"),
+            "sent_at": time_in(wild, "created_at"),
             "triggered_by": wild.object("trigger").text("name") if kind == "trigger" else "",
             "files": files,
         }
@@ -106,13 +106,13 @@ class _Chat:
     def note(self, wild: Wild) -> dict[str, Any]:
         agent = wild.text("agent_id")
         known = self.agents.get(agent, {"id": agent})
-        return {"agent": known, "content": _text(wild), "written_at": moment(wild, "created_at")}
+        return {"agent": known, "content": _text(wild), "written_at": time_in(wild, "created_at")}
 
     def _name(self, agent: str) -> str:
         return self.agents.get(agent, {}).get("name", "")
 
 
-def moment(wild: Wild, key: str) -> datetime | None:
+def time_in(wild: Wild, key: str) -> datetime | None:
     """A time in ISO 8601, as UTC where it names no zone; or a Unix time, as the hook has it. Null and "" are None."""
     value = wild.members.get(key)
     if not isinstance(value, str) or not value or value.isdecimal():
@@ -167,7 +167,7 @@ def _files(wild: Wild) -> list[dict[str, Any]]:
             "type": one.text("file_type"),
             "size": one.integer("size"),
             "url": one.text("url"),
-            "expires_at": moment(one, "expire_at"),
+            "expires_at": time_in(one, "expire_at"),
         }
         for one in found
     ]
@@ -176,7 +176,7 @@ def _files(wild: Wild) -> list[dict[str, Any]]:
 def _pages(wild: Wild) -> list[dict[str, Any]]:
     try:
         return [
-            {"url": one.text("url"), "title": one.text("title"), "seen_at": moment(one, "created_at")}
+            {"url": one.text("url"), "title": one.text("title"), "seen_at": time_in(one, "created_at")}
             for one in wild.objects("paths")
         ]
     except PayloadError as error:

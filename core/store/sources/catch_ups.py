@@ -36,8 +36,9 @@ class CatchUp:
     """`source` is the account's name in relay.yaml, `account` Smartsupp's number. Times are in ms: of conversations
     that began from `since` to before `until`. Of those that were listed `known` were kept already, `fetched` are new
     here, `gone` were deleted at Smartsupp meanwhile, `failed` cannot be had, and `waiting` are left. `expected` is
-    Smartsupp's own count, or -1. `connector`: that one alone gets them. Nothing is done before `hold`, for the reason in `error`. `recent` began
-    in the last day, and of these `recent_missing` were not here."""
+    Smartsupp's own count, or -1. `connector`: that one alone gets them. Nothing is done before `hold`, for the reason
+    in `error`. `recent` began in the last day, and of these `recent_missing` were not here. `stopped`: by somebody,
+    before it was over."""
 
     id: str
     kind: CatchUpKind
@@ -60,6 +61,7 @@ class CatchUp:
     error: str = ""
     hold: int = 0
     finished: int | None = None
+    stopped: int = 0
     waiting: int = 0
 
     @property
@@ -189,12 +191,12 @@ class CatchUps(Base):
         with errors():
             self._redis.hset(_key(catch_up.id), mapping={"hold": until, "error": why})
 
-    def finish(self, catch_up: CatchUp) -> None:
-        """Nothing is left."""
+    def finish(self, catch_up: CatchUp, *, stopped: bool = False) -> None:
+        """Nothing is left, or nothing more is wanted."""
         now = self.now()
         with errors():
             pipe = self._redis.pipeline()
-            pipe.hset(_key(catch_up.id), mapping={"finished": now, **_NO_TROUBLE})
+            pipe.hset(_key(catch_up.id), mapping={"finished": now, "stopped": int(stopped), **_NO_TROUBLE})
             pipe.delete(_rows_key(catch_up.id))
             pipe.srem(key("catch-ups", "open"), catch_up.id)
             if catch_up.kind == "reconcile" and catch_up.fetched:

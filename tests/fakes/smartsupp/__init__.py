@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from app.demo.shop import ACCOUNT, MadeChat, iso, made, moments
+from app.demo.shop import SHOP_ACCOUNT, MadeChat, api_time, made_chat, moments
 from app.demo.smartsupp import SmartsuppVendor, Spelling
 
 SECRET = "the-app's-shared-secret"
@@ -23,10 +23,10 @@ SECRET = "the-app's-shared-secret"
 BEGINNING = datetime(2025, 1, 1, tzinfo=UTC)
 
 
-def chats(count: int, since: datetime = BEGINNING, days: int = 365) -> list[MadeChat]:
-    """So many chats of a shop, the oldest first."""
+def chats(count: int, since: datetime = BEGINNING, days: int = 365, first: int = 0) -> list[MadeChat]:
+    """So many chats of a shop, the oldest first; `first` is the number of that one."""
     times = moments(since, since + timedelta(days=days), count)
-    return [made(number, began) for number, began in enumerate(times)]
+    return [made_chat(number, began) for number, began in enumerate(times, first)]
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class SmartsuppFake(SmartsuppVendor):
 def event(name: str, chat: MadeChat, data: dict[str, Any]) -> bytes:
     """A webhook's body."""
     about = {"type": "event_callback", "event": name, "timestamp": chat.conversation["finishedAt"]}
-    told = {"account_id": ACCOUNT, "app_id": "ap1", "data": {"conversation_id": chat.id, **data}}
+    told = {"account_id": SHOP_ACCOUNT, "app_id": "ap1", "data": {"conversation_id": chat.id, **data}}
     return json.dumps({**about, **told}).encode()
 
 
@@ -103,5 +103,5 @@ def much_said(chat: MadeChat, count: int) -> MadeChat:
     for number in range(count):
         at = chat.began + timedelta(milliseconds=number // 3)
         said = {"type": "text", "text": f"line {number}", "data": None}
-        chat.messages.append({**first, "id": f"msmany{number}", "createdAt": iso(at), "content": said})
+        chat.messages.append({**first, "id": f"msmany{number}", "createdAt": api_time(at), "content": said})
     return chat
