@@ -48,7 +48,7 @@ def traits(conversation: Conversation) -> Traits:
     )
 
 
-def same(one: Traits, other: Traits) -> bool:
+def same_chat(one: Traits, other: Traits) -> bool:
     """Whether these are one chat."""
     if one.account != other.account or one.began is None or other.began is None:
         return False
@@ -79,7 +79,7 @@ def _agree(one: Traits, other: Traits, apart: int, late: int | None) -> bool:
 
 def twin(wanted: Traits, candidates: Mapping[ConversationId, Traits]) -> ConversationId | None:
     """Which of them is the same chat, or None: none is, or it could be several."""
-    found = [identity for identity, one in candidates.items() if same(wanted, one)]
+    found = [identity for identity, one in candidates.items() if same_chat(wanted, one)]
     return found[0] if len(found) == 1 else None
 
 

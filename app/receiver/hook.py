@@ -74,6 +74,7 @@ def blueprint(store: Store, watched: Watched, sources: Sources, refusals: Refusa
         refusals.note(request.environ, 503, "not stored", "store")
         return jsonify(error="not stored; try again"), 503, {"Retry-After": str(RETRY_AFTER)}
 
+    @pages.errorhandler(404)  # or the dashboard's page would be the answer
     @pages.errorhandler(HTTPException)
     def refused(error: HTTPException) -> tuple[Response, int, dict[str, str]]:
         status = error.code or 500

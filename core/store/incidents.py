@@ -28,6 +28,7 @@ IncidentKind = Literal[
     "filling",
     "full",
     "refusing",
+    "source",
     "silent",
 ]
 Event = Literal["begun", "over", "test"]

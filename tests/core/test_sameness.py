@@ -10,7 +10,7 @@ import pytest
 
 from core.conversation import Conversation, Message, Visitor
 from core.ids import ConversationId
-from core.sameness import Traits, known_as, same, says_no_more, traits, twin
+from core.sameness import Traits, known_as, same_chat, says_no_more, traits, twin
 
 BEGAN = 1_764_320_000_123
 CHAT = Traits("208", BEGAN, "ann@example.com", "ann", "192.0.2.7", "hello", BEGAN + 4_000)
@@ -33,8 +33,8 @@ NOBODY = Traits("208", BEGAN, words="hello", said=BEGAN + 4_000)
     ],
 )
 def test_one_chat_that_came_both_ways_is_one(one: Traits, other: Traits) -> None:
-    assert same(one, other)
-    assert same(other, one)
+    assert same_chat(one, other)
+    assert same_chat(other, one)
 
 
 @pytest.mark.parametrize(
@@ -53,8 +53,8 @@ def test_one_chat_that_came_both_ways_is_one(one: Traits, other: Traits) -> None
     ],
 )
 def test_what_is_in_doubt_is_another_chat(other: Traits) -> None:
-    assert not same(CHAT, other)
-    assert not same(other, CHAT)
+    assert not same_chat(CHAT, other)
+    assert not same_chat(other, CHAT)
 
 
 def test_of_two_that_could_be_it_none_is() -> None:
@@ -90,10 +90,10 @@ def test_of_a_million_pairs_of_different_chats_none_is_taken_for_one() -> None:
     chats = [_busy(chance, number) for number in range(1_420)]
     pairs = list(combinations(chats, 2))
     assert len(pairs) > 1_000_000
-    assert sum(1 for one, other in pairs if same(one, other)) == 0
+    assert sum(1 for one, other in pairs if same_chat(one, other)) == 0
     # Nor if the API knew only seconds.
     seconds = [one._replace(began=BEGAN - BEGAN % 1_000) for one in chats[:500]]
-    assert sum(1 for one in chats[500:] for other in seconds if same(one, other)) == 0
+    assert sum(1 for one in chats[500:] for other in seconds if same_chat(one, other)) == 0
 
 
 def test_of_a_hundred_thousand_chats_that_came_both_ways_hardly_any_is_kept_twice() -> None:
@@ -106,7 +106,7 @@ def test_of_a_hundred_thousand_chats_that_came_both_ways_hardly_any_is_kept_twic
             return one._replace(email="", name="", address="")
         return one._replace(email="corrected@example.com") if fate < 0.08 and one.email else one
 
-    missed = sum(1 for number in range(100_000) if not same(one := _busy(chance, number), fetched(one)))
+    missed = sum(1 for number in range(100_000) if not same_chat(one := _busy(chance, number), fetched(one)))
     # Those of whom nothing is known but when they began: no word, no email, no address.
     assert missed / 100_000 < 0.04
 

@@ -190,21 +190,8 @@ def walked(shop: Shop, exported: Exported) -> set[str]:
     assert len(bobs) == 2
     gone = {(name, item) for name, item in gone if not bobs & {name.rpartition(":")[2], item.decode("latin-1")}}
     kinds = {"raw", "payload", "payloads", "body", "summary", "revisions", "conversations", "delivery", "deliveries"}
-    kinds |= {
-        "begun",
-        "other-id",
-        "other-ids",
-        "steps",
-        "attempts",
-        "job",
-        "backfill",
-        "gate",
-        "person",
-        "person-names",
-        "lane",
-        "deliveries-of",
-        "jobs",
-    }
+    kinds |= {"steps", "attempts", "job", "backfill", "gate", "person", "person-names", "lane", "deliveries-of", "jobs"}
+    kinds |= {"begun", "other-id", "other-ids"}
     assert {name.split(":")[1] for name, _ in gone} == kinds
     return missing(gone, {name: there[name] for name in receipt.files}, exported, shop.client.vault)
 

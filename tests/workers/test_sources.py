@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import secrets
+import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,11 +25,14 @@ from core.smartsupp.parser import parse_conversation
 from core.store import Client, Eraser, Ledger, Store, connect
 from core.store.protocol.keys import key
 from core.store.sources.orders import source_lane
+from core.store.sources.queues import fetch_queues
 from tests.conftest import Clock
 from tests.fakes.smartsupp import SECRET, Luck, SmartsuppFake, chats, event
 from tests.support.inline import Inline
 from tests.support.server import Server
+from workers.alerts.detect import Look
 from workers.intake import take_in
+from workers.maintenance import Chores
 from workers.source.fetching import Fetching
 
 LANE = source_lane("main")
@@ -80,7 +84,8 @@ class Relay(Inline):
         self.clock.pass_by(seconds)
 
     def conversations(self) -> list[ConversationId]:
-        return [ConversationId(one.decode()) for one in self.client.zrange(key("conversations"), 0, -1)]
+        rows: Any = self.client.zrange(key("conversations"), 0, -1)
+        return [ConversationId(one.decode()) for one in rows]
 
     def payloads(self, conversation: ConversationId) -> tuple[Payload, ...]:
         return self.ledger.conversation(conversation).payloads
@@ -234,9 +239,15 @@ def test_while_the_api_does_not_answer_orders_wait_and_none_is_lost(relay: Relay
     assert gate
     assert (gate.by, relay.queued()) == (by, 3)
     assert relay.fetch() == 0
+    [incident] = [one for one in Look(relay.client).troubles(relay.settings) if one.kind == "source"]
+    assert (incident.subject, incident.count) == ("main", 3)
+    [queue] = fetch_queues(relay.ledger, relay.settings)
+    assert queue.sentence.startswith("Smartsupp's API ")
+    assert "3 chats wait to be fetched: " in queue.sentence
     relay.pass_by(41)
     assert relay.fetch() == 3
     assert relay.ledger.lane(LANE).gate is None
+    assert not [one for one in Look(relay.client).troubles(relay.settings) if one.kind == "source"]
     assert len(relay.conversations()) == 3
 
 
@@ -402,9 +413,7 @@ def test_a_chat_that_an_older_version_read_is_found_to_be_the_same(relay: Relay)
     relay.fake.add(chat)
     relay.take(hook(chat))
     relay.client.delete(key("begun", ACCOUNT))  # which that version did not keep
-    cursor = relay.store.note_beginnings(0)
-    while cursor:
-        cursor = relay.store.note_beginnings(cursor)
+    Chores(relay.client, relay.store, lambda: relay.settings, threading.Event()).note_beginnings()
     relay.webhook(closed(chat))
     relay.pass_by(WAIT + 1)
     relay.fetch()
@@ -427,7 +436,8 @@ def test_who_is_erased_leaves_neither_beginning_nor_ids_nor_orders(relay: Relay)
     relay.fetching.fetch(claim, relay.settings)
     relay.read()
     assert relay.conversations() == []
-    left = {name.decode() for name in relay.client.keys(key("*"))}
+    names: Any = relay.client.keys(key("*"))
+    left = {name.decode() for name in names}
     assert not [name for name in left if "begun" in name or "other-id" in name or "order:" in name or "raw" in name]
 
 
@@ -496,9 +506,12 @@ def test_an_api_that_takes_no_cursor_is_read_from_the_beginning_in_the_end(relay
     assert len(asked) == 1, "one page of a day is enough"
 
 
-def test_a_payload_by_any_way_keeps_its_id_when_it_is_looked_up(relay: Relay) -> None:
+def test_a_conversation_is_found_by_either_of_its_ids(relay: Relay) -> None:
     chat = talk()
     relay.fake.add(chat)
     [first] = relay.take(hook(chat))
     assert isinstance(first, PayloadId)
+    relay.pass_by(4)
+    relay.fetch()
     assert relay.ledger.payload(first).conversation == hook_id(chat)
+    assert relay.ledger.conversation(api_id(chat)) == relay.ledger.conversation(hook_id(chat))

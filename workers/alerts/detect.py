@@ -16,6 +16,7 @@ from core.store.connection.condition import shortages
 from core.store.incidents import Incident
 from core.store.ledger import Lane
 from core.store.sources.catch_ups import CatchUps
+from core.store.sources.queues import fetch_queues
 from core.store.statistics import totals
 
 #: After a pause, or when workers come back, what is due is old for a moment.
@@ -65,6 +66,12 @@ class Look:
             elif name not in settings.connectors and lane.waiting:
                 yield Incident("gone", name, now - lane.oldest_due, lane.waiting, patience=GONE_PATIENCE_MS)
         yield from _backlog(self._ledger.lane(INBOX), now, oldest)
+        for queue in fetch_queues(self._ledger, settings):
+            if queue.since:
+                yield Incident("source", queue.name, queue.since, queue.waiting, quotable(queue.reason))
+            elif queue.oldest_due >= oldest:
+                since = now - queue.oldest_due
+                yield Incident("source", queue.name, since, queue.due, patience=BACKLOG_PATIENCE_MS)
         yield from self._quarantined()
         yield from self._undelivered()
         yield from self._refusing(now)

@@ -86,6 +86,14 @@ _WORDS: Mapping[IncidentKind, _Words] = {
         "Run relay doctor to see whether workers are running and what delays them. If all are busy, add workers.",
         "/connectors/{subject}",
     ),
+    "source": _Words(
+        "Smartsupp's API gives no chats ({subject})",
+        "Smartsupp's API gives chats again ({subject})",
+        "{count} chats wait to be fetched; nothing is lost. What the hook sends is delivered, without what only the API"
+        " knows.",
+        "Run relay source check to see what the API says. If it rejects the token, put another one into relay.yaml.",
+        "/",
+    ),
     "refusing": _Words(
         "Chats are refused",
         "Chats are no longer refused",

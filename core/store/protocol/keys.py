@@ -1,6 +1,7 @@
 """Every key in Redis, once. All begin with `relay:`; Celery's own begin with `relay:celery:`.
 
-A *lane* is `inbox`, the name of a connector, or `source.NAME` of an account in the section `source`. Times and scores are Unix milliseconds by the server's clock.
+A *lane* is `inbox`, the name of a connector, or `source.NAME` of an account in the section `source`. Times and scores
+are Unix milliseconds by the server's clock.
 
 | key                          | type   | what                                                                       |
 |------------------------------|--------|----------------------------------------------------------------------------|

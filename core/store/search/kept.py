@@ -52,8 +52,8 @@ class KeptDelivery:
 
 @dataclass(frozen=True)
 class KeptConversation:
-    """`payloads` are its revisions, oldest first; `summary` is what lists and searches have of it; `other_ids` are those
-    by which it came besides."""
+    """`payloads` are its revisions, oldest first; `summary` is what lists and searches have of it; `other_ids` are
+    those by which it came besides."""
 
     id: ConversationId
     summary: Any

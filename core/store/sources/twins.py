@@ -87,6 +87,13 @@ class Twins(Base):
                 continue
         return found
 
+    def beginnings_noted(self, now: bool = False) -> bool:
+        """Whether every conversation is among those whose beginning is known; `now`: it is from now on."""
+        with errors():
+            if now:
+                self._redis.set(key("begun-noted"), "1")
+            return bool(self._redis.exists(key("begun-noted")))
+
     def note_beginnings(self, cursor: int) -> int:
         """Note when conversations began that a version without this has read: some of them, from `cursor` on, 0 at
         first. Returns the next cursor, 0 when all are done."""
