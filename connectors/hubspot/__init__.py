@@ -13,10 +13,11 @@ from typing import Any
 
 from markupsafe import escape
 
-from connectors.hubspot.account import ACCOUNT
+from connectors.hubspot.account import ACCOUNT, page
 from connectors.hubspot.api import BATCH_INPUTS, OWNED, first_id, owned
-from connectors.hubspot.checks import CHAT_ID, HubSpotChecks
+from connectors.hubspot.checks import CHAT_ID
 from connectors.hubspot.contacts import Contacts
+from connectors.hubspot.erasing import HubSpotErasing
 from connectors.hubspot.settings import HubSpotSettings
 from connectors.kit.connector import Receipt, Step
 from connectors.kit.people.whose import People
@@ -30,8 +31,6 @@ from core.delivery import Reference
 
 NOTES = Layout(65_536, utf16, mark=lambda key, _, part: f"[{key} note {part}]")
 SUBJECT_LIMIT = 255
-#: The object's type in the address of a record's page.
-PAGE = {"tickets": "0-5", "contacts": "0-1"}
 #: What is read of a contact's tickets, and of how many that changed last the notes are read.
 _STATE, _READ = ("hs_pipeline", "hs_pipeline_stage", "hs_lastmodifieddate"), 10
 
@@ -48,7 +47,7 @@ class _Chat:
     task: Task | None
 
 
-class HubSpot(HubSpotChecks):
+class HubSpot(HubSpotErasing):
     label = "HubSpot"
     makes = "a contact and a ticket, with the transcript in notes; or notes on the contact"
 
@@ -95,7 +94,7 @@ class HubSpot(HubSpotChecks):
         if chat.task:
             self._add_task(chat, chat.task, parents)
         kind, record = next(iter(parents.items()))
-        return Reference(ticket or notes[0], self._page(chat, kind, record))
+        return Reference(ticket or notes[0], page(chat.place, kind, record))
 
     def _give(self, chat: _Chat, make: Callable[[str | None], Any]) -> Any:
         first = chat.task.settings.owner if chat.task else None
@@ -154,7 +153,7 @@ class HubSpot(HubSpotChecks):
         if not recent:
             return None
         number = recent[found]["id"].id
-        return Before(number, self.is_open(read[found]), self._page(chat, "tickets", number), read[found])
+        return Before(number, self.is_open(read[found]), page(chat.place, "tickets", number), read[found])
 
     def _changed(self, contact: str | None, since: datetime) -> list[Reply]:
         """A contact's tickets, those that changed last first. Not by search, which lags."""
@@ -207,9 +206,6 @@ class HubSpot(HubSpotChecks):
         if path.endswith("/batch/read") or method == "GET":
             return {"results": []}
         return {"results": [{"id": "1"}], "id": "1"}
-
-    def _page(self, chat: _Chat, kind: str, record: str) -> str:
-        return f"https://{chat.place}/record/{PAGE[kind]}/{record}" if chat.place else ""
 
     @property
     def _needs_person(self) -> bool:

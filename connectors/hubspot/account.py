@@ -24,6 +24,10 @@ Pipelines = Mapping[str, Mapping[str, str]]
 _MAY_NOT_LOOK = "the key may not look up owners; give it the scope crm.objects.owners.read, or write the owner's id"
 
 
+#: The object's type in the address of a record's page.
+_TYPES = {"tickets": "0-5", "contacts": "0-1"}
+
+
 class HubSpotAccount(HubSpotApi):
     """The part of the connector that knows the account, and nothing of chats."""
 
@@ -102,6 +106,11 @@ class HubSpotAccount(HubSpotApi):
         """Whether work on a ticket goes on, by the stage that it is in."""
         stages = self.pipelines().get(str(ticket.get("hs_pipeline")), {})
         return stages.get(str(ticket.get("hs_pipeline_stage"))) != CLOSED
+
+
+def page(place: str, kind: str, record: str) -> str:
+    """Where people read a record; "" where nobody knows the place."""
+    return f"https://{place}/record/{_TYPES[kind]}/{record}" if place else ""
 
 
 def stages_of(pipeline: Reply) -> list[Reply]:

@@ -28,7 +28,9 @@ _READ = ("email", "firstname", "lastname", *NUMBERS, OWNED, "notes_last_updated"
 class Contacts(Directory):
     names = ("firstname", "lastname")
 
-    def __init__(self, api: HubSpotApi, give: Callable[[Callable[[str | None], Any]], Any]) -> None:
+    def __init__(
+        self, api: HubSpotApi, give: Callable[[Callable[[str | None], Any]], Any] = lambda make: make(None)
+    ) -> None:
         """`give` creates somebody who belongs to the owner of the chat's record."""
         self._api, self._settings, self._give = api, api.settings, give
         self._read = list(dict.fromkeys([*_READ, *api.settings.person_fields]))

@@ -26,7 +26,8 @@ from connectors.kit.text.parts import Layout, Part, marked, octets, overwrite
 from connectors.kit.work.one_record import Before, one_record
 from connectors.kit.work.task import Task, task_of
 from connectors.pipedrive.api import OF_PERSON, REMEMBERED
-from connectors.pipedrive.checks import TASK, PipedriveChecks
+from connectors.pipedrive.checks import TASK
+from connectors.pipedrive.erasing import PipedriveErasing
 from connectors.pipedrive.persons import PersonDirectory
 from connectors.pipedrive.records import PATHS
 from core.conversation import Conversation
@@ -60,7 +61,7 @@ class _Chat:
         return f" ({self.conversation.key})"
 
 
-class Pipedrive(PipedriveChecks):
+class Pipedrive(PipedriveErasing):
     def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
         words = Mapping(self.settings, conversation)
         task = task_of(step, words, self.settings, conversation, receipt)
@@ -70,7 +71,8 @@ class Pipedrive(PipedriveChecks):
         mark = f" ({conversation.visitor.id or conversation.id})"
         nameless = words.name[: TITLE - len(mark)] + mark if self.settings.record != "deal" else ""
         anybody = words.voice.say("a visitor") + mark
-        persons = PersonDirectory(self, receipt, partial(self._give, chat), nameless, anybody)
+        recent = partial(self.since, receipt, "persons")
+        persons = PersonDirectory(self, recent, partial(self._give, chat), nameless, anybody)
         return People(self, persons).whose(step, words, partial(self._delivered, chat))
 
     def _delivered(self, chat: _Chat, person: int | None) -> Reference:

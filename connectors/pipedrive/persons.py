@@ -13,7 +13,6 @@ from typing import Any, Literal
 
 from phonenumbers import national_significant_number, parse
 
-from connectors.kit.connector import Receipt
 from connectors.kit.email_address import spellings
 from connectors.kit.people.company import website_domain
 from connectors.kit.people.directory import Contact, Directory, best, same_number
@@ -36,15 +35,16 @@ class PersonDirectory(Directory):
     def __init__(
         self,
         api: PipedriveApi,
-        receipt: Receipt,
-        give: Callable[[Callable[[int | None], Any]], Any],
-        nameless: str,
-        anybody: str,
+        since: Callable[..., Iterator[Reply]] = lambda **_: iter(()),
+        give: Callable[[Callable[[int | None], Any]], Any] = lambda make: make(None),
+        nameless: str = "",
+        anybody: str = "",
     ) -> None:
-        """`give` creates somebody for the owner of the chat's record. `nameless` is what somebody without an address is
-        called, or ""; `anybody`, if we know no name either."""
-        self._give = give
-        self._api, self._settings, self._receipt = api, api.settings, receipt
+        """`since` gives the persons who were created since the chat came; `give` creates somebody for the owner of its
+        record. `nameless` is what somebody without an address is called, or ""; `anybody`, if we know no name either.
+        """
+        self._since, self._give = since, give
+        self._api, self._settings = api, api.settings
         self.nameless, self._anybody = nameless, anybody
         named = api.settings.person_fields
         custom = [name for name in named if CUSTOM.fullmatch(name)]
@@ -77,8 +77,8 @@ class PersonDirectory(Directory):
         return Contact(self._give(lambda owner: self._api.given(PERSONS, body, owner)), fresh=True)
 
     def made(self, said: Said) -> int | None:
-        since = self._contacts(self._api.since(self._receipt, "persons", **self._asked))
-        return next((one.id for one in since if self._has(one, *self._sign(said))), None)
+        recent = self._contacts(self._since(**self._asked))
+        return next((one.id for one in recent if self._has(one, *self._sign(said))), None)
 
     def fill(self, person: Any, fields: Mapping[str, str]) -> object:
         # https://developers.pipedrive.com/docs/api/v1/Persons#updatePerson

@@ -125,8 +125,11 @@ def test_who_it_is_is_asked_and_written_as_pipedrives_documents_say() -> None:
             contract.deliver(connector, people.said(number, email=email), {})
         contract.deliver(connector, people.said(4, email="ann@domain.com", id="b4"), {})
         list(connector.check())
+        for somebody in list(connector.find_persons("ann@domain.com")):
+            connector.erase_person(somebody)
         asked = {f"{one.method} {re.sub('[0-9]{2,}', 'N', one.path)}" for one in vendor.requests}
         assert {wrong for one in vendor.requests for wrong in document_of("pipedrive", one).problems(one)} == set()
+    assert "DELETE /api/v2/persons/N" in asked
     persons = "/api/v2/persons"
     assert asked >= {f"GET {persons}/search", f"GET {persons}", f"GET {persons}/N", f"PATCH {persons}/N"}
     assert asked >= {"GET /api/v2/organizations/search", "GET /api/v2/personFields"}

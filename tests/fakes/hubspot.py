@@ -78,6 +78,7 @@ class HubSpotVendor(Fake):
         self.route("POST", f"{objects}/{kinds}/batch/upsert", self.upsert)
         self.route("POST", f"{objects}/{kinds}/search", self.search)
         self.route("POST", f"{objects}/(notes|tasks)", self.create_activity)
+        self.route("POST", f"{objects}/contacts/gdpr-delete", self.delete_for_good)
         self.route("PATCH", rf"{objects}/{kinds}/(\d+)", self.patch)
         self.route("PUT", rf"{objects}/(tickets)/(\d+)/associations/default/(contacts)/(\d+)", self.associate)
         self.route("PUT", rf"{objects}/(contacts)/(\d+)/associations/default/(companies)/(\d+)", self.associate)
@@ -275,6 +276,15 @@ class HubSpotVendor(Fake):
         if kind == "tickets":
             self.objects[kind][record]["properties"]["hs_lastmodifieddate"] = _now()
         return self.objects[kind][record]
+
+    def delete_for_good(self, request: Request) -> Answer:
+        body = request.body or {}
+        _only(body, {"objectId", "idProperty"})
+        _required(body, {"objectId": str})
+        if body["objectId"] not in self.objects["contacts"]:
+            raise _error(404, "OBJECT_NOT_FOUND", "Object not found")
+        self.delete("contacts", body["objectId"])
+        return Answer(204)
 
     def create_activity(self, request: Request, activity: str) -> Answer:
         self._need("contacts")

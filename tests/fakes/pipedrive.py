@@ -139,6 +139,7 @@ class PipedriveVendor(Fake):
             ("POST", "/api/v2/persons"): self._add_person,
             ("GET", r"/api/v2/persons/(\d+)"): self._one_person,
             ("PATCH", r"/api/v2/persons/(\d+)"): self._change_person,
+            ("DELETE", r"/api/v2/persons/(\d+)"): self._delete_person,
             ("GET", "/api/v2/personFields"): self._person_fields,
             ("GET", "/api/v2/organizations/search"): self._search_organizations,
             ("GET", "/v1/leads"): self._list_leads,
@@ -403,6 +404,13 @@ class PipedriveVendor(Fake):
         custom = {**there["custom_fields"], **body.pop("custom_fields", {})}
         there |= {**body, "custom_fields": custom}
         return _good(there)
+
+    def _delete_person(self, request: Request, number: str) -> Answer:
+        _asked(request)
+        if self.persons.get(int(number), {"is_deleted": True})["is_deleted"]:
+            raise _refused("Person not found.", 404)
+        self.persons[int(number)]["is_deleted"] = True
+        return _good({"id": int(number)})
 
     def _person_body(self) -> dict[str, Check]:
         return {
