@@ -87,7 +87,8 @@ class HubSpotAccount(HubSpotApi):
         """The pipeline and the stage of a new ticket. Where a template named what is not there, HubSpot's first."""
         settings = self.settings
         if not any(isinstance(one, TemplateOf) for one in (settings.pipeline, settings.stage)):
-            return {"hs_pipeline": str(settings.pipeline), "hs_pipeline_stage": str(settings.stage)}
+            fixed = chosen(step, words, settings, "pipeline", "stage")
+            return {"hs_pipeline": fixed["pipeline"], "hs_pipeline_stage": fixed["stage"]}
         # A preview asks nobody, and believes the templates.
         pretends = self.cache.pretends
         known: Pipelines = {} if pretends else self.pipelines()
