@@ -159,7 +159,7 @@ class Demo:
         self.dashboard = f"{local_url(env)}/login/link/{link}"
 
 
-def told(chat: MadeChat, posted: bool) -> str:
+def chat_line(chat: MadeChat, posted: bool) -> str:
     """A line about a chat."""
     said = next((one["content"] for one in chat.hook["messages"] if one["type"] == "visitor"), "")
     name = chat.hook["visitor"]["name"]

@@ -109,7 +109,7 @@ TALKS = (
         (
             "V Hola, ¿puedo cambiar la dirección del pedido {order}?",
             "A ¡Hola! Claro, dígame la nueva dirección.",
-            "V Calle Mayor 5, Madrid. ¡Gracias!",
+            "V Gran Vía 5, Madrid. ¡Gracias!",
         ),
     ),
     Talk("en", "missed", "Gift sets", ("V Is anybody there? I need a gift set until Friday.",)),

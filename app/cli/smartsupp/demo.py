@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from app.cli.options import fail
-from app.demo.running import Demo, told
+from app.demo.running import Demo, chat_line
 
 
 @click.command()
@@ -38,7 +38,7 @@ def demo(port: int, past: int, per_minute: float) -> None:
                     f"\n  Dashboard   {running.dashboard}\n  Folder      {folder}\n\n"
                     "The link logs one browser in. Press Ctrl-C to end the demo; everything is removed then.\n"
                 )
-                running.send_chats(per_minute, lambda chat, posted: click.echo(f"  {told(chat, posted)}"))
+                running.send_chats(per_minute, lambda chat, posted: click.echo(f"  {chat_line(chat, posted)}"))
         except RuntimeError as error:
             fail(f"the demo did not start: {error}")
     click.echo("\nThe demo is over. To begin in earnest: relay init, then relay up", err=True)
