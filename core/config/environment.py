@@ -205,13 +205,13 @@ def _encryption_keys(variables: Mapping[str, str], problems: list[Problem]) -> I
 
 
 def _tokens(text: str, problems: list[Problem]) -> Iterable[Token]:
-    """`TOKEN` or `ACCOUNT_ID:TOKEN`, several with commas between them."""
+    """`TOKEN` or `ACCOUNT:TOKEN`, several with commas between them."""
     for part in filter(None, (part.strip() for part in text.split(","))):
         account, _, token = part.rpartition(":")
         if trouble := _trouble(token):
             problems.append(Problem("SMARTSUPP_TOKEN", trouble))
         elif account and not ACCOUNT_ID.fullmatch(account):
-            problems.append(Problem("SMARTSUPP_TOKEN", "write ACCOUNT_ID:TOKEN, with Smartsupp's account id"))
+            problems.append(Problem("SMARTSUPP_TOKEN", "write ACCOUNT:TOKEN, with Smartsupp's account id"))
         else:
             yield Token(token=SecretStr(token), account=account or None)
 

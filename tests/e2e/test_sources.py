@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from app.demo.shop import ACCOUNT, MadeChat, made
+from app.demo.shop import SHOP_ACCOUNT, MadeChat, made_chat
 from connectors.testing.fake import Answer
 from core.store.sources.orders import source_lane
 from tests.fakes.smartsupp import SECRET, Luck, SmartsuppFake, event, signed
@@ -21,13 +21,17 @@ LANE = source_lane("main")
 
 def configured(fake: SmartsuppFake, **more: Any) -> str:
     api = {"token": fake.token, "base_url": fake.base_url, "rate": 100, "allow_networks": ["127.0.0.0/8"]}
-    source = {"account": ACCOUNT, "api": {**api, "reconcile_days": 0}, "webhooks": {"secret": SECRET, "wait": "1s"}}
+    source = {
+        "account": SHOP_ACCOUNT,
+        "api": {**api, "reconcile_days": 0},
+        "webhooks": {"secret": SECRET, "wait": "1s"},
+    }
     return json.dumps({"source": {**source, **more}, "connectors": {"archive": {"type": "archive"}}})
 
 
 def today(count: int) -> list[MadeChat]:
     began = datetime.now(UTC) - timedelta(hours=2)
-    return [made(number, began + timedelta(seconds=number)) for number in range(count)]
+    return [made_chat(number, began + timedelta(seconds=number)) for number in range(count)]
 
 
 def hooked(chat: MadeChat) -> bytes:
@@ -36,7 +40,7 @@ def hooked(chat: MadeChat) -> bytes:
 
 def newest(relay: Stack, channel: str) -> Any:
     """The newest revision in the archive."""
-    files = (relay.data / "archive" / ACCOUNT / channel).glob("r*.json")
+    files = (relay.data / "archive" / SHOP_ACCOUNT / channel).glob("r*.json")
     last = max(files, key=lambda file: int(file.stem[1:]), default=None)
     return json.loads(last.read_text()) if last else None
 
@@ -49,7 +53,7 @@ def test_chats_that_come_both_ways_arrive_once_and_whole_whoever_dies_meanwhile(
         relay.web()
         workers = [relay.worker(), relay.worker()]
         luck = Luck(lost=0.1, doubled=0.2, late=0.3)
-        posts = [(relay.hook, body, {}) for body in fake.hooks(luck, chats)]
+        posts: list[tuple[str, bytes, dict[str, str]]] = [(relay.hook, body, {}) for body in fake.hooks(luck, chats)]
         address = f"http://127.0.0.1:{relay.port}/smartsupp/webhooks/main"
         posts += [(address, body, headers) for body, headers in fake.webhooks(luck, chats)]
         random.Random(15).shuffle(posts)
@@ -67,7 +71,7 @@ def test_chats_that_come_both_ways_arrive_once_and_whole_whoever_dies_meanwhile(
 
         until(whole, what="every chat with what the API knows")
     for chat in chats:
-        folders = [one for one in _names(chat) if (relay.data / "archive" / ACCOUNT / one).exists()]
+        folders = [one for one in _names(chat) if (relay.data / "archive" / SHOP_ACCOUNT / one).exists()]
         assert len(folders) == 1, "one conversation, by whichever id it came first"
 
 
@@ -76,8 +80,8 @@ def _names(chat: MadeChat) -> tuple[str, str]:
 
 
 def _is_whole(relay: Stack, chat: MadeChat) -> bool:
-    found = next((one for name in _names(chat) if (one := newest(relay, name))), None)
-    return bool(found) and found["conversation"]["tags"] == chat.conversation["tags"]
+    found: Any = next((one for name in _names(chat) if (one := newest(relay, name))), None)
+    return found is not None and bool(found["conversation"]["tags"] == chat.conversation["tags"])
 
 
 @pytest.mark.processes
