@@ -22,7 +22,7 @@ from pathlib import Path
 
 from pydantic import Field, IPvAnyNetwork
 
-from connectors.archive.files import LARGEST_MIB, TYPES, FileRules, keep_files
+from connectors.archive.files import LARGEST_MIB, FILE_TYPES, FileRules, keep_files
 from connectors.kit.connector import Connector, Copy, Receipt, Step
 from connectors.kit.http import Http
 from connectors.kit.transcript import as_text
@@ -45,7 +45,9 @@ class ArchiveSettings(ConnectorSettings):
         default=False, description="true: files of a chat are kept beside it; only Smartsupp's API has their addresses."
     )
     file_types: tuple[str, ...] = Field(
-        default=TYPES, min_length=1, description="Media types of files that are kept; image/* is every one of images."
+        default=FILE_TYPES,
+        min_length=1,
+        description="Media types of files that are kept; image/* is every one of images.",
     )
     largest_file: float = Field(
         default=LARGEST_MIB, gt=0, le=LARGEST_MIB, description="MiB; a larger file is not kept."

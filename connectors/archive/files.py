@@ -25,7 +25,7 @@ from core.conversation import ChatFile, Conversation, Message
 from core.errors import ConnectorRefused, DeliveryError, RecordRefused, RetryLater
 
 #: What people send each other: pictures, documents, sound. No page, no script, no program.
-TYPES = (
+FILE_TYPES = (
     *("image/png", "image/jpeg", "image/gif", "image/webp", "image/heic", "audio/*", "video/*"),
     *("text/plain", "text/csv"),
     *("application/pdf", "application/zip", "application/msword", "application/vnd.ms-excel", "application/rtf"),
