@@ -122,6 +122,12 @@ class Find(DeclaredRequest):
     )
     none: tuple[Status, ...] = Field(default=(), description="Statuses that mean: there is none, such as [404].")
     pages: Pages | None = Field(default=None, description="How the list continues; without it, it is one page.")
+    lags: int = Field(
+        default=0,
+        ge=0,
+        le=3_600,
+        description="So many seconds a record may be missing there after it was created, as in a search index.",
+    )
 
     @model_validator(mode="after")
     def _can_find_nothing(self) -> Self:
@@ -211,6 +217,11 @@ class StepOf(Strict):
             raise ValueError("has no create; only that can be updated, kept, repeated for each part, or the visitor's")
         if self.first_in and (not self.each or self.mode != "append"):
             raise ValueError("first_in is for each: part with on_revision: append")
+        if self.find and self.find.lags and (self.identity or self.look == "always" or not self.create):
+            raise ValueError(
+                "find has lags, which counts from the create; without one, or where it is looked for always, nobody "
+                "knows how long to wait. Remove lags"
+            )
         if self.find and self.find.marked and not self.each:
             raise ValueError("marked is for the parts of the transcript; add each: part, or use where")
         if self.update and self.update.take:

@@ -63,7 +63,7 @@ class Looking(Ready):
     ) -> None:
         super().__init__(find, scope, place, compiler, identities)
         self.entries = None if find.entries is None else "" if find.entries == "@" else find.entries
-        self.none = find.none
+        self.none, self.lags = find.none, find.lags
         self.pager = _pager(find.pages, self.entries or "") if find.pages else None
         self.where = [
             (jmespath.compile(path), compiler.text(scope, text, (*place, "where", path)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from functools import cached_property, partial
+from time import time as now
 from typing import Any
 
 from connectors.http.asking import Asking
@@ -16,7 +17,7 @@ from connectors.kit.text.parts import Part, append, overwrite
 from connectors.kit.transcript import single_line
 from core.conversation import Conversation
 from core.delivery import Reference
-from core.errors import ConnectorRefused, Gone, RecordRefused
+from core.errors import ConnectorRefused, Gone, RecordRefused, RetryLater
 
 #: What a step took, and the revision that it was made of.
 _Made = dict[str, Any]
@@ -57,7 +58,7 @@ class Running:
     def _record(self, action: Action) -> None:
         own, part = action.step, self._part_of(action)
         label = f"{action.name} {self._number}" if own.mode == "append" else action.name
-        found = partial(self._found, action, part)
+        found = partial(self._found, action, part, label)
 
         def look() -> _Made | None:
             took = found()
@@ -144,11 +145,11 @@ class Running:
         return self._create(action, f"{action.name} {part.revision}.{part.number}", part)
 
     def _look_for(self, action: Action, part: Part) -> Mapping[str, Any] | None:
-        if action.find:
-            return self._found(action, part)
         label = f"{action.name} {part.revision}.{part.number}"
         if action.step.mode == "overwrite":
             label = f"{action.name} {part.number}"
+        if action.find:
+            return self._found(action, part, label)
         found: Mapping[str, Any] | None = self._unsure(action, label, partial(self._write, action, part))
         return found
 
@@ -156,6 +157,8 @@ class Running:
 
     def _create(self, action: Action, label: str, part: Part | None) -> Mapping[str, Any]:
         assert action.create is not None  # noqa: S101  # who has none is not asked to
+        if action.find and action.find.lags:
+            self._step.keep(f"{label} since", now())
         way = action.step.repeatable
         headers = {}
         if way == "idempotency_key":
@@ -164,11 +167,22 @@ class Running:
         safe = way in ("idempotent", "idempotency_key")
         return self._asking.send(action.create, self._names(part), repeatable=safe, headers=headers)
 
-    def _found(self, action: Action, part: Part | None) -> Mapping[str, Any] | None:
+    def _found(self, action: Action, part: Part | None, label: str) -> Mapping[str, Any] | None:
         assert action.find is not None  # noqa: S101  # who has none is not asked to
         names = self._names(part)
         spelled = self._layout.form.of(f"<p>{part.mark}</p>") if part and self._layout.form.name != "HTML" else ""
-        return self._asking.look(action.find, names, part, spelled, imagined=action.create is None)
+        took = self._asking.look(action.find, names, part, spelled, imagined=action.create is None)
+        if took is None and action.find.lags and not self._asking.is_pretending:
+            self._outwait(f"{label} since", action.find.lags)
+        return took
+
+    def _outwait(self, since: str, lags: int) -> None:
+        """Raises RetryLater while what was created may not be seen yet, so that nothing is created twice."""
+        # Nobody knows when it was where that was forgotten: then it is now.
+        began = self._step.recall(since) or now()
+        self._step.keep(since, began)
+        if (left := began + lags - now()) > 0:
+            raise RetryLater("an earlier attempt may have created it, and the search lags", retry_after=left)
 
     def _unsure(self, action: Action, label: str, create: Callable[[], Any]) -> Any:
         """What to do about a create of which nobody knows whether it was done, where nothing can be looked for."""

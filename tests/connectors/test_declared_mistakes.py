@@ -74,6 +74,8 @@ def test_all_mistakes_are_said_at_once(tmp_path: Path) -> None:
         ("headers", {"X-Kind": "{{ kind }}"}, "headers.X-Kind", "the same for every chat"),
         ("steps/person/find/query", {"access_token": "abc"}, "steps.person.find.query.access_token", "under secrets"),
         ("steps/person/find", None, "steps.person", "outcome unknown"),
+        ("steps/person/find/lags", 60, "steps.person", "nobody knows how long to wait"),
+        ("steps/ticket/find/lags", -1, "steps.ticket.find.lags", "at least 0"),
         ("steps/person/find/entries", None, "steps.person", "add entries"),
         ("steps/note/find/entries", None, "steps.note.find", "add entries"),
         ("steps/person/find/request", "DELETE /people", "steps.person.find", "looks only"),
@@ -153,6 +155,7 @@ def test_a_recipe_with_mistakes_says_all_of_them_with_their_lines() -> None:
     [
         ("token: { secret", "timeout: { secret", "settings.timeout", "every connector"),
         ("url: { type: url", "url: { type: adress_", "settings.url.type", "url"),
+        ("url: { type: url", "url: { type: url, default: desk.example.com", "settings.url", "a whole address"),
         ("concurrency: 4", "concurrency: many", "defaults.concurrency", "a whole number"),
         ("label: Zammad", "labell: Zammad", "labell", "Did you mean 'label'"),
     ],
