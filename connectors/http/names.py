@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, SecretStr, create_model
 
-from connectors.http.document import StepOf, taken
+from connectors.http.document import StepOf, names_taken
 from connectors.kit.record import Mapping as Words
 from connectors.kit.record import Person
 from connectors.kit.step import Receipt
@@ -62,7 +62,7 @@ ALWAYS: Mapping[str, Any] = {
 def of_step(name: str, step: StepOf) -> type[BaseModel]:
     """The type of `steps.NAME`: what the step takes."""
     request = step.create or step.find
-    values: dict[str, Any] = dict.fromkeys(taken(request) if request else (), (Any, None))
+    values: dict[str, Any] = dict.fromkeys(sorted(names_taken(request)) if request else (), (Any, None))
     return create_model(f"steps.{name}", **values)
 
 

@@ -13,7 +13,7 @@ from connectors.http.names import of_chat, of_part
 from connectors.http.program import Action, Program
 from connectors.kit.record import Mapping as Words
 from connectors.kit.step import Receipt, Step
-from connectors.kit.text.parts import Part, append, overwrite
+from connectors.kit.text.parts import Part, append, ends_like, ends_with, overwrite
 from connectors.kit.transcript import single_line
 from core.conversation import Conversation
 from core.delivery import Reference
@@ -169,12 +169,18 @@ class Running:
 
     def _found(self, action: Action, part: Part | None, label: str) -> Mapping[str, Any] | None:
         assert action.find is not None  # noqa: S101  # who has none is not asked to
-        names = self._names(part)
-        spelled = self._layout.form.of(f"<p>{part.mark}</p>") if part and self._layout.form.name != "HTML" else ""
-        took = self._asking.look(action.find, names, part, spelled, imagined=action.create is None)
+        is_marked = partial(self._is_marked, action, part) if part else None
+        took = self._asking.look(action.find, self._names(part), is_marked, imagined=action.create is None)
         if took is None and action.find.lags and not self._asking.is_pretending:
             self._outwait(f"{label} since", action.find.lags)
         return took
+
+    def _is_marked(self, action: Action, part: Part, said: str) -> bool:
+        if not action.step.each:  # a record, which any text of its chat tells from others
+            return ends_like(said, self._layout.any_mark(self._words.key)) is not None
+        form = self._layout.form
+        spelled = form.of(f"<p>{part.mark}</p>") if form.name != "HTML" else ""
+        return ends_with(said, part.mark) or bool(spelled and said.rstrip().endswith(spelled))
 
     def _outwait(self, since: str, lags: int) -> None:
         """Raises RetryLater while what was created may not be seen yet, so that nothing is created twice."""

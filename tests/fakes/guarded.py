@@ -7,7 +7,8 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from connectors.testing.fake import Fake, Handler, Refuse, Request
+from connectors.testing.fake import Answer, Fake, Handler, Refuse, Request
+from tests.fakes.authorization import Authorization
 
 
 class GuardedVendor(Fake):
@@ -17,6 +18,8 @@ class GuardedVendor(Fake):
         super().__init__()
         #: By id.
         self.tickets: dict[str, dict[str, Any]] = {}
+        self.authorization = Authorization()
+        self._token_path = ""
         #: Whether the search index shows nothing yet of what was created.
         self.lagging = False
 
@@ -41,6 +44,21 @@ class GuardedVendor(Fake):
     def refusal(self, text: str) -> Refuse:
         """What the vendor answers to a body that it does not take."""
         raise NotImplementedError
+
+    def tokens_at(self, path: str) -> None:
+        """A token endpoint, which is no part of the API: its requests are not among the others, and what befalls the API
+        does not befall it."""
+        self._token_path = path
+        self.authorization.tokens_at(self, path)
+
+    def hangs(self, request: Request) -> bool:
+        return super().hangs(request) and request.path != self._token_path
+
+    def respond(self, request: Request) -> tuple[Answer, bool]:
+        if request.path == self._token_path:
+            with self._lock:
+                return self._act(request), False
+        return super().respond(request)
 
     def guarded(self, prefix: str, *routes: tuple[str, str, Handler]) -> None:
         """Routes for those alone who may ask."""
