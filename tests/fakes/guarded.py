@@ -46,8 +46,8 @@ class GuardedVendor(Fake):
         raise NotImplementedError
 
     def tokens_at(self, path: str) -> None:
-        """A token endpoint, which is no part of the API: its requests are not among the others, and what befalls the API
-        does not befall it."""
+        """A token endpoint, which is no part of the API: its requests are not among the others, and what befalls the
+        API does not befall it."""
         self._token_path = path
         self.authorization.tokens_at(self, path)
 
