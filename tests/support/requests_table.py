@@ -17,6 +17,7 @@ PAGE = ROOT / "docs" / "connectors" / "requests.md"
 TITLES = {
     "espocrm": "EspoCRM",
     "freshdesk": "Freshdesk",
+    "front": "Front",
     "helpscout": "Help Scout",
     "http": "HTTP, the example of its page",
     "hubspot": "HubSpot",
