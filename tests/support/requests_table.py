@@ -18,6 +18,7 @@ TITLES = {
     "espocrm": "EspoCRM",
     "freshdesk": "Freshdesk",
     "front": "Front",
+    "gorgias": "Gorgias",
     "helpscout": "Help Scout",
     "http": "HTTP, the example of its page",
     "hubspot": "HubSpot",
