@@ -285,6 +285,9 @@ class Transcript(Strict):
         "[{key} {revision}.{part}], and [{key} {part}] where parts are written over.",
     )
     shown: bool = Field(default=True, description="The mark is the last line of the text; false: it is elsewhere.")
+    headed: bool = Field(
+        default=False, description="The subject stands above the text, where the record has no title of its own."
+    )
     linked: bool = Field(default=False, description="Make links of visited pages, where the destination does not.")
     newest_first: bool = Field(default=False, description="What is added last stands on top there.")
 

@@ -9,7 +9,7 @@ from time import time as now
 from typing import Any
 
 from connectors.http.asking import Asking
-from connectors.http.names import of_chat, of_part
+from connectors.http.names import SUBJECT, of_chat, of_part
 from connectors.http.program import Action, Program
 from connectors.kit.record import Mapping as Words
 from connectors.kit.step import Receipt, Step
@@ -95,7 +95,11 @@ class Running:
 
     @cached_property
     def _parts(self) -> list[Part]:
-        return self._layout.parts(self._words, self._number)
+        return self._laid_out()
+
+    def _laid_out(self, *, revised: bool = False) -> list[Part]:
+        heading = self._words.heading(SUBJECT) if self._program.document.transcript.headed else ""
+        return self._layout.parts(self._words, self._number, revised=revised, heading=heading)
 
     def _miss(self, action: Action) -> _Made:
         raise ConnectorRefused(self._said(action, "nothing was found"))
@@ -134,7 +138,7 @@ class Running:
             if revised and own.mode == "nothing":
                 return
             if revised:
-                parts = self._layout.parts(self._words, self._number, revised=True)
+                parts = self._laid_out(revised=True)
             newest_first = self._program.document.transcript.newest_first
             made = append(self._step, action.name, parts[skipped:], write=write, look=look, newest_first=newest_first)
             self._step(first, lambda: self._number)

@@ -17,6 +17,7 @@ PAGE = ROOT / "docs" / "connectors" / "requests.md"
 TITLES = {
     "espocrm": "EspoCRM",
     "freshdesk": "Freshdesk",
+    "freshsales": "Freshsales",
     "front": "Front",
     "gorgias": "Gorgias",
     "helpscout": "Help Scout",
