@@ -34,6 +34,7 @@ TITLES = {
     "request-tracker": "Request Tracker",
     "zammad": "Zammad",
     "zendesk": "Zendesk",
+    "zoho-desk": "Zoho Desk",
 }
 
 HEAD = """\
