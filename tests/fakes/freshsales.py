@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from connectors.testing.fake import Answer, Refuse, Request
-from tests.fakes.guarded import GuardedVendor
+from tests.fakes.hosted import HostedVendor
 
 KEY = "freshsales-key-0123456789"
 NOTE, NAME, PAGE = 65_000, 255, 25
@@ -17,7 +17,7 @@ def failed(status: int, *messages: str) -> Refuse:
     return Refuse(status, {"errors": {"code": status, "message": list(messages)}})
 
 
-class FreshsalesVendor(GuardedVendor):
+class FreshsalesVendor(HostedVendor):
     def __init__(self) -> None:
         super().__init__()
         self.contacts: dict[str, dict[str, Any]] = {}

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from connectors.testing.fake import Answer, Refuse, Request
-from tests.fakes.guarded import GuardedVendor
+from tests.fakes.hosted import HostedVendor
 
 TOKEN = "front-token-0123456789"
 INBOX, ADDRESS = "inb_a1b2", "chats@shop.example.com"
@@ -20,7 +20,7 @@ def failed(status: int, title: str) -> Refuse:
     return Refuse(status, {"_error": {"status": status, "title": title, "message": title}})
 
 
-class FrontVendor(GuardedVendor):
+class FrontVendor(HostedVendor):
     def __init__(self) -> None:
         super().__init__()
         self.contacts: dict[str, str] = {}

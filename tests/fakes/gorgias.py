@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from connectors.testing.fake import Answer, Refuse, Request
-from tests.fakes.guarded import GuardedVendor
+from tests.fakes.hosted import HostedVendor
 
 EMAIL, KEY = "relay@shop.example.com", "gorgias-key-0123456789"
 BODY, EXTERNAL_ID = 500_000, 255
@@ -19,7 +19,7 @@ def invalid(text: str, **data: Any) -> Refuse:
     return Refuse(400, {"error": {"msg": text, "data": data}})
 
 
-class GorgiasVendor(GuardedVendor):
+class GorgiasVendor(HostedVendor):
     def __init__(self) -> None:
         super().__init__()
         #: Whether it has the filter that its documentation promises.

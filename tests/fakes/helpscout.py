@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from connectors.testing.fake import Answer, Refuse, Request
-from tests.fakes.guarded import GuardedVendor
+from tests.fakes.hosted import HostedVendor
 
 MAILBOX, FIELD = 85, 531
 #: Bytes of a request, threads of a conversation, threads of a page.
@@ -23,7 +23,7 @@ def invalid(path: str) -> Refuse:
     return Refuse(400, {"logRef": "x", "message": "Bad request", "_embedded": {"errors": [error]}})
 
 
-class HelpScoutVendor(GuardedVendor):
+class HelpScoutVendor(HostedVendor):
     def __init__(self) -> None:
         super().__init__()
         self.customers: dict[str, dict[str, Any]] = {}

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from connectors.testing.fake import Refuse, Request
-from tests.fakes.guarded import GuardedVendor
+from tests.fakes.hosted import HostedVendor
 
 TOKEN = "intercom-token-0123456789"
 WORKSPACE, ADMIN, TICKET_TYPE = "ab12cd34", "814860", "4321"
@@ -21,7 +21,7 @@ def failed(status: int, code: str, message: str = "no") -> Refuse:
     return Refuse(status, {"type": "error.list", "request_id": "r1", "errors": [{"code": code, "message": message}]})
 
 
-class IntercomVendor(GuardedVendor):
+class IntercomVendor(HostedVendor):
     def __init__(self) -> None:
         super().__init__()
         self.attributes = {"_default_title_", "_default_description_", "smartsupp_chat", "Country"}

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from connectors.testing.fake import Answer, Refuse, Request
-from tests.fakes.guarded import GuardedVendor
+from tests.fakes.hosted import HostedVendor
 
 ORG, DEPARTMENT = "2389290", "1892000000006907"
 COMMENT, SUBJECT, FIRST_NAME, FIELD = 32_000, 1000, 40, 255
@@ -21,7 +21,7 @@ def invalid(name: str, kind: str = "invalid") -> Refuse:
     return Refuse(422, {"errorCode": "INVALID_DATA", "message": "The data is invalid", "errors": [error]})
 
 
-class ZohoDeskVendor(GuardedVendor):
+class ZohoDeskVendor(HostedVendor):
     def __init__(self) -> None:
         super().__init__()
         self.refresh_token = self.authorization.log_in()

@@ -12,7 +12,7 @@ from connectors.testing.chats import SAMPLE
 from connectors.testing.contract import Contract
 from connectors.testing.fake import Fake
 from core.errors import RecordRefused
-from tests.fakes.guarded import GuardedVendor
+from tests.fakes.hosted import HostedVendor
 
 
 class Clock:
@@ -49,8 +49,8 @@ class DeskContract(Contract):
         return clock
 
     @staticmethod
-    def guarded(vendor: Fake) -> GuardedVendor:
-        assert isinstance(vendor, GuardedVendor)
+    def hosted(vendor: Fake) -> HostedVendor:
+        assert isinstance(vendor, HostedVendor)
         return vendor
 
     def wrong(self, vendor: Fake, **settings: Any) -> list[str]:
@@ -77,6 +77,6 @@ class DeskContract(Contract):
     def test_a_record_that_was_deleted_refuses_this_chat_alone(self, vendor: Fake) -> None:
         memory: dict[str, Any] = {}
         self.deliver(self.connector(vendor), SAMPLE, memory)
-        self.guarded(vendor).tickets.clear()
+        self.hosted(vendor).tickets.clear()
         with pytest.raises(RecordRefused, match=f"what the step '{self.step}' created is no longer there"):
             self.deliver(self.connector(vendor, fields=self.country), longer(), memory, 2)

@@ -11,7 +11,7 @@ from connectors.testing.fake import Answer, Fake, Handler, Refuse, Request
 from tests.fakes.authorization import Authorization
 
 
-class GuardedVendor(Fake):
+class HostedVendor(Fake):
     """`allows` says whether a request proves who sends it, `stranger` is what the vendor answers to all others."""
 
     def __init__(self) -> None:
