@@ -192,7 +192,9 @@ class Running:
         began = self._step.recall(since) or now()
         self._step.keep(since, began)
         if (left := began + lags - now()) > 0:
-            raise RetryLater("an earlier attempt may have created it, and the search lags", retry_after=left)
+            said = "an earlier attempt may have created it, and the search lags"
+            # With a status: the destination answers, and its circuit breaker has no part in this.
+            raise RetryLater(said, status=200, retry_after=left)
 
     def _unsure(self, action: Action, label: str, create: Callable[[], Any]) -> Any:
         """What to do about a create of which nobody knows whether it was done, where nothing can be looked for."""
