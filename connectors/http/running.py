@@ -162,7 +162,7 @@ class Running:
     def _create(self, action: Action, label: str, part: Part | None) -> Mapping[str, Any]:
         assert action.create is not None  # noqa: S101  # who has none is not asked to
         if action.find and action.find.lags:
-            self._step.keep(f"{label} since", now())
+            self._step.keep(f"{label}?", now())  # that it has begun, and when
         way = action.step.repeatable
         headers = {}
         if way == "idempotency_key":
@@ -176,7 +176,7 @@ class Running:
         is_marked = partial(self._is_marked, action, part) if part else None
         took = self._asking.look(action.find, self._names(part), is_marked, imagined=action.create is None)
         if took is None and action.find.lags and not self._asking.is_pretending:
-            self._outwait(f"{label} since", action.find.lags)
+            self._outwait(f"{label}?", action.find.lags)
         return took
 
     def _is_marked(self, action: Action, part: Part, said: str) -> bool:
@@ -186,11 +186,12 @@ class Running:
         spelled = form.of(f"<p>{part.mark}</p>") if form.name != "HTML" else ""
         return ends_with(said, part.mark) or bool(spelled and said.rstrip().endswith(spelled))
 
-    def _outwait(self, since: str, lags: int) -> None:
+    def _outwait(self, begun: str, lags: int) -> None:
         """Raises RetryLater while what was created may not be seen yet, so that nothing is created twice."""
-        # Nobody knows when it was where that was forgotten: then it is now.
-        began = self._step.recall(since) or now()
-        self._step.keep(since, began)
+        known = self._step.recall(begun)
+        # Nobody knows when it was where that was forgotten: then it is now. True says only that it has begun.
+        began = known if isinstance(known, int | float) and known is not True else now()
+        self._step.keep(begun, began)
         if (left := began + lags - now()) > 0:
             said = "an earlier attempt may have created it, and the search lags"
             # With a status: the destination answers, and its circuit breaker has no part in this.
