@@ -22,7 +22,7 @@ from pathlib import Path
 
 from pydantic import Field, IPvAnyNetwork
 
-from connectors.archive.files import LARGEST_MIB, FILE_TYPES, FileRules, keep_files
+from connectors.archive.files import FILE_TYPES, LARGEST_MIB, FileRules, keep_files
 from connectors.kit.connector import Connector, Copy, Receipt, Step
 from connectors.kit.http import Http
 from connectors.kit.transcript import as_text
