@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from app.demo.talks import COUNTRIES, PEOPLE, TALKS
+from app.demo.talks import COUNTRIES, LANGUAGES, PEOPLE, TALKS
 
 SHOP_ACCOUNT = "1000"
 DOMAIN = "tea.example.com"
@@ -71,10 +71,11 @@ def moments(since: datetime, until: datetime, count: int, seed: int = 7) -> list
 
 def made_chat(number: int, began: datetime) -> MadeChat:
     """Chat number so and so."""
-    dice = random.Random(number)  # noqa: S311  # as above
+    dice = random.Random(f"chat {number}")  # noqa: S311  # as above
     began -= timedelta(microseconds=began.microsecond % 1000)
     talk = dice.choice(TALKS)
-    who = dice.randrange(len(PEOPLE) * 40)
+    homes = LANGUAGES[talk.language]
+    who = dice.choice([at for at, one in enumerate(PEOPLE) if one[1] in homes]) + len(PEOPLE) * dice.randrange(40)
     name, country, city = PEOPLE[who % len(PEOPLE)]
     email = f"{_plain(name).replace(' ', '.')}{who}@example.com" if dice.random() < 0.8 else None
     phone = f"+4206{who:08d}" if dice.random() < 0.4 else None

@@ -109,7 +109,7 @@ TALKS = (
         (
             "V Hola, ¿puedo cambiar la dirección del pedido {order}?",
             "A ¡Hola! Claro, dígame la nueva dirección.",
-            "V Calle Mayor 5, Madrid. ¡Gracias!",
+            "V Gran Vía 5, Madrid. ¡Gracias!",
         ),
     ),
     Talk("en", "missed", "Gift sets", ("V Is anybody there? I need a gift set until Friday.",)),
@@ -145,4 +145,13 @@ COUNTRIES = {
     "HU": "Hungary",
     "SE": "Sweden",
     "NL": "Netherlands",
+}
+#: Where somebody lives who writes in a language.
+LANGUAGES = {
+    "en": ("GB", "SE", "NL", "HU"),
+    "cs": ("CZ",),
+    "de": ("DE", "AT"),
+    "pl": ("PL",),
+    "fr": ("FR",),
+    "es": ("ES",),
 }

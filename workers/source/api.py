@@ -22,7 +22,7 @@ from core.store import Client, RateLimit
 _REMEDIES: Mapping[int, str] = {
     401: "Smartsupp rejects the token (HTTP 401). Create another one in Smartsupp and put it into source.api.token",
     402: "Smartsupp wants another plan for its API (HTTP 402). Ask Smartsupp's support which plan has it",
-    403: "the token may not read this (HTTP 403). Give it the right to read conversations, contacts and agents",
+    403: "the token may not read this (HTTP 403). Ask for one that can read conversations, contacts and agents",
 }
 #: Requests that one burst may have, in seconds of the rate.
 _BURST_SECONDS = 1.0

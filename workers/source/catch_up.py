@@ -35,8 +35,8 @@ _RETRY_MS, _REFUSED_MS = 30_000, 600_000
 #: Seconds between two looks for work, and that deliveries are waited for.
 _LOOK, _BREATH = 2.0, 0.25
 _HOUR_MS, _DAY_MS = 3_600_000, 86_400_000
-#: A hook may come late: chats that began later are left for the next comparison.
-GRACE_MS = 2 * _HOUR_MS
+#: A hook comes when a chat is over: what began later is left for the next comparison. Who asks for one, waits for it.
+GRACE_MS, SHORT_GRACE_MS = 2 * _HOUR_MS, 600_000
 #: With so many chats in a day, all of them missing, the hook is silent.
 _FEW = 3
 #: So often a conversation is asked for that Smartsupp cannot give.
@@ -96,11 +96,12 @@ class CatchUpWork:
             elif self._store.turn(f"compared-hours:{name}", _HOUR_MS):
                 self.compare(name, account.account, 1, by="relay")
 
-    def compare(self, name: str, account: str, days: int, *, by: str) -> CatchUp:
-        """Begin a comparison of the last days. What began before this store did is none of its business."""
-        now = self._catch_ups.now()
-        since = max(now - days * _DAY_MS - GRACE_MS, self._catch_ups.memory())
-        return self._catch_ups.start("reconcile", name, account, since, max(since, now - GRACE_MS), by=by)
+    def compare(self, name: str, account: str, days: int, *, by: str, grace: int = GRACE_MS) -> CatchUp:
+        """Begin a comparison of the last days, but for the last `grace` ms. What began before this store did is none of
+        its business."""
+        until = self._catch_ups.now() - grace
+        since = max(until - days * _DAY_MS, self._catch_ups.memory())
+        return self._catch_ups.start("reconcile", name, account, since, max(since, until), by=by)
 
     def work(self, seconds: float = 1.0) -> bool:
         """Do the next parts of one catch-up, for about `seconds`. False: there is nothing to do now."""

@@ -38,7 +38,7 @@ from core.smartsupp.api.client import Findings, SmartsuppApi
 from core.store import Client
 from core.store.sources.catch_ups import CatchUp, CatchUps
 from workers.source.api import opened_api
-from workers.source.catch_up import CatchUpWork
+from workers.source.catch_up import SHORT_GRACE_MS, CatchUpWork
 
 _MISSING = (
     "relay.yaml names no API of Smartsupp. Add the section source with account and api.token (docs/smartsupp.md)."
@@ -112,7 +112,7 @@ def reconcile(env: Environment, name: str | None, days: int, as_json: bool) -> N
     settings = settings_of(env)
     work = CatchUpWork(client_of(env), lambda: settings, threading.Event())
     begun = [
-        work.compare(one, account.account or "", days, by=whoever())
+        work.compare(one, account.account or "", days, by=whoever(), grace=SHORT_GRACE_MS)
         for one, account in _accounts(settings, name).items()
     ]
     _follow(env, work, begun, as_json)

@@ -36,7 +36,7 @@ are Unix milliseconds by the server's clock.
 |                              |        | error, duplicates, crashes, alone (those of processes of its own); since    |
 |                              |        | (when it was diverted, or discarded); why (it goes to no connector: a       |
 |                              |        | Nowhere of core/delivery.py); origin (the account in `source` by whose      |
-|                              |        | signed webhooks it came)                                                    |
+|                              |        | signed webhooks it came); only (the one connector that it is fetched for)   |
 | raw:ID                       | string | the body, byte for byte                                                     |
 | body:DIGEST                  | string | half of the SHA-256 of account and body -> payload                         |
 | payloads:STATUS              | zset   | payload -> when it was received                                             |
@@ -79,6 +79,18 @@ are Unix milliseconds by the server's clock.
 | backfill:ID                  | hash   | a bulk job that fans out: as job:ID, and to, repeat, anyway (an Aim); apart,|
 |                              |        | because a version that knows no such jobs would do something else           |
 | backfills:open               | set    | those of them that go on; jobs:recent lists them, too                       |
+| catch-up:ID                  | hash   | a back-fill or a comparison with Smartsupp: see CatchUp (expires after 30   |
+|                              |        | days)                                                                       |
+| catch-up-rows:ID             | zset   | conversation at Smartsupp that it has still to look at -> when it began     |
+| catch-ups:open               | set    | those of them that go on                                                    |
+| catch-ups:recent             | list   | the last ones, newest first                                                 |
+| catching-up                  | string | token of the process that works on them (expires after 90 s)                |
+| compared                     | hash   | account in `source` -> its last comparison, as JSON: see Comparison         |
+| compared-hours:SOURCE        | string | a comparison with Smartsupp was begun (expires after an hour)               |
+| compared-days:SOURCE         | string | one of the last days was begun (expires after a day)                        |
+| missing                      | hash   | day since 1970 -> chats that the hook never sent, and a comparison found    |
+| erased:ACCOUNT               | zset   | when a conversation began that somebody had erased -> the same              |
+| removed:ACCOUNT              | zset   | the same for those that retention removed (40 days)                         |
 | recount                      | string | somebody has looked for what was delivered nowhere (expires in ten minutes) |
 | sweep                        | string | somebody has removed what is old (expires after an hour)                    |
 | rewritten                    | string | the append-only file was rewritten after a sweep (expires after a day)      |
