@@ -13,7 +13,6 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import requests
 
@@ -155,7 +154,9 @@ class Demo:
         client = connected(env, patient=True)
         now = CatchUps(client).now()
         CatchUps(client).start("backfill", "main", SHOP_ACCOUNT, ms(since), now, by="relay demo", expected=self._past)
-        link: Any = Access(client).make_login_link(_LINK_LIFE * 60_000)
+        access = Access(client)
+        access.end_first_steps("hidden")
+        link = access.make_login_link(_LINK_LIFE * 60_000)
         self.dashboard = f"{local_url(env)}/login/link/{link}"
 
 

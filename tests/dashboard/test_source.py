@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.demo.shop import SHOP_ACCOUNT
+from app.dashboard.view.bounds import MESSAGES
+from app.demo.shop import SHOP_ACCOUNT, agents, made_chat
 from connectors.testing.fake import Answer
-from core.store import connect
+from core.smartsupp.api.body import FetchedConversation, as_body
+from core.smartsupp.api.spelling import snaked
+from core.store import Store, connect
 from core.store.sources.catch_ups import CatchUps, Comparison
 from tests.dashboard.test_conversations import text_of
 from tests.dashboard.test_undelivered import form
 from tests.fakes.smartsupp import BEGINNING, SmartsuppFake, chats
+from tests.support import made
 from tests.support.admin import Admin, admin
 from tests.support.server import Server
 
@@ -135,3 +139,25 @@ def test_a_back_fill_that_is_put_off_says_why(page: Admin, catch_ups: CatchUps) 
     catch_ups.put_off(begun, 2**50, "Smartsupp rejects the token")
     for path in ("/", "/source"):
         assert "Smartsupp rejects the token" in text_of(page.get(path).text)
+
+
+def test_a_fetched_chat_shows_what_the_hook_does_not_know(page: Admin, server: Server) -> None:
+    made_up = (made_chat(number, datetime(2026, 1, 2, 3, 4, tzinfo=UTC)) for number in range(200))
+    chat = next(one for one in made_up if "returns" in one.conversation["tags"] and one.contact["phone"])
+    note = {**chat.messages[0], "type": "note", "sub_type": "agent", "agentId": "31", "content": "Send her a voucher"}
+    messages = [*chat.messages, note, *([chat.messages[0]] * (MESSAGES + 1))]
+    fetched = FetchedConversation(
+        chat.conversation, snaked(messages), chat.paths, snaked(chat.contact), snaked(chat.visitor), agents()
+    )
+    identity = made.conversation(Store(connect(server.url)), as_body(fetched, SHOP_ACCOUNT))
+    shown = text_of(page.get(f"/conversations/{identity}").text)
+    for words in (
+        "teapot.jpg",
+        "Send her a voucher",
+        "Olivia Brown",
+        chat.contact["phone"],
+        "tea.example.com",
+        "returns",
+    ):
+        assert words in shown, words
+    assert "Next 200" in shown
