@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from app.admin.replays import refusal_of_past
+from app.admin.source.backfills import PastChats, accounts_with_api, count_past_chats, start_backfill
 from app.cli.bulk import bar
 from app.cli.options import (
     agreed,
@@ -188,33 +189,22 @@ def backfill(
     if ends <= since:
         raise click.UsageError("--since must be earlier than --until and now")
     accounts = _accounts(settings, name)
-    expected = {one: _count(client, one, account, since, ends) for one, account in accounts.items()}
-    if not any(expected.values()):
+    try:
+        past = count_past_chats(client, accounts, since, ends)
+    except DeliveryError as error:
+        fail(single_line(str(error)))
+    if past.total == 0:
         told = {"catch_ups": [], "ended": "complete", "reason": "Smartsupp has no chats of that time"}
         print_json(told) if as_json else click.echo(told["reason"])
         return
-    ask(_question(settings, accounts, expected, connector or ""), yes)
-    catch_ups = CatchUps(client)
-    begun = [
-        catch_ups.start(
-            "backfill",
-            one,
-            account.account or "",
-            since,
-            ends,
-            by=whoever(),
-            connector=connector or "",
-            expected=-1 if (count := expected[one]) is None else count,
-        )
-        for one, account in accounts.items()
-        if expected[one] != 0
-    ]
+    ask(_question(settings, past, connector or ""), yes)
+    begun = start_backfill(client, accounts, since, ends, by=whoever(), connector=connector or "", expected=past.counts)
     _follow(env, CatchUpWork(client, lambda: settings, threading.Event()), begun, as_json)
 
 
 def _accounts(settings: Settings, name: str | None) -> dict[str, Account]:
     """Those with an API, or the one that is named; else the command ends."""
-    found = {one: account for one, account in settings.accounts.items() if account.api}
+    found = accounts_with_api(settings)
     if not found:
         fail(_MISSING)
     if name and name not in found:
@@ -229,23 +219,9 @@ def _api(client: Client, name: str, account: Account) -> SmartsuppApi:
     return api
 
 
-def _count(client: Client, name: str, account: Account, since: int, until: int) -> int | None:
-    try:
-        return _api(client, name, account).total(
-            datetime.fromtimestamp(since / 1000, UTC), datetime.fromtimestamp(until / 1000, UTC)
-        )
-    except DeliveryError as error:
-        fail(f"{name}: {single_line(str(error))}")
-
-
-def _question(
-    settings: Settings, accounts: Mapping[str, Account], expected: Mapping[str, int | None], connector: str
-) -> str:
-    counts = [count for count in expected.values() if count is not None]
-    many = f"about {sum(counts):,} chats" if len(counts) == len(expected) else "all chats of that time"
-    rates = [account.api.rate for account in accounts.values() if account.api]
-    slowest = max((count / rate for count, rate in zip(counts, rates, strict=False)), default=0)
-    lasts = f" That takes at least {duration(round(slowest * 1000))}." if slowest >= 1 else ""
+def _question(settings: Settings, past: PastChats, connector: str) -> str:
+    many = "all chats of that time" if past.total is None else f"about {past.total:,} chats"
+    lasts = f" That takes at least {duration(round(past.seconds * 1000))}." if past.seconds >= 1 else ""
     where = connector or f"wherever the routes say ({', '.join(settings.enabled) or 'no connector is enabled'})"
     return f"Smartsupp has {many}.{lasts} Those that are not stored yet go to {where}. Fetch them?"
 
