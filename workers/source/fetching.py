@@ -154,8 +154,11 @@ class Fetching:
     def _keep(self, claim: Claim, fetched: FetchedConversation, number: str) -> None:
         """As a body, unless it says nothing new; or the chat has not ended yet, and its end will be heard of."""
         body = as_body(fetched, number)
-        found = parse_conversation(body, number)
-        kept = self._kept(found.key)
+        try:
+            kept = self._kept(parse_conversation(body, number).key)
+        except PayloadError:  # in quarantine it is seen, and read again by a version that can
+            self._store.accept(body, number, "application/json")
+            return
         if kept is None and fetched.conversation.get("status") not in (None, "closed"):
             return
         if kept and is_fetched(kept.body) and _says(kept.body, kept.account) == _says(body, number):
