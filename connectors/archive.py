@@ -19,6 +19,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from connectors.kit.capabilities import Capabilities
 from connectors.kit.connector import Connector, Copy, Receipt, Step
 from connectors.kit.transcript import as_text
 from core.config.mistakes.files import file_mistake
@@ -40,6 +41,12 @@ class ArchiveSettings(ConnectorSettings):
 class Archive(Connector[ArchiveSettings]):
     label = "Archive"
     makes = "a file with the chat as JSON and one to read, in a folder of the relay"
+    capabilities = Capabilities(
+        person="in the files",
+        revision="further files",
+        idempotent="the files of a revision have one name",
+        files="the chat as JSON and as text",
+    )
     keeps_files = True
 
     def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:

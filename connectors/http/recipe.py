@@ -17,6 +17,7 @@ from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, create_model
 from pydantic.fields import FieldInfo
 
 from connectors.http import Written
+from connectors.http.capabilities import capabilities_of
 from connectors.http.document import HttpDocument, Name
 from connectors.http.names import plain_value
 from connectors.http.program import Own, Program
@@ -170,9 +171,14 @@ def _made(kind: str, document: RecipeDocument, file: ConfigFile) -> type[Recipe]
         name for name, one in document.settings.items() if not one.secret
     )
     said = f"{document.label}: {document.makes}."
-    found: Any = type(
-        class_name, (Recipe,), {"label": document.label, "makes": document.makes, "document": document, "__doc__": said}
-    )
+    body = {
+        "label": document.label,
+        "makes": document.makes,
+        "capabilities": capabilities_of(document),
+        "document": document,
+        "__doc__": said,
+    }
+    found: Any = type(class_name, (Recipe,), body)
     found.settings_model = model  # now: a class that is made takes that of its base
     return found  # type: ignore[no-any-return]  # it has just been made so
 

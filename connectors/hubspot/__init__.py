@@ -23,6 +23,7 @@ from connectors.hubspot.api import (
     wrapped,
 )
 from connectors.hubspot.contacts import Contacts
+from connectors.kit.capabilities import Capabilities
 from connectors.kit.connector import Change, Finding, Receipt, Step
 from connectors.kit.people.whose import People
 from connectors.kit.record import Mapping as Words
@@ -49,6 +50,11 @@ PAGE = {"tickets": "0-5", "contacts": "0-1"}
 class HubSpot(HubSpotApi):
     label = "HubSpot"
     makes = "a contact and a ticket, with the transcript in notes; or notes on the contact"
+    capabilities = Capabilities(
+        person="a contact, by email, phone or customer id, else created; blank fields filled",
+        revision="the notes are written over",
+        idempotent="contact and ticket by a unique property; notes looked for by their marks",
+    )
 
     def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
         words = Words(self._with_person(), conversation)
