@@ -15,8 +15,12 @@ from connectors.kit.connector import Connector
 
 _ROOT = Path(__file__).parent.parent.parent
 PAGE = _ROOT / "docs" / "connectors" / "README.md"
-HEAD = "| type | what it makes | the visitor | when it continues | one record by | files | tasks | owner | tried against |"
-_RULE = "|---|---|---|---|---|---|---|---|---|"
+_COLUMNS = (
+    "type", "what it makes", "the visitor", "when it continues", "one record by", "files", "tasks", "owner",
+    "tried against",
+)  # fmt: skip
+HEAD = f"| {' | '.join(_COLUMNS)} |"
+_RULE = f"{'|---' * len(_COLUMNS)}|"
 _TABLE = re.compile(rf"^{re.escape(HEAD)}\n\|[-|]+\n(?:\|.*\n)+", re.MULTILINE)
 #: What has no vendor.
 _OURS = {"archive": "itself", "webhook": "programs in our tests", "http": "the example of its page"}
