@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,14 +46,11 @@ class TestTheRecipeOfThePage(Contract):
     has_people = False
 
     @pytest.fixture(autouse=True)
-    def shipped(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    def shipped(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """As if it lay in connectors/recipes."""
         written = "".join(re.findall(r"^```yaml\n(.*?)^```", WRITING.read_text(), re.MULTILINE | re.DOTALL))
         (tmp_path / "mydesk.yaml").write_text(written)
         monkeypatch.setattr(recipe, "RECIPES", tmp_path)
-        recipe.load_recipe.cache_clear()
-        yield
-        recipe.load_recipe.cache_clear()
 
     @property
     def golden(self) -> Path:
