@@ -17,6 +17,7 @@ from connectors.testing.chats import SAMPLE, chat
 from connectors.testing.contract import Contract
 from connectors.testing.fake import Fake, Request
 from tests.connectors.test_pipedrive import TestPipedrive, TestPipedriveDeal, TestPipedriveLead
+from tests.connectors.test_raynet import TestRaynet
 from tests.connectors.test_redmine import TestRedmine
 from tests.connectors.test_zendesk import TestZendesk
 from tests.documents.test_zendesk import zendesk_document
@@ -30,10 +31,11 @@ VENDORS: dict[str, type[Contract]] = {
     "pipedrive, a note": TestPipedrive,
     "pipedrive, a lead": TestPipedriveLead,
     "pipedrive, a deal": TestPipedriveDeal,
+    "raynet": TestRaynet,
     "redmine": TestRedmine,
 }
 FOR_PIPEDRIVE = TestPipedrive
-del TestZendesk, TestPipedrive, TestPipedriveLead, TestPipedriveDeal, TestRedmine
+del TestZendesk, TestPipedrive, TestPipedriveLead, TestPipedriveDeal, TestRaynet, TestRedmine
 
 
 @cache
@@ -46,9 +48,16 @@ def redmine_document() -> Document:
     return document("redmine-community.yaml")
 
 
+@cache
+def raynet_document() -> Document:
+    return document("raynet-2023-08.json")
+
+
 def document_of(vendor: str, request: Request) -> Document:
     if vendor == "zendesk":
         return zendesk_document()
+    if vendor == "raynet":
+        return raynet_document()
     if vendor == "redmine":
         return redmine_document()
     return pipedrive_document(2 if request.path.startswith("/api/v2/") else 1)

@@ -24,6 +24,7 @@ TITLES = {
     "pipedrive": "Pipedrive, record: note",
     "pipedrive-lead": "Pipedrive, record: lead",
     "pipedrive-deal": "Pipedrive, record: deal",
+    "raynet": "Raynet",
     "redmine": "Redmine, formatting: markdown",
     "redmine-textile": "Redmine, formatting: textile",
     "request-tracker": "Request Tracker",
