@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import parse_qsl
 
-from connectors.testing.fake import Fake, Handler, Refuse, Request
+from connectors.testing.fake import Answer, Fake, Handler, Refuse, Request
 
 
 class GuardedFake(Fake):
@@ -39,3 +40,39 @@ class GuardedFake(Fake):
             return answer(request, *groups)
 
         return admitted
+
+
+class TokenFake(GuardedFake):
+    """One whose access tokens come from an endpoint beside it, which answers whatever becomes of the other requests."""
+
+    token_path: str
+    #: What a token request must say.
+    wanted: dict[str, str]
+    #: What stands before the token in `Authorization`.
+    prefix = "Bearer "
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tokens: set[str] = set()
+        #: What came to the token endpoint.
+        self.granted: list[dict[str, str]] = []
+        self.beside.add(self.token_path)
+        self.route("POST", self.token_path, self._grant)
+
+    def _grant(self, request: Request) -> Answer:
+        said = dict(parse_qsl((request.body or b"").decode()))
+        self.granted.append(said)
+        if said != self.wanted:
+            return Answer(400, {"error": "invalid_client", "error_description": "not this client"})
+        self.tokens.add(f"access-token-{len(self.granted)}")
+        return Answer(200, self.grant(f"access-token-{len(self.granted)}"))
+
+    def grant(self, token: str) -> dict[str, Any]:
+        return {"access_token": token, "token_type": "Bearer", "expires_in": 3600}
+
+    def admit(self, request: Request) -> None:
+        if request.headers.get("authorization", "").removeprefix(self.prefix) not in self.tokens:
+            raise self.unauthorized()
+
+    def unauthorized(self) -> Refuse:
+        return Refuse(401, {"message": "no such token"})

@@ -30,6 +30,7 @@ TITLES = {
     "request-tracker": "Request Tracker",
     "zammad": "Zammad",
     "zendesk": "Zendesk",
+    "zoho-crm": "Zoho CRM",
 }
 
 HEAD = """\
