@@ -28,6 +28,7 @@ TITLES = {
     "redmine": "Redmine, formatting: markdown",
     "redmine-textile": "Redmine, formatting: textile",
     "request-tracker": "Request Tracker",
+    "salesforce": "Salesforce",
     "zammad": "Zammad",
     "zendesk": "Zendesk",
     "zoho-crm": "Zoho CRM",
