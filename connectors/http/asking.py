@@ -74,7 +74,7 @@ class Asking:
                     raise RetryLater(f"{dotted(looking.place)}: expected JSON, got nothing", status=answer.status_code)
                 entries = iter([Reply(body)])
             else:
-                entries = iter(_within(Reply(body), looking.entries))
+                entries = iter(_chosen(body, looking) if looking.chosen else _within(Reply(body), looking.entries))
         wanted = [(path, render(names)) for path, render in looking.where]
         return next((one.raw for one in entries if _is_meant(looking, one.raw, wanted, part, spelled)), None)
 
@@ -113,6 +113,14 @@ def _within(body: Reply, path: str) -> Reply:
     for name in path.split(".") if path else ():
         body = body[name]
     return Reply([]) if body.raw is None and path else body
+
+
+def _chosen(body: Any, looking: Looking) -> Reply:
+    """The list that a JMESPath gives. Raises RetryLater where it gives none."""
+    found = value_at(looking.chosen, body)
+    if not isinstance(found, list):
+        raise RetryLater(f"{dotted(looking.place)}.entries: expected a list at '{looking.entries}', got something else")
+    return Reply(found)
 
 
 def _is_meant(looking: Looking, entry: Any, wanted: Any, part: Part | None, spelled: str) -> bool:

@@ -6,6 +6,7 @@ what runs.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, Self
 
 import jmespath
@@ -29,6 +30,8 @@ def _jmespath(source: str) -> str:
 
 #: Where a value stands in an answer. https://jmespath.org/specification.html
 JmesPath = Annotated[str, AfterValidator(_jmespath), Field(json_schema_extra={"format": "jmespath"})]
+#: A path of names alone.
+PLAIN_PATH = re.compile(r"@|\w+(\.\w+)*")
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 #: Template that is checked together with the others of the document.
 Text = Annotated[str, Field(json_schema_extra={"format": "jinja-template"})]
@@ -110,7 +113,7 @@ class Pages(Strict):
 class Find(DeclaredRequest):
     """A request that looks for something, and reads only."""
 
-    entries: str | None = Field(
+    entries: JmesPath | None = Field(
         default=None, description="Where the list of what was found stands in the body, such as data.items; @: itself."
     )
     where: dict[JmesPath, Text] = Field(
@@ -129,6 +132,8 @@ class Find(DeclaredRequest):
             raise ValueError(f"looks only, and {self.method} changes something; write GET, or POST for a search")
         if self.entries is None and (self.marked or self.pages):
             raise ValueError("marked and pages are for a list; add entries: where it stands in the body")
+        if self.pages and self.entries and not PLAIN_PATH.fullmatch(self.entries):
+            raise ValueError(f"pages need names alone in entries, such as data.items, and not '{self.entries}'")
         if self.pages and self.method != "GET":
             raise ValueError("pages are read with GET")
         return self

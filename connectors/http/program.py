@@ -11,7 +11,7 @@ import jmespath
 from pydantic import AnyHttpUrl, BaseModel, TypeAdapter, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from connectors.http.document import Find, HttpDocument, LookRequest, Pages, StepOf, taken
+from connectors.http.document import PLAIN_PATH, Find, HttpDocument, LookRequest, Pages, StepOf, taken
 from connectors.http.names import ALWAYS, PartNames, of_settings, of_step, of_steps
 from connectors.http.requests import Compiler, Ready, Render
 from connectors.kit.text.formats import FORMS, Form
@@ -62,7 +62,10 @@ class Looking(Ready):
         self, find: Find, scope: Scope, place: KeyPath, compiler: Compiler, identities: tuple[str, ...]
     ) -> None:
         super().__init__(find, scope, place, compiler, identities)
+        plain = find.entries is not None and PLAIN_PATH.fullmatch(find.entries)
         self.entries = None if find.entries is None else "" if find.entries == "@" else find.entries
+        #: Where the list stands, if not at a path of names alone.
+        self.chosen = None if find.entries is None or plain else jmespath.compile(find.entries)
         self.none = find.none
         self.pager = _pager(find.pages, self.entries or "") if find.pages else None
         self.where = [

@@ -162,3 +162,12 @@ def test_a_recipes_head_is_checked_too(old: str, new: str, path: str, said: str)
     with pytest.raises(ConfigError) as raised:
         recipe.recipe_of("zammad", text, "zammad.yaml")
     assert any(one.path == path and said in one.text for one in raised.value.problems), raised.value
+
+
+def test_a_list_that_is_chosen_by_jmespath_is_read_at_once_and_never_page_by_page(tmp_path: Path) -> None:
+    chosen = "data.tickets || data"
+    assert problems(tmp_path, changed("steps/person/find/entries", chosen)) == []
+    [said] = problems(tmp_path, changed("steps/ticket/find/entries", chosen))
+    assert said.endswith(f"pages need names alone in entries, such as data.items, and not '{chosen}'")
+    [said] = problems(tmp_path, changed("steps/person/find/entries", "data[tickets"))
+    assert "'data[tickets' cannot be read as JMESPath" in said

@@ -15,6 +15,7 @@ GOLDEN = ROOT / "tests" / "connectors" / "golden"
 PAGE = ROOT / "docs" / "connectors" / "requests.md"
 
 TITLES = {
+    "bitrix24": "Bitrix24, record: lead",
     "espocrm": "EspoCRM",
     "freshdesk": "Freshdesk",
     "http": "HTTP, the example of its page",
