@@ -1,6 +1,6 @@
 """Bitrix24's REST API on loopback, behind an inbound webhook, after https://apidocs.bitrix24.com/api-reference/crm/.
 
-A field that it does not know is left out silently; what is found nowhere is an empty list, as PHP writes an empty object.
+A field that it does not know is left out silently; what is found nowhere is an empty list, as PHP has it.
 """
 
 from __future__ import annotations

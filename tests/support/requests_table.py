@@ -16,6 +16,7 @@ PAGE = ROOT / "docs" / "connectors" / "requests.md"
 
 TITLES = {
     "bitrix24": "Bitrix24, record: lead",
+    "dynamics-365": "Dynamics 365",
     "espocrm": "EspoCRM",
     "freshdesk": "Freshdesk",
     "http": "HTTP, the example of its page",
