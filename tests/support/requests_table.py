@@ -21,6 +21,7 @@ TITLES = {
     "freshdesk": "Freshdesk",
     "http": "HTTP, the example of its page",
     "hubspot": "HubSpot",
+    "jira-service-management": "Jira Service Management",
     "odoo": "Odoo 19 and later (JSON-2)",
     "odoo-json-rpc": "Odoo 14 to 18 (JSON-RPC)",
     "pipedrive": "Pipedrive, record: note",
