@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from app.cli import group
+from app.cli.sections import group
 from connectors.testing.starter import Way
 
 

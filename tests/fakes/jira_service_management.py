@@ -120,7 +120,12 @@ class JiraVendor(GuardedFake):
         if "raiseOnBehalfOf" in body and body["raiseOnBehalfOf"] not in self.members:
             raise error(400, "the customer is not in the service desk")
         number = str(self.new_id())
-        made = {"key": f"SUP-{number}", "fields": fields, "for": body.get("raiseOnBehalfOf"), "comments": []}
+        made: dict[str, Any] = {
+            "key": f"SUP-{number}",
+            "fields": fields,
+            "for": body.get("raiseOnBehalfOf"),
+            "comments": [],
+        }
         self.issues[number] = made
         return Answer(201, {"issueId": number, "issueKey": made["key"]})
 

@@ -24,6 +24,7 @@ TITLES = {
     "jira-service-management": "Jira Service Management",
     "odoo": "Odoo 19 and later (JSON-2)",
     "odoo-json-rpc": "Odoo 14 to 18 (JSON-RPC)",
+    "osticket": "osTicket",
     "pipedrive": "Pipedrive, record: note",
     "pipedrive-lead": "Pipedrive, record: lead",
     "pipedrive-deal": "Pipedrive, record: deal",
