@@ -47,4 +47,6 @@ def _idempotent(document: HttpDocument) -> str:
 
 
 def _way(step: StepOf) -> str:
+    if step.find and step.find.lags:
+        return "looked for in an index, when it must show it"
     return "looked for first" if step.find and step.look == "always" else _REPEATED[step.repeatable]

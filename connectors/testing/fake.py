@@ -63,8 +63,6 @@ class Fake(ThreadingHTTPServer):
         #: Seconds between an answer's making and its sending, in which other requests are served.
         self.pause = 0.0
         self.hanging = False
-        #: Paths that are answered whatever becomes of the others, and are not counted: a token endpoint.
-        self.beside: set[str] = set()
         self.over = threading.Event()
         self._lock = threading.RLock()
         self._ids = 1000
@@ -98,11 +96,13 @@ class Fake(ThreadingHTTPServer):
 
     # --- the server ------------------------------------------------------------
 
+    def hangs(self, request: Request) -> bool:
+        """Whether a request is never answered."""
+        return self.hanging
+
     def respond(self, request: Request) -> tuple[Answer, bool]:
         """The answer, and whether it gets lost on its way."""
         with self._lock:
-            if request.path in self.beside:
-                return self._act(request), False
             self.requests.append(request)
             if self.instead:
                 return self.instead.pop(0), False
@@ -152,7 +152,7 @@ class _Handler(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         headers = {name.lower(): value for name, value in self.headers.items()}
         request = Request(self.command, parts.path, dict(parse_qsl(parts.query)), headers, body)
-        if self.server.hanging and request.path not in self.server.beside:
+        if self.server.hangs(request):
             self.server.over.wait(30)
             self.close_connection = True
             return

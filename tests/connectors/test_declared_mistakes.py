@@ -74,6 +74,8 @@ def test_all_mistakes_are_said_at_once(tmp_path: Path) -> None:
         ("headers", {"X-Kind": "{{ kind }}"}, "headers.X-Kind", "the same for every chat"),
         ("steps/person/find/query", {"access_token": "abc"}, "steps.person.find.query.access_token", "under secrets"),
         ("steps/person/find", None, "steps.person", "outcome unknown"),
+        ("steps/person/find/lags", 60, "steps.person", "nobody knows how long to wait"),
+        ("steps/ticket/find/lags", -1, "steps.ticket.find.lags", "at least 0"),
         ("steps/person/find/entries", None, "steps.person", "add entries"),
         ("steps/note/find/entries", None, "steps.note.find", "add entries"),
         ("steps/person/find/request", "DELETE /people", "steps.person.find", "looks only"),
@@ -92,7 +94,12 @@ def test_all_mistakes_are_said_at_once(tmp_path: Path) -> None:
         ("steps/person/on_revision", "overwrite", "steps.person", "needs update"),
         ("steps/ticket/on_revision", "nothing", "steps.ticket", "never sent"),
         ("steps/ticket/update/take", {"id": "id"}, "steps.ticket", "nothing is taken"),
-        ("steps/ticket/find/marked", "text", "steps.ticket", "each: part"),
+        ("steps/ticket/find/marked", "text", "steps.ticket.find.marked", "each: part"),
+        ("steps/ticket/find/empty", "total == `0`", "steps.ticket.find", "one page"),
+        ("steps/ticket/find/take_header", {"id": "Location"}, "steps.ticket.find", "to a create"),
+        ("steps/ticket/create/take_header", {"id": "Location"}, "steps.ticket.create", "remove one of them"),
+        ("steps/ticket/create/take_header", {"place": "Location"}, "steps.ticket", "the same names"),
+        ("steps/ticket/update/take_header", {"id": "Location"}, "steps.ticket", "nothing is taken"),
         ("steps/ticket/find/where", {"key": "{{ ky }}"}, "steps.ticket.find.where.key", "did you mean 'key'"),
         ("steps/ticket/find/pages", {"by": "cursor"}, "steps.ticket.find.pages", "needs at"),
         ("steps/ticket/find/pages", {"by": "pages"}, "steps.ticket.find.pages.by", "did you mean 'page'"),
@@ -153,6 +160,7 @@ def test_a_recipe_with_mistakes_says_all_of_them_with_their_lines() -> None:
     [
         ("token: { secret", "timeout: { secret", "settings.timeout", "every connector"),
         ("url: { type: url", "url: { type: adress_", "settings.url.type", "url"),
+        ("url: { type: url", "url: { type: url, default: desk.example.com", "settings.url", "a whole address"),
         ("concurrency: 4", "concurrency: many", "defaults.concurrency", "a whole number"),
         ("label: Zammad", "labell: Zammad", "labell", "Did you mean 'label'"),
     ],
@@ -162,12 +170,3 @@ def test_a_recipes_head_is_checked_too(old: str, new: str, path: str, said: str)
     with pytest.raises(ConfigError) as raised:
         recipe.recipe_of("zammad", text, "zammad.yaml")
     assert any(one.path == path and said in one.text for one in raised.value.problems), raised.value
-
-
-def test_a_list_that_is_chosen_by_jmespath_is_read_at_once_and_never_page_by_page(tmp_path: Path) -> None:
-    chosen = "data.tickets || data"
-    assert problems(tmp_path, changed("steps/person/find/entries", chosen)) == []
-    [said] = problems(tmp_path, changed("steps/ticket/find/entries", chosen))
-    assert said.endswith(f"pages need names alone in entries, such as data.items, and not '{chosen}'")
-    [said] = problems(tmp_path, changed("steps/person/find/entries", "data[tickets"))
-    assert "'data[tickets' cannot be read as JMESPath" in said

@@ -10,8 +10,8 @@ import pytest
 from connectors.testing.chats import SAMPLE, chat
 from connectors.testing.fake import Fake
 from core.errors import ConnectorRefused, RecordRefused
-from tests.connectors.recipe_contract import RecipeContract, longer
 from tests.fakes.dynamics_365 import CLIENT, COLUMN, SECRET, TENANT, DynamicsVendor
+from tests.support.recipes import RecipeContract, longer
 
 
 def said(code: str) -> dict[str, Any]:

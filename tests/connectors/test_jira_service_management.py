@@ -9,8 +9,8 @@ import pytest
 from connectors.testing.chats import SAMPLE, chat
 from connectors.testing.fake import Fake
 from core.errors import ConnectorRefused, RecordRefused, RetryLater
-from tests.connectors.recipe_contract import RecipeContract
 from tests.fakes.jira_service_management import DESK, KIND, TOKEN, USER, JiraVendor
+from tests.support.recipes import Clock, RecipeContract
 
 
 def said(text: str) -> dict[str, str]:
@@ -76,6 +76,20 @@ class TestJiraServiceManagement(RecipeContract):
         memory = {"customer": {"value": {"id": issue["for"]}, "revision": 1}, "request?": True}
         assert self.deliver(connector, SAMPLE, memory).id == issue["key"]
         assert len(there.issues) == 100
+
+    def test_a_request_that_the_list_does_not_show_yet_is_waited_for(self, vendor: Fake, clock: Clock) -> None:
+        clock.step = 0
+        connector, there = self.connector(vendor), self.jira(vendor)
+        memory: dict[str, Any] = {}
+        vendor.lose_reply_after = 3
+        with pytest.raises(RetryLater):
+            self.deliver(connector, SAMPLE, memory)
+        there.hidden = True
+        with pytest.raises(RetryLater, match="the search lags"):
+            self.deliver(connector, SAMPLE, memory)
+        there.hidden = False
+        self.deliver(connector, SAMPLE, memory)
+        assert len(vendor.records()) == 1
 
     def test_a_check_names_what_is_missing(self, vendor: Fake) -> None:
         self.jira(vendor).fields.remove("description")

@@ -10,8 +10,8 @@ from connectors.testing.chats import SAMPLE, chat
 from connectors.testing.contract import Contract
 from connectors.testing.fake import Answer, Fake
 from core.errors import ConnectorRefused, RecordRefused, RetryLater
-from tests.connectors.recipe_contract import longer
 from tests.fakes.osticket import ADDRESS, KEY, OsTicketVendor
+from tests.support.recipes import longer
 
 
 class TestOsTicket(Contract):

@@ -11,8 +11,8 @@ import pytest
 from connectors.testing.chats import SAMPLE
 from connectors.testing.fake import Answer, Fake
 from core.errors import ConnectorRefused, RecordRefused, RetryLater
-from tests.connectors.recipe_contract import RecipeContract
 from tests.fakes.raynet import INSTANCE, KEY, OWNER, USER, RaynetVendor
+from tests.support.recipes import RecipeContract
 
 
 class TestRaynet(RecipeContract):

@@ -9,8 +9,8 @@ import pytest
 from connectors.testing.chats import SAMPLE, chat
 from connectors.testing.fake import Fake
 from core.errors import ConnectorRefused, RecordRefused, RetryLater
-from tests.connectors.recipe_contract import RecipeContract, longer
 from tests.fakes.salesforce import CLIENT, SECRET, SalesforceVendor
+from tests.support.recipes import RecipeContract, longer
 
 
 def said(code: str, *fields: str) -> list[dict[str, Any]]:

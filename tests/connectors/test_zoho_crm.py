@@ -9,8 +9,8 @@ import pytest
 from connectors.testing.chats import SAMPLE, chat
 from connectors.testing.fake import Answer, Fake
 from core.errors import ConnectorRefused, RecordRefused, RetryLater
-from tests.connectors.recipe_contract import RecipeContract
 from tests.fakes.zoho_crm import CLIENT, REFRESH, SECRET, ZohoCrmVendor
+from tests.support.recipes import RecipeContract
 
 
 def said(code: str, **details: Any) -> dict[str, Any]:

@@ -11,6 +11,20 @@ from connectors.testing.fake import Answer, Fake, Handler, Refuse, Request
 
 
 class GuardedFake(Fake):
+    def __init__(self) -> None:
+        super().__init__()
+        #: Paths that are answered whatever becomes of the others, and are not counted: those of token endpoints.
+        self.beside: set[str] = set()
+
+    def hangs(self, request: Request) -> bool:
+        return super().hangs(request) and request.path not in self.beside
+
+    def respond(self, request: Request) -> tuple[Answer, bool]:
+        if request.path in self.beside:
+            with self._lock:
+                return self._act(request), False
+        return super().respond(request)
+
     def serve(self, prefix: str, routes: Iterable[tuple[str, str, Handler]]) -> None:
         """Routes below a path, each for whoever `admit` lets in."""
         for method, path, answer in routes:

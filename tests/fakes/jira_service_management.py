@@ -27,6 +27,8 @@ class JiraVendor(GuardedFake):
         self.members: list[str] = []
         self.fields = ["summary", "description", "customfield_10050"]
         self.behalf = True
+        #: Whether the list of requests shows none yet.
+        self.hidden = False
         self.issues: dict[str, dict[str, Any]] = {}
         desk = f"/servicedeskapi/servicedesk/{DESK}"
         self.serve(
@@ -108,7 +110,7 @@ class JiraVendor(GuardedFake):
         for number, issue in reversed(self.issues.items()):
             values = [{"fieldId": name, "value": value} for name, value in issue["fields"].items()]
             found.append({"issueId": number, "issueKey": issue["key"], "requestFieldValues": values})
-        return self._page(found, request)
+        return self._page([] if self.hidden else found, request)
 
     def _add_request(self, request: Request) -> Answer:
         body = self.only(request.body, "serviceDeskId", "requestTypeId", "requestFieldValues", "raiseOnBehalfOf")

@@ -19,9 +19,14 @@ TITLES = {
     "dynamics-365": "Dynamics 365",
     "espocrm": "EspoCRM",
     "freshdesk": "Freshdesk",
+    "freshsales": "Freshsales",
+    "front": "Front",
+    "gorgias": "Gorgias",
+    "helpscout": "Help Scout",
     "http": "HTTP, the example of its page",
     "hubspot": "HubSpot",
     "jira-service-management": "Jira Service Management",
+    "intercom": "Intercom",
     "odoo": "Odoo 19 and later (JSON-2)",
     "odoo-json-rpc": "Odoo 14 to 18 (JSON-RPC)",
     "osticket": "osTicket",
@@ -36,6 +41,7 @@ TITLES = {
     "zammad": "Zammad",
     "zendesk": "Zendesk",
     "zoho-crm": "Zoho CRM",
+    "zoho-desk": "Zoho Desk",
 }
 
 HEAD = """\

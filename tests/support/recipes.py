@@ -1,4 +1,4 @@
-"""What the suites of recipes share beside the contract: tests whose vendor is said in a few words."""
+"""What the suites of recipes share beside the contract."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from connectors.http import running
 from connectors.testing.chats import SAMPLE, chat
 from connectors.testing.contract import Contract
 from connectors.testing.fake import Fake
@@ -22,18 +23,41 @@ def longer(text: str = "One thing more") -> dict[str, Any]:
     return made
 
 
-class RecipeContract(Contract):
-    """`custom` is a field of the record with what the connector's `fields` would write there."""
+class Clock:
+    """What `time` is: each look at it is `step` seconds later."""
+
+    def __init__(self) -> None:
+        self.now, self.step = 1_700_000_000.0, 1000.0
+
+    def __call__(self) -> float:
+        self.now += self.step
+        return self.now
+
+
+class RecipeBench(Contract):
+    """The contract, with a clock and a check to be asked."""
+
+    @pytest.fixture(autouse=True)
+    def clock(self, monkeypatch: pytest.MonkeyPatch) -> Clock:
+        """Every look into an index is late enough, unless a test stops the clock."""
+        clock = Clock()
+        monkeypatch.setattr(running, "now", clock)
+        return clock
+
+    def wrong(self, vendor: Fake, **settings: Any) -> list[str]:
+        """What a check finds wrong."""
+        return [one.text for one in self.connector(vendor, **settings).check() if not one.right]
+
+
+class RecipeContract(RecipeBench):
+    """Tests whose vendor is said in a few words: `custom` is a field of the record with what the connector's `fields`
+    would write there."""
 
     custom: ClassVar[Mapping[str, str]]
     #: Requests of a revision without `fields`, as "METHOD /path" with N for numbers and ids.
     revision: ClassVar[tuple[str, ...]]
     #: What the vendor's record of a chat that was deleted makes the error say.
     deleted: ClassVar[str] = "is no longer there"
-
-    def wrong(self, vendor: Fake, **settings: Any) -> list[str]:
-        """What a check finds wrong."""
-        return [one.text for one in self.connector(vendor, **settings).check() if not one.right]
 
     def field(self, record: Any, name: str) -> Any:
         """A field of a record as the vendor keeps it."""
