@@ -21,6 +21,7 @@ TITLES = {
     "freshdesk": "Freshdesk",
     "freshsales": "Freshsales",
     "front": "Front",
+    "gitlab": "GitLab",
     "gorgias": "Gorgias",
     "helpscout": "Help Scout",
     "http": "HTTP, the example of its page",
