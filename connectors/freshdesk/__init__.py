@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from collections.abc import Mapping as Table
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -27,9 +27,10 @@ from connectors.kit.reply import Reply
 from connectors.kit.text.parts import Layout, Part, append, ends_like, marked, octets
 from connectors.kit.text.revisions import tell, told
 from connectors.kit.wire.pager import by_page
+from connectors.kit.work.chat import Chat, open_first
 from connectors.kit.work.choices import chosen
-from connectors.kit.work.one_record import Before, one_record
-from connectors.kit.work.task import Task, task_of
+from connectors.kit.work.one_record import Before
+from connectors.kit.work.task import Task
 from core.conversation import Conversation
 from core.delivery import Reference
 from core.errors import Gone
@@ -49,23 +50,11 @@ OPEN, PENDING, RESOLVED, CLOSED = 2, 3, 4, 5
 SOON = timedelta(minutes=15)
 
 
-@dataclass(frozen=True)
-class _Chat:
-    """One delivery: the chat, its words, and what is to become of it."""
-
-    conversation: Conversation
-    receipt: Receipt
-    step: Step
-    words: Mapping
-    task: Task | None
-
-
 class Freshdesk(FreshdeskChecks):
     def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
-        words = Mapping(self.settings, conversation)
-        chat = _Chat(conversation, receipt, step, words, task_of(step, words, self.settings, conversation, receipt))
-        number, before = receipt.number, step.knows("ticket")
-        person, nobody = words.person, partial(_nobody, words, conversation)
+        chat, before = Chat.of(self.settings, conversation, receipt, step), step.knows("ticket")
+        words, number = chat.words, chat.number
+        person, nobody = words.person, partial(_nobody, chat)
         # Kept as it was first: a later revision may bring an email, but the ticket is looked for under its requester.
         made = for_person(
             step,
@@ -74,13 +63,9 @@ class Freshdesk(FreshdeskChecks):
             person=partial(_requester, person) if person else nobody,
             nobody=nobody,
             identity=words.identity,
-            make=lambda requester: one_record(
-                step,
+            make=lambda requester: chat.recorded(
                 "ticket",
-                self.settings,
-                receipt,
-                conversation,
-                identity=words.identity or _visitor_key(words, conversation),
+                words.identity or chat.visitor_key,
                 newest=partial(self._newest, requester),
                 add=partial(_added, chat),
                 create=partial(self._create, chat, requester),
@@ -100,7 +85,7 @@ class Freshdesk(FreshdeskChecks):
 
     # --- a new ticket ----------------------------------------------------------------------
 
-    def _create(self, chat: _Chat, requester: Table[str, Any], before: Before | None) -> dict[str, Any]:
+    def _create(self, chat: Chat, requester: Table[str, Any], before: Before | None) -> dict[str, Any]:
         own, words, task = self.settings, chat.words, chat.task
         names = ("status", "priority", "source", "group_id", "product_id", "ticket_type")
         looks = {name: partial(self.offers, name.removesuffix("_id")) for name in names}
@@ -121,7 +106,7 @@ class Freshdesk(FreshdeskChecks):
             words,
             own,
             lambda owner: self._post(requester, {**ticket, "responder_id": owner}),
-            first=task.settings.owner if task else None,
+            first=chat.task_owner,
         )
         return {"id": made["id"].number, **({"follows": before.url} if before else {})}
 
@@ -148,14 +133,11 @@ class Freshdesk(FreshdeskChecks):
 
     def _newest(self, requester: Table[str, Any], since: datetime) -> Before | None:
         """An open ticket of the requester's, or the one that changed last."""
-        recent = list(self._changed(requester, since))
-        before = next((one for one in recent if one["status"].number not in (RESOLVED, CLOSED)), None)
-        is_open = before is not None
-        before = before if before is not None else next(iter(recent), None)
-        if before is None:
-            return None
-        number = before["id"].number
-        return Before(number, is_open, self.page_of(number), before.object)
+        recent = self._changed(requester, since)
+        return open_first(recent, lambda one: one["status"].number not in (RESOLVED, CLOSED), self._before)
+
+    def _before(self, ticket: Reply, is_open: bool) -> Before:
+        return Before(ticket["id"].number, is_open, self.page_of(ticket["id"].number), ticket.object)
 
     def _changed(self, requester: Table[str, Any], since: datetime) -> Iterator[Reply]:
         newest_first = {"order_by": "updated_at", "order_type": "desc", "updated_since": _time(since)}
@@ -166,7 +148,7 @@ class Freshdesk(FreshdeskChecks):
         # https://developers.freshdesk.com/api/#list_all_tickets
         return self.entries(pages, "/api/v2/tickets", self.when(OF_LIST), **more, **mine)
 
-    def _find(self, chat: _Chat, requester: Table[str, Any]) -> dict[str, Any] | None:
+    def _find(self, chat: Chat, requester: Table[str, Any]) -> dict[str, Any] | None:
         """The requester's ticket that is marked. A list, because the search index lags by minutes."""
         key = chat.words.key
         for ticket in self._listed(requester, _PAGES, updated_since=LONG_AGO):
@@ -174,9 +156,9 @@ class Freshdesk(FreshdeskChecks):
             tagged = tags is not None and _key_tag(key).lower() in [str(tag).lower() for tag in tags.list]
             if tagged or (own is not None and own.object.get(self.settings.key_field) == key):
                 return {"id": ticket["id"].number}
-        return self._find_added(chat, requester) if self.settings.one_record == "per_person_open" else None
+        return self._find_added(chat, requester) if chat.shares else None
 
-    def _find_added(self, chat: _Chat, requester: Table[str, Any]) -> dict[str, Any] | None:
+    def _find_added(self, chat: Chat, requester: Table[str, Any]) -> dict[str, Any] | None:
         """The ticket of another chat to which this one was added."""
         mark = rf"\[{re.escape(chat.words.key)} \d+\.\d+\]"
         recent = list(self._changed(requester, chat.receipt.since - self.settings.within))[:_READ]
@@ -197,7 +179,7 @@ class Freshdesk(FreshdeskChecks):
 
     # --- its notes ---------------------------------------------------------------------------
 
-    def _tell_notes(self, chat: _Chat, ticket: dict[str, Any]) -> None:
+    def _tell_notes(self, chat: Chat, ticket: dict[str, Any]) -> None:
         step, number = chat.step, chat.receipt.number
         revised = any(re.fullmatch(r"note \d+\.1", name) and name != f"note {number}.1" for name in step.done)
         known = told(step, chat.receipt, ticket["id"])
@@ -227,7 +209,7 @@ def _text(note: Reply) -> str:
     return str(note.object.get("body_text") or "")
 
 
-def _added(chat: _Chat, before: Before) -> dict[str, Any]:
+def _added(chat: Chat, before: Before) -> dict[str, Any]:
     """To an open ticket. What it lacks to become work is that it is open, as agents wait for the customer where it is
     pending, and a deadline as early."""
     status = before.known.get("status")
@@ -257,14 +239,9 @@ def _requester(person: Person) -> dict[str, Any]:
     return {"email": person.email, "name": person.name[:LINE]}
 
 
-def _nobody(words: Mapping, conversation: Conversation) -> dict[str, Any]:
+def _nobody(chat: Chat) -> dict[str, Any]:
     """A ticket needs a requester. Without an email it is a contact with an id of ours, made along with the ticket."""
-    return {"unique_external_id": _visitor_key(words, conversation), "name": words.name[:LINE]}
-
-
-def _visitor_key(words: Mapping, conversation: Conversation) -> str:
-    visitor = conversation.visitor.id
-    return f"smartsupp:{conversation.account}:visitor:{visitor}" if visitor else words.key
+    return {"unique_external_id": chat.visitor_key, "name": chat.words.name[:LINE]}
 
 
 def _description(words: Mapping, conversation: Conversation) -> str:

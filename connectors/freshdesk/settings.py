@@ -7,9 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import AnyHttpUrl, Field, SecretStr, model_validator
 
-from connectors.kit.work.one_record import OneRecordSettings
-from connectors.kit.work.owner import OwnerSettings
-from connectors.kit.work.task import WorkSettings
+from connectors.kit.work.chat import DeskSettings
 from core.config.types.templated import Templated
 
 #: Freshdesk wants these of every ticket; a template that comes out as nothing leaves them at this.
@@ -20,7 +18,7 @@ Status = Annotated[int, Field(ge=2)]
 Priority = Annotated[int, Field(ge=1, le=4)]
 
 
-class FreshdeskSettings(OwnerSettings, OneRecordSettings, WorkSettings):
+class FreshdeskSettings(DeskSettings):
     """Settings of `type: freshdesk`."""
 
     # 200 requests a minute on the smallest paid plan.

@@ -6,15 +6,13 @@ from typing import Annotated, Self
 
 from pydantic import AnyHttpUrl, Field, SecretStr, model_validator
 
-from connectors.kit.work.one_record import OneRecordSettings
-from connectors.kit.work.owner import OwnerSettings
-from connectors.kit.work.task import WorkSettings
+from connectors.kit.work.chat import DeskSettings
 from core.config.types.templated import Templated, TemplateOf
 
 Name = Annotated[str, Field(min_length=1)]
 
 
-class RequestTrackerSettings(OwnerSettings, OneRecordSettings, WorkSettings):
+class RequestTrackerSettings(DeskSettings):
     """Settings of `type: request-tracker`."""
 
     # RT has few workers: more requests at once wait there, are given up here, and are done there all the same.

@@ -8,9 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import AnyHttpUrl, Field, SecretStr, field_validator, model_validator
 
 from connectors.kit.auth.oauth import OAuthSettings
-from connectors.kit.work.one_record import OneRecordSettings
-from connectors.kit.work.owner import OwnerSettings
-from connectors.kit.work.task import WorkSettings
+from connectors.kit.work.chat import DeskSettings
 from core.config.types.templated import Templated
 
 #: https://developer.zendesk.com/documentation/api-basics/authentication/oauth-migration/
@@ -21,7 +19,7 @@ TOKENS_END = (
 MOVE = "Make an OAuth client in Zendesk, and put client_id and client_secret in place of email and api_token."
 
 
-class ZendeskSettings(OAuthSettings, OwnerSettings, OneRecordSettings, WorkSettings):
+class ZendeskSettings(OAuthSettings, DeskSettings):
     """Settings of `type: zendesk`."""
 
     # 200 requests a minute on the smallest plan.

@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import cached_property
 
 from connectors.kit.email_address import spellings
-from connectors.kit.record import Mapping, Person
+from connectors.kit.record import Person
 from connectors.kit.reply import Reply
 from connectors.kit.wire.verdicts import When
+from connectors.kit.work.chat import Chat
 from connectors.kit.work.owner import Owners
 from connectors.zendesk.api import OF_NEW_USER, ZendeskApi
-from core.conversation import Conversation
 from core.errors import Gone
 
 #: How many users of those that a search shows are asked for their further addresses.
@@ -35,10 +35,10 @@ class ZendeskUsers(ZendeskApi):
         found = self._having(person.email)
         return found["id"].number if found is not None else self._create_user(person)
 
-    def nobody(self, words: Mapping, conversation: Conversation) -> int:
+    def nobody(self, chat: Chat) -> int:
         # A ticket without a requester would be ours, and a user needs a name alone: https://support.zendesk.com/
         # hc/en-us/articles/4408894213018. The external id makes it one user for each visitor.
-        user = {"name": words.name[:NAME], "external_id": visitor_key(conversation), "skip_verify_email": True}
+        user = {"name": chat.words.name[:NAME], "external_id": chat.visitor_key, "skip_verify_email": True}
         saved = self.ask("POST", "users/create_or_update", json={"user": user}, repeatable=True)
         return saved["user"]["id"].number
 
@@ -87,11 +87,6 @@ class ZendeskUsers(ZendeskApi):
             return None
         # https://developer.zendesk.com/api-reference/ticketing/users/users/#show-user
         return _agent(self.ask("GET", f"users/{named}", judge=self.when(When((404,), then=None))).get("user"))
-
-
-def visitor_key(conversation: Conversation) -> str:
-    """What tells a visitor without an address from others."""
-    return f"smartsupp:{conversation.account}:visitor:{conversation.visitor.id or conversation.id}"
 
 
 def _is(email: str, said: Reply | None) -> bool:

@@ -238,7 +238,7 @@ def test_without_an_e_mail_the_visitors_id_at_smartsupp_names_the_requester(desk
     assert contact["name"] == "Dusan Kmet"
     assert len(desk.tickets) == 2
     deliver(desk, {**chat("three", email="", id=None), "channel": {**SAMPLE["channel"], "id": 60001}})
-    assert desk.contacts[-1]["unique_external_id"] == "smartsupp:208:60001"
+    assert desk.contacts[-1]["unique_external_id"] == "smartsupp:208:visitor:60001"
 
 
 def test_a_ticket_without_an_e_mail_is_found_again(desk: FreshdeskVendor) -> None:
