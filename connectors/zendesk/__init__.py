@@ -13,7 +13,7 @@ from itertools import takewhile
 from typing import Any
 
 from connectors.kit.connector import Receipt, Step
-from connectors.kit.person import for_person
+from connectors.kit.people.whose import People
 from connectors.kit.record import Mapping
 from connectors.kit.reply import Reply
 from connectors.kit.text.parts import Layout, Part, append, ends_like, marked, octets
@@ -23,8 +23,9 @@ from connectors.kit.work.chat import Chat, open_first
 from connectors.kit.work.choices import chosen
 from connectors.kit.work.one_record import Before
 from connectors.kit.work.task import Task
-from connectors.zendesk.api import OF_IMPORT, OF_NEW_TICKET, OF_SHARED_TICKET, OF_TICKET
+from connectors.zendesk.api import OF_IMPORT, OF_NEW_TICKET, OF_SHARED_TICKET, OF_TICKET, REQUESTER
 from connectors.zendesk.checks import ZendeskChecks
+from connectors.zendesk.requesters import Requesters
 from core.conversation import Conversation
 from core.delivery import Reference
 
@@ -47,24 +48,19 @@ class Zendesk(ZendeskChecks):
         # The submitter is the author of the first comment, and by default it is the requester; but what is private
         # is an agent's. https://developer.zendesk.com/api-reference/ticketing/tickets/tickets/#requesters-and-submitters
         agent = step("agent", lambda: self.cache.get("me", self.me, anew=step.healed))
-        person, nobody = words.person, partial(self.nobody, chat)
+
         # The ticket, and the revision that its first comment holds: this one, an earlier one, or 0 for another chat's.
-        ticket = for_person(
-            step,
-            "requester",
-            words,
-            person=partial(self.requester, person) if person else nobody,
-            nobody=nobody,
-            identity=words.identity,
-            make=lambda requester: chat.recorded(
+        def made_for(requester: int) -> dict[str, Any]:
+            return chat.recorded(
                 "ticket",
-                words.identity or chat.visitor_key,
+                requester,
                 newest=partial(self._newest, requester),
                 add=lambda before: {"id": before.id, "revision": 0, "added": number, **_wanting(before, chat.task)},
                 create=partial(self._create_ticket, chat, requester, agent),
                 find=partial(self._find_ticket, chat, requester),
-            ),
-        )
+            )
+
+        ticket = People(self, Requesters(self, chat), REQUESTER).whose(step, words, made_for)
         whole = number in (ticket["revision"], ticket.get("added"))
         known = None if whole else told(step, receipt, ticket["id"])
         parts = COMMENTS.parts(words, number, revised=not whole, after=known)
@@ -234,7 +230,8 @@ class Zendesk(ZendeskChecks):
 
     def imagine(self, method: str, path: str, body: Any) -> Any:
         """Every list empty and every id 1; a request reads of it what it asked for."""
-        return {"users": [], "user": {"id": 1, "role": "agent"}, "tickets": [], "ticket": {"id": 1}, "comments": []}
+        lists: dict[str, Any] = {name: [] for name in ("users", "user_fields", "tickets", "comments")}
+        return {**lists, "user": {"id": 1, "role": "agent"}, "ticket": {"id": 1}}
 
 
 def _filled(ticket: dict[str, Any]) -> dict[str, Any]:
