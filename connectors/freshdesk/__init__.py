@@ -17,12 +17,13 @@ from typing import Any
 
 from markupsafe import Markup
 
-from connectors.freshdesk.api import OF_LIST, OF_PERSON, OF_TICKET
+from connectors.freshdesk.api import LINE, OF_LIST, OF_PERSON, OF_TICKET
 from connectors.freshdesk.checks import FreshdeskChecks
+from connectors.freshdesk.contacts import Contacts
 from connectors.freshdesk.settings import STANDARD
 from connectors.kit.connector import Receipt, Step
-from connectors.kit.person import for_person
-from connectors.kit.record import Mapping, Person
+from connectors.kit.people.whose import People
+from connectors.kit.record import Mapping
 from connectors.kit.reply import Reply
 from connectors.kit.text.parts import Layout, Part, append, ends_like, marked, octets
 from connectors.kit.text.revisions import tell, told
@@ -33,9 +34,7 @@ from connectors.kit.work.one_record import Before
 from connectors.kit.work.task import Task
 from core.conversation import Conversation
 from core.delivery import Reference
-from core.errors import Gone
 
-LINE = 255  # characters of a subject, and of a name
 TAG = 32
 #: In UTF-8. Freshdesk documents no limit of a note; this stays below 64 KB.
 NOTES = Layout(60_000, octets, mark="[{} {}.{}]".format)
@@ -54,24 +53,18 @@ class Freshdesk(FreshdeskChecks):
     def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
         chat, before = Chat.of(self.settings, conversation, receipt, step), step.knows("ticket")
         words, number = chat.words, chat.number
-        person, nobody = words.person, partial(_nobody, chat)
-        # Kept as it was first: a later revision may bring an email, but the ticket is looked for under its requester.
-        made = for_person(
-            step,
-            "requester",
-            words,
-            person=partial(_requester, person) if person else nobody,
-            nobody=nobody,
-            identity=words.identity,
-            make=lambda requester: chat.recorded(
+
+        def made_for(person: int) -> Any:
+            return chat.recorded(
                 "ticket",
-                words.identity or chat.visitor_key,
-                newest=partial(self._newest, requester),
+                person,
+                newest=partial(self._newest, person),
                 add=partial(_added, chat),
-                create=partial(self._create, chat, requester),
-                find=partial(self._find, chat, requester),
-            ),
-        )
+                create=partial(self._create, chat, person),
+                find=partial(self._find, chat, person),
+            )
+
+        made = People(self, Contacts(self, chat)).whose(step, words, made_for)
         ticket = made if isinstance(made, dict) else {"id": made}  # as earlier versions remembered it
         self._tell_notes(chat, ticket)
         if ticket.get("lacks"):
@@ -81,17 +74,18 @@ class Freshdesk(FreshdeskChecks):
         return Reference(str(ticket["id"]), self.page_of(ticket["id"]))
 
     def imagine(self, method: str, path: str, body: Any) -> Any:
-        return [] if method == "GET" else {"id": 1}
+        return {"results": []} if "/search/" in path else [] if method == "GET" else {"id": 1}
 
     # --- a new ticket ----------------------------------------------------------------------
 
-    def _create(self, chat: Chat, requester: Table[str, Any], before: Before | None) -> dict[str, Any]:
+    def _create(self, chat: Chat, person: int, before: Before | None) -> dict[str, Any]:
         own, words, task = self.settings, chat.words, chat.task
         names = ("status", "priority", "source", "group_id", "product_id", "ticket_type")
         looks = {name: partial(self.offers, name.removesuffix("_id")) for name in names}
         choices = STANDARD | chosen(chat.step, words, own, *names, exists=looks)
         tags = [tag.replace(",", " ")[:TAG].strip() for tag in words.tags()]
         ticket = {
+            "requester_id": person,
             "subject": words.subject(LINE),
             "description": _description(words, chat.conversation),
             **{name: choices[name] for name in names[:-1] if name in choices},
@@ -105,63 +99,48 @@ class Freshdesk(FreshdeskChecks):
             chat.step,
             words,
             own,
-            lambda owner: self._post(requester, {**ticket, "responder_id": owner}),
+            lambda owner: self._post({**ticket, "responder_id": owner}),
             first=chat.task_owner,
         )
         return {"id": made["id"].number, **({"follows": before.url} if before else {})}
 
-    def _post(self, requester: Table[str, Any], ticket: Table[str, Any]) -> Reply:
+    def _post(self, ticket: Table[str, Any]) -> Reply:
+        sent = {name: value for name, value in ticket.items() if value not in (None, {}, [])}
         # https://developers.freshdesk.com/api/#create_ticket
-        # It finds the contact by the address or makes it, in the one call: to list contacts first would meet the
-        # narrowest of all limits, 20 a minute on the smallest plan. https://developers.freshdesk.com/api/#ratelimit
-        sent = {name: value for name, value in {**requester, **ticket}.items() if value not in (None, {}, [])}
-        made = self.ask("POST", "tickets", json=sent, judge=self.when(*OF_PERSON))
-        if made.object.get("errors") and "email" in requester:
-            # The address is taken: somebody made the contact at this moment, or agents have deleted it, which the list
-            # does not show. https://developers.freshdesk.com/api/#list_all_contacts
-            known = list(self.ask("GET", "contacts", params={"email": requester["email"]}))
-            if not known:
-                raise Gone(
-                    "Freshdesk has a contact with this address and does not show it: deleted, or blocked", "requester"
-                )
-            sent = {name: value for name, value in sent.items() if name not in requester}
-            sent["requester_id"] = known[0]["id"].number
-            made = self.ask("POST", "tickets", json=sent, judge=self.when(*OF_PERSON))
-        return made
+        return self.ask("POST", "tickets", json=sent, judge=self.when(*OF_PERSON))
 
     # --- a ticket from before ----------------------------------------------------------------
 
-    def _newest(self, requester: Table[str, Any], since: datetime) -> Before | None:
+    def _newest(self, person: int, since: datetime) -> Before | None:
         """An open ticket of the requester's, or the one that changed last."""
-        recent = self._changed(requester, since)
+        recent = self._changed(person, since)
         return open_first(recent, lambda one: one["status"].number not in (RESOLVED, CLOSED), self._before)
 
     def _before(self, ticket: Reply, is_open: bool) -> Before:
         return Before(ticket["id"].number, is_open, self.page_of(ticket["id"].number), ticket.object)
 
-    def _changed(self, requester: Table[str, Any], since: datetime) -> Iterator[Reply]:
+    def _changed(self, person: int, since: datetime) -> Iterator[Reply]:
         newest_first = {"order_by": "updated_at", "order_type": "desc", "updated_since": _time(since)}
-        return self._listed(requester, TICKETS, **newest_first)
+        return self._listed(person, TICKETS, **newest_first)
 
-    def _listed(self, requester: Table[str, Any], pages: Any, **more: str) -> Iterator[Reply]:
-        mine = {name: value for name, value in requester.items() if name != "name"}
+    def _listed(self, person: int, pages: Any, **more: str) -> Iterator[Reply]:
         # https://developers.freshdesk.com/api/#list_all_tickets
-        return self.entries(pages, "/api/v2/tickets", self.when(OF_LIST), **more, **mine)
+        return self.entries(pages, "/api/v2/tickets", self.when(OF_LIST), requester_id=person, **more)
 
-    def _find(self, chat: Chat, requester: Table[str, Any]) -> dict[str, Any] | None:
+    def _find(self, chat: Chat, person: int) -> dict[str, Any] | None:
         """The requester's ticket that is marked. A list, because the search index lags by minutes."""
         key = chat.words.key
-        for ticket in self._listed(requester, _PAGES, updated_since=LONG_AGO):
+        for ticket in self._listed(person, _PAGES, updated_since=LONG_AGO):
             tags, own = ticket.get("tags"), ticket.get("custom_fields")
             tagged = tags is not None and _key_tag(key).lower() in [str(tag).lower() for tag in tags.list]
             if tagged or (own is not None and own.object.get(self.settings.key_field) == key):
                 return {"id": ticket["id"].number}
-        return self._find_added(chat, requester) if chat.shares else None
+        return self._find_added(chat, person) if chat.shares else None
 
-    def _find_added(self, chat: Chat, requester: Table[str, Any]) -> dict[str, Any] | None:
+    def _find_added(self, chat: Chat, person: int) -> dict[str, Any] | None:
         """The ticket of another chat to which this one was added."""
         mark = rf"\[{re.escape(chat.words.key)} \d+\.\d+\]"
-        recent = list(self._changed(requester, chat.receipt.since - self.settings.within))[:_READ]
+        recent = list(self._changed(person, chat.receipt.since - self.settings.within))[:_READ]
         numbers = (ticket["id"].number for ticket in recent)
         return next(
             ({"id": number} for number in numbers if any(ends_like(_text(one), mark) for one in self._notes(number))),
@@ -233,15 +212,6 @@ def _now() -> datetime:
 
 def _time(moment: datetime | None) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if moment else ""
-
-
-def _requester(person: Person) -> dict[str, Any]:
-    return {"email": person.email, "name": person.name[:LINE]}
-
-
-def _nobody(chat: Chat) -> dict[str, Any]:
-    """A ticket needs a requester. Without an email it is a contact with an id of ours, made along with the ticket."""
-    return {"unique_external_id": chat.visitor_key, "name": chat.words.name[:LINE]}
 
 
 def _description(words: Mapping, conversation: Conversation) -> str:

@@ -292,7 +292,7 @@ class ZendeskVendor(Fake):
         email = user.get("email", "")
         for key, value in user.get("user_fields", {}).items():
             kind = self.user_fields.get(key, {}).get("type", "")
-            if type(value) not in _VALUES.get(kind, ()):
+            if kind not in _VALUES or type(value) not in _VALUES[kind]:
                 raise invalid("base", f"{key}: {value!r} is not taken")
         # Letters beyond ASCII are not what Zendesk calls an address; nor is what its own checks dislike.
         if email and (not re.fullmatch(r"[!-~]+@[!-~]+\.[!-~]+", email) or email.startswith("typo")):
