@@ -6,6 +6,7 @@ https://docs.bestpractical.com/rt/latest/RT/REST2.html
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from collections.abc import Mapping as Table
 from datetime import UTC, datetime
 from functools import partial
@@ -13,6 +14,7 @@ from itertools import takewhile
 from typing import Any
 
 from connectors.kit.connector import Receipt, Step
+from connectors.kit.people.whose import People
 from connectors.kit.person import for_person
 from connectors.kit.reply import Reply
 from connectors.kit.text.parts import Layout, Part, append, octets
@@ -22,8 +24,18 @@ from connectors.kit.work.choices import chosen
 from connectors.kit.work.one_record import Before
 from connectors.kit.work.owner import OWNER
 from connectors.kit.work.task import Task
-from connectors.request_tracker.api import NOBODY, OF_NEW, OF_TICKET, fields_of, in_query, offers, requestor_of
+from connectors.request_tracker.api import (
+    NOBODY,
+    OF_NEW,
+    OF_TICKET,
+    REQUESTOR,
+    fields_of,
+    in_query,
+    offers,
+    requestor_of,
+)
 from connectors.request_tracker.checks import RequestTrackerChecks
+from connectors.request_tracker.requestors import Requestors
 from core.conversation import Conversation
 from core.delivery import Reference
 from core.errors import ConnectorRefused, Gone, RecordRefused
@@ -38,27 +50,21 @@ TICKETS, _READ = 50, 10
 class RequestTracker(RequestTrackerChecks):
     def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
         chat, new = Chat.of(self.settings, conversation, receipt, step), not step.knows("ticket")
-        words, number = chat.words, chat.number
+        number = receipt.number
         step("oldest", lambda: number if step.first else 0)
 
         # The ticket, and the revision that it was made of: this one, an earlier one, or 0 for another chat's.
-        def made_for(requestor: str | None) -> dict[str, Any]:
+        def made_for(requestor: Any) -> dict[str, Any]:
             return chat.recorded(
                 "ticket",
-                words.identity if requestor else "",
+                requestor,
                 newest=partial(self._newest, chat, requestor),
                 add=lambda before: {"id": str(before.id), "revision": 0, "added": number, **_lacks(before, chat.task)},
                 create=partial(self._create, chat, requestor),
                 find=partial(self._find, chat, requestor),
             )
 
-        requestor = requestor_of(words.person)
-        if requestor:
-            nobody = partial(requestor_of, None)
-            made = for_person(step, "requestor", words, person=lambda: requestor, nobody=nobody, make=made_for)
-        else:
-            words.left_out = words.person is not None
-            made = made_for(None)
+        made = self._with_requestor(chat, made_for)
         self._comments(chat, made, new)
         if made["revision"]:
             self._own(chat, made["id"])
@@ -67,9 +73,20 @@ class RequestTracker(RequestTrackerChecks):
         tell(step, receipt, made["id"])
         return Reference(made["id"], self.page_of(made["id"]))
 
+    def _with_requestor(self, chat: Chat, make: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        """`make` with the number of RT's user; or with an address, of which RT makes one; or with None."""
+        step, words = chat.step, chat.words
+        if self.settings.manage_users:
+            return People(self, Requestors(self), REQUESTOR).whose(step, words, make)
+        if requestor := requestor_of(words.person):
+            nobody = partial(requestor_of, None)
+            return for_person(step, REQUESTOR, words, person=lambda: requestor, nobody=nobody, make=make)
+        words.left_out = words.person is not None
+        return make(None)
+
     # --- the ticket --------------------------------------------------------------------
 
-    def _create(self, chat: Chat, requestor: str | None, before: Before | None) -> dict[str, Any]:
+    def _create(self, chat: Chat, requestor: Any, before: Before | None) -> dict[str, Any]:
         words, task = chat.words, chat.task
         name = self._queue_name(chat)
         queue = self.queue_of(name)
@@ -88,7 +105,7 @@ class RequestTracker(RequestTrackerChecks):
         ticket = {
             "Queue": name,
             "Subject": words.subject(SUBJECT),
-            "Requestor": requestor,
+            "Requestor": str(requestor) if requestor else None,
             # RT takes it over as it would from an import.
             "Created": _in_utc(chat.conversation.begin_at),
             "Due": _in_utc(task.due) if task else None,
@@ -138,27 +155,28 @@ class RequestTracker(RequestTrackerChecks):
 
     # --- a ticket from before -----------------------------------------------------------
 
-    def _newest(self, chat: Chat, requestor: str | None, since: datetime) -> Before | None:
+    def _newest(self, chat: Chat, requestor: Any, since: datetime) -> Before | None:
         """An active ticket of the requestor's in the queue, or the one that changed last."""
         if not requestor:
             return None
         for active in (True, False):
-            for one in self._changed(chat, since, "Active" if active else "Inactive"):
+            for one in self._changed(chat, requestor, since, "Active" if active else "Inactive"):
                 return Before(int(one["id"].id), active, self.page_of(one["id"].id), one.object)
         return None
 
-    def _changed(self, chat: Chat, since: datetime, *kinds: str) -> list[Reply]:
+    def _changed(self, chat: Chat, requestor: Any, since: datetime, *kinds: str) -> list[Reply]:
         # https://docs.bestpractical.com/rt/latest/query_builder.html
         email = chat.words.person.email if chat.words.person else ""
+        whose = f"id = {requestor}" if isinstance(requestor, int) else f"EmailAddress = {in_query(email)}"
         status = "".join(f" AND Status = '__{kind}__'" for kind in kinds)
-        query = f"Queue = {in_query(self._queue_name(chat))} AND Requestor.EmailAddress = {in_query(email)}{status}"
+        query = f"Queue = {in_query(self._queue_name(chat))} AND Requestor.{whose}{status}"
         newest = {"orderby": "LastUpdated", "order": "DESC", "per_page": str(TICKETS)}
         params = {"query": query, "fields": "Status,LastUpdated,Due", **newest}
         found = self.ask("GET", "tickets", params=params)["items"]
         # Not in the query, where RT takes a time for one of its user's zone.
         return list(takewhile(lambda one: datetime.fromisoformat(one["LastUpdated"].text) >= since, found))
 
-    def _find(self, chat: Chat, requestor: str | None) -> dict[str, Any] | None:
+    def _find(self, chat: Chat, requestor: Any) -> dict[str, Any] | None:
         # https://docs.bestpractical.com/rt/latest/query_builder.html
         # The database, not an index. RT does not tell small letters from capitals, so the values are compared here.
         key = chat.words.key
@@ -168,11 +186,11 @@ class RequestTracker(RequestTrackerChecks):
             fields = item.get("CustomFields")
             if fields is not None and any(key in one["values"].list for one in fields):
                 return {"id": item["id"].id, "revision": chat.step.recall("oldest")}
-        return self._find_added(chat) if requestor and chat.shares else None
+        return self._find_added(chat, requestor) if requestor and chat.shares else None
 
-    def _find_added(self, chat: Chat) -> dict[str, Any] | None:
+    def _find_added(self, chat: Chat, requestor: Any) -> dict[str, Any] | None:
         """The ticket of another chat to which this one was added."""
-        recent = self._changed(chat, chat.receipt.since - self.settings.within)[:_READ]
+        recent = self._changed(chat, requestor, chat.receipt.since - self.settings.within)[:_READ]
         mark = [{"field": "Subject", "operator": "LIKE", "value": f"{chat.words.key} "}]
         having = (one["id"].id for one in recent if self._attachments(one["id"].id, mark))
         return next(({"id": ticket, "revision": 0} for ticket in having), None)
