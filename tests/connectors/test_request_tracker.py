@@ -519,7 +519,7 @@ class TestUsersOfRT(PersonContract):
 
     @property
     def golden(self) -> Path:
-        return super().golden.with_stem("request-tracker-users")
+        return super().golden.with_stem("request-tracker.users")
 
     @staticmethod
     def rt(vendor: Fake) -> RequestTrackerVendor:
