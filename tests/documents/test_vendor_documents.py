@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from connectors.kit.connector import HttpConnector
-from connectors.testing import people
+from connectors.testing import people, records
 from connectors.testing.chats import SAMPLE, chat
 from connectors.testing.contract import Contract
 from connectors.testing.fake import Fake, Request
@@ -33,6 +33,7 @@ VENDORS: dict[str, type[Contract]] = {
     "redmine": TestRedmine,
 }
 FOR_PIPEDRIVE = TestPipedrive
+FOR_RECORDS = {"lead": TestPipedriveLead, "deal": TestPipedriveDeal}
 del TestZendesk, TestPipedrive, TestPipedriveLead, TestPipedriveDeal, TestRedmine
 
 
@@ -124,11 +125,38 @@ def test_who_it_is_is_asked_and_written_as_pipedrives_documents_say() -> None:
             contract.deliver(connector, people.said(number, email=email), {})
         contract.deliver(connector, people.said(4, email="ann@domain.com", id="b4"), {})
         list(connector.check())
+        for somebody in list(connector.find_persons("ann@domain.com")):
+            connector.erase_person(somebody)
         asked = {f"{one.method} {re.sub('[0-9]{2,}', 'N', one.path)}" for one in vendor.requests}
         assert {wrong for one in vendor.requests for wrong in document_of("pipedrive", one).problems(one)} == set()
+    assert "DELETE /api/v2/persons/N" in asked
     persons = "/api/v2/persons"
     assert asked >= {f"GET {persons}/search", f"GET {persons}", f"GET {persons}/N", f"PATCH {persons}/N"}
     assert asked >= {"GET /api/v2/organizations/search", "GET /api/v2/personFields"}
+
+
+@pytest.mark.parametrize("kind", sorted(FOR_RECORDS))
+def test_whose_it_is_and_what_is_to_be_done_is_asked_and_written_as_pipedrives_documents_say(kind: str) -> None:
+    contract = FOR_RECORDS[kind]()
+    settings: dict[str, Any] = {"owner": records.ANN, "owner_fallback": "1", "task": {}, **records.SHARED}
+    if kind == "deal":
+        settings |= {"pipeline_id": "{{ 2 if kind == 'missed' else 1 }}", "stage_id": "{{ 20 if phone else 10 }}"}
+    with contract.fake() as vendor:
+        there: Any = vendor
+        there.knows_owner(records.ANN)
+        connector = contract.connector(vendor, **settings)
+        missed = records.other("Hello?", kind="isMissed")
+        for payload, first in ((SAMPLE, True), (missed, True), (missed, False)):
+            contract.deliver(connector, payload, {}, first=first)
+        there.end(vendor.records()[0])
+        contract.deliver(connector, records.other("Me again", number=3), {})
+        contract.deliver(contract.connector(vendor, owner=1), records.other("Hello", number=4), {})
+        list(connector.check())
+        assert {wrong for one in vendor.requests for wrong in document_of("pipedrive", one).problems(one)} == set()
+        asked = {f"{one.method} {re.sub('[0-9]{2,}', 'N', one.path)}" for one in vendor.requests}
+    assert asked >= {"GET /v1/users/find", "GET /v1/users/1", "GET /v1/activityTypes", "GET /api/v2/deals"}
+    assert asked >= {"GET /api/v2/activities", "POST /api/v2/activities"}
+    assert asked >= ({"GET /v1/leads/archived"} if kind == "lead" else {"GET /api/v2/stages/N"})
 
 
 def test_the_look_after_a_lost_reply_is_among_them() -> None:
