@@ -103,10 +103,9 @@ class Odoo(OdooApi):
             values["tag_ids"] = [[6, 0, tags]]
 
         def make(owner: int | None) -> int:
-            user = owner or own.user_id
-            team = self.first_team(odoo) if lead and not user and "team_id" not in values else None
+            team = self.first_team(odoo) if lead and not owner and "team_id" not in values else None
             # Without this a lead is assigned to the user of the API key, and a team's rules leave it there.
-            whose = {"user_id": user or False} if user or lead else {}
+            whose = {"user_id": owner or False} if owner or lead else {}
             sent = {**values, **({"team_id": team} if team else {}), **whose, **self.record_fields(odoo, words)}
             return identity(odoo.call(self.kind.model, "create", vals_list=[sent], context=QUIET, judge=self.judge_new))
 
@@ -220,7 +219,7 @@ class Odoo(OdooApi):
     def _schedule(self, odoo: Rpc, chat: Chat, task: Task, made: dict[str, Any], record: int) -> int:
         """An activity, which has a day and no time: that stands in its note."""
         words, own = chat.words, self.settings
-        owner = self.owners(odoo).first(words, own, first=chat.task_owner) or made.get("owner") or own.user_id
+        owner = self.owners(odoo).first(words, own, first=chat.task_owner) or made.get("owner")
         chat.step.note(
             "activity", "" if owner else "task: nobody is named, so the activity is that of the API key's user."
         )

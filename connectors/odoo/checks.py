@@ -27,7 +27,7 @@ def odoo_findings(api: OdooApi, odoo: Rpc, name: str) -> Iterator[Finding]:
         )
     yield from _fields(odoo, settings, kind, name)
     yield from api.owners(odoo).findings(settings, settings.task.owner if settings.task else None)
-    for setting, model in (("team_id", kind.team), ("stage_id", kind.stage), ("user_id", "res.users")):
+    for setting, model in (("team_id", kind.team), ("stage_id", kind.stage)):
         for wanted in constants(getattr(settings, setting)):
             found = _read(odoo, model, wanted, "name")
             called = f" ({found.get('name')})" if found else ""
@@ -68,11 +68,9 @@ def _fields(odoo: Rpc, settings: OdooSettings, kind: RecordKind, name: str) -> I
 def _seen(api: OdooApi, odoo: Rpc) -> Iterator[Finding]:
     """What a salesperson will see of a lead."""
     settings = api.settings
-    if settings.user_id or settings.owner or settings.owner_fallback:
-        yield Finding(True, "leads are seen by their salesperson under 'My Pipeline', with which CRM opens")
-    if settings.user_id:
-        return
     owned = settings.owner or settings.owner_fallback
+    if owned:
+        yield Finding(True, "leads are seen by their salesperson under 'My Pipeline', with which CRM opens")
     come = "leads for which the owner is nobody come" if owned else "leads come without a salesperson"
     where = "seen under Sales > Teams, and under 'My Pipeline', with which CRM opens, once somebody is assigned"
     named = settings.team_id

@@ -76,9 +76,6 @@ class OdooSettings(PeopleSettings, DeskSettings):
         description="The sales team's or help desk team's id. Without it, a lead without a salesperson goes to the "
         "first sales team.",
     )
-    user_id: int | None = Field(
-        default=None, gt=0, description="The id of the user that the record is assigned to, where owner names nobody."
-    )
     stage_id: Templated[Positive] | None = Field(
         default=None, description="The id of the stage of new records; null: the team's first."
     )
@@ -91,6 +88,16 @@ class OdooSettings(PeopleSettings, DeskSettings):
         description="The text field of the record that keeps the chat's key: "
         "'referred' of a lead and 'x_smartsupp_chat' of a ticket, unless another is named.",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _knows_the_earlier_name(cls, given: Any) -> Any:
+        """`user_id` is what `owner` was called in 0.1; it goes with 0.3."""
+        if not isinstance(given, dict) or "user_id" not in given:
+            return given
+        if "owner" in given:
+            raise ValueError("user_id is the earlier name of owner; remove user_id")
+        return {("owner" if name == "user_id" else name): value for name, value in given.items()}
 
     @model_validator(mode="after")
     def _can_sign_in(self) -> Self:

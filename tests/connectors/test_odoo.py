@@ -68,7 +68,7 @@ class Both(PeopleContract):
 
     def test_nobody_is_mailed_and_nobody_follows(self, vendor: Fake) -> None:
         memory: dict[str, Any] = {}
-        connector = self.connector(vendor, user_id=7)
+        connector = self.connector(vendor, owner=7)
         self.deliver(connector, SAMPLE, memory)
         self.deliver(connector, longer(), memory, 2)
         assert self.odoo(vendor).mailed == []
@@ -198,7 +198,7 @@ class Both(PeopleContract):
     def test_a_ticket_of_the_help_desk(self, vendor: Fake) -> None:
         odoo = self.odoo(vendor)
         odoo.fields["helpdesk.ticket"]["x_smartsupp_chat"] = "char"
-        reference = self.deliver(self.connector(vendor, record="ticket", team_id=3, user_id=7), SAMPLE, {})
+        reference = self.deliver(self.connector(vendor, record="ticket", team_id=3, owner=7), SAMPLE, {})
         (ticket,) = odoo.tables["helpdesk.ticket"]
         assert ticket["x_smartsupp_chat"] == "smartsupp:208:55039"
         assert (ticket["team_id"], ticket["user_id"]) == (3, 7)
@@ -235,7 +235,7 @@ class Both(PeopleContract):
         tables["crm.team"].clear()
         self.deliver(self.connector(vendor), said(3), {})
         # The team of a salesperson is Odoo's to find.
-        self.deliver(self.connector(vendor, user_id=7), said(4), {})
+        self.deliver(self.connector(vendor, owner=7), said(4), {})
         assert all("team_id" not in lead for lead in tables["crm.lead"][2:])
 
     @pytest.mark.parametrize(
@@ -246,7 +246,7 @@ class Both(PeopleContract):
             ({"team_id": "{{ 3 }}"}, "leads come without a salesperson to the team that the template of team_id names"),
             ({"owner": "chat_agent"}, "leads are seen by their salesperson under 'My Pipeline'"),
             ({"owner": "chat_agent"}, "leads for which the owner is nobody come to the team Europe: seen under Sales"),
-            ({"user_id": 7}, "leads are seen by their salesperson under 'My Pipeline'"),
+            ({"owner": 7}, "leads are seen by their salesperson under 'My Pipeline'"),
         ],
     )
     def test_a_check_says_what_a_salesperson_will_see(self, vendor: Fake, settings: dict[str, Any], seen: str) -> None:
@@ -291,10 +291,16 @@ class Both(PeopleContract):
             assert "is not an active internal user of Odoo" in memory["note owner"]
             assert vendor.records()[-1]["user_id"] is False
 
-    def test_an_owner_by_login_comes_before_user_id_which_comes_before_nobody(self, vendor: Fake) -> None:
-        for owner, expected in (("m@example.com", 7), (LOGIN, 2), ("nobody@shop.example", 7)):
-            self.deliver(self.connector(vendor, owner=owner, user_id=7), SAMPLE, {})
+    def test_an_owner_is_found_by_email_and_by_login(self, vendor: Fake) -> None:
+        for owner, expected in (("m@example.com", 7), (LOGIN, 2)):
+            self.deliver(self.connector(vendor, owner=owner), SAMPLE, {})
             assert vendor.records()[-1]["user_id"] == expected
+
+    def test_the_earlier_name_of_owner_is_understood(self, vendor: Fake) -> None:
+        self.deliver(self.connector(vendor, user_id=7), SAMPLE, {})
+        assert vendor.records()[0]["user_id"] == 7
+        with pytest.raises(ValidationError, match="remove user_id"):
+            self.connector(vendor, user_id=7, owner="chat_agent")
 
     # --- one record of a person -------------------------------------------------------------
 
@@ -641,7 +647,7 @@ class Both(PeopleContract):
         ("settings", "text", "remedy"),
         [
             ({"team_id": 99}, "crm.team 99 does not exist", "correct team_id"),
-            ({"user_id": 99}, "res.users 99 does not exist", "correct user_id"),
+            ({"owner": 99}, "owner 99 is not an active internal user of Odoo", "write the email address or the id"),
             ({"fields": {"x_none": "x"}}, "the field 'x_none' of crm.lead does not exist", "correct it under fields"),
             ({"person": {"x_none": "x"}}, "the field 'x_none' of res.partner does not exist", "create it in Odoo"),
             ({"key_field": "x_none"}, "the field 'x_none' of crm.lead does not exist", "correct it under key_field"),
@@ -658,9 +664,9 @@ class Both(PeopleContract):
         assert remedy in wrong[0].remedy
 
     def test_a_check_names_what_it_found(self, vendor: Fake) -> None:
-        texts = [one.text for one in self.connector(vendor, team_id=3, user_id=7).check()]
+        texts = [one.text for one in self.connector(vendor, team_id=3, owner=7).check()]
         assert "crm.team 3 (Europe) exists" in texts
-        assert "res.users 7 (Mitchell) exists" in texts
+        assert "owner 7 is an active internal user of Odoo" in texts
 
     @pytest.mark.parametrize("right", [("res.partner", "create"), ("crm.lead", "write"), ("crm.tag", "create")])
     def test_a_check_finds_rights_that_are_missing(self, vendor: Fake, right: tuple[str, str]) -> None:

@@ -16,7 +16,7 @@ from connectors.kit.step import Step
 from connectors.kit.text.formats import BBCODE, HTML, MARKDOWN, PLAIN, SLACK, TEXTILE, WIKI, Form, card
 from connectors.kit.text.parts import Layout, Part, append, ends_with, marked, octets, overwrite, utf16
 from connectors.testing.chats import HOSTILE, SAMPLE, chat
-from core.delivery import Delivery
+from core.delivery import Delivery, DeliveryStatus
 from core.ids import ConversationId, DeliveryId
 from core.smartsupp.parser import parse_conversation
 
@@ -268,6 +268,8 @@ def test_notes_at_the_destination_are_no_words_of_the_connector() -> None:
     step = Step(memory, memory.__setitem__, forget=memory.pop)
     step.note("owner", "Nobody was named.")
     assert step.notes == ("Nobody was named.",)
-    delivery = Delivery(DeliveryId("odoo:1:2"), "odoo", ConversationId("1:2"), "delivered", 0, 0, steps=memory)
+    delivery = Delivery(
+        DeliveryId("odoo:1:2"), "odoo", ConversationId("1:2"), DeliveryStatus.DELIVERED, 0, 0, steps=memory
+    )
     assert delivery.notes == step.notes
     assert delivery.made.keys() == {"note 1", "note 1.1", "note 1.2?", "lead"}
