@@ -383,6 +383,15 @@ def test_a_contact_that_was_merged_meanwhile_is_found_by_its_address(desk: Fresh
     assert desk.tickets[0]["requester_id"] == 6
 
 
+def test_a_contact_that_was_merged_before_its_ticket_was_made_is_looked_for_again(desk: FreshdeskVendor) -> None:
+    memory: dict[str, Any] = {}
+    assert tools._dies(tools.connector(desk), TICKET, False, memory)
+    desk.contacts[0]["id"] += 5_000  # another id has the address now
+    deliver(desk, SAMPLE, memory)
+    assert desk.tickets[0]["requester_id"] == desk.contacts[0]["id"]
+    assert len(desk.contacts) == 1
+
+
 def test_a_first_delivery_asks_for_no_list(desk: FreshdeskVendor) -> None:
     deliver(desk)
     deliver(desk, {**chat(), "channel": {**SAMPLE["channel"], "id": 60000}})

@@ -322,7 +322,8 @@ class FreshdeskVendor(Fake):
             if all(str(one.get(name)) == str(value) for name, value in mine.items())
         }
         if mine and not people:
-            raise _invalid(next(iter(mine)), "There is no contact matching the given email")
+            field = "requester_id" if "requester_id" in asked else next(iter(mine))
+            raise _invalid(field, f"There is no contact matching the given {field}")
         date = "updated_at" if "updated_since" in asked else "created_at"
         order, direction = asked.get("order_by", "created_at"), asked.get("order_type", "desc")
         if order not in ("created_at", "due_by", "updated_at", "status") or direction not in ("asc", "desc"):
