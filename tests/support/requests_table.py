@@ -17,8 +17,13 @@ PAGE = ROOT / "docs" / "connectors" / "requests.md"
 TITLES = {
     "espocrm": "EspoCRM",
     "freshdesk": "Freshdesk",
+    "freshsales": "Freshsales",
+    "front": "Front",
+    "gorgias": "Gorgias",
+    "helpscout": "Help Scout",
     "http": "HTTP, the example of its page",
     "hubspot": "HubSpot",
+    "intercom": "Intercom",
     "odoo": "Odoo 19 and later (JSON-2)",
     "odoo-json-rpc": "Odoo 14 to 18 (JSON-RPC)",
     "pipedrive": "Pipedrive, record: note",
@@ -29,6 +34,7 @@ TITLES = {
     "request-tracker": "Request Tracker",
     "zammad": "Zammad",
     "zendesk": "Zendesk",
+    "zoho-desk": "Zoho Desk",
 }
 
 HEAD = """\
