@@ -21,6 +21,7 @@ ENTRY_POINTS = "smartsupp_relay.connectors"
 #: Imported when it is asked for: a vendor that nobody enabled costs nothing.
 BUILT_IN: Mapping[str, str] = {
     "archive": "connectors.archive.Archive",
+    "email": "connectors.email.Email",
     "freshdesk": "connectors.freshdesk.Freshdesk",
     "http": "connectors.http.Declared",
     "hubspot": "connectors.hubspot.HubSpot",

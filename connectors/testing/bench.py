@@ -18,9 +18,9 @@ from connectors import registry
 from connectors.kit import http
 from connectors.kit.connector import HttpConnector, Receipt, Step
 from connectors.kit.transcript import plain
-from connectors.testing.fake import Fake
+from connectors.testing.fake import Answer, Fake
 from core.delivery import Reference, Revision
-from core.errors import DeliveryError
+from core.errors import ConnectorRefused, DeliveryError, RetryLater
 from core.ids import PayloadId
 from core.smartsupp.parser import parse_conversation
 
@@ -53,13 +53,25 @@ class Bench:
     takes_html: ClassVar[bool] = True
     #: Whether the vendor has records of people at all: contacts, users, requesters.
     has_people: ClassVar[bool] = True
+    #: Whether a record has a page that a person can open.
+    has_pages: ClassVar[bool] = True
+    #: What every vendor answers, as `answers`: HTTP's statuses, where it speaks HTTP.
+    common_answers: ClassVar[list[tuple[int, Any, dict[str, str], type[DeliveryError]]]] = [
+        (401, {"message": "who?"}, {}, ConnectorRefused),
+        (429, {"message": "slow down"}, {"Retry-After": "77"}, RetryLater),
+        (500, {"message": "oops"}, {}, RetryLater),
+        (503, {"message": "away"}, {"Retry-After": "77"}, RetryLater),
+    ]
+    #: How it refuses credentials.
+    who: ClassVar[Answer] = Answer(401, {"message": "who?"})
 
     @cached_property
     def _revisions(self) -> dict[int, tuple[dict[int, Revision], dict[str, Any]]]:
         """The revisions that came with each memory, which is held so that its id stays its own."""
         return {}
 
-    def fake(self) -> Fake:
+    def fake(self) -> Any:
+        """A Fake, or what does what a Fake does, for a vendor that speaks something else than HTTP."""
         raise NotImplementedError
 
     def settings(self, url: str) -> dict[str, Any]:
@@ -79,11 +91,12 @@ class Bench:
         with self.fake() as there:
             yield there
 
-    def connector(self, vendor: Fake, **more: Any) -> HttpConnector[Any]:
+    def connector(self, vendor: Fake, **more: Any) -> Any:
+        """An HttpConnector, or another connector with a `wire`."""
         settings = {"type": self.kind, "allow_networks": ["127.0.0.0/8"], **self.settings(vendor.url), **more}
         found = registry.find(self.kind)
         made = found("shop", found.settings_model.model_validate(settings), Path())
-        assert isinstance(made, HttpConnector)
+        assert made.wire is not None
         return made
 
     def deliver(
@@ -106,7 +119,7 @@ class Bench:
         revision = Revision(number, PayloadId(f"payload{number}"), received, "", body)
         known, _ = self._revisions.setdefault(id(memory), ({}, memory))
         known[number] = revision
-        receipt = Receipt("shop:208:55039", revision, lambda: list(known.values()))
+        receipt = Receipt(f"shop:{conversation.key}", revision, lambda: list(known.values()))
         step = Step(
             memory,
             memory.__setitem__,

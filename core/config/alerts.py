@@ -2,32 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Literal, Self
+from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, IPvAnyNetwork, SecretStr, model_validator
+from pydantic import AfterValidator, Field, IPvAnyNetwork, SecretStr
 
 from core.config.environment import Strict
+from core.config.types.mail_server import EmailAddress, MailServer
 from core.signing import SigningSecret
-
-#: Printable ASCII with one '@' and nothing that means something else in a header.
-_ADDRESS = r"^[!#$%&'*+/=?^_`{|}~.A-Za-z0-9-]+@[A-Za-z0-9.-]+$"
-
-
-def _address(value: str) -> str:
-    if not re.fullmatch(_ADDRESS, value):
-        found = re.search(r"<([^<>]+)>", value)
-        right = found[1] if found and re.fullmatch(_ADDRESS, found[1]) else "relay@example.com"
-        raise ValueError(f"write an address alone, such as {right}")
-    return value
-
-
-EmailAddress = Annotated[str, AfterValidator(_address), Field(max_length=254, json_schema_extra={"format": "email"})]
-
-#: The port where mail servers wait for each kind of TLS (RFC 8314).
-_PORTS = {"starttls": 587, "tls": 465}
-
 
 def _web_address(value: SecretStr) -> SecretStr:
     try:
@@ -57,42 +39,12 @@ class WebhookAlerts(Strict):
     )
 
 
-def _host(value: str) -> str:
-    """A name or an address alone. An IPv6 address has more than one colon."""
-    bare = value.partition("://")[2] or value
-    name, colon, port = bare.partition(":")
-    if colon and port.strip("/").isdecimal():
-        raise ValueError(f"write host: {name} and, on a line of its own, port: {port.strip('/')}")
-    if bare != value or "/" in value:
-        raise ValueError(f"write only {name.strip('/')}, the name of the mail server")
-    if not re.fullmatch(r"[A-Za-z0-9_.:-]+", value):
-        raise ValueError("write the name of the mail server, such as smtp.example.com")
-    return value
+class MailAlerts(MailServer):
+    """Emails by way of a mail server."""
 
-
-class MailAlerts(Strict):
-    """A mail server, always by TLS with a certificate that is checked."""
-
-    host: Annotated[str, AfterValidator(_host)] = Field(max_length=253, description="The mail server.")
-    security: Literal["starttls", "tls"] = Field(
-        default="starttls", description="starttls: TLS begins after the greeting; tls: from the first byte."
-    )
-    port: int | None = Field(default=None, ge=1, le=65535, description="null: 587 for starttls, 465 for tls.")
-    user: str = Field(default="", max_length=320, description="User name for the mail server; empty: no login.")
-    password: SecretStr = Field(default=SecretStr(""), description="Password for the mail server.")
     sender: EmailAddress = Field(alias="from", description="The sender's address.")
     to: tuple[EmailAddress, ...] = Field(min_length=1, max_length=50, description="The recipients.")
     timeout: float = Field(default=20.0, gt=0, le=50, description="Seconds to wait for each response.")
-
-    @model_validator(mode="after")
-    def _has_both_or_neither(self) -> Self:
-        if bool(self.user) != bool(self.password.get_secret_value()):
-            raise ValueError("'user' and 'password' go together; give both, or neither")
-        return self
-
-    @property
-    def open_port(self) -> int:
-        return self.port or _PORTS[self.security]
 
 
 class Alerts(Strict):
