@@ -155,7 +155,7 @@ class Email(Connector[EmailSettings]):
             "Reply-To": mailbox(person.given, person.email) if person and replies else "",
             "Subject": header_text(chat.subject),
             "In-Reply-To": earlier[-1] if earlier else "",
-            "References": "\r\n ".join(earlier),
+            "References": " ".join(earlier),
             "Keywords": header_text(", ".join(words.tags())),
             "X-Smartsupp-Conversation": header_text(chat.conversation.key),
             # https://www.rfc-editor.org/rfc/rfc3834#section-5

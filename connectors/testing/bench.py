@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import pytest
 
@@ -70,8 +70,8 @@ class Bench:
         """The revisions that came with each memory, which is held so that its id stays its own."""
         return {}
 
-    def fake(self) -> Any:
-        """A Fake, or what does what a Fake does, for a vendor that speaks something else than HTTP."""
+    def fake(self) -> Fake:
+        """For a vendor that speaks something else than HTTP: what does as a Fake does."""
         raise NotImplementedError
 
     def settings(self, url: str) -> dict[str, Any]:
@@ -91,13 +91,13 @@ class Bench:
         with self.fake() as there:
             yield there
 
-    def connector(self, vendor: Fake, **more: Any) -> Any:
-        """An HttpConnector, or another connector with a `wire`."""
+    def connector(self, vendor: Fake, **more: Any) -> HttpConnector[Any]:
         settings = {"type": self.kind, "allow_networks": ["127.0.0.0/8"], **self.settings(vendor.url), **more}
         found = registry.find(self.kind)
         made = found("shop", found.settings_model.model_validate(settings), Path())
         assert made.wire is not None
-        return made
+        # Of a connector that speaks something else, no law asks for more than its wire.
+        return cast(HttpConnector[Any], made)
 
     def deliver(
         self,

@@ -11,6 +11,7 @@ from core.config.environment import Strict
 from core.config.types.mail_server import EmailAddress, MailServer
 from core.signing import SigningSecret
 
+
 def _web_address(value: SecretStr) -> SecretStr:
     try:
         parts = urlsplit(value.get_secret_value())

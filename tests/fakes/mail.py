@@ -36,7 +36,8 @@ class MailDesk:
     """What does as a Fake does (connectors/testing/fake.py). An answer in `instead` is given at the place that its
     header `at` names: GREETING, AUTH, MAIL, RCPT, or DATA, which is the end of the text; without one, at DATA."""
 
-    def __init__(self, context: ssl.SSLContext, *, security: str = "starttls") -> None:
+    def __init__(self, context: ssl.SSLContext | None, *, security: str = "starttls") -> None:
+        """Without a context it has no TLS, and offers none."""
         self.is_desk = True
         self.requests: list[Request] = []
         self.instead: list[Answer] = []
@@ -50,6 +51,8 @@ class MailDesk:
         self.mails: dict[str, EmailMessage] = {}
         #: Every text that was taken, doubles included, as (recipients, bytes).
         self.taken: list[tuple[list[str], bytes]] = []
+        #: What it was ever asked.
+        self.commands: set[str] = set()
         self._threads: dict[str, str] = {}
         self._port = free_port()
         starttls = security == "starttls"
@@ -60,11 +63,11 @@ class MailDesk:
             ready_timeout=30,
             ssl_context=None if starttls else context,
             tls_context=context if starttls else None,
-            require_starttls=starttls,
+            require_starttls=starttls and context is not None,
             authenticator=self._log_in,
             # aiosmtpd takes TLS from the first byte for none, and warns.
-            auth_required=starttls,
-            auth_require_tls=starttls,
+            auth_required=starttls and context is not None,
+            auth_require_tls=starttls and context is not None,
         )
 
     @property
@@ -94,6 +97,11 @@ class MailDesk:
 
     def writes(self) -> list[Request]:
         return [one for one in self.requests if one.method == "MAIL"]
+
+    def forget(self) -> None:
+        """As if nothing had been taken so far."""
+        self.mails.clear()
+        self._threads.clear()
 
     # --- the server ------------------------------------------------------------
 
@@ -130,7 +138,8 @@ class MailDesk:
         lost = self.lose_reply_after == 0
         if self.lose_reply_after is not None:
             self.lose_reply_after = None if lost else self.lose_reply_after - 1
-        if lost and server.transport is not None:
+        if lost:
+            assert isinstance(server.transport, asyncio.Transport)
             server.transport.abort()
         return "250 2.0.0 taken as 4711"
 
@@ -179,6 +188,14 @@ class _Server(SMTP):
     """Greets as the desk wants, once for each connection."""
 
     greeted = False
+
+    async def smtp_AUTH(self, arg: str) -> None:  # noqa: N802
+        self.event_handler.commands.add("AUTH")
+        await super().smtp_AUTH(arg)
+
+    async def smtp_MAIL(self, arg: str | None) -> None:  # noqa: N802
+        self.event_handler.commands.add("MAIL")
+        await super().smtp_MAIL(arg)
 
     async def push(self, status: Any) -> None:
         desk: MailDesk = self.event_handler

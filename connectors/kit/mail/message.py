@@ -46,7 +46,7 @@ class Attachment:
 @dataclass(frozen=True)
 class Mail:
     """An email. `sender` and `recipients` are addresses in ASCII; `headers` are those beside From, To, Date and
-    Message-ID, as `header_text` and `mailbox` give them."""
+    Message-ID, as `header_text` and `mailbox` give them: ASCII on one line."""
 
     message_id: str
     sender: str
@@ -59,10 +59,8 @@ class Mail:
     attachments: tuple[Attachment, ...] = ()
 
     def __bytes__(self) -> bytes:
-        mail = self._body()
-        for name, value in self._headers().items():
-            mail[name] = value
-        return mail.as_bytes(policy=_POLICY)
+        head = "".join(_folded(name, value) for name, value in self._headers().items())
+        return head.encode("ascii") + self._body().as_bytes(policy=_POLICY)
 
     def shown(self) -> dict[str, Any]:
         """For people to read, and to compare."""
@@ -97,8 +95,8 @@ class Mail:
         return MIMEMultipart("mixed", self._boundary("mixed"), [body, *files])
 
     def _boundary(self, kind: str) -> str:
-        """Python's would be another one each time."""
-        return "=_" + hashlib.sha256(f"{kind} {self.message_id} {self.text}".encode()).hexdigest()[:40]
+        """Python's would be another one each time. No text has it: quoted-printable leaves no = as it is."""
+        return "=_" + hashlib.sha256(f"{kind} {self.message_id}".encode()).hexdigest()[:40]
 
 
 def header_text(text: str) -> str:
@@ -108,7 +106,7 @@ def header_text(text: str) -> str:
     is_plain = line.isascii() and line.isprintable() and "=?" not in line
     if is_plain and all(len(word) <= _WORD for word in line.split()):
         return line
-    return Header(line.encode("utf-8", "replace").decode(), "utf-8", maxlinelen=75).encode(linesep="\n")
+    return " ".join(Header(line.encode("utf-8", "replace").decode(), "utf-8", maxlinelen=75).encode().split())
 
 
 def mailbox(name: str, address: str) -> str:
@@ -119,6 +117,18 @@ def mailbox(name: str, address: str) -> str:
     if "=?" in found or _ATOMS.fullmatch(found):
         return f"{found} <{address}>"
     return f'"{quote(found)}" <{address}>'
+
+
+def _folded(name: str, value: str) -> str:
+    """A header on as many lines as it takes, each of at most 78 characters where its words allow that."""
+    first, *others = value.split()
+    lines = [f"{name}: {first}"]
+    for word in others:
+        if len(lines[-1]) + len(word) < 78:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(f" {word}")
+    return "\r\n".join(lines) + "\r\n"
 
 
 def _text_part(text: str, kind: str) -> MIMEText:

@@ -1,7 +1,7 @@
-"""How an email is handed to a mail server: TLS always, addresses that may be reached, and an end for the whole dialogue.
+"""How an email is handed to a mail server: by TLS alone, to addresses that may be reached, with an end for the whole.
 
-What the server answers becomes the error whose class is the recovery (core/errors.py). One thing cannot be known: an
-answer to the text itself that gets lost. Then the mail may have been taken; `RetryLater.untaken` is False of that alone.
+What the server answers becomes the error whose class is the recovery (core/errors.py). One thing cannot be known: what
+became of a text whose answer gets lost. It may have been taken; `RetryLater.untaken` is False of that alone.
 """
 
 from __future__ import annotations
