@@ -44,16 +44,18 @@ class _Thread:
 
     begin: str
     domain: str
-    #: The revision that the thread begins with; 0 where nobody here remembers it.
+    #: The revision that was sent first, to all that is remembered here, and whether the store can have forgotten none.
     first: int
+    is_sure: bool
 
     def message_id(self, revision: int, part: int) -> str:
-        end = "" if (revision, part) == (self.first, 1) else f"+{revision}.{part}"
-        return f"<{self.begin}{end}@{self.domain}>"
+        if self.is_sure and (revision, part) == (self.first, 1):
+            return self.root
+        return f"<{self.begin}+{revision}.{part}@{self.domain}>"
 
     @property
     def root(self) -> str:
-        return self.message_id(self.first, 1)
+        return f"<{self.begin}@{self.domain}>"
 
 
 @dataclass(frozen=True)
@@ -91,17 +93,18 @@ class Email(Connector[EmailSettings]):
         words, number = Mapping(self.settings, conversation), receipt.number
         _ = words.person  # raises Skipped where the admin wants that
         if not any(name.startswith("mail ") for name in step.done):  # none was sent, nor has any begun
-            step.keep("first", number if step.first else 0)
-        first = int(step.recall("first"))
+            step.keep("first", {"revision": number, "sure": step.first})
+        first = step.recall("first")
         begin, _, domain = step("thread", lambda: f"{_slug(receipt.delivery)}@{self._domain}").rpartition("@")
-        thread = _Thread(begin, domain, first)
+        thread = _Thread(begin, domain, first["revision"], first["sure"])
         recipients = self._recipients(words, step)
         chat = _Chat(conversation, receipt, step, words, thread, recipients, self._subject(words, receipt))
-        known = told(step, receipt, thread.root) if number != first else None
-        parts = EMAILS.parts(words, number, revised=number != first, after=known)
+        revised = number != thread.first
+        known = told(step, receipt, thread.root) if revised else None
+        parts = EMAILS.parts(words, number, revised=revised, after=known)
         file = None
         if len(parts) > 1 and self.settings.long_transcript == "attach":
-            file = Attachment(_file_name(conversation, number), as_text(conversation, words.voice))
+            file = Attachment(_file_name(conversation), as_text(conversation, words.voice))
             parts = [self._first_of(words, parts, file)]
         append(step, "mail", parts, write=partial(self._send, chat, file), look=partial(self._look, chat))
         tell(step, receipt, thread.root)
@@ -241,9 +244,9 @@ def _slug(delivery: str) -> str:
     return "smartsupp+" + (spelled if len(spelled) <= _LONGEST_ID else hashlib.sha256(delivery.encode()).hexdigest())
 
 
-def _file_name(conversation: Conversation, revision: int) -> str:
+def _file_name(conversation: Conversation) -> str:
     name = "".join(one if one.isascii() and one.isalnum() else "-" for one in conversation.key)
-    return f"chat-{name[:60]}-{revision}.txt"
+    return f"chat-{name[:60]}.txt"
 
 
 def _step(part: Part) -> str:

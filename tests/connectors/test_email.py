@@ -9,6 +9,7 @@ import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -28,9 +29,11 @@ from connectors.testing.chats import SAMPLE, chat
 from connectors.testing.contract import Contract
 from connectors.testing.fake import Answer
 from connectors.testing.records import longer
+from core.delivery import Attempt, Exchange, Outcome
 from core.errors import ConnectorRefused, Gone, RecordRefused, RetryLater, TimedOut
 from tests.fakes.mail import PASSWORD, USER, MailDesk, certified, shown
 from tests.support.certificates import Authority
+from workers.alerts.detect import quotable
 
 DESK = "support@desk.example"
 AT_GREETING, AT_AUTH, AT_MAIL, AT_RCPT = ({"at": place} for place in ("GREETING", "AUTH", "MAIL", "RCPT"))
@@ -157,10 +160,10 @@ class TestEmail(Contract):
         self.deliver(self.connector(vendor), chat(*messages), {})
         [mail] = self.mails(vendor)
         [file] = mail.iter_attachments()
-        assert file.get_filename() == "chat-208-55039-1.txt"
+        assert file.get_filename() == "chat-208-55039.txt"
         assert all(message in file.get_content() for message in messages)
         body = shown(mail)[0]
-        assert body.startswith("<p><i>The whole conversation is attached: chat-208-55039-1.txt</i></p>")
+        assert body.startswith("<p><i>The whole conversation is attached: chat-208-55039.txt</i></p>")
         assert "Part 1 of" not in body
         assert len(body) <= EMAILS.longest
 
@@ -227,6 +230,16 @@ class TestEmail(Contract):
                     self.deliver(self.connector(desk), longer(SAMPLE, *["More"] * (number - 1)), memory, number)  # type: ignore[arg-type]
                 assert len(desk.records()) == 1
                 assert self.spread("tanks.") in self.arrived(desk)  # type: ignore[arg-type]
+
+    def test_a_chat_of_which_the_store_may_have_forgotten_something_does_not_claim_to_continue(
+        self, vendor: Any
+    ) -> None:
+        """A past chat that comes late: nobody knows whether it was sent before."""
+        self.deliver(self.connector(vendor), SAMPLE, {}, 1427470480, first=False)
+        [mail] = self.mails(vendor)
+        assert mail["Message-ID"] == "<smartsupp+shop+208+55039+1427470480.1@shop.example>"
+        assert mail["References"] == "<smartsupp+shop+208+55039@shop.example>"
+        assert "continued" not in shown(mail)[0]
 
     def test_two_connectors_of_one_chat_have_ids_that_differ(self, vendor: Any) -> None:
         """A mailbox that gets both would throw one of them away."""
@@ -296,6 +309,16 @@ class TestEmail(Contract):
         template = "{{ visitor.country_code | lower }}@desk.example"
         with pytest.raises(RecordRefused, match="SMTP 550"):
             self.deliver(self.connector(vendor, to=[template]), SAMPLE, {})
+
+    def test_an_alert_goes_to_those_who_can_have_it(self, vendor: Any) -> None:
+        self.desk(vendor).unknown.add("gone@shop.example")
+        wire = cast(Email, self.connector(vendor)).wire
+        mail = replace(message("Alert"), recipients=("gone@shop.example", DESK))
+        assert wire.send(mail, some=True) == [DESK]
+        with pytest.raises(ConnectorRefused, match="SMTP 550"):
+            wire.send(replace(mail, recipients=("gone@shop.example",)), some=True)
+        [(recipients, _)] = self.desk(vendor).taken
+        assert recipients == [DESK]
 
     def test_a_template_that_names_nobody_is_left_out_and_said_unless_nobody_is_left(self, vendor: Any) -> None:
         memory: dict[str, Any] = {}
@@ -438,6 +461,22 @@ def test_nothing_that_a_visitor_is_called_becomes_a_header_or_an_address(text: s
 @settings(max_examples=300, deadline=None)
 def test_nor_does_any_other_text(text: str) -> None:
     nothing_was_smuggled(text)
+
+
+# --- what is said of it --------------------------------------------------------------------
+
+
+def test_an_attempt_says_whose_status_it_has() -> None:
+    for url, said in (("smtp://mail.example.com:587", "SMTP 450"), ("https://example.com", "HTTP 450")):
+        attempt = Attempt(0, 0, Outcome.RETRY, 1, status=450, requests=(Exchange("MAIL", url, 450, 1),))
+        assert attempt.answer == said
+        assert replace(attempt, status=None).answer == ""
+
+
+def test_an_alert_quotes_no_mail_server() -> None:
+    said = "SMTP 554 to the mail: Ann wrote 'Hello' to ann@example.com"
+    assert quotable(said) == "SMTP 554 to the mail"
+    assert quotable("SMTP 550 to the recipient ann@example.com: unknown") == "SMTP 550 to the recipient …"
 
 
 # --- settings ----------------------------------------------------------------------------

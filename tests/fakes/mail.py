@@ -12,6 +12,7 @@ import json
 import re
 import ssl
 import threading
+from collections.abc import Callable
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import Any, Self
@@ -51,6 +52,8 @@ class MailDesk:
         self.mails: dict[str, EmailMessage] = {}
         #: Every text that was taken, doubles included, as (recipients, bytes).
         self.taken: list[tuple[list[str], bytes]] = []
+        #: Hands over what it takes, and says whether that worked; None: it keeps it itself.
+        self.gateway: Callable[[bytes], bool] | None = None
         #: What it was ever asked.
         self.commands: set[str] = set()
         self._threads: dict[str, str] = {}
@@ -134,6 +137,8 @@ class MailDesk:
         self.requests.append(Request("MAIL", "", {}, {}, envelope.content.decode("ascii")))
         if answer := self._answer("DATA"):
             return answer
+        if self.gateway and not await asyncio.to_thread(self.gateway, envelope.content):
+            return "451 4.3.0 the gateway did not take it"
         self._take(envelope.rcpt_tos, envelope.content)
         lost = self.lose_reply_after == 0
         if self.lose_reply_after is not None:

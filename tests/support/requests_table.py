@@ -15,6 +15,7 @@ GOLDEN = ROOT / "tests" / "connectors" / "golden"
 PAGE = ROOT / "docs" / "connectors" / "requests.md"
 
 TITLES = {
+    "email": "Email",
     "espocrm": "EspoCRM",
     "freshdesk": "Freshdesk",
     "http": "HTTP, the example of its page",

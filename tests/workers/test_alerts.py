@@ -586,7 +586,7 @@ class TestCommand:
         self.configure(cli, webhook=webhook(destination, url=secretive, secret=SECRET), email=email(mailbox))
         said = cli.run("alerts", "test", code=1)
         assert "webhook: ✗ HTTP 403 Forbidden: no **********" in said
-        assert "email: ✗ the mail server answered 554 no **********" in said
+        assert "email: ✗ SMTP 554 to the mail: no **********" in said
         for secret in ("very-secret", SECRET, PASSWORD):
             assert secret not in said
 

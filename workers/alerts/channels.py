@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import smtplib
-import socket
-import ssl
-import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from email.message import EmailMessage
-from email.utils import formatdate
-from pathlib import Path
+from datetime import UTC, datetime
+from ipaddress import IPv4Network, IPv6Network
 from urllib.parse import urlsplit
 
-import certifi
 from requests import Response
 
 from connectors.kit.http import Http
+from connectors.kit.mail.message import Mail, header_text
+from connectors.kit.mail.smtp import Smtp
 from connectors.kit.masking import MASK
 from connectors.kit.responses import STATUS, refusal, words
 from core import signing
@@ -28,6 +21,7 @@ from workers.alerts.messages import AlertMessage
 
 #: Seconds that one sending may take in all.
 _SECONDS = 60.0
+_ANY = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))
 
 
 class NotSent(Exception):
@@ -75,63 +69,38 @@ class ByWebhook(Channel):
 
 
 class ByMail(Channel):
-    """By SMTP with TLS; a certificate that does not prove the server's name ends it."""
+    """By SMTP with TLS. The server is the admin's own and may be in any network."""
 
     def __init__(self, settings: MailAlerts) -> None:
         self._settings = settings
+        self._smtp = Smtp(
+            settings,
+            sender=settings.sender,
+            timeout=settings.timeout,
+            allow_networks=_ANY,
+            mask=self._masked,
+        )
 
     def send(self, message: AlertMessage) -> str:
-        try:
-            with self._connection() as server:
-                refused = server.send_message(self._mail(message))
-        except (smtplib.SMTPException, OSError, ValueError) as error:
-            raise NotSent(self._masked(_said(error))) from None
-        taken = len(self._settings.to) - len(refused)
-        return f"{self._settings.host} accepted it for {taken} of {len(self._settings.to)}"
-
-    @contextmanager
-    def _connection(self) -> Iterator[smtplib.SMTP]:
-        mine = self._settings
-        context = _trusted()
-        server = (
-            smtplib.SMTP_SSL(timeout=mine.timeout, context=context)
-            if mine.security == "tls"
-            else smtplib.SMTP(timeout=mine.timeout)
+        mail = Mail(
+            message_id=f"<{message.id}@{self._settings.sender.rpartition('@')[2]}>",
+            sender=self._settings.sender,
+            recipients=self._settings.to,
+            date=datetime.now(UTC),
+            text=message.text + "\n",
+            headers={"Subject": header_text(f"[Relay] {message.title}"), "Auto-Submitted": "auto-generated"},
         )
-        # A timeout of sockets is one of each read: a server that sends a byte a second would keep it for ever.
-        end = threading.Timer(_SECONDS, _cut, [server])
-        end.daemon = True
-        end.start()
-        try:
-            # TLS checks the certificate against the name that is given here: smtplib's own way to say it.
-            server._host = mine.host  # type: ignore[attr-defined]  # noqa: SLF001
-            server.connect(mine.host, mine.open_port)
-            if mine.security == "starttls":
-                server.starttls(context=context)
-            if mine.user:
-                server.login(mine.user, mine.password.get_secret_value())
-            yield server
-            with suppress(smtplib.SMTPException, OSError):  # taken it is
-                server.quit()
-        finally:
-            end.cancel()
-            server.close()
-
-    def _mail(self, message: AlertMessage) -> EmailMessage:
-        """No text of strangers is in a header."""
-        mail = EmailMessage()
-        mail["From"] = self._settings.sender
-        mail["To"] = ", ".join(self._settings.to)
-        mail["Subject"] = f"[Relay] {message.title}"
-        mail["Date"] = formatdate()
-        mail["Message-ID"] = f"<{message.id}@{self._settings.sender.rpartition('@')[2]}>"
-        mail["Auto-Submitted"] = "auto-generated"
-        mail.set_content(message.text + "\n")
-        return mail
+        with self._smtp.attempt(_SECONDS):
+            try:
+                # Whoever can be told is told, whatever is wrong with the others.
+                taken = self._smtp.send(mail, some=True)
+            except DeliveryError as error:
+                raise NotSent(words(self._masked(str(error)))) from None
+        return f"{self._settings.host} accepted it for {len(taken)} of {len(self._settings.to)}"
 
     def _masked(self, text: str) -> str:
         password = self._settings.password.get_secret_value()
-        return words(text.replace(password, MASK) if password else text)
+        return text.replace(password, MASK) if password else text
 
 
 def channels(settings: Alerts) -> dict[str, Channel]:
@@ -142,28 +111,3 @@ def channels(settings: Alerts) -> dict[str, Channel]:
     if settings.email:
         found["email"] = ByMail(settings.email)
     return found
-
-
-def _trusted() -> ssl.SSLContext:
-    """The authorities that connectors trust."""
-    place = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE") or certifi.where()
-    folder = Path(place).is_dir()
-    return ssl.create_default_context(cafile=None if folder else place, capath=place if folder else None)
-
-
-def _cut(server: smtplib.SMTP) -> None:
-    if server.sock:
-        with suppress(OSError):
-            server.sock.shutdown(socket.SHUT_RDWR)
-
-
-def _said(error: Exception) -> str:
-    if isinstance(error, smtplib.SMTPResponseException):
-        answer = error.smtp_error
-        text = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else str(answer)
-        return f"the mail server answered {error.smtp_code} {text}"
-    if isinstance(error, smtplib.SMTPRecipientsRefused):
-        return "the mail server refused every recipient: " + ", ".join(
-            f"{code} {text.decode('utf-8', 'replace')}" for code, text in error.recipients.values()
-        )
-    return f"{type(error).__name__}: {error}"

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from http.client import HTTPException
 from io import BufferedReader
+from ipaddress import ip_address
 from typing import Any
 
 from requests.exceptions import ConnectTimeout
@@ -110,15 +111,18 @@ class Smtp:
 
     @property
     def place(self) -> str:
-        host = f"[{self._server.host}]" if ":" in self._server.host else self._server.host
+        host = self._server.host
+        with suppress(ValueError):
+            host = f"[{host}]" if ip_address(host).version == 6 else host
         return f"smtp://{host}:{self._server.open_port}"
 
-    def send(self, mail: Mail, *, own: Container[str] = ()) -> str:
-        """Hand over a mail, to all of its recipients or to none; returns what the server said. One of the recipients in
-        `own`, which are this mail's alone, is refused for it alone. Raises RetryLater, RecordRefused, ConnectorRefused.
+    def send(self, mail: Mail, *, own: Container[str] = (), some: bool = False) -> Sequence[str]:
+        """Hand over a mail; returns the recipients for whom the server took it. That is all of them or none, or with
+        `some` all that are not refused. Recipients in `own` are this mail's alone: one of them is refused for it alone.
+        Raises RetryLater, RecordRefused, ConnectorRefused.
         """
         self._clock.left()
-        return self._once(mail, own)
+        return self._once(mail, own, some)
 
     def look(self, recipients: Sequence[str]) -> ServerLook:
         """Log in, and ask whether the server takes mail for these recipients, without sending any. Raises what `send`
@@ -137,18 +141,18 @@ class Smtp:
         finally:
             self._note("LOOK", started, code, problem, "", said)
 
-    def _once(self, mail: Mail, own: Container[str]) -> str:
+    def _once(self, mail: Mail, own: Container[str], some: bool) -> Sequence[str]:
         if self._sent is not None:
             self._sent.append(Sent("MAIL", self.place, {}, mail.shown()))
-            return ""
+            return mail.recipients
         started, problem, code, said = time.monotonic(), "", None, ""
         data = bytes(mail)
         try:
             with self._session() as session:
-                session.envelope(mail.sender, mail.recipients, len(data), own)
+                taken = session.envelope(mail.sender, mail.recipients, len(data), own, some=some)
                 code, answer = session.hand_over(data)
                 said = answer.decode("utf-8", "replace")
-                return words(self._mask(said))
+                return taken
         except DeliveryError as error:
             problem, code = str(error), error.status
             raise
@@ -279,14 +283,29 @@ class _Session(smtplib.SMTP):
             self.about = _LOGIN
             self._log_in()
 
-    def envelope(self, sender: str, recipients: Sequence[str], size: int = 0, own: Container[str] = ()) -> None:
+    def envelope(
+        self,
+        sender: str,
+        recipients: Sequence[str],
+        size: int = 0,
+        own: Container[str] = (),
+        *,
+        some: bool = False,
+    ) -> Sequence[str]:
         """Raises _Refused, RecordRefused."""
         if size > self.size > 0:
             raise RecordRefused(f"the mail has {size} bytes; the mail server takes {self.size}")
         options = [f"SIZE={size}"] if size and self.has_extn("size") else []
         self._must(f"{_SENDER} {sender}", lambda: self.mail(sender, options), 250)
+        taken = []
         for one in recipients:
-            self._must(f"{_RECIPIENT} {one}", partial(self.rcpt, one), 250, 251, 252, alone=one in own)
+            try:
+                self._must(f"{_RECIPIENT} {one}", partial(self.rcpt, one), 250, 251, 252, alone=one in own)
+                taken.append(one)
+            except _Refused:
+                if not some or (one == recipients[-1] and not taken):
+                    raise
+        return taken
 
     def hand_over(self, data: bytes) -> tuple[int, bytes]:
         """Raises _Refused."""
