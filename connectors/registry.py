@@ -28,6 +28,8 @@ BUILT_IN: Mapping[str, str] = {
     "odoo": "connectors.odoo.Odoo",
     "pipedrive": "connectors.pipedrive.Pipedrive",
     "request-tracker": "connectors.request_tracker.RequestTracker",
+    "slack": "connectors.slack.Slack",
+    "teams": "connectors.teams.Teams",
     "webhook": "connectors.webhook.Webhook",
     "zendesk": "connectors.zendesk.Zendesk",
 }
@@ -88,6 +90,7 @@ def make(settings: Settings, name: str, data_dir: Path, states: States | None = 
     own = settings.connectors[name]
     own._values = settings.values  # noqa: SLF001  # ours to say
     own._redact = settings.redact  # noqa: SLF001
+    own._public_url = settings.public_url  # noqa: SLF001
     if isinstance(own, RecordSettings):
         same = (
             other

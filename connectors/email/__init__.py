@@ -24,9 +24,10 @@ from connectors.kit.text.formats import PLAIN
 from connectors.kit.text.parts import Layout, Part, append
 from connectors.kit.text.revisions import tell, told
 from connectors.kit.transcript import as_text, inert
+from connectors.kit.wire.outcome import forgotten_where_untaken, unknown_outcome
 from core.conversation import Conversation
 from core.delivery import Reference
-from core.errors import ConnectorRefused, Gone, PayloadError, RecordRefused, RetryLater
+from core.errors import PayloadError, RecordRefused
 
 #: Characters of HTML in one email. Gmail shows 102 kB of one, and a character may have two bytes, or four.
 EMAILS = Layout(30_000, mark="{} {}.{}".format, shown=False)
@@ -114,23 +115,18 @@ class Email(Connector[EmailSettings]):
 
     def _send(self, chat: _Chat, file: Attachment | None, part: Part) -> str:
         mail = self._mail(chat, part, file)
-        try:
+        with forgotten_where_untaken(chat.step, _step(part)):
             self._smtp.send(mail, own=set(chat.recipients) - set(self.settings.addresses))
-        except (RetryLater, RecordRefused, ConnectorRefused) as error:
-            if not isinstance(error, RetryLater) or error.untaken:
-                chat.step.forget(f"{_step(part)}?")  # the server surely does not have it
-            raise
         return mail.message_id
 
     def _look(self, chat: _Chat, part: Part) -> None:
-        """What to do about an email of which nobody knows whether it was taken: a mail server cannot be asked."""
-        if self.settings.repeatable == "again":
-            return
-        chat.step.forget(f"{_step(part)}?")  # so that a replay sends it
-        # Gone, of no step: nothing is begun again by itself.
-        raise Gone(
+        """A mail server cannot be asked."""
+        unknown_outcome(
+            chat.step,
+            _step(part),
+            self.settings.repeatable,
             "nobody knows whether the mail server took this email; if it has arrived, discard this delivery; if not, "
-            "replay it"
+            "replay it",
         )
 
     def _mail(self, chat: _Chat, part: Part, file: Attachment | None) -> Mail:

@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-from urllib.parse import urlsplit
-
-from pydantic import AfterValidator, Field, IPvAnyNetwork, SecretStr
+from pydantic import Field, IPvAnyNetwork
 
 from core.config.environment import Strict
 from core.config.types.mail_server import EmailAddress, MailServer
+from core.config.types.secret_url import SecretUrl
 from core.signing import SigningSecret
-
-
-def _web_address(value: SecretStr) -> SecretStr:
-    try:
-        parts = urlsplit(value.get_secret_value())
-        right = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        right = False
-    if not right or any(one.isspace() or not one.isprintable() for one in value.get_secret_value()):
-        raise ValueError("must be a whole address, such as https://example.com/alerts")
-    if "@" in parts.netloc:
-        raise ValueError("must not contain a user and password; to sign alerts, use 'secret'")
-    return value
 
 
 class WebhookAlerts(Strict):
     """A POST of each alert, signed after Standard Webhooks where there is a secret."""
 
-    url: Annotated[SecretStr, AfterValidator(_web_address)] = Field(
+    url: SecretUrl = Field(
         description="Where alerts are posted. Hidden, because chat services put their secret into it."
     )
     secret: SigningSecret | None = Field(

@@ -78,6 +78,7 @@ def load(
         business_hours=document.business_hours,
         redact=document.redact,
         values=ValueSettings.of(document),
+        public_url=env.public_url,
         renamed=("notices",) if document.notices else (),
     )
 
