@@ -25,6 +25,7 @@ BUILT_IN: Mapping[str, str] = {
     "freshdesk": "connectors.freshdesk.Freshdesk",
     "http": "connectors.http.Declared",
     "hubspot": "connectors.hubspot.HubSpot",
+    "notify": "connectors.notify.Notify",
     "odoo": "connectors.odoo.Odoo",
     "pipedrive": "connectors.pipedrive.Pipedrive",
     "request-tracker": "connectors.request_tracker.RequestTracker",

@@ -591,7 +591,7 @@ class TestCommand:
             assert secret not in said
 
     def test_without_anybody_to_tell_it_says_what_to_add(self, cli: CommandLine) -> None:
-        assert "add webhook or email under alerts" in cli.run("alerts", "test", code=2)
+        assert "add webhook, email, slack, teams or notify under alerts" in cli.run("alerts", "test", code=2)
 
 
 def test_two_running_workers_tell_once_follow_the_configuration_and_deliver_meanwhile(

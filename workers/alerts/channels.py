@@ -1,21 +1,27 @@
-"""How an alert is sent: by webhook or by email. Either takes a minute at most."""
+"""How an alert is sent: by webhook, by email, or where people talk. Each way takes a minute at most."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from html import escape
 from ipaddress import IPv4Network, IPv6Network
+from typing import Any
 from urllib.parse import urlsplit
 
 from requests import Response
 
-from connectors.kit.http import Http
+from connectors.kit.apprise import AppriseWire
+from connectors.kit.http import Http, Judge
 from connectors.kit.mail.message import Mail, header_text
 from connectors.kit.mail.smtp import Smtp
 from connectors.kit.masking import MASK
 from connectors.kit.responses import STATUS, refusal, words
+from connectors.kit.text.formats import SLACK, card
 from core import signing
-from core.config.alerts import Alerts, MailAlerts, WebhookAlerts
+from core.config.alerts import Alerts, AppriseAlerts, MailAlerts, SlackAlerts, TeamsAlerts, WebhookAlerts
+from core.config.environment import Network
 from core.errors import DeliveryError
 from workers.alerts.messages import AlertMessage
 
@@ -34,25 +40,23 @@ class Channel(ABC):
         """Returns what was answered. Raises NotSent."""
 
 
-class ByWebhook(Channel):
+class _ByHttp(Channel):
     """Over the connectors' HTTP: their address guard, timeouts, and no redirects."""
 
-    def __init__(self, settings: WebhookAlerts) -> None:
-        self._settings = settings
-        self._url = settings.url.get_secret_value()
-        self._http = Http(
-            timeout=settings.timeout, allow_networks=settings.allow_networks, judge=self._judge, mask=self._masked
-        )
+    def __init__(
+        self,
+        secrets: Sequence[str],
+        timeout: float,
+        allow_networks: Sequence[Network],
+        judge: Judge | None = None,
+    ) -> None:
+        self._secrets = tuple(one for one in secrets if len(one) >= 4)
+        self._http = Http(timeout=timeout, allow_networks=allow_networks, judge=judge or self._judge, mask=self._masked)
 
-    def send(self, message: AlertMessage) -> str:
+    def _post(self, url: str, **options: Any) -> str:
         with self._http.attempt(_SECONDS):
             try:
-                answer = self._http.request(
-                    "POST",
-                    self._url,
-                    data=message.body.encode(),
-                    headers=signing.headers(f"msg_{message.id}", message.body, self._settings.secret),
-                )
+                answer = self._http.request("POST", url, **options)
             except DeliveryError as error:
                 raise NotSent(words(self._masked(str(error)))) from None
         return f"HTTP {answer.status_code}"
@@ -61,11 +65,61 @@ class ByWebhook(Channel):
         return None if answer.status_code // 100 == 2 else refusal(answer, STATUS, self._masked, speaks_json=False)
 
     def _masked(self, text: str) -> str:
-        parts = urlsplit(self._url)
-        secret = self._settings.secret.get_secret_value() if self._settings.secret else ""
-        for one in (self._url, parts.path, parts.query, secret):
-            text = text.replace(one, MASK) if len(one) >= 4 else text
+        for one in self._secrets:
+            text = text.replace(one, MASK)
         return text
+
+
+class ByWebhook(_ByHttp):
+    def __init__(self, settings: WebhookAlerts) -> None:
+        self._url, self._secret = settings.url.get_secret_value(), settings.secret
+        secret = self._secret.get_secret_value() if self._secret else ""
+        super().__init__([*_secret_in(self._url), secret], settings.timeout, settings.allow_networks)
+
+    def send(self, message: AlertMessage) -> str:
+        signed = signing.headers(f"msg_{message.id}", message.body, self._secret)
+        return self._post(self._url, data=message.body.encode(), headers=signed)
+
+
+class BySlack(_ByHttp):
+    def __init__(self, settings: SlackAlerts) -> None:
+        # Here, because whoever has no such channel needs nothing of it.
+        from connectors.slack import Slack  # noqa: PLC0415
+
+        self._settings, self._token = settings, settings.token.get_secret_value()
+        super().__init__([self._token], settings.timeout, settings.allow_networks, Slack.verdicts.judge)
+
+    def send(self, message: AlertMessage) -> str:
+        # https://docs.slack.dev/reference/methods/chat.postMessage
+        text = {"channel": self._settings.channel, "text": SLACK.escape(message.text), "unfurl_links": False}
+        url = f"{self._settings.base_url.rstrip('/')}/chat.postMessage"
+        return self._post(url, json=text, headers={"Authorization": f"Bearer {self._token}"})
+
+
+class ByTeams(_ByHttp):
+    def __init__(self, settings: TeamsAlerts) -> None:
+        self._url = settings.url.get_secret_value()
+        super().__init__(_secret_in(self._url), settings.timeout, settings.allow_networks)
+
+    def send(self, message: AlertMessage) -> str:
+        html = "".join(f"<p>{escape(line)}</p>" for line in message.text.splitlines() if line)
+        attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "content": card(html)}
+        return self._post(self._url, json={"type": "message", "attachments": [attachment]})
+
+
+class ByApprise(Channel):
+    def __init__(self, settings: AppriseAlerts) -> None:
+        self._wire = AppriseWire(
+            settings.url.get_secret_value(), timeout=settings.timeout, allow_networks=settings.allow_networks
+        )
+
+    def send(self, message: AlertMessage) -> str:
+        with self._wire.attempt(_SECONDS):
+            try:
+                self._wire.send(f"[Relay] {message.title}", message.text)
+            except DeliveryError as error:
+                raise NotSent(words(str(error))) from None
+        return "sent"
 
 
 class ByMail(Channel):
@@ -103,11 +157,20 @@ class ByMail(Channel):
         return text.replace(password, MASK) if password else text
 
 
+_KINDS: Mapping[str, Callable[[Any], Channel]] = {
+    "webhook": ByWebhook,
+    "email": ByMail,
+    "slack": BySlack,
+    "teams": ByTeams,
+    "notify": ByApprise,
+}
+
+
 def channels(settings: Alerts) -> dict[str, Channel]:
     """Those of the configuration, by name."""
-    found: dict[str, Channel] = {}
-    if settings.webhook:
-        found["webhook"] = ByWebhook(settings.webhook)
-    if settings.email:
-        found["email"] = ByMail(settings.email)
-    return found
+    return {name: _KINDS[name](getattr(settings, name)) for name in settings.channels}
+
+
+def _secret_in(url: str) -> list[str]:
+    parts = urlsplit(url)
+    return [url, parts.path, parts.query]

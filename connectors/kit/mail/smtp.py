@@ -22,17 +22,15 @@ from typing import Any
 
 from requests.exceptions import ConnectTimeout
 
-from connectors.kit.http import CONNECT_SECONDS, KEPT, KEPT_FAILED
+from connectors.kit.http import CONNECT_SECONDS
 from connectors.kit.mail.message import Mail
 from connectors.kit.mail.trust import trusted
 from connectors.kit.responses import unanswered, without_frames, words
 from connectors.kit.ssrf_guard import connect_guarded
-from connectors.kit.transport.attempt import ATTEMPT_SECONDS, AttemptClock, AttemptLog
 from connectors.kit.transport.connection import NotConnected, TimedStream, as_requests_error
-from connectors.kit.transport.preview import Imagine, Sent
+from connectors.kit.transport.plain_wire import PlainWire
 from core.config.environment import Network
 from core.config.types.mail_server import MailServer
-from core.delivery import Exchange
 from core.errors import ConnectorRefused, DeliveryError, RecordRefused, RetryLater
 
 #: What the dialogue is about when the server answers.
@@ -65,7 +63,7 @@ class ServerLook:
     accepted: tuple[str, ...]
 
 
-class Smtp:
+class Smtp(PlainWire):
     """The mail server of one connector. Threads share it; each mail has a connection of its own."""
 
     def __init__(
@@ -78,36 +76,9 @@ class Smtp:
         mask: Callable[[str], str] = str,
     ) -> None:
         """`sender` is the address that every mail comes from."""
+        super().__init__(mask)
         self._server, self._sender, self._timeout = server, sender, timeout
-        self._networks, self._mask = tuple(allow_networks), mask
-        self._own, self._clock = AttemptLog(), AttemptClock()
-        self._sent: list[Sent] | None = None
-
-    @contextmanager
-    def attempt(self, seconds: float = ATTEMPT_SECONDS) -> Iterator[list[Exchange]]:
-        """Everything between is one attempt and ends within `seconds`; the list fills with what went over the wire."""
-        self._clock.ends = time.monotonic() + seconds
-        exchanges: list[Exchange] = []
-        self._own.exchanges = exchanges
-        try:
-            yield exchanges
-        finally:
-            self._clock.ends = None
-            self._own.exchanges = []
-
-    @contextmanager
-    def pretending(self, imagine: Imagine) -> Iterator[list[Sent]]:
-        """Nothing is sent meanwhile, by any thread: the list fills with what would be."""
-        sent: list[Sent] = []
-        self._sent = sent
-        try:
-            yield sent
-        finally:
-            self._sent = None
-
-    @property
-    def is_pretending(self) -> bool:
-        return self._sent is not None
+        self._networks = tuple(allow_networks)
 
     @property
     def place(self) -> str:
@@ -139,11 +110,10 @@ class Smtp:
             problem, code = str(error), error.status
             raise
         finally:
-            self._note("LOOK", started, code, problem, "", said)
+            self._note("LOOK", self.place, started, code, problem, "", said)
 
     def _once(self, mail: Mail, own: Container[str], some: bool) -> Sequence[str]:
-        if self._sent is not None:
-            self._sent.append(Sent("MAIL", self.place, {}, mail.shown()))
+        if self._pretended("MAIL", self.place, mail.shown()):
             return mail.recipients
         started, problem, code, said = time.monotonic(), "", None, ""
         data = bytes(mail)
@@ -158,13 +128,7 @@ class Smtp:
             raise
         finally:
             sent = mail.text if problem else mail.headers.get("Subject", "")
-            self._note("MAIL", started, code, problem, sent, said)
-
-    def _note(self, method: str, started: float, code: int | None, problem: str, sent: str, said: str) -> None:
-        limit = KEPT_FAILED if problem else KEPT
-        kept = [self._mask(text)[:limit] for text in (sent, said)]
-        elapsed = round((time.monotonic() - started) * 1000)
-        self._own.exchanges.append(Exchange(method, self.place, code, elapsed, self._mask(problem), *kept))
+            self._note("MAIL", self.place, started, code, problem, sent, said)
 
     @contextmanager
     def _session(self) -> Iterator[_Session]:

@@ -14,6 +14,8 @@ from core.errors import TimedOut
 
 #: Seconds that one attempt may take in all.
 ATTEMPT_SECONDS = 60.0
+#: Characters of a body, sent or answered, that are kept with an exchange: one that failed, and one that did not.
+KEPT_FAILED, KEPT = 2_000, 300
 
 
 class Wire(Protocol):
