@@ -115,9 +115,8 @@ def _meaning(said: str, *, late: bool) -> DeliveryError:
         return RetryLater(text)
     status = int(found[1])
     # Nothing is followed: where an address has moved, it is so for every message.
-    kind = (
-        ConnectorRefused if status // 100 == 3 else STATUS.get(status, RetryLater if status >= 500 else RecordRefused)
-    )
+    others = {3: ConnectorRefused, 4: RecordRefused}
+    kind = STATUS.get(status) or others.get(status // 100, RetryLater)
     if kind is RetryLater:
         return RetryLater(text, status=status, untaken=status == 429)
     return kind(text, status=status)

@@ -37,6 +37,8 @@ from tests.support.mailbox import PASSWORD, USER, Mailbox
 from tests.support.server import Server
 from tests.support.stack import SOON_RELOADED, Stack, chat, until
 from workers.alerts import detect
+from workers.alerts.channels import ByWebhook
+from workers.alerts.messages import AlertMessage
 from workers.alerts.notifier import Notifier
 from workers.intake import take_in
 
@@ -391,6 +393,23 @@ def test_a_destination_that_is_down_is_told_later_and_the_other_channel_at_once(
     assert told(destination) == [("begun", "paused", "crm")] * 3 + [("over", "paused", "crm")]
     assert len({one.headers["webhook-id"] for one in destination.received[:3]}) == 1
     assert len(mailbox.mails) == 2
+
+
+def test_a_channel_that_fails_in_a_way_of_its_own_silences_no_other(
+    two: Two, destination: Destination, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(channel: ByWebhook, message: AlertMessage) -> str:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(ByWebhook, "send", broken)
+        two.configure(webhook=webhook(destination), email=email(mailbox))
+        paused(two)
+        two.turn()
+        assert len(mailbox.mails) == 1
+    two.age(60_000)
+    two.turn()
+    assert told(destination) == [("begun", "paused", "crm")]  # nor is it given up
 
 
 def test_a_mail_server_that_refuses_is_tried_later(two: Two, mailbox: Mailbox) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from html import escape
 from ipaddress import IPv4Network, IPv6Network
@@ -13,15 +13,14 @@ from urllib.parse import urlsplit
 from requests import Response
 
 from connectors.kit.apprise import AppriseWire
-from connectors.kit.http import Http, Judge
+from connectors.kit.http import Http
 from connectors.kit.mail.message import Mail, header_text
 from connectors.kit.mail.smtp import Smtp
-from connectors.kit.masking import MASK
+from connectors.kit.masking import MASK, Secrets
 from connectors.kit.responses import STATUS, refusal, words
 from connectors.kit.text.formats import SLACK, card
 from core import signing
 from core.config.alerts import Alerts, AppriseAlerts, MailAlerts, SlackAlerts, TeamsAlerts, WebhookAlerts
-from core.config.environment import Network
 from core.errors import DeliveryError
 from workers.alerts.messages import AlertMessage
 
@@ -41,22 +40,19 @@ class Channel(ABC):
 
 
 class _ByHttp(Channel):
-    """Over the connectors' HTTP: their address guard, timeouts, and no redirects."""
+    """Over the connectors' HTTP: their address guard, timeouts, and no redirects. Of an address that is a secret, path
+    and query are, too, whatever they look like."""
 
-    def __init__(
-        self,
-        secrets: Sequence[str],
-        timeout: float,
-        allow_networks: Sequence[Network],
-        judge: Judge | None = None,
-    ) -> None:
-        self._secrets = tuple(one for one in secrets if len(one) >= 4)
-        self._http = Http(timeout=timeout, allow_networks=allow_networks, judge=judge or self._judge, mask=self._masked)
+    def __init__(self, settings: WebhookAlerts | SlackAlerts | TeamsAlerts, url: str) -> None:
+        self._url, self._secrets = url, Secrets(settings)
+        self._http = Http(
+            timeout=settings.timeout, allow_networks=settings.allow_networks, judge=self._judge, mask=self._masked
+        )
 
-    def _post(self, url: str, **options: Any) -> str:
+    def _post(self, **options: Any) -> str:
         with self._http.attempt(_SECONDS):
             try:
-                answer = self._http.request("POST", url, **options)
+                answer = self._http.request("POST", self._url, **options)
             except DeliveryError as error:
                 raise NotSent(words(self._masked(str(error)))) from None
         return f"HTTP {answer.status_code}"
@@ -65,46 +61,48 @@ class _ByHttp(Channel):
         return None if answer.status_code // 100 == 2 else refusal(answer, STATUS, self._masked, speaks_json=False)
 
     def _masked(self, text: str) -> str:
-        for one in self._secrets:
-            text = text.replace(one, MASK)
+        text, parts = self._secrets.mask(text), urlsplit(self._url)
+        for one in (parts.path, parts.query):
+            text = text.replace(one, MASK) if len(one) >= 4 else text
         return text
 
 
 class ByWebhook(_ByHttp):
     def __init__(self, settings: WebhookAlerts) -> None:
-        self._url, self._secret = settings.url.get_secret_value(), settings.secret
-        secret = self._secret.get_secret_value() if self._secret else ""
-        super().__init__([*_secret_in(self._url), secret], settings.timeout, settings.allow_networks)
+        super().__init__(settings, settings.url.get_secret_value())
+        self._secret = settings.secret
 
     def send(self, message: AlertMessage) -> str:
         signed = signing.headers(f"msg_{message.id}", message.body, self._secret)
-        return self._post(self._url, data=message.body.encode(), headers=signed)
+        return self._post(data=message.body.encode(), headers=signed)
 
 
 class BySlack(_ByHttp):
     def __init__(self, settings: SlackAlerts) -> None:
+        # https://docs.slack.dev/reference/methods/chat.postMessage
+        super().__init__(settings, f"{settings.base_url.rstrip('/')}/chat.postMessage")
         # Here, because whoever has no such channel needs nothing of it.
         from connectors.slack import Slack  # noqa: PLC0415
 
-        self._settings, self._token = settings, settings.token.get_secret_value()
-        super().__init__([self._token], settings.timeout, settings.allow_networks, Slack.verdicts.judge)
+        self._settings, self._verdicts = settings, Slack.verdicts
 
     def send(self, message: AlertMessage) -> str:
-        # https://docs.slack.dev/reference/methods/chat.postMessage
         text = {"channel": self._settings.channel, "text": SLACK.escape(message.text), "unfurl_links": False}
-        url = f"{self._settings.base_url.rstrip('/')}/chat.postMessage"
-        return self._post(url, json=text, headers={"Authorization": f"Bearer {self._token}"})
+        token = self._settings.token.get_secret_value()
+        return self._post(json=text, headers={"Authorization": f"Bearer {token}"})
+
+    def _judge(self, answer: Response) -> DeliveryError | None:
+        return self._verdicts.judge(answer, self._masked)
 
 
 class ByTeams(_ByHttp):
     def __init__(self, settings: TeamsAlerts) -> None:
-        self._url = settings.url.get_secret_value()
-        super().__init__(_secret_in(self._url), settings.timeout, settings.allow_networks)
+        super().__init__(settings, settings.url.get_secret_value())
 
     def send(self, message: AlertMessage) -> str:
         html = "".join(f"<p>{escape(line)}</p>" for line in message.text.splitlines() if line)
         attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "content": card(html)}
-        return self._post(self._url, json={"type": "message", "attachments": [attachment]})
+        return self._post(json={"type": "message", "attachments": [attachment]})
 
 
 class ByApprise(Channel):
@@ -169,8 +167,3 @@ _KINDS: Mapping[str, Callable[[Any], Channel]] = {
 def channels(settings: Alerts) -> dict[str, Channel]:
     """Those of the configuration, by name."""
     return {name: _KINDS[name](getattr(settings, name)) for name in settings.channels}
-
-
-def _secret_in(url: str) -> list[str]:
-    parts = urlsplit(url)
-    return [url, parts.path, parts.query]
