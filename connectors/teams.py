@@ -14,7 +14,7 @@ from requests import Response
 
 from connectors.kit.connector import Finding, HttpConnector, Receipt, Step
 from connectors.kit.record import Mapping
-from connectors.kit.short_message import MessageSettings, OnRevision, is_told, messages, send_once
+from connectors.kit.short_message import MessageSettings, WhenContinued, is_told, messages, send_once
 from connectors.kit.text.formats import HTML, card
 from connectors.kit.text.parts import Layout, octets
 from connectors.kit.wire.verdicts import Verdicts
@@ -31,7 +31,7 @@ class TeamsSettings(MessageSettings):
     """Settings of `type: teams`."""
 
     url: SecretUrl = Field(description="The address of the workflow, from Teams. Whoever knows it can write there.")
-    on_revision: OnRevision = Field(
+    on_revision: WhenContinued = Field(
         default="nothing",
         description="When the chat continues. nothing: the card stays; append: another card.",
     )

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, Field
 
 from connectors.kit.record import RecordSettings
-from connectors.kit.wire.outcome import Repeatable
+from connectors.kit.wire.outcome import LostAnswer
 from core.config.settings import Template
 from core.config.types.mail_server import EmailAddress, MailServer
 from core.config.types.templated import Templated, TemplateOf
@@ -59,7 +59,7 @@ class EmailSettings(MailServer, RecordSettings):
         default=True,
         description="true: marked as written by a program (RFC 3834), so that no autoresponder answers it.",
     )
-    repeatable: Repeatable = Field(
+    repeatable: LostAnswer = Field(
         default="again",
         description="When the server's answer to an email gets lost, nobody knows whether it was taken. again: send it "
         "again, with the same Message-ID; never: a person decides.",

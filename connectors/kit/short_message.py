@@ -13,13 +13,13 @@ from pydantic import Field
 from connectors.kit.record import Mapping, RecordSettings
 from connectors.kit.step import Step
 from connectors.kit.text.parts import Layout, Part, append
-from connectors.kit.wire.outcome import Repeatable, forgotten_where_untaken, unknown_outcome
+from connectors.kit.wire.outcome import LostAnswer, forgotten_where_untaken, unknown_outcome
 from core.config.sections.presets import Preset
 from core.config.settings import HtmlTemplate
 from core.templates.language import mentions
 
 #: What to do when the chat continues: leave the message as it is, or send another one.
-OnRevision = Literal["nothing", "append"]
+WhenContinued = Literal["nothing", "append"]
 _STEP = "message"
 
 
@@ -35,7 +35,7 @@ class MessageSettings(RecordSettings):
         default="{{ summary }}",
         description="HTML of the message; every value is escaped. With {{ transcript }} the whole chat is sent.",
     )
-    repeatable: Repeatable = Field(
+    repeatable: LostAnswer = Field(
         default="again",
         description="When the answer to a message gets lost, nobody knows whether it was sent. again: send it again; "
         "never: a person decides.",
@@ -55,7 +55,7 @@ def is_told(step: Step, revision: int, on_revision: str) -> bool:
     return on_revision == "nothing" and any(not name.startswith(f"{_STEP} {revision}.") for name in earlier)
 
 
-def send_once(step: Step, parts: Sequence[Part], repeatable: Repeatable, send: Callable[[Part], Any]) -> None:
+def send_once(step: Step, parts: Sequence[Part], repeatable: LostAnswer, send: Callable[[Part], Any]) -> None:
     """Send each part, to where nothing can be looked for."""
 
     def name(part: Part) -> str:

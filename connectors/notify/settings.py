@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from connectors.kit.short_message import MessageSettings, OnRevision
+from connectors.kit.short_message import MessageSettings, WhenContinued
 from core.config.types.apprise_url import AppriseUrl
 
 
@@ -18,6 +18,6 @@ class NotifySettings(MessageSettings):
     url: AppriseUrl = Field(
         description="The address of the service, as Apprise spells it, such as ntfy://ntfy.sh/my-topic."
     )
-    on_revision: OnRevision = Field(
+    on_revision: WhenContinued = Field(
         default="nothing", description="When the chat continues. nothing: no further message; append: another one."
     )

@@ -26,7 +26,7 @@ from core.delivery import Reference
 from core.errors import ConnectorRefused
 
 #: Slack cuts a text of more than 40,000 characters, and people read one of so many.
-MESSAGES = Layout(12_000, form=SLACK, mark="{} {}.{}".format, shown=False)
+TEXTS = Layout(12_000, form=SLACK, mark="{} {}.{}".format, shown=False)
 _EVENT = "smartsupp_chat"
 _LISTS = by_cursor("response_metadata.next_cursor", items="messages", per_page=200)
 #: Somebody deleted the message, or the workspace lets no old one be changed.
@@ -48,7 +48,7 @@ class _Chat:
 
     def blank(self, number: int) -> Part:
         """What is written over a reply that this revision does not need."""
-        return replace(MESSAGES.blank(self.words, self.revision, number + 1), number=number)
+        return replace(TEXTS.blank(self.words, self.revision, number + 1), number=number)
 
 
 class Slack(HttpConnector[SlackSettings]):
@@ -84,13 +84,13 @@ class Slack(HttpConnector[SlackSettings]):
         _ = words.person  # raises Skipped where the admin wants that
         if self.settings.url:
             if not is_told(step, number, mode):
-                parts = messages(self.settings, MESSAGES, words, number)
+                parts = messages(self.settings, TEXTS, words, number)
                 send_once(step, parts, self.settings.repeatable, self._by_webhook)
             return Reference(words.key)
         channel = step("channel", lambda: self._channel(words))
         oldest = str(int(receipt.since.timestamp()) - _SKEW)
         chat = _Chat(step, words, number, channel, oldest)
-        root = self._message(chat, messages(self.settings, MESSAGES, words, number), mode)
+        root = self._message(chat, messages(self.settings, TEXTS, words, number), mode)
         return Reference(f"{channel}/{root}", step("page", lambda: self._page(channel, root)))
 
     # --- by a bot -------------------------------------------------------------------------

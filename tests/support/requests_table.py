@@ -28,6 +28,8 @@ TITLES = {
     "redmine": "Redmine, formatting: markdown",
     "redmine-textile": "Redmine, formatting: textile",
     "request-tracker": "Request Tracker",
+    "slack": "Slack, with the whole transcript",
+    "teams": "Microsoft Teams",
     "zammad": "Zammad",
     "zendesk": "Zendesk",
 }

@@ -10,7 +10,7 @@ from connectors.kit.step import Step
 from core.errors import ConnectorRefused, Gone, RecordRefused, RetryLater
 
 #: again: two are better than none. never: a person decides.
-Repeatable = Literal["again", "never"]
+LostAnswer = Literal["again", "never"]
 
 
 @contextmanager
@@ -25,7 +25,7 @@ def forgotten_where_untaken(step: Step, name: str) -> Iterator[None]:
         raise
 
 
-def unknown_outcome(step: Step, name: str, repeatable: Repeatable, text: str) -> None:
+def unknown_outcome(step: Step, name: str, repeatable: LostAnswer, text: str) -> None:
     """For `find` of `Step.once`: nothing is found, so that it is created again; or Gone is raised, with what a person
     has to do, and a replay creates it."""
     if repeatable == "again":
