@@ -47,6 +47,11 @@ class Setting(Strict):
             raise ValueError("type: choice needs choices, and nothing else has them")
         if self.secret and self.type != "text":
             raise ValueError("a secret is a text")
+        if self.type == "url" and self.default is not None:
+            try:
+                AnyHttpUrl(str(self.default))
+            except ValidationError:
+                raise ValueError("default must be a whole address that begins with https://") from None
         return self
 
     @property
@@ -63,7 +68,8 @@ class Setting(Strict):
         """As pydantic takes it."""
         kind = SecretStr if self.secret else Literal[self.choices] if self.choices else _TYPES[self.type]
         required = "default" not in self.model_fields_set
-        info = Field(description=self.help) if required else Field(default=self.default, description=self.help)
+        default = AnyHttpUrl(str(self.default)) if self.type == "url" and self.default is not None else self.default
+        info = Field(description=self.help) if required else Field(default=default, description=self.help)
         if required and kind is str:
             info = Field(description=self.help, min_length=1)
         return (kind | None if self.may_be_missing else kind), info

@@ -18,8 +18,13 @@ TITLES = {
     "email": "Email",
     "espocrm": "EspoCRM",
     "freshdesk": "Freshdesk",
+    "freshsales": "Freshsales",
+    "front": "Front",
+    "gorgias": "Gorgias",
+    "helpscout": "Help Scout",
     "http": "HTTP, the example of its page",
     "hubspot": "HubSpot",
+    "intercom": "Intercom",
     "odoo": "Odoo 19 and later (JSON-2)",
     "odoo-json-rpc": "Odoo 14 to 18 (JSON-RPC)",
     "pipedrive": "Pipedrive, record: note",
@@ -32,6 +37,7 @@ TITLES = {
     "teams": "Microsoft Teams",
     "zammad": "Zammad",
     "zendesk": "Zendesk",
+    "zoho-desk": "Zoho Desk",
 }
 
 HEAD = """\
