@@ -42,7 +42,7 @@ class AppriseWire(PlainWire):
 
     def send(self, title: str, text: str) -> None:
         """Raises RetryLater, RecordRefused, ConnectorRefused."""
-        self._clock.left()
+        self._begin()
         self._once(title, text)
 
     def look(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import smtplib
 import socket
 import ssl
 import threading
@@ -275,6 +276,38 @@ class TestEmail(Contract):
         assert len(desk.taken) == 1
         self.deliver(connector, SAMPLE, memory)
         assert len(desk.taken) == 2
+
+    def test_an_attempt_that_ends_after_the_answer_has_delivered(
+        self, vendor: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def over(session: smtplib.SMTP, command: str, arguments: str = "") -> None:
+            if command == "QUIT":
+                raise TimedOut("the attempt took longer than it may")
+            putcmd(session, command, arguments)
+
+        putcmd = smtplib.SMTP.putcmd
+        monkeypatch.setattr(smtplib.SMTP, "putcmd", over)
+        memory: dict[str, Any] = {}
+        self.deliver(self.connector(vendor), SAMPLE, memory)
+        assert memory["mail 1.1"] == "<smartsupp+shop+208+55039@shop.example>"
+
+    @pytest.mark.parametrize(("at", "sure"), [("rcpt", True), ("data", True), (".", False)])
+    def test_an_attempt_that_ends_before_the_answer_knows_what_it_knows(
+        self, vendor: Any, monkeypatch: pytest.MonkeyPatch, at: str, sure: bool
+    ) -> None:
+        def over(session: smtplib.SMTP, text: str | bytes) -> None:
+            told = text.decode() if isinstance(text, bytes) else text
+            if told.lower().startswith(at) or (at == "." and told.endswith("\r\n.\r\n")):
+                raise TimedOut("the attempt took longer than it may")
+            send(session, text)
+
+        send = smtplib.SMTP.send
+        monkeypatch.setattr(smtplib.SMTP, "send", over)
+        memory: dict[str, Any] = {}
+        with pytest.raises(TimedOut) as raised:
+            self.deliver(self.connector(vendor), SAMPLE, memory)
+        assert raised.value.untaken is sure
+        assert ("mail 1.1?" in memory) is not sure
 
     @pytest.mark.parametrize("at", ["GREETING", "AUTH", "MAIL", "RCPT", "DATA"])
     def test_what_was_surely_not_taken_is_sent_again_even_so(self, vendor: Any, at: str) -> None:

@@ -117,6 +117,13 @@ class TestNotify(Bench):
         with pytest.raises(TimedOut):
             self.deliver(self.connector(vendor, timeout=0.3), missed(), {})
 
+    def test_nothing_is_sent_when_the_attempt_is_over(self, vendor: Fake) -> None:
+        wire = self.connector(vendor).wire
+        with wire.attempt(0.0), pytest.raises(TimedOut) as raised:
+            wire.send("title", "text")  # type: ignore[attr-defined]
+        assert raised.value.untaken
+        assert vendor.requests == []
+
     def test_a_redirect_is_not_followed(self, vendor: Fake) -> None:
         vendor.route("POST", "/inside", lambda _: Answer(200))
         vendor.instead = [Answer(307, None, {"Location": f"{vendor.url}/inside"})]

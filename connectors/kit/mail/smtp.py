@@ -31,7 +31,7 @@ from connectors.kit.transport.connection import NotConnected, TimedStream, as_re
 from connectors.kit.transport.plain_wire import PlainWire
 from core.config.environment import Network
 from core.config.types.mail_server import MailServer
-from core.errors import ConnectorRefused, DeliveryError, RecordRefused, RetryLater
+from core.errors import ConnectorRefused, DeliveryError, RecordRefused, RetryLater, TimedOut
 
 #: What the dialogue is about when the server answers.
 _GREETING, _HELLO, _TLS = "the greeting", "EHLO", "STARTTLS"
@@ -92,7 +92,7 @@ class Smtp(PlainWire):
         `some` all that are not refused. Recipients in `own` are this mail's alone: one of them is refused for it alone.
         Raises RetryLater, RecordRefused, ConnectorRefused.
         """
-        self._clock.left()
+        self._begin()
         return self._once(mail, own, some)
 
     def look(self, recipients: Sequence[str]) -> ServerLook:
@@ -139,8 +139,10 @@ class Smtp(PlainWire):
             session.open()
             yield session
             # Said, and not waited for: what was taken is taken.
-            with suppress(smtplib.SMTPException, OSError):
+            with suppress(smtplib.SMTPException, OSError, TimedOut):
                 session.putcmd("QUIT")
+        except TimedOut as error:  # the attempt is over
+            raise TimedOut(str(error), untaken=session.about != _TEXT) from None
         except _Refused as refused:
             raise self._refusal(refused) from None
         except smtplib.SMTPResponseException as error:
@@ -161,7 +163,7 @@ class Smtp(PlainWire):
         text = f"SMTP {code} to {about}" + (f": {said}" if said else "")
         if not 400 <= code <= 599:
             # Nothing that a mail server would say: another program listens there, or a proxy.
-            return RetryLater(f"{self.place} did not answer as a mail server does", untaken=True)
+            return RetryLater(f"{self.place} did not answer as a mail server does", untaken=about != _TEXT)
         if code < 500:
             return RetryLater(text, status=code, untaken=True)
         if code in _NOT_LET_IN:

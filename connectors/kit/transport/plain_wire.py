@@ -10,6 +10,7 @@ from typing import Any
 from connectors.kit.transport.attempt import ATTEMPT_SECONDS, KEPT, KEPT_FAILED, AttemptClock, AttemptLog
 from connectors.kit.transport.preview import Imagine, Sent
 from core.delivery import Exchange
+from core.errors import TimedOut
 
 
 class PlainWire:
@@ -45,6 +46,11 @@ class PlainWire:
     @property
     def is_pretending(self) -> bool:
         return self._sent is not None
+
+    def _begin(self) -> None:
+        """Raises TimedOut where the attempt is over, so that nothing is sent any more."""
+        if self._clock.remaining() <= 0:
+            raise TimedOut("the attempt took longer than it may; it will be tried again", untaken=True)
 
     def _pretended(self, method: str, place: str, body: Any) -> bool:
         """Whether nothing is sent now; then this is noted as what would be."""
