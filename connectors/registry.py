@@ -27,6 +27,7 @@ BUILT_IN: Mapping[str, str] = {
     "hubspot": "connectors.hubspot.HubSpot",
     "notify": "connectors.notify.Notify",
     "odoo": "connectors.odoo.Odoo",
+    "osticket": "connectors.osticket.OsTicket",
     "pipedrive": "connectors.pipedrive.Pipedrive",
     "request-tracker": "connectors.request_tracker.RequestTracker",
     "slack": "connectors.slack.Slack",

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import Field
 from requests import Response
 
+from connectors.kit.capabilities import Capabilities
 from connectors.kit.connector import Finding, HttpConnector, Receipt, Step
 from connectors.kit.record import Mapping
 from connectors.kit.short_message import MessageSettings, WhenContinued, is_told, messages, send_once
@@ -39,7 +40,12 @@ class TeamsSettings(MessageSettings):
 
 class Teams(HttpConnector[TeamsSettings]):
     label = "Microsoft Teams"
-    makes = "a card in a channel for chats that somebody has to look after"
+    makes = "a card in a channel, for chats that somebody has to look after"
+    capabilities = Capabilities(
+        person="in the text",
+        revision="nothing, or another card",
+        idempotent="nothing; what happens after a lost answer is a setting",
+    )
     # A success has no body; its errors are JSON.
     verdicts = Verdicts(speaks_json=False)
 

@@ -16,6 +16,7 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from connectors.email.settings import EmailSettings
+from connectors.kit.capabilities import Capabilities
 from connectors.kit.connector import Connector, Finding, Receipt, Step
 from connectors.kit.mail.message import Attachment, Mail, header_text, mailbox
 from connectors.kit.mail.smtp import Smtp
@@ -74,7 +75,13 @@ class _Chat:
 
 class Email(Connector[EmailSettings]):
     label = "Email"
-    makes = "an email with the transcript to a help desk or a person; the visitor's address is in Reply-To"
+    makes = "an email with the transcript to a help desk or a person"
+    capabilities = Capabilities(
+        person="in *Reply-To*, where the address is one",
+        revision="what is new, as a reply in the thread",
+        idempotent="the Message-ID, by which whoever reads it can know a repeat; or a person decides",
+        files="a transcript that is too long for one email",
+    )
 
     def __init__(self, name: str, settings: EmailSettings, data_dir: Path) -> None:
         super().__init__(name, settings, data_dir)

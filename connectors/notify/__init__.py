@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from connectors.kit.apprise import AppriseWire
+from connectors.kit.capabilities import Capabilities
 from connectors.kit.connector import Connector, Finding, Receipt, Step
 from connectors.kit.record import Mapping
 from connectors.kit.short_message import is_told, messages, send_once
@@ -28,6 +29,11 @@ TITLE = 100
 class Notify(Connector[NotifySettings]):
     label = "Notification (Apprise)"
     makes = "a short message by Telegram, ntfy, Discord, SMS and a hundred others, for chats to look after"
+    capabilities = Capabilities(
+        person="in the text",
+        revision="nothing, or another message",
+        idempotent="nothing; what happens after a lost answer is a setting",
+    )
 
     def __init__(self, name: str, settings: NotifySettings, data_dir: Path) -> None:
         super().__init__(name, settings, data_dir)

@@ -11,6 +11,7 @@ from functools import cached_property, partial
 from typing import Any
 
 from connectors.kit.auth.credentials import NOTHING, Credentials, Header
+from connectors.kit.capabilities import Capabilities
 from connectors.kit.connector import Finding, HttpConnector, Receipt, Step
 from connectors.kit.record import Mapping
 from connectors.kit.reply import Reply
@@ -53,7 +54,12 @@ class _Chat:
 
 class Slack(HttpConnector[SlackSettings]):
     label = "Slack"
-    makes = "a message in a channel for chats that somebody has to look after"
+    makes = "a short message in a channel, for chats that somebody has to look after"
+    capabilities = Capabilities(
+        person="in the text",
+        revision="the message is changed, or answered in its thread",
+        idempotent="looked for in the channel, by metadata; by a webhook, sent again or a person decides",
+    )
     # https://docs.slack.dev/reference/methods/chat.postMessage#errors
     verdicts = Verdicts(
         fails=("ok", frozenset({False})),
