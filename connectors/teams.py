@@ -13,9 +13,9 @@ from pydantic import Field
 from requests import Response
 
 from connectors.kit.capabilities import Capabilities
+from connectors.kit.chat_services.short_message import MessageSettings, WhenContinued, is_told, messages, send_once
 from connectors.kit.connector import Finding, HttpConnector, Receipt, Step
 from connectors.kit.record import Mapping
-from connectors.kit.short_message import MessageSettings, WhenContinued, is_told, messages, send_once
 from connectors.kit.text.formats import HTML, card
 from connectors.kit.text.parts import Layout, octets
 from connectors.kit.wire.verdicts import Verdicts

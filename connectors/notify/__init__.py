@@ -10,11 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from connectors.kit.apprise import AppriseWire
 from connectors.kit.capabilities import Capabilities
+from connectors.kit.chat_services.apprise import AppriseWire
+from connectors.kit.chat_services.short_message import is_told, messages, send_once
 from connectors.kit.connector import Connector, Finding, Receipt, Step
 from connectors.kit.record import Mapping
-from connectors.kit.short_message import is_told, messages, send_once
 from connectors.kit.text.formats import PLAIN
 from connectors.kit.text.parts import Layout, Part
 from connectors.notify.settings import NotifySettings

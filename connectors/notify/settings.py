@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from connectors.kit.short_message import MessageSettings, WhenContinued
+from connectors.kit.chat_services.short_message import MessageSettings, WhenContinued
 from core.config.types.apprise_url import AppriseUrl
 
 

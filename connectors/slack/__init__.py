@@ -12,10 +12,10 @@ from typing import Any
 
 from connectors.kit.auth.credentials import NOTHING, Credentials, Header
 from connectors.kit.capabilities import Capabilities
+from connectors.kit.chat_services.short_message import is_told, messages, send_once
 from connectors.kit.connector import Finding, HttpConnector, Receipt, Step
 from connectors.kit.record import Mapping
 from connectors.kit.reply import Reply
-from connectors.kit.short_message import is_told, messages, send_once
 from connectors.kit.text.formats import SLACK
 from connectors.kit.text.parts import Layout, Part, append, overwrite
 from connectors.kit.wire.pager import by_cursor

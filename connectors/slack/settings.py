@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
-from connectors.kit.short_message import MessageSettings
+from connectors.kit.chat_services.short_message import MessageSettings
 from core.config.types.secret_url import SecretUrl
 from core.config.types.templated import Templated, TemplateOf
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from connectors.kit import apprise as by_apprise
+from connectors.kit.chat_services import apprise as by_apprise
 from connectors.notify.settings import NotifySettings
 from connectors.testing.bench import Bench
 from connectors.testing.chats import HOSTILE, SAMPLE
@@ -178,4 +178,4 @@ def test_apprise_is_imported_by_nobody_who_does_not_use_it() -> None:
     code = "import sys, app.cli, workers.main, connectors.registry as r; r.types(); print('apprise' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
-    assert by_apprise.__name__ == "connectors.kit.apprise"
+    assert by_apprise.__name__ == "connectors.kit.chat_services.apprise"

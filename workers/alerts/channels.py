@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from requests import Response
 
-from connectors.kit.apprise import AppriseWire
+from connectors.kit.chat_services.apprise import AppriseWire
 from connectors.kit.http import Http
 from connectors.kit.mail.message import Mail, header_text
 from connectors.kit.mail.smtp import Smtp
