@@ -41,18 +41,18 @@ AT_GREETING, AT_AUTH, AT_MAIL, AT_RCPT = ({"at": place} for place in ("GREETING"
 
 
 @pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+def voucher(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("mail"))
 
 
 @pytest.fixture(scope="module")
-def context(authority: Authority) -> ssl.SSLContext:
-    return certified(authority)
+def context(voucher: Authority) -> ssl.SSLContext:
+    return certified(voucher)
 
 
 @pytest.fixture(autouse=True)
-def trust(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+def trust(voucher: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(voucher.file))
     monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
 
 

@@ -30,22 +30,22 @@ def rt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RequestTracker]:
 
 
 @pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+def voucher(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("mail"))
 
 
 @pytest.fixture
-def desk(rt: RequestTracker, authority: Authority) -> Iterator[MailDesk]:
-    context: ssl.SSLContext = certified(authority)
+def desk(rt: RequestTracker, voucher: Authority) -> Iterator[MailDesk]:
+    context: ssl.SSLContext = certified(voucher)
     with MailDesk(context) as server:
         server.gateway = lambda mail: rt.take_mail("Mail", mail) == 0
         yield server
 
 
 @pytest.fixture
-def relay_by_mail(relay: Stack, desk: MailDesk, authority: Authority) -> Stack:
+def relay_by_mail(relay: Stack, desk: MailDesk, voucher: Authority) -> Stack:
     """Everything runs, and the queue's address is its one destination."""
-    relay.environment["REQUESTS_CA_BUNDLE"] = str(authority.file)
+    relay.environment["REQUESTS_CA_BUNDLE"] = str(voucher.file)
     settings = {
         "type": "email",
         "host": "127.0.0.1",
