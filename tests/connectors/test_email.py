@@ -26,10 +26,9 @@ from connectors.email import EMAILS, Email, _slug
 from connectors.email.settings import EmailSettings
 from connectors.kit.mail.message import Attachment, Mail, header_text, mailbox
 from connectors.kit.transcript import single_line
-from connectors.testing.chats import SAMPLE, chat
+from connectors.testing.chats import SAMPLE, chat, longer
 from connectors.testing.contract import Contract
 from connectors.testing.fake import Answer
-from connectors.testing.records import longer
 from core.delivery import Attempt, Exchange, Outcome
 from core.errors import ConnectorRefused, Gone, RecordRefused, RetryLater, TimedOut
 from tests.fakes.mail import PASSWORD, USER, MailDesk, certified, shown

@@ -13,9 +13,8 @@ from pydantic import ValidationError
 from connectors.kit.chat_services import apprise as by_apprise
 from connectors.notify.settings import NotifySettings
 from connectors.testing.bench import Bench
-from connectors.testing.chats import HOSTILE, SAMPLE
+from connectors.testing.chats import HOSTILE, SAMPLE, longer
 from connectors.testing.fake import Answer, Fake
-from connectors.testing.records import longer
 from core.errors import ConnectorRefused, Gone, RecordRefused, RetryLater, Skipped, TimedOut
 
 TOPIC = "a-topic-that-nobody-knows"

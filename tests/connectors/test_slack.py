@@ -10,10 +10,9 @@ from pydantic import ValidationError
 
 from connectors.slack.settings import SlackSettings
 from connectors.testing.bench import Bench
-from connectors.testing.chats import SAMPLE, chat
+from connectors.testing.chats import SAMPLE, chat, longer
 from connectors.testing.contract import Contract
 from connectors.testing.fake import Answer, Fake
-from connectors.testing.records import longer
 from core.errors import ConnectorRefused, Gone, RecordRefused, RetryLater
 from tests.fakes.slack import CHANNEL, HOOK, TOKEN, SlackVendor
 

@@ -8,11 +8,10 @@ from typing import Any, ClassVar
 
 import pytest
 
-from connectors.testing.chats import HOSTILE, SAMPLE, chat
+from connectors.testing.chats import HOSTILE, SAMPLE, chat, longer
 from connectors.testing.contract.answers import Answers
 from connectors.testing.contract.looking_first import LookingFirst
 from connectors.testing.fake import Fake
-from connectors.testing.records import longer
 from core.errors import ConnectorRefused, Gone, RecordRefused, RetryLater, Skipped
 from tests.fakes.teams import PATH, SIGNATURE, TeamsVendor
 

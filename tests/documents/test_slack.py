@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from connectors.testing.chats import SAMPLE, chat
+from connectors.testing.chats import SAMPLE, chat, longer
 from connectors.testing.fake import Request
-from connectors.testing.records import longer
 from tests.connectors.test_slack import TestSlack
 from tests.support.openapi import SPECS
 
