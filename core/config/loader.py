@@ -78,6 +78,7 @@ def load(
         business_hours=document.business_hours,
         redact=document.redact,
         values=ValueSettings.of(document),
+        public_url=env.public_url,
         accounts=document.source.named() if "source" in document.model_fields_set else {},
         renamed=("notices",) if document.notices else (),
     )

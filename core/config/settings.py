@@ -67,6 +67,9 @@ class ConnectorSettings(Strict):
     #: What is taken out of a chat before this connector is given it; likewise.
     _redact: Redact = PrivateAttr(default_factory=Redact)
 
+    #: The address of the dashboard, or ""; likewise.
+    _public_url: str = PrivateAttr(default="")
+
     type: str = Field(description="The type of connector: a built-in name, or the dotted path of a class.")
     enabled: bool = Field(default=True, description="false: nothing is sent to it; its deliveries stay queued.")
     concurrency: int | None = Field(
@@ -172,6 +175,8 @@ class Settings:
     business_hours: BusinessHours | None = None
     redact: Redact = field(default_factory=Redact)
     values: ValueSettings = field(default_factory=ValueSettings)
+    #: The address of the dashboard, or "".
+    public_url: str = ""
     accounts: Mapping[str, Account] = field(default_factory=dict)
     #: Sections of the file that have another name by now.
     renamed: tuple[str, ...] = ()

@@ -14,8 +14,9 @@ import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.kit.http import KEPT_FAILED, Http
+from connectors.kit.http import Http
 from connectors.kit.responses import refusal, retry_after
+from connectors.kit.transport.attempt import KEPT_FAILED
 from core.delivery import Exchange
 from core.errors import ConnectorRefused, DeliveryError, Intercepted, RecordRefused, RetryLater, TimedOut
 from tests.support.destination import Destination

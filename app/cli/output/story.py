@@ -73,7 +73,7 @@ def _waits(found: Delivery, now: int) -> str:
 
 def _attempt(console: Console, number: int, attempt: Attempt) -> None:
     after = f", next attempt {local_time(attempt.next)}" if attempt.next else ""
-    code = f", HTTP {attempt.status}" if attempt.status else ""
+    code = f", {attempt.answer}" if attempt.answer else ""
     what = f"{attempt.outcome}{code}, {attempt.ms} ms" + (f", revision {attempt.revision}" if attempt.revision else "")
     print_line(console, f"{number:3}. {local_time(attempt.at)}  {what}{after}")
     if attempt.error:
