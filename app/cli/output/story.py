@@ -68,7 +68,8 @@ def _delivery(console: Console, found: Delivery, now: int) -> None:
 def _waits(found: Delivery, now: int) -> str:
     if found.blocked or found.due is None or found.due <= now or not found.awaits_quiet:
         return ""
-    return f"waits until {local_time(found.due)} for the chat to be quiet, or complete (relay replay {found.id} sends it now)"
+    until = local_time(found.due)
+    return f"waits until {until} for the chat to be quiet, or complete (relay replay {found.id} sends it now)"
 
 
 def _attempt(console: Console, number: int, attempt: Attempt) -> None:
