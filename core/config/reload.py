@@ -23,6 +23,7 @@ from core.config.environment import Environment
 from core.config.last_good import LastGood
 from core.config.loader import Models, load
 from core.config.settings import Settings
+from core.config.sources.plain_file import contents, contents_again
 from core.config.sources.secret_store import BadSecret, SecretStore
 from core.errors import ConfigError, Problem
 
@@ -121,7 +122,7 @@ class Watched:
             self._judge(seen, now)
 
     def _judge(self, seen: _Seen, now: float, *, at_once: bool = False) -> None:
-        reads = _Reads()
+        reads = _Reads(contents_again)
         try:
             settings = load(self._env, self._models, self._variables, reads)
             if not reads.seen.keys() <= seen.keys():  # named for the first time: they must be still as well
@@ -180,7 +181,7 @@ class Watched:
         until = time.monotonic() + SETTLING
         before = self._last_in_force()
         while True:
-            reads = _Reads()
+            reads = _Reads(contents)
             try:
                 found = load(self._env, self._models, self._variables, reads), reads.seen
                 if before and restarted:
@@ -224,13 +225,14 @@ class Watched:
 class _Reads:
     """Reads files, and notes what it saw in each: what is compared later is what was read, not what came after it."""
 
-    def __init__(self) -> None:
+    def __init__(self, read: Callable[[Path], bytes]) -> None:
+        self._read = read
         self.seen: dict[Path, _FileState] = {}
 
     def __call__(self, file: Path) -> bytes:
         before = _status(file)
         try:
-            content = file.read_bytes()
+            content = self._read(file)
         except (OSError, ValueError):
             self.seen[file] = (*before, None)
             raise
@@ -242,7 +244,7 @@ class _Reads:
 def _state(file: Path) -> _FileState:
     before = _status(file)
     try:
-        return (*before, file.read_bytes() if _plain(file) else None)
+        return (*before, contents(file) if _plain(file) else None)
     except (OSError, ValueError):
         return (*before, None)
 
