@@ -498,3 +498,27 @@ def test_a_start_takes_its_configuration_from_a_pipe(files: Files) -> None:
         os.close(reader)
     assert settled(watched).enabled == ("two",)
     assert not watched.trouble
+
+
+def test_no_cut_of_a_secret_is_adopted(files: Files) -> None:
+    whole = {"secret": "hunttoken-0123456789abcdef", ".env": "FOLDER=a-folder-of-ours"}
+    for name, text in whole.items():
+        files.write(text, name)
+    files.write("tokens: [{token: '${file:secret}'}]\nconnectors: {one: {type: archive, folder: '${FOLDER}'}}")
+    watched = files.watched()
+    first = settled(watched)
+    for name, text in whole.items():
+        for end in range(len(text)):
+            files.write(text[:end], name)
+            assert settled(watched) is first
+            assert watched.trouble
+        files.write(text, name)
+        assert settled(watched) is first
+        assert not watched.trouble
+    files.write("another-0123456789abcdef", "secret")
+    files.write("FOLDER=theirs", ".env")
+    assert settled(watched).tokens[0].token.get_secret_value() == "another-0123456789abcdef"
+    files.write("another-0123456789", "secret")
+    settled(watched)
+    assert f"{files.folder}/secret" in watched.trouble
+    assert "another" not in watched.trouble
