@@ -16,7 +16,9 @@ from connectors.testing import people, records
 from connectors.testing.chats import SAMPLE, chat
 from connectors.testing.contract import Contract
 from connectors.testing.fake import Fake, Request
+from tests.connectors.test_intercom import TestIntercom
 from tests.connectors.test_pipedrive import TestPipedrive, TestPipedriveDeal, TestPipedriveLead
+from tests.connectors.test_raynet import TestRaynet
 from tests.connectors.test_redmine import TestRedmine
 from tests.connectors.test_zendesk import TestZendesk
 from tests.documents.test_zendesk import zendesk_document
@@ -30,11 +32,13 @@ VENDORS: dict[str, type[Contract]] = {
     "pipedrive, a note": TestPipedrive,
     "pipedrive, a lead": TestPipedriveLead,
     "pipedrive, a deal": TestPipedriveDeal,
+    "raynet": TestRaynet,
     "redmine": TestRedmine,
+    "intercom": TestIntercom,
 }
 FOR_PIPEDRIVE = TestPipedrive
 FOR_RECORDS = {"lead": TestPipedriveLead, "deal": TestPipedriveDeal}
-del TestZendesk, TestPipedrive, TestPipedriveLead, TestPipedriveDeal, TestRedmine
+del TestIntercom, TestZendesk, TestPipedrive, TestPipedriveLead, TestPipedriveDeal, TestRaynet, TestRedmine
 
 
 @cache
@@ -47,11 +51,25 @@ def redmine_document() -> Document:
     return document("redmine-community.yaml")
 
 
+@cache
+def raynet_document() -> Document:
+    return document("raynet-2023-08.json")
+
+
+@cache
+def intercom_document() -> Document:
+    return document("intercom-2.16.yaml")
+
+
 def document_of(vendor: str, request: Request) -> Document:
     if vendor == "zendesk":
         return zendesk_document()
+    if vendor == "raynet":
+        return raynet_document()
     if vendor == "redmine":
         return redmine_document()
+    if vendor == "intercom":
+        return intercom_document()
     return pipedrive_document(2 if request.path.startswith("/api/v2/") else 1)
 
 
@@ -216,6 +234,24 @@ ISSUE = {"project_id": "support", "subject": "x", "custom_fields": [{"id": 12, "
 def test_a_misspelt_name_is_caught_in_redmines_document_too(wrong: Request, said: str) -> None:
     request = Request(wrong.method, wrong.path, wrong.query, {"x-redmine-api-key": "x"}, wrong.body)
     problems = document_of("redmine", request).problems(request)
+    assert any(said in problem for problem in problems), problems
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (ask("POST", "/tickets", {"ticket_type_id": "1", "contacts": [{"id": "1"}], "skip": True}), "skip"),
+        (ask("POST", "/tickets", {"ticket_type_id": 1, "contacts": [{"id": "1"}]}), "ticket_type_id"),
+        (ask("POST", "/tickets", {"contacts": [{"id": "1"}]}), "ticket_type_id"),
+        (ask("POST", "/tickets/1/reply", {"message_type": "memo", "type": "admin", "admin_id": "1"}), "memo"),
+        (ask("POST", "/contacts/search", {"query": {"field": "email", "operator": "is", "value": "x"}}), "is"),
+        (ask("GET", "/tickets"), "is not in the document"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_misspelt_name_is_caught_in_intercoms_document_too(wrong: Request, said: str) -> None:
+    headers = {"authorization": "Bearer x", "content-type": "application/json"}
+    problems = intercom_document().problems(Request(wrong.method, wrong.path, wrong.query, headers, wrong.body))
     assert any(said in problem for problem in problems), problems
 
 
