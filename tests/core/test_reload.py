@@ -466,7 +466,7 @@ def as_device(file: Path) -> None:
 def as_gigabytes(file: Path) -> None:
     with file.open("wb") as stream:
         stream.write(f"{TWO}\n#".encode())
-        stream.truncate(plain_file.LARGEST + 1)
+        stream.truncate(plain_file.LARGEST_FILE + 1)
 
 
 @pytest.mark.parametrize("name", ["relay.yaml", ".env", "secret"])

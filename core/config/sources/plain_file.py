@@ -12,13 +12,13 @@ import stat
 from pathlib import Path
 
 #: Bytes. A relay.yaml with a thousand routes has a tenth of it.
-LARGEST = 1024 * 1024
+LARGEST_FILE = 1024 * 1024
 
 
 def contents(file: Path) -> bytes:
     """What is in a file, or comes out of a pipe. Raises OSError, and ValueError for a name with a NUL."""
     with file.open("rb", buffering=0) as stream:
-        parts, left = [], LARGEST + 1
+        parts, left = [], LARGEST_FILE + 1
         while left and (part := stream.read(left)):
             parts.append(part)
             left -= len(part)
