@@ -16,6 +16,7 @@ from core.delivery import DeliveryStatus, PayloadStatus
 from core.errors import NotFound, StoreLoading, StoreUnavailable, StoreUnsafe
 from core.store import INBOX, Access, Client, Ledger, check_server, connected
 from core.store.connection.condition import FILLING, FULL, StoreCondition, store_condition
+from core.store.sources.queues import REMEDY, fetch_queues
 
 _MIB = 1024 * 1024
 #: Milliseconds that two clocks may differ. Signatures of webhooks are good for five minutes.
@@ -158,6 +159,11 @@ def _lanes(ledger: Ledger, settings: Settings | None) -> Iterator[Diagnosis]:
     yield _waiting("inbox", ledger.lane(INBOX).oldest_due)
     for name in sorted({*ledger.connectors(), *(settings.connectors if settings else ())}):
         yield from _lane(ledger, name, settings)
+    for queue in fetch_queues(ledger, settings) if settings else ():
+        if queue.since:
+            yield doubt(f"source {queue.name}", queue.sentence, REMEDY)
+        else:
+            yield _waiting(f"source {queue.name}", queue.oldest_due)
     if number := ledger.undelivered():
         many = "chat was" if number == 1 else "chats were"
         remedy = "see why: relay deliveries --status undelivered; then: relay replay --status undelivered"

@@ -8,6 +8,7 @@ from typing import Any, cast
 import click
 
 from app.admin.replays import why_nowhere
+from app.admin.source.comparisons import second_source
 from app.cli.options import (
     StatusChoice,
     as_json,
@@ -41,9 +42,9 @@ from core.store.statistics import SPANS, Span
 @needs(lambda env: env)
 def status(env: Environment, span: str, as_json: bool) -> None:
     """Show chats received, deliveries, queues, connector states and problems."""
-    ledger, settings = ledger_of(env), settings_anyway(env)
-    figures = statistics(connected(env), cast(Span, span), ledger.now())
-    found = overview(ledger, settings, figures)
+    ledger, settings, client = ledger_of(env), settings_anyway(env), connected(env)
+    figures = statistics(client, cast(Span, span), ledger.now())
+    found = overview(ledger, settings, figures, second_source(client, settings))
     print_json(found) if as_json else print_overview(found)
 
 

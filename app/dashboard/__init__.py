@@ -29,6 +29,7 @@ from app.dashboard.pages import (
     quarantine_one,
     relay_yaml,
     setting_up,
+    source,
 )
 from app.dashboard.view import formatting
 from app.dashboard.view.zone import viewer_zone
@@ -47,6 +48,7 @@ PAGES: tuple[PageRoutes, ...] = (
     connectors.routes,
     setting_up.routes,
     relay_yaml.routes,
+    source.routes,
     erase.routes,
 )
 

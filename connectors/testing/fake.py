@@ -162,9 +162,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.shutdown(socket.SHUT_RDWR)
             self.close_connection = True
             return
-        # Text is no JSON; a vendor that is down answers with a page.
-        said = answer.body if isinstance(answer.body, str) else json.dumps(answer.body)
-        text = b"" if answer.body is None else said.encode()
+        # Text is no JSON, nor is a file; a vendor that is down answers with a page.
+        said = answer.body if isinstance(answer.body, str | bytes) else json.dumps(answer.body)
+        text = b"" if answer.body is None else said if isinstance(said, bytes) else said.encode()
         self.send_response(answer.status)
         for name, value in {"Content-Type": "application/json", **answer.headers}.items():
             self.send_header(name, value)

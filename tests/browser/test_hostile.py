@@ -50,6 +50,7 @@ PAGES = {
     "all of the quarantine": ("/quarantine/all?action=discard", ""),
     "bulk job": ("/conversations/jobs/{job}", "<script data-evil>"),
     "an unknown body": (f"/quarantine/{_QUERY}", ""),
+    "Smartsupp's API": (f"/source?from={_QUERY}&to={_QUERY}&account={_QUERY}&connector={_QUERY}", ""),
     "erase": ("/erase", ""),
     "log-in": (f"/login?next={_QUERY}", ""),
 }

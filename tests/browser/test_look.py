@@ -49,6 +49,7 @@ PAGES = {
     "quarantine/nothing": "/quarantine?status=set-aside",
     "quarantine_one": "/quarantine/{payload}",
     "quarantine_all": "/quarantine/all?action=discard",
+    "overview_source": "/source",
     "erase": "/erase",
 }
 #: Endpoints that answer GET with something that is no page by itself, and those for strangers.

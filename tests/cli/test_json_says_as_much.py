@@ -122,6 +122,7 @@ CASES = [
     Case("show 1:nowhere", f"{_TABLE} Chat Revision payload received deliveries Not delivered anywhere"),
     Case("show {payload}", "Payload Reason Bytes"),
     Case("jobs", "no jobs Action Started Processed Matched Done State Filter finished"),
+    Case("source status", "no back-fill and no comparison so far"),
     Case("alive", "worker this machine start with relay", code=1),
     Case("dead list", f"{_TABLE} letter"),
     Case("dead list --limit 1", f"{_TABLE} letter shows more"),
@@ -180,6 +181,10 @@ ELSEWHERE = {
     "config schema": "prints JSON either way",
     "config show": "prints JSON either way",
     "restore": "needs an empty data folder each time: tests/cli/test_backup.py",
+    "source check": "needs a Smartsupp: tests/cli/test_source.py",
+    "source reconcile": "needs a Smartsupp: tests/cli/test_source.py",
+    "source stop": "needs a Smartsupp: tests/cli/test_source.py",
+    "backfill": "needs a Smartsupp: tests/cli/test_source.py",
     "repair": "needs damaged files: tests/cli/test_repair.py",
     "send": "needs a receiver, whose answer it prints either way: tests/e2e/test_pipeline.py",
 }

@@ -9,16 +9,20 @@ from rich.markup import escape
 
 from app.admin.connector_state import State, connector_state
 from app.admin.doctor import REJECTED
+from app.admin.source.comparisons import SecondSource
 from app.cli.output.records import jsonable
 from app.cli.output.tables import new_console, new_table, one_line, print_line, print_rows, span_or_dot
 from core.config.doubts import doubts
 from core.config.settings import Settings
 from core.delivery import DeliveryStatus
 from core.store import INBOX, Ledger
+from core.store.sources.queues import REMEDY, FetchQueue, fetch_queues
 from core.store.statistics import Statistics
 
 
-def overview(ledger: Ledger, settings: Settings | None, figures: Statistics) -> dict[str, Any]:
+def overview(
+    ledger: Ledger, settings: Settings | None, figures: Statistics, second: SecondSource | None
+) -> dict[str, Any]:
     """Everything that `relay status` shows. Without settings, which cannot be read then, it is what the store knows."""
     configured = settings.connectors if settings else {}
     names = [*configured, *(name for name in ledger.connectors() if name not in configured)]
@@ -46,14 +50,21 @@ def overview(ledger: Ledger, settings: Settings | None, figures: Statistics) -> 
         "config": settings.source if settings else "cannot be read; run: relay config check",
         "payloads": ledger.payload_counts(),
         "undelivered": ledger.undelivered(),
+        "never_sent": second.sentence if second else "",
+        "silent_hooks": second.silent if second else (),
         "doubts": [jsonable(one) for one in doubts(settings)] if settings else [],
         "inbox": {"waiting": lanes[INBOX].waiting, "oldest_due_ms": lanes[INBOX].oldest_due},
         "connectors": connectors,
+        "sources": [_source(one) for one in fetch_queues(ledger, settings)] if settings else [],
         "now": ledger.now(),
         "statistics": jsonable(figures),
         "workers": ledger.workers(),
         "troubles": ledger.troubles(),
     }
+
+
+def _source(queue: FetchQueue) -> dict[str, Any]:
+    return {**jsonable(queue), "sentence": queue.sentence, "remedy": REMEDY if queue.since else ""}
 
 
 def print_overview(found: dict[str, Any]) -> None:
@@ -76,6 +87,7 @@ def print_overview(found: dict[str, Any]) -> None:
             f"[red]{number} chat{' was' if number == 1 else 's were'} not delivered anywhere[/]:"
             " relay deliveries --status undelivered, then relay replay --status undelivered",
         )
+    _print_sources(console, found)
     for one in found["doubts"]:
         print_line(console, f"[yellow]{escape(one['text'])}[/] {escape(one['remedy'])}")
     for name, row in found["connectors"].items():
@@ -88,6 +100,19 @@ def print_overview(found: dict[str, Any]) -> None:
         print_line(console, "There are quarantined payloads: relay payloads")
     for worker, trouble in found["troubles"].items():
         print_line(console, f"[red]{worker} {REJECTED}[/]: {one_line(trouble)}")
+
+
+def _print_sources(console: Console, found: dict[str, Any]) -> None:
+    for name in found["silent_hooks"]:
+        print_line(console, f"[red]Smartsupp's hook sends nothing for {escape(name)}[/]: its chats come from the API")
+    if found["never_sent"]:
+        print_line(console, f"{found['never_sent']}.")
+    for one in found["sources"]:
+        if one["sentence"]:
+            print_line(console, f"[yellow]source {one['name']}[/]: {one_line(one['sentence'])}")
+            print_line(console, f"  {escape(one['remedy'])}")
+        elif one["waiting"]:
+            print_line(console, f"source {one['name']}: {one['waiting']} chats to be fetched")
 
 
 def _print_state(console: Console, name: str, row: dict[str, Any], now: int) -> None:

@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response
 from app.admin import sample
 from app.admin.connector_state import State
 from app.admin.first_steps import FirstSteps, first_steps
+from app.admin.source.comparisons import second_source
 from app.dashboard.frame.context import Site
 from app.dashboard.view import charts
 from app.dashboard.view.connector_state import ConnectorView, conversations_url, states
@@ -25,6 +26,7 @@ from core.store import INBOX, Filter, Jobs, Search, ServerCheck, check_server, s
 from core.store.connection.condition import Shortage, shortages, store_condition
 from core.store.jobs import Job
 from core.store.ledger import Lane
+from core.store.sources.queues import fetch_queues
 from core.store.statistics import SPANS, Over, Span, Statistics, totals
 
 #: Chats among which one that is no test is looked for.
@@ -130,6 +132,7 @@ def _found(site: Site, jobs: Jobs, over: Over) -> dict[str, Any]:
     tiles, health = _tiles(site, counted, connectors), _health(site)
     failing = [one for one in connectors if one.now.is_blocked and one.enabled]
     gone = [one for one in connectors if not one.known and one.lane.waiting]
+    sources = [one for one in fetch_queues(site.ledger, settings) if one.since]
     return {
         "span": span,
         "step": _STEPS[span],
@@ -143,10 +146,12 @@ def _found(site: Site, jobs: Jobs, over: Over) -> dict[str, Any]:
         "failing": failing,
         "enabled": sum(one.enabled for one in connectors),
         "gone": gone,
+        "sources": sources,
         "doubts": doubts(settings),
         "health": health,
-        "problems": len(failing) + len(gone) + _problems(tiles, health),
+        "problems": len(failing) + len(gone) + len(sources) + _problems(tiles, health),
         "jobs": list(_open(jobs)),
+        "second": second_source(site.client, settings),
     }
 
 

@@ -2,6 +2,7 @@
 
     FOLDER/ACCOUNT/CHANNEL/r1.json   what Smartsupp sent, what we made of it, and when it came
     FOLDER/ACCOUNT/CHANNEL/r1.txt    the transcript
+    FOLDER/ACCOUNT/CHANNEL/files/…   what came with messages, where that is wanted (files.py)
 
 Safe under any number of workers: a file appears whole or not at all, and writing it again writes the same.
 """
@@ -15,19 +16,24 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, IPvAnyNetwork
 
+from connectors.archive.files import FILE_TYPES, LARGEST_MIB, FileRules, keep_files
 from connectors.kit.connector import Connector, Copy, Receipt, Step
+from connectors.kit.http import Http
 from connectors.kit.transcript import as_text
 from core.config.mistakes.files import file_mistake
 from core.config.settings import ConnectorSettings
 from core.conversation import Conversation
-from core.delivery import Reference, Revision
+from core.delivery import Exchange, Reference, Revision
 from core.errors import RetryLater
 from core.ids import ConversationId
 from core.pretty_json import legible
+from core.sameness import known_as
 from core.smartsupp.parser import parse_conversation
 
 
@@ -35,12 +41,37 @@ class ArchiveSettings(ConnectorSettings):
     """Settings of `type: archive`."""
 
     folder: Path = Field(default=Path("archive"), description="Where; relative to the data folder.")
+    files: bool = Field(
+        default=False, description="true: files of a chat are kept beside it; only Smartsupp's API has their addresses."
+    )
+    file_types: tuple[str, ...] = Field(
+        default=FILE_TYPES,
+        min_length=1,
+        description="Media types of files that are kept; image/* is every one of images.",
+    )
+    largest_file: float = Field(
+        default=LARGEST_MIB, gt=0, le=LARGEST_MIB, description="MiB; a larger file is not kept."
+    )
+    timeout: float = Field(default=20, gt=0, le=50, description="Seconds to wait for each response.")
+    allow_networks: tuple[IPvAnyNetwork, ...] = Field(
+        default=(), description="Loopback, private and link-local networks that may be reached, such as 10.0.0.0/8."
+    )
 
 
 class Archive(Connector[ArchiveSettings]):
     label = "Archive"
     makes = "a file with the chat as JSON and one to read, in a folder of the relay"
     keeps_files = True
+
+    @cached_property
+    def _http(self) -> Http:
+        """For files alone: an address in a chat is a stranger's, so the guard decides where it may lead."""
+        return Http(timeout=self.settings.timeout, allow_networks=self.settings.allow_networks)
+
+    @contextmanager
+    def attempt(self) -> Iterator[list[Exchange]]:
+        with self._http.attempt() if self.settings.files else super().attempt() as exchanges:
+            yield exchanges
 
     def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
         folder = self.data_dir / self.settings.folder / conversation.account / conversation.id
@@ -51,13 +82,26 @@ class Archive(Connector[ArchiveSettings]):
                 if revision.payload == receipt.revision.payload:
                     _write_revision(folder, revision, conversation)
                 elif not _holds(folder / f"r{revision.number}.json", revision.payload):
-                    _write_revision(folder, revision, parse_conversation(revision.body, revision.account))
+                    other = parse_conversation(revision.body, revision.account)
+                    _write_revision(folder, revision, known_as(other, conversation.key))
             # What the folders say of the files is on disk too.
             for changed in (folder, folder.parent, folder.parent.parent) if new else (folder,):
                 _sync(changed)
+            if self.settings.files:
+                self._keep_files(conversation, folder / "files", step)
         except OSError as error:
             raise RetryLater(f"cannot write to {folder}: {file_mistake(error)}") from error
         return Reference(f"{conversation.account}/{conversation.id}/r{receipt.revision.number}")
+
+    def _keep_files(self, conversation: Conversation, folder: Path, step: Step) -> None:
+        rules = FileRules(self.settings.file_types, round(self.settings.largest_file * 1024 * 1024))
+
+        def write(place: Path, content: bytes) -> None:
+            folder.mkdir(exist_ok=True)
+            _write(place, content)
+            _sync(folder)
+
+        keep_files(conversation, folder, rules, self._http, step, write)
 
     def copies(self, mentions: Callable[[bytes], bool]) -> Iterator[Copy]:
         for file in sorted((self.data_dir / self.settings.folder).glob("*/*/r*.json")):
@@ -135,12 +179,12 @@ def _sync(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _write(file: Path, text: str) -> None:
+def _write(file: Path, content: str | bytes) -> None:
     """Whole or not at all, and on disk: readers see the old file or the new one."""
     draft = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
     try:
-        with draft.open("w", encoding="utf-8") as stream:
-            stream.write(text)
+        with draft.open("wb") as stream:
+            stream.write(content.encode() if isinstance(content, str) else content)
             stream.flush()
             os.fsync(stream.fileno())
         draft.replace(file)
