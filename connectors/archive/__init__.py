@@ -23,6 +23,7 @@ from pathlib import Path
 from pydantic import Field, IPvAnyNetwork
 
 from connectors.archive.files import FILE_TYPES, LARGEST_MIB, FileRules, keep_files
+from connectors.kit.capabilities import Capabilities
 from connectors.kit.connector import Connector, Copy, Receipt, Step
 from connectors.kit.http import Http
 from connectors.kit.transcript import as_text
@@ -61,6 +62,12 @@ class ArchiveSettings(ConnectorSettings):
 class Archive(Connector[ArchiveSettings]):
     label = "Archive"
     makes = "a file with the chat as JSON and one to read, in a folder of the relay"
+    capabilities = Capabilities(
+        person="in the files",
+        revision="further files",
+        idempotent="the files of a revision have one name",
+        files="the chat as JSON and as text; with `files`, also what was sent in it",
+    )
     keeps_files = True
 
     @cached_property

@@ -16,11 +16,13 @@ from pydantic import Field, SecretStr, ValidationInfo, model_validator
 from requests import Response
 
 from connectors.http.asking import Asking
-from connectors.http.document import HttpDocument, Name
+from connectors.http.declared import Name
+from connectors.http.document import HttpDocument
 from connectors.http.program import Own, Program, Proof
 from connectors.http.requests import value_at
 from connectors.http.running import Running
 from connectors.kit.auth.credentials import NOTHING, Credentials
+from connectors.kit.capabilities import Capabilities
 from connectors.kit.connector import Finding, HttpConnector, Receipt, Step
 from connectors.kit.person import LEFT_OUT
 from connectors.kit.record import Mapping, RecordSettings
@@ -38,6 +40,11 @@ class Written(HttpConnector[S], Generic[S]):
 
     label = "HTTP"
     makes = "whatever an HTTP API of yours can, in steps that you write"
+    capabilities = Capabilities(
+        person="as you write it",
+        revision="as you write it",
+        idempotent="as you write it, and refused without",
+    )
 
     @cached_property
     @abstractmethod

@@ -19,6 +19,7 @@ from connectors.hubspot.checks import CHAT_ID
 from connectors.hubspot.contacts import Contacts
 from connectors.hubspot.erasing import HubSpotErasing
 from connectors.hubspot.settings import HubSpotSettings
+from connectors.kit.capabilities import Capabilities
 from connectors.kit.connector import Receipt, Step
 from connectors.kit.people.whose import People
 from connectors.kit.record import Mapping as Words
@@ -50,6 +51,11 @@ class _Chat:
 class HubSpot(HubSpotErasing):
     label = "HubSpot"
     makes = "a contact and a ticket, with the transcript in notes; or notes on the contact"
+    capabilities = Capabilities(
+        person="a contact, by email, phone or customer id, else created; blank fields filled",
+        revision="the notes are written over",
+        idempotent="contact and ticket by a unique property; notes looked for by their marks",
+    )
 
     def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
         words = Words(self._with_person(), conversation)

@@ -20,6 +20,7 @@ from requests import Response
 from connectors.kit.auth.credentials import NOTHING, Credentials
 from connectors.kit.auth.oauth import Provider
 from connectors.kit.auth.tokens import Tokens
+from connectors.kit.capabilities import Capabilities
 from connectors.kit.http import Http, Judge
 from connectors.kit.masking import Secrets
 from connectors.kit.reply import Reply
@@ -87,6 +88,8 @@ class Connector(ABC, Generic[S]):
     label: ClassVar[str]
     #: What it makes of a chat, for those who choose a connector.
     makes: ClassVar[str] = ""
+    #: What else they choose it by; every connector that comes with Relay says it.
+    capabilities: ClassVar[Capabilities | None] = None
     #: Its records are files of ours, which `erase` removes.
     keeps_files: ClassVar[bool] = False
     #: What `erase_person` does at this vendor, for whoever decides about it; "" where nobody can be erased from here.

@@ -13,6 +13,7 @@ from itertools import takewhile
 from typing import Any, ClassVar
 
 from connectors.kit.auth.credentials import Credentials, Header
+from connectors.kit.capabilities import Capabilities
 from connectors.kit.connector import HttpConnector, Receipt
 from connectors.kit.reply import Reply
 from connectors.kit.wire.pager import ListPage, Pager
@@ -46,6 +47,11 @@ class PipedriveApi(HttpConnector[PipedriveSettings]):
 
     label = "Pipedrive"
     makes = "a person with a note, and a lead or a deal if you want one"
+    capabilities = Capabilities(
+        person="a person, by email, phone or customer id, else created; blank fields filled",
+        revision="the notes are written over",
+        idempotent="looked for in lists, by key or mark",
+    )
     # 415 is a feature that is not switched on, 501 one that is not there, 403 also a limit of the plan: all of them for
     # every record. https://pipedrive.readme.io/docs/core-api-concepts-http-status-codes
     verdicts: ClassVar[Verdicts | None] = Verdicts(

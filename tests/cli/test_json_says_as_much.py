@@ -178,6 +178,7 @@ CASES = [
 ELSEWHERE = {
     "admin login-link": "makes a link that is new each time: tests/dashboard/test_login.py",
     "admin set-password": "makes a password that is new each time: tests/dashboard/test_login.py",
+    "connectors new": "needs an empty folder each time: tests/cli/test_new.py",
     "config schema": "prints JSON either way",
     "config show": "prints JSON either way",
     "restore": "needs an empty data folder each time: tests/cli/test_backup.py",

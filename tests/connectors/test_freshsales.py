@@ -12,7 +12,7 @@ from connectors.testing.contract import Contract
 from connectors.testing.fake import Fake
 from core.errors import ConnectorRefused, RecordRefused, RetryLater
 from tests.fakes.freshsales import KEY, FreshsalesVendor, failed
-from tests.support.desks import longer
+from tests.support.recipes import longer
 
 
 class TestFreshsales(Contract):

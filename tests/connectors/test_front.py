@@ -11,7 +11,7 @@ from connectors.testing.contract import Contract
 from connectors.testing.fake import Answer, Fake
 from core.errors import ConnectorRefused, RecordRefused, RetryLater
 from tests.fakes.front import ADDRESS, INBOX, TOKEN, FrontVendor, failed
-from tests.support.desks import longer
+from tests.support.recipes import longer
 
 
 class TestFront(Contract):

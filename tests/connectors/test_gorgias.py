@@ -10,7 +10,8 @@ from connectors.testing.chats import SAMPLE, chat
 from connectors.testing.fake import Fake
 from core.errors import ConnectorRefused, RecordRefused
 from tests.fakes.gorgias import EMAIL, KEY, GorgiasVendor
-from tests.support.desks import DeskContract, longer
+from tests.support.desks import DeskContract
+from tests.support.recipes import longer
 
 
 class TestGorgias(DeskContract):

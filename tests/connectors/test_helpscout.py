@@ -11,7 +11,8 @@ from connectors.testing.fake import Answer, Fake
 from core.errors import ConnectorRefused, RecordRefused, RetryLater
 from tests.fakes.authorization import CLIENT, SECRET
 from tests.fakes.helpscout import FIELD, MAILBOX, HelpScoutVendor
-from tests.support.desks import Clock, DeskContract, longer
+from tests.support.desks import DeskContract
+from tests.support.recipes import Clock, longer
 
 
 class TestHelpScout(DeskContract):

@@ -10,7 +10,8 @@ from connectors.testing.chats import SAMPLE, chat
 from connectors.testing.fake import Answer, Fake
 from core.errors import ConnectorRefused, RecordRefused, RetryLater
 from tests.fakes.intercom import ADMIN, TICKET_TYPE, TOKEN, WORKSPACE, IntercomVendor, failed
-from tests.support.desks import Clock, DeskContract
+from tests.support.desks import DeskContract
+from tests.support.recipes import Clock
 
 
 class TestIntercom(DeskContract):

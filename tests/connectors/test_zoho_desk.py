@@ -11,7 +11,8 @@ from connectors.testing.fake import Fake
 from core.errors import ConnectorRefused, RecordRefused, RetryLater
 from tests.fakes.authorization import CLIENT, SECRET
 from tests.fakes.zoho_desk import DEPARTMENT, ORG, ZohoDeskVendor, invalid
-from tests.support.desks import Clock, DeskContract, longer
+from tests.support.desks import DeskContract
+from tests.support.recipes import Clock, longer
 
 REFRESH = "refresh-token-0001"
 

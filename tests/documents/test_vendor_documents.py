@@ -18,6 +18,7 @@ from connectors.testing.contract import Contract
 from connectors.testing.fake import Fake, Request
 from tests.connectors.test_intercom import TestIntercom
 from tests.connectors.test_pipedrive import TestPipedrive, TestPipedriveDeal, TestPipedriveLead
+from tests.connectors.test_raynet import TestRaynet
 from tests.connectors.test_redmine import TestRedmine
 from tests.connectors.test_zendesk import TestZendesk
 from tests.documents.test_zendesk import zendesk_document
@@ -31,12 +32,13 @@ VENDORS: dict[str, type[Contract]] = {
     "pipedrive, a note": TestPipedrive,
     "pipedrive, a lead": TestPipedriveLead,
     "pipedrive, a deal": TestPipedriveDeal,
+    "raynet": TestRaynet,
     "redmine": TestRedmine,
     "intercom": TestIntercom,
 }
 FOR_PIPEDRIVE = TestPipedrive
 FOR_RECORDS = {"lead": TestPipedriveLead, "deal": TestPipedriveDeal}
-del TestIntercom, TestZendesk, TestPipedrive, TestPipedriveLead, TestPipedriveDeal, TestRedmine
+del TestIntercom, TestZendesk, TestPipedrive, TestPipedriveLead, TestPipedriveDeal, TestRaynet, TestRedmine
 
 
 @cache
@@ -50,6 +52,11 @@ def redmine_document() -> Document:
 
 
 @cache
+def raynet_document() -> Document:
+    return document("raynet-2023-08.json")
+
+
+@cache
 def intercom_document() -> Document:
     return document("intercom-2.16.yaml")
 
@@ -57,6 +64,8 @@ def intercom_document() -> Document:
 def document_of(vendor: str, request: Request) -> Document:
     if vendor == "zendesk":
         return zendesk_document()
+    if vendor == "raynet":
+        return raynet_document()
     if vendor == "redmine":
         return redmine_document()
     if vendor == "intercom":

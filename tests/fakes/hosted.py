@@ -4,14 +4,15 @@ an index that lags."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
-from connectors.testing.fake import Answer, Fake, Handler, Refuse, Request
+from connectors.testing.fake import Handler, Refuse, Request
 from tests.fakes.authorization import Authorization
+from tests.fakes.guarded import GuardedFake
 
 
-class HostedVendor(Fake):
+class HostedVendor(GuardedFake):
     """`allows` says whether a request proves who sends it, `stranger` is what the vendor answers to all others."""
 
     def __init__(self) -> None:
@@ -19,7 +20,6 @@ class HostedVendor(Fake):
         #: By id.
         self.tickets: dict[str, dict[str, Any]] = {}
         self.authorization = Authorization()
-        self._token_path = ""
         #: Whether the search index shows nothing yet of what was created.
         self.lagging = False
 
@@ -35,6 +35,13 @@ class HostedVendor(Fake):
 
     # --- for the vendors ---------------------------------------------------------------
 
+    def guarded(self, prefix: str, *routes: tuple[str, str, Handler]) -> None:
+        self.serve(prefix, routes)
+
+    def admit(self, request: Request) -> None:
+        if not self.allows(request):
+            raise self.stranger()
+
     def allows(self, request: Request) -> bool:
         raise NotImplementedError
 
@@ -48,38 +55,16 @@ class HostedVendor(Fake):
     def tokens_at(self, path: str) -> None:
         """A token endpoint, which is no part of the API: its requests are not among the others, and what befalls the
         API does not befall it."""
-        self._token_path = path
+        self.beside.add(path)
         self.authorization.tokens_at(self, path)
 
-    def hangs(self, request: Request) -> bool:
-        return super().hangs(request) and request.path != self._token_path
-
-    def respond(self, request: Request) -> tuple[Answer, bool]:
-        if request.path == self._token_path:
-            with self._lock:
-                return self._act(request), False
-        return super().respond(request)
-
-    def guarded(self, prefix: str, *routes: tuple[str, str, Handler]) -> None:
-        """Routes for those alone who may ask."""
-        for method, path, answer in routes:
-            self.route(method, prefix + path, self._guard(answer))
-
-    def _guard(self, answer: Handler) -> Callable[..., Any]:
-        def guarded(request: Request, *groups: str) -> Any:
-            if not self.allows(request):
-                raise self.stranger()
-            return answer(request, *groups)
-
-        return guarded
-
-    def only(self, body: Any, *keys: str, **wanted: Any) -> dict[str, Any]:
+    def only(self, given: Any, *keys: str, **wanted: Any) -> dict[str, Any]:
         """A body in which nothing is but these keys, and those that are `wanted`, which have these values."""
-        if not isinstance(body, dict) or {*body} - {*keys} - {*wanted}:
-            raise self.refusal(f"the fake does not know {body}")
-        if wrong := [name for name, value in wanted.items() if body.get(name) != value]:
+        if not isinstance(given, dict) or {*given} - {*keys} - {*wanted}:
+            raise self.refusal(f"the fake does not know {given}")
+        if wrong := [name for name, value in wanted.items() if given.get(name) != value]:
             raise self.refusal(f"the fake wants another {', '.join(wrong)}")
-        return body
+        return given
 
     def kept(self, text: Any, longest: int) -> str:
         if not isinstance(text, str) or not text or len(text) > longest:

@@ -13,7 +13,7 @@ from core.delivery import Attempt, DeliveryStatus, Exchange, Outcome
 from core.ids import ConversationId
 from core.store import INBOX, Claim, Ledger, Store, connect
 from core.store.claims import ClaimRequest, Limits
-from core.store.protocol.constants import WHOLE_DAY_MS, LEASE_MS
+from core.store.protocol.constants import LEASE_MS, WHOLE_DAY_MS
 from core.store.protocol.keys import key
 from tests.conftest import Clock
 from tests.support.server import Server

@@ -7,33 +7,14 @@ from typing import Any, ClassVar
 
 import pytest
 
-from connectors.http import running
 from connectors.testing.chats import SAMPLE
-from connectors.testing.contract import Contract
 from connectors.testing.fake import Fake
 from core.errors import RecordRefused
 from tests.fakes.hosted import HostedVendor
+from tests.support.recipes import RecipeBench, longer
 
 
-class Clock:
-    """What `time` is: each look at it is `step` seconds later."""
-
-    def __init__(self) -> None:
-        self.now, self.step = 1_700_000_000.0, 1000.0
-
-    def __call__(self) -> float:
-        self.now += self.step
-        return self.now
-
-
-def longer(text: str = "One thing more") -> dict[str, Any]:
-    """The sample, continued."""
-    made: dict[str, Any] = json.loads(json.dumps(SAMPLE))
-    made["messages"].append({**SAMPLE["messages"][0], "content": text})
-    return made
-
-
-class DeskContract(Contract):
+class DeskContract(RecipeBench):
     #: The step that creates the record.
     step: ClassVar[str] = "ticket"
     #: A setting that a revision sends again, because it has something to say.
@@ -41,21 +22,10 @@ class DeskContract(Contract):
     #: Whether fields follow revisions.
     follows: ClassVar[bool] = True
 
-    @pytest.fixture(autouse=True)
-    def clock(self, monkeypatch: pytest.MonkeyPatch) -> Clock:
-        """Every look into an index is late enough, unless a test stops the clock."""
-        clock = Clock()
-        monkeypatch.setattr(running, "now", clock)
-        return clock
-
     @staticmethod
     def hosted(vendor: Fake) -> HostedVendor:
         assert isinstance(vendor, HostedVendor)
         return vendor
-
-    def wrong(self, vendor: Fake, **settings: Any) -> list[str]:
-        """What a check finds wrong."""
-        return [one.text for one in self.connector(vendor, **settings).check() if not one.right]
 
     def test_a_revision_is_one_text_more_and_only_fields_with_something_to_say_are_sent(self, vendor: Fake) -> None:
         memory: dict[str, Any] = {}

@@ -8,13 +8,13 @@ import pytest
 
 from connectors.testing.chats import SAMPLE
 from connectors.testing.contract import Contract
-from connectors.testing.fake import Answer, Fake
-from core.errors import RecordRefused, RetryLater
+from connectors.testing.fake import Fake
+from core.errors import RecordRefused
 from vendor import KEY, MyDeskVendor
 
 
 class TestMyDesk(Contract):
-    kind = "mydesk"
+    kind = "relay_mydesk.MyDesk"
     secrets = (KEY,)
     answers: ClassVar = [(400, {"error": "the subject is too long"}, {}, RecordRefused)]
 
@@ -28,23 +28,10 @@ class TestMyDesk(Contract):
         memory: dict[str, Any] = {}
         self.deliver(self.connector(vendor), SAMPLE, memory)
         vendor.tickets.clear()
-        with pytest.raises(RecordRefused, match="it was deleted there"):
+        with pytest.raises(RecordRefused, match="what the step 'ticket' created is no longer there"):
             self.deliver(self.connector(vendor), SAMPLE, memory, 2)
 
-    def test_a_page_of_a_firewall_says_nothing_of_the_ticket(self, vendor: MyDeskVendor) -> None:
-        memory: dict[str, Any] = {"ticket": "7", "person": "7"}
-        vendor.instead = [Answer(404, "<html>Not here</html>")] * 3
-        with pytest.raises(RetryLater):
-            self.deliver(self.connector(vendor), SAMPLE, memory)
-
     def test_a_deleted_person_is_created_again(self, vendor: MyDeskVendor) -> None:
-        memory: dict[str, Any] = {"person": "7"}
+        memory: dict[str, Any] = {"person": {"value": {"id": 7}, "revision": 1}}
         self.deliver(self.connector(vendor), SAMPLE, memory)
-        assert memory["person"] == str(vendor.persons[0]["id"])
-
-    def test_what_comes_first_as_its_third_revision_arrives_once_and_is_no_revision(self, vendor: MyDeskVendor) -> None:
-        memory: dict[str, Any] = {}
-        for _ in range(2):
-            self.deliver(self.connector(vendor), SAMPLE, memory, 3)
-        (text,) = vendor.texts()
-        assert "The conversation went on" not in text
+        assert memory["person"]["value"]["id"] == vendor.persons[0]["id"]
