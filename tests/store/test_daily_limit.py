@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import secrets
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
+from connectors.registry import settings_model
+from core.config.environment import environment
+from core.config.loader import load
 from core.config.settings import ConnectorSettings
 from core.delivery import Attempt, DeliveryStatus, Exchange, Outcome
 from core.ids import ConversationId
@@ -17,6 +21,7 @@ from core.store.protocol.constants import LEASE_MS, WHOLE_DAY_MS
 from core.store.protocol.keys import key
 from tests.conftest import Clock
 from tests.support.server import Server
+from workers.configuration import Adopted
 
 HOUR = 3_600
 
@@ -143,3 +148,14 @@ def test_the_day_is_over_at_midnight_of_its_zone(zone: str, at: datetime, over: 
 def test_a_zone_that_is_none_is_a_mistake_with_what_to_type() -> None:
     with pytest.raises(ValidationError, match="'Prague' is not a time zone; write one such as Europe/Prague"):
         ConnectorSettings(type="x", per_day=5, per_day_time_zone="Prague")
+
+
+def test_a_worker_claims_with_the_limits_of_relay_yaml(tmp_path: Path) -> None:
+    (tmp_path / "relay.yaml").write_text("connectors: {crm: {type: archive, concurrency: 3, rate: 2, per_day: 5}}")
+    env = environment({"RELAY_CONFIG": str(tmp_path / "relay.yaml"), "RELAY_DATA_DIR": str(tmp_path)})
+    settings = load(env, settings_model, {})
+    before = settings.connectors["crm"].day_over()
+    limits = Adopted(settings, {}).limits("crm")
+    after = settings.connectors["crm"].day_over()
+    assert (limits.at_once, limits.rate, limits.per_day) == (3, 2, 5)
+    assert limits.day_over in (before, after)  # midnight may come in between
