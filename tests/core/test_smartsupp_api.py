@@ -140,6 +140,14 @@ def test_only_agents_who_took_part_are_kept() -> None:
     assert set(kept[0]) == {"id", "email", "fullname", "nickname"}
 
 
+@pytest.mark.parametrize("odd", [None, "31", 31, {"id": 31}])
+def test_agents_that_are_not_listed_as_expected_cost_no_chat(odd: Any) -> None:
+    conversation = {**fetched().conversation, "agent_ids": odd, "assigned_ids": odd}
+    found = read(fetched(conversation=conversation))
+    assert found.messages == read(fetched()).messages
+    assert [one.id for one in found.agents] == DELIVERY.conversation["agentIds"], "who wrote is known all the same"
+
+
 def test_the_account_is_that_of_the_source() -> None:
     assert parse_conversation(as_body(fetched()), "208").account == "208"
     assert glance(as_body(fetched(), SHOP_ACCOUNT), SHOP_ACCOUNT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import random
 import threading
@@ -20,6 +21,7 @@ from connectors.testing.fake import Answer, Request
 from core.delivery import DeliveryStatus
 from core.errors import NotFound, StoreUnavailable
 from core.ids import ConversationId
+from core.smartsupp.api.body import FetchedConversation, as_body
 from core.store import Client, Eraser, Ledger, Store, connect
 from core.store.protocol.keys import key
 from core.store.sources.catch_ups import RELAY, CatchUp, CatchUps, Comparison, Listed
@@ -27,6 +29,7 @@ from tests.fakes.smartsupp import BEGINNING, Luck, SmartsuppFake, chats
 from tests.support.inline import Inline
 from tests.support.server import Server
 from workers.alerts.detect import Look
+from workers.source import api
 from workers.source import catch_up as module
 from workers.source.catch_up import CatchUpWork
 
@@ -239,6 +242,17 @@ def test_what_an_admin_erased_does_not_come_back(shop: Shop) -> None:
     assert shop.kept() == MANY - 1
 
 
+def test_what_was_erased_does_not_come_back_from_an_api_that_knows_only_seconds(shop: Shop) -> None:
+    gone, *_ = shop.smartsupp
+    shop.post(json.dumps(gone.hook).encode())
+    Eraser(shop.client).conversation(ConversationId.of(SHOP_ACCOUNT, str(gone.hook["channel"]["id"])))
+    assert ms(gone.began) % 1000, "the hook knows it to the millisecond"
+    second = Listed(gone.id, ms(gone.began) // 1000 * 1000)
+    assert shop.catch_ups.kept(SHOP_ACCOUNT, [second]) == {gone.id: "erased"}
+    others = [Listed("co-other", second.began - 1000), Listed("co-exact", ms(gone.began) + 1)]
+    assert shop.catch_ups.kept(SHOP_ACCOUNT, others) == {}
+
+
 def test_a_conversation_deleted_meanwhile_is_counted(shop: Shop) -> None:
     work, began = shop.work(), shop.start()
     assert work.advance(began, 0)
@@ -264,6 +278,62 @@ def test_one_that_smartsupp_cannot_give_does_not_keep_the_others_from_coming(
         shop.settle()
     found = shop.catch_ups.get(began.id)
     assert (found.fetched, found.failed) == (MANY - 1, 1)
+
+
+def test_an_internal_error_about_one_chat_does_not_keep_the_others_from_coming(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = list(shop.smartsupp)[5].id
+
+    def broken(found: FetchedConversation, account: str) -> bytes:
+        if found.id == bad:
+            raise TypeError("of a shape that nobody thought of")
+        return as_body(found, account)
+
+    monkeypatch.setattr(module, "as_body", broken)
+    found = shop.finish(shop.start())
+    assert (found.fetched, found.failed) == (MANY - 1, 1)
+
+
+def test_one_that_takes_longer_than_its_record_is_kept_ends_like_any_other(shop: Shop) -> None:
+    work, began = shop.work(), shop.start()
+    assert work.advance(began, 0)
+    assert shop.catch_ups.get(began.id).stage == "fetching"
+    names = (key("catch-up", began.id), key("catch-up-rows", began.id))
+    for name in names:
+        shop.client.pexpire(name, 60_000)
+    assert work.advance(shop.catch_ups.get(began.id), 0)
+    assert all(shop.client.pttl(name) > 60_000 for name in names), "whoever works on it remembers it"
+
+
+def test_one_that_was_forgotten_meanwhile_leaves_nothing_behind(shop: Shop) -> None:
+    began = shop.start()
+    shop.client.delete(key("catch-up", began.id))
+    shop.catch_ups.put_off(began, 0, "too late")
+    shop.catch_ups.done(began, [], fetched=1)
+    assert shop.catch_ups.open() == []
+    assert shop.client.pttl(key("catch-up", began.id)) > 0
+
+
+def test_agents_are_read_anew_now_and_then(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    work, now = shop.work(), 1_000.0
+    monkeypatch.setattr(api, "monotonic", lambda: now)
+
+    def asked() -> int:
+        shop.smartsupp.requests.clear()
+        began = shop.start("reconcile")
+        while shop.catch_ups.get(began.id).finished is None:
+            work.advance(shop.catch_ups.get(began.id))
+            shop.settle()
+        return sum(one.path.endswith("/agents") for one in shop.smartsupp.requests)
+
+    assert asked() == 1
+    chat, *others = shop.smartsupp
+    Eraser(shop.client).conversation(ConversationId.of(SHOP_ACCOUNT, chat.id))
+    shop.client.delete(key("erased", SHOP_ACCOUNT), key("removed", SHOP_ACCOUNT))
+    now += api.OPEN_SECONDS + 1
+    assert asked() == 1
+    assert others
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from core.delivery import Payload, PayloadStatus
 from core.ids import ConversationId, PayloadId
 from core.smartsupp.api.body import is_fetched
 from core.smartsupp.parser import parse_conversation
-from core.store import Client, Eraser, Ledger, Store, connect
+from core.store import Client, Control, Eraser, Ledger, Store, connect
 from core.store.protocol.keys import key
 from core.store.sources.orders import source_lane
 from core.store.sources.queues import fetch_queues
@@ -33,6 +33,7 @@ from tests.support.server import Server
 from workers.alerts.detect import Look
 from workers.intake import take_in
 from workers.maintenance import Chores
+from workers.source import fetching
 from workers.source.fetching import Fetching
 
 LANE = source_lane("main")
@@ -308,6 +309,23 @@ def test_a_chat_that_was_deleted_at_smartsupp_is_given_up_and_a_wrong_address_gi
     assert "is source.api.base_url right?" in gate.reason
 
 
+def test_an_internal_error_in_a_fetch_is_said_and_the_chat_is_tried_again(
+    relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chat = talk()
+    relay.fake.add(chat)
+    relay.webhook(closed(chat))
+    relay.pass_by(WAIT + 1)
+    with monkeypatch.context() as broken:
+        broken.setattr(fetching, "as_body", lambda *_: {}["a shape that nobody thought of"])
+        assert relay.fetch() == 1
+    assert relay.client.hget(key("order", api_id(chat)), "error") == b"internal error: KeyError"
+    assert not relay.client.hlen(key("leases", LANE)), "it is nobody's crash"
+    relay.pass_by(600)
+    assert relay.fetch() == 1
+    assert relay.conversations() == [api_id(chat)]
+
+
 def test_a_worker_that_dies_in_a_fetch_loses_no_order(relay: Relay) -> None:
     chat = talk()
     relay.fake.add(chat)
@@ -347,6 +365,22 @@ def test_a_chat_that_came_both_ways_is_one_conversation_with_two_revisions(relay
     assert (delivery.status, delivery.revision) == ("delivered", 2)
     # Its folder, and every mark at a destination, is that of the id by which it came first.
     assert [file.name for file in (relay.data / "archive" / ACCOUNT).iterdir()] == [own.channel]
+
+
+def test_what_is_filed_beneath_a_chat_that_is_read_again_waits_for_nobody(relay: Relay) -> None:
+    chat = talk()
+    relay.fake.add(chat)
+    relay.webhook(closed(chat))
+    relay.pass_by(WAIT + 1)
+    relay.fetch()
+    [newest] = relay.payloads(api_id(chat))
+    relay.store.accept(hook(chat), ACCOUNT)
+    claims = relay.store.claim_bodies("one", "leave")
+    Control(relay.client, relay.clock).replay(newest.id)
+    take_in(relay.store, claims, relay.settings)
+    relay.read()
+    assert [one.status for one in relay.payloads(api_id(chat))] == ["routed", "routed"]
+    assert not relay.ledger.payloads(PayloadStatus.RECEIVED)
 
 
 def test_two_chats_of_one_moment_stay_two(relay: Relay) -> None:

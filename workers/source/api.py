@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from time import monotonic
 from typing import Any
 
 from pydantic import SecretStr
@@ -26,6 +27,11 @@ _REMEDIES: Mapping[int, str] = {
 }
 #: Requests that one burst may have, in seconds of the rate.
 _BURST_SECONDS = 1.0
+#: For so long the agents that were read are those that there are.
+OPEN_SECONDS = 1_800.0
+
+#: Opens the API of an account by its name; None where it has none.
+OpenApi = Callable[[str, Account], SmartsuppApi | None]
 
 
 class ApiTransport:
@@ -93,3 +99,18 @@ def opened_api(
     if account.api is None:
         return None
     return SmartsuppApi(ApiTransport(name, account.api, RateLimit(client), stopping or threading.Event()))
+
+
+class OpenApis:
+    """Those of one worker; threads share it. Each is opened anew now and then, as it reads the agents only once."""
+
+    def __init__(self, opened: OpenApi) -> None:
+        self._open = opened
+        self._apis: Mapping[str, tuple[Account, float, SmartsuppApi | None]] = {}
+
+    def of(self, name: str, account: Account) -> SmartsuppApi | None:
+        known, now = self._apis.get(name), monotonic()
+        if known is None or known[0] != account or now - known[1] > OPEN_SECONDS:
+            known = (account, now, self._open(name, account))
+            self._apis = {**self._apis, name: known}
+        return known[2]

@@ -15,14 +15,14 @@ from datetime import UTC, datetime
 
 import structlog
 
-from core.config.sections.source import Account
 from core.config.settings import Settings
-from core.errors import ConnectorRefused, DeliveryError, NotFound, RetryLater, StoreUnavailable
+from core.errors import ConnectorRefused, DeliveryError, NotFound, RetryLater, StoreError, StoreUnavailable
+from core.ids import ConversationId
 from core.smartsupp.api.body import as_body
 from core.smartsupp.api.client import SmartsuppApi
 from core.store import INBOX, Client, Ledger, Received, Store
 from core.store.sources.catch_ups import RELAY, CatchUp, CatchUps, Comparison, Listed
-from workers.source.api import opened_api
+from workers.source.api import OpenApis, opened_api
 
 log = structlog.get_logger(__name__)
 
@@ -62,10 +62,10 @@ class CatchUpWork:
         stopping: threading.Event,
         opened: Callable[..., SmartsuppApi | None] = opened_api,
     ) -> None:
-        self._client, self._settings, self._stopping, self._open = client, settings, stopping, opened
+        self._settings, self._stopping = settings, stopping
         self._catch_ups, self._store, self._ledger = CatchUps(client), Store(client), Ledger(client)
         self._token = secrets.token_hex(8)
-        self._apis: dict[str, tuple[Account, SmartsuppApi]] = {}
+        self._apis = OpenApis(lambda name, account: opened(name, account, client, stopping))
         self._tries: dict[str, int] = {}
 
     def start(self) -> None:
@@ -150,13 +150,7 @@ class CatchUpWork:
             text = f"relay.yaml has no source '{catch_up.source}' with an API for account {catch_up.account} any more"
             self._put_off(catch_up, _REFUSED_MS, ConnectorRefused(text))
             return None
-        known = self._apis.get(catch_up.source)
-        if known is None or known[0] != account:
-            api = self._open(catch_up.source, account, self._client, self._stopping)
-            if api is None:
-                return None
-            known = self._apis[catch_up.source] = (account, api)
-        return known[1]
+        return self._apis.of(catch_up.source, account)
 
     def _put_off(self, catch_up: CatchUp, wait: int, error: DeliveryError) -> None:
         self._catch_ups.put_off(catch_up, self._catch_ups.now() + wait, str(error))
@@ -234,6 +228,11 @@ class CatchUpWork:
             if isinstance(error, RetryLater) and (error.status is None or error.status == 429 or tries < _TRIES):
                 raise
             del self._tries[one.id]
+            fetched.failed.append(one)
+        except (StoreError, MemoryError):  # neither says anything about the chat
+            raise
+        except Exception:  # what the API answered may have a shape that nobody thought of
+            log.exception("internal error in a fetch", conversation=ConversationId.of(account, one.id))
             fetched.failed.append(one)
 
     def _give(self, catch_up: CatchUp, fetched: _Fetched) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
@@ -13,7 +11,7 @@ import structlog
 from core.config.sections.source import Account
 from core.config.settings import Settings
 from core.conversation import Conversation
-from core.errors import ConnectorRefused, DeliveryError, NotFound, PayloadError, RetryLater
+from core.errors import ConnectorRefused, DeliveryError, NotFound, PayloadError, RetryLater, StoreError
 from core.ids import ConversationId
 from core.retry import next_try
 from core.sameness import ROUNDED_MS, traits, twin
@@ -25,7 +23,7 @@ from core.store.claims import Order
 from core.store.protocol.constants import Ended
 from core.store.sources.orders import source_name
 from core.store.sources.twins import KeptBody
-from workers.source.api import opened_api
+from workers.source.api import OpenApi, OpenApis, opened_api
 
 log = structlog.get_logger(__name__)
 
@@ -38,12 +36,6 @@ _AGAIN = 30.0
 #: Tries after which a chat that the API does not have was deleted there.
 _MISSED = 2
 
-#: For so long the agents that were read are those that there are.
-_OPEN_SECONDS = 1_800.0
-
-#: Opens the API of an account by its name; None where it has none.
-OpenApi = Callable[[str, Account], SmartsuppApi | None]
-
 
 class Fetching:
     """Of one worker; threads share it. `opened` is for tests."""
@@ -52,15 +44,14 @@ class Fetching:
         self, store: Store, client: Client, stopping: threading.Event | None = None, opened: OpenApi | None = None
     ) -> None:
         self._store = store
-        self._open = opened or (lambda name, account: opened_api(name, account, client, stopping))
-        self._apis: Mapping[str, tuple[Account, float, SmartsuppApi | None]] = {}
+        self._apis = OpenApis(opened or (lambda name, account: opened_api(name, account, client, stopping)))
 
     def fetch(self, claim: Claim, settings: Settings) -> None:
         """Carry out one order and settle it. Raises StoreUnavailable."""
         order = claim.order
         name = source_name(claim.lane)
         account = settings.accounts.get(name)
-        api = self._api(name, account) if account else None
+        api = self._apis.of(name, account) if account else None
         if order is None or account is None or api is None:  # taken out of relay.yaml a moment ago
             self._store.release(claim)
             return
@@ -74,14 +65,6 @@ class Fetching:
         else:
             log.warning("not fetched", error=reason, **about)
 
-    def _api(self, name: str, account: Account) -> SmartsuppApi | None:
-        """Opened anew now and then: it reads the agents only once."""
-        known, now = self._apis.get(name), time.monotonic()
-        if known is None or known[0] != account or now - known[1] > _OPEN_SECONDS:
-            known = (account, now, self._open(name, account))
-            self._apis = {**self._apis, name: known}
-        return known[2]
-
     def _tried(self, api: SmartsuppApi, account: Account, claim: Claim, order: Order) -> tuple[Ended, float, str]:
         """How it ended, seconds until the next try, and why."""
         try:
@@ -90,6 +73,11 @@ class Fetching:
             return self._gone(api, order, str(error))
         except (DeliveryError, PayloadError) as error:
             return _failed(error, order)
+        except (StoreError, MemoryError):  # neither says anything about the chat
+            raise
+        except Exception as error:  # what the API answered may have a shape that nobody thought of
+            log.exception("internal error in a fetch", conversation=order.conversation)
+            return "later", _wait(order), f"internal error: {type(error).__name__}"
 
     def _gone(self, api: SmartsuppApi, order: Order, reason: str) -> tuple[Ended, float, str]:
         """Smartsupp has no such conversation: so it was deleted, unless the address of the API is wrong, which gives
@@ -157,12 +145,14 @@ class Fetching:
         try:
             kept = self._kept(parse_conversation(body, number).key)
         except PayloadError:  # in quarantine it is seen, and read again by a version that can
-            self._store.accept(body, number, "application/json")
+            self._take(claim, body, number)
             return
         if kept is None and fetched.conversation.get("status") not in (None, "closed"):
             return
-        if kept and is_fetched(kept.body) and _says(kept.body, kept.account) == _says(body, number):
-            return
+        if not (kept and is_fetched(kept.body) and _says(kept.body, kept.account) == _says(body, number)):
+            self._take(claim, body, number)
+
+    def _take(self, claim: Claim, body: bytes, number: str) -> None:
         # Erased meanwhile: then the lease is lost, and it must not come back.
         if self._store.renew([claim]):
             self._store.accept(body, number, "application/json")

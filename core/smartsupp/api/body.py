@@ -75,7 +75,8 @@ _INSIDE = ("messages", "paths", "contact_details", "visitor_details")
 
 def _took_part(fetched: FetchedConversation) -> set[str]:
     """Ids of the agents who are named anywhere in it."""
-    named = [*fetched.conversation.get("agent_ids", ()), *fetched.conversation.get("assigned_ids", ())]
+    lists = [fetched.conversation.get(name) for name in ("agent_ids", "assigned_ids")]
+    named = [one for listed in lists if isinstance(listed, list) for one in listed]
     return {str(one) for one in [*named, *(message.get("agent_id") for message in fetched.messages)] if one is not None}
 
 

@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+import redis
+
 from core.errors import NotFound
 from core.ids import ConversationId
 from core.store.connection.client import errors
@@ -31,6 +33,8 @@ RELAY = "relay"
 #: For how many days it is known how many chats were missing.
 _DAYS = 30
 _DAY_MS = 86_400_000
+#: By so much less than a second a time was rounded.
+_ROUNDED_MS = 999
 
 
 @dataclass(frozen=True)
@@ -162,7 +166,6 @@ class CatchUps(Base):
             pipe = self._redis.pipeline()
             if rows:
                 pipe.zadd(rest, {one.id: one.began for one in rows})
-                pipe.pexpire(rest, _KEPT_MS)
             pipe.hset(
                 _key(catch_up.id),
                 mapping={
@@ -171,6 +174,7 @@ class CatchUps(Base):
                     **_NO_TROUBLE,
                 },
             )
+            _remember(pipe, catch_up)
             pipe.execute()
 
     def oldest(self, catch_up: CatchUp, many: int) -> list[Listed]:
@@ -188,12 +192,17 @@ class CatchUps(Base):
             for name, number in figures.items():
                 pipe.hincrby(_key(catch_up.id), name, number)
             pipe.hset(_key(catch_up.id), mapping=_NO_TROUBLE)
+            _remember(pipe, catch_up)
             pipe.execute()
 
     def put_off(self, catch_up: CatchUp, until: int, why: str) -> None:
         """Nothing is done before that time, for that reason."""
         with errors():
-            self._redis.hset(_key(catch_up.id), mapping={"hold": until, "error": why})
+            pipe = self._redis.pipeline()
+            pipe.hset(_key(catch_up.id), mapping={"hold": until, "error": why})
+            # Nothing is done, so it is forgotten in the end; one that was a moment ago must not stand for ever.
+            pipe.pexpire(_key(catch_up.id), _KEPT_MS, nx=True)
+            pipe.execute()
 
     def finish(self, catch_up: CatchUp, *, stopped: bool = False) -> None:
         """Nothing is left, or nothing more is wanted."""
@@ -202,6 +211,7 @@ class CatchUps(Base):
             pipe = self._redis.pipeline()
             pipe.hset(_key(catch_up.id), mapping={"finished": now, "stopped": int(stopped), **_NO_TROUBLE})
             pipe.delete(_rows_key(catch_up.id))
+            _remember(pipe, catch_up)
             pipe.srem(key("catch-ups", "open"), catch_up.id)
             if catch_up.kind == "reconcile" and catch_up.fetched:
                 pipe.hincrby(key("missing"), str(now // _DAY_MS), catch_up.fetched)
@@ -221,10 +231,12 @@ class CatchUps(Base):
             pipe = self._redis.pipeline(transaction=False)
             for row in rows:
                 one, at = ConversationId.of(account, row.id), row.began
+                # A whole second may be all that the API knows; the hook knew the millisecond.
+                around = (at - _ROUNDED_MS, at + _ROUNDED_MS) if at % 1_000 == 0 else (at, at)
                 pipe.exists(key("revisions", one), key("other-id", one))
                 pipe.zrangebyscore(key("begun", account), at, at, start=0, num=2)
-                pipe.zcount(key("erased", account), at, at)
-                pipe.zcount(key("removed", account), at, at)
+                pipe.zcount(key("erased", account), *around)
+                pipe.zcount(key("removed", account), *around)
             replies = pipe.execute()
         moments: dict[int, int] = {}
         for row in rows:
@@ -283,10 +295,19 @@ class CatchUps(Base):
                 pipe.zcard(_rows_key(identity))
             replies = pipe.execute()
         rows = zip(identities, replies[::2], replies[1::2], strict=True)
-        return [from_record(CatchUp, decoded_hash(row), id=one, waiting=left) for one, row, left in rows if row]
+        # Without its kind it is what a last step has left of one that was forgotten.
+        return [
+            from_record(CatchUp, decoded_hash(row), id=one, waiting=left) for one, row, left in rows if b"kind" in row
+        ]
 
 
 _NO_TROUBLE = {"error": "", "hold": 0}
+
+
+def _remember(pipe: redis.client.Pipeline, catch_up: CatchUp) -> None:
+    """Its time begins anew with each step: a connector with few requests a day may need more of them than 30 days."""
+    pipe.pexpire(_key(catch_up.id), _KEPT_MS)
+    pipe.pexpire(_rows_key(catch_up.id), _KEPT_MS)
 
 
 def _key(identity: str) -> str:

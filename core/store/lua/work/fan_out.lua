@@ -34,6 +34,12 @@ redis.call('HSET', payload_key(id), 'conversation', conversation, unpack(note ~=
 if top then
   local newest = redis.call('HMGET', payload_key(top[1]), 'status', 'why')
   if newest[2] then redis.call('HSET', payload_key(id), 'why', newest[2]) end
+  local status = newest[1]
+  -- That one is read again; this one is not.
+  if not status or status == PayloadStatus.RECEIVED or status == PayloadStatus.QUARANTINED then
+    local given = redis.call('EXISTS', PREFIX .. 'deliveries-of:' .. conversation) == 1
+    status = given and PayloadStatus.ROUTED or PayloadStatus.UNROUTED
+  end
   -- What is above it has the next number now.
   local number = redis.call('ZRANK', revisions, id) + 1
   for _, name in ipairs(redis.call('SMEMBERS', PREFIX .. 'deliveries-of:' .. conversation)) do
@@ -42,8 +48,8 @@ if top then
       redis.call('HINCRBY', delivery, 'revision', 1)
     end
   end
-  set_payload_status(id, newest[1] or PayloadStatus.ROUTED)
-  count('in:' .. (newest[1] or PayloadStatus.ROUTED))
+  set_payload_status(id, status)
+  count('in:' .. status)
   if next_token == '' then return {{}, {}} end
   return {{}, take_several(BATCH, INBOX, next_token, How.STAY)}
 end
