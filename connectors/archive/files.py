@@ -134,7 +134,8 @@ def _fetched(file: ChatFile, rules: FileRules, http: Http) -> bytes:
     except RecordRefused:
         raise _Unwanted("expired or refused") from None
     except RetryLater as error:
-        if error.status is not None and error.status // 100 == 2:
+        # One that broke off in the middle has a cause.
+        if error.status is not None and error.status // 100 == 2 and error.__cause__ is None:
             raise _Unwanted("too large") from None
         raise
     kind = answer.headers.get("Content-Type") or file.type

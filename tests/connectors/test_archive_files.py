@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from requests import Response
+from urllib3.exceptions import ProtocolError
 
 from connectors.archive import Archive, ArchiveSettings
 from connectors.archive.files import safe_name
+from connectors.kit import http
 from connectors.kit.connector import Receipt, Step
 from connectors.testing.fake import Answer, Fake
 from core.conversation import ChatFile, Conversation, Message
@@ -152,6 +155,23 @@ def test_an_address_in_a_chat_leads_to_no_private_network(tmp_path: Path, url: s
     box.deliver(ChatFile(name="a.pdf", type="application/pdf", url=url))
     assert box.files() == {}
     assert box.note.startswith("1 not kept: ")
+
+
+def test_a_file_that_broke_off_in_the_middle_is_asked_for_again(
+    box: Box, storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage.kept["one"] = Answer(200, b"%PDF-1.7 whole", {"Content-Type": "application/pdf"})
+
+    def broken(answer: Response) -> None:
+        raise ProtocolError("Connection broken", ConnectionResetError(104, "reset"))
+
+    with monkeypatch.context() as breaking:
+        breaking.setattr(http, "_read", broken)
+        with pytest.raises(RetryLater):
+            box.deliver(file(storage))
+    assert box.note == ""
+    box.deliver(file(storage))
+    assert box.files() == {"invoice.pdf": b"%PDF-1.7 whole"}
 
 
 def test_a_storage_that_is_down_is_asked_again_a_few_times_and_the_transcript_is_there(

@@ -17,14 +17,15 @@ from app.demo.shop import SHOP_ACCOUNT as ACCOUNT
 from app.demo.shop import MadeChat, ms
 from app.demo.shop import api_time as iso
 from app.demo.shop import made_chat as made
-from connectors.testing.fake import Answer
+from connectors.kit.http import ANSWER_LIMIT
+from connectors.testing.fake import Answer, Request
 from core.delivery import Payload, PayloadStatus
 from core.ids import ConversationId, PayloadId
 from core.smartsupp.api.body import is_fetched
 from core.smartsupp.parser import parse_conversation
 from core.store import Client, Control, Eraser, Ledger, Store, connect
 from core.store.protocol.keys import key
-from core.store.sources.orders import source_lane
+from core.store.sources.orders import Wish, source_lane
 from core.store.sources.queues import fetch_queues
 from tests.conftest import Clock
 from tests.fakes.smartsupp import SECRET, Luck, SmartsuppFake, chats, event
@@ -233,7 +234,7 @@ def test_while_the_api_does_not_answer_orders_wait_and_none_is_lost(relay: Relay
         relay.fake.add(chat)
     relay.webhook(*map(closed, some))
     relay.pass_by(WAIT + 1)
-    relay.fake.instead[:] = [answer] * 3  # as often as one attempt repeats
+    relay.fake.instead[:] = [answer] * 6  # as often as one attempt repeats, and as a look whether it answers at all
     assert relay.fetch() == 1
     relay.fake.instead.clear()
     gate = relay.ledger.lane(LANE).gate
@@ -258,7 +259,7 @@ def test_an_api_that_stays_away_is_asked_less_and_less_and_at_least_every_ten_mi
     relay.pass_by(WAIT + 1)
     waits = []
     for _ in range(8):
-        relay.fake.instead[:] = [Answer(503, {})] * 3
+        relay.fake.instead[:] = [Answer(503, {})] * 6
         assert relay.fetch() == 1
         gate = relay.ledger.lane(LANE).gate
         assert gate
@@ -307,6 +308,53 @@ def test_a_chat_that_was_deleted_at_smartsupp_is_given_up_and_a_wrong_address_gi
     assert gate
     assert relay.queued() == 1
     assert "is source.api.base_url right?" in gate.reason
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(500, {"code": "bug"}),
+        Answer(200, "<html>not for people</html>", {"Content-Type": "text/html"}),
+        Answer(200, f'"{"x" * (ANSWER_LIMIT + 1)}"', {"Content-Type": "application/json"}),
+    ],
+    ids=["500", "no JSON", "too long"],
+)
+def test_one_chat_that_smartsupp_cannot_give_keeps_no_other_waiting(
+    relay: Relay, monkeypatch: pytest.MonkeyPatch, answer: Answer
+) -> None:
+    bad, good, plain = talk(1), talk(2, BEGAN + timedelta(minutes=1)), SmartsuppFake.respond
+
+    def respond(self: SmartsuppFake, request: Request) -> tuple[Answer, bool]:
+        return (answer, False) if bad.id in request.path else plain(self, request)
+
+    monkeypatch.setattr(SmartsuppFake, "respond", respond)
+    relay.fake.add(good)
+    relay.webhook(closed(bad))
+    relay.pass_by(1)
+    relay.webhook(closed(good))
+    relay.pass_by(WAIT + 1)
+    relay.fetch()
+    assert relay.conversations() == [api_id(good)]
+    assert not relay.ledger.lane(LANE).gate, "the API is not out of order"
+    assert relay.queued() == 1
+    assert relay.client.hget(key("order", api_id(bad)), "tries") == b"1"
+
+
+def test_the_chat_that_found_the_api_out_of_order_is_not_the_next_one_to_try(relay: Relay) -> None:
+    relay.webhook(closed(talk(1)))
+    relay.pass_by(WAIT + 1)
+    first = relay.store.claim_order(LANE, "first")
+    assert first
+    assert relay.store.settle_order(first, "down", 0, "no answer")
+    relay.store.order(Wish(api_id(talk(2)), LANE, wait_ms=10_000, at_most_ms=10_000))
+    relay.pass_by(31)
+    second = relay.store.claim_order(LANE, "second")
+    assert second
+    assert second.id != first.id
+    assert relay.store.settle_order(second, "done")
+    last = relay.store.claim_order(LANE, "third")
+    assert last
+    assert last.id == first.id
 
 
 def test_an_internal_error_in_a_fetch_is_said_and_the_chat_is_tried_again(

@@ -72,7 +72,10 @@ class Fetching:
         except NotFound as error:
             return self._gone(api, order, str(error))
         except (DeliveryError, PayloadError) as error:
-            return _failed(error, order)
+            ended, seconds, reason = _failed(error, order)
+            if ended == "down" and isinstance(error, RetryLater) and error.status not in (None, 429) and _answers(api):
+                return "later", _wait(order), reason  # the others do not meet it
+            return ended, seconds, reason
         except (StoreError, MemoryError):  # neither says anything about the chat
             raise
         except Exception as error:  # what the API answered may have a shape that nobody thought of
@@ -156,6 +159,16 @@ class Fetching:
         # Erased meanwhile: then the lease is lost, and it must not come back.
         if self._store.renew([claim]):
             self._store.accept(body, number, "application/json")
+
+
+def _answers(api: SmartsuppApi) -> bool:
+    """Whether the API gives anything, though not this one chat."""
+    now = datetime.now(UTC)
+    try:
+        api.total(now - timedelta(days=1), now)
+    except (DeliveryError, NotFound):
+        return False
+    return True
 
 
 def _wait(order: Order) -> float:

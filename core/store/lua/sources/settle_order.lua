@@ -11,9 +11,10 @@ redis.call('HDEL', key, 'again')
 if ended == Ended.DOWN or ended == Ended.REFUSED then
   redis.call('HSETNX', gate, 'since', now)
   local probes = redis.call('HINCRBY', gate, 'probes', 1)
-  redis.call('HSET', gate, 'by', ended == Ended.DOWN and Closer.BREAKER or Closer.RELAY, 'reason', reason,
-    'until', now + math.min(LONGEST_PROBE_MS, math.max(delay, FIRST_PROBE_MS * 2 ^ (probes - 1))))
-  redis.call('ZADD', lane_key(lane), again or now, id)
+  local opens = now + math.min(LONGEST_PROBE_MS, math.max(delay, FIRST_PROBE_MS * 2 ^ (probes - 1)))
+  redis.call('HSET', gate, 'by', ended == Ended.DOWN and Closer.BREAKER or Closer.RELAY, 'reason', reason, 'until', opens)
+  -- Behind what is due by then: it may be the only one that meets this, and would keep all others waiting for ever.
+  redis.call('ZADD', lane_key(lane), math.max(opens, tonumber(again or 0)), id)
   return 1
 end
 redis.call('DEL', gate)
