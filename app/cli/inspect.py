@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import click
 
+from app.admin.attention.lines import Attention
 from app.admin.replays import why_nowhere
 from app.cli.options import (
     StatusChoice,
@@ -42,8 +43,9 @@ from core.store.statistics import SPANS, Span
 def status(env: Environment, span: str, as_json: bool) -> None:
     """Show chats received, deliveries, queues, connector states and problems."""
     ledger, settings = ledger_of(env), settings_anyway(env)
-    figures = statistics(connected(env), cast(Span, span), ledger.now())
-    found = overview(ledger, settings, figures)
+    client = connected(env)
+    figures = statistics(client, cast(Span, span), ledger.now())
+    found = overview(ledger, settings, figures, Attention(client, env.disk).lines(settings))
     print_json(found) if as_json else print_overview(found)
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
 
 from connectors.kit.responses import words
+from core.config.alerts import Alerts
 from core.config.settings import Settings
 from core.delivery import Attempt, DeliveryStatus, Outcome, PayloadStatus
+from core.errors import NotFound
 from core.routing import reason
 from core.store import INBOX, Client, Ledger
 from core.store.connection.condition import shortages
@@ -50,16 +53,18 @@ class Look:
         self._refused: tuple[int, int, int] | None = None
         self._reasons: dict[str, tuple[str, int, str]] = {}
 
-    def troubles(self, settings: Settings) -> Iterator[Incident]:
-        """Raises StoreUnavailable."""
+    def troubles(self, settings: Settings | None, lanes: Mapping[str, Lane] | None = None) -> Iterator[Incident]:
+        """`settings` are None where they cannot be read; `lanes` of all connectors, where the caller knows them. Raises
+        StoreUnavailable."""
         now = self._ledger.now()
-        oldest = round(settings.alerts.oldest_after * 60_000)
-        for name in sorted({*settings.connectors, *self._ledger.connectors()}):
-            lane = self._ledger.lane(name)
+        oldest = round((settings.alerts if settings else Alerts()).oldest_after * 60_000)
+        configured = settings.connectors if settings else {}
+        for name in sorted(lanes or {*configured, *self._ledger.connectors()}):
+            lane = lanes[name] if lanes else self._ledger.lane(name)
             if lane.counts[DeliveryStatus.DEAD]:
                 yield from self._dead(lane)
             # One that was switched off is meant to hold what it has.
-            if name in settings.enabled:
+            if settings is None or name in settings.enabled:
                 yield from _held(lane) if lane.gate else _backlog(lane, now, oldest)
             elif name not in settings.connectors and lane.waiting:
                 yield Incident("gone", name, now - lane.oldest_due, lane.waiting, patience=GONE_PATIENCE_MS)
@@ -91,7 +96,9 @@ class Look:
         for last in self._ledger.deliveries(DeliveryStatus.DEAD, lane.name, limit=1):
             known = self._reasons.get(lane.name)
             if known is None or known[:2] != (last.id, last.updated):
-                attempts = self._ledger.delivery(last.id).attempts
+                attempts: tuple[Attempt, ...] = ()
+                with suppress(NotFound):  # erased a moment ago
+                    attempts = self._ledger.delivery(last.id).attempts
                 known = self._reasons[lane.name] = (last.id, last.updated, _why(attempts[-1]) if attempts else "")
             count = lane.counts[DeliveryStatus.DEAD]
             yield Incident("dead", lane.name, last.updated, count, known[2], newest=last.updated)

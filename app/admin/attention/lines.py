@@ -1,0 +1,187 @@
+"""One line a trouble: what is the case, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from app.admin.connector_state import ExplainedState, State, connector_state
+from core.config.doubts import doubts, leads_to
+from core.config.settings import Settings
+from core.delivery import DeliveryStatus
+from core.store import Client, Ledger, check_server
+from core.store.incidents import Incident
+from core.store.ledger import Lane
+from core.store.search.conversations import Filter, Search
+from workers.alerts.detect import Look
+from workers.alerts.messages import explained
+
+#: What a worker did with a change of relay.yaml that has a mistake.
+REJECTED = "rejected the changed configuration and still uses the previous version"
+
+#: Worst first: what loses chats, what stops all of them, what stops some, what was given up, what is merely odd.
+_ORDER = (
+    "unsafe",
+    "full",
+    "refusing",
+    "stopped",
+    "rejected",
+    "gone",
+    "paused",
+    "undelivered",
+    "dead",
+    "quarantined",
+    "breaker",
+    "backlog",
+    "filling",
+    "held",
+    "doubt",
+    "off",
+    "throttled",
+    "past",
+)
+#: Chats are lost or not delivered until somebody acts.
+_GRAVE = frozenset({"unsafe", "full", "refusing", "stopped", "rejected", "gone"})
+#: It may be meant so, or passes by itself: nobody is called for it.
+_MINOR = frozenset({"doubt", "off", "throttled", "past"})
+
+NO_LANES: Mapping[str, Lane] = MappingProxyType({})
+NOBODY_ELSE: Mapping[str, str] = MappingProxyType({})
+
+#: What the state of a connector is called here.
+_KINDS: Mapping[State, str] = {
+    State.REJECTED: "paused",
+    State.NOT_RESPONDING: "breaker",
+    State.PAUSED: "held",
+    State.THROTTLED: "throttled",
+    State.MISSING: "gone",
+    State.OFF: "off",
+}
+
+
+@dataclass(frozen=True)
+class AttentionLine:
+    """`kind` is that of an incident, or one that nobody is alerted of; `about` is a connector, or what else it is.
+    `title` is short, `text` says it by itself; `commands` do at a terminal what `remedy` asks for. `count` is how many
+    chats, deliveries or percent; `since` and `next_test` are ms, or None; `error` is what was said last."""
+
+    kind: str
+    about: str
+    title: str
+    text: str
+    remedy: str = ""
+    commands: Sequence[str] = ()
+    count: int = 0
+    since: int | None = None
+    next_test: int | None = None
+    error: str = ""
+
+    @property
+    def sentences(self) -> str:
+        """All that is the case, for a face that has one line for it."""
+        if self.kind == "rejected":
+            return f"{self.text}: {self.error}"
+        return f"{self.text} Last error: {self.error}." if self.error else self.text
+
+    @property
+    def is_grave(self) -> bool:
+        return self.kind in _GRAVE
+
+    @property
+    def needs_somebody(self) -> bool:
+        return self.kind not in _MINOR
+
+
+class Attention:
+    """Looks again and again. `disk`: a folder on the disk of the store, where that is here."""
+
+    def __init__(self, client: Client, disk: Path | None = None) -> None:
+        self._client, self._ledger = client, Ledger(client)
+        self._look, self._search = Look(client, disk), Search(client)
+
+    def lines(
+        self,
+        settings: Settings | None,
+        lanes: Mapping[str, Lane] = NO_LANES,
+        refused: Mapping[str, str] = NOBODY_ELSE,
+    ) -> list[AttentionLine]:
+        """`settings` are None where they cannot be read; `lanes` those that the caller has asked for; `refused`: who
+        refused the configuration, beside the workers, and why. Raises StoreUnavailable."""
+        names = {*(settings.connectors if settings else ()), *self._ledger.connectors()}
+        known = {name: lanes.get(name) or self._ledger.lane(name) for name in sorted(names)}
+        found = [*self._fixed(settings, refused), *self._states(settings, known)]
+        # Those of connectors' states are above, in the words of the state.
+        states = frozenset(_KINDS.values())
+        found += [_told(one) for one in self._look.troubles(settings, known) if one.kind not in states]
+        if settings:
+            found += [_past(name, number) for name, number in self._past(settings)]
+        return sorted(found, key=lambda one: _ORDER.index(one.kind))
+
+    def _fixed(self, settings: Settings | None, refused: Mapping[str, str]) -> Iterator[AttentionLine]:
+        for text in check_server(self._client).wrong:
+            what, _, remedy = text.partition(": ")
+            yield AttentionLine("unsafe", "store", "The store could lose chats", f"{what}.", remedy)
+        if not self._ledger.workers():
+            text = "No worker is running. Chats are accepted and kept, but not delivered."
+            commands = ("relay worker", "relay up")
+            yield AttentionLine(
+                "stopped", "workers", "Nothing is delivered", text, "Start a worker, or everything.", commands
+            )
+        who = {**self._ledger.troubles(), **refused}
+        # All of them refuse the same file, mostly for the same reason: said once.
+        for text in dict.fromkeys(who.values()):
+            names = ", ".join(name for name, said in who.items() if said == text)
+            title = "A change of relay.yaml was refused; the previous version is still used"
+            remedy = "Correct relay.yaml."
+            yield AttentionLine(
+                "rejected", "workers", title, f"{names} {REJECTED}", remedy, ("relay config check",), error=text
+            )
+        for one in doubts(settings) if settings else ():
+            yield AttentionLine("doubt", one.connector or "relay.yaml", one.text, one.text, one.remedy)
+
+    def _states(self, settings: Settings | None, lanes: Mapping[str, Lane]) -> Iterator[AttentionLine]:
+        for name, lane in lanes.items():
+            now = connector_state(settings, name, lane)
+            kind = _KINDS.get(now.state)
+            if kind and (now.is_blocked or lane.waiting):
+                yield _stated(kind, name, now, lane)
+
+    def _past(self, settings: Settings) -> Iterator[tuple[str, int]]:
+        """Connectors that were never given anything, though there are chats."""
+        given = {*self._ledger.connectors()}
+        fresh = [name for name in settings.enabled if name not in given and leads_to(settings, name)]
+        number = self._search.extent(Filter()) if fresh else 0
+        return ((name, number) for name in fresh if number)
+
+
+def _stated(kind: str, name: str, now: ExplainedState, lane: Lane) -> AttentionLine:
+    waiting = lane.counts[DeliveryStatus.WAITING] + lane.counts[DeliveryStatus.RETRYING]
+    return AttentionLine(
+        kind,
+        name,
+        f"{name}: {now.state}",
+        now.sentence,
+        now.remedy,
+        now.commands,
+        count=waiting,
+        since=now.since,
+        next_test=now.next_test,
+    )
+
+
+def _told(incident: Incident) -> AttentionLine:
+    title, text, remedy = explained(incident)
+    about = "store" if incident.kind in ("full", "filling") else incident.subject
+    return AttentionLine(
+        incident.kind, about, title, text, remedy, count=incident.count, since=incident.since, error=incident.error
+    )
+
+
+def _past(name: str, number: int) -> AttentionLine:
+    many = "1 chat is" if number == 1 else f"{number:,} chats are"
+    text = f"{many} stored, and none has gone to {name} yet. It gets the next one."
+    commands = (f"relay replay --connector {name} --since 7d",)
+    remedy = "Deliver past chats, if you want them there."
+    return AttentionLine("past", name, f"{name} has no chats yet", text, remedy, commands, number)
