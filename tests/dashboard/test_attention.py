@@ -161,7 +161,8 @@ def test_of_many_lines_the_worst_are_shown_and_the_others_unfold(server: Server,
     names = [f"crm-{number:02}" for number in range(30)]
     config = {"connectors": {name: {"type": "archive", "folder": name} for name in names}}
     page = admin(server, tmp_path, config=json.dumps(config))
-    chats(store, 1, **dict.fromkeys(names, Outcome.REFUSED))
+    outcomes: dict[str, Any] = dict.fromkeys(names, Outcome.REFUSED)
+    chats(store, 1, **outcomes)
     html = page.get("/").text
     before, _, inside = html.partition('<details id="attention-more">')
     assert [kind for kind, _ in listed(before)] == ["stopped", *["dead"] * 7]
@@ -170,7 +171,8 @@ def test_of_many_lines_the_worst_are_shown_and_the_others_unfold(server: Server,
 
 
 def test_where_nothing_is_wrong_there_is_no_list(page: Admin, store: Store) -> None:
-    chats(store, 1, **dict.fromkeys(NAMES, Outcome.DELIVERED))
+    outcomes: dict[str, Any] = dict.fromkeys(NAMES, Outcome.DELIVERED)
+    chats(store, 1, **outcomes)
     store.beat("here:1")
     html = page.get("/").text
     assert [kind for kind, _ in listed(html)] == ["doubt"]  # idle has no route
