@@ -19,7 +19,8 @@ from core.store.lanes import Store
 from core.store.ledger import Ledger
 from core.store.protocol.constants import INBOX
 from core.store.renames import Renames
-from core.store.search.conversations import Filter, Search
+from core.store.search.conversations import Search
+from core.store.search.filter import Filter
 from core.store.search.kept import VisitorRecords
 from core.store.search.notes import AdminNotes
 from core.store.shared.connector_state import StoredState

@@ -19,7 +19,8 @@ from core.store.ledger import Ledger, StoredConversation
 from core.store.protocol.base import Base
 from core.store.protocol.keys import key
 from core.store.renames import Renames
-from core.store.search.conversations import Filter, Search
+from core.store.search.conversations import Search
+from core.store.search.filter import Filter
 
 #: Ids that one step looks at: a few ms of the server's time.
 _MANY = 500

@@ -20,7 +20,8 @@ from core.store.connection.client import Client, errors
 from core.store.protocol.base import Base
 from core.store.protocol.keys import BACKFILL_ID, job_key, key
 from core.store.protocol.records import decoded_hash, from_record
-from core.store.search.conversations import Batch, Filter, Found, Search
+from core.store.search.conversations import Batch, Found, Search
+from core.store.search.filter import Filter
 
 JobKind = Literal["replay", "discard"]
 

@@ -89,14 +89,9 @@ def routes(pages: Blueprint, site: Site) -> None:
         if not visitor:
             flash("Nothing was erased: no visitor was named.", "error")
             return redirect(url_for("dashboard.erase"), 303)
-        try:
-            traces = erasure.find_traces(visitor, eraser, keepers()).taking(request.form.getlist("also"))
-        except Unreadable as error:
-            return form(visitor, error=str(error)), 500
-        if not traces:
-            if traces.named:
-                return confirm(visitor, traces, error="Tick what to erase."), 422
-            return form(visitor, nothing=True, closed=traces.closed)
+        traces = ticked(visitor, "Tick what to erase.")
+        if not isinstance(traces, Traces):
+            return traces
         receipt = erasure.erase(visitor, traces, eraser, site.ledger, keepers(), _PATIENCE)
         user = signed_in()
         # Not whom: the log would be one more place in which they stand.
@@ -124,14 +119,9 @@ def routes(pages: Blueprint, site: Site) -> None:
         visitor = _visitor()
         if not visitor:
             return form(error="Enter an email address, a phone number, or Smartsupp's id of the visitor."), 422
-        try:
-            traces = erasure.find_traces(visitor, eraser, keepers()).taking(request.form.getlist("also"))
-        except Unreadable as error:
-            return form(visitor, error=str(error)), 500
-        if not traces:
-            if traces.named:
-                return confirm(visitor, traces, error="Tick what to download."), 422
-            return form(visitor, nothing=True, closed=traces.closed)
+        traces = ticked(visitor, "Tick what to download.")
+        if not isinstance(traces, Traces):
+            return traces
         out, now = io.BytesIO(), datetime.now(UTC)
         try:
             data = visitor_data.write_data(out, visitor, traces, site.client, keepers(), now, LARGEST_DOWNLOAD)
@@ -148,6 +138,18 @@ def routes(pages: Blueprint, site: Site) -> None:
         # Not whom: a name of a file is seen by others.
         headers = {"Content-Disposition": f'attachment; filename="visitor-{now:%Y-%m-%d}.zip"'}
         return Response(out.getvalue(), content_type="application/zip", headers=headers)
+
+    def ticked(visitor: str, advice: str) -> Traces | ResponseReturnValue:
+        """What is about them and was ticked, or the page that says why there is nothing."""
+        try:
+            traces = erasure.find_traces(visitor, eraser, keepers()).taking(request.form.getlist("also"))
+        except Unreadable as error:
+            return form(visitor, error=str(error)), 500
+        if traces:
+            return traces
+        if traces.named:
+            return confirm(visitor, traces, error=advice), 422
+        return form(visitor, nothing=True, closed=traces.closed)
 
     def keepers() -> dict[str, Connector[Any]]:
         return erasure.keepers(site.watched.current(), site.env.data_dir)

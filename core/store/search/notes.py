@@ -16,7 +16,7 @@ from core.store.connection.client import errors
 from core.store.protocol.base import Base
 from core.store.protocol.keys import key
 from core.store.protocol.records import decoded_hash
-from core.store.search.conversations import Filter
+from core.store.search.filter import Filter
 from core.store.search.visitors import comparable, whole_word
 
 #: How many are looked at in one journey.
