@@ -46,6 +46,7 @@ GONE = _name(99)
 PAGES = {
     "overview": "/?span=month",
     "chats": "/conversations",
+    "causes": "/conversations?status=dead",
     "dead letters": f"/conversations?status=dead&connector={SILENT}",
     "a filter with every mistake": f"/conversations?q={'x' * 150}&from=yesterday&to=x&status={_LONG}&account={_LONG}!",
     "a search that finds nothing": f"/conversations?q={'x' * 150}",

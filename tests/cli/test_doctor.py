@@ -157,8 +157,7 @@ def test_what_waits_what_is_paused_and_what_is_dead_are_told(cli: CommandLine, s
     found = findings(cli, code=1)
     assert about(found, "connector crm")[-1] == (
         "doubt",
-        "1 dead letter, kept until you decide."
-        " Last error: the destination rejected it (HTTP 500 Internal Server Error).",
+        "1 dead letter, kept until you decide. Cause: 500 Internal Server Error.",
     )
     verdict, text = about(found, "connector archive")[-1]
     assert (verdict, text[:38]) == ("doubt", "the oldest delivery has been due for 2")

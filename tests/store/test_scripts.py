@@ -105,6 +105,7 @@ ALSO: Mapping[str, Mapping[str, set[str]]] = {
         "too_many": {"breaker"},
         "retry": {"instead"},
     },
+    "sort_dead": {"about": {"''", "about"}, "ids": {"gone", "ids"}},
     "take": {"rate": {"per_second"}},
     "tick": {"period": {"period_ms"}},
     "told": {"notice": {"text"}, "sent": {"False", "True"}},

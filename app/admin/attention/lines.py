@@ -12,9 +12,11 @@ from core.config.doubts import doubts, leads_to
 from core.config.settings import Settings
 from core.delivery import DeliveryStatus
 from core.store import Client, Ledger, check_server
+from core.store.causes import Causes
 from core.store.incidents import Incident
 from core.store.ledger import Lane
-from core.store.search.conversations import Filter, Search
+from core.store.search.conversations import Search
+from core.store.search.filter import Filter
 from workers.alerts.detect import Look
 from workers.alerts.messages import explained
 
@@ -99,7 +101,7 @@ class Attention:
 
     def __init__(self, client: Client, disk: Path | None = None) -> None:
         self._client, self._ledger = client, Ledger(client)
-        self._look, self._search = Look(client, disk), Search(client)
+        self._look, self._search, self._causes = Look(client, disk), Search(client), Causes(client)
 
     def lines(
         self,
@@ -114,7 +116,7 @@ class Attention:
         found = [*self._fixed(settings, refused), *self._states(settings, known)]
         # Those of connectors' states are above, in the words of the state.
         states = frozenset(_KINDS.values())
-        found += [_told(one) for one in self._look.troubles(settings, known) if one.kind not in states]
+        found += [self._told(one) for one in self._look.troubles(settings, known) if one.kind not in states]
         if settings:
             found += [_past(name, number) for name, number in self._past(settings)]
         return sorted(found, key=lambda one: _ORDER.index(one.kind))
@@ -148,6 +150,19 @@ class Attention:
             if kind and (now.is_blocked or lane.waiting):
                 yield _stated(kind, name, now, lane)
 
+    def _told(self, incident: Incident) -> AttentionLine:
+        title, text, remedy = explained(incident)
+        about, error = "store" if incident.kind in ("full", "filling") else incident.subject, incident.error
+        if incident.kind == "dead" and (found := self._causes.most_frequent([incident.subject], 1)).rows:
+            # An alert does not quote the destination; those who look here may read it.
+            first, error = found.rows[0], ""
+            several = f"They have {found.number:,} causes. Most frequent ({first.count:,}):"
+            what = first.cause.text if first.cause else "encrypted"
+            text = f"{text} {several if found.number > 1 else 'Cause:'} {what.rstrip('.')}."
+        return AttentionLine(
+            incident.kind, about, title, text, remedy, count=incident.count, since=incident.since, error=error
+        )
+
     def _past(self, settings: Settings) -> Iterator[tuple[str, int]]:
         """Connectors that were never given anything, though there are chats."""
         given = {*self._ledger.connectors()}
@@ -168,14 +183,6 @@ def _stated(kind: str, name: str, now: ExplainedState, lane: Lane) -> AttentionL
         count=waiting,
         since=now.since,
         next_test=now.next_test,
-    )
-
-
-def _told(incident: Incident) -> AttentionLine:
-    title, text, remedy = explained(incident)
-    about = "store" if incident.kind in ("full", "filling") else incident.subject
-    return AttentionLine(
-        incident.kind, about, title, text, remedy, count=incident.count, since=incident.since, error=incident.error
     )
 
 

@@ -63,6 +63,8 @@ FIRST_CRASH_WAIT_MS, LONGEST_CRASH_WAIT_MS = 30_000, 3_600_000
 #: one may be killed for a reason of its machine's.
 FATAL_ALONE = 3
 
+#: The cause of a delivery that ended its processes: the store notes it by itself.
+CRASHED_CAUSE = "crashed"
 #: Attempts of a delivery that are kept.
 ATTEMPTS_KEPT = 100
 

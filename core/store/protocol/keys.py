@@ -53,8 +53,11 @@ A *lane* is `inbox` or the name of a connector. Times and scores are Unix millis
 |                              |        | and late (it began before `memory`): may have been delivered before;        |
 |                              |        | quiet_until (it is due then, if no further revision comes) and quiet_since  |
 |                              |        | (when the first one came that waits); job (the bulk job that was the last  |
-|                              |        | to queue or discard it)                                                     |
+|                              |        | to queue or discard it); cause (of a dead letter)                           |
 | deliveries:CONNECTOR:STATUS  | zset   | delivery -> when it came to that status                                     |
+| causes:CONNECTOR             | zset   | cause -> how many dead letters have it                                      |
+| cause:CONNECTOR              | hash   | cause -> what it is, as JSON: outcome, status, text                         |
+| dead:CONNECTOR:CAUSE         | zset   | dead letter -> when it died                                                 |
 | steps:DELIVERY               | hash   | step -> what it made at the destination, as JSON                            |
 | attempts:DELIVERY            | list   | the last 100 attempts as JSON, oldest first                                 |
 | count:minute:N, count:hour:N | hash   | statistics of the Nth minute or hour since 1970: in:STATUS (bodies),        |
