@@ -14,11 +14,14 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from core.config.environment import Environment
 from core.config.mistakes.files import file_mistake
-from core.config.reload import SUPERVISED
 from core.errors import ConfigError, Problem
+from core.supervised import SUPERVISED
+
+if TYPE_CHECKING:  # every process loads this module, and one of them nothing else
+    from core.config.environment import Environment
 
 #: The supervisor's process id, in the environment of its children.
 PARENT = SUPERVISED

@@ -17,9 +17,8 @@ from flask import Flask, request
 from granian import Granian
 
 from app.process import tie_to_parent
-from app.server import web
+from app.server import main
 from app.server.asgi import Buffered, RawAnswer
-from core.config.environment import environment
 from tests.support.stack import TOKEN
 
 #: Where it is posted to: an address as long as the hook's.
@@ -61,5 +60,5 @@ def served(_: str, **settings: Any) -> Any:
 
 if __name__ == "__main__":
     tie_to_parent()
-    with patch("app.server.web.Granian", served):
-        web.main(environment(os.environ))
+    with patch("app.server.main.Granian", served):
+        main.main()

@@ -15,7 +15,7 @@ from typing import get_args
 import pytest
 import yaml
 
-from app.cli import group
+from app.cli.sections import group
 from app.supervisor.up import DEFAULT, processes
 from connectors.kit.people.settings import PeopleSettings
 from connectors.kit.record import RecordSettings

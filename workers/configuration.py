@@ -11,12 +11,13 @@ from typing import Any
 from connectors import registry
 from connectors.kit.connector import Connector
 from core.config.environment import Environment
-from core.config.reload import SUPERVISED, Watched
+from core.config.reload import Watched
 from core.config.settings import Settings
 from core.errors import ConfigError, Problem, StoreUnavailable
 from core.gc_tuning import replaced
 from core.store import INBOX, StoredState, connected
 from core.store.claims import UNLIMITED, Limits
+from core.supervised import SUPERVISED
 
 
 @dataclass(frozen=True)

@@ -79,17 +79,17 @@ def main(env: Environment, variables: Mapping[str, str]) -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
     # It warns root of pickled messages; ours are JSON, and in the image we are not root.
     warnings.filterwarnings("ignore", category=SecurityWarning)
-    app.worker_main(
-        [
-            "--quiet",
-            "worker",
-            # Threads: deliveries wait for networks. For more cores, more workers (docs/adr/0002).
-            "--pool=threads",
-            f"--concurrency={env.concurrency}",
-            f"--hostname=relay@{runtime.name.replace(':', '-')}",
-            "--without-gossip",
-            "--without-mingle",
-            "--without-heartbeat",
-            "--loglevel=WARNING",
-        ]
+    # Not by way of Celery's command line, which would bring a shell, a prompt and a pager into memory.
+    worker = app.Worker(
+        hostname=f"relay@{runtime.name.replace(':', '-')}",
+        # Threads: deliveries wait for networks. For more cores, more workers (docs/adr/0002).
+        pool_cls="threads",
+        concurrency=env.concurrency,
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+        loglevel="WARNING",
+        quiet=True,
     )
+    worker.start()
+    raise SystemExit(worker.exitcode)

@@ -37,9 +37,6 @@ AGAIN = 30.0
 #: Seconds that a start waits for a file that cannot be read and was written so lately that somebody may still be at it.
 SETTLING = 3.0
 
-#: Set for the processes of `relay up`, which has found the configuration right before it started them.
-SUPERVISED = "RELAY_SUPERVISOR"
-
 #: What a file looks like: when it was written, its size, its inode, and what is in it (None: it cannot be read).
 _FileState = tuple[int, int, int, bytes | None]
 _Seen = Mapping[Path, _FileState]

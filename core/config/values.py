@@ -7,13 +7,13 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Self
 
-from phonenumbers import SUPPORTED_REGIONS
 from pydantic import AfterValidator, Field, model_validator
 
 from core.config.alerts import EmailAddress
 from core.config.environment import Strict
 from core.config.sections.short_form import ShortForm
 from core.values.patterns import compiled
+from core.values.phone import region
 
 _AGENT = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
@@ -44,7 +44,7 @@ def _agent(text: str) -> str:
 
 
 def _country(text: str) -> str:
-    if text.strip().upper() not in SUPPORTED_REGIONS:
+    if not region(text):
         raise ValueError("is not a country; write its two letters (ISO 3166), such as CZ")
     return text.strip().upper()
 

@@ -9,8 +9,6 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
-import re2
-
 #: The beginnings of what RE2 says of a pattern that it does not take.
 _FINDINGS = {
     "missing )": "a ( is never closed",
@@ -34,6 +32,8 @@ _PLACED = ("nothing to repeat", "two signs", "no such")
 @lru_cache(maxsize=1024)
 def compiled(pattern: str) -> Any:
     """Raises ValueError with what is wrong, in plain words."""
+    import re2  # 2 MB, for those who have patterns
+
     options = re2.Options()
     options.log_errors = False
     try:

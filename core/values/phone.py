@@ -1,23 +1,19 @@
-"""A phone number as the whole world writes it: `+420602123456`; "" for what is none, or might be another number."""
+"""A phone number as the whole world writes it: `+420602123456`; "" for what is none, or might be another number.
+
+The library, 5 MB of numbers of the world, is loaded by the first who asks: many relays never do.
+"""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator
-
-from phonenumbers import (
-    SUPPORTED_REGIONS,
-    NumberParseException,
-    PhoneNumber,
-    PhoneNumberFormat,
-    PhoneNumberMatcher,
-    format_number,
-    is_valid_number,
-    parse,
-)
+from typing import TYPE_CHECKING
 
 from core.conversation import Message, Variable
+
+if TYPE_CHECKING:
+    from phonenumbers import PhoneNumber
 
 #: Characters of one message, and of all of a chat's, in which numbers are looked for; and of a field.
 _MESSAGE, _CHAT, _FIELD = 2_000, 20_000, 100
@@ -32,12 +28,16 @@ _SPOKEN_WORDS = _FIELD_WORDS | {"call", "ring"}
 
 def region(*countries: str | None) -> str | None:
     """The first that is a country with phone numbers."""
+    from phonenumbers import SUPPORTED_REGIONS
+
     known = (country.strip().upper() for country in countries if country)
     return next((one for one in known if one in SUPPORTED_REGIONS), None)
 
 
 def number_in(text: str, country: str | None) -> str:
     """Of a text that is nothing but a number."""
+    from phonenumbers import NumberParseException, parse
+
     try:
         return _written(parse(text[:_FIELD], country))
     except NumberParseException:
@@ -69,11 +69,15 @@ def spoken(messages: Iterable[Message], country: str | None, others: Collection[
 
 
 def _numbers(text: str, country: str | None) -> Iterator[tuple[str, str]]:
+    from phonenumbers import PhoneNumberMatcher
+
     for match in PhoneNumberMatcher(text, country):
         yield match.raw_string, _written(match.number)
 
 
 def _written(number: PhoneNumber) -> str:
+    from phonenumbers import PhoneNumberFormat, format_number, is_valid_number
+
     return format_number(number, PhoneNumberFormat.E164) if is_valid_number(number) else ""
 
 

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from redis.exceptions import ResponseError
 
 from app.admin.append_only import folder
-from app.cli import group
+from app.cli.sections import group
 from core.config.environment import environment
 from core.config.sources.secret_store import SecretStore
 from core.store import Ledger, Store, connect

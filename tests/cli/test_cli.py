@@ -17,7 +17,7 @@ import yaml
 from cryptography.fernet import Fernet
 
 from app.admin import sample
-from app.cli import group
+from app.cli.sections import group
 from app.cli.setup.init import example
 from app.hook_url import Hook
 from connectors.kit.step import Receipt

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from app.cli import group
+from app.cli.sections import group
 from connectors.testing import chats
 from connectors.testing.fake import Answer
 from tests.fakes.naive import NaiveVendor

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from app.cli import group
+from app.cli.sections import group
 from app.cli.setup.init import example
 
 

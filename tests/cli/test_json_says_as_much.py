@@ -12,7 +12,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from app.cli import group
+from app.cli.sections import group
 from connectors.registry import types
 from core.delivery import Outcome, PayloadStatus
 from core.errors import RelayError

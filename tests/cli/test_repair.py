@@ -16,7 +16,8 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 
 from app.admin import snapshot_checksum
 from app.admin.append_only import MANIFEST, Mend, files, folder, look, mark, walk
-from app.cli import doctor, group
+from app.cli import doctor
+from app.cli.sections import group
 from app.supervisor import embedded
 from core.config.environment import Environment, environment
 from core.ids import PayloadId

@@ -26,7 +26,7 @@ from werkzeug.security import check_password_hash
 
 from app import create_app
 from app.admin import password
-from app.cli import group
+from app.cli.sections import group
 from app.dashboard import PAGES
 from app.dashboard.frame import login
 from app.dashboard.frame.context import Site

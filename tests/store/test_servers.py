@@ -20,7 +20,7 @@ import pytest
 import redis
 from click.testing import CliRunner
 
-from app.cli import group
+from app.cli.sections import group
 from core.config.environment import environment
 from core.delivery import DeliveryStatus
 from core.errors import NotFound, StoreLoading, StoreUnavailable

@@ -14,7 +14,7 @@ from typing import Any
 
 from click.testing import CliRunner, Result
 
-from app.cli import group
+from app.cli.sections import group
 from core.errors import RelayError
 from tests.support.forked import finished
 from tests.support.server import Server

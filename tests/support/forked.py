@@ -24,12 +24,14 @@ RELAY = str(Path(sys.executable).with_name("relay"))
 #: What the commands import, at once or when they run.
 _PRELOADED = [
     "tests.support.forked",
-    "app.cli",
+    "app.cli.sections",
+    "app.server.beginning",
+    "app.server.main",
+    "app.server.serving",
     "app.server.web",
     "app.server.application",
     "workers.main",
     "celery.apps.worker",
-    "celery.bin.celery",
     "celery.concurrency.thread",
     "celery.worker.worker",
     "kombu.transport.redis",

@@ -21,7 +21,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from app.server.asgi import BODY_SECONDS
-from app.server.web import CONNECTIONS
+from app.server.main import CONNECTIONS
 from core.delivery import PayloadStatus
 from core.smartsupp.limits import LARGEST_BODY
 from tests.fuzz.wire import HOOK, KEEP, Answer, Sent, chunked, exchange, memory, request, requests

@@ -14,7 +14,7 @@ import pytest
 from app.proxies import Proxies
 from app.server import connections
 from app.server.connections import ADDRESS_SHARE, Connections, Open, Seen
-from app.server.web import CONNECTIONS
+from app.server.main import CONNECTIONS
 from tests.support.stack import SOON_LOGGED, Stack, chat, until
 
 UNREAD = b"GET /static/relay.css HTTP/1.1\r\nHost: x\r\n\r\n" * 400

@@ -402,7 +402,7 @@ def test_a_second_receiver_on_its_port_is_refused_and_takes_no_post(relay: Stack
     relay.web()
     with stack(tmp_path / "second", forked) as second:
         second.environment["RELAY_PORT"] = str(relay.port)
-        second.constants["app.server.web.HANDING_OVER"] = 2.0
+        second.constants["app.server.beginning.HANDING_OVER"] = 2.0
         started = second.run("web")
         number = 0
         while started.poll() is None:

@@ -15,8 +15,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 from urllib.parse import unquote_plus
 
-from phonenumbers import NumberParseException, PhoneNumberFormat, format_number, is_valid_number, parse
-
 from core.conversation import Visitor
 from core.delivery import PayloadStatus
 from core.errors import PayloadError, StoreUnsafe
@@ -25,6 +23,7 @@ from core.smartsupp.json_reader import clean
 from core.smartsupp.parser import parse_conversation
 from core.store.connection.client import Client, errors
 from core.store.protocol.keys import key
+from core.values.phone import number_in
 
 #: Bodies that are held at the same time, and keys that the server looks at in one go.
 _BATCH = 200
@@ -212,17 +211,15 @@ class Wanted:
 
 def number_searched(text: str) -> str:
     """A number with the code of its country as it is remembered, such as +420777123456; "" for anything else."""
-    try:
-        found = parse(text, None)
-    except NumberParseException:
-        return ""
-    return format_number(found, PhoneNumberFormat.E164) if is_valid_number(found) else ""
+    return number_in(text, None)
 
 
 def _spelled(text: str) -> re.Pattern[str] | None:
     """Finds a phone number however it is grouped, with and without its country; None for a text that is none."""
     if not number_searched(text):
         return None
+    from phonenumbers import parse
+
     found = parse(text, None)
     gap = r"[\s().\-/\u00a0]{0,3}"
     own = gap.join(str(found.national_number))
