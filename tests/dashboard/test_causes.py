@@ -71,7 +71,12 @@ def test_the_list_of_dead_letters_begins_with_their_causes(page: Admin) -> None:
     assert "<script>alert" not in html
     assert "\u202e" not in html
     assert "2 causes" in text_of(card(page.get("/conversations?status=dead&connector=crm").text))
-    for other in ("/conversations", "/conversations?status=retrying", "/conversations?status=dead&connector=nobody"):
+    for other in (
+        "/conversations",
+        "/conversations?status=retrying",
+        "/conversations?status=dead&connector=nobody",
+        "/conversations?status=dead&q=ann",
+    ):
         assert card(page.get(other).text) == ""
 
 

@@ -103,8 +103,9 @@ def _causes(causes: Causes, asked: Asked, connectors: Sequence[str]) -> dict[str
     names = [wanted.connector] if wanted.connector else connectors
     if wanted.cause:
         return {"causes": None, "cause": causes.described(names, wanted.cause)}
-    of_dead = wanted.status is DeliveryStatus.DEAD and not asked.errors
-    return {"causes": causes.most_frequent(names, CAUSES) if of_dead else None, "cause": None}
+    # They are counted of all dead letters, not of those that a search finds.
+    all_dead = wanted == Filter(status=DeliveryStatus.DEAD, connector=wanted.connector) and not asked.errors
+    return {"causes": causes.most_frequent(names, CAUSES) if all_dead else None, "cause": None}
 
 
 def known(site: Site, search: Search) -> list[str]:

@@ -31,10 +31,6 @@ from core.store.statistics import SPANS, Over, Span, Statistics, totals
 #: Chats among which one that is no test is looked for.
 _NEWEST = 50
 
-#: What one bar of each span is.
-_STEPS: Mapping[Span, str] = {"hour": "2 minutes", "day": "hour", "week": "6 hours", "month": "day"}
-
-
 _WORST_FIRST = (
     State.MISSING,
     State.REJECTED,
@@ -130,7 +126,7 @@ def _found(site: Site, jobs: Jobs, over: Over, looking: Attention) -> dict[str, 
     lines = looking.lines(settings, {one.name: one.lane for one in connectors}, _refused(site))
     return {
         "span": span,
-        "step": _STEPS[span],
+        "step": charts.BAR_LENGTHS[span],
         "listed": conversations_url,
         "here": url_for("dashboard.overview", span=span),
         "counted": counted,

@@ -10,6 +10,8 @@ A *lane* is `inbox` or the name of a connector. Times and scores are Unix millis
 |                              |        | refused, breaker: out of order), fingerprint; ahead (the next claim may     |
 |                              |        | pass), probe (token of the one that passed); until, probes (breaker);     |
 |                              |        | caused (the deliveries that were refused, as JSON)                          |
+| gates:CONNECTOR              | list   | the last 50 times that its gate closed or opened, as JSON, oldest first: at, |
+|                              |        | by (as in gate; '' when it opened)                                          |
 | suspect:CONNECTOR            | string | a delivery to which the vendor said what it would say to every one, until   |
 |                              |        | another is refused like it, or any arrives (expires after three days)       |
 | alone:CONNECTOR:IDENTITY     | hash   | id, token of the delivery that looks for a person now (digest of an email)  |

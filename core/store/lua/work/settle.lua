@@ -12,7 +12,7 @@
 --- args: revision:number, fingerprint, payload, trouble, requests:number, paid:number, too_many:number
 --- args: doubted:flag, blame, late:number, retry, retry_reason, kept_retry_reason, cause, kept_cause, next_token
 --- args: at_once:number?, rate:number?
---- uses: keys, counts, attempts, status, causes, lease, pace, circuit, culprits, claim
+--- uses: keys, counts, attempts, status, causes, lease, pace, circuit, culprits, gates, claim
 local key, lane = delivery_key(id), lane_key(connector)
 if not holds(connector, id, token) then return {} end
 local gate_key = PREFIX .. 'gate:' .. connector
@@ -76,6 +76,7 @@ elseif outcome == Outcome.PAUSED then
   -- The whole lane waits behind its gate; whoever may be to blame has spent a try, and goes last when it opens.
   if gate[1] ~= Closer.ADMIN then
     event = gate[1] ~= Closer.RELAY and Gate.HELD or ahead and Gate.STILL or ''
+    if gate[1] ~= Closer.RELAY then note_gate(connector, Closer.RELAY) end
     local caused = cjson.decode(gate[3] or '[]')
     if suspect and suspect ~= id then caused[#caused + 1] = suspect end
     if #caused < MOST_CAUSES then caused[#caused + 1] = id end
@@ -110,6 +111,7 @@ local answered = done and not unseen or outcome == Outcome.REFUSED or bug and re
 if ahead and unseen then redis.call('HSET', gate_key, 'ahead', 1) end -- another goes
 if ahead and (done and not unseen and gate[1] == Closer.RELAY or answered and gate[1] == Closer.BREAKER) then
   redis.call('DEL', gate_key)
+  note_gate(connector, '')
   put_last(connector, gate[3])
   event = Gate.OPEN
 end
