@@ -50,6 +50,7 @@ PAGES = {
     "quarantine_one": "/quarantine/{payload}",
     "quarantine_all": "/quarantine/all?action=discard",
     "erase": "/erase",
+    "go": "/go",
 }
 #: Endpoints that answer GET with something that is no page by itself, and those for strangers.
 NO_PAGES = {

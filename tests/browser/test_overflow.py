@@ -71,6 +71,7 @@ PAGES = {
     "a quarantined payload": "/quarantine/{payload}",
     "all of the quarantine": "/quarantine/all?action=discard",
     "erase": "/erase",
+    "all pages": "/go",
     "no such page": f"/{'x' * 300}",
 }
 

@@ -13,6 +13,7 @@ from app.dashboard.frame.context import Site
 from app.dashboard.view import filters
 from app.dashboard.view.filters import Asked
 from app.dashboard.view.marks import gathered
+from app.dashboard.view.views import ViewCounts
 from app.dashboard.view.zone import viewer_zone
 from connectors.kit import transcript
 from core.delivery import UNDELIVERED, DeliveryStatus
@@ -56,6 +57,7 @@ class Row:
 
 def routes(pages: Blueprint, site: Site) -> None:
     search, causes = Search(site.client), Causes(site.client)
+    counts = ViewCounts(search)
     pages.app_template_filter("plain")(transcript.plain)
     pages.app_template_filter("gathered")(gathered)
 
@@ -81,6 +83,7 @@ def routes(pages: Blueprint, site: Site) -> None:
         html = render_template(
             "conversations.html",
             asked=asked,
+            views=counts.views(asked.filter),
             choices=_choices(search, connectors, asked),
             rows=rows(search, page.rows),
             dead=search.extent(Filter(status=DeliveryStatus.DEAD)),
