@@ -145,7 +145,7 @@ def _sealing(env: Environment, ledger: Ledger) -> Diagnosis:
 
 
 #: Of these the doctor has its own measures above, or has told when it read the configuration.
-_MEASURED = frozenset({"unsafe", "full", "filling", "backlog", "doubt", "past"})
+_MEASURED = frozenset({"unsafe", "full", "filling", "backlog", "unrouted", "doubt", "past"})
 
 
 def _lanes(client: Client, env: Environment, settings: Settings | None) -> Iterator[Diagnosis]:

@@ -29,6 +29,7 @@ from app.dashboard.pages import (
     quarantine,
     quarantine_one,
     relay_yaml,
+    routes_form,
     setting_up,
 )
 from app.dashboard.view import formatting
@@ -48,6 +49,7 @@ PAGES: tuple[PageRoutes, ...] = (
     connectors.routes,
     setting_up.routes,
     relay_yaml.routes,
+    routes_form.routes,
     erase.routes,
     go.routes,
 )

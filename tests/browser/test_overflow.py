@@ -65,6 +65,7 @@ PAGES = {
     "settings of a connector": f"/connectors/{REJECTED}/settings",
     "removing a connector": f"/connectors/{REJECTED}/remove",
     "history of relay.yaml": "/setup/history",
+    "routes": "/setup/routes",
     "past chats": f"/connectors/{REJECTED}/past",
     "a preview": f"/connectors/{REJECTED}/preview?conversation=1:long",
     "quarantine": "/quarantine",

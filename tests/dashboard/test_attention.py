@@ -102,7 +102,7 @@ def test_it_is_first_on_the_overview_worst_first_with_one_button_a_line(
         ("quarantined", "See them"),
         ("breaker", "Test now"),
         ("held", "Resume"),
-        ("doubt", "Change settings"),
+        ("unrouted", "See the routes"),
         ("past", "Deliver past chats…"),
     ]
     assert "<title>(9) Overview" in html  # all but the doubt and the hint
@@ -175,7 +175,7 @@ def test_where_nothing_is_wrong_there_is_no_list(page: Admin, store: Store) -> N
     chats(store, 1, **outcomes)
     store.beat("here:1")
     html = page.get("/").text
-    assert [kind for kind, _ in listed(html)] == ["doubt"]  # idle has no route
+    assert [kind for kind, _ in listed(html)] == ["unrouted"]  # idle has no route
     assert "<title>Overview" in html
 
 

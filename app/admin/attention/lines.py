@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from app.admin.connector_state import ExplainedState, State, connector_state
-from core.config.doubts import doubts, leads_to
+from core.config.doubts import doubts, leads_to, route_remedy
 from core.config.settings import Settings
 from core.delivery import DeliveryStatus
 from core.store import Client, Ledger, check_server
@@ -39,6 +39,7 @@ _ORDER = (
     "backlog",
     "filling",
     "held",
+    "unrouted",
     "doubt",
     "off",
     "throttled",
@@ -47,7 +48,7 @@ _ORDER = (
 #: Chats are lost or not delivered until somebody acts.
 _GRAVE = frozenset({"unsafe", "full", "refusing", "stopped", "rejected", "gone"})
 #: It may be meant so, or passes by itself: nobody is called for it.
-_MINOR = frozenset({"doubt", "off", "throttled", "past"})
+_MINOR = frozenset({"unrouted", "doubt", "off", "throttled", "past"})
 
 NO_LANES: Mapping[str, Lane] = MappingProxyType({})
 NOBODY_ELSE: Mapping[str, str] = MappingProxyType({})
@@ -141,7 +142,8 @@ class Attention:
                 "rejected", "workers", title, f"{names} {REJECTED}", remedy, ("relay config check",), error=text
             )
         for one in doubts(settings) if settings else ():
-            yield AttentionLine("doubt", one.connector or "relay.yaml", one.text, one.text, one.remedy)
+            kind = "unrouted" if one.connector and one.remedy == route_remedy(one.connector) else "doubt"
+            yield AttentionLine(kind, one.connector or "relay.yaml", one.text, one.text, one.remedy)
 
     def _states(self, settings: Settings | None, lanes: Mapping[str, Lane]) -> Iterator[AttentionLine]:
         for name, lane in lanes.items():
