@@ -18,6 +18,7 @@ from app.dashboard.frame import addresses, errors, forms, headers, login, theme
 from app.dashboard.frame.context import Site
 from app.dashboard.frame.sessions import Sessions
 from app.dashboard.pages import (
+    agents_form,
     backfill,
     bulk,
     connectors,
@@ -50,6 +51,7 @@ PAGES: tuple[PageRoutes, ...] = (
     setting_up.routes,
     relay_yaml.routes,
     routes_form.routes,
+    agents_form.routes,
     erase.routes,
     go.routes,
 )

@@ -51,6 +51,7 @@ PAGES = {
     "bulk job": ("/conversations/jobs/{job}", "<script data-evil>"),
     "an unknown body": (f"/quarantine/{_QUERY}", ""),
     "erase": ("/erase", ""),
+    "agents": ("/setup/agents", ""),
     "routes": ("/setup/routes", ""),
     "all pages": ("/go", ""),
     "log-in": (f"/login?next={_QUERY}", ""),

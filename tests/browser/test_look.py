@@ -45,6 +45,7 @@ PAGES = {
     "connectors_settings": "/connectors/hubspot/settings",
     "connectors_remove": "/connectors/hubspot/remove",
     "connectors_history": "/setup/history",
+    "connectors_agents": "/setup/agents",
     "connectors_routes": "/setup/routes",
     "quarantine": "/quarantine",
     "quarantine/nothing": "/quarantine?status=set-aside",

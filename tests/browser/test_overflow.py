@@ -66,6 +66,7 @@ PAGES = {
     "removing a connector": f"/connectors/{REJECTED}/remove",
     "history of relay.yaml": "/setup/history",
     "routes": "/setup/routes",
+    "agents": "/setup/agents",
     "past chats": f"/connectors/{REJECTED}/past",
     "a preview": f"/connectors/{REJECTED}/preview?conversation=1:long",
     "quarantine": "/quarantine",

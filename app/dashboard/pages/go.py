@@ -46,6 +46,7 @@ def _places(names: list[str], configured: list[str]) -> Iterator[GoTarget]:
     yield to("Connectors", "connectors", "plug")
     yield to("Add a connector", "connectors_add", "plug")
     yield to("Routes: which chats go where", "connectors_routes", "gear")
+    yield to("Agents and their emails", "connectors_agents", "person")
     yield to("Changes of relay.yaml", "connectors_history", "gear")
     yield to("Erase a visitor, or download their data", "erase", "erase")
     for name in names:

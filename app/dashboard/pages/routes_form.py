@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.admin.setting_up.routes import RouteRow, RouteTrial, rerouted, tried, written_routes
 from app.dashboard.frame.context import Site
-from app.dashboard.view.review import Review, reviewed
+from app.dashboard.view.review import Review, last_chats, reviewed
 from core.config.sources.secret_store import BadSecret
-from core.conversation import Conversation
-from core.errors import ConfigError, PayloadError
-from core.ids import ConversationId
-from core.smartsupp.parser import parse_conversation
-from core.store import Filter, Search
+from core.errors import ConfigError
 
-#: Chats on which a change is tried, and seconds that this may take.
-_CHATS, _SECONDS = 100, 1.0
 #: Routes that one page can take in.
 _MOST = 200
 
 
 def routes(pages: Blueprint, site: Site) -> None:
-    search = Search(site.client)
-
     @pages.route("/setup/routes", methods=["GET", "POST"])
     def connectors_routes() -> ResponseReturnValue:
         review: Review | None = None
@@ -51,7 +40,7 @@ def routes(pages: Blueprint, site: Site) -> None:
                 if review is None:
                     flash("The routes are saved. They apply to chats that come from now on.", "good")
                     return redirect(url_for("dashboard.connectors_routes"), 303)
-                trial = tried(site.watched.current(), review.draft.settings, _last(site, search))
+                trial = tried(site.watched.current(), review.draft.settings, last_chats(site))
         except ConfigError as error:
             wrong = tuple(str(problem) for problem in error.problems)
         except BadSecret as error:
@@ -81,17 +70,3 @@ def _row(key: str, names: list[str]) -> RouteRow:
     chosen = {*request.form.getlist(f"to-{key}")}
     when = " ".join(request.form.get(f"when-{key}", "").split())
     return RouteRow(when, tuple(name for name in names if name in chosen))
-
-
-def _last(site: Site, search: Search) -> Iterator[Conversation]:
-    """The last chats, as far as they can be read and there is time."""
-    ends = time.monotonic() + _SECONDS
-    for row in search.page(Filter(), limit=_CHATS).rows:
-        history = site.store.revisions(ConversationId(row.id))
-        try:
-            if history:
-                yield parse_conversation(history[-1].body, history[-1].account)
-        except PayloadError:
-            continue
-        if time.monotonic() >= ends:
-            return
