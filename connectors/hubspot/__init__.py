@@ -5,7 +5,7 @@ Version 2026-09 of the API: https://github.com/HubSpot/HubSpot-public-api-spec-c
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC
 from functools import partial
 from typing import Any
@@ -23,7 +23,7 @@ from connectors.hubspot.api import (
     wrapped,
 )
 from connectors.hubspot.contacts import Contacts
-from connectors.kit.connector import Change, Finding, Receipt, Step
+from connectors.kit.connector import Change, Choice, Finding, Receipt, Step
 from connectors.kit.people.whose import People
 from connectors.kit.record import Mapping as Words
 from connectors.kit.text.parts import Layout, Part, marked, overwrite, utf16
@@ -131,6 +131,21 @@ class HubSpot(HubSpotApi):
                 following = paging.get("next") if paging is not None else None
                 after = following["after"].id if following is not None else None
 
+    def choices(self) -> Mapping[str, Sequence[Choice]]:
+        stages = self._stages() if self.settings.ticket else []
+        pipelines = {pipeline: label for pipeline, _, label, _ in stages}
+        return {
+            "pipeline": [Choice(*one) for one in pipelines.items()],
+            "stage": [Choice(stage, f"{of}: {label}") for _, stage, of, label in stages],
+        }
+
+    def _stages(self) -> list[tuple[str, str, str, str]]:
+        """Pipeline and stage, and what they are called."""
+        # https://developers.hubspot.com/docs/api-reference/latest/crm/pipelines/guide
+        pipelines = results(self._get("/crm/pipelines/2026-09/tickets"))
+        pairs = [(one, it) for one in pipelines for it in one["stages"]]
+        return [(a["id"].id, b["id"].id, a["label"].text, b["label"].text) for a, b in pairs]
+
     def check(self) -> Iterator[Finding]:
         number, wanted = self._account()[0], self.settings.portal_id
         yield Finding(True, f"API key accepted{f' (account {number})' if number else ''}")
@@ -145,10 +160,7 @@ class HubSpot(HubSpotApi):
             if not right:
                 return
         if self.settings.ticket:
-            # https://developers.hubspot.com/docs/api-reference/latest/crm/pipelines/guide
-            pipelines = results(self._get("/crm/pipelines/2026-09/tickets"))
-            pairs = [(one, it) for one in pipelines for it in one["stages"]]
-            stages = [(a["id"].id, b["id"].id, a["label"].text, b["label"].text) for a, b in pairs]
+            stages = self._stages()
             right = any(ids[:2] == (self.settings.pipeline, self.settings.stage) for ids in stages)
             remedy = "pipeline/stage are one of " + ", ".join(f"{a}/{b} ({c}: {d})" for a, b, c, d in stages)
             yield _found(right, f"stage {self.settings.stage} in pipeline {self.settings.pipeline}", remedy)
