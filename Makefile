@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast documents audit bench fuzz soak faults test-live pictures check format translations lock dist clean
+.PHONY: help run test test-fast documents audit bench fuzz soak faults test-live pictures tables check format translations lock dist clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,12 @@ test-live: $(VENV)/dev ## Install a real Request Tracker (Debian, as root) and r
 
 pictures: $(VENV)/dev ## Retake the README's pictures of the dashboard (needs Chromium)
 	$(BIN)/python -m tests.browser.pictures docs/pictures
+
+tables: $(VENV)/dev ## Make anew what the documentation says of connectors, requests and values
+	$(BIN)/python -m tests.support.connectors_table
+	$(BIN)/python -m tests.support.requests_table
+	$(BIN)/python -m tests.support.sample_records
+	$(BIN)/python -m tests.support.values_table
 
 check: $(VENV)/dev ## Format, lint, types, imports, words
 	$(BIN)/ruff format --check .

@@ -25,6 +25,7 @@ BUILT_IN: Mapping[str, str] = {
     "http": "connectors.http.Declared",
     "hubspot": "connectors.hubspot.HubSpot",
     "odoo": "connectors.odoo.Odoo",
+    "osticket": "connectors.osticket.OsTicket",
     "pipedrive": "connectors.pipedrive.Pipedrive",
     "request-tracker": "connectors.request_tracker.RequestTracker",
     "webhook": "connectors.webhook.Webhook",

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import AnyHttpUrl, BaseModel, Field, field_validator
 from requests import Response
 
+from connectors.kit.capabilities import Capabilities
 from connectors.kit.connector import Finding, HttpConnector, HttpSettings, Receipt, Step
 from connectors.kit.responses import shown
 from core import signing
@@ -51,6 +52,11 @@ class _Event(BaseModel):
 class Webhook(HttpConnector[WebhookSettings]):
     label = "Webhook"
     makes = "a signed POST of the chat as JSON to an address of yours"
+    capabilities = Capabilities(
+        person="in the JSON",
+        revision="a further POST",
+        idempotent="`webhook-id`, the same in every repeat, which your program compares",
+    )
     speaks_json = False
 
     def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:

@@ -23,12 +23,45 @@ class Variable(ConversationPart):
 
 
 class Page(ConversationPart):
+    """A page that the visitor saw. Only Smartsupp's API says when."""
+
     url: str = ""
     title: str = ""
+    seen_at: AwareDatetime | None = None
+
+
+class Agent(ConversationPart):
+    """Somebody of the shop. In a text it is the name, else the email."""
+
+    id: str = ""
+    name: str = ""
+    email: str = ""
+
+    def __str__(self) -> str:
+        return self.name or self.email
+
+
+class ChatFile(ConversationPart):
+    """What came with a message. `type` is a media type as it was declared; the address works until `expires_at`."""
+
+    name: str = ""
+    type: str = ""
+    size: int | None = None
+    url: str = ""
+    expires_at: AwareDatetime | None = None
+
+
+class InternalNote(ConversationPart):
+    """What agents wrote for each other. It is no message, so that no transcript shows it to a visitor."""
+
+    agent: Agent = Agent()
+    content: str = ""
+    written_at: AwareDatetime | None = None
 
 
 class Message(ConversationPart):
-    """One line of the chat. `sender` is `agent:3`, `visitor:mx…` or `system`; `type` is visitor, agent or system.
+    """One line of the chat. `sender` is `agent:3`, `visitor:mx…`, `bot` or `system`; `type` is visitor, agent or
+    system.
 
     `content` of a system message is a code such as `agent.join`.
     """
@@ -39,6 +72,7 @@ class Message(ConversationPart):
     content: str = ""
     sent_at: AwareDatetime | None = None
     triggered_by: str = ""
+    files: tuple[ChatFile, ...] = ()
 
 
 class Visitor(ConversationPart):
@@ -47,6 +81,7 @@ class Visitor(ConversationPart):
     id: str = ""
     name: str = ""
     email: str = ""
+    phone: str = ""
     note: str = ""
     group: str = ""
     ip_address: str = ""
@@ -64,6 +99,8 @@ class Conversation(ConversationPart):
 
     Flags are as sent: they cannot be worked out from the messages, and contradict them in Smartsupp's own
     sample. `duration`, `avg_response` and `first_response` are seconds; `rating` is 5 good, 3 normal, 1 bad.
+    What Smartsupp's API alone knows is empty for a chat that only its hook sent: the visitor's phone number, `tags`,
+    `important`, `domain`, `channel` (`default` is the chat box on a page), `agents`, `internal_notes`, and files.
     `notes` says what was sent and could not be understood, each with its path; it is for people, and goes nowhere else.
     """
 
@@ -87,6 +124,12 @@ class Conversation(ConversationPart):
     visitor: Visitor = Visitor()
     paths: tuple[Page, ...] = ()
     messages: tuple[Message, ...] = ()
+    channel: str = ""
+    domain: str = ""
+    tags: tuple[str, ...] = ()
+    important: bool = False
+    agents: tuple[Agent, ...] = ()
+    internal_notes: tuple[InternalNote, ...] = ()
     notes: tuple[str, ...] = Field(default=(), exclude=True)
     #: What it was before something was taken out of it (core/redaction/chat.py).
     _written: Conversation | None = PrivateAttr(default=None)

@@ -153,7 +153,8 @@ class Revision:
 @dataclass(frozen=True)
 class Payload:
     """A body and how it came. `account` is the token's, or ""; `revision` is its number among its conversation's, and 0
-    where the payload was looked up by itself. `why` is a Nowhere, or "", where the payload is unrouted."""
+    where the payload was looked up by itself. `why` is a Nowhere, or "", where the payload is unrouted. `origin` is the
+    account of the section `source` by whose webhooks it came, or ""."""
 
     id: PayloadId
     received: int
@@ -167,6 +168,7 @@ class Payload:
     error: str = ""
     duplicates: int = 0
     why: str = ""
+    origin: str = ""
 
 
 #: Begins the names of steps that are no steps but what a connector has to say of a delivery.

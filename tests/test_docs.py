@@ -86,7 +86,7 @@ def words(code: str) -> str:
 
 def test_the_code_of_the_page_on_connectors_is_that_of_the_example() -> None:
     page = (ROOT / "docs" / "writing-a-connector.md").read_text()
-    example = [file for file in tracked() if file.parts[:2] == ("examples", "plugin")]
+    example = [file for file in tracked() if file.parts[:4] == ("connectors", "testing", "starter", "python")]
     sources = [words((ROOT / file).read_text()) for file in example if file.suffix in (".py", ".toml")]
     blocks = re.findall(r"^```(?:python|toml)\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     shown = [block for block in blocks if "def undecided" not in block]
@@ -98,7 +98,7 @@ def test_the_code_of_the_page_on_connectors_is_that_of_the_example() -> None:
 def test_every_file_that_a_page_of_the_docs_names_is_there() -> None:
     files = {str(file) for file in tracked()}
     places = files | {str(parent) for file in tracked() for parent in file.parents}
-    roots = ("app", "connectors", "core", "workers", "tests", "docs", "release", "examples", "benchmarks")
+    roots = ("app", "connectors", "core", "workers", "tests", "docs", "release", "benchmarks")
     for page in ("CONTRIBUTING.md", "docs/architecture.md", "docs/contributing/releases.md"):
         named = re.findall(rf"`((?:{'|'.join(roots)})/[\w./-]*)", (ROOT / page).read_text())
         assert named, page

@@ -17,6 +17,7 @@ from core.errors import ConfigError, Problem, StoreUnavailable
 from core.gc_tuning import replaced
 from core.store import INBOX, StoredState, connected
 from core.store.claims import UNLIMITED, Limits
+from core.store.sources.orders import source_lane
 from core.supervised import SUPERVISED
 
 
@@ -29,7 +30,8 @@ class Adopted:
 
     @property
     def lanes(self) -> tuple[str, ...]:
-        return (INBOX, *self.connectors)
+        sources = [source_lane(name) for name, account in self.settings.accounts.items() if account.api]
+        return (INBOX, *self.connectors, *sources)
 
     def limits(self, lane: str) -> Limits:
         known = self.settings.connectors.get(lane)

@@ -13,6 +13,7 @@ from core.errors import StoreUnavailable
 from core.store import INBOX, Claim, Store
 from core.store.claims import ClaimRequest, ask_for_nothing
 from core.store.protocol.constants import How
+from core.store.sources.orders import source_name
 from workers.configuration import Configuration
 from workers.lease_keeper import LeaseKeeper
 from workers.thread_shares import Slots
@@ -113,6 +114,9 @@ class LaneLoop:
         with self._leases.claiming(lane, self._configuration.now.limits(lane)) as request:
             if lane == INBOX:
                 return self._store.claim_bodies(request.token, how)
+            if source_name(lane):
+                order = self._store.claim_order(lane, request.token, how)
+                return [order] if order else ()
             claim = self._store.claim(lane, request.token, how, request.limits)
         return [claim] if claim else ()
 

@@ -47,6 +47,7 @@ class Chores:
         self._backfill, self._causes = Backfill(client, settings), Causes(client)
         self._names, self._taken = Renames(client), set[str]()
         self._reported: Settings | None = None
+        self._noted = False
 
     def start(self) -> None:
         threading.Thread(target=self._run, name="chores", daemon=True).start()
@@ -56,6 +57,7 @@ class Chores:
             try:
                 self.report()
                 self.look_after_names()
+                self.note_beginnings()
                 if self._store.turn("recount", RECOUNT_MS):
                     self._backfill.recount()
                     self._causes.sort(self._ledger.connectors())
@@ -97,6 +99,20 @@ class Chores:
         self._taken = taken
         for old, new in self._names.finish(_LOOK):
             log.info("connector renamed: all deliveries moved", old=old, new=new)
+
+    def note_beginnings(self) -> None:
+        """Where Smartsupp's API may give a chat once more: note when those began that a version without this has
+        read, once."""
+        if self._noted or not any(one.api for one in self._settings().accounts.values()):
+            return
+        if not self._store.beginnings_noted():
+            cursor, first = 0, True
+            while cursor or first:
+                cursor, first = self._store.note_beginnings(cursor), False
+                if self._stopping.wait(_BREATH):
+                    return
+            self._store.beginnings_noted(now=True)
+        self._noted = True
 
     def work_on_jobs(self) -> None:
         """Advance every open job until it is finished, or another worker has its turn."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from core.conversation import Conversation
+from core.sameness import known_as
 from core.smartsupp.parser import parse_conversation
 from core.store import Claim
 
@@ -52,8 +53,9 @@ class ParseCache:
 
     def conversation(self, claim: Claim) -> Conversation:
         """The body of a claim, read anew only where it is not remembered. Raises PayloadError."""
-        known = self._read.get(claim.payload)
-        return known.conversation if known else parse_conversation(claim.body, claim.account)
+        if known := self._read.get(claim.payload):
+            return known.conversation
+        return known_as(parse_conversation(claim.body, claim.account), claim.conversation)
 
     def forget_old(self) -> None:
         with self._lock:

@@ -25,6 +25,8 @@ from workers.lane_loop import LaneLoop
 from workers.lease_keeper import LeaseKeeper
 from workers.maintenance import Chores
 from workers.parse_cache import memory
+from workers.source.catch_up import CatchUpWork
+from workers.source.fetching import Fetching
 from workers.work import Work
 
 log = structlog.get_logger(__name__)
@@ -43,12 +45,13 @@ class Runtime:
         self._stopping, self._left = threading.Event(), threading.Event()
         self._names = Renames(connected(env))
         self._configuration = Configuration(env, variables, prepare=self._adopt_names)
-        store = Store(connected(env, wake_up=wake_up))
+        client = connected(env, wake_up=wake_up)
+        store, fetching = Store(client), Fetching(Store(client), client, self._stopping)
         # With a client of its own: the heartbeat waits for nobody's connection.
         own = connected(env, wake_up=wake_up)
         self._store, self._control = Store(own), Control(own)
         self._leases = LeaseKeeper(self._store)
-        work = Work(store, self._configuration, self._leases, self.name, self._stopping.is_set)
+        work = Work(store, self._configuration, self._leases, self.name, self._stopping.is_set, fetching)
         self.drain = LaneLoop(store, self._configuration, self._leases, work, env.concurrency, self._stopping).drain
 
     def prepare(self) -> None:
@@ -66,6 +69,7 @@ class Runtime:
         self._configuration.follow(stopping)
         client = connected(self._env, wake_up=self._wake_up)
         Chores(client, Store(client), settings, stopping).start()
+        CatchUpWork(connected(self._env, wake_up=self._wake_up), settings, stopping).start()
         Notifier(connected(self._env), settings, self._env.public_url, stopping, self._env.disk).start()
 
     def stop(self) -> None:

@@ -1,4 +1,4 @@
-"""What claimed items ask for: intake or delivery, here or, under suspicion of a crash, in a process of its own."""
+"""What claimed items ask for: intake, delivery, a fetch; under suspicion of a crash, in a process of its own."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from workers.configuration import Configuration
 from workers.delivery import deliver
 from workers.intake import take_in
 from workers.lease_keeper import RETRY_SECONDS, LeaseKeeper
+from workers.source.fetching import Fetching
 
 log = structlog.get_logger(__name__)
 
@@ -30,9 +31,10 @@ class Work:
         leases: LeaseKeeper,
         worker: str,
         is_stopping: Callable[[], bool] = lambda: False,
+        fetching: Fetching | None = None,
     ) -> None:
         self._store, self._configuration, self._leases = store, configuration, leases
-        self._worker, self._is_stopping = worker, is_stopping
+        self._worker, self._is_stopping, self._fetching = worker, is_stopping, fetching
 
     def do(self, claims: Sequence[Claim], ask: Ask) -> Sequence[Claim] | None:
         """Do what claimed items of one lane ask for, the suspicious one last. Returns the next claims, or
@@ -57,6 +59,9 @@ class Work:
         if lane == INBOX:
             return take_in(self._store, claims, self._configuration.settings(), ask)
         [claim] = claims
+        if claim.order and self._fetching:
+            self._fetching.fetch(claim, self._configuration.settings())
+            return None
         with about(claim):
             return self._deliver(claim, ask)
 

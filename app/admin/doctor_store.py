@@ -17,6 +17,7 @@ from core.delivery import PayloadStatus
 from core.errors import NotFound, StoreLoading, StoreUnavailable, StoreUnsafe
 from core.store import INBOX, Access, Client, Ledger, check_server, connected
 from core.store.connection.condition import FILLING, FULL, StoreCondition, store_condition
+from core.store.sources.queues import fetch_queues
 
 _MIB = 1024 * 1024
 #: Milliseconds that two clocks may differ. Signatures of webhooks are good for five minutes.
@@ -158,6 +159,9 @@ def _lanes(client: Client, env: Environment, settings: Settings | None) -> Itera
     for name, lane in lanes.items():
         if connector_state(settings, name, lane).state in (State.ON, State.NO_ROUTE, State.UNKNOWN):
             yield _waiting(f"connector {name}", lane.oldest_due)
+    for queue in fetch_queues(ledger, settings) if settings else ():
+        if not queue.since:
+            yield _waiting(f"source {queue.name}", queue.oldest_due)
     for line in Attention(client, env.disk).lines(settings, lanes):
         if line.kind not in _MEASURED:
             left = (line.next_test or 0) - ledger.now()

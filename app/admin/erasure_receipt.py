@@ -52,6 +52,14 @@ def _lines(visitor: str, receipt: ErasureReceipt, now: datetime) -> Iterator[str
     )
     if receipt.closed:
         yield from _part("Not searched", [f"{receipt.closed} encrypted payloads whose key is missing"])
+    yield from _part(
+        "Erased at destinations",
+        [f"{one}: {one.does}" for one in receipt.persons if not one.error],
+    )
+    yield from _part(
+        "Not erased at destinations. Correct the cause, then erase again, or delete them there",
+        [f"{one}: {one.error}" for one in receipt.persons if one.error],
+    )
     yield from _part("Other addresses and ids of this visitor. Search for these as well", receipt.known_as)
     yield from _part("Kept: chats of others that mention the address", receipt.named)
     yield from _part(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import NoReturn
 
 import click
 
 from app.admin import erasure
-from app.admin.erasure import ErasureReceipt
+from app.admin.erasure import ErasureReceipt, PersonThere
 from app.admin.erasure_receipt import receipt_text
 from app.cli.options import agreed, as_json, ask, needs, renamed, settings_of
 from app.cli.output.records import print_json
@@ -32,20 +32,28 @@ _SHOWN = 20
 @click.option("--email", metavar="E", help="The visitor's full email address.")
 @click.option("--visitor", metavar="ID", help="Smartsupp's id of the visitor, or a phone number.")
 @click.option("--also", metavar="ID", multiple=True, help="A chat of another visitor that mentions them; repeatable.")
+@click.option("--at-destinations", is_flag=True, help="Also ask the destinations to erase the person, where they can.")
 @agreed
 @as_json
 @needs(lambda env: env)
 def erase_visitor(
-    env: Environment, email: str | None, visitor: str | None, also: Sequence[str], yes: bool, as_json: bool
+    env: Environment,
+    email: str | None,
+    visitor: str | None,
+    also: Sequence[str],
+    at_destinations: bool,
+    yes: bool,
+    as_json: bool,
 ) -> None:
     """Erase everything about one visitor.
 
     That is chats with their payloads, deliveries and attempts, payloads without a chat, and files of the archive. Shows
     what was found, asks, and prints a receipt.
 
-    Records at destinations stay; the receipt has links to them. Chats of others that mention the email address are
-    shown, and stay unless --also names them. Exit code 1: something was in use or could not be removed; repeat the
-    command.
+    Records at destinations stay; the receipt has links to them. With --at-destinations, those that can are asked to
+    erase the person with that email address: each is shown first, and the receipt has each answer. Chats of others that
+    mention the email address are shown, and stay unless --also names them. Exit code 1: something was in use or could
+    not be removed; repeat the command.
 
     \b
     Example: relay erase --email ann@example.com
@@ -55,18 +63,25 @@ def erase_visitor(
         raise click.UsageError("name the visitor by either --email or --visitor")
     if email and "@" not in who:
         raise click.UsageError(f"'{who}' is not an email address; for an id use --visitor")
+    if at_destinations and not email:
+        raise click.UsageError("--at-destinations needs --email: destinations know persons by their address")
     settings, client = settings_of(env), connected(env)
     ledger, eraser = Ledger(client), Eraser(client)
-    keepers = erasure.keepers(settings, env.data_dir)
+    keepers = erasure.keepers(settings, env.data_dir, client)
     traces = erasure.find_traces(who, eraser, keepers)
     if unknown := sorted(set(also) - set(traces.named)):
         raise NotFound(f"{unknown[0]} is not a chat of another visitor that mentions {who}")
     chosen = traces.taking(also)
     _tell(ledger, chosen)
-    if not chosen:
-        _nothing(who, ErasureReceipt((), (), 0, 0, 0, (), (), named=chosen.named, closed=chosen.closed), as_json)
-    ask(f"Erase {_numbers(chosen)}? This cannot be undone.", yes)
+    there = erasure.persons_there(who, keepers) if at_destinations else []
+    _tell_there(there)
+    if not (chosen or any(one.person for one in there)):
+        empty = ErasureReceipt((), (), 0, 0, 0, (), (), named=chosen.named, closed=chosen.closed, persons=tuple(there))
+        _nothing(who, empty, as_json)
+    ask(f"Erase {_numbers(chosen, there)}? This cannot be undone.", yes)
     receipt = erasure.erase(who, chosen, eraser, ledger, keepers)
+    # Last, so that nothing that was still queued brings the person back.
+    receipt = replace(receipt, persons=erasure.erase_there(there, keepers))
     if as_json:
         print_json({"visitor": who, **asdict(receipt), "complete": receipt.complete})
     else:
@@ -87,10 +102,23 @@ def _nothing(who: str, receipt: ErasureReceipt, as_json: bool) -> NoReturn:
     raise SystemExit(not receipt.complete)
 
 
-def _numbers(traces: Traces) -> str:
-    counted = ((len(traces.conversations), "chat", ""), (len(traces.payloads), "payload", " without a chat"))
+def _numbers(traces: Traces, there: Sequence[PersonThere]) -> str:
+    persons = sum(one.person is not None for one in there)
+    counted = (
+        (len(traces.conversations), "chat", ""),
+        (len(traces.payloads), "payload", " without a chat"),
+        (persons, "person", " at destinations"),
+    )
     parts = [f"{number:,} {what}{'' if number == 1 else 's'}{more}" for number, what, more in counted if number]
-    return " and ".join(parts) or "what connectors remember about this visitor"
+    listed = [", ".join(parts[:-1]), *parts[-1:]] if len(parts) > 1 else parts
+    return " and ".join(listed) or "what connectors remember about this visitor"
+
+
+def _tell_there(there: Sequence[PersonThere]) -> None:
+    if there:
+        click.echo("At destinations:", err=True)
+    for one in there:
+        click.echo("  " + single_line(f"{one}: {one.error or one.does}"), err=True)
 
 
 def _tell(ledger: Ledger, traces: Traces) -> None:

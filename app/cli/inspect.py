@@ -9,6 +9,7 @@ import click
 
 from app.admin.attention.lines import Attention
 from app.admin.replays import why_nowhere
+from app.admin.source.comparisons import second_source
 from app.cli.options import (
     StatusChoice,
     as_json,
@@ -51,10 +52,10 @@ from core.store.statistics import SPANS, Span
 @needs(lambda env: env)
 def status(env: Environment, span: str, as_json: bool) -> None:
     """Show chats received, deliveries, queues, connector states and problems."""
-    ledger, settings = ledger_of(env), settings_anyway(env)
-    client = connected(env)
+    ledger, settings, client = ledger_of(env), settings_anyway(env), connected(env)
     figures = statistics(client, cast(Span, span), ledger.now())
-    found = overview(ledger, settings, figures, Attention(client, env.disk).lines(settings))
+    attention = Attention(client, env.disk).lines(settings)
+    found = overview(ledger, settings, figures, attention, second_source(client, settings))
     print_json(found) if as_json else print_overview(found)
 
 

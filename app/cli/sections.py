@@ -13,6 +13,7 @@ import click
 from app.cli import backup, doctor, erase, exports, imports, inspect, pause, replay, running, sending, setup
 from app.cli.options import as_json, fail, ledger_of, needs, settings_of
 from app.cli.output.records import print_json
+from app.cli.smartsupp import demo, source
 from app.supervisor.up import main as bring_up
 from core.config.environment import Environment
 from core.store import Ledger
@@ -85,10 +86,13 @@ def welcome(env: Environment) -> None:
 
 
 _SECTIONS: Mapping[str, Sequence[click.Command]] = {
-    "Running": (up, *running.COMMANDS, alive, welcome, *doctor.COMMANDS, *setup.ADMIN),
+    "Running": (up, *demo.COMMANDS, *running.COMMANDS, alive, welcome, *doctor.COMMANDS, *setup.ADMIN),
     "Inspecting": inspect.COMMANDS,
     "Fixing": (*replay.COMMANDS, *pause.COMMANDS),
-    "Import and export": (*sending.COMMANDS, *imports.COMMANDS, *exports.COMMANDS, *erase.COMMANDS, *backup.COMMANDS),
+    "Import and export": (
+        *(*sending.COMMANDS, *source.COMMANDS, *imports.COMMANDS, *exports.COMMANDS),
+        *(*erase.COMMANDS, *backup.COMMANDS),
+    ),
     "Setting up": setup.COMMANDS,
 }
 

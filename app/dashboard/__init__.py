@@ -32,6 +32,7 @@ from app.dashboard.pages import (
     relay_yaml,
     routes_form,
     setting_up,
+    source,
 )
 from app.dashboard.view import formatting
 from app.dashboard.view.zone import viewer_zone
@@ -52,6 +53,7 @@ PAGES: tuple[PageRoutes, ...] = (
     relay_yaml.routes,
     routes_form.routes,
     agents_form.routes,
+    source.routes,
     erase.routes,
     go.routes,
 )

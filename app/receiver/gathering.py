@@ -61,12 +61,12 @@ class Gathering:
         self._next.put(lambda: greenlet(run, self._hub).switch())
         return future
 
-    def accept(self, body: bytes, account: str = "", content_type: str = "") -> Accepted:
+    def accept(self, body: bytes, account: str = "", content_type: str = "", origin: str = "") -> Accepted:
         """As the store's. Raises StoreUnavailable."""
         here, hub = getcurrent(), self._hub
         if hub is None or here.parent is not hub:
-            return self._store.accept(body, account, content_type)
-        self._asked.append((here, Received(body, account, content_type, copy_context())))
+            return self._store.accept(body, account, content_type, origin)
+        self._asked.append((here, Received(body, account, content_type, origin, context=copy_context())))
         found: Accepted = hub.switch()
         return found
 

@@ -25,6 +25,7 @@ REASONS = (
     (400, "empty"),
     (403, "token"),
     (403, "source"),
+    (403, "signature"),
     (403, "elsewhere"),
     (404, "path"),
     (404, "elsewhere"),

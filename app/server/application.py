@@ -17,6 +17,7 @@ from app.monitoring.admission import Admission
 from app.proxies import Proxies
 from app.receiver import hook, strays
 from app.receiver.gathering import Gathering
+from app.receiver.posted import Sources
 from app.receiver.rejections import Refusals
 from connectors.registry import settings_model
 from core.config.editing import door
@@ -83,7 +84,7 @@ def wired(
     journeys = Store(connected(env, patient=True, wake_up=in_background(wake_up)))
     app.gathering = Gathering(store, journeys, THREADS)
     app.refusals = Refusals(client, app.proxies)
-    sources = hook.Sources(app.proxies, env.allowed_sources, rate_limit)
+    sources = Sources(app.proxies, env.allowed_sources, rate_limit)
     app.register_blueprint(hook.blueprint(store, watched, sources, app.refusals, app.gathering))
     admission = Admission(env.metrics_token.get_secret_value(), env.public_url)
     app.register_blueprint(health.blueprint(client, ledger, watched, admission))

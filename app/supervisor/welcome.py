@@ -8,6 +8,7 @@ import shutil
 import socket
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +32,7 @@ _IMAGE = Path("/etc/relay-image")
 def main(env: Environment, settings: Settings) -> None:
     """Wait for the receiver and a worker, then tell how to use them."""
     local = local_url(env)
-    wrong = _wait(f"{local}/readyz")
+    wrong = why_not_ready(f"{local}/readyz")
     if wrong:
         click.echo(f"\nNot ready after {_PATIENCE} s: {wrong}\n", err=True)
         raise SystemExit(1)
@@ -122,11 +123,13 @@ def _password(env: Environment) -> str:
     return "as before; relay admin set-password sets a new one"
 
 
-def _wait(url: str) -> str:
-    """Returns "" as soon as everything answers, or what is wrong when that takes too long."""
+def why_not_ready(url: str, ended: Callable[[], bool] = lambda: False) -> str:
+    """Returns "" as soon as everything answers, or what is wrong when that takes too long, or it has `ended`."""
     wrong = ""
     ends = time.monotonic() + _PATIENCE
     while time.monotonic() < ends:
+        if ended():
+            return "it ended while it started"
         try:
             answer = requests.get(url, timeout=5)
             found = answer.json()

@@ -16,6 +16,7 @@ from requests import Response
 
 from connectors.freshdesk.settings import FreshdeskSettings
 from connectors.kit.auth.credentials import Basic, Credentials
+from connectors.kit.capabilities import Capabilities
 from connectors.kit.connector import HttpConnector
 from connectors.kit.record import Mapping
 from connectors.kit.reply import Reply
@@ -69,6 +70,11 @@ class FreshdeskApi(HttpConnector[FreshdeskSettings]):
 
     label = "Freshdesk"
     makes = "a contact and a ticket, with the transcript in private notes"
+    capabilities = Capabilities(
+        person="a contact, by email, made with the ticket",
+        revision="what is new, as a private note",
+        idempotent="looked for in lists, by tag or field and mark",
+    )
     # "Inconsistent/Conflicting State": somebody is at the same contact or ticket in this moment.
     statuses: ClassVar[Table[int, Verdict]] = {409: RetryLater}
 

@@ -21,6 +21,7 @@ from connectors.http.program import Own, Program, Proof
 from connectors.http.requests import value_at
 from connectors.http.running import Running
 from connectors.kit.auth.credentials import NOTHING, Credentials
+from connectors.kit.capabilities import Capabilities
 from connectors.kit.connector import Finding, HttpConnector, Receipt, Step
 from connectors.kit.person import LEFT_OUT
 from connectors.kit.record import Mapping, RecordSettings
@@ -38,6 +39,11 @@ class Written(HttpConnector[S], Generic[S]):
 
     label = "HTTP"
     makes = "whatever an HTTP API of yours can, in steps that you write"
+    capabilities = Capabilities(
+        person="as you write it",
+        revision="as you write it",
+        idempotent="as you write it, and refused without",
+    )
 
     @cached_property
     @abstractmethod

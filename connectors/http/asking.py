@@ -11,10 +11,12 @@ from connectors.http.program import Looking
 from connectors.http.requests import Ready, value_at
 from connectors.kit.http import Http, Judge
 from connectors.kit.reply import Reply
-from connectors.kit.text.parts import Part, ends_with
 from core.config.yaml_file import dotted
 from core.errors import RetryLater
 from core.templates.scope import Names
+
+#: Whether a text is one that is looked for.
+IsMarked = Callable[[str], bool]
 
 
 class Asking:
@@ -40,23 +42,24 @@ class Asking:
         self, ready: Ready, names: Names, *, repeatable: bool, headers: Mapping[str, str] | None = None
     ) -> dict[str, Any]:
         """What it takes out of its answer. Raises DeliveryError."""
-        body = self._body(self._sent(ready, names, ready.judge(self._when), repeatable, headers))
+        answer = self._sent(ready, names, ready.judge(self._when), repeatable, headers)
+        body = self._body(answer)
         if self._http.is_pretending:
-            return dict.fromkeys(ready.takes, 1)
+            return dict.fromkeys(ready.taking, 1)
         ready.proven(body)
-        return ready.values(body)
+        return ready.values(body, answer.headers)
 
     def look(
-        self, looking: Looking, names: Names, part: Part | None = None, spelled: str = "", *, imagined: bool = False
+        self, looking: Looking, names: Names, is_marked: IsMarked | None = None, *, imagined: bool = False
     ) -> dict[str, Any] | None:
-        """What it takes out of what it finds, or None. `spelled` is the mark as the body has it; `imagined`: a preview
-        finds something. Raises DeliveryError."""
-        entry = self.entry(looking, names, part, spelled)
+        """What it takes out of what it finds, or None. `is_marked` knows the texts that are meant; `imagined`: a
+        preview finds something. Raises DeliveryError."""
+        entry = self.entry(looking, names, is_marked)
         if self._http.is_pretending:
-            return dict.fromkeys(looking.takes, 1) if imagined else None
+            return dict.fromkeys(looking.taking, 1) if imagined else None
         return None if entry is None else looking.values(entry)
 
-    def entry(self, looking: Looking, names: Names, part: Part | None = None, spelled: str = "") -> Any:
+    def entry(self, looking: Looking, names: Names, is_marked: IsMarked | None = None) -> Any:
         """What it finds as it is: an entry of its list, or the body; None where there is none."""
         judge = looking.judge(self._when, *looking.answers)
         if looking.pager and not self._http.is_pretending:
@@ -69,6 +72,8 @@ class Asking:
             if self._http.is_pretending:
                 return body
             looking.proven(body)
+            if looking.empty is not None and value_at(looking.empty, body):
+                return None
             if looking.entries is None:
                 if body is None:
                     raise RetryLater(f"{dotted(looking.place)}: expected JSON, got nothing", status=answer.status_code)
@@ -76,7 +81,7 @@ class Asking:
             else:
                 entries = iter(_within(Reply(body), looking.entries))
         wanted = [(path, render(names)) for path, render in looking.where]
-        return next((one.raw for one in entries if _is_meant(looking, one.raw, wanted, part, spelled)), None)
+        return next((one.raw for one in entries if _is_meant(looking, one.raw, wanted, is_marked)), None)
 
     def _paged(self, looking: Looking, names: Names, judge: Judge) -> Iterator[Reply]:
         assert looking.pager is not None  # noqa: S101  # who has none is not asked for
@@ -115,7 +120,7 @@ def _within(body: Reply, path: str) -> Reply:
     return Reply([]) if body.raw is None and path else body
 
 
-def _is_meant(looking: Looking, entry: Any, wanted: Any, part: Part | None, spelled: str) -> bool:
+def _is_meant(looking: Looking, entry: Any, wanted: Any, is_marked: IsMarked | None) -> bool:
     for path, text in wanted:
         there = value_at(path, entry)
         if not text or text not in [str(one) for one in (there if isinstance(there, list) else [there])]:
@@ -123,6 +128,5 @@ def _is_meant(looking: Looking, entry: Any, wanted: Any, part: Part | None, spel
     if looking.marked is None:
         return True
     said = value_at(looking.marked, entry)
-    if part is None or not isinstance(said, str):
-        return False
-    return ends_with(said, part.mark) or bool(spelled and said.rstrip().endswith(spelled))
+    texts = [one for one in (said if isinstance(said, list) else [said]) if isinstance(one, str)]
+    return is_marked is not None and any(map(is_marked, texts))

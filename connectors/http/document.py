@@ -63,7 +63,16 @@ class DeclaredRequest(Strict):
     take: dict[Name, JmesPath] | None = Field(
         default=None, description="Values to take out of the answer, by JMESPath; the default is id: id."
     )
+    take_header: dict[Name, str] = Field(
+        default_factory=dict, description="Values to take out of headers of the answer, by the names of the headers."
+    )
     cases: tuple[Case, ...] = Field(default=(), description="What some answers to this request mean.")
+
+    @model_validator(mode="after")
+    def _takes_each_once(self) -> Self:
+        if twice := {*self.take_header} & {*(self.take or {})}:
+            raise ValueError(f"take and take_header both have '{min(twice)}'; remove one of them")
+        return self
 
     @model_validator(mode="after")
     def _has_one_body(self) -> Self:
@@ -118,10 +127,22 @@ class Find(DeclaredRequest):
         description="What must stand in the entry that is meant: JMESPath in it, and the text; a list has it in it.",
     )
     marked: JmesPath | None = Field(
-        default=None, description="JMESPath of a text in the entry that ends with part.mark."
+        default=None,
+        description="JMESPath of a text in the entry that ends with part.mark, or of several, one of which does. In a "
+        "step that creates a record with the first part: with a mark of this chat, of whatever revision.",
     )
     none: tuple[Status, ...] = Field(default=(), description="Statuses that mean: there is none, such as [404].")
+    empty: JmesPath | None = Field(
+        default=None,
+        description="JMESPath that is true of an answer that says: there is none, where no list stands in it then.",
+    )
     pages: Pages | None = Field(default=None, description="How the list continues; without it, it is one page.")
+    lags: int = Field(
+        default=0,
+        ge=0,
+        le=3_600,
+        description="So many seconds a record may be missing there after it was created, as in a search index.",
+    )
 
     @model_validator(mode="after")
     def _can_find_nothing(self) -> Self:
@@ -129,6 +150,10 @@ class Find(DeclaredRequest):
             raise ValueError(f"looks only, and {self.method} changes something; write GET, or POST for a search")
         if self.entries is None and (self.marked or self.pages):
             raise ValueError("marked and pages are for a list; add entries: where it stands in the body")
+        if self.empty and (self.entries is None or self.pages):
+            raise ValueError("empty is for a list of one page; it needs entries, and has no pages beside it")
+        if self.take_header:
+            raise ValueError("take_header is for the answer to a create; write take")
         if self.pages and self.method != "GET":
             raise ValueError("pages are read with GET")
         return self
@@ -211,18 +236,28 @@ class StepOf(Strict):
             raise ValueError("has no create; only that can be updated, kept, repeated for each part, or the visitor's")
         if self.first_in and (not self.each or self.mode != "append"):
             raise ValueError("first_in is for each: part with on_revision: append")
-        if self.find and self.find.marked and not self.each:
-            raise ValueError("marked is for the parts of the transcript; add each: part, or use where")
-        if self.update and self.update.take:
+        if self.find and self.find.lags and (self.identity or self.look == "always" or not self.create):
+            raise ValueError(
+                "find has lags, which counts from the create; without one, or where it is looked for always, nobody "
+                "knows how long to wait. Remove lags"
+            )
+        if self.update and (self.update.take or self.update.take_header):
             raise ValueError("nothing is taken out of the answer to an update; remove take there")
-        if self.find and self.create and {*taken(self.find)} != {*taken(self.create)}:
+        if self.find and self.create and names_taken(self.find) != names_taken(self.create):
             raise ValueError("find and create must take the same names, so that the steps that follow have them")
         return self
 
 
 def taken(request: DeclaredRequest) -> dict[str, str]:
-    """What a find or a create takes out of its answer."""
-    return {"id": "id"} if request.take is None else dict(request.take)
+    """What a find or a create takes out of the body of its answer."""
+    if request.take is None:
+        return {} if "id" in request.take_header else {"id": "id"}
+    return dict(request.take)
+
+
+def names_taken(request: DeclaredRequest) -> set[str]:
+    """The names of all that it takes."""
+    return {*taken(request), *request.take_header}
 
 
 class LookRequest(Find):
@@ -250,6 +285,9 @@ class Transcript(Strict):
         "[{key} {revision}.{part}], and [{key} {part}] where parts are written over.",
     )
     shown: bool = Field(default=True, description="The mark is the last line of the text; false: it is elsewhere.")
+    headed: bool = Field(
+        default=False, description="The subject stands above the text, where the record has no title of its own."
+    )
     linked: bool = Field(default=False, description="Make links of visited pages, where the destination does not.")
     newest_first: bool = Field(default=False, description="What is added last stands on top there.")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, SecretStr, create_model
 
-from connectors.http.document import StepOf, taken
+from connectors.http.document import StepOf, names_taken
 from connectors.kit.record import Mapping as Words
 from connectors.kit.record import Person
 from connectors.kit.step import Receipt
@@ -53,6 +53,7 @@ ALWAYS: Mapping[str, Any] = {
     "tags": tuple[str, ...],
     "fields": dict[str, str],
     "field_list": None,
+    "tag_list": None,
     "person": PersonNames,
     "began": datetime,
     "revision": int,
@@ -62,7 +63,7 @@ ALWAYS: Mapping[str, Any] = {
 def of_step(name: str, step: StepOf) -> type[BaseModel]:
     """The type of `steps.NAME`: what the step takes."""
     request = step.create or step.find
-    values: dict[str, Any] = dict.fromkeys(taken(request) if request else (), (Any, None))
+    values: dict[str, Any] = dict.fromkeys(sorted(names_taken(request)) if request else (), (Any, None))
     return create_model(f"steps.{name}", **values)
 
 
@@ -104,6 +105,7 @@ def of_chat(
         "tags": tuple(words.tags()),
         "fields": fields,
         "field_list": [{"id": int(name) if name.isdecimal() else name, "value": text} for name, text in fields.items()],
+        "tag_list": [{"name": tag} for tag in words.tags()],
         "person": _person(person),
         "began": (conversation.begin_at or receipt.revision.received_at).astimezone(UTC),
         "revision": receipt.number,

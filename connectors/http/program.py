@@ -63,13 +63,14 @@ class Looking(Ready):
     ) -> None:
         super().__init__(find, scope, place, compiler, identities)
         self.entries = None if find.entries is None else "" if find.entries == "@" else find.entries
-        self.none = find.none
+        self.none, self.lags = find.none, find.lags
         self.pager = _pager(find.pages, self.entries or "") if find.pages else None
         self.where = [
             (jmespath.compile(path), compiler.text(scope, text, (*place, "where", path)))
             for path, text in find.where.items()
         ]
         self.marked = jmespath.compile(find.marked) if find.marked else None
+        self.empty = jmespath.compile(find.empty) if find.empty else None
         self.answers = [When(find.none, then=None)] if find.none else []
 
 
@@ -230,6 +231,9 @@ class Program:
             parent = step.first_in
             if parent and (parent not in earlier or not steps[parent].create or steps[parent].each):
                 wrong.append((("steps", name, "first_in"), f"'{parent}' must be an earlier step that creates a record"))
+            if step.find and step.find.marked and not step.each and not self._has_text(name):
+                said = "is for the parts of the transcript; add each: part, or first_in in a later step, or use where"
+                wrong.append((("steps", name, "find", "marked"), said))
             requests = {kind: getattr(step, kind) for kind in ("find", "create", "update") if getattr(step, kind)}
             for kind, request in requests.items():
                 known = {*earlier, name}

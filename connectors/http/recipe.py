@@ -17,6 +17,7 @@ from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, create_model
 from pydantic.fields import FieldInfo
 
 from connectors.http import Written
+from connectors.http.capabilities import capabilities_of
 from connectors.http.document import HttpDocument, Name
 from connectors.http.names import plain_value
 from connectors.http.program import Own, Program
@@ -47,6 +48,11 @@ class Setting(Strict):
             raise ValueError("type: choice needs choices, and nothing else has them")
         if self.secret and self.type != "text":
             raise ValueError("a secret is a text")
+        if self.type == "url" and self.default is not None:
+            try:
+                AnyHttpUrl(str(self.default))
+            except ValidationError:
+                raise ValueError("default must be a whole address that begins with https://") from None
         return self
 
     @property
@@ -63,7 +69,8 @@ class Setting(Strict):
         """As pydantic takes it."""
         kind = SecretStr if self.secret else Literal[self.choices] if self.choices else _TYPES[self.type]
         required = "default" not in self.model_fields_set
-        info = Field(description=self.help) if required else Field(default=self.default, description=self.help)
+        default = AnyHttpUrl(str(self.default)) if self.type == "url" and self.default is not None else self.default
+        info = Field(description=self.help) if required else Field(default=default, description=self.help)
         if required and kind is str:
             info = Field(description=self.help, min_length=1)
         return (kind | None if self.may_be_missing else kind), info
@@ -81,7 +88,8 @@ class RecipeDocument(HttpDocument):
 class RecipeSettings(RecordSettings):
     """Settings of a recipe; each has a model of its own, made of its head."""
 
-    kind: ClassVar[str]
+    #: The file of the recipe.
+    recipe: ClassVar[str]
 
     @model_validator(mode="after")
     def _has_no_credentials_in_addresses(self) -> Self:
@@ -93,11 +101,11 @@ class RecipeSettings(RecordSettings):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Their class has no place where pickle would find it.
-        return _again, (self.kind, self.model_dump(by_alias=True), self.__pydantic_private__)
+        return _again, (self.recipe, self.model_dump(by_alias=True), self.__pydantic_private__)
 
 
-def _again(kind: str, values: Mapping[str, Any], private: Mapping[str, Any]) -> RecipeSettings:
-    found: RecipeSettings = load_recipe(kind).settings_model.model_validate(values)  # type: ignore[assignment]
+def _again(recipe: str, values: Mapping[str, Any], private: Mapping[str, Any]) -> RecipeSettings:
+    found: RecipeSettings = recipe_in(Path(recipe)).settings_model.model_validate(values)  # type: ignore[assignment]
     for name, value in private.items():
         setattr(found, name, value)
     return found
@@ -126,13 +134,18 @@ def recipe_names() -> list[str]:
     return sorted(file.stem for file in RECIPES.glob("*.yaml"))
 
 
-@lru_cache(maxsize=128)
 def load_recipe(kind: str) -> type[Recipe]:
     """The class of a recipe. Raises LookupError where there is none, ConfigError where something in it is wrong."""
-    file = RECIPES / f"{kind}.yaml"
     if kind not in recipe_names():
         raise LookupError(f"there is no recipe '{kind}'")
-    return recipe_of(kind, file.read_text(encoding="utf-8"), str(file))
+    return recipe_in(RECIPES / f"{kind}.yaml")
+
+
+@lru_cache(maxsize=128)
+def recipe_in(file: Path) -> type[Recipe]:
+    """The class of the recipe in a file, for packages that bring one. Raises ConfigError with everything that is wrong
+    in it."""
+    return recipe_of(file.stem, file.read_text(encoding="utf-8"), str(file))
 
 
 def recipe_of(kind: str, text: str, source: str) -> type[Recipe]:
@@ -142,6 +155,7 @@ def recipe_of(kind: str, text: str, source: str) -> type[Recipe]:
         found = _made(kind, RecipeDocument.model_validate(file.values), file)
         if not file.problems:
             Program(found.document, found.own())
+            found.settings_model.recipe = source  # type: ignore[attr-defined]  # _made gave it such a model
             return found
     raise ConfigError(source, sorted(file.problems, key=lambda problem: problem.line))
 
@@ -164,15 +178,19 @@ def _made(kind: str, document: RecipeDocument, file: ConfigFile) -> type[Recipe]
     class_name = "".join(part.title() for part in kind.split("-"))
     model = create_model(f"{class_name}Settings", __base__=RecipeSettings, **fields)
     model.__doc__ = f"Settings of `type: {kind}`."
-    model.kind = kind
     # Two connectors that write to one address deliver to one account.
     model.account_settings = tuple(name for name, one in document.settings.items() if one.type == "url") or tuple(
         name for name, one in document.settings.items() if not one.secret
     )
     said = f"{document.label}: {document.makes}."
-    found: Any = type(
-        class_name, (Recipe,), {"label": document.label, "makes": document.makes, "document": document, "__doc__": said}
-    )
+    body = {
+        "label": document.label,
+        "makes": document.makes,
+        "capabilities": capabilities_of(document),
+        "document": document,
+        "__doc__": said,
+    }
+    found: Any = type(class_name, (Recipe,), body)
     found.settings_model = model  # now: a class that is made takes that of its base
     return found  # type: ignore[no-any-return]  # it has just been made so
 

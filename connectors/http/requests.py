@@ -166,6 +166,9 @@ class Ready:
         self.takes = {
             name: jmespath.compile(path) for name, path in (taken(request) if takes is None else takes).items()
         }
+        self._headers_taken = request.take_header if takes is None else {}
+        #: What it takes.
+        self.taking = (*self.takes, *self._headers_taken)
         self._expect = jmespath.compile(request.expect) if request.expect else None
         self._cases = [*(case.when() for case in request.cases), *_died(request.path, identities)]
 
@@ -209,12 +212,14 @@ class Ready:
         if self._expect is not None and not value_at(self._expect, body):
             raise RetryLater(f"{dotted(self.place)}.expect: the answer has an unexpected shape")
 
-    def values(self, body: Any) -> dict[str, Any]:
+    def values(self, body: Any, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
         """What is taken out of an answer. Raises RetryLater where it has no id."""
         made = {name: value_at(path, body) for name, path in self.takes.items()}
+        made |= {name: (headers or {}).get(header) for name, header in self._headers_taken.items()}
         if "id" in made:
             # Its path, for people; and what is no id is none.
-            Reply(made["id"], f"{dotted(self.place)}.take.id").id  # noqa: B018
+            where = "take_header" if "id" in self._headers_taken else "take"
+            Reply(made["id"], f"{dotted(self.place)}.{where}.id").id  # noqa: B018
         return made
 
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from functools import cached_property, partial
+from time import time as now
 from typing import Any
 
 from connectors.http.asking import Asking
-from connectors.http.names import of_chat, of_part
+from connectors.http.names import SUBJECT, of_chat, of_part
 from connectors.http.program import Action, Program
 from connectors.kit.record import Mapping as Words
 from connectors.kit.step import Receipt, Step
-from connectors.kit.text.parts import Part, append, overwrite
+from connectors.kit.text.parts import Part, append, ends_like, ends_with, overwrite
 from connectors.kit.transcript import single_line
 from core.conversation import Conversation
 from core.delivery import Reference
-from core.errors import ConnectorRefused, Gone, RecordRefused
+from core.errors import ConnectorRefused, Gone, RecordRefused, RetryLater
 
 #: What a step took, and the revision that it was made of.
 _Made = dict[str, Any]
@@ -57,7 +58,7 @@ class Running:
     def _record(self, action: Action) -> None:
         own, part = action.step, self._part_of(action)
         label = f"{action.name} {self._number}" if own.mode == "append" else action.name
-        found = partial(self._found, action, part)
+        found = partial(self._found, action, part, label)
 
         def look() -> _Made | None:
             took = found()
@@ -94,7 +95,11 @@ class Running:
 
     @cached_property
     def _parts(self) -> list[Part]:
-        return self._layout.parts(self._words, self._number)
+        return self._laid_out()
+
+    def _laid_out(self, *, revised: bool = False) -> list[Part]:
+        heading = self._words.heading(SUBJECT) if self._program.document.transcript.headed else ""
+        return self._layout.parts(self._words, self._number, revised=revised, heading=heading)
 
     def _miss(self, action: Action) -> _Made:
         raise ConnectorRefused(self._said(action, "nothing was found"))
@@ -133,7 +138,7 @@ class Running:
             if revised and own.mode == "nothing":
                 return
             if revised:
-                parts = self._layout.parts(self._words, self._number, revised=True)
+                parts = self._laid_out(revised=True)
             newest_first = self._program.document.transcript.newest_first
             made = append(self._step, action.name, parts[skipped:], write=write, look=look, newest_first=newest_first)
             self._step(first, lambda: self._number)
@@ -144,11 +149,11 @@ class Running:
         return self._create(action, f"{action.name} {part.revision}.{part.number}", part)
 
     def _look_for(self, action: Action, part: Part) -> Mapping[str, Any] | None:
-        if action.find:
-            return self._found(action, part)
         label = f"{action.name} {part.revision}.{part.number}"
         if action.step.mode == "overwrite":
             label = f"{action.name} {part.number}"
+        if action.find:
+            return self._found(action, part, label)
         found: Mapping[str, Any] | None = self._unsure(action, label, partial(self._write, action, part))
         return found
 
@@ -156,6 +161,8 @@ class Running:
 
     def _create(self, action: Action, label: str, part: Part | None) -> Mapping[str, Any]:
         assert action.create is not None  # noqa: S101  # who has none is not asked to
+        if action.find and action.find.lags:
+            self._step.keep(f"{label}?", now())  # that it has begun, and when
         way = action.step.repeatable
         headers = {}
         if way == "idempotency_key":
@@ -164,11 +171,31 @@ class Running:
         safe = way in ("idempotent", "idempotency_key")
         return self._asking.send(action.create, self._names(part), repeatable=safe, headers=headers)
 
-    def _found(self, action: Action, part: Part | None) -> Mapping[str, Any] | None:
+    def _found(self, action: Action, part: Part | None, label: str) -> Mapping[str, Any] | None:
         assert action.find is not None  # noqa: S101  # who has none is not asked to
-        names = self._names(part)
-        spelled = self._layout.form.of(f"<p>{part.mark}</p>") if part and self._layout.form.name != "HTML" else ""
-        return self._asking.look(action.find, names, part, spelled, imagined=action.create is None)
+        is_marked = partial(self._is_marked, action, part) if part else None
+        took = self._asking.look(action.find, self._names(part), is_marked, imagined=action.create is None)
+        if took is None and action.find.lags and not self._asking.is_pretending:
+            self._outwait(f"{label}?", action.find.lags)
+        return took
+
+    def _is_marked(self, action: Action, part: Part, said: str) -> bool:
+        if not action.step.each:  # a record, which any text of its chat tells from others
+            return ends_like(said, self._layout.any_mark(self._words.key)) is not None
+        form = self._layout.form
+        spelled = form.of(f"<p>{part.mark}</p>") if form.name != "HTML" else ""
+        return ends_with(said, part.mark) or bool(spelled and said.rstrip().endswith(spelled))
+
+    def _outwait(self, begun: str, lags: int) -> None:
+        """Raises RetryLater while what was created may not be seen yet, so that nothing is created twice."""
+        known = self._step.recall(begun)
+        # Nobody knows when it was where that was forgotten: then it is now. True says only that it has begun.
+        began = known if isinstance(known, int | float) and known is not True else now()
+        self._step.keep(begun, began)
+        if (left := began + lags - now()) > 0:
+            said = "an earlier attempt may have created it, and the search lags"
+            # With a status: the destination answers, and its circuit breaker has no part in this.
+            raise RetryLater(said, status=200, retry_after=left)
 
     def _unsure(self, action: Action, label: str, create: Callable[[], Any]) -> Any:
         """What to do about a create of which nobody knows whether it was done, where nothing can be looked for."""

@@ -7,23 +7,24 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
-from pydantic import AnyHttpUrl, Field, SecretStr
 from requests import Response
 
+from connectors.hubspot.settings import HubSpotSettings
 from connectors.kit.auth.credentials import Credentials, Header
 from connectors.kit.connector import HttpConnector
 from connectors.kit.http import Judge
-from connectors.kit.people.settings import PeopleSettings
 from connectors.kit.reply import Reply
 from connectors.kit.responses import QUOTE, Verdict
+from connectors.kit.text.parts import marked
 from connectors.kit.transcript import single_line
 from connectors.kit.wire.verdicts import WAIT, Hint, Verdicts, When
-from core.errors import ConnectorRefused, DeliveryError, RecordRefused, RetryLater
+from connectors.kit.work.owner import OWNER
+from core.errors import ConnectorRefused, DeliveryError, Gone, RecordRefused, RetryLater
 
 OBJECTS = "/crm/objects/2026-09"
 
@@ -34,31 +35,25 @@ WAITS = {"SECONDLY": 1.0, "TEN_SECONDLY_ROLLING": 10.0, "DAILY": 3600.0}
 CATEGORIES: Mapping[str, Verdict] = {"RATE_LIMITS": RetryLater, "MISSING_SCOPES": ConnectorRefused}
 #: These faults of any property, and any fault of these properties, come from the settings and not from the chat.
 SETTINGS_CODES = {"PROPERTY_DOESNT_EXIST", "READ_ONLY_VALUE"}
-SETTINGS_PROPERTIES = {"hs_pipeline", "hs_pipeline_stage", "hubspot_owner_id"}
+#: Whose a record is, whatever it is.
+OWNED = "hubspot_owner_id"
+SETTINGS_PROPERTIES = {"hs_pipeline", "hs_pipeline_stage", OWNED}
 NOT_UNIQUE = "Unable to perform update/upsert by non-unique"
 
 #: For what was made earlier: a 404 is no wrong address, but something that a person deleted there.
 KNOWN = When((404,), text="what the relay made was deleted in HubSpot")
 #: The same, where the request names the contact too, who may have been merged or deleted since.
 LINKED = When((404,), text=KNOWN.text, steps=("contact", "link"))
-
-Id = Annotated[str, Field(min_length=1, coerce_numbers_to_str=True)]
-
-
-class HubSpotSettings(PeopleSettings):
-    """Settings of `type: hubspot`."""
-
-    account_settings: ClassVar[tuple[str, ...]] = ("base_url", "portal_id", "token")
-
-    # 100 requests in ten seconds on the smallest plans; a second's worth may come at once.
-    rate: float | None = Field(default=9, gt=0, description="Requests a second, over all workers; null: no limit.")
-    token: SecretStr = Field(description="A service key, or the access token of a private app.")
-    base_url: AnyHttpUrl = Field(default=AnyHttpUrl("https://api.hubapi.com"), description="Where the API is.")
-    portal_id: Id | None = Field(default=None, description="The account's number, for links; without it, it is asked.")
-    ticket: bool = Field(default=True, description="false: no ticket, only notes on the contact.")
-    pipeline: Id = Field(default="0", description="Id of the ticket's pipeline.")
-    stage: Id = Field(default="1", description="Id of the stage in it where new tickets begin.")
-    owner: Id | None = Field(default=None, description="Id of the owner of new tickets and notes.")
+#: HubSpot's own association types from an activity to what it hangs on.
+#: https://developers.hubspot.com/docs/api-reference/latest/crm/associations/associate-records/guide
+HANGS_ON: Mapping[str, Mapping[str, int]] = {
+    "notes": {"tickets": 228, "contacts": 202},
+    "tasks": {"tickets": 230, "contacts": 204},
+}
+#: Activities that are read at once: so many of the longest notes stay within what is read of an answer.
+_FEW = 20
+#: Inputs that a batch may have.
+BATCH_INPUTS = 100
 
 
 class HubSpotApi(HttpConnector[HubSpotSettings]):
@@ -124,6 +119,68 @@ class HubSpotApi(HttpConnector[HubSpotSettings]):
         # https://developers.hubspot.com/docs/api-reference/latest/crm/objects/contacts/batch/upsert-contacts
         body = {"inputs": [{"idProperty": by, "id": value, "properties": properties}]}
         return self._call("POST", f"{OBJECTS}/{kind}/batch/upsert", repeatable=True, judge=judge, json=body)
+
+    # --- what hangs on a record ------------------------------------------------------
+
+    def add_activity(self, kind: str, properties: Mapping[str, str], parents: Mapping[str, str], owner: str) -> str:
+        """A note or task on records, such as `{"tickets": "5"}`, that belongs to an owner or to nobody (""): its id."""
+        # https://developers.hubspot.com/docs/api-reference/latest/crm/activities/notes/guide, and …/tasks/guide
+        associations = [
+            {
+                "to": {"id": parent},
+                "types": [{"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": HANGS_ON[kind][one]}],
+            }
+            for one, parent in parents.items()
+        ]
+        body = {"properties": {**properties, **owned(owner)}, "associations": associations}
+        judge = self.unless_owner(self.when(LINKED), given=bool(owner))
+        return wrapped(self._call("POST", f"{OBJECTS}/{kind}", json=body, judge=judge))["id"].id
+
+    def find_activity(self, kind: str, text: str, parents: Mapping[str, str], mark: str) -> str | None:
+        """The one whose property `text` ends with a mark, among those of the first of these records."""
+        numbers = list(self.linked(*next(iter(parents.items())), kind))
+        for start in range(0, len(numbers), _FEW):
+            inputs = [{"id": one} for one in numbers[start : start + _FEW]]
+            read = self.batch_read(kind, {"inputs": inputs, "properties": [text]})
+            found = marked(read, lambda one: str(one["properties"].object.get(text) or ""), mark)
+            if found is not None:
+                return found["id"].id
+        return None
+
+    def linked(self, kind: str, record: str, other: str) -> Iterator[str]:
+        """The ids of what a record is associated with."""
+        # https://developers.hubspot.com/docs/api-reference/latest/crm/associations/associate-records/batch/get-associations
+        after: str | None = ""
+        while after is not None:
+            wanted = {"inputs": [{"id": record, **({"after": after} if after else {})}]}
+            path, after = f"/crm/associations/2026-09/{kind}/{other}/batch/read", None
+            for result in results(self._call("POST", path, repeatable=True, json=wanted)):
+                yield from (one["toObjectId"].id for one in result["to"])
+                paging = result.get("paging")
+                following = paging.get("next") if paging is not None else None
+                after = following["after"].id if following is not None else None
+
+    def unless_owner(self, judge: Judge, *, given: bool) -> Judge:
+        """A judge for what is `given` to an owner: one whom HubSpot does not take is refused alone."""
+
+        def judged(answer: Response) -> DeliveryError | None:
+            error = judge(answer)
+            taken = error is None or not any(name == OWNED for _, name in faults(json_of(answer)))
+            return error if taken or not given else Gone(str(error), OWNER, status=answer.status_code)
+
+        return judged
+
+
+def owned(owner: str) -> dict[str, str]:
+    """The property of whom a record belongs to; none for nobody ("")."""
+    return {OWNED: owner} if owner else {}
+
+
+def granted(answer: Response, name: str) -> bool:
+    """Whether an answer is a success that has what was asked for. Raises RetryLater for what is not HubSpot's own."""
+    success = answer.status_code // 100 == 2
+    _ = wrapped(answer)[name if success else "category"]
+    return success
 
 
 def json_of(answer: Response) -> dict[str, Any]:

@@ -5,13 +5,13 @@ https://developers.hubspot.com/docs/api-reference/latest/crm/objects/contacts/gu
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from phonenumbers import national_significant_number, parse
 from requests import Response
 
-from connectors.hubspot.api import HubSpotApi, existing, faults, first_id, json_of
+from connectors.hubspot.api import OWNED, HubSpotApi, existing, faults, first_id, json_of, owned
 from connectors.kit.email_address import spellings
 from connectors.kit.people.directory import Contact, Directory, same_number
 from connectors.kit.people.settings import Identifier, Said
@@ -22,14 +22,17 @@ from core.errors import DeliveryError, Gone
 #: https://developers.hubspot.com/docs/api-reference/latest/crm/search/guide
 NUMBERS = {"phone": "hs_searchable_calculated_phone_number", "mobilephone": "hs_searchable_calculated_mobile_number"}
 #: What is read of a contact besides what the settings name.
-_READ = ("email", "firstname", "lastname", *NUMBERS, "hubspot_owner_id", "notes_last_updated", "associatedcompanyid")
+_READ = ("email", "firstname", "lastname", *NUMBERS, OWNED, "notes_last_updated", "associatedcompanyid")
 
 
 class Contacts(Directory):
     names = ("firstname", "lastname")
 
-    def __init__(self, api: HubSpotApi) -> None:
-        self._api, self._settings = api, api.settings
+    def __init__(
+        self, api: HubSpotApi, give: Callable[[Callable[[str | None], Any]], Any] = lambda make: make(None)
+    ) -> None:
+        """`give` creates somebody who belongs to the owner of the chat's record."""
+        self._api, self._settings, self._give = api, api.settings, give
         self._read = list(dict.fromkeys([*_READ, *api.settings.person_fields]))
 
     def own(self, said: Said) -> Mapping[str, str]:
@@ -57,7 +60,13 @@ class Contacts(Directory):
 
     def create(self, said: Said, fields: Mapping[str, str]) -> Contact:
         more = {name: text for name, text in fields.items() if name != "email"}  # by which it is upserted
-        answer = self._api.upsert("contacts", "email", said.email, more, self._judge)
+
+        def make(owner: str | None) -> Response:
+            given = bool(owner) and OWNED not in more
+            judge = self._api.unless_owner(self._judge, given=given)
+            return self._api.upsert("contacts", "email", said.email, {**owned(owner or ""), **more}, judge)
+
+        answer = self._give(make)
         if number := existing(answer):  # the address is a further one of this contact
             return self.get(number) or Contact(number)
         return Contact(first_id(answer), fresh=True)
@@ -93,7 +102,7 @@ def _contact(record: Reply) -> Contact:
         record["id"].id,
         fields,
         active=fields.get("notes_last_updated", ""),
-        owned=bool(fields.get("hubspot_owner_id")),
+        owned=bool(fields.get(OWNED)),
         company=bool(fields.get("associatedcompanyid")),
     )
 

@@ -20,6 +20,7 @@ from requests import Response
 from connectors.kit.auth.credentials import NOTHING, Credentials
 from connectors.kit.auth.oauth import Provider
 from connectors.kit.auth.tokens import Tokens
+from connectors.kit.capabilities import Capabilities
 from connectors.kit.http import Http, Judge
 from connectors.kit.masking import Secrets
 from connectors.kit.reply import Reply
@@ -38,7 +39,7 @@ from core.redaction.chat import redacted_chat
 from core.values.chat import Values
 from core.values.presets import left_out
 
-__all__ = ["Change", "Connector", "Copy", "Finding", "HttpConnector", "HttpSettings", "Receipt", "Step"]
+__all__ = ["Change", "Connector", "Copy", "Finding", "HttpConnector", "HttpSettings", "Receipt", "Somebody", "Step"]
 
 S = TypeVar("S", bound=ConnectorSettings)
 H = TypeVar("H", bound="HttpSettings")
@@ -79,6 +80,15 @@ class Change:
     make: Callable[[], None]
 
 
+@dataclass(frozen=True)
+class Somebody:
+    """A person at a destination: the id there, what admins know them by, and their page, or ""."""
+
+    id: str
+    name: str
+    url: str = ""
+
+
 class Connector(ABC, Generic[S]):
     """A destination. One instance serves all threads of a process, so it keeps nothing between deliveries."""
 
@@ -86,8 +96,12 @@ class Connector(ABC, Generic[S]):
     label: ClassVar[str]
     #: What it makes of a chat, for those who choose a connector.
     makes: ClassVar[str] = ""
+    #: What else they choose it by; every connector that comes with Relay says it.
+    capabilities: ClassVar[Capabilities | None] = None
     #: Its records are files of ours, which `erase` removes.
     keeps_files: ClassVar[bool] = False
+    #: What `erase_person` does at this vendor, for whoever decides about it; "" where nobody can be erased from here.
+    erases: ClassVar[str] = ""
     settings_model: ClassVar[type[ConnectorSettings]] = ConnectorSettings
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -164,9 +178,17 @@ class Connector(ABC, Generic[S]):
     def erase(self, conversation: ConversationId) -> Sequence[str]:
         """Remove what this connector keeps of a conversation (`account:channel`) on our own machines.
 
-        Returns what was removed, for people to read. Records at a vendor are the shop's to erase.
+        Returns what was removed, for people to read. What a vendor keeps, `erase_person` removes.
         """
         return ()
+
+    def find_persons(self, email: str) -> Iterator[Somebody]:
+        """Whom the destination keeps under an address, as it is now; reading only. Raises DeliveryError."""
+        yield from ()
+
+    def erase_person(self, person: Somebody) -> None:
+        """Remove somebody at the destination; whoever is gone already is removed. Raises DeliveryError."""
+        raise NotImplementedError(f"{self.label} erases nobody")
 
     @contextmanager
     def attempt(self) -> Iterator[list[Exchange]]:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from requests import Response
 
 from connectors.kit import record as mapping
+from connectors.kit.capabilities import Capabilities
 from connectors.kit.connector import Change, Finding, HttpConnector, Receipt, Step
 from connectors.kit.people.whose import People
 from connectors.kit.responses import Verdict
@@ -52,6 +53,11 @@ class _Chat:
 class Odoo(HttpConnector[OdooSettings]):
     label = "Odoo"
     makes = "a contact, and a lead or a help desk ticket with the chat as an internal note"
+    capabilities = Capabilities(
+        person="a contact, by email, phone or customer id, else created; blank fields filled",
+        revision="the whole chat, as a further note",
+        idempotent="looked for in the database, by key and Message-Id",
+    )
     # Its own page of HTML: there is no such database, or nothing of Odoo's at this address.
     statuses: ClassVar[Mapping[int, Verdict]] = {404: ConnectorRefused}
 

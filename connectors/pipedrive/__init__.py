@@ -3,30 +3,33 @@
 https://developers.pipedrive.com/docs/api/v1
 
 Nothing is idempotent there, and the search may lag. So once the outcome of a create is unknown, what it made is looked
-for in a plain list: a person by its address, a lead by its `origin_id`, a deal by the end of its title, a note by its
-last line.
+for in a plain list: a person by its address, a lead by its `origin_id`, a deal by the end of its title, a note and an
+activity by its last line.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from collections.abc import Mapping as Map
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from markupsafe import escape
 
-from connectors.kit.connector import Change, Finding, Receipt, Step
+from connectors.kit.connector import Receipt, Step
 from connectors.kit.people.whose import People
 from connectors.kit.record import Mapping
-from connectors.kit.reply import Reply
 from connectors.kit.text.parts import Layout, Part, marked, octets, overwrite
-from connectors.kit.wire.verdicts import When
-from connectors.pipedrive.api import CUSTOM, MARKETING, OF_PERSON, REMEMBERED, PipedriveApi
+from connectors.kit.work.one_record import Before, one_record
+from connectors.kit.work.task import Task, task_of
+from connectors.pipedrive.api import OF_PERSON, REMEMBERED
+from connectors.pipedrive.checks import TASK
+from connectors.pipedrive.erasing import PipedriveErasing
 from connectors.pipedrive.persons import PersonDirectory
+from connectors.pipedrive.records import PATHS
 from core.conversation import Conversation
 from core.delivery import Reference
 
@@ -34,83 +37,132 @@ from core.delivery import Reference
 NOTES = Layout(90_000, octets, mark=lambda key, _, part: f"[{key} note {part}]" if part > 1 else f"[{key}]")
 #: Characters of a title or a name.
 TITLE = 255
-#: Types of fields that take a text. The others take numbers, ids of options, or objects.
-TEXTS = ("varchar", "varchar_auto", "text", "phone", "date")
-#: Settings that name something, and where it is read.
-NAMED = {"owner_id": "/v1/users", "pipeline_id": "/api/v2/pipelines", "stage_id": "/api/v2/stages"}
+#: Of how many leads or deals that changed last the notes are read.
+_READ = 10
 
 
 @dataclass(frozen=True)
 class _Chat:
-    """What one delivery is about."""
+    """One delivery: the chat, its words, and what is to become of it."""
 
     words: Mapping
     conversation: Conversation
     receipt: Receipt
     step: Step
+    task: Task | None
 
     @property
     def number(self) -> int:
         return self.receipt.number
 
+    @property
+    def title_mark(self) -> str:
+        """The end of a deal's title."""
+        return f" ({self.conversation.key})"
 
-class Pipedrive(PipedriveApi):
+
+class Pipedrive(PipedriveErasing):
     def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
         words = Mapping(self.settings, conversation)
-        chat = _Chat(words, conversation, receipt, step)
+        task = task_of(step, words, self.settings, conversation, receipt)
+        chat = _Chat(words, conversation, receipt, step, task)
         # Many visitors have the same name, or none: without an address it has to tell them apart. A deal may do without
         # a person, a lead and a note of its own may not.
         mark = f" ({conversation.visitor.id or conversation.id})"
         nameless = words.name[: TITLE - len(mark)] + mark if self.settings.record != "deal" else ""
-        persons = PersonDirectory(self, receipt, nameless, words.voice.say("a visitor") + mark)
+        anybody = words.voice.say("a visitor") + mark
+        recent = partial(self.since, receipt, "persons")
+        persons = PersonDirectory(self, recent, partial(self._give, chat), nameless, anybody)
         return People(self, persons).whose(step, words, partial(self._delivered, chat))
 
-    def _delivered(self, chat: _Chat, person: Any) -> Reference:
-        kind, base = self.settings.record, self.settings.base
-        record = None if kind == "note" else self._record(chat, person)
-        notes = self._notes(chat, {f"{kind}_id": record} if record else {"person_id": person})
-        if kind == "note":
-            return Reference(str(notes[0]), f"{base}/person/{person}")
-        return Reference(str(record), f"{base}/{'leads/inbox' if kind == 'lead' else 'deal'}/{record}")
-
-    # --- what is made --------------------------------------------------------------
-
-    def _record(self, chat: _Chat, person: int | None) -> Any:
-        """The id of the lead or deal."""
-        fields: dict[str, Any] = dict(chat.words.fields())
-        if self.settings.record == "lead":
-            # https://developers.pipedrive.com/docs/api/v1/Leads: the deal's custom fields, at the top of the body.
-            path, mark, own = "/v1/leads", "", {"person_id": person, "origin_id": chat.words.key}
+    def _delivered(self, chat: _Chat, person: int | None) -> Reference:
+        if self.settings.record == "note":
+            parent: dict[str, Any] = {"person_id": person}
+            heading = _heading(chat)
         else:
-            # https://developers.pipedrive.com/docs/api/v1/Deals: what we may write and a list gives back in every
-            # account is the title alone.
-            path, mark, own = "/api/v2/deals", f" ({chat.conversation.key})", {"person_id": person}
-            own |= {"pipeline_id": self.settings.pipeline_id, "stage_id": self.settings.stage_id}
-            fields = {"custom_fields": fields} if fields else {}
-        body = {"title": chat.words.subject(TITLE - len(mark)) + mark, **self.owner()}
-        body |= {name: value for name, value in own.items() if value}
+            made = self._record(chat, person)
+            parent = {f"{made['kind']}_id": made["id"]}
+            heading = chat.words.follows(made["follows"]) if made.get("follows") else ""
+            heading += _heading(chat) if made.get("added") else ""  # its own has a title
+        notes = self._notes(chat, parent, heading)
+        if chat.task:
+            self._add_task(chat, chat.task, parent, person)
+        if self.settings.record == "note":
+            return Reference(str(notes[0]), f"{self.base}/person/{person}")
+        return Reference(str(made["id"]), self.page_of(made["kind"], made["id"]))
 
-        def find() -> Any:
-            if self.settings.record == "lead":
-                leads = self.pages(path, {"person_id": person, "limit": 100})
-                key = chat.words.key
-                return next((one["id"].id for one in leads if one.object.get("origin_id") == key), None)
-            deals = self.since(chat.receipt, "deals", **({"person_id": person} if person else {}))
-            return next((one["id"].number for one in deals if one["title"].text.endswith(mark)), None)
+    def _give(self, chat: _Chat, make: Callable[[int | None], Any]) -> Any:
+        first = chat.task.settings.owner if chat.task else None
+        return self.owners.give(chat.step, chat.words, self.settings, make, first=first)
 
-        made = chat.step.once(
-            self.settings.record,
-            lambda: self.made("POST", path, body | fields | self._tagged(chat), judge=self.when(OF_PERSON)),
-            find=find,
+    # --- the lead or deal ----------------------------------------------------------------
+
+    def _record(self, chat: _Chat, person: int | None) -> dict[str, Any]:
+        """Its kind and id; that the chat was `added` to one from before; and the page of the one that it `follows`."""
+        kind = self.settings.record
+        found = one_record(
+            chat.step,
+            kind,
+            self.settings,
+            chat.receipt,
+            chat.conversation,
+            # Whoever writes from two addresses is one person.
+            identity=f"person:{person}" if person else "",
+            newest=partial(self.newest, person),
+            add=lambda before: {"kind": before.known["kind"], "id": before.id, "added": True},
+            create=partial(self._create, chat, person),
+            find=partial(self._find, chat, person),
         )
-        # Title and labels may be a salesperson's by the time of a new revision.
-        if chat.number > 1 and fields:
-            chat.step(f"fields {chat.number}", lambda: self.written("PATCH", f"{path}/{made}", fields))
+        # Anything else is the id alone, as earlier versions remember it.
+        made = {"kind": kind, **found} if isinstance(found, dict) else {"kind": kind, "id": found}
+        fields = self._fields(chat)
+        # Title and labels may be a salesperson's by the time of a new revision, and all of what was there before.
+        if chat.number > 1 and fields and not made.get("added"):
+            chat.step(f"fields {chat.number}", lambda: self.written("PATCH", f"{PATHS[kind]}/{made['id']}", fields))
         return made
 
-    def _notes(self, chat: _Chat, parent: Map[str, Any]) -> list[Any]:
+    def _fields(self, chat: _Chat) -> dict[str, Any]:
+        """Those of a deal, which a lead has at the top of its body."""
+        fields: dict[str, Any] = dict(chat.words.fields())
+        return fields if self.settings.record == "lead" or not fields else {"custom_fields": fields}
+
+    def _create(self, chat: _Chat, person: int | None, before: Before | None) -> Any:
+        lead = self.settings.record == "lead"
+        # https://developers.pipedrive.com/docs/api/v1/Leads#addLead
+        # https://developers.pipedrive.com/docs/api/v1/Deals#addDeal : what we may write and a list gives back in every
+        # account is the title alone.
+        own = {"origin_id": chat.words.key} if lead else self.placed(chat.step, chat.words)
+        mark = "" if lead else chat.title_mark
+        body = {
+            "title": chat.words.subject(TITLE - len(mark)) + mark,
+            **({"person_id": person} if person else {}),
+            **own,
+        }
+        body |= self._fields(chat) | self.label_ids(chat.words)
+        made = self._give(chat, partial(self.given, PATHS[self.settings.record], body))
+        return {"id": made, "follows": before.url} if before else made
+
+    def _find(self, chat: _Chat, person: int | None) -> Any:
+        """The id of what an earlier attempt made for this chat, or what it was added to."""
+        key, kind = chat.words.key, self.settings.record
+        own: Any
+        if kind == "lead":
+            leads = self.pages(PATHS[kind], {"person_id": person, "limit": 100})
+            own = next((one["id"].id for one in leads if one.object.get("origin_id") == key), None)
+        else:
+            deals = self.since(chat.receipt, "deals", **({"person_id": person} if person else {}))
+            own = next((one["id"].number for one in deals if one["title"].text.endswith(chat.title_mark)), None)
+        if own is not None or self.settings.one_record == "per_chat":
+            return own
+        recent = islice(self.before(person, chat.receipt.since - self.settings.within), _READ)
+        mark = NOTES.mark(key, 0, 1)
+        having = (one for one in recent if self._find_note({f"{one.known['kind']}_id": one.id}, mark))
+        return next(({"kind": one.known["kind"], "id": one.id, "added": True} for one in having), None)
+
+    # --- the transcript --------------------------------------------------------------------
+
+    def _notes(self, chat: _Chat, parent: Map[str, Any], heading: str) -> list[Any]:
         """As many notes as it takes; their ids. A new revision is written over them."""
-        heading = _heading(chat) if self.settings.record == "note" else ""  # the others have a title
         began = chat.conversation.begin_at
         time = {"add_time": began.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")} if began else {}
         judge = self.when(OF_PERSON if "person_id" in parent else REMEMBERED)
@@ -119,116 +171,41 @@ class Pipedrive(PipedriveApi):
             # https://developers.pipedrive.com/docs/api/v1/Notes#addNote
             return self.made("POST", "/v1/notes", {"content": part.body, **parent, **time}, judge=judge)
 
-        def find(part: Part) -> Any:
-            # https://developers.pipedrive.com/docs/api/v1/Notes#getNotes; few at a time, as each may be 100 KB.
-            notes = self.pages("/v1/notes", {**parent, "sort": "id DESC", "limit": 20})
-            found = marked(notes, lambda one: one["content"].text, part.mark)
-            return found["id"].number if found is not None else None
-
         return overwrite(
             chat.step,
             "note",
             NOTES.parts(chat.words, chat.number, heading=heading),
             write=create,
-            look=find,
+            look=lambda part: self._find_note(parent, part.mark),
             # https://developers.pipedrive.com/docs/api/v1/Notes#updateNote
             change=lambda note, part: self.written("PUT", f"/v1/notes/{note}", {"content": part.body}),
             blank=partial(NOTES.blank, chat.words, chat.number),
         )
 
-    # --- labels --------------------------------------------------------------------
+    def _find_note(self, parent: Map[str, Any], mark: str) -> int | None:
+        # https://developers.pipedrive.com/docs/api/v1/Notes#getNotes; few at a time, as each may be 100 KB.
+        notes = self.pages("/v1/notes", {**parent, "sort": "id DESC", "limit": 20})
+        found = marked(notes, lambda one: one["content"].text, mark)
+        return found["id"].number if found is not None else None
 
-    def _tagged(self, chat: _Chat) -> dict[str, list[Any]]:
-        """The labels of a new lead or deal: those of the tags that Pipedrive has."""
-        tags = chat.words.tags(" ")
-        labels = self.cache.get("labels", self._labels) if tags else {}
-        found = [labels[tag] for tag in tags if tag in labels]
-        return {"label_ids": found} if found else {}
+    # --- what is to be done ------------------------------------------------------------------
 
-    def _labels(self) -> dict[str, Any]:
-        """Name in small letters → id."""
-        if self.settings.record == "lead":
-            # https://developers.pipedrive.com/docs/api/v1/LeadLabels#getLeadLabels
-            return {one["name"].text.lower(): one["id"].id for one in self.pages("/v1/leadLabels", {})}
-        field = self._label_field()
-        options = field.get("options") if field is not None else None
-        return {one["label"].text.lower(): one["id"].number for one in options} if options is not None else {}
+    def _add_task(self, chat: _Chat, task: Task, parent: Map[str, Any], person: int | None) -> None:
+        mark = f"[{chat.words.key} task]"
+        body: dict[str, Any] = {"subject": chat.words.subject(TITLE), "type": TASK, "note": f"<p>{escape(mark)}</p>"}
+        body |= {name: value for name, value in parent.items() if name != "person_id"}
+        # `person_id` itself is read-only. https://pipedrive.readme.io/docs/pipedrive-api-v2-migration-guide
+        body |= {"participants": [{"person_id": person, "primary": True}]} if person else {}
+        body |= _due(task.due)
 
-    def _label_field(self) -> Reply | None:
-        """The deal field whose options are the labels. https://pipedrive.readme.io/docs/working-with-labels"""
-        return next((one for one in self._fields("deal") if one["field_code"].text in ("label", "label_ids")), None)
+        def find() -> Any:
+            # https://developers.pipedrive.com/docs/api/v1/Activities#getActivities
+            recent = self.since(chat.receipt, "activities", **parent)
+            found = marked(recent, lambda one: str(one.object.get("note") or ""), mark)
+            return found["id"].number if found is not None else None
 
-    def _fields(self, of: str) -> Iterator[Reply]:
-        # https://developers.pipedrive.com/docs/api/v1/DealFields#getDealFields, and PersonFields
-        return self.pages(f"/api/v2/{of}Fields", {"limit": 500})
-
-    def _missing_labels(self) -> list[str]:
-        """The tags that Pipedrive has no label for, as far as they are the same for every visitor."""
-        fixed = tuple(tag for tag in self.settings.tags if not re.search("conversation|visitor|name", tag))
-        if self.settings.record == "note" or not fixed:
-            return []
-        settings = self.settings.model_copy(update={"tags": fixed})
-        kinds = (Conversation(account="1", id="1", is_missed=n == 1, is_offline=n == 2) for n in range(3))
-        labels = self._labels()
-        wanted = dict.fromkeys(tag for kind in kinds for tag in Mapping(settings, kind).tags(" "))
-        return [tag for tag in wanted if tag not in labels]
-
-    # --- looking first -------------------------------------------------------------
-
-    def check(self) -> Iterator[Finding]:
-        # https://developers.pipedrive.com/docs/api/v1/Users#getCurrentUser
-        me = self.ask("GET", "/v1/users/me")["data"]
-        yield Finding(True, f"API token accepted: {me['name'].text} of {me['company_name'].text}")
-        company, domain = self.settings.company, me.object.get("company_domain")
-        if company and domain and company != domain:
-            yield Finding(False, f"the token belongs to {domain}.pipedrive.com", f"write company: {domain}")
-        for setting, path in NAMED.items():
-            if number := getattr(self.settings, setting):
-                yield self._named(setting, number, path)
-        named = {"deal": self.settings.fields, "person": filter(CUSTOM.fullmatch, self.settings.person_fields)}
-        for of, keys in ((of, list(keys)) for of, keys in named.items()):
-            known = {field["field_code"].text: field for field in self._fields(of)} if keys else {}
-            yield from (_fillable(of, key, known.get(key)) for key in keys)
-        if MARKETING in self.settings.person_fields:
-            yield self._campaigns()
-        remedy = f"create it with: relay connectors setup {self.name}; or write other tags, or tags: []"
-        for tag in self._missing_labels():
-            yield Finding(False, f"there is no {self.settings.record} label '{tag}'", remedy)
-
-    def _named(self, setting: str, number: int, path: str) -> Finding:
-        kind = "user" if setting == "owner_id" else setting.removesuffix("_id")
-        found = self.there(f"{path}/{number}")
-        it = found.object if found is not None else {}
-        if found is None or it.get("is_deleted") or it.get("active_flag") is False:
-            return Finding(False, f"there is no active {kind} {number}", f"correct {setting}, or remove it")
-        name = found["name"].text
-        if setting == "stage_id" and self.settings.pipeline_id not in (None, it.get("pipeline_id")):
-            text = f"stage {number}, {name}, is of pipeline {it.get('pipeline_id')}"
-            return Finding(False, text, f"write pipeline_id: {it.get('pipeline_id')}, or another stage_id")
-        return Finding(True, f"{kind} {number}: {name}")
-
-    def _campaigns(self) -> Finding:
-        asked = {"limit": 1, "include_fields": MARKETING}
-        url, without = f"{self.base}/api/v2/persons", When((400, 402, 403), then=None)
-        right = self.http.request("GET", url, params=asked, judge=self.when(without)).status_code == 200
-        text = f"persons {'have' if right else 'do not have'} {MARKETING}"
-        return Finding(right, text, "" if right else f"remove {MARKETING}: it needs Pipedrive's app Campaigns")
-
-    def setup(self) -> Iterator[Change]:
-        missing = self._missing_labels()
-        deals = missing and self.settings.record == "deal"
-        # https://developers.pipedrive.com/docs/api/v1/DealFields#addDealFieldOptions
-        field = self._label_field() if deals else None
-        options = f"/api/v2/dealFields/{field['field_code'].text}/options" if field is not None else ""
-        for tag in missing:
-            # https://developers.pipedrive.com/docs/api/v1/LeadLabels#addLeadLabel
-            body: Any = [{"label": tag}] if options else {"name": tag, "color": "gray"}
-            make = partial(self._made, options or "/v1/leadLabels", body)
-            yield Change(f"create the {self.settings.record} label '{tag}'", make)
-
-    def _made(self, path: str, body: Any) -> None:
-        self.ask("POST", path, json=body)
-        self.cache.forget("labels")
+        # https://developers.pipedrive.com/docs/api/v1/Activities#addActivity
+        chat.step.once("task", lambda: self._give(chat, partial(self.given, "/api/v2/activities", body)), find=find)
 
     def imagine(self, method: str, path: str, body: Any) -> Any:
         if method == "GET":
@@ -237,16 +214,14 @@ class Pipedrive(PipedriveApi):
         return {"success": True, "data": {"id": lead if path == "/v1/leads" else 1}}
 
 
-def _fillable(of: str, key: str, field: Reply | None) -> Finding:
-    if field is None:
-        remedy = f"copy the API key of a {of} field from Company settings > Data fields"
-        return Finding(False, f"there is no {of} field {key}", remedy)
-    name, kind = field["field_name"].text, field["field_type"].text
-    if kind not in TEXTS:
-        return Finding(False, f"the {of} field {name} is of type {kind}", f"use one of type {', '.join(TEXTS)}")
-    return Finding(True, f"{of} field {key}: {name}")
-
-
 def _heading(chat: _Chat) -> str:
     # Braces as transcripts have them, for whatever template this may be pasted into.
     return f"<p><b>{escape(chat.words.subject(TITLE))}</b></p>".replace("{", "&#123;")
+
+
+def _due(moment: datetime | None) -> dict[str, str]:
+    """In UTC."""
+    if moment is None:
+        return {}
+    utc = moment.astimezone(UTC)
+    return {"due_date": utc.strftime("%Y-%m-%d"), "due_time": utc.strftime("%H:%M:%S")}

@@ -5,22 +5,21 @@ https://pipedrive.readme.io/docs/core-api-concepts-responses
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from collections.abc import Mapping as Map
 from datetime import timedelta
 from functools import cached_property
 from itertools import takewhile
-from typing import Any, ClassVar, Literal, Self
-
-from pydantic import AnyHttpUrl, Field, SecretStr, model_validator
+from typing import Any, ClassVar
 
 from connectors.kit.auth.credentials import Credentials, Header
+from connectors.kit.capabilities import Capabilities
 from connectors.kit.connector import HttpConnector, Receipt
-from connectors.kit.people.settings import PeopleSettings
 from connectors.kit.reply import Reply
 from connectors.kit.wire.pager import ListPage, Pager
 from connectors.kit.wire.verdicts import PAUSE, Hint, Verdicts, When, body_of
+from connectors.kit.work.owner import OWNER
+from connectors.pipedrive.settings import PipedriveSettings
 
 #: How many of the newest persons are looked through before one is created: those that the search may not know yet.
 NEWEST = 100
@@ -39,52 +38,8 @@ REMEMBERED = When((404,), text="it was deleted in Pipedrive")
 NONE = When((404,), then=None, unless=UNKNOWN)
 #: What brings the person's address, or names somebody who may have been merged or deleted since; but not a wrong path.
 OF_PERSON = When((400, 404, 422), steps=("person",), said=(b"person", b"email"), unless=UNKNOWN)
-#: A custom field's API key.
-CUSTOM = re.compile("[0-9a-f]{40}")
-#: Whether somebody has consented to campaigns, which is no custom field, and `no_consent` before they are asked.
-MARKETING = "marketing_status"
-
-
-class PipedriveSettings(PeopleSettings):
-    """Settings of `type: pipedrive`."""
-
-    # Ten searches in two seconds; at most every other request of a delivery is one, or four of seven where neither of
-    # three identifiers finds somebody, nor the domain a company. A second's worth may come at once.
-    rate: float | None = Field(default=6, gt=0, description="Requests a second, over all workers; null: no limit.")
-    company: str = Field(
-        default="", pattern=r"^[a-z0-9-]*$", description="The company's domain: acme for acme.pipedrive.com."
-    )
-    base_url: AnyHttpUrl | None = Field(default=None, description="The whole address, instead of `company`.")
-    api_token: SecretStr = Field(description="From Personal preferences > API.")
-    record: Literal["note", "lead", "deal"] = Field(
-        default="note", description="A note on the person, or a new lead or deal with the note on it."
-    )
-    pipeline_id: int | None = Field(default=None, gt=0, description="Of a deal. Without it, Pipedrive's first.")
-    stage_id: int | None = Field(default=None, gt=0, description="Of a deal. Without it, the pipeline's first.")
-    owner_id: int | None = Field(
-        default=None, gt=0, description="The user who owns new persons, leads and deals. Without it, the token's."
-    )
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> Self:
-        if bool(self.company) == bool(self.base_url):
-            raise ValueError("write either company or base_url")
-        if self.record != "deal" and (self.pipeline_id or self.stage_id):
-            raise ValueError("pipeline_id and stage_id need record: deal")
-        if self.record == "note" and self.fields:
-            raise ValueError("fields need record: lead or record: deal; a note has none")
-        named = {"fields": self.fields, "customer_id_field": filter(None, [self.customer_id_field])}
-        named |= {"person": self.person, "new_person": self.new_person, "marketing": self.marketing}
-        for setting, keys in named.items():
-            for key in keys:
-                if not CUSTOM.fullmatch(key) and (setting in ("fields", "customer_id_field") or key != MARKETING):
-                    text = "is not the API key of a custom field: 40 characters, 0-9 and a-f"
-                    raise ValueError(f"{setting}: '{key}' {text}")
-        return self
-
-    @property
-    def base(self) -> str:
-        return str(self.base_url).rstrip("/") if self.base_url else f"https://{self.company}.pipedrive.com"
+#: An owner whom Pipedrive does not take is refused alone.
+OF_OWNER = When((400, 403, 404, 422), steps=(OWNER,), said=(b"owner",), unless=UNKNOWN)
 
 
 class PipedriveApi(HttpConnector[PipedriveSettings]):
@@ -92,6 +47,11 @@ class PipedriveApi(HttpConnector[PipedriveSettings]):
 
     label = "Pipedrive"
     makes = "a person with a note, and a lead or a deal if you want one"
+    capabilities = Capabilities(
+        person="a person, by email, phone or customer id, else created; blank fields filled",
+        revision="the notes are written over",
+        idempotent="looked for in lists, by key or mark",
+    )
     # 415 is a feature that is not switched on, 501 one that is not there, 403 also a limit of the plan: all of them for
     # every record. https://pipedrive.readme.io/docs/core-api-concepts-http-status-codes
     verdicts: ClassVar[Verdicts | None] = Verdicts(
@@ -128,9 +88,10 @@ class PipedriveApi(HttpConnector[PipedriveSettings]):
         _succeeded(body)
         return body["data"]
 
-    def owner(self) -> dict[str, int]:
-        """Whom new persons, leads and deals belong to."""
-        return {"owner_id": self.settings.owner_id} if self.settings.owner_id else {}
+    def given(self, path: str, body: Map[str, Any], owner: int | None) -> Any:
+        """The id of what was created for an owner, or for the token's user."""
+        mine, cases = ({"owner_id": owner}, (OF_OWNER, OF_PERSON)) if owner else ({}, (OF_PERSON,))
+        return self.made("POST", path, {**body, **mine}, judge=self.when(*cases))
 
     def made(self, method: str, path: str, body: Any, **options: Any) -> Any:
         """The id of what was created or changed."""
@@ -146,15 +107,15 @@ class PipedriveApi(HttpConnector[PipedriveSettings]):
         """Every entry of a list."""
         return self.entries(_PAGES, path, **asked)
 
-    def newest(self, kind: str, **asked: Any) -> Iterator[Reply]:
-        """Persons or deals, the newest first. https://developers.pipedrive.com/docs/api/v1/Persons#getPersons"""
+    def newly_added(self, kind: str, **asked: Any) -> Iterator[Reply]:
+        """Persons, deals or activities, the newest first. https://developers.pipedrive.com/docs/api/v1/Persons#getPersons"""
         order = {"sort_by": "add_time", "sort_direction": "desc", "limit": NEWEST}
         return self.pages(f"/api/v2/{kind}", {**asked, **order})
 
     def since(self, receipt: Receipt, kind: str, **asked: Any) -> Iterator[Reply]:
         """Those that were created after the chat began."""
         start = (receipt.since - SKEW).strftime("%Y-%m-%dT%H:%M:%SZ")
-        return takewhile(lambda one: one["add_time"].text >= start, self.newest(kind, **asked))
+        return takewhile(lambda one: one["add_time"].text >= start, self.newly_added(kind, **asked))
 
 
 def _succeeded(answer: Reply) -> None:

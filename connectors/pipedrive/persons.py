@@ -6,20 +6,20 @@ https://developers.pipedrive.com/docs/api/v1/Persons
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from itertools import islice
 from typing import Any, Literal
 
 from phonenumbers import national_significant_number, parse
 
-from connectors.kit.connector import Receipt
 from connectors.kit.email_address import spellings
 from connectors.kit.people.company import website_domain
 from connectors.kit.people.directory import Contact, Directory, best, same_number
 from connectors.kit.people.settings import Identifier, Said
 from connectors.kit.reply import Reply
-from connectors.pipedrive.api import CUSTOM, MARKETING, NEWEST, OF_PERSON, PipedriveApi
+from connectors.pipedrive.api import NEWEST, PipedriveApi
+from connectors.pipedrive.settings import CUSTOM, MARKETING
 
 PERSONS = "/api/v2/persons"
 #: How many persons of those that a search finds are read, and how many custom fields can be asked for by name.
@@ -32,9 +32,19 @@ SEARCHED: Mapping[By, str] = {"email": "email", "phone": "phone", "customer_id":
 class PersonDirectory(Directory):
     email = "emails"
 
-    def __init__(self, api: PipedriveApi, receipt: Receipt, nameless: str, anybody: str) -> None:
-        """`nameless` is what somebody without an address is called, or ""; `anybody`, if we know no name either."""
-        self._api, self._settings, self._receipt = api, api.settings, receipt
+    def __init__(
+        self,
+        api: PipedriveApi,
+        since: Callable[..., Iterator[Reply]] = lambda **_: iter(()),
+        give: Callable[[Callable[[int | None], Any]], Any] = lambda make: make(None),
+        nameless: str = "",
+        anybody: str = "",
+    ) -> None:
+        """`since` gives the persons who were created since the chat came; `give` creates somebody for the owner of its
+        record. `nameless` is what somebody without an address is called, or ""; `anybody`, if we know no name either.
+        """
+        self._since, self._give = since, give
+        self._api, self._settings = api, api.settings
         self.nameless, self._anybody = nameless, anybody
         named = api.settings.person_fields
         custom = [name for name in named if CUSTOM.fullmatch(name)]
@@ -62,13 +72,13 @@ class PersonDirectory(Directory):
         if "email" not in said.known_by and (known := best(self.find(*self._sign(said)))):
             return known
         name = (fields.get("name") or said.called) if said.email else self.nameless
-        body = {**_body(fields), "name": name, **self._api.owner()}
+        body = {**_body(fields), "name": name}
         # https://developers.pipedrive.com/docs/api/v1/Persons#addPerson
-        return Contact(self._api.made("POST", PERSONS, body, judge=self._api.when(OF_PERSON)), fresh=True)
+        return Contact(self._give(lambda owner: self._api.given(PERSONS, body, owner)), fresh=True)
 
     def made(self, said: Said) -> int | None:
-        since = self._contacts(self._api.since(self._receipt, "persons", **self._asked))
-        return next((one.id for one in since if self._has(one, *self._sign(said))), None)
+        recent = self._contacts(self._since(**self._asked))
+        return next((one.id for one in recent if self._has(one, *self._sign(said))), None)
 
     def fill(self, person: Any, fields: Mapping[str, str]) -> object:
         # https://developers.pipedrive.com/docs/api/v1/Persons#updatePerson
@@ -114,7 +124,7 @@ class PersonDirectory(Directory):
 
     @cached_property
     def _newest(self) -> list[Contact]:
-        return list(self._contacts(islice(self._api.newest("persons", **self._asked), NEWEST)))
+        return list(self._contacts(islice(self._api.newly_added("persons", **self._asked), NEWEST)))
 
     def _has(self, one: Contact, by: By, value: str) -> bool:
         if by == "phone":

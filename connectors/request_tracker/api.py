@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from urllib.parse import quote
 
 from connectors.kit.auth.credentials import Basic, Credentials, Header
+from connectors.kit.capabilities import Capabilities
 from connectors.kit.connector import HttpConnector
 from connectors.kit.record import Person
 from connectors.kit.reply import Reply
@@ -47,6 +48,11 @@ class RequestTrackerApi(HttpConnector[RequestTrackerSettings]):
 
     label = "Request Tracker"
     makes = "a ticket in a queue, with the transcript in internal comments"
+    capabilities = Capabilities(
+        person="a requestor, by email, made with the ticket",
+        revision="what is new, as an internal comment",
+        idempotent="looked for in the database, by field and mark",
+    )
     verdicts: ClassVar[Verdicts | None] = VERDICTS
 
     @property

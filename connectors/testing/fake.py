@@ -96,6 +96,10 @@ class Fake(ThreadingHTTPServer):
 
     # --- the server ------------------------------------------------------------
 
+    def hangs(self, request: Request) -> bool:
+        """Whether a request is never answered."""
+        return self.hanging
+
     def respond(self, request: Request) -> tuple[Answer, bool]:
         """The answer, and whether it gets lost on its way."""
         with self._lock:
@@ -148,7 +152,7 @@ class _Handler(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         headers = {name.lower(): value for name, value in self.headers.items()}
         request = Request(self.command, parts.path, dict(parse_qsl(parts.query)), headers, body)
-        if self.server.hanging:
+        if self.server.hangs(request):
             self.server.over.wait(30)
             self.close_connection = True
             return
@@ -158,9 +162,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.shutdown(socket.SHUT_RDWR)
             self.close_connection = True
             return
-        # Text is no JSON; a vendor that is down answers with a page.
-        said = answer.body if isinstance(answer.body, str) else json.dumps(answer.body)
-        text = b"" if answer.body is None else said.encode()
+        # Text is no JSON, nor is a file; a vendor that is down answers with a page.
+        said = answer.body if isinstance(answer.body, str | bytes) else json.dumps(answer.body)
+        text = b"" if answer.body is None else said if isinstance(said, bytes) else said.encode()
         self.send_response(answer.status)
         for name, value in {"Content-Type": "application/json", **answer.headers}.items():
             self.send_header(name, value)

@@ -10,6 +10,7 @@ Besides what `Contract` asks of a fake, this asks what people do at the vendor's
 from __future__ import annotations
 
 import json
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar, Protocol
@@ -19,7 +20,7 @@ import pytest
 from connectors.kit.connector import HttpConnector
 from connectors.testing.chats import SAMPLE
 from connectors.testing.contract import Contract
-from connectors.testing.fake import Fake
+from connectors.testing.fake import Fake, Request
 from core.delivery import CONFLICTS
 from core.errors import RetryLater
 
@@ -83,6 +84,28 @@ class PeopleContract(Contract):
         found = vendor.people()
         assert len(found) == 1, found
         return dict(found[0])
+
+    # --- somebody is erased --------------------------------------------------------------
+
+    def test_whoever_has_an_address_is_erased_where_the_vendor_does_that_and_nobody_else(self, vendor: Any) -> None:
+        connector = self.connector(vendor)
+        for email in (EMAIL, "other@domain.com"):
+            vendor.add_person(name="Dusan Kmet", email=email)
+        found = list(connector.find_persons(EMAIL.upper()))
+        assert vendor.writes() == [one for one in vendor.writes() if self._only_reads(one)]
+        if not connector.erases:
+            assert found == []
+            return
+        [somebody] = found
+        assert somebody.name.startswith("Dusan Kmet <")
+        assert somebody.url.startswith("http")
+        for _ in range(2):  # who is gone is gone
+            connector.erase_person(somebody)
+        assert list(connector.find_persons(EMAIL)) == []
+        assert "other@domain.com" in json.dumps(self.only(vendor))
+
+    def _only_reads(self, request: Request) -> bool:
+        return any(re.match(one, f"{request.method} {request.path}") for one in self.reading)
 
     # --- nothing is overwritten --------------------------------------------------------
 

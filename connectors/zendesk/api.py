@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from connectors.kit.auth.credentials import Basic, Credentials
 from connectors.kit.auth.oauth import Provider
+from connectors.kit.capabilities import Capabilities
 from connectors.kit.connector import HttpConnector
 from connectors.kit.reply import Reply
 from connectors.kit.wire.verdicts import PAUSE, WAIT, Hint, Verdicts, When
@@ -67,6 +68,11 @@ class ZendeskApi(HttpConnector[ZendeskSettings]):
 
     label = "Zendesk"
     makes = "a user and a ticket, with the transcript in private comments"
+    capabilities = Capabilities(
+        person="a user, by email, else created",
+        revision="what is new, as a private comment",
+        idempotent="an idempotency key; looked for by external id and mark",
+    )
     verdicts: ClassVar[Verdicts | None] = VERDICTS
     headers: ClassVar[Mapping[str, str]] = {"Accept": "application/json"}
 

@@ -26,7 +26,7 @@ Network = IPv4Network | IPv6Network
 
 MIN_TOKEN = 16
 
-_ACCOUNT = re.compile(r"^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}$")
+ACCOUNT_ID = re.compile(r"^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}$")
 # The token is one segment of a path: with a slash in it the address leads nowhere, with a '?' or '%' elsewhere.
 _TOKEN = re.compile(r"[A-Za-z0-9._~!$&'()*+;=:@-]+")
 
@@ -59,7 +59,8 @@ def _trouble(token: str) -> str:
     return f"a token needs at least {MIN_TOKEN} characters, none of them / ? # % or a space; try: openssl rand -hex 24"
 
 
-def _usable(token: SecretStr) -> SecretStr:
+def usable_token(token: SecretStr) -> SecretStr:
+    """The token itself. Raises ValueError where it is no segment of a path, or can be guessed."""
     if trouble := _trouble(token.get_secret_value()):
         raise ValueError(trouble)
     return token
@@ -68,11 +69,11 @@ def _usable(token: SecretStr) -> SecretStr:
 class Token(Strict):
     """A secret in the hook's URL. `account` ties it to one Smartsupp account."""
 
-    token: Annotated[SecretStr, AfterValidator(_usable)] = Field(
+    token: Annotated[SecretStr, AfterValidator(usable_token)] = Field(
         description=f"At least {MIN_TOKEN} characters.", json_schema_extra={"minLength": MIN_TOKEN}
     )
     account: str | None = Field(
-        default=None, pattern=_ACCOUNT.pattern, description="The account whose conversations come with it; or any."
+        default=None, pattern=ACCOUNT_ID.pattern, description="The account whose conversations come with it; or any."
     )
 
 
@@ -209,7 +210,7 @@ def _tokens(text: str, problems: list[Problem]) -> Iterable[Token]:
         account, _, token = part.rpartition(":")
         if trouble := _trouble(token):
             problems.append(Problem("SMARTSUPP_TOKEN", trouble))
-        elif account and not _ACCOUNT.fullmatch(account):
+        elif account and not ACCOUNT_ID.fullmatch(account):
             problems.append(Problem("SMARTSUPP_TOKEN", "write ACCOUNT:TOKEN, with Smartsupp's account id"))
         else:
             yield Token(token=SecretStr(token), account=account or None)

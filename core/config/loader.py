@@ -68,7 +68,7 @@ def load(
         raise ConfigError(source, sorted(file.problems, key=lambda problem: problem.line))
     return Settings(
         source=source,
-        tokens=(*env.tokens, *document.tokens),
+        tokens=(*env.tokens, *document.tokens, *document.source.tokens()),
         connectors=connectors,
         routes=routes,
         fingerprints={name: _fingerprint(connector) for name, connector in connectors.items()},
@@ -78,6 +78,7 @@ def load(
         business_hours=document.business_hours,
         redact=document.redact,
         values=ValueSettings.of(document),
+        accounts=document.source.named() if "source" in document.model_fields_set else {},
         renamed=("notices",) if document.notices else (),
     )
 

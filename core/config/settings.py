@@ -20,6 +20,7 @@ from core.config.environment import Strict, Token
 from core.config.extracted import only_extracted
 from core.config.sections.presets import Preset, QuietWait
 from core.config.sections.redact import Redact
+from core.config.sections.source import Account, SourceSection
 from core.config.values import ValueSettings
 from core.templates.language import Condition, condition, wording
 
@@ -139,6 +140,7 @@ class Document(ValueSettings):
     """The whole file."""
 
     tokens: tuple[Token, ...] = ()
+    source: SourceSection = SourceSection()
     connectors: dict[str, dict[str, Any]] = Field(default_factory=dict)
     routes: list[Route] | None = Field(
         default=None, description="Without this section everything goes to every enabled connector."
@@ -156,7 +158,8 @@ class Document(ValueSettings):
 
 @dataclass(frozen=True)
 class Settings:
-    """A configuration that was read and found right. `connectors` has the disabled ones too."""
+    """A configuration that was read and found right. `source` is the file; `accounts` is its section `source`, by name.
+    `connectors` has the disabled ones too."""
 
     source: str
     tokens: tuple[Token, ...]
@@ -169,6 +172,7 @@ class Settings:
     business_hours: BusinessHours | None = None
     redact: Redact = field(default_factory=Redact)
     values: ValueSettings = field(default_factory=ValueSettings)
+    accounts: Mapping[str, Account] = field(default_factory=dict)
     #: Sections of the file that have another name by now.
     renamed: tuple[str, ...] = ()
 
@@ -189,6 +193,7 @@ def masked(settings: Settings) -> dict[str, Any]:
     """The effective configuration for people to read. Secrets stay hidden."""
     return {
         "tokens": [token.model_dump(mode="json", exclude_none=True) for token in settings.tokens],
+        **({"source": _masked_accounts(settings.accounts)} if settings.accounts else {}),
         "connectors": {name: item.model_dump(mode="json", by_alias=True) for name, item in settings.connectors.items()},
         "routes": [route.model_dump(mode="json") for route in settings.routes],
         "retention": settings.retention.model_dump(mode="json"),
@@ -197,3 +202,7 @@ def masked(settings: Settings) -> dict[str, Any]:
         **({"business_hours": settings.business_hours.model_dump(mode="json")} if settings.business_hours else {}),
         **settings.values.model_dump(mode="json"),
     }
+
+
+def _masked_accounts(accounts: Mapping[str, Account]) -> dict[str, Any]:
+    return {"accounts": {name: one.model_dump(mode="json", exclude={"accounts"}) for name, one in accounts.items()}}

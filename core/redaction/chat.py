@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from core.config.sections.redact import Redact
-from core.conversation import Conversation, Message, Page, Variable, Visitor
+from core.conversation import ChatFile, Conversation, InternalNote, Message, Page, Variable, Visitor
 from core.redaction.text import RedactedKind, names_password, redacted
 
 #: Places that are named for one kind; a chat full of numbers says how many more there are.
@@ -38,10 +38,13 @@ def redacted_chat(conversation: Conversation, settings: Redact) -> Redacted:
     messages = tuple(look.message(number, one) for number, one in enumerate(conversation.messages, 1))
     paths = tuple(look.page(number, one) for number, one in enumerate(conversation.paths, 1))
     rating = look.text(conversation.rating_desc, "the rating")
+    notes = tuple(look.note(number, one) for number, one in enumerate(conversation.internal_notes, 1))
+    tags = tuple(look.text(one, f"tag {number}") for number, one in enumerate(conversation.tags, 1))
     seen = look.visitor(visitor)
     if not look.found:
         return Redacted(conversation, {})
-    changed = {"messages": messages, "paths": paths, "rating_desc": rating, "visitor": seen}
+    changed: dict[str, object] = {"messages": messages, "paths": paths, "rating_desc": rating, "visitor": seen}
+    changed |= {"internal_notes": notes, "tags": tags}
     clean = conversation.model_copy(update=changed)
     clean._written = unredacted(conversation)  # noqa: SLF001  # as above
     return Redacted(clean, {kind: tuple(look.found[kind]) for kind in RedactedKind if kind in look.found})
@@ -61,8 +64,17 @@ class _Look:
     def message(self, number: int, one: Message) -> Message:
         content = self.text(one.content, f"message {number}")
         name = self.text(one.name, f"the name at message {number}")
-        changed = content != one.content or name != one.name
-        return one.model_copy(update={"content": content, "name": name}) if changed else one
+        files = tuple(self.file(number, file) for file in one.files)
+        changed = (content, name, files) != (one.content, one.name, one.files)
+        return one.model_copy(update={"content": content, "name": name, "files": files}) if changed else one
+
+    def file(self, number: int, one: ChatFile) -> ChatFile:
+        name = self.text(one.name, f"the name of a file at message {number}")
+        return one.model_copy(update={"name": name}) if name != one.name else one
+
+    def note(self, number: int, one: InternalNote) -> InternalNote:
+        content = self.text(one.content, f"internal note {number}")
+        return one.model_copy(update={"content": content}) if content != one.content else one
 
     def page(self, number: int, one: Page) -> Page:
         url = self.text(one.url, f"the address of page {number}", address=True)

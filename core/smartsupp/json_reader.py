@@ -199,6 +199,11 @@ class Lenient(Wild):
             return nothing
 
 
+def latest() -> datetime:
+    """The last moment that a time may be."""
+    return _EPOCH + timedelta(milliseconds=_LATEST_MS)
+
+
 def clean(text: str) -> str:
     """Text that can be written as UTF-8: the halves of surrogate pairs are joined, or become U+FFFD when alone.
 

@@ -1,4 +1,4 @@
-"""Smartsupp's JSON, and the only file that knows it: the body of a POST hook -> `Conversation`.
+"""Smartsupp's JSON: the body of a POST hook -> `Conversation`. What its API gives is read in core/smartsupp/api.
 
 Source: https://docs.smartsupp.com/chat-box/post-hook/ and the change of 2018-11-16 (`groupKey` became `group`;
 `from` changed `3` -> `agent:3`, null -> `system`, `mx…` -> `visitor:mx…`). Identity and the shape of
@@ -9,19 +9,17 @@ is left empty and noted on the conversation.
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from typing import Any
 
 from core.conversation import Conversation
 from core.errors import PayloadError
 from core.pretty_json import is_deeper
-from core.smartsupp.json_reader import Lenient, Wild, clean, described
+from core.smartsupp.api.body import FORM
+from core.smartsupp.api.reading import api_conversation, api_identity, opened_form
+from core.smartsupp.fields import read_identity, read_variables
+from core.smartsupp.json_reader import Lenient, Wild, described
 from core.smartsupp.limits import check_items, check_objects
-
-# Ids become parts of Redis keys and of file names, so they are held to what Smartsupp sends (55039, co8Zk…):
-# no separator, no dot in front.
-_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}")
 
 # How deep json.loads and json.dumps get depends on who calls them and on the version of Python. This does not, and
 # whoever reads the body after us (a worker, the archive) can do so too. Smartsupp's own bodies are 5 deep.
@@ -64,17 +62,22 @@ def glance(body: bytes, account: str = "") -> bool:
     found = _opened(body)
     if isinstance(found, StatisticsReport):
         return False
+    if FORM in found:
+        api_identity(found, account)
+        return True
     channel = found.object("channel")
     _account(found, account)
-    _identity(channel, "id")
+    read_identity(channel, "id")
     return True
 
 
 def _opened(body: bytes) -> Wild | StatisticsReport:
-    value = _json(body)
+    value = read_json(body)
     if not isinstance(value, dict):
         raise PayloadError("", f"no conversation: expected a JSON object with 'channel', got {described(value)}")
     wild = Wild(value)
+    if FORM in wild:
+        return opened_form(value)
     if "channel" not in wild:
         if "domains" in wild:
             return StatisticsReport(domains=len(wild.object("domains").members))
@@ -90,7 +93,8 @@ def parse_conversation(body: bytes, account: str = "") -> Conversation:
     return found
 
 
-def _json(body: bytes) -> object:
+def read_json(body: bytes) -> object:
+    """The JSON of a body, within bounds. Raises PayloadError."""
     try:
         check_objects(body)
         # Not strict: a raw line break inside a string is no reason to refuse a chat.
@@ -127,12 +131,14 @@ def _said(error: json.JSONDecodeError) -> str:
 
 
 def _conversation(wild: Wild, expected: str) -> Conversation:
+    if FORM in wild:
+        return Conversation.model_validate(api_conversation(wild, expected))
     channel = wild.object("channel")
     for key in ("messages", "paths"):
         check_items(wild.where(key), key, wild.members.get(key))
     members = {
         "account": _account(wild, expected),
-        "id": _identity(channel, "id"),
+        "id": read_identity(channel, "id"),
         "begin_at": wild.time("beginAt"),
         "end_at": wild.time("endAt"),
         "is_chat": channel.flag("isChat"),
@@ -167,17 +173,10 @@ def _paths(wild: Wild) -> tuple[dict[str, Any], ...]:
 def _account(wild: Wild, expected: str) -> str:
     if expected and wild.members.get("accountId") is None:
         return expected
-    account = _identity(wild, "accountId")
+    account = read_identity(wild, "accountId")
     if expected and account != expected:
         raise PayloadError("accountId", f"the token belongs to account {expected}, this is from account {account}")
     return account
-
-
-def _identity(wild: Wild, key: str) -> str:
-    value = wild.members.get(key)
-    if isinstance(value, str | int) and not isinstance(value, bool) and _ID.fullmatch(str(value)):
-        return str(value)
-    raise wild.expected(key, "an id (letters, digits, '_', '-' and '.', at most 64 of them)")
 
 
 def _visitor(wild: Wild) -> dict[str, Any]:
@@ -194,27 +193,8 @@ def _visitor(wild: Wild) -> dict[str, Any]:
         "user_agent": wild.text("userAgent"),
         "platform": wild.text("platform"),
         "referer": wild.text("referer"),
-        "variables": _variables(wild),
+        "variables": read_variables(wild),
     }
-
-
-def _variables(wild: Wild) -> dict[str, Any]:
-    check_items(wild.where("variables"), "variables", wild.members.get("variables"))
-    try:
-        variables = wild.object("variables")
-    except PayloadError as error:
-        wild.odd(error)
-        return {}
-    return {clean(key): _variable(variables, key) for key in variables.members}
-
-
-def _variable(variables: Wild, key: str) -> dict[str, Any]:
-    """`{label, value}`, either of which may be missing, or the flat value that newer widgets send."""
-    value = variables.members[key]
-    if isinstance(value, dict) and ("value" in value or "label" in value):
-        wild = variables.object(key)
-        return {"label": wild.text("label") or clean(key), "value": wild.scalar("value")}
-    return {"label": clean(key), "value": variables.scalar(key)}
 
 
 def _message(wild: Wild) -> dict[str, Any]:

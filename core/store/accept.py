@@ -21,9 +21,9 @@ JOURNEY_BODIES, JOURNEY_BYTES = 64, 4 * 1024 * 1024
 class Acceptance(Base):
     """Every method raises StoreUnavailable when the server cannot take a write now."""
 
-    def accept(self, body: bytes, account: str = "", content_type: str = "") -> Accepted:
+    def accept(self, body: bytes, account: str = "", content_type: str = "", origin: str = "") -> Accepted:
         """Keep a body and give it its place in the inbox, in one step, unless the same body is there already."""
-        [found] = self.accept_each([Received(body, account, content_type)])
+        [found] = self.accept_each([Received(body, account, content_type, origin)])
         if isinstance(found, StoreUnavailable):
             raise found
         return found
@@ -36,10 +36,12 @@ class Acceptance(Base):
                 # Made here, so that a repeat after a lost reply is known for one.
                 "id": fresh(),
                 "body": self._vault.seal(one.body),
-                "digest": self._vault.digest(one.account, one.body),
+                "digest": self._vault.digest(_whose(one), one.body),
                 "account": one.account,
                 "content_type": one.content_type[:100],
                 "size": len(one.body),
+                "origin": one.origin,
+                "only": one.only,
             }
             for one in bodies
         ]
@@ -58,3 +60,8 @@ class Acceptance(Base):
         Without a token it is the receiver that says so, right after `accept`.
         """
         return bool(self._run("divert", id=payload, token=token, status=status, reason=self._sealed(error)))
+
+
+def _whose(one: Received) -> str:
+    """What bodies may be equal in: nobody who knows a token can send beforehand what is to come by a signed webhook."""
+    return f"{one.account}\0{one.origin}" if one.origin else one.account

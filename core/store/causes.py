@@ -8,12 +8,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
-from core.causes import CRASHED, Cause, cause_of
 from core.delivery import Attempt, DeliveryStatus
 from core.encryption import Vault
 from core.errors import StoreUnsafe
 from core.store.connection.client import errors
 from core.store.protocol.base import Base
+from core.store.protocol.causes import CRASHED, Cause, cause_of
 from core.store.protocol.constants import CRASHED_CAUSE
 from core.store.protocol.keys import key
 from core.store.protocol.records import from_json

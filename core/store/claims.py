@@ -15,12 +15,15 @@ from core.store.protocol.constants import Gate
 
 @dataclass(frozen=True)
 class Received:
-    """A body, whose account it is where the token says so, and what it was sent as. `context` is that in which the
-    workers are woken for it: a trace goes on there."""
+    """A body, whose account it is where the token says so, and what it was sent as. `origin` is the account of the
+    section `source` whose webhooks it came by, or "". `only` is the one connector that may get it, or "". `context` is
+    that in which the workers are woken for it: a trace goes on there."""
 
     body: bytes
     account: str = ""
     content_type: str = ""
+    origin: str = ""
+    only: str = ""
     context: Context | None = field(default=None, repr=False, compare=False)
 
 
@@ -44,6 +47,17 @@ UNLIMITED = Limits()
 
 
 @dataclass(frozen=True)
+class Order:
+    """A chat that is to be fetched from Smartsupp's API, since `asked`; `tries` have failed so far. It goes by the
+    API's id; one that the hook sent goes by the hook's, and is looked for by when it `began`. Times are in ms."""
+
+    conversation: ConversationId
+    asked: int = 0
+    began: int | None = None
+    tries: int = 0
+
+
+@dataclass(frozen=True)
 class Claim:
     """An item that is ours until its lease runs out. For the inbox `id` is the payload's, and `revision` is 0.
 
@@ -54,6 +68,7 @@ class Claim:
     `first`: nobody can have delivered this revision, as far as the store surely remembers; `late`: its conversation
     began before that, so revisions may have come of which it knows nothing.
     With `trouble` the body cannot be opened, and is empty. `paid`: requests that its connector's rate was charged.
+    Of a source's lane, `order` is all there is. `origin` and `only`: see Received.
     """
 
     lane: str
@@ -76,11 +91,19 @@ class Claim:
     late: bool = False
     delivered: bool = False
     created: int = 0
+    origin: str = ""
+    only: str = ""
+    order: Order | None = None
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What a claimed body turned out to be, and where it goes; `why` is a Nowhere where it goes to no connector."""
+    """What a claimed body turned out to be, and where it goes; `why` is a Nowhere where it goes to no connector.
+
+    `begun` is when it began (ms), as it says itself, and `seen` how many conversations began at about that time when
+    somebody looked; None: nobody did. `other` is another id by which it came this time. `beneath`: it says no more than
+    the newest revision. `waits`, where it has some of its own.
+    """
 
     claim: Claim
     conversation: ConversationId
@@ -90,6 +113,11 @@ class Reading:
     why: str = ""
     #: When the conversation began, in ms; 0: nobody knows, so long ago; None: it is sure to be new.
     began: int | None = None
+    begun: int | None = None
+    seen: int | None = None
+    other: str = ""
+    beneath: bool = False
+    waits: Mapping[str, Quiet] | None = None
 
 
 @dataclass(frozen=True)
@@ -119,10 +147,11 @@ class ClaimRequest:
 @dataclass(frozen=True)
 class FannedOut:
     """For each body whether it is one of ours: False: its lease was lost. `following`: the next ones, or None where
-    none were asked for."""
+    none were asked for. `stale`: for each whether nothing was done, as others began at that time meanwhile."""
 
     held: Sequence[bool]
     following: Sequence[Claim] | None
+    stale: Sequence[bool] = ()
 
 
 @dataclass(frozen=True)

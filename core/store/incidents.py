@@ -18,7 +18,18 @@ from core.store.protocol.keys import key
 from core.store.protocol.records import from_json
 
 IncidentKind = Literal[
-    "paused", "breaker", "dead", "quarantined", "undelivered", "gone", "backlog", "filling", "full", "refusing"
+    "paused",
+    "breaker",
+    "dead",
+    "quarantined",
+    "undelivered",
+    "gone",
+    "backlog",
+    "filling",
+    "full",
+    "refusing",
+    "source",
+    "silent",
 ]
 Event = Literal["begun", "over", "test"]
 
@@ -34,8 +45,8 @@ SENDING_MS = 180_000
 
 @dataclass(frozen=True)
 class Incident:
-    """Something that is wrong now. `subject` is a connector, "inbox", or what the store runs out of; `count` is how
-    many are concerned, or how many percent are used; `error` has no text of visitors.
+    """Something that is wrong now. `subject` is a connector, "inbox", what the store runs out of, or an account of the
+    section `source`; `count` is how many are concerned, or how many percent are used; `error` has no text of visitors.
 
     `newest` is when the last of them came to it, or 0 for a state; `patience` is how long it must last to be told.
     All times are in ms.

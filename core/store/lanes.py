@@ -17,6 +17,8 @@ from core.store.connection.client import errors
 from core.store.protocol.constants import BATCH, INBOX, How, Trouble
 from core.store.protocol.keys import key
 from core.store.protocol.scripts import Argument
+from core.store.sources.orders import Orders
+from core.store.sources.twins import Twins
 from core.store.steps import Steps
 from core.summary import bare
 
@@ -24,7 +26,7 @@ from core.summary import bare
 _LIVES = (Outcome.DELIVERED, Outcome.SKIPPED, Outcome.RETRY, Outcome.PAUSED)
 
 
-class Store(Acceptance, Steps):
+class Store(Acceptance, Steps, Orders, Twins):
     """Writes. Every method raises StoreUnavailable when the server cannot take one now."""
 
     def fan_out(
@@ -49,7 +51,7 @@ class Store(Acceptance, Steps):
     ) -> FannedOut:
         """The same for several, in one journey; and the next bodies, where they are asked for. `waits`: connectors
         that want chats to be quiet."""
-        rules = json.dumps({name: asdict(one) for name, one in waits.items()}) if waits else ""
+        rules = _rules(waits)
         calls: list[dict[str, Argument]] = []
         for number, one in enumerate(readings, 1):
             next_token = request.token if request and number == len(readings) else ""
@@ -59,21 +61,27 @@ class Store(Acceptance, Steps):
                     "token": one.claim.token,
                     "conversation": one.conversation,
                     "began": one.began,
+                    "begun": one.begun,
+                    "seen": one.seen,
+                    "other": one.other,
+                    "beneath": one.beneath,
                     "note": self._sealed(one.note),
                     "summary": bare(one.summary) if self._vault.seals else one.summary,
                     "why": one.why,
-                    "waits": rules,
+                    "waits": rules if one.waits is None else _rules(one.waits),
                     "next_token": next_token,
                     "connectors": one.connectors,
                 }
             )
         replies = self._run_each("fan_out", calls)
-        for lane in {lane for reply in replies if reply for lane in reply[0]}:
+        stale = [reply == [0] for reply in replies]
+        done = [reply for reply, early in zip(replies, stale, strict=True) if reply and not early]
+        for lane in {lane for reply in done for lane in reply[0]}:
             self._wake_up(lane.decode())
         held = [bool(reply) for reply in replies]
-        if request is None or not replies[-1]:
-            return FannedOut(held, None)
-        return FannedOut(held, self._claims(INBOX, request.token, replies[-1][1]))
+        if request is None or not replies[-1] or stale[-1]:
+            return FannedOut(held, None, stale)
+        return FannedOut(held, self._claims(INBOX, request.token, replies[-1][1]), stale)
 
     def claim(self, lane: str, token: str, how: How = "leave", limits: Limits = UNLIMITED) -> Claim | None:
         """Lease the item that is longest due, or None: nothing is, or the connector is paused or at its limits.
@@ -127,6 +135,8 @@ class Store(Acceptance, Steps):
             late="late" in own,
             delivered="delivered" in own,
             created=int(own.get("created", 0)),
+            origin=about.get("origin", ""),
+            only=about.get("only", ""),
         )
 
     def disown(self, lane: str, token: str) -> None:
@@ -294,3 +304,7 @@ class Store(Acceptance, Steps):
 
 def _text(pairs: list[bytes]) -> dict[str, str]:
     return {pairs[i].decode(): pairs[i + 1].decode() for i in range(0, len(pairs), 2)}
+
+
+def _rules(waits: Mapping[str, Quiet]) -> str:
+    return json.dumps({name: asdict(one) for name, one in waits.items()}) if waits else ""

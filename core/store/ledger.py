@@ -182,8 +182,10 @@ class Ledger(Base):
         return _payload(identity, self._opened(row), self._vault.open(body or b""))
 
     def conversation(self, identity: ConversationId) -> StoredConversation:
-        """Raises NotFound."""
+        """By any of its ids. Raises NotFound."""
         with errors():
+            if other := self._redis.get(key("other-id", identity)):
+                identity = ConversationId(other.decode())
             revisions = self._redis.zrange(key("revisions", identity), 0, -1)
             connectors = self._redis.smembers(key("deliveries-of", identity))
         if not revisions:

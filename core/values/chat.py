@@ -12,7 +12,7 @@ from typing import Any, get_type_hints
 from urllib.parse import parse_qsl, urlsplit
 
 from core.config.values import ValueSettings
-from core.conversation import Conversation, ConversationPart, Variable
+from core.conversation import Agent, Conversation, ConversationPart, Variable
 from core.redaction.chat import unredacted
 from core.values import phone
 from core.values.patterns import first
@@ -25,17 +25,6 @@ _MARKS = ("source", "medium", "campaign", "term", "content")
 _LANGUAGE = re.compile(r"([A-Za-z]{2,3})(?:[-_][A-Za-z0-9-]+)*")
 #: How pages name their language in an address.
 _LANGUAGE_MARKS = ("lang", "language", "locale", "hl")
-
-
-class Agent(ConversationPart):
-    """Somebody of the shop. In a text it is the name, else the email."""
-
-    id: str = ""
-    name: str = ""
-    email: str = ""
-
-    def __str__(self) -> str:
-        return self.name or self.email
 
 
 class Utm(ConversationPart):
@@ -102,10 +91,12 @@ class Values:
 
     @cached_property
     def phone(self) -> str:
-        """The visitor's phone number as `+420602123456`: from `variables.phone`, a field of a form, or a message."""
+        """The visitor's phone number as `+420602123456`: from Smartsupp, `variables.phone`, a form or a message."""
         given = self._whole.visitor.variables
         named = [name for name, one in given.items() if phone.is_named(name, one)]
         country = phone.region(self._settings.country or self.conversation.visitor.country_code)
+        if found := phone.number_in(self._whole.visitor.phone, country):
+            return found
         for name in (self._settings.variables.phone, *named):
             if found := phone.number_in(self._variable(name), country):
                 return found
@@ -131,10 +122,11 @@ class Values:
 
     @cached_property
     def channel(self) -> str:
-        """Where the chat came from: the variable that `variables.channel` names, else `web` for a browser."""
-        visitor = self.conversation.visitor
+        """Where the chat came from: the variable that `variables.channel` names, Smartsupp's channel, or `web`."""
+        visitor, known = self.conversation.visitor, self.conversation.channel
         seen = visitor.user_agent or self.conversation.paths
-        return self._variable(self._settings.variables.channel) or ("web" if seen else "")
+        web = "web" if seen or known else ""
+        return self._variable(self._settings.variables.channel) or (web if known in ("", "default") else known)
 
     @cached_property
     def language(self) -> str:
@@ -178,10 +170,11 @@ class Values:
         return found
 
     def _agent(self, number: str, name: str) -> Agent:
+        sent = next((one for one in self.conversation.agents if one.id == number), Agent())
         known = self._settings.agents.get(number)
         if known is None:
-            return Agent(id=number, name=name)
-        return Agent(id=number, name=known.name or name, email=known.email or "")
+            return Agent(id=number, name=name or sent.name, email=sent.email)
+        return Agent(id=number, name=known.name or name or sent.name, email=known.email or sent.email)
 
     def _variable(self, name: str) -> str:
         return self._text(self._whole.visitor.variables.get(name) if name else None)

@@ -50,6 +50,7 @@ PAGES = {
     "all of the quarantine": ("/quarantine/all?action=discard", ""),
     "bulk job": ("/conversations/jobs/{job}", "<script data-evil>"),
     "an unknown body": (f"/quarantine/{_QUERY}", ""),
+    "Smartsupp's API": (f"/source?from={_QUERY}&to={_QUERY}&account={_QUERY}&connector={_QUERY}", ""),
     "erase": ("/erase", ""),
     "agents": ("/setup/agents", ""),
     "routes": ("/setup/routes", ""),

@@ -51,6 +51,7 @@ PAGES = {
     "quarantine/nothing": "/quarantine?status=set-aside",
     "quarantine_one": "/quarantine/{payload}",
     "quarantine_all": "/quarantine/all?action=discard",
+    "overview_source": "/source",
     "erase": "/erase",
     "go": "/go",
 }

@@ -20,6 +20,7 @@ from app.admin.connector_state import State
 from core.delivery import Attempt, Exchange, Outcome, PayloadStatus, Reference
 from core.store import INBOX, Filter, Jobs, Store, connect
 from core.store.claims import Limits
+from core.store.sources.catch_ups import CatchUps, Comparison
 from tests.support import hostile, made
 from tests.support.admin import PASSWORD, web_app
 from tests.support.browser import Tab
@@ -43,6 +44,10 @@ NAMES = [_name(number) for number in range(30)]
 ON, PAUSED, REJECTED, SILENT, SLOW, OFF, LONELY = NAMES[:7]
 GONE = _name(99)
 
+ACCOUNT, SOURCE = (
+    "s" * 60,
+    {"account": "9" * 60, "api": {"token": "0123456789abcdef", "base_url": "http://127.0.0.1:9"}},
+)
 PAGES = {
     "overview": "/?span=month",
     "chats": "/conversations",
@@ -72,6 +77,7 @@ PAGES = {
     "quarantine": "/quarantine",
     "a quarantined payload": "/quarantine/{payload}",
     "all of the quarantine": "/quarantine/all?action=discard",
+    "Smartsupp's API": "/source",
     "erase": "/erase",
     "all pages": "/go",
     "no such page": f"/{'x' * 300}",
@@ -90,7 +96,8 @@ def _config() -> str:
     }
     secret = f"whsec_{'MfKQ9r8GKYqrTwjU' * 3}"
     connectors[REJECTED] = {"type": "webhook", "url": _URL, "secret": secret}
-    return json.dumps({"connectors": connectors, "routes": [{"to": [one for one in NAMES if one != LONELY]}]})
+    routes = [{"to": [one for one in NAMES if one != LONELY]}]
+    return json.dumps({"connectors": connectors, "routes": routes, "source": {"accounts": {ACCOUNT: SOURCE}}})
 
 
 def _fill(server: Server) -> dict[str, str]:
@@ -119,6 +126,10 @@ def _fill(server: Server) -> dict[str, str]:
     assert broken
     store.divert(broken.payload, PayloadStatus.QUARANTINED, ERROR, token=broken.token)
     store.beat(f"{_LONG}.internal.example.com:4711", ERROR)
+    catch_ups = CatchUps(client)
+    put_off = catch_ups.start("backfill", ACCOUNT, "9" * 60, 1, 2, by=_LONG, connector=REJECTED, expected=10**9)
+    catch_ups.put_off(put_off, 2**50, ERROR)
+    catch_ups.compared(ACCOUNT, Comparison(1, 10**9, 10**9, 1, worked=True))
     jobs = Jobs(client, made.configured)
     job = jobs.start("discard", Filter(text="x" * 150, connector=REJECTED), reason=_LONG * 3, by=_LONG)
     jobs.advance(job.id)

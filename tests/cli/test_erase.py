@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import base64
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from connectors.testing.fake import Answer
 from core.delivery import Outcome, PayloadStatus
 from core.ids import ConversationId
 from core.store import Eraser, Ledger, Store, connect
+from tests.fakes.hubspot import HubSpotVendor
 from tests.support import made
 from tests.support.command_line import CommandLine
 from tests.support.server import Server
 from tests.support.stack import Stack, chat, until
 
+HUBSPOT = "pat-eu1-0123456789abcdef"
+FORBIDDEN = {"status": "error", "category": "MISSING_SCOPES", "message": "no right to delete"}
 BOB = {"id": 8, "name": "Bob", "email": "bob@example.com"}
 
 
@@ -66,6 +72,56 @@ def test_the_receipt_says_what_went_and_what_is_elsewhere(cli: CommandLine, ledg
     assert ledger.conversation(ConversationId(kept))
     again = cli.result("erase", "--email", "ann@example.com", "--yes")
     assert again.stdout == "No data found for ann@example.com.\n"
+
+
+@pytest.fixture
+def hubspot(cli: CommandLine, tmp_path: Path) -> Iterator[HubSpotVendor]:
+    """A destination that knows Ann, and somebody with another address."""
+    with HubSpotVendor(HUBSPOT) as there:
+        for email in ("ann@example.com", "bob@example.com"):
+            there.add_person(name="Ann", email=email)
+        settings = f"base_url: '{there.url}', token: {HUBSPOT}, allow_networks: [127.0.0.0/8], enabled: false"
+        config = f"connectors: {{crm: {{type: hubspot, {settings}}}, archive: {{type: archive}}}}"
+        (tmp_path / "relay.yaml").write_text(config)
+        yield there
+
+
+ASKED = ("erase", "--email", "ann@example.com", "--at-destinations")
+
+
+def test_destinations_are_asked_for_the_person_who_is_shown_first(
+    cli: CommandLine, kept: str, hubspot: HubSpotVendor
+) -> None:
+    said = cli.run(*ASKED, code=2)
+    (ann, bob) = hubspot.people()
+    page = f"https://app-eu1.hubspot.com/contacts/4711/record/0-1/{ann['id']}"
+    assert f"At destinations:\n  crm: Ann <ann@example.com> {page}: HubSpot deletes the contact for good" in said
+    assert "Erase 2 chats, 1 payload without a chat and 1 person at destinations?" in said
+    assert hubspot.people() == [ann, bob]
+    receipt = cli.result(*ASKED, "--yes").stdout
+    assert f"Erased at destinations\n  crm: Ann <ann@example.com> {page}: HubSpot deletes the contact" in receipt
+    assert "NOT COMPLETE" not in receipt
+    assert hubspot.people() == [bob]
+    # Whom the store has nothing of any more, a destination may know.
+    hubspot.add_person(name="Ann", email="ann@example.com")
+    assert cli.json(*ASKED, "--yes")["persons"][0]["person"]["name"] == "Ann <ann@example.com>"
+    assert cli.result(*ASKED, "--yes").stdout == "No data found for ann@example.com.\n"
+    assert "needs --email" in cli.run("erase", "--visitor", "8", "--at-destinations", code=2)
+
+
+def test_what_a_destination_refuses_stands_in_the_receipt_and_the_exit_code_is_1(
+    cli: CommandLine, kept: str, hubspot: HubSpotVendor
+) -> None:
+    hubspot.routes.insert(0, ("POST", re.compile(".*/gdpr-delete"), lambda _: Answer(403, FORBIDDEN)))
+    found = cli.run(*ASKED, "--yes", "--json", code=1)
+    assert '"complete": false' in found
+    assert "no right to delete" in found
+    assert len(hubspot.people()) == 2
+    hubspot.token = "another"
+    said = cli.run(*ASKED, "--yes", code=1)
+    assert "crm: cannot be asked: " in said
+    assert "No data found" in said
+    assert HUBSPOT not in said
 
 
 def test_the_receipt_comes_as_json_too(cli: CommandLine, kept: str) -> None:

@@ -124,6 +124,7 @@ CASES = [
     Case("causes", "Cause Connector Dead letters Last What happened"),
     Case("causes --limit 1 --connector archive", "Cause Connector Dead letters Last What happened shows more"),
     Case("jobs", "no jobs Action Started Processed Matched Done State Filter finished"),
+    Case("source status", "no back-fill and no comparison so far"),
     Case("alive", "worker this machine start with relay", code=1),
     Case("dead list", f"{_TABLE} letter"),
     Case("dead list --limit 1", f"{_TABLE} letter shows more"),
@@ -179,9 +180,14 @@ CASES = [
 ELSEWHERE = {
     "admin login-link": "makes a link that is new each time: tests/dashboard/test_login.py",
     "admin set-password": "makes a password that is new each time: tests/dashboard/test_login.py",
+    "connectors new": "needs an empty folder each time: tests/cli/test_new.py",
     "config schema": "prints JSON either way",
     "config show": "prints JSON either way",
     "restore": "needs an empty data folder each time: tests/cli/test_backup.py",
+    "source check": "needs a Smartsupp: tests/cli/test_source.py",
+    "source reconcile": "needs a Smartsupp: tests/cli/test_source.py",
+    "source stop": "needs a Smartsupp: tests/cli/test_source.py",
+    "backfill": "needs a Smartsupp: tests/cli/test_source.py",
     "repair": "needs damaged files: tests/cli/test_repair.py",
     "send": "needs a receiver, whose answer it prints either way: tests/e2e/test_pipeline.py",
 }

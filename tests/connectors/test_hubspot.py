@@ -11,14 +11,19 @@ import pytest
 from pydantic import ValidationError
 
 from connectors.kit.connector import Choice
+from connectors.testing import people, records
 from connectors.testing.chats import SAMPLE, chat
 from connectors.testing.fake import Answer, Fake
 from connectors.testing.people import PeopleContract
+from connectors.testing.records import ANN, BOB, SHARED, RecordLaws
 from core.errors import ConnectorRefused, DeliveryError, RecordRefused, RetryLater, TimedOut
 from tests.fakes.hubspot import BODY_LIMIT, HubSpotVendor
 
 TOKEN = "pat-eu1-0123456789abcdef"
 EMAIL = "dusan@domain.com"
+
+#: A pipeline and a stage by a template, each.
+PLACED = ("{{ '5' if conversation.is_missed else '0' }}", "{{ '51' if conversation.is_missed else '1' }}")
 
 LISTED = """Property values were not valid: [{"isValid":false,"error":"INVALID_OPTION","name":"hs_pipeline"}]"""
 
@@ -159,7 +164,7 @@ class HubSpot(PeopleContract):
             self.connector(vendor, stage="")
 
 
-class TestHubSpot(HubSpot):
+class TestHubSpot(HubSpot, RecordLaws):
     def fake(self) -> HubSpotVendor:
         return HubSpotVendor(TOKEN)
 
@@ -178,6 +183,7 @@ class TestHubSpot(HubSpot):
             "subject": "Chat: Dusan Kmet",
             "hs_pipeline": "0",
             "hs_pipeline_stage": "1",
+            "hs_lastmodifieddate": vendor.objects["tickets"][ticket]["properties"]["hs_lastmodifieddate"],
         }
         assert vendor.objects["contacts"][contact]["properties"] == {
             "hs_object_id": contact,
@@ -263,22 +269,40 @@ class TestHubSpot(HubSpot):
     def test_a_check_finds_what_does_not_exist(self, vendor: HubSpotVendor) -> None:
         right = {"owner": "77", "fields": {"content": "x"}, "portal_id": 4711}
         assert self.wrong(vendor, **right) == {}
-        stages = "pipeline/stage are one of 0/1 (Support Pipeline: New), 0/4 (Support Pipeline: Closed)"
+        stages = "pipeline/stage are one of 0/1 (Support Pipeline: New), 0/4 (Support Pipeline: Closed), "
+        stages += "5/51 (Returns: First), 5/52 (Returns: Second)"
         assert self.wrong(vendor, stage="9") == {"stage 9 in pipeline 0 is missing": stages}
         assert self.wrong(vendor, pipeline="9") == {"stage 1 in pipeline 9 is missing": stages}
-        assert list(self.wrong(vendor, owner="78")) == ["owner 78 is missing"]
+        assert list(self.wrong(vendor, owner="78")) == ["owner 78 is not an active owner in HubSpot"]
+        assert list(self.wrong(vendor, owner_fallback=ANN)) == [
+            f"owner_fallback {ANN} is not an active owner in HubSpot"
+        ]
+        assert list(self.wrong(vendor, task={"owner": ANN})) == [f"task.owner {ANN} is not an active owner in HubSpot"]
+        pipeline, stage = PLACED
+        assert self.wrong(vendor, pipeline=pipeline, stage=stage) == {}
+        assert list(self.wrong(vendor, pipeline=pipeline.replace("5", "6"), stage=stage.replace("51", "9"))) == [
+            "stage 9 is missing",
+            "pipeline 6 is missing",
+        ]
         assert list(self.wrong(vendor, fields={"rating": "x"})) == ["the property rating of tickets is missing"]
         assert list(self.wrong(vendor, portal_id="1")) == ["portal_id is not the account of the key"]
 
     def test_what_it_offers_are_the_pipelines_and_their_stages(self, vendor: HubSpotVendor) -> None:
         offered = self.connector(vendor).choices()
-        assert offered["pipeline"] == [Choice("0", "Support Pipeline")]
-        assert offered["stage"] == [Choice("1", "Support Pipeline: New"), Choice("4", "Support Pipeline: Closed")]
+        assert offered["pipeline"][0] == Choice("0", "Support Pipeline")
+        assert offered["stage"][:2] == [Choice("1", "Support Pipeline: New"), Choice("4", "Support Pipeline: Closed")]
+        for setting, choices in offered.items():
+            assert setting in type(self.connector(vendor).settings).model_fields
+            assert len({one.value for one in choices}) == len(choices)
         assert not any(self.connector(vendor, ticket=False).choices().values())
 
     def test_a_check_finds_rights_that_are_missing(self, vendor: HubSpotVendor) -> None:
         vendor.scopes = {"contacts", "account"}
-        assert self.wrong(vendor) == {"cannot read tickets": "give the key the scopes tickets"}
+        assert self.wrong(vendor) == {"cannot read tickets": "give the key the scope tickets"}
+        vendor.scopes = {"contacts", "tickets", "account"}
+        assert self.wrong(vendor, owner="77") == {
+            "cannot read owners": "give the key the scope crm.objects.owners.read"
+        }
         vendor.scopes = {"contacts", "tickets"}
         assert "links need it" in self.wrong(vendor)["portal_id is not the account of the key"]
         assert self.wrong(vendor, portal_id=4711) == {}
@@ -325,6 +349,172 @@ class TestHubSpot(HubSpot):
         assert memory["contact"] == other["id"]
         assert len(vendor.texts()) == 1
         assert len(vendor.records()) == 1
+
+    # --- whose it is ---------------------------------------------------------------
+
+    def test_a_new_contact_belongs_to_the_owner_and_one_who_is_there_stays_as_they_are(
+        self, vendor: HubSpotVendor
+    ) -> None:
+        ann = str(vendor.knows_owner(ANN))
+        there = vendor.add_person(name="Jane", email="jane@domain.com")
+        connector = self.connector(vendor, owner=ANN)
+        self.deliver(connector, SAMPLE, {})
+        self.deliver(connector, people.said(2, name="Jane", email="jane@domain.com"), {})
+        new, old = (next(one for one in vendor.people() if (one["id"] == there) is known) for known in (False, True))
+        assert new["properties"]["hubspot_owner_id"] == ann
+        assert "hubspot_owner_id" not in old["properties"]
+        assert [one["properties"]["hubspot_owner_id"] for one in vendor.records()] == [ann, ann]
+
+    def test_an_owner_of_the_contact_that_the_settings_name_stays(self, vendor: HubSpotVendor) -> None:
+        vendor.knows_owner(ANN)
+        self.deliver(self.connector(vendor, owner=ANN, new_person={"hubspot_owner_id": "77"}), SAMPLE, {})
+        assert vendor.people()[0]["properties"]["hubspot_owner_id"] == "77"
+
+    def test_an_owner_who_left_a_moment_ago_costs_nothing_but_the_owner(self, vendor: HubSpotVendor) -> None:
+        ann, bob = vendor.knows_owner(ANN), str(vendor.knows_owner(BOB))
+        connector = self.connector(vendor, owner=ANN, owner_fallback=BOB, task={})
+        self.deliver(connector, SAMPLE, {})
+        vendor.owners[str(ann)]["archived"] = True
+        memory: dict[str, Any] = {}
+        later = records.other("Hello?", kind="isMissed")
+        later["visitor"] |= {"email": "jane@domain.com", "name": "Jane", "id": "b2"}
+        self.deliver(connector, later, memory)
+        made = [list(vendor.objects[kind].values())[-1] for kind in ("contacts", "tickets", "notes", "tasks")]
+        assert [one["properties"]["hubspot_owner_id"] for one in made] == [bob] * 4
+        assert "owner_fallback got the record" in memory["note owner"]
+
+    def test_a_key_that_may_not_look_up_owners_believes_an_id_and_pauses_for_an_address(
+        self, vendor: HubSpotVendor
+    ) -> None:
+        vendor.scopes.remove("owners")
+        memory: dict[str, Any] = {}
+        self.deliver(self.connector(vendor, owner=77), SAMPLE, memory)
+        assert vendor.records()[0]["properties"]["hubspot_owner_id"] == "77"
+        assert "note owner" not in memory
+        with pytest.raises(ConnectorRefused, match=r"crm\.objects\.owners\.read, or write the owner's id"):
+            self.deliver(self.connector(vendor, owner=ANN), records.other("Hello"), {})
+
+    def test_no_queue_is_an_owner(self, vendor: HubSpotVendor) -> None:
+        vendor.owners[str(vendor.knows_owner(ANN))]["type"] = "QUEUE"
+        memory: dict[str, Any] = {}
+        self.deliver(self.connector(vendor, owner=ANN), SAMPLE, memory)
+        assert vendor.owner_of(vendor.records()[0]) is None
+        assert "Nobody was named" in memory["note owner"]
+
+    # --- where it lies -----------------------------------------------------------------
+
+    def test_pipeline_and_stage_may_be_templates(self, vendor: HubSpotVendor) -> None:
+        pipeline, stage = PLACED
+        connector = self.connector(vendor, pipeline=pipeline, stage=stage)
+        for payload in (SAMPLE, records.other("Hello?", kind="isMissed")):
+            self.deliver(connector, payload, {})
+        placed = [
+            (one["properties"]["hs_pipeline"], one["properties"]["hs_pipeline_stage"]) for one in vendor.records()
+        ]
+        assert placed == [("0", "1"), ("5", "51")]
+        assert sum(one.path == "/crm/pipelines/2026-09/tickets" for one in vendor.requests) == 1
+
+    @pytest.mark.parametrize(
+        ("pipeline", "stage", "placed", "notes"),
+        [
+            ("{{ visitor.name }}", "1", ("0", "1"), ["note pipeline"]),
+            ("5", "{{ visitor.name }}", ("5", "51"), ["note stage"]),
+            ("{{ visitor.group or '5' }}", "1", ("5", "51"), []),
+            ("{{ visitor.group }}", "{{ visitor.group }}", ("0", "1"), []),
+        ],
+    )
+    def test_where_a_template_names_nothing_the_first_is_taken(
+        self, vendor: HubSpotVendor, pipeline: str, stage: str, placed: tuple[str, str], notes: list[str]
+    ) -> None:
+        memory: dict[str, Any] = {}
+        self.deliver(self.connector(vendor, pipeline=pipeline, stage=stage), SAMPLE, memory)
+        made = vendor.records()[0]["properties"]
+        assert (made["hs_pipeline"], made["hs_pipeline_stage"]) == placed
+        assert [name for name in memory if name in ("note pipeline", "note stage")] == notes
+
+    # --- a ticket from before -----------------------------------------------------------
+
+    def test_an_added_chat_stands_under_its_subject_and_leaves_the_tickets_fields_alone(
+        self, vendor: HubSpotVendor
+    ) -> None:
+        ann, memory = vendor.knows_owner(ANN), dict[str, Any]()
+        self.deliver(self.connector(vendor, owner=ANN), SAMPLE, {})
+        (ticket,) = vendor.records()
+        ticket["properties"]["content"] = "by an agent"
+        connector = self.connector(vendor, **SHARED, owner="77", fields={"content": "{{ kind }}"})
+        added = records.other("Me again", kind="isMissed")
+        reference = self.deliver(connector, added, memory)
+        self.deliver(connector, records.longer(added, "One thing more"), memory, 2)
+        assert ticket["properties"]["content"] == "by an agent"
+        assert vendor.owner_of(ticket) == ann
+        assert vendor.texts()[1].startswith("<p><b>Missed chat: Dusan Kmet</b></p>")
+        assert reference.url.endswith(f"/record/0-5/{ticket['id']}")
+
+    def test_an_open_ticket_is_taken_before_one_that_was_closed_since(self, vendor: HubSpotVendor) -> None:
+        connector = self.connector(vendor)
+        for number in (1, 2, 3):
+            self.deliver(connector, records.other("Hello", number=number), {})
+        first, second, third = vendor.records()
+        vendor.end(third)
+        second["properties"]["hs_lastmodifieddate"] = "2026-11-01T00:00:00Z"
+        first["properties"]["hs_lastmodifieddate"] = "2026-10-01T00:00:00Z"
+        assert self.deliver(self.connector(vendor, **SHARED), SAMPLE, {}).id == second["id"]
+
+    def test_a_chat_of_nobody_is_added_to_nothing(self, vendor: HubSpotVendor) -> None:
+        connector = self.connector(vendor, **SHARED, remember_days=0)
+        self.deliver(connector, chat(email=""), {})
+        self.deliver(connector, people.said(2, email=""), {})
+        assert len(vendor.records()) == 2
+
+    # --- work ----------------------------------------------------------------------------
+
+    def test_a_deadline_may_be_a_template_and_one_that_is_none_is_said(self) -> None:
+        """HubSpot has no task without a deadline: one that is none is due when the chat ended."""
+        for due, found in (
+            ("{{ '90m' if conversation.is_missed else '4h' }}", "17:04"),
+            ("{{ visitor.name }}", "15:34"),
+        ):
+            with self.fake() as vendor:
+                memory: dict[str, Any] = {}
+                connector = self.connector(vendor, task={"due": due})
+                self.deliver(connector, records.other("Hello?", kind="isMissed"), memory)
+                assert vendor.due_of(vendor.records()[0]).partition("T")[2] == found
+                assert ("note task.due" in memory) is (found == "15:34")
+
+    def test_a_task_is_to_be_done_and_stands_on_ticket_and_contact(self, vendor: HubSpotVendor) -> None:
+        ann = str(vendor.knows_owner(ANN))
+        self.deliver(self.connector(vendor, task={"owner": ANN}), records.other("Hello?", kind="isMissed"), {})
+        ((number, task),) = vendor.objects["tasks"].items()
+        assert task["properties"] == {
+            "hs_object_id": number,
+            "hs_task_subject": "Missed chat: Dusan Kmet",
+            "hs_task_body": "<p>[smartsupp:208:60000 task]</p>",
+            "hs_timestamp": "2015-03-27T19:34:36Z",
+            "hs_task_status": "NOT_STARTED",
+            "hs_task_type": "TODO",
+            "hubspot_owner_id": ann,
+        }
+        for kind in ("tickets", "contacts"):
+            assert vendor.linked(kind, next(iter(vendor.objects[kind])), "tasks") == [number]
+
+    def test_a_death_before_or_after_any_request_leaves_one_task(self) -> None:
+        for after in (False, True):
+            number, died = 0, True
+            while died:
+                with self.fake() as vendor:
+                    memory: dict[str, Any] = {}
+                    missed = records.other("Hello?", kind="isMissed")
+                    died = self._dies(self.connector(vendor, task={}), number, after, memory, missed)
+                    self.deliver(self.connector(vendor, task={}), missed, memory)
+                    assert len(vendor.objects["tasks"]) == 1
+                number += 1
+            assert number > 1
+
+    def test_a_store_that_forgot_the_task_makes_no_second_one(self, vendor: HubSpotVendor) -> None:
+        missed = records.other("Hello?", kind="isMissed")
+        for _ in range(2):
+            self.deliver(self.connector(vendor, task={}), missed, {}, first=False)
+        assert len(vendor.objects["tasks"]) == 1
 
     def test_a_refused_address_is_named_in_the_note(self, vendor: HubSpotVendor) -> None:
         self.deliver(self.connector(vendor), chat("Hi", email="john@doe.con"), {})
@@ -383,6 +573,15 @@ class TestHubSpotWithoutTickets(HubSpot):
         self.deliver(self.connector(vendor), chat("Hi", email="john@doe.con"), {})
         assert [one["properties"]["email"] for one in vendor.people()] == ["visitor-27671@smartsupp.example.com"]
         assert "john@doe.con cannot be used" in vendor.texts()[0]
+
+    def test_a_task_stands_on_the_contact(self, vendor: HubSpotVendor) -> None:
+        self.deliver(self.connector(vendor, task={}, owner="77"), records.other("Hello?", kind="isMissed"), {})
+        (contact,) = vendor.people()
+        assert [one["hubspot_owner_id"] for one in vendor.tasks_of("contacts", contact["id"])] == ["77"]
+
+    def test_there_is_nothing_to_share(self, vendor: HubSpotVendor) -> None:
+        with pytest.raises(ValidationError, match="it needs ticket: true"):
+            self.connector(vendor, **SHARED)
 
     def test_nothing_about_tickets_is_checked_or_set_up(self, vendor: HubSpotVendor) -> None:
         vendor.scopes.remove("tickets")

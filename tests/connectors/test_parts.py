@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from connectors.kit.record import Mapping, RecordSettings
 from connectors.kit.step import Step
 from connectors.kit.text.formats import BBCODE, HTML, MARKDOWN, PLAIN, SLACK, TEXTILE, WIKI, Form, card
-from connectors.kit.text.parts import Layout, Part, append, ends_with, marked, octets, overwrite, utf16
+from connectors.kit.text.parts import Layout, Part, append, ends_like, ends_with, marked, octets, overwrite, utf16
 from connectors.testing.chats import HOSTILE, SAMPLE, chat
 from core.smartsupp.parser import parse_conversation
 
@@ -23,6 +23,19 @@ BODY = (
     '<h2>Chat</h2><p><b>Ann</b>: 1 &lt; 2 &amp; *3*<br>next <a href="https://shop.example.com/a b">page</a></p>'
     "<ul><li>one</li><li>two</li></ul><table><tr><td>a</td><td>b</td></tr></table><script>alert(1)</script><p>end</p>"
 )
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
+@pytest.mark.parametrize("mark", ["[{} {}.{}]", "{} {}.{}"])
+def test_a_text_is_known_by_the_mark_of_any_revision_and_part_of_its_own_chat(form: Form, mark: str) -> None:
+    layout = Layout(60_000, form=form, mark=mark.format)
+    own = layout.any_mark("smartsupp:208:55039")
+    for revision in (1, 1_427_470_480):
+        for part in layout.parts(words(chat("long " * 30_000)), revision):
+            assert ends_like(part.body, own)
+            assert not ends_like(f"{part.body} and a word", own)
+            assert not ends_like(part.body, layout.any_mark("smartsupp:208:5503"))
+            assert not ends_like(part.body, layout.any_mark("smartsupp:208:55039:shop"))
 
 
 def words(payload: dict[str, Any] = SAMPLE, **settings: Any) -> Mapping:

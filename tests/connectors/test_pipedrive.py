@@ -13,11 +13,12 @@ from pydantic import ValidationError
 
 from connectors.kit.connector import HttpConnector
 from connectors.pipedrive import Pipedrive
-from connectors.pipedrive.api import PipedriveSettings
-from connectors.testing import people
+from connectors.pipedrive.settings import PipedriveSettings
+from connectors.testing import people, records
 from connectors.testing.chats import SAMPLE, chat
 from connectors.testing.fake import Answer, Fake
 from connectors.testing.people import PeopleContract
+from connectors.testing.records import ANN, BOB, SHARED, RecordLaws
 from core.delivery import CONFLICTS, Reference
 from core.errors import ConnectorRefused, DeliveryError, RecordRefused, RetryLater
 from tests.fakes.pipedrive import (
@@ -76,12 +77,12 @@ class TestPipedrive(PeopleContract):
         return re.sub(r"\[smartsupp:208:55039(note\d+)?\](Part\d+of\d+)?", "", super().arrived(vendor))
 
 
-class TestPipedriveLead(TestPipedrive):
+class TestPipedriveLead(TestPipedrive, RecordLaws):
     kind = "pipedrive-lead"
     record = "lead"
 
 
-class TestPipedriveDeal(TestPipedrive):
+class TestPipedriveDeal(TestPipedrive, RecordLaws):
     kind = "pipedrive-deal"
     record = "deal"
     needs_person = False
@@ -444,12 +445,164 @@ def test_a_write_without_an_id_in_its_answer_is_tried_again(vendor: PipedriveVen
         deliver(vendor, SAMPLE, memory)
 
 
+# --- whose it is, where it lies, and what is to be done ---------------------------------
+
+
+def test_a_new_person_belongs_to_the_owner_and_one_who_is_there_stays_as_they_are(vendor: PipedriveVendor) -> None:
+    ann = vendor.knows_owner(ANN)
+    there = vendor.was_there("Jane", "jane@domain.com")
+    for payload in (SAMPLE, people.said(2, email="jane@domain.com", name="Jane")):
+        deliver(vendor, payload, record="deal", owner=ANN)
+    owners = {number: one["owner_id"] for number, one in vendor.persons.items()}
+    assert owners.pop(there) == 1
+    assert [*owners.values()] == [ann] == list({one["owner_id"] for one in vendor.deals.values()})
+
+
+@pytest.mark.parametrize("record", ["note", "lead", "deal"])
+def test_an_owner_who_left_a_moment_ago_costs_nothing_but_the_owner(vendor: PipedriveVendor, record: str) -> None:
+    ann, bob = vendor.knows_owner(ANN), vendor.knows_owner(BOB)
+    connector = connect(vendor, record=record, owner=ANN, owner_fallback=BOB, task={})
+    TestPipedrive().deliver(connector, SAMPLE, {})
+    vendor.users[ann]["active_flag"] = False
+    later = records.other("Hello?", kind="isMissed")
+    later["visitor"] |= {"email": "jane@domain.com", "name": "Jane", "id": "b2"}
+    memory: dict[str, Any] = {}
+    TestPipedrive().deliver(connector, later, memory)
+    kept: dict[str, dict[Any, Any]] = {"lead": vendor.leads, "deal": vendor.deals, "note": vendor.persons}
+    made = [list(one.values())[-1] for one in (vendor.persons, kept[record], vendor.activities)]
+    assert [one["owner_id"] for one in made] == [bob] * 3
+    assert "owner_fallback got the record" in memory["note owner"]
+
+
+def test_the_earlier_name_of_owner_is_read(vendor: PipedriveVendor) -> None:
+    deliver(vendor, record="lead", owner_id=2)
+    assert [one["owner_id"] for one in vendor.leads.values()] == [2]
+    with pytest.raises(ValidationError, match="remove owner_id"):
+        connect(vendor, owner_id=2, owner=3)
+
+
+PLACED: dict[str, Any] = {
+    "pipeline_id": "{{ 2 if conversation.is_missed else 1 }}",
+    "stage_id": "{{ 20 if conversation.is_missed else 10 }}",
+}
+
+
+def test_pipeline_and_stage_may_be_templates(vendor: PipedriveVendor) -> None:
+    connector = connect(vendor, record="deal", **PLACED)
+    for number, kind in enumerate(("", "isMissed", "isMissed")):
+        TestPipedrive().deliver(connector, records.other("Hello", kind=kind, number=number), {})
+    assert [(one["pipeline_id"], one["stage_id"]) for one in vendor.deals.values()] == [(1, 10), (2, 20), (2, 20)]
+    asked = [one.path for one in vendor.requests if "/stages/" in one.path or "/pipelines/" in one.path]
+    assert len(asked) == len({*asked}) == 4
+    assert wrong(vendor, record="deal", **PLACED) == []
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "stage", "placed", "notes"),
+    [
+        ("{{ visitor.name }}", 10, (None, 10), ["note pipeline_id"]),
+        ("{{ 9 if conversation.rating else 1 }}", 20, (None, 20), ["note pipeline_id"]),
+        (2, "{{ 10 if conversation.rating else 20 }}", (2, None), ["note stage_id"]),
+        (None, "{{ 99 if conversation.rating else 20 }}", (None, None), ["note stage_id"]),
+        ("{{ 2 if conversation.rating else 1 }}", 10, (2, None), []),
+    ],
+)
+def test_what_a_template_names_and_is_not_there_is_left_to_pipedrive(
+    vendor: PipedriveVendor, pipeline: Any, stage: Any, placed: tuple[Any, Any], notes: list[str]
+) -> None:
+    memory: dict[str, Any] = {}
+    deliver(vendor, SAMPLE, memory, record="deal", pipeline_id=pipeline, stage_id=stage)
+    (deal,) = vendor.deals.values()
+    assert (deal.get("pipeline_id"), deal.get("stage_id")) == placed
+    assert [name for name in memory if name.startswith("note ") and name.endswith("_id")] == notes
+
+
+@pytest.mark.parametrize("record", ["lead", "deal"])
+def test_an_added_chat_stands_under_its_subject_and_leaves_the_record_as_it_is(
+    vendor: PipedriveVendor, record: str
+) -> None:
+    deliver(vendor, record=record, fields={TEXT_FIELD: "by a salesperson"})
+    (there,) = vendor.records()
+    before = json.dumps(there)
+    memory: dict[str, Any] = {}
+    added = records.other("Me again", kind="isMissed")
+    more: dict[str, Any] = {**SHARED, "record": record, "fields": {TEXT_FIELD: "{{ kind }}"}, "owner": 2}
+    first = deliver(vendor, added, memory, **more)
+    second = deliver(vendor, records.longer(added, "One thing more"), memory, 2, **more)
+    assert json.dumps(there) == before
+    assert first == second
+    assert first.id == str(there["id"])
+    assert vendor.texts()[1].startswith("<p><b>Missed chat: Dusan Kmet</b></p>")
+
+
+def test_an_open_deal_is_taken_before_a_second_lead(vendor: PipedriveVendor) -> None:
+    """Somebody made it of the first lead, which Pipedrive shows no longer."""
+    deliver(vendor, record="deal")
+    (deal,) = vendor.deals.values()
+    reference = deliver(vendor, records.other("Me again"), record="lead", **SHARED)
+    assert reference == Reference(str(deal["id"]), f"{vendor.url}/deal/{deal['id']}")
+    assert vendor.leads == {}
+    deal["status"] = "won"
+    deliver(vendor, records.other("Me again", number=3), record="lead", **SHARED)
+    assert len(vendor.leads) == 1
+    assert "Follows" not in vendor.texts()[-1]
+
+
+def test_a_lead_that_was_archived_long_ago_is_followed_by_none(vendor: PipedriveVendor) -> None:
+    deliver(vendor, record="lead")
+    (lead,) = vendor.leads.values()
+    vendor.end(lead)
+    vendor.age(lead)
+    deliver(vendor, records.other("Me again"), record="lead", **SHARED)
+    assert "Follows" not in vendor.texts()[-1]
+
+
+def test_a_deal_of_nobody_is_added_to_nothing(vendor: PipedriveVendor) -> None:
+    for number in (1, 2):
+        deliver(vendor, people.said(number, email=""), record="deal", **SHARED)
+    assert len(vendor.deals) == 2
+
+
+@pytest.mark.parametrize("record", ["note", "lead", "deal"])
+def test_a_task_is_an_activity_on_the_record_with_its_person(vendor: PipedriveVendor, record: str) -> None:
+    ann = vendor.knows_owner(ANN)
+    deliver(vendor, records.other("Hello?", kind="isMissed"), record=record, task={"owner": ANN})
+    (person,), (activity,) = vendor.persons, vendor.activities.values()
+    wanted = {"subject": "Missed chat: Dusan Kmet", "type": "task", "owner_id": ann, "done": False}
+    wanted |= {"due_date": "2015-03-27", "due_time": "19:34:36", "person_id": person}
+    wanted |= {f"{record}_id": vendor.records()[0]["id"]} if record != "note" else {}
+    assert {**activity, **wanted} == activity
+    assert "[smartsupp:208:60000 task]" in activity["note"]
+
+
+@pytest.mark.parametrize("record", ["note", "lead", "deal"])
+def test_a_death_before_or_after_any_request_leaves_one_activity(record: str) -> None:
+    tools, missed = TestPipedrive(), records.other("Hello?", kind="isMissed")
+    for after in (False, True):
+        number, died = 0, True
+        while died:
+            with PipedriveVendor() as there:
+                memory: dict[str, Any] = {}
+                died = tools._dies(connect(there, record=record, task={}), number, after, memory, missed)
+                deliver(there, missed, memory, record=record, task={})
+                assert len(there.activities) == 1
+            number += 1
+        assert number > 1
+
+
+def test_a_check_wants_the_type_of_activity_that_tasks_have(vendor: PipedriveVendor) -> None:
+    assert wrong(vendor, task={}) == []
+    vendor.activity_types.remove("task")
+    assert wrong(vendor, task={}) == ["there is no active activity type task"]
+
+
 # --- looking first -------------------------------------------------------------------
 
 
 def test_a_check_finds_what_does_not_exist(vendor: PipedriveVendor) -> None:
-    assert wrong(vendor, owner_id=9) == ["there is no active user 9"]
-    assert wrong(vendor, owner_id=3) == ["there is no active user 3"]
+    assert wrong(vendor, owner=9) == ["owner 9 is not an active user in Pipedrive"]
+    assert wrong(vendor, owner_id=3) == ["owner 3 is not an active user in Pipedrive"]
+    assert wrong(vendor, owner_fallback=ANN) == [f"owner_fallback {ANN} is not an active user in Pipedrive"]
     assert wrong(vendor, record="deal", pipeline_id=9, stage_id=99) == [
         "there is no active pipeline 9",
         "there is no active stage 99",
@@ -508,6 +661,11 @@ def test_a_note_needs_no_setup(vendor: PipedriveVendor) -> None:
         ({"company": "acme", "base_url": "https://acme.pipedrive.com"}, "either company or base_url"),
         ({"company": "acme.pipedrive.com"}, "pattern"),
         ({"company": "acme", "stage_id": 1}, "need record: deal"),
+        ({"company": "acme", "one_record": "per_person_open"}, "it needs record: lead or deal"),
+        (
+            {"company": "acme", "record": "deal", "pipeline_id": "{{ 'first' if kind else 1 }}"},
+            "expected a whole number",
+        ),
         ({"company": "acme", "fields": {TEXT_FIELD: "x"}}, "a note has none"),
         ({"company": "acme", "record": "lead", "fields": {"title": "x"}}, "'title' is not the API key"),
         ({"company": "acme", "person": {"job_title": "x"}}, "person: 'job_title' is not the API key"),

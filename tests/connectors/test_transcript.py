@@ -25,7 +25,8 @@ def lines(*messages: Message) -> list[str]:
 
 
 def said(content: str, **more: str) -> list[str]:
-    return lines(Message(**{"type": "visitor", "name": "Ann", **more}, content=content, sent_at=NOON))
+    about = {"type": "visitor", "name": "Ann", **more}
+    return lines(Message.model_validate({**about, "content": content, "sent_at": NOON}))
 
 
 def test_the_documented_conversation_reads_well() -> None:

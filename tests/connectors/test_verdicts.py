@@ -130,6 +130,16 @@ def test_what_a_case_says_of_an_answer() -> None:
     assert judged(answer(200, {}), judge, cases) is None
 
 
+def test_a_case_that_waits_keeps_what_the_vendor_says_of_when() -> None:
+    cases = (When((429,), then=WAIT, text="busy"), When((409,), then=WAIT))
+    slow = judged(answer(429, {}, Retry_After="42"), Verdicts().judge, cases)
+    assert isinstance(slow, RetryLater)
+    assert slow.retry_after == 42
+    taken = judged(answer(409, {}), Verdicts().judge, cases)
+    assert isinstance(taken, RetryLater)
+    assert taken.retry_after is None
+
+
 def test_a_page_of_a_firewall_says_nothing_of_a_record() -> None:
     found = judged(answer(404, b"<html>no</html>"), Verdicts().judge, (When((404,), text="it was deleted"),))
     assert type(found) is Intercepted

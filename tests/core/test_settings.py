@@ -21,11 +21,12 @@ from core.config.environment import environment
 from core.config.json_schema import schema
 from core.config.loader import load
 from core.config.settings import ConnectorSettings, Settings, masked
+from core.conversation import Agent
 from core.errors import ConfigError
 from core.routing import routed
 from core.smartsupp.parser import parse_conversation
 from core.templates import language
-from core.values.chat import Agent, Values
+from core.values.chat import Values
 from tests.support.stack import chat
 
 SECRET = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # base64 of 24 bytes
@@ -109,7 +110,7 @@ other: 1
         "line 20: connectors.d: must be settings, one a line and indented: 'key: value'",
         "line 21: connectors.archive.foldr: unknown setting. Did you mean 'folder'?",
         "line 22: other: unknown setting; available: agents, alerts, business_hours, connectors, country, "
-        "extract, redact, retention, routes, tokens, variables",
+        "extract, redact, retention, routes, source, tokens, variables",
     ]
     found = config.problems(text)
     assert sorted(found) == sorted(wanted)

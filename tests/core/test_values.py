@@ -11,9 +11,9 @@ from hypothesis import strategies as some
 from phonenumbers import PhoneNumberMatcher
 
 from core.config.values import ValueSettings
-from core.conversation import Conversation, Message, Page, Variable, Visitor
+from core.conversation import Agent, Conversation, Message, Page, Variable, Visitor
 from core.templates.language import condition, extracts, wording
-from core.values.chat import TYPES, Agent, Utm, Values, description
+from core.values.chat import TYPES, Utm, Values, description
 from core.values.patterns import compiled, first
 
 WHEN = datetime(2026, 5, 1, 8, tzinfo=UTC)

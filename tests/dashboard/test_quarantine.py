@@ -473,3 +473,18 @@ def test_a_body_of_340_000_parts_is_shown_in_part(page: Admin, store: Store) -> 
     assert len(html) < 400_000
     assert "Only the beginning is shown" in html
     assert page.get(f"/quarantine/{identity}/body").data == body
+
+
+def test_a_webhook_is_corrected_as_a_webhook(page: Admin, store: Store, ledger: Ledger) -> None:
+    identity = store.accept(b'{"event": "conversation.closed", "data": {}}', "208", "application/json", "main").id
+    store.divert(identity, PayloadStatus.QUARANTINED, "data.conversation.id: expected the id of a conversation")
+    assert "Signed webhook of" in page.get(f"/quarantine/{identity}").text
+    kept = page.submit(
+        f"/quarantine/{identity}/correct", body='{"event": "conversation.closed", "data": {"id": "a:b"}}'
+    )
+    assert kept.status_code == 422
+    right = '{"event": "conversation.closed", "data": {"id": "co1"}}'
+    assert page.submit(f"/quarantine/{identity}/correct", body=right).status_code in (200, 303)
+    [found] = ledger.payloads(PayloadStatus.RECEIVED)
+    assert (ledger.payload(found.id).body, found.origin, found.account) == (right.encode(), "main", "208")
+    assert ledger.payload(identity).status == "discarded"

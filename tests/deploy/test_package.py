@@ -67,7 +67,7 @@ def test_an_sdist_holds_the_whole_repository(built: Built) -> None:
     names = {name for member in members if member.isfile() for name in [member.name.partition("/")[2]]}
     made = {"PKG-INFO", "setup.cfg", "smartsupp_relay.egg-info/SOURCES.txt"}
     assert names - made == {str(file) for file in tracked()}
-    assert {"CHANGELOG.md", "docs/index.md", "examples/plugin/pyproject.toml", "LICENSE"} <= names
+    assert {"CHANGELOG.md", "docs/index.md", "connectors/testing/starter/python/pyproject.toml", "LICENSE"} <= names
     assert {(member.uid, member.gid, member.uname) for member in members} == {(0, 0, "")}
 
 
@@ -117,8 +117,8 @@ def test_an_installed_wheel_delivers_a_chat_from_an_empty_folder(built: Built, t
 def test_the_example_plugin_passes_the_contract_outside_the_repository(built: Built, tmp_path: Path) -> None:
     source = tmp_path / "plugin"
     for file in tracked():
-        if file.parts[:2] == ("examples", "plugin"):
-            copy = source / file.relative_to("examples/plugin")
+        if file.parts[:4] == ("connectors", "testing", "starter", "python"):
+            copy = source / file.relative_to("connectors/testing/starter/python")
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_bytes((ROOT / file).read_bytes())
     plugin = wheel_of(source, tmp_path)

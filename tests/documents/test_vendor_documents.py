@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 
 from connectors.kit.connector import HttpConnector
-from connectors.testing import people
+from connectors.testing import people, records
 from connectors.testing.chats import SAMPLE, chat
 from connectors.testing.contract import Contract
 from connectors.testing.fake import Fake, Request
+from tests.connectors.test_intercom import TestIntercom
 from tests.connectors.test_pipedrive import TestPipedrive, TestPipedriveDeal, TestPipedriveLead
+from tests.connectors.test_raynet import TestRaynet
 from tests.connectors.test_redmine import TestRedmine
 from tests.connectors.test_zendesk import TestZendesk
 from tests.documents.test_zendesk import zendesk_document
@@ -30,10 +32,13 @@ VENDORS: dict[str, type[Contract]] = {
     "pipedrive, a note": TestPipedrive,
     "pipedrive, a lead": TestPipedriveLead,
     "pipedrive, a deal": TestPipedriveDeal,
+    "raynet": TestRaynet,
     "redmine": TestRedmine,
+    "intercom": TestIntercom,
 }
 FOR_PIPEDRIVE = TestPipedrive
-del TestZendesk, TestPipedrive, TestPipedriveLead, TestPipedriveDeal, TestRedmine
+FOR_RECORDS = {"lead": TestPipedriveLead, "deal": TestPipedriveDeal}
+del TestIntercom, TestZendesk, TestPipedrive, TestPipedriveLead, TestPipedriveDeal, TestRaynet, TestRedmine
 
 
 @cache
@@ -46,11 +51,25 @@ def redmine_document() -> Document:
     return document("redmine-community.yaml")
 
 
+@cache
+def raynet_document() -> Document:
+    return document("raynet-2023-08.json")
+
+
+@cache
+def intercom_document() -> Document:
+    return document("intercom-2.16.yaml")
+
+
 def document_of(vendor: str, request: Request) -> Document:
     if vendor == "zendesk":
         return zendesk_document()
+    if vendor == "raynet":
+        return raynet_document()
     if vendor == "redmine":
         return redmine_document()
+    if vendor == "intercom":
+        return intercom_document()
     return pipedrive_document(2 if request.path.startswith("/api/v2/") else 1)
 
 
@@ -124,11 +143,38 @@ def test_who_it_is_is_asked_and_written_as_pipedrives_documents_say() -> None:
             contract.deliver(connector, people.said(number, email=email), {})
         contract.deliver(connector, people.said(4, email="ann@domain.com", id="b4"), {})
         list(connector.check())
+        for somebody in list(connector.find_persons("ann@domain.com")):
+            connector.erase_person(somebody)
         asked = {f"{one.method} {re.sub('[0-9]{2,}', 'N', one.path)}" for one in vendor.requests}
         assert {wrong for one in vendor.requests for wrong in document_of("pipedrive", one).problems(one)} == set()
+    assert "DELETE /api/v2/persons/N" in asked
     persons = "/api/v2/persons"
     assert asked >= {f"GET {persons}/search", f"GET {persons}", f"GET {persons}/N", f"PATCH {persons}/N"}
     assert asked >= {"GET /api/v2/organizations/search", "GET /api/v2/personFields"}
+
+
+@pytest.mark.parametrize("kind", sorted(FOR_RECORDS))
+def test_whose_it_is_and_what_is_to_be_done_is_asked_and_written_as_pipedrives_documents_say(kind: str) -> None:
+    contract = FOR_RECORDS[kind]()
+    settings: dict[str, Any] = {"owner": records.ANN, "owner_fallback": "1", "task": {}, **records.SHARED}
+    if kind == "deal":
+        settings |= {"pipeline_id": "{{ 2 if kind == 'missed' else 1 }}", "stage_id": "{{ 20 if phone else 10 }}"}
+    with contract.fake() as vendor:
+        there: Any = vendor
+        there.knows_owner(records.ANN)
+        connector = contract.connector(vendor, **settings)
+        missed = records.other("Hello?", kind="isMissed")
+        for payload, first in ((SAMPLE, True), (missed, True), (missed, False)):
+            contract.deliver(connector, payload, {}, first=first)
+        there.end(vendor.records()[0])
+        contract.deliver(connector, records.other("Me again", number=3), {})
+        contract.deliver(contract.connector(vendor, owner=1), records.other("Hello", number=4), {})
+        list(connector.check())
+        assert {wrong for one in vendor.requests for wrong in document_of("pipedrive", one).problems(one)} == set()
+        asked = {f"{one.method} {re.sub('[0-9]{2,}', 'N', one.path)}" for one in vendor.requests}
+    assert asked >= {"GET /v1/users/find", "GET /v1/users/1", "GET /v1/activityTypes", "GET /api/v2/deals"}
+    assert asked >= {"GET /api/v2/activities", "POST /api/v2/activities"}
+    assert asked >= ({"GET /v1/leads/archived"} if kind == "lead" else {"GET /api/v2/stages/N"})
 
 
 def test_the_look_after_a_lost_reply_is_among_them() -> None:
@@ -188,6 +234,24 @@ ISSUE = {"project_id": "support", "subject": "x", "custom_fields": [{"id": 12, "
 def test_a_misspelt_name_is_caught_in_redmines_document_too(wrong: Request, said: str) -> None:
     request = Request(wrong.method, wrong.path, wrong.query, {"x-redmine-api-key": "x"}, wrong.body)
     problems = document_of("redmine", request).problems(request)
+    assert any(said in problem for problem in problems), problems
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (ask("POST", "/tickets", {"ticket_type_id": "1", "contacts": [{"id": "1"}], "skip": True}), "skip"),
+        (ask("POST", "/tickets", {"ticket_type_id": 1, "contacts": [{"id": "1"}]}), "ticket_type_id"),
+        (ask("POST", "/tickets", {"contacts": [{"id": "1"}]}), "ticket_type_id"),
+        (ask("POST", "/tickets/1/reply", {"message_type": "memo", "type": "admin", "admin_id": "1"}), "memo"),
+        (ask("POST", "/contacts/search", {"query": {"field": "email", "operator": "is", "value": "x"}}), "is"),
+        (ask("GET", "/tickets"), "is not in the document"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_misspelt_name_is_caught_in_intercoms_document_too(wrong: Request, said: str) -> None:
+    headers = {"authorization": "Bearer x", "content-type": "application/json"}
+    problems = intercom_document().problems(Request(wrong.method, wrong.path, wrong.query, headers, wrong.body))
     assert any(said in problem for problem in problems), problems
 
 

@@ -8,13 +8,19 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from connectors.testing.fake import Answer, Fake, Refuse, Request
 
-#: Type -> the association types from a note.
-NOTE_TO = {202: "contacts", 228: "tickets"}
+#: The association types from an activity.
+HANGS_ON = {"notes": {202: "contacts", 228: "tickets"}, "tasks": {204: "contacts", 230: "tickets"}}
+#: Pipeline -> stage -> label and state.
+PIPELINES = {
+    "0": {"1": ("New", "OPEN"), "4": ("Closed", "CLOSED")},
+    "5": {"51": ("First", "OPEN"), "52": ("Second", "OPEN")},
+}
+LABELS = {"0": "Support Pipeline", "5": "Returns"}
 BODY_LIMIT = 65_536
 PAGE = 2
 
@@ -25,8 +31,20 @@ KNOWN = {
         *("hs_searchable_calculated_phone_number", "hs_searchable_calculated_mobile_number"),
     },
     "companies": {"name", "domain"},
-    "tickets": {"subject", "content", "hs_pipeline", "hs_pipeline_stage", "hubspot_owner_id", "hs_ticket_priority"},
+    "tickets": {
+        *("subject", "content", "hs_pipeline", "hs_pipeline_stage", "hubspot_owner_id", "hs_ticket_priority"),
+        "hs_lastmodifieddate",
+    },
     "notes": {"hs_timestamp", "hs_note_body", "hubspot_owner_id", "hs_attachment_ids"},
+    "tasks": {
+        *("hs_timestamp", "hs_task_subject", "hs_task_body", "hs_task_status", "hs_task_type", "hs_task_priority"),
+        "hubspot_owner_id",
+    },
+}
+OPTIONS = {
+    "hs_ticket_priority": {"", "LOW", "MEDIUM", "HIGH", "URGENT"},
+    "hs_task_status": {"NOT_STARTED", "COMPLETED"},
+    "hs_task_type": {"EMAIL", "CALL", "TODO"},
 }
 
 
@@ -37,6 +55,9 @@ class HubSpotVendor(Fake):
         self.scopes = {"contacts", "tickets", "owners", "account"}
         self.objects: dict[str, dict[str, dict[str, Any]]] = {kind: {} for kind in KNOWN}
         self.links: set[tuple[str, str, str, str]] = set()
+        self.owners: dict[str, dict[str, Any]] = {
+            "77": {"id": "77", "email": "me@shop.example", "type": "PERSON", "archived": False}
+        }
         self.properties = {
             kind: {name: {"name": name, "hasUniqueValue": name == "email"} for name in names}
             for kind, names in KNOWN.items()
@@ -50,21 +71,24 @@ class HubSpotVendor(Fake):
         self.merged: dict[str, str] = {}
         #: The index of the search knows these; it has seen nothing of what was made or changed just now.
         self.indexed: dict[str, dict[str, str]] = {}
-        kinds = "(contacts|tickets|notes|companies)"
+        kinds = "(contacts|tickets|notes|tasks|companies)"
         self.route("GET", "/account-info/2026-09/details", self.account)
         self.route("GET", f"{objects}/{kinds}", self.some)
         self.route("POST", f"{objects}/{kinds}/batch/read", self.batch_read)
         self.route("POST", f"{objects}/{kinds}/batch/upsert", self.upsert)
         self.route("POST", f"{objects}/{kinds}/search", self.search)
-        self.route("POST", f"{objects}/notes", self.create_note)
+        self.route("POST", f"{objects}/(notes|tasks)", self.create_activity)
+        self.route("POST", f"{objects}/contacts/gdpr-delete", self.delete_for_good)
         self.route("PATCH", rf"{objects}/{kinds}/(\d+)", self.patch)
         self.route("PUT", rf"{objects}/(tickets)/(\d+)/associations/default/(contacts)/(\d+)", self.associate)
         self.route("PUT", rf"{objects}/(contacts)/(\d+)/associations/default/(companies)/(\d+)", self.associate)
-        self.route("POST", "/crm/associations/2026-09/(contacts|tickets)/notes/batch/read", self.associations)
+        self.route("POST", "/crm/associations/2026-09/(contacts|tickets)/(notes|tasks)/batch/read", self.associations)
+        self.route("POST", "/crm/associations/2026-09/(contacts)/(tickets)/batch/read", self.associations)
         self.route("GET", f"/crm/properties/2026-09/{kinds}", self.list_properties)
         self.route("GET", f"/crm/properties/2026-09/{kinds}/([a-z0-9_]+)", self.one_property)
         self.route("POST", f"/crm/properties/2026-09/{kinds}", self.create_property)
         self.route("GET", "/crm/pipelines/2026-09/tickets", self.pipelines)
+        self.route("GET", "/crm/owners/2026-09", self.list_owners)
         self.route("GET", r"/crm/owners/2026-09/(\d+)", self.owner)
 
     # --- what a contract asks ---------------------------------------------------
@@ -79,12 +103,45 @@ class HubSpotVendor(Fake):
         return [note["properties"]["hs_note_body"] for note in self.objects["notes"].values()]
 
     def notes_of(self, kind: str, record: str) -> list[str]:
-        return sorted(note for one, number, _, note in self.links if (one, number, _) == (kind, record, "notes"))
+        return self.linked(kind, record, "notes")
+
+    def linked(self, kind: str, record: str, other: str) -> list[str]:
+        pairs = [(one[:2], one[2:]) for one in self.links]
+        both = [*pairs, *((there, here) for here, there in pairs)]
+        return sorted(there[1] for here, there in both if here == (kind, record) and there[0] == other)
 
     def delete(self, kind: str, record: str) -> None:
         """What a person does in HubSpot."""
         del self.objects[kind][record]
         self.links = {link for link in self.links if (kind, record) not in (link[:2], link[2:])}
+
+    # --- whose records are, and what is to be done -----------------------------------
+
+    def knows_owner(self, email: str, *, active: bool = True) -> int:
+        number = self.new_id()
+        self.owners[str(number)] = {"id": str(number), "email": email, "type": "PERSON", "archived": not active}
+        return number
+
+    def owner_of(self, record: Any) -> int | None:
+        found = record["properties"].get("hubspot_owner_id")
+        return int(found) if found else None
+
+    def end(self, record: Any) -> None:
+        record["properties"] |= {"hs_pipeline": "0", "hs_pipeline_stage": "4"}
+
+    def age(self, record: Any) -> None:
+        record["properties"]["hs_lastmodifieddate"] = "2015-03-01T00:00:00.123Z"
+
+    def tasks_of(self, kind: str, record: str) -> list[dict[str, str]]:
+        return [self.objects["tasks"][task]["properties"] for task in self.linked(kind, record, "tasks")]
+
+    def due_of(self, record: Any) -> str:
+        return "".join(task["hs_timestamp"][:16] for task in self.tasks_of("tickets", record["id"]))
+
+    def follows(self, record: Any, earlier: Any) -> bool:
+        notes = [self.objects["notes"][note] for note in self.notes_of("tickets", record["id"])]
+        page = f"https://app-eu1.hubspot.com/contacts/4711/record/0-5/{earlier['id']}<"
+        return any(page in note["properties"]["hs_note_body"] for note in notes)
 
     # --- the gate -----------------------------------------------------------------
 
@@ -216,29 +273,41 @@ class HubSpotVendor(Fake):
             raise _error(404, "OBJECT_NOT_FOUND", f"Object not found. objectId are usually numeric. ({record})")
         self._valid(kind, body["properties"])
         self.objects[kind][record]["properties"] |= body["properties"]
+        if kind == "tickets":
+            self.objects[kind][record]["properties"]["hs_lastmodifieddate"] = _now()
         return self.objects[kind][record]
 
-    def create_note(self, request: Request) -> Answer:
+    def delete_for_good(self, request: Request) -> Answer:
+        body = request.body or {}
+        _only(body, {"objectId", "idProperty"})
+        _required(body, {"objectId": str})
+        if body["objectId"] not in self.objects["contacts"]:
+            raise _error(404, "OBJECT_NOT_FOUND", "Object not found")
+        self.delete("contacts", body["objectId"])
+        return Answer(204)
+
+    def create_activity(self, request: Request, activity: str) -> Answer:
         self._need("contacts")
         body = request.body or {}
         _only(body, {"properties", "associations"})
         _required(body, {"properties": dict, "associations": list})
         if not body["properties"].get("hs_timestamp"):
-            raise _error(400, "VALIDATION_ERROR", "Error creating NOTE. Some required properties were not set.")
-        self._valid("notes", body["properties"])
+            text = f"Error creating {activity.upper().removesuffix('S')}. Some required properties were not set."
+            raise _error(400, "VALIDATION_ERROR", text)
+        self._valid(activity, body["properties"])
         targets = []
         for association in body["associations"]:
             _required(association, {"to": dict, "types": list})
             for one in association["types"]:
-                kind = NOTE_TO.get(one["associationTypeId"])
+                kind = HANGS_ON[activity].get(one["associationTypeId"])
                 if one["associationCategory"] != "HUBSPOT_DEFINED" or kind is None:
-                    raise _error(400, "VALIDATION_ERROR", f"association type {one} is not valid for notes")
+                    raise _error(400, "VALIDATION_ERROR", f"association type {one} is not valid for {activity}")
                 if association["to"]["id"] not in self.objects[kind]:
                     raise _error(404, "OBJECT_NOT_FOUND", f"No {kind} with id {association['to']['id']}")
                 targets.append((kind, association["to"]["id"]))
-        note = self._new("notes", body["properties"])
-        self.links |= {(*target, "notes", note["id"]) for target in targets}
-        return Answer(201, note)
+        made = self._new(activity, body["properties"])
+        self.links |= {(*target, activity, made["id"]) for target in targets}
+        return Answer(201, made)
 
     # --- associations ------------------------------------------------------------------
 
@@ -251,22 +320,22 @@ class HubSpotVendor(Fake):
             self.objects[kind][record]["properties"].setdefault("associatedcompanyid", number)
         return _batch([{"from": {"id": record}, "to": {"id": number}, "associationSpec": {}}], [])
 
-    def associations(self, request: Request, kind: str) -> Answer:
+    def associations(self, request: Request, kind: str, other: str) -> Answer:
         body = request.body or {}
         _only(body, {"inputs"})
         results, errors = [], []
         for one in self._inputs(body):
             _only(one, {"id", "after"})
-            notes = self.notes_of(kind, one["id"])
+            numbers = self.linked(kind, one["id"], other)
             start = int(one.get("after", 0))
-            to = [{"toObjectId": note, "associationTypes": []} for note in notes[start : start + PAGE]]
+            to = [{"toObjectId": number, "associationTypes": []} for number in numbers[start : start + PAGE]]
             if not to:
-                text = f"No note is associated with {kind} {one['id']}."
+                text = f"No {other} is associated with {kind} {one['id']}."
                 errors.append(
                     {**_item("OBJECT_NOT_FOUND", text), "subCategory": "crm.associations.NO_ASSOCIATIONS_FOUND"}
                 )
                 continue
-            more = {"paging": {"next": {"after": str(start + PAGE)}}} if start + PAGE < len(notes) else {}
+            more = {"paging": {"next": {"after": str(start + PAGE)}}} if start + PAGE < len(numbers) else {}
             results.append({"from": {"id": one["id"]}, "to": to, **more})
         return _batch(results, errors)
 
@@ -299,14 +368,38 @@ class HubSpotVendor(Fake):
 
     def pipelines(self, request: Request) -> Any:
         self._need("tickets")
-        stages = [{"id": "1", "label": "New"}, {"id": "4", "label": "Closed"}]
-        return {"results": [{"id": "0", "label": "Support Pipeline", "stages": stages}]}
+        listed = [
+            {
+                "id": pipeline,
+                "label": LABELS[pipeline],
+                "displayOrder": order,
+                "archived": False,
+                "stages": [
+                    {"id": one, "label": label, "displayOrder": n, "metadata": {"ticketState": state}}
+                    for n, (one, (label, state)) in enumerate(stages.items())
+                ],
+            }
+            for order, (pipeline, stages) in enumerate(PIPELINES.items())
+        ]
+        return {"results": listed[::-1]}
+
+    def list_owners(self, request: Request) -> Any:
+        self._need("owners")
+        _only(request.query, {"email", "limit", "after", "archived"})
+        wanted = request.query.get("email", "").lower()
+        return {
+            "results": [
+                one
+                for one in self.owners.values()
+                if not one["archived"] and (not wanted or str(one["email"]).lower() == wanted)
+            ]
+        }
 
     def owner(self, request: Request, number: str) -> Any:
         self._need("owners")
-        if number != "77":
+        if number not in self.owners or self.owners[number]["archived"]:
             raise _error(404, "OBJECT_NOT_FOUND", f"Owner {number} not found")
-        return {"id": "77", "type": "PERSON", "archived": False}
+        return self.owners[number]
 
     # --- what HubSpot takes ------------------------------------------------------------------
 
@@ -320,7 +413,7 @@ class HubSpotVendor(Fake):
 
     def _unique(self, kind: str, name: str) -> None:
         if not self.properties[kind].get(name, {}).get("hasUniqueValue"):
-            number = {"contacts": "0-1", "companies": "0-2", "tickets": "0-5", "notes": "0-46"}[kind]
+            number = {"contacts": "0-1", "companies": "0-2", "tickets": "0-5", "notes": "0-46", "tasks": "0-27"}[kind]
             text = f"Unable to perform update/upsert by non-unique {number} property {name} in portal ID 4711"
             raise _error(400, "VALIDATION_ERROR", text)
 
@@ -331,7 +424,9 @@ class HubSpotVendor(Fake):
 
     def _new(self, kind: str, properties: dict[str, str]) -> dict[str, Any]:
         number = str(self.new_id())
-        record = {"id": number, "archived": False, "properties": {**properties, "hs_object_id": number}}
+        record: dict[str, Any] = {"id": number, "archived": False, "properties": {**properties, "hs_object_id": number}}
+        if kind == "tickets":
+            record["properties"]["hs_lastmodifieddate"] = _now()
         self.objects[kind][number] = record
         return record
 
@@ -340,7 +435,7 @@ class HubSpotVendor(Fake):
         for name, value in properties.items():
             if not isinstance(value, str):
                 raise _error(400, "VALIDATION_ERROR", f"Invalid input JSON: {name} is no string")
-            fault = "PROPERTY_DOESNT_EXIST" if name not in self.properties[kind] else _fault(name, value)
+            fault = "PROPERTY_DOESNT_EXIST" if name not in self.properties[kind] else self._fault(name, value)
             if fault:
                 text = f"{name}: {value[:50]} is not valid"
                 faults.append({"isValid": False, "message": text, "error": fault, "name": name})
@@ -351,22 +446,31 @@ class HubSpotVendor(Fake):
             ]
             message = f"Property values were not valid: {json.dumps(faults)}"
             raise _error(400, "VALIDATION_ERROR", message, errors=errors)
+        stage = properties.get("hs_pipeline_stage")
+        if stage and stage not in PIPELINES.get(properties.get("hs_pipeline", "0"), {}):
+            raise _error(400, "VALIDATION_ERROR", "no", errors=[_invalid("hs_pipeline_stage")])
+
+    def _fault(self, name: str, value: str) -> str:
+        """Why a value is refused, or ""."""
+        if name == "email" and (
+            not re.fullmatch(r"[^@\s]+@[\w.-]+\.\w{2,}", value) or value.endswith((".con", ".invalid"))
+        ):
+            return "INVALID_EMAIL"
+        owners = {number for number, one in self.owners.items() if not one["archived"]}
+        allowed: dict[str, set[str]] = {**OPTIONS, "hs_pipeline": {*PIPELINES}, "hubspot_owner_id": owners}
+        if value not in allowed.get(name, {value}):
+            return "INVALID_OPTION"
+        if name == "hs_timestamp" and not _is_time(value):
+            return "INVALID_DATE"
+        return "VALUE_TOO_LONG" if len(value.encode("utf-16-le")) // 2 > BODY_LIMIT else ""
 
 
-def _fault(name: str, value: str) -> str:
-    """Why a value is refused, or ""."""
-    if name == "email" and (
-        not re.fullmatch(r"[^@\s]+@[\w.-]+\.\w{2,}", value) or value.endswith((".con", ".invalid"))
-    ):
-        return "INVALID_EMAIL"
-    allowed = {"hs_pipeline": {"0"}, "hs_pipeline_stage": {"1", "4"}, "hubspot_owner_id": {"77"}}
-    if value not in allowed.get(name, {value}):
-        return "INVALID_OPTION"
-    if name == "hs_ticket_priority" and value not in {"", "LOW", "MEDIUM", "HIGH", "URGENT"}:
-        return "INVALID_OPTION"
-    if name == "hs_timestamp" and not _is_time(value):
-        return "INVALID_DATE"
-    return "VALUE_TOO_LONG" if len(value.encode("utf-16-le")) // 2 > BODY_LIMIT else ""
+def _invalid(name: str) -> dict[str, Any]:
+    return {"message": "no", "code": "INVALID_OPTION", "context": {"propertyName": [name]}}
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _is_time(value: str) -> bool:

@@ -26,6 +26,8 @@ PERSON_FIELD = "e" * 40
 CUSTOMER_FIELD = "f" * 40
 #: Of organizations.
 WEBSITE_FIELD = "9" * 40
+#: RFC 3339, as Pipedrive writes it.
+TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
 MARKETING = ("no_consent", "unsubscribed", "subscribed", "archived")
 #: The last line of a note, which tells whether it begins a chain or goes on with one.
 _CHAIN = re.compile(r"\[smartsupp:[^ \]]+( note \d+)?\]</p>\s*\Z")
@@ -105,7 +107,18 @@ class PipedriveVendor(Fake):
         self.leads: dict[str, dict[str, Any]] = {}
         self.deals: dict[int, dict[str, Any]] = {}
         self.notes: dict[int, dict[str, Any]] = {}
-        self.users = {1: True, 2: True, 3: False}
+        self.activities: dict[int, dict[str, Any]] = {}
+        self.users = {
+            number: {
+                "id": number,
+                "name": f"User {number}",
+                "email": f"user{number}@shop.example",
+                "active_flag": active,
+            }
+            for number, active in ((1, True), (2, True), (3, False))
+        }
+        #: Types of activities that an admin has left on.
+        self.activity_types = ["call", "task", "meeting"]
         self.pipelines = {1: "Sales", 2: "Service"}
         self.stages = {10: 1, 20: 2}
         self.lead_labels = {str(uuid.uuid4()): name for name in ("Hot", "smartsupp", "Smartsupp-Chat")}
@@ -116,20 +129,28 @@ class PipedriveVendor(Fake):
         self.page = 100
         own: dict[tuple[str, str], Callable[..., Any]] = {
             ("GET", "/v1/users/me"): self._me,
+            ("GET", "/v1/users/find"): self._find_users,
             ("GET", r"/v1/users/(\d+)"): self._user,
+            ("GET", "/v1/activityTypes"): self._list_activity_types,
+            ("GET", "/api/v2/activities"): self._list_activities,
+            ("POST", "/api/v2/activities"): self._add_activity,
             ("GET", "/api/v2/persons/search"): self._search,
             ("GET", "/api/v2/persons"): self._list_persons,
             ("POST", "/api/v2/persons"): self._add_person,
             ("GET", r"/api/v2/persons/(\d+)"): self._one_person,
             ("PATCH", r"/api/v2/persons/(\d+)"): self._change_person,
+            ("DELETE", r"/api/v2/persons/(\d+)"): self._delete_person,
             ("GET", "/api/v2/personFields"): self._person_fields,
             ("GET", "/api/v2/organizations/search"): self._search_organizations,
             ("GET", "/v1/leads"): self._list_leads,
+            ("GET", "/v1/leads/archived"): self._list_archived_leads,
             ("POST", "/v1/leads"): self._add_lead,
             ("PATCH", r"/v1/leads/([0-9a-f-]+)"): self._change_lead,
             ("GET", "/v1/leadLabels"): self._list_labels,
             ("POST", "/v1/leadLabels"): self._add_lead_label,
-            ("GET", "/api/v2/deals"): lambda request: self._list(request, self.deals, person_id=r"\d+"),
+            ("GET", "/api/v2/deals"): lambda request: self._list(
+                request, self.deals, person_id=r"\d+", updated_since=TIME
+            ),
             ("POST", "/api/v2/deals"): self._add_deal,
             ("PATCH", r"/api/v2/deals/(\d+)"): self._change_deal,
             ("GET", "/api/v2/dealFields"): self._deal_fields,
@@ -197,6 +218,37 @@ class PipedriveVendor(Fake):
     def company_of(self, number: int) -> int | None:
         return self.persons[number].get("org_id")
 
+    # --- whose records are, and what is to be done ----------------------------------
+
+    def knows_owner(self, email: str, *, active: bool = True) -> int:
+        number = self.new_id()
+        self.users[number] = {"id": number, "name": email, "email": email, "active_flag": active}
+        return number
+
+    def owner_of(self, record: Any) -> int | None:
+        found = record["owner_id"]
+        return int(found) if found else None
+
+    def end(self, record: Any) -> None:
+        record.update({"is_archived": True} if self._kind(record) == "lead" else {"status": "lost"})
+
+    def age(self, record: Any) -> None:
+        record["update_time"] = "2015-03-01T00:00:00Z"
+
+    def due_of(self, record: Any) -> str:
+        of = f"{self._kind(record)}_id"
+        found = [one for one in self.activities.values() if one.get(of) == record["id"] and "due_date" in one]
+        return "".join(f"{one['due_date']}T{one['due_time'][:5]}" for one in found)
+
+    def follows(self, record: Any, earlier: Any) -> bool:
+        kind = self._kind(record)
+        page = f"{self.url}/{'leads/inbox' if kind == 'lead' else 'deal'}/{earlier['id']}<"
+        mine = [one for one in self.notes.values() if one.get(f"{kind}_id") == record["id"]]
+        return any(page in one["content"] for one in mine)
+
+    def _kind(self, record: Any) -> str:
+        return "lead" if record["id"] in self.leads else "deal"
+
     def _act(self, request: Request) -> Answer:
         if request.headers.get("x-api-token") != TOKEN:
             return Answer(401, {"success": False, "error": "unauthorized access", "errorCode": 401})
@@ -213,7 +265,18 @@ class PipedriveVendor(Fake):
     def _user(self, _: Request, number: str) -> Answer:
         if int(number) not in self.users:
             raise Refuse(404, {"success": False, "error": "User not found or not accessible."})
-        return _good({"id": int(number), "name": f"User {number}", "active_flag": self.users[int(number)]})
+        return _good(self.users[int(number)])
+
+    def _find_users(self, request: Request) -> Answer:
+        """Those who have the term in their address."""
+        _asked(request, term=".+", search_by_email="1")
+        found = [one for one in self.users.values() if request.query["term"].lower() in str(one["email"]).lower()]
+        return _good(found or None)
+
+    def _list_activity_types(self, request: Request) -> Answer:
+        _asked(request)
+        named = ("call", "meeting", "task")
+        return _good([{"key_string": one, "active_flag": one in self.activity_types} for one in named])
 
     def _pipeline(self, _: Request, number: str) -> Answer:
         if int(number) not in self.pipelines:
@@ -292,10 +355,13 @@ class PipedriveVendor(Fake):
         return _good({"items": found}, additional_data={"next_cursor": None})
 
     def _list(self, request: Request, kept: dict[int, dict[str, Any]], **more: str) -> Answer:
-        _asked(request, sort_by="add_time", sort_direction="desc", limit=r"[1-9]\d{0,2}", cursor=r"c\d+", **more)
-        rows = sorted(kept.values(), key=lambda one: (one["add_time"], one["id"]), reverse=True)
-        if "person_id" in request.query:
-            rows = [one for one in rows if one.get("person_id") == int(request.query["person_id"])]
+        sorts = "add_time|update_time"
+        _asked(request, sort_by=sorts, sort_direction="desc", limit=r"[1-9]\d{0,2}", cursor=r"c\d+", **more)
+        by, asked = request.query.get("sort_by", "add_time"), request.query
+        rows = sorted(kept.values(), key=lambda one: (one[by], one["id"]), reverse=True)
+        for name in {"person_id", "deal_id", "lead_id"} & asked.keys():
+            rows = [one for one in rows if str(one.get(name)) == asked[name]]
+        rows = [one for one in rows if one.get("update_time", "9") >= asked.get("updated_since", "")]
         start = int(request.query.get("cursor", "c0")[1:])
         end = start + min(int(request.query.get("limit", 100)), self.page)
         cursor = f"c{end}" if end < len(rows) else None
@@ -339,6 +405,13 @@ class PipedriveVendor(Fake):
         there |= {**body, "custom_fields": custom}
         return _good(there)
 
+    def _delete_person(self, request: Request, number: str) -> Answer:
+        _asked(request)
+        if self.persons.get(int(number), {"is_deleted": True})["is_deleted"]:
+            raise _refused("Person not found.", 404)
+        self.persons[int(number)]["is_deleted"] = True
+        return _good({"id": int(number)})
+
     def _person_body(self) -> dict[str, Check]:
         return {
             "name": _text,
@@ -365,9 +438,17 @@ class PipedriveVendor(Fake):
         return _good(fields, additional_data={"next_cursor": None})
 
     def _list_leads(self, request: Request) -> Answer:
+        _asked(request, person_id=r"\d+", limit=r"[1-9]\d{0,2}", start=r"\d+", updated_since=TIME)
+        since = request.query.get("updated_since", "")
+        return self._counted(request, [one for one in self._leads_of(request, False) if one["update_time"] >= since])
+
+    def _list_archived_leads(self, request: Request) -> Answer:
         _asked(request, person_id=r"\d+", limit=r"[1-9]\d{0,2}", start=r"\d+")
+        return self._counted(request, self._leads_of(request, True))
+
+    def _leads_of(self, request: Request, archived: bool) -> list[dict[str, Any]]:
         wanted = int(request.query["person_id"])
-        return self._counted(request, [one for one in self.leads.values() if one["person_id"] == wanted])
+        return [one for one in self.leads.values() if (one["person_id"], one["is_archived"]) == (wanted, archived)]
 
     def _add_lead(self, request: Request) -> Answer:
         allowed: dict[str, Check] = {
@@ -381,7 +462,8 @@ class PipedriveVendor(Fake):
         }
         body = _checked(request.body, allowed, "title", "person_id")
         number = str(uuid.uuid4())
-        self.leads[number] = {**body, "id": number, "add_time": _now(), "is_archived": False}
+        times = {"add_time": _now(), "update_time": _now()}
+        self.leads[number] = {"owner_id": 1, **body, "id": number, **times, "is_archived": False}
         return _good(self.leads[number], 201)
 
     def _change_lead(self, request: Request, number: str) -> Answer:
@@ -400,7 +482,14 @@ class PipedriveVendor(Fake):
             "label_ids": _list_of(lambda it: _number(it) and it in self.deal_labels),
             "custom_fields": self._are_fields,
         }
-        made = {**_checked(request.body, allowed, "title"), "id": self.new_id(), "add_time": _now()}
+        times = {"add_time": _now(), "update_time": _now()}
+        body = _checked(request.body, allowed, "title")
+        if (
+            "stage_id" in body
+            and body.get("pipeline_id", self.stages[body["stage_id"]]) != self.stages[body["stage_id"]]
+        ):
+            raise _refused("Validation failed: stage_id: it is of another pipeline")
+        made = {"owner_id": 1, "status": "open", "is_archived": False, **body, "id": self.new_id(), **times}
         self.deals[made["id"]] = made
         return _good(made, 201)
 
@@ -419,7 +508,35 @@ class PipedriveVendor(Fake):
         return _number(value) and value in self.persons and not self.persons[value]["is_deleted"]
 
     def _is_user(self, value: Any) -> bool:
-        return _number(value) and value in self.users
+        return _number(value) and value in self.users and bool(self.users[value]["active_flag"])
+
+    # --- activities ----------------------------------------------------------------
+
+    def _list_activities(self, request: Request) -> Answer:
+        parents = {"person_id": r"\d+", "deal_id": r"\d+", "lead_id": r"[0-9a-f-]{36}"}
+        return self._list(request, self.activities, **parents)
+
+    def _add_activity(self, request: Request) -> Answer:
+        if isinstance(request.body, dict) and "person_id" in request.body:
+            text = "'person_id' is a read-only field. Add a primary participant to set 'person_id' instead."
+            raise _refused(text)
+        allowed: dict[str, Check] = {
+            "subject": _text,
+            "type": lambda it: it in self.activity_types,
+            "owner_id": self._is_user,
+            "deal_id": lambda it: _number(it) and it in self.deals,
+            "lead_id": lambda it: _uuid(it) and it in self.leads,
+            "participants": _list_of(lambda it: it["primary"] is True and self._is_person(it["person_id"])),
+            "due_date": lambda it: bool(re.fullmatch(r"\d{4}-\d\d-\d\d", it)),
+            "due_time": lambda it: bool(re.fullmatch(r"\d\d:\d\d:\d\d", it)),
+            "note": _text,
+        }
+        body = _checked(request.body, allowed)
+        people = [one["person_id"] for one in body.get("participants", [])]
+        person = {"person_id": people[0]} if people else {}
+        made = {"owner_id": 1, "done": False, **body, **person, "id": self.new_id(), "add_time": _now()}
+        self.activities[made["id"]] = {**made, "note": _cleaned(made.get("note", ""))}
+        return _good(made, 201)
 
     # --- notes ---------------------------------------------------------------------
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from core.causes import CRASHED, Cause
 from core.delivery import DeliveryStatus, Outcome
 from core.ids import ConversationId, DeliveryId
 from core.store import Eraser, Filter, Jobs, Ledger, Renames, Search, Store, connect
 from core.store.causes import Causes
+from core.store.protocol.causes import CRASHED, Cause
 from core.store.protocol.keys import key
 from tests.conftest import Clock
 from tests.support import made

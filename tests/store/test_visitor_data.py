@@ -23,6 +23,7 @@ from core.delivery import CONFLICTS, Outcome
 from core.encryption import Vault
 from core.ids import ConversationId, identified
 from core.store import AdminNotes, Eraser, Filter, Jobs, Ledger, Store, StoredState, VisitorRecords, connect
+from core.store.claims import Reading
 from tests.support import hostile, made
 from tests.support.inline import Inline
 from tests.support.made import control
@@ -71,6 +72,10 @@ class Shop:
         for identity, reason in (("8", f"as {NAME} asked"), ("9", f"as {OTHERS[1]} asked")):
             made.conversation(store, chat(identity), crm=Outcome.REFUSED)
             control(store).discard(identified(f"crm:1:{identity}"), reason)
+        store.accept(petra("c7"))
+        [came_twice] = store.claim_bodies("came twice")
+        began, other = 1_427_470_439_703, ConversationId("1:coPetra")
+        store.fan_out_each([Reading(came_twice, ConversationId("1:c7"), ("crm",), begun=began, other=other)])
         (spam,) = inline.take(b"no JSON")
         control(store).discard(identified(spam), f"{NAME} wrote it")
         control(store).pause("crm", f"the shop asked, because of {NAME}")
@@ -186,6 +191,7 @@ def walked(shop: Shop, exported: Exported) -> set[str]:
     gone = {(name, item) for name, item in gone if not bobs & {name.rpartition(":")[2], item.decode("latin-1")}}
     kinds = {"raw", "payload", "payloads", "body", "summary", "revisions", "conversations", "delivery", "deliveries"}
     kinds |= {"steps", "attempts", "job", "backfill", "gate", "person", "person-names", "lane", "deliveries-of", "jobs"}
+    kinds |= {"begun", "other-id", "other-ids"}
     assert {name.split(":")[1] for name, _ in gone} == kinds
     return missing(gone, {name: there[name] for name in receipt.files}, exported, shop.client.vault)
 
@@ -222,6 +228,7 @@ FORGETFUL: dict[str, tuple[type, str, Callable[[Any], Any]]] = {
     "raw": (VisitorRecords, "payload", _without(body=b"")),
     "payload": (VisitorRecords, "payload", _without(fields={})),
     "summary": (VisitorRecords, "conversation", _without(summary=None)),
+    "other-ids": (VisitorRecords, "conversation", _without(other_ids=())),
     "delivery": (VisitorRecords, "_delivery", _without(fields={})),
     "steps": (VisitorRecords, "_delivery", _without(steps={})),
     "attempts": (VisitorRecords, "_delivery", _without(attempts=())),

@@ -59,8 +59,9 @@ class Document:
         values = {key: value["default"] for key, value in server.get("variables", {}).items()}
         self._server = server["url"].format(**values)
         if self._server.startswith("/"):
-            self._server = f"https://vendor.example.com{self._server}".rstrip("/")
-            self._root["servers"] = [{"url": self._server}]
+            self._server = f"https://vendor.example.com{self._server}"
+        self._server = self._server.rstrip("/")
+        self._root["servers"] = [{"url": self._server}]
         self._prefix = re.sub(r"^https?://[^/]+", "", self._server)
         # None: the documents contradict the standard in places that no request of ours touches.
         config = Config(spec_validator_cls=None)  # type: ignore[arg-type]  # documented, and not in its types

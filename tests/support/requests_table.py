@@ -15,20 +15,34 @@ GOLDEN = ROOT / "tests" / "connectors" / "golden"
 PAGE = ROOT / "docs" / "connectors" / "requests.md"
 
 TITLES = {
+    "bitrix24": "Bitrix24, record: lead",
+    "dynamics-365": "Dynamics 365",
     "espocrm": "EspoCRM",
     "freshdesk": "Freshdesk",
+    "freshsales": "Freshsales",
+    "front": "Front",
+    "gitlab": "GitLab",
+    "gorgias": "Gorgias",
+    "helpscout": "Help Scout",
     "http": "HTTP, the example of its page",
     "hubspot": "HubSpot",
+    "jira-service-management": "Jira Service Management",
+    "intercom": "Intercom",
     "odoo": "Odoo 19 and later (JSON-2)",
     "odoo-json-rpc": "Odoo 14 to 18 (JSON-RPC)",
+    "osticket": "osTicket",
     "pipedrive": "Pipedrive, record: note",
     "pipedrive-lead": "Pipedrive, record: lead",
     "pipedrive-deal": "Pipedrive, record: deal",
+    "raynet": "Raynet",
     "redmine": "Redmine, formatting: markdown",
     "redmine-textile": "Redmine, formatting: textile",
     "request-tracker": "Request Tracker",
+    "salesforce": "Salesforce",
     "zammad": "Zammad",
     "zendesk": "Zendesk",
+    "zoho-crm": "Zoho CRM",
+    "zoho-desk": "Zoho Desk",
 }
 
 HEAD = """\

@@ -19,7 +19,8 @@ from werkzeug.test import TestResponse
 
 from app import create_app
 from app.dashboard.frame.login import LARGE_FORM
-from app.receiver.hook import GUESSES, canonical
+from app.receiver.hook import canonical
+from app.receiver.posted import GUESSES
 from app.receiver.rejections import LINES
 from app.server.application import THREADS, Relay
 from core.delivery import PayloadStatus

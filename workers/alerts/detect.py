@@ -18,6 +18,8 @@ from core.store import INBOX, Client, Ledger
 from core.store.connection.condition import shortages
 from core.store.incidents import Incident
 from core.store.ledger import Lane
+from core.store.sources.catch_ups import CatchUps
+from core.store.sources.queues import fetch_queues
 from core.store.statistics import totals
 
 #: After a pause, or when workers come back, what is due is old for a moment.
@@ -48,7 +50,7 @@ class Look:
     def __init__(self, client: Client, disk: Path | None = None) -> None:
         """`disk`: a folder on the disk of the store, where that is here."""
         self._client, self._disk = client, disk
-        self._ledger = Ledger(client)
+        self._ledger, self._catch_ups = Ledger(client), CatchUps(client)
         # How many were refused before it began, how many are known, and when the last of them was seen.
         self._refused: tuple[int, int, int] | None = None
         self._reasons: dict[str, tuple[str, int, str]] = {}
@@ -69,13 +71,26 @@ class Look:
             elif name not in settings.connectors and lane.waiting:
                 yield Incident("gone", name, now - lane.oldest_due, lane.waiting, patience=GONE_PATIENCE_MS)
         yield from _backlog(self._ledger.lane(INBOX), now, oldest)
+        for queue in fetch_queues(self._ledger, settings) if settings else ():
+            if queue.since:
+                yield Incident("source", queue.name, queue.since, queue.waiting, quotable(queue.reason))
+            elif queue.oldest_due >= oldest:
+                since = now - queue.oldest_due
+                yield Incident("source", queue.name, since, queue.due, patience=BACKLOG_PATIENCE_MS)
         yield from self._quarantined()
         yield from self._undelivered()
         yield from self._refusing(now)
+        yield from self._silent(settings)
         for short in shortages(self._client, self._disk):
             yield Incident("filling", short.what, now, short.percent)
             if short.full:
                 yield Incident("full", short.what, now, short.percent)
+
+    def _silent(self, settings: Settings | None) -> Iterator[Incident]:
+        """Accounts whose chats come from Smartsupp's API alone, though their hook has worked."""
+        for name, compared in self._catch_ups.comparisons().items() if settings else ():
+            if settings and compared.silent and name in settings.accounts:
+                yield Incident("silent", name, compared.silent, compared.missing)
 
     def _refusing(self, now: int) -> Iterator[Incident]:
         """Posts that had the right token, and were not kept: as far as this one has seen their number grow."""

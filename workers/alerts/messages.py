@@ -88,6 +88,14 @@ _WORDS: Mapping[IncidentKind, _Words] = {
         "Run relay doctor to see whether workers are running and what delays them. If all are busy, add workers.",
         "/connectors/{subject}",
     ),
+    "source": _Words(
+        "Smartsupp's API gives no chats ({subject})",
+        "Smartsupp's API gives chats again ({subject})",
+        "{count} chats wait to be fetched; nothing is lost. What the hook sends is delivered, without what only the API"
+        " knows.",
+        "Run relay source check to see what the API says. If it rejects the token, put another one into relay.yaml.",
+        "/",
+    ),
     "refusing": _Words(
         "Chats are refused",
         "Chats are no longer refused",
@@ -107,6 +115,14 @@ _WORDS: Mapping[IncidentKind, _Words] = {
         "The {subject} of the store is no longer almost full",
         "{count} % is used. New chats are refused now or soon, and Smartsupp does not send them again.",
         "Give the store more {subject} now, or shorten retention.settled_days. relay doctor has the figures.",
+        "/",
+    ),
+    "silent": _Words(
+        "Smartsupp's hook sends nothing for {subject}",
+        "Smartsupp's hook sends chats for {subject} again",
+        "{count} chats of a day came from Smartsupp's API, and none from its hook. Nothing is lost; chats come late.",
+        "Ask Smartsupp's support whether the POST hook is still switched on and which URL it posts to; relay doctor"
+        " shows the right one. docs/smartsupp.md has the email. Check that the receiver can be reached from outside.",
         "/",
     ),
 }

@@ -17,6 +17,7 @@ from core.store.incidents import Incident
 from core.store.ledger import Lane
 from core.store.search.conversations import Search
 from core.store.search.filter import Filter
+from core.store.sources.queues import REMEDY, fetch_queues
 from workers.alerts.detect import Look
 from workers.alerts.messages import explained
 
@@ -31,7 +32,9 @@ _ORDER = (
     "stopped",
     "rejected",
     "gone",
+    "silent",
     "paused",
+    "source",
     "undelivered",
     "dead",
     "quarantined",
@@ -49,6 +52,9 @@ _ORDER = (
 _GRAVE = frozenset({"unsafe", "full", "refusing", "stopped", "rejected", "gone"})
 #: It may be meant so, or passes by itself: nobody is called for it.
 _MINOR = frozenset({"unrouted", "doubt", "off", "throttled", "past"})
+
+#: What an incident is about, where that is not its subject alone.
+_ABOUT = {"full": "store", "filling": "store", "source": "source {}", "silent": "source {}"}
 
 NO_LANES: Mapping[str, Lane] = MappingProxyType({})
 NOBODY_ELSE: Mapping[str, str] = MappingProxyType({})
@@ -115,9 +121,15 @@ class Attention:
         names = {*(settings.connectors if settings else ()), *self._ledger.connectors()}
         known = {name: lanes.get(name) or self._ledger.lane(name) for name in sorted(names)}
         found = [*self._fixed(settings, refused), *self._states(settings, known)]
-        # Those of connectors' states are above, in the words of the state.
+        # Those of connectors' states are above, in the words of the state; those of sources below.
         states = frozenset(_KINDS.values())
-        found += [self._told(one) for one in self._look.troubles(settings, known) if one.kind not in states]
+        sources = {one.about: one for one in self._sources(settings)} if settings else {}
+        told = (
+            one
+            for one in self._look.troubles(settings, known)
+            if one.kind not in states and not (one.kind == "source" and f"source {one.subject}" in sources)
+        )
+        found += [*map(self._told, told), *sources.values()]
         if settings:
             found += [_past(name, number) for name, number in self._past(settings)]
         return sorted(found, key=lambda one: _ORDER.index(one.kind))
@@ -154,7 +166,7 @@ class Attention:
 
     def _told(self, incident: Incident) -> AttentionLine:
         title, text, remedy = explained(incident)
-        about, error = "store" if incident.kind in ("full", "filling") else incident.subject, incident.error
+        about, error = _ABOUT.get(incident.kind, "{}").format(incident.subject), incident.error
         if incident.kind == "dead" and (found := self._causes.most_frequent([incident.subject], 1)).rows:
             # An alert does not quote the destination; those who look here may read it.
             first, error = found.rows[0], ""
@@ -164,6 +176,21 @@ class Attention:
         return AttentionLine(
             incident.kind, about, title, text, remedy, count=incident.count, since=incident.since, error=error
         )
+
+    def _sources(self, settings: Settings) -> Iterator[AttentionLine]:
+        """Accounts whose chats cannot be fetched now."""
+        for queue in fetch_queues(self._ledger, settings):
+            if queue.since:
+                yield AttentionLine(
+                    "source",
+                    f"source {queue.name}",
+                    f"Smartsupp's API gives no chats ({queue.name})",
+                    queue.sentence,
+                    REMEDY,
+                    count=queue.waiting,
+                    since=queue.since,
+                    next_test=queue.next_test,
+                )
 
     def _past(self, settings: Settings) -> Iterator[tuple[str, int]]:
         """Connectors that were never given anything, though there are chats."""

@@ -16,6 +16,7 @@ from core.conversation import Conversation
 from core.delivery import Delivery, Payload
 from core.errors import PayloadError
 from core.ids import ConversationId
+from core.sameness import known_as
 from core.smartsupp.parser import parse_conversation
 from core.store import Filter, Ledger, Search
 
@@ -55,7 +56,8 @@ def exported(search: Search, ledger: Ledger, wanted: Filter) -> Iterator[Exporte
             ids = [one for one in ids if one not in seen]
             seen.update(ids)
         for found in ledger.newest(ids) if ids else ():
-            yield ExportedChat(found.id, found.payloads[0], _read(found.payloads[0]), found.deliveries)
+            read = _read(found.payloads[0])
+            yield ExportedChat(found.id, found.payloads[0], read and known_as(read, found.id), found.deliveries)
 
 
 def _read(payload: Payload) -> Conversation | None:

@@ -102,6 +102,7 @@ class _Work:
         if found:
             record |= {
                 "summary": found.summary,
+                "other_ids": found.other_ids,
                 "revisions": [
                     {**self._written(f"{folder}/r{number}", one), "revision": number}
                     for number, one in enumerate(found.payloads, 1)

@@ -10,17 +10,23 @@ from rich.markup import escape
 
 from app.admin.attention.lines import AttentionLine
 from app.admin.connector_state import State, connector_state
+from app.admin.source.comparisons import SecondSource
 from app.cli.output.records import jsonable
 from app.cli.output.tables import new_console, new_table, one_line, print_line, print_rows, span_or_dot
 from core.config.doubts import doubts
 from core.config.settings import Settings
 from core.delivery import DeliveryStatus
 from core.store import INBOX, Ledger
+from core.store.sources.queues import REMEDY, FetchQueue, fetch_queues
 from core.store.statistics import Statistics
 
 
 def overview(
-    ledger: Ledger, settings: Settings | None, figures: Statistics, attention: Sequence[AttentionLine]
+    ledger: Ledger,
+    settings: Settings | None,
+    figures: Statistics,
+    attention: Sequence[AttentionLine],
+    second: SecondSource | None,
 ) -> dict[str, Any]:
     """Everything that `relay status` shows. Without settings, which cannot be read then, it is what the store knows."""
     configured = settings.connectors if settings else {}
@@ -49,15 +55,22 @@ def overview(
         "config": settings.source if settings else "cannot be read; run: relay config check",
         "payloads": ledger.payload_counts(),
         "undelivered": ledger.undelivered(),
+        "never_sent": second.sentence if second else "",
+        "silent_hooks": second.silent if second else (),
         "doubts": [jsonable(one) for one in doubts(settings)] if settings else [],
         "inbox": {"waiting": lanes[INBOX].waiting, "oldest_due_ms": lanes[INBOX].oldest_due},
         "connectors": connectors,
+        "sources": [_source(one) for one in fetch_queues(ledger, settings)] if settings else [],
         "now": ledger.now(),
         "statistics": jsonable(figures),
         "workers": ledger.workers(),
         "troubles": ledger.troubles(),
         "attention": [{**jsonable(one), "sentences": one.sentences} for one in attention],
     }
+
+
+def _source(queue: FetchQueue) -> dict[str, Any]:
+    return {**jsonable(queue), "sentence": queue.sentence, "remedy": REMEDY if queue.since else ""}
 
 
 def print_overview(found: dict[str, Any]) -> None:
@@ -76,6 +89,11 @@ def print_overview(found: dict[str, Any]) -> None:
     _print_figures(console, found["statistics"])
     for line in found["attention"]:
         _print_line(console, line, found["now"])
+    if found["never_sent"]:
+        print_line(console, f"{found['never_sent']}.")
+    for one in found["sources"]:
+        if one["waiting"] and not one["sentence"]:
+            print_line(console, f"source {one['name']}: {one['waiting']} chats to be fetched")
 
 
 def _print_line(console: Console, line: dict[str, Any], now: int) -> None:

@@ -27,6 +27,7 @@ from app.cli.options import (
 from app.cli.output.records import jsonable, print_json
 from app.cli.setup import changes
 from app.cli.setup.login import login
+from app.cli.setup.new import new
 from connectors import registry
 from connectors.kit.connector import Connector, Finding
 from connectors.kit.transcript import single_line
@@ -145,7 +146,7 @@ def setup(env: Environment, name: str, yes: bool, as_json: bool) -> None:
     warn_of_lacking(env)
 
 
-for _command in (changes.add, changes.change, changes.remove, login):
+for _command in (changes.add, changes.change, changes.remove, login, new):
     connectors.add_command(_command)
 
 

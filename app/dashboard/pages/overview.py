@@ -13,6 +13,7 @@ from app.admin import sample
 from app.admin.attention.lines import Attention
 from app.admin.connector_state import State
 from app.admin.first_steps import FirstSteps, first_steps
+from app.admin.source.comparisons import second_source
 from app.dashboard.frame.context import Site
 from app.dashboard.view import charts
 from app.dashboard.view.attention import LINES_SHOWN, attention_rows
@@ -139,6 +140,7 @@ def _found(site: Site, jobs: Jobs, over: Over, looking: Attention) -> dict[str, 
         "attention_shown": LINES_SHOWN,
         "problems": sum(one.needs_somebody for one in lines),
         "jobs": list(_open(jobs)),
+        "second": second_source(site.client, settings),
     }
 
 

@@ -16,6 +16,7 @@ from app.dashboard.view.body_view import excerpt, shown_body
 from core.delivery import Payload, PayloadStatus
 from core.errors import InUse, NotFound, PayloadError, StoreUnavailable
 from core.ids import PayloadId
+from core.smartsupp.events import read_event
 from core.smartsupp.limits import LARGEST_BODY
 from core.smartsupp.parser import parse_conversation
 
@@ -41,12 +42,13 @@ def routes(pages: Blueprint, site: Site) -> None:
 
     @pages.post("/quarantine/<payload:identity>/replay")
     def quarantine_replay(identity: PayloadId) -> AnyResponse:
-        if site.ledger.payload(identity).status in TABS:
+        found = site.ledger.payload(identity)
+        if found.status in TABS:
             site.control.replay(identity)
             flash("It is queued for another reading.", "good")
         else:
             flash("It has been read already, or is queued.", "info")
-        return _back(identity)
+        return _back(identity, found.origin)
 
     @pages.post("/quarantine/<payload:identity>/discard")
     def quarantine_discard(identity: PayloadId) -> ResponseReturnValue:
@@ -71,10 +73,10 @@ def routes(pages: Blueprint, site: Site) -> None:
         if found.status is not PayloadStatus.QUARANTINED:
             wrong = "This payload is no longer in quarantine: somebody has retried or discarded it."
             return _page(found, text=text, wrong=wrong), 409
-        if wrong := _unreadable(body, found.account):
+        if wrong := _unreadable(body, found):
             return _page(found, text=text, wrong=wrong), 422
         try:
-            accepted = site.store.accept(body, found.account, "application/json")
+            accepted = site.store.accept(body, found.account, "application/json", found.origin)
         except StoreUnavailable as error:
             return _page(found, text=text, wrong=f"It could not be saved; try again: {error}"), 503
         if accepted.id == identity:
@@ -85,7 +87,7 @@ def routes(pages: Blueprint, site: Site) -> None:
         else:
             _replaced(site, identity, accepted.id)
             flash("The corrected payload was saved, and the wrong one discarded.", "good")
-        return _back(accepted.id)
+        return _back(accepted.id, found.origin)
 
 
 def _known_already(site: Site, identity: PayloadId, other: PayloadId) -> None:
@@ -122,18 +124,21 @@ def _page(found: Payload, *, text: str | None = None, wrong: str = "", reason_er
     )
 
 
-def _back(identity: PayloadId) -> AnyResponse:
+def _back(identity: PayloadId, origin: str = "") -> AnyResponse:
+    """To its page. A webhook that was read is an order by then, and has none."""
+    if origin:
+        return redirect(url_for("dashboard.quarantine"), 303)
     return redirect(url_for("dashboard.quarantine_one", identity=identity), 303)
 
 
-def _unreadable(body: bytes, account: str) -> str:
-    """What is wrong with a body, or ""."""
+def _unreadable(body: bytes, found: Payload) -> str:
+    """What is wrong with a body that is to replace one, or ""."""
     if not body.strip():
         return "It is empty."
     if len(body) > LARGEST_BODY:
         return "It is larger than 1 MiB."
     try:
-        parse_conversation(body, account)
+        read_event(body) if found.origin else parse_conversation(body, found.account)
     except PayloadError as problem:
         return str(problem)
     return ""

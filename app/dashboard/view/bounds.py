@@ -12,8 +12,13 @@ from core.pretty_json import legible
 MESSAGES, ITEMS = 200, 100
 #: Values of a body that are set out line by line, and characters of it.
 _VALUES, _CHARACTERS = 5_000, 200_000
-#: Members that are read of a body; a conversation has no others.
-_READ = ("accountId", "channel", "visitor", "beginAt", "endAt", "messages", "paths")
+#: Members that are read of a body; a conversation has no others, whether the hook sent it or it was fetched.
+_READ = (
+    *("accountId", "channel", "visitor", "beginAt", "endAt", "messages", "paths"),
+    *("relay", "conversation", "contact", "agents"),
+)
+#: Where a shop's variables stand: in a body of the hook, and in one that was fetched.
+_WHOSE = ("visitor", "conversation")
 
 
 def part(body: bytes, start: int) -> tuple[bytes, int]:
@@ -26,17 +31,23 @@ def part(body: bytes, start: int) -> tuple[bytes, int]:
     if not isinstance(value, dict) or not isinstance(value.get("messages", []), list):
         return body, 0
     total = len(value.get("messages", []))
-    visitor, paths = value.get("visitor"), value.get("paths")
-    variables = visitor.get("variables") if isinstance(visitor, dict) else None
-    if total <= MESSAGES and not any(isinstance(one, dict | list) and len(one) > ITEMS for one in (paths, variables)):
+    paths = value.get("paths")
+    variables = {whose: value[whose].get("variables") for whose in _WHOSE if isinstance(value.get(whose), dict)}
+    if total <= MESSAGES and not any(map(_is_long, (paths, value.get("agents"), *variables.values()))):
         return body, total
     kept = {name: value[name] for name in _READ if name in value}
     kept["messages"] = value.get("messages", [])[start : start + MESSAGES]
-    if isinstance(paths, list):
-        kept["paths"] = paths[:ITEMS]
-    if isinstance(visitor, dict) and isinstance(variables, dict):
-        kept["visitor"] = {**visitor, "variables": dict(list(variables.items())[:ITEMS])}
+    for name in ("paths", "agents"):
+        if isinstance(kept.get(name), list):
+            kept[name] = kept[name][:ITEMS]
+    for whose, given in variables.items():
+        if isinstance(given, dict):
+            kept[whose] = {**value[whose], "variables": dict(list(given.items())[:ITEMS])}
     return json.dumps(kept).encode(), total
+
+
+def _is_long(value: object) -> bool:
+    return isinstance(value, dict | list) and len(value) > ITEMS
 
 
 def pretty(body: bytes) -> tuple[str, bool]:

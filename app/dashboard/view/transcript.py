@@ -11,19 +11,22 @@ from core.conversation import Conversation, Message
 
 #: Characters that a bubble shows, and all of a page together; the download has the rest.
 _LONGEST, _ROOM = 20_000, 200_000
+#: Files of a message that are named.
+_FILES = 10
 #: What Smartsupp's documented system messages mean; of others the code is shown.
 _CODES = ("agent.join", "close.visitorClose")
 
 
 @dataclass(frozen=True)
 class Bubble:
-    """`at` is in ms, or None. `why` is the rule that sent an automatic message, or ""."""
+    """`at` is in ms, or None. `why` is the rule that sent an automatic message, or "". `files` are names."""
 
     side: Literal["visitor", "agent", "system"]
     name: str
     text: str
     at: int | None
     why: str = ""
+    files: tuple[str, ...] = ()
 
 
 def bubbles(conversation: Conversation) -> list[Bubble]:
@@ -44,7 +47,8 @@ def _bubbles(conversation: Conversation) -> Iterator[Bubble]:
             yield Bubble("system", "", _short(_system(message, name)), at)
         else:
             side: Literal["visitor", "agent"] = "agent" if message.type == "agent" else "visitor"
-            yield Bubble(side, name, _short(plain(message.content)), at, single_line(message.triggered_by))
+            files = tuple(shortened(single_line(file.name) or "a file") for file in message.files[:_FILES])
+            yield Bubble(side, name, _short(plain(message.content)), at, single_line(message.triggered_by), files)
 
 
 def _short(text: str) -> str:

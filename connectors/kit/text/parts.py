@@ -85,6 +85,13 @@ class Layout:
         """What is written over a part that this revision does not need."""
         return self._part(words.key, revision, number, "<p>—</p>")
 
+    def any_mark(self, key: str) -> str:
+        """A regular expression of a key's marks, whatever the revision and the part: plain, and in the format."""
+        mark = self.mark(key, _LONG, _LONG - 1)
+        spelled = mark if self.form is HTML else self.form.of(f"<p>{escape(mark)}</p>")
+        both = "|".join(re.escape(one) for one in (mark, spelled))
+        return f"(?:{both})".replace(str(_LONG), r"\d+").replace(str(_LONG - 1), r"\d+")
+
     def _part(self, key: str, revision: int, number: int, body: str) -> Part:
         mark = self.mark(key, revision, number)
         return Part(number, self.form.of(body + self._line(mark)), mark, revision)

@@ -151,7 +151,10 @@ class When:
         text = f"{self.text}: {error}" if self.text and error is not None else self.text or str(error)
         if self.steps:
             return Gone(text, *self.steps, status=answer.status_code)
-        return self.then(text, status=answer.status_code)
+        made = self.then(text, status=answer.status_code)
+        if isinstance(made, RetryLater) and isinstance(error, RetryLater):
+            made.retry_after = error.retry_after  # when is still the vendor's to say
+        return made
 
 
 @dataclass(frozen=True)

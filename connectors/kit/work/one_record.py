@@ -36,7 +36,7 @@ class Before:
     """A record of the person's. `open`: the chat can be added to it; else a new one follows it. `url` is its page,
     `known` what the vendor says of it."""
 
-    id: int
+    id: int | str
     open: bool
     url: str = ""
     known: Mapping[str, Any] = field(default_factory=dict, repr=False)

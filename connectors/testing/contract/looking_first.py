@@ -68,6 +68,6 @@ def _any_id(path: str, previewed: str) -> str:
     """A path of the fake with the ids that the preview made up, where only these differ."""
     other = re.sub(r"^https?://[^/]+", "", previewed).partition("?")[0]
     mine, theirs = path.split("/"), other.split("/")
-    if len(mine) == len(theirs) and all(a == b or a.isdigit() for a, b in zip(mine, theirs, strict=True)):
+    if [re.sub(r"\d+", "1", one) for one in mine] == [re.sub(r"\d+", "1", one) for one in theirs]:
         return other
     return path

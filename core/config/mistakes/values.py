@@ -21,7 +21,7 @@ _SETTINGS = "must be settings, one a line and indented: 'key: value'"
 #: What a section was called in version 0.1 -> its name. Goes with 0.3.
 RENAMED = {"notices": "alerts"}
 SECTIONS = (
-    *("tokens", "connectors", "routes", "retention", "alerts"),
+    *("tokens", "source", "connectors", "routes", "retention", "alerts"),
     *("agents", "country", "variables", "extract", "redact", "business_hours"),
     *RENAMED,
 )

@@ -20,6 +20,8 @@ How = Literal["answer", "stay", "leave"]
 Trouble = Literal["", "outage", "throttled", "occupied", "bug"]
 #: What an attempt did to its connector's gate; see `Store.settle`.
 Gate = Literal["", "held", "still", "open", "doubted"]
+#: How a fetch from Smartsupp's API ended.
+Ended = Literal["done", "later", "down", "refused"]
 #: Who closed a gate: an admin; relay, as credentials or address were refused; the circuit breaker.
 Closer = Literal["admin", "relay", "breaker"]
 #: What an identity names.
@@ -80,6 +82,15 @@ FIRST_PROBE_MS, LONGEST_PROBE_MS = 30_000, 600_000
 #: Should that one never come back, another goes after this.
 PROBE_MS = 90_000
 
+#: Two ids that began so close to each other may be one conversation (core/sameness.py).
+TWIN_MS = 1_500
+
+#: When a conversation began that retention removed is known for so long: longer than a comparison with Smartsupp looks
+#: back.
+REMOVED_KEPT_MS = 40 * 86_400_000
+#: Whoever works on catch-ups is followed by another one when nothing was heard of it for so long.
+CATCH_UP_LEASE_MS = 90_000
+
 #: A conversation that began so long before the store's memory, or after, may be older than that: clocks differ.
 SKEW_MS = 600_000
 #: Nobody works on one delivery for longer than this.
@@ -107,7 +118,14 @@ _WORDS: dict[str, dict[str, str]] = {
     },
     **{
         name: {word.upper(): word for word in get_args(kind) if word}
-        for name, kind in (("How", How), ("Trouble", Trouble), ("Gate", Gate), ("Closer", Closer), ("Kind", Kind))
+        for name, kind in (
+            ("How", How),
+            ("Trouble", Trouble),
+            ("Gate", Gate),
+            ("Closer", Closer),
+            ("Kind", Kind),
+            ("Ended", Ended),
+        )
     },
 }
 

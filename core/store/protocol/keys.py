@@ -1,6 +1,7 @@
 """Every key in Redis, once. All begin with `relay:`; Celery's own begin with `relay:celery:`.
 
-A *lane* is `inbox` or the name of a connector. Times and scores are Unix milliseconds by the server's clock.
+A *lane* is `inbox`, the name of a connector, or `source.NAME` of an account in the section `source`. Times and scores
+are Unix milliseconds by the server's clock.
 
 | key                          | type   | what                                                                       |
 |------------------------------|--------|----------------------------------------------------------------------------|
@@ -36,7 +37,8 @@ A *lane* is `inbox` or the name of a connector. Times and scores are Unix millis
 | payload:ID                   | hash   | received, sequence, account, type, size, digest, status, conversation,      |
 |                              |        | error, duplicates, crashes, alone (those of processes of its own); since    |
 |                              |        | (when it was diverted, or discarded); why (it goes to no connector: a       |
-|                              |        | Nowhere of core/delivery.py)                                                |
+|                              |        | Nowhere of core/delivery.py); origin (the account in `source` by whose      |
+|                              |        | signed webhooks it came); only (the one connector that it is fetched for)   |
 | raw:ID                       | string | the body, byte for byte                                                     |
 | body:DIGEST                  | string | half of the SHA-256 of account and body -> payload                         |
 | payloads:STATUS              | zset   | payload -> when it was received                                             |
@@ -44,6 +46,13 @@ A *lane* is `inbox` or the name of a connector. Times and scores are Unix millis
 | undelivered                  | zset   | conversation that was delivered nowhere, against anybody's will -> its score|
 |                              |        | in `conversations`                                                          |
 | revisions:CONVERSATION       | zset   | payload -> its sequence                                                     |
+| begun:ACCOUNT                | zset   | conversation -> when it began, as it says itself (docs/adr/0030)            |
+| begun-noted                  | string | what versions without `begun` have read is in it, too                       |
+| other-id:ID                  | string | another id by which a conversation came -> the one under which it is kept   |
+| other-ids:CONVERSATION       | set    | the ids by which it came besides                                            |
+| order:CONVERSATION           | hash   | it is to be fetched from Smartsupp's API: lane, asked (the first time), wait,|
+|                              |        | began (its id is the hook's; it is looked for by that), tries, error,       |
+|                              |        | crashes, again (asked for while in flight: due then)                        |
 | summary:CONVERSATION         | string | what lists and searches need of it (core/summary.py)                        |
 | deliveries-of:CONVERSATION   | set    | connectors that it was ever given to                                        |
 | connectors                   | set    | connectors that were ever given anything                                    |
@@ -75,6 +84,18 @@ A *lane* is `inbox` or the name of a connector. Times and scores are Unix millis
 | backfill:ID                  | hash   | a bulk job that fans out: as job:ID, and to, repeat, anyway (an Aim); apart,|
 |                              |        | because a version that knows no such jobs would do something else           |
 | backfills:open               | set    | those of them that go on; jobs:recent lists them, too                       |
+| catch-up:ID                  | hash   | a back-fill or a comparison with Smartsupp: see CatchUp (expires after 30   |
+|                              |        | days)                                                                       |
+| catch-up-rows:ID             | zset   | conversation at Smartsupp that it has still to look at -> when it began     |
+| catch-ups:open               | set    | those of them that go on                                                    |
+| catch-ups:recent             | list   | the last ones, newest first                                                 |
+| catching-up                  | string | token of the process that works on them (expires after 90 s)                |
+| compared                     | hash   | account in `source` -> its last comparison, as JSON: see Comparison         |
+| compared-hours:SOURCE        | string | a comparison with Smartsupp was begun (expires after an hour)               |
+| compared-days:SOURCE         | string | one of the last days was begun (expires after a day)                        |
+| missing                      | hash   | day since 1970 -> chats that the hook never sent, and a comparison found    |
+| erased:ACCOUNT               | zset   | when a conversation began that somebody had erased -> the same              |
+| removed:ACCOUNT              | zset   | the same for those that retention removed (40 days)                         |
 | recount                      | string | somebody has looked for what was delivered nowhere (expires in ten minutes) |
 | sweep                        | string | somebody has removed what is old (expires after an hour)                    |
 | rewritten                    | string | the append-only file was rewritten after a sweep (expires after a day)      |

@@ -52,12 +52,14 @@ class KeptDelivery:
 
 @dataclass(frozen=True)
 class KeptConversation:
-    """`payloads` are its revisions, oldest first; `summary` is what lists and searches have of it."""
+    """`payloads` are its revisions, oldest first; `summary` is what lists and searches have of it; `other_ids` are
+    those by which it came besides."""
 
     id: ConversationId
     summary: Any
     payloads: tuple[KeptPayload, ...]
     deliveries: tuple[KeptDelivery, ...]
+    other_ids: tuple[ConversationId, ...] = ()
 
 
 class VisitorRecords(Base):
@@ -76,6 +78,7 @@ class VisitorRecords(Base):
             revisions = self._redis.zrange(key("revisions", identity), 0, -1)
             connectors = self._redis.smembers(key("deliveries-of", identity))
             summary = self._redis.get(key("summary", identity))
+            others = self._redis.smembers(key("other-ids", identity))
         if not revisions:
             return None
         payloads = [self.payload(PayloadId(one.decode())) for one in revisions]
@@ -85,6 +88,7 @@ class VisitorRecords(Base):
             _read(self._opened(summary)) if summary else None,
             tuple(one for one in payloads if one),
             tuple(one for one in deliveries if one),
+            tuple(sorted(ConversationId(one.decode()) for one in others)),
         )
 
     def persons(self, names: Collection[str]) -> list[Remembered]:

@@ -2,7 +2,7 @@
 -- is dead since before another (never, without one) -> {1, revisions, attempts, of each delivery {connector, ref, url,
 -- steps}}, {0}: there is none, or {-1}: in use, or not old enough
 --- args: now, conversation, settled:number?, dead:number?
---- uses: keys, ids, in_use, drop, causes
+--- uses: keys, ids, in_use, drop, twins, orders, gone, causes
 dead = dead or 0
 local revisions = redis.call('ZRANGE', PREFIX .. 'revisions:' .. conversation, 0, -1)
 local connectors = redis.call('SMEMBERS', PREFIX .. 'deliveries-of:' .. conversation)
@@ -61,6 +61,11 @@ for _, kind in ipairs({'revisions:', 'deliveries-of:', 'summary:'}) do
 end
 redis.call('ZREM', PREFIX .. 'conversations', conversation)
 redis.call('ZREM', PREFIX .. 'undelivered', conversation)
+-- What was on its way would bring it back.
+for _, other in ipairs(redis.call('SMEMBERS', PREFIX .. 'other-ids:' .. conversation)) do drop_order(other) end
+drop_order(conversation)
+note_removal()
+drop_twins(conversation)
 -- Should it go on, nobody knows any more what became of it: of what began before, not all is remembered.
 local memory = settled and math.max(settled, dead) or now
 if memory > tonumber(redis.call('HGET', PREFIX .. 'epoch', 'memory') or now) then

@@ -1,4 +1,4 @@
--- Dead letters by their cause (core/causes.py): which have it, how many that are, and what it is.
+-- Dead letters by their cause (core/store/protocol/causes.py): which have it, how many that are, and what it is.
 --- uses: keys
 local function dead_key(connector, cause) return PREFIX .. 'dead:' .. connector .. ':' .. cause end
 

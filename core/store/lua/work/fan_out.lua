@@ -1,18 +1,52 @@
 -- A body was read: make it a revision of its conversation and one delivery due for each routed connector, or note why
 -- there is none. With a token for them, the next bodies are taken in the same step.
--- -> {} when the lease was lost, or {lanes to wake, what claim.lua returns}
---- args: now, id, token, conversation, began:number?, note, summary, why, waits, next_token, connectors...
---- uses: keys, ids, marks, lease, status, counts, epoch, give, quiet, names, claim
+-- begun: when it began, as it says itself; seen: how many began then, as the caller knows; other: another id of it;
+-- beneath: it says no more than the newest revision, and is filed before that (docs/adr/0030)
+-- -> {} when the lease was lost, {0}: others began at that time meanwhile; or {lanes to wake, what claim.lua returns}
+--- args: now, id, token, conversation, began:number?, begun:number?, seen:number?, other, beneath:flag
+--- args: note, summary, why, waits, next_token, connectors...
+--- uses: keys, ids, marks, lease, status, counts, epoch, give, quiet, names, twins, claim
 if not holds(INBOX, id, token) then return {} end
+if seen and begun then
+  local near = redis.call('ZCOUNT', begun_key(conversation), begun - TWIN_MS, begun + TWIN_MS)
+  if near ~= seen then return {0} end
+end
 redis.call('ZREM', lane_key(INBOX), id)
 redis.call('HDEL', lease_key(INBOX), id)
 
 -- The order is that of arrival, whichever worker was faster; a revision's number is its place in it.
 local revisions = PREFIX .. 'revisions:' .. conversation
 local got = redis.call('HMGET', payload_key(id), 'sequence', 'crashes', 'error')
-redis.call('ZADD', revisions, got[1], id)
+local top = beneath and redis.call('ZREVRANGE', revisions, 0, 0, 'WITHSCORES')
+if top and not top[1] then top = false end
+if top then
+  redis.call('ZADD', revisions, top[2] - 0.5, id)
+else
+  redis.call('ZADD', revisions, got[1], id)
+end
+if begun then redis.call('ZADD', begun_key(conversation), begun, conversation) end
+if other ~= '' then
+  redis.call('SET', PREFIX .. 'other-id:' .. other, conversation)
+  redis.call('SADD', PREFIX .. 'other-ids:' .. conversation, other)
+end
 if got[2] or got[3] then redis.call('HDEL', payload_key(id), 'crashes', 'alone', 'error') end
 redis.call('HSET', payload_key(id), 'conversation', conversation, unpack(note ~= '' and {'error', note} or {}))
+if top then
+  local newest = redis.call('HMGET', payload_key(top[1]), 'status', 'why')
+  if newest[2] then redis.call('HSET', payload_key(id), 'why', newest[2]) end
+  -- What is above it has the next number now.
+  local number = redis.call('ZRANK', revisions, id) + 1
+  for _, name in ipairs(redis.call('SMEMBERS', PREFIX .. 'deliveries-of:' .. conversation)) do
+    local delivery = delivery_key(delivery_id(name, conversation))
+    if tonumber(redis.call('HGET', delivery, 'revision') or 0) >= number then
+      redis.call('HINCRBY', delivery, 'revision', 1)
+    end
+  end
+  set_payload_status(id, newest[1] or PayloadStatus.ROUTED)
+  count('in:' .. (newest[1] or PayloadStatus.ROUTED))
+  if next_token == '' then return {{}, {}} end
+  return {{}, take_several(BATCH, INBOX, next_token, How.STAY)}
+end
 redis.call('ZADD', PREFIX .. 'conversations', now, conversation)
 if redis.call('ZREVRANGE', revisions, 0, 0)[1] == id then
   redis.call('SET', PREFIX .. 'summary:' .. conversation, summary)

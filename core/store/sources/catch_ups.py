@@ -1,0 +1,290 @@
+"""Catch-ups: past chats that are fetched from Smartsupp's API, because somebody asked for a back-fill, or because a
+comparison found that the hook never sent them (docs/adr/0029).
+
+A catch-up first lists every conversation of its time, then works through the list, the oldest first: what is kept is
+left out, the rest is fetched. Each step moves list, cursor and figures at once, so whoever dies in the middle is
+followed by another one, who does at most one part again; and what was taken twice is a duplicate.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from core.errors import NotFound
+from core.ids import ConversationId
+from core.store.connection.client import errors
+from core.store.protocol.base import Base
+from core.store.protocol.keys import key
+from core.store.protocol.records import decoded_hash, from_json, from_record
+
+CatchUpKind = Literal["backfill", "reconcile"]
+Stage = Literal["listing", "fetching"]
+
+#: How long a catch-up is remembered, ms; how many are listed.
+_KEPT_MS, _LISTED = 30 * 86_400_000, 20
+#: For how many days it is known how many chats were missing.
+_DAYS = 30
+_DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True)
+class CatchUp:
+    """`source` is the account's name in relay.yaml, `account` Smartsupp's number. Times are in ms: of conversations
+    that began from `since` to before `until`. Of those that were listed `known` were kept already, `fetched` are new
+    here, `gone` were deleted at Smartsupp meanwhile, `failed` cannot be had, and `waiting` are left. `expected` is
+    Smartsupp's own count, or -1. `connector`: that one alone gets them. Nothing is done before `hold`, for the reason
+    in `error`. `recent` began in the last day, and of these `recent_missing` were not here. `stopped`: by somebody,
+    before it was over."""
+
+    id: str
+    kind: CatchUpKind
+    source: str
+    account: str
+    since: int
+    until: int
+    by: str
+    created: int
+    connector: str = ""
+    expected: int = -1
+    stage: Stage = "listing"
+    cursor: str = ""
+    known: int = 0
+    fetched: int = 0
+    gone: int = 0
+    failed: int = 0
+    recent: int = 0
+    recent_missing: int = 0
+    error: str = ""
+    hold: int = 0
+    finished: int | None = None
+    stopped: int = 0
+    waiting: int = 0
+
+    @property
+    def listed(self) -> int:
+        return self.known + self.fetched + self.gone + self.failed + self.waiting
+
+    @property
+    def after(self) -> Any:
+        """What the API called the place where the next page begins."""
+        return json.loads(self.cursor) if self.cursor else None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The last comparison of an account with Smartsupp, at `at` (ms). `silent` is since when the hook has sent nothing
+    while Smartsupp had chats, or 0; `worked`: the hook is known to have sent something once."""
+
+    at: int
+    checked: int = 0
+    missing: int = 0
+    silent: int = 0
+    worked: bool = False
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A conversation of a list: its id at Smartsupp, and when it began, in ms."""
+
+    id: str
+    began: int
+
+
+class CatchUps(Base):
+    """Every method raises StoreUnavailable."""
+
+    def start(
+        self,
+        kind: CatchUpKind,
+        source: str,
+        account: str,
+        since: int,
+        until: int,
+        *,
+        by: str,
+        connector: str = "",
+        expected: int = -1,
+    ) -> CatchUp:
+        """Begin: the workers go on with it."""
+        identity = secrets.token_hex(6)
+        made = CatchUp(identity, kind, source, account, since, until, by, self.now(), connector, expected)
+        fields = {name: value for name, value in asdict(made).items() if name not in ("id", "finished", "waiting")}
+        with errors():
+            pipe = self._redis.pipeline()
+            pipe.hset(_key(identity), mapping=fields)
+            pipe.pexpire(_key(identity), _KEPT_MS)
+            pipe.sadd(key("catch-ups", "open"), identity)
+            pipe.lpush(key("catch-ups", "recent"), identity)
+            pipe.ltrim(key("catch-ups", "recent"), 0, _LISTED - 1)
+            pipe.execute()
+        return made
+
+    def get(self, identity: str) -> CatchUp:
+        """Raises NotFound."""
+        found = self._read([identity])
+        if not found:
+            raise NotFound(f"there is no catch-up '{identity}'")
+        return found[0]
+
+    def open(self) -> list[CatchUp]:
+        """Those that go on, the oldest first."""
+        with errors():
+            ids = [one.decode() for one in self._redis.smembers(key("catch-ups", "open"))]
+        found = self._read(ids)
+        if lost := set(ids) - {one.id for one in found}:  # nobody has worked on it until it was forgotten
+            with errors():
+                self._redis.srem(key("catch-ups", "open"), *lost)
+        return sorted(found, key=lambda one: one.created)
+
+    def recent(self) -> list[CatchUp]:
+        """The last ones, the newest first."""
+        with errors():
+            return self._read([one.decode() for one in self._redis.lrange(key("catch-ups", "recent"), 0, -1)])
+
+    def hold(self, token: str, *, keep: bool = True) -> bool:
+        """Take or keep the lease on all of them, or let go of it. False: somebody else has it."""
+        return bool(self._run("hold_catch_up", token=token, keep=keep))
+
+    # --- steps -----------------------------------------------------------------
+
+    def page_listed(self, catch_up: CatchUp, rows: Sequence[Listed], after: Any) -> None:
+        """A page of the list was read; without `after` it was the last."""
+        rest = _rows_key(catch_up.id)
+        with errors():
+            pipe = self._redis.pipeline()
+            if rows:
+                pipe.zadd(rest, {one.id: one.began for one in rows})
+                pipe.pexpire(rest, _KEPT_MS)
+            pipe.hset(
+                _key(catch_up.id),
+                mapping={
+                    "cursor": json.dumps(after) if after else "",
+                    "stage": "listing" if after else "fetching",
+                    **_NO_TROUBLE,
+                },
+            )
+            pipe.execute()
+
+    def oldest(self, catch_up: CatchUp, many: int) -> list[Listed]:
+        """The oldest of those that are left."""
+        with errors():
+            found = self._redis.zrange(_rows_key(catch_up.id), 0, many - 1, withscores=True)
+        return [Listed(identity.decode(), int(began)) for identity, began in found]
+
+    def done(self, catch_up: CatchUp, rows: Sequence[str], **figures: int) -> None:
+        """These are done with; `figures` are added to those of the same names."""
+        with errors():
+            pipe = self._redis.pipeline()
+            if rows:
+                pipe.zrem(_rows_key(catch_up.id), *rows)
+            for name, number in figures.items():
+                pipe.hincrby(_key(catch_up.id), name, number)
+            pipe.hset(_key(catch_up.id), mapping=_NO_TROUBLE)
+            pipe.execute()
+
+    def put_off(self, catch_up: CatchUp, until: int, why: str) -> None:
+        """Nothing is done before that time, for that reason."""
+        with errors():
+            self._redis.hset(_key(catch_up.id), mapping={"hold": until, "error": why})
+
+    def finish(self, catch_up: CatchUp, *, stopped: bool = False) -> None:
+        """Nothing is left, or nothing more is wanted."""
+        now = self.now()
+        with errors():
+            pipe = self._redis.pipeline()
+            pipe.hset(_key(catch_up.id), mapping={"finished": now, "stopped": int(stopped), **_NO_TROUBLE})
+            pipe.delete(_rows_key(catch_up.id))
+            pipe.srem(key("catch-ups", "open"), catch_up.id)
+            if catch_up.kind == "reconcile" and catch_up.fetched:
+                pipe.hincrby(key("missing"), str(now // _DAY_MS), catch_up.fetched)
+            pipe.execute()
+
+    # --- what is kept ------------------------------------------------------------
+
+    def kept(self, account: str, rows: Sequence[Listed], *, removed: bool = True) -> dict[str, str]:
+        """Those of the rows that need not be fetched -> how they are known: `own` by that id, `hook` by another one,
+        `erased`, or `removed` by retention, where that counts. `rows` are all that began in these moments. Where two
+        did in one, or the hook knew only the second, the bodies say which is which: those are fetched."""
+        found: dict[str, str] = {}
+        with errors():
+            pipe = self._redis.pipeline(transaction=False)
+            for row in rows:
+                one, at = ConversationId.of(account, row.id), row.began
+                pipe.exists(key("revisions", one), key("other-id", one))
+                pipe.zrangebyscore(key("begun", account), at, at, start=0, num=2)
+                pipe.zcount(key("erased", account), at, at)
+                pipe.zcount(key("removed", account), at, at)
+            replies = pipe.execute()
+        moments: dict[int, int] = {}
+        for row in rows:
+            moments[row.began] = moments.get(row.began, 0) + 1
+        twins: dict[str, str] = {}
+        for number, row in enumerate(rows):
+            own, near, erased, gone = replies[4 * number : 4 * number + 4]
+            if own:
+                found[row.id] = "own"
+            elif erased:
+                found[row.id] = "erased"
+            elif gone and removed:
+                found[row.id] = "removed"
+            elif len(near) == 1 and moments[row.began] == 1:
+                twins[row.id] = near[0].decode()
+        with errors():
+            pipe = self._redis.pipeline(transaction=False)
+            for other in twins.values():
+                pipe.exists(key("other-ids", other))
+            taken = pipe.execute()
+        # One that has both of its ids already is another one's.
+        found.update({row: "hook" for (row, _), known in zip(twins.items(), taken, strict=True) if not known})
+        return found
+
+    def memory(self) -> int:
+        """Since when (ms) everything that began is known; 0: since ever."""
+        with errors():
+            return int(self._redis.hget(key("epoch"), "memory") or 0)
+
+    # --- what comparisons found ----------------------------------------------------
+
+    def compared(self, source: str, comparison: Comparison) -> None:
+        with errors():
+            self._redis.hset(key("compared"), source, json.dumps(asdict(comparison)))
+
+    def comparisons(self) -> Mapping[str, Comparison]:
+        """The last of each account, by its name in relay.yaml."""
+        with errors():
+            found = self._redis.hgetall(key("compared"))
+        return {name.decode(): from_json(Comparison, kept) for name, kept in found.items()}
+
+    def missing(self, days: int = 7) -> int:
+        """How many chats the hook never sent, of those that were fetched in the last days."""
+        today = self.now() // _DAY_MS
+        with errors():
+            found = {int(day): int(number) for day, number in self._redis.hgetall(key("missing")).items()}
+            if old := [day for day in found if day <= today - _DAYS]:
+                self._redis.hdel(key("missing"), *old)
+        return sum(number for day, number in found.items() if day > today - days)
+
+    def _read(self, identities: Sequence[str]) -> list[CatchUp]:
+        with errors():
+            pipe = self._redis.pipeline(transaction=False)
+            for identity in identities:
+                pipe.hgetall(_key(identity))
+                pipe.zcard(_rows_key(identity))
+            replies = pipe.execute()
+        rows = zip(identities, replies[::2], replies[1::2], strict=True)
+        return [from_record(CatchUp, decoded_hash(row), id=one, waiting=left) for one, row, left in rows if row]
+
+
+_NO_TROUBLE = {"error": "", "hold": 0}
+
+
+def _key(identity: str) -> str:
+    return key("catch-up", identity)
+
+
+def _rows_key(identity: str) -> str:
+    return key("catch-up-rows", identity)

@@ -1,0 +1,143 @@
+"""Dataverse's Web API v9.2 on loopback, as Dynamics 365 Customer Service has it, after
+https://learn.microsoft.com/power-apps/developer/data-platform/webapi/overview.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import unquote
+from uuid import UUID
+
+from connectors.testing.fake import Answer, Refuse, Request
+from tests.fakes.guarded import TokenFake
+
+TENANT, CLIENT, SECRET, COLUMN = "tenant-1", "client-1", "entra-secret-0123456789", "new_smartsuppchatid"
+NOTE = 100_000
+
+
+def error(status: int, code: str, text: str = "no") -> Refuse:
+    return Refuse(status, {"error": {"code": code, "message": text}})
+
+
+class DynamicsVendor(TokenFake):
+    token_path = f"/{TENANT}/oauth2/v2.0/token"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wanted = {
+            "grant_type": "client_credentials", "client_id": CLIENT, "client_secret": SECRET,
+            "scope": f"{self.url}/.default",
+        }  # fmt: skip
+        self.index = "Active"
+        self.contacts: dict[str, dict[str, Any]] = {}
+        self.cases: dict[str, dict[str, Any]] = {}
+        self.notes: list[dict[str, Any]] = []
+        self.serve(
+            "/api/data/v9.2",
+            (
+                ("GET", "/contacts", self._look_for_contact),
+                ("POST", "/contacts", self._add_contact),
+                ("PATCH", r"/incidents\((\w+)='([^']+)'\)", self._upsert),
+                ("PATCH", r"/incidents\(([0-9a-f-]{36})\)", self._change_case),
+                ("GET", "/annotations", self._look_for_note),
+                ("POST", "/annotations", self._add_note),
+                ("GET", "/WhoAmI", lambda request: {"UserId": str(UUID(int=7))}),
+                ("GET", r"/EntityDefinitions\(LogicalName='incident'\)/Keys", self._keys),
+            ),
+        )
+
+    def people(self) -> list[Any]:
+        return list(self.contacts.values())
+
+    def records(self) -> list[Any]:
+        return list(self.cases.values())
+
+    def texts(self) -> list[str]:
+        return [one["notetext"] for number in self.cases for one in self.notes if one["case"] == number]
+
+    def admit(self, request: Request) -> None:
+        super().admit(request)
+        if request.headers.get("odata-version") != "4.0":
+            raise error(400, "0x0", "which version?")
+
+    def unauthorized(self) -> Refuse:
+        return Refuse(401)
+
+    def _id(self) -> str:
+        return str(UUID(int=self.new_id()))
+
+    def _shown(self, request: Request, status: int, made: dict[str, Any]) -> Answer:
+        whole = request.headers.get("prefer") == "return=representation"
+        return Answer(status, made) if whole else Answer(204)
+
+    @staticmethod
+    def _bound(body: dict[str, Any], name: str, table: str) -> str:
+        match = re.fullmatch(rf"/{table}\(([0-9a-f-]{{36}})\)", body[f"{name}@odata.bind"])
+        if not match:
+            raise error(400, "0x80060888", "Bad Request - Error in query syntax.")
+        return match[1]
+
+    def _look_for_contact(self, request: Request) -> Any:
+        asked = self.only(request.query, "$select", "$filter", "$orderby", "$top")
+        match = re.fullmatch("emailaddress1 eq '((?:[^']|'')+)'", asked["$filter"])
+        if not match:
+            raise error(400, "0x80060888", "Syntax error")
+        email = match[1].replace("''", "'").lower()
+        found = [one for one in self.contacts.values() if one["emailaddress1"].lower() == email]
+        return {"value": [{"contactid": one["contactid"]} for one in found[:1]]}
+
+    def _add_contact(self, request: Request) -> Answer:
+        body = self.only(request.body, "firstname", "lastname", "emailaddress1")
+        if len(body["lastname"]) > 50 or len(body.get("firstname", "")) > 50 or len(body["emailaddress1"]) > 100:
+            raise error(400, "0x80044331", "A validation error occurred")
+        made = {**body, "contactid": self._id()}
+        self.contacts[made["contactid"]] = made
+        return self._shown(request, 201, made)
+
+    def _upsert(self, request: Request, column: str, key: str) -> Answer:
+        if column != COLUMN or self.index != "Active":
+            raise error(400, "0x80060891", "A record with the specified key values does not exist")
+        body = self.only(request.body, "title", "customerid_contact@odata.bind", "caseorigincode", "new_country")
+        if len(body["title"]) > 200 or not isinstance(body["caseorigincode"], int):
+            raise error(400, "0x80044331", "A validation error occurred")
+        contact = self._bound(body, "customerid_contact", "contacts")
+        if contact not in self.contacts:
+            raise error(404, "0x80040217", f"Entity 'Contact' With Id = {contact} Does Not Exist")
+        key = unquote(key)
+        there = next((one for one in self.cases.values() if one[COLUMN] == key), None)
+        case = there or {"incidentid": self._id(), COLUMN: key}
+        case.update({**{name: value for name, value in body.items() if "@" not in name}, "contact": contact})
+        self.cases[case["incidentid"]] = case
+        return self._shown(request, 200 if there else 201, case)
+
+    def _change_case(self, request: Request, case: str) -> Answer:
+        if request.headers.get("if-match") != "*":
+            raise self.unknown("an update that could create")
+        if case not in self.cases:
+            raise error(404, "0x80040217", f"Entity 'Incident' With Id = {case} Does Not Exist")
+        self.cases[case].update(self.only(request.body, "new_country"))
+        return Answer(204)
+
+    def _look_for_note(self, request: Request) -> Any:
+        asked = self.only(request.query, "$select", "$filter")
+        match = re.fullmatch("_objectid_value eq ([0-9a-f-]{36}) and subject eq '([^']+)'", asked["$filter"])
+        if not match:
+            raise error(400, "0x80060888", "Syntax error")
+        found = [one for one in self.notes if (one["case"], one["subject"]) == match.groups()]
+        return {"value": [{"annotationid": one["annotationid"], "subject": one["subject"]} for one in found]}
+
+    def _add_note(self, request: Request) -> Answer:
+        body = self.only(request.body, "subject", "notetext", "objectid_incident@odata.bind")
+        if len(body["notetext"].encode("utf-16-le")) > 2 * NOTE:
+            raise error(400, "0x80044331", "A validation error occurred")
+        case = self._bound(body, "objectid_incident", "incidents")
+        if case not in self.cases:
+            raise error(404, "0x80040217", f"Entity 'Incident' With Id = {case} Does Not Exist")
+        made = {"subject": body["subject"], "notetext": body["notetext"], "case": case, "annotationid": self._id()}
+        self.notes.append(made)
+        return self._shown(request, 201, made)
+
+    def _keys(self, request: Request) -> Any:
+        key = {"LogicalName": "chat", "KeyAttributes": [COLUMN], "EntityKeyIndexStatus": self.index}
+        return {"value": [key]}

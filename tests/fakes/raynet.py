@@ -1,0 +1,110 @@
+"""Raynet CRM on loopback, after its API's document of August 2023 and https://app.raynetcrm.com/api/doc/index-en.html.
+
+PUT creates and POST updates. Lists have at most 1,000 entries, and are asked for by what the document names.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from datetime import UTC, datetime
+from typing import Any
+
+from connectors.testing.fake import Answer, Refuse, Request
+from tests.fakes.guarded import GuardedFake
+
+USER, KEY, INSTANCE, OWNER = "relay@shop.example", "crm-key-0123456789", "my-shop", 4
+_LEAD = (
+    "topic", "priority", "firstName", "lastName", "leadPerson", "contactInfo", "notice", "owner", "contactSource",
+    "category", "tags", "customFields",
+)  # fmt: skip
+_EVENT = ("title", "priority", "owner", "lead", "completed", "description")
+_PROOF = "Basic " + b64encode(f"{USER}:{KEY}".encode()).decode()
+
+
+class RaynetVendor(GuardedFake):
+    def __init__(self) -> None:
+        super().__init__()
+        self.leads: dict[int, dict[str, Any]] = {}
+        self.events: list[dict[str, Any]] = []
+        #: When leads are made, unless now.
+        self.clock = datetime.now(UTC)
+        self.serve(
+            "/api/v2",
+            (
+                ("GET", "/lead/", self._list_leads),
+                ("PUT", "/lead/", self._add_lead),
+                ("POST", r"/lead/(\d+)/", self._change_lead),
+                ("GET", "/event/", self._list_events),
+                ("PUT", "/event/", self._add_event),
+                ("GET", r"/person/(\d+)/", self._person),
+            ),
+        )
+
+    def records(self) -> list[Any]:
+        return list(self.leads.values())
+
+    def texts(self) -> list[str]:
+        found = []
+        for number, lead in self.leads.items():
+            found += [lead["notice"], *(one["description"] for one in self.events if one["lead"] == number)]
+        return found
+
+    def admit(self, request: Request) -> None:
+        if request.headers.get("authorization") != _PROOF:
+            raise Refuse(401, {"type": "Unauthorized", "message": "Bad credentials"})
+        if request.headers.get("x-instance-name") != INSTANCE:
+            raise Refuse(403, {"type": "Forbidden", "message": "unknown instance"})
+
+    def _page(self, found: list[dict[str, Any]], request: Request) -> Any:
+        offset, limit = int(request.query.get("offset", 0)), int(request.query.get("limit", 1000))
+        if limit > 1000:
+            raise self.unknown(request.query)
+        return {"success": True, "totalCount": len(found), "data": found[offset : offset + limit]}
+
+    def _list_leads(self, request: Request) -> Any:
+        asked = self.only(request.query, "rowInfo.createdAt[GE]", "sortColumn", "sortDirection", "offset", "limit")
+        since = asked.get("rowInfo.createdAt[GE]")
+        found = [one for one in self.leads.values() if not since or one["made"] >= datetime.fromisoformat(since)]
+        shown = ("id", "topic", "contactInfo", "notice")
+        return self._page([{name: one.get(name) for name in shown} for one in found], request)
+
+    def _owned(self, body: dict[str, Any]) -> dict[str, Any]:
+        if body["owner"] != OWNER or body["priority"] not in ("MINOR", "DEFAULT", "CRITICAL"):
+            raise Refuse(400, {"type": "ValidationError", "message": "no such owner or priority"})
+        return body
+
+    def _add_lead(self, request: Request) -> Answer:
+        body = self._owned(self.only(request.body, *_LEAD))
+        self.only(body["contactInfo"], "email", "tel1", "otherContact")
+        if not isinstance(body.get("tags", ""), str) or len(body["topic"]) > 255:
+            raise Refuse(400, {"type": "ValidationError", "message": "tags are one text"})
+        made = {**body, "id": self.new_id(), "made": self.clock}
+        self.leads[made["id"]] = made
+        return Answer(201, {"success": True, "data": {"id": made["id"]}})
+
+    def _lead(self, number: int) -> dict[str, Any]:
+        if number not in self.leads:
+            raise Refuse(404, {"type": "NotFound", "message": "no such lead"})
+        return self.leads[number]
+
+    def _change_lead(self, request: Request, lead: str) -> Any:
+        there, body = self._lead(int(lead)), self.only(request.body, "customFields")
+        there["customFields"] = {**there.get("customFields", {}), **body["customFields"]}
+        return {"success": True}
+
+    def _list_events(self, request: Request) -> Any:
+        asked = self.only(request.query, "leadContextFilter", "offset", "limit")
+        lead = int(asked["leadContextFilter"])
+        return self._page([one for one in self.events if one["lead"] == lead], request)
+
+    def _add_event(self, request: Request) -> Answer:
+        body = self._owned(self.only(request.body, *_EVENT))
+        datetime.fromisoformat(body["completed"])
+        self._lead(body["lead"])
+        self.events.append({**body, "id": self.new_id()})
+        return Answer(201, {"success": True, "data": {"id": self.events[-1]["id"]}})
+
+    def _person(self, request: Request, person: str) -> Any:
+        if int(person) != OWNER:
+            raise Refuse(404, {"type": "NotFound", "message": "no such person"})
+        return {"success": True, "data": {"id": OWNER, "firstName": "Pan", "lastName": "Tau"}}

@@ -1,0 +1,138 @@
+"""Salesforce's REST API v62.0 on loopback, after https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/.
+
+Errors are lists. A token has no life that is said.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import unquote
+
+from connectors.testing.fake import Answer, Refuse, Request
+from tests.fakes.guarded import TokenFake
+
+CLIENT, SECRET = "3MVG9relay", "salesforce-secret-0123456789"
+TEXT = 32_000
+_QUERY = re.compile(r"SELECT ([\w, ]+) FROM (\w+) WHERE (.+?)(?: ORDER BY CreatedDate)? LIMIT 1")
+_IS = re.compile(r"(\w+) = '((?:[^'\\]|\\.)*)'")
+_CASE = ("Subject", "Description", "ContactId", "SuppliedName", "SuppliedEmail", "Origin", "Status", "Country__c")
+
+
+def error(status: int, code: str, *fields: str) -> Refuse:
+    return Refuse(status, [{"errorCode": code, "message": "no", "fields": list(fields)}])
+
+
+class SalesforceVendor(TokenFake):
+    token_path = "/services/oauth2/token"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wanted = {"grant_type": "client_credentials", "client_id": CLIENT, "client_secret": SECRET}
+        #: The custom fields of cases that the user may write, and whether the first is unique.
+        self.fields, self.unique = {"Smartsupp_Chat_Id__c", "Country__c"}, True
+        self.contacts: dict[str, dict[str, Any]] = {}
+        self.cases: dict[str, dict[str, Any]] = {}
+        self.tasks: dict[str, dict[str, Any]] = {}
+        self.serve(
+            "/services/data/v62.0",
+            (
+                ("GET", "/query", self._query),
+                ("POST", "/sobjects/Contact", self._add_contact),
+                ("PATCH", r"/sobjects/Case/Smartsupp_Chat_Id__c/([^/]+)", self._upsert),
+                ("PATCH", r"/sobjects/Case/(\w+)", self._change_case),
+                ("POST", "/sobjects/Task", self._add_task),
+                ("GET", r"/sobjects/(\w+)/describe", self._describe),
+            ),
+        )
+
+    def grant(self, token: str) -> dict[str, Any]:
+        return {"access_token": token, "token_type": "Bearer", "instance_url": self.url, "issued_at": "1700000000000"}
+
+    def unauthorized(self) -> Refuse:
+        return error(401, "INVALID_SESSION_ID")
+
+    def unknown(self, what: Any) -> Refuse:
+        return error(400, "INVALID_FIELD", str(what))
+
+    def people(self) -> list[Any]:
+        return list(self.contacts.values())
+
+    def records(self) -> list[Any]:
+        return list(self.cases.values())
+
+    def texts(self) -> list[str]:
+        found = []
+        for number, case in self.cases.items():
+            found += [
+                case["Description"],
+                *(one["Description"] for one in self.tasks.values() if one["WhatId"] == number),
+            ]
+        return found
+
+    def _query(self, request: Request) -> Any:
+        match = _QUERY.fullmatch(self.only(request.query, "q")["q"])
+        if not match:
+            raise error(400, "MALFORMED_QUERY")
+        columns, name, criteria = match.groups()
+        wanted = [(column, re.sub(r"\\(.)", r"\1", value).lower()) for column, value in _IS.findall(criteria)]
+        records = {"Contact": self.contacts, "Task": self.tasks}[name]
+        found = [
+            one for one in records.values() if all(str(one.get(key, "")).lower() == value for key, value in wanted)
+        ]
+        shown = [{column: one[column] for column in columns.split(", ")} for one in found[:1]]
+        return {"totalSize": len(shown), "done": True, "records": shown}
+
+    def _add_contact(self, request: Request) -> Answer:
+        body = self.only(request.body, "FirstName", "LastName", "Email")
+        if len(body["LastName"]) > 80 or len(body.get("FirstName", "")) > 40:
+            raise error(400, "STRING_TOO_LONG", "LastName")
+        if body["Email"].startswith("typo"):
+            raise error(400, "INVALID_EMAIL_ADDRESS", "Email")
+        same = [one for one in self.contacts.values() if one["LastName"] == body["LastName"]]
+        if same and request.headers.get("sforce-duplicate-rule-header") != "allowSave=true":
+            raise error(400, "DUPLICATES_DETECTED")
+        made = {**body, "Id": f"003{self.new_id():012}AAA"}
+        self.contacts[made["Id"]] = made
+        return Answer(201, {"id": made["Id"], "success": True, "errors": []})
+
+    def _fits(self, body: dict[str, Any]) -> None:
+        if len(body.get("Subject", "")) > 255 or len(body.get("Description", "").encode("utf-16-le")) > 2 * TEXT:
+            raise error(400, "STRING_TOO_LONG", "Description")
+
+    def _upsert(self, request: Request, key: str) -> Answer:
+        if "Smartsupp_Chat_Id__c" not in self.fields:
+            raise error(404, "NOT_FOUND")
+        body = self.only(request.body, *_CASE)
+        self._fits(body)
+        if "ContactId" in body and body["ContactId"] not in self.contacts:
+            raise error(400, "INVALID_CROSS_REFERENCE_KEY", "ContactId")
+        key = unquote(key)
+        there = next((one for one in self.cases.values() if one["Smartsupp_Chat_Id__c"] == key), None)
+        case = there or {"Id": f"500{self.new_id():012}AAA", "Smartsupp_Chat_Id__c": key}
+        case.update(body)
+        self.cases[case["Id"]] = case
+        return Answer(200 if there else 201, {"id": case["Id"], "success": True, "errors": [], "created": not there})
+
+    def _change_case(self, request: Request, case: str) -> Answer:
+        if case not in self.cases:
+            raise error(404, "ENTITY_IS_DELETED")
+        self.cases[case].update(self.only(request.body, "Country__c"))
+        return Answer(204)
+
+    def _add_task(self, request: Request) -> Answer:
+        body = self.only(request.body, "WhatId", "Subject", "Description", "Status", "ActivityDate")
+        self._fits(body)
+        if body["WhatId"] not in self.cases:
+            raise error(400, "ENTITY_IS_DELETED", "WhatId")
+        if body["Status"] != "Completed":
+            raise error(400, "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", "Status")
+        made = {**body, "Id": f"00T{self.new_id():012}AAA"}
+        self.tasks[made["Id"]] = made
+        return Answer(201, {"id": made["Id"], "success": True, "errors": []})
+
+    def _describe(self, request: Request, name: str) -> Any:
+        own = sorted(self.fields) if name == "Case" else []
+        may = {"createable": True, "updateable": True}
+        fields = [{"name": one, "externalId": True, "unique": self.unique, **may} for one in own]
+        return {"name": name, "fields": fields, **may}

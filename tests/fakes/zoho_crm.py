@@ -1,0 +1,152 @@
+"""Zoho CRM's API v8 on loopback, after https://www.zoho.com/crm/developer/docs/api/v8/.
+
+What is wrong with a record is said in a 202. Fields that it does not know are left out silently.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from connectors.testing.fake import Answer, Refuse, Request
+from tests.fakes.guarded import TokenFake
+
+CLIENT, SECRET, REFRESH = "1000.RELAY", "zoho-secret-0123456789", "1000.refresh-token-0123456789"
+TEXT = 32_000
+_QUERY = re.compile(r"select ([\w, ]+) from (\w+) where (.+?)(?: order by id)? limit 1")
+_IS = re.compile(r"(\w+) = '((?:[^'\\]|\\.)*)'")
+
+
+class ZohoCrmVendor(TokenFake):
+    token_path = "/oauth/v2/token"
+    prefix = "Zoho-oauthtoken "
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wanted = {
+            "grant_type": "refresh_token", "refresh_token": REFRESH, "client_id": CLIENT, "client_secret": SECRET,
+        }  # fmt: skip
+        #: Fields of cases that an admin has made.
+        self.fields = {"Smartsupp_Chat_ID", "Country"}
+        self.origins = {"Email", "Phone", "Web"}
+        self.contacts: dict[str, dict[str, Any]] = {}
+        self.cases: dict[str, dict[str, Any]] = {}
+        self.notes: list[dict[str, Any]] = []
+        self.serve(
+            "/crm/v8",
+            (
+                ("POST", "/coql", self._query),
+                ("POST", "/Contacts", self._add_contact),
+                ("POST", "/Cases", self._add_case),
+                ("PUT", r"/Cases/(\d+)", self._change_case),
+                ("GET", r"/Cases/(\d+)/Notes", self._list_notes),
+                ("POST", "/Notes", self._add_note),
+                ("GET", "/settings/fields", self._fields),
+            ),
+        )
+
+    def people(self) -> list[Any]:
+        return list(self.contacts.values())
+
+    def records(self) -> list[Any]:
+        return list(self.cases.values())
+
+    def texts(self) -> list[str]:
+        found = []
+        for number, case in self.cases.items():
+            found += [case["Description"], *(one["Note_Content"] for one in self.notes if one["case"] == number)]
+        return found
+
+    def unauthorized(self) -> Refuse:
+        return Refuse(
+            401, {"code": "INVALID_TOKEN", "details": {}, "message": "invalid oauth token", "status": "error"}
+        )
+
+    def _wrong(self, code: str, status: int = 202, **details: Any) -> Refuse:
+        return Refuse(status, {"data": [{"code": code, "details": details, "message": "no", "status": "error"}]})
+
+    @staticmethod
+    def _made(number: str) -> Answer:
+        said = {"code": "SUCCESS", "details": {"id": number}, "message": "record added", "status": "success"}
+        return Answer(201, {"data": [said]})
+
+    def _query(self, request: Request) -> Any:
+        match = _QUERY.fullmatch(self.only(request.body, "select_query")["select_query"])
+        if not match:
+            raise Refuse(400, {"code": "SYNTAX_ERROR", "message": "error occurred while parsing the query"})
+        columns, module, criteria = match.groups()
+        wanted = [(name, re.sub(r"\\(.)", r"\1", value).lower()) for name, value in _IS.findall(criteria)]
+        if module == "Cases" and wanted[0][0] not in self.fields:
+            raise Refuse(
+                400, {"code": "INVALID_QUERY", "details": {"column_name": wanted[0][0]}, "message": "no column"}
+            )
+        records = {"Contacts": self.contacts, "Cases": self.cases}[module]
+        found = [
+            one for one in records.values() if any(str(one.get(name, "")).lower() == text for name, text in wanted)
+        ]
+        shown = [{name: one.get(name) for name in columns.split(", ")} for one in found[:1]]
+        return {"data": shown, "info": {"count": 1, "more_records": False}} if shown else Answer(204)
+
+    def _one(self, request: Request, *keys: str) -> dict[str, Any]:
+        body = request.body
+        if not isinstance(body, dict) or {*body} - {"data", "trigger"} or len(body["data"]) != 1:
+            raise self.unknown(body)
+        return self.only(body["data"][0], *keys)
+
+    def _add_contact(self, request: Request) -> Answer:
+        one = self._one(request, "First_Name", "Last_Name", "Email")
+        if len(one["Last_Name"]) > 80 or len(one.get("First_Name", "")) > 40:
+            raise self._wrong("INVALID_DATA", api_name="Last_Name", maximum_length=80)
+        if one["Email"].startswith("typo"):
+            raise self._wrong("INVALID_DATA", api_name="Email", expected_data_type="email")
+        made = {**one, "id": f"55500000{self.new_id()}"}
+        self.contacts[made["id"]] = made
+        return self._made(made["id"])
+
+    def _add_case(self, request: Request) -> Answer:
+        own = ("Subject", "Status", "Case_Origin", "Related_To", "Description")
+        one = self._one(request, *own, "Smartsupp_Chat_ID", "Country")
+        if len(one["Subject"]) > 255 or len(one["Description"].encode("utf-16-le")) > 2 * TEXT:
+            raise self._wrong("INVALID_DATA", api_name="Description", maximum_length=TEXT)
+        if one["Case_Origin"] not in self.origins:
+            raise self._wrong("INVALID_DATA", api_name="Case_Origin")
+        if "Related_To" in one and one["Related_To"]["id"] not in self.contacts:
+            raise self._wrong("INVALID_DATA", 400, api_name="Related_To", json_path="$.data[0].Related_To.id")
+        made = {name: value for name, value in one.items() if name in {*own, *self.fields}}
+        for other in self.cases.values():
+            if "Smartsupp_Chat_ID" in made and other.get("Smartsupp_Chat_ID") == made["Smartsupp_Chat_ID"]:
+                raise self._wrong("DUPLICATE_DATA", api_name="Smartsupp_Chat_ID", id=other["id"])
+        made["id"] = f"55500000{self.new_id()}"
+        self.cases[made["id"]] = made
+        return self._made(made["id"])
+
+    def _case(self, number: str) -> dict[str, Any]:
+        if number not in self.cases:
+            raise Refuse(
+                400, {"code": "INVALID_DATA", "message": "the id given seems to be invalid", "status": "error"}
+            )
+        return self.cases[number]
+
+    def _change_case(self, request: Request, case: str) -> Answer:
+        self._case(case).update(self._one(request, "Country"))
+        return Answer(200, self._made(case).body)
+
+    def _list_notes(self, request: Request, case: str) -> Any:
+        asked = self.only(request.query, "fields", "sort_by", "sort_order", "per_page")
+        found = [one for one in self.notes if one["case"] == case][::-1][: int(asked["per_page"])]
+        return {"data": [{"id": one["id"], "Note_Title": one["Note_Title"]} for one in found]} if found else Answer(204)
+
+    def _add_note(self, request: Request) -> Answer:
+        one = self._one(request, "Note_Title", "Note_Content", "Parent_Id")
+        if (
+            one["Parent_Id"]["module"] != {"api_name": "Cases"}
+            or len(one["Note_Content"].encode("utf-16-le")) > 2 * TEXT
+        ):
+            raise self._wrong("INVALID_DATA", api_name="Note_Content")
+        case = self._case(one["Parent_Id"]["id"])
+        self.notes.append({**one, "case": case["id"], "id": f"55500000{self.new_id()}"})
+        return self._made(self.notes[-1]["id"])
+
+    def _fields(self, request: Request) -> Any:
+        self.only(request.query, "module")
+        return {"fields": [{"api_name": name, "unique": {"casesensitive": "false"}} for name in sorted(self.fields)]}

@@ -1,0 +1,399 @@
+"""Past chats come from Smartsupp's API, each once, whatever the hook sent and whoever dies in the middle."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import random
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.admin.source.comparisons import SecondSource, second_source
+from app.demo.shop import SHOP_ACCOUNT, ms
+from connectors.testing.fake import Answer, Request
+from core.delivery import DeliveryStatus
+from core.errors import NotFound, StoreUnavailable
+from core.ids import ConversationId
+from core.store import Client, Eraser, Ledger, Store, connect
+from core.store.protocol.keys import key
+from core.store.sources.catch_ups import CatchUp, CatchUps, Comparison, Listed
+from tests.fakes.smartsupp import BEGINNING, Luck, SmartsuppFake, chats
+from tests.support.inline import Inline
+from tests.support.server import Server
+from workers.alerts.detect import Look
+from workers.source import catch_up as module
+from workers.source.catch_up import CatchUpWork
+
+SINCE, UNTIL = ms(BEGINNING), ms(BEGINNING + timedelta(days=365))
+#: CATCH_UP_MANY=100000 measures what docs/adr/0029 says.
+MANY = int(os.environ.get("CATCH_UP_MANY", "80"))
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+@pytest.fixture
+def smartsupp() -> Iterator[SmartsuppFake]:
+    with SmartsuppFake(chats(MANY)) as there:
+        yield there
+
+
+class Shop:
+    """A relay whose hands are this test's, and a Smartsupp."""
+
+    def __init__(self, smartsupp: SmartsuppFake, server: Server, folder: Path) -> None:
+        self.smartsupp, self.server = smartsupp, server
+        self.client: Client = connect(server.url)
+        self.store, self.ledger, self.catch_ups = Store(self.client), Ledger(self.client), CatchUps(self.client)
+        self.inline = Inline(self.store, folder, self.config())
+
+    def config(self) -> str:
+        return f"""
+            source:
+              account: "{SHOP_ACCOUNT}"
+              api:
+                token: {self.smartsupp.token}
+                base_url: {self.smartsupp.base_url}
+                allow_networks: [127.0.0.0/8]
+                rate: 100
+            connectors:
+              archive: {{type: archive}}
+              crm: {{type: archive, folder: crm}}
+            routes:
+              - to: [archive]
+              - to: [crm]
+                when: conversation.rating == 5
+        """
+
+    def work(self) -> CatchUpWork:
+        """Of another process each time."""
+        return CatchUpWork(self.client, lambda: self.inline.settings, threading.Event())
+
+    def start(self, kind: Any = "backfill", **more: Any) -> CatchUp:
+        return self.catch_ups.start(kind, "main", SHOP_ACCOUNT, SINCE, UNTIL, by="ann", **more)
+
+    def finish(self, catch_up: CatchUp, work: CatchUpWork | None = None) -> CatchUp:
+        """Until the end, with everything that lies in the way read and delivered."""
+        work = work or self.work()
+        for _ in range(10_000):
+            found = self.catch_ups.get(catch_up.id)
+            if found.finished is not None:
+                return found
+            assert not found.error, found.error
+            if not work.advance(found):
+                self.inline.read()
+                self.inline.deliver()
+        raise AssertionError("it does not end")
+
+    def settle(self) -> None:
+        self.inline.read()
+        self.inline.deliver()
+
+    def kept(self) -> int:
+        return int(self.client.zcard(key("conversations")))
+
+    def post(self, *bodies: bytes) -> None:
+        for body in bodies:
+            self.store.accept(body, "")
+        self.settle()
+
+
+@pytest.fixture
+def shop(smartsupp: SmartsuppFake, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
+    monkeypatch.setattr(module, "_BREATH", 0)
+    return Shop(smartsupp, server, tmp_path)
+
+
+def test_a_back_fill_brings_every_chat_once(shop: Shop) -> None:
+    found = shop.finish(shop.start(expected=MANY))
+    shop.settle()
+    assert (found.listed, found.fetched, found.known, found.waiting) == (MANY, MANY, 0, 0)
+    assert shop.kept() == MANY
+    assert shop.ledger.lane("archive").counts[DeliveryStatus.DELIVERED] == MANY
+    again = shop.finish(shop.start())
+    assert (again.fetched, again.known) == (0, MANY)
+    assert shop.catch_ups.open() == []
+    assert [one.id for one in shop.catch_ups.recent()] == [again.id, found.id]
+
+
+def test_it_goes_from_the_oldest_to_the_newest(shop: Shop) -> None:
+    shop.finish(shop.start())
+    asked = [one.path.rsplit("/", 1)[-1] for one in shop.smartsupp.requests if "/conversations/co" in one.path]
+    assert asked == [chat.id for chat in shop.smartsupp]
+
+
+def test_chats_that_the_hook_sent_are_not_fetched_again(shop: Shop) -> None:
+    shop.post(*shop.smartsupp.hooks(Luck(lost=0.05, doubled=0.05, late=0.2)))
+    missing = len(shop.smartsupp.lost)
+    assert 0 < missing < 20
+    found = shop.finish(shop.start())
+    shop.settle()
+    assert (found.fetched, found.known) == (missing, MANY - missing)
+    assert shop.kept() == MANY
+
+
+def test_whoever_dies_is_followed_by_another(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    dice = random.Random(3)
+    began = shop.start()
+    deaths = 0
+    for method in ("page_listed", "done", "finish"):
+        plain = getattr(CatchUps, method)
+
+        def dies(*arguments: Any, plain: Any = plain, **more: Any) -> None:
+            nonlocal deaths
+            if dice.random() < 0.5:
+                deaths += 1
+                raise Killed  # the store has it by now, or not yet
+            plain(*arguments, **more)
+            if dice.random() < 0.2:
+                deaths += 1
+                raise Killed
+
+        monkeypatch.setattr(CatchUps, method, dies)
+    while shop.catch_ups.get(began.id).finished is None:
+        with suppress(Killed):
+            shop.work().advance(shop.catch_ups.get(began.id))
+        shop.client.delete(key("catching-up"))  # its lease ran out
+        shop.settle()
+    assert deaths >= 3
+    assert shop.kept() == MANY
+    assert shop.ledger.lane("archive").counts[DeliveryStatus.DELIVERED] == MANY
+
+
+def test_with_lost_doubled_and_late_hooks_and_kills_nothing_is_missing_and_nothing_double(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dice = random.Random(5)
+    hooks = shop.smartsupp.hooks(Luck(lost=0.05, doubled=0.05, late=0.3))
+    plain = CatchUps.done
+
+    def dies(*arguments: Any, **more: Any) -> None:
+        if dice.random() < 0.1:
+            raise Killed
+        plain(*arguments, **more)
+
+    monkeypatch.setattr(CatchUps, "done", dies)
+    began = shop.start("reconcile")
+    work, over = shop.work(), False
+    while not over:
+        for body in itertools.islice(hooks, 40):
+            shop.store.accept(body, "")
+        try:
+            work.advance(shop.catch_ups.get(began.id))
+        except Killed:
+            work = shop.work()
+        shop.settle()
+        over = shop.catch_ups.get(began.id).finished is not None
+    shop.post(*hooks)
+    monkeypatch.undo()
+    shop.finish(shop.start("reconcile"))
+    shop.settle()
+    assert shop.kept() == MANY
+    assert shop.ledger.lane("archive").counts[DeliveryStatus.DELIVERED] == MANY
+    # A folder for each, with a file for each revision.
+    assert len({file.parent for file in (shop.inline.data / "archive").rglob("*.json")}) == MANY
+
+
+def test_only_one_process_at_a_time_works(shop: Shop) -> None:
+    work, began = shop.work(), shop.start()
+    assert shop.catch_ups.hold("another process")
+    assert not work.advance(began, 0)
+    assert shop.catch_ups.hold("another process", keep=False)
+    assert work.advance(began, 0)
+    assert shop.catch_ups.hold("another process")
+
+
+def test_it_waits_while_deliveries_are_due(shop: Shop) -> None:
+    work, began = shop.work(), shop.start()
+    while shop.catch_ups.get(began.id).fetched < module._PATIENCE:
+        assert work.advance(shop.catch_ups.get(began.id), 0)
+    assert not work.advance(shop.catch_ups.get(began.id), 60)
+    assert shop.ledger.lane("inbox").waiting < module._PATIENCE + module._GIVEN
+    shop.settle()
+    assert work.advance(shop.catch_ups.get(began.id), 0)
+
+
+def test_for_one_connector_the_others_get_nothing(shop: Shop) -> None:
+    found = shop.finish(shop.start(connector="crm"))
+    shop.settle()
+    rated = sum((chat.conversation["rating"] or {}).get("value") == 5 for chat in shop.smartsupp)
+    assert found.fetched == MANY
+    assert shop.ledger.lane("crm").counts[DeliveryStatus.DELIVERED] == rated > 0
+    assert shop.ledger.lane("archive").counts[DeliveryStatus.DELIVERED] == 0
+    assert shop.ledger.undelivered() == 0
+
+
+def test_what_an_admin_erased_does_not_come_back(shop: Shop) -> None:
+    shop.post(*shop.smartsupp.hooks(Luck()))
+    gone, *_ = shop.smartsupp
+    Eraser(shop.client).conversation(ConversationId.of(SHOP_ACCOUNT, str(gone.hook["channel"]["id"])))
+    found = shop.finish(shop.start())
+    assert (found.fetched, found.known) == (0, MANY)
+    assert shop.kept() == MANY - 1
+
+
+def test_a_conversation_deleted_meanwhile_is_counted(shop: Shop) -> None:
+    work, began = shop.work(), shop.start()
+    assert work.advance(began, 0)
+    *_, newest = shop.smartsupp
+    shop.smartsupp.remove(newest.id)
+    found = shop.finish(began, work)
+    assert (found.fetched, found.gone) == (MANY - 1, 1)
+
+
+def test_one_that_smartsupp_cannot_give_does_not_keep_the_others_from_coming(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = list(shop.smartsupp)[5].id
+    plain = SmartsuppFake.respond
+
+    def respond(self: SmartsuppFake, request: Request) -> tuple[Answer, bool]:
+        return (Answer(500, {"code": "bug"}), False) if bad in request.path else plain(self, request)
+
+    monkeypatch.setattr(SmartsuppFake, "respond", respond)
+    work, began = shop.work(), shop.start()
+    while shop.catch_ups.get(began.id).finished is None:
+        work.advance(shop.catch_ups.get(began.id))
+        shop.settle()
+    found = shop.catch_ups.get(began.id)
+    assert (found.fetched, found.failed) == (MANY - 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "wait", "said"),
+    [
+        (Answer(401, {"code": "unauthorized"}), 600_000, "rejects the token"),
+        (Answer(429, {"code": "slow"}, {"Retry-After": "300"}), 300_000, "429"),
+        (Answer(503, {"code": "down"}, {"Retry-After": "7"}), 30_000, "503"),
+    ],
+)
+def test_what_smartsupp_refuses_puts_it_off(shop: Shop, answer: Answer, wait: int, said: str) -> None:
+    work, began = shop.work(), shop.start()
+    shop.smartsupp.instead = [answer]
+    before = shop.catch_ups.now()
+    assert not work.advance(began)
+    found = shop.catch_ups.get(began.id)
+    assert said in found.error
+    assert 0 <= found.hold - before - wait < 60_000
+    assert not work.work()
+    assert shop.finish(released(shop, found)).fetched == MANY
+
+
+def released(shop: Shop, found: CatchUp) -> CatchUp:
+    """Its time has come."""
+    shop.catch_ups.put_off(found, 0, "")
+    return shop.catch_ups.get(found.id)
+
+
+def test_an_account_that_is_not_configured_any_more_says_so(shop: Shop) -> None:
+    other = shop.catch_ups.start("backfill", "gone", SHOP_ACCOUNT, SINCE, UNTIL, by="ann")
+    assert not shop.work().advance(other)
+    assert "no source 'gone'" in shop.catch_ups.get(other.id).error
+
+
+def test_a_comparison_fetches_what_the_hook_never_sent_and_says_how_many(shop: Shop) -> None:
+    shop.post(*shop.smartsupp.hooks(Luck(lost=0.1)))
+    missing = len(shop.smartsupp.lost)
+    shop.finish(shop.start("reconcile"))
+    shop.settle()
+    assert shop.kept() == MANY
+    assert shop.catch_ups.missing() == missing > 0
+    [found] = shop.catch_ups.comparisons().values()
+    assert (found.checked, found.missing, found.silent, found.worked) == (MANY, missing, 0, True)
+    shop.finish(shop.start("reconcile"))
+    assert shop.catch_ups.missing() == missing
+
+
+def test_a_hook_that_went_quiet_is_noticed(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    days = 30 * 86_400_000
+    late = [chat for chat in shop.smartsupp if ms(chat.began) >= UNTIL - days]
+    early = [chat for chat in shop.smartsupp if chat not in late]
+    assert len(late) >= 3
+    shop.post(*shop.smartsupp.hooks(Luck(), early))
+    monkeypatch.setattr(module, "_DAY_MS", days)
+    shop.finish(shop.start("reconcile"))
+    [found] = shop.catch_ups.comparisons().values()
+    assert found.silent == UNTIL
+
+
+def test_comparisons_begin_by_themselves(shop: Shop) -> None:
+    work = shop.work()
+    work.compare_when_due()
+    [deep] = shop.catch_ups.open()
+    assert (deep.kind, deep.by) == ("reconcile", "relay")
+    work.compare_when_due()
+    assert len(shop.catch_ups.open()) == 1
+    shop.client.delete(key("compared-hours:main"))
+    work.compare_when_due()
+    shallow = shop.catch_ups.open()[-1]
+    assert shallow.until - shallow.since <= 86_400_000
+
+
+def test_nothing_before_this_store_began_is_missing(shop: Shop) -> None:
+    now = shop.catch_ups.now()
+    shop.client.hset(key("epoch"), "memory", now - 3_600_000)
+    found = shop.work().compare("main", SHOP_ACCOUNT, 7, by="relay")
+    assert found.since == now - 3_600_000 or found.since == found.until
+    assert shop.finish(found).listed == 0
+
+
+def test_two_chats_of_one_moment_are_told_apart_by_their_bodies(shop: Shop) -> None:
+    first, second, *_ = shop.smartsupp
+    began = ms(first.began)
+    shop.post(*shop.smartsupp.hooks(Luck(), [first]))
+    rows = [Listed(first.id, began), Listed(second.id, began)]
+    assert shop.catch_ups.kept(SHOP_ACCOUNT, rows) == {}
+    assert shop.catch_ups.kept(SHOP_ACCOUNT, rows[:1]) == {first.id: "hook"}
+
+
+def test_a_store_that_is_away_raises_and_loses_nothing(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    work, began = shop.work(), shop.start()
+    assert work.advance(began, 0)
+    monkeypatch.setattr(Store, "accept_each", lambda self, bodies: [StoreUnavailable("away")] * len(bodies))
+    with pytest.raises(StoreUnavailable):
+        work.advance(shop.catch_ups.get(began.id))
+    monkeypatch.undo()
+    monkeypatch.setattr(module, "_BREATH", 0)
+    assert shop.finish(began, work).fetched == MANY
+
+
+def test_a_catch_up_that_nobody_knows_is_not_found(shop: Shop) -> None:
+    with pytest.raises(NotFound):
+        shop.catch_ups.get("nothing")
+    shop.client.sadd(key("catch-ups", "open"), "nothing")
+    assert shop.catch_ups.open() == []
+
+
+def test_a_silent_hook_is_an_incident_until_it_sends_again(shop: Shop) -> None:
+    look = Look(shop.client)
+    shop.catch_ups.compared("main", Comparison(at=9, checked=4, missing=4, silent=7, worked=True))
+    [found] = [one for one in look.troubles(shop.inline.settings) if one.kind == "silent"]
+    assert (found.subject, found.since, found.count) == ("main", 7, 4)
+    shop.catch_ups.compared("main", Comparison(at=10, checked=4, missing=0, worked=True))
+    assert not [one for one in look.troubles(shop.inline.settings) if one.kind == "silent"]
+    shop.catch_ups.compared("other", Comparison(at=9, missing=4, silent=7))
+    assert not [one for one in look.troubles(shop.inline.settings) if one.kind == "silent"]
+
+
+def test_an_admin_sees_what_the_hook_never_sent(shop: Shop) -> None:
+    found = second_source(shop.client, shop.inline.settings)
+    assert found == SecondSource(0, 0, (), ())
+    shop.post(*shop.smartsupp.hooks(Luck(lost=0.1)))
+    shop.finish(shop.start("reconcile"))
+    found = second_source(shop.client, shop.inline.settings)
+    assert found
+    missing = len(shop.smartsupp.lost)
+    assert f"{missing} chats that Smartsupp's hook never sent were fetched" in found.sentence
+    assert found.at > 0
+    running = shop.start()
+    found = second_source(shop.client, shop.inline.settings)
+    assert found
+    assert [one.id for one in found.open] == [running.id]
+    assert second_source(shop.client, None) is None

@@ -1,0 +1,197 @@
+"""Carrying out an order: a chat is fetched from Smartsupp's API, and kept like one that was posted (docs/adr/0030)."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+
+import structlog
+
+from core.config.sections.source import Account
+from core.config.settings import Settings
+from core.conversation import Conversation
+from core.errors import ConnectorRefused, DeliveryError, NotFound, PayloadError, RetryLater
+from core.ids import ConversationId
+from core.retry import next_try
+from core.sameness import ROUNDED_MS, traits, twin
+from core.smartsupp.api.body import FetchedConversation, as_body, is_fetched
+from core.smartsupp.api.client import SmartsuppApi
+from core.smartsupp.parser import parse_conversation
+from core.store import Claim, Client, Store
+from core.store.claims import Order
+from core.store.protocol.constants import Ended
+from core.store.sources.orders import source_name
+from core.store.sources.twins import KeptBody
+from workers.source.api import opened_api
+
+log = structlog.get_logger(__name__)
+
+#: A list is asked for so much more on either side than two times of one chat may differ.
+_AROUND = timedelta(milliseconds=2 * ROUNDED_MS)
+#: Chats that begin in the same seconds and are looked at; a shop in which more do is not known.
+_MOST = 20
+#: Seconds after which a chat that the API does not have yet is looked for again.
+_AGAIN = 30.0
+#: Tries after which a chat that the API does not have was deleted there.
+_MISSED = 2
+
+#: For so long the agents that were read are those that there are.
+_OPEN_SECONDS = 1_800.0
+
+#: Opens the API of an account by its name; None where it has none.
+OpenApi = Callable[[str, Account], SmartsuppApi | None]
+
+
+class Fetching:
+    """Of one worker; threads share it. `opened` is for tests."""
+
+    def __init__(
+        self, store: Store, client: Client, stopping: threading.Event | None = None, opened: OpenApi | None = None
+    ) -> None:
+        self._store = store
+        self._open = opened or (lambda name, account: opened_api(name, account, client, stopping))
+        self._apis: Mapping[str, tuple[Account, float, SmartsuppApi | None]] = {}
+
+    def fetch(self, claim: Claim, settings: Settings) -> None:
+        """Carry out one order and settle it. Raises StoreUnavailable."""
+        order = claim.order
+        name = source_name(claim.lane)
+        account = settings.accounts.get(name)
+        api = self._api(name, account) if account else None
+        if order is None or account is None or api is None:  # taken out of relay.yaml a moment ago
+            self._store.release(claim)
+            return
+        ended, seconds, reason = self._tried(api, account, claim, order)
+        held = self._store.settle_order(claim, ended, round(seconds * 1000), reason)
+        about = {"source": name, "conversation": order.conversation, "ended": ended}
+        if not held:
+            log.warning("lease lost", **about)
+        elif ended == "done":
+            log.info("fetched", **about)
+        else:
+            log.warning("not fetched", error=reason, **about)
+
+    def _api(self, name: str, account: Account) -> SmartsuppApi | None:
+        """Opened anew now and then: it reads the agents only once."""
+        known, now = self._apis.get(name), time.monotonic()
+        if known is None or known[0] != account or now - known[1] > _OPEN_SECONDS:
+            known = (account, now, self._open(name, account))
+            self._apis = {**self._apis, name: known}
+        return known[2]
+
+    def _tried(self, api: SmartsuppApi, account: Account, claim: Claim, order: Order) -> tuple[Ended, float, str]:
+        """How it ended, seconds until the next try, and why."""
+        try:
+            return self._once(api, account, claim, order)
+        except NotFound as error:
+            return self._gone(api, order, str(error))
+        except (DeliveryError, PayloadError) as error:
+            return _failed(error, order)
+
+    def _gone(self, api: SmartsuppApi, order: Order, reason: str) -> tuple[Ended, float, str]:
+        """Smartsupp has no such conversation: so it was deleted, unless the address of the API is wrong, which gives
+        the same answer. What is kept of it stays: erasing is for an admin to decide."""
+        now = datetime.now(UTC)
+        try:
+            api.total(now - timedelta(days=1), now)
+        except (ConnectorRefused, NotFound) as error:
+            return "refused", 0, f"{error}; is source.api.base_url right?"
+        except DeliveryError as error:
+            return _failed(error, order)
+        if order.tries < _MISSED:  # it may not be there yet
+            return "later", _wait(order), reason
+        log.warning("not at Smartsupp any more", conversation=order.conversation)
+        return "done", 0, ""
+
+    def _once(self, api: SmartsuppApi, account: Account, claim: Claim, order: Order) -> tuple[Ended, float, str]:
+        number = account.account or ""
+        if order.began is None:
+            self._keep(claim, api.conversation(order.conversation.channel, visitor=True), number)
+            return "done", 0, ""
+        kept = self._kept(order.conversation)
+        if kept is None or is_fetched(kept.body):  # erased, or completed meanwhile by a webhook
+            return "done", 0, ""
+        wanted = parse_conversation(kept.body, kept.account)
+        within = account.enrich.within.total_seconds() if account.enrich else 0
+        last = order.asked + within * 1000 < self._store.now() + _AGAIN * 1000
+        found = self._found(api, number, order.began, wanted, thoroughly=last)
+        if found is not None:
+            self._keep(claim, found, number)
+            return "done", 0, ""
+        if not last:
+            return "later", _AGAIN, "Smartsupp's API does not have this chat yet"
+        log.info("not found at Smartsupp", conversation=order.conversation)
+        return "done", 0, ""
+
+    def _kept(self, conversation: ConversationId) -> KeptBody | None:
+        """Under the id that it was found to be."""
+        [kin] = self._store.kin([(conversation, None, "")])
+        return self._store.newest_of([kin.own]).get(kin.own) if kin.own else None
+
+    def _found(
+        self, api: SmartsuppApi, number: str, began: int, wanted: Conversation, *, thoroughly: bool
+    ) -> FetchedConversation | None:
+        """The chat that the hook sent, among those that began then. The list is read from that time on; `thoroughly`:
+        from its beginning, should the API take no such cursor."""
+        at = datetime.fromtimestamp(began / 1000, UTC)
+        since, until = at - _AROUND, at + _AROUND
+        near = api.conversations(since, until, [round(since.timestamp() * 1000)])
+        pages = api.conversations(since, until) if thoroughly else islice(near, 1)
+        rows = sorted((row for page in pages for row in page.rows), key=lambda row: abs(row.began - at))
+        fetched = {}
+        for row in rows[:_MOST]:
+            try:
+                fetched[ConversationId.of(number, row.id)] = api.conversation(row.id, visitor=True)
+            except NotFound:  # deleted meanwhile
+                continue
+        them = {key: traits(parse_conversation(as_body(one, number), number)) for key, one in fetched.items()}
+        same = twin(traits(wanted), them)
+        return fetched[same] if same else None
+
+    def _keep(self, claim: Claim, fetched: FetchedConversation, number: str) -> None:
+        """As a body, unless it says nothing new; or the chat has not ended yet, and its end will be heard of."""
+        body = as_body(fetched, number)
+        try:
+            kept = self._kept(parse_conversation(body, number).key)
+        except PayloadError:  # in quarantine it is seen, and read again by a version that can
+            self._store.accept(body, number, "application/json")
+            return
+        if kept is None and fetched.conversation.get("status") not in (None, "closed"):
+            return
+        if kept and is_fetched(kept.body) and _says(kept.body, kept.account) == _says(body, number):
+            return
+        # Erased meanwhile: then the lease is lost, and it must not come back.
+        if self._store.renew([claim]):
+            self._store.accept(body, number, "application/json")
+
+
+def _wait(order: Order) -> float:
+    """Seconds. An order is never given up for an error."""
+    return next_try(order.tries + 1, 0) or 0
+
+
+def _failed(error: DeliveryError | PayloadError, order: Order) -> tuple[Ended, float, str]:
+    if isinstance(error, ConnectorRefused):
+        return "refused", 0, str(error)
+    # No answer, a 429 or a 5xx: all others would meet it, too, so this chat is not to blame.
+    if isinstance(error, RetryLater) and (error.status is not None or error.__cause__ is not None):
+        return "down", error.retry_after or 0, str(error)
+    return "later", _wait(order), str(error)
+
+
+def _says(body: bytes, account: str) -> Conversation | None:
+    """What it says but for the addresses of files, which expire and are new in each answer."""
+    try:
+        found = parse_conversation(body, account)
+    except PayloadError:
+        return None
+    lasting = tuple(
+        one.model_copy(
+            update={"files": tuple(file.model_copy(update={"url": "", "expires_at": None}) for file in one.files)}
+        )
+        for one in found.messages
+    )
+    return found.model_copy(update={"messages": lasting, "id": ""})
