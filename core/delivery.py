@@ -175,9 +175,14 @@ class Payload:
 NOTE = "note "
 
 
+def says(step: str) -> bool:
+    """Whether a step is what a connector has to say. Notes that were made at a destination have numbers: `note 1.1`."""
+    return step.startswith(NOTE) and not step[len(NOTE) :][:1].isdigit()
+
+
 def made(steps: Mapping[str, Any]) -> dict[str, Any]:
     """Of what is remembered, the steps that are done or begun at the destination."""
-    return {name: value for name, value in steps.items() if not name.startswith(NOTE)}
+    return {name: value for name, value in steps.items() if not says(name)}
 
 
 @dataclass(frozen=True)
@@ -219,7 +224,7 @@ class Delivery:
     @property
     def notes(self) -> tuple[str, ...]:
         """What its connector says of it to people."""
-        return tuple(str(value) for name, value in sorted(self.steps.items()) if name.startswith(NOTE))
+        return tuple(str(value) for name, value in sorted(self.steps.items()) if says(name))
 
     @property
     def made(self) -> dict[str, Any]:

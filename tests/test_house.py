@@ -17,7 +17,7 @@ import yaml
 
 from app.cli.sections import group
 from app.supervisor.up import DEFAULT, processes
-from connectors.kit.people.settings import PeopleSettings
+from connectors.kit.people.settings import PeopleSettings, PersonSettings
 from connectors.kit.record import RecordSettings
 from connectors.kit.vocabulary import Language
 from connectors.registry import BUILT_IN, recipes, settings_model
@@ -60,7 +60,7 @@ def test_every_connector_and_setting_stands_in_the_docs(kind: str) -> None:
     )
     assert section
     model = settings_model(kind)
-    bases = (PeopleSettings, RecordSettings, ConnectorSettings)
+    bases = (PeopleSettings, PersonSettings, RecordSettings, ConnectorSettings)
     shared = set(next(base for base in bases if issubclass(model, base)).model_fields)
     for name in set(model.model_fields) - shared:
         assert f"| `{name}` |" in section, f"{kind}.{name}"

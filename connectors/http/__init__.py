@@ -16,7 +16,8 @@ from pydantic import Field, SecretStr, ValidationInfo, model_validator
 from requests import Response
 
 from connectors.http.asking import Asking
-from connectors.http.document import HttpDocument, Name
+from connectors.http.declared import Name
+from connectors.http.document import HttpDocument
 from connectors.http.program import Own, Program, Proof
 from connectors.http.requests import value_at
 from connectors.http.running import Running

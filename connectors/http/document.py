@@ -1,4 +1,5 @@
-"""What is written of a connector: requests in steps, what their answers mean, and what a check proves.
+"""What is written of a connector: requests (connectors/http/declared.py) in steps, what their answers mean, and what a
+check proves.
 
 It is the shape alone. What the templates in it may name is checked in connectors/http/program.py, which makes of it
 what runs.
@@ -6,158 +7,14 @@ what runs.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Literal, Self
 
-import jmespath
-from jmespath.exceptions import JMESPathError
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from connectors.http.answers import Case, Meanings, Status
+from connectors.http.answers import Meanings
+from connectors.http.declared import DeclaredRequest, Find, Name, Text, WhenText, names_taken
 from connectors.http.signing import Auth
 from core.config.environment import Strict
-
-
-def _jmespath(source: str) -> str:
-    try:
-        jmespath.compile(source)
-    except JMESPathError:
-        raise ValueError(
-            f"'{source}' cannot be read as JMESPath; it looks like ticket.id, or results[0].id (https://jmespath.org)"
-        ) from None
-    return source
-
-
-#: Where a value stands in an answer. https://jmespath.org/specification.html
-JmesPath = Annotated[str, AfterValidator(_jmespath), Field(json_schema_extra={"format": "jmespath"})]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
-#: Template that is checked together with the others of the document.
-Text = Annotated[str, Field(json_schema_extra={"format": "jinja-template"})]
-_Condition = Annotated[str, Field(json_schema_extra={"format": "jinja-expression"})]
-
-
-class File(Strict):
-    """One file of a multipart body."""
-
-    filename: Text = Field(description="Its name.")
-    content: Text = Field(description="Its text.")
-    type: str = Field(default="text/plain; charset=utf-8", description="Its media type.")
-
-
-class DeclaredRequest(Strict):
-    """One request. A value that comes out empty is left out, with its key."""
-
-    request: Text = Field(
-        pattern=r"^(GET|HEAD|POST|PUT|PATCH|DELETE) /\S*( *\{\{.*\}\}\S*)*$",
-        description="Method and path below base_url, such as POST /tickets.",
-    )
-    query: dict[str, Any] = Field(default_factory=dict, description="Parameters after the ?.")
-    headers: dict[str, Text] = Field(default_factory=dict, description="Headers of this request.")
-    # `json` is a method of pydantic's models.
-    json_body: Any = Field(default=None, alias="json", description="Body as JSON.")
-    form: dict[str, Any] | None = Field(default=None, description="Body as a form.")
-    multipart: dict[str, Text | File] | None = Field(default=None, description="Body as a form with files.")
-    text: Text | None = Field(default=None, description="Body as text.")
-    expect: JmesPath | None = Field(
-        default=None, description="JMESPath that is true for a success; an answer for which it is not is tried again."
-    )
-    take: dict[Name, JmesPath] | None = Field(
-        default=None, description="Values to take out of the answer, by JMESPath; the default is id: id."
-    )
-    take_header: dict[Name, str] = Field(
-        default_factory=dict, description="Values to take out of headers of the answer, by the names of the headers."
-    )
-    cases: tuple[Case, ...] = Field(default=(), description="What some answers to this request mean.")
-
-    @model_validator(mode="after")
-    def _takes_each_once(self) -> Self:
-        if twice := {*self.take_header} & {*(self.take or {})}:
-            raise ValueError(f"take and take_header both have '{min(twice)}'; remove one of them")
-        return self
-
-    @model_validator(mode="after")
-    def _has_one_body(self) -> Self:
-        given = [name for name in ("json", "form", "multipart", "text") if getattr(self, BODIES[name]) is not None]
-        if len(given) > 1:
-            raise ValueError(f"has {' and '.join(given)}; a request has one body")
-        if given and self.method in ("GET", "HEAD"):
-            raise ValueError(f"{self.method} has no body; write query instead of {given[0]}")
-        return self
-
-    @property
-    def method(self) -> str:
-        return self.request.partition(" ")[0]
-
-    @property
-    def path(self) -> str:
-        return self.request.partition(" ")[2].strip()
-
-
-#: Spelling in the file -> field.
-BODIES = {"json": "json_body", "form": "form", "multipart": "multipart", "text": "text"}
-
-
-class Pages(Strict):
-    """How a list goes on."""
-
-    by: Literal["page", "offset", "cursor", "link", "address"] = Field(
-        description="page, offset: numbers in the query. cursor, address: what stands at `at` in the body. link: the "
-        "Link header."
-    )
-    at: str = Field(default="", description="Where the cursor or the address stands in the body, such as meta.next.")
-    parameter: str = Field(default="", description="Parameter of the number or the cursor; page, offset or cursor.")
-    size: str = Field(default="", description="Parameter of a page's size; per_page, or limit.")
-    per_page: int = Field(default=100, gt=0, le=1000, description="Entries of a page.")
-    most: int = Field(default=0, ge=0, description="Pages that are read; 0: all.")
-
-    @model_validator(mode="after")
-    def _says_where(self) -> Self:
-        if self.by in ("cursor", "address") and not self.at:
-            raise ValueError(f"by: {self.by} needs at: where it stands in the body, such as meta.next")
-        return self
-
-
-class Find(DeclaredRequest):
-    """A request that looks for something, and reads only."""
-
-    entries: str | None = Field(
-        default=None, description="Where the list of what was found stands in the body, such as data.items; @: itself."
-    )
-    where: dict[JmesPath, Text] = Field(
-        default_factory=dict,
-        description="What must stand in the entry that is meant: JMESPath in it, and the text; a list has it in it.",
-    )
-    marked: JmesPath | None = Field(
-        default=None,
-        description="JMESPath of a text in the entry that ends with part.mark, or of several, one of which does. In a "
-        "step that creates a record with the first part: with a mark of this chat, of whatever revision.",
-    )
-    none: tuple[Status, ...] = Field(default=(), description="Statuses that mean: there is none, such as [404].")
-    empty: JmesPath | None = Field(
-        default=None,
-        description="JMESPath that is true of an answer that says: there is none, where no list stands in it then.",
-    )
-    pages: Pages | None = Field(default=None, description="How the list continues; without it, it is one page.")
-    lags: int = Field(
-        default=0,
-        ge=0,
-        le=3_600,
-        description="So many seconds a record may be missing there after it was created, as in a search index.",
-    )
-
-    @model_validator(mode="after")
-    def _can_find_nothing(self) -> Self:
-        if self.method not in ("GET", "HEAD", "POST"):
-            raise ValueError(f"looks only, and {self.method} changes something; write GET, or POST for a search")
-        if self.entries is None and (self.marked or self.pages):
-            raise ValueError("marked and pages are for a list; add entries: where it stands in the body")
-        if self.empty and (self.entries is None or self.pages):
-            raise ValueError("empty is for a list of one page; it needs entries, and has no pages beside it")
-        if self.take_header:
-            raise ValueError("take_header is for the answer to a create; write take")
-        if self.pages and self.method != "GET":
-            raise ValueError("pages are read with GET")
-        return self
-
 
 Repeatable = Literal["idempotent", "idempotency_key", "again", "never"]
 OnRevision = Literal["nothing", "append", "overwrite"]
@@ -166,7 +23,7 @@ OnRevision = Literal["nothing", "append", "overwrite"]
 class StepOf(Strict):
     """One step: what is looked for, created, and written over. Its values are `steps.NAME.…` in those that follow."""
 
-    when: _Condition | None = Field(default=None, description="Condition; where it is false, the step is left out.")
+    when: WhenText | None = Field(default=None, description="Condition; where it is false, the step is left out.")
     each: Literal["part"] | None = Field(default=None, description="part: once for each part of the transcript.")
     first_in: Name | None = Field(
         default=None, description="With each: the step that creates a record with the first part in it."
@@ -195,7 +52,7 @@ class StepOf(Strict):
     idempotency_header: str = Field(
         default="Idempotency-Key", pattern=r"^[A-Za-z][A-Za-z0-9-]*$", description="Header of that key."
     )
-    kept: _Condition | None = Field(
+    kept: WhenText | None = Field(
         default=None,
         description="What must be true of steps.NAME when it was created, where the destination leaves out without a "
         "word what it does not know; else the connector pauses.",
@@ -248,24 +105,10 @@ class StepOf(Strict):
         return self
 
 
-def taken(request: DeclaredRequest) -> dict[str, str]:
-    """What a find or a create takes out of the body of its answer."""
-    if request.take is None:
-        return {} if "id" in request.take_header else {"id": "id"}
-    return dict(request.take)
-
-
-def names_taken(request: DeclaredRequest) -> set[str]:
-    """The names of all that it takes."""
-    return {*taken(request), *request.take_header}
-
-
 class LookRequest(Find):
     """One thing that a check proves, reading only."""
 
-    when: _Condition | None = Field(
-        default=None, description="Condition over the settings; where it is false, skip it."
-    )
+    when: WhenText | None = Field(default=None, description="Condition over the settings; where it is false, skip it.")
     says: Text = Field(description="What is right then, such as: the token is accepted.")
     missing: Text = Field(default="", description="What is wrong otherwise; the default is: not so: …")
     remedy: Text = Field(default="", description="What to do then.")

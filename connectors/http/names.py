@@ -9,7 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, SecretStr, create_model
 
-from connectors.http.document import StepOf, names_taken
+from connectors.http.declared import names_taken
+from connectors.http.document import StepOf
 from connectors.kit.record import Mapping as Words
 from connectors.kit.record import Person
 from connectors.kit.step import Receipt

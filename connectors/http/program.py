@@ -11,7 +11,8 @@ import jmespath
 from pydantic import AnyHttpUrl, BaseModel, TypeAdapter, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from connectors.http.document import Find, HttpDocument, LookRequest, Pages, StepOf, taken
+from connectors.http.declared import Find, Pages, taken
+from connectors.http.document import HttpDocument, LookRequest, StepOf
 from connectors.http.names import ALWAYS, PartNames, of_settings, of_step, of_steps
 from connectors.http.requests import Compiler, Ready, Render
 from connectors.kit.text.formats import FORMS, Form

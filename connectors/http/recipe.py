@@ -18,7 +18,8 @@ from pydantic.fields import FieldInfo
 
 from connectors.http import Written
 from connectors.http.capabilities import capabilities_of
-from connectors.http.document import HttpDocument, Name
+from connectors.http.declared import Name
+from connectors.http.document import HttpDocument
 from connectors.http.names import plain_value
 from connectors.http.program import Own, Program
 from connectors.kit.record import RecordSettings

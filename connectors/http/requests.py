@@ -10,7 +10,7 @@ from typing import Any
 import jmespath
 from jmespath.exceptions import JMESPathError
 
-from connectors.http.document import BODIES, DeclaredRequest, File, taken
+from connectors.http.declared import BODIES, DeclaredRequest, File, taken
 from connectors.kit.http import Judge
 from connectors.kit.reply import Reply
 from connectors.kit.transcript import plain, single_line

@@ -13,16 +13,8 @@ from pydantic import BaseModel
 from connectors import registry
 from connectors.http import DeclaredSettings, recipe
 from connectors.http.answers import Case, Fails, Meanings, Wait
-from connectors.http.document import (
-    DeclaredRequest,
-    Find,
-    HttpDocument,
-    LookRequest,
-    MadeRecord,
-    Pages,
-    StepOf,
-    Transcript,
-)
+from connectors.http.declared import DeclaredRequest, Find, Pages
+from connectors.http.document import HttpDocument, LookRequest, MadeRecord, StepOf, Transcript
 from connectors.http.recipe import RecipeDocument, Setting
 from connectors.http.signing import Auth, OfBasic, OfHeader, OfOAuth, OfQuery
 from connectors.registry import settings_model

@@ -47,7 +47,8 @@ Set($MailCommand, sub {{
 """
 
 # https://docs.bestpractical.com/rt/latest/initialdata.html
-# `relay` has the rights that docs/connectors/request-tracker.md names, and no others; `novice` lacks two of them.
+# `relay` has the rights that docs/connectors/request-tracker.md names, and no others; `novice` lacks two of them, and
+# `manager` may manage users besides.
 # `Country` is in another queue too, and there it is older.
 _DATA = """
 my %field = (Type => 'FreeformSingle', LookupType => 'RT::Queue-RT::Ticket');
@@ -56,20 +57,24 @@ our @CustomFields = (
     {{ %field, Name => 'Country', Queue => ['Elsewhere'] }},
     {{ %field, Name => 'ChatConversation', Queue => ['Chats'] }},
     {{ %field, Name => 'Country', Queue => ['Chats'] }},
+    {{ Name => 'Customer', Type => 'FreeformSingle', LookupType => 'RT::User' }},
 );
 our @Users = (
     {{ Name => 'relay', EmailAddress => 'relay@live.invalid', Privileged => 1, Password => 'password-0123' }},
     {{ Name => 'novice', EmailAddress => 'novice@live.invalid', Privileged => 1, Password => 'password-0123' }},
+    {{ Name => 'manager', EmailAddress => 'manager@live.invalid', Privileged => 1, Password => 'password-0123' }},
 );
 our @ACL = (
-    (map {{ {{ Right => $_, Queue => 'Chats', UserId => 'relay' }} }}
-        qw(SeeQueue CreateTicket ShowTicket ShowTicketComments CommentOnTicket SeeCustomField ModifyCustomField)),
+    (map {{ my $user = $_; map {{ {{ Right => $_, Queue => 'Chats', UserId => $user }} }}
+        qw(SeeQueue CreateTicket ShowTicket ShowTicketComments CommentOnTicket SeeCustomField ModifyCustomField) }}
+        qw(relay manager)),
+    (map {{ {{ Right => $_, UserId => 'manager' }} }} qw(AdminUsers SeeCustomField ModifyCustomField)),
     (map {{ {{ Right => $_, Queue => 'Chats', UserId => 'novice' }} }}
         qw(SeeQueue CreateTicket ShowTicket CommentOnTicket SeeCustomField)),
 );
 our @Final = (sub {{
     open(my $file, '>', '{folder}/tokens') or die $!;
-    for my $name (qw(relay novice)) {{
+    for my $name (qw(relay novice manager)) {{
         my $user = RT::User->new(RT->SystemUser);
         $user->Load($name);
         my ($id, $message, $token) = RT::AuthToken->new(RT->SystemUser)->Create(Owner => $user->Id);
