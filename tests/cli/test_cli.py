@@ -326,7 +326,7 @@ def leaves(commands: Mapping[str, click.Command], *before: str) -> Iterator[tupl
 
 COMMANDS = dict(leaves(group.commands))
 #: They run on, or write for another program anyway.
-WITHOUT_JSON = {("up",), ("web",), ("worker",), ("completion",), ("export",), ("connectors", "login")}
+WITHOUT_JSON = {("up",), ("demo",), ("web",), ("worker",), ("completion",), ("export",), ("connectors", "login")}
 
 
 @pytest.mark.parametrize("name", COMMANDS, ids=" ".join)

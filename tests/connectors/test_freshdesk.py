@@ -16,10 +16,10 @@ from connectors import freshdesk
 from connectors.freshdesk.settings import FreshdeskSettings
 from connectors.kit.connector import Choice
 from connectors.testing import people
-from connectors.testing.chats import SAMPLE, chat
+from connectors.testing.chats import SAMPLE, chat, longer, other
 from connectors.testing.fake import Answer, Fake
 from connectors.testing.people import PHONE, PersonContract
-from connectors.testing.records import ANN, BOB, SHARED, Records, longer, other
+from connectors.testing.records import ANN, BOB, SHARED, Records
 from core.delivery import CONFLICTS
 from core.errors import ConnectorRefused, DeliveryError, RecordRefused, RetryLater
 from tests.fakes.freshdesk import KEY, FreshdeskVendor

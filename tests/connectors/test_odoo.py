@@ -13,11 +13,11 @@ from pydantic import ValidationError
 from connectors.kit.connector import HttpConnector
 from connectors.odoo import NOTES, Odoo
 from connectors.odoo.settings import OdooSettings
-from connectors.testing.chats import SAMPLE, chat
+from connectors.testing.chats import SAMPLE, chat, other
+from connectors.testing.chats import longer as goes_on
 from connectors.testing.fake import Answer, Fake, Refuse
 from connectors.testing.people import EMAIL, PHONE, PeopleContract, said
-from connectors.testing.records import ANN, BOB, SHARED, Records, other
-from connectors.testing.records import longer as goes_on
+from connectors.testing.records import ANN, BOB, SHARED, Records
 from core.delivery import CONFLICTS
 from core.errors import ConnectorRefused, DeliveryError, RecordRefused, RetryLater
 from tests.fakes.odoo import DATABASE, KEY, LOGIN, OdooVendor, Raised, json_rpc_error

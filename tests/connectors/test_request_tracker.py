@@ -13,12 +13,12 @@ from pydantic import ValidationError
 
 from connectors.request_tracker import COMMENTS
 from connectors.request_tracker.settings import RequestTrackerSettings
-from connectors.testing.chats import SAMPLE, chat
+from connectors.testing.chats import SAMPLE, chat, other
+from connectors.testing.chats import longer as goes_on
 from connectors.testing.contract import Contract
 from connectors.testing.fake import Answer, Fake
 from connectors.testing.people import PHONE, PersonContract, said
-from connectors.testing.records import ANN, BOB, SHARED, Records, other
-from connectors.testing.records import longer as goes_on
+from connectors.testing.records import ANN, BOB, SHARED, Records
 from core.delivery import CONFLICTS
 from core.errors import ConnectorRefused, RecordRefused, RetryLater
 from tests.fakes.request_tracker import PASSWORD, TOKEN, USER, RequestTrackerVendor

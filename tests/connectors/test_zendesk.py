@@ -11,10 +11,10 @@ import pytest
 from pydantic import ValidationError
 
 from connectors.testing.bench import Bench
-from connectors.testing.chats import SAMPLE, chat
+from connectors.testing.chats import SAMPLE, chat, other
 from connectors.testing.fake import Answer, Fake, Request
 from connectors.testing.people import PHONE, PersonContract, said
-from connectors.testing.records import Records, other
+from connectors.testing.records import Records
 from connectors.zendesk import COMMENTS, Zendesk
 from connectors.zendesk.settings import ZendeskSettings
 from core.delivery import CONFLICTS

@@ -40,7 +40,8 @@ are Unix milliseconds by the server's clock.
 |                              |        | Nowhere of core/delivery.py); origin (the account in `source` by whose      |
 |                              |        | signed webhooks it came); only (the one connector that it is fetched for)   |
 | raw:ID                       | string | the body, byte for byte                                                     |
-| body:DIGEST                  | string | half of the SHA-256 of account and body -> payload                         |
+| body:DIGEST                  | string | half of the SHA-256 of account and body, without addresses of files         |
+|                              |        | -> payload                                                                  |
 | payloads:STATUS              | zset   | payload -> when it was received                                             |
 | conversations                | zset   | conversation (ACCOUNT:CHANNEL) -> when its newest revision was read         |
 | undelivered                  | zset   | conversation that was delivered nowhere, against anybody's will -> its score|
