@@ -81,7 +81,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Exchange:
-    """One HTTP request of an attempt, and its answer. `status` is None where there was no answer.
+    """One request of an attempt, or one email, and its answer. `status` is HTTP's, or SMTP's; None without an answer.
 
     `sent` and `answered` are the beginnings of the bodies, as text, without secrets.
     """
@@ -108,6 +108,12 @@ class Attempt:
     next: int | None = None
     worker: str = ""
     requests: tuple[Exchange, ...] = ()
+
+    @property
+    def answer(self) -> str:
+        """The status as people read it: `HTTP 503`, `SMTP 450`; "" where there was no answer."""
+        protocol = "SMTP" if any(one.url.startswith("smtp://") for one in self.requests[-1:]) else "HTTP"
+        return f"{protocol} {self.status}" if self.status else ""
 
     def as_dict(self) -> dict[str, Any]:
         return {**vars(self), "requests": [vars(one) for one in self.requests]}

@@ -18,8 +18,8 @@ from typing import Any
 from markupsafe import Markup
 
 from connectors.freshdesk.api import LINE, OF_LIST, OF_PERSON, OF_TICKET
-from connectors.freshdesk.checks import FreshdeskChecks
 from connectors.freshdesk.contacts import Contacts
+from connectors.freshdesk.erasing import FreshdeskErasing
 from connectors.freshdesk.settings import STANDARD
 from connectors.kit.connector import Receipt, Step
 from connectors.kit.people.whose import People
@@ -49,7 +49,7 @@ OPEN, PENDING, RESOLVED, CLOSED = 2, 3, 4, 5
 SOON = timedelta(minutes=15)
 
 
-class Freshdesk(FreshdeskChecks):
+class Freshdesk(FreshdeskErasing):
     def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
         chat, before = Chat.of(self.settings, conversation, receipt, step), step.knows("ticket")
         words, number = chat.words, chat.number

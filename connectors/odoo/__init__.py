@@ -23,8 +23,8 @@ from connectors.kit.work.chat import Chat, open_first
 from connectors.kit.work.choices import chosen
 from connectors.kit.work.one_record import Before
 from connectors.kit.work.task import Task
-from connectors.odoo.api import OdooApi
 from connectors.odoo.checks import odoo_findings
+from connectors.odoo.erasing import OdooErasing
 from connectors.odoo.partners import Partners
 from connectors.odoo.rpc import QUIET, Rpc, first_id, identity, known_fields, truth
 from core.conversation import Conversation
@@ -38,7 +38,7 @@ _MOST = 50
 _TO_DO, _UNMAILED = "mail.mail_activity_data_todo", {**QUIET, "mail_activity_quick_update": True}
 
 
-class Odoo(OdooApi):
+class Odoo(OdooErasing):
     def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
         chat = Chat.of(self.settings, conversation, receipt, step)
         words = chat.words

@@ -24,7 +24,7 @@ from connectors.kit.work.choices import chosen
 from connectors.kit.work.one_record import Before
 from connectors.kit.work.task import Task
 from connectors.zendesk.api import OF_IMPORT, OF_NEW_TICKET, OF_SHARED_TICKET, OF_TICKET, REQUESTER
-from connectors.zendesk.checks import ZendeskChecks
+from connectors.zendesk.erasing import ZendeskErasing
 from connectors.zendesk.requesters import Requesters
 from core.conversation import Conversation
 from core.delivery import Reference
@@ -41,7 +41,7 @@ SUBJECT = 150
 CHOSEN = ("group_id", "brand_id", "ticket_form_id", "priority", "status")
 
 
-class Zendesk(ZendeskChecks):
+class Zendesk(ZendeskErasing):
     def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
         chat = Chat.of(self.settings, conversation, receipt, step)
         words, number = chat.words, chat.number

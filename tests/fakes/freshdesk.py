@@ -128,6 +128,7 @@ class FreshdeskVendor(Fake):
             ("POST", "/contacts", self._create_contact),
             ("GET", r"/contacts/(\d+)", self._show_contact),
             ("PUT", r"/contacts/(\d+)", self._update_contact),
+            ("DELETE", r"/contacts/(\d+)/hard_delete", self._delete_for_good),
             ("GET", "/contact_fields", lambda request: self.contact_fields),
             ("GET", "/search/contacts", self._search_contacts),
             ("GET", "/ticket_fields", lambda request: self.fields),
@@ -216,6 +217,15 @@ class FreshdeskVendor(Fake):
         contact.update({name: value for name, value in body.items() if name != "custom_fields"})
         return contact
 
+    def _delete_for_good(self, request: Request, number: str) -> Answer:
+        _known(request.query, {"force"})
+        contact = self._contact(int(number))
+        if not contact.get("deleted") and request.query.get("force") != "true":
+            raise _invalid("force", "The contact is not deleted; force it")
+        self.contacts.remove(contact)
+        self.tickets = [one for one in self.tickets if one["requester_id"] != contact["id"]]
+        return Answer(204)
+
     def _search_contacts(self, request: Request) -> Any:
         """Sign by sign; the signs that a phone number has are part of it."""
         query = request.query.get("query", "")
@@ -257,11 +267,12 @@ class FreshdeskVendor(Fake):
 
     def _list_contacts(self, request: Request) -> Answer:
         _known(request.query, _CONTACT_FILTERS)
-        wanted = request.query.get("email", "").lower()
+        wanted, state = request.query.get("email", "").lower(), request.query.get("state", "")
         found = [
             one
             for one in self.contacts
-            if not one.get("deleted") and (not wanted or (one["email"] or "").lower() == wanted)
+            if state == next((name for name in ("deleted", "blocked") if one.get(name)), "")
+            and (not wanted or (one["email"] or "").lower() == wanted)
         ]
         return self._page(request, found)
 

@@ -168,6 +168,8 @@ class OdooVendor(Fake):
         self.mailed: list[str] = []
         self.followers: set[tuple[str, int, int]] = set()
         self.denied: set[tuple[str, str]] = set()
+        #: Contacts who are on an invoice.
+        self.invoiced: set[int] = set()
         self._written = 0
         self.fields = {model: dict(fields) for model, fields in FIELDS.items()}
         if version < 19:
@@ -340,6 +342,7 @@ class OdooVendor(Fake):
             "fields_get": ({"allfields", "attributes", "context"}, self._fields_get),
             "create": ({"vals_list", "context"}, self._create),
             "write": ({"vals", "context"}, self._write),
+            "unlink": (set(), self._unlink),
             "message_post": (set(named), self._message_post),
             **(
                 {"has_access": ({"operation"}, self._may), "context_get": (set(), self._context_get)}
@@ -365,7 +368,7 @@ class OdooVendor(Fake):
                 message = f"Record does not exist or has been deleted.\n(Record: {model}({one},), User: 2)"
                 raise Raised("odoo.exceptions.MissingError", message, 404)
         writes = dict.fromkeys(("write", "message_post", "activity_schedule"), "write")
-        operation = {"create": "create", **writes}.get(method, "read")
+        operation = {"create": "create", "unlink": "unlink", **writes}.get(method, "read")
         if (model, operation) in self.denied and method not in ("has_access", "check_access_rights", "fields_get"):
             message = f"You are not allowed to {operation} '{model}' records.\n\nContact your administrator."
             raise Raised("odoo.exceptions.AccessError", message, 403)
@@ -502,6 +505,15 @@ class OdooVendor(Fake):
                     self._computed(row, values)
                 elif model in THREADS:
                     row["write_date"] = self._now()
+        return True
+
+    def _unlink(self, model: str, ids: list[int]) -> Any:
+        assert model == "res.partner"
+        if self.invoiced & set(ids):
+            words = "The operation cannot be completed: another model requires the record being deleted."
+            raise Raised("odoo.exceptions.ValidationError", words, 422)
+        for number in ids:
+            self.remove_person(number)
         return True
 
     def _activity_schedule(

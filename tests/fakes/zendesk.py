@@ -99,6 +99,8 @@ class ZendeskVendor(Fake):
         #: Whether a search, and an upsert, know users by their further addresses: nobody says.
         self.shows_further = self.upserts_further = True
         self._users: list[dict[str, Any]] = []
+        #: Whom somebody has deleted, and not for good yet.
+        self.deleted_users: list[dict[str, Any]] = []
         self._agents: list[dict[str, Any]] = []
         self._indexed: list[dict[str, Any]] = []
         self._tickets: list[dict[str, Any]] = []
@@ -112,6 +114,8 @@ class ZendeskVendor(Fake):
             ("GET", "/account/settings", lambda request: {"settings": {"tickets": self.settings}}),
             ("GET", r"/users/(\d+)", self._show_user),
             ("PUT", r"/users/(\d+)", self._change_user),
+            ("DELETE", r"/users/(\d+)", self._delete_user),
+            ("DELETE", r"/deleted_users/(\d+)", self._delete_for_good),
             ("GET", "/user_fields", self._list_user_fields),
             ("GET", r"/users/(\d+)/tickets/requested", self._requested),
             ("POST", "/tickets", self._create),
@@ -209,7 +213,7 @@ class ZendeskVendor(Fake):
             return Answer(401, {"error": "Couldn't authenticate you"})
         if request.headers.get("accept") != "application/json":
             return Answer(406, {"error": "the documentation asks for Accept: application/json"})
-        if request.method != "GET" and request.headers.get("content-type") != "application/json":
+        if request.method in ("POST", "PUT") and request.headers.get("content-type") != "application/json":
             return Answer(400, {"error": "the documentation asks for Content-Type: application/json"})
         answer = super()._act(request)
         if answer.status == 404:
@@ -237,6 +241,25 @@ class ZendeskVendor(Fake):
         user["user_fields"] = {**user.get("user_fields", {}), **change.pop("user_fields", {})}
         user.update({name: value for name, value in change.items() if name != "skip_verify_email"})
         return {"user": user}
+
+    def _delete_user(self, request: Request, number: str) -> Any:
+        user = next((one for one in self._users + self._agents if one["id"] == int(number)), None)
+        if user is None or user.get("active") is False:
+            raise Refuse(404)
+        if user in self._agents:
+            raise Refuse(403, {"error": {"title": "Forbidden", "message": "You do not have access to this page."}})
+        self._users.remove(user)
+        self.deleted_users.append(user | {"active": False})
+        return {"user": self.deleted_users[-1]}
+
+    def _delete_for_good(self, request: Request, number: str) -> Any:
+        user = next((one for one in self.deleted_users if one["id"] == int(number)), None)
+        if user is None:
+            raise Refuse(404)
+        self.deleted_users.remove(user)
+        gone = {"id": user["id"], "name": "Permanently Deleted User", "email": None, "active": False}
+        self._agents.append(gone)
+        return {"deleted_user": user}
 
     def _list_user_fields(self, request: Request) -> Any:
         if request.query.get("page") != "1":

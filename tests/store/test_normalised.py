@@ -17,6 +17,7 @@ from core.store.protocol.causes import cause_of, normalised
         ("HTTP 400: ann@example.com is not an address", "HTTP 400: … is not an address"),
         ("HTTP 400: contact bob+x@shop.example exists", "HTTP 400: contact … exists"),
         ("HTTP 409 4f1c0a9b-27d3-4c86-9a55-0c64 exists", "HTTP 409 # exists"),
+        ("SMTP 550 5.1.1 mailbox 17 is full", "SMTP 550 #.#.# mailbox # is full"),
         ("gave up after 17 attempts: HTTP 503", "HTTP 503"),
         ("see https://help.example.com/errors/17?id=ann for more", "see https://help.example.com/… for more"),
         ('{"code":"BAD_FIELD","correlationId":"8f3a-77"}', '{"code":"BAD_FIELD","correlationId":"#"}'),

@@ -39,6 +39,7 @@ _ORDER = (
     "dead",
     "quarantined",
     "breaker",
+    "spent",
     "backlog",
     "filling",
     "held",
@@ -65,6 +66,7 @@ _KINDS: Mapping[State, str] = {
     State.NOT_RESPONDING: "breaker",
     State.PAUSED: "held",
     State.THROTTLED: "throttled",
+    State.USED_UP: "spent",
     State.MISSING: "gone",
     State.OFF: "off",
 }

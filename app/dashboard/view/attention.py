@@ -76,6 +76,7 @@ _STEPS: Mapping[str, Callable[[str], NextStep]] = {
     "past": _of_one("Deliver past chats…", "send", "connectors_past"),
     "doubt connector": _CHANGE,
     "off connector": _CHANGE,
+    "spent connector": _CHANGE,
     **dict.fromkeys(("source", "silent"), _to("Look", "eye", "overview_source")),
     "unrouted": _to("See the routes", "gear", "connectors_routes"),
     "doubt other": _to("See connectors", "plug", "connectors"),

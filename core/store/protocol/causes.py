@@ -15,7 +15,7 @@ _EMAIL = re.compile(r"[^\s\"'<>(),;:]+@[^\s\"'<>(),;]+")
 # The place is worth knowing, the path has ids.
 _ADDRESS = re.compile(r"(https?://[^\s/\"'<>?#]*)[^\s\"'<>]*")
 # Numbers, dates, UUIDs, tickets: whatever has a digit, but not the status.
-_NUMBERED = re.compile(r"HTTP \d{3}\b|(?<![\w-])[\w-]*\d[\w-]*")
+_NUMBERED = re.compile(r"(?:HTTP|SMTP) \d{3}\b|(?<![\w-])[\w-]*\d[\w-]*")
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def normalised(error: str, status: int | None = None) -> str:
 
     def replaced(found: re.Match[str]) -> str:
         text = found[0]
-        return text if text.startswith("HTTP ") or text == str(status) else "#"
+        return text if text.startswith(("HTTP ", "SMTP ")) or text == str(status) else "#"
 
     text = _ADDRESS.sub(r"\1/…", _EMAIL.sub("…", _TRIES.sub("", " ".join(error.split()))))
     return _NUMBERED.sub(replaced, text)[:_LONGEST]

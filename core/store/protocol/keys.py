@@ -28,7 +28,8 @@ are Unix milliseconds by the server's clock.
 | pace:CONNECTOR               | hash   | tokens, at (bucket of requests), mean (requests of a delivery, of late);    |
 |                              |        | slow (divides the rate), slowed, hold (nothing begins before), after a 429; |
 |                              |        | wide (so many at once), full (as many as there were), narrowed (when),      |
-|                              |        | after a time-out                                                            |
+|                              |        | after a time-out; day (when it is over), spent (requests in it), made (the  |
+|                              |        | deliveries that took them), used_up (until when), of a daily limit          |
 | limited:CONNECTOR            | string | what is due waits for its limits, or did so lately (expires after 30 s)     |
 | knock:LANE                   | string | a Celery message for this lane is on its way (expires after a minute)       |
 | tick                         | string | somebody has looked for due lanes (expires after a period)                  |
