@@ -198,3 +198,13 @@ def test_without_a_configuration_the_list_has_what_the_store_knows(server: Serve
     chats(store, 1, first=2, mine=None)
     found = {(one.kind, one.about) for one in Attention(connect(server.url)).lines(None)}
     assert found == {("stopped", "workers"), ("dead", "full"), ("held", "mine")}
+
+
+def test_a_trouble_of_a_kind_that_has_no_place_yet_is_shown_all_the_same(
+    page: Admin, store: Store, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everything_wrong(store, server)
+    monkeypatch.setattr("app.admin.attention.lines._ORDER", ("paused", "unrouted"))
+    answer = page.get("/")
+    assert answer.status_code == 200
+    assert "mine" in answer.text

@@ -134,7 +134,7 @@ class Attention:
         found += [*map(self._told, told), *sources.values()]
         if settings:
             found += [_past(name, number) for name, number in self._past(settings)]
-        return sorted(found, key=lambda one: _ORDER.index(one.kind))
+        return sorted(found, key=_rank)
 
     def _fixed(self, settings: Settings | None, refused: Mapping[str, str]) -> Iterator[AttentionLine]:
         for text in check_server(self._client).wrong:
@@ -200,6 +200,11 @@ class Attention:
         fresh = [name for name in settings.enabled if name not in given and leads_to(settings, name)]
         number = self._search.extent(Filter()) if fresh else 0
         return ((name, number) for name in fresh if number)
+
+
+def _rank(one: AttentionLine) -> int:
+    """Whatever has no place yet comes before what may be meant so."""
+    return _ORDER.index(one.kind if one.kind in _ORDER else "unrouted")
 
 
 def _stated(kind: str, name: str, now: ExplainedState, lane: Lane) -> AttentionLine:
