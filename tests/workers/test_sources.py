@@ -365,7 +365,7 @@ def test_an_internal_error_in_a_fetch_is_said_and_the_chat_is_tried_again(
     relay.webhook(closed(chat))
     relay.pass_by(WAIT + 1)
     with monkeypatch.context() as broken:
-        broken.setattr(fetching, "as_body", lambda *_: {}["a shape that nobody thought of"])
+        broken.setattr(fetching, "as_body", lambda *_: dict[str, bytes]()["of a shape that nobody thought of"])
         assert relay.fetch() == 1
     assert relay.client.hget(key("order", api_id(chat)), "error") == b"internal error: KeyError"
     assert not relay.client.hlen(key("leases", LANE)), "it is nobody's crash"
