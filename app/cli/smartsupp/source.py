@@ -140,7 +140,7 @@ def status(env: Environment, as_json: bool) -> None:
     for one in found:
         numbers = [f"{number:,}" for number in (one.listed, one.known, one.fetched, one.waiting)]
         table.add_row(one.id, one.kind, one.source, local_time(one.created), *numbers, one_line(_state(one)))
-    print_table(table, "no back-fill and no comparison so far")
+    print_table(table, "no backfill and no comparison so far")
 
 
 @source.command()
