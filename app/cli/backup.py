@@ -21,9 +21,10 @@ from core.config.environment import Environment
 @as_json
 @needs(lambda env: env)
 def backup(env: Environment, file: Path, without_store: bool, as_json: bool) -> None:
-    """Write store, archive, relay.yaml, its secrets and the hook's token into one file, while the relay runs.
+    """Write a backup of everything into one file.
 
-    For the embedded server of relay up. The file holds personal data. Encryption keys, the .env beside relay.yaml and
+    Everything is store, archive, relay.yaml, its secrets and the hook's token; the relay may run meanwhile. For the
+    embedded server of relay up. The file holds personal data. Encryption keys, the .env beside relay.yaml and
     files that relay.yaml names are not in it.
     """
     if not env.embedded and not without_store:

@@ -52,7 +52,9 @@ def export(
     also: Sequence[str],
     wanted: Filter,
 ) -> None:
-    """Export chats for other programs, newest first, or all that is stored of one visitor, for them.
+    """Export chats, or all that is stored of one visitor.
+
+    Chats are for other programs, newest first; --visitor is for the visitor.
 
     jsonl: one line each, with the whole chat and its deliveries. csv: one row each, without the messages; a cell that a
     spreadsheet would read as a formula starts with an apostrophe.

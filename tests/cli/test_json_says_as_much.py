@@ -124,7 +124,7 @@ CASES = [
     Case("causes", "Cause Connector Dead letters Last What happened"),
     Case("causes --limit 1 --connector archive", "Cause Connector Dead letters Last What happened shows more"),
     Case("jobs", "no jobs Action Started Processed Matched Done State Filter finished"),
-    Case("source status", "no back-fill and no comparison so far"),
+    Case("source status", "no backfill and no comparison so far"),
     Case("alive", "worker this machine start with relay", code=1),
     Case("dead list", f"{_TABLE} letter"),
     Case("dead list --limit 1", f"{_TABLE} letter shows more"),

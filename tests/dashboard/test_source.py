@@ -68,7 +68,7 @@ def test_past_chats_are_counted_before_any_is_fetched(page: Admin, catch_ups: Ca
     assert (found.kind, found.connector, found.expected, found.by) == ("backfill", "crm", MANY, "admin")
     assert found.until == int(hidden["as_of"])
     shown = text_of(page.get("/source").text)
-    assert "Back-fill of main for crm" in shown
+    assert "Backfill of main for crm" in shown
     assert "Listing" in shown
 
 

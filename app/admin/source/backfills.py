@@ -1,4 +1,4 @@
-"""A back-fill from Smartsupp's API as both faces begin it: counted first, then started for each account."""
+"""A backfill from Smartsupp's API as both faces begin it: counted first, then started for each account."""
 
 from __future__ import annotations
 

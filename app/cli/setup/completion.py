@@ -12,7 +12,9 @@ from click.shell_completion import get_completion_class
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
-    """Print the script that completes commands, options and names in a shell.
+    """Print the script for completion in your shell.
+
+    It completes commands, options and names.
 
     \b
     Install it once:

@@ -40,14 +40,14 @@ from core.store.ledger import Lane
 
 @click.group()
 def connectors() -> None:
-    """List, check and set up connectors."""
+    """List, add, change, check and set up connectors."""
 
 
 @connectors.command("list")
 @as_json
 @needs(lambda env: env)
 def list_all(env: Environment, as_json: bool) -> None:
-    """List the configured connectors with their states, and the available types."""
+    """List connectors with their states, and the types."""
     settings = settings_of(env)
     found = [
         {
@@ -84,7 +84,10 @@ def _lanes(env: Environment, settings: Settings) -> list[Lane | None]:
 @as_json
 @needs(lambda env: env)
 def check(env: Environment, name: str | None, as_json: bool) -> None:
-    """Test credentials, and whether everything that the settings name exists. Nothing is changed."""
+    """Test credentials, and what the settings name.
+
+    Everything that the settings name must exist at the destination. Nothing is changed.
+    """
     settings = settings_of(env)
     names = [name] if name else list(settings.enabled)
     found = {one: list(findings(connector(settings, one, env))) for one in names}
@@ -125,7 +128,10 @@ def _doubts(settings: Settings, name: str) -> list[dict[str, Any]]:
 @as_json
 @needs(lambda env: env)
 def setup(env: Environment, name: str, yes: bool, as_json: bool) -> None:
-    """Create at the destination what the connector needs, such as fields. Asks first."""
+    """Create what is missing at the destination, such as fields.
+
+    Asks first.
+    """
     chosen = connector(settings_of(env), name, env)
     found = []
     with _said(chosen):
@@ -158,8 +164,10 @@ for _command in (changes.add, changes.change, changes.remove, login, new):
 @as_json
 @needs(lambda env: env)
 def preview(env: Environment, file: Path, name: str, as_json: bool) -> None:
-    """Print what templates can name of a payload, and the requests that it would cause, with secrets masked. Nothing is
-    sent."""
+    """Print the requests that a payload would cause.
+
+    Nothing is sent. Also prints what templates can name of it. Secrets are masked.
+    """
     try:
         found = preview_body(connector(settings_of(env), name, env), file.read_bytes())
     except PayloadError as error:

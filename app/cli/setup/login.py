@@ -34,7 +34,10 @@ _THANKS = b"<!doctype html><title>Relay</title><p>You can close this page and go
 @click.option("--redirect", default="", help="Redirect URL of the OAuth client, if it is not http://127.0.0.1:PORT/.")
 @needs(lambda env: env)
 def login(env: Environment, name: str, paste: bool, port: int, redirect: str) -> None:
-    """Log in to a destination that requires it (OAuth); Relay renews the tokens afterwards."""
+    """Log in to a destination that requires it (OAuth).
+
+    Relay renews the tokens afterwards.
+    """
     tried = connector(settings_of(env), name, env)
     with _said(tried):
         begun = begin(tried, redirect or f"http://127.0.0.1:{port}/")

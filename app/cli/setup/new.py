@@ -28,10 +28,10 @@ from core.config.mistakes.files import file_mistake
 @click.option("--folder", type=click.Path(path_type=Path), help="Where; the default is relay-NAME, here.")
 @as_json
 def new(name: str, way: Way, label: str | None, folder: Path | None, as_json: bool) -> None:
-    """Write a connector to start from, as `type: NAME`: with its page, a fake of the vendor, and tests that pass.
+    """Write a connector of your own to start from.
 
-    It goes into a new folder, and nothing else changes. docs/writing-a-recipe.md and docs/writing-a-connector.md say
-    what comes next.
+    It is `type: NAME`, with its page, a fake of the destination, and tests that pass. It goes into a new folder, and
+    nothing else changes. docs/writing-a-recipe.md and docs/writing-a-connector.md say what comes next.
     """
     try:
         files = starter(name, label or default_label(name), way)

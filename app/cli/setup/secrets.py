@@ -31,7 +31,10 @@ def secret_names(_ctx: click.Context, _param: click.Parameter, incomplete: str) 
 
 @click.group()
 def secrets() -> None:
-    """Keep secrets outside of relay.yaml, which names them as ${secret:NAME}."""
+    """Keep secrets outside of relay.yaml.
+
+    The file names them as ${secret:NAME}.
+    """
 
 
 @secrets.command("set")

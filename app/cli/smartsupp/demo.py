@@ -24,10 +24,11 @@ from app.demo.running import Demo, chat_line
     "--per-minute", default=12.0, show_default=True, type=click.FloatRange(0.1, 600), help="New chats a minute."
 )
 def demo(port: int, past: int, per_minute: float) -> None:
-    """Show a relay at work: a made-up shop, a year of its chats, and new ones all the time.
+    """Show the whole product with a made-up shop and its chats.
 
-    It needs no account and touches nothing else on this machine: the store, the configuration and the files lie in a
-    temporary folder, which is removed at the end. Smartsupp is a small server that is part of Relay.
+    A year of chats is there, and new ones come all the time. The demo needs no account and touches nothing else on this
+    machine: the store, the configuration and the files lie in a temporary folder, which is removed at the end.
+    Smartsupp is a small server that is part of Relay.
     """
     with tempfile.TemporaryDirectory(prefix="relay-demo-", ignore_cleanup_errors=True) as folder:
         click.echo(f"Starting a relay with {past:,} past chats …", err=True)

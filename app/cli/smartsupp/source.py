@@ -54,7 +54,7 @@ account_option = click.option("--account", "name", metavar="NAME", help="Only th
 
 @click.group()
 def source() -> None:
-    """Check Smartsupp's API, and compare it with what is kept."""
+    """Check Smartsupp's API, and find chats that never came."""
 
 
 @source.command()
@@ -62,7 +62,10 @@ def source() -> None:
 @as_json
 @needs(lambda env: env)
 def check(env: Environment, name: str | None, as_json: bool) -> None:
-    """Check the API token, its rights, and which fields Smartsupp sends. Only reads."""
+    """Check the API token and its rights; only reads.
+
+    Also shows which fields Smartsupp sends.
+    """
     client = client_of(env)
     rows = [_checked(client, one, account) for one, account in _accounts(settings_of(env), name).items()]
     if as_json:
@@ -109,7 +112,10 @@ def _lines(row: Mapping[str, Any]) -> list[str]:
 @as_json
 @needs(lambda env: env)
 def reconcile(env: Environment, name: str | None, days: int, as_json: bool) -> None:
-    """Compare the last days with Smartsupp now, and deliver chats that the hook never sent."""
+    """Find and deliver chats that the hook never sent.
+
+    Compares the last days with Smartsupp now.
+    """
     settings = settings_of(env)
     work = CatchUpWork(client_of(env), lambda: settings, threading.Event())
     begun = [
@@ -123,7 +129,7 @@ def reconcile(env: Environment, name: str | None, days: int, as_json: bool) -> N
 @as_json
 @needs(lambda env: env)
 def status(env: Environment, as_json: bool) -> None:
-    """List back-fills and comparisons with Smartsupp, the newest first."""
+    """List backfills and comparisons, the newest first."""
     catch_ups = CatchUps(client_of(env))
     found = catch_ups.recent()
     if as_json:
@@ -134,7 +140,7 @@ def status(env: Environment, as_json: bool) -> None:
     for one in found:
         numbers = [f"{number:,}" for number in (one.listed, one.known, one.fetched, one.waiting)]
         table.add_row(one.id, one.kind, one.source, local_time(one.created), *numbers, one_line(_state(one)))
-    print_table(table, "no back-fill and no comparison so far")
+    print_table(table, "no backfill and no comparison so far")
 
 
 @source.command()
@@ -142,7 +148,7 @@ def status(env: Environment, as_json: bool) -> None:
 @as_json
 @needs(lambda env: env)
 def stop(env: Environment, identity: str, as_json: bool) -> None:
-    """Stop a back-fill or a comparison. What it has fetched stays, and is delivered."""
+    """Stop a backfill or a comparison. What it has fetched stays, and is delivered."""
     catch_ups = CatchUps(client_of(env))
     found = catch_ups.get(identity)
     if found.finished is None:

@@ -86,7 +86,7 @@ are Unix milliseconds by the server's clock.
 | backfill:ID                  | hash   | a bulk job that fans out: as job:ID, and to, repeat, anyway (an Aim); apart,|
 |                              |        | because a version that knows no such jobs would do something else           |
 | backfills:open               | set    | those of them that go on; jobs:recent lists them, too                       |
-| catch-up:ID                  | hash   | a back-fill or a comparison with Smartsupp: see CatchUp (expires after 30   |
+| catch-up:ID                  | hash   | a backfill or a comparison with Smartsupp: see CatchUp (expires after 30   |
 |                              |        | days)                                                                       |
 | catch-up-rows:ID             | zset   | conversation at Smartsupp that it has still to look at -> when it began     |
 | catch-ups:open               | set    | those of them that go on                                                    |

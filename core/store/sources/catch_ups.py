@@ -1,4 +1,4 @@
-"""Catch-ups: past chats that are fetched from Smartsupp's API, because somebody asked for a back-fill, or because a
+"""Catch-ups: past chats that are fetched from Smartsupp's API, because somebody asked for a backfill, or because a
 comparison found that the hook never sent them (docs/adr/0029).
 
 A catch-up first lists every conversation of its time, then works through the list, the oldest first: what is kept is
