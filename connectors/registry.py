@@ -21,13 +21,17 @@ ENTRY_POINTS = "smartsupp_relay.connectors"
 #: Imported when it is asked for: a vendor that nobody enabled costs nothing.
 BUILT_IN: Mapping[str, str] = {
     "archive": "connectors.archive.Archive",
+    "email": "connectors.email.Email",
     "freshdesk": "connectors.freshdesk.Freshdesk",
     "http": "connectors.http.Declared",
     "hubspot": "connectors.hubspot.HubSpot",
+    "notify": "connectors.notify.Notify",
     "odoo": "connectors.odoo.Odoo",
     "osticket": "connectors.osticket.OsTicket",
     "pipedrive": "connectors.pipedrive.Pipedrive",
     "request-tracker": "connectors.request_tracker.RequestTracker",
+    "slack": "connectors.slack.Slack",
+    "teams": "connectors.teams.Teams",
     "webhook": "connectors.webhook.Webhook",
     "zendesk": "connectors.zendesk.Zendesk",
 }
@@ -88,6 +92,7 @@ def make(settings: Settings, name: str, data_dir: Path, states: States | None = 
     own = settings.connectors[name]
     own._values = settings.values  # noqa: SLF001  # ours to say
     own._redact = settings.redact  # noqa: SLF001
+    own._public_url = settings.public_url  # noqa: SLF001
     if isinstance(own, RecordSettings):
         same = (
             other

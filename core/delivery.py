@@ -81,7 +81,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Exchange:
-    """One HTTP request of an attempt, and its answer. `status` is None where there was no answer.
+    """One request of an attempt, or one email, and its answer. `status` is HTTP's, or SMTP's; None without an answer.
 
     `sent` and `answered` are the beginnings of the bodies, as text, without secrets.
     """
@@ -108,6 +108,12 @@ class Attempt:
     next: int | None = None
     worker: str = ""
     requests: tuple[Exchange, ...] = ()
+
+    @property
+    def answer(self) -> str:
+        """The status as people read it: `HTTP 503`, `SMTP 450`; "" where there was no answer."""
+        protocol = "SMTP" if any(one.url.startswith("smtp://") for one in self.requests[-1:]) else "HTTP"
+        return f"{protocol} {self.status}" if self.status else ""
 
     def as_dict(self) -> dict[str, Any]:
         return {**vars(self), "requests": [vars(one) for one in self.requests]}
@@ -175,9 +181,14 @@ class Payload:
 NOTE = "note "
 
 
+def says(step: str) -> bool:
+    """Whether a step is what a connector has to say. Notes that were made at a destination have numbers: `note 1.1`."""
+    return step.startswith(NOTE) and not step[len(NOTE) :][:1].isdigit()
+
+
 def made(steps: Mapping[str, Any]) -> dict[str, Any]:
     """Of what is remembered, the steps that are done or begun at the destination."""
-    return {name: value for name, value in steps.items() if not name.startswith(NOTE)}
+    return {name: value for name, value in steps.items() if not says(name)}
 
 
 @dataclass(frozen=True)
@@ -219,7 +230,7 @@ class Delivery:
     @property
     def notes(self) -> tuple[str, ...]:
         """What its connector says of it to people."""
-        return tuple(str(value) for name, value in sorted(self.steps.items()) if name.startswith(NOTE))
+        return tuple(str(value) for name, value in sorted(self.steps.items()) if says(name))
 
     @property
     def made(self) -> dict[str, Any]:

@@ -103,7 +103,7 @@ class LostLease(StoreError):
 
 
 class DeliveryError(RelayError):
-    """Base of what a connector raises. `status` is the HTTP status, or None where there was no answer."""
+    """Base of what a connector raises. `status` is that of HTTP or SMTP, or None where there was no answer."""
 
     def __init__(self, text: str, *, status: int | None = None) -> None:
         self.status = status

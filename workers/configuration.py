@@ -35,7 +35,7 @@ class Adopted:
 
     def limits(self, lane: str) -> Limits:
         known = self.settings.connectors.get(lane)
-        return Limits(known.concurrency, known.rate) if known else UNLIMITED
+        return Limits(known.concurrency, known.rate, known.per_day, known.day_over()) if known else UNLIMITED
 
 
 class Configuration:

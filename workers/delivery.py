@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from connectors.kit.connector import Connector, HttpConnector, Receipt, Step
+from connectors.kit.connector import Connector, Receipt, Step
 from core.config.former_names import first_name
 from core.conversation import Conversation
 from core.delivery import Attempt, Exchange, Outcome, Reference, Revision
@@ -204,7 +204,7 @@ def alone(store: Store, claim: Claim, identity: str) -> Iterator[None]:
 def _confirmed(connector: Connector[Any]) -> bool:
     """Whether the destination refuses more than the one delivery that it has just refused: a look at the settings that
     fails is a witness. One that cannot be had is none."""
-    look = connector.http.attempt(WITNESS_SECONDS) if isinstance(connector, HttpConnector) else connector.attempt()
+    look = connector.wire.attempt(WITNESS_SECONDS) if connector.wire else connector.attempt()
     with look, suppress(Exception):
         try:
             return not all(finding.right for finding in connector.check())

@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 from pathlib import Path
 
 from app.admin.snapshot_checksum import checksum_is_right
@@ -21,15 +22,22 @@ MANIFEST = "appendonly.aof.manifest"
 #: What Valkey says of itself.
 LOG = "valkey.log"
 
-_LINE = re.compile(r"file (\S+) seq (\d+) type ([bhi])\b")
+#: Names are of files beside it; Valkey takes quotes, and a line that begins with '#' as a comment.
+_LINE = re.compile(r'file "?([^\s"/]+)"? seq (\d+) type ([bhi])\b')
 _FILE = re.compile(r"appendonly\.aof\.(\d+)\.(base|incr)\.(?:aof|rdb)")
 #: The longest line that stands before an argument or a command.
 _HEAD = 32
 _PIECE = 1 << 20
+_NAME = re.compile(rb"[A-Z|]+")
+#: It says the name of a command that it does not know, and not where that stands; and then what a visitor wrote.
+_UNKNOWN = re.compile(r"unknown command '(\w+)'", re.IGNORECASE)
+_WRITTEN = re.compile(r", with args beginning with:.*")
 _COMMAND = re.compile(rb"\r\n\*\d+\r\n\$\d+\r\n[A-Za-z]+\r\n")
 #: Files of Redis and Valkey begin with one of these, and end with 255 and eight bytes of a checksum.
 _SNAPSHOT = (b"REDIS", b"VALKEY")
-_FATAL = re.compile(r"Bad file format|Unexpected end|Unrecoverable|MANIFEST|RDB|Short read|Unable to obtain|Can't open")
+_FATAL = re.compile(
+    r"Bad file format|Error reading|Unexpected end|Unrecoverable|MANIFEST|RDB|Short read|Unable to obtain|Can't open"
+)
 #: What Valkey warns of whenever it starts or stops.
 _USUAL = re.compile(r"overcommit|Transparent Huge|signal-handler|ready to exit|TCP backlog")
 
@@ -91,23 +99,40 @@ def look(env: Environment, *, thorough: bool) -> Fault | None:
     if not manifest.exists():
         return _without_manifest(env)
     named = listed(manifest)
-    if not named:
+    fault = "is empty or damaged" if not named else _unnamed(place, named)
+    if fault:
         rest = (
             "be rebuilt from the files beside it"
             if rebuilt(place)
             else "not be rebuilt: it is not clear from which files"
         )
-        return Fault(f"{MANIFEST} is empty or damaged; it can {rest}", manifest, _manifest(place))
+        return Fault(f"{MANIFEST} {fault}; it can {rest}", manifest, _manifest(place))
+    unknown = _UNKNOWN.findall(last_words(env)) if thorough else ()
     for position, file in enumerate(named):
         if not file.exists():
             if position == 0:
                 return Fault(f"the base {file.name} is missing", file, Mend.NONE)
             return Fault(f"{file.name} is missing; every write in it is lost", file, Mend.CUT, missing=True)
         last = position == len(named) - 1
-        fault = _looked_into(file, last=last, thorough=thorough)
-        if fault:
-            return fault
+        found = _looked_into(file, last=last, thorough=thorough, unknown=unknown)
+        if found:
+            return found
     return None
+
+
+def _unnamed(place: Path, named: Sequence[Path]) -> str:
+    """What a manifest that lost some of its lines leaves out; "" where it is whole. Valkey would start without that.
+    An empty increment, and a further base, may be left by a server that ended before it named them."""
+    names = [file.name for file in named]
+    bases, increments = _numbered(place)
+    last = max((number for number, name in increments if name in names), default=0)
+    if bases and not any(name in names for _, name in bases):
+        return f"does not name the base {bases[0][1]}, which is there"
+    for number, name in increments:
+        file = place / name
+        if name not in names and (number == last + 1 or not last) and file.exists() and file.stat().st_size:
+            return f"does not name {name}, which is there and has writes in it"
+    return ""
 
 
 def _without_manifest(env: Environment) -> Fault | None:
@@ -127,25 +152,23 @@ def _manifest(place: Path) -> Mend:
 
 
 def listed(manifest: Path) -> Sequence[Path]:
-    """The files that are loaded, in order; none where the manifest cannot be read."""
+    """The files that are loaded, in order; none where the manifest cannot be read, or Valkey would not take it."""
+    text = manifest.read_text(encoding="utf-8", errors="replace")
     found = []
-    for line in manifest.read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in text.splitlines():
         match = _LINE.match(line)
-        if not match:
+        if not match and not line.startswith("#"):
             return ()
-        if match[3] != "h":
+        if match and match[3] != "h":
             found.append((match[3], int(match[2]), manifest.with_name(match[1])))
-    return [file for _, _, file in sorted(found)]
+    numbers = [number for kind, number, _ in found if kind == "i"]
+    right = all(one < after for one, after in pairwise(numbers)) and len(found) - len(numbers) <= 1
+    return [file for _, _, file in sorted(found)] if right and text.endswith("\n") else ()
 
 
 def rebuilt(place: Path) -> str:
     """A manifest for the files that are there, or "" where it is not clear which of them belong to it."""
-    bases: list[tuple[int, str]] = []
-    increments: list[tuple[int, str]] = []
-    for file in sorted(place.iterdir()):
-        if match := _FILE.fullmatch(file.name):
-            (bases if match[2] == "base" else increments).append((int(match[1]), file.name))
-    increments.sort()
+    bases, increments = _numbered(place)
     numbers = [number for number, _ in increments]
     if len(bases) != 1 or not numbers or numbers != list(range(numbers[0], numbers[0] + len(numbers))):
         return ""
@@ -156,16 +179,26 @@ def rebuilt(place: Path) -> str:
     return "".join(f"file {name} seq {number} type {kind}\n" for (number, name), kind in lines)
 
 
-def _looked_into(file: Path, *, last: bool, thorough: bool) -> Fault | None:
+def _numbered(place: Path) -> tuple[list[tuple[int, str]], list[tuple[int, str]]]:
+    """Numbers and names of the bases, and of the increments, that are there."""
+    bases: list[tuple[int, str]] = []
+    increments: list[tuple[int, str]] = []
+    for file in place.iterdir():
+        if match := _FILE.fullmatch(file.name):
+            (bases if match[2] == "base" else increments).append((int(match[1]), file.name))
+    return sorted(bases), sorted(increments)
+
+
+def _looked_into(file: Path, *, last: bool, thorough: bool, unknown: Sequence[str]) -> Fault | None:
     size = file.stat().st_size
     if size == 0:
         return None if file.suffix == ".aof" else Fault(f"the base {file.name} is empty", file, Mend.NONE)
     with file.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        if data[:6].startswith(_SNAPSHOT) or file.suffix == ".rdb":
+        if ".incr." not in file.name and (data[:6].startswith(_SNAPSHOT) or file.suffix == ".rdb"):
             return _snapshot(file, data, thorough=thorough)
         if not thorough and data[-2:] == b"\r\n":
             return None
-        found = walk(data)
+        found = walk(data, unknown)
         if found.end == size:
             return None
         # What was being written when the machine stopped: the beginning of a command, or room that was never filled.
@@ -197,8 +230,9 @@ class Walk:
     cut: bool
 
 
-def walk(data: bytes | mmap.mmap) -> Walk:
-    """Go through the commands of an increment."""
+def walk(data: bytes | mmap.mmap, unknown: Sequence[str] = ()) -> Walk:
+    """Go through the commands of an increment, up to one of those that Valkey said it does not know."""
+    names = {name.upper().encode() for name in unknown}
     size = len(data)
     at = end = writes = 0
     grouped = False
@@ -207,6 +241,8 @@ def walk(data: bytes | mmap.mmap) -> Walk:
             following, name = data.find(b"\n", at) + 1, b""
         else:
             following, name = _command(data, at, size)
+            if following > 0 and (name in names or not _NAME.fullmatch(name)):
+                following = -1
         if following <= 0:
             return Walk(end, writes, at, cut=following == 0)
         at = following
@@ -266,7 +302,7 @@ def last_words(env: Environment) -> str:
     except OSError:
         return ""
     said = [line.partition("# ")[2].strip() or line.strip() for line in text.splitlines() if not _USUAL.search(line)]
-    return " · ".join([line for line in said if line][-3:])
+    return " · ".join([_WRITTEN.sub("", line) for line in said if line][-3:])
 
 
 def failed_to_load(words: str) -> bool:

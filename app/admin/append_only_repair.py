@@ -50,13 +50,14 @@ def repair(env: Environment) -> Repair:
     place = files(env)
     copy = folder(env) / f"appendonlydir-before-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
     try:
-        shutil.copytree(place, copy)
+        shutil.copytree(place, copy, ignore_dangling_symlinks=True)
         copy.chmod(0o700)
     except OSError as error:
         shutil.rmtree(copy, ignore_errors=True)
         # Of several files it has the reasons of all, as text.
-        reason = error.args[0][0][2] if isinstance(error, shutil.Error) else error.strerror
-        raise OSError(error.errno, f"cannot be copied: {reason}", str(copy)) from error
+        said = re.search(r"\[Errno (\d+)\]", error.args[0][0][2]) if isinstance(error, shutil.Error) else None
+        number = int(said[1]) if said else error.errno
+        raise OSError(number, "cannot be copied", str(copy)) from error
     made = Repair(copy)
     while fault:
         if fault.mend is Mend.NONE:

@@ -34,6 +34,12 @@ _REMEDIES = {
     407: "check the proxy of this machine",
     410: "check the address in relay.yaml",
     429: "wait, then check again; if this lasts, set a lower rate in relay.yaml",
+    # SMTP's (RFC 4954, RFC 5321); HTTP has none of these.
+    530: "add user and password to relay.yaml",
+    534: "allow logins with a password for this user at the mail server, or use another server",
+    535: "replace user and password in relay.yaml",
+    550: "check in relay.yaml that this login may send for from_address, and that every recipient exists",
+    553: "check in relay.yaml that this login may send for from_address",
 }
 
 

@@ -6,7 +6,9 @@ docs/glossary.md lists them. A circuit breaker that is open is not a pause: nobo
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
+from zoneinfo import ZoneInfo
 
 from core.config.doubts import gone_remedy, leads_to, route_remedy
 from core.config.settings import Settings
@@ -25,6 +27,7 @@ class State(StrEnum):
     REJECTED = "credentials rejected"
     NOT_RESPONDING = "not responding"
     THROTTLED = "throttled"
+    USED_UP = "daily limit reached"
     OFF = "off"
     # Not states of a connector: a name that the configuration has no longer, and a configuration that cannot be read.
     MISSING = "not in relay.yaml"
@@ -51,7 +54,7 @@ class ExplainedState:
     @property
     def is_blocked(self) -> bool:
         """Whether what is queued waits until this is over."""
-        return self.state in (State.PAUSED, State.REJECTED, State.NOT_RESPONDING)
+        return self.state in (State.PAUSED, State.REJECTED, State.NOT_RESPONDING, State.USED_UP)
 
     @property
     def is_normal(self) -> bool:
@@ -66,7 +69,7 @@ def connector_state(settings: Settings | None, name: str, lane: Lane | None) -> 
         return _blocked(name, lane.gate)
     if settings and not leads_to(settings, name):
         return ExplainedState(State.NO_ROUTE, f"No route leads to {name}: no chat goes there.", route_remedy(name))
-    if throttled := _throttled(lane) if lane else None:
+    if throttled := _throttled(settings, name, lane) if lane else None:
         return throttled
     if not settings:
         return ExplainedState(State.UNKNOWN, "relay.yaml cannot be read.", "Correct it.", ("relay config check",))
@@ -89,7 +92,19 @@ def _without(settings: Settings, name: str, waiting: int) -> ExplainedState:
     return ExplainedState(State.OFF, text, "Set enabled: true to turn it on.")
 
 
-def _throttled(lane: Lane) -> ExplainedState | None:
+def _used_up(settings: Settings | None, name: str, until: int) -> ExplainedState:
+    known = settings.connectors.get(name) if settings else None
+    moment = datetime.fromtimestamp(until / 1000, ZoneInfo(known.per_day_time_zone if known else "UTC"))
+    many = f"its {known.per_day:,} requests" if known and known.per_day else "its requests"
+    when = f"{moment:%Y-%m-%d %H:%M} ({moment.tzinfo})"
+    text = f"{name} has used up {many} of this day; what is queued is delivered from {when} on."
+    remedy = "Nothing to do. Raise per_day in relay.yaml if the destination allows more."
+    return ExplainedState(State.USED_UP, text, remedy)
+
+
+def _throttled(settings: Settings | None, name: str, lane: Lane) -> ExplainedState | None:
+    if lane.used_up:
+        return _used_up(settings, name, lane.used_up)
     if lane.slowed > 1:
         text = f"The destination answered 429 (too many requests), so the rate is divided by {lane.slowed:.1f}."
         remedy = "Each success makes it faster again. If this lasts, set a lower rate in relay.yaml."

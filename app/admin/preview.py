@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from connectors.kit.connector import Connector, HttpConnector, Receipt, Step
+from connectors.kit.connector import Connector, Receipt, Step
 from connectors.kit.transport.preview import Sent
 from core.conversation import Conversation
 from core.delivery import Revision
@@ -56,11 +56,11 @@ def preview_body(connector: Connector[Any], body: bytes, account: str = "") -> P
 def preview(connector: Connector[Any], conversation: Conversation, history: Sequence[Revision]) -> Preview:
     """What would be sent at the first try, as if the destination were empty. The last of `history` is the newest
     revision, from which `conversation` was read. Raises NoPreview."""
-    if not isinstance(connector, HttpConnector):
+    if connector.wire is None:
         raise NoPreview(f"{connector.name} sends no requests")
     receipt = Receipt(DeliveryId.of(connector.name, conversation.key), history[-1], lambda: history)
     skipped, step = "", Step({}, _forget)
-    with connector.attempt(), connector.http.pretending(connector.imagine) as sent:
+    with connector.attempt(), connector.wire.pretending(connector.imagine) as sent:
         try:
             connector.bring(conversation, receipt, step)
         except Skipped as reason:

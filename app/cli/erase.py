@@ -9,9 +9,10 @@ from typing import NoReturn
 
 import click
 
-from app.admin import erasure
-from app.admin.erasure import ErasureReceipt, PersonThere
-from app.admin.erasure_receipt import receipt_text
+from app.admin.erasing import erasure
+from app.admin.erasing.destinations import PersonThere, erase_there, persons_there
+from app.admin.erasing.erasure import ErasureReceipt
+from app.admin.erasing.receipt import receipt_text
 from app.cli.options import agreed, as_json, ask, needs, renamed, settings_of
 from app.cli.output.records import print_json
 from app.cli.output.tables import local_time
@@ -73,7 +74,7 @@ def erase_visitor(
         raise NotFound(f"{unknown[0]} is not a chat of another visitor that mentions {who}")
     chosen = traces.taking(also)
     _tell(ledger, chosen)
-    there = erasure.persons_there(who, keepers) if at_destinations else []
+    there = persons_there(who, keepers) if at_destinations else []
     _tell_there(there)
     if not (chosen or any(one.person for one in there)):
         empty = ErasureReceipt((), (), 0, 0, 0, (), (), named=chosen.named, closed=chosen.closed, persons=tuple(there))
@@ -81,7 +82,7 @@ def erase_visitor(
     ask(f"Erase {_numbers(chosen, there)}? This cannot be undone.", yes)
     receipt = erasure.erase(who, chosen, eraser, ledger, keepers)
     # Last, so that nothing that was still queued brings the person back.
-    receipt = replace(receipt, persons=erasure.erase_there(there, keepers))
+    receipt = replace(receipt, persons=erase_there(there, keepers))
     if as_json:
         print_json({"visitor": who, **asdict(receipt), "complete": receipt.complete})
     else:

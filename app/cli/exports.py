@@ -14,7 +14,7 @@ from typing import BinaryIO
 import click
 from click.core import ParameterSource
 
-from app.admin import erasure
+from app.admin.erasing import erasure
 from app.admin.transfer import visitor_data
 from app.admin.transfer.exporter import ExportedChat, as_csv, as_jsonl, exported
 from app.admin.transfer.visitor_index import index_text

@@ -43,7 +43,11 @@ source:
     allow_networks: [127.0.0.0/8]  # the demo's Smartsupp runs on this machine
     rate: 50
 connectors:
-  crm: {{type: archive, folder: crm}}
+  crm:
+    type: archive
+    folder: crm
+    files: true
+    allow_networks: [127.0.0.0/8]
   helpdesk: {{type: archive, folder: helpdesk}}
 routes:
   - to: [crm]

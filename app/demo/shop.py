@@ -245,7 +245,7 @@ def _message(identity: str, chat: str, kind: str, text: str, at: datetime, agent
             {
                 "type": "image",
                 "fileName": text,
-                "fileType": "image/jpeg",
+                "fileType": "image/gif",
                 "size": 26_146,
                 "width": 512,
                 "height": 512,

@@ -7,8 +7,10 @@ there, or `snake_case`, as the API of today has been seen; what is asked in the 
 from __future__ import annotations
 
 import bisect
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from app.demo.shop import MadeChat, agents, api_time, ms
@@ -18,6 +20,10 @@ from core.smartsupp.api.spelling import snake, snaked
 
 Spelling = Literal["camelCase", "snake_case"]
 
+#: How long the address of a file is good.
+_LINK_LIFE = timedelta(hours=1)
+#: One pixel.
+_PICTURE = bytes.fromhex("47494638396101000100800000ffffff00000021f90401000000002c00000000010001000002024401003b")
 #: Of a page of conversations, by the document.
 _LARGEST = 250
 _NAMES = frozenset(
@@ -36,12 +42,15 @@ class SmartsuppVendor(Fake):
         super().__init__()
         self.token = "a-token-of-the-demo"  # noqa: S105  # of nothing
         self.spelling: Spelling = spelling
+        #: For whatever runs out.
+        self.now: Callable[[], datetime] = lambda: datetime.now(UTC)
         self._by_id: dict[str, MadeChat] = {}
         self._order: list[tuple[int, str]] = []
         self.contacts: dict[str, dict[str, Any]] = {}
         self.visitors: dict[str, dict[str, Any]] = {}
         for path, handler in self._handlers():
             self.route("POST" if path.endswith("/search") else "GET", path, self._guarded(handler))
+        self.route("GET", r"/files/([^/]+)", self._file)
         for chat in chats:
             self.add(chat)
 
@@ -86,6 +95,24 @@ class SmartsuppVendor(Fake):
             (r"/v2/visitors/([^/]+)", lambda _, one: self._one(self.visitors, one, "Visitor")),
             (r"(?:/v2)?/agents", lambda _: agents()),
         ]
+
+    def _file(self, request: Request, name: str) -> Answer:
+        """A small picture, for as long as its address is good."""
+        if int(request.query.get("expires", 0)) < ms(self.now()) or request.query.get("signature") != _signature(name):
+            return Answer(403, "<Error><Code>AccessDenied</Code></Error>", {"Content-Type": "application/xml"})
+        return Answer(200, _PICTURE, {"Content-Type": "image/gif"})
+
+    def _signed(self, message: dict[str, Any]) -> dict[str, Any]:
+        """The message with addresses of its files, which are good for an hour."""
+        if not message["attachments"]:
+            return message
+        expires = self.now() + _LINK_LIFE
+        files = []
+        for one in message["attachments"]:
+            name = f"{message['id']}-{one['fileName']}"
+            address = f"{self.url}/files/{name}?expires={ms(expires)}&signature={_signature(name)}"
+            files.append({**one, "expireAt": api_time(expires), "url": address})
+        return {**message, "attachments": files}
 
     def _guarded(self, handler: Callable[..., Any]) -> Callable[..., Any]:
         def guarded(request: Request, *groups: str) -> Any:
@@ -141,14 +168,15 @@ class SmartsuppVendor(Fake):
             found["contactDetails"] = {name: known[name] for name in ("name", "email", "phone", "note", "avatar")}
         if query.get("visitor_details") == "true":
             found["visitorDetails"] = {"connectedAt": api_time(chat.began)}
-        for name, entries in (("messages", chat.messages), ("paths", chat.paths)):
+        messages = [self._signed(one) for one in chat.messages]
+        for name, entries in (("messages", messages), ("paths", chat.paths)):
             if number := int(query.get(name, 0)):
                 falling = query.get(f"{name}_order", "desc") == "desc"
                 found[name] = (entries[::-1] if falling else entries)[:number]
         return found
 
     def _messages(self, request: Request, identity: str) -> dict[str, Any]:
-        return self._listed(request, self._chat(identity).messages)
+        return self._listed(request, [self._signed(one) for one in self._chat(identity).messages])
 
     def _paths(self, request: Request, identity: str) -> dict[str, Any]:
         return self._listed(request, self._chat(identity).paths)
@@ -171,6 +199,10 @@ class SmartsuppVendor(Fake):
         if identity not in known:
             raise Refuse(404, {"code": "not_found", "message": f"{what} not found"})
         return known[identity]
+
+
+def _signature(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()[:16]
 
 
 def _at(entry: dict[str, Any]) -> int:

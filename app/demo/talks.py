@@ -36,7 +36,7 @@ TALKS = (
         (
             "V Hi, the teapot in order {order} came broken.",
             "A I am sorry about that! Could you send us a picture?",
-            "F teapot.jpg",
+            "F teapot.gif",
             "A Thank you. We send you a new one today, and you need not return this one.",
             "V That is really kind.",
         ),

@@ -10,31 +10,31 @@ import hashlib
 import re
 from collections.abc import Iterator
 from collections.abc import Mapping as Table
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
 from markupsafe import Markup
 
-from connectors.freshdesk.api import OF_LIST, OF_PERSON, OF_TICKET
-from connectors.freshdesk.checks import FreshdeskChecks
+from connectors.freshdesk.api import LINE, OF_LIST, OF_PERSON, OF_TICKET
+from connectors.freshdesk.contacts import Contacts
+from connectors.freshdesk.erasing import FreshdeskErasing
 from connectors.freshdesk.settings import STANDARD
 from connectors.kit.connector import Receipt, Step
-from connectors.kit.person import for_person
-from connectors.kit.record import Mapping, Person
+from connectors.kit.people.whose import People
+from connectors.kit.record import Mapping
 from connectors.kit.reply import Reply
 from connectors.kit.text.parts import Layout, Part, append, ends_like, marked, octets
 from connectors.kit.text.revisions import tell, told
 from connectors.kit.wire.pager import by_page
+from connectors.kit.work.chat import Chat, open_first
 from connectors.kit.work.choices import chosen
-from connectors.kit.work.one_record import Before, one_record
-from connectors.kit.work.task import Task, task_of
+from connectors.kit.work.one_record import Before
+from connectors.kit.work.task import Task
 from core.conversation import Conversation
 from core.delivery import Reference
-from core.errors import Gone
 
-LINE = 255  # characters of a subject, and of a name
 TAG = 32
 #: In UTF-8. Freshdesk documents no limit of a note; this stays below 64 KB.
 NOTES = Layout(60_000, octets, mark="[{} {}.{}]".format)
@@ -49,44 +49,22 @@ OPEN, PENDING, RESOLVED, CLOSED = 2, 3, 4, 5
 SOON = timedelta(minutes=15)
 
 
-@dataclass(frozen=True)
-class _Chat:
-    """One delivery: the chat, its words, and what is to become of it."""
-
-    conversation: Conversation
-    receipt: Receipt
-    step: Step
-    words: Mapping
-    task: Task | None
-
-
-class Freshdesk(FreshdeskChecks):
+class Freshdesk(FreshdeskErasing):
     def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
-        words = Mapping(self.settings, conversation)
-        chat = _Chat(conversation, receipt, step, words, task_of(step, words, self.settings, conversation, receipt))
-        number, before = receipt.number, step.knows("ticket")
-        person, nobody = words.person, partial(_nobody, words, conversation)
-        # Kept as it was first: a later revision may bring an email, but the ticket is looked for under its requester.
-        made = for_person(
-            step,
-            "requester",
-            words,
-            person=partial(_requester, person) if person else nobody,
-            nobody=nobody,
-            identity=words.identity,
-            make=lambda requester: one_record(
-                step,
+        chat, before = Chat.of(self.settings, conversation, receipt, step), step.knows("ticket")
+        words, number = chat.words, chat.number
+
+        def made_for(person: int) -> Any:
+            return chat.recorded(
                 "ticket",
-                self.settings,
-                receipt,
-                conversation,
-                identity=words.identity or _visitor_key(words, conversation),
-                newest=partial(self._newest, requester),
+                person,
+                newest=partial(self._newest, person),
                 add=partial(_added, chat),
-                create=partial(self._create, chat, requester),
-                find=partial(self._find, chat, requester),
-            ),
-        )
+                create=partial(self._create, chat, person),
+                find=partial(self._find, chat, person),
+            )
+
+        made = People(self, Contacts(self, chat)).whose(step, words, made_for)
         ticket = made if isinstance(made, dict) else {"id": made}  # as earlier versions remembered it
         self._tell_notes(chat, ticket)
         if ticket.get("lacks"):
@@ -96,17 +74,18 @@ class Freshdesk(FreshdeskChecks):
         return Reference(str(ticket["id"]), self.page_of(ticket["id"]))
 
     def imagine(self, method: str, path: str, body: Any) -> Any:
-        return [] if method == "GET" else {"id": 1}
+        return {"results": []} if "/search/" in path else [] if method == "GET" else {"id": 1}
 
     # --- a new ticket ----------------------------------------------------------------------
 
-    def _create(self, chat: _Chat, requester: Table[str, Any], before: Before | None) -> dict[str, Any]:
+    def _create(self, chat: Chat, person: int, before: Before | None) -> dict[str, Any]:
         own, words, task = self.settings, chat.words, chat.task
         names = ("status", "priority", "source", "group_id", "product_id", "ticket_type")
         looks = {name: partial(self.offers, name.removesuffix("_id")) for name in names}
         choices = STANDARD | chosen(chat.step, words, own, *names, exists=looks)
         tags = [tag.replace(",", " ")[:TAG].strip() for tag in words.tags()]
         ticket = {
+            "requester_id": person,
             "subject": words.subject(LINE),
             "description": _description(words, chat.conversation),
             **{name: choices[name] for name in names[:-1] if name in choices},
@@ -120,66 +99,48 @@ class Freshdesk(FreshdeskChecks):
             chat.step,
             words,
             own,
-            lambda owner: self._post(requester, {**ticket, "responder_id": owner}),
-            first=task.settings.owner if task else None,
+            lambda owner: self._post({**ticket, "responder_id": owner}),
+            first=chat.task_owner,
         )
         return {"id": made["id"].number, **({"follows": before.url} if before else {})}
 
-    def _post(self, requester: Table[str, Any], ticket: Table[str, Any]) -> Reply:
+    def _post(self, ticket: Table[str, Any]) -> Reply:
+        sent = {name: value for name, value in ticket.items() if value not in (None, {}, [])}
         # https://developers.freshdesk.com/api/#create_ticket
-        # It finds the contact by the address or makes it, in the one call: to list contacts first would meet the
-        # narrowest of all limits, 20 a minute on the smallest plan. https://developers.freshdesk.com/api/#ratelimit
-        sent = {name: value for name, value in {**requester, **ticket}.items() if value not in (None, {}, [])}
-        made = self.ask("POST", "tickets", json=sent, judge=self.when(*OF_PERSON))
-        if made.object.get("errors") and "email" in requester:
-            # The address is taken: somebody made the contact at this moment, or agents have deleted it, which the list
-            # does not show. https://developers.freshdesk.com/api/#list_all_contacts
-            known = list(self.ask("GET", "contacts", params={"email": requester["email"]}))
-            if not known:
-                raise Gone(
-                    "Freshdesk has a contact with this address and does not show it: deleted, or blocked", "requester"
-                )
-            sent = {name: value for name, value in sent.items() if name not in requester}
-            sent["requester_id"] = known[0]["id"].number
-            made = self.ask("POST", "tickets", json=sent, judge=self.when(*OF_PERSON))
-        return made
+        return self.ask("POST", "tickets", json=sent, judge=self.when(*OF_PERSON))
 
     # --- a ticket from before ----------------------------------------------------------------
 
-    def _newest(self, requester: Table[str, Any], since: datetime) -> Before | None:
+    def _newest(self, person: int, since: datetime) -> Before | None:
         """An open ticket of the requester's, or the one that changed last."""
-        recent = list(self._changed(requester, since))
-        before = next((one for one in recent if one["status"].number not in (RESOLVED, CLOSED)), None)
-        is_open = before is not None
-        before = before if before is not None else next(iter(recent), None)
-        if before is None:
-            return None
-        number = before["id"].number
-        return Before(number, is_open, self.page_of(number), before.object)
+        recent = self._changed(person, since)
+        return open_first(recent, lambda one: one["status"].number not in (RESOLVED, CLOSED), self._before)
 
-    def _changed(self, requester: Table[str, Any], since: datetime) -> Iterator[Reply]:
+    def _before(self, ticket: Reply, is_open: bool) -> Before:
+        return Before(ticket["id"].number, is_open, self.page_of(ticket["id"].number), ticket.object)
+
+    def _changed(self, person: int, since: datetime) -> Iterator[Reply]:
         newest_first = {"order_by": "updated_at", "order_type": "desc", "updated_since": _time(since)}
-        return self._listed(requester, TICKETS, **newest_first)
+        return self._listed(person, TICKETS, **newest_first)
 
-    def _listed(self, requester: Table[str, Any], pages: Any, **more: str) -> Iterator[Reply]:
-        mine = {name: value for name, value in requester.items() if name != "name"}
+    def _listed(self, person: int, pages: Any, **more: str) -> Iterator[Reply]:
         # https://developers.freshdesk.com/api/#list_all_tickets
-        return self.entries(pages, "/api/v2/tickets", self.when(OF_LIST), **more, **mine)
+        return self.entries(pages, "/api/v2/tickets", self.when(OF_LIST), requester_id=person, **more)
 
-    def _find(self, chat: _Chat, requester: Table[str, Any]) -> dict[str, Any] | None:
+    def _find(self, chat: Chat, person: int) -> dict[str, Any] | None:
         """The requester's ticket that is marked. A list, because the search index lags by minutes."""
         key = chat.words.key
-        for ticket in self._listed(requester, _PAGES, updated_since=LONG_AGO):
+        for ticket in self._listed(person, _PAGES, updated_since=LONG_AGO):
             tags, own = ticket.get("tags"), ticket.get("custom_fields")
             tagged = tags is not None and _key_tag(key).lower() in [str(tag).lower() for tag in tags.list]
             if tagged or (own is not None and own.object.get(self.settings.key_field) == key):
                 return {"id": ticket["id"].number}
-        return self._find_added(chat, requester) if self.settings.one_record == "per_person_open" else None
+        return self._find_added(chat, person) if chat.shares else None
 
-    def _find_added(self, chat: _Chat, requester: Table[str, Any]) -> dict[str, Any] | None:
+    def _find_added(self, chat: Chat, person: int) -> dict[str, Any] | None:
         """The ticket of another chat to which this one was added."""
         mark = rf"\[{re.escape(chat.words.key)} \d+\.\d+\]"
-        recent = list(self._changed(requester, chat.receipt.since - self.settings.within))[:_READ]
+        recent = list(self._changed(person, chat.receipt.since - self.settings.within))[:_READ]
         numbers = (ticket["id"].number for ticket in recent)
         return next(
             ({"id": number} for number in numbers if any(ends_like(_text(one), mark) for one in self._notes(number))),
@@ -197,7 +158,7 @@ class Freshdesk(FreshdeskChecks):
 
     # --- its notes ---------------------------------------------------------------------------
 
-    def _tell_notes(self, chat: _Chat, ticket: dict[str, Any]) -> None:
+    def _tell_notes(self, chat: Chat, ticket: dict[str, Any]) -> None:
         step, number = chat.step, chat.receipt.number
         revised = any(re.fullmatch(r"note \d+\.1", name) and name != f"note {number}.1" for name in step.done)
         known = told(step, chat.receipt, ticket["id"])
@@ -227,7 +188,7 @@ def _text(note: Reply) -> str:
     return str(note.object.get("body_text") or "")
 
 
-def _added(chat: _Chat, before: Before) -> dict[str, Any]:
+def _added(chat: Chat, before: Before) -> dict[str, Any]:
     """To an open ticket. What it lacks to become work is that it is open, as agents wait for the customer where it is
     pending, and a deadline as early."""
     status = before.known.get("status")
@@ -251,20 +212,6 @@ def _now() -> datetime:
 
 def _time(moment: datetime | None) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if moment else ""
-
-
-def _requester(person: Person) -> dict[str, Any]:
-    return {"email": person.email, "name": person.name[:LINE]}
-
-
-def _nobody(words: Mapping, conversation: Conversation) -> dict[str, Any]:
-    """A ticket needs a requester. Without an email it is a contact with an id of ours, made along with the ticket."""
-    return {"unique_external_id": _visitor_key(words, conversation), "name": words.name[:LINE]}
-
-
-def _visitor_key(words: Mapping, conversation: Conversation) -> str:
-    visitor = conversation.visitor.id
-    return f"smartsupp:{conversation.account}:visitor:{visitor}" if visitor else words.key
 
 
 def _description(words: Mapping, conversation: Conversation) -> str:

@@ -25,6 +25,7 @@ from connectors.kit.wire.verdicts import PAUSE, When
 from connectors.kit.work.owner import OWNER, Owners
 from core.errors import ConnectorRefused, DeliveryError, RetryLater
 
+LINE = 255  #: characters of a subject, and of a name
 #: Fields of the ticket form whose value is from a setting, and which.
 CHOSEN = {name: name for name in ("status", "priority", "source", "ticket_type")}
 CHOSEN |= {"group": "group_id", "product": "product_id"}
@@ -35,14 +36,22 @@ OF_RECORD |= {"due_by", "fr_due_by"}
 #: About a ticket that was there: 405 when it is deleted or marked as spam. What a ticket in the state of this one wants
 #: filled in says nothing about other records.
 OF_TICKET = (When((404, 405), text="the ticket is gone at Freshdesk: deleted, spam, archived"), When((400,)))
+#: The step that remembers the contact.
+PERSON = "person"
 _PERSON = frozenset({"email", "requester_id", "unique_external_id"})
-#: For requests that bring the visitor: what Freshdesk complains of there is no fault of the chat, and that somebody has
-#: the address already is an answer. An owner whom it refuses, such as one outside the ticket's group, is refused alone.
+#: For requests that bring the visitor: what Freshdesk complains of there is no fault of the chat. An owner whom it
+#: refuses, such as one outside the ticket's group, is refused alone.
 OF_PERSON = (
-    When((409,), then=None, every={"errors[].field": {"email"}, "errors[].code": {"duplicate_value"}}),
-    When((400,), steps=("requester",), every={"errors[].field": _PERSON}),
+    When((400,), steps=(PERSON,), every={"errors[].field": _PERSON}),
     When((400,), steps=(OWNER,), codes={"errors[].field": frozenset({"responder_id"})}),
 )
+#: For what a contact gets: of the values, which are from chats, one is wrong or somebody else's.
+_OF_VALUES = (
+    When((409,), every={"errors[].code": {"duplicate_value"}}),
+    When((400,), PAUSE, codes={"errors[].code": frozenset({"invalid_field"})}),
+    When((400,)),
+)
+OF_CONTACT = (When((404, 405), text="the contact is gone at Freshdesk: deleted, merged", steps=(PERSON,)), *_OF_VALUES)
 #: For lists of somebody's tickets: there is no such contact, so it has none.
 OF_LIST = When((400,), then=None, every={"errors[].field": _PERSON})
 #: For agents: who is none, or an address that Freshdesk takes for none.
@@ -56,6 +65,16 @@ OF_AGENT = (
         "owner's id",
     ),
 )
+
+
+def of_new_contact(field: str) -> tuple[When, ...]:
+    """For a new contact, whom `field` tells from others: that somebody has the same is an answer."""
+    return (
+        When((409,), then=None, every={"errors[].field": {field}, "errors[].code": {"duplicate_value"}}),
+        When((400,), steps=(PERSON,), every={"errors[].field": {field}}),
+        *_OF_VALUES,
+    )
+
 
 #: From a template's text to what a type of custom field takes. Text that does not fit goes as it is, and is refused.
 VALUES: Table[str, Callable[[str], Any]] = {
@@ -71,7 +90,7 @@ class FreshdeskApi(HttpConnector[FreshdeskSettings]):
     label = "Freshdesk"
     makes = "a contact and a ticket, with the transcript in private notes"
     capabilities = Capabilities(
-        person="a contact, by email, made with the ticket",
+        person="a contact, by email, phone or customer id, else created; blank fields filled",
         revision="what is new, as a private note",
         idempotent="looked for in lists, by tag or field and mark",
     )
@@ -128,6 +147,19 @@ class FreshdeskApi(HttpConnector[FreshdeskSettings]):
     def offers(self, field: str, value: Any) -> bool:
         """Whether a field of the form has this among its choices."""
         return self.cache.pretends or str(value) in offered(self._known_fields().get(field, {}).get("choices"))
+
+    # --- who wrote -------------------------------------------------------------------------
+
+    def contact(self, number: Any) -> Reply | None:
+        """A contact, one that was deleted too; None for who is none."""
+        # https://developers.freshdesk.com/api/#view_contact
+        shown = self.ask("GET", f"contacts/{number}", judge=self.when(When((404,), then=None)))
+        return shown if shown.raw and shown.get("id") is not None else None
+
+    def contact_fields(self) -> dict[str, str]:
+        """The type of each field of contacts, by its name."""
+        # https://developers.freshdesk.com/api/#list_all_contact_fields
+        return {one["name"].text: one["type"].text for one in self.ask("GET", "contact_fields")}
 
     # --- who gets the ticket ---------------------------------------------------------------
 

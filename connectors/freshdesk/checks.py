@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from connectors.freshdesk.api import CHOSEN, FreshdeskApi, offered
+from connectors.freshdesk.settings import CONTACT_FIELDS
 from connectors.kit.connector import Change, Finding
 from connectors.kit.work.choices import constants
 
@@ -32,6 +33,11 @@ class FreshdeskChecks(FreshdeskApi):
             for value in map(str, constants(getattr(settings, setting))):
                 right = f"{setting}: {value} is {choices.get(value)}"
                 yield _finding(value in choices, right, f"{setting}: there is no {value}", remedy)
+        if names := [name for name in settings.person_fields if name not in CONTACT_FIELDS]:
+            known = list(self.contact_fields())
+            remedy = f"there are {', '.join(known)}; create one in Admin › Contact Fields"
+            for name in names:
+                yield _finding(name in known, f"contacts have a field {name}", f"contacts have no field {name}", remedy)
         custom = [*settings.fields, *filter(None, [settings.key_field])]
         known = [name for name, field in fields.items() if not field.get("default")]
         remedy = f"there are {', '.join(known) or 'none'}; create one in Admin › Ticket Fields"

@@ -7,20 +7,26 @@ from typing import Annotated, Self
 
 from pydantic import AnyHttpUrl, Field, SecretStr, model_validator
 
-from connectors.kit.work.one_record import OneRecordSettings
-from connectors.kit.work.owner import OwnerSettings
-from connectors.kit.work.task import WorkSettings
+from connectors.kit.people.settings import PersonSettings
+from connectors.kit.work.chat import DeskSettings
 from core.config.types.templated import Templated
 
 #: Freshdesk wants these of every ticket; a template that comes out as nothing leaves them at this.
 STANDARD = {"status": 2, "priority": 1, "source": 7}
+
+#: The fields of a contact that are not custom ones, as far as a chat may fill them.
+#: https://developers.freshdesk.com/api/#contact_attributes
+CONTACT_FIELDS = (
+    *("name", "email", "phone", "mobile", "unique_external_id", "twitter_id"),
+    *("address", "description", "job_title", "language", "time_zone"),
+)
 
 Positive = Annotated[int, Field(ge=1)]
 Status = Annotated[int, Field(ge=2)]
 Priority = Annotated[int, Field(ge=1, le=4)]
 
 
-class FreshdeskSettings(OwnerSettings, OneRecordSettings, WorkSettings):
+class FreshdeskSettings(DeskSettings, PersonSettings):
     """Settings of `type: freshdesk`."""
 
     # 200 requests a minute on the smallest paid plan.

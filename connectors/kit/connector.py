@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +26,7 @@ from connectors.kit.masking import Secrets
 from connectors.kit.reply import Reply
 from connectors.kit.responses import STATUS, Verdict, refusal
 from connectors.kit.step import Copy, Receipt, Step
+from connectors.kit.transport.attempt import Wire
 from connectors.kit.wire.cache import Cache
 from connectors.kit.wire.pager import Pager
 from connectors.kit.wire.verdicts import Verdicts, When, judged
@@ -177,10 +178,20 @@ class Connector(ABC, Generic[S]):
         """Remove somebody at the destination; whoever is gone already is removed. Raises DeliveryError."""
         raise NotImplementedError(f"{self.label} erases nobody")
 
+    @property
+    def wire(self) -> Wire | None:
+        """What it sends by, or None where it sends nothing."""
+        return None
+
     @contextmanager
     def attempt(self) -> Iterator[list[Exchange]]:
         """Everything between is one attempt; the list fills with what went over the wire."""
-        yield []
+        with self.wire.attempt() if self.wire else nullcontext([]) as exchanges:
+            yield exchanges
+
+    def imagine(self, method: str, path: str, body: Any) -> Any:
+        """For previews: the JSON that an empty account would answer to a request. Nothing is sent."""
+        raise NotImplementedError(f"{self.label} has no preview")
 
     def mask(self, text: str) -> str:
         """The text without this connector's secrets: those in its settings, and those that it was given since."""
@@ -211,6 +222,10 @@ class HttpConnector(Connector[H], Generic[H]):
             mask=self.mask,
             credentials=lambda: self.credentials,
         )
+
+    @property
+    def wire(self) -> Http:
+        return self.http
 
     @property
     def base(self) -> str:
@@ -253,12 +268,3 @@ class HttpConnector(Connector[H], Generic[H]):
     def when(self, *cases: When) -> Judge:
         """A judge for one request: the first of the cases that applies, or what an answer means anyway."""
         return lambda answer: judged(answer, self.judge, cases)
-
-    def imagine(self, method: str, path: str, body: Any) -> Any:
-        """For previews: the JSON that an empty account would answer to a request. Nothing is sent."""
-        raise NotImplementedError(f"{self.label} has no preview")
-
-    @contextmanager
-    def attempt(self) -> Iterator[list[Exchange]]:
-        with self.http.attempt() as exchanges:
-            yield exchanges

@@ -29,7 +29,7 @@ from connectors.kit.auth.tokens import is_refused
 from connectors.kit.reply import Reply
 from connectors.kit.responses import READ, refusal, shown, unanswered, without_frames, words
 from connectors.kit.transport.adapter import Transport
-from connectors.kit.transport.attempt import ATTEMPT_SECONDS, AttemptClock, AttemptLog
+from connectors.kit.transport.attempt import ATTEMPT_SECONDS, KEPT, KEPT_FAILED, AttemptClock, AttemptLog
 from connectors.kit.transport.preview import Imagine, Sent, made_up
 from core.config.environment import Network
 from core.delivery import Exchange
@@ -41,8 +41,6 @@ SHORT_WAIT = 5.0
 SHORT_TRIES = 3
 #: Bytes of an answer that are read. More is no answer to anything we ask.
 ANSWER_LIMIT = 8 * 1024 * 1024
-#: Characters of a body, sent or answered, that are kept with an exchange: one that failed, and one that did not.
-KEPT_FAILED, KEPT = 2_000, 300
 
 #: What requests' own sessions send, and our name. Only gzip and deflate are understood without further packages.
 _HEADERS = {

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, ClassVar, Literal, TypeVar
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
@@ -24,6 +25,7 @@ from connectors.kit.transcript import (
     packed,
     shortened,
     single_line,
+    summary,
 )
 from connectors.kit.vocabulary import Language
 from core.config.business_hours import BusinessHours, known_zone
@@ -162,6 +164,19 @@ class Mapping:
         """The visitor's name, else email, else "a visitor" in the connector's language."""
         return single_line(self._conversation.visitor.name) or self._email or self.voice.say("a visitor")
 
+    @property
+    def link(self) -> str:
+        """The chat's page in the dashboard, where its address is known; else ""."""
+        base = self._settings._public_url  # noqa: SLF001  # not the connector's own
+        return f"{base}/conversations/{quote(self._conversation.key, safe=':')}" if base else ""
+
+    def body(self, longest: int, size: Size = len) -> str:
+        """The body as HTML for a template that names no transcript. Raises RecordRefused."""
+        said = str(self._body(Markup()))
+        if size(said) > longest:
+            raise RecordRefused(f"the body is {size(said)} long; the destination accepts {longest}")
+        return said
+
     def subject(self, longest: int) -> str:
         """On one line, at most `longest` characters."""
         text = self._said(self._settings.subject) or self.voice.say(self._conversation.kind)
@@ -262,7 +277,9 @@ class Mapping:
     def _body(self, transcript: Markup) -> Markup:
         """The body around a transcript. What a template says is the admin's own HTML; its values are escaped."""
         try:
-            said = wording(self._settings.body, html=True)(self.values, {**self._extras, "transcript": transcript})
+            said = wording(self._settings.body, html=True)(
+                self.values, {**self._extras, "summary": self._summary, "transcript": transcript}
+            )
         except LanguageError as error:
             raise RecordRefused(f"body: {error}") from error
         return Markup(said)  # noqa: S704
@@ -278,4 +295,9 @@ class Mapping:
 
     @cached_property
     def _extras(self) -> dict[str, str]:
-        return {"title": self.voice.say(self._conversation.kind), "name": self.name, "transcript": ""}
+        title = self.voice.say(self._conversation.kind)
+        return {"title": title, "name": self.name, "link": self.link, "summary": "", "transcript": ""}
+
+    @property
+    def _summary(self) -> Markup:
+        return summary(self._conversation, self.values.phone, self._email, self.link, self.voice)

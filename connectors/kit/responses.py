@@ -47,6 +47,9 @@ _HUNDREDS: Mapping[int, Verdict] = {1: RetryLater, 3: ConnectorRefused, 4: Recor
 #: What firewalls and proxies answer in a vendor's place, to a request that they dislike. Of the credentials it says
 #: nothing.
 _INTERCEPTED = frozenset({401, 403, 404, 405, 406, 407, 410, 418, 451})
+#: Where the vendor speaks JSON, no refusal of its own is a page: proxies have more of them (400, 409, 426, 428, 444,
+#: 495, 499). But what is too long for the proxy today is so tomorrow.
+_PROXIES = frozenset(range(400, 500)) - {413, 414}
 
 
 def refusal(
@@ -70,7 +73,8 @@ def refusal(
     if code // 100 == 3 and "Location" in answer.headers:
         place = words(mask(shown(answer.headers["Location"])))
         return ConnectorRefused(f"HTTP {code}: the address has moved to {place}; use that in relay.yaml", status=code)
-    if verdict is not RetryLater and code in _INTERCEPTED and code not in own and _is_foreign(answer, speaks_json):
+    possible = _PROXIES if speaks_json else _INTERCEPTED
+    if verdict is not RetryLater and code in possible and code not in own and _is_foreign(answer, speaks_json):
         return Intercepted(f"HTTP {code} from a firewall or proxy, not from the destination: {said}", status=code)
     if verdict is RetryLater:
         # A 429 was surely not acted upon; of a 5xx nobody knows.

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from core.conversation import Conversation
-from core.delivery import NOTE, Revision
+from core.delivery import NOTE, Revision, says
 from core.errors import Gone, RecordRefused
 from core.ids import ConversationId
 from core.smartsupp.parser import parse_conversation
@@ -152,7 +152,7 @@ class Step:
     @property
     def notes(self) -> tuple[str, ...]:
         """What is noted."""
-        return tuple(str(value) for name, value in sorted(self._known.items()) if name.startswith(NOTE))
+        return tuple(str(value) for name, value in sorted(self._known.items()) if says(name))
 
     @contextmanager
     def holding(self, identity: str) -> Iterator[None]:

@@ -28,6 +28,9 @@ _INDENT = Markup("&nbsp;&nbsp;&nbsp;&nbsp;")
 #: Characters of a name or a label in front of a text.
 LONGEST_NAME = 100
 
+#: Characters of what a visitor wrote that a summary quotes.
+EXCERPT = 300
+
 _RATINGS = {5: "good", 3: "normal", 1: "bad"}
 
 
@@ -114,6 +117,24 @@ def as_html(
         first = Markup("{} {}").format(opening, pieces[0]) if pieces else opening
         blocks += _paragraphs([first, *map(_set_in, pieces[1:])], longest)
     return blocks
+
+
+def summary(conversation: Conversation, phone: str, email: str, link: str, voice: Voice) -> Markup:
+    """A few lines of HTML: what kind of chat, whose, how it was rated, and what the visitor wrote first."""
+    visitor = conversation.visitor
+    name = shortened(single_line(visitor.name) or email or voice.say("a visitor"))
+    title = inert(f"{voice.say(conversation.kind)}{voice.colon} {name}")
+    lines = [Markup('<b><a href="{}">{}</a></b>').format(link, title) if link else Markup("<b>{}</b>").format(title)]
+    if reach := " · ".join(filter(None, (email, phone))):
+        lines.append(inert(reach))
+    if (rating := _RATINGS.get(conversation.rating or 0)) or conversation.rating_desc:
+        said = [voice.say(rating) if rating else "", shortened(single_line(conversation.rating_desc), EXCERPT)]
+        rated = " · ".join(filter(None, said))
+        lines.append(inert(f"{voice.say('rating')}{voice.colon} {rated}"))
+    wrote = (single_line(one.content) for one in conversation.messages if one.type == "visitor")
+    if first := next(filter(None, wrote), ""):
+        lines.append(Markup("<i>{}</i>").format(inert(shortened(first, EXCERPT))))
+    return Markup("<p>{}</p>").format(Markup("<br>").join(lines))
 
 
 def continues(conversation: Conversation, earlier: Conversation) -> bool:

@@ -76,6 +76,8 @@ ENGLISH: Mapping[str, str] = {
     "follows": gettext_noop("Follows: {record}"),
     # Translators: a person is a contact in a CRM, or who asks in a help desk.
     "no person": gettext_noop("The email address {email} cannot be used, so this chat is not linked to a person."),
+    # Translators: in an email whose transcript is too long for it; the name of a file follows.
+    "attached": gettext_noop("The whole conversation is attached: {file}"),
     # Translators: of a transcript that is too long for one note.
     "part": gettext_noop("Part {number} of {total}"),
 }

@@ -5,211 +5,194 @@ https://www.odoo.com/documentation/19.0/developer/reference/external_api.html
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
+from zoneinfo import ZoneInfo
 
-from requests import Response
+from markupsafe import Markup
 
-from connectors.kit import record as mapping
-from connectors.kit.capabilities import Capabilities
-from connectors.kit.connector import Change, Finding, HttpConnector, Receipt, Step
+from connectors.kit.connector import Change, Finding, Receipt, Step
 from connectors.kit.people.whose import People
-from connectors.kit.responses import Verdict
-from connectors.kit.text.parts import Layout, Part, append
+from connectors.kit.record import Mapping
+from connectors.kit.reply import Reply
+from connectors.kit.text.parts import Layout, Part, append, marked
+from connectors.kit.text.revisions import tell, told
+from connectors.kit.work.chat import Chat, open_first
+from connectors.kit.work.choices import chosen
+from connectors.kit.work.one_record import Before
+from connectors.kit.work.task import Task
 from connectors.odoo.checks import odoo_findings
+from connectors.odoo.erasing import OdooErasing
 from connectors.odoo.partners import Partners
-from connectors.odoo.rpc import (
-    QUIET,
-    VERDICTS,
-    Json2,
-    JsonRpc,
-    Rpc,
-    first_id,
-    first_team,
-    identity,
-    imagined,
-    known_fields,
-    meaning,
-    truth,
-)
-from connectors.odoo.settings import RECORD_KINDS, OdooSettings, RecordKind, typed
+from connectors.odoo.rpc import QUIET, Rpc, first_id, identity, known_fields, truth
 from core.conversation import Conversation
 from core.delivery import Reference
-from core.errors import ConnectorRefused, DeliveryError, Gone, RecordRefused, RetryLater
+from core.errors import Gone, RecordRefused
+
+SUBJECT = 255  # characters of a record's name
+#: How many records of a person are looked at, those that changed last.
+_MOST = 50
+#: A to-do of the assignee, who is not mailed: https://github.com/odoo/odoo/blob/18.0/addons/mail/models/mail_activity.py
+_TO_DO, _UNMAILED = "mail.mail_activity_data_todo", {**QUIET, "mail_activity_quick_update": True}
 
 
-@dataclass(frozen=True)
-class _Chat:
-    """What one delivery is about."""
-
-    words: mapping.Mapping
-    conversation: Conversation
-    number: int
-    revised: bool
-
-
-class Odoo(HttpConnector[OdooSettings]):
-    label = "Odoo"
-    makes = "a contact, and a lead or a help desk ticket with the chat as an internal note"
-    capabilities = Capabilities(
-        person="a contact, by email, phone or customer id, else created; blank fields filled",
-        revision="the whole chat, as a further note",
-        idempotent="looked for in the database, by key and Message-Id",
-    )
-    # Its own page of HTML: there is no such database, or nothing of Odoo's at this address.
-    statuses: ClassVar[Mapping[int, Verdict]] = {404: ConnectorRefused}
-
+class Odoo(OdooErasing):
     def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
-        words = mapping.Mapping(self.settings, conversation)
+        chat = Chat.of(self.settings, conversation, receipt, step)
+        words = chat.words
         _ = words.person  # raises Skipped before anything is asked
-        odoo = self._odoo()
-        tags = step("tags", partial(self._tags, odoo, words.tags())) if words.tags() else []
+        odoo = self.odoo()
+        tags = step("tags", partial(self.tags_of, odoo, words.tags())) if words.tags() else []
 
-        def record_of(partner: int | None) -> int:
-            return step.once(
+        def record_of(partner: int | None) -> Any:
+            return chat.recorded(
                 "record",
-                partial(self._create, odoo, words, partner, tags),
-                find=partial(first_id, odoo, self._kind.model, [[self._key_field, "=", words.key]]),
+                partner,
+                newest=partial(self._newest, odoo, partner),
+                add=partial(_added, chat.number),
+                create=partial(self._create, odoo, chat, partner, tags),
+                find=partial(self._find, odoo, chat),
             )
 
-        record = People(self, Partners(self, odoo)).whose(step, words, record_of)
-        number = receipt.number
+        made = People(self, Partners(self, odoo)).whose(step, words, record_of)
+        made = made if isinstance(made, dict) else {"id": made}  # one that follows nothing
+        record = made["id"]
         # Only the last of quick revisions is delivered, so the first that arrives here need not be number 1.
-        revised = step.knows("first") and step("first", lambda: number) < number
-        chat = _Chat(words, conversation, number, revised)
+        revised = step.knows("first") and step("first", lambda: chat.number) < chat.number
         try:
             record = step("moved", lambda: record) if step.knows("moved") else record
-            self._tell(odoo, step, chat, record, moved=step.knows("moved"))
+            self._tell(odoo, chat, made, record, revised)
         except Gone as gone:
             step.forget("moved")
             survivor = self._survivor(odoo, words)
             if survivor is None:
                 raise RecordRefused(str(gone), status=gone.status) from gone
             record = step("moved", lambda: survivor)
-            self._tell(odoo, step, chat, record, moved=True)
-        step("first", lambda: number)
-        return Reference(str(record), odoo.page(self._kind.model, record))
-
-    def judge(self, answer: Response) -> DeliveryError | None:
-        if answer.status_code == 404 and not self.settings.database and answer.content.lstrip().startswith(b"<"):
-            # What Odoo answers when it cannot tell which of its databases is meant.
-            text = "Odoo answers 404 to every call: name its database, as in 'database: shop', or correct 'url'"
-            return ConnectorRefused(text, status=404)
-        return meaning(answer) or super().judge(answer)
-
-    def _judge_record(self, answer: Response) -> DeliveryError | None:
-        """For what names the record: deleted, or merged into another one."""
-        error = self.judge(answer)
-        missing = isinstance(error, RecordRefused) and "MissingError" in str(error)
-        return Gone(str(error), "record", status=answer.status_code) if missing else error
-
-    def _judge_new(self, answer: Response) -> DeliveryError | None:
-        """For a new record or contact: what it names may have been deleted or merged, or Odoo refuses the person."""
-        error = self.judge(answer)
-        refused = type(error) is RecordRefused
-        return Gone(str(error), "person", "tags", status=answer.status_code) if refused else error
+            self._tell(odoo, chat, made, record, revised)
+        step("first", lambda: chat.number)
+        tell(step, receipt, made["id"])
+        return Reference(str(record), odoo.page(self.kind.model, record))
 
     def check(self) -> Iterator[Finding]:
-        return odoo_findings(self._odoo(), self.settings, self.name)
+        return odoo_findings(self, self.odoo(), self.name)
 
     def setup(self) -> Iterator[Change]:
-        name = self._key_field
-        if name.startswith("x_") and name not in known_fields(self._odoo(), self._kind.model, name):
-            yield Change(f"create the field '{name}' of {self._kind.model}, for the chat's key", self._make_key_field)
+        name = self.key_field
+        if name.startswith("x_") and name not in known_fields(self.odoo(), self.kind.model, name):
+            yield Change(f"create the field '{name}' of {self.kind.model}, for the chat's key", self._make_key_field)
 
-    def imagine(self, method: str, path: str, body: Any) -> Any:
-        return imagined(path, body)
+    # --- a new record ------------------------------------------------------------
 
-    # --- the calls ---------------------------------------------------------------
+    def _create(
+        self, odoo: Rpc, chat: Chat, partner: int | None, tags: list[int], before: Before | None
+    ) -> int | dict[str, Any]:
+        words, own, lead = chat.words, self.settings, self.settings.record == "lead"
+        looks = {"team_id": partial(self.is_there, odoo, self.kind.team)}
+        looks["stage_id"] = partial(self.is_there, odoo, self.kind.stage)
+        choices = chosen(chat.step, words, own, "team_id", "stage_id", "priority", exists=looks)
+        values: dict[str, Any] = {"name": words.subject(SUBJECT), self.key_field: words.key, **choices}
+        if "priority" in values:
+            values["priority"] = str(values["priority"])  # a selection
+        if partner:
+            values["partner_id"] = partner
+        elif lead:
+            values["contact_name"] = words.name
+        if tags:
+            values["tag_ids"] = [[6, 0, tags]]
 
-    def _odoo(self) -> Rpc:
-        given = self.settings
-        base, key = str(given.url).rstrip("/"), given.api_key.get_secret_value()
-        if given.protocol == "json-2":
-            return Json2(self.http, base, given.database, key)
-        return JsonRpc(self.http, base, given.database, given.login, key)
+        def make(owner: int | None) -> int:
+            team = self.first_team(odoo) if lead and not owner and "team_id" not in values else None
+            # Without this a lead is assigned to the user of the API key, and a team's rules leave it there.
+            whose = {"user_id": owner or False} if owner or lead else {}
+            sent = {**values, **({"team_id": team} if team else {}), **whose, **self.record_fields(odoo, words)}
+            return identity(odoo.call(self.kind.model, "create", vals_list=[sent], context=QUIET, judge=self.judge_new))
 
-    @property
-    def _kind(self) -> RecordKind:
-        return RECORD_KINDS[self.settings.record]
+        number = self.owners(odoo).give(chat.step, words, own, make, first=chat.task_owner)
+        return {"id": number, "follows": before.url} if before else number
 
-    @property
-    def _key_field(self) -> str:
-        return self.settings.key_field or self._kind.key
+    def _make_key_field(self) -> None:
+        odoo = self.odoo()
+        model = first_id(odoo, "ir.model", [["model", "=", self.kind.model]])
+        field = {"name": self.key_field, "model_id": model, "field_description": "Smartsupp chat", "ttype": "char"}
+        # A copy of a ticket is no second ticket of the chat.
+        odoo.call("ir.model.fields", "create", vals_list=[field | {"copied": False, "index": True}])
 
-    def _survivor(self, odoo: Rpc, words: mapping.Mapping) -> int | None:
-        """The record that people merged ours into: Odoo moves our notes there, which keep their Message-Id."""
+    # --- a record from before ------------------------------------------------------
+
+    def _newest(self, odoo: Rpc, partner: int | None, since: datetime) -> Before | None:
+        """An open record of the contact's, or the one that changed last; a note is a change, too."""
+        if not partner:
+            return None
+        time = _in_utc(since)
+        touched = ["|", ["write_date", ">=", time], ["message_ids.date", ">=", time]]
+        found = odoo.call(
+            self.kind.model,
+            "search_read",
+            domain=["&", ["partner_id", "=", partner], *touched],
+            fields=["active", "user_id", self.kind.ended],
+            order="write_date desc, id desc",
+            limit=_MOST,
+            context={"active_test": False},  # a lost lead is archived
+        )
+
+        def before(one: Reply, is_open: bool) -> Before:
+            number = one["id"].number
+            return Before(number, is_open, odoo.page(self.kind.model, number), one.object)
+
+        return open_first(found, lambda one: self.kind.is_open(one.object), before)
+
+    def _find(self, odoo: Rpc, chat: Chat) -> Any:
+        found = first_id(odoo, self.kind.model, [[self.key_field, "=", chat.words.key]])
+        if found is not None or not chat.shares:
+            return found
+        added = self._survivor(odoo, chat.words)
+        return {"id": added, "added": 0} if added is not None else None
+
+    def _survivor(self, odoo: Rpc, words: Mapping) -> int | None:
+        """The record with our notes: one that people merged ours into, as Odoo moves notes with their Message-Id; or
+        one that a chat was added to."""
         # https://github.com/odoo/odoo/blob/18.0/addons/crm/models/crm_lead.py: _merge_dependences_history
         start = _prefix(words.key)
-        domain = [["model", "=", self._kind.model], ["message_id", "=like", f"{start}%"]]
+        domain = [["model", "=", self.kind.model], ["message_id", "=like", f"{start}%"]]
         found = odoo.call(
             "mail.message", "search_read", domain=domain, fields=["res_id", "message_id"], limit=100, order="id"
         )
         # `_` is any character there.
         return next((one["res_id"].number for one in found if one["message_id"].text.startswith(start)), None)
 
-    def _tags(self, odoo: Rpc, names: list[str]) -> list[int]:
-        found = odoo.call(self._kind.tag, "search_read", domain=[["name", "in", names]], fields=["name"])
-        known = {one["name"].text: one["id"].number for one in found}
-        missing = [{"name": name} for name in names if name not in known]
-        if missing:
-            # Names are unique. Two first chats at once both make the tag; the second finds it at its next try.
-            made = odoo.call(self._kind.tag, "create", vals_list=missing, judge=self._judge_tags)
-            known |= {one["name"]: made[index].number for index, one in enumerate(missing)}
-        return [known[name] for name in names]
+    # --- what is told to it ----------------------------------------------------------
 
-    def _judge_tags(self, answer: Response) -> DeliveryError | None:
-        return meaning(answer, {**VERDICTS, "ValidationError": RetryLater}) or super().judge(answer)
-
-    def _create(self, odoo: Rpc, words: mapping.Mapping, partner: int | None, tags: list[int]) -> int:
-        values: dict[str, Any] = {"name": words.subject(255), self._key_field: words.key}
-        if partner:
-            values["partner_id"] = partner
-        if tags:
-            values["tag_ids"] = [[6, 0, tags]]
-        if team := self._team(odoo):
-            values["team_id"] = team
-        if self.settings.record == "lead":
-            # Without this a lead is assigned to the user of the API key, and a team's rules leave it there.
-            values["user_id"] = self.settings.user_id or False
-            if not partner:
-                values["contact_name"] = words.name
-        elif self.settings.user_id:
-            values["user_id"] = self.settings.user_id
-        values |= self._fields(odoo, words)
-        return identity(odoo.call(self._kind.model, "create", vals_list=[values], context=QUIET, judge=self._judge_new))
-
-    def _team(self, odoo: Rpc) -> int | None:
-        """A lead with neither team nor salesperson is in nobody's pipeline."""
-        given = self.settings
-        if given.team_id or given.user_id or given.record != "lead":
-            return given.team_id
-        return self.cache.get("team", partial(first_team, odoo))
-
-    def _tell(self, odoo: Rpc, step: Step, chat: _Chat, record: int, *, moved: bool) -> None:
-        """Bring the record up to date: its fields, and the notes of this revision."""
-        number, words = chat.number, chat.words
-        if chat.revised and self.settings.fields and not moved:  # a record that others were merged into is theirs
+    def _tell(self, odoo: Rpc, chat: Chat, made: dict[str, Any], record: int, revised: bool) -> None:
+        """Bring the record up to date: its fields, the notes of this revision, and what is to be done."""
+        step, words, number = chat.step, chat.words, chat.number
+        # A record of another chat, or that others were merged into, is theirs.
+        if revised and self.settings.fields and "added" not in made and not step.knows("moved"):
             step(f"fields {number}", partial(self._update, odoo, record, words))
+        known = told(step, chat.receipt, made["id"]) if revised else None
+        above = words.follows(made["follows"]) if "follows" in made else ""
+        above = words.heading(SUBJECT) if "added" in made else above
         append(
             step,
             "note",
-            NOTES.parts(words, number, revised=chat.revised),
+            NOTES.parts(words, number, revised=revised, heading="" if revised else above, after=known),
             write=partial(self._note, odoo, record, chat.conversation),
             look=partial(self._find_note, odoo, record),
             newest_first=True,
         )
+        if chat.task:
+            write = partial(self._schedule, odoo, chat, chat.task, made, record)
+            step.once("activity", write, find=partial(self._find_activity, odoo, words, record))
 
     def _find_note(self, odoo: Rpc, record: int, part: Part) -> int | None:
-        written = [["model", "=", self._kind.model], ["res_id", "=", record], ["message_id", "=", part.mark]]
+        written = [["model", "=", self.kind.model], ["res_id", "=", record], ["message_id", "=", part.mark]]
         return first_id(odoo, "mail.message", written)
 
-    def _update(self, odoo: Rpc, record: int, words: mapping.Mapping) -> bool:
-        values = self._fields(odoo, words)
+    def _update(self, odoo: Rpc, record: int, words: Mapping) -> bool:
+        values = self.record_fields(odoo, words)
         return not values or truth(
-            odoo.call(self._kind.model, "write", ids=[record], vals=values, context=QUIET, judge=self._judge_record)
+            odoo.call(self.kind.model, "write", ids=[record], vals=values, context=QUIET, judge=self.judge_record)
         )
 
     def _note(self, odoo: Rpc, record: int, conversation: Conversation, part: Part) -> int:
@@ -219,7 +202,7 @@ class Odoo(HttpConnector[OdooSettings]):
         when: dict[str, Any] = {"date": f"{moment:%Y-%m-%d %H:%M:%S}"} if moment else {}
         return identity(
             odoo.call(
-                self._kind.model,
+                self.kind.model,
                 "message_post",
                 ids=[record],
                 body=part.body,
@@ -228,24 +211,59 @@ class Odoo(HttpConnector[OdooSettings]):
                 subtype_xmlid="mail.mt_note",
                 message_id=part.mark,
                 context=QUIET,
-                judge=self._judge_record,
+                judge=self.judge_record,
                 **when,
             )
         )
 
-    def _fields(self, odoo: Rpc, words: mapping.Mapping) -> dict[str, Any]:
-        given = words.fields()
-        known = known_fields(odoo, self._kind.model, *given) if given else {}
-        for name in sorted(given.keys() - known.keys()):
-            raise ConnectorRefused(f"{self._kind.model} has no field '{name}'; correct it under fields")
-        return {name: typed("fields", name, known[name], text) for name, text in given.items()}
+    def _schedule(self, odoo: Rpc, chat: Chat, task: Task, made: dict[str, Any], record: int) -> int:
+        """An activity, which has a day and no time: that stands in its note."""
+        words, own = chat.words, self.settings
+        owner = self.owners(odoo).first(words, own, first=chat.task_owner) or made.get("owner")
+        chat.step.note(
+            "activity", "" if owner else "task: nobody is named, so the activity is that of the API key's user."
+        )
+        zone = ZoneInfo(own.time_zone)
+        when = {"date_deadline": f"{task.due.astimezone(zone):%Y-%m-%d}"} if task.due else {}
+        said = (words.voice.moment(task.due), _activity_mark(words.key))
+        # https://github.com/odoo/odoo/blob/18.0/addons/mail/models/mail_activity_mixin.py: activity_schedule
+        return identity(
+            odoo.call(
+                self.kind.model,
+                "activity_schedule",
+                ids=[record],
+                act_type_xmlid=_TO_DO,
+                summary=words.subject(SUBJECT),
+                note=str(Markup().join(Markup("<p>{}</p>").format(one) for one in said if one)),
+                context=_UNMAILED,
+                judge=self.judge_record,
+                **when,
+                **({"user_id": owner} if owner else {}),
+            )
+        )
 
-    def _make_key_field(self) -> None:
-        odoo = self._odoo()
-        model = first_id(odoo, "ir.model", [["model", "=", self._kind.model]])
-        field = {"name": self._key_field, "model_id": model, "field_description": "Smartsupp chat", "ttype": "char"}
-        # A copy of a ticket is no second ticket of the chat.
-        odoo.call("ir.model.fields", "create", vals_list=[field | {"copied": False, "index": True}])
+    def _find_activity(self, odoo: Rpc, words: Mapping, record: int) -> int | None:
+        mark = _activity_mark(words.key)
+        domain = [["res_model", "=", self.kind.model], ["res_id", "=", record], ["note", "like", mark]]
+        found = odoo.call(
+            "mail.activity", "search_read", domain=domain, fields=["note"], context={"active_test": False}
+        )
+        one = marked(found, lambda activity: activity["note"].text, mark)
+        return one["id"].number if one is not None else None
+
+
+def _added(number: int, before: Before) -> dict[str, Any]:
+    """Added to a record of another chat; its salesperson, in the form of the id and the name."""
+    user = before.known.get("user_id")
+    return {"id": before.id, "added": number, "owner": user[0] if isinstance(user, list) and user else None}
+
+
+def _in_utc(time: datetime) -> str:
+    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def _activity_mark(key: str) -> str:
+    return f"[{key}]"
 
 
 def _prefix(key: str) -> str:

@@ -6,12 +6,16 @@ from collections.abc import Iterator
 from typing import Any
 
 from connectors.kit.connector import Finding
+from connectors.kit.work.choices import constants
+from connectors.odoo.api import OdooApi
 from connectors.odoo.partners import MODEL as PARTNER
 from connectors.odoo.rpc import Rpc, first_id, first_team, known_fields
 from connectors.odoo.settings import RECORD_KINDS, OdooSettings, RecordKind
+from core.config.types.templated import TemplateOf
 
 
-def odoo_findings(odoo: Rpc, settings: OdooSettings, name: str) -> Iterator[Finding]:
+def odoo_findings(api: OdooApi, odoo: Rpc, name: str) -> Iterator[Finding]:
+    settings = api.settings
     kind, user = RECORD_KINDS[settings.record], odoo.me()
     me = _read(odoo, "res.users", user, "email") if user else None
     yield Finding(True, f"API key accepted by {settings.url}")
@@ -22,20 +26,20 @@ def odoo_findings(odoo: Rpc, settings: OdooSettings, name: str) -> Iterator[Find
             "give the user one in Odoo: notes cannot be written without it",
         )
     yield from _fields(odoo, settings, kind, name)
-    for setting, model, wanted in (
-        ("team_id", kind.team, settings.team_id),
-        ("user_id", "res.users", settings.user_id),
-    ):
-        if wanted:
+    yield from api.owners(odoo).findings(settings, settings.task.owner if settings.task else None)
+    for setting, model in (("team_id", kind.team), ("stage_id", kind.stage)):
+        for wanted in constants(getattr(settings, setting)):
             found = _read(odoo, model, wanted, "name")
             called = f" ({found.get('name')})" if found else ""
             yield _there(bool(found), f"{model} {wanted}{called}", f"correct {setting}")
     if settings.record == "lead":
-        yield from _seen(odoo, settings)
+        yield from _seen(api, odoo)
     if user:
         yield _others(odoo, kind, user)
     rights = [(PARTNER, "create"), (PARTNER, "write"), (kind.model, "create"), (kind.model, "write")]
-    for model, operation in [*rights, *([(kind.tag, "create")] if settings.tags else [])]:
+    rights += [(kind.tag, "create")] if settings.tags else []
+    rights += [("mail.activity", "create")] if settings.task else []
+    for model, operation in rights:
         yield Finding(
             odoo.may(model, operation),
             f"the right to {operation} {model}",
@@ -61,17 +65,25 @@ def _fields(odoo: Rpc, settings: OdooSettings, kind: RecordKind, name: str) -> I
             yield _there(field in known, f"the field '{field}' of {PARTNER}", "correct it, or create it in Odoo")
 
 
-def _seen(odoo: Rpc, settings: OdooSettings) -> Iterator[Finding]:
+def _seen(api: OdooApi, odoo: Rpc) -> Iterator[Finding]:
     """What a salesperson will see of a lead."""
-    if settings.user_id:
+    settings = api.settings
+    owned = settings.owner or settings.owner_fallback
+    if owned:
         yield Finding(True, "leads are seen by their salesperson under 'My Pipeline', with which CRM opens")
-    elif team := settings.team_id or first_team(odoo):
-        if found := _read(odoo, "crm.team", team, "name"):
-            where = f"leads come without a salesperson to the team {found.get('name')}: seen under Sales > Teams"
-            yield Finding(True, f"{where}, and under 'My Pipeline', with which CRM opens, once somebody is assigned")
-    else:
-        text = "leads come without a team and a salesperson, so nobody sees them in CRM"
-        yield Finding(False, text, "create a sales team in Odoo, or set team_id or user_id")
+    come = "leads for which the owner is nobody come" if owned else "leads come without a salesperson"
+    where = "seen under Sales > Teams, and under 'My Pipeline', with which CRM opens, once somebody is assigned"
+    named = settings.team_id
+    if isinstance(named, TemplateOf):
+        yield Finding(True, f"{come} to the team that the template of team_id names: {where}")
+    team = first_team(odoo) if named is None or isinstance(named, TemplateOf) else named
+    if team is None:
+        yield Finding(
+            False, f"{come} and without a team, so nobody sees them in CRM", "create a sales team, or set owner"
+        )
+    elif found := _read(odoo, "crm.team", team, "name"):
+        otherwise = ", where it names none," if isinstance(named, TemplateOf) else ""
+        yield Finding(True, f"{come}{otherwise} to the team {found.get('name')}: {where}")
 
 
 def _others(odoo: Rpc, kind: RecordKind, user: int) -> Finding:

@@ -8,12 +8,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AnyHttpUrl, Field, SecretStr, model_validator
 
 from connectors.kit.people.settings import YES, PeopleSettings
+from connectors.kit.work.chat import DeskSettings
+from core.config.types.templated import Templated
 from core.errors import ConnectorRefused, RecordRefused
+
+_WON = 100  #: percent
+Positive = Annotated[int, Field(gt=0)]
 
 
 @dataclass(frozen=True)
@@ -23,17 +28,28 @@ class RecordKind:
     model: str
     tag: str
     team: str
+    stage: str
     key: str
+    #: The field that says whether it has ended: how probable a lead is, of which 100 is won; when a ticket was closed.
+    ended: str
+
+    def is_open(self, record: Mapping[str, Any]) -> bool:
+        """Whether somebody still works on it. A lead that is lost is archived."""
+        ended = record.get(self.ended)
+        won = self.ended == "probability" and isinstance(ended, int | float) and ended >= _WON
+        return record.get("active") is not False and not (won if self.ended == "probability" else ended)
 
 
 #: A lead has a free text of its own, "Referred By"; a ticket has none.
 RECORD_KINDS: Mapping[str, RecordKind] = {
-    "lead": RecordKind("crm.lead", "crm.tag", "crm.team", "referred"),
-    "ticket": RecordKind("helpdesk.ticket", "helpdesk.tag", "helpdesk.team", "x_smartsupp_chat"),
+    "lead": RecordKind("crm.lead", "crm.tag", "crm.team", "crm.stage", "referred", "probability"),
+    "ticket": RecordKind(
+        "helpdesk.ticket", "helpdesk.tag", "helpdesk.team", "helpdesk.stage", "x_smartsupp_chat", "close_date"
+    ),
 }
 
 
-class OdooSettings(PeopleSettings):
+class OdooSettings(PeopleSettings, DeskSettings):
     """Settings of `type: odoo`."""
 
     # A server of a few workers does a request for each; more at once only wait, time out, and are done all the same.
@@ -55,19 +71,33 @@ class OdooSettings(PeopleSettings):
     record: Literal["lead", "ticket"] = Field(
         default="lead", description="lead is a lead of CRM, ticket one of Helpdesk (Enterprise)."
     )
-    team_id: int | None = Field(
+    team_id: Templated[Positive] | None = Field(
         default=None,
-        gt=0,
         description="The sales team's or help desk team's id. Without it, a lead without a salesperson goes to the "
         "first sales team.",
     )
-    user_id: int | None = Field(default=None, gt=0, description="The id of the user that the record is assigned to.")
+    stage_id: Templated[Positive] | None = Field(
+        default=None, description="The id of the stage of new records; null: the team's first."
+    )
+    priority: Templated[Annotated[int, Field(ge=0, le=3)]] | None = Field(
+        default=None, description="Stars of new records, from 0 to 3."
+    )
     key_field: str = Field(
         default="",
         pattern=r"^([a-z][a-z0-9_]*)?$",
         description="The text field of the record that keeps the chat's key: "
         "'referred' of a lead and 'x_smartsupp_chat' of a ticket, unless another is named.",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _knows_the_earlier_name(cls, given: Any) -> Any:
+        """`user_id` is what `owner` was called in 0.1; it goes with 0.3."""
+        if not isinstance(given, dict) or "user_id" not in given:
+            return given
+        if "owner" in given:
+            raise ValueError("user_id is the earlier name of owner; remove user_id")
+        return {("owner" if name == "user_id" else name): value for name, value in given.items()}
 
     @model_validator(mode="after")
     def _can_sign_in(self) -> Self:

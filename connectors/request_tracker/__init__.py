@@ -6,25 +6,36 @@ https://docs.bestpractical.com/rt/latest/RT/REST2.html
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from collections.abc import Mapping as Table
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from itertools import takewhile
 from typing import Any
 
 from connectors.kit.connector import Receipt, Step
+from connectors.kit.people.whose import People
 from connectors.kit.person import for_person
-from connectors.kit.record import Mapping
 from connectors.kit.reply import Reply
 from connectors.kit.text.parts import Layout, Part, append, octets
 from connectors.kit.text.revisions import tell, told
+from connectors.kit.work.chat import Chat
 from connectors.kit.work.choices import chosen
-from connectors.kit.work.one_record import Before, one_record
+from connectors.kit.work.one_record import Before
 from connectors.kit.work.owner import OWNER
-from connectors.kit.work.task import Task, task_of
-from connectors.request_tracker.api import NOBODY, OF_NEW, OF_TICKET, fields_of, in_query, offers, requestor_of
+from connectors.kit.work.task import Task
+from connectors.request_tracker.api import (
+    NOBODY,
+    OF_NEW,
+    OF_TICKET,
+    REQUESTOR,
+    fields_of,
+    in_query,
+    offers,
+    requestor_of,
+)
 from connectors.request_tracker.checks import RequestTrackerChecks
+from connectors.request_tracker.requestors import Requestors
 from core.conversation import Conversation
 from core.delivery import Reference
 from core.errors import ConnectorRefused, Gone, RecordRefused
@@ -36,50 +47,24 @@ SUBJECT = 200  # characters that RT's database holds; it cuts what is longer
 TICKETS, _READ = 50, 10
 
 
-@dataclass(frozen=True)
-class _Chat:
-    """One delivery: the chat, its words, where it goes, and what is to become of it."""
-
-    conversation: Conversation
-    receipt: Receipt
-    step: Step
-    words: Mapping
-    task: Task | None
-    #: What a ticket was made of that nobody here remembers making, only RT knows: it gets this text as a comment.
-    oldest: int
-
-
 class RequestTracker(RequestTrackerChecks):
     def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
-        words = Mapping(self.settings, conversation)
+        chat, new = Chat.of(self.settings, conversation, receipt, step), not step.knows("ticket")
         number = receipt.number
-        oldest = step("oldest", lambda: number if step.first else 0)
-        task = task_of(step, words, self.settings, conversation, receipt)
-        chat = _Chat(conversation, receipt, step, words, task, oldest)
-        new = not step.knows("ticket")
+        step("oldest", lambda: number if step.first else 0)
 
         # The ticket, and the revision that it was made of: this one, an earlier one, or 0 for another chat's.
-        def made_for(requestor: str | None) -> dict[str, Any]:
-            return one_record(
-                step,
+        def made_for(requestor: Any) -> dict[str, Any]:
+            return chat.recorded(
                 "ticket",
-                self.settings,
-                receipt,
-                conversation,
-                identity=words.identity if requestor else "",
+                requestor,
                 newest=partial(self._newest, chat, requestor),
-                add=lambda before: {"id": str(before.id), "revision": 0, "added": number, **_lacks(before, task)},
+                add=lambda before: {"id": str(before.id), "revision": 0, "added": number, **_lacks(before, chat.task)},
                 create=partial(self._create, chat, requestor),
                 find=partial(self._find, chat, requestor),
             )
 
-        requestor = requestor_of(words.person)
-        if requestor:
-            nobody = partial(requestor_of, None)
-            made = for_person(step, "requestor", words, person=lambda: requestor, nobody=nobody, make=made_for)
-        else:
-            words.left_out = words.person is not None
-            made = made_for(None)
+        made = self._with_requestor(chat, made_for)
         self._comments(chat, made, new)
         if made["revision"]:
             self._own(chat, made["id"])
@@ -88,9 +73,20 @@ class RequestTracker(RequestTrackerChecks):
         tell(step, receipt, made["id"])
         return Reference(made["id"], self.page_of(made["id"]))
 
+    def _with_requestor(self, chat: Chat, make: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        """`make` with the number of RT's user; or with an address, of which RT makes one; or with None."""
+        step, words = chat.step, chat.words
+        if self.settings.manage_users:
+            return People(self, Requestors(self), REQUESTOR).whose(step, words, make)
+        if requestor := requestor_of(words.person):
+            nobody = partial(requestor_of, None)
+            return for_person(step, REQUESTOR, words, person=lambda: requestor, nobody=nobody, make=make)
+        words.left_out = words.person is not None
+        return make(None)
+
     # --- the ticket --------------------------------------------------------------------
 
-    def _create(self, chat: _Chat, requestor: str | None, before: Before | None) -> dict[str, Any]:
+    def _create(self, chat: Chat, requestor: Any, before: Before | None) -> dict[str, Any]:
         words, task = chat.words, chat.task
         name = self._queue_name(chat)
         queue = self.queue_of(name)
@@ -109,12 +105,12 @@ class RequestTracker(RequestTrackerChecks):
         ticket = {
             "Queue": name,
             "Subject": words.subject(SUBJECT),
-            "Requestor": requestor,
+            "Requestor": str(requestor) if requestor else None,
             # RT takes it over as it would from an import.
             "Created": _in_utc(chat.conversation.begin_at),
             "Due": _in_utc(task.due) if task else None,
             "Priority": chosen(chat.step, words, self.settings, "priority").get("priority"),
-            "Owner": self.owners.first(words, self.settings, first=_first(task)),
+            "Owner": self.owners.first(words, self.settings, first=chat.task_owner),
             "RefersTo": str(before.id) if before else None,
             "ContentType": "text/html",
             "Content": COMMENTS.parts(words, 0, heading=above)[0].body,
@@ -124,17 +120,17 @@ class RequestTracker(RequestTrackerChecks):
         made = self.ask("POST", "ticket", json=given, judge=self.when(OF_NEW))["id"].id
         return {"id": made, "revision": chat.receipt.number, **({"follows": before.url} if before else {})}
 
-    def _queue_name(self, chat: _Chat) -> str:
+    def _queue_name(self, chat: Chat) -> str:
         found = chosen(chat.step, chat.words, self.settings, "queue", exists={"queue": self.takes_tickets})
         return str(found.get("queue") or self.settings.queue_fallback)
 
-    def _own(self, chat: _Chat, ticket: str) -> None:
+    def _own(self, chat: Chat, ticket: str) -> None:
         """RT makes a ticket without its owner where that user may own none, and says nothing."""
-        if self.settings.owner or self.settings.owner_fallback or _first(chat.task):
+        if self.settings.owner or self.settings.owner_fallback or chat.task_owner:
             chat.step("owned", lambda: self._give(chat, ticket))
 
-    def _give(self, chat: _Chat, ticket: str) -> bool:
-        words, settings, first = chat.words, self.settings, _first(chat.task)
+    def _give(self, chat: Chat, ticket: str) -> bool:
+        words, settings, first = chat.words, self.settings, chat.task_owner
         asked = self.owners.first(words, settings, first=first)
 
         def owned(owner: str | None) -> bool:
@@ -159,27 +155,28 @@ class RequestTracker(RequestTrackerChecks):
 
     # --- a ticket from before -----------------------------------------------------------
 
-    def _newest(self, chat: _Chat, requestor: str | None, since: datetime) -> Before | None:
+    def _newest(self, chat: Chat, requestor: Any, since: datetime) -> Before | None:
         """An active ticket of the requestor's in the queue, or the one that changed last."""
         if not requestor:
             return None
         for active in (True, False):
-            for one in self._changed(chat, since, "Active" if active else "Inactive"):
+            for one in self._changed(chat, requestor, since, "Active" if active else "Inactive"):
                 return Before(int(one["id"].id), active, self.page_of(one["id"].id), one.object)
         return None
 
-    def _changed(self, chat: _Chat, since: datetime, *kinds: str) -> list[Reply]:
+    def _changed(self, chat: Chat, requestor: Any, since: datetime, *kinds: str) -> list[Reply]:
         # https://docs.bestpractical.com/rt/latest/query_builder.html
         email = chat.words.person.email if chat.words.person else ""
+        whose = f"id = {requestor}" if isinstance(requestor, int) else f"EmailAddress = {in_query(email)}"
         status = "".join(f" AND Status = '__{kind}__'" for kind in kinds)
-        query = f"Queue = {in_query(self._queue_name(chat))} AND Requestor.EmailAddress = {in_query(email)}{status}"
+        query = f"Queue = {in_query(self._queue_name(chat))} AND Requestor.{whose}{status}"
         newest = {"orderby": "LastUpdated", "order": "DESC", "per_page": str(TICKETS)}
         params = {"query": query, "fields": "Status,LastUpdated,Due", **newest}
         found = self.ask("GET", "tickets", params=params)["items"]
         # Not in the query, where RT takes a time for one of its user's zone.
         return list(takewhile(lambda one: datetime.fromisoformat(one["LastUpdated"].text) >= since, found))
 
-    def _find(self, chat: _Chat, requestor: str | None) -> dict[str, Any] | None:
+    def _find(self, chat: Chat, requestor: Any) -> dict[str, Any] | None:
         # https://docs.bestpractical.com/rt/latest/query_builder.html
         # The database, not an index. RT does not tell small letters from capitals, so the values are compared here.
         key = chat.words.key
@@ -188,17 +185,17 @@ class RequestTracker(RequestTrackerChecks):
         for item in found:
             fields = item.get("CustomFields")
             if fields is not None and any(key in one["values"].list for one in fields):
-                return {"id": item["id"].id, "revision": chat.oldest}
-        return self._find_added(chat) if requestor and self.settings.one_record == "per_person_open" else None
+                return {"id": item["id"].id, "revision": chat.step.recall("oldest")}
+        return self._find_added(chat, requestor) if requestor and chat.shares else None
 
-    def _find_added(self, chat: _Chat) -> dict[str, Any] | None:
+    def _find_added(self, chat: Chat, requestor: Any) -> dict[str, Any] | None:
         """The ticket of another chat to which this one was added."""
-        recent = self._changed(chat, chat.receipt.since - self.settings.within)[:_READ]
+        recent = self._changed(chat, requestor, chat.receipt.since - self.settings.within)[:_READ]
         mark = [{"field": "Subject", "operator": "LIKE", "value": f"{chat.words.key} "}]
         having = (one["id"].id for one in recent if self._attachments(one["id"].id, mark))
         return next(({"id": ticket, "revision": 0} for ticket in having), None)
 
-    def _look_at(self, chat: _Chat, ticket: str, new: bool, *, added: bool, commenting: bool) -> None:
+    def _look_at(self, chat: Chat, ticket: str, new: bool, *, added: bool, commenting: bool) -> None:
         """Whether the ticket is as it ought to be before we go on. Raises RecordRefused and ConnectorRefused."""
         judge = None if new else self.when(*OF_TICKET)
         record = self.ask("GET", f"ticket/{ticket}", params={"fields[Queue]": "Name"}, judge=judge)
@@ -222,7 +219,7 @@ class RequestTracker(RequestTrackerChecks):
 
     # --- its comments ---------------------------------------------------------------------
 
-    def _comments(self, chat: _Chat, made: dict[str, Any], new: bool) -> None:
+    def _comments(self, chat: Chat, made: dict[str, Any], new: bool) -> None:
         step, words, number, ticket = chat.step, chat.words, chat.receipt.number, made["id"]
         added, revised = made.get("added") == number, made["revision"] != number
         known = told(step, chat.receipt, ticket) if revised and not added else None
@@ -279,10 +276,6 @@ class RequestTracker(RequestTrackerChecks):
             "CustomFields": [{"id": name, "name": name, "values": ["…"]} for name in names],
             "_hyperlinks": [{"ref": "comment"}],
         }
-
-
-def _first(task: Task | None) -> Any:
-    return task.settings.owner if task else None
 
 
 def _lacks(before: Before, task: Task | None) -> dict[str, Any]:

@@ -30,7 +30,8 @@ VERDICTS = Verdicts(
 )
 #: When the request brings the visitor's address, names a ticket that was made earlier, or asks for a queue. That there
 #: is none is an answer, if it is RT's own: it does not tell that apart from a queue that its user may not see.
-OF_NEW = When((400,), steps=("requestor",), said=(b"requestor",), refused=True)
+REQUESTOR = "requestor"
+OF_NEW = When((400,), steps=(REQUESTOR,), said=(b"requestor",), refused=True)
 OF_TICKET = (
     When((404,), text="the ticket is no longer in RT; it was removed there"),
     When((403,), text="the ticket was moved to a queue that RT's user may not see"),
@@ -38,6 +39,10 @@ OF_TICKET = (
 _NO_QUEUE = ("Forbidden", "Not Found")
 OF_QUEUE = When((403, 404), then=None, every={"message": {*_NO_QUEUE}})
 OF_USER = When((404,), then=None, every={"message": {"Not Found"}})
+#: For a new user: somebody has the name or the address.
+IN_USE = When((400,), then=None, said=(b"in use",))
+#: For one of whom RT is told nothing but name and address, which it does not take.
+OF_ADDRESS = When((400,), steps=(REQUESTOR,), refused=True)
 ADDRESS = 120  # characters that RT's database holds; it cuts what is longer, and a cut address is another one
 #: Who has a ticket that nobody has.
 NOBODY = "Nobody"
@@ -49,7 +54,7 @@ class RequestTrackerApi(HttpConnector[RequestTrackerSettings]):
     label = "Request Tracker"
     makes = "a ticket in a queue, with the transcript in internal comments"
     capabilities = Capabilities(
-        person="a requestor, by email, made with the ticket",
+        person="a requestor, by email, made with the ticket; filled with `manage_users`",
         revision="what is new, as an internal comment",
         idempotent="looked for in the database, by field and mark",
     )
@@ -134,8 +139,13 @@ def in_query(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
+def usable_address(email: str) -> bool:
+    """For an address that is not ASCII RT would make no user, silently."""
+    return email.isascii() and len(email) <= ADDRESS
+
+
 def requestor_of(person: Person | None) -> str | None:
-    """RT makes the user of `"Name" <address>`. For an address that is not ASCII it would make none, silently."""
-    if person is None or not person.email.isascii() or len(person.email) > ADDRESS:
+    """RT makes the user of `"Name" <address>`."""
+    if person is None or not usable_address(person.email):
         return None
     return f'"{quoted(person.name)}" <{person.email}>'

@@ -7,7 +7,7 @@ from typing import Any
 
 from connectors.kit.connector import Finding
 from connectors.kit.work.choices import constants
-from connectors.request_tracker.api import RequestTrackerApi, fields_of, offers, usable
+from connectors.request_tracker.api import NOBODY, RequestTrackerApi, fields_of, offers, usable
 
 
 class RequestTrackerChecks(RequestTrackerApi):
@@ -17,6 +17,14 @@ class RequestTrackerChecks(RequestTrackerApi):
         settings = self.settings
         yield Finding(True, f"RT {self.ask('GET', 'rt')['Version'].text} at {self.base} accepted the credentials")
         yield from self.owners.findings(settings, settings.task.owner if settings.task else None)
+        if settings.manage_users:
+            # RT shows this to whoever has the right; and a list by a field that one may not look for has everybody.
+            right = "Disabled" in self.ask("GET", f"user/{NOBODY}").object
+            yield Finding(
+                right,
+                f"users {'may' if right else 'may not'} be looked for, made and changed",
+                "give RT's user the right AdminUsers (Admin, Global, User Rights), or remove manage_users",
+            )
         for name in dict.fromkeys([*constants(settings.queue), *filter(None, [settings.queue_fallback])]):
             yield from self._queue_findings(name)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import pytest
 
@@ -18,9 +18,9 @@ from connectors import registry
 from connectors.kit import http
 from connectors.kit.connector import HttpConnector, Receipt, Step
 from connectors.kit.transcript import plain
-from connectors.testing.fake import Fake
+from connectors.testing.fake import Answer, Fake
 from core.delivery import Reference, Revision
-from core.errors import DeliveryError
+from core.errors import ConnectorRefused, DeliveryError, RetryLater
 from core.ids import PayloadId
 from core.smartsupp.parser import parse_conversation
 
@@ -53,6 +53,17 @@ class Bench:
     takes_html: ClassVar[bool] = True
     #: Whether the vendor has records of people at all: contacts, users, requesters.
     has_people: ClassVar[bool] = True
+    #: Whether a record has a page that a person can open.
+    has_pages: ClassVar[bool] = True
+    #: What every vendor answers, as `answers`: HTTP's statuses, where it speaks HTTP.
+    common_answers: ClassVar[list[tuple[int, Any, dict[str, str], type[DeliveryError]]]] = [
+        (401, {"message": "who?"}, {}, ConnectorRefused),
+        (429, {"message": "slow down"}, {"Retry-After": "77"}, RetryLater),
+        (500, {"message": "oops"}, {}, RetryLater),
+        (503, {"message": "away"}, {"Retry-After": "77"}, RetryLater),
+    ]
+    #: How it refuses credentials.
+    who: ClassVar[Answer] = Answer(401, {"message": "who?"})
 
     @cached_property
     def _revisions(self) -> dict[int, tuple[dict[int, Revision], dict[str, Any]]]:
@@ -60,6 +71,7 @@ class Bench:
         return {}
 
     def fake(self) -> Fake:
+        """For a vendor that speaks something else than HTTP: what does as a Fake does."""
         raise NotImplementedError
 
     def settings(self, url: str) -> dict[str, Any]:
@@ -83,8 +95,9 @@ class Bench:
         settings = {"type": self.kind, "allow_networks": ["127.0.0.0/8"], **self.settings(vendor.url), **more}
         found = registry.find(self.kind)
         made = found("shop", found.settings_model.model_validate(settings), Path())
-        assert isinstance(made, HttpConnector)
-        return made
+        assert made.wire is not None
+        # Of a connector that speaks something else, no law asks for more than its wire.
+        return cast(HttpConnector[Any], made)
 
     def deliver(
         self,
@@ -106,7 +119,7 @@ class Bench:
         revision = Revision(number, PayloadId(f"payload{number}"), received, "", body)
         known, _ = self._revisions.setdefault(id(memory), ({}, memory))
         known[number] = revision
-        receipt = Receipt("shop:208:55039", revision, lambda: list(known.values()))
+        receipt = Receipt(f"shop:{conversation.key}", revision, lambda: list(known.values()))
         step = Step(
             memory,
             memory.__setitem__,

@@ -52,3 +52,24 @@ HOSTILE: dict[str, dict[str, Any]] = {
     "100 kB in the name": chat("short", name="Ann " * 25_000),
     "100 kB in a variable": chat("short", variables={"x" * 50_000: "y" * 50_000}),
 }
+
+
+def other(*texts: str, kind: str = "", number: int = 60000) -> dict[str, Any]:
+    """A later chat of the same visitor."""
+    made: dict[str, Any] = json.loads(json.dumps(SAMPLE))
+    made["channel"]["id"] = number
+    if kind:
+        made["channel"][kind] = True
+    first = made["messages"][0]
+    made["messages"] = [{**first, "content": text, "sentAt": 1427470439703 + n} for n, text in enumerate(texts)]
+    return made
+
+
+def longer(chat: dict[str, Any], *texts: str) -> dict[str, Any]:
+    """The chat goes on."""
+    made: dict[str, Any] = json.loads(json.dumps(chat))
+    last = made["messages"][-1]["sentAt"]
+    made["messages"] += [
+        {**SAMPLE["messages"][0], "content": text, "sentAt": last + 1000 * n} for n, text in enumerate(texts, 1)
+    ]
+    return made

@@ -4,7 +4,8 @@
         field = "jobtitle"
         refused_email = "john@doe.con"
 
-Besides what `Contract` asks of a fake, this asks what people do at the vendor's: see `PeopleFake`.
+Besides what `Contract` asks of a fake, this asks what people do at the vendor's: see `PeopleFake`. A vendor without
+companies, or that links persons to them itself, keeps a `PersonContract`.
 """
 
 from __future__ import annotations
@@ -44,10 +45,10 @@ class PeopleFake(Protocol):
         """How many tickets, leads, deals or first notes belong to a person."""
 
     def add_company(self, domain: str) -> Any:
-        """Somebody types a company in, with its domain or website: its id."""
+        """Somebody types a company in, with its domain or website: its id. For `PeopleContract` alone."""
 
     def company_of(self, number: Any) -> Any:
-        """The id of the company that a person belongs to, or None."""
+        """The id of the company that a person belongs to, or None. Likewise."""
 
 
 def said(number: int = 55039, *, phone: str = "", **visitor: Any) -> dict[str, Any]:
@@ -60,7 +61,7 @@ def said(number: int = 55039, *, phone: str = "", **visitor: Any) -> dict[str, A
     return made
 
 
-class PeopleContract(Contract):
+class PersonContract(Contract):
     #: A field of a person that takes any text, by the vendor's name for it.
     field: ClassVar[str]
     #: One that may keep a customer id; and settings for chats that all need a person's record.
@@ -283,7 +284,16 @@ class PeopleContract(Contract):
         assert len(vendor.records()) == 2
         assert EMAIL in json.dumps(vendor.people())
 
-    # --- companies --------------------------------------------------------------------------
+    # --- names ------------------------------------------------------------------------------
+
+    def test_the_local_part_of_an_address_is_nobodys_name(self, vendor: Any) -> None:
+        self.deliver(self.connector(vendor), said(name="", email="j.novak77@domain.com"), {})
+        one = self.only(vendor)
+        assert vendor.person(one["id"]).get("name", "") in ("", "j.novak77@domain.com")
+
+
+class PeopleContract(PersonContract):
+    """The same where persons are linked to companies."""
 
     def test_a_person_belongs_to_the_one_company_with_the_domain_of_their_address(self, vendor: Any) -> None:
         company = vendor.add_company("domain.com")
@@ -316,10 +326,3 @@ class PeopleContract(Contract):
         self.deliver(connector, said(phone=PHONE), {})
         self.deliver(connector, said(2, phone=PHONE, email="d@work.example.com", id="2"), {})
         assert vendor.company_of(self.only(vendor)["id"]) == first
-
-    # --- names ------------------------------------------------------------------------------
-
-    def test_the_local_part_of_an_address_is_nobodys_name(self, vendor: Any) -> None:
-        self.deliver(self.connector(vendor), said(name="", email="j.novak77@domain.com"), {})
-        one = self.only(vendor)
-        assert vendor.person(one["id"]).get("name", "") in ("", "j.novak77@domain.com")

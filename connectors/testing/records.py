@@ -15,7 +15,7 @@ from typing import Any, Protocol, cast
 
 from connectors.kit.connector import HttpConnector
 from connectors.testing.bench import Bench, Died
-from connectors.testing.chats import SAMPLE
+from connectors.testing.chats import SAMPLE, longer, other
 from connectors.testing.fake import Fake
 from core.config.values import ValueSettings
 from core.delivery import Reference
@@ -45,27 +45,6 @@ class RecordsFake(Protocol):
 
     def follows(self, record: Any, earlier: Any) -> bool:
         """Whether whoever reads a record finds the earlier one."""
-
-
-def other(*texts: str, kind: str = "", number: int = 60000) -> dict[str, Any]:
-    """A later chat of the same visitor."""
-    made: dict[str, Any] = json.loads(json.dumps(SAMPLE))
-    made["channel"]["id"] = number
-    if kind:
-        made["channel"][kind] = True
-    first = made["messages"][0]
-    made["messages"] = [{**first, "content": text, "sentAt": 1427470439703 + n} for n, text in enumerate(texts)]
-    return made
-
-
-def longer(chat: dict[str, Any], *texts: str) -> dict[str, Any]:
-    """The chat goes on."""
-    made: dict[str, Any] = json.loads(json.dumps(chat))
-    last = made["messages"][-1]["sentAt"]
-    made["messages"] += [
-        {**SAMPLE["messages"][0], "content": text, "sentAt": last + 1000 * n} for n, text in enumerate(texts, 1)
-    ]
-    return made
 
 
 class RecordLaws(Bench):

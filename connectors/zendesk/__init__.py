@@ -7,25 +7,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from itertools import takewhile
 from typing import Any
 
 from connectors.kit.connector import Receipt, Step
-from connectors.kit.person import for_person
+from connectors.kit.people.whose import People
 from connectors.kit.record import Mapping
 from connectors.kit.reply import Reply
 from connectors.kit.text.parts import Layout, Part, append, ends_like, marked, octets
 from connectors.kit.text.revisions import tell, told
 from connectors.kit.wire.pager import by_page
+from connectors.kit.work.chat import Chat, open_first
 from connectors.kit.work.choices import chosen
-from connectors.kit.work.one_record import Before, one_record
-from connectors.kit.work.task import Task, task_of
-from connectors.zendesk.api import OF_IMPORT, OF_NEW_TICKET, OF_SHARED_TICKET, OF_TICKET
-from connectors.zendesk.checks import ZendeskChecks
-from connectors.zendesk.users import visitor_key
+from connectors.kit.work.one_record import Before
+from connectors.kit.work.task import Task
+from connectors.zendesk.api import OF_IMPORT, OF_NEW_TICKET, OF_SHARED_TICKET, OF_TICKET, REQUESTER
+from connectors.zendesk.erasing import ZendeskErasing
+from connectors.zendesk.requesters import Requesters
 from core.conversation import Conversation
 from core.delivery import Reference
 
@@ -41,47 +41,26 @@ SUBJECT = 150
 CHOSEN = ("group_id", "brand_id", "ticket_form_id", "priority", "status")
 
 
-@dataclass(frozen=True)
-class _Chat:
-    """One delivery: the chat, its words, and what is to become of it."""
-
-    conversation: Conversation
-    receipt: Receipt
-    step: Step
-    words: Mapping
-    task: Task | None
-
-
-class Zendesk(ZendeskChecks):
+class Zendesk(ZendeskErasing):
     def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
-        words = Mapping(self.settings, conversation)
-        task = task_of(step, words, self.settings, conversation, receipt)
-        chat, number = _Chat(conversation, receipt, step, words, task), receipt.number
+        chat = Chat.of(self.settings, conversation, receipt, step)
+        words, number = chat.words, chat.number
         # The submitter is the author of the first comment, and by default it is the requester; but what is private
         # is an agent's. https://developer.zendesk.com/api-reference/ticketing/tickets/tickets/#requesters-and-submitters
         agent = step("agent", lambda: self.cache.get("me", self.me, anew=step.healed))
-        person, nobody = words.person, partial(self.nobody, words, conversation)
+
         # The ticket, and the revision that its first comment holds: this one, an earlier one, or 0 for another chat's.
-        ticket = for_person(
-            step,
-            "requester",
-            words,
-            person=partial(self.requester, person) if person else nobody,
-            nobody=nobody,
-            identity=words.identity,
-            make=lambda requester: one_record(
-                step,
+        def made_for(requester: int) -> dict[str, Any]:
+            return chat.recorded(
                 "ticket",
-                self.settings,
-                receipt,
-                conversation,
-                identity=words.identity or visitor_key(conversation),
+                requester,
                 newest=partial(self._newest, requester),
-                add=lambda before: {"id": before.id, "revision": 0, "added": number, **_wanting(before, task)},
+                add=lambda before: {"id": before.id, "revision": 0, "added": number, **_wanting(before, chat.task)},
                 create=partial(self._create_ticket, chat, requester, agent),
                 find=partial(self._find_ticket, chat, requester),
-            ),
-        )
+            )
+
+        ticket = People(self, Requesters(self, chat), REQUESTER).whose(step, words, made_for)
         whole = number in (ticket["revision"], ticket.get("added"))
         known = None if whole else told(step, receipt, ticket["id"])
         parts = COMMENTS.parts(words, number, revised=not whole, after=known)
@@ -94,7 +73,7 @@ class Zendesk(ZendeskChecks):
 
     # --- a new ticket ----------------------------------------------------------------
 
-    def _create_ticket(self, chat: _Chat, requester: int, agent: int, before: Before | None) -> dict[str, Any]:
+    def _create_ticket(self, chat: Chat, requester: int, agent: int, before: Before | None) -> dict[str, Any]:
         words, settings, task = chat.words, self.settings, chat.task
         there = {f"{kind}_id": partial(self.is_there, kind) for kind in ("group", "brand", "ticket_form")}
         choices = chosen(chat.step, words, settings, *CHOSEN, "ticket_type", exists=there)
@@ -118,11 +97,11 @@ class Zendesk(ZendeskChecks):
             words,
             settings,
             lambda owner: self._post(chat, _filled({**ticket, "assignee_id": owner}), before),
-            first=task.settings.owner if task else None,
+            first=chat.task_owner,
         )
         return {"id": made["id"].number, "revision": chat.receipt.number}
 
-    def _post(self, chat: _Chat, ticket: dict[str, Any], before: Before | None) -> Reply:
+    def _post(self, chat: Chat, ticket: dict[str, Any], before: Before | None) -> Reply:
         if chat.receipt.is_past(chat.conversation) and (made := self._import(chat, ticket)) is not None:
             return made
         words = chat.words
@@ -138,7 +117,7 @@ class Zendesk(ZendeskChecks):
             judge=self.when(*OF_NEW_TICKET),
         )["ticket"]
 
-    def _import(self, chat: _Chat, ticket: dict[str, Any]) -> Reply | None:
+    def _import(self, chat: Chat, ticket: dict[str, Any]) -> Reply | None:
         """A ticket with the time of the chat, which wakes no trigger; None for who may not import."""
         number, (begins, ends) = chat.receipt.number, chat.conversation.span()
         # A later update would wake triggers, so all parts come at once.
@@ -173,13 +152,10 @@ class Zendesk(ZendeskChecks):
     def _newest(self, requester: int, since: datetime) -> Before | None:
         """An open ticket of the requester's, or the one that changed last."""
         recent = self._changed(requester, since)
-        before = next((one for one in recent if one["status"].raw not in ("solved", "closed")), None)
-        is_open = before is not None
-        before = before if before is not None else next(iter(recent), None)
-        if before is None:
-            return None
-        number = before["id"].number
-        return Before(number, is_open, self.page_of(number), before.object)
+        return open_first(recent, lambda one: one["status"].raw not in ("solved", "closed"), self._before)
+
+    def _before(self, ticket: Reply, is_open: bool) -> Before:
+        return Before(ticket["id"].number, is_open, self.page_of(ticket["id"].number), ticket.object)
 
     def _changed(self, requester: int, since: datetime) -> list[Reply]:
         # https://developer.zendesk.com/api-reference/ticketing/tickets/tickets/#list-tickets
@@ -187,7 +163,7 @@ class Zendesk(ZendeskChecks):
         listed = self.entries(TICKETS, path, sort_by="updated_at", sort_order="desc")
         return list(takewhile(lambda one: datetime.fromisoformat(one["updated_at"].text) >= since, listed))
 
-    def _find_ticket(self, chat: _Chat, requester: int) -> dict[str, Any] | None:
+    def _find_ticket(self, chat: Chat, requester: int) -> dict[str, Any] | None:
         # https://developer.zendesk.com/api-reference/ticketing/tickets/tickets/#list-tickets
         # The key of a create lives for two hours, the external id as long as the ticket; /search lags.
         key = chat.words.key
@@ -198,13 +174,13 @@ class Zendesk(ZendeskChecks):
             text = described.text if described is not None else ""
             last = re.search(rf"\[{re.escape(key)}:(\d+):1\]\s*\Z", text)
             return {"id": found[-1]["id"].number, "revision": int(last[1]) if last else 0}
-        return self._find_added(chat, requester) if self._shares else None
+        return self._find_added(chat, requester) if chat.shares else None
 
-    def _goes_on(self, chat: _Chat, ticket: Reply) -> bool:
+    def _goes_on(self, chat: Chat, ticket: Reply) -> bool:
         """Not the one that was found closed a moment ago: another one is to follow it."""
-        return not (self._shares and chat.step.healed and ticket["status"].raw == "closed")
+        return not (chat.shares and chat.step.healed and ticket["status"].raw == "closed")
 
-    def _find_added(self, chat: _Chat, requester: int) -> dict[str, Any] | None:
+    def _find_added(self, chat: Chat, requester: int) -> dict[str, Any] | None:
         """The ticket of another chat to which this one was added: it has changed since."""
         mark = rf"\[{re.escape(chat.words.key)}:\d+:\d+\]"
         changed = self._changed(requester, chat.receipt.since)[:_READ]
@@ -222,7 +198,7 @@ class Zendesk(ZendeskChecks):
 
     # --- its comments ---------------------------------------------------------------------
 
-    def _comment(self, chat: _Chat, ticket: dict[str, Any], part: Part) -> bool:
+    def _comment(self, chat: Chat, ticket: dict[str, Any], part: Part) -> bool:
         # https://developer.zendesk.com/api-reference/ticketing/tickets/tickets/#update-ticket
         # Subject and tags are the agents' by the time of a new revision; the fields came from us.
         if part.number > 1:
@@ -232,7 +208,7 @@ class Zendesk(ZendeskChecks):
         sent = {"comment": {"html_body": heading + part.body, "public": False}, "custom_fields": _fields(chat.words)}
         return bool(self._update(ticket["id"], sent | (ticket.get("wanting", {}) if added else {})))
 
-    def _set_fields(self, chat: _Chat, ticket: int) -> None:
+    def _set_fields(self, chat: Chat, ticket: int) -> None:
         """A revision without new text may still change them."""
         fields = _fields(chat.words)
         if fields:
@@ -254,7 +230,8 @@ class Zendesk(ZendeskChecks):
 
     def imagine(self, method: str, path: str, body: Any) -> Any:
         """Every list empty and every id 1; a request reads of it what it asked for."""
-        return {"users": [], "user": {"id": 1, "role": "agent"}, "tickets": [], "ticket": {"id": 1}, "comments": []}
+        lists: dict[str, Any] = {name: [] for name in ("users", "user_fields", "tickets", "comments")}
+        return {**lists, "user": {"id": 1, "role": "agent"}, "ticket": {"id": 1}}
 
 
 def _filled(ticket: dict[str, Any]) -> dict[str, Any]:

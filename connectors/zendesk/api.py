@@ -46,14 +46,18 @@ OF_TICKET = (
 )
 #: The same where a person's chats share tickets: what was closed is followed by another one.
 OF_SHARED_TICKET = (OF_TICKET[0], When((422,), text="the ticket is closed", said=(_CLOSED,), steps=("ticket",)))
-REQUESTER = frozenset({"requester", "requester_id", "email"})
+#: The step that remembers the user who wrote.
+REQUESTER = "requester"
+_REQUESTER = frozenset({"requester", "requester_id", "email"})
 #: When it brings a visitor, by address or by number: suspended, deleted, or an address that Zendesk takes for none.
 OF_PERSON = (
-    When((422,), steps=("requester",), codes={"details{}": REQUESTER}, refused=True),
+    When((422,), steps=(REQUESTER,), codes={"details{}": _REQUESTER}, refused=True),
     When((422,), steps=("agent",), codes={"details{}": frozenset({"submitter", "submitter_id"})}, refused=True),
 )
 #: When it brings a new user: that somebody has the address already is an answer.
 OF_NEW_USER = (When((422,), then=None, codes={"details.*[].error": frozenset({"DuplicateValue"})}), *OF_PERSON)
+#: When it fills the fields of a user.
+GONE_USER = When((404,), text="the user was deleted or merged in Zendesk", steps=(REQUESTER,))
 #: When it brings a new ticket. An owner outside the ticket's group, or one who became a light agent, is refused alone.
 OF_NEW_TICKET = (
     When((422,), steps=(OWNER,), codes={"details{}": frozenset({"assignee", "assignee_id"})}, refused=True),
@@ -69,7 +73,7 @@ class ZendeskApi(HttpConnector[ZendeskSettings]):
     label = "Zendesk"
     makes = "a user and a ticket, with the transcript in private comments"
     capabilities = Capabilities(
-        person="a user, by email, else created",
+        person="a user, by email, phone or customer id, else created; blank fields filled",
         revision="what is new, as a private comment",
         idempotent="an idempotency key; looked for by external id and mark",
     )

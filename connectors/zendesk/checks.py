@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 
 from connectors.kit.connector import Finding
 from connectors.kit.work.choices import constants
+from connectors.zendesk.settings import OF_USER
 from connectors.zendesk.users import ZendeskUsers
 
 #: The day on which API tokens end.
@@ -48,6 +49,12 @@ class ZendeskChecks(ZendeskUsers):
         for kind in ("group", "brand", "ticket_form"):
             remedy = f"correct {kind}_id, or make the {kind.replace('_', ' ')} active"
             yield from (self._exists(kind, number, remedy) for number in constants(getattr(settings, f"{kind}_id")))
+        if names := [name for name in settings.person_fields if name not in OF_USER]:
+            known = self.user_fields()
+            remedy = f"there are {', '.join((*OF_USER, *known))}; add one in Admin Center, People, User fields"
+            for name in names:
+                there = name in known
+                yield Finding(there, f"the user field {name} is {'' if there else 'not '}there", remedy)
         for name in settings.fields:
             yield self._exists("ticket_field", int(name), "write the number of an active custom field under fields")
 

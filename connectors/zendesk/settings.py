@@ -8,11 +8,13 @@ from typing import Any, Literal, Self
 from pydantic import AnyHttpUrl, Field, SecretStr, field_validator, model_validator
 
 from connectors.kit.auth.oauth import OAuthSettings
-from connectors.kit.work.one_record import OneRecordSettings
-from connectors.kit.work.owner import OwnerSettings
-from connectors.kit.work.task import WorkSettings
+from connectors.kit.people.settings import PersonSettings
+from connectors.kit.work.chat import DeskSettings
 from core.config.types.templated import Templated
 
+#: The fields of a user that are not custom ones, as far as a chat may fill them.
+#: https://developer.zendesk.com/api-reference/ticketing/users/users/#json-format
+OF_USER = ("name", "email", "phone", "external_id", "notes", "details", "locale", "time_zone")
 #: https://developer.zendesk.com/documentation/api-basics/authentication/oauth-migration/
 TOKENS_END = (
     "Zendesk switches off all API tokens on 30 April 2027, and a token that is not used for 30 days earlier. "
@@ -21,7 +23,7 @@ TOKENS_END = (
 MOVE = "Make an OAuth client in Zendesk, and put client_id and client_secret in place of email and api_token."
 
 
-class ZendeskSettings(OAuthSettings, OwnerSettings, OneRecordSettings, WorkSettings):
+class ZendeskSettings(OAuthSettings, DeskSettings, PersonSettings):
     """Settings of `type: zendesk`."""
 
     # 200 requests a minute on the smallest plan.

@@ -1,75 +1,55 @@
-"""Users: who wrote, who gets the ticket, and who we are."""
+"""Users: who gets the ticket, who has an address, and who we are."""
 
 from __future__ import annotations
 
 from functools import cached_property
 
 from connectors.kit.email_address import spellings
-from connectors.kit.record import Mapping, Person
 from connectors.kit.reply import Reply
+from connectors.kit.wire.pager import by_page
 from connectors.kit.wire.verdicts import When
 from connectors.kit.work.owner import Owners
-from connectors.zendesk.api import OF_NEW_USER, ZendeskApi
-from core.conversation import Conversation
-from core.errors import Gone
+from connectors.zendesk.api import ZendeskApi
 
 #: How many users of those that a search shows are asked for their further addresses.
 FURTHER = 5
-#: Characters. It is documented nowhere; what is longer than a database's usual column helps nobody.
-NAME = 255
 #: `role_type` of agents who are given no tickets: light agents, agents of Chat alone, billing admins.
 #: https://developer.zendesk.com/api-reference/ticketing/users/users/#json-format
 WITHOUT_TICKETS = (1, 2, 5)
 
 
 class ZendeskUsers(ZendeskApi):
-    """The part of the connector that looks for people and makes them."""
+    """The part of the connector that looks for people."""
 
     def me(self) -> int:
         return self.ask("GET", "users/me")["user"]["id"].number
 
-    # --- who wrote -------------------------------------------------------------------
+    def user(self, number: object) -> Reply | None:
+        # https://developer.zendesk.com/api-reference/ticketing/users/users/#show-user
+        return self.ask("GET", f"users/{number}", judge=self.when(When((404,), then=None))).get("user")
 
-    def requester(self, person: Person) -> int:
-        """The user with this address, or a new one; nobody's name changes. Raises Gone when Zendesk takes neither."""
-        found = self._having(person.email)
-        return found["id"].number if found is not None else self._create_user(person)
-
-    def nobody(self, words: Mapping, conversation: Conversation) -> int:
-        # A ticket without a requester would be ours, and a user needs a name alone: https://support.zendesk.com/
-        # hc/en-us/articles/4408894213018. The external id makes it one user for each visitor.
-        user = {"name": words.name[:NAME], "external_id": visitor_key(conversation), "skip_verify_email": True}
-        saved = self.ask("POST", "users/create_or_update", json={"user": user}, repeatable=True)
-        return saved["user"]["id"].number
-
-    def _having(self, email: str) -> Reply | None:
-        # https://developer.zendesk.com/api-reference/ticketing/users/users/#search-users
-        found = list(self.ask("GET", "users/search", params={"query": f"email:{email}"})["users"])
+    def having(self, email: str) -> Reply | None:
+        """The user with an address, as the first or a further one."""
+        found = self.search(query=f"email:{email}")
         return next((user for user in found if _is(email, user.get("email"))), None) or next(
-            (user for user in found[:FURTHER] if self._has(user, email)), None
+            (user for user in found[:FURTHER] if any(_is(email, one) for one in self.identities(user, "email"))), None
         )
 
-    def _has(self, user: Reply, email: str) -> bool:
-        """Whether it is a further address of the user's, as after a merge: the user itself shows the first alone."""
+    def search(self, **asked: str) -> list[Reply]:
+        # https://developer.zendesk.com/api-reference/ticketing/users/users/#search-users
+        return list(self.ask("GET", "users/search", params=asked)["users"])
+
+    def identities(self, user: Reply, kind: str) -> list[Reply]:
+        """All addresses or numbers of a user, as after a merge: the user itself shows the first alone."""
         # https://developer.zendesk.com/api-reference/ticketing/users/user_identities/#list-identities
         listed = self.ask("GET", f"users/{user['id'].number}/identities")["identities"]
-        return any(_is(email, one.get("value")) for one in listed if one["type"].text == "email")
+        return [one["value"] for one in listed if one["type"].text == kind]
 
-    def _create_user(self, person: Person) -> int:
-        # https://developer.zendesk.com/api-reference/ticketing/users/users/#create-user
-        # It refuses an address that somebody has, while the upsert would rename that somebody after what was typed.
-        new = {"name": person.name[:NAME], "email": person.email, "skip_verify_email": True}
-        judge = self.when(*OF_NEW_USER)
-        made = self.ask("POST", "users", json={"user": new}, repeatable=True, judge=judge).get("user")
-        if made is None:
-            # Somebody whom the search does not show, or not yet. Without a name, the upsert changes nothing.
-            # https://developer.zendesk.com/api-reference/ticketing/users/users/#create-or-update-user
-            known = {"email": person.email, "skip_verify_email": True}
-            path = "users/create_or_update"
-            made = self.ask("POST", path, json={"user": known}, repeatable=True, judge=judge).get("user")
-        if made is None:
-            raise Gone("Zendesk says that the address is taken, and does not say by whom", "requester", status=422)
-        return made["id"].number
+    def user_fields(self) -> dict[str, str]:
+        """The type of each custom field of users that is in use."""
+        # https://developer.zendesk.com/api-reference/ticketing/users/user_fields/#list-user-fields
+        listed = self.entries(by_page("user_fields"), "/api/v2/user_fields")
+        return {one["key"].text: one["type"].text for one in listed if one.object.get("active") is not False}
 
     # --- who gets the ticket -----------------------------------------------------------
 
@@ -80,18 +60,10 @@ class ZendeskUsers(ZendeskApi):
         )
 
     def _agent_by_email(self, email: str) -> int | None:
-        return _agent(self._having(email))
+        return _agent(self.having(email))
 
     def _agent_by_id(self, named: str) -> int | None:
-        if not (named.isascii() and named.isdecimal()):
-            return None
-        # https://developer.zendesk.com/api-reference/ticketing/users/users/#show-user
-        return _agent(self.ask("GET", f"users/{named}", judge=self.when(When((404,), then=None))).get("user"))
-
-
-def visitor_key(conversation: Conversation) -> str:
-    """What tells a visitor without an address from others."""
-    return f"smartsupp:{conversation.account}:visitor:{conversation.visitor.id or conversation.id}"
+        return _agent(self.user(named)) if named.isascii() and named.isdecimal() else None
 
 
 def _is(email: str, said: Reply | None) -> bool:

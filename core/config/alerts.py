@@ -2,50 +2,22 @@
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
-
-from pydantic import AfterValidator, Field, IPvAnyNetwork, SecretStr, model_validator
+from pydantic import Field, IPvAnyNetwork, SecretStr
 
 from core.config.environment import Strict
+from core.config.types.apprise_url import AppriseUrl
+from core.config.types.mail_server import EmailAddress, MailServer
+from core.config.types.secret_url import SecretUrl
 from core.signing import SigningSecret
 
-#: Printable ASCII with one '@' and nothing that means something else in a header.
-_ADDRESS = r"^[!#$%&'*+/=?^_`{|}~.A-Za-z0-9-]+@[A-Za-z0-9.-]+$"
-
-
-def _address(value: str) -> str:
-    if not re.fullmatch(_ADDRESS, value):
-        found = re.search(r"<([^<>]+)>", value)
-        right = found[1] if found and re.fullmatch(_ADDRESS, found[1]) else "relay@example.com"
-        raise ValueError(f"write an address alone, such as {right}")
-    return value
-
-
-EmailAddress = Annotated[str, AfterValidator(_address), Field(max_length=254, json_schema_extra={"format": "email"})]
-
-#: The port where mail servers wait for each kind of TLS (RFC 8314).
-_PORTS = {"starttls": 587, "tls": 465}
-
-
-def _web_address(value: SecretStr) -> SecretStr:
-    try:
-        parts = urlsplit(value.get_secret_value())
-        right = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        right = False
-    if not right or any(one.isspace() or not one.isprintable() for one in value.get_secret_value()):
-        raise ValueError("must be a whole address, such as https://example.com/alerts")
-    if "@" in parts.netloc:
-        raise ValueError("must not contain a user and password; to sign alerts, use 'secret'")
-    return value
+#: By which alerts can be sent, as the section names them.
+CHANNELS = ("webhook", "email", "slack", "teams", "notify")
 
 
 class WebhookAlerts(Strict):
     """A POST of each alert, signed after Standard Webhooks where there is a secret."""
 
-    url: Annotated[SecretStr, AfterValidator(_web_address)] = Field(
+    url: SecretUrl = Field(
         description="Where alerts are posted. Hidden, because chat services put their secret into it."
     )
     secret: SigningSecret | None = Field(
@@ -57,42 +29,46 @@ class WebhookAlerts(Strict):
     )
 
 
-def _host(value: str) -> str:
-    """A name or an address alone. An IPv6 address has more than one colon."""
-    bare = value.partition("://")[2] or value
-    name, colon, port = bare.partition(":")
-    if colon and port.strip("/").isdecimal():
-        raise ValueError(f"write host: {name} and, on a line of its own, port: {port.strip('/')}")
-    if bare != value or "/" in value:
-        raise ValueError(f"write only {name.strip('/')}, the name of the mail server")
-    if not re.fullmatch(r"[A-Za-z0-9_.:-]+", value):
-        raise ValueError("write the name of the mail server, such as smtp.example.com")
-    return value
+class MailAlerts(MailServer):
+    """Emails by way of a mail server."""
 
-
-class MailAlerts(Strict):
-    """A mail server, always by TLS with a certificate that is checked."""
-
-    host: Annotated[str, AfterValidator(_host)] = Field(max_length=253, description="The mail server.")
-    security: Literal["starttls", "tls"] = Field(
-        default="starttls", description="starttls: TLS begins after the greeting; tls: from the first byte."
-    )
-    port: int | None = Field(default=None, ge=1, le=65535, description="null: 587 for starttls, 465 for tls.")
-    user: str = Field(default="", max_length=320, description="User name for the mail server; empty: no login.")
-    password: SecretStr = Field(default=SecretStr(""), description="Password for the mail server.")
     sender: EmailAddress = Field(alias="from", description="The sender's address.")
     to: tuple[EmailAddress, ...] = Field(min_length=1, max_length=50, description="The recipients.")
     timeout: float = Field(default=20.0, gt=0, le=50, description="Seconds to wait for each response.")
 
-    @model_validator(mode="after")
-    def _has_both_or_neither(self) -> Self:
-        if bool(self.user) != bool(self.password.get_secret_value()):
-            raise ValueError("'user' and 'password' go together; give both, or neither")
-        return self
 
-    @property
-    def open_port(self) -> int:
-        return self.port or _PORTS[self.security]
+class SlackAlerts(Strict):
+    """Messages of a bot in a channel of Slack. An incoming webhook of Slack is a `webhook`."""
+
+    token: SecretStr = Field(description="The bot's token, xoxb-…, with the scope chat:write.")
+    channel: str = Field(pattern=r"^[CGD][A-Z0-9]{5,20}$", description="The id of the channel, such as C0123456789.")
+    base_url: str = Field(
+        default="https://slack.com/api", pattern=r"^https?://[^\s?#@]+$", description="Of Slack's API."
+    )
+    timeout: float = Field(default=20.0, gt=0, le=50, description="Seconds to wait for the response.")
+    allow_networks: tuple[IPvAnyNetwork, ...] = Field(
+        default=(), description="Loopback, private and link-local networks that may be reached."
+    )
+
+
+class TeamsAlerts(Strict):
+    """Cards in Microsoft Teams, by the address of a workflow."""
+
+    url: SecretUrl = Field(description="The address of the workflow, from Teams.")
+    timeout: float = Field(default=20.0, gt=0, le=50, description="Seconds to wait for the response.")
+    allow_networks: tuple[IPvAnyNetwork, ...] = Field(
+        default=(), description="Loopback, private and link-local networks that may be reached."
+    )
+
+
+class AppriseAlerts(Strict):
+    """Messages by Apprise: Telegram, ntfy, Discord, SMS and a hundred others."""
+
+    url: AppriseUrl = Field(description="The address of the service, as Apprise spells it.")
+    timeout: float = Field(default=20.0, gt=0, le=50, description="Seconds to wait for the service.")
+    allow_networks: tuple[IPvAnyNetwork, ...] = Field(
+        default=(), description="Loopback, private and link-local networks that may be reached."
+    )
 
 
 class Alerts(Strict):
@@ -100,6 +76,9 @@ class Alerts(Strict):
 
     webhook: WebhookAlerts | None = Field(default=None, description="Posts alerts to an address.")
     email: MailAlerts | None = Field(default=None, description="Sends alerts by email.")
+    slack: SlackAlerts | None = Field(default=None, description="Sends alerts to a channel of Slack.")
+    teams: TeamsAlerts | None = Field(default=None, description="Sends alerts to Microsoft Teams.")
+    notify: AppriseAlerts | None = Field(default=None, description="Sends alerts by Apprise.")
     oldest_after: float = Field(
         default=15,
         gt=0,
@@ -109,4 +88,4 @@ class Alerts(Strict):
 
     @property
     def channels(self) -> tuple[str, ...]:
-        return tuple(name for name in ("webhook", "email") if getattr(self, name) is not None)
+        return tuple(name for name in CHANNELS if getattr(self, name) is not None)

@@ -22,6 +22,7 @@ from core.config.mistakes.model import KeyPath
 from core.config.mistakes.values import SECTION, SECTIONS, did_you_mean, value_mistakes
 from core.config.settings import ConnectorSettings, Document, Route, Settings, connector_name
 from core.config.sources import dotenv_file
+from core.config.sources.plain_file import contents
 from core.config.sources.references import References
 from core.config.sources.secret_store import SecretStore
 from core.config.values import ValueSettings
@@ -39,7 +40,7 @@ def load(
     env: Environment,
     models: Models,
     variables: Mapping[str, str],
-    read: Callable[[Path], bytes] = Path.read_bytes,
+    read: Callable[[Path], bytes] = contents,
 ) -> Settings:
     """Read and check the file. Raises ConfigError with every problem at once.
 
@@ -78,6 +79,7 @@ def load(
         business_hours=document.business_hours,
         redact=document.redact,
         values=ValueSettings.of(document),
+        public_url=env.public_url,
         accounts=document.source.named() if "source" in document.model_fields_set else {},
         renamed=("notices",) if document.notices else (),
     )

@@ -23,6 +23,7 @@ from core.config.environment import Environment
 from core.config.last_good import LastGood
 from core.config.loader import Models, load
 from core.config.settings import Settings
+from core.config.sources.plain_file import contents, contents_again
 from core.config.sources.secret_store import BadSecret, SecretStore
 from core.errors import ConfigError, Problem
 
@@ -121,7 +122,7 @@ class Watched:
             self._judge(seen, now)
 
     def _judge(self, seen: _Seen, now: float, *, at_once: bool = False) -> None:
-        reads = _Reads()
+        reads = _Reads(contents_again)
         try:
             settings = load(self._env, self._models, self._variables, reads)
             if not reads.seen.keys() <= seen.keys():  # named for the first time: they must be still as well
@@ -129,7 +130,7 @@ class Watched:
                 return
             if any(seen[file][3] != state[3] for file, state in reads.seen.items()):
                 return  # written a moment ago
-            self._must_be_meant(self._settings, settings, self._text(self._adopted), self._text(reads.seen))
+            self._must_be_meant(self._settings, settings, self._adopted, reads.seen)
             if _removes(self._settings, settings) and not at_once and now - self._since < REMOVAL_STILL:
                 return
             if self._on_change:
@@ -158,33 +159,33 @@ class Watched:
         self.trouble, self._refused, self._named = "", None, set()
         log.info(event, **about)
 
-    def _must_be_meant(self, old: Settings, new: Settings, before: bytes, after: bytes) -> None:
+    def _must_be_meant(self, old: Settings, new: Settings, before: _Seen, after: _Seen) -> None:
         """Raises ConfigError for what no admin means, and a half-written file looks like."""
-        if before and not after:
+        if _text(before, self._env.config) and not _text(after, self._env.config):
             text = "the file is gone; put it back. To run without one, restart the relay"
             raise ConfigError(old.source, [Problem("", text)])
         must_lose_nothing(old, new)
-        cut = len(after.rstrip()) < len(before.rstrip()) and before.startswith(after.rstrip())
-        if cut and _content(old) != _content(new) and not self._history.wrote(after):
-            text = (
-                "the file ends in the middle of its previous version, as a save that was interrupted does. Save it"
-                " again; if you removed its end on purpose, add a comment as its last line"
-            )
-            raise ConfigError(new.source, [Problem("", text)])
-
-    def _text(self, seen: _Seen) -> bytes:
-        return (seen[self._env.config][3] or b"") if self._env.config in seen else b""
+        for file in after if _content(old) != _content(new) else ():
+            if not _is_cut(_text(before, file), _text(after, file)):
+                continue
+            text = "the file ends in the middle of its previous version, as a save that was interrupted does"
+            text += ". Save it again"
+            if file != self._env.config:  # it may hold nothing but a password
+                raise ConfigError(str(file), [Problem("", f"{text}; if that is meant, restart the relay")])
+            if not self._history.wrote(_text(after, file)):
+                text += "; if you removed its end on purpose, add a comment as its last line"
+                raise ConfigError(new.source, [Problem("", text)])
 
     def _begun(self, *, restarted: bool) -> tuple[Settings, _Seen]:
         """A process may start in the middle of a save; and after one that was wrong."""
         until = time.monotonic() + SETTLING
         before = self._last_in_force()
         while True:
-            reads = _Reads()
+            reads = _Reads(contents)
             try:
                 found = load(self._env, self._models, self._variables, reads), reads.seen
                 if before and restarted:
-                    self._must_be_meant(before[0], found[0], self._text(before[1]), self._text(found[1]))
+                    self._must_be_meant(before[0], found[0], before[1], found[1])
                 return found
             except ConfigError as error:
                 newest = max((state[0] for state in reads.seen.values()), default=0)
@@ -224,13 +225,14 @@ class Watched:
 class _Reads:
     """Reads files, and notes what it saw in each: what is compared later is what was read, not what came after it."""
 
-    def __init__(self) -> None:
+    def __init__(self, read: Callable[[Path], bytes]) -> None:
+        self._read = read
         self.seen: dict[Path, _FileState] = {}
 
     def __call__(self, file: Path) -> bytes:
         before = _status(file)
         try:
-            content = file.read_bytes()
+            content = self._read(file)
         except (OSError, ValueError):
             self.seen[file] = (*before, None)
             raise
@@ -242,7 +244,7 @@ class _Reads:
 def _state(file: Path) -> _FileState:
     before = _status(file)
     try:
-        return (*before, file.read_bytes() if _plain(file) else None)
+        return (*before, contents(file) if _plain(file) else None)
     except (OSError, ValueError):
         return (*before, None)
 
@@ -253,6 +255,14 @@ def _status(file: Path) -> tuple[int, int, int]:
     except (OSError, ValueError):
         return (0, 0, 0)
     return (found.st_mtime_ns, found.st_size, found.st_ino)
+
+
+def _text(seen: _Seen, file: Path) -> bytes:
+    return (seen[file][3] or b"") if file in seen else b""
+
+
+def _is_cut(before: bytes, after: bytes) -> bool:
+    return bool(after.strip()) and len(after.rstrip()) < len(before.rstrip()) and before.startswith(after.rstrip())
 
 
 def _plain(file: Path) -> bool:

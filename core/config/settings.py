@@ -8,14 +8,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, PrivateAttr, ValidationInfo
 
 from core.config import former_names
 from core.config.alerts import Alerts
-from core.config.business_hours import BusinessHours
+from core.config.business_hours import BusinessHours, known_zone
 from core.config.environment import Strict, Token
 from core.config.extracted import only_extracted
 from core.config.sections.presets import Preset, QuietWait
@@ -67,6 +69,9 @@ class ConnectorSettings(Strict):
     #: What is taken out of a chat before this connector is given it; likewise.
     _redact: Redact = PrivateAttr(default_factory=Redact)
 
+    #: The address of the dashboard, or ""; likewise.
+    _public_url: str = PrivateAttr(default="")
+
     type: str = Field(description="The type of connector: a built-in name, or the dotted path of a class.")
     enabled: bool = Field(default=True, description="false: nothing is sent to it; its deliveries stay queued.")
     concurrency: int | None = Field(
@@ -78,6 +83,14 @@ class ConnectorSettings(Strict):
         default=None,
         gt=0,
         description="Requests a second, over all workers, with bursts of one second's worth; null: no limit.",
+    )
+    per_day: int | None = Field(
+        default=None,
+        gt=0,
+        description="Requests a day, over all workers; what is left waits for the next day. null: no limit.",
+    )
+    per_day_time_zone: Annotated[str, AfterValidator(known_zone)] = Field(
+        default="UTC", description="The time zone by whose midnight `per_day` begins anew, such as Europe/Prague."
     )
     only: tuple[Preset, ...] | None = Field(
         default=None, min_length=1, description="It takes only chats of one of these kinds; null: all."
@@ -93,6 +106,14 @@ class ConnectorSettings(Strict):
         default=(),
         description="Earlier names of this connector, the oldest first: its deliveries and records continue under it.",
     )
+
+    def day_over(self, moment: datetime | None = None) -> int | None:
+        """When the day of `per_day` is over, in ms; None where there is no such limit."""
+        if self.per_day is None:
+            return None
+        zone = ZoneInfo(self.per_day_time_zone)
+        tomorrow = (moment or datetime.now(UTC)).astimezone(zone).date() + timedelta(days=1)
+        return round(datetime.combine(tomorrow, time(), zone).timestamp() * 1000)
 
     def doubts(self) -> Iterator[tuple[str, str]]:
         """What will not work for ever, though it does today: a text and what to do."""
@@ -172,6 +193,8 @@ class Settings:
     business_hours: BusinessHours | None = None
     redact: Redact = field(default_factory=Redact)
     values: ValueSettings = field(default_factory=ValueSettings)
+    #: The address of the dashboard, or "".
+    public_url: str = ""
     accounts: Mapping[str, Account] = field(default_factory=dict)
     #: Sections of the file that have another name by now.
     renamed: tuple[str, ...] = ()

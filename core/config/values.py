@@ -9,9 +9,9 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from core.config.alerts import EmailAddress
 from core.config.environment import Strict
 from core.config.sections.short_form import ShortForm
+from core.config.types.mail_server import EmailAddress
 from core.values.patterns import compiled
 from core.values.phone import region
 

@@ -14,8 +14,8 @@ from core.errors import PayloadError
 _LATEST_MS = 253_402_214_399_999
 #: Characters of a stranger's text that an error shows.
 _QUOTE = 40
-#: From when to when ten digits are a time in seconds: 2001 to 2286.
-_SECONDS = (10**9, 10**10)
+#: From when to when ten digits are a time in seconds: 2001 to 2286. Sixteen digits are one in microseconds.
+_SECONDS, _MICROSECONDS = (10**9, 10**10), (10**15, 10**16)
 _FLAGS = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False, "": False}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -116,8 +116,11 @@ class Wild:
 
     def time(self, key: str) -> datetime | None:
         """A Unix time in milliseconds, as an aware UTC datetime; null is None. Ten digits are seconds: as milliseconds
-        they would be of 1970."""
+        they would be of 1970. Sixteen are microseconds, and text may be ISO 8601 with its zone. 0 is how programs write
+        that there is no time, not midnight of 1970."""
         value = self.members.get(key)
+        if isinstance(value, str) and ("T" in value or "-" in value[1:]):
+            return self._iso(key, value)
         if isinstance(value, float) and math.isfinite(value):
             value = round(value * 1000 if _SECONDS[0] <= value < _SECONDS[1] else value)
         elif not isinstance(value, int) or isinstance(value, bool):
@@ -126,9 +129,21 @@ class Wild:
             return None
         if _SECONDS[0] <= value < _SECONDS[1]:
             value *= 1000
-        if not 0 <= value <= _LATEST_MS:
+        elif _MICROSECONDS[0] <= value < _MICROSECONDS[1]:
+            value //= 1000
+        if not 0 < value <= _LATEST_MS:
             raise self.expected(key, "a Unix time in milliseconds")
         return _EPOCH + timedelta(0, value // 1000, value % 1000 * 1000)
+
+    def _iso(self, key: str, value: str) -> datetime:
+        try:
+            found = datetime.fromisoformat(value.strip())
+            milliseconds = (found - _EPOCH) // timedelta(milliseconds=1)
+        except (ValueError, TypeError, OverflowError):  # TypeError: it names no zone
+            milliseconds = 0
+        if not 0 < milliseconds <= _LATEST_MS:
+            raise self.expected(key, "a time such as 2015-03-27T15:33:59Z, with its zone")
+        return _EPOCH + timedelta(milliseconds=milliseconds)
 
     def scalar(self, key: str) -> Scalar:
         """Text, number, flag or null as it is; anything deeper, or too large to be a number, as its JSON text."""

@@ -8,6 +8,7 @@ from contextvars import copy_context
 from core.delivery import PayloadStatus
 from core.errors import StoreUnavailable
 from core.ids import PayloadId
+from core.smartsupp.api.body import lasting
 from core.store.claims import Accepted, Received
 from core.store.protocol.base import Base
 from core.store.protocol.constants import INBOX
@@ -36,7 +37,7 @@ class Acceptance(Base):
                 # Made here, so that a repeat after a lost reply is known for one.
                 "id": fresh(),
                 "body": self._vault.seal(one.body),
-                "digest": self._vault.digest(_whose(one), one.body),
+                "digest": self._vault.digest(_whose(one), lasting(one.body)),
                 "account": one.account,
                 "content_type": one.content_type[:100],
                 "size": len(one.body),

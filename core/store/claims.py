@@ -37,10 +37,13 @@ class Accepted:
 
 @dataclass(frozen=True)
 class Limits:
-    """Of a connector, over all workers: deliveries `at_once`, and requests a second. None: no limit."""
+    """Of a connector, over all workers: deliveries `at_once`, requests a second, and requests in a day that is over at
+    `day_over` (ms). None: no limit."""
 
     at_once: int | None = None
     rate: float | None = None
+    per_day: int | None = None
+    day_over: int | None = None
 
 
 UNLIMITED = Limits()

@@ -94,7 +94,17 @@ class Store(Acceptance, Steps, Orders, Twins):
         return self._claim(INBOX, token, how, UNLIMITED, BATCH)
 
     def _claim(self, lane: str, token: str, how: How, limits: Limits, many: int) -> list[Claim]:
-        reply = self._run("claim", lane=lane, token=token, how=how, at_once=limits.at_once, rate=limits.rate, many=many)
+        reply = self._run(
+            "claim",
+            lane=lane,
+            token=token,
+            how=how,
+            many=many,
+            at_once=limits.at_once,
+            rate=limits.rate,
+            per_day=limits.per_day,
+            day_over=limits.day_over,
+        )
         return self._claims(lane, token, reply)
 
     def _claims(self, lane: str, token: str, replies: Any) -> list[Claim]:
@@ -200,6 +210,8 @@ class Store(Acceptance, Steps, Orders, Twins):
             next_token=next_token,
             at_once=limits.at_once,
             rate=limits.rate,
+            per_day=limits.per_day,
+            day_over=limits.day_over,
         )
         if not reply:
             raise LostLease(claim.id)

@@ -33,7 +33,8 @@ class Lane:
     """A connector, or the inbox, at a glance. Of those that wait some are `due` now; `oldest_due` is how long the
     longest due item has waited, in ms. A connector is `slowed` by that factor since its vendor answered 429; 1: not.
     Time-outs lowered its concurrency to `narrowed`; None: they did not.
-    `limited`: what was due in the last half minute had to wait for the connector's own concurrency or rate."""
+    `limited`: what was due in the last half minute had to wait for the connector's own limits. `used_up`: when (ms) the
+    day is over whose requests are used up; None: there are some left, or there is no such limit."""
 
     name: str
     waiting: int
@@ -45,6 +46,7 @@ class Lane:
     slowed: float = 1.0
     limited: bool = False
     narrowed: int | None = None
+    used_up: int | None = None
 
 
 @dataclass(frozen=True)
@@ -98,11 +100,11 @@ class Ledger(Base):
             pipe.zrange(key("lane", name), 0, 0, withscores=True)
             pipe.zcount(key("lane", name), "-inf", now)
             pipe.hgetall(key("gate", name))
-            pipe.hmget(key("pace", name), "slow", "wide")
+            pipe.hmget(key("pace", name), "slow", "wide", "used_up")
             pipe.exists(key("limited", name))
             for status in DeliveryStatus:
                 pipe.zcard(key("deliveries", name, status))
-            total, in_flight, first, due, gate, (slow, wide), limited, *counts = pipe.execute()
+            total, in_flight, first, due, gate, (slow, wide, used_up), limited, *counts = pipe.execute()
         return Lane(
             name=name,
             waiting=total - in_flight,
@@ -114,6 +116,7 @@ class Ledger(Base):
             slowed=float(slow or 1),
             limited=bool(limited),
             narrowed=int(float(wide)) if wide else None,
+            used_up=int(used_up) if used_up and int(used_up) > now else None,
         )
 
     def gone(self, configured: Collection[str]) -> list[Lane]:

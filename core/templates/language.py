@@ -35,8 +35,8 @@ jinja = Sandbox(autoescape=False)
 _html = jinja.overlay(autoescape=True)
 
 #: What a template may name besides: `title` (the kind in the connector's language), `name` (the visitor's name, else
-#: email, else "a visitor"), and `transcript`.
-EXTRAS = ("title", "name", "transcript")
+#: email, else "a visitor"), `link` (the chat's page in the dashboard, or ""), `summary` and `transcript`.
+EXTRAS = ("title", "name", "link", "summary", "transcript")
 
 Condition = Callable[[Values], bool]
 Wording = Callable[[Values, Mapping[str, str]], str]
@@ -82,6 +82,11 @@ def wording(source: str, *, html: bool = False) -> Wording:
         raise LanguageError("nested too deeply") from None
     wanted = wanted_by(parsed)
     return lambda values, extras: computed(lambda: joined(template.generate({**extras, **given(values, wanted)})))
+
+
+def mentions(source: str, name: str) -> bool:
+    """Whether a template, which is right, names something."""
+    return any(one.name == name for one in _html.parse(source).find_all(nodes.Name))
 
 
 def extracts(source: str) -> frozenset[str]:

@@ -13,7 +13,7 @@ from app.admin.connector_state import State, connector_state
 from connectors.registry import settings_model
 from core.config.environment import environment
 from core.config.loader import load
-from core.delivery import Attempt, Outcome
+from core.delivery import Attempt, Exchange, Outcome
 from core.store import Store, connect
 from core.store.claims import Limits
 from core.store.protocol.keys import key
@@ -30,6 +30,7 @@ STATES = {
     State.PAUSED: ("mine", "Paused by you: stock taking"),
     State.REJECTED: ("denied", "rejected the credentials, the permissions or the address: chat 1:2: HTTP 401"),
     State.NOT_RESPONDING: ("silent", "The destination is not responding: chat 1:1: HTTP 503"),
+    State.USED_UP: ("spent", "spent has used up its 4 requests of this day; what is queued is delivered from 20"),
     State.THROTTLED: ("slow", "answered 429 (too many requests), so the rate is divided by 2.0"),
     State.OFF: ("spare", "Off in relay.yaml: nothing is delivered to spare"),
     State.MISSING: ("old", "old is not in relay.yaml"),
@@ -53,6 +54,13 @@ def cli(server: Server, tmp_path: Path) -> CommandLine:
     assert slow
     attempt = Attempt(slow.received, 10, Outcome.RETRY, 1, 429, "HTTP 429")
     store.settle(slow, attempt, delay_ms=1000, trouble="throttled")
+    today = Limits(per_day=4, day_over=slow.received + 3_600_000)
+    spent = store.claim("spent", "b", limits=today)
+    assert spent
+    store.settle(
+        spent, Attempt(spent.received, 10, Outcome.DELIVERED, 1, requests=(Exchange("POST", "x", 200, 1),) * 4)
+    )
+    assert store.claim("spent", "c", limits=today) is None
     # As a worker's own settle does (workers/delivery.py).
     server.client.hset(key("gate", "denied"), "reason", "chat 1:2: HTTP 401")
     return found
@@ -62,6 +70,7 @@ CONFIG = json.dumps(
     {
         "connectors": {
             name: {"type": "archive", "folder": name, "enabled": state is not State.OFF}
+            | ({"per_day": 4} if state is State.USED_UP else {})
             for state, (name, _) in STATES.items()
             if state is not State.MISSING
         },

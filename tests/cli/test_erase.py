@@ -157,7 +157,7 @@ def test_what_is_in_use_is_said_and_the_exit_code_is_1(
 ) -> None:
     made.conversation(store, chat(1), crm=None)
     made.claimed(store, "crm", "1:1")
-    monkeypatch.setattr("app.admin.erasure.erase.__defaults__", (0.3,))
+    monkeypatch.setattr("app.admin.erasing.erasure.erase.__defaults__", (0.3,))
     said = cli.run("erase", "--email", "ann@example.com", "--yes", code=1)
     assert "NOT COMPLETE" in said
     assert "Not erased: in use. Erase again\n  1:1\n" in said

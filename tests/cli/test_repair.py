@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from app.admin import snapshot_checksum
-from app.admin.append_only import MANIFEST, Mend, files, folder, look, mark, walk
+from app.admin.append_only import MANIFEST, Mend, files, folder, last_words, look, mark, walk
 from app.cli import doctor
 from app.cli.sections import group
 from app.supervisor import embedded
@@ -139,6 +139,84 @@ def test_a_manifest_that_is_lost_or_ruined_is_rebuilt(kept: Files) -> None:
     assert kept.kept() == kept.payloads
 
 
+def lines(found: bytes, kind: str) -> bytes:
+    return b"".join(line for line in found.splitlines(keepends=True) if line.endswith(f"type {kind}\n".encode()))
+
+
+def test_a_manifest_that_lost_a_part_or_has_too_much_is_rebuilt(kept: Files) -> None:
+    manifest = kept.place / MANIFEST
+    whole = manifest.read_bytes()
+    for text, said in {
+        # Valkey would start with these, without what they do not name.
+        lines(whole, "b"): f"does not name {INCREMENT}",
+        lines(whole, "i"): f"does not name the base {BASE}",
+        # And it does not start with these.
+        whole.rstrip(): "is empty or damaged",
+        whole + lines(whole, "i"): "is empty or damaged",
+        whole + lines(whole, "b").replace(b"1 type", b"2 type"): "is empty or damaged",
+        whole.replace(b"file ", b"file ../"): "is empty or damaged",
+    }.items():
+        manifest.write_bytes(text)
+        (problem,) = embedded.problems(kept.env)
+        assert said in problem.text, text
+        assert "relay repair" in problem.text
+        assert json.loads(kept.relay("repair", "--yes", "--json").stdout)["bytes"] == 0
+        assert manifest.read_bytes() == whole
+    assert kept.kept() == kept.payloads
+
+
+def test_a_manifest_that_valkey_takes_is_taken(kept: Files) -> None:
+    manifest = kept.place / MANIFEST
+    whole = manifest.read_bytes()
+    (kept.place / "appendonly.aof.2.incr.aof").touch()  # as of a server that was killed before it named it
+    for text in (
+        b"# a comment\n" + whole,
+        whole.replace(b"\n", b"\r\n"),
+        whole.replace(INCREMENT.encode(), f'"{INCREMENT}"'.encode()),
+    ):
+        manifest.write_bytes(text)
+        assert embedded.problems(kept.env) == []
+        assert kept.kept() == kept.payloads, text
+
+
+def test_a_command_that_valkey_does_not_know_is_damage(kept: Files) -> None:
+    file = kept.place / INCREMENT
+    good = end_of(kept, 3)
+    at = file.read_bytes().index(b"HSET", good)
+    spoil(file, at, b"HSXT")
+    with pytest.raises(AssertionError, match="did not start"):
+        kept.server.start()
+    kept.server.kill()
+    (kept.server.folder / "log").replace(folder(kept.env) / "valkey.log")
+    (problem,) = embedded.problems(kept.env)
+    assert f"complete writes end at byte {good:,}" in problem.text
+    said = kept.relay("repair", "--yes").output
+    assert kept.kept() == kept.payloads[:3]
+    # Valkey quotes what the command would have written.
+    (folder(kept.env) / "valkey.log").write_text(
+        "1:M now # Error reading f, error: unknown command 'X', with args beginning with: 'Ann' "
+    )
+    assert "Ann" not in said + last_words(kept.env)
+
+
+@pytest.mark.parametrize(
+    ("ruin", "good"),
+    [(lambda file: shutil.copy(file.with_name(BASE), file), 0), (lambda file: spoil(file, 8, b"\xff"), 0)],
+)
+def test_an_increment_without_commands_is_damage(kept: Files, ruin: Callable[[Path], object], good: int) -> None:
+    ruin(kept.place / INCREMENT)
+    fault = look(kept.env, thorough=True)
+    assert fault
+    assert (fault.mend, fault.good) == (Mend.CUT, good)
+
+
+def test_a_file_that_leads_nowhere_does_not_keep_the_rest_from_being_repaired(kept: Files) -> None:
+    (kept.place / INCREMENT).unlink()
+    (kept.place / INCREMENT).symlink_to("/nowhere/at/all")
+    kept.relay("repair", "--yes")
+    assert embedded.problems(kept.env) == []
+
+
 @pytest.mark.parametrize(
     ("ruin", "said"),
     [
@@ -197,7 +275,7 @@ def test_an_increment_that_is_gone_can_be_given_up(kept: Files) -> None:
 def test_without_room_for_the_copy_nothing_is_touched(kept: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     (kept.place / MANIFEST).unlink()
 
-    def full(source: Path, target: Path) -> None:
+    def full(source: Path, target: Path, **_: object) -> None:
         Path(target).mkdir()
         raise OSError(errno.ENOSPC, "No space left on device")
 

@@ -14,10 +14,12 @@ from pydantic import ValidationError
 
 from connectors import freshdesk
 from connectors.freshdesk.settings import FreshdeskSettings
-from connectors.testing.chats import SAMPLE, chat
-from connectors.testing.contract import Contract
+from connectors.testing import people
+from connectors.testing.chats import SAMPLE, chat, longer, other
 from connectors.testing.fake import Answer, Fake
-from connectors.testing.records import ANN, BOB, SHARED, Records, longer, other
+from connectors.testing.people import PHONE, PersonContract
+from connectors.testing.records import ANN, BOB, SHARED, Records
+from core.delivery import CONFLICTS
 from core.errors import ConnectorRefused, DeliveryError, RecordRefused, RetryLater
 from tests.fakes.freshdesk import KEY, FreshdeskVendor
 
@@ -27,12 +29,17 @@ def wrong(field: str, code: str = "invalid_value") -> dict[str, Any]:
     return {"description": "Validation failed", "errors": [{"field": field, "message": "no", "code": code}]}
 
 
+#: The request of a first delivery that makes the ticket: after the search, and the contact.
+TICKET = 2
 #: When the sample chat has just ended.
 THEN = datetime(2015, 3, 27, 15, 36, tzinfo=UTC)
 
 
-class TestFreshdesk(Contract, Records):
+class TestFreshdesk(PersonContract, Records):
     kind = "freshdesk"
+    field = "job_title"
+    customer_id_field = "customer_no"
+    refused_email = "typo@domain.com"
     secrets = (KEY,)
     needs_person = True
     # https://developers.freshdesk.com/api/#error
@@ -112,7 +119,7 @@ def test_tags_fit_into_freshdesks(desk: FreshdeskVendor) -> None:
 def test_a_key_that_is_too_long_for_a_tag_is_shortened_and_found(desk: FreshdeskVendor) -> None:
     long = {**chat(), "accountId": "8" * 30}
     memory: dict[str, Any] = {}
-    desk.lose_reply_after = 0
+    desk.lose_reply_after = TICKET
     with pytest.raises(RetryLater):
         deliver(desk, long, memory)
     deliver(desk, long, memory)
@@ -199,7 +206,7 @@ def test_what_a_visitor_writes_is_no_mark(desk: FreshdeskVendor) -> None:
 
 def test_a_ticket_of_unknown_outcome_is_found_behind_a_hundred_others(desk: FreshdeskVendor) -> None:
     memory: dict[str, Any] = {}
-    desk.lose_reply_after = 0
+    desk.lose_reply_after = TICKET
     with pytest.raises(RetryLater):
         deliver(desk, SAMPLE, memory)
     (mine,) = desk.tickets
@@ -214,14 +221,14 @@ def test_a_ticket_of_unknown_outcome_is_found_behind_a_hundred_others(desk: Fres
 def test_another_conversations_ticket_is_not_taken_for_this_ones(desk: FreshdeskVendor) -> None:
     deliver(desk, {**chat(), "channel": {**SAMPLE["channel"], "id": 5503}})
     memory: dict[str, Any] = {}
-    assert tools._dies(tools.connector(desk), 0, False, memory)  # before the ticket
+    assert tools._dies(tools.connector(desk), TICKET, False, memory)
     deliver(desk, SAMPLE, memory)
     assert len(desk.tickets) == 2
 
 
 def test_a_key_field_takes_the_place_of_the_tag(desk: FreshdeskVendor) -> None:
     memory: dict[str, Any] = {}
-    desk.lose_reply_after = 0
+    desk.lose_reply_after = TICKET
     with pytest.raises(RetryLater):
         deliver(desk, SAMPLE, memory, key_field="cf_order")
     deliver(desk, SAMPLE, memory, key_field="cf_order")
@@ -238,18 +245,94 @@ def test_without_an_e_mail_the_visitors_id_at_smartsupp_names_the_requester(desk
     assert contact["name"] == "Dusan Kmet"
     assert len(desk.tickets) == 2
     deliver(desk, {**chat("three", email="", id=None), "channel": {**SAMPLE["channel"], "id": 60001}})
-    assert desk.contacts[-1]["unique_external_id"] == "smartsupp:208:60001"
+    assert desk.contacts[-1]["unique_external_id"] == "smartsupp:208:visitor:60001"
 
 
 def test_a_ticket_without_an_e_mail_is_found_again(desk: FreshdeskVendor) -> None:
     memory: dict[str, Any] = {}
-    desk.lose_reply_after = 0
+    desk.lose_reply_after = TICKET - 1  # nobody is looked for
     with pytest.raises(RetryLater):
         deliver(desk, chat(email=""), memory)
     # The visitor left an email meanwhile; it is the same ticket all the same.
     deliver(desk, chat(email="ann@example.com"), memory, 2)
     assert len(desk.tickets) == 1
     assert len(desk.contacts) == 1
+
+
+# --- the contact ---------------------------------------------------------------------------
+
+
+def test_custom_fields_of_a_contact_get_what_their_type_takes(desk: FreshdeskVendor) -> None:
+    person = {"customer_no": "C-7", "visits": "3", "address": "Brno"}
+    deliver(desk, person=person, consent="yes", marketing={"newsletter": "true"})
+    (contact,) = desk.contacts
+    assert contact["custom_fields"] == {"customer_no": "C-7", "visits": 3, "newsletter": True}
+    assert contact["address"] == "Brno"
+    assert found(desk, person=person) == []
+    (unknown,) = found(desk, person={"nobodys": "x"})
+    assert unknown.startswith("contacts have no field nobodys; there are name, email")
+
+
+def test_a_value_that_a_field_does_not_take_costs_the_field_and_is_listed(desk: FreshdeskVendor) -> None:
+    memory: dict[str, Any] = {}
+    deliver(desk, memory=memory, person={"visits": "many", "job_title": "Head of sales"})
+    (contact,) = desk.contacts
+    assert (contact["email"], contact["job_title"]) == ("dusan@domain.com", "Head of sales")
+    assert memory[CONFLICTS] == [{"field": "visits", "said": "many", "refused": True}]
+
+
+def test_a_field_that_contacts_do_not_have_pauses_the_connector(desk: FreshdeskVendor) -> None:
+    with pytest.raises(ConnectorRefused, match="invalid_field"):
+        deliver(desk, person={"nobodys": "x"})
+
+
+@pytest.mark.parametrize("written", ["777123456", "777 123 456", "+420 777 123 456", "00420777123456", "420777123456"])
+@pytest.mark.parametrize("field", ["phone", "mobile"])
+def test_a_number_is_looked_for_as_people_write_it(desk: FreshdeskVendor, field: str, written: str) -> None:
+    number = desk.add_person(name="Dusan Kmet", **{field: written})
+    deliver(desk, people.said(phone=PHONE), **tools.by_phone)
+    assert desk.records_of(number) == 1
+
+
+def test_a_customer_id_may_be_freshdesks_own_external_id(desk: FreshdeskVendor) -> None:
+    number = desk.add_person(name="Dusan Kmet", unique_external_id="C-7")
+    own: dict[str, Any] = {
+        "match": ["email", "customer_id"],
+        "customer_id_field": "unique_external_id",
+        "customer_id": "C-7",
+    }
+    deliver(desk, **own)
+    assert desk.records_of(number) == 1
+    assert desk.person(number)["email"] == "dusan@domain.com"
+
+
+def test_a_customer_id_that_somebody_else_has_costs_the_field(desk: FreshdeskVendor) -> None:
+    desk.add_person(name="Another", unique_external_id="C-7")
+    memory: dict[str, Any] = {}
+    deliver(desk, memory=memory, customer_id_field="unique_external_id", customer_id="C-7")
+    assert desk.contacts[1]["email"] == "dusan@domain.com"
+    assert memory[CONFLICTS] == [{"field": "unique_external_id", "said": "C-7", "refused": True}]
+
+
+def test_a_further_address_finds_the_contact_and_is_no_conflict(desk: FreshdeskVendor) -> None:
+    number = desk.add_person(name="Dusan Kmet", email="kmet@work.example", other_emails=["dusan@domain.com"])
+    memory: dict[str, Any] = {}
+    deliver(desk, memory=memory)
+    assert desk.records_of(number) == len(desk.contacts) == 1
+    assert CONFLICTS not in memory
+
+
+def test_an_agents_profile_is_not_filled(desk: FreshdeskVendor) -> None:
+    deliver(desk, chat(email="agent@shop.example"), person={"job_title": "said in the chat"})
+    assert not [one for one in desk.writes() if one.method == "PUT"]
+    assert desk.tickets[0]["requester_id"] == 7
+
+
+def test_an_apostrophe_ends_no_query(desk: FreshdeskVendor) -> None:
+    deliver(desk, chat(email="o'brien@domain.com", name="O'Brien"))
+    deliver(desk, {**chat(email="o'brien@domain.com"), "channel": {**SAMPLE["channel"], "id": 2}})
+    (contact,) = desk.contacts
+    assert contact["email"] == "o'brien@domain.com"
 
 
 def test_an_agent_who_chats_is_the_requester(desk: FreshdeskVendor) -> None:
@@ -261,7 +344,7 @@ def test_an_agent_who_chats_is_the_requester(desk: FreshdeskVendor) -> None:
 def test_a_contact_that_somebody_else_makes_meanwhile_is_taken(desk: FreshdeskVendor) -> None:
     desk.contacts.append({"id": 5, "email": "dusan@domain.com", "name": "Dusan"})
     taken = {"description": "Validation failed", "errors": [{"field": "email", "code": "duplicate_value"}]}
-    desk.instead = [Answer(409, taken)]
+    desk.instead = [Answer(200, {"total": 0, "results": []}), Answer(409, taken)]
     deliver(desk)
     assert desk.tickets[0]["requester_id"] == 5
     assert len(desk.contacts) == 1
@@ -300,10 +383,22 @@ def test_a_contact_that_was_merged_meanwhile_is_found_by_its_address(desk: Fresh
     assert desk.tickets[0]["requester_id"] == 6
 
 
+def test_a_contact_that_was_merged_before_its_ticket_was_made_is_looked_for_again(desk: FreshdeskVendor) -> None:
+    memory: dict[str, Any] = {}
+    assert tools._dies(tools.connector(desk), TICKET, False, memory)
+    desk.contacts[0]["id"] += 5_000  # another id has the address now
+    deliver(desk, SAMPLE, memory)
+    assert desk.tickets[0]["requester_id"] == desk.contacts[0]["id"]
+    assert len(desk.contacts) == 1
+
+
 def test_a_first_delivery_asks_for_no_list(desk: FreshdeskVendor) -> None:
     deliver(desk)
     deliver(desk, {**chat(), "channel": {**SAMPLE["channel"], "id": 60000}})
-    assert [one.path for one in desk.requests if one.method == "GET"] == []
+    assert {one.path for one in desk.requests if one.method == "GET"} == {
+        "/api/v2/search/contacts",
+        "/api/v2/contacts/1001",
+    }
 
 
 def test_notes_are_looked_through_few_at_a_time(desk: FreshdeskVendor) -> None:
@@ -317,7 +412,7 @@ def test_notes_are_looked_through_few_at_a_time(desk: FreshdeskVendor) -> None:
 
 
 def test_a_conflict_passes(desk: FreshdeskVendor) -> None:
-    desk.instead = [Answer(409, wrong("unique_external_id", "duplicate_value"))]
+    desk.instead = [Answer(409, {"code": "inconsistent_state", "message": "Inconsistent/Conflicting State"})] * 4
     with pytest.raises(RetryLater):
         deliver(desk)
 
@@ -473,7 +568,7 @@ def test_where_a_ticket_goes_may_come_out_of_templates_and_is_looked_up_once(des
     tools.deliver(connector, other("Another one"), {})
     for ticket in desk.tickets:
         assert [ticket[name] for name in ("group_id", "status", "priority", "type")] == [32, 3, 4, "Question"]
-    assert [one.path for one in desk.requests if one.method == "GET"] == ["/api/v2/ticket_fields"]
+    assert sum(one.path == "/api/v2/ticket_fields" for one in desk.requests) == 1
     assert found(desk, group_id="{{ 99 if conversation.is_missed else 31 }}")[0].startswith("group_id: there is no 99")
 
 
@@ -614,7 +709,8 @@ def test_what_an_earlier_version_remembers_of_a_ticket_is_understood(desk: Fresh
     first: dict[str, Any] = {}
     deliver(desk, memory=first)
     (ticket,) = desk.tickets
-    kept = {"requester": first["requester"], "ticket?": True, "ticket": ticket["id"], "note 1.1": desk.notes[0]["id"]}
+    requester = {"email": "dusan@domain.com", "name": "Dusan Kmet"}
+    kept = {"requester": requester, "ticket?": True, "ticket": ticket["id"], "note 1.1": desk.notes[0]["id"]}
     assert deliver(desk, longer(SAMPLE, "More"), kept, 2, **SHARED).id == str(ticket["id"])
     assert len(desk.tickets) == 1
     assert "this is all of it" in desk.notes[1]["body"]

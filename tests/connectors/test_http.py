@@ -14,8 +14,9 @@ import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.kit.http import KEPT_FAILED, Http
+from connectors.kit.http import Http
 from connectors.kit.responses import refusal, retry_after
+from connectors.kit.transport.attempt import KEPT_FAILED
 from core.delivery import Exchange
 from core.errors import ConnectorRefused, DeliveryError, Intercepted, RecordRefused, RetryLater, TimedOut
 from tests.support.destination import Destination
@@ -73,7 +74,9 @@ def test_a_status_means_one_recovery(
         assert status in {103, 304} or str(found[0]).endswith(': {"why": "not"}')
 
 
-@pytest.mark.parametrize("status", [401, 403, 404, 405, 406, 407, 410])
+@pytest.mark.parametrize(
+    "status", [400, 401, 403, 404, 405, 406, 407, 409, 410, 415, 418, 422, 426, 428, 431, 444, 451, 495, 499]
+)
 @pytest.mark.parametrize("page", [b"<!DOCTYPE html><title>Blocked</title>", b"error code: 1020"])
 def test_the_page_of_a_firewall_says_nothing_of_the_credentials(
     http: Http, destination: Destination, status: int, page: bytes
@@ -83,6 +86,17 @@ def test_the_page_of_a_firewall_says_nothing_of_the_credentials(
         http.request("POST", destination.url, judge=refusal)
     assert found[0].status == status
     assert "from a firewall or proxy" in str(found[0])
+
+
+def test_a_page_may_be_its_own_where_it_does_not_speak_json_and_too_long_stays_too_long(
+    http: Http, destination: Destination
+) -> None:
+    page = b"<!doctype html><title>Bad Request</title>"
+    destination.behaviour = lambda handler, _: handler.answer(400 if handler.command == "POST" else 413, page)
+    with raised(RecordRefused):
+        http.request("POST", destination.url)  # as an application answers a webhook
+    with raised(RecordRefused):
+        http.request("PUT", destination.url, judge=refusal)
 
 
 def test_a_connector_may_say_what_a_status_means_to_it(http: Http, destination: Destination) -> None:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import pytest
 from pydantic import ValidationError
 
-from connectors.testing import people, records
+from connectors.testing import chats, people
 from connectors.testing.chats import SAMPLE, chat
 from connectors.testing.fake import Answer, Fake
 from connectors.testing.people import PeopleContract
@@ -366,7 +366,7 @@ class TestHubSpot(HubSpot, RecordLaws):
         self.deliver(connector, SAMPLE, {})
         vendor.owners[str(ann)]["archived"] = True
         memory: dict[str, Any] = {}
-        later = records.other("Hello?", kind="isMissed")
+        later = chats.other("Hello?", kind="isMissed")
         later["visitor"] |= {"email": "jane@domain.com", "name": "Jane", "id": "b2"}
         self.deliver(connector, later, memory)
         made = [list(vendor.objects[kind].values())[-1] for kind in ("contacts", "tickets", "notes", "tasks")]
@@ -382,7 +382,7 @@ class TestHubSpot(HubSpot, RecordLaws):
         assert vendor.records()[0]["properties"]["hubspot_owner_id"] == "77"
         assert "note owner" not in memory
         with pytest.raises(ConnectorRefused, match=r"crm\.objects\.owners\.read, or write the owner's id"):
-            self.deliver(self.connector(vendor, owner=ANN), records.other("Hello"), {})
+            self.deliver(self.connector(vendor, owner=ANN), chats.other("Hello"), {})
 
     def test_no_queue_is_an_owner(self, vendor: HubSpotVendor) -> None:
         vendor.owners[str(vendor.knows_owner(ANN))]["type"] = "QUEUE"
@@ -396,7 +396,7 @@ class TestHubSpot(HubSpot, RecordLaws):
     def test_pipeline_and_stage_may_be_templates(self, vendor: HubSpotVendor) -> None:
         pipeline, stage = PLACED
         connector = self.connector(vendor, pipeline=pipeline, stage=stage)
-        for payload in (SAMPLE, records.other("Hello?", kind="isMissed")):
+        for payload in (SAMPLE, chats.other("Hello?", kind="isMissed")):
             self.deliver(connector, payload, {})
         placed = [
             (one["properties"]["hs_pipeline"], one["properties"]["hs_pipeline_stage"]) for one in vendor.records()
@@ -432,9 +432,9 @@ class TestHubSpot(HubSpot, RecordLaws):
         (ticket,) = vendor.records()
         ticket["properties"]["content"] = "by an agent"
         connector = self.connector(vendor, **SHARED, owner="77", fields={"content": "{{ kind }}"})
-        added = records.other("Me again", kind="isMissed")
+        added = chats.other("Me again", kind="isMissed")
         reference = self.deliver(connector, added, memory)
-        self.deliver(connector, records.longer(added, "One thing more"), memory, 2)
+        self.deliver(connector, chats.longer(added, "One thing more"), memory, 2)
         assert ticket["properties"]["content"] == "by an agent"
         assert vendor.owner_of(ticket) == ann
         assert vendor.texts()[1].startswith("<p><b>Missed chat: Dusan Kmet</b></p>")
@@ -443,7 +443,7 @@ class TestHubSpot(HubSpot, RecordLaws):
     def test_an_open_ticket_is_taken_before_one_that_was_closed_since(self, vendor: HubSpotVendor) -> None:
         connector = self.connector(vendor)
         for number in (1, 2, 3):
-            self.deliver(connector, records.other("Hello", number=number), {})
+            self.deliver(connector, chats.other("Hello", number=number), {})
         first, second, third = vendor.records()
         vendor.end(third)
         second["properties"]["hs_lastmodifieddate"] = "2026-11-01T00:00:00Z"
@@ -467,13 +467,13 @@ class TestHubSpot(HubSpot, RecordLaws):
             with self.fake() as vendor:
                 memory: dict[str, Any] = {}
                 connector = self.connector(vendor, task={"due": due})
-                self.deliver(connector, records.other("Hello?", kind="isMissed"), memory)
+                self.deliver(connector, chats.other("Hello?", kind="isMissed"), memory)
                 assert vendor.due_of(vendor.records()[0]).partition("T")[2] == found
                 assert ("note task.due" in memory) is (found == "15:34")
 
     def test_a_task_is_to_be_done_and_stands_on_ticket_and_contact(self, vendor: HubSpotVendor) -> None:
         ann = str(vendor.knows_owner(ANN))
-        self.deliver(self.connector(vendor, task={"owner": ANN}), records.other("Hello?", kind="isMissed"), {})
+        self.deliver(self.connector(vendor, task={"owner": ANN}), chats.other("Hello?", kind="isMissed"), {})
         ((number, task),) = vendor.objects["tasks"].items()
         assert task["properties"] == {
             "hs_object_id": number,
@@ -493,7 +493,7 @@ class TestHubSpot(HubSpot, RecordLaws):
             while died:
                 with self.fake() as vendor:
                     memory: dict[str, Any] = {}
-                    missed = records.other("Hello?", kind="isMissed")
+                    missed = chats.other("Hello?", kind="isMissed")
                     died = self._dies(self.connector(vendor, task={}), number, after, memory, missed)
                     self.deliver(self.connector(vendor, task={}), missed, memory)
                     assert len(vendor.objects["tasks"]) == 1
@@ -501,7 +501,7 @@ class TestHubSpot(HubSpot, RecordLaws):
             assert number > 1
 
     def test_a_store_that_forgot_the_task_makes_no_second_one(self, vendor: HubSpotVendor) -> None:
-        missed = records.other("Hello?", kind="isMissed")
+        missed = chats.other("Hello?", kind="isMissed")
         for _ in range(2):
             self.deliver(self.connector(vendor, task={}), missed, {}, first=False)
         assert len(vendor.objects["tasks"]) == 1
@@ -565,7 +565,7 @@ class TestHubSpotWithoutTickets(HubSpot):
         assert "john@doe.con cannot be used" in vendor.texts()[0]
 
     def test_a_task_stands_on_the_contact(self, vendor: HubSpotVendor) -> None:
-        self.deliver(self.connector(vendor, task={}, owner="77"), records.other("Hello?", kind="isMissed"), {})
+        self.deliver(self.connector(vendor, task={}, owner="77"), chats.other("Hello?", kind="isMissed"), {})
         (contact,) = vendor.people()
         assert [one["hubspot_owner_id"] for one in vendor.tasks_of("contacts", contact["id"])] == ["77"]
 

@@ -13,9 +13,11 @@ from pydantic import ValidationError
 from connectors.kit.connector import HttpConnector
 from connectors.odoo import NOTES, Odoo
 from connectors.odoo.settings import OdooSettings
-from connectors.testing.chats import SAMPLE, chat
+from connectors.testing.chats import SAMPLE, chat, other
+from connectors.testing.chats import longer as goes_on
 from connectors.testing.fake import Answer, Fake, Refuse
 from connectors.testing.people import EMAIL, PHONE, PeopleContract, said
+from connectors.testing.records import ANN, BOB, SHARED, Records
 from core.delivery import CONFLICTS
 from core.errors import ConnectorRefused, DeliveryError, RecordRefused, RetryLater
 from tests.fakes.odoo import DATABASE, KEY, LOGIN, OdooVendor, Raised, json_rpc_error
@@ -66,7 +68,7 @@ class Both(PeopleContract):
 
     def test_nobody_is_mailed_and_nobody_follows(self, vendor: Fake) -> None:
         memory: dict[str, Any] = {}
-        connector = self.connector(vendor, user_id=7)
+        connector = self.connector(vendor, owner=7)
         self.deliver(connector, SAMPLE, memory)
         self.deliver(connector, longer(), memory, 2)
         assert self.odoo(vendor).mailed == []
@@ -129,8 +131,10 @@ class Both(PeopleContract):
         assert reference.id == "777"
         assert [note["res_id"] for note in odoo.tables["mail.message"]] == [777, 777]
         assert odoo.tables["crm.lead"] == [{"id": 777, "name": "Theirs", "color": 9}]
-        self.deliver(connector, longer(), memory, 3)
+        self.deliver(connector, goes_on(longer(), "And another"), memory, 3)
         assert len(odoo.tables["mail.message"]) == 3
+        # Odoo took our notes along, so that nothing is said twice.
+        assert self.arrived(vendor).count(self.spread("One thing more")) == 1
         assert lead not in odoo.tables["crm.lead"]
 
     def test_a_person_is_taken_before_a_company_and_an_archived_contact_before_a_new_one(self, vendor: Fake) -> None:
@@ -194,7 +198,7 @@ class Both(PeopleContract):
     def test_a_ticket_of_the_help_desk(self, vendor: Fake) -> None:
         odoo = self.odoo(vendor)
         odoo.fields["helpdesk.ticket"]["x_smartsupp_chat"] = "char"
-        reference = self.deliver(self.connector(vendor, record="ticket", team_id=3, user_id=7), SAMPLE, {})
+        reference = self.deliver(self.connector(vendor, record="ticket", team_id=3, owner=7), SAMPLE, {})
         (ticket,) = odoo.tables["helpdesk.ticket"]
         assert ticket["x_smartsupp_chat"] == "smartsupp:208:55039"
         assert (ticket["team_id"], ticket["user_id"]) == (3, 7)
@@ -231,7 +235,7 @@ class Both(PeopleContract):
         tables["crm.team"].clear()
         self.deliver(self.connector(vendor), said(3), {})
         # The team of a salesperson is Odoo's to find.
-        self.deliver(self.connector(vendor, user_id=7), said(4), {})
+        self.deliver(self.connector(vendor, owner=7), said(4), {})
         assert all("team_id" not in lead for lead in tables["crm.lead"][2:])
 
     @pytest.mark.parametrize(
@@ -239,7 +243,10 @@ class Both(PeopleContract):
         [
             ({}, "leads come without a salesperson to the team Europe: seen under Sales > Teams"),
             ({"team_id": 3}, "leads come without a salesperson to the team Europe: seen under Sales > Teams"),
-            ({"user_id": 7}, "leads are seen by their salesperson under 'My Pipeline'"),
+            ({"team_id": "{{ 3 }}"}, "leads come without a salesperson to the team that the template of team_id names"),
+            ({"owner": "chat_agent"}, "leads are seen by their salesperson under 'My Pipeline'"),
+            ({"owner": "chat_agent"}, "leads for which the owner is nobody come to the team Europe: seen under Sales"),
+            ({"owner": 7}, "leads are seen by their salesperson under 'My Pipeline'"),
         ],
     )
     def test_a_check_says_what_a_salesperson_will_see(self, vendor: Fake, settings: dict[str, Any], seen: str) -> None:
@@ -249,7 +256,133 @@ class Both(PeopleContract):
     def test_a_check_says_that_nobody_will_see_a_lead(self, vendor: Fake) -> None:
         self.odoo(vendor).tables["crm.team"].clear()
         (wrong,) = [one for one in self.connector(vendor).check() if not one.right]
-        assert wrong.text == "leads come without a team and a salesperson, so nobody sees them in CRM"
+        assert wrong.text == "leads come without a salesperson and without a team, so nobody sees them in CRM"
+
+    # --- whose it is, and where it lies -----------------------------------------------------
+
+    def test_team_stage_and_priority_may_come_out_of_templates(self, vendor: Fake) -> None:
+        more = {"stage_id": "{{ 5 if conversation.rating else '' }}", "priority": "{{ 2 }}", "team_id": "{{ 1 + 2 }}"}
+        for record in ("lead", "ticket"):
+            self.odoo(vendor).fields["helpdesk.ticket"]["x_smartsupp_chat"] = "char"
+            memory: dict[str, Any] = {}
+            connector = self.connector(vendor, record=record, **more)
+            self.deliver(connector, SAMPLE, memory)
+            made = vendor.records()[-1]
+            assert (made["team_id"], made["stage_id"], made["priority"]) == (3, 5, "2")
+            assert not {"note team_id", "note stage_id", "note priority"} & memory.keys()
+            assert all(one.right for one in connector.check())
+
+    def test_a_team_that_a_template_names_and_odoo_does_not_have_is_left_out_and_said(self, vendor: Fake) -> None:
+        memory: dict[str, Any] = {}
+        self.deliver(self.connector(vendor, team_id="{{ 99 }}", stage_id="{{ 98 }}"), SAMPLE, memory)
+        (lead,) = vendor.records()
+        assert lead["team_id"] == 3  # the first
+        assert "stage_id" not in lead
+        assert {"note team_id", "note stage_id"} <= memory.keys()
+        wrong = [one.text for one in self.connector(vendor, stage_id=98).check() if not one.right]
+        assert wrong == ["crm.stage 98 does not exist, or the user may not see it"]
+
+    def test_a_portal_user_is_no_owner(self, vendor: Fake) -> None:
+        number = self.odoo(vendor).knows_owner(ANN)
+        self.odoo(vendor).tables["res.users"][-1]["share"] = True
+        for owner in (ANN, str(number)):
+            memory: dict[str, Any] = {}
+            self.deliver(self.connector(vendor, owner=owner), SAMPLE, memory, number=1)
+            assert "is not an active internal user of Odoo" in memory["note owner"]
+            assert vendor.records()[-1]["user_id"] is False
+
+    def test_an_owner_is_found_by_email_and_by_login(self, vendor: Fake) -> None:
+        for owner, expected in (("m@example.com", 7), (LOGIN, 2)):
+            self.deliver(self.connector(vendor, owner=owner), SAMPLE, {})
+            assert vendor.records()[-1]["user_id"] == expected
+
+    def test_the_earlier_name_of_owner_is_understood(self, vendor: Fake) -> None:
+        self.deliver(self.connector(vendor, user_id=7), SAMPLE, {})
+        assert vendor.records()[0]["user_id"] == 7
+        with pytest.raises(ValidationError, match="remove user_id"):
+            self.connector(vendor, user_id=7, owner="chat_agent")
+
+    # --- one record of a person -------------------------------------------------------------
+
+    def test_a_won_lead_and_a_closed_ticket_are_followed(self, vendor: Fake) -> None:
+        odoo = self.odoo(vendor)
+        odoo.fields["helpdesk.ticket"]["x_smartsupp_chat"] = "char"
+        for record, ended in (("lead", {"probability": 100.0}), ("ticket", {"close_date": "2015-03-27 16:00:00"})):
+            connector = self.connector(vendor, record=record, **SHARED)
+            first = self.deliver(connector, SAMPLE, {})
+            assert self.deliver(connector, other("Me again"), {}).id == first.id
+            vendor.records()[-1].update(ended)
+            assert self.deliver(connector, other("And again", number=60001), {}).id != first.id
+
+    def test_a_note_of_last_week_keeps_a_lead_that_nobody_wrote_on(self, vendor: Fake) -> None:
+        connector = self.connector(vendor, **SHARED)
+        first = self.deliver(connector, SAMPLE, {})
+        vendor.records()[0]["write_date"] = "2015-01-01 12:00:00"
+        assert self.deliver(connector, other("Me again"), {}).id == first.id
+
+    def test_an_added_chat_changes_no_field_of_the_lead(self, vendor: Fake) -> None:
+        connector = self.connector(vendor, fields={"color": "{{ conversation.messages | length }}"}, **SHARED)
+        self.deliver(connector, SAMPLE, {})
+        (lead,) = vendor.records()
+        lead["color"] = 99
+        memory: dict[str, Any] = {}
+        self.deliver(connector, other("Me again"), memory)
+        self.deliver(connector, goes_on(other("Me again"), "More"), memory, 2)
+        assert lead["color"] == 99
+
+    # --- work -------------------------------------------------------------------------------
+
+    def test_a_missed_chat_is_an_activity_of_its_owner_on_the_day_in_the_shops_zone(self, vendor: Fake) -> None:
+        odoo = self.odoo(vendor)
+        bob = odoo.knows_owner(BOB)
+        missed = other("Hello?", kind="isMissed")
+        task = {"due": "9h", "owner": BOB}
+        self.deliver(self.connector(vendor, task=task, time_zone="Europe/Prague"), missed, {})
+        (activity,) = odoo.tables["mail.activity"]
+        assert (activity["user_id"], activity["date_deadline"]) == (bob, "2015-03-28")
+        assert activity["summary"] == "Missed chat: Dusan Kmet"
+        assert "2015-03-28 01:34:36 CET" in activity["note"]
+        assert odoo.mailed == []
+        assert odoo.followers == {("crm.lead", vendor.records()[0]["id"], bob)}  # which Odoo makes of whoever is to act
+
+    def test_an_activity_on_a_lead_of_another_chat_is_its_salespersons(self, vendor: Fake) -> None:
+        odoo = self.odoo(vendor)
+        connector = self.connector(vendor, task={}, **SHARED)
+        self.deliver(connector, SAMPLE, {})
+        vendor.records()[0]["user_id"] = 7
+        memory: dict[str, Any] = {}
+        self.deliver(connector, other("Hello?", kind="isMissed"), memory)
+        assert odoo.tables["mail.activity"][0]["user_id"] == 7
+        assert "note activity" not in memory
+
+    def test_an_activity_for_nobody_says_whose_it_is(self, vendor: Fake) -> None:
+        memory: dict[str, Any] = {}
+        self.deliver(self.connector(vendor, task={}), other("Hello?", kind="isMissed"), memory)
+        assert self.odoo(vendor).tables["mail.activity"][0]["user_id"] == 2
+        assert "the activity is that of the API key's user" in memory["note activity"]
+
+    def test_a_death_around_the_activity_makes_one(self) -> None:
+        missed = other("Hello?", kind="isMissed")
+        for after in (False, True):
+            number = 0
+            while True:
+                with self.fake() as vendor:
+                    memory: dict[str, Any] = {}
+                    connector = self.connector(vendor, task={"owner": "m@example.com"})
+                    died = self._dies(connector, number, after, memory, missed)
+                    if died:
+                        self.deliver(self.connector(vendor, task={"owner": "m@example.com"}), missed, memory)
+                    assert len(self.odoo(vendor).tables["mail.activity"]) == 1, (number, after)
+                    if not died:
+                        break
+                number += 1
+            assert number > 3
+
+    def test_a_check_looks_for_the_right_to_make_activities(self, vendor: Fake) -> None:
+        self.odoo(vendor).denied.add(("mail.activity", "create"))
+        assert all(one.right for one in self.connector(vendor).check())
+        wrong = [one.text for one in self.connector(vendor, task={}).check() if not one.right]
+        assert wrong == ["the right to create mail.activity"]
 
     # --- people -------------------------------------------------------------------------
 
@@ -514,7 +647,7 @@ class Both(PeopleContract):
         ("settings", "text", "remedy"),
         [
             ({"team_id": 99}, "crm.team 99 does not exist", "correct team_id"),
-            ({"user_id": 99}, "res.users 99 does not exist", "correct user_id"),
+            ({"owner": 99}, "owner 99 is not an active internal user of Odoo", "write the email address or the id"),
             ({"fields": {"x_none": "x"}}, "the field 'x_none' of crm.lead does not exist", "correct it under fields"),
             ({"person": {"x_none": "x"}}, "the field 'x_none' of res.partner does not exist", "create it in Odoo"),
             ({"key_field": "x_none"}, "the field 'x_none' of crm.lead does not exist", "correct it under key_field"),
@@ -531,9 +664,9 @@ class Both(PeopleContract):
         assert remedy in wrong[0].remedy
 
     def test_a_check_names_what_it_found(self, vendor: Fake) -> None:
-        texts = [one.text for one in self.connector(vendor, team_id=3, user_id=7).check()]
+        texts = [one.text for one in self.connector(vendor, team_id=3, owner=7).check()]
         assert "crm.team 3 (Europe) exists" in texts
-        assert "res.users 7 (Mitchell) exists" in texts
+        assert "owner 7 is an active internal user of Odoo" in texts
 
     @pytest.mark.parametrize("right", [("res.partner", "create"), ("crm.lead", "write"), ("crm.tag", "create")])
     def test_a_check_finds_rights_that_are_missing(self, vendor: Fake, right: tuple[str, str]) -> None:
@@ -575,7 +708,7 @@ class Both(PeopleContract):
         assert list(self.connector(vendor).setup()) == []
 
 
-class TestOdoo(Both):
+class TestOdoo(Both, Records):
     kind = "odoo"
     version = 19
     answers = [  # noqa: RUF012  # the contract declares it

@@ -16,6 +16,8 @@ from connectors.kit.step import Step
 from connectors.kit.text.formats import BBCODE, HTML, MARKDOWN, PLAIN, SLACK, TEXTILE, WIKI, Form, card
 from connectors.kit.text.parts import Layout, Part, append, ends_like, ends_with, marked, octets, overwrite, utf16
 from connectors.testing.chats import HOSTILE, SAMPLE, chat
+from core.delivery import Delivery, DeliveryStatus
+from core.ids import ConversationId, DeliveryId
 from core.smartsupp.parser import parse_conversation
 
 FORMS = [HTML, PLAIN, MARKDOWN, TEXTILE, BBCODE, WIKI, SLACK]
@@ -276,3 +278,16 @@ def test_no_visitor_writes_what_looks_like_a_line_of_somebody_else(form: Form, c
     parts = Layout(10_000, form=form).parts(words(chat(said, said)), 1)
     lines = [line for part in parts for line in re.split(r"\n|<br>|</?p>", part.body)]
     assert sum(bool(re.match(r"\d\d:\d\d:\d\d", line)) for line in lines) == 2
+
+
+def test_notes_at_the_destination_are_no_words_of_the_connector() -> None:
+    """Both are steps whose names begin with `note `."""
+    memory: dict[str, Any] = {"note 1": {"id": 7, "revision": 1}, "note 1.1": 7, "note 1.2?": True, "lead": 3}
+    step = Step(memory, memory.__setitem__, forget=memory.pop)
+    step.note("owner", "Nobody was named.")
+    assert step.notes == ("Nobody was named.",)
+    delivery = Delivery(
+        DeliveryId("odoo:1:2"), "odoo", ConversationId("1:2"), DeliveryStatus.DELIVERED, 0, 0, steps=memory
+    )
+    assert delivery.notes == step.notes
+    assert delivery.made.keys() == {"note 1", "note 1.1", "note 1.2?", "lead"}

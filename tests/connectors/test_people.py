@@ -20,17 +20,27 @@ import pytest
 
 from connectors.kit.connector import HttpConnector
 from connectors.testing import people
-from connectors.testing.people import PeopleContract
+from connectors.testing.people import PersonContract
 from core.errors import RetryLater
 from tests.connectors.test_contract import Hurry as ForHurry
+from tests.connectors.test_freshdesk import TestFreshdesk as ForFreshdesk
 from tests.connectors.test_hubspot import TestHubSpot as ForHubSpot
 from tests.connectors.test_odoo import TestOdoo as ForOdoo
 from tests.connectors.test_pipedrive import TestPipedrive as ForPipedrive
+from tests.connectors.test_request_tracker import TestUsersOfRT as ForRequestTracker
+from tests.connectors.test_zendesk import TestZendesk as ForZendesk
 
 PEOPLE = int(os.environ.get("RELAY_PEOPLE", "60"))
 AT_ONCE = 50
-VENDORS: dict[str, type[PeopleContract]] = {"hubspot": ForHubSpot, "odoo": ForOdoo, "pipedrive": ForPipedrive}
-del ForHubSpot, ForOdoo, ForPipedrive
+VENDORS: dict[str, type[PersonContract]] = {
+    "freshdesk": ForFreshdesk,
+    "hubspot": ForHubSpot,
+    "odoo": ForOdoo,
+    "pipedrive": ForPipedrive,
+    "request-tracker": ForRequestTracker,
+    "zendesk": ForZendesk,
+}
+del ForFreshdesk, ForHubSpot, ForOdoo, ForPipedrive, ForRequestTracker, ForZendesk
 
 #: How one address is typed: all of them are it.
 SPELLINGS: tuple[Callable[[str], str], ...] = (
@@ -143,7 +153,7 @@ def test_it_can_tell(settings: dict[str, Any]) -> None:
         come_back(VENDORS["hubspot"](), 10, **settings)
 
 
-def come_back(contract: PeopleContract, many: int, **settings: Any) -> None:
+def come_back(contract: PersonContract, many: int, **settings: Any) -> None:
     dice = random.Random(4711)
     everybody = made_up(dice, many)
     with contract.fake() as fake:
@@ -182,7 +192,7 @@ def come_back(contract: PeopleContract, many: int, **settings: Any) -> None:
 
 
 def through(
-    contract: PeopleContract, connector: HttpConnector[Any], chat: dict[str, Any], held: dict[str, threading.Lock]
+    contract: PersonContract, connector: HttpConnector[Any], chat: dict[str, Any], held: dict[str, threading.Lock]
 ) -> None:
     memory: dict[str, Any] = {}
     for _ in range(5):

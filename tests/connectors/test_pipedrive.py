@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from connectors.kit.connector import HttpConnector
 from connectors.pipedrive import Pipedrive
 from connectors.pipedrive.settings import PipedriveSettings
-from connectors.testing import people, records
+from connectors.testing import chats, people
 from connectors.testing.chats import SAMPLE, chat
 from connectors.testing.fake import Answer, Fake
 from connectors.testing.people import PeopleContract
@@ -464,7 +464,7 @@ def test_an_owner_who_left_a_moment_ago_costs_nothing_but_the_owner(vendor: Pipe
     connector = connect(vendor, record=record, owner=ANN, owner_fallback=BOB, task={})
     TestPipedrive().deliver(connector, SAMPLE, {})
     vendor.users[ann]["active_flag"] = False
-    later = records.other("Hello?", kind="isMissed")
+    later = chats.other("Hello?", kind="isMissed")
     later["visitor"] |= {"email": "jane@domain.com", "name": "Jane", "id": "b2"}
     memory: dict[str, Any] = {}
     TestPipedrive().deliver(connector, later, memory)
@@ -490,7 +490,7 @@ PLACED: dict[str, Any] = {
 def test_pipeline_and_stage_may_be_templates(vendor: PipedriveVendor) -> None:
     connector = connect(vendor, record="deal", **PLACED)
     for number, kind in enumerate(("", "isMissed", "isMissed")):
-        TestPipedrive().deliver(connector, records.other("Hello", kind=kind, number=number), {})
+        TestPipedrive().deliver(connector, chats.other("Hello", kind=kind, number=number), {})
     assert [(one["pipeline_id"], one["stage_id"]) for one in vendor.deals.values()] == [(1, 10), (2, 20), (2, 20)]
     asked = [one.path for one in vendor.requests if "/stages/" in one.path or "/pipelines/" in one.path]
     assert len(asked) == len({*asked}) == 4
@@ -525,10 +525,10 @@ def test_an_added_chat_stands_under_its_subject_and_leaves_the_record_as_it_is(
     (there,) = vendor.records()
     before = json.dumps(there)
     memory: dict[str, Any] = {}
-    added = records.other("Me again", kind="isMissed")
+    added = chats.other("Me again", kind="isMissed")
     more: dict[str, Any] = {**SHARED, "record": record, "fields": {TEXT_FIELD: "{{ kind }}"}, "owner": 2}
     first = deliver(vendor, added, memory, **more)
-    second = deliver(vendor, records.longer(added, "One thing more"), memory, 2, **more)
+    second = deliver(vendor, chats.longer(added, "One thing more"), memory, 2, **more)
     assert json.dumps(there) == before
     assert first == second
     assert first.id == str(there["id"])
@@ -539,11 +539,11 @@ def test_an_open_deal_is_taken_before_a_second_lead(vendor: PipedriveVendor) -> 
     """Somebody made it of the first lead, which Pipedrive shows no longer."""
     deliver(vendor, record="deal")
     (deal,) = vendor.deals.values()
-    reference = deliver(vendor, records.other("Me again"), record="lead", **SHARED)
+    reference = deliver(vendor, chats.other("Me again"), record="lead", **SHARED)
     assert reference == Reference(str(deal["id"]), f"{vendor.url}/deal/{deal['id']}")
     assert vendor.leads == {}
     deal["status"] = "won"
-    deliver(vendor, records.other("Me again", number=3), record="lead", **SHARED)
+    deliver(vendor, chats.other("Me again", number=3), record="lead", **SHARED)
     assert len(vendor.leads) == 1
     assert "Follows" not in vendor.texts()[-1]
 
@@ -553,7 +553,7 @@ def test_a_lead_that_was_archived_long_ago_is_followed_by_none(vendor: Pipedrive
     (lead,) = vendor.leads.values()
     vendor.end(lead)
     vendor.age(lead)
-    deliver(vendor, records.other("Me again"), record="lead", **SHARED)
+    deliver(vendor, chats.other("Me again"), record="lead", **SHARED)
     assert "Follows" not in vendor.texts()[-1]
 
 
@@ -566,7 +566,7 @@ def test_a_deal_of_nobody_is_added_to_nothing(vendor: PipedriveVendor) -> None:
 @pytest.mark.parametrize("record", ["note", "lead", "deal"])
 def test_a_task_is_an_activity_on_the_record_with_its_person(vendor: PipedriveVendor, record: str) -> None:
     ann = vendor.knows_owner(ANN)
-    deliver(vendor, records.other("Hello?", kind="isMissed"), record=record, task={"owner": ANN})
+    deliver(vendor, chats.other("Hello?", kind="isMissed"), record=record, task={"owner": ANN})
     (person,), (activity,) = vendor.persons, vendor.activities.values()
     wanted = {"subject": "Missed chat: Dusan Kmet", "type": "task", "owner_id": ann, "done": False}
     wanted |= {"due_date": "2015-03-27", "due_time": "19:34:36", "person_id": person}
@@ -577,7 +577,7 @@ def test_a_task_is_an_activity_on_the_record_with_its_person(vendor: PipedriveVe
 
 @pytest.mark.parametrize("record", ["note", "lead", "deal"])
 def test_a_death_before_or_after_any_request_leaves_one_activity(record: str) -> None:
-    tools, missed = TestPipedrive(), records.other("Hello?", kind="isMissed")
+    tools, missed = TestPipedrive(), chats.other("Hello?", kind="isMissed")
     for after in (False, True):
         number, died = 0, True
         while died:

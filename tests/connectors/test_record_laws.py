@@ -7,15 +7,13 @@ from typing import Any
 
 import pytest
 
-from connectors.kit.work.one_record import OneRecordSettings
-from connectors.kit.work.owner import OwnerSettings
-from connectors.kit.work.task import WorkSettings
+from connectors.kit.work.chat import DeskSettings
 from connectors.testing.fake import Fake
 from connectors.testing.records import Records
 from tests.fakes.naive import Naive, NaiveSettings, NaiveVendor
 
 
-class HeedlessSettings(NaiveSettings, OwnerSettings, OneRecordSettings, WorkSettings):
+class HeedlessSettings(NaiveSettings, DeskSettings):
     """Every setting, for nothing."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -12,11 +13,13 @@ from pydantic import ValidationError
 
 from connectors.request_tracker import COMMENTS
 from connectors.request_tracker.settings import RequestTrackerSettings
-from connectors.testing.chats import SAMPLE, chat
+from connectors.testing.chats import SAMPLE, chat, other
+from connectors.testing.chats import longer as goes_on
 from connectors.testing.contract import Contract
 from connectors.testing.fake import Answer, Fake
-from connectors.testing.records import ANN, BOB, SHARED, Records, other
-from connectors.testing.records import longer as goes_on
+from connectors.testing.people import PHONE, PersonContract, said
+from connectors.testing.records import ANN, BOB, SHARED, Records
+from core.delivery import CONFLICTS
 from core.errors import ConnectorRefused, RecordRefused, RetryLater
 from tests.fakes.request_tracker import PASSWORD, TOKEN, USER, RequestTrackerVendor
 
@@ -58,13 +61,16 @@ class TestRequestTracker(Contract, Records):
         (ticket,) = self.rt(vendor).tickets.values()
         return ticket
 
+    def addresses(self, vendor: Fake, ticket: dict[str, Any]) -> list[str]:
+        return [one["EmailAddress"] for one in self.rt(vendor).users if one["id"] in ticket["requestors"]]
+
     # --- the ticket --------------------------------------------------------------------
 
     def test_the_ticket_has_the_key_the_fields_the_requestor_and_the_time_of_the_chat(self, vendor: Fake) -> None:
         reference = self.deliver(self.connector(vendor, fields=FIELDS), SAMPLE, {})
         ticket = self.ticket(vendor)
         assert ticket["Subject"] == "Chat: Dusan Kmet"
-        assert ticket["requestors"] == ["dusan@domain.com"]
+        assert self.addresses(vendor, ticket) == ["dusan@domain.com"]
         assert ticket["Created"] == "2015-03-27 15:33:59"
         assert ticket["values"] == {"2": "smartsupp:208:55039", "6": "CZ", "7": "chat"}
         assert reference.url == f"{vendor.url}/Ticket/Display.html?id={reference.id}"
@@ -99,7 +105,7 @@ class TestRequestTracker(Contract, Records):
     def test_a_domain_goes_out_in_ascii(self, vendor: Fake) -> None:
         for typed in ("ann@müller.de", "ann@xn--mller-kva.de"):
             self.deliver(self.connector(vendor), chat(email=typed), {})
-            assert list(vendor.records())[-1]["requestors"] == ["ann@xn--mller-kva.de"]
+            assert self.addresses(vendor, list(vendor.records())[-1]) == ["ann@xn--mller-kva.de"]
 
     @pytest.mark.parametrize("email", ["typo@domain.com", "žofie@domain.com"])
     def test_a_chat_with_an_address_that_rt_refuses_comes_without_it_and_says_so(
@@ -111,7 +117,7 @@ class TestRequestTracker(Contract, Records):
 
     def test_a_name_cannot_bring_in_another_requestor(self, vendor: Fake) -> None:
         self.deliver(self.connector(vendor), chat(name='Eve" <eve@example.com>, "x\\'), {})
-        assert self.ticket(vendor)["requestors"] == ["dusan@domain.com"]
+        assert self.addresses(vendor, self.ticket(vendor)) == ["dusan@domain.com"]
         assert self.rt(vendor).users[0]["RealName"] == 'Eve" <eve@example.com>, "x\\'
 
     def test_a_user_and_a_password_do_as_well(self, vendor: Fake) -> None:
@@ -492,3 +498,90 @@ def test_there_is_one_way_in(settings: dict[str, Any], text: str) -> None:
         RequestTrackerSettings.model_validate(
             {"type": "request-tracker", "url": "https://rt.example.com", "queue": "Chats", **settings}
         )
+
+
+class TestUsersOfRT(PersonContract):
+    """With a user for the relay who may manage users."""
+
+    kind = "request-tracker"
+    secrets = (TOKEN,)
+    field = "Organization"
+    customer_id_field = "Customer"
+    refused_email = "typo@domain.com"
+
+    def fake(self) -> RequestTrackerVendor:
+        made = RequestTrackerVendor()
+        made.sees_users = True
+        return made
+
+    def settings(self, url: str) -> dict[str, Any]:
+        return {"url": url, "token": TOKEN, "queue": "Chats", "manage_users": True}
+
+    @property
+    def golden(self) -> Path:
+        return super().golden.with_stem("request-tracker.users")
+
+    @staticmethod
+    def rt(vendor: Fake) -> RequestTrackerVendor:
+        assert isinstance(vendor, RequestTrackerVendor)
+        return vendor
+
+    @pytest.mark.parametrize("written", ["777123456", "+420 777-123-456"])
+    @pytest.mark.parametrize("field", ["MobilePhone", "WorkPhone", "HomePhone"])
+    def test_a_number_is_looked_for_in_every_field_that_has_one(self, vendor: Fake, field: str, written: str) -> None:
+        number = self.rt(vendor).add_person(name="Dusan Kmet", **{field: written})
+        self.deliver(self.connector(vendor, **self.by_phone), said(phone=PHONE), {})
+        assert self.rt(vendor).records_of(number) == 1
+
+    def test_custom_fields_of_a_user_are_filled(self, vendor: Fake) -> None:
+        number = self.rt(vendor).add_person(email="dusan@domain.com", name="Dusan Kmet")
+        self.deliver(self.connector(vendor, person={"Newsletter": "yes", "City": "Brno"}), SAMPLE, {})
+        assert self.rt(vendor).person(number) | {"Newsletter": "yes", "City": "Brno"} == self.rt(vendor).person(number)
+
+    def test_what_rt_leaves_as_it_is_without_an_error_is_listed(self, vendor: Fake) -> None:
+        memory: dict[str, Any] = {}
+        person = {"Newsletter": "yes", "Nobodys": "x"}
+        self.rt(vendor).add_person(email="dusan@domain.com", name="Dusan Kmet")
+        self.deliver(self.connector(vendor, person=person), SAMPLE, memory)
+        assert memory[CONFLICTS] == [{"field": "Nobodys", "said": "x", "refused": True}]
+
+    def test_a_colleagues_profile_is_not_filled(self, vendor: Fake) -> None:
+        rt = self.rt(vendor)
+        ann = rt.knows_owner("dusan@domain.com")
+        self.deliver(self.connector(vendor, person={"City": "Brno"}), SAMPLE, {})
+        assert [one for one in vendor.writes() if "/user" in one.path] == []
+        assert rt.records()[0]["requestors"] == [ann]
+
+    def test_somebody_disabled_is_left_out_and_the_chat_comes(self, vendor: Fake) -> None:
+        rt = self.rt(vendor)
+        rt.add_person(email="dusan@domain.com", name="Dusan Kmet")
+        rt.users[0]["Disabled"] = True
+        self.deliver(self.connector(vendor), SAMPLE, {})
+        assert rt.records()[0]["requestors"] == []
+        assert "dusan@domain.com cannot be used" in vendor.texts()[0]
+
+    def test_an_address_with_a_slash_makes_one_user(self, vendor: Fake) -> None:
+        for number in (1, 2):
+            self.deliver(self.connector(vendor), said(number, email="a/b@domain.com", id=str(number)), {})
+        (user,) = self.rt(vendor).users
+        assert (user["Name"], user["EmailAddress"]) == ("a-b@domain.com", "a/b@domain.com")
+
+    def test_a_chat_is_added_to_an_open_ticket_of_the_user_by_another_address(self, vendor: Fake) -> None:
+        connector = self.connector(vendor, **self.by_phone, **SHARED)
+        first = self.deliver(connector, said(1, phone=PHONE), {})
+        second = self.deliver(connector, said(2, phone=PHONE, email="d@work.example.com", id="2"), {})
+        assert first.id == second.id
+
+    def test_a_check_says_that_the_right_is_missing(self, vendor: Fake) -> None:
+        self.rt(vendor).sees_users = False
+        wrong = [one for one in self.connector(vendor).check() if not one.right]
+        assert [one.text for one in wrong] == ["users may not be looked for, made and changed"]
+        assert "AdminUsers" in wrong[0].remedy
+
+    @pytest.mark.parametrize(
+        "setting", [{"match": ["email", "phone"]}, {"person": {"City": "x"}}, {"remember_days": 1}]
+    )
+    def test_settings_of_the_person_say_what_they_need(self, setting: dict[str, Any]) -> None:
+        settings = {"type": "request-tracker", "url": "https://rt.example.com", "token": TOKEN, "queue": "Chats"}
+        with pytest.raises(ValidationError, match="write 'manage_users: true'"):
+            RequestTrackerSettings.model_validate({**settings, **setting})

@@ -11,12 +11,13 @@ import pytest
 from pydantic import ValidationError
 
 from connectors.testing.bench import Bench
-from connectors.testing.chats import SAMPLE, chat
-from connectors.testing.contract import Contract
+from connectors.testing.chats import SAMPLE, chat, other
 from connectors.testing.fake import Answer, Fake, Request
-from connectors.testing.records import Records, other
+from connectors.testing.people import PHONE, PersonContract, said
+from connectors.testing.records import Records
 from connectors.zendesk import COMMENTS, Zendesk
 from connectors.zendesk.settings import ZendeskSettings
+from core.delivery import CONFLICTS
 from core.errors import ConnectorRefused, DeliveryError, RecordRefused, RetryLater
 from tests.fakes.authorization import CLIENT, SECRET
 from tests.fakes.zendesk import EMAIL, TOKEN, ZendeskVendor
@@ -34,8 +35,11 @@ def longer(*added: str) -> dict[str, Any]:
     return payload
 
 
-class TestZendesk(Contract, Records):
+class TestZendesk(PersonContract, Records):
     kind = "zendesk"
+    field = "notes"
+    customer_id_field = "customer_no"
+    refused_email = "typo@domain.com"
     secrets = (TOKEN,)
     needs_person = True
     answers: ClassVar[list[tuple[int, Any, dict[str, str], type[DeliveryError]]]] = [
@@ -166,6 +170,94 @@ class TestZendesk(Contract, Records):
             self.deliver(self.connector(vendor), SAMPLE, memory)
         vendor._act = act  # type: ignore[method-assign]
         assert "requester" in memory
+
+    def test_custom_fields_of_a_user_get_what_their_type_takes(self, vendor: ZendeskVendor) -> None:
+        person = {"customer_no": "C-7", "visits": "3", "details": "a regular"}
+        connector = self.connector(vendor, person=person, consent="yes", marketing={"newsletter": "true"})
+        self.deliver(connector, SAMPLE, {})
+        (user,) = vendor.people()
+        assert user["user_fields"] == {"customer_no": "C-7", "visits": 3, "newsletter": True}
+        assert user["details"] == "a regular"
+        assert all(finding.right for finding in connector.check())
+        findings = self.connector(vendor, person={"old": "x", "nobodys": "x"}).check()
+        assert [one.text for one in findings if not one.right] == [
+            "the user field old is not there",
+            "the user field nobodys is not there",
+        ]
+
+    def test_a_checkbox_that_is_off_stays_off_and_the_difference_is_listed(self, vendor: ZendeskVendor) -> None:
+        number = vendor.add_person(email="dusan@domain.com", name="Dusan Kmet", newsletter=False)
+        memory: dict[str, Any] = {}
+        self.deliver(self.connector(vendor, consent="yes", marketing={"newsletter": "true"}), SAMPLE, memory)
+        assert vendor._user(number)["user_fields"] == {"newsletter": False}
+        assert memory[CONFLICTS] == [{"field": "newsletter", "said": "true"}]
+
+    def test_a_further_address_is_no_conflict_and_a_browser_with_it_is_the_same_person(
+        self, vendor: ZendeskVendor
+    ) -> None:
+        known = vendor.knows(name="Dusan Kmet", email="kmet@work.example", further=["dusan@domain.com"])
+        connector = self.connector(vendor)
+        for number in (1, 2):  # found by the search, and remembered
+            memory: dict[str, Any] = {}
+            self.deliver(connector, said(number), memory)
+            assert CONFLICTS not in memory
+            vendor.shows_further = False
+        assert {ticket["requester_id"] for ticket in vendor.records()} == {known["id"]}
+
+    def test_an_address_that_somebody_has_whom_the_search_does_not_show_is_listed(self, vendor: ZendeskVendor) -> None:
+        number = vendor.add_person(name="Dusan Kmet", phone="+420777123456")
+        vendor.add_person(name="Another", email="dusan@domain.com")
+        vendor._indexed.pop()
+        memory: dict[str, Any] = {}
+        self.deliver(self.connector(vendor, **self.by_phone), said(phone=PHONE), memory)
+        assert vendor.records_of(number) == 1
+        assert memory[CONFLICTS] == [{"field": "email", "said": "dusan@domain.com", "refused": True}]
+
+    def test_a_colleagues_profile_is_not_filled(self, vendor: ZendeskVendor) -> None:
+        vendor.knows_agent("dusan@domain.com", phone=None, notes="")
+        memory: dict[str, Any] = {}
+        connector = self.connector(vendor, **self.by_phone, person={"notes": "said in the chat"})
+        self.deliver(connector, said(phone=PHONE), memory)
+        assert not [one for one in vendor.writes() if "/users" in one.path]
+        assert CONFLICTS not in memory
+
+    def test_somebody_suspended_is_not_found_by_a_number_or_a_browser_either(self, vendor: ZendeskVendor) -> None:
+        connector = self.connector(vendor, **self.by_phone)
+        self.deliver(connector, said(phone=PHONE), {})
+        (spammer,) = vendor.people()
+        vendor._indexed.append(spammer)
+        spammer["suspended"] = True
+        self.deliver(connector, said(2, phone=PHONE, email=""), {})
+        assert vendor.records_of(spammer["id"]) == 1
+        assert len(vendor.people()) == 2
+
+    def test_whom_the_ticket_refuses_neither_number_nor_browser_finds_again(self, vendor: ZendeskVendor) -> None:
+        connector = self.connector(vendor, **self.by_phone)
+        self.deliver(connector, said(phone=PHONE), {})
+        (gone,) = vendor.people()
+        vendor._indexed.append(gone)
+        gone["refused"] = True  # and its profile says nothing of it
+        for number in (2, 3):
+            self.deliver(connector, said(number, phone=PHONE), {})
+        assert vendor.records_of(gone["id"]) == 1
+        assert len(vendor.people()) == 2
+
+    def test_a_visitor_whom_an_agent_has_named_keeps_the_name(self, vendor: ZendeskVendor) -> None:
+        connector = self.connector(vendor, remember_days=0)
+        self.deliver(connector, chat(email="", name=""), {})
+        (user,) = vendor.people()
+        vendor._indexed.append(user)
+        user["name"] = "The one with the teapot"
+        self.deliver(connector, {**chat(email="", name=""), "channel": {**SAMPLE["channel"], "id": 2}}, {})
+        assert user["name"] == "The one with the teapot"
+        assert vendor.records_of(user["id"]) == 2
+
+    def test_nobody_who_is_made_or_filled_is_mailed(self, vendor: ZendeskVendor) -> None:
+        vendor.add_person(name="Dusan Kmet", phone="+420777123456")
+        connector = self.connector(vendor, **self.by_phone)
+        self.deliver(connector, said(phone=PHONE), {})
+        self.deliver(connector, said(2, email="jane@other.example.com", name="Jane"), {})
+        assert vendor.mailed == []
 
     # --- the ticket ----------------------------------------------------------------
 
@@ -330,7 +422,7 @@ class TestZendesk(Contract, Records):
         assert not [name for name in memory if name.startswith("note")]
 
     def test_a_template_that_names_what_is_not_there_is_left_out_and_said(self, vendor: ZendeskVendor) -> None:
-        for group, said in (
+        for group, why in (
             ("{{ 99 }}", "named what the destination does not have"),
             ("{{ 32 }}", "or has switched off"),
             ("{{ visitor.name }}", "expected a whole number"),
@@ -338,7 +430,7 @@ class TestZendesk(Contract, Records):
         ):
             memory: dict[str, Any] = {}
             self.deliver(self.connector(vendor, group_id=group), SAMPLE, memory)
-            assert said in memory["note group_id"], group
+            assert why in memory["note group_id"], group
             assert "Dusan" not in memory["note group_id"]
             assert "group_id" not in vendor.records()[-1]
             vendor._tickets.clear()

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from core.errors import PayloadError
+from core.smartsupp import limits
 from core.smartsupp.limits import MOST_ITEMS, MOST_OBJECTS
 from core.smartsupp.parser import glance, parse, parse_conversation
 from tests.support.stack import chat
@@ -51,6 +52,15 @@ def test_brackets_that_somebody_wrote_are_text(encoding: str) -> None:
     payload: Any = json.loads(chat(messages=[{"content": said}]))
     found = parse_conversation(json.dumps(payload, ensure_ascii=False).encode(encoding))
     assert found.messages[0].content == said
+
+
+@pytest.mark.parametrize("end", ["", "\\", '\\"'])
+def test_a_text_that_is_never_closed_is_looked_at_once(end: str) -> None:
+    begin = '{"accountId": 1, "channel": {"id": "'
+    body = begin + '\\"[{' * MOST_OBJECTS + end
+    assert [found.span() for found in limits._TEXT.finditer(body)][-1] == (len(begin) - 1, len(body))
+    with pytest.raises(PayloadError, match="a text is never closed"):
+        parse(body.encode())
 
 
 def test_the_limits_fit_together() -> None:

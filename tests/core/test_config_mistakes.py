@@ -109,7 +109,7 @@ def problems(folder: Path, text: str, **variables: str) -> str:
         ('subject: "{{ title"', "a {{ or {% that was opened is never closed"),
         ('subject: "{% if visitor.name %}x"', "{% if %} is never closed; add {% endif %}"),
         ("apiToken: x", "apiToken: unknown setting. Did you mean 'api_token'?"),
-        ("nonsense: 1", "nonsense: unknown setting; available: allow_networks, "),
+        ("qqqq: 1", "qqqq: unknown setting; available: allow_networks, "),
         ('subject: "a" b', "put the whole text into one pair of quotes"),
     ],
 )

@@ -217,16 +217,50 @@ def test_numbers_with_thousands_of_digits_are_text_or_left_out() -> None:
         (1427470439, datetime(2015, 3, 27, 15, 33, 59, 0, UTC)),
         ("1427470439", datetime(2015, 3, 27, 15, 33, 59, 0, UTC)),
         (1427470439.703, datetime(2015, 3, 27, 15, 33, 59, 703_000, UTC)),
-        (0, datetime(1970, 1, 1, tzinfo=UTC)),
+        (1427470439703999, datetime(2015, 3, 27, 15, 33, 59, 703_000, UTC)),
+        ("1427470439703999", datetime(2015, 3, 27, 15, 33, 59, 703_000, UTC)),
+        ("2015-03-27T15:33:59Z", datetime(2015, 3, 27, 15, 33, 59, 0, UTC)),
+        ("2015-03-27T15:33:59.703999Z", datetime(2015, 3, 27, 15, 33, 59, 703_000, UTC)),
+        (" 2015-03-27 16:33:59.703+01:00\n", datetime(2015, 3, 27, 15, 33, 59, 703_000, UTC)),
+        ("2015-03-27T10:33:59-0500", datetime(2015, 3, 27, 15, 33, 59, 0, UTC)),
+        ("20150327T153359Z", datetime(2015, 3, 27, 15, 33, 59, 0, UTC)),
         ("", None),
         (None, None),
     ],
 )
-def test_times_are_milliseconds_or_seconds(sent: Any, time: datetime | None) -> None:
-    assert read(beginAt=sent).begin_at == time
+def test_times_are_understood_in_every_unit_and_as_iso_8601(sent: Any, time: datetime | None) -> None:
+    found = read(beginAt=sent)
+    assert found.begin_at == time
+    assert not found.notes
 
 
-@pytest.mark.parametrize("sent", [-1, 10**15, 10**400, 1e300, "soon", True, [], {}, "2015-03-27T15:33:59Z"])
+@pytest.mark.parametrize(
+    "sent",
+    [
+        -1,
+        0,
+        "0",
+        0.0,
+        10**14 * 9,
+        10**17,
+        10**400,
+        1e300,
+        "soon",
+        True,
+        [],
+        {},
+        "2015-03-27T15:33:59",
+        "2015-03-27",
+        "2015-02-30T00:00:00Z",
+        "0000-00-00 00:00:00",
+        "0001-01-01T00:00:00+23:59",
+        "9999-12-31T23:59:59-23:59",
+        "1970-01-01T00:00:00Z",
+        "2015-03-27T15:33:59[Europe/Prague]",
+        "-5",
+        "1-" + "9" * 9999,
+    ],
+)
 def test_what_is_no_time_is_named(sent: Any) -> None:
     assert noted(messages=[{}, {"sentAt": sent}]).startswith("messages[1].sentAt: ")
 

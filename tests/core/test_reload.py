@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import stat
 import threading
 import time
@@ -18,6 +19,7 @@ from core.config import reload
 from core.config.environment import environment
 from core.config.reload import Watched
 from core.config.settings import ConnectorSettings, Settings
+from core.config.sources import plain_file
 from core.errors import ConfigError
 
 ONE = "connectors: {one: {type: archive}}"
@@ -451,3 +453,72 @@ def test_one_thread_looks_and_the_others_do_not_wait_for_it(files: Files) -> Non
     leave.set()
     looking.join(20)
     assert settled(watched).enabled == ("two",)
+
+
+def as_pipe(file: Path) -> None:
+    os.mkfifo(file)
+
+
+def as_device(file: Path) -> None:
+    file.symlink_to("/dev/null")
+
+
+def as_gigabytes(file: Path) -> None:
+    with file.open("wb") as stream:
+        stream.write(f"{TWO}\n#".encode())
+        stream.truncate(plain_file.LARGEST_FILE + 1)
+
+
+@pytest.mark.parametrize("name", ["relay.yaml", ".env", "secret"])
+@pytest.mark.parametrize(
+    ("become", "said"),
+    [(as_pipe, "a pipe or a device"), (as_device, "a pipe or a device"), (as_gigabytes, "larger than 1 MiB")],
+)
+def test_what_would_not_end_is_not_read(files: Files, name: str, become: Callable[[Path], None], said: str) -> None:
+    files.write("three", "secret")
+    files.write("NAME=value", ".env")
+    files.write("connectors: {one: {type: archive, folder: '${file:secret}-${NAME}'}}")
+    watched = files.watched()
+    file = files.folder / name
+    file.unlink()
+    become(file)
+    assert settled(watched).enabled == ("one",)
+    assert said in watched.trouble
+    assert name in watched.trouble
+
+
+def test_a_start_takes_its_configuration_from_a_pipe(files: Files) -> None:
+    reader, writer = os.pipe()
+    os.write(writer, TWO.encode())
+    os.close(writer)
+    try:
+        files.config = Path(f"/dev/fd/{reader}")
+        watched = files.watched()
+    finally:
+        os.close(reader)
+    assert settled(watched).enabled == ("two",)
+    assert not watched.trouble
+
+
+def test_no_cut_of_a_secret_is_adopted(files: Files) -> None:
+    whole = {"secret": "hunttoken-0123456789abcdef", ".env": "FOLDER=a-folder-of-ours"}
+    for name, text in whole.items():
+        files.write(text, name)
+    files.write("tokens: [{token: '${file:secret}'}]\nconnectors: {one: {type: archive, folder: '${FOLDER}'}}")
+    watched = files.watched()
+    first = settled(watched)
+    for name, text in whole.items():
+        for end in range(len(text)):
+            files.write(text[:end], name)
+            assert settled(watched) is first
+            assert watched.trouble
+        files.write(text, name)
+        assert settled(watched) is first
+        assert not watched.trouble
+    files.write("another-0123456789abcdef", "secret")
+    files.write("FOLDER=theirs", ".env")
+    assert settled(watched).tokens[0].token.get_secret_value() == "another-0123456789abcdef"
+    files.write("another-0123456789", "secret")
+    settled(watched)
+    assert f"{files.folder}/secret" in watched.trouble
+    assert "another" not in watched.trouble

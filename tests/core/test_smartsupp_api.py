@@ -18,7 +18,7 @@ from core.config.values import ValueSettings
 from core.conversation import Agent, ChatFile, Conversation
 from core.errors import ConnectorRefused, NotFound, PayloadError, RecordRefused, RetryLater
 from core.redaction.chat import redacted_chat
-from core.smartsupp.api.body import FORM, FetchedConversation, as_body
+from core.smartsupp.api.body import FORM, FetchedConversation, as_body, lasting
 from core.smartsupp.api.client import DIALECTS, SmartsuppApi
 from core.smartsupp.api.rows import overlapping
 from core.smartsupp.api.spelling import camel, respelled, snake, snaked
@@ -70,7 +70,7 @@ def test_it_has_what_the_hook_lacks() -> None:
     assert "carrier" in note.content
     assert not any("carrier" in one.content for one in found.messages)
     [file] = [one for message in read(fetched(RETURNS)).messages for one in message.files]
-    assert (file.name, file.type, file.size) == ("teapot.jpg", "image/jpeg", 26_146)
+    assert (file.name, file.type, file.size) == ("teapot.gif", "image/gif", 26_146)
     assert file.expires_at
 
 
@@ -367,3 +367,25 @@ def test_a_check_says_what_there_is() -> None:
     assert "tags" in found.lacks
     assert found.refused == {"agents": "HTTP 403"}
     assert Agent().email == ""
+
+
+def test_an_address_that_was_signed_anew_is_no_other_chat() -> None:
+    def signed(signature: str, size: int = 7) -> bytes:
+        file = {
+            "file_name": "a.pdf",
+            "size": size,
+            "url": f"https://files.example/a?{signature}",
+            "expire_at": signature,
+        }
+        return as_body(
+            fetched(messages=[{"type": "message", "sub_type": "contact", "attachments": [file]}]), SHOP_ACCOUNT
+        )
+
+    assert signed("one") != signed("two")
+    assert lasting(signed("one")) == lasting(signed("two"))
+    assert lasting(signed("one")) != lasting(signed("one", 8))
+    page = [{"url": "https://tea.example.com/other"}]
+    assert lasting(as_body(fetched(RETURNS, paths=page))) != lasting(as_body(fetched(RETURNS)))
+    hook = b'{"accountId": 1, "file_name": "x", "url": "y"}'
+    assert lasting(hook) == hook
+    assert lasting(b'{"relay": {"file_name": [[') == b'{"relay": {"file_name": [['

@@ -288,18 +288,26 @@ def test_a_transcript_is_read_as_a_chat(page: Admin, store: Store) -> None:
     assert '<p class="bubble-text" dir="auto">مرحبا</p>' in bubbles[5][1]
 
 
-def test_a_delivery_that_waits_for_quiet_says_until_when_and_is_sent_by_hand_at_once(
-    page: Admin, store: Store, ledger: Ledger, clock: Clock
+@pytest.mark.parametrize(
+    ("wait", "why"),
+    [
+        ("wait: 10m", "UTC for the chat to be quiet, because wait is set for crm."),
+        ("", "UTC at most for the rest of the chat, which Smartsupp’s API has ( source.enrich )."),
+    ],
+)
+def test_a_delivery_that_waits_says_until_when_and_why_and_is_sent_by_hand_at_once(
+    server: Server, tmp_path: Path, store: Store, ledger: Ledger, clock: Clock, wait: str, why: str
 ) -> None:
+    page = admin(server, tmp_path, config=f"connectors: {{crm: {{type: archive, {wait}}}}}")
     due = made.waiting_for_quiet(store, "crm")
     html = page.get("/conversations/1:1").text
     said = text_of(section(html, "crm"))
     assert due == clock.now + 600_000
-    assert "It waits until 2023-11-14 22:23:20 UTC for the chat to be quiet, because wait is set for crm." in said
+    assert f"It waits until 2023-11-14 22:23:20 {why}" in said
     assert "Send now" in said
     page.submit("/conversations/1:1/crm/replay")
     assert ledger.delivery(DeliveryId("crm:1:1")).quiet_until is None
-    assert "quiet" not in text_of(section(page.get("/conversations/1:1").text, "crm"))
+    assert "It waits until" not in text_of(section(page.get("/conversations/1:1").text, "crm"))
 
 
 def test_everything_known_of_the_visitor_is_shown(page: Admin, store: Store) -> None:

@@ -152,7 +152,7 @@ def test_a_fetched_chat_shows_what_the_hook_does_not_know(page: Admin, server: S
     identity = made.conversation(Store(connect(server.url)), as_body(fetched, SHOP_ACCOUNT))
     shown = text_of(page.get(f"/conversations/{identity}").text)
     for words in (
-        "teapot.jpg",
+        "teapot.gif",
         "Send her a voucher",
         "Olivia Brown",
         chat.contact["phone"],

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from connectors.kit.connector import HttpConnector
-from connectors.testing import people, records
+from connectors.testing import chats, people, records
 from connectors.testing.chats import SAMPLE, chat
 from connectors.testing.contract import Contract
 from connectors.testing.fake import Fake, Request
@@ -163,12 +163,12 @@ def test_whose_it_is_and_what_is_to_be_done_is_asked_and_written_as_pipedrives_d
         there: Any = vendor
         there.knows_owner(records.ANN)
         connector = contract.connector(vendor, **settings)
-        missed = records.other("Hello?", kind="isMissed")
+        missed = chats.other("Hello?", kind="isMissed")
         for payload, first in ((SAMPLE, True), (missed, True), (missed, False)):
             contract.deliver(connector, payload, {}, first=first)
         there.end(vendor.records()[0])
-        contract.deliver(connector, records.other("Me again", number=3), {})
-        contract.deliver(contract.connector(vendor, owner=1), records.other("Hello", number=4), {})
+        contract.deliver(connector, chats.other("Me again", number=3), {})
+        contract.deliver(contract.connector(vendor, owner=1), chats.other("Hello", number=4), {})
         list(connector.check())
         assert {wrong for one in vendor.requests for wrong in document_of("pipedrive", one).problems(one)} == set()
         asked = {f"{one.method} {re.sub('[0-9]{2,}', 'N', one.path)}" for one in vendor.requests}

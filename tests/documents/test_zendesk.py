@@ -19,6 +19,8 @@ IMPORTED_NUMBERS = (
     *("requester_id", "submitter_id", "assignee_id"),
     *("group_id", "brand_id", "ticket_form_id", "via_followup_source_id"),
 )
+#: Of https://developer.zendesk.com/api-reference/ticketing/users/users/#json-format
+_USER_TEXTS = ("name", "email", "external_id", "phone", "notes", "details", "locale", "time_zone")
 PLACE = "components/schemas/TicketUpdateInput/properties/custom_fields"
 
 
@@ -60,7 +62,8 @@ def zendesk_document() -> Document:
             PLACE: fields,
             "components/schemas/TicketImportInput/properties": imported,
             "components/schemas/UserCreateInput/properties": {
-                **{name: {"type": "string"} for name in ("name", "email", "external_id")},
+                **{name: {"type": "string"} for name in _USER_TEXTS},
+                "user_fields": {"type": "object", "additionalProperties": True},
                 "skip_verify_email": {"type": "boolean"},
             },
         },

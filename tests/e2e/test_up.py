@@ -194,7 +194,7 @@ def test_in_a_container_the_commands_in_the_log_lead_into_it(
     capsys: pytest.CaptureFixture[str],
     container: bool,
 ) -> None:
-    monkeypatch.setattr(welcome, "_wait", lambda _: "")
+    monkeypatch.setattr(welcome, "why_not_ready", lambda _: "")
     monkeypatch.setattr(welcome, "_IMAGE", tmp_path if container else tmp_path / "no-such-file")
     monkeypatch.setattr(socket, "gethostname", lambda: "d1f2")
     monkeypatch.setenv("SMARTSUPP_TOKEN", TOKEN)

@@ -67,6 +67,14 @@ class FreshdeskVendor(Fake):
     def __init__(self) -> None:
         super().__init__()
         self.contacts: list[dict[str, Any]] = []
+        #: Those whom the search knows: nobody whom this run has made.
+        self.indexed: list[dict[str, Any]] = []
+        self.contact_fields = [
+            *(_field(name, f"default_{name}") for name in ("name", "email", "phone", "job_title")),
+            _field("customer_no", "custom_text"),
+            _field("newsletter", "custom_checkbox"),
+            _field("visits", "custom_number"),
+        ]
         self.agents: list[dict[str, Any]] = [{"id": 7, "email": "agent@shop.example"}]
         #: Who is in a group; of one that is not here, everybody is.
         self.members: dict[int, list[int]] = {}
@@ -118,6 +126,11 @@ class FreshdeskVendor(Fake):
             ("GET", r"/agents/(\d+)", self._show_agent),
             ("GET", "/contacts", self._list_contacts),
             ("POST", "/contacts", self._create_contact),
+            ("GET", r"/contacts/(\d+)", self._show_contact),
+            ("PUT", r"/contacts/(\d+)", self._update_contact),
+            ("DELETE", r"/contacts/(\d+)/hard_delete", self._delete_for_good),
+            ("GET", "/contact_fields", lambda request: self.contact_fields),
+            ("GET", "/search/contacts", self._search_contacts),
             ("GET", "/ticket_fields", lambda request: self.fields),
             ("POST", "/admin/ticket_fields", self._create_field),
             ("GET", "/tickets", self._list_tickets),
@@ -166,6 +179,68 @@ class FreshdeskVendor(Fake):
 
     # --- people ---
 
+    def add_person(self, *, name: str = "", email: str = "", phone: str = "", **fields: Any) -> int:
+        own = {key: value for key, value in fields.items() if key in _CONTACT}
+        custom = {key: value for key, value in fields.items() if key not in _CONTACT}
+        typed = {"name": name or email, "email": email or None, "phone": phone or None, **own}
+        self.contacts.append({"id": self.new_id(), **typed, "custom_fields": custom})
+        self.indexed.append(self.contacts[-1])
+        return int(self.contacts[-1]["id"])
+
+    def person(self, number: int) -> dict[str, str]:
+        one = self._contact(number)
+        return {name: str(value or "") for name, value in {**one, **one.get("custom_fields", {})}.items()}
+
+    def remove_person(self, number: int) -> None:
+        """For good, so that the address is free again."""
+        self.contacts.remove(self._contact(number))
+
+    def records_of(self, number: int) -> int:
+        return sum(one["requester_id"] == number for one in self.tickets)
+
+    def _contact(self, number: int) -> dict[str, Any]:
+        found = next((one for one in self.contacts if one["id"] == number), None)
+        if found is None:
+            raise Refuse(404)
+        return found
+
+    def _show_contact(self, request: Request, number: str) -> Any:
+        return self._contact(int(number))
+
+    def _update_contact(self, request: Request, number: str) -> Any:
+        contact, body = self._contact(int(number)), request.body
+        if contact.get("deleted"):
+            raise Refuse(405, {"message": "PUT method is not allowed. It should be one of these method(s): GET"})
+        _known(body, _CONTACT)
+        self._validate_contact(body, contact)
+        contact["custom_fields"] = {**contact.get("custom_fields", {}), **body.get("custom_fields", {})}
+        contact.update({name: value for name, value in body.items() if name != "custom_fields"})
+        return contact
+
+    def _delete_for_good(self, request: Request, number: str) -> Answer:
+        _known(request.query, {"force"})
+        contact = self._contact(int(number))
+        if not contact.get("deleted") and request.query.get("force") != "true":
+            raise _invalid("force", "The contact is not deleted; force it")
+        self.contacts.remove(contact)
+        self.tickets = [one for one in self.tickets if one["requester_id"] != contact["id"]]
+        return Answer(204)
+
+    def _search_contacts(self, request: Request) -> Any:
+        """Sign by sign; the signs that a phone number has are part of it."""
+        query = request.query.get("query", "")
+        term = r"\w+:'[^']*'"
+        if set(request.query) != {"query"} or len(query) > 512 or not re.fullmatch(f'"{term}( OR {term})*"', query):
+            raise _invalid("query", "Given query is invalid")
+        wanted = [(name, value.lower()) for name, value in re.findall(r"(\w+):'([^']*)'", query)]
+        found = [
+            one
+            for one in self.indexed
+            if one in self.contacts and not one.get("deleted")
+            if any(str({**one, **one["custom_fields"]}.get(name) or "").lower() == value for name, value in wanted)
+        ]
+        return {"total": len(found), "results": found[:30]}
+
     def _list_agents(self, request: Request) -> Answer:
         _known(request.query, {*_PAGING, "email", "mobile", "phone", "state"})
         if not self.manages:
@@ -192,11 +267,12 @@ class FreshdeskVendor(Fake):
 
     def _list_contacts(self, request: Request) -> Answer:
         _known(request.query, _CONTACT_FILTERS)
-        wanted = request.query.get("email", "").lower()
+        wanted, state = request.query.get("email", "").lower(), request.query.get("state", "")
         found = [
             one
             for one in self.contacts
-            if not one.get("deleted") and (not wanted or (one["email"] or "").lower() == wanted)
+            if state == next((name for name in ("deleted", "blocked") if one.get(name)), "")
+            and (not wanted or (one["email"] or "").lower() == wanted)
         ]
         return self._page(request, found)
 
@@ -209,21 +285,32 @@ class FreshdeskVendor(Fake):
             raise _invalid("name", "It should be a/an String of 1 to 255 characters")
         if not any(body.get(name) for name in _CONTACT_IDS):
             raise _invalid("email", "Please fill at least 1 of email, mobile, phone, twitter_id", "missing_field")
+        self._validate_contact(body)
+        self.contacts.append({"email": None, **body, "id": self.new_id()})
+        return self.contacts[-1]
+
+    def _validate_contact(self, body: dict[str, Any], itself: dict[str, Any] | None = None) -> None:
         email = body.get("email")
+        types = {one["name"]: one["type"] for one in self.contact_fields if not one["default"]}
+        for name, value in body.get("custom_fields", {}).items():
+            if name not in types:
+                raise _invalid(name, "Unexpected/invalid field in request", "invalid_field")
+            right, what = _TYPES[types[name]]
+            if not right(value):
+                raise _invalid(name, what, "datatype_mismatch")
         if email is not None and (
             not re.fullmatch(r"[!-;=?A-~]+@[!-;=?A-~]+\.[!-;=?A-~]+", email) or email.startswith("typo")
         ):
             raise _invalid("email", "It should be in the 'valid email address' format")
         for one in (*self.contacts, *self.agents):
             for name in ("email", "unique_external_id"):
-                if body.get(name) and str(body[name]).lower() == str(one.get(name)).lower():
+                there = {str(one.get(name)).lower(), *(one.get("other_emails", ()) if name == "email" else ())}
+                if one is not itself and body.get(name) and str(body[name]).lower() in there:
                     taken = _error(name, "It should be a unique value", "duplicate_value")
                     taken["additional_info"] = {"user_id": one["id"]}
-                    if not self.conflicts:
+                    if one.get("deleted") and not self.conflicts:
                         raise _invalid(name, "There is no contact matching the given email")
                     raise Refuse(409, {"description": "Validation failed", "errors": [taken]})
-        self.contacts.append({"email": None, **body, "id": self.new_id()})
-        return self.contacts[-1]
 
     # --- tickets ---
 
@@ -246,7 +333,8 @@ class FreshdeskVendor(Fake):
             if all(str(one.get(name)) == str(value) for name, value in mine.items())
         }
         if mine and not people:
-            raise _invalid(next(iter(mine)), "There is no contact matching the given email")
+            field = "requester_id" if "requester_id" in asked else next(iter(mine))
+            raise _invalid(field, f"There is no contact matching the given {field}")
         date = "updated_at" if "updated_since" in asked else "created_at"
         order, direction = asked.get("order_by", "created_at"), asked.get("order_type", "desc")
         if order not in ("created_at", "due_by", "updated_at", "status") or direction not in ("asc", "desc"):

@@ -50,7 +50,14 @@ FIELDS: dict[str, dict[str, str]] = {
     },
     "res.country.state": {"name": "char"},
     "res.country": {"name": "char", "code": "char"},
-    "res.users": {"name": "char", "login": "char", "email": "char"},
+    "res.users": {
+        "name": "char",
+        "login": "char",
+        "email": "char",
+        "email_normalized": "char",
+        "share": "boolean",
+        "active": "boolean",
+    },
     "crm.lead": {
         "name": "char",
         "partner_id": "many2one res.partner",
@@ -64,6 +71,10 @@ FIELDS: dict[str, dict[str, str]] = {
         "expected_revenue": "monetary",
         "is_hot": "boolean",
         "active": "boolean",
+        "stage_id": "many2one crm.stage",
+        "probability": "float",
+        "write_date": "datetime",
+        "message_ids.date": "datetime",
     },
     "helpdesk.ticket": {
         "name": "char",
@@ -71,6 +82,22 @@ FIELDS: dict[str, dict[str, str]] = {
         "team_id": "many2one helpdesk.team",
         "user_id": "many2one res.users",
         "tag_ids": "many2many helpdesk.tag",
+        "active": "boolean",
+        "priority": "selection 0 1 2 3",
+        "stage_id": "many2one helpdesk.stage",
+        "close_date": "datetime",
+        "write_date": "datetime",
+        "message_ids.date": "datetime",
+    },
+    "crm.stage": {"name": "char"},
+    "helpdesk.stage": {"name": "char"},
+    "mail.activity": {
+        "res_model": "char",
+        "res_id": "integer",
+        "summary": "char",
+        "note": "html",
+        "date_deadline": "char",
+        "user_id": "many2one res.users",
         "active": "boolean",
     },
     "crm.tag": {"name": "char"},
@@ -100,6 +127,7 @@ FIELDS: dict[str, dict[str, str]] = {
 THREADS = ("crm.lead", "helpdesk.ticket", "res.partner")
 READING = {"search_read", "fields_get", "context_get", "has_access", "check_access_rights"}
 SEARCH = {"domain", "fields", "offset", "limit", "order", "context"}
+_SCHEDULE = {"act_type_xmlid", "date_deadline", "summary", "note", "user_id", "context"}
 POST = {"body", "subject", "message_type", "subtype_xmlid", "subtype_id", "partner_ids", "attachment_ids", "context"}
 #: What mail.message itself takes from message_post.
 COLUMNS = {"message_id", "date"}
@@ -140,6 +168,8 @@ class OdooVendor(Fake):
         self.mailed: list[str] = []
         self.followers: set[tuple[str, int, int]] = set()
         self.denied: set[tuple[str, str]] = set()
+        #: Contacts who are on an invoice.
+        self.invoiced: set[int] = set()
         self._written = 0
         self.fields = {model: dict(fields) for model, fields in FIELDS.items()}
         if version < 19:
@@ -148,8 +178,8 @@ class OdooVendor(Fake):
             self.fields = {model: fields for model, fields in self.fields.items() if "helpdesk" not in model}
         self.tables: dict[str, list[dict[str, Any]]] = {model: [] for model in self.fields}
         self.tables["res.users"] = [
-            {"id": 2, "name": "Relay", "login": LOGIN, "email": LOGIN},
-            {"id": 7, "name": "Mitchell", "login": "mitchell", "email": "m@example.com"},
+            self._user(2, "Relay", LOGIN, LOGIN),
+            self._user(7, "Mitchell", "mitchell", "m@example.com"),
         ]
         self.tables["ir.model"] = [{"id": n, "model": model} for n, model in enumerate(self.fields, 1)]
         self.tables["res.country"] = [
@@ -158,6 +188,8 @@ class OdooVendor(Fake):
         ]
         for team in ("crm.team", "helpdesk.team"):
             self.tables[team] = [{"id": 3, "name": "Europe"}]
+        for stage in ("crm.stage", "helpdesk.stage"):
+            self.tables[stage] = [{"id": 5, "name": "Contacted"}]
         if version >= 19:
             self.route("POST", r"/json/2/([a-z.]+)/([a-z_]+)", self._json_2)
         else:
@@ -183,6 +215,43 @@ class OdooVendor(Fake):
             return request.path.rpartition("/")[2]
         params = request.body["params"]
         return str(params["args"][4] if params["service"] == "object" else params["method"])
+
+    @staticmethod
+    def _user(number: int, name: str, login: str, email: str, *, active: bool = True) -> dict[str, Any]:
+        row = {"id": number, "name": name, "login": login, "email": email, "email_normalized": email.lower()}
+        return {**row, "share": False, "active": active}
+
+    # --- what its salespeople do -------------------------------------------------------
+
+    def knows_owner(self, email: str, *, active: bool = True) -> int:
+        number = self.new_id()
+        self.tables["res.users"].append(self._user(number, "Ann", f"login{number}", email, active=active))
+        return number
+
+    def owner_of(self, record: dict[str, Any]) -> int | None:
+        return record.get("user_id") or None
+
+    def end(self, record: dict[str, Any]) -> None:
+        record |= {"active": False, "probability": 0}
+
+    def age(self, record: dict[str, Any]) -> None:
+        record["write_date"] = "2015-03-13 12:00:00"
+        for note in self._notes(record):
+            note["date"] = "2015-03-13 12:00:00"
+
+    def due_of(self, record: dict[str, Any]) -> str:
+        """The time stands in the note."""
+        for one in self.tables["mail.activity"]:
+            if one["res_id"] == record["id"] and (found := re.search(r"(\S+) (\d\d:\d\d):\d\d UTC", one["note"])):
+                assert one["date_deadline"] == found[1].removeprefix("<p>")
+                return f"{one['date_deadline']}T{found[2]}"
+        return ""
+
+    def follows(self, record: dict[str, Any], earlier: dict[str, Any]) -> bool:
+        return any(f"crm.lead/{earlier['id']}" in note["body"] for note in self._notes(record))
+
+    def _notes(self, record: dict[str, Any]) -> list[dict[str, Any]]:
+        return [one for one in self.tables["mail.message"] if one["res_id"] == record["id"]]
 
     # --- what people do in Odoo ------------------------------------------------------
 
@@ -273,6 +342,7 @@ class OdooVendor(Fake):
             "fields_get": ({"allfields", "attributes", "context"}, self._fields_get),
             "create": ({"vals_list", "context"}, self._create),
             "write": ({"vals", "context"}, self._write),
+            "unlink": (set(), self._unlink),
             "message_post": (set(named), self._message_post),
             **(
                 {"has_access": ({"operation"}, self._may), "context_get": (set(), self._context_get)}
@@ -280,7 +350,8 @@ class OdooVendor(Fake):
                 else {"check_access_rights": ({"operation", "raise_exception"}, self._may)}
             ),
         }
-        if method not in methods or (method == "message_post" and model not in THREADS):
+        methods["activity_schedule"] = (_SCHEDULE, self._activity_schedule)
+        if method not in methods or (method in ("message_post", "activity_schedule") and model not in THREADS):
             message = f"The method '{model}.{method}' does not exist"
             raise Raised("werkzeug.exceptions.NotFound", message, 404)
         allowed, act = methods[method]
@@ -296,7 +367,8 @@ class OdooVendor(Fake):
             if not any(row["id"] == one for row in self.tables[model]):
                 message = f"Record does not exist or has been deleted.\n(Record: {model}({one},), User: 2)"
                 raise Raised("odoo.exceptions.MissingError", message, 404)
-        operation = {"create": "create", "write": "write", "message_post": "write"}.get(method, "read")
+        writes = dict.fromkeys(("write", "message_post", "activity_schedule"), "write")
+        operation = {"create": "create", "unlink": "unlink", **writes}.get(method, "read")
         if (model, operation) in self.denied and method not in ("has_access", "check_access_rights", "fields_get"):
             message = f"You are not allowed to {operation} '{model}' records.\n\nContact your administrator."
             raise Raised("odoo.exceptions.AccessError", message, 403)
@@ -306,7 +378,7 @@ class OdooVendor(Fake):
             **{name: value for name, value in named.items() if name != "context"},
             **(
                 {"context": named["context"]}
-                if method in ("search_read", "create", "message_post") and "context" in named
+                if method in ("search_read", "create", "message_post", "activity_schedule") and "context" in named
                 else {}
             ),
         )
@@ -333,15 +405,20 @@ class OdooVendor(Fake):
         order: str = "",
         context: dict[str, Any] | None = None,
     ) -> Any:
-        assert order in ("", "id", "active desc, is_company, id")
+        assert order in ("", "id", "active desc, is_company, id", "write_date desc, id desc")
         for name in [*fields, *(leaf[0] for leaf in domain if isinstance(leaf, list))]:
             if name not in self.fields[model] and name != "id":
                 raise invalid(f"Invalid field {model}.{name} in leaf")
+        if any(isinstance(leaf, list) and leaf[0] == "message_ids.date" for leaf in domain):
+            for row in self.tables[model]:
+                row["message_ids.date"] = max((note["date"] for note in self._notes(row)), default="")
         found = [row for row in self.tables[model] if self._matches(row, list(domain))]
         if (context or {}).get("active_test", True):
             found = [row for row in found if row.get("active", True)]
         if order.startswith("active"):
             found.sort(key=lambda row: (not row.get("active", True), row.get("is_company", False), row["id"]))
+        if order.startswith("write_date"):
+            found.sort(key=lambda row: (row["write_date"], row["id"]), reverse=True)
         return [{name: self._shown(model, row, name) for name in {"id", *fields}} for row in found][:limit]
 
     def _shown(self, model: str, row: dict[str, Any], name: str) -> Any:
@@ -372,7 +449,11 @@ class OdooVendor(Fake):
         return holds
 
     def _holds(self, row: dict[str, Any], name: str, operator: str, value: Any) -> bool:
-        assert operator in ("=", "!=", "in", "=like", "ilike"), operator
+        assert operator in ("=", "!=", "in", "=like", "ilike", "like", ">="), operator
+        if operator == "like":
+            return str(value) in str(row.get(name) or "")
+        if operator == ">=":
+            return str(row.get(name) or "") >= str(value)
         if operator == "ilike":
             return str(value).lower() in str(row.get(name) or "").lower()
         if operator == "!=":
@@ -402,6 +483,8 @@ class OdooVendor(Fake):
                 assert row["name"].startswith("x_")
                 owner = next(one["model"] for one in self.tables["ir.model"] if one["id"] == row["model_id"])
                 self.fields[owner][row["name"]] = row["ttype"]
+            if model in ("crm.lead", "helpdesk.ticket"):
+                row.update({"write_date": self._now()} | ({"probability": 10.0} if model == "crm.lead" else {}))
             self.tables[model].append(row)
             if model in THREADS:
                 self._subscribe(model, row, context or {})
@@ -420,7 +503,32 @@ class OdooVendor(Fake):
                 row.update(values)
                 if model == "res.partner":
                     self._computed(row, values)
+                elif model in THREADS:
+                    row["write_date"] = self._now()
         return True
+
+    def _unlink(self, model: str, ids: list[int]) -> Any:
+        assert model == "res.partner"
+        if self.invoiced & set(ids):
+            words = "The operation cannot be completed: another model requires the record being deleted."
+            raise Raised("odoo.exceptions.ValidationError", words, 422)
+        for number in ids:
+            self.remove_person(number)
+        return True
+
+    def _activity_schedule(
+        self, model: str, ids: list[int], context: dict[str, Any] | None = None, **named: Any
+    ) -> Any:
+        assert len(ids) == 1, "Expected singleton"
+        assert named["act_type_xmlid"] == "mail.mail_activity_data_todo"
+        assert re.fullmatch(r"\d{4}-\d\d-\d\d", named.get("date_deadline", "2026-11-28"))
+        user = named.get("user_id", 2)
+        if user != 2 and not (context or {}).get("mail_activity_quick_update"):
+            self.mailed.append(f"{named['summary']} assigned to you")
+        self.followers.add((model, ids[0], user))
+        made = {"id": self.new_id(), "res_model": model, "res_id": ids[0], "date_deadline": "2026-11-28", **named}
+        self.tables["mail.activity"].append({**made, "user_id": user, "active": True})
+        return [made["id"]]
 
     def _computed(self, row: dict[str, Any], values: dict[str, Any]) -> None:
         """What Odoo makes of what was written on a contact."""
@@ -437,8 +545,11 @@ class OdooVendor(Fake):
                 row["vat"] = parent.get("vat", False)
             if any(name in values for name in ("parent_id", *address)):
                 parent |= {name: row.get(name, False) for name in address}
+        row["write_date"] = self._now()
+
+    def _now(self) -> str:
         self._written += 1
-        row["write_date"] = f"{datetime(2026, 11, 22, tzinfo=UTC) + timedelta(seconds=self._written):%Y-%m-%d %H:%M:%S}"
+        return f"{datetime(2026, 11, 22, tzinfo=UTC) + timedelta(seconds=self._written):%Y-%m-%d %H:%M:%S}"
 
     def _checked(self, model: str, values: dict[str, Any]) -> dict[str, Any]:
         for name, value in values.items():

@@ -24,12 +24,15 @@ API = "/REST/2.0"
 
 _CREATE = {"Queue", "Subject", "Requestor", "Created", "ContentType", "Content", "CustomFields"}
 _CREATE |= {"Due", "Priority", "Owner", "RefersTo"}
+_USER = {"Name", "Privileged", "RealName", "EmailAddress", "MobilePhone", "WorkPhone", "HomePhone", "Organization"}
+_USER |= {"City", "Country", "Comments"}
 _CHANGE = {"Due", "Status", "Owner", "CustomFields"}
 _COMMENT = {"Subject", "ContentType", "Content", "CustomFields"}
 _REQUESTOR = re.compile(r'("(?:[^"\\]|\\.)*") <([^<>\s@"]+@[^<>\s@"]+)>')
 _QUERY = re.compile(r"'CF\.\{((?:[^'\\]|\\.)+)\}' = '((?:[^'\\]|\\.)*)'")
 _OF_PERSON = re.compile(
-    r"Queue = '((?:[^'\\]|\\.)*)' AND Requestor\.EmailAddress = '((?:[^'\\]|\\.)*)'(?: AND Status = '__(\w+)__')?"
+    r"Queue = '((?:[^'\\]|\\.)*)' AND Requestor\.(?:EmailAddress = '((?:[^'\\]|\\.)*)'|id = (\d+))"
+    r"(?: AND Status = '__(\w+)__')?"
 )
 _TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
 _INACTIVE = ("resolved", "rejected")
@@ -63,8 +66,9 @@ class RequestTrackerVendor(Fake):
             "7": {"Name": "Chat kind", "queue": "3", "choice": ("chat", "missed", "offline")},
         }
         #: Those whom chats have made, and the staff.
-        self.users: list[dict[str, str]] = []
+        self.users: list[dict[str, Any]] = []
         self.staff: list[dict[str, Any]] = []
+        self.user_fields = {"Customer", "Newsletter"}
         #: Whether RT's user for the relay may see all of a user (AdminUsers), or a summary.
         self.sees_users = False
         self.tickets: dict[str, dict[str, Any]] = {}
@@ -75,12 +79,39 @@ class RequestTrackerVendor(Fake):
             ("GET", "/tickets", self._search),
             ("GET", "/users", self._search_users),
             ("GET", "/user/([^/]+)", self._user),
+            ("POST", "/user", self._create_user),
+            ("PUT", r"/user/(\d+)", self._change_user),
             ("GET", r"/ticket/(\d+)", self._show),
             ("PUT", r"/ticket/(\d+)", self._change),
             ("POST", r"/ticket/(\d+)/comment", self._comment),
             ("GET", r"/ticket/(\d+)/attachments", self._attachments),
         ):
             self.route(method, API + pattern, self._known_user(answer))
+
+    def add_person(self, *, name: str = "", email: str = "", phone: str = "", **fields: str) -> int:
+        typed = {"RealName": name or email, "EmailAddress": email, "MobilePhone": phone, **fields}
+        return int(self._new_user(typed)["id"])
+
+    def person(self, number: int) -> dict[str, str]:
+        one = next(one for one in self.users if one["id"] == number)
+        shown = {"name": one["RealName"], "email": one["EmailAddress"], "phone": one.get("MobilePhone", "")}
+        own = {name: str(value) for name, value in one.items() if name in _USER}
+        return {**own, **one["custom"], **shown}
+
+    def remove_person(self, number: int) -> None:
+        """RT shreds."""
+        self.users = [one for one in self.users if one["id"] != number]
+
+    def records_of(self, number: int) -> int:
+        return sum(number in ticket["requestors"] for ticket in self.tickets.values())
+
+    def _new_user(self, fields: dict[str, Any]) -> dict[str, Any]:
+        number = self.new_id()
+        custom = {name: fields.pop(name) for name in [*fields] if name in self.user_fields}
+        name = fields.get("EmailAddress") or f"user{number}"
+        made = {"Name": name, "RealName": "", "EmailAddress": "", **fields, "Disabled": False, "custom": custom}
+        self.users.append({**made, "id": number, "LastUpdated": self._now()})
+        return self.users[-1]
 
     def people(self) -> list[Any]:
         return self.users
@@ -114,21 +145,25 @@ class RequestTrackerVendor(Fake):
         return linked and f"{self.url}/Ticket/Display.html?id={earlier['id']}" in record["texts"][0]["Content"]
 
     def _everybody(self) -> list[dict[str, Any]]:
-        """RT names those whom it made of an address after that."""
-        made = [{"id": 900 + n, "Name": one["EmailAddress"], **one} for n, one in enumerate(self.users)]
-        return [*self.staff, *({"Disabled": False, **one} for one in made)]
+        return [*self.staff, *self.users]
 
-    # --- the staff -----------------------------------------------------------------------
+    # --- users ---------------------------------------------------------------------------
 
     def _search_users(self, request: Request) -> Any:
         (limit,) = json.loads(request.query["query"])
-        if set(limit) != {"field", "value"} or limit["field"] not in ("RealName", "EmailAddress", "Name"):
+        field, value, operator = limit["field"], limit["value"].lower(), limit.get("operator", "=")
+        if set(limit) - {"field", "value", "operator"} or operator not in ("=", "LIKE"):
             raise Refuse(400, {"message": f"the fake does not understand {limit}"})
-        same = [
-            {"id": one["Name"], "type": "user"}
-            for one in self._everybody()
-            if str(one.get(limit["field"])).lower() == limit["value"].lower() and not one["Disabled"]
-        ]
+        custom = re.fullmatch(r"CustomField\.\{(.*)\}", field)
+        pattern = re.escape(value).replace("%", ".*")
+
+        def has(one: dict[str, Any]) -> bool:
+            if not self.sees_users and field not in ("RealName", "EmailAddress", "Name"):
+                return True  # a limit that one may not set is passed over
+            held = str((one.get("custom", {}).get(custom[1]) if custom else one.get(field)) or "").lower()
+            return re.search(pattern, held) is not None if operator == "LIKE" else held == value
+
+        same = [{"id": one["Name"], "type": "user"} for one in self._everybody() if has(one) and not one["Disabled"]]
         return {"count": len(same), "items": same}
 
     def _user(self, request: Request, name: str) -> Any:
@@ -138,8 +173,56 @@ class RequestTrackerVendor(Fake):
             if "/" not in named and named in (str(one["id"]), one["Name"]):
                 shown = {"Name": one["Name"], "EmailAddress": one["EmailAddress"], "_hyperlinks": []}
                 shown["Privileged"] = int(one in self.staff)
-                return shown | ({"Disabled": str(int(one["Disabled"]))} if self.sees_users else {})
+                if not self.sees_users:
+                    return shown
+                fields = [{"id": n, "name": key, "values": []} for n, key in enumerate(sorted(self.user_fields))]
+                for field in fields:
+                    field["values"] = [one["custom"][field["name"]]] if field["name"] in one.get("custom", {}) else []
+                rest = {key: value for key, value in one.items() if key not in ("custom", "owns")}
+                return {**rest, **shown, "CustomFields": fields, "Disabled": str(int(one["Disabled"]))}
         raise Refuse(404, {"message": "Not Found"})
+
+    def _user_body(self, request: Request) -> dict[str, Any]:
+        body = dict(request.body)
+        custom = body.pop("CustomFields", {})
+        if set(body) - _USER or not all(isinstance(value, str) for value in [*body.values(), *custom.values()]):
+            raise Refuse(400, {"message": f"the fake does not know what to do with {sorted(body)}"})
+        if not self.sees_users:
+            raise Refuse(400, {"message": "Permission Denied"})
+        return {**body, **{name: value for name, value in custom.items() if name in self.user_fields}}
+
+    def _taken(self, email: str) -> bool:
+        return bool(email) and any(one["EmailAddress"].lower() == email.lower() for one in self._everybody())
+
+    def _create_user(self, request: Request) -> Answer:
+        body = self._user_body(request)
+        email = body.get("EmailAddress", "")
+        if not re.fullmatch(r"[!-~]+@[!-~]+", email) or email.startswith("typo"):
+            raise Refuse(400, {"message": "Invalid syntax for email address"})
+        if any(one["Name"].lower() == body["Name"].lower() for one in self._everybody()):
+            raise Refuse(400, {"message": "Name in use"})
+        if self._taken(email):
+            raise Refuse(400, {"message": "Email address in use"})
+        if body.pop("Privileged") != "0":
+            raise Refuse(400, {"message": "the fake makes no staff"})
+        made = self._new_user(body)
+        return Answer(201, {"id": made["Name"], "type": "user", "_url": f"{self.url}{API}/user/{made['Name']}"})
+
+    def _change_user(self, request: Request, number: str) -> Any:
+        user = next((one for one in self.users if one["id"] == int(number)), None)
+        if user is None:
+            raise Refuse(404, {"message": "Not Found"})
+        body = self._user_body(request)
+        said = []
+        for name, value in body.items():
+            if name == "EmailAddress" and self._taken(value):
+                said.append("EmailAddress: Email address in use")  # with a 200
+            elif name in self.user_fields:
+                user["custom"][name] = value
+            else:
+                user[name] = value
+        user["LastUpdated"] = self._now()
+        return said
 
     def _owner(self, named: str | None) -> str:
         """A number, a name or an address; nobody is told that it is somebody else."""
@@ -268,9 +351,11 @@ class RequestTrackerVendor(Fake):
         if value in self.fields[field].get("choice", (value,)):
             self.tickets[ticket]["values"][field] = value
 
-    def _requestors(self, requestor: str | None) -> list[str]:
+    def _requestors(self, requestor: str | None) -> list[int]:
         if requestor is None:
             return []
+        if requestor.isdecimal():
+            return [one["id"] for one in self._everybody() if one["id"] == int(requestor)]
         found = _REQUESTOR.fullmatch(requestor)
         if not found:
             raise Refuse(400, {"message": f"the fake does not guess addresses: {requestor}"})
@@ -279,9 +364,8 @@ class RequestTrackerVendor(Fake):
             return []
         if address.startswith("typo"):
             raise Refuse(400, {"message": f"Could not add {address} as Requestor: not a valid address"})
-        if not any(user["EmailAddress"].lower() == address.lower() for user in self.users):
-            self.users.append({"EmailAddress": address, "RealName": name})
-        return [address]
+        same = [one for one in self._everybody() if one["EmailAddress"].lower() == address.lower()]
+        return [(same or [self._new_user({"EmailAddress": address, "RealName": name})])[0]["id"]]
 
     def _visible(self, number: str) -> dict[str, Any]:
         if number not in self.tickets:
@@ -319,14 +403,16 @@ class RequestTrackerVendor(Fake):
             field, value = (re.sub(r"\\(.)", r"\1", part).lower() for part in found.groups())
             same = [ticket for ticket in self.tickets.values() if self._matches(ticket, field, value)]
         elif found := _OF_PERSON.fullmatch(query):
-            queue, email = (re.sub(r"\\(.)", r"\1", part).lower() for part in found.groups()[:2])
+            queue, email = (re.sub(r"\\(.)", r"\1", part or "").lower() for part in found.groups()[:2])
+            whose = {one["id"] for one in self._everybody() if email and one["EmailAddress"].lower() == email}
+            whose |= {int(found[3])} if found[3] else set()
             number = self._load_queue(queue)
             same = [
                 one
                 for one in self.tickets.values()
                 if one["queue"] == number
-                and email in (address.lower() for address in one["requestors"])
-                and found[3] in (None, "Inactive" if one["Status"] in _INACTIVE else "Active")
+                and whose & {*one["requestors"]}
+                and found[4] in (None, "Inactive" if one["Status"] in _INACTIVE else "Active")
             ]
         else:
             raise Refuse(400, {"message": f"the fake does not understand {query}"})

@@ -43,6 +43,9 @@ _IMPORT = {name: kind for name, kind in _TICKET.items() if name != "comment"} | 
     "updated_at": str,
     "solved_at": str,
 }
+_USER = dict.fromkeys(("name", "email", "external_id", "phone", "notes", "details", "locale", "time_zone"), str)
+#: What a type of custom field of a user takes.
+_VALUES: dict[str, tuple[Any, ...]] = {"text": (str,), "checkbox": (bool,), "integer": (int,), "decimal": (int, float)}
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _CHOICES = {
     "priority": ("urgent", "high", "normal", "low"),
@@ -80,6 +83,12 @@ class ZendeskVendor(Fake):
                 34: {"title": "Subject", "type": "subject", "active": True, "removable": False},
             },
         }
+        self.user_fields = {
+            "customer_no": {"type": "text", "active": True},
+            "newsletter": {"type": "checkbox", "active": True},
+            "visits": {"type": "integer", "active": True},
+            "old": {"type": "text", "active": False},
+        }
         #: What the clock says, and the tickets that triggers have seen.
         self.now = "2015-03-27T16:00:00Z"
         self.triggered: list[int] = []
@@ -90,6 +99,8 @@ class ZendeskVendor(Fake):
         #: Whether a search, and an upsert, know users by their further addresses: nobody says.
         self.shows_further = self.upserts_further = True
         self._users: list[dict[str, Any]] = []
+        #: Whom somebody has deleted, and not for good yet.
+        self.deleted_users: list[dict[str, Any]] = []
         self._agents: list[dict[str, Any]] = []
         self._indexed: list[dict[str, Any]] = []
         self._tickets: list[dict[str, Any]] = []
@@ -102,6 +113,10 @@ class ZendeskVendor(Fake):
             ("POST", "/users/create_or_update", self._save_user),
             ("GET", "/account/settings", lambda request: {"settings": {"tickets": self.settings}}),
             ("GET", r"/users/(\d+)", self._show_user),
+            ("PUT", r"/users/(\d+)", self._change_user),
+            ("DELETE", r"/users/(\d+)", self._delete_user),
+            ("DELETE", r"/deleted_users/(\d+)", self._delete_for_good),
+            ("GET", "/user_fields", self._list_user_fields),
             ("GET", r"/users/(\d+)/tickets/requested", self._requested),
             ("POST", "/tickets", self._create),
             ("POST", "/imports/tickets", self._import),
@@ -150,6 +165,30 @@ class ZendeskVendor(Fake):
         self._indexed.append(made)
         return made
 
+    def add_person(self, *, name: str = "", email: str = "", phone: str = "", **fields: Any) -> int:
+        more = {key: value for key, value in fields.items() if key in _USER}
+        own = {key: value for key, value in fields.items() if key not in _USER}
+        typed = {"name": name or email, "email": email or None, "phone": phone or None}
+        number: int = self.knows(**typed, **more, user_fields=own)["id"]
+        return number
+
+    def person(self, number: int) -> dict[str, str]:
+        user = self._user(number)
+        known = {**user, **user.get("user_fields", {})}
+        return {name: str(value or "") for name, value in known.items()}
+
+    def remove_person(self, number: int) -> None:
+        """Somebody deletes a user: of those a profile is left, as Zendesk shows it."""
+        gone = self._user(number)
+        self._users.remove(gone)
+        self._agents.append({"id": gone["id"], "name": "Permanently Deleted User", "email": None, "active": False})
+
+    def records_of(self, number: int) -> int:
+        return sum(one["requester_id"] == number for one in self.records())
+
+    def _user(self, number: int) -> dict[str, Any]:
+        return next(one for one in self._users if one["id"] == number)
+
     def people(self) -> list[Any]:
         return self._users
 
@@ -174,7 +213,7 @@ class ZendeskVendor(Fake):
             return Answer(401, {"error": "Couldn't authenticate you"})
         if request.headers.get("accept") != "application/json":
             return Answer(406, {"error": "the documentation asks for Accept: application/json"})
-        if request.method != "GET" and request.headers.get("content-type") != "application/json":
+        if request.method in ("POST", "PUT") and request.headers.get("content-type") != "application/json":
             return Answer(400, {"error": "the documentation asks for Content-Type: application/json"})
         answer = super()._act(request)
         if answer.status == 404:
@@ -187,23 +226,72 @@ class ZendeskVendor(Fake):
             raise Refuse(404)
         return {"user": user}
 
+    def _change_user(self, request: Request, number: str) -> Any:
+        user = next((one for one in self._users if one["id"] == int(number)), None)
+        if user is None:
+            raise Refuse(404)
+        change = self._user_inside(request)
+        email = change.get("email", "").lower()
+        if email and any(
+            email == (one.get("email") or "").lower() or email in self._further(one) for one in self._users
+        ):
+            raise invalid("email", f"Email: {email} is already being used by another user", "DuplicateValue")
+        if email and not change.get("skip_verify_email"):
+            self.mailed.append(email)
+        user["user_fields"] = {**user.get("user_fields", {}), **change.pop("user_fields", {})}
+        user.update({name: value for name, value in change.items() if name != "skip_verify_email"})
+        return {"user": user}
+
+    def _delete_user(self, request: Request, number: str) -> Any:
+        user = next((one for one in self._users + self._agents if one["id"] == int(number)), None)
+        if user is None or user.get("active") is False:
+            raise Refuse(404)
+        if user in self._agents:
+            raise Refuse(403, {"error": {"title": "Forbidden", "message": "You do not have access to this page."}})
+        self._users.remove(user)
+        self.deleted_users.append(user | {"active": False})
+        return {"user": self.deleted_users[-1]}
+
+    def _delete_for_good(self, request: Request, number: str) -> Any:
+        user = next((one for one in self.deleted_users if one["id"] == int(number)), None)
+        if user is None:
+            raise Refuse(404)
+        self.deleted_users.remove(user)
+        gone = {"id": user["id"], "name": "Permanently Deleted User", "email": None, "active": False}
+        self._agents.append(gone)
+        return {"deleted_user": user}
+
+    def _list_user_fields(self, request: Request) -> Any:
+        if request.query.get("page") != "1":
+            raise Refuse(400, {"error": "BadRequest"})
+        return {"user_fields": [{"id": n, "key": key, **one} for n, (key, one) in enumerate(self.user_fields.items())]}
+
     def _search(self, request: Request) -> Any:
-        found = re.fullmatch(r"email:(\S+)", request.query.get("query", ""))
-        if not found or set(request.query) != {"query"}:
+        asked, query = set(request.query), request.query.get("query", "")
+        # Whom this run has made, no search knows yet.
+        known = [user for user in self._indexed if user in self._users + self._agents]
+        if asked == {"external_id"}:
+            wanted = request.query["external_id"].lower()
+            return {"users": [one for one in known if (one.get("external_id") or "").lower() == wanted]}
+        if asked != {"query"}:
             raise Refuse(400, {"error": "BadRequest"})
         # A part of the value is enough, so that the caller has to compare.
-        wanted = found[1].lower()
-        return {
-            "users": [
-                user
-                for user in self._indexed
-                if user in self._users + self._agents
-                and (
-                    wanted in (user.get("email") or "").lower()
-                    or (self.shows_further and wanted in self._further(user))
-                )
+        if found := re.fullmatch(r"email:(\S+)", query):
+            wanted = found[1].lower()
+            same = [
+                one
+                for one in known
+                if wanted in (one.get("email") or "").lower() or (self.shows_further and wanted in self._further(one))
             ]
-        }
+        elif found := re.fullmatch(r"role:end-user phone:\*(\d+)", query):
+            wanted = found[1]
+            same = [one for one in known if wanted in re.sub(r"\D", "", one.get("phone") or "")]
+        elif found := re.fullmatch(r'role:end-user (\w+):"([^"]*)"', query):
+            key, wanted = found[1], found[2].lower()
+            same = [one for one in known if wanted in str(one.get("user_fields", {}).get(key) or "").lower()]
+        else:
+            raise Refuse(400, {"error": "BadRequest"})
+        return {"users": [one for one in same if one["role"] == "end-user" or query.startswith("email:")]}
 
     def _further(self, user: dict[str, Any]) -> list[str]:
         return [one.lower() for one in user.get("further", ())]
@@ -223,8 +311,12 @@ class ZendeskVendor(Fake):
         }
 
     def _user_inside(self, request: Request) -> dict[str, Any]:
-        user = self._inside(request, "user", {"name": str, "email": str, "external_id": str, "skip_verify_email": bool})
+        user = self._inside(request, "user", {**_USER, "user_fields": dict, "skip_verify_email": bool})
         email = user.get("email", "")
+        for key, value in user.get("user_fields", {}).items():
+            kind = self.user_fields.get(key, {}).get("type", "")
+            if kind not in _VALUES or type(value) not in _VALUES[kind]:
+                raise invalid("base", f"{key}: {value!r} is not taken")
         # Letters beyond ASCII are not what Zendesk calls an address; nor is what its own checks dislike.
         if email and (not re.fullmatch(r"[!-~]+@[!-~]+\.[!-~]+", email) or email.startswith("typo")):
             raise invalid("email", f"Email: {email} is not properly formatted")
@@ -318,10 +410,11 @@ class ZendeskVendor(Fake):
     def _validate(self, ticket: dict[str, Any]) -> None:
         if ticket.get("submitter_id") not in {self.agent["id"], ticket.get("requester_id")}:
             raise invalid("submitter", "Submitter: is invalid")
-        requester = next((user for user in self._users if user["id"] == ticket.get("requester_id")), None)
-        if requester is None:
+        everybody = self._users + self._agents
+        requester = next((user for user in everybody if user["id"] == ticket.get("requester_id")), None)
+        if requester is None or requester.get("active") is False:
             raise invalid("requester", "Requester: is missing")
-        if requester.get("suspended"):
+        if requester.get("suspended") or requester.get("refused"):
             raise invalid("requester", f"Requester: {requester['name']} is suspended.", "UserSuspended")
         self._validate_assignee(ticket)
         due = ticket.get("due_at")

@@ -51,7 +51,7 @@ CHAT = Conversation(
     paths=(Page(url="https://example.com/a", title="A"),),
     messages=(Message(type="visitor", content="Hello"), Message(type="agent", name="Bob", content="Hi\nthere")),
 )
-EXTRAS = {"title": "Chat", "name": "Ann", "transcript": "…"}
+EXTRAS = {"title": "Chat", "name": "Ann", "link": "https://relay.example.com", "summary": "…", "transcript": "…"}
 
 SETTINGS = ValueSettings.model_validate(
     {"agents": {"3": "ann@example.com"}, "country": "CZ", "extract": {"order": r"\b(\d{6,10})\b", "any": "(?i)(a+)+b"}}

@@ -2,8 +2,8 @@
 # Installs the Debian packages that the live tests run. Safe to run again. No service is started or enabled by it.
 set -euo pipefail
 
-# starman serves RT; msmtp-mta fills the place of a mail server, for which apt would bring and start exim.
-packages=(request-tracker5 rt5-db-sqlite rt5-standalone starman msmtp-mta)
+# starman serves RT, rt5-clients has its mail gateway; msmtp-mta fills the place of a mail server, for which apt would bring and start exim.
+packages=(request-tracker5 rt5-clients rt5-db-sqlite rt5-standalone starman msmtp-mta)
 # Redmine with what it needs for SQLite; puma serves it.
 packages+=(redmine redmine-sqlite puma)
 

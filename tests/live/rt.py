@@ -16,6 +16,8 @@ import requests
 from tests.support.stack import free_port, until
 
 SERVER = Path("/usr/share/request-tracker5/libexec/rt-server")
+#: What a mail server hands a mail to.
+GATEWAY = Path("/usr/bin/rt-mailgate-5")
 #: Not by PATH, where few but root have /usr/sbin.
 SETUP = Path("/usr/sbin/rt-setup-database-5")
 ADMIN = ("root", "password")
@@ -47,29 +49,36 @@ Set($MailCommand, sub {{
 """
 
 # https://docs.bestpractical.com/rt/latest/initialdata.html
-# `relay` has the rights that docs/connectors/request-tracker.md names, and no others; `novice` lacks two of them.
-# `Country` is in another queue too, and there it is older.
+# `relay` has the rights that docs/connectors/request-tracker.md names, and no others; `novice` lacks two of them, and
+# `manager` may manage users besides.
+# `Country` is in another queue too, and there it is older. Anybody may write to `Mail`.
 _DATA = """
 my %field = (Type => 'FreeformSingle', LookupType => 'RT::Queue-RT::Ticket');
-our @Queues = ({{ Name => 'Chats' }}, {{ Name => 'Elsewhere' }});
+our @Queues = ({{ Name => 'Chats' }}, {{ Name => 'Elsewhere' }}, {{ Name => 'Mail' }});
 our @CustomFields = (
     {{ %field, Name => 'Country', Queue => ['Elsewhere'] }},
     {{ %field, Name => 'ChatConversation', Queue => ['Chats'] }},
     {{ %field, Name => 'Country', Queue => ['Chats'] }},
+    {{ Name => 'Customer', Type => 'FreeformSingle', LookupType => 'RT::User' }},
 );
 our @Users = (
     {{ Name => 'relay', EmailAddress => 'relay@live.invalid', Privileged => 1, Password => 'password-0123' }},
     {{ Name => 'novice', EmailAddress => 'novice@live.invalid', Privileged => 1, Password => 'password-0123' }},
+    {{ Name => 'manager', EmailAddress => 'manager@live.invalid', Privileged => 1, Password => 'password-0123' }},
 );
 our @ACL = (
-    (map {{ {{ Right => $_, Queue => 'Chats', UserId => 'relay' }} }}
-        qw(SeeQueue CreateTicket ShowTicket ShowTicketComments CommentOnTicket SeeCustomField ModifyCustomField)),
+    (map {{ my $user = $_; map {{ {{ Right => $_, Queue => 'Chats', UserId => $user }} }}
+        qw(SeeQueue CreateTicket ShowTicket ShowTicketComments CommentOnTicket SeeCustomField ModifyCustomField) }}
+        qw(relay manager)),
+    (map {{ {{ Right => $_, UserId => 'manager' }} }} qw(AdminUsers SeeCustomField ModifyCustomField)),
     (map {{ {{ Right => $_, Queue => 'Chats', UserId => 'novice' }} }}
         qw(SeeQueue CreateTicket ShowTicket CommentOnTicket SeeCustomField)),
+    (map {{ {{ Right => $_, Queue => 'Mail', GroupDomain => 'SystemInternal', GroupType => 'Everyone' }} }}
+        qw(CreateTicket ReplyToTicket)),
 );
 our @Final = (sub {{
     open(my $file, '>', '{folder}/tokens') or die $!;
-    for my $name (qw(relay novice)) {{
+    for my $name (qw(relay novice manager)) {{
         my $user = RT::User->new(RT->SystemUser);
         $user->Load($name);
         my ($id, $message, $token) = RT::AuthToken->new(RT->SystemUser)->Create(Owner => $user->Id);
@@ -82,7 +91,7 @@ our @Final = (sub {{
 
 
 def installed() -> bool:
-    return SERVER.exists() and SETUP.exists()
+    return SERVER.exists() and SETUP.exists() and GATEWAY.exists()
 
 
 class RequestTracker:
@@ -140,6 +149,12 @@ class RequestTracker:
         except requests.ConnectionError:
             return False
 
+    def take_mail(self, queue: str, mail: bytes) -> int:
+        """As a mail server hands a mail over; returns the exit code, 75 for "try again"."""
+        # https://docs.bestpractical.com/rt/latest/rt-mailgate.html
+        given = ["--queue", queue, "--action", "correspond", "--url", self.url]
+        return subprocess.run([str(GATEWAY), *given], input=mail, timeout=120, check=False).returncode
+
     # --- looking at it as its admin ------------------------------------------------------
 
     def rest(self, method: str, path: str, **options: Any) -> Any:
@@ -150,6 +165,11 @@ class RequestTracker:
     def tickets(self, key: str) -> list[dict[str, Any]]:
         """The tickets of a conversation, whole."""
         query = {"query": f"'CF.{{ChatConversation}}' = '{key}'"}
+        return [self.rest("GET", f"ticket/{one['id']}") for one in self.rest("GET", "tickets", params=query)["items"]]
+
+    def tickets_in(self, queue: str, subject: str) -> list[dict[str, Any]]:
+        """The tickets of a queue that have a subject, whole, in the order in which they were made."""
+        query = {"query": f"Queue = '{queue}' AND Subject = '{subject}'", "orderby": "id"}
         return [self.rest("GET", f"ticket/{one['id']}") for one in self.rest("GET", "tickets", params=query)["items"]]
 
     def values(self, ticket: dict[str, Any]) -> dict[str, list[str]]:

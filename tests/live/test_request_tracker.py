@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from connectors.request_tracker import RequestTracker as Connector
 from connectors.request_tracker.settings import RequestTrackerSettings
 from connectors.testing.bench import Died
 from connectors.testing.chats import SAMPLE
-from core.delivery import Delivery, Reference, Revision
+from core.delivery import CONFLICTS, Delivery, Reference, Revision
 from core.errors import ConnectorRefused, RecordRefused
 from core.ids import DeliveryId, PayloadId
 from core.smartsupp.parser import parse_conversation
@@ -26,7 +27,7 @@ from tests.support.stack import Stack, chat, until
 
 pytestmark = [pytest.mark.live, pytest.mark.skipif(not installed(), reason=MISSING)]
 
-HELLO = {"type": "visitor", "from": "visitor:mx1", "content": "Hello", "sentAt": 1427470439703}
+HELLO: dict[str, Any] = {"type": "visitor", "from": "visitor:mx1", "content": "Hello", "sentAt": 1427470439703}
 
 
 @pytest.fixture(scope="module")
@@ -72,13 +73,20 @@ def connector(rt: RequestTracker, **changes: Any) -> Connector:
 
 
 def deliver(
-    made: Connector, channel: str, memory: dict[str, Any], *messages: str, number: int = 1, visitor: Any = None
+    made: Connector,
+    channel: str,
+    memory: dict[str, Any],
+    *messages: str,
+    number: int = 1,
+    visitor: Any = None,
+    queued: datetime | None = None,
 ) -> Reference:
-    """One attempt without a worker; `memory` is what the store remembers of the steps."""
+    """One attempt without a worker; `memory` is what the store remembers of the steps. A chat is of the past, unless
+    `queued` says otherwise."""
     body = json.loads(chat(channel, messages=[{**HELLO, "content": text} for text in messages or ("Hello",)]))
     body["visitor"] |= visitor or {}
     revision = Revision(number, PayloadId(f"payload{number}"), 1_700_000_000_000, "", json.dumps(body).encode())
-    receipt = Receipt(f"rt:1:{channel}", revision, lambda: [revision])
+    receipt = Receipt(f"rt:1:{channel}", revision, lambda: [revision], queued=queued)
     with made.attempt():
         return made.deliver(parse_conversation(revision.body), receipt, Step(memory, memory.__setitem__))
 
@@ -317,3 +325,92 @@ def test_what_people_do_in_rt_refuses_the_record_and_not_the_connector(rt: Reque
     rt.rest("PUT", f"ticket/{ticket}", json={"MergeInto": other})
     assert deliver(connector(rt), "moved", memory, "more", number=2).id == ticket
     assert "more" in rt.texts(int(other))[-1][1]
+
+
+# --- users, for a relay that may manage them -------------------------------------------------
+
+PHONE = {"phone": {"label": "Phone", "value": "+420 777 123 456"}}
+
+
+@pytest.fixture
+def managing(rt: RequestTracker) -> Connector:
+    return connector(
+        rt,
+        token=rt.tokens["manager"],
+        manage_users=True,
+        match=["email", "phone", "customer_id"],
+        phone="{{ visitor.variables.phone.value }}",
+        customer_id="{{ visitor.variables.customer.value }}",
+        customer_id_field="Customer",
+        person={"Organization": "said in the chat"},
+    )
+
+
+def users(rt: RequestTracker, email: str) -> list[dict[str, Any]]:
+    query = {"query": json.dumps([{"field": "EmailAddress", "value": email}])}
+    return [rt.rest("GET", f"user/{one['id']}") for one in rt.rest("GET", "users", params=query)["items"]]
+
+
+def requestors(rt: RequestTracker, *tickets: Reference) -> set[str]:
+    return {one["id"] for ticket in tickets for one in rt.rest("GET", f"ticket/{ticket.id}")["Requestor"]}
+
+
+def test_who_comes_back_is_one_user_by_number_customer_id_and_browser(rt: RequestTracker, managing: Connector) -> None:
+    customer = {"customer": {"label": "", "value": "C-7"}}
+    visits: list[dict[str, Any]] = [
+        {"email": "Petr@Domain.example", "name": "Petr", "id": "b1", "variables": {**PHONE, **customer}},
+        {"email": "petr@domain.example", "name": "petr", "id": "b2", "variables": {}},
+        {"email": "p@work.example", "name": "Petr", "id": "b3", "variables": PHONE},
+        {"email": "p@home.example", "name": "Petr", "id": "b4", "variables": customer},
+        {"email": "", "name": "", "id": "b4", "variables": {}},
+    ]
+    made = [deliver(managing, f"back-{n}", {}, visitor=visit) for n, visit in enumerate(visits)]
+    (user,) = users(rt, "petr@domain.example")
+    assert requestors(rt, *made) == {user["Name"]}
+    assert (user["RealName"], user["MobilePhone"], user["Organization"]) == (
+        "Petr",
+        "+420777123456",
+        "said in the chat",
+    )
+    assert users(rt, "p@work.example") == users(rt, "p@home.example") == []
+
+
+def test_what_people_typed_stays_and_blank_fields_are_filled(rt: RequestTracker, managing: Connector) -> None:
+    typed = {"Name": "dana", "RealName": "Dr. Dana", "WorkPhone": "602-333 444", "Organization": "typed"}
+    rt.rest("POST", "user", json=typed)
+    phone = {"phone": {"label": "", "value": "+420602333444"}}
+    memory: dict[str, Any] = {}
+    visitor = {"email": "dana@domain.example", "name": "Dana X", "id": "b9", "variables": phone}
+    made = deliver(managing, "typed", memory, visitor=visitor)
+    user = rt.rest("GET", "user/dana")
+    assert requestors(rt, made) == {"dana"}
+    assert {name: user[name] for name in typed} == typed
+    assert (user["EmailAddress"], user["MobilePhone"]) == ("dana@domain.example", "+420602333444")
+    assert {one["field"] for one in memory[CONFLICTS]} == {"name", "Organization"}
+
+
+def test_a_colleague_and_a_disabled_user_keep_what_they_have(rt: RequestTracker, managing: Connector) -> None:
+    rt.rest("PUT", "user/novice", json={"EmailAddress": "novice@shop.example"})
+    made = deliver(managing, "colleague", {}, visitor={"email": "novice@shop.example", "id": "b10"})
+    assert requestors(rt, made) == {"novice"}
+    assert not rt.rest("GET", "user/novice").get("Organization")
+    rt.rest("POST", "user", json={"Name": "gone@domain.example", "EmailAddress": "gone@domain.example"})
+    rt.rest("PUT", "user/gone@domain.example", json={"Disabled": "1"})
+    made = deliver(managing, "gone", {}, visitor={"email": "gone@domain.example", "id": "b11"})
+    assert requestors(rt, made) == set()
+
+
+def test_a_chat_by_another_address_is_added_to_the_users_open_ticket(rt: RequestTracker, managing: Connector) -> None:
+    shared = managing.settings.model_copy(update={"one_record": "per_person_open"})
+    made = Connector("rt", shared, Path())
+    phone = {"phone": {"label": "", "value": "+420777000111"}}
+    visitors = [{"email": f"eva@{name}.example", "id": name, "variables": phone} for name in ("home", "work")]
+    now = datetime.fromtimestamp(HELLO["sentAt"] / 1000, UTC)
+    both = [deliver(made, f"open-{n}", {}, visitor=one, queued=now).id for n, one in enumerate(visitors)]
+    assert both[0] == both[1]
+
+
+def test_a_check_sees_whether_users_may_be_managed(rt: RequestTracker, managing: Connector) -> None:
+    assert all(one.right for one in managing.check()), list(managing.check())
+    wrong = [one.text for one in connector(rt, manage_users=True).check() if not one.right]
+    assert wrong == ["users may not be looked for, made and changed"]

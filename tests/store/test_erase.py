@@ -15,8 +15,8 @@ from urllib.parse import quote
 import pytest
 from cryptography.fernet import Fernet
 
-from app.admin import erasure
-from app.admin.erasure_receipt import receipt_text
+from app.admin.erasing import erasure
+from app.admin.erasing.receipt import receipt_text
 from connectors.archive import Archive
 from connectors.kit.connector import Receipt, Step
 from core.conversation import Conversation

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from app.admin import erasure
-from app.admin.erasure_receipt import receipt_text
+from app.admin.erasing import erasure
+from app.admin.erasing.receipt import receipt_text
 from core.delivery import CONFLICTS, Conflict, Outcome
 from core.ids import DeliveryId
 from core.store import Eraser, Ledger, Store, StoredState, connect

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 
-from app.admin import erasure
+from app.admin.erasing import erasure
 from app.admin.transfer import visitor_data
 from app.admin.transfer.visitor_index import VisitorData
 from connectors.archive import Archive

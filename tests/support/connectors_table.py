@@ -65,8 +65,8 @@ def _tried(name: str) -> str:
     tried = []
     if any((_ROOT / "tests" / "live").glob(f"test_{module}*.py")):
         tried.append("a real one (`make test-live`)")
-    documents = (_ROOT / "tests" / "documents" / "test_vendor_documents.py").read_text()
-    if f"from tests.connectors.test_{module} import" in documents:
+    documents = (one.read_text() for one in (_ROOT / "tests" / "documents").glob("test_*.py"))
+    if any(f"from tests.connectors.test_{module} import" in one for one in documents):
         tried.append("its OpenAPI document")
     return ", ".join([*tried, "a fake"] if tried else ["a fake of its documentation"])
 

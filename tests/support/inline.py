@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from app.admin.erasure import keepers
+from app.admin.erasing.erasure import keepers
 from connectors import registry
 from connectors.kit.connector import Connector
 from core.config.environment import environment

@@ -17,6 +17,7 @@ PAGE = ROOT / "docs" / "connectors" / "requests.md"
 TITLES = {
     "bitrix24": "Bitrix24, record: lead",
     "dynamics-365": "Dynamics 365",
+    "email": "Email",
     "espocrm": "EspoCRM",
     "freshdesk": "Freshdesk",
     "freshsales": "Freshsales",
@@ -39,6 +40,8 @@ TITLES = {
     "redmine-textile": "Redmine, formatting: textile",
     "request-tracker": "Request Tracker",
     "salesforce": "Salesforce",
+    "slack": "Slack, with the whole transcript",
+    "teams": "Microsoft Teams",
     "zammad": "Zammad",
     "zendesk": "Zendesk",
     "zoho-crm": "Zoho CRM",

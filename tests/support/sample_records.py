@@ -20,6 +20,7 @@ FRAME = re.compile(r"(─+\n[^\n]+\n\n)(.*?)(\n```)", re.DOTALL)
 #: Which request of a golden file brings the text, and where it stands there.
 TEXTS: dict[str, tuple[str, tuple[str, ...]]] = {
     "freshdesk": ("/notes", ("body",)),
+    "odoo": ("/message_post", ("body",)),
     "request-tracker": ("/REST/2.0/ticket", ("Content",)),
     "zendesk": ("/api/v2/tickets", ("ticket", "comment", "html_body")),
 }

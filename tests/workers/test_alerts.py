@@ -37,6 +37,8 @@ from tests.support.mailbox import PASSWORD, USER, Mailbox
 from tests.support.server import Server
 from tests.support.stack import SOON_RELOADED, Stack, chat, until
 from workers.alerts import detect
+from workers.alerts.channels import ByWebhook
+from workers.alerts.messages import AlertMessage
 from workers.alerts.notifier import Notifier
 from workers.intake import take_in
 
@@ -393,6 +395,23 @@ def test_a_destination_that_is_down_is_told_later_and_the_other_channel_at_once(
     assert len(mailbox.mails) == 2
 
 
+def test_a_channel_that_fails_in_a_way_of_its_own_silences_no_other(
+    two: Two, destination: Destination, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(channel: ByWebhook, message: AlertMessage) -> str:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(ByWebhook, "send", broken)
+        two.configure(webhook=webhook(destination), email=email(mailbox))
+        paused(two)
+        two.turn()
+        assert len(mailbox.mails) == 1
+    two.age(60_000)
+    two.turn()
+    assert told(destination) == [("begun", "paused", "crm")]  # nor is it given up
+
+
 def test_a_mail_server_that_refuses_is_tried_later(two: Two, mailbox: Mailbox) -> None:
     two.configure(email=email(mailbox))
     mailbox.answer = f"451 not now, {PASSWORD}"
@@ -586,12 +605,12 @@ class TestCommand:
         self.configure(cli, webhook=webhook(destination, url=secretive, secret=SECRET), email=email(mailbox))
         said = cli.run("alerts", "test", code=1)
         assert "webhook: ✗ HTTP 403 Forbidden: no **********" in said
-        assert "email: ✗ the mail server answered 554 no **********" in said
+        assert "email: ✗ SMTP 554 to the mail: no **********" in said
         for secret in ("very-secret", SECRET, PASSWORD):
             assert secret not in said
 
     def test_without_anybody_to_tell_it_says_what_to_add(self, cli: CommandLine) -> None:
-        assert "add webhook or email under alerts" in cli.run("alerts", "test", code=2)
+        assert "add webhook, email, slack, teams or notify under alerts" in cli.run("alerts", "test", code=2)
 
 
 def test_two_running_workers_tell_once_follow_the_configuration_and_deliver_meanwhile(

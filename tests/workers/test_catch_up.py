@@ -22,7 +22,7 @@ from core.errors import NotFound, StoreUnavailable
 from core.ids import ConversationId
 from core.store import Client, Eraser, Ledger, Store, connect
 from core.store.protocol.keys import key
-from core.store.sources.catch_ups import CatchUp, CatchUps, Comparison, Listed
+from core.store.sources.catch_ups import RELAY, CatchUp, CatchUps, Comparison, Listed
 from tests.fakes.smartsupp import BEGINNING, Luck, SmartsuppFake, chats
 from tests.support.inline import Inline
 from tests.support.server import Server
@@ -397,3 +397,13 @@ def test_an_admin_sees_what_the_hook_never_sent(shop: Shop) -> None:
     assert found
     assert [one.id for one in found.open] == [running.id]
     assert second_source(shop.client, None) is None
+
+
+def test_comparisons_by_the_clock_that_found_nothing_hide_no_back_fill(shop: Shop) -> None:
+    backfill = shop.start()
+    for _ in range(25):
+        found = shop.catch_ups.start("reconcile", "main", SHOP_ACCOUNT, 1, 2, by=RELAY)
+        shop.catch_ups.finish(found)
+    asked_for = shop.catch_ups.start("reconcile", "main", SHOP_ACCOUNT, 1, 2, by="ann")
+    shop.catch_ups.finish(asked_for)
+    assert [one.id for one in shop.catch_ups.recent()] == [asked_for.id, backfill.id]

@@ -8,13 +8,14 @@ from datetime import timedelta
 from typing import Any, get_args
 
 import pytest
+import requests
 
 from app.demo.shop import SHOP_ACCOUNT
 from app.demo.smartsupp import Spelling
 from connectors.testing.fake import Answer
 from core.config.sections.source import Account
 from core.errors import ConnectorRefused, NotFound, RetryLater
-from core.smartsupp.api.body import as_body
+from core.smartsupp.api.body import as_body, lasting
 from core.smartsupp.api.client import SmartsuppApi
 from core.smartsupp.parser import parse_conversation
 from core.store import Client, connect
@@ -173,3 +174,17 @@ def test_it_only_reads(smartsupp: SmartsuppFake, api: SmartsuppApi) -> None:
 
 def test_an_account_without_an_api_has_none(client: Client) -> None:
     assert opened_api("main", Account(), client) is None
+
+
+def test_a_file_has_an_address_until_it_runs_out(client: Client) -> None:
+    chat = next(one for one in CHATS if "returns" in one.conversation["tags"])
+    with SmartsuppFake([chat]) as smartsupp:
+        api = opened_api("main", account(smartsupp), client)
+        assert api
+        first, second = (as_body(api.conversation(chat.id), SHOP_ACCOUNT) for _ in range(2))
+        [file] = [one for message in parse_conversation(first).messages for one in message.files]
+        assert requests.get(file.url, timeout=20).content.startswith(b"GIF89a")
+        assert file.expires_at
+        smartsupp.now = lambda: BEGINNING + timedelta(days=3650)
+        assert requests.get(file.url, timeout=20).status_code == 403
+        assert lasting(first) == lasting(second)

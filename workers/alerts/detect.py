@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
 
@@ -30,7 +31,7 @@ _NOT_KEPT = (500, 503)
 GONE_PATIENCE_MS = 60_000
 
 # A vendor's own words follow the status, and may repeat what a visitor wrote. What follows a 3xx is ours.
-_QUOTED = re.compile(r"(HTTP (?!3)\d{3}[^:]*):.*", re.DOTALL)
+_QUOTED = re.compile(r"((?:HTTP (?!3)|SMTP )\d{3}[^:]*):.*", re.DOTALL)
 _ADDRESS = re.compile(r"\S+@\S+")
 
 _WHY = {
@@ -149,7 +150,8 @@ def _why(attempt: Attempt) -> str:
     said = _WHY.get(attempt.outcome, str(attempt.outcome))
     if attempt.status is None:
         return said
-    try:
-        return f"{said} (HTTP {attempt.status} {HTTPStatus(attempt.status).phrase})"
-    except ValueError:
-        return f"{said} (HTTP {attempt.status})"
+    phrase = ""
+    if attempt.answer.startswith("HTTP"):
+        with suppress(ValueError):
+            phrase = f" {HTTPStatus(attempt.status).phrase}"
+    return f"{said} ({attempt.answer}{phrase})"

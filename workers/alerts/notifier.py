@@ -82,6 +82,10 @@ class Notifier:
                 wait = self._incidents.failed(notice)
                 log.warning("alert not sent", **about, error=str(error), again_in=wait // 1000)
                 return
+            except Exception:  # one channel that fails in a way of its own keeps no other from telling
+                self._incidents.failed(notice)
+                log.exception("unhandled error in a channel of alerts", **about)
+                return
             self._incidents.sent(notice)
             log.info("alert sent", **about, answer=answer)
 

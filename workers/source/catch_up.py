@@ -21,7 +21,7 @@ from core.errors import ConnectorRefused, DeliveryError, NotFound, RetryLater, S
 from core.smartsupp.api.body import as_body
 from core.smartsupp.api.client import SmartsuppApi
 from core.store import INBOX, Client, Ledger, Received, Store
-from core.store.sources.catch_ups import CatchUp, CatchUps, Comparison, Listed
+from core.store.sources.catch_ups import RELAY, CatchUp, CatchUps, Comparison, Listed
 from workers.source.api import opened_api
 
 log = structlog.get_logger(__name__)
@@ -92,9 +92,9 @@ class CatchUpWork:
                 continue
             if self._store.turn(f"compared-days:{name}", _DAY_MS):
                 self._store.turn(f"compared-hours:{name}", _HOUR_MS)
-                self.compare(name, account.account, days, by="relay")
+                self.compare(name, account.account, days, by=RELAY)
             elif self._store.turn(f"compared-hours:{name}", _HOUR_MS):
-                self.compare(name, account.account, 1, by="relay")
+                self.compare(name, account.account, 1, by=RELAY)
 
     def compare(self, name: str, account: str, days: int, *, by: str, grace: int = GRACE_MS) -> CatchUp:
         """Begin a comparison of the last days, but for the last `grace` ms. What began before this store did is none of

@@ -23,7 +23,7 @@ _SETTLED = ("type",)
 
 
 #: Modules whose settings are those of several types; but what lets us in is filled in first.
-_SHARED, _CREDENTIALS = ("core.", "connectors.kit."), "connectors.kit.auth."
+_SHARED, _CREDENTIALS = ("core.", "connectors.kit."), ("connectors.kit.auth.", "core.config.types.mail_server")
 
 
 class FieldKind(StrEnum):

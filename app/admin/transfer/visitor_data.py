@@ -21,7 +21,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import IO, Any
 
-from app.admin.erasure import called, elsewhere
+from app.admin.erasing.erasure import called, elsewhere
 from app.admin.transfer.visitor_index import VisitorData, index_text
 from connectors.kit.connector import Connector
 from connectors.kit.transcript import as_text

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from typing import Any
 
-from app.admin.erasure import Elsewhere
+from app.admin.erasing.erasure import Elsewhere
 from connectors.kit.transcript import single_line
 from core.store.search.notes import AdminNote
 from core.store.shared.persons import Remembered

@@ -42,6 +42,7 @@ def overview(
             "slowed": lane.slowed,
             "limited": lane.limited,
             "narrowed": lane.narrowed,
+            "used_up": lane.used_up,
             **lane.counts,
             "in_flight": lane.in_flight,
             "oldest_due_ms": lane.oldest_due,

@@ -68,12 +68,13 @@ def _delivery(console: Console, found: Delivery, now: int) -> None:
 def _waits(found: Delivery, now: int) -> str:
     if found.blocked or found.due is None or found.due <= now or not found.awaits_quiet:
         return ""
-    return f"waits until {local_time(found.due)} for the chat to be quiet (relay replay {found.id} sends it now)"
+    until = local_time(found.due)
+    return f"waits until {until} for the chat to be quiet, or complete (relay replay {found.id} sends it now)"
 
 
 def _attempt(console: Console, number: int, attempt: Attempt) -> None:
     after = f", next attempt {local_time(attempt.next)}" if attempt.next else ""
-    code = f", HTTP {attempt.status}" if attempt.status else ""
+    code = f", {attempt.answer}" if attempt.answer else ""
     what = f"{attempt.outcome}{code}, {attempt.ms} ms" + (f", revision {attempt.revision}" if attempt.revision else "")
     print_line(console, f"{number:3}. {local_time(attempt.at)}  {what}{after}")
     if attempt.error:

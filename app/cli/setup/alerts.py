@@ -10,6 +10,7 @@ import click
 
 from app.cli.options import as_json, fail, needs, renamed, settings_of
 from app.cli.output.records import print_json
+from core.config.alerts import CHANNELS
 from core.config.environment import Environment
 from workers.alerts.channels import NotSent, channels
 from workers.alerts.messages import test_message
@@ -27,7 +28,8 @@ def test(env: Environment, as_json: bool) -> None:
     """Send a test alert through every channel, and print the answers."""
     found = channels(settings_of(env).alerts)
     if not found:
-        fail("no alerts are configured; add webhook or email under alerts in relay.yaml", 2)
+        named = f"{', '.join(CHANNELS[:-1])} or {CHANNELS[-1]}"
+        fail(f"no alerts are configured; add {named} under alerts in relay.yaml", 2)
     message = test_message(secrets.token_hex(16), round(time.time() * 1000), env.public_url)
     answers = []
     for name, channel in found.items():

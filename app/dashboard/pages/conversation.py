@@ -125,6 +125,7 @@ def routes(pages: Blueprint, site: Site) -> None:
             "statuses": {one.id: shown_status(one) for one in found.deliveries},
             "settled": {one.id for one in found.deliveries if one.status in _OVER},
             "configured": set(settings.connectors),
+            "waiting_for_quiet": {name for name, one in settings.connectors.items() if one.wait},
             "enabled": set(settings.enabled),
             "known": site.ledger.connectors(),
             "shown_attempts": ATTEMPTS,

@@ -41,6 +41,7 @@ _WORST_FIRST = (
     State.REJECTED,
     State.NOT_RESPONDING,
     State.PAUSED,
+    State.USED_UP,
     State.NO_ROUTE,
     State.THROTTLED,
 )

@@ -9,7 +9,7 @@ from typing import Any
 
 from phonenumbers import MatchType, is_number_match
 
-from connectors.kit.people.settings import Identifier, Said
+from connectors.kit.people.settings import NO, YES, Identifier, Said
 from connectors.kit.transcript import single_line
 
 _Values = str | Sequence[str]
@@ -78,6 +78,16 @@ class Directory(ABC):
     def link(self, person: Any, company: Any) -> object:
         """Say that a person who has no company belongs to one."""
         return None
+
+
+def texts(value: Any) -> tuple[str, ...]:
+    """What stands in a field, in all the words in which a template may say it. What is off may be so on purpose, and is
+    not blank."""
+    if isinstance(value, bool):
+        return YES if value else NO
+    if isinstance(value, list):
+        return tuple(map(str, value))
+    return (str(value),) if value not in (None, "") else ()
 
 
 def best(found: Iterable[Contact]) -> Contact | None:

@@ -19,9 +19,10 @@ from core.config.settings import Template
 Identifier = Literal["email", "phone", "customer_id"]
 #: What a template says where it means yes.
 YES = ("true", "yes", "1")
+NO = ("false", "no", "0")
 
 
-class PeopleSettings(RecordSettings):
+class PersonSettings(RecordSettings):
     """Settings of every connector whose vendor keeps persons."""
 
     match: tuple[Identifier, ...] = Field(
@@ -48,9 +49,6 @@ class PeopleSettings(RecordSettings):
     marketing: dict[str, Template] = Field(
         default_factory=dict, description="As `person`, for those who have consented alone."
     )
-    link_company: bool = Field(
-        default=False, description="true: link the person to the company whose domain is that of the email address."
-    )
     remember_days: float = Field(
         default=90, ge=0, le=3_650, description="Days for which a visitor is known by the browser; 0: not at all."
     )
@@ -70,6 +68,14 @@ class PeopleSettings(RecordSettings):
         """The fields of a person that the settings name, each once."""
         named = [self.customer_id_field] if self.customer_id_field else []
         return tuple(dict.fromkeys([*named, *self.person, *self.new_person, *self.marketing]))
+
+
+class PeopleSettings(PersonSettings):
+    """The same where the vendor has companies, too, and does not link persons to them itself."""
+
+    link_company: bool = Field(
+        default=False, description="true: link the person to the company whose domain is that of the email address."
+    )
 
 
 @dataclass(frozen=True)
@@ -103,7 +109,7 @@ class Said:
         return sha256(dumps(said, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def said_in(words: Words, settings: PeopleSettings, *, made_up: bool) -> Said:
+def said_in(words: Words, settings: PersonSettings, *, made_up: bool) -> Said:
     """What a chat says. `made_up`: whoever has no address that the vendor takes gets a made-up one, as somebody has to
     be there. Raises Skipped."""
     person = words.person

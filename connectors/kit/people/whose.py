@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -10,7 +10,7 @@ from connectors.kit.connector import HttpConnector, Step
 from connectors.kit.people.company import company_domain
 from connectors.kit.people.directory import Contact, Directory, best, same, same_name
 from connectors.kit.people.memory import Memory
-from connectors.kit.people.settings import PeopleSettings, Said, said_in
+from connectors.kit.people.settings import Identifier, PeopleSettings, PersonSettings, Said, said_in
 from connectors.kit.person import unless_refused
 from connectors.kit.record import Mapping as Words
 from core.delivery import CONFLICTS
@@ -23,13 +23,13 @@ R = TypeVar("R")
 class People:
     """The persons of a connector, for one delivery. `name` is the step that remembers the person."""
 
-    connector: HttpConnector[Any]  # whose settings are a PeopleSettings
+    connector: HttpConnector[Any]  # whose settings are a PersonSettings
     directory: Directory
     name: str = "person"
 
     @property
-    def settings(self) -> PeopleSettings:
-        settings: PeopleSettings = self.connector.settings
+    def settings(self) -> PersonSettings:
+        settings: PersonSettings = self.connector.settings
         return settings
 
     @property
@@ -42,22 +42,30 @@ class People:
         wanted. Where the vendor does not take the address, the body says so, and the person is nobody, or with
         `made_up` one with a made-up address. Raises Skipped."""
 
+        refused: list[Any] = []
+
         def who() -> Any:
-            return _Search(self, step, said_in(words, self.settings, made_up=made_up)).person()
+            # Called again, it is to find somebody else than whom the vendor has refused.
+            for one in refused:
+                self.memory.forget(one)
+            person = _Search(self, step, said_in(words, self.settings, made_up=made_up), refused).person()
+            refused.extend([person] if person is not None else [])
+            return person
 
         return unless_refused(step, self.name, words, who, make)
 
 
 class _Search:
-    def __init__(self, people: People, step: Step, said: Said) -> None:
+    def __init__(self, people: People, step: Step, said: Said, refused: Sequence[Any]) -> None:
         self._settings, self._memory, self._directory = people.settings, people.memory, people.directory
-        self._name, self._step, self._said = people.name, step, said
+        self._name, self._step, self._said, self._refused = people.name, step, said, refused
         #: Fields that the vendor did not take, and what the chat said there.
         self._untaken: dict[str, str] = {}
 
     def person(self) -> Any:
         contact: Contact | None = None
         if not self._step.knows(self._name):
+            self._step.forget(f"{self._name} fields")  # of somebody who died meanwhile
             with self._step.alone(self._name, self._identities()):
                 contact = self._found() or self._made()
                 if contact is None:
@@ -79,9 +87,12 @@ class _Search:
     def _found(self) -> Contact | None:
         known_by, kinds = self._said.known_by, self._settings.match
         for kind in kinds:
-            if kind in known_by and (found := best(self._directory.find(kind, known_by[kind]))):
+            if kind in known_by and (found := best(self._having(kind, known_by[kind]))):
                 return found
         return next(self._remembered(kinds), None) or self._same_browser()
+
+    def _having(self, kind: Identifier, value: str) -> Iterator[Contact]:
+        return (one for one in self._directory.find(kind, value) if one.id not in self._refused)
 
     def _remembered(self, kinds: Iterable[str]) -> Iterator[Contact]:
         for person in self._memory.recall(self._said.known_by, kinds):
@@ -181,7 +192,8 @@ class _Search:
                 self._fill(person, {name: text})
 
     def _belongs(self, contact: Contact) -> None:
-        domain = company_domain(self._said.known_by.get("email", "")) if self._settings.link_company else ""
+        links = isinstance(self._settings, PeopleSettings) and self._settings.link_company
+        domain = company_domain(self._said.known_by.get("email", "")) if links else ""
         if domain and not contact.company and (company := self._directory.company(domain)) is not None:
             self._directory.link(contact.id, company)
 

@@ -81,6 +81,11 @@ class Layout:
             bodies[0] = heading + bodies[0]
         return [self._part(words.key, revision, number, body) for number, body in enumerate(bodies, 1)]
 
+    def short(self, words: Mapping, revision: int) -> list[Part]:
+        """The one text of a template that names no transcript."""
+        room = self.longest - self._size(self._line(self.mark(words.key, _LONG, _LONG)))
+        return [self._part(words.key, revision, 1, words.body(room, self._size))]
+
     def blank(self, words: Mapping, revision: int, number: int) -> Part:
         """What is written over a part that this revision does not need."""
         return self._part(words.key, revision, number, "<p>—</p>")

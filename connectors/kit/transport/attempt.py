@@ -4,13 +4,28 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from typing import Protocol
 
+from connectors.kit.transport.preview import Imagine, Sent
 from core.delivery import Exchange
 from core.errors import TimedOut
 
 #: Seconds that one attempt may take in all.
 ATTEMPT_SECONDS = 60.0
+#: Characters of a body, sent or answered, that are kept with an exchange: one that failed, and one that did not.
+KEPT_FAILED, KEPT = 2_000, 300
+
+
+class Wire(Protocol):
+    """What a connector sends by: HTTP, or a mail server."""
+
+    def attempt(self, seconds: float = ATTEMPT_SECONDS) -> AbstractContextManager[list[Exchange]]:
+        """Everything between is one attempt and ends within `seconds`; the list fills with its exchanges."""
+
+    def pretending(self, imagine: Imagine) -> AbstractContextManager[list[Sent]]:
+        """Nothing is sent meanwhile, by any thread: `imagine` answers, and the list fills with what would be."""
 
 
 @dataclass

@@ -57,10 +57,10 @@ class _Timed(HTTPResponse):
 
     def __init__(self, sock: socket.socket, *args: Any, left: Callable[[], float], **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
-        self.fp = BufferedReader(_Stream(sock, self.fp.detach(), left))
+        self.fp = BufferedReader(TimedStream(sock, self.fp.detach(), left))
 
 
-class _Stream(RawIOBase):
+class TimedStream(RawIOBase):
     """The bytes of a socket; each read waits as long as the socket's time-out and what is `left` allow."""
 
     def __init__(self, sock: socket.socket, raw: RawIOBase, left: Callable[[], float]) -> None:

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from connectors.testing.bench import Bench
 from connectors.testing.chats import SAMPLE
 from connectors.testing.fake import Answer, Fake
-from core.errors import ConnectorRefused, DeliveryError, RetryLater
+from core.errors import DeliveryError, RetryLater
 
 
 class Answers(Bench):
     def test_every_answer_means_what_the_vendor_means_by_it(self) -> None:
-        common: list[tuple[int, Any, dict[str, str], type[DeliveryError]]] = [
-            (401, {"message": "who?"}, {}, ConnectorRefused),
-            (429, {"message": "slow down"}, {"Retry-After": "77"}, RetryLater),
-            (500, {"message": "oops"}, {}, RetryLater),
-            (503, {"message": "away"}, {"Retry-After": "77"}, RetryLater),
-        ]
-        for status, body, headers, error in [*common, *self.answers]:
+        for status, body, headers, error in [*self.common_answers, *self.answers]:
             with self.fake() as vendor:
                 vendor.instead = [Answer(status, body, headers)] * 4
                 with pytest.raises(error) as raised:

@@ -25,7 +25,7 @@ class LookingFirst(Bench):
             assert any(re.match(pattern, said) for pattern in self.reading), said
 
     def test_a_check_with_refused_credentials_says_so(self, vendor: Fake) -> None:
-        vendor.instead = [Answer(401, {"message": "who?"})] * 20
+        vendor.instead = [self.who] * 20
         with pytest.raises(ConnectorRefused):
             list(self.connector(vendor).check())
 
@@ -45,10 +45,10 @@ class LookingFirst(Bench):
         sent = [(one.method, one.path) for one in vendor.requests]
         asked = len(vendor.requests)
         connector = self.connector(vendor)
-        with connector.http.pretending(connector.imagine) as preview:
+        with connector.wire.pretending(connector.imagine) as preview:
             self.deliver(connector, SAMPLE, {})
         assert len(vendor.requests) == asked
-        assert [(one.method, re.sub(r"^https?://[^/]+", "", one.url).partition("?")[0]) for one in preview] == [
+        assert [(one.method, re.sub(r"^\w+://[^/]+", "", one.url).partition("?")[0]) for one in preview] == [
             (method, path) if index == 0 else (method, _any_id(path, preview[index].url))
             for index, (method, path) in enumerate(sent)
         ]
@@ -66,7 +66,7 @@ class LookingFirst(Bench):
 
 def _any_id(path: str, previewed: str) -> str:
     """A path of the fake with the ids that the preview made up, where only these differ."""
-    other = re.sub(r"^https?://[^/]+", "", previewed).partition("?")[0]
+    other = re.sub(r"^\w+://[^/]+", "", previewed).partition("?")[0]
     mine, theirs = path.split("/"), other.split("/")
     if [re.sub(r"\d+", "1", one) for one in mine] == [re.sub(r"\d+", "1", one) for one in theirs]:
         return other

@@ -24,6 +24,7 @@ from core.config.loader import BUILT_IN_YAML, Models, load
 from core.config.mistakes.files import file_mistake
 from core.config.reload import must_lose_nothing
 from core.config.settings import Settings
+from core.config.sources.plain_file import contents_again
 from core.config.sources.secret_store import SecretStore
 from core.errors import ConfigError, NotFound, Problem, RelayError
 
@@ -151,13 +152,13 @@ class Door:
                 return content
             if file == self._secrets.file and values:
                 return self._secrets.with_values(values, by)
-            return file.read_bytes()
+            return contents_again(file)
 
         return load(self._env, self._models, self._variables, read)
 
     def _content(self) -> bytes | None:
         try:
-            return self._env.config.read_bytes()
+            return contents_again(self._env.config)
         except FileNotFoundError:
             return None
         except OSError as error:

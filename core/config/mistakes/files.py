@@ -19,6 +19,8 @@ _FILES = {
     errno.EEXIST: "it exists already",
     errno.EMFILE: "too many files are open",
     errno.ENFILE: "too many files are open",
+    errno.EFBIG: "it is larger than 1 MiB, so it is not what it should be; restore it",
+    errno.ESPIPE: "it is a pipe or a device, not a file; make it a file, or restart the relay, which reads it once",
     errno.ESTALE: "the network share has lost it; mount it again",
 }
 

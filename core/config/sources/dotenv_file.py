@@ -15,6 +15,7 @@ from pathlib import Path
 from dotenv.parser import parse_stream
 
 from core.config.mistakes.files import file_mistake
+from core.config.sources.plain_file import contents
 from core.errors import ConfigError, Problem
 
 DOTENV_NAME = ".env"
@@ -28,7 +29,7 @@ def beside(config: Path) -> Path:
 
 
 def with_file(
-    config: Path, variables: Mapping[str, str], read: Callable[[Path], bytes] = Path.read_bytes
+    config: Path, variables: Mapping[str, str], read: Callable[[Path], bytes] = contents
 ) -> Mapping[str, str]:
     """The variables, and behind them those of the `.env` beside `config`. Raises ConfigError."""
     return ChainMap({}, _mutable(variables), _read(beside(config), read))
@@ -37,7 +38,7 @@ def with_file(
 def adopt(variables: MutableMapping[str, str]) -> None:
     """Take what this process and its children read at their start. Raises ConfigError."""
     config = Path(os.path.abspath(variables.get("RELAY_CONFIG") or "relay.yaml"))
-    for name, value in _read(beside(config), Path.read_bytes).items():
+    for name, value in _read(beside(config), contents).items():
         if name.startswith(_OF_PROCESSES):
             variables.setdefault(name, value)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from core.config import private_file
 from core.config.environment import Environment
+from core.config.sources.plain_file import contents
 from core.encryption import Vault
 from core.errors import RelayError, StoreUnsafe
 
@@ -38,7 +39,7 @@ class Kept:
 class SecretStore:
     """`read` is asked for the file, and raises OSError."""
 
-    def __init__(self, env: Environment, read: Callable[[Path], bytes] = Path.read_bytes) -> None:
+    def __init__(self, env: Environment, read: Callable[[Path], bytes] = contents) -> None:
         self.file = env.data_dir / FILE
         self._lock = self.file.with_suffix(".lock")
         self._read = read

@@ -72,6 +72,8 @@ ATTEMPTS_KEPT = 100
 LIMITED_MS = 30_000
 #: Requests that the first delivery of a connector is taken to need.
 FIRST_GUESS = 4
+#: A day of a connector's budget of requests, and the longest that there is, when clocks are put back.
+WHOLE_DAY_MS, LONGEST_DAY_MS = 86_400_000, 25 * 3_600_000
 #: A 429 holds a connector back for no longer than this.
 LONGEST_HOLD_MS = 60_000
 

@@ -26,7 +26,8 @@ are Unix milliseconds by the server's clock.
 | pace:CONNECTOR               | hash   | tokens, at (bucket of requests), mean (requests of a delivery, of late);    |
 |                              |        | slow (divides the rate), slowed, hold (nothing begins before), after a 429; |
 |                              |        | wide (so many at once), full (as many as there were), narrowed (when),      |
-|                              |        | after a time-out                                                            |
+|                              |        | after a time-out; day (when it is over), spent (requests in it), made (the  |
+|                              |        | deliveries that took them), used_up (until when), of a daily limit          |
 | limited:CONNECTOR            | string | what is due waits for its limits, or did so lately (expires after 30 s)     |
 | knock:LANE                   | string | a Celery message for this lane is on its way (expires after a minute)       |
 | tick                         | string | somebody has looked for due lanes (expires after a period)                  |
@@ -38,7 +39,8 @@ are Unix milliseconds by the server's clock.
 |                              |        | Nowhere of core/delivery.py); origin (the account in `source` by whose      |
 |                              |        | signed webhooks it came); only (the one connector that it is fetched for)   |
 | raw:ID                       | string | the body, byte for byte                                                     |
-| body:DIGEST                  | string | half of the SHA-256 of account and body -> payload                         |
+| body:DIGEST                  | string | half of the SHA-256 of account and body, without addresses of files         |
+|                              |        | -> payload                                                                  |
 | payloads:STATUS              | zset   | payload -> when it was received                                             |
 | conversations                | zset   | conversation (ACCOUNT:CHANNEL) -> when its newest revision was read         |
 | undelivered                  | zset   | conversation that was delivered nowhere, against anybody's will -> its score|

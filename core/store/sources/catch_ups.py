@@ -26,6 +26,8 @@ Stage = Literal["listing", "fetching"]
 
 #: How long a catch-up is remembered, ms; how many are listed.
 _KEPT_MS, _LISTED = 30 * 86_400_000, 20
+#: Who begins comparisons by the clock.
+RELAY = "relay"
 #: For how many days it is known how many chats were missing.
 _DAYS = 30
 _DAY_MS = 86_400_000
@@ -141,9 +143,11 @@ class CatchUps(Base):
         return sorted(found, key=lambda one: one.created)
 
     def recent(self) -> list[CatchUp]:
-        """The last ones, the newest first."""
+        """Those that go on and the last ones, the newest first."""
         with errors():
-            return self._read([one.decode() for one in self._redis.lrange(key("catch-ups", "recent"), 0, -1)])
+            ids = {one.decode() for one in self._redis.lrange(key("catch-ups", "recent"), 0, -1)}
+        found = {one.id: one for one in [*self.open(), *self._read(sorted(ids))]}
+        return sorted(found.values(), key=lambda one: one.created, reverse=True)
 
     def hold(self, token: str, *, keep: bool = True) -> bool:
         """Take or keep the lease on all of them, or let go of it. False: somebody else has it."""
@@ -201,6 +205,9 @@ class CatchUps(Base):
             pipe.srem(key("catch-ups", "open"), catch_up.id)
             if catch_up.kind == "reconcile" and catch_up.fetched:
                 pipe.hincrby(key("missing"), str(now // _DAY_MS), catch_up.fetched)
+            elif catch_up.by == RELAY and not (catch_up.failed or stopped):
+                # Nobody asked, every hour, and nothing was found: the last comparison says so.
+                pipe.lrem(key("catch-ups", "recent"), 0, catch_up.id)
             pipe.execute()
 
     # --- what is kept ------------------------------------------------------------

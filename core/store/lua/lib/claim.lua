@@ -14,10 +14,10 @@ end
 -- Lease the item of a lane that is longest due: nobody else gets it until the lease runs out. -> {} when nothing is due
 -- or may be done now, or {id, crashes, more, fields, fields of the payload, body, revision, steps, payload}; of a body
 -- the fields are those of the payload, once. `more`: 1 when another one is due.
--- `at_once`, `rate`: numbers or nil.
+-- `limits`: at_once, rate, per_day, day_over, as far as there are any.
 -- How: 'answer' a wake-up, which may be followed by another; 'stay' when nothing is due, so that none is needed;
 -- 'leave' when nothing is due, so that one is.
-local function take_next(lane, token, how, at_once, rate)
+local function take_next(lane, token, how, limits)
   local inbox = lane == INBOX
   local gate, ahead = PREFIX .. 'gate:' .. lane, false
   if not inbox then
@@ -36,7 +36,7 @@ local function take_next(lane, token, how, at_once, rate)
   end
 
   local free, price = true, 0
-  if not inbox then free, price = paced(lane, rate, at_once) end
+  if not inbox then free, price = paced(lane, limits) end
   if not free then
     mark_limited(lane)
     return idle()
@@ -103,10 +103,10 @@ end
 
 -- The same, up to `many` of them and about BATCH_BYTES of bodies -> a list. What a process has died on comes last
 -- and alone, so that it can hurt no other. `more` of the last one: 1 when another worker should be woken.
-local function take_several(many, lane, token, how, at_once, rate)
+local function take_several(many, lane, token, how, limits)
   local found, bytes = {}, 0
   repeat
-    local one = take_next(lane, token, how, at_once, rate)
+    local one = take_next(lane, token, how, limits)
     if not one[1] then break end
     found[#found + 1] = one
     bytes = bytes + #(one[6] or '')

@@ -9,7 +9,8 @@
 -- was written, as no other delivery was refused like this one, which may be to blame itself: look for a witness; or ''
 --- args: now, connector, id, token, outcome, attempt, delay:number, reason, kept_reason, ref, url
 --- args: revision:number, fingerprint, payload, trouble, requests:number, paid:number, too_many:number
---- args: doubted:flag, blame, late:number, retry, retry_reason, kept_retry_reason, next_token, at_once:number?, rate:number?
+--- args: doubted:flag, blame, late:number, retry, retry_reason, kept_retry_reason, next_token
+--- args: at_once:number?, rate:number?, per_day:number?, day_over:number?
 --- uses: keys, counts, attempts, status, lease, pace, circuit, culprits, claim
 local key, lane = delivery_key(id), lane_key(connector)
 if not holds(connector, id, token) then return {} end
@@ -120,5 +121,6 @@ if again then
   local waits = got[8] and (outcome == Outcome.DELIVERED or delivered)
   make_due(id, connector, waits and tonumber(got[8]) or nil, got[9])
 end
-local claims = next_token ~= '' and take_several(1, connector, next_token, How.STAY, at_once, rate) or {}
+local limits = {at_once = at_once, rate = rate, per_day = per_day, day_over = day_over}
+local claims = next_token ~= '' and take_several(1, connector, next_token, How.STAY, limits) or {}
 return {claims, event, spared and 1 or 0}

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tenacity import Retrying, retry_if_exception_type, wait_fixed
 
+from app.admin.erasing.destinations import PersonThere, what_failed
 from connectors import registry
-from connectors.kit.connector import Connector, Somebody
+from connectors.kit.connector import Connector
 from core.config.mistakes.files import file_mistake
 from core.config.settings import Settings
 from core.conversation import Visitor
 from core.delivery import made
-from core.errors import DeliveryError, InUse, NotFound, Unreadable
+from core.errors import InUse, NotFound, Unreadable
 from core.ids import ConversationId, PayloadId
 from core.store import Client, Eraser, Ledger, StoredState
 from core.store.erase import Made, Rewrite
@@ -35,22 +36,6 @@ class Elsewhere:
     connector: str
     record: str
     url: str
-
-
-@dataclass(frozen=True)
-class PersonThere:
-    """A person at a destination, whom it can be asked to erase. `error` is why it did not, or could not be asked at all
-    (then there is no `person`); "" when it did, or was not asked yet."""
-
-    connector: str
-    #: What the destination does.
-    does: str
-    person: Somebody | None = None
-    error: str = ""
-
-    def __str__(self) -> str:
-        who = f"{self.person.name} {self.person.url}".rstrip() if self.person else "cannot be asked"
-        return f"{self.connector}: {who}"
 
 
 @dataclass(frozen=True)
@@ -99,35 +84,6 @@ def keepers(settings: Settings, data_dir: Path, client: Client | None = None) ->
     are to be asked something need the `client` of the store, which has their tokens."""
     state = (partial(StoredState, client),) if client else ()
     return {name: registry.make(settings, name, data_dir, *state) for name in settings.connectors}
-
-
-def persons_there(email: str, connectors: Mapping[str, Connector[Any]]) -> list[PersonThere]:
-    """Whom the destinations keep under an address. Nothing is erased yet."""
-    found: list[PersonThere] = []
-    for name, connector in connectors.items():
-        if connector.erases:
-            try:
-                with connector.attempt():
-                    found += [PersonThere(name, connector.erases, one) for one in connector.find_persons(email)]
-            except Exception as error:  # noqa: BLE001  # a third party's connector fails as it likes
-                found.append(PersonThere(name, connector.erases, None, connector.mask(_answer(error))))
-    return found
-
-
-def erase_there(found: Iterable[PersonThere], connectors: Mapping[str, Connector[Any]]) -> tuple[PersonThere, ...]:
-    """Ask the destinations to erase these persons: what each said."""
-    return tuple(
-        one if one.person is None else _erased_there(one, one.person, connectors[one.connector]) for one in found
-    )
-
-
-def _erased_there(one: PersonThere, person: Somebody, connector: Connector[Any]) -> PersonThere:
-    try:
-        with connector.attempt():
-            connector.erase_person(person)
-    except Exception as error:  # noqa: BLE001  # as above
-        return replace(one, error=connector.mask(_answer(error)))
-    return one
 
 
 def find_traces(visitor: str, eraser: Eraser, connectors: Mapping[str, Connector[Any]]) -> Traces:
@@ -262,7 +218,7 @@ class _Work:
             try:
                 self.files.update(dict.fromkeys(connector.erase(conversation)))
             except Exception as error:  # noqa: BLE001  # a disk, or a third party's connector, fails as it likes
-                self.failed.append(Failed(conversation, name, connector.mask(_why(error))))
+                self.failed.append(Failed(conversation, name, connector.mask(what_failed(error))))
                 return False
         return True
 
@@ -281,14 +237,6 @@ def elsewhere(deliveries: Iterable[Made], connectors: Mapping[str, Connector[Any
             yield Elsewhere(one.connector, one.reference.id, one.reference.url)
         elif steps := made(one.steps):
             yield Elsewhere(one.connector, _unfinished(steps), "")
-
-
-def _answer(error: Exception) -> str:
-    return str(error) if isinstance(error, DeliveryError) else _why(error)
-
-
-def _why(error: Exception) -> str:
-    return file_mistake(error) if isinstance(error, OSError) else f"internal error: {type(error).__name__}: {error}"
 
 
 def _unfinished(steps: Mapping[str, Any]) -> str:

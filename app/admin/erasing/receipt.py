@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from app.admin.erasure import ErasureReceipt
+from app.admin.erasing.erasure import ErasureReceipt
 from connectors.kit.transcript import single_line
 from core.store.erase import Rewrite
 
@@ -54,12 +54,13 @@ def _lines(visitor: str, receipt: ErasureReceipt, now: datetime) -> Iterator[str
         yield from _part("Not searched", [f"{receipt.closed} encrypted payloads whose key is missing"])
     yield from _part(
         "Erased at destinations",
-        [f"{one}: {one.does}" for one in receipt.persons if not one.error],
+        [f"{one}: {one.does}" for one in receipt.persons if not (one.error or one.kept)],
     )
     yield from _part(
         "Not erased at destinations. Correct the cause, then erase again, or delete them there",
         [f"{one}: {one.error}" for one in receipt.persons if one.error],
     )
+    yield from _part("Kept at destinations: found, and not chosen", [str(one) for one in receipt.persons if one.kept])
     yield from _part("Other addresses and ids of this visitor. Search for these as well", receipt.known_as)
     yield from _part("Kept: chats of others that mention the address", receipt.named)
     yield from _part(
