@@ -162,6 +162,8 @@ def pages(conversations: int) -> Mapping[str, str]:
         "conversations: many dead of a connector, by name": "/conversations?q=zofie&connector=crm&status=dead",
         "one conversation": f"/conversations/{1000 + (conversations // 3) % 3}:{middle}",
         "its deliveries": f"/conversations/{1000 + (conversations // 3) % 3}:{middle}/deliveries",
+        "a connector": "/connectors/crm",
+        "a connector, a month": "/connectors/crm?span=month",
         "bulk jobs": "/conversations/jobs",
     }
 

@@ -14,7 +14,7 @@ from core.store.protocol import scripts
 TOGETHER = 2_000
 
 #: What the scripts answer when all is well and no next item was asked for.
-_NOTHING_NEXT: Mapping[str, list[list[bytes]]] = {"claim": [], "fan_out": [[], []], "settle": [[]]}
+_NOTHING_NEXT: Mapping[str, list[Any]] = {"claim": [], "fan_out": [[], []], "settle": [[], b"", 0]}
 
 
 class Piece:
@@ -27,7 +27,7 @@ class Piece:
     def evalsha(self, *arguments: Any) -> None:
         self._answers.append(self._piped.evalsha(*arguments))
 
-    def execute(self) -> list[Any]:
+    def execute(self, *, raise_on_error: bool = True) -> list[Any]:  # noqa: ARG002  # the whole raises, or nothing does
         return self._answers
 
 

@@ -15,6 +15,7 @@ from core.errors import NotFound, StoreUnavailable
 from core.ids import ConversationId, PayloadId
 from core.store import Client, Eraser, Jobs, Ledger, Renames, Store
 from core.store.backfill import Backfill
+from core.store.causes import Causes
 
 log = structlog.get_logger(__name__)
 
@@ -43,7 +44,7 @@ class Chores:
     ) -> None:
         self._store, self._settings, self._stopping = store, settings, stopping
         self._jobs, self._eraser, self._ledger = Jobs(client, settings), Eraser(client), Ledger(client)
-        self._backfill = Backfill(client, settings)
+        self._backfill, self._causes = Backfill(client, settings), Causes(client)
         self._names, self._taken = Renames(client), set[str]()
         self._reported: Settings | None = None
         self._noted = False
@@ -59,6 +60,7 @@ class Chores:
                 self.note_beginnings()
                 if self._store.turn("recount", RECOUNT_MS):
                     self._backfill.recount()
+                    self._causes.sort(self._ledger.connectors())
                 self.work_on_jobs()
                 self._eraser.rewrite_if_due()
                 if self._store.turn("sweep", SWEEP_MS):

@@ -28,8 +28,6 @@ from core.store.connection.condition import DISK_FILLING, DISK_FULL
 
 PACKAGE = "smartsupp-relay"
 _MIB = 1024 * 1024
-#: What a worker did with a change of relay.yaml that has a mistake.
-REJECTED = "rejected the changed configuration and still uses the previous version"
 
 
 class Level(StrEnum):

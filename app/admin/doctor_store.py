@@ -6,17 +6,18 @@ import time
 from collections.abc import Iterator
 
 from app.admin.append_only import failed_to_load, last_words, look
+from app.admin.attention.lines import Attention
 from app.admin.connector_state import State, connector_state
-from app.admin.doctor import REJECTED, Diagnosis, doubt, right, wrong
+from app.admin.doctor import Diagnosis, doubt, right, wrong
 from app.formatting import duration
 from core.config.environment import Environment
 from core.config.mistakes.files import file_mistake
 from core.config.settings import Settings
-from core.delivery import DeliveryStatus, PayloadStatus
+from core.delivery import PayloadStatus
 from core.errors import NotFound, StoreLoading, StoreUnavailable, StoreUnsafe
 from core.store import INBOX, Access, Client, Ledger, check_server, connected
 from core.store.connection.condition import FILLING, FULL, StoreCondition, store_condition
-from core.store.sources.queues import REMEDY, fetch_queues
+from core.store.sources.queues import fetch_queues
 
 _MIB = 1024 * 1024
 #: Milliseconds that two clocks may differ. Signatures of webhooks are good for five minutes.
@@ -32,7 +33,7 @@ def server(env: Environment, settings: Settings | None) -> Iterator[Diagnosis]:
         yield from _server(client)
         yield from _password(env, client)
         yield _sealing(env, Ledger(client))
-        yield from _lanes(Ledger(client), settings)
+        yield from _lanes(client, env, settings)
     except StoreUnavailable as error:
         yield away(env, error)
 
@@ -144,50 +145,30 @@ def _sealing(env: Environment, ledger: Ledger) -> Diagnosis:
     return right("encryption", f"payloads are {what}")
 
 
-def _lanes(ledger: Ledger, settings: Settings | None) -> Iterator[Diagnosis]:
-    workers = ledger.workers()
-    if workers:
+#: Of these the doctor has its own measures above, or has told when it read the configuration.
+_MEASURED = frozenset({"unsafe", "full", "filling", "backlog", "unrouted", "doubt", "past"})
+
+
+def _lanes(client: Client, env: Environment, settings: Settings | None) -> Iterator[Diagnosis]:
+    ledger = Ledger(client)
+    if workers := ledger.workers():
         yield right("workers", f"{len(workers)} alive: {', '.join(workers)}")
-    else:
-        yield wrong("workers", "no worker is running", "start one with relay worker, or everything with relay up")
-    for worker, trouble in ledger.troubles().items():
-        yield wrong(
-            "workers",
-            f"{worker} {REJECTED}: {trouble}",
-            "run: relay config check",
-        )
     yield _waiting("inbox", ledger.lane(INBOX).oldest_due)
-    for name in sorted({*ledger.connectors(), *(settings.connectors if settings else ())}):
-        yield from _lane(ledger, name, settings)
+    names = sorted({*ledger.connectors(), *(settings.connectors if settings else ())})
+    lanes = {name: ledger.lane(name) for name in names}
+    for name, lane in lanes.items():
+        if connector_state(settings, name, lane).state in (State.ON, State.NO_ROUTE, State.UNKNOWN):
+            yield _waiting(f"connector {name}", lane.oldest_due)
     for queue in fetch_queues(ledger, settings) if settings else ():
-        if queue.since:
-            yield doubt(f"source {queue.name}", queue.sentence, REMEDY)
-        else:
+        if not queue.since:
             yield _waiting(f"source {queue.name}", queue.oldest_due)
-    if number := ledger.undelivered():
-        many = "chat was" if number == 1 else "chats were"
-        remedy = "see why: relay deliveries --status undelivered; then: relay replay --status undelivered"
-        yield doubt("inbox", f"{number:,} {many} not delivered anywhere", remedy)
-    if number := ledger.payload_counts()["quarantined"]:
-        yield doubt("inbox", f"{number:,} payloads are in quarantine", "see: relay payloads; replay or discard each")
-
-
-def _lane(ledger: Ledger, name: str, settings: Settings | None) -> Iterator[Diagnosis]:
-    if settings is not None and name in settings.renames:
-        return  # what is there still follows in a moment
-    lane = ledger.lane(name)
-    about = f"connector {name}"
-    now = connector_state(settings, name, lane)
-    if now.state in (State.ON, State.NO_ROUTE, State.UNKNOWN):
-        yield _waiting(about, lane.oldest_due)
-    elif lane.waiting or now.is_blocked:
-        left = (now.next_test or 0) - ledger.now()
-        test = f" Next test delivery in {duration(left)}." if left > 0 else ""
-        remedy = now.remedy + (f" ({' · '.join(now.commands)})" if now.commands else "")
-        finding = wrong if now.state is State.MISSING else doubt
-        yield finding(about, f"{now.sentence}{test}", remedy)
-    if number := lane.counts[DeliveryStatus.DEAD]:
-        yield doubt(about, f"{number:,} dead letters", f"see: relay dead list --connector {name}")
+    for line in Attention(client, env.disk).lines(settings, lanes):
+        if line.kind not in _MEASURED:
+            left = (line.next_test or 0) - ledger.now()
+            test = f" Next test delivery in {duration(left)}." if left > 0 else ""
+            remedy = line.remedy + (f" ({' · '.join(line.commands)})" if line.commands else "")
+            about = f"connector {line.about}" if line.about in lanes else line.about
+            yield (wrong if line.is_grave else doubt)(about, f"{line.sentences}{test}", remedy)
 
 
 def _waiting(about: str, oldest: int) -> Diagnosis:

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import click
 
+from app.admin.attention.lines import Attention
 from app.admin.replays import why_nowhere
 from app.admin.source.comparisons import second_source
 from app.cli.options import (
@@ -16,10 +17,18 @@ from app.cli.options import (
     ledger_of,
     limited,
     needs,
+    require_connector,
     settings_anyway,
     settings_of,
 )
-from app.cli.output.lists import print_deliveries, print_jobs, print_payloads, print_undelivered, undelivered_record
+from app.cli.output.lists import (
+    print_causes,
+    print_deliveries,
+    print_jobs,
+    print_payloads,
+    print_undelivered,
+    undelivered_record,
+)
 from app.cli.output.overview import overview, print_overview
 from app.cli.output.records import jsonable, print_json
 from app.cli.output.story import print_story
@@ -30,6 +39,7 @@ from core.errors import PayloadError
 from core.ids import ConversationId, PayloadId, identified
 from core.smartsupp.parser import parse_conversation
 from core.store import Jobs, Ledger, connected, statistics
+from core.store.causes import Causes
 from core.store.ledger import StoredConversation
 from core.store.statistics import SPANS, Span
 
@@ -44,7 +54,8 @@ def status(env: Environment, span: str, as_json: bool) -> None:
     """Show chats received, deliveries, queues, connector states and problems."""
     ledger, settings, client = ledger_of(env), settings_anyway(env), connected(env)
     figures = statistics(client, cast(Span, span), ledger.now())
-    found = overview(ledger, settings, figures, second_source(client, settings))
+    attention = Attention(client, env.disk).lines(settings)
+    found = overview(ledger, settings, figures, attention, second_source(client, settings))
     print_json(found) if as_json else print_overview(found)
 
 
@@ -133,6 +144,31 @@ def _notes(payload: Payload) -> Sequence[str]:
         return ()
 
 
+@click.command("causes")
+@connector_option
+@limited
+@as_json
+@needs(lambda env: env)
+def list_causes(env: Environment, connector: str | None, limit: int, as_json: bool) -> None:
+    """List why dead letters died, the most frequent cause first.
+
+    A cause is what happened, without ids, numbers and addresses.
+
+    \b
+    Example: relay replay --cause 3f1c0a9be2
+    """
+    if connector:
+        require_connector(env, connector)
+    ledger, causes = ledger_of(env), Causes(connected(env))
+    found = causes.most_frequent([connector] if connector else ledger.connectors(), limit)
+    if as_json:
+        print_json([jsonable(one) for one in found.rows])
+    else:
+        print_causes(found)
+    if found.number > limit:
+        click.echo(f"{limit} of {found.number:,}; --limit shows more", err=True)
+
+
 @click.command()
 @as_json
 @needs(lambda env: env)
@@ -145,4 +181,4 @@ def jobs(env: Environment, as_json: bool) -> None:
         print_jobs(found)
 
 
-COMMANDS: Sequence[click.Command] = (status, deliveries, payloads, show_one, jobs)
+COMMANDS: Sequence[click.Command] = (status, deliveries, payloads, show_one, list_causes, jobs)

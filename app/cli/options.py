@@ -190,6 +190,9 @@ _FILTERS: dict[str, Callable[[F], F]] = {
         type=StatusChoice(),
         help="Only deliveries with this status; undelivered: chats that were not delivered anywhere.",
     ),
+    "cause": click.option(
+        "--cause", metavar="CAUSE", default="", help="Only dead letters with this cause, as relay causes lists it."
+    ),
     "since": click.option(
         "--since",
         type=TimeOption(),
@@ -219,6 +222,10 @@ def filtered(*without: str) -> Callable[[F], F]:
             lost = status == UNDELIVERED
             if lost and given.get("connector"):
                 raise click.UsageError("a chat that was not delivered anywhere has no --connector")
+            if given.get("cause"):
+                if status not in (None, DeliveryStatus.DEAD):
+                    raise click.UsageError("only dead letters have a --cause")
+                status = DeliveryStatus.DEAD.spelled
             chosen = {name: value for name, value in given.items() if value is not None}
             wanted = Filter(
                 **chosen, status=DeliveryStatus.named(status) if status and not lost else None, undelivered=lost

@@ -14,20 +14,23 @@ from importlib.metadata import version as installed
 from flask import Blueprint, Flask, current_app, get_flashed_messages, request, url_for
 from jinja2 import StrictUndefined
 
-from app.dashboard.frame import addresses, errors, forms, headers, login
+from app.dashboard.frame import addresses, errors, forms, headers, login, theme
 from app.dashboard.frame.context import Site
 from app.dashboard.frame.sessions import Sessions
 from app.dashboard.pages import (
+    agents_form,
     backfill,
     bulk,
     connectors,
     conversation,
     conversations,
     erase,
+    go,
     overview,
     quarantine,
     quarantine_one,
     relay_yaml,
+    routes_form,
     setting_up,
     source,
 )
@@ -48,8 +51,11 @@ PAGES: tuple[PageRoutes, ...] = (
     connectors.routes,
     setting_up.routes,
     relay_yaml.routes,
+    routes_form.routes,
+    agents_form.routes,
     source.routes,
     erase.routes,
+    go.routes,
 )
 
 #: Endpoint, words and icon, in the order of the bar. `dashboard.NAME_more` belongs to NAME.
@@ -90,12 +96,16 @@ def register(app: Flask, site: Site, pages: Sequence[PageRoutes]) -> login.Login
         version=_version,
         flashes=_flashes,
         zone_name=lambda: viewer_zone().key,
+        theme=theme.theme,
+        themes=theme.THEMES,
+        back_here=theme.back_here,
     )
     blueprint = Blueprint("dashboard", __name__, template_folder="templates")
     blueprint.before_request(door.admit)
     blueprint.after_request(headers.guarded)
     headers.static_files(blueprint)
     login.routes(blueprint, site, door)
+    theme.routes(blueprint)
     errors.routes(blueprint)
     for page in pages:
         page(blueprint, site)

@@ -66,6 +66,14 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Choice:
+    """What the destination offers for a setting: the value to write, and what it is called there."""
+
+    value: str
+    label: str
+
+
+@dataclass(frozen=True)
 class Change:
     """Something that the vendor lets us set up: what it is for people, and how."""
 
@@ -148,6 +156,11 @@ class Connector(ABC, Generic[S]):
     def check(self) -> Iterator[Finding]:
         """Prove the settings at the destination, reading only. Raises DeliveryError where even that is refused."""
         yield from ()
+
+    def choices(self) -> Mapping[str, Sequence[Choice]]:
+        """What the destination offers now for settings that name something there, such as a group, by setting; reading
+        only. Raises DeliveryError."""
+        return {}
 
     def setup(self) -> Iterator[Change]:
         """What is missing at the destination and can be made there, reading only until one is made."""

@@ -11,6 +11,7 @@ from core.delivery import Attempt, Outcome, Reference, Revision
 from core.errors import LostLease, StoreUnsafe
 from core.ids import ConversationId, DeliveryId, PayloadId
 from core.store.accept import Acceptance
+from core.store.causes import sealed_cause
 from core.store.claims import NO_WAITS, UNLIMITED, Claim, ClaimRequest, FannedOut, Limits, Quiet, Reading, Settled
 from core.store.connection.client import errors
 from core.store.protocol.constants import BATCH, INBOX, How, Trouble
@@ -20,6 +21,9 @@ from core.store.sources.orders import Orders
 from core.store.sources.twins import Twins
 from core.store.steps import Steps
 from core.summary import bare
+
+#: How an attempt ends after which a delivery is not dead.
+_LIVES = (Outcome.DELIVERED, Outcome.SKIPPED, Outcome.RETRY, Outcome.PAUSED)
 
 
 class Store(Acceptance, Steps, Orders, Twins):
@@ -182,6 +186,7 @@ class Store(Acceptance, Steps, Orders, Twins):
         reason, kept_reason = self._reasons(attempt)
         retry_reason, kept_retry_reason = self._reasons(instead) if instead else ("", b"")
         limits, next_token = (request.limits, request.token) if request else (UNLIMITED, "")
+        cause, kept_cause = ("", b"") if attempt.outcome in _LIVES else sealed_cause(self._vault, attempt)
         reply = self._run(
             "settle",
             connector=claim.lane,
@@ -207,6 +212,8 @@ class Store(Acceptance, Steps, Orders, Twins):
             retry=self._record(instead) if instead else "",
             retry_reason=retry_reason,
             kept_retry_reason=kept_retry_reason,
+            cause=cause,
+            kept_cause=kept_cause,
             next_token=next_token,
             at_once=limits.at_once,
             rate=limits.rate,

@@ -29,6 +29,14 @@ class ClosedGate:
 
 
 @dataclass(frozen=True)
+class GateChange:
+    """A gate closed `at` (ms), `by` as ClosedGate has it, or opened: then that is ""."""
+
+    at: int
+    by: str
+
+
+@dataclass(frozen=True)
 class Lane:
     """A connector, or the inbox, at a glance. Of those that wait some are `due` now; `oldest_due` is how long the
     longest due item has waited, in ms. A connector is `slowed` by that factor since its vendor answered 429; 1: not.
@@ -118,6 +126,11 @@ class Ledger(Base):
             narrowed=int(float(wide)) if wide else None,
             used_up=int(used_up) if used_up and int(used_up) > now else None,
         )
+
+    def gate_changes(self, connector: str) -> list[GateChange]:
+        """The last ones, oldest first."""
+        with errors():
+            return [from_json(GateChange, one) for one in self._redis.lrange(key("gates", connector), 0, -1)]
 
     def gone(self, configured: Collection[str]) -> list[Lane]:
         """Connectors that are not configured, and have deliveries that wait."""

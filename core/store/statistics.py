@@ -65,12 +65,54 @@ class Statistics:
     connectors: Mapping[str, Figures]
 
 
+@dataclass(frozen=True)
+class ConnectorBar:
+    """What a connector did in a stretch of time from `at` (ms)."""
+
+    at: int
+    figures: Figures
+
+
+@dataclass(frozen=True)
+class ConnectorStatistics:
+    """One connector over a span: its bars, oldest first, `step` ms each, and all of them together."""
+
+    span: Span
+    step: int
+    bars: tuple[ConnectorBar, ...]
+    whole: Figures
+
+
 #: Bars that are over, by unit, first unit and units: they never change, so whoever asks again may keep them.
 Over = dict[tuple[str, int, int], Counter[str]]
 
 
 def statistics(client: redis.Redis, span: Span, now: int, over: Over | None = None) -> Statistics:
     """Read a span that ends with the unit of `now`; what is in `over` is not read again. Raises StoreUnavailable."""
+    unit, group, _ = SPANS[span]
+    grouped = _grouped(client, span, now, over)
+    whole = _summed(grouped.values())
+    return Statistics(
+        span=span,
+        step=unit * group,
+        bars=tuple(_bar(start * unit, found) for start, found in grouped.items()),
+        received={field.removeprefix("in:"): value for field, value in whole.items() if field.startswith("in:")},
+        connectors={name: _figures(name, whole) for name in _names(whole)},
+    )
+
+
+def connector_statistics(
+    client: redis.Redis, name: str, span: Span, now: int, over: Over | None = None
+) -> ConnectorStatistics:
+    """The same of one connector alone. Raises StoreUnavailable."""
+    unit, group, _ = SPANS[span]
+    grouped = _grouped(client, span, now, over)
+    bars = tuple(ConnectorBar(start * unit, _figures(name, found)) for start, found in grouped.items())
+    return ConnectorStatistics(span, unit * group, bars, _figures(name, _summed(grouped.values())))
+
+
+def _grouped(client: redis.Redis, span: Span, now: int, over: Over | None) -> dict[int, Counter[str]]:
+    """The counts of each bar by the unit with which it begins, oldest first."""
     unit, group, bars = SPANS[span]
     name = "minute" if unit == _MINUTE else "hour"
     last = now // unit
@@ -82,14 +124,7 @@ def statistics(client: redis.Redis, span: Span, now: int, over: Over | None = No
         if (place[0], place[2]) == (name, group) and place[1] not in starts:
             over.pop(place, None)
     over.update({(name, start, group): one for start, one in grouped.items() if start + group <= last})
-    whole = _summed(grouped.values())
-    return Statistics(
-        span=span,
-        step=unit * group,
-        bars=tuple(_bar(start * unit, grouped[start]) for start in starts),
-        received={field.removeprefix("in:"): value for field, value in whole.items() if field.startswith("in:")},
-        connectors={name: _figures(name, whole) for name in _names(whole)},
-    )
+    return {start: grouped[start] for start in starts}
 
 
 def _read(client: redis.Redis, name: str, starts: Sequence[int], group: int) -> dict[int, Counter[str]]:

@@ -52,6 +52,9 @@ PAGES = {
     "an unknown body": (f"/quarantine/{_QUERY}", ""),
     "Smartsupp's API": (f"/source?from={_QUERY}&to={_QUERY}&account={_QUERY}&connector={_QUERY}", ""),
     "erase": ("/erase", ""),
+    "agents": ("/setup/agents", ""),
+    "routes": ("/setup/routes", ""),
+    "all pages": ("/go", ""),
     "log-in": (f"/login?next={_QUERY}", ""),
 }
 

@@ -45,12 +45,15 @@ PAGES = {
     "connectors_settings": "/connectors/hubspot/settings",
     "connectors_remove": "/connectors/hubspot/remove",
     "connectors_history": "/setup/history",
+    "connectors_agents": "/setup/agents",
+    "connectors_routes": "/setup/routes",
     "quarantine": "/quarantine",
     "quarantine/nothing": "/quarantine?status=set-aside",
     "quarantine_one": "/quarantine/{payload}",
     "quarantine_all": "/quarantine/all?action=discard",
     "overview_source": "/source",
     "erase": "/erase",
+    "go": "/go",
 }
 #: Endpoints that answer GET with something that is no page by itself, and those for strangers.
 NO_PAGES = {

@@ -51,6 +51,7 @@ ACCOUNT, SOURCE = (
 PAGES = {
     "overview": "/?span=month",
     "chats": "/conversations",
+    "causes": "/conversations?status=dead",
     "dead letters": f"/conversations?status=dead&connector={SILENT}",
     "a filter with every mistake": f"/conversations?q={'x' * 150}&from=yesterday&to=x&status={_LONG}&account={_LONG}!",
     "a search that finds nothing": f"/conversations?q={'x' * 150}",
@@ -69,6 +70,8 @@ PAGES = {
     "settings of a connector": f"/connectors/{REJECTED}/settings",
     "removing a connector": f"/connectors/{REJECTED}/remove",
     "history of relay.yaml": "/setup/history",
+    "routes": "/setup/routes",
+    "agents": "/setup/agents",
     "past chats": f"/connectors/{REJECTED}/past",
     "a preview": f"/connectors/{REJECTED}/preview?conversation=1:long",
     "quarantine": "/quarantine",
@@ -76,6 +79,7 @@ PAGES = {
     "all of the quarantine": "/quarantine/all?action=discard",
     "Smartsupp's API": "/source",
     "erase": "/erase",
+    "all pages": "/go",
     "no such page": f"/{'x' * 300}",
 }
 

@@ -139,3 +139,16 @@ def test_the_tab_shows_that_something_needs_somebody_and_that_it_is_over(site: A
     control.resume("crm")
     expect(page).to_have_title(before)
     assert page.evaluate("window.sameDocument")
+
+
+def test_a_trouble_comes_to_the_list_by_itself_and_its_button_ends_it(site: AdminsRelay, tab: Tab) -> None:
+    page = tab.page
+    page.goto("/")
+    page.evaluate("window.sameDocument = true")
+    Control(connect(site.stack.server.url)).pause("crm", "they move house")
+    line = page.locator(".attention-line[data-kind=held]").filter(has_text="crm: paused by you")
+    expect(line).to_contain_text("they move house")
+    assert page.evaluate("window.sameDocument")
+    line.get_by_role("button", name="Resume: crm").press("Enter")
+    expect(page.get_by_text("crm resumed.")).to_be_visible()
+    expect(line).to_have_count(0)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from core.delivery import DeliveryStatus
 from tests.browser.test_keyboard import tab_to
 from tests.browser.test_look import fit
 from tests.fakes.hubspot import HubSpotVendor
 from tests.support.admins_relay import AdminsRelay, admins_relay
 from tests.support.browser import Tab
-from tests.support.stack import SOON_RELOADED, Stack, until
+from tests.support.stack import SOON_RELOADED, Stack, chat, until
 
 EMPTY = "# The shop's relay\nconnectors: {}\n"
 TOKEN = "pat-eu1-walked-0123456789"
@@ -168,3 +170,30 @@ def test_the_pages_are_fit_to_be_seen(site: AdminsRelay, open_tab: Callable[...,
     seen("connectors_history")
     page.get_by_role("link", name="Undo Add hubspot").click()
     seen("connectors_undo")
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without"])
+def test_a_route_is_tried_on_the_last_chats_and_saved(
+    site: AdminsRelay, open_tab: Callable[..., Tab], scripts: bool
+) -> None:
+    site.stack.reconfigure("connectors:\n  crm: {type: archive, folder: crm}\n  desk: {type: archive, folder: desk}\n")
+    site.post(chat(channel={"id": "missed", "isMissed": True}))
+    site.arrives_at("crm:1:missed", DeliveryStatus.DELIVERED)
+    tab = open_tab(scripts=scripts)
+    tab.log_in(site.password)
+    page = tab.page
+    page.goto("/connectors")
+    page.get_by_role("link", name="Routes", exact=True).click()
+    form = page.get_by_role("group", name="Another route")
+    form.get_by_label("Which chats").fill("conversation.is_missed")
+    form.get_by_label("desk", exact=True).check()
+    page.get_by_role("button", name="Try it on the last chats").click()
+    expect(page.get_by_role("heading", name="On the last 1 chat")).to_be_visible()
+    trial = page.get_by_role("region", name="Connectors", exact=True)
+    expect(trial.get_by_role("row").filter(has_text="crm")).to_have_text(re.compile(r"crm\s*1\s*0"))
+    expect(page.get_by_role("region", name="The change of relay.yaml")).to_contain_text("conversation.is_missed")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("The routes are saved.")).to_be_visible()
+    expect(page.get_by_role("group", name="Route 1").get_by_label("Which chats")).to_have_value(
+        "conversation.is_missed"
+    )

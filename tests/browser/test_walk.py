@@ -87,7 +87,7 @@ def test_all_that_are_dead_are_delivered_again_with_a_bar_that_fills(
     page.get_by_label("Status").select_option("dead")
     page.get_by_label("Connector").select_option("crm")
     page.get_by_role("button", name="Search").click()
-    expect(page.get_by_role("row")).to_have_count(8)
+    expect(page.get_by_role("region", name="Chats").get_by_role("row")).to_have_count(8)
     page.get_by_role("link", name="Replay all that match").click()
     expect(page.get_by_text("7 deliveries")).to_be_visible()
     site.crm.received.clear()
@@ -154,3 +154,28 @@ def test_a_later_revision_is_shown_beside_the_first(site: AdminsRelay, tab: Tab)
     tab.page.get_by_text("Payload of revision 1", exact=True).click()
     body = tab.page.get_by_role("region", name="The payload as JSON").inner_text()
     assert json.loads(body) == json.loads(said("First words"))
+
+
+@both
+def test_from_the_list_of_what_needs_attention_all_of_one_cause_are_delivered(
+    site: AdminsRelay, open_tab: Callable[..., Tab], scripts: bool
+) -> None:
+    channels = [f"cause-{scripts}-{number}" for number in range(3)]
+    refused(site, *channels)
+    tab = open_tab(scripts=scripts)
+    tab.log_in(site.password)
+    page = tab.page
+    line = page.locator(".attention-line[data-kind=dead]").filter(has_text="Deliveries to crm failed permanently")
+    expect(line).to_contain_text("3 dead letters, kept until you decide. Cause: HTTP 422")
+    line.get_by_role("link", name="See them").click()
+    expect(page.get_by_role("heading", name="3 dead letters have 1 cause")).to_be_visible()
+    page.get_by_role("link", name="Retry all of crm with cause 1").click()
+    expect(page.get_by_text("3 deliveries", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Replay").click()
+    for channel in channels:
+        site.arrives_at(f"crm:1:{channel}", DeliveryStatus.DELIVERED)
+    page.goto("/connectors/crm?span=hour")
+    expect(page.get_by_role("img", name="Success in the last hour")).to_be_visible()
+    expect(page.get_by_role("region", name="Last deliveries").get_by_role("link").first).to_be_visible()
+    page.goto(f"/conversations/1:{channels[0]}")
+    expect(page.get_by_text("from receipt to record").first).to_be_visible()

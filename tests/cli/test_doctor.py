@@ -127,7 +127,9 @@ def test_clocks_that_differ_are_seen(cli: CommandLine, monkeypatch: pytest.Monke
 
 def test_no_worker_is_wrong_and_no_password_is_doubtful(cli: CommandLine) -> None:
     found = findings(cli, code=1)
-    assert about(found, "workers") == [("wrong", "no worker is running")]
+    assert about(found, "workers") == [
+        ("wrong", "No worker is running. Chats are accepted and kept, but not delivered.")
+    ]
     assert about(found, "dashboard") == [("doubt", "no password is set, so nobody can log in")]
     cli.environment |= {"RELAY_USER_HEADER": "X-User", "RELAY_TRUSTED_PROXIES": "10.0.0.1"}
     assert about(findings(cli, code=1), "dashboard") == [("right", "the proxy names users in X-User")]
@@ -153,10 +155,14 @@ def test_what_waits_what_is_paused_and_what_is_dead_are_told(cli: CommandLine, s
     made.conversation(late, b'{"accountId": 1, "channel": {"id": 1}}', crm=Outcome.REFUSED, archive=None)
     store.divert(store.accept(b"nonsense").id, PayloadStatus.QUARANTINED, "not JSON")
     found = findings(cli, code=1)
-    assert about(found, "connector crm")[-1] == ("doubt", "1 dead letters")
+    assert about(found, "connector crm")[-1] == (
+        "doubt",
+        "1 dead letter, kept until you decide. Cause: 500 Internal Server Error.",
+    )
     verdict, text = about(found, "connector archive")[-1]
     assert (verdict, text[:38]) == ("doubt", "the oldest delivery has been due for 2")
-    assert about(found, "inbox")[-1] == ("doubt", "1 payloads are in quarantine")
+    verdict, text = about(found, "inbox")[-1]
+    assert (verdict, text[:27]) == ("doubt", "1 payload in quarantine, ke")
     control(store).pause("archive", "the key \u202e\x07has expired")
     found = findings(cli, code=1)
     assert about(found, "connector archive")[-1] == (

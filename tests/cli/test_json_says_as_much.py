@@ -121,6 +121,8 @@ CASES = [
     Case("show archive:1:dead", "Delivery Queued attempt HTTP letter reason"),
     Case("show 1:nowhere", f"{_TABLE} Chat Revision payload received deliveries Not delivered anywhere"),
     Case("show {payload}", "Payload Reason Bytes"),
+    Case("causes", "Cause Connector Dead letters Last What happened"),
+    Case("causes --limit 1 --connector archive", "Cause Connector Dead letters Last What happened shows more"),
     Case("jobs", "no jobs Action Started Processed Matched Done State Filter finished"),
     Case("source status", "no back-fill and no comparison so far"),
     Case("alive", "worker this machine start with relay", code=1),

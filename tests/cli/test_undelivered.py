@@ -73,11 +73,14 @@ def test_doctor_counts_them_and_says_what_to_type(cli: CommandLine, store: Store
     nowhere(store, 1)
     nowhere(store, 2, why=Nowhere.MEANT)
     [(verdict, text, remedy)] = said()
-    assert (verdict, text) == ("doubt", "1 chat was not delivered anywhere")
+    assert (verdict, text) == (
+        "doubt",
+        "1 chat was not delivered anywhere. Nothing is lost. Last error: No route matched.",
+    )
     assert "relay deliveries --status undelivered" in remedy
     assert "relay replay --status undelivered" in remedy
     nowhere(store, 3, why=Nowhere.OFF)
-    assert said()[0][1] == "2 chats were not delivered anywhere"
+    assert said()[0][1].startswith("2 chats were not delivered anywhere.")
 
 
 def test_doctor_says_that_a_connector_has_no_route_and_that_one_left_the_file_with_work_waiting(
@@ -99,7 +102,9 @@ def test_status_counts_them_and_names_what_is_odd(cli: CommandLine, store: Store
     made.chats(store, 1, first=9, old=None)
     said = " ".join(cli.run("status").split())
     for part in (
-        "2 chats were not delivered anywhere: relay deliveries --status undelivered, then relay replay",
+        "inbox: 2 chats were not delivered anywhere.",
+        "relay deliveries --status undelivered",
+        "relay replay --status undelivered",
         "No route leads to desk: no chat goes there. Add desk to a route",
         "1 delivery is queued for it. If old has another name now, write formerly: [old]",
     ):

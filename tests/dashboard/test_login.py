@@ -522,7 +522,7 @@ def test_a_redirect_and_a_refusal_carry_the_headers_too(stranger: Admin) -> None
 def test_static_files_may_be_kept_for_ever_under_the_address_of_their_content(stranger: Admin) -> None:
     login = stranger.get("/login").text
     found = re.findall(r'"(/static/[^"]+)"', login)
-    assert len(found) == 3
+    assert len(found) == 5
     for path in found:
         answer = stranger.get(path)
         assert answer.status_code == 200

@@ -337,13 +337,13 @@ def test_what_a_worker_has_against_the_configuration_is_shown_as_text(page: Admi
     html = page.get("/").text
     assert "<script>alert" not in html
     assert f"line 3: {HOSTILE}" in unescape(html)
-    assert "Reported by here:1" in html
+    assert "here:1 rejected the changed configuration" in html
 
 
 def test_a_change_that_the_receiver_refused_shows_too(page: Admin, tmp_path: Path) -> None:
     (tmp_path / "relay.yaml").write_text("connectors: {archive: {type: nonsense}}")
     until(lambda: "there is no connector type &#39;nonsense&#39;" in page.get("/").text)
-    assert "still using the previous version" in page.get("/").text
+    assert "the previous version is still used" in page.get("/").text
 
 
 def test_a_server_that_is_not_fit_is_said_at_the_top(own_server: Server, tmp_path: Path) -> None:

@@ -107,6 +107,16 @@ def test_an_empty_quarantine_says_so(page: Admin) -> None:
     assert "Retry all" not in page.get("/quarantine").text
 
 
+def test_the_buttons_for_all_come_with_the_first_row(page: Admin, store: Store) -> None:
+    """They are in the part that keeps itself up to date, not above it."""
+    quarantined(store, b"broken")
+    before, _, inside = page.get("/quarantine").text.partition('<div id="payloads"')
+    assert "Retry all" not in before
+    assert "Discard all" not in before
+    assert inside.index("Retry all") < inside.index("<table>")
+    assert "Discard all" in inside
+
+
 # --- One body
 
 

@@ -125,6 +125,23 @@ def test_every_type_has_a_form_that_names_each_setting_and_holds_its_defaults(pa
     assert required <= wrong if required else answer.status_code in (200, 422)
 
 
+def test_after_a_check_the_form_lists_what_the_destination_offers(page: Admin, vendor: HubSpotVendor) -> None:
+    path = "/setup/connectors/hubspot"
+    given = {"s-base_url": vendor.url, "s-allow_networks": LOOPBACK}
+    before = page.get(path).text
+    assert "<datalist" not in before
+    html = sent(page, path, "check", before, **{**given, "s-token": SECRET}).text
+    found = re.search(r'list="s-stage-choices".*?<datalist id="s-stage-choices">(.*?)</datalist>', html, re.DOTALL)
+    assert found
+    offered = dict(re.findall(r'<option value="([^"]+)">([^<]+)</option>', found[1]))
+    assert offered
+    assert all(": " in label for label in offered.values())  # pipeline: stage
+    listed = html[html.index('id="s-stage-all"') :].partition("</details>")[0]
+    assert all(value in listed for value in offered)
+    refused = sent(page, path, "check", before, **{**given, "s-token": "somebody-elses-0123456789"}).text
+    assert "<datalist" not in refused
+
+
 def test_a_connector_is_checked_previewed_shown_and_saved(
     page: Admin, vendor: HubSpotVendor, store: Store, file: Path, tmp_path: Path
 ) -> None:

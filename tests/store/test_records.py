@@ -11,6 +11,7 @@ import pytest
 from core.delivery import Attempt, DeliveryStatus, Outcome, PayloadStatus
 from core.ids import ConversationId, DeliveryId, PayloadId
 from core.store import Filter, Jobs, Ledger, Search, Store, connect
+from core.store.causes import Causes
 from core.store.incidents import Incident, Incidents
 from core.store.protocol.keys import key
 from core.store.protocol.records import from_json, from_record, word
@@ -53,6 +54,8 @@ class Newer:
         for one in self.redis.hkeys(key("incidents")):
             kept = json.loads(self.redis.hget(key("incidents"), one))
             self.redis.hset(key("incidents"), one, json.dumps(kept | {NEW: NEW}))
+        for one, about in self.redis.hgetall(key("cause", "archive")).items():
+            self.redis.hset(key("cause", "archive"), one, json.dumps(json.loads(about) | {NEW: NEW, "outcome": NEW}))
         tags, shown, searched = self.redis.get(key("summary", self.conversation)).split(b"\n")
         more = json.dumps(json.loads(shown) | {NEW: NEW}).encode()
         self.redis.set(key("summary", self.conversation), b"\n".join((tags, more, searched)))
@@ -97,6 +100,9 @@ def test_the_ledger_reads_it(kept: Newer, ledger: Ledger) -> None:
     assert last.outcome == NEW
     assert last.outcome not in tuple(Outcome)
     assert last.requests[0].method == "POST"
+    [cause] = Causes(ledger._redis).most_frequent(["archive"]).rows
+    assert cause.cause
+    assert cause.cause.outcome == NEW
     assert ledger.payload(PayloadId(kept.body)).error == "no JSON"
     found = ledger.conversation(ConversationId(kept.conversation))
     assert {one.connector for one in found.deliveries} == {"archive", "crm"}

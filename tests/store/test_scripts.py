@@ -107,6 +107,7 @@ ALSO: Mapping[str, Mapping[str, set[str]]] = {
         "retry": {"instead"},
     },
     "settle_order": {"delay": {"delay_ms"}},
+    "sort_dead": {"about": {"''", "about"}, "ids": {"gone", "ids"}},
     "take": {"rate": {"per_second"}},
     "tick": {"period": {"period_ms"}},
     "told": {"notice": {"text"}, "sent": {"False", "True"}},

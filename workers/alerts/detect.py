@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
 
 from connectors.kit.responses import words
+from core.config.alerts import Alerts
 from core.config.settings import Settings
 from core.delivery import Attempt, DeliveryStatus, Outcome, PayloadStatus
+from core.errors import NotFound
 from core.routing import reason
 from core.store import INBOX, Client, Ledger
 from core.store.connection.condition import shortages
@@ -53,21 +55,23 @@ class Look:
         self._refused: tuple[int, int, int] | None = None
         self._reasons: dict[str, tuple[str, int, str]] = {}
 
-    def troubles(self, settings: Settings) -> Iterator[Incident]:
-        """Raises StoreUnavailable."""
+    def troubles(self, settings: Settings | None, lanes: Mapping[str, Lane] | None = None) -> Iterator[Incident]:
+        """`settings` are None where they cannot be read; `lanes` of all connectors, where the caller knows them. Raises
+        StoreUnavailable."""
         now = self._ledger.now()
-        oldest = round(settings.alerts.oldest_after * 60_000)
-        for name in sorted({*settings.connectors, *self._ledger.connectors()}):
-            lane = self._ledger.lane(name)
+        oldest = round((settings.alerts if settings else Alerts()).oldest_after * 60_000)
+        configured = settings.connectors if settings else {}
+        for name in sorted(lanes or {*configured, *self._ledger.connectors()}):
+            lane = lanes[name] if lanes else self._ledger.lane(name)
             if lane.counts[DeliveryStatus.DEAD]:
                 yield from self._dead(lane)
             # One that was switched off is meant to hold what it has.
-            if name in settings.enabled:
+            if settings is None or name in settings.enabled:
                 yield from _held(lane) if lane.gate else _backlog(lane, now, oldest)
             elif name not in settings.connectors and lane.waiting:
                 yield Incident("gone", name, now - lane.oldest_due, lane.waiting, patience=GONE_PATIENCE_MS)
         yield from _backlog(self._ledger.lane(INBOX), now, oldest)
-        for queue in fetch_queues(self._ledger, settings):
+        for queue in fetch_queues(self._ledger, settings) if settings else ():
             if queue.since:
                 yield Incident("source", queue.name, queue.since, queue.waiting, quotable(queue.reason))
             elif queue.oldest_due >= oldest:
@@ -82,10 +86,10 @@ class Look:
             if short.full:
                 yield Incident("full", short.what, now, short.percent)
 
-    def _silent(self, settings: Settings) -> Iterator[Incident]:
+    def _silent(self, settings: Settings | None) -> Iterator[Incident]:
         """Accounts whose chats come from Smartsupp's API alone, though their hook has worked."""
-        for name, compared in self._catch_ups.comparisons().items():
-            if compared.silent and name in settings.accounts:
+        for name, compared in self._catch_ups.comparisons().items() if settings else ():
+            if settings and compared.silent and name in settings.accounts:
                 yield Incident("silent", name, compared.silent, compared.missing)
 
     def _refusing(self, now: int) -> Iterator[Incident]:
@@ -107,7 +111,9 @@ class Look:
         for last in self._ledger.deliveries(DeliveryStatus.DEAD, lane.name, limit=1):
             known = self._reasons.get(lane.name)
             if known is None or known[:2] != (last.id, last.updated):
-                attempts = self._ledger.delivery(last.id).attempts
+                attempts: tuple[Attempt, ...] = ()
+                with suppress(NotFound):  # erased a moment ago
+                    attempts = self._ledger.delivery(last.id).attempts
                 known = self._reasons[lane.name] = (last.id, last.updated, _why(attempts[-1]) if attempts else "")
             count = lane.counts[DeliveryStatus.DEAD]
             yield Incident("dead", lane.name, last.updated, count, known[2], newest=last.updated)

@@ -10,7 +10,7 @@ from typing import Any
 
 from core.config.doubts import gone_remedy
 from core.store import INBOX
-from core.store.incidents import Event, IncidentKind, Notice
+from core.store.incidents import Event, Incident, IncidentKind, Notice
 
 
 @dataclass(frozen=True)
@@ -53,23 +53,25 @@ _WORDS: Mapping[IncidentKind, _Words] = {
     "dead": _Words(
         "Deliveries to {subject} failed permanently",
         "There are no more dead letters for {subject}",
-        "{count} dead letters. They are kept until you decide.",
-        "Correct the cause, then run: relay dead replay --connector {subject} --all. Or: relay dead discard",
+        "{count} dead letter{s}, kept until you decide.",
+        "See them: relay dead list --connector {subject}. Correct the cause, then run: relay dead replay --connector"
+        " {subject} --all. Or: relay dead discard",
         "/conversations?connector={subject}&status=dead",
     ),
     "quarantined": _Words(
         "Payloads could not be read",
         "The quarantine is empty again",
-        "{count} in quarantine. They are kept until you decide.",
-        "Correct them on the page, or retry them with relay replay when a newer version can read them.",
+        "{count} payload{s} in quarantine, kept as received until you decide.",
+        "See them: relay payloads. Correct them on the page, or retry them with relay replay when a newer version can"
+        " read them.",
         "/quarantine",
     ),
     "undelivered": _Words(
         "Chats were not delivered anywhere",
         "Every chat has been delivered or discarded",
-        "{count} chats matched no route, or their connectors were off. They are kept until you decide.",
-        "Run relay config check to see which connectors are off or have no route. Correct relay.yaml, then run: relay"
-        " replay --status undelivered",
+        "{count} chat{were} not delivered anywhere. Nothing is lost.",
+        "See them: relay deliveries --status undelivered. relay config check says which connectors are off or have no"
+        " route. Correct relay.yaml, then run: relay replay --status undelivered",
         "/conversations?status=undelivered",
     ),
     "gone": _Words(
@@ -133,22 +135,41 @@ _OTHER = _Words(
     "/",
 )
 #: What stands for the lane of payloads that no worker has read, which is not a connector.
-_INBOX = ("new chats", "/")
+_INBOX = "new chats"
+
+
+def explained(incident: Incident | Notice) -> tuple[str, str, str]:
+    """What is wrong in few words, what that means, and what to do: of an incident that has begun."""
+    found, about = _WORDS.get(incident.kind, _OTHER), _about(incident)
+    return found.begun.format(**about), found.what.format(**about), found.todo.format(**about)
+
+
+def _about(incident: Incident | Notice) -> Mapping[str, Any]:
+    one = incident.count == 1
+    return {
+        "subject": _INBOX if incident.subject == INBOX else incident.subject,
+        "count": incident.count,
+        "s": "" if one else "s",
+        "were": " was" if one else "s were",
+        "kind": incident.kind,
+    }
 
 
 def written(notice: Notice, public_url: str) -> AlertMessage:
     """The words of an alert; with a link where the address of the dashboard is known."""
     found = _WORDS.get(notice.kind, _OTHER)
-    name, page = _INBOX if notice.subject == INBOX else (notice.subject, found.page)
-    page = found.page if notice.kind in ("quarantined", "undelivered") else page
-    about = {"subject": name, "count": notice.count, "kind": notice.kind}
+    page = found.page
+    if notice.subject == INBOX and notice.kind not in ("quarantined", "undelivered"):
+        page = "/"
+    about = _about(notice)
     begun = notice.event == "begun"
-    title = (found.begun if begun else found.over).format(**about)
+    title, what, todo = explained(notice)
+    title = title if begun else found.over.format(**about)
     lines = [title + ".", ""]
     if begun:
-        lines += [found.what.format(**about), f"Since: {_time(notice.since)}"]
+        lines += [what, f"Since: {_time(notice.since)}"]
         lines += [f"Last error: {notice.error}"] if notice.error else []
-        lines += ["", f"What to do: {found.todo.format(**about)}"]
+        lines += ["", f"What to do: {todo}"]
     else:
         lines += [f"Began: {_time(notice.since)}", f"Ended: {_time(notice.at)}"]
     link = public_url + page.format(**about) if public_url else ""

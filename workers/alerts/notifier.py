@@ -13,7 +13,7 @@ from pathlib import Path
 import structlog
 
 from core.config.settings import Settings
-from core.errors import NotFound, StoreUnavailable
+from core.errors import StoreUnavailable
 from core.store import Client, Store
 from core.store import incidents as states
 from core.store.incidents import Incidents
@@ -67,11 +67,7 @@ class Notifier:
             self._send(name, channel)
 
     def look(self, settings: Settings) -> None:
-        try:
-            found = list(self._look.troubles(settings))
-        except NotFound:  # erased a moment ago
-            return
-        self._incidents.compare(found, settings.alerts.channels, states.CALM_MS)
+        self._incidents.compare(self._look.troubles(settings), settings.alerts.channels, states.CALM_MS)
 
     def _send(self, name: str, channel: Channel) -> None:
         while not self._stopping.is_set() and (notice := self._incidents.next(name)):

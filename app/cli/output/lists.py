@@ -9,6 +9,7 @@ from typing import Any
 from app.admin.replays import why_nowhere
 from app.cli.output.tables import local_time, new_table, one_line, print_table, span_or_dot
 from core.delivery import Delivery, DeliveryStatus, Payload
+from core.store.causes import CauseList
 from core.store.jobs import Job
 from core.store.ledger import StoredConversation
 
@@ -62,6 +63,14 @@ def print_undelivered(found: Sequence[StoredConversation]) -> None:
     for one in found:
         table.add_row(one.id, local_time(one.payloads[-1].received), one_line(why_nowhere(one.payloads[-1])))
     print_table(table, "no undelivered chats")
+
+
+def print_causes(found: CauseList) -> None:
+    table = new_table("Cause", "Connector", "Dead letters", "Last", "What happened")
+    for one in found.rows:
+        text = f"{one.cause.outcome}: {one.cause.text}" if one.cause else "encrypted with a key that is not here"
+        table.add_row(one.id, one.connector, f"{one.count:,}", local_time(one.last), one_line(text))
+    print_table(table, "no dead letters")
 
 
 def print_payloads(found: Sequence[Payload]) -> None:

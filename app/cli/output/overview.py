@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 
+from app.admin.attention.lines import AttentionLine
 from app.admin.connector_state import State, connector_state
-from app.admin.doctor import REJECTED
 from app.admin.source.comparisons import SecondSource
 from app.cli.output.records import jsonable
 from app.cli.output.tables import new_console, new_table, one_line, print_line, print_rows, span_or_dot
@@ -21,7 +22,11 @@ from core.store.statistics import Statistics
 
 
 def overview(
-    ledger: Ledger, settings: Settings | None, figures: Statistics, second: SecondSource | None
+    ledger: Ledger,
+    settings: Settings | None,
+    figures: Statistics,
+    attention: Sequence[AttentionLine],
+    second: SecondSource | None,
 ) -> dict[str, Any]:
     """Everything that `relay status` shows. Without settings, which cannot be read then, it is what the store knows."""
     configured = settings.connectors if settings else {}
@@ -61,6 +66,7 @@ def overview(
         "statistics": jsonable(figures),
         "workers": ledger.workers(),
         "troubles": ledger.troubles(),
+        "attention": [{**jsonable(one), "sentences": one.sentences} for one in attention],
     }
 
 
@@ -82,46 +88,22 @@ def print_overview(found: dict[str, Any]) -> None:
         table.add_row(name, state, *cells, str(row["in_flight"] or "·"), span_or_dot(row["oldest_due_ms"]))
     print_rows(console, table)
     _print_figures(console, found["statistics"])
-    if number := found["undelivered"]:
-        print_line(
-            console,
-            f"[red]{number} chat{' was' if number == 1 else 's were'} not delivered anywhere[/]:"
-            " relay deliveries --status undelivered, then relay replay --status undelivered",
-        )
-    _print_sources(console, found)
-    for one in found["doubts"]:
-        print_line(console, f"[yellow]{escape(one['text'])}[/] {escape(one['remedy'])}")
-    for name, row in found["connectors"].items():
-        queued = row[DeliveryStatus.WAITING] + row[DeliveryStatus.RETRYING]
-        if row["state"] not in (State.ON, State.NO_ROUTE, State.UNKNOWN) and (queued or row["state"] != State.OFF):
-            _print_state(console, name, row, found["now"])
-        if row[DeliveryStatus.DEAD]:
-            print_line(console, f"{name} has dead letters: relay dead list --connector {name}")
-    if found["payloads"]["quarantined"]:
-        print_line(console, "There are quarantined payloads: relay payloads")
-    for worker, trouble in found["troubles"].items():
-        print_line(console, f"[red]{worker} {REJECTED}[/]: {one_line(trouble)}")
-
-
-def _print_sources(console: Console, found: dict[str, Any]) -> None:
-    for name in found["silent_hooks"]:
-        print_line(console, f"[red]Smartsupp's hook sends nothing for {escape(name)}[/]: its chats come from the API")
+    for line in found["attention"]:
+        _print_line(console, line, found["now"])
     if found["never_sent"]:
         print_line(console, f"{found['never_sent']}.")
     for one in found["sources"]:
-        if one["sentence"]:
-            print_line(console, f"[yellow]source {one['name']}[/]: {one_line(one['sentence'])}")
-            print_line(console, f"  {escape(one['remedy'])}")
-        elif one["waiting"]:
+        if one["waiting"] and not one["sentence"]:
             print_line(console, f"source {one['name']}: {one['waiting']} chats to be fetched")
 
 
-def _print_state(console: Console, name: str, row: dict[str, Any], now: int) -> None:
-    """What is the case with a connector, and what to do. Of one without a route the doubts about the file speak."""
-    test = f" Next test delivery in {span_or_dot(row['next_test'] - now)}." if (row["next_test"] or 0) > now else ""
-    print_line(console, f"[yellow]{name}[/]: {one_line(row['sentence'])}{test}")
-    commands = " · ".join(row["commands"])
-    print_line(console, f"  {escape(row['remedy'])}{f' ({commands})' if commands else ''}")
+def _print_line(console: Console, line: dict[str, Any], now: int) -> None:
+    """What is the case, and what to do."""
+    test = f" Next test delivery in {span_or_dot(line['next_test'] - now)}." if (line["next_test"] or 0) > now else ""
+    print_line(console, f"[yellow]{escape(line['about'])}[/]: {one_line(line['sentences'])}{test}")
+    commands = " · ".join(line["commands"])
+    if line["remedy"]:
+        print_line(console, f"  {escape(line['remedy'])}{escape(f' ({commands})') if commands else ''}")
 
 
 def _print_figures(console: Console, found: dict[str, Any]) -> None:

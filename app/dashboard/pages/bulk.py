@@ -20,6 +20,7 @@ from app.dashboard.view.filters import Asked
 from app.dashboard.view.zone import viewer_zone
 from core.delivery import DeliveryStatus
 from core.store import Filter, Jobs, Search
+from core.store.causes import Causes
 from core.store.jobs import Job, JobKind
 
 #: Seconds that a request counts, and works at a job; workers do the rest.
@@ -33,6 +34,7 @@ _FOLLOWING = 0.05
 
 def routes(pages: Blueprint, site: Site) -> None:
     search, jobs = Search(site.client), Jobs(site.client, site.watched.current)
+    causes = Causes(site.client)
 
     @pages.get("/conversations/bulk")
     def conversations_bulk() -> ResponseReturnValue:
@@ -108,6 +110,7 @@ def routes(pages: Blueprint, site: Site) -> None:
             asked=asked,
             meant=meant,
             words=filters.in_words(meant, viewer_zone()),
+            cause=causes.described(known(site, search), meant.cause) if meant.cause else None,
             as_of=as_of,
             count=count,
             whole=whole,

@@ -16,14 +16,23 @@ from app.admin.preview import NoPreview, Preview, preview
 from app.dashboard.frame.context import Site
 from app.dashboard.frame.forms import reason_given
 from app.dashboard.frame.login import local
+from app.dashboard.pages.conversations import CAUSES, rows
+from app.dashboard.view import charts
 from app.dashboard.view.connector_state import conversations_url, state, states
 from app.dashboard.view.formatting import legible_value
+from app.dashboard.view.traffic import periods, traffic_charts
 from connectors.kit.connector import Connector
 from core.config.settings import Settings, masked
+from core.delivery import DeliveryStatus
 from core.errors import NotFound, PayloadError
 from core.ids import NO_CONVERSATION, ConversationId
 from core.smartsupp.parser import parse_conversation
 from core.store import Filter, Search
+from core.store.causes import Causes
+from core.store.statistics import SPANS, Over, Span, connector_statistics
+
+#: Deliveries that the page of a connector lists, and of those that fail.
+DELIVERIES, ERRORS = 8, 5
 
 
 @dataclass(frozen=True)
@@ -39,7 +48,7 @@ class _Setting:
 
 def routes(pages: Blueprint, site: Site) -> None:
     _gate_buttons(pages, site)
-    search = Search(site.client)
+    search, causes, over = Search(site.client), Causes(site.client), Over()
 
     @pages.get("/connectors")
     def connectors() -> str:
@@ -100,9 +109,28 @@ def routes(pages: Blueprint, site: Site) -> None:
             routes=_routes(settings, name),
             newest=_newest(search),
             listed=conversations_url,
+            **_traffic(site, name, search, causes, over),
             can_set_up=known and checks.can_set_up(_built(site, name)),
             **{"findings": [], "checked": False, "set_up": None, **found},
         )
+
+
+def _traffic(site: Site, name: str, search: Search, causes: Causes, over: Over) -> dict[str, Any]:
+    """What the connector did over a span, and what it did last."""
+    span: Span = next((one for one in SPANS if one == request.args.get("span")), "day")
+    found = connector_statistics(site.client, name, span, site.ledger.now(), over)
+    failing = site.ledger.deliveries(DeliveryStatus.RETRYING, name, ERRORS)
+    return {
+        "spans": [*SPANS],
+        "traffic": found,
+        "step": charts.BAR_LENGTHS[span],
+        "figures": traffic_charts(found),
+        "geometry": {"left": charts.LEFT, "foot": charts.FOOT, "words": charts.LABELS},
+        "causes": causes.most_frequent([name], CAUSES),
+        "errors": [one for one in failing if one.error],
+        "rows": rows(search, search.page(Filter(connector=name), limit=DELIVERIES, seconds=0).rows),
+        "periods": periods(site.ledger.gate_changes(name)),
+    }
 
 
 def _gate_buttons(pages: Blueprint, site: Site) -> None:

@@ -17,6 +17,7 @@ from app.dashboard.frame.context import Site
 from app.dashboard.frame.forms import NO_REASON, reason_given, whose_hand
 from app.dashboard.view.bounds import MESSAGES, part, pretty
 from app.dashboard.view.marks import worst_first
+from app.dashboard.view.timeline import split, timeline
 from app.dashboard.view.transcript import bubbles
 from connectors.kit import transcript
 from core.conversation import Conversation
@@ -128,7 +129,7 @@ def routes(pages: Blueprint, site: Site) -> None:
             "waiting_for_quiet": {name for name, one in settings.connectors.items() if one.wait},
             "enabled": set(settings.enabled),
             "known": site.ledger.connectors(),
-            "shown_attempts": ATTEMPTS,
+            "timelines": {one.id: split(timeline(one, found.payloads), ATTEMPTS) for one in found.deliveries},
             "nowhere": why_nowhere(found.nowhere) if found.nowhere else "",
             "discarded": bool(found.nowhere and found.nowhere.status is PayloadStatus.DISCARDED),
             "spelled": _spelled,

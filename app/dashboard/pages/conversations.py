@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from flask import Blueprint, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -12,14 +13,18 @@ from app.dashboard.frame.context import Site
 from app.dashboard.view import filters
 from app.dashboard.view.filters import Asked
 from app.dashboard.view.marks import gathered
+from app.dashboard.view.views import ViewCounts
 from app.dashboard.view.zone import viewer_zone
 from connectors.kit import transcript
 from core.delivery import UNDELIVERED, DeliveryStatus
 from core.ids import DeliveryId
 from core.store import Filter, Search
+from core.store.causes import Causes
 from core.store.search.conversations import Found, ResultPage
 
 LIMIT = 25
+#: Causes of dead letters that a page lists.
+CAUSES = 5
 #: Seconds that a search may take, and that one may when somebody has asked to go on with it. The rest of a page takes
 #: a few hundredths.
 _SEARCHING, _GOING_ON = 0.1, 1.0
@@ -51,7 +56,8 @@ class Row:
 
 
 def routes(pages: Blueprint, site: Site) -> None:
-    search = Search(site.client)
+    search, causes = Search(site.client), Causes(site.client)
+    counts = ViewCounts(search)
     pages.app_template_filter("plain")(transcript.plain)
     pages.app_template_filter("gathered")(gathered)
 
@@ -77,9 +83,12 @@ def routes(pages: Blueprint, site: Site) -> None:
         html = render_template(
             "conversations.html",
             asked=asked,
+            views=counts.views(asked.filter),
             choices=_choices(search, connectors, asked),
             rows=rows(search, page.rows),
             dead=search.extent(Filter(status=DeliveryStatus.DEAD)),
+            dead_here=search.extent(Filter(status=DeliveryStatus.DEAD, connector=asked.filter.connector)),
+            **_causes(causes, asked, connectors),
             undelivered=site.ledger.undelivered(),
             reached=page.reached,
             older=url_for("dashboard.conversations", **asked.query, after=page.after) if page.after else "",
@@ -89,6 +98,17 @@ def routes(pages: Blueprint, site: Site) -> None:
             discardable=discardable(asked.filter),
         )
         return html, 422 if asked.errors else 200
+
+
+def _causes(causes: Causes, asked: Asked, connectors: Sequence[str]) -> dict[str, Any]:
+    """Of a list of dead letters why they died; and the one that is asked for."""
+    wanted = asked.filter
+    names = [wanted.connector] if wanted.connector else connectors
+    if wanted.cause:
+        return {"causes": None, "cause": causes.described(names, wanted.cause)}
+    # They are counted of all dead letters, not of those that a search finds.
+    all_dead = wanted == Filter(status=DeliveryStatus.DEAD, connector=wanted.connector) and not asked.errors
+    return {"causes": causes.most_frequent(names, CAUSES) if all_dead else None, "cause": None}
 
 
 def known(site: Site, search: Search) -> list[str]:

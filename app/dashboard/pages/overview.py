@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,31 +10,27 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from app.admin import sample
+from app.admin.attention.lines import Attention
 from app.admin.connector_state import State
 from app.admin.first_steps import FirstSteps, first_steps
 from app.admin.source.comparisons import second_source
 from app.dashboard.frame.context import Site
 from app.dashboard.view import charts
+from app.dashboard.view.attention import LINES_SHOWN, attention_rows
 from app.dashboard.view.connector_state import ConnectorView, conversations_url, states
 from app.dashboard.view.zone import viewer_zone
 from app.hook_url import hooks
-from core.config.doubts import doubts
 from core.config.settings import Settings
 from core.delivery import PayloadStatus
 from core.errors import NotFound
 from core.store import INBOX, Filter, Jobs, Search, ServerCheck, check_server, statistics
-from core.store.connection.condition import Shortage, shortages, store_condition
+from core.store.connection.condition import store_condition
 from core.store.jobs import Job
 from core.store.ledger import Lane
-from core.store.sources.queues import fetch_queues
 from core.store.statistics import SPANS, Over, Span, Statistics, totals
 
 #: Chats among which one that is no test is looked for.
 _NEWEST = 50
-
-#: What one bar of each span is.
-_STEPS: Mapping[Span, str] = {"hour": "2 minutes", "day": "hour", "week": "6 hours", "month": "day"}
-
 
 _WORST_FIRST = (
     State.MISSING,
@@ -69,19 +65,17 @@ class Tiles:
 
 @dataclass(frozen=True)
 class Health:
-    """`memory` is in bytes; `workers` says how long ago each was last seen, in ms; `rejections` is what is wrong with a
-    configuration -> who rejected it."""
+    """`memory` is in bytes; `workers` says how long ago each was last seen, in ms."""
 
     server: ServerCheck
     memory: int
-    shortages: Sequence[Shortage]
     workers: Mapping[str, int]
-    rejections: Mapping[str, str]
 
 
 def routes(pages: Blueprint, site: Site) -> None:
     search = Search(site.client)
     jobs, over = Jobs(site.client, site.watched.current), Over()
+    looking = Attention(site.client, site.env.disk)
 
     @pages.get("/")
     def overview() -> str:
@@ -94,7 +88,7 @@ def routes(pages: Blueprint, site: Site) -> None:
             steps=_first_steps(site, settings, search, received=received),
             hooks=hooks(site.env, settings),
             public=bool(site.env.public_url),
-            **_found(site, jobs, over),
+            **_found(site, jobs, over, looking),
         )
 
     @pages.post("/setup/test-chat")
@@ -110,7 +104,7 @@ def routes(pages: Blueprint, site: Site) -> None:
 
     @pages.get("/overview/live")
     def overview_live() -> str:
-        return render_template("overview_live.html", **_found(site, jobs, over))
+        return render_template("overview_live.html", **_found(site, jobs, over, looking))
 
 
 def _first_steps(site: Site, settings: Settings, search: Search, *, received: bool) -> FirstSteps | None:
@@ -125,18 +119,16 @@ def _first_steps(site: Site, settings: Settings, search: Search, *, received: bo
     return found
 
 
-def _found(site: Site, jobs: Jobs, over: Over) -> dict[str, Any]:
+def _found(site: Site, jobs: Jobs, over: Over, looking: Attention) -> dict[str, Any]:
     """What the part of the page that is kept up to date shows."""
     span: Span = next((one for one in SPANS if one == request.args.get("span")), "day")
     counted = statistics(site.client, span, site.ledger.now(), over)
     connectors, settings = sorted(states(site, counted), key=_urgency), site.watched.current()
     tiles, health = _tiles(site, counted, connectors), _health(site)
-    failing = [one for one in connectors if one.now.is_blocked and one.enabled]
-    gone = [one for one in connectors if not one.known and one.lane.waiting]
-    sources = [one for one in fetch_queues(site.ledger, settings) if one.since]
+    lines = looking.lines(settings, {one.name: one.lane for one in connectors}, _refused(site))
     return {
         "span": span,
-        "step": _STEPS[span],
+        "step": charts.BAR_LENGTHS[span],
         "listed": conversations_url,
         "here": url_for("dashboard.overview", span=span),
         "counted": counted,
@@ -144,23 +136,18 @@ def _found(site: Site, jobs: Jobs, over: Over) -> dict[str, Any]:
         "geometry": {"left": charts.LEFT, "foot": charts.FOOT, "words": charts.LABELS},
         "tiles": tiles,
         "connectors": connectors,
-        "failing": failing,
-        "enabled": sum(one.enabled for one in connectors),
-        "gone": gone,
-        "sources": sources,
-        "doubts": doubts(settings),
         "health": health,
-        "problems": len(failing) + len(gone) + len(sources) + _problems(tiles, health),
+        "attention": attention_rows(lines, {*settings.connectors}),
+        "attention_shown": LINES_SHOWN,
+        "problems": sum(one.needs_somebody for one in lines),
         "jobs": list(_open(jobs)),
         "second": second_source(site.client, settings),
     }
 
 
-def _problems(tiles: Tiles, health: Health) -> int:
-    """How many things need somebody, beside connectors: each kind of what was given up counts once."""
-    lost = (tiles.dead, tiles.undelivered, tiles.quarantined)
-    stops = len(health.server.wrong) + len(health.shortages) + len(health.rejections) + (not health.workers)
-    return stops + sum(map(bool, lost))
+def _refused(site: Site) -> dict[str, str]:
+    """What this process has against the configuration, beside what workers have."""
+    return {"receiver": site.watched.trouble} if site.watched.trouble else {}
 
 
 def _urgency(connector: ConnectorView) -> tuple[int, bool]:
@@ -210,13 +197,7 @@ def _tiles(site: Site, counted: Statistics, connectors: list[ConnectorView]) -> 
 
 
 def _health(site: Site) -> Health:
-    who = dict(site.ledger.troubles())
-    if site.watched.trouble:
-        who["receiver"] = site.watched.trouble
-    # All of them refuse the same file, mostly for the same reason: said once.
-    rejections = {text: ", ".join(name for name, said in who.items() if said == text) for text in who.values()}
-    found, short = store_condition(site.client), list(shortages(site.client, site.env.disk))
-    return Health(check_server(site.client), found.used, short, site.ledger.workers(), rejections)
+    return Health(check_server(site.client), store_condition(site.client).used, site.ledger.workers())
 
 
 def _open(jobs: Jobs) -> Iterator[Job]:

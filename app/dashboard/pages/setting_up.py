@@ -22,7 +22,7 @@ from app.dashboard.view.review import Review, reviewed
 from app.dashboard.view.setting_form import FIELD_PREFIX
 from app.dashboard.view.transcript import Bubble, bubbles
 from connectors import registry
-from connectors.kit.connector import Connector, Finding
+from connectors.kit.connector import Choice, Connector, Finding
 from core.config.editing.door import Draft
 from core.config.settings import Settings
 from core.config.sources.secret_store import BadSecret
@@ -56,6 +56,7 @@ class _Answer:
     others: Sequence[str] = ()
     review: Review | None = None
     findings: Sequence[Finding] | None = None
+    choices: Mapping[str, Sequence[Choice]] = field(default_factory=dict)
     busy: bool = False
     preview: Preview | None = None
     no_preview: str = ""
@@ -118,7 +119,7 @@ def routes(pages: Blueprint, site: Site) -> None:
         return page(sheet, texts, typed, answer), 422 if wrong else answer.review.status if answer.review else 200
 
     def page(sheet: _Sheet, texts: Mapping[str, str], typed: Mapping[str, str], answer: _Answer) -> str:
-        found = setting_form.inputs(sheet.form, texts, typed, answer.errors)
+        found = setting_form.inputs(sheet.form, texts, typed, answer.errors, answer.choices)
         return render_template(
             "connector_form.html",
             sheet=sheet,
@@ -164,6 +165,8 @@ def _check(site: Site, connector: Connector[Any], answer: _Answer) -> None:
         answer.busy = not free
         if free:
             answer.findings = list(checks.findings(connector))
+            if any(one.right for one in answer.findings):
+                answer.choices = checks.offered_choices(connector)
 
 
 def _preview(site: Site, connector: Connector[Any], answer: _Answer) -> None:

@@ -7,11 +7,12 @@ letters keep their size. Downwards everything is in pixels.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
+from typing import Protocol
 
-from core.store.statistics import Bar, Span
+from core.store.statistics import Span
 
 #: Percent of the width that the words of the upright axis take.
 LEFT = 9.0
@@ -26,6 +27,9 @@ _RULES = 4
 
 _MINUTE, _HOUR, _DAY = 60_000, 3_600_000, 86_400_000
 
+#: What one bar of each span is.
+BAR_LENGTHS: Mapping[Span, str] = {"hour": "2 minutes", "day": "hour", "week": "6 hours", "month": "day"}
+
 #: Each span: ms between the words below the bars, and the unit of these words (ms, words).
 _TIMES: dict[Span, tuple[int, int, str]] = {
     "hour": (15 * _MINUTE, _MINUTE, "min"),
@@ -33,6 +37,13 @@ _TIMES: dict[Span, tuple[int, int, str]] = {
     "week": (_DAY, _DAY, "d"),
     "month": (6 * _DAY, _DAY, "d"),
 }
+
+
+class Timed(Protocol):
+    """A stretch of time from `at` (ms)."""
+
+    @property
+    def at(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -82,21 +93,31 @@ class Chart:
     times: tuple[Words, ...]
 
 
-def chart(span: Span, step: int, bars: Sequence[Bar], series: Sequence[Series], zone: tzinfo = UTC) -> Chart:
-    """Draw `series`, which have a value for each of `bars`; each bar is `step` ms, its times those of `zone`."""
+def chart(
+    span: Span,
+    step: int,
+    bars: Sequence[Timed],
+    series: Sequence[Series],
+    zone: tzinfo = UTC,
+    spell: Callable[[int], str] | None = None,
+) -> Chart:
+    """Draw `series`, which have a value for each of `bars`; each bar is `step` ms, its times those of `zone`. `spell`
+    writes a value, as a duration for example; without it numbers are written."""
     top, rise = _scale(max((value for one in series for value in one.values), default=0))
     width = (100 - LEFT) / len(bars)
 
-    def slot(index: int, bar: Bar) -> Slot:
+    def slot(index: int, bar: Timed) -> Slot:
         x = LEFT + index * width
-        told = ", ".join(f"{one.values[index]} {one.words.lower()}" for one in series)
+        told = ", ".join(
+            f"{spell(one.values[index]) if spell else one.values[index]} {one.words.lower()}" for one in series
+        )
         marks = _marks(x, width, [(one.kind, one.values[index]) for one in series], top)
         return Slot(round(x, 3), round(width, 3), f"{_between(bar.at, bar.at + step, zone)}: {told}", tuple(marks))
 
     return Chart(
         series=tuple(series),
         slots=tuple(slot(index, bar) for index, bar in enumerate(bars)),
-        rules=tuple(Words(_y(value, top), short(value)) for value in range(0, top + 1, rise)),
+        rules=tuple(Words(_y(value, top), (spell or short)(value)) for value in range(0, top + 1, rise)),
         times=tuple(_times(span, step * len(bars))),
     )
 

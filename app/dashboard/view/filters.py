@@ -18,8 +18,9 @@ _LONGEST = 200
 RATINGS: Mapping[str, str] = {"good": "5", "normal": "3", "bad": "1", "none": "none"}
 #: What version 0.1 called one of them, in addresses that people have kept. Goes with 0.3.
 _OLD = {"waiting": DeliveryStatus.WAITING.spelled}
-_FIELDS = ("q", "said", "connector", "status", "account", "missed", "offline", "rating", "from", "to", "job")
+_FIELDS = ("q", "said", "connector", "status", "account", "missed", "offline", "rating", "from", "to", "job", "cause")
 _JOB = re.compile(r"(b-)?[0-9a-f]{12}")
+_CAUSE = re.compile(r"[0-9a-f]{10}|crashed")
 _ACCOUNT = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _T = TypeVar("_T")
@@ -66,7 +67,13 @@ def asked(query: Mapping[str, str], connectors: Collection[str], zone: tzinfo = 
         since=form.read("from", lambda day: _begin(_day(day), zone)),
         until=form.read("to", lambda day: _begin(_day(day) + timedelta(days=1), zone)),
         job=form.read("job", _job) or "",
+        cause=form.read("cause", _cause) or "",
     )
+    if found.cause:
+        if found.status not in (None, DeliveryStatus.DEAD) or found.undelivered:
+            form.errors["status"] = "Only dead letters have a cause."
+        found = replace(found, status=DeliveryStatus.DEAD)
+        form.values["status"] = DeliveryStatus.DEAD.spelled if "status" not in form.errors else form.values["status"]
     if found.since is not None and found.until is not None and found.since >= found.until:
         form.errors["to"] = "This is before “From”."
     if found.undelivered and found.job:
@@ -108,6 +115,7 @@ def spelled(wanted: Filter, zone: tzinfo = UTC) -> dict[str, str]:
         "from": _date(wanted.since, zone) if wanted.since is not None else "",
         "to": _date(wanted.until - 1, zone) if wanted.until is not None else "",
         "job": wanted.job,
+        "cause": wanted.cause,
     }
     return {name: value for name, value in query.items() if value}
 
@@ -127,6 +135,7 @@ def in_words(wanted: Filter, zone: tzinfo = UTC, *, as_of: int | None = None) ->
         "from": "From",
         "to": "To",
         "job": "Bulk job",
+        "cause": "Cause",
     }
     found = [(label, query[name]) for name, label in names.items() if name in query]
     return found + [(label, "yes") for name, label in (("missed", "Missed"), ("offline", "Offline")) if name in query]
@@ -158,6 +167,12 @@ def _account(name: str) -> str:
 def _job(identity: str) -> str:
     if not _JOB.fullmatch(identity):
         raise _Wrong(f"There is no bulk job “{identity[:40]}”.")
+    return identity
+
+
+def _cause(identity: str) -> str:
+    if not _CAUSE.fullmatch(identity):
+        raise _Wrong(f"There is no cause “{identity[:40]}”.")
     return identity
 
 

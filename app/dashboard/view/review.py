@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from flask import request
@@ -13,6 +14,13 @@ from app.dashboard.frame.forms import whose_hand
 from app.dashboard.frame.sealed import form_mark
 from core.config.doubts import Doubt, doubts
 from core.config.editing.door import CannotWrite, Draft, EditedMeanwhile
+from core.conversation import Conversation
+from core.errors import PayloadError
+from core.smartsupp.parser import parse_conversation
+from core.store import Filter, Search
+
+#: The last chats on which a change is tried: how many, and the seconds that this may take.
+_CHATS, _SECONDS = 100, 1.0
 
 
 @dataclass(frozen=True)
@@ -65,3 +73,18 @@ def _mark(draft: Draft) -> str:
     """Tells this change of this file from any other."""
     told = [draft.fingerprint.encode(), draft.after, json.dumps(sorted(draft.secrets.items())).encode()]
     return form_mark(b"\0".join(told), "review")
+
+
+def last_chats(site: Site) -> Iterator[Conversation]:
+    """Those on which a change is tried, newest first, as far as they can be read and there is time. Raises
+    StoreUnavailable."""
+    ends = time.monotonic() + _SECONDS
+    for row in Search(site.client).page(Filter(), limit=_CHATS).rows:
+        history = site.store.revisions(row.id)
+        try:
+            if history:
+                yield parse_conversation(history[-1].body, history[-1].account)
+        except PayloadError:
+            continue
+        if time.monotonic() >= ends:
+            return

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from app.admin.setting_up.fields import FieldKind, SettingField, fields
 from app.admin.setting_up.forms import SettingsForm
 from connectors import registry
-from connectors.kit.connector import Connector
+from connectors.kit.connector import Choice, Connector
 from core.config.settings import ConnectorSettings
 from core.errors import Problem
 
 #: Stands before the name of a setting, so that none is called like another input of the page.
 FIELD_PREFIX = "s-"
+NO_CHOICES: Mapping[str, Sequence[Choice]] = MappingProxyType({})
 _UPPER = {"api": "API", "id": "ID", "url": "URL", "html": "HTML"}
 _HOW = {
     FieldKind.LIST: "One on each line.",
@@ -26,7 +28,7 @@ _HOW = {
 @dataclass(frozen=True)
 class FormInput:
     """`kept` says what there is of a secret, which itself is not shown; `options` are pairs of a value and its words,
-    of a drop-down; `rows` is 0 for what stands on one line."""
+    of a drop-down; `rows` is 0 for what stands on one line; `choices` are what the destination offers."""
 
     name: str
     label: str
@@ -39,6 +41,7 @@ class FormInput:
     removable: bool
     options: Sequence[tuple[str, str]]
     rows: int
+    choices: Sequence[Choice] = ()
 
 
 @dataclass(frozen=True)
@@ -78,10 +81,16 @@ def label(name: str) -> str:
 
 
 def inputs(
-    form: SettingsForm, texts: Mapping[str, str], typed: Mapping[str, str], errors: Mapping[str, str]
+    form: SettingsForm,
+    texts: Mapping[str, str],
+    typed: Mapping[str, str],
+    errors: Mapping[str, str],
+    choices: Mapping[str, Sequence[Choice]] = NO_CHOICES,
 ) -> list[FormInput]:
-    """`texts` and `typed`, which are the secrets, are what somebody typed so far."""
-    return [_input(form, one, texts.get(one.name, ""), one.name in typed, errors) for one in form.fields]
+    """`texts` and `typed`, which are the secrets, are what somebody typed so far; `choices` what the destination
+    offers."""
+    made = [_input(form, one, texts.get(one.name, ""), one.name in typed, errors) for one in form.fields]
+    return [replace(one, choices=choices.get(one.name.removeprefix(FIELD_PREFIX), ())) for one in made]
 
 
 def _input(form: SettingsForm, field: SettingField, text: str, typed: bool, errors: Mapping[str, str]) -> FormInput:

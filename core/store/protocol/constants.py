@@ -65,6 +65,8 @@ FIRST_CRASH_WAIT_MS, LONGEST_CRASH_WAIT_MS = 30_000, 3_600_000
 #: one may be killed for a reason of its machine's.
 FATAL_ALONE = 3
 
+#: The cause of a delivery that ended its processes: the store notes it by itself.
+CRASHED_CAUSE = "crashed"
 #: Attempts of a delivery that are kept.
 ATTEMPTS_KEPT = 100
 
@@ -97,6 +99,9 @@ SKEW_MS = 600_000
 ALONE_MS = 600_000
 #: A refusal of all records that nobody confirmed is remembered for so long; a gate knows so many of those that did.
 SUSPECT_MS, MOST_CAUSES = 3 * 86_400_000, 100
+
+#: Changes of a connector's gate that are kept.
+GATES_KEPT = 50
 
 #: How long the counts of a minute and of an hour are kept: 2 hours, 33 days.
 MINUTE_KEPT_MS, HOUR_KEPT_MS = 2 * 3_600_000, 33 * 86_400_000

@@ -11,6 +11,8 @@ are Unix milliseconds by the server's clock.
 |                              |        | refused, breaker: out of order), fingerprint; ahead (the next claim may     |
 |                              |        | pass), probe (token of the one that passed); until, probes (breaker);     |
 |                              |        | caused (the deliveries that were refused, as JSON)                          |
+| gates:CONNECTOR              | list   | the last 50 times that its gate closed or opened, as JSON, oldest first: at, |
+|                              |        | by (as in gate; '' when it opened)                                          |
 | suspect:CONNECTOR            | string | a delivery to which the vendor said what it would say to every one, until   |
 |                              |        | another is refused like it, or any arrives (expires after three days)       |
 | alone:CONNECTOR:IDENTITY     | hash   | id, token of the delivery that looks for a person now (digest of an email)  |
@@ -64,8 +66,11 @@ are Unix milliseconds by the server's clock.
 |                              |        | and late (it began before `memory`): may have been delivered before;        |
 |                              |        | quiet_until (it is due then, if no further revision comes) and quiet_since  |
 |                              |        | (when the first one came that waits); job (the bulk job that was the last  |
-|                              |        | to queue or discard it)                                                     |
+|                              |        | to queue or discard it); cause (of a dead letter)                           |
 | deliveries:CONNECTOR:STATUS  | zset   | delivery -> when it came to that status                                     |
+| causes:CONNECTOR             | zset   | cause -> how many dead letters have it                                      |
+| cause:CONNECTOR              | hash   | cause -> what it is, as JSON: outcome, status, text                         |
+| dead:CONNECTOR:CAUSE         | zset   | dead letter -> when it died                                                 |
 | steps:DELIVERY               | hash   | step -> what it made at the destination, as JSON                            |
 | attempts:DELIVERY            | list   | the last 100 attempts as JSON, oldest first                                 |
 | count:minute:N, count:hour:N | hash   | statistics of the Nth minute or hour since 1970: in:STATUS (bodies),        |

@@ -197,6 +197,8 @@ class Search(Base):
         if not wanted.about_deliveries:
             return [key("undelivered" if wanted.undelivered else "conversations")]
         names = [wanted.connector] if wanted.connector else self.connectors()
+        if wanted.cause:
+            return [key("dead", name, wanted.cause) for name in names]
         statuses = [wanted.status] if wanted.status else list(DeliveryStatus)
         return [key("deliveries", name, status) for name in names for status in statuses]
 

@@ -17,7 +17,8 @@ class Filter:
 
     With `connector` or `status` it is about deliveries, times are those of their last change, and a conversation comes
     once for each of its deliveries that match; also with `job`, the id of the bulk job that was the last to queue or
-    discard them. `undelivered` asks for conversations that were delivered nowhere.
+    discard them. `undelivered` asks for conversations that were delivered nowhere; `cause` for
+    dead letters that have it, and goes with that status.
     """
 
     text: str = ""
@@ -32,10 +33,11 @@ class Filter:
     until: int | None = None
     undelivered: bool = False
     job: str = ""
+    cause: str = ""
 
     @property
     def about_deliveries(self) -> bool:
-        return bool(self.connector or self.status or self.job)
+        return bool(self.connector or self.status or self.job or self.cause)
 
     @property
     def exact(self) -> bool:

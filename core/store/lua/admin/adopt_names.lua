@@ -30,7 +30,7 @@ end
 
 local function rename_state(old, new)
   rename_gate(old, new)
-  for _, kind in ipairs({'pace:', 'circuit:', 'suspect:'}) do
+  for _, kind in ipairs({'pace:', 'circuit:', 'suspect:', 'gates:'}) do
     local from, to = PREFIX .. kind .. old, PREFIX .. kind .. new
     if redis.call('EXISTS', from) == 1 then redis.call('RENAME', from, to) end
   end

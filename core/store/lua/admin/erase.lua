@@ -2,7 +2,7 @@
 -- is dead since before another (never, without one) -> {1, revisions, attempts, of each delivery {connector, ref, url,
 -- steps}}, {0}: there is none, or {-1}: in use, or not old enough
 --- args: now, conversation, settled:number?, dead:number?
---- uses: keys, ids, in_use, drop, twins, orders, gone
+--- uses: keys, ids, in_use, drop, twins, orders, gone, causes
 dead = dead or 0
 local revisions = redis.call('ZRANGE', PREFIX .. 'revisions:' .. conversation, 0, -1)
 local connectors = redis.call('SMEMBERS', PREFIX .. 'deliveries-of:' .. conversation)
@@ -52,6 +52,7 @@ for _, name in ipairs(connectors) do
   if redis.call('GET', PREFIX .. 'suspect:' .. name) == id then redis.call('DEL', PREFIX .. 'suspect:' .. name) end
   redis.call('HDEL', lease_key(name), id)
   redis.call('ZREM', PREFIX .. 'deliveries:' .. name .. ':' .. got[1], id)
+  forget_cause(id, name)
   redis.call('DEL', delivery_key(id), PREFIX .. 'steps:' .. id, PREFIX .. 'attempts:' .. id)
 end
 for _, id in ipairs(revisions) do drop_payload(id) end

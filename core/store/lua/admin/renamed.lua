@@ -6,7 +6,7 @@ for _, status in ipairs(statuses) do
   if redis.call('EXISTS', PREFIX .. 'deliveries:' .. old .. ':' .. status) == 1 then return 0 end
 end
 redis.call('SREM', PREFIX .. 'connectors', old)
-for _, kind in ipairs({'gate:', 'pace:', 'circuit:', 'suspect:', 'limited:', 'knock:', 'token:'}) do
+for _, kind in ipairs({'gate:', 'pace:', 'circuit:', 'suspect:', 'limited:', 'knock:', 'token:', 'gates:'}) do
   redis.call('DEL', PREFIX .. kind .. old)
 end
 return 1

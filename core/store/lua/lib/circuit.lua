@@ -1,5 +1,5 @@
 --- args: now
---- uses: time, counts
+--- uses: time, counts, gates
 -- The circuit breaker (docs/adr/0006): outages in a row, of different deliveries, close the gate; a test delivery is made
 -- every 30 s at first and every ten minutes in the end; any answer opens it. -> what became of the gate, or nil
 local function break_circuit(connector, id, answered, trouble, too_many, ahead, reason, fingerprint)
@@ -18,6 +18,7 @@ local function break_circuit(connector, id, answered, trouble, too_many, ahead, 
     redis.call('DEL', circuit)
     redis.call('HSET', gate, 'since', now, 'reason', reason, 'by', Closer.BREAKER, 'fingerprint', fingerprint,
       'until', now + FIRST_PROBE_MS)
+    note_gate(connector, Closer.BREAKER)
     count('out:' .. connector .. ':' .. Counted.OPENED)
     return Gate.HELD
   end

@@ -1,6 +1,6 @@
 -- Items on which a process died.
 --- args: now
---- uses: time, keys, counts, attempts, status
+--- uses: time, keys, counts, attempts, status, causes
 
 -- Whoever worked on an item is gone. -> how often that was so
 local function crashed(lane, key, id)
@@ -32,6 +32,7 @@ local function mark_dead(lane, key, id, alone)
     count('in:' .. PayloadStatus.QUARANTINED)
   else
     set_delivery_status(id, DeliveryStatus.DEAD)
+    note_cause(id, lane, CRASHED_CAUSE, '', now)
     count('out:' .. lane .. ':' .. Counted.KILLED)
   end
 end

@@ -1,6 +1,6 @@
 -- Connectors that have another name now (docs/adr/0015).
 --- args: now
---- uses: time, keys, ids, in_use, status
+--- uses: time, keys, ids, in_use, status, causes
 
 -- What a connector is called today. Of an old name whoever names it means the new one, whichever file he read.
 local function name_now(name)
@@ -25,6 +25,7 @@ local function drop_delivery(name, conversation)
   redis.call('ZREM', lane_key(name), id)
   redis.call('HDEL', lease_key(name), id)
   if status then redis.call('ZREM', PREFIX .. 'deliveries:' .. name .. ':' .. status, id) end
+  forget_cause(id, name)
   redis.call('DEL', delivery_key(id), PREFIX .. 'steps:' .. id, PREFIX .. 'attempts:' .. id)
 end
 
@@ -53,6 +54,9 @@ local function move_delivery(old, new, conversation)
   if there then
     local status = redis.call('HGET', delivery_key(from), 'status')
     local since = redis.call('ZSCORE', PREFIX .. 'deliveries:' .. old .. ':' .. status, from)
+    local cause = redis.call('HGET', delivery_key(from), 'cause')
+    local about = cause and redis.call('HGET', PREFIX .. 'cause:' .. old, cause) or ''
+    forget_cause(from, old)
     redis.call('RENAME', delivery_key(from), delivery_key(to))
     redis.call('HSET', delivery_key(to), 'connector', new)
     for _, kind in ipairs({'steps:', 'attempts:'}) do
@@ -62,6 +66,7 @@ local function move_delivery(old, new, conversation)
     end
     redis.call('ZREM', PREFIX .. 'deliveries:' .. old .. ':' .. status, from)
     redis.call('ZADD', PREFIX .. 'deliveries:' .. new .. ':' .. status, since or now, to)
+    if cause then note_cause(to, new, cause, about, since or now) end
     local due, token = redis.call('ZSCORE', lane_key(old), from), redis.call('HGET', lease_key(old), from)
     if due then redis.call('ZADD', lane_key(new), due, to) end
     -- One that ran out: the next claim counts it.

@@ -1,6 +1,6 @@
 -- A payload, or a delivery, comes to a status, and to its place in that status' list.
 --- args: now
---- uses: time, keys
+--- uses: time, keys, causes
 local function set_payload_status(id, status)
   local key = payload_key(id)
   local old = redis.call('HGET', key, 'status')
@@ -13,6 +13,7 @@ local function set_delivery_status(id, status)
   local key = delivery_key(id)
   local got = redis.call('HMGET', key, 'status', 'connector')
   if got[1] then redis.call('ZREM', PREFIX .. 'deliveries:' .. got[2] .. ':' .. got[1], id) end
+  if got[1] == DeliveryStatus.DEAD then forget_cause(id, got[2]) end
   redis.call('HSET', key, 'status', status, 'updated', now)
   redis.call('ZADD', PREFIX .. 'deliveries:' .. got[2] .. ':' .. status, now, id)
 end

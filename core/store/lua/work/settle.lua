@@ -3,15 +3,16 @@
 -- delay in ms, for a retry; the reason as it is and as it is kept (sealed), or ''; reference id and url; outages in a
 -- row that are too many and close the gate, or 0; requests that it took, and how many of them its claim paid
 -- What is written instead of an exhausted attempt when this is no time to give up: a retry (JSON) and its reasons
+-- cause, kept_cause: what it dies of, if it does, and that as it is kept (sealed)
 -- blame: what to put in front of the reason for which a gate is closed; late: ms for which it waited in vain, or 0
 -- -> {} when the lease was lost, or {what claim.lua returns, what became of the gate, 1 if it was no time to give up}:
 -- it was closed ('held'); a test delivery found nothing better ('still'); it is 'open' again; 'doubted': nothing
 -- was written, as no other delivery was refused like this one, which may be to blame itself: look for a witness; or ''
 --- args: now, connector, id, token, outcome, attempt, delay:number, reason, kept_reason, ref, url
 --- args: revision:number, fingerprint, payload, trouble, requests:number, paid:number, too_many:number
---- args: doubted:flag, blame, late:number, retry, retry_reason, kept_retry_reason, next_token
+--- args: doubted:flag, blame, late:number, retry, retry_reason, kept_retry_reason, cause, kept_cause, next_token
 --- args: at_once:number?, rate:number?, per_day:number?, day_over:number?
---- uses: keys, counts, attempts, status, lease, pace, circuit, culprits, claim
+--- uses: keys, counts, attempts, status, causes, lease, pace, circuit, culprits, gates, claim
 local key, lane = delivery_key(id), lane_key(connector)
 if not holds(connector, id, token) then return {} end
 local gate_key = PREFIX .. 'gate:' .. connector
@@ -75,6 +76,7 @@ elseif outcome == Outcome.PAUSED then
   -- The whole lane waits behind its gate; whoever may be to blame has spent a try, and goes last when it opens.
   if gate[1] ~= Closer.ADMIN then
     event = gate[1] ~= Closer.RELAY and Gate.HELD or ahead and Gate.STILL or ''
+    if gate[1] ~= Closer.RELAY then note_gate(connector, Closer.RELAY) end
     local caused = cjson.decode(gate[3] or '[]')
     if suspect and suspect ~= id then caused[#caused + 1] = suspect end
     if #caused < MOST_CAUSES then caused[#caused + 1] = id end
@@ -98,6 +100,7 @@ put('status', status)
 redis.call('HSET', key, unpack(set))
 if #drop > 0 then redis.call('HDEL', key, unpack(drop)) end
 redis.call('ZADD', PREFIX .. 'deliveries:' .. connector .. ':' .. status, now, id)
+if status == DeliveryStatus.DEAD then note_cause(id, connector, cause, kept_cause, now) end
 
 if done and not unseen then redis.call('DEL', suspect_key) end
 -- One that says no, or not now, is at work all the same; an internal error may have come before the first request.
@@ -108,6 +111,7 @@ local answered = done and not unseen or outcome == Outcome.REFUSED or bug and re
 if ahead and unseen then redis.call('HSET', gate_key, 'ahead', 1) end -- another goes
 if ahead and (done and not unseen and gate[1] == Closer.RELAY or answered and gate[1] == Closer.BREAKER) then
   redis.call('DEL', gate_key)
+  note_gate(connector, '')
   put_last(connector, gate[3])
   event = Gate.OPEN
 end
