@@ -41,9 +41,10 @@ faults: $(VENV)/dev ## Kill, freeze, fill and cut everything under load, for lon
 	RELAY_FAULTS=long RELAY_FAULTS_WRITE=$(WRITE) $(BIN)/pytest $(PYTEST_ARGS) tests/faults/test_nothing_lost.py tests/faults/test_public_face.py
 	RELAY_PEOPLE=$(or $(RELAY_PEOPLE),1000) $(BIN)/pytest -n 2 $(PYTEST_ARGS) tests/connectors/test_people.py
 
-test-live: $(VENV)/dev ## Install a real Request Tracker (Debian, as root) and run the pipeline against it
+# Two at a time, each with a system of its own: they wait for other programs.
+test-live: $(VENV)/dev ## Install a real Request Tracker and a Redmine (Debian, as root) and run the pipeline against them
 	tests/live/install.sh
-	$(BIN)/pytest $(PYTEST_ARGS) tests/live
+	$(BIN)/pytest -n 2 --dist loadfile $(PYTEST_ARGS) tests/live
 
 pictures: $(VENV)/dev ## Retake the README's pictures of the dashboard (needs Chromium)
 	$(BIN)/python -m tests.browser.pictures docs/pictures

@@ -111,7 +111,12 @@ def test_nobody_is_mentioned_and_no_record_is_linked(form: Form) -> None:
     shown = re.sub(r"\\(.)", r"\1", said)
     assert not re.search(r"(?<![\w\u2060])@\w", shown)
     assert not re.search(r"(?<![\w\u2060])#+\d", shown)
+    for word in ("user:ann", 'document:"Terms"', "support:version:1.0", "commit:c6f4d0fd", "r12"):
+        shown = re.sub(r"\\(.)", r"\1", form.of(html.escape(f"see {word}")))
+        assert shown.replace("\u2060", "") == f"see {word}"
+        assert not re.search(r"[ :](user|document|version|commit):|(?<= )r\d", shown), shown
     # An address can be copied.
+    assert form.of("https://a.example.com/user:ann?x=commit:1") == "https://a.example.com/user:ann?x=commit:1"
     assert "ann.b@mail.example.com" in re.sub(r"\\", "", form.of("write to ann.b@mail.example.com"))
 
 

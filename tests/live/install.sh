@@ -4,6 +4,8 @@ set -euo pipefail
 
 # starman serves RT, rt5-clients has its mail gateway; msmtp-mta fills the place of a mail server, for which apt would bring and start exim.
 packages=(request-tracker5 rt5-clients rt5-db-sqlite rt5-standalone starman msmtp-mta)
+# Redmine with what it needs for SQLite; puma serves it.
+packages+=(redmine redmine-sqlite puma)
 
 installed() {
   [ "$(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
@@ -45,14 +47,15 @@ fi
 printf '#!/bin/sh\nexit 101\n' >"$policy"
 chmod 755 "$policy"
 
-# RT's package would set up a database of its own, which the tests do not use.
+# Both packages would set up a database of their own, which the tests do not use.
 export DEBIAN_FRONTEND=noninteractive
 echo "Reading the package lists …"
 apt-get update -qq
-echo "Installing ${missing[*]} (200 MB on disk with what they need; a minute or two) …"
+echo "Installing ${missing[*]} (400 MB on disk with what they need; some minutes) …"
 debconf-set-selections <<'ANSWERS'
 request-tracker5 request-tracker5/dbconfig-install boolean false
 request-tracker5 request-tracker5/initialize-database boolean false
+redmine redmine/instances/default/dbconfig-install boolean false
 ANSWERS
 apt-get install -qq -y --no-install-recommends "${missing[@]}" >"$kept/log" 2>&1 || {
   cat "$kept/log" >&2

@@ -21,6 +21,7 @@ from core.delivery import CONFLICTS, Delivery, Reference, Revision
 from core.errors import ConnectorRefused, RecordRefused
 from core.ids import DeliveryId, PayloadId
 from core.smartsupp.parser import parse_conversation
+from tests.live import pipeline
 from tests.live.rt import MISSING, RequestTracker, installed
 from tests.support.stack import Stack, chat, until
 
@@ -64,15 +65,7 @@ def config(rt: RequestTracker, **changes: Any) -> str:
 
 
 def settled(relay: Stack, channel: str, status: str = "delivered", tries: int = 1) -> Delivery:
-    """The delivery, once it has made that many attempts and come to rest."""
-
-    def look() -> Delivery | None:
-        found = [one for one in relay.ledger.deliveries(limit=100) if one.id == f"rt:1:{channel}"]
-        delivery = relay.ledger.delivery(found[0].id) if found and not found[0].in_flight else None
-        return delivery if delivery and delivery.status == status and len(delivery.attempts) >= tries else None
-
-    found: Delivery = until(look, 60, f"{channel} {status}")
-    return found
+    return pipeline.settled(relay, f"rt:1:{channel}", status, tries)
 
 
 def connector(rt: RequestTracker, **changes: Any) -> Connector:

@@ -48,13 +48,17 @@ _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~&])")
 #: What begins a list or a heading at the beginning of a line.
 _MARKDOWN_START = re.compile(r"^(\s*)([-+=]|\d+(?=[.)]))", re.MULTILINE)
 _WIKI = re.compile(r"([\\{}\[\]*_^~+|!?-])")
-#: Where programs that show Markdown or Textile mention people (@ann) and link records (#7), of all that has the sign.
-#: An address of mail is none.
-_MENTION = re.compile(r"@(?=\w)(?!(?<=[\w.+-]@)[\w-]+(?:\.[\w-]+)+)|#(?=\d)")
+#: The words with which Redmine links what it has: `user:ann`, `document#5`, `commit:c6f4d0fd`.
+_LINKING = r"(?:attachment|commit|document|export|forum|message|news|project|source|user|version)"
+#: Where programs that show Markdown or Textile mention people (@ann) and link records (#7, user:ann, r12): behind the
+#: sign, or between the word and what it needs to be one. An address of mail is none, and a web address has none.
+_MENTION = re.compile(
+    rf"@(?=\w)(?!(?<=[\w.+-]@)[\w-]+(?:\.[\w-]+)+)|#(?=\d)|(?<![\w/.&=?%-]){_LINKING}(?=:\S)|(?<![\w/.&=?%:-])r(?=\d)"
+)
 #: Textile's signs count after a space, a bracket or nothing; brackets, braces, tags and links where two stand together.
 _TEXTILE = re.compile(
     r"(?<![\w/.&=?%:-])(?=[*_+^~@!\"#|%?=\\-]|(?:h[1-6]|bq|bc|p|fn\d+|notextile|pre)[.(<>=\[{]|r\d"
-    r"|(?:attachment|commit|document|export|forum|message|news|project|source|user|version)[:#]\S)"
+    rf"|{_LINKING}[:#]\S)|(?<=\w:)(?={_LINKING}[:#]\S)"
     r"|(?<=\[)(?=\[)|(?<=\{)(?=\{)|(?<=<)(?=[/!a-zA-Z])|(?<=\")(?=:)|(?<===)(?==)"
 )
 _JOINER = "\u2060"
