@@ -143,13 +143,15 @@ class Conflict:
 
 @dataclass(frozen=True)
 class Revision:
-    """One body of a conversation. `number` counts from 1; `account` is the token's, or ""."""
+    """One body of a conversation. `number` counts from 1; `account` is the token's, or "". One that is `beneath` came
+    after the next one, and says no more."""
 
     number: int
     payload: PayloadId
     received: int
     account: str
     body: bytes = field(repr=False)
+    beneath: bool = False
 
     @property
     def received_at(self) -> datetime:

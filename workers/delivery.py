@@ -110,7 +110,7 @@ def _attempt(
             if claim.trouble:
                 raise RetryLater(claim.trouble)
             conversation = memory.conversation(claim)
-            reference = connector.bring(conversation, _receipt(store, claim, conversation, began_as), step)
+            reference = connector.bring(conversation, receipt_of(store, claim, conversation, began_as), step)
         # It is given back, and tried again as soon as the store is there, or memory: neither is the delivery's fault.
         except (LostLease, StoreUnavailable, MemoryError):
             raise
@@ -213,7 +213,7 @@ def _confirmed(connector: Connector[Any]) -> bool:
     return False
 
 
-def _receipt(store: Store, claim: Claim, conversation: Conversation, name: str) -> Receipt:
+def receipt_of(store: Store, claim: Claim, conversation: Conversation, name: str) -> Receipt:
     """`name` is the one under which the connector began."""
     newest = Revision(claim.revision, claim.payload, claim.received, claim.account, claim.body)
     begins, _ = conversation.span()
@@ -221,7 +221,7 @@ def _receipt(store: Store, claim: Claim, conversation: Conversation, name: str) 
     def history() -> Sequence[Revision]:
         return [newest] if claim.revision == 1 else store.revisions(claim.conversation)
 
-    number = _grown(history(), claim.revision) if claim.late else claim.revision
+    number = _grown(history(), claim.revision) if claim.late else claim.revision - claim.beneath
     # The destination may know it by that.
     delivery = DeliveryId.of(name, claim.conversation)
     return Receipt(
@@ -240,7 +240,7 @@ def _grown(history: Sequence[Revision], last: int) -> int:
     revision may bring none that is later than those before: a rating, what was corrected."""
     number = 0
     for one in history:
-        if one.number <= last:
+        if one.number <= last and not one.beneath:
             _, ends = parse_conversation(one.body, one.account).span()
             number = max(number + 1, ends // 1000)
     return number

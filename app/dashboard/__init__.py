@@ -55,7 +55,6 @@ PAGES: tuple[PageRoutes, ...] = (
     agents_form.routes,
     source.routes,
     erase.routes,
-    go.routes,
 )
 
 #: Endpoint, words and icon, in the order of the bar. `dashboard.NAME_more` belongs to NAME.
@@ -107,6 +106,8 @@ def register(app: Flask, site: Site, pages: Sequence[PageRoutes]) -> login.Login
     login.routes(blueprint, site, door)
     theme.routes(blueprint)
     errors.routes(blueprint)
+    # The frame of every page leads there.
+    go.routes(blueprint, site)
     for page in pages:
         page(blueprint, site)
     app.register_blueprint(blueprint)

@@ -70,6 +70,8 @@ class Claim:
     `delivered`: the chat was delivered to this connector before.
     `first`: nobody can have delivered this revision, as far as the store surely remembers; `late`: its conversation
     began before that, so revisions may have come of which it knows nothing.
+    `beneath`: bodies that were filed before this revision since the delivery exists; they change its number, and not
+    the one that marks at the destination carry.
     With `trouble` the body cannot be opened, and is empty. `paid`: requests that its connector's rate was charged.
     Of a source's lane, `order` is all there is. `origin` and `only`: see Received.
     """
@@ -93,6 +95,7 @@ class Claim:
     first: bool = True
     late: bool = False
     delivered: bool = False
+    beneath: int = 0
     created: int = 0
     origin: str = ""
     only: str = ""

@@ -144,6 +144,7 @@ class Store(Acceptance, Steps, Orders, Twins):
             first="unsure" not in own,
             late="late" in own,
             delivered="delivered" in own,
+            beneath=int(own.get("beneath", 0)),
             created=int(own.get("created", 0)),
             origin=about.get("origin", ""),
             only=about.get("only", ""),
@@ -245,11 +246,11 @@ class Store(Acceptance, Steps, Orders, Twins):
             found = [PayloadId(one.decode()) for one in self._redis.zrange(key("revisions", conversation), 0, -1)]
             pipe = self._redis.pipeline(transaction=False)
             for payload in found:
-                pipe.hmget(key("payload", payload), "received", "account")
+                pipe.hmget(key("payload", payload), "received", "account", "beneath")
                 pipe.get(key("raw", payload))
             replies = pipe.execute()
         return [
-            Revision(number, payload, int(meta[0]), (meta[1] or b"").decode(), self._vault.open(body))
+            Revision(number, payload, int(meta[0]), (meta[1] or b"").decode(), self._vault.open(body), bool(meta[2]))
             for number, (payload, meta, body) in enumerate(zip(found, replies[::2], replies[1::2], strict=True), 1)
             if body is not None
         ]

@@ -37,7 +37,7 @@ def test_relay_forget_is_relay_erase(cli: CommandLine) -> None:
 
 def test_relay_notices_is_relay_alerts(cli: CommandLine) -> None:
     said = cli.run("notices", "test", code=2)
-    assert "no alerts are configured; add webhook or email under alerts in relay.yaml" in said
+    assert "no alerts are configured; add webhook, email, slack, teams or notify under alerts in relay.yaml" in said
     assert "It is now called alerts." in said
     assert "notices" not in cli.run("--help")
 

@@ -64,7 +64,7 @@ def test_times_can_be_those_of_a_place() -> None:
 
 @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])
 def test_the_earliest_and_the_latest_times_can_be_shown_everywhere(zone: str) -> None:
-    for ms in (0, 253_402_214_399_999):
+    for ms in (1, 253_402_214_399_999):
         found = parse_conversation(b'{"accountId": 1, "channel": {"id": 2}, "beginAt": %d}' % ms)
         assert "Began: " in as_text(found, Voice(zone=ZoneInfo(zone)))
 

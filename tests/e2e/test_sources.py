@@ -88,7 +88,7 @@ def _is_whole(relay: Stack, chat: MadeChat) -> bool:
 def test_webhooks_outlive_an_api_that_is_down_and_it_is_shown(relay: Stack) -> None:
     [chat] = today(1)
     with SmartsuppFake([chat]) as fake:
-        fake.instead += [Answer(503, {"code": "unavailable", "message": "no"})] * 3
+        fake.instead += [Answer(503, {"code": "unavailable", "message": "no"})] * 6
         relay.configure(configured(fake))
         relay.web()
         relay.worker()

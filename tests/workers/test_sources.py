@@ -7,6 +7,7 @@ import random
 import secrets
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from tests.fakes.smartsupp import SECRET, Luck, SmartsuppFake, chats, event
 from tests.support.inline import Inline
 from tests.support.server import Server
 from workers.alerts.detect import Look
+from workers.delivery import receipt_of
 from workers.intake import take_in
 from workers.maintenance import Chores
 from workers.source import fetching
@@ -429,6 +431,28 @@ def test_what_is_filed_beneath_a_chat_that_is_read_again_waits_for_nobody(relay:
     relay.read()
     assert [one.status for one in relay.payloads(api_id(chat))] == ["routed", "routed"]
     assert not relay.ledger.payloads(PayloadStatus.RECEIVED)
+
+
+def test_what_is_filed_beneath_changes_no_mark_at_a_destination(relay: Relay) -> None:
+    """Or a chat of which a part arrived would arrive again, under the next number."""
+    chat = talk()
+    relay.fake.add(chat)
+    relay.webhook(closed(chat))
+    relay.pass_by(WAIT + 1)
+    relay.fetch()
+    relay.deliver()
+    relay.take(hook(chat))
+    [delivery] = relay.ledger.conversation(api_id(chat)).deliveries
+    assert delivery.revision == 2, "as lists count"
+    Control(relay.client, relay.clock).replay(delivery.id)
+    claim = relay.store.claim(delivery.connector, secrets.token_hex(4))
+    assert claim
+    conversation = parse_conversation(claim.body, ACCOUNT)
+    # Of a chat that began before all that the store remembers, the time of its end is the number.
+    _, ends = conversation.span()
+    for late, wanted in ((False, 1), (True, ends // 1000)):
+        receipt = receipt_of(relay.store, replace(claim, late=late), conversation, delivery.connector)
+        assert (receipt.revision.number, receipt.number) == (2, wanted)
 
 
 def test_two_chats_of_one_moment_stay_two(relay: Relay) -> None:

@@ -32,7 +32,10 @@ def theme() -> Theme:
 
 def back_here() -> str:
     """Where a form of the frame comes back to: what a form has answered cannot be opened again."""
-    return request.full_path.rstrip("?") if request.method == "GET" else "/"
+    if request.method != "GET":
+        return "/"
+    # No page repeats whom somebody has looked for in an address.
+    return request.path if "visitor" in request.args else request.full_path.rstrip("?")
 
 
 def _known(wanted: str) -> Theme:

@@ -39,7 +39,8 @@ are Unix milliseconds by the server's clock.
 |                              |        | error, duplicates, crashes, alone (those of processes of its own); since    |
 |                              |        | (when it was diverted, or discarded); why (it goes to no connector: a       |
 |                              |        | Nowhere of core/delivery.py); origin (the account in `source` by whose      |
-|                              |        | signed webhooks it came); only (the one connector that it is fetched for)   |
+|                              |        | signed webhooks it came); only (the one connector that it is fetched for);  |
+|                              |        | beneath (it is filed before a revision that came earlier and says more)     |
 | raw:ID                       | string | the body, byte for byte                                                     |
 | body:DIGEST                  | string | half of the SHA-256 of account and body, without addresses of files         |
 |                              |        | -> payload                                                                  |
@@ -66,7 +67,8 @@ are Unix milliseconds by the server's clock.
 |                              |        | and late (it began before `memory`): may have been delivered before;        |
 |                              |        | quiet_until (it is due then, if no further revision comes) and quiet_since  |
 |                              |        | (when the first one came that waits); job (the bulk job that was the last  |
-|                              |        | to queue or discard it); cause (of a dead letter)                           |
+|                              |        | to queue or discard it); cause (of a dead letter); beneath (how many bodies |
+|                              |        | were filed before its newest revision)                                      |
 | deliveries:CONNECTOR:STATUS  | zset   | delivery -> when it came to that status                                     |
 | causes:CONNECTOR             | zset   | cause -> how many dead letters have it                                      |
 | cause:CONNECTOR              | hash   | cause -> what it is, as JSON: outcome, status, text                         |

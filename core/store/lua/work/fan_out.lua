@@ -33,7 +33,7 @@ if got[2] or got[3] then redis.call('HDEL', payload_key(id), 'crashes', 'alone',
 redis.call('HSET', payload_key(id), 'conversation', conversation, unpack(note ~= '' and {'error', note} or {}))
 if top then
   local newest = redis.call('HMGET', payload_key(top[1]), 'status', 'why')
-  if newest[2] then redis.call('HSET', payload_key(id), 'why', newest[2]) end
+  redis.call('HSET', payload_key(id), 'beneath', 1, unpack(newest[2] and {'why', newest[2]} or {}))
   local status = newest[1]
   -- That one is read again; this one is not.
   if not status or status == PayloadStatus.RECEIVED or status == PayloadStatus.QUARANTINED then
@@ -44,6 +44,8 @@ if top then
   local number = redis.call('ZRANK', revisions, id) + 1
   for _, name in ipairs(redis.call('SMEMBERS', PREFIX .. 'deliveries-of:' .. conversation)) do
     local delivery = delivery_key(delivery_id(name, conversation))
+    -- At its destination it keeps the number that it has: texts are found again by that.
+    redis.call('HINCRBY', delivery, 'beneath', 1)
     if tonumber(redis.call('HGET', delivery, 'revision') or 0) >= number then
       redis.call('HINCRBY', delivery, 'revision', 1)
     end
