@@ -73,6 +73,7 @@ class TestEmail(Contract):
         (552, "5.3.4 too large", AT_MAIL, RecordRefused),
         (450, "4.2.0 greylisted", AT_RCPT, RetryLater),
         (550, "5.1.1 no such user", AT_RCPT, ConnectorRefused),
+        (552, "5.2.2 the mailbox is full", AT_RCPT, ConnectorRefused),
         (421, "4.3.2 closing", {}, RetryLater),
         (452, "4.3.1 no room", {}, RetryLater),
         (552, "5.3.4 too large", {}, RecordRefused),

@@ -262,14 +262,15 @@ def test_a_conversation_deleted_meanwhile_is_counted(shop: Shop) -> None:
     assert (found.fetched, found.gone) == (MANY - 1, 1)
 
 
+@pytest.mark.parametrize("lost", [False, True], ids=["an error", "no answer"])
 def test_one_that_smartsupp_cannot_give_does_not_keep_the_others_from_coming(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, lost: bool
 ) -> None:
     bad = list(shop.smartsupp)[5].id
     plain = SmartsuppFake.respond
 
     def respond(self: SmartsuppFake, request: Request) -> tuple[Answer, bool]:
-        return (Answer(500, {"code": "bug"}), False) if bad in request.path else plain(self, request)
+        return (Answer(500, {"code": "bug"}), lost) if bad in request.path else plain(self, request)
 
     monkeypatch.setattr(SmartsuppFake, "respond", respond)
     work, began = shop.work(), shop.start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any
 
@@ -15,7 +16,7 @@ from connectors.kit.http import Http
 from connectors.kit.masking import MASK
 from connectors.kit.responses import refusal, words
 from core.config.sections.source import Account, ApiSource
-from core.errors import ConnectorRefused, DeliveryError, RetryLater
+from core.errors import ConnectorRefused, DeliveryError, NotFound, RetryLater
 from core.smartsupp.api.client import SmartsuppApi
 from core.store import Client, RateLimit
 
@@ -99,6 +100,16 @@ def opened_api(
     if account.api is None:
         return None
     return SmartsuppApi(ApiTransport(name, account.api, RateLimit(client), stopping or threading.Event()))
+
+
+def still_answers(api: SmartsuppApi) -> bool:
+    """Whether the API gives anything, though not one chat that it was asked for."""
+    now = datetime.now(UTC)
+    try:
+        api.total(now - timedelta(days=1), now)
+    except (DeliveryError, NotFound):
+        return False
+    return True
 
 
 class OpenApis:

@@ -22,7 +22,7 @@ from core.smartsupp.api.body import as_body
 from core.smartsupp.api.client import SmartsuppApi
 from core.store import INBOX, Client, Ledger, Received, Store
 from core.store.sources.catch_ups import RELAY, CatchUp, CatchUps, Comparison, Listed
-from workers.source.api import OpenApis, opened_api
+from workers.source.api import OpenApis, opened_api, still_answers
 
 log = structlog.get_logger(__name__)
 
@@ -225,8 +225,10 @@ class CatchUpWork:
         except DeliveryError as error:
             # One that is refused again and again must not keep the others from coming.
             tries = self._tries[one.id] = self._tries.get(one.id, 0) + 1
-            if isinstance(error, RetryLater) and (error.status is None or error.status == 429 or tries < _TRIES):
+            if isinstance(error, RetryLater) and (error.status == 429 or tries < _TRIES):
                 raise
+            if isinstance(error, RetryLater) and error.status is None and not still_answers(api):
+                raise  # nobody would get an answer
             del self._tries[one.id]
             fetched.failed.append(one)
         except (StoreError, MemoryError):  # neither says anything about the chat

@@ -23,7 +23,7 @@ from core.store.claims import Order
 from core.store.protocol.constants import Ended
 from core.store.sources.orders import source_name
 from core.store.sources.twins import KeptBody
-from workers.source.api import OpenApi, OpenApis, opened_api
+from workers.source.api import OpenApi, OpenApis, opened_api, still_answers
 
 log = structlog.get_logger(__name__)
 
@@ -73,7 +73,12 @@ class Fetching:
             return self._gone(api, order, str(error))
         except (DeliveryError, PayloadError) as error:
             ended, seconds, reason = _failed(error, order)
-            if ended == "down" and isinstance(error, RetryLater) and error.status not in (None, 429) and _answers(api):
+            if (
+                ended == "down"
+                and isinstance(error, RetryLater)
+                and error.status not in (None, 429)
+                and still_answers(api)
+            ):
                 return "later", _wait(order), reason  # the others do not meet it
             return ended, seconds, reason
         except (StoreError, MemoryError):  # neither says anything about the chat
@@ -159,16 +164,6 @@ class Fetching:
         # Erased meanwhile: then the lease is lost, and it must not come back.
         if self._store.renew([claim]):
             self._store.accept(body, number, "application/json")
-
-
-def _answers(api: SmartsuppApi) -> bool:
-    """Whether the API gives anything, though not this one chat."""
-    now = datetime.now(UTC)
-    try:
-        api.total(now - timedelta(days=1), now)
-    except (DeliveryError, NotFound):
-        return False
-    return True
 
 
 def _wait(order: Order) -> float:

@@ -39,7 +39,8 @@ _LOGIN, _SENDER, _RECIPIENT, _TEXT = "the login", "the sender", "the recipient",
 
 #: Whoever is refused so has to log in, or logged in wrongly, whenever it is said (RFC 4954).
 _NOT_LET_IN = frozenset({530, 534, 535, 538})
-#: The mail is too large: it is its own fault, and not the sender's whom the answer is about (RFC 1870).
+#: The mail is too large: it is its own fault, and not the sender's whom the answer is about (RFC 1870). Of a recipient
+#: it says that the mailbox is full (RFC 5321, 4.2.2).
 _TOO_LARGE = 552
 
 
@@ -168,7 +169,7 @@ class Smtp(PlainWire):
             return RetryLater(text, status=code, untaken=True)
         if code in _NOT_LET_IN:
             return ConnectorRefused(text, status=code)
-        alone = refused.alone or code == _TOO_LARGE
+        alone = refused.alone or (code == _TOO_LARGE and not about.startswith(_RECIPIENT))
         return (RecordRefused if alone else ConnectorRefused)(text, status=code)
 
     def _lost(self, error: Exception, session: _Session) -> DeliveryError:
