@@ -23,6 +23,7 @@ from werkzeug.test import run_wsgi_app
 
 from app.admin import password
 from app.server.application import wired
+from connectors import registry
 from core.delivery import DeliveryStatus, Outcome, PayloadStatus
 from core.store import Access, Filter, Jobs, Store, connect
 from tests.support import hostile, made
@@ -60,6 +61,8 @@ class Site:
         variables = {"RELAY_REDIS_URL": url, "RELAY_DATA_DIR": str(folder), "SMARTSUPP_TOKEN": TOKEN}
         self.app = wired(variables={**variables, "RELAY_CONFIG": str(config)})
         self.app.config["PROPAGATE_EXCEPTIONS"] = True
+        # The gallery's page loads every connector, which takes a second, once: no fault of the input that asks first.
+        registry.types()
         admin = Admin(self.app)
         assert admin.log_in().status_code == 303
         self._browsers = {b"in": _browser(admin, "/"), b"out": _browser(Admin(self.app), "/login")}
