@@ -519,8 +519,10 @@ def test_erasing_beside_working_processes_ends_with_nothing_left(server: Server,
     over = threading.Event()
     bugs: list[BaseException] = []
 
-    def work() -> None:
-        mine = Inline(Store(connect(server.url)), tmp_path, ARCHIVE)
+    # Made before the threads begin: they write their configuration into the same file.
+    writers = [Inline(Store(connect(server.url)), tmp_path, ARCHIVE) for _ in range(3)]
+
+    def work(mine: Inline) -> None:
         number = 0
         while not over.is_set():
             number += 1
@@ -532,7 +534,7 @@ def test_erasing_beside_working_processes_ends_with_nothing_left(server: Server,
                 bugs.append(error)
                 return
 
-    threads = [threading.Thread(target=work) for _ in range(3)]
+    threads = [threading.Thread(target=work, args=(mine,)) for mine in writers]
     for thread in threads:
         thread.start()
     gone = 0

@@ -34,8 +34,8 @@ from tests.support.visitor import EMAIL, NAME, SAID, VISITOR, petra, remains
 ARCHIVE = "connectors: {archive: {type: archive}}"
 NOW = datetime(2026, 11, 28, 7, tzinfo=UTC)
 DAY = 86_400_000
-#: Of somebody else, in every place where Petra's are.
-OTHERS = ("bob@jinde.example", "Bohumil Jindra", "viBob9Qw3e4r", "zelená konvice 3312", "8822")
+#: Of somebody else, in every place where Petra's are. Long enough that no time and no random id contains one by chance.
+OTHERS = ("bob@jinde.example", "Bohumil Jindra", "viBob9Qw3e4r", "zelená konvice 3312", "contact-of-Bob-8822")
 #: Kinds of keys that count and pace, and hold nobody's data. An erasing moves some of them.
 COUNTERS = {"epoch", "totals", "count", "rewrite", "knock", "sequence", "tick", "recount"}
 
