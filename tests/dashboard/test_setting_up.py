@@ -20,6 +20,7 @@ from core.config.loader import load
 from core.config.settings import Settings
 from core.store import Store, connect
 from tests.fakes.hubspot import HubSpotVendor
+from tests.fakes.request_tracker import TOKEN, RequestTrackerVendor
 from tests.support import hostile
 from tests.support.admin import Admin, admin
 from tests.support.made import chats
@@ -140,6 +141,49 @@ def test_after_a_check_the_form_lists_what_the_destination_offers(page: Admin, v
     assert all(value in listed for value in offered)
     refused = sent(page, path, "check", before, **{**given, "s-token": "somebody-elses-0123456789"}).text
     assert "<datalist" not in refused
+
+
+def test_names_of_several_lines_are_cut_in_the_drop_down_and_whole_below(page: Admin, vendor: HubSpotVendor) -> None:
+    name = "Returns and everything that <b>comes back</b> " * 5
+    vendor.labels["5"] = name
+    given = {"s-base_url": vendor.url, "s-allow_networks": LOOPBACK, "s-token": SECRET}
+    html = sent(page, "/setup/connectors/hubspot", "check", **given).text
+    dropped = re.findall(r'<option value="5">([^<]*)</option>', html)
+    assert [len(unescape(one)) <= 85 for one in dropped] == [True]
+    listed = html[html.index('id="s-pipeline-all"') :].partition("</details>")[0]
+    assert name.strip() in unescape(listed)
+    assert "<b>" not in listed
+
+
+def test_what_may_not_be_listed_says_what_is_missing_and_can_be_typed(page: Admin, vendor: HubSpotVendor) -> None:
+    vendor.scopes.remove("owners")
+    given = {"s-base_url": vendor.url, "s-allow_networks": LOOPBACK, "s-token": SECRET}
+    html = sent(page, "/setup/connectors/hubspot", "check", **given).text
+    assert 'id="s-stage-choices"' in html
+    assert 'id="s-owner-choices"' not in html
+    hint = re.search(r'id="s-owner-hint"[^>]*>(.*?)</p>', html, re.DOTALL)
+    assert hint
+    said = plain(hint[1])
+    assert "What there is could not be listed" in said
+    assert "The credentials need the scope crm.objects.owners.read. Type what you mean." in said
+    assert re.search(r'<input[^>]*name="s-owner"', html)
+
+
+def test_what_must_be_chosen_is_listed_before_it_is_typed(page: Admin) -> None:
+    with RequestTrackerVendor() as rt:
+        given = {"s-url": rt.url, "s-allow_networks": LOOPBACK, "s-token": TOKEN}
+        html = sent(page, "/setup/connectors/request-tracker", "check", **given).text
+        assert 'id="s-queue-error"' in html
+        assert re.search(r'<datalist id="s-queue-choices"><option value="Chats">', html)
+        assert "Result of the check" not in html
+        asked = len(rt.requests)
+        sent(page, "/setup/connectors/request-tracker", "preview", **given)
+        sent(page, "/setup/connectors/request-tracker", "check", **given, **{"s-priority": "high"})
+        assert len(rt.requests) == asked, "while something else is wrong, nothing is asked"
+        html = sent(page, "/setup/connectors/request-tracker", "check", html, **{"s-queue": "Chats"}).text
+        assert "Result of the check" in html
+        assert re.search(r'<datalist id="s-chat_field-choices"><option value="ChatConversation">', html)
+        assert '<li class="break"><code>Country</code>' in html[html.index('id="s-fields-all"') :]
 
 
 def test_a_connector_is_checked_previewed_shown_and_saved(

@@ -52,6 +52,7 @@ class HubSpotVendor(Fake):
     def __init__(self, token: str, *, ready: bool = True) -> None:
         super().__init__()
         self.token = token
+        self.labels = dict(LABELS)
         self.scopes = {"contacts", "tickets", "owners", "account"}
         self.objects: dict[str, dict[str, dict[str, Any]]] = {kind: {} for kind in KNOWN}
         self.links: set[tuple[str, str, str, str]] = set()
@@ -371,7 +372,7 @@ class HubSpotVendor(Fake):
         listed = [
             {
                 "id": pipeline,
-                "label": LABELS[pipeline],
+                "label": self.labels[pipeline],
                 "displayOrder": order,
                 "archived": False,
                 "stages": [
@@ -387,13 +388,15 @@ class HubSpotVendor(Fake):
         self._need("owners")
         _only(request.query, {"email", "limit", "after", "archived"})
         wanted = request.query.get("email", "").lower()
-        return {
-            "results": [
-                one
-                for one in self.owners.values()
-                if not one["archived"] and (not wanted or str(one["email"]).lower() == wanted)
-            ]
-        }
+        found = [
+            one
+            for one in self.owners.values()
+            if not one["archived"] and (not wanted or str(one["email"]).lower() == wanted)
+        ]
+        start, size = int(request.query.get("after", 0)), int(request.query.get("limit", 100))
+        rest = found[start + size :]
+        paging = {"paging": {"next": {"after": str(start + size), "link": "?"}}} if rest else {}
+        return {"results": found[start : start + size], **paging}
 
     def owner(self, request: Request, number: str) -> Any:
         self._need("owners")

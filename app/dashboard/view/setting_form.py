@@ -9,14 +9,16 @@ from types import MappingProxyType
 
 from app.admin.setting_up.fields import FieldKind, SettingField, fields
 from app.admin.setting_up.forms import SettingsForm
+from app.admin.setting_up.offered import Offered
 from connectors import registry
-from connectors.kit.connector import Choice, Connector
+from connectors.kit.connector import Connector
 from core.config.settings import ConnectorSettings
 from core.errors import Problem
 
 #: Stands before the name of a setting, so that none is called like another input of the page.
 FIELD_PREFIX = "s-"
-NO_CHOICES: Mapping[str, Sequence[Choice]] = MappingProxyType({})
+_NOTHING = Offered()
+NONE_OFFERED: Mapping[str, Offered] = MappingProxyType({})
 _UPPER = {"api": "API", "id": "ID", "url": "URL", "html": "HTML"}
 _HOW = {
     FieldKind.LIST: "One on each line.",
@@ -28,7 +30,7 @@ _HOW = {
 @dataclass(frozen=True)
 class FormInput:
     """`kept` says what there is of a secret, which itself is not shown; `options` are pairs of a value and its words,
-    of a drop-down; `rows` is 0 for what stands on one line; `choices` are what the destination offers."""
+    of a drop-down; `rows` is 0 for what stands on one line; `offered` is what the destination has."""
 
     name: str
     label: str
@@ -41,7 +43,7 @@ class FormInput:
     removable: bool
     options: Sequence[tuple[str, str]]
     rows: int
-    choices: Sequence[Choice] = ()
+    offered: Offered = _NOTHING
 
 
 @dataclass(frozen=True)
@@ -85,12 +87,12 @@ def inputs(
     texts: Mapping[str, str],
     typed: Mapping[str, str],
     errors: Mapping[str, str],
-    choices: Mapping[str, Sequence[Choice]] = NO_CHOICES,
+    offered: Mapping[str, Offered] = NONE_OFFERED,
 ) -> list[FormInput]:
-    """`texts` and `typed`, which are the secrets, are what somebody typed so far; `choices` what the destination
-    offers."""
+    """`texts` and `typed`, which are the secrets, are what somebody typed so far; `offered` what the destination
+    has."""
     made = [_input(form, one, texts.get(one.name, ""), one.name in typed, errors) for one in form.fields]
-    return [replace(one, choices=choices.get(one.name.removeprefix(FIELD_PREFIX), ())) for one in made]
+    return [replace(one, offered=offered.get(one.name.removeprefix(FIELD_PREFIX), _NOTHING)) for one in made]
 
 
 def _input(form: SettingsForm, field: SettingField, text: str, typed: bool, errors: Mapping[str, str]) -> FormInput:
