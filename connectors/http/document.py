@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 
 from connectors.http.answers import Meanings
 from connectors.http.declared import DeclaredRequest, Find, Name, Text, WhenText, names_taken
+from connectors.http.offering import ChoiceRequest
 from connectors.http.signing import Auth
 from core.config.environment import Strict
 
@@ -155,4 +156,7 @@ class HttpDocument(Strict):
     )
     steps: dict[Name, StepOf] = Field(min_length=1, description="What is done, in this order.")
     reference: MadeRecord = Field(description="The record that people open.")
+    choices: tuple[ChoiceRequest, ...] = Field(
+        default=(), description="Lists to choose from for settings, which the form of the dashboard shows."
+    )
     check: tuple[LookRequest, ...] = Field(default=(), description="What `relay connectors check` proves.")

@@ -14,6 +14,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from connectors.http.declared import Find, Pages, taken
 from connectors.http.document import HttpDocument, LookRequest, StepOf
 from connectors.http.names import ALWAYS, PartNames, of_settings, of_step, of_steps
+from connectors.http.offering import Offering, wrong_settings
 from connectors.http.requests import Compiler, Ready, Render
 from connectors.kit.text.formats import FORMS, Form
 from connectors.kit.text.parts import Layout, octets, utf16
@@ -65,7 +66,7 @@ class Looking(Ready):
         super().__init__(find, scope, place, compiler, identities)
         self.entries = None if find.entries is None else "" if find.entries == "@" else find.entries
         self.none, self.lags = find.none, find.lags
-        self.pager = _pager(find.pages, self.entries or "") if find.pages else None
+        self.pager = pager_of(find.pages, self.entries or "") if find.pages else None
         self.where = [
             (jmespath.compile(path), compiler.text(scope, text, (*place, "where", path)))
             for path, text in find.where.items()
@@ -130,6 +131,9 @@ class Program:
         self.record = self._compiler.text(seen, document.reference.id, ("reference", "id"))
         self.page = self._compiler.text(seen, document.reference.url, ("reference", "url"))
         self.proofs = [self._proof(look, index) for index, look in enumerate(document.check)]
+        self.offerings = [
+            Offering(one, static, ("choices", index), self._compiler) for index, one in enumerate(document.choices)
+        ]
         self._shape()
         if not self._wrong and own.values is not None:
             self._addresses()
@@ -246,6 +250,9 @@ class Program:
                 ]
                 if kind != "update" and taken(request) and not self.document.verdicts.json_answers:
                     wrong.append((("steps", name, kind, "take"), "answers are no JSON; write take: {}"))
+        secret = {name: name not in self.own.public for name in self.own.types if self.own.name == "settings"}
+        for index, one in enumerate(self.document.choices):
+            wrong += [(("choices", index, "settings"), text) for text in wrong_settings(one, secret)]
         mark = self.document.transcript.mark
         wanted = (
             ["{key}", "{part}"] if any(steps[one].mode == "overwrite" for one in texts) else ["{key}", "{revision}"]
@@ -271,7 +278,7 @@ class Program:
             self._wrong.append((("base_url",), "is shown to people; write the credentials under auth: basic:"))
 
 
-def _pager(pages: Pages, items: str) -> Pager:
+def pager_of(pages: Pages, items: str) -> Pager:
     parameter, size, per_page = pages.parameter, pages.size, pages.per_page
     if pages.by == "page":
         made = by_page(items, page=parameter or "page", size=size or "per_page", per_page=per_page)

@@ -17,17 +17,35 @@ from connectors.kit.connector import Choice, ChoiceList, Connector
 from connectors.testing.bench import Bench
 from connectors.testing.fake import Answer, Fake
 from tests.connectors import (
+    test_espocrm,
     test_freshdesk,
+    test_front,
+    test_gitlab,
+    test_helpscout,
     test_hubspot,
+    test_intercom,
+    test_jira_service_management,
     test_odoo,
     test_pipedrive,
+    test_raynet,
+    test_redmine,
     test_request_tracker,
+    test_salesforce,
+    test_zammad,
     test_zendesk,
 )
 from tests.fakes.freshdesk import FreshdeskVendor
+from tests.fakes.front import ADDRESS, INBOX
+from tests.fakes.gitlab import PROJECT
+from tests.fakes.helpscout import FIELD as CUSTOM_FIELD
+from tests.fakes.helpscout import MAILBOX, PAGE
 from tests.fakes.hubspot import HubSpotVendor
+from tests.fakes.intercom import ADMIN, TICKET_TYPE
+from tests.fakes.jira_service_management import DESK, KIND
 from tests.fakes.odoo import OdooVendor
 from tests.fakes.pipedrive import CUSTOMER_FIELD, DATE_FIELD, PERSON_FIELD, TEXT_FIELD, PipedriveVendor
+from tests.fakes.raynet import OWNER
+from tests.fakes.redmine import COUNTRY, FIELD, TRACKER, RedmineVendor
 from tests.fakes.request_tracker import RequestTrackerVendor
 from tests.fakes.zendesk import ZendeskVendor
 
@@ -51,6 +69,8 @@ class Vendor:
     fills: Callable[[Any], str]
     more: Mapping[str, Any] = field(default_factory=dict)
     silent: tuple[str, ...] = ()
+    #: Of these the fake has only the first in full.
+    others: tuple[str, ...] = ()
 
     def connector(self, vendor: Fake, **more: Any) -> Connector[Any]:
         return self.bench.connector(vendor, **{**self.more, **more})
@@ -88,6 +108,11 @@ def request_tracker(there: RequestTrackerVendor) -> str:
         there.queues[str(number)] = {"id": number, "Name": name, "Disabled": "0"}
         there.rights[str(number)] = {"SeeQueue", "CreateTicket"}
     return "queue"
+
+
+def redmine(there: RedmineVendor) -> str:
+    there.projects = {f"project-{number}": name for number, name in many()}
+    return "project"
 
 
 def beside(setting: str, value: str) -> dict[str, Any]:
@@ -199,6 +224,77 @@ VENDORS = {
         silent=("chat_field", "fields"),
     ),
 }
+VENDORS |= {
+    "redmine": Vendor(
+        test_redmine.TestRedmine(),
+        {
+            ("project",): [Choice("support", "Support")],
+            ("field", "fields"): [Choice(str(FIELD), "Smartsupp chat"), Choice(str(COUNTRY), "Country")],
+            ("tracker",): [Choice(str(TRACKER), "Support")],
+        },
+        redmine,
+    ),
+    "zammad": Vendor(
+        test_zammad.TestZammad(),
+        {("group",): [Choice("Users", ""), Choice("Chats", "")]},
+        lambda there: "",
+    ),
+    "espocrm": Vendor(
+        test_espocrm.TestEspoCrm(),
+        {("fields",): [Choice(one, "") for one in ("name", "cCountry", "cSmartsuppChat")]},
+        lambda there: "",
+    ),
+    "intercom": Vendor(
+        test_intercom.TestIntercom(),
+        {("ticket_type",): [Choice(TICKET_TYPE, "Chat")], ("admin",): [Choice(ADMIN, "Relay")]},
+        lambda there: "",
+    ),
+    "gitlab": Vendor(
+        test_gitlab.TestGitLab(),
+        {("project",): [Choice(PROJECT, "Shop / Support")]},
+        lambda there: "",
+    ),
+    "jira-service-management": Vendor(
+        test_jira_service_management.TestJiraServiceManagement(),
+        {("service_desk",): [Choice(str(DESK), "Support")], ("request_type",): [Choice(str(KIND), "Chat")]},
+        lambda there: "",
+    ),
+    "helpscout": Vendor(
+        test_helpscout.TestHelpScout(),
+        {
+            ("mailbox",): [
+                Choice(str(MAILBOX), "Chats"),
+                *(Choice(str(one), f"Inbox {one}") for one in range(MAILBOX + 1, MAILBOX + 2 * PAGE)),
+            ],
+            ("fields",): [Choice(str(CUSTOM_FIELD), "Country")],
+        },
+        lambda there: "",
+        others=("mailbox",),
+    ),
+    "front": Vendor(
+        test_front.TestFront(),
+        {("inbox",): [Choice(INBOX, "Chats")], ("address",): [Choice(ADDRESS, "smtp")]},
+        lambda there: "",
+    ),
+    "salesforce": Vendor(
+        test_salesforce.TestSalesforce(),
+        {
+            ("origin",): [Choice("Web", "Web")],
+            ("status",): [Choice("New", "New"), Choice("Closed", "Closed")],
+            ("fields",): [Choice(f"{one}__c", one) for one in ("Country", "Smartsupp_Chat_Id")],
+        },
+        lambda there: "",
+    ),
+    "raynet": Vendor(
+        test_raynet.TestRaynet(),
+        {
+            ("source",): [Choice("3", "Chat")],
+            ("category",): [Choice("7", "Hot")],
+            ("lead_owner",): [Choice(str(OWNER), "Milan Buldog")],
+        },
+        lambda there: "",
+    ),
+}
 each = pytest.mark.parametrize("name", VENDORS)
 
 
@@ -246,9 +342,9 @@ def test_what_it_offers_is_what_a_check_takes(name: str, vendor: Fake) -> None:
     before = wrong(case.connector(vendor))
     kinds = {one.name: one.kind for one in fields(case.connector(vendor).settings_model)}
     for setting, there in choices(case.connector(vendor)).items():
-        for one in there[:4]:
+        for one in there[: 1 if setting in case.others else 4]:
             of = {FieldKind.TABLE: {one.value: "yes"}, FieldKind.LIST: [one.value]}
-            value = of.get(kinds[setting], int(one.value) if one.value.isdecimal() else one.value)
+            value = of.get(kinds[setting], int(one.value) if kinds[setting] is FieldKind.NUMBER else one.value)
             named = case.connector(vendor, **{setting: value}, **beside(setting, one.value))
             assert wrong(named) <= before, (setting, one)
 
@@ -265,7 +361,7 @@ def test_all_pages_are_read_and_names_are_whole(name: str, vendor: Fake) -> None
     assert MANY <= len(found) <= MANY + before[setting]
     assert len({one.value for one in found}) == len(found)
     if setting != "owner":
-        assert all({one.value for one in found} & {str(n), text} for n, text in many())
+        assert all({one.value for one in found} & {str(n), text, f"project-{n}"} for n, text in many())
 
 
 @each

@@ -28,6 +28,7 @@ class GitLabVendor(GuardedFake):
         self.serve(
             "/api/v4",
             (
+                ("GET", "/projects", self._projects),
                 ("GET", project, self._project),
                 ("GET", "/personal_access_tokens/self", self._token),
                 ("GET", f"{project}/issues", self._list),
@@ -50,6 +51,12 @@ class GitLabVendor(GuardedFake):
     def admit(self, request: Request) -> None:
         if request.headers.get("private-token") != KEY:
             raise Refuse(401, {"message": "401 Unauthorized"})
+
+    def _projects(self, request: Request) -> Any:
+        wanted = {"membership": "true", "simple": "true", "archived": "false", "min_access_level": "20"}
+        if wanted != {name: request.query.get(name) for name in wanted}:
+            raise self.unknown(request.query)
+        return self._page([{"id": 5, "path_with_namespace": PROJECT, "name_with_namespace": "Shop / Support"}], request)
 
     def _project(self, request: Request) -> Any:
         return {"id": 5, "name_with_namespace": "Shop / Support", "issues_access_level": self.enabled}

@@ -34,6 +34,8 @@ class JiraVendor(GuardedFake):
         self.serve(
             "/rest",
             (
+                ("GET", "/servicedeskapi/servicedesk", self._desks),
+                ("GET", f"{desk}/requesttype", self._kinds),
                 ("GET", desk, lambda request: {"id": str(DESK), "projectKey": "SUP", "projectName": "Support"}),
                 ("GET", f"{desk}/customer", self._customers),
                 ("POST", f"{desk}/customer", self._join),
@@ -69,6 +71,12 @@ class JiraVendor(GuardedFake):
         shown = found[start : start + limit]
         last = start + limit >= len(found)
         return {"size": len(shown), "start": start, "limit": limit, "isLastPage": last, "values": shown}
+
+    def _desks(self, request: Request) -> Any:
+        return self._page([{"id": str(DESK), "projectKey": "SUP", "projectName": "Support"}], request)
+
+    def _kinds(self, request: Request) -> Any:
+        return self._page([{"id": str(KIND), "name": "Chat", "serviceDeskId": str(DESK)}], request)
 
     def _customers(self, request: Request) -> Any:
         if request.headers.get("x-experimentalapi") != "opt-in":
