@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.admin.setting_up import offered as offering
 from app.admin.setting_up.fields import FieldKind, fields
-from app.admin.setting_up.offered import MOST_CHOICES, offered
+from app.admin.setting_up.offered import MOST_CHOICES, Offered, offered
+from connectors.http import Declared, DeclaredSettings
 from connectors.kit import http
 from connectors.kit.connector import Choice, ChoiceList, Connector
+from connectors.registry import types
 from connectors.testing.bench import Bench
 from connectors.testing.fake import Answer, Fake
 from tests.connectors import (
@@ -34,6 +38,8 @@ from tests.connectors import (
     test_zammad,
     test_zendesk,
 )
+from tests.connectors.test_declared import desk
+from tests.fakes.desk import DeskVendor
 from tests.fakes.freshdesk import FreshdeskVendor
 from tests.fakes.front import ADDRESS, INBOX
 from tests.fakes.gitlab import PROJECT
@@ -342,7 +348,7 @@ def test_what_it_offers_is_what_a_check_takes(name: str, vendor: Fake) -> None:
     before = wrong(case.connector(vendor))
     kinds = {one.name: one.kind for one in fields(case.connector(vendor).settings_model)}
     for setting, there in choices(case.connector(vendor)).items():
-        for one in there[: 1 if setting in case.others else 4]:
+        for one in there[: 1 if setting in case.others else 2]:
             of = {FieldKind.TABLE: {one.value: "yes"}, FieldKind.LIST: [one.value]}
             value = of.get(kinds[setting], int(one.value) if kinds[setting] is FieldKind.NUMBER else one.value)
             named = case.connector(vendor, **{setting: value}, **beside(setting, one.value))
@@ -397,6 +403,47 @@ def test_a_destination_that_is_down_is_asked_once(name: str, vendor: Fake) -> No
     found = offered(connector)
     assert found.keys() == settings
     assert len({one.trouble for one in found.values()}) == 1
+
+
+def test_the_page_names_each_list() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "connectors" / "README.md").read_text()
+    table = page.partition("## Lists to choose from")[2].partition("\n## ")[0]
+    rows = dict(re.findall(r"^\| `([\w-]+)` \| (`[^|]*`) \| [^|]+ \|$", table, re.MULTILINE))
+    told = {kind: set(re.findall(r"`(\w+)`", settings)) for kind, settings in rows.items()}
+    offering_types = {kind for kind, one in types().items() if _offers(one)}
+    assert told.keys() == offering_types
+    for name, case in VENDORS.items():
+        kind = name.partition(",")[0]
+        with case.bench.fake() as there:
+            lists = [*case.connector(there).choices()]
+        assert {setting for one in lists for setting in one.settings} <= told[kind], name
+        if name == kind:
+            assert {setting for one in lists for setting in one.settings} == told[kind], name
+
+
+def _offers(found: type[Connector[Any]]) -> bool:
+    document = getattr(found, "document", None)
+    if document is not None:
+        return bool(document.choices)
+    return found.choices not in (Connector.choices, Declared.choices)
+
+
+def test_what_type_http_offers_is_what_its_document_says() -> None:
+    lists = [
+        {"settings": ["fields"], "request": "GET /me", "entries": "groups", "value": "name", "label": "id"},
+        {"settings": ["tags"], "request": "GET /me", "entries": "groups[].name", "value": "@", "only": "@ == 'Old'"},
+        {"settings": ["body"], "request": "GET /me", "when": "secrets.a == 'never'"},
+        {"settings": ["subject"], "request": "GET /me", "entries": "name"},
+        {"settings": ["body"], "request": "GET /nothing", "right": "the scope nothing"},
+    ]
+    with DeskVendor() as there:
+        made = desk(there.url, choices=lists, secrets={"a": "secret-of-this-test-0123"})
+        settings = DeclaredSettings.model_validate({"type": "http", "allow_networks": ["127.0.0.0/8"], **made})
+        found = offered(Declared("desk", settings, Path()))
+    assert found["fields"].choices == [Choice("Chats", "3")]
+    assert found["tags"] == Offered([])
+    assert "unexpected shape" in found["subject"].trouble
+    assert "404" in found["body"].trouble
 
 
 # --- what is the form's own ------------------------------------------------------------

@@ -13,7 +13,7 @@ from typing import Any
 
 from connectors.kit.connector import Choice, ChoiceList, Connector
 from connectors.kit.transcript import single_line
-from core.errors import DeliveryError, RetryLater, TimedOut
+from core.errors import DeliveryError, TimedOut
 
 #: Seconds for each list. Somebody waits for the page.
 _SECONDS = 10.0
@@ -48,7 +48,7 @@ def offered(connector: Connector[Any]) -> Mapping[str, Offered]:
 
 def _read(connector: Connector[Any], wanted: ChoiceList) -> tuple[Offered, bool]:
     """What there is, and whether the destination could not be reached."""
-    with connector.wire.attempt(_SECONDS) if connector.wire else nullcontext():
+    with connector.wire.attempt(_SECONDS) if connector.wire else nullcontext([]) as exchanges:
         try:
             found = list(islice(_once(wanted.read()), MOST_CHOICES + 1))
         except TimedOut:
@@ -57,7 +57,7 @@ def _read(connector: Connector[Any], wanted: ChoiceList) -> tuple[Offered, bool]
             text = connector.mask(single_line(str(error)))[:_LONGEST]
             if error.status in _FORBIDDEN and wanted.right:
                 text = f"{text}. The credentials need {wanted.right}"
-            return Offered(trouble=text), isinstance(error, RetryLater) and error.status is None
+            return Offered(trouble=text), bool(exchanges) and exchanges[-1].status is None
         except Exception as error:  # noqa: BLE001  # a bug of the connector's, which may be anybody's, takes no form away
             return Offered(trouble=f"internal error in this connector: {type(error).__name__}"), False
     return Offered(found[:MOST_CHOICES], more=len(found) > MOST_CHOICES), False
