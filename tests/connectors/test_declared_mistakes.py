@@ -137,7 +137,7 @@ def test_all_mistakes_are_said_at_once(tmp_path: Path) -> None:
             "choices",
             [{"settings": ["fields"], "request": "GET /{{ person.email }}"}],
             "choices[0].request",
-            "every chat",
+            "not known",
         ),
         ("steps", {}, "steps", "name at least one"),
     ],
