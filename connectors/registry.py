@@ -64,8 +64,22 @@ def find(kind: str) -> type[Connector[Any]]:
 
 def types() -> dict[str, type[Connector[Any]]]:
     """Every type with a name of its own."""
-    others = {entry.name: _checked(entry.load(), entry.name) for entry in entry_points(group=ENTRY_POINTS)}
-    return {**others, **{name: find(name) for name in (*BUILT_IN, *recipes())}}
+    return {**installed_types(), **{name: find(name) for name in (*BUILT_IN, *recipes())}}
+
+
+def installed_types() -> dict[str, type[Connector[Any]]]:
+    """Those that packages bring, and that no type of ours has the name of."""
+    ours = {*BUILT_IN, *recipes()}
+    others = (entry for entry in entry_points(group=ENTRY_POINTS) if entry.name not in ours)
+    return {entry.name: _checked(entry.load(), entry.name) for entry in others}
+
+
+def named_type(kind: str) -> type[Connector[Any]] | None:
+    """The class of a type that has a name of its own, which a dotted path is not."""
+    try:
+        return None if "." in kind else find(kind)
+    except LookupError:
+        return None
 
 
 def settings_model(kind: str) -> type[ConnectorSettings]:

@@ -146,7 +146,7 @@ class FreshdeskApi(HttpConnector[FreshdeskSettings]):
 
     def offers(self, field: str, value: Any) -> bool:
         """Whether a field of the form has this among its choices."""
-        return self.cache.pretends or str(value) in offered(self._known_fields().get(field, {}).get("choices"))
+        return self.cache.pretends or str(value) in field_choices(self._known_fields().get(field, {}).get("choices"))
 
     # --- who wrote -------------------------------------------------------------------------
 
@@ -188,7 +188,7 @@ def works(agent: Reply) -> bool:
     return not agent.object.get("deactivated") and (kind is None or kind.raw != "collaborator")
 
 
-def offered(choices: Any) -> dict[str, str]:
+def field_choices(choices: Any) -> dict[str, str]:
     """What a field offers, with labels. Of status, ids to labels came; of the type, a list; else labels to ids."""
     if isinstance(choices, dict):
         pairs = (

@@ -7,7 +7,7 @@ from collections.abc import Mapping as Table
 from functools import partial
 from typing import Any
 
-from connectors.freshdesk.api import CHOSEN, offered
+from connectors.freshdesk.api import CHOSEN, field_choices
 from connectors.freshdesk.choosing import FreshdeskChoices
 from connectors.freshdesk.settings import CONTACT_FIELDS
 from connectors.kit.connector import Change, Finding
@@ -29,7 +29,7 @@ class FreshdeskChecks(FreshdeskChoices):
         yield from self.owners.findings(settings, settings.task.owner if settings.task else None)
         fields = self.ticket_fields()
         for name, setting in CHOSEN.items():
-            choices = offered(fields.get(name, {}).get("choices"))
+            choices = field_choices(fields.get(name, {}).get("choices"))
             remedy = f"there are {', '.join(f'{one} ({label})' for one, label in choices.items()) or 'none'}"
             for value in map(str, constants(getattr(settings, setting))):
                 right = f"{setting}: {value} is {choices.get(value)}"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache, partial
 from typing import Any
 
-from connectors.freshdesk.api import CHOSEN, OF_AGENT, FreshdeskApi, offered, works
+from connectors.freshdesk.api import CHOSEN, OF_AGENT, FreshdeskApi, field_choices, works
 from connectors.freshdesk.settings import CONTACT_FIELDS
 from connectors.kit.connector import Choice, ChoiceList
 from connectors.kit.wire.pager import by_page
@@ -44,7 +44,7 @@ class FreshdeskChoices(FreshdeskApi):
 
 
 def _choices_of(form: Callable[[], Mapping[str, Any]], name: str) -> Iterator[Choice]:
-    return (Choice(*one) for one in offered(form().get(name, {}).get("choices")).items())
+    return (Choice(*one) for one in field_choices(form().get(name, {}).get("choices")).items())
 
 
 def _own_fields(form: Callable[[], Mapping[str, Any]], *types: str) -> Iterator[Choice]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from html import unescape
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ import pytest
 import yaml
 from werkzeug.test import TestResponse
 
+from app.admin.setting_up.gallery import GALLERY, written_gallery
 from connectors import registry
 from connectors.registry import settings_model
 from core.config.environment import environment
@@ -102,6 +106,37 @@ def test_the_gallery_has_every_type_with_what_it_makes_and_needs(page: Admin) ->
     )
     assert "You need: URL, Queue, Token or Password." in text
     assert "Add a connector" in page.get("/connectors").text
+
+
+def test_what_the_gallery_knows_is_what_the_types_say() -> None:
+    assert GALLERY.read_text(encoding="utf-8") == written_gallery(), "run: make tables"
+
+
+@pytest.mark.processes
+def test_the_gallery_and_one_form_load_no_other_type() -> None:
+    """In a process of its own: this one has loaded them all."""
+    program = (
+        "import sys\n"
+        "from app.dashboard.view.setting_form import connector_types\n"
+        "from connectors.registry import named_type\n"
+        "before = {*sys.modules}\n"
+        "assert len(connector_types()) > 25\n"
+        "assert named_type('redmine').label == 'Redmine'\n"
+        "assert named_type('nobody') is named_type('connectors.archive.Archive') is None\n"
+        "print(*sorted({*sys.modules} - before))\n"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True
+    ).stdout.split()
+    vendors = {path.rsplit(".", 1)[0] for path in registry.BUILT_IN.values()} - {"connectors.http"}
+    assert not vendors & {*loaded}
+
+
+def test_a_type_of_a_package_is_in_the_gallery(page: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = EntryPoint("shops-own", "connectors.archive:Archive", registry.ENTRY_POINTS)
+    monkeypatch.setattr(registry, "entry_points", lambda group: [entry] if group == registry.ENTRY_POINTS else [])
+    assert 'href="/setup/connectors/shops-own"' in page.get("/setup/connectors").text
+    assert page.get("/setup/connectors/shops-own").status_code == 200
 
 
 def test_what_is_no_type_is_not_found(page: Admin) -> None:

@@ -74,7 +74,7 @@ def routes(pages: Blueprint, site: Site) -> None:
 
     @pages.route("/setup/connectors/<kind>", methods=["GET", "POST"])
     def connectors_add_one(kind: str) -> ResponseReturnValue:
-        found = registry.types().get(kind)
+        found = registry.named_type(kind)
         if found is None:
             raise NotFound(f"There is no type '{kind}' of connector.")
         name = request.form.get("name", "").strip() if request.method == "POST" else _free_name(site, kind)

@@ -7,12 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from app.admin.setting_up.fields import FieldKind, SettingField, fields
+from app.admin.setting_up.fields import FieldKind, SettingField
 from app.admin.setting_up.forms import SettingsForm
+from app.admin.setting_up.gallery import GalleryType, gallery
 from app.admin.setting_up.offered import Offered
-from connectors import registry
-from connectors.kit.connector import Connector
-from core.config.settings import ConnectorSettings
 from core.errors import Problem
 
 #: Stands before the name of a setting, so that none is called like another input of the page.
@@ -58,22 +56,13 @@ class Type:
 
 def connector_types() -> list[Type]:
     """All that have a name, by their vendor's."""
-    found = [_type(name, one) for name, one in registry.types().items()]
-    return sorted(found, key=lambda one: one.label.casefold())
+    return sorted(map(_type, gallery()), key=lambda one: one.label.casefold())
 
 
-def _type(name: str, connector: type[Connector]) -> Type:  # type: ignore[type-arg]  # of whatever settings
-    makes = f"{connector.makes[:1].upper()}{connector.makes[1:]}." if connector.makes else ""
-    return Type(name, connector.label, makes, _needs(connector.settings_model))
-
-
-def _needs(model: type[ConnectorSettings]) -> str:
-    """What must be at hand: the settings without a default; or one of the secrets, where none of them must be."""
-    found = fields(model)
-    required = [label(one.name) for one in found if one.required]
-    if not any(one.required and one.hidden for one in found):
-        required += [" or ".join(label(one.name) for one in found if one.hidden)]
-    return ", ".join(filter(None, required))
+def _type(one: GalleryType) -> Type:
+    makes = f"{one.makes[:1].upper()}{one.makes[1:]}." if one.makes else ""
+    needs = (" or ".join(map(label, together)) for together in one.needs)
+    return Type(one.name, one.label, makes, ", ".join(needs))
 
 
 def label(name: str) -> str:
