@@ -76,7 +76,7 @@ class SalesforceVendor(TokenFake):
             raise error(400, "MALFORMED_QUERY")
         columns, name, criteria = match.groups()
         wanted = [(column, re.sub(r"\\(.)", r"\1", value).lower()) for column, value in _IS.findall(criteria)]
-        records = {"Contact": self.contacts, "Task": self.tasks}[name]
+        records = {"Contact": self.contacts, "Task": self.tasks, "Case": self.cases}[name]
         found = [
             one for one in records.values() if all(str(one.get(key, "")).lower() == value for key, value in wanted)
         ]

@@ -101,17 +101,54 @@ class OneRecord(Bench):
                 memory: dict[str, Any] = {}
                 connector = self.connector(vendor)
                 vendor.lose_reply_after = number
-                for _ in range(4):
-                    try:
-                        self.deliver(connector, SAMPLE, memory)
-                    except RetryLater:
-                        continue
-                    break
+                self._delivered(connector, SAMPLE, memory)
                 assert self.people(vendor) == 1, f"request {number}"
                 assert len(vendor.records()) == 1, f"request {number}"
                 assert self.arrived(vendor).count("tanks.") == 1, f"request {number}"
                 if vendor.lose_reply_after is not None:  # there was no such request
                     break
+            number += 1
+        assert number > 0
+
+    def test_a_lost_reply_about_a_chat_that_may_have_been_forgotten_writes_no_text_twice(self) -> None:
+        number = 0
+        while True:
+            with self.fake() as vendor:
+                memory: dict[str, Any] = {}
+                connector = self.connector(vendor)
+                vendor.lose_reply_after = number
+                # Counted anew: no earlier revision can have had this number.
+                self._delivered(connector, SAMPLE, memory, 1427470480, first=False)
+                assert self.people(vendor) == 1, f"request {number}"
+                assert len(vendor.records()) == 1, f"request {number}"
+                assert self.arrived(vendor).count("tanks.") == 1, f"request {number}"
+                if vendor.lose_reply_after is not None:  # there was no such request
+                    break
+            number += 1
+        assert number > 0
+
+    def test_a_chat_that_is_imported_again_into_a_new_store_writes_no_text_twice(self, vendor: Fake) -> None:
+        for _ in range(2):
+            self.deliver(self.connector(vendor), SAMPLE, {}, 1427470480, first=False)
+        assert (self.people(vendor), len(vendor.records())) == (1, 1)
+        assert self.arrived(vendor).count("tanks.") == 1
+
+    def test_a_revision_that_comes_between_two_tries_is_written_once(self) -> None:
+        """The first try ends before some request, and what the second writes first loses its reply."""
+        longer = json.loads(json.dumps(SAMPLE))
+        longer["messages"].append({**SAMPLE["messages"][0], "content": "One thing more", "sentAt": 1427470480000})
+        number = 0
+        while True:
+            with self.fake() as vendor:
+                memory: dict[str, Any] = {}
+                if not self._dies(self.connector(vendor), number, False, memory):
+                    break
+                connector = self.connector(vendor)
+                self._loses_next(vendor, connector)
+                self._delivered(connector, longer, memory, 2)
+                assert self.people(vendor) == 1, f"request {number}"
+                assert len(vendor.records()) == 1, f"request {number}"
+                assert self.arrived(vendor).count(self.spread("One thing more")) == 1, f"request {number}"
             number += 1
         assert number > 0
 
@@ -149,6 +186,33 @@ class OneRecord(Bench):
                     assert (self.people(vendor), len(vendor.records())) == (1, 1)
                     assert self.arrived(vendor).count(self.spread("One thing more")) == 1
                 number += 1
+
+    def _delivered(self, connector: HttpConnector[Any], payload: dict[str, Any], *rest: Any, **more: Any) -> None:
+        """As the lane does it: again while it is to be tried again."""
+        for _ in range(4):
+            try:
+                self.deliver(connector, payload, *rest, **more)
+            except RetryLater:
+                continue
+            break
+
+    def _loses_next(self, vendor: Fake, connector: HttpConnector[Any]) -> None:
+        """The next request that changes something is done, and its reply is lost."""
+        wire = connector.wire
+        send = wire._once
+
+        def there() -> str:
+            return repr((self.people(vendor), vendor.records(), vendor.texts()))
+
+        def once(*arguments: Any) -> Any:
+            before = there()
+            answer = send(*arguments)
+            if there() != before:
+                wire._once = send  # type: ignore[method-assign]
+                raise RetryLater("the reply was lost")
+            return answer
+
+        wire._once = once  # type: ignore[method-assign, assignment]
 
     def _dies(
         self,
