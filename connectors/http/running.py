@@ -9,6 +9,7 @@ from time import time as now
 from typing import Any
 
 from connectors.http.asking import Asking, Found
+from connectors.http.made_anew import generation
 from connectors.http.names import SUBJECT, of_chat, of_part
 from connectors.http.program import Action, Program
 from connectors.kit.record import Mapping as Words
@@ -181,6 +182,8 @@ class Running:
         headers = {}
         if way == "idempotency_key":
             said = f"{self._words.key} {action.name} {label}"
+            if count := generation(action, self._step):
+                said += f" {count}"
             headers[action.step.idempotency_header] = hashlib.sha256(said.encode()).hexdigest()[:40]
         safe = way in ("idempotent", "idempotency_key")
         return self._asking.send(action.create, self._names(part), repeatable=safe, headers=headers)
