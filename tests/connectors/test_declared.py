@@ -530,6 +530,32 @@ def test_a_token_is_fetched_with_the_refresh_token_of_the_settings() -> None:
         assert asked[1] != first
 
 
+def test_what_a_token_endpoint_and_a_code_in_an_answer_say_may_be_declared_as_waiting() -> None:
+    with Recorder() as vendor:
+        said: list[Answer] = []
+        vendor.routes.clear()
+        vendor.route("POST", "/token", lambda request: said.pop(0))
+        vendor.route("POST", "/x", lambda request: said.pop(0))
+        oauth = {"token_url": f"{vendor.url}/token", "client_id": CLIENT, "client_secret": SECRET}
+        verdicts = {"waits": [{"always": 90, "codes": {"error": ["quota"]}}]}
+        auth = {"oauth": {**oauth, "waits": ["too_many_tokens"]}}
+        connector = record(vendor, {"request": "POST /x"}, auth=auth, verdicts=verdicts)
+        bench, token = Hurry(), Answer(200, {"access_token": "token-0123456789", "token_type": "bearer"})
+        for answers, error, seconds in (
+            ([Answer(400, {"error": "too_many_tokens"}, {"Retry-After": "77"})], RetryLater, 77),
+            ([Answer(400, {"error": "slow_down"}, {"Retry-After": "78"})], RetryLater, 78),
+            ([Answer(400, {"error": "invalid_client"})], ConnectorRefused, None),
+            ([token, Answer(403, {"error": "quota"})], RetryLater, 90),
+            ([Answer(403, {"error": "else"})], ConnectorRefused, None),
+        ):
+            said[:] = answers
+            with pytest.raises(error) as raised:
+                bench.deliver(connector, SAMPLE, {})
+            assert type(raised.value) is error
+            assert getattr(raised.value, "retry_after", None) == seconds
+            assert said == []
+
+
 def test_its_settings_survive_a_pickle() -> None:
     """A worker hands them to a process of its own."""
     made = DeclaredSettings.model_validate({"type": "http", **desk("https://desk.example.com")})
