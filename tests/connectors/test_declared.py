@@ -252,7 +252,6 @@ class TestADeskThatKnowsARepeatByItsKey(Contract):
         keys = [one.headers["idempotency-key"] for one in vendor.writes() if "idempotency-key" in one.headers]
         assert len({*keys}) == len(keys) == 3
 
-
     def test_what_is_made_anew_has_another_key_and_so_has_what_is_in_it(self, vendor: Fake) -> None:
         """The desk answers a key that it has seen with what it made then, dead or not."""
         memory: dict[str, Any] = {}

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from connectors.kit.record import Mapping, RecordSettings
 from connectors.kit.step import Step
 from connectors.kit.text.formats import BBCODE, HTML, MARKDOWN, PLAIN, SLACK, TEXTILE, WIKI, Form, card
-from connectors.kit.text.parts import Layout, Part, append, ends_like, ends_with, marked, octets, overwrite, utf16
+from connectors.kit.text.parts import Layout, Part, append, ends_with, marked, octets, overwrite, utf16
 from connectors.testing.chats import HOSTILE, SAMPLE, chat
 from core.delivery import Delivery, DeliveryStatus
 from core.ids import ConversationId, DeliveryId

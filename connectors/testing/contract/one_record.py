@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -111,20 +113,17 @@ class OneRecord(Bench):
         assert number > 0
 
     def test_a_lost_reply_about_a_chat_that_may_have_been_forgotten_writes_no_text_twice(self) -> None:
-        number = 0
-        while True:
+        for number in itertools.count():
             with self.fake() as vendor:
-                memory: dict[str, Any] = {}
-                connector = self.connector(vendor)
-                vendor.lose_reply_after = number
+                connector, memory = self.connector(vendor), dict[str, Any]()
+                lost = self._loses(vendor, connector, number)
                 # Counted anew: no earlier revision can have had this number.
                 self._delivered(connector, SAMPLE, memory, 1427470480, first=False)
-                assert self.people(vendor) == 1, f"request {number}"
-                assert len(vendor.records()) == 1, f"request {number}"
-                assert self.arrived(vendor).count("tanks.") == 1, f"request {number}"
-                if vendor.lose_reply_after is not None:  # there was no such request
+                assert self.people(vendor) == 1, f"change {number}"
+                assert len(vendor.records()) == 1, f"change {number}"
+                assert self.arrived(vendor).count("tanks.") == 1, f"change {number}"
+                if not lost:
                     break
-            number += 1
         assert number > 0
 
     def test_a_chat_that_is_imported_again_into_a_new_store_writes_no_text_twice(self, vendor: Fake) -> None:
@@ -134,23 +133,24 @@ class OneRecord(Bench):
         assert self.arrived(vendor).count("tanks.") == 1
 
     def test_a_revision_that_comes_between_two_tries_is_written_once(self) -> None:
-        """The first try ends before some request, and what the second writes first loses its reply."""
+        """The first try ends before it changes something, and what the second changes first loses its reply."""
         longer = json.loads(json.dumps(SAMPLE))
         longer["messages"].append({**SAMPLE["messages"][0], "content": "One thing more", "sentAt": 1427470480000})
-        number = 0
-        while True:
+        with self.fake() as vendor:
+            connector = self.connector(vendor)
+            changing = self._watched(vendor, connector, lambda _: None)
+            self.deliver(connector, SAMPLE, {})
+        assert changing
+        for number in changing:
             with self.fake() as vendor:
                 memory: dict[str, Any] = {}
-                if not self._dies(self.connector(vendor), number, False, memory):
-                    break
+                assert self._dies(self.connector(vendor), number, False, memory)
                 connector = self.connector(vendor)
-                self._loses_next(vendor, connector)
+                self._loses(vendor, connector, 0)
                 self._delivered(connector, longer, memory, 2)
                 assert self.people(vendor) == 1, f"request {number}"
                 assert len(vendor.records()) == 1, f"request {number}"
                 assert self.arrived(vendor).count(self.spread("One thing more")) == 1, f"request {number}"
-            number += 1
-        assert number > 0
 
     def test_a_replay_makes_nothing_new(self, vendor: Fake) -> None:
         memory: dict[str, Any] = {}
@@ -196,23 +196,36 @@ class OneRecord(Bench):
                 continue
             break
 
-    def _loses_next(self, vendor: Fake, connector: HttpConnector[Any]) -> None:
-        """The next request that changes something is done, and its reply is lost."""
-        wire = connector.wire
-        send = wire._once
+    def _loses(self, vendor: Fake, connector: HttpConnector[Any], nth: int) -> list[int]:
+        """The request that changes something as the nth is done, and its reply is lost. Returns where that was."""
+        lost: list[int] = []
+
+        def lose(changing: list[int]) -> None:
+            if len(changing) == nth + 1:
+                lost.append(changing[-1])
+                raise RetryLater("the reply was lost")
+
+        self._watched(vendor, connector, lose)
+        return lost
+
+    def _watched(self, vendor: Fake, connector: HttpConnector[Any], after: Callable[[list[int]], object]) -> list[int]:
+        """Which requests change something at the vendor's: a list that fills. `after` is called with it each time."""
+        changing: list[int] = []
+        send, made = connector.wire._once, itertools.count()
 
         def there() -> str:
             return repr((self.people(vendor), vendor.records(), vendor.texts()))
 
         def once(*arguments: Any) -> Any:
-            before = there()
+            number, before = next(made), there()
             answer = send(*arguments)
             if there() != before:
-                wire._once = send  # type: ignore[method-assign]
-                raise RetryLater("the reply was lost")
+                changing.append(number)
+                after(changing)
             return answer
 
-        wire._once = once  # type: ignore[method-assign, assignment]
+        connector.wire._once = once  # type: ignore[method-assign, assignment]
+        return changing
 
     def _dies(
         self,
