@@ -21,7 +21,7 @@ IsMarked = Callable[[str], bool]
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundEntry:
     """What was taken out of an entry that was found, and the texts that its record was created with, if they are in
     it."""
 
@@ -61,13 +61,13 @@ class Asking:
 
     def look(
         self, looking: Looking, names: Names, is_marked: IsMarked | None = None, *, imagined: bool = False
-    ) -> Found | None:
+    ) -> FoundEntry | None:
         """What it finds, or None. `is_marked` knows the texts that are meant; `imagined`: a
         preview finds something. Raises DeliveryError."""
         entry = self.entry(looking, names, is_marked)
         if self._http.is_pretending:
-            return Found(dict.fromkeys(looking.taking, 1)) if imagined else None
-        return None if entry is None else Found(looking.values(entry), _texts_at(looking.text_at, entry))
+            return FoundEntry(dict.fromkeys(looking.taking, 1)) if imagined else None
+        return None if entry is None else FoundEntry(looking.values(entry), _texts_at(looking.text_at, entry))
 
     def entry(self, looking: Looking, names: Names, is_marked: IsMarked | None = None) -> Any:
         """What it finds as it is: an entry of its list, or the body; None where there is none."""

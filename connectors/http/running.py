@@ -8,7 +8,7 @@ from functools import cached_property, partial
 from time import time as now
 from typing import Any
 
-from connectors.http.asking import Asking, Found
+from connectors.http.asking import Asking, FoundEntry
 from connectors.http.made_anew import generation
 from connectors.http.names import SUBJECT, of_chat, of_part
 from connectors.http.program import Action, Program
@@ -62,7 +62,7 @@ class Running:
 
         def look() -> _Made | None:
             found = self._found(action, part, label)
-            return found and {"value": found.took, "revision": self._revision_of(found, part, label)}
+            return None if found is None else {"value": found.took, "revision": self._revision_of(found, part, label)}
 
         def create() -> _Made:
             if part and own.look == "always":  # once() keeps it otherwise
@@ -90,7 +90,7 @@ class Running:
             send = partial(self._asking.send, action.update, names, repeatable=True)
             self._step(f"{action.name} of revision {self._number}", lambda: bool(send() is not None))
 
-    def _revision_of(self, found: Found, part: Part | None, label: str) -> int:
+    def _revision_of(self, found: FoundEntry, part: Part | None, label: str) -> int:
         """The revision that a record which was found was made of, so that no text that stands there is written again:
         by the mark of its text, or the text; else the one that was begun here."""
         if part:
@@ -188,7 +188,7 @@ class Running:
         safe = way in ("idempotent", "idempotency_key")
         return self._asking.send(action.create, self._names(part), repeatable=safe, headers=headers)
 
-    def _found(self, action: Action, part: Part | None, label: str) -> Found | None:
+    def _found(self, action: Action, part: Part | None, label: str) -> FoundEntry | None:
         assert action.find is not None  # noqa: S101  # who has none is not asked to
         is_marked = partial(self._is_marked, action, part) if part else None
         found = self._asking.look(action.find, self._names(part), is_marked, imagined=action.create is None)

@@ -71,7 +71,7 @@ class GitLabVendor(HostedVendor):
     def _list(self, request: Request) -> Any:
         asked = self.only(request.query, "search", "in", "scope", "page", "per_page")
         if (asked["in"], asked["scope"]) != ("description", "all"):
-            raise self.refusal(asked)
+            raise self.refusal(f"the fake does not know {asked}")
         words = asked["search"].lower()
         return self._page([one for one in self.issues.values() if words in one["description"].lower()], request)
 
@@ -97,13 +97,13 @@ class GitLabVendor(HostedVendor):
     def _notes(self, request: Request, number: str) -> Any:
         asked = self.only(request.query, "order_by", "sort", "page", "per_page")
         if (asked["order_by"], asked["sort"]) != ("created_at", "desc"):
-            raise self.refusal(asked)
+            raise self.refusal(f"the fake does not know {asked}")
         return self._page(self._issue(number)["notes"][::-1], request)
 
     def _note(self, request: Request, number: str) -> Answer:
         body = self.only(request.body, "body", "internal")
         if body["internal"] is not True:
-            raise self.refusal(body)
+            raise self.refusal(f"the fake does not know {body}")
         made = {"id": self.new_id(), "body": self._text(body["body"]), "internal": True}
         self._issue(number)["notes"].append(made)
         return Answer(201, made)

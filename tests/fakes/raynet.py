@@ -56,7 +56,7 @@ class RaynetVendor(HostedVendor):
     def _page(self, found: list[dict[str, Any]], request: Request) -> Any:
         offset, limit = int(request.query.get("offset", 0)), int(request.query.get("limit", 1000))
         if limit > 1000:
-            raise self.refusal(request.query)
+            raise self.refusal(f"no such page: {request.query}")
         return {"success": True, "totalCount": len(found), "data": found[offset : offset + limit]}
 
     def _list_leads(self, request: Request) -> Any:

@@ -197,8 +197,8 @@ def _signed(provider: Provider, jwt: Jwt) -> str:
 def received(
     provider: Provider, status: int, content: bytes, known: GrantedToken | None, *, wait: float | None = None
 ) -> GrantedToken:
-    """The token in an answer, which says to wait for so many seconds, or nothing of that. Raises what the answer means instead, in words of our own: never the endpoint's, which
-    may hold a token or a secret."""
+    """The token in an answer, which may ask to `wait` for so many seconds. Raises what the answer means instead, in
+    words of our own: never the endpoint's, which may hold a token or a secret."""
     try:
         found = parse_token_response(content.decode("utf-8", "replace"))
     except OAuth2Error as error:
