@@ -56,10 +56,15 @@ def find(kind: str) -> type[Connector[Any]]:
             return _checked(entry.load(), kind)
     if "." in kind:
         return _by_path(kind)
-    known = sorted({*BUILT_IN, *recipes(), *(entry.name for entry in entry_points(group=ENTRY_POINTS))})
+    known = known_types()
     near = difflib.get_close_matches(kind, known, n=1)
     hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(known)}, and dotted paths of classes"
     raise LookupError(f"there is no connector type '{kind}'; {hint}")
+
+
+def known_types() -> list[str]:
+    """The names of all types that have one; none is loaded for it."""
+    return sorted({*BUILT_IN, *recipes(), *(entry.name for entry in entry_points(group=ENTRY_POINTS))})
 
 
 def types() -> dict[str, type[Connector[Any]]]:

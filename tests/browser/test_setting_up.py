@@ -153,9 +153,13 @@ def test_the_pages_are_fit_to_be_seen(site: AdminsRelay, open_tab: Callable[...,
     seen("connectors_add")
     page.goto("/setup/connectors/hubspot")
     seen("connectors_add_one")
+    vendor.labels["5"] = "Rücksendungen" * 16  # a name that breaks nowhere
     fill_in(page, vendor, TOKEN)
     page.get_by_role("button", name="Check", exact=True).click()
     page.get_by_role("button", name="Save").wait_for()
+    for setting in ("pipeline", "stage"):
+        page.locator(f"#s-{setting}-all summary").click()
+    expect(page.locator("#s-pipeline-all")).to_contain_text("Rücksendungen" * 16)
     seen("connectors_add_one-review")
     page.get_by_role("button", name="Save").click()
     page.get_by_role("button", name="See what is missing").click()
