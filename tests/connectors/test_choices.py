@@ -324,7 +324,7 @@ def vendor(name: str) -> Iterator[Fake]:
 
 def choices(connector: Connector[Any]) -> dict[str, list[Choice]]:
     found = offered(connector)
-    assert [one.trouble for one in found.values() if one.trouble] == []
+    assert [one.problem for one in found.values() if one.problem] == []
     assert found
     return {setting: list(one.choices) for setting, one in found.items()}
 
@@ -381,8 +381,8 @@ def test_what_is_refused_takes_no_form_away_and_names_the_right(name: str, vendo
         for setting in one.settings:
             assert not found[setting].choices
             if setting not in VENDORS[name].silent:
-                assert found[setting].trouble, setting
-                assert one.right in found[setting].trouble
+                assert found[setting].problem, setting
+                assert one.right in found[setting].problem
     assert not [secret for secret in VENDORS[name].bench.secrets if secret in str(found)]
 
 
@@ -390,7 +390,7 @@ def test_what_is_refused_takes_no_form_away_and_names_the_right(name: str, vendo
 def test_what_is_no_answer_is_no_choice(name: str, vendor: Fake) -> None:
     vendor.instead = [Answer(200, "<html>moved</html>")] * 40
     found = offered(VENDORS[name].connector(vendor))
-    assert all(one.trouble and not one.choices for one in found.values())
+    assert all(one.problem and not one.choices for one in found.values())
 
 
 @each
@@ -402,7 +402,7 @@ def test_a_destination_that_is_down_is_asked_once(name: str, vendor: Fake) -> No
     vendor.server_close()
     found = offered(connector)
     assert found.keys() == settings
-    assert len({one.trouble for one in found.values()}) == 1
+    assert len({one.problem for one in found.values()}) == 1
 
 
 def test_the_page_names_each_list() -> None:
@@ -442,8 +442,8 @@ def test_what_type_http_offers_is_what_its_document_says() -> None:
         found = offered(Declared("desk", settings, Path()))
     assert found["fields"].choices == [Choice("Chats", "3")]
     assert found["tags"] == Offered([])
-    assert "unexpected shape" in found["subject"].trouble
-    assert "404" in found["body"].trouble
+    assert "unexpected shape" in found["subject"].problem
+    assert "404" in found["body"].problem
 
 
 # --- what is the form's own ------------------------------------------------------------
@@ -487,7 +487,7 @@ def test_a_bug_in_one_list_takes_no_other_away() -> None:
         raise KeyError("secret-of-a-plug-in")
 
     found = offered(Lists(ChoiceList(("a",), broken), ChoiceList(("b",), lambda: [Choice("1", "One")])))
-    assert found["a"].trouble == "internal error in this connector: KeyError"
+    assert found["a"].problem == "internal error in this connector: KeyError"
     assert found["b"].choices == [Choice("1", "One")]
 
 
@@ -504,6 +504,6 @@ def test_a_destination_that_answers_late_is_waited_for_once(monkeypatch: pytest.
         connector = case.connector(there)
         there.hanging = True
         found = offered(connector)
-        assert {one.trouble for one in found.values()} == {"no complete answer within 0 seconds"}
+        assert {one.problem for one in found.values()} == {"no complete answer within 0 seconds"}
         assert {"group_id", "owner", "fields"} <= found.keys()
         there.over.set()

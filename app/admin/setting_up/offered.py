@@ -31,7 +31,7 @@ class Offered:
 
     choices: Sequence[Choice] = ()
     more: bool = False
-    trouble: str = ""
+    problem: str = ""
 
 
 def offered(connector: Connector[Any]) -> Mapping[str, Offered]:
@@ -52,14 +52,14 @@ def _read(connector: Connector[Any], wanted: ChoiceList) -> tuple[Offered, bool]
         try:
             found = list(islice(_once(wanted.read()), MOST_CHOICES + 1))
         except TimedOut:
-            return Offered(trouble=f"no complete answer within {_SECONDS:.0f} seconds"), True
+            return Offered(problem=f"no complete answer within {_SECONDS:.0f} seconds"), True
         except DeliveryError as error:
             text = connector.mask(single_line(str(error)))[:_LONGEST]
             if error.status in _FORBIDDEN and wanted.right:
                 text = f"{text}. The credentials need {wanted.right}"
-            return Offered(trouble=text), bool(exchanges) and exchanges[-1].status is None
+            return Offered(problem=text), bool(exchanges) and exchanges[-1].status is None
         except Exception as error:  # noqa: BLE001  # a bug of the connector's, which may be anybody's, takes no form away
-            return Offered(trouble=f"internal error in this connector: {type(error).__name__}"), False
+            return Offered(problem=f"internal error in this connector: {type(error).__name__}"), False
     return Offered(found[:MOST_CHOICES], more=len(found) > MOST_CHOICES), False
 
 
