@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import structlog
 
+from core.config.sections.source import Account
 from core.config.settings import Settings
 from core.delivery import Nowhere, PayloadStatus
 from core.errors import PayloadError, StoreError
@@ -65,11 +66,11 @@ def _waits(settings: Settings) -> dict[str, Quiet]:
 
 def _order(store: Store, claim: Claim, settings: Settings) -> None:
     """What a signed webhook says: a chat is to be fetched. The webhook has done its work then."""
-    account = settings.accounts.get(claim.origin)
+    name, account = _ordering(claim, settings)
     try:
         if claim.trouble:
             raise PayloadError("", claim.trouble)
-        if account is None or account.api is None or account.webhooks is None:
+        if account is None or account.webhooks is None:
             text = f"relay.yaml has no source '{claim.origin}' with api and webhooks any more; put it back, then retry"
             raise PayloadError("", text)
         event = read_event(claim.body)
@@ -83,9 +84,17 @@ def _order(store: Store, claim: Claim, settings: Settings) -> None:
         return
     wait = round(account.webhooks.wait.total_seconds() * 1000)
     conversation = ConversationId.of(account.account or "", event.conversation)
-    wish = Wish(conversation, source_lane(claim.origin), wait, _PATIENCE * wait, known_only=event.goes_on)
+    wish = Wish(conversation, source_lane(name), wait, _PATIENCE * wait, known_only=event.goes_on)
     ordered = store.order(wish, claim)
     log.info("webhook", payload=claim.id, conversation=conversation, event_name=event.name, ordered=bool(ordered))
+
+
+def _ordering(claim: Claim, settings: Settings) -> tuple[str, Account | None]:
+    """The account whose webhook it is, by its name; or by its number, where it has another name by now."""
+    same = {one.account: name for name, one in settings.accounts.items() if one.api and one.account}
+    known = settings.accounts.get(claim.origin)
+    name = claim.origin if known and known.api else same.get(claim.account, "")
+    return name, settings.accounts.get(name)
 
 
 def _read(store: Store, claim: Claim, settings: Settings) -> ReadChat | None:

@@ -74,7 +74,9 @@ ALSO: Mapping[str, Mapping[str, set[str]]] = {
     "give_to": {"repeated": {"repeat"}},
     "hold": {"connector": {"lane"}, "identity": {"person"}},
     "incidents": {"calm": {"calm_ms"}, "anew": {"ANEW_MS"}, "most": {"MOST"}, "troubles": {"found"}},
+    "drop_orders": {"lane": {"source_lane"}, "most": {"_MANY"}},
     "let_go": {"connector": {"lane"}, "identity": {"person"}},
+    "move_orders": {"old": {"source_lane"}, "new": {"lane"}, "account": {"number"}, "most": {"_MANY"}},
     "look": {
         "low": {"since"},
         "high": {"until"},

@@ -6,7 +6,7 @@ import json
 import random
 import secrets
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -51,21 +51,28 @@ def smartsupp() -> Iterator[SmartsuppFake]:
         yield fake
 
 
+def source_config(fake: SmartsuppFake) -> dict[str, Any]:
+    about = {"token": fake.token, "base_url": fake.base_url, "rate": 100, "allow_networks": ["127.0.0.1"]}
+    return {"account": ACCOUNT, "api": about, "webhooks": {"secret": SECRET, "wait": f"{WAIT}s"}}
+
+
 class Relay(Inline):
     """What workers do, by hand, and with a clock that is moved by hand."""
 
-    def __init__(self, server: Server, clock: Clock, folder: Path, fake: SmartsuppFake, more: str = "") -> None:
+    def __init__(
+        self,
+        server: Server,
+        clock: Clock,
+        folder: Path,
+        fake: SmartsuppFake,
+        source: Mapping[str, Any] | None = None,
+        keys: Sequence[str] = (),
+    ) -> None:
         self.clock, self.fake = clock, fake
-        client = connect(server.url)
-        config = {
-            "source": {
-                "account": ACCOUNT,
-                "api": {"token": fake.token, "base_url": fake.base_url, "rate": 100, "allow_networks": ["127.0.0.1"]},
-                "webhooks": {"secret": SECRET, "wait": f"{WAIT}s"},
-            },
-            "connectors": {"archive": {"type": "archive"}},
-        }
-        super().__init__(Store(client, clock), folder, more or json.dumps(config))
+        client = connect(server.url, keys=keys)
+        section = source_config(fake) if source is None else source
+        config = {"source": section, "connectors": {"archive": {"type": "archive"}}}
+        super().__init__(Store(client, clock), folder, json.dumps(config))
         self.client: Client = client
         self.fetching = Fetching(self.store, client)
         self.ledger = Ledger(client, clock)
@@ -75,10 +82,10 @@ class Relay(Inline):
             self.store.accept(body, ACCOUNT, "application/json", "main")
         self.read()
 
-    def fetch(self) -> int:
+    def fetch(self, lane: str = LANE) -> int:
         """Carry out what is due; returns how much that was."""
         number = 0
-        while claim := self.store.claim_order(LANE, secrets.token_hex(8)):
+        while claim := self.store.claim_order(lane, secrets.token_hex(8)):
             self.fetching.fetch(claim, self.settings)
             number += 1
         self.read()
@@ -212,7 +219,7 @@ def test_an_event_that_cannot_be_read_is_kept_in_quarantine_with_the_place(relay
 
 
 def test_a_webhook_of_a_source_that_was_removed_says_what_to_do(server: Server, relay: Relay, tmp_path: Path) -> None:
-    other = Relay(server, relay.clock, tmp_path, relay.fake, "connectors: {archive: {type: archive}}")
+    other = Relay(server, relay.clock, tmp_path, relay.fake, {})
     other.webhook(closed(talk()))
     [found] = relay.ledger.payloads(PayloadStatus.QUARANTINED)
     assert found.error.startswith("relay.yaml has no source 'main' with api and webhooks any more")

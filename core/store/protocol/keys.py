@@ -56,6 +56,7 @@ are Unix milliseconds by the server's clock.
 | order:CONVERSATION           | hash   | it is to be fetched from Smartsupp's API: lane, asked (the first time), wait,|
 |                              |        | began (its id is the hook's; it is looked for by that), tries, error,       |
 |                              |        | crashes, again (asked for while in flight: due then)                        |
+| source-lanes                 | set    | lanes of accounts in `source` in which anything was to be fetched           |
 | summary:CONVERSATION         | string | what lists and searches need of it (core/summary.py)                        |
 | deliveries-of:CONVERSATION   | set    | connectors that it was ever given to                                        |
 | connectors                   | set    | connectors that were ever given anything                                    |

@@ -10,6 +10,10 @@ local key, wake = order_key(conversation), 0
 local ordered = not known_only or redis.call('EXISTS', key) == 1
   or redis.call('EXISTS', PREFIX .. 'revisions:' .. conversation, PREFIX .. 'other-id:' .. conversation) > 0
 if ordered then
+  -- The account has another name now: what waits under the old one would be fetched by nobody, or twice.
+  local before = redis.call('HGET', key, 'lane')
+  if before and before ~= lane then leave_lane(before, conversation) end
+  redis.call('SADD', PREFIX .. 'source-lanes', lane)
   redis.call('HSETNX', key, 'asked', now)
   redis.call('HSET', key, 'lane', lane, 'wait', wait)
   if began then redis.call('HSET', key, 'began', began) end
