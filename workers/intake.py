@@ -41,7 +41,11 @@ def take_in(
     chats = united(store, chats, settings, waits)
     for chat in chats:
         memory.add(chat.reading.claim, chat.conversation)
-    readings = [chat.reading for chat in chats]
+        if chat.trouble:
+            _without_key(store, chat.reading.claim, chat.trouble)
+    readings = [chat.reading for chat in chats if not chat.trouble]
+    if not readings:
+        return None
     with ask() as request:
         done = store.fan_out_each(readings, request, waits)
     for reading, held, early in zip(readings, done.held, done.stale, strict=True):
@@ -99,9 +103,8 @@ def _ordering(claim: Claim, settings: Settings) -> tuple[str, Account | None]:
 
 def _read(store: Store, claim: Claim, settings: Settings) -> ReadChat | None:
     """What a body is, or None: it holds no conversation, and was put aside."""
-    if claim.trouble:  # replayed when the key is back
-        store.divert(claim.payload, PayloadStatus.QUARANTINED, claim.trouble, token=claim.token)
-        log.warning("quarantined", payload=claim.id, where="encryption key")
+    if claim.trouble:
+        _without_key(store, claim, claim.trouble)
         return None
     try:
         conversation = parse(claim.body, claim.account)
@@ -122,6 +125,12 @@ def _read(store: Store, claim: Claim, settings: Settings) -> ReadChat | None:
         return None
     note, began = "; ".join(troubles), conversation.span()[0]
     return ReadChat(Reading(claim, conversation.key, connectors, note, summary, why or "", began), conversation)
+
+
+def _without_key(store: Store, claim: Claim, trouble: str) -> None:
+    """It is replayed when the key is back."""
+    store.divert(claim.payload, PayloadStatus.QUARANTINED, trouble, token=claim.token)
+    log.warning("quarantined", payload=claim.id, where="encryption key")
 
 
 def _restricted(found: Routed, only: str) -> Routed:

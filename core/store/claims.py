@@ -51,13 +51,16 @@ UNLIMITED = Limits()
 
 @dataclass(frozen=True)
 class Order:
-    """A chat that is to be fetched from Smartsupp's API, since `asked`; `tries` have failed so far. It goes by the
-    API's id; one that the hook sent goes by the hook's, and is looked for by when it `began`. Times are in ms."""
+    """A chat that is to be fetched from Smartsupp's API, since `asked`; `tries` have failed so far, and `looks` came too
+    early. It goes by the API's id; one that the hook sent goes by the hook's, and is looked for by when it `began`.
+    `ends`: somebody said that it has ended. Times are in ms."""
 
     conversation: ConversationId
     asked: int = 0
     began: int | None = None
     tries: int = 0
+    looks: int = 0
+    ends: int = 0
 
 
 @dataclass(frozen=True)

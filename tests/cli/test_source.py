@@ -143,9 +143,7 @@ def order(server: Server, name: str, *channels: str, account: str = "4711") -> N
         store.order(Wish(ConversationId.of(account, one), source_lane(name), wait_ms=0, at_most_ms=0))
 
 
-def test_chats_of_an_account_that_is_gone_are_said_with_what_to_type_and_moved(
-    cli: CommandLine, server: Server
-) -> None:
+def test_chats_of_an_account_that_is_gone_are_said_and_moved(cli: CommandLine, server: Server) -> None:
     order(server, "gone", "co1", "co2")
     sentence = "2 chats wait to be fetched for source 'gone' (account 4711)"
     for said in (cli.run("status"), cli.run("doctor", code=1)):

@@ -17,7 +17,7 @@ from core.store.incidents import Incident
 from core.store.ledger import Lane
 from core.store.search.conversations import Search
 from core.store.search.filter import Filter
-from core.store.sources.queues import REMEDY, fetch_queues
+from core.store.sources.queues import fetch_queues
 from core.store.sources.stranded import StrandedOrders
 from workers.alerts.detect import Look
 from workers.alerts.messages import explained
@@ -43,6 +43,7 @@ _ORDER = (
     "breaker",
     "spent",
     "backlog",
+    "fetch",
     "filling",
     "held",
     "unrouted",
@@ -182,15 +183,26 @@ class Attention:
         )
 
     def _sources(self, settings: Settings) -> Iterator[AttentionLine]:
-        """Accounts whose chats cannot be fetched now."""
+        """Accounts whose chats cannot be fetched now, or some of them."""
         for queue in fetch_queues(self._ledger, settings):
-            if queue.since:
+            about = f"source {queue.name}"
+            if queue.failing and not queue.since:
+                yield AttentionLine(
+                    "fetch",
+                    about,
+                    queue.failed,
+                    f"{queue.failed}.",
+                    queue.remedy,
+                    count=queue.failing,
+                    error=queue.error,
+                )
+            elif queue.since:
                 yield AttentionLine(
                     "source",
-                    f"source {queue.name}",
+                    about,
                     f"Smartsupp's API gives no chats ({queue.name})",
                     queue.sentence,
-                    REMEDY,
+                    queue.remedy,
                     count=queue.waiting,
                     since=queue.since,
                     next_test=queue.next_test,

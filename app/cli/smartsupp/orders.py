@@ -1,4 +1,4 @@
-"""`relay source move` and `relay source drop`: chats that are to be fetched for an account that relay.yaml has no more."""
+"""`relay source move` and `relay source drop`: chats that are to be fetched for an account that is not there any more."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ def _stranded(env: Environment, name: str) -> tuple[StrandedOrders, StrandedQueu
     """What waits under that name; else the command ends."""
     settings, orders = settings_of(env), StrandedOrders(client_of(env))
     found = {one.name: one for one in orders.queues(settings)}
-    if name in found:
-        return orders, found[name]
     if name in accounts_with_api(settings):
         fail(f"'{name}' is in relay.yaml: its chats are fetched. See what waits: relay status")
-    fail(f"no chats wait for a removed account '{name}'; there are: {', '.join(found) or 'none'}")
+    if name not in found:
+        fail(f"no chats wait for a removed account '{name}'; there are: {', '.join(found) or 'none'}")
+    return orders, found[name]

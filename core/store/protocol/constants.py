@@ -20,8 +20,8 @@ How = Literal["answer", "stay", "leave"]
 Trouble = Literal["", "outage", "throttled", "occupied", "bug"]
 #: What an attempt did to its connector's gate; see `Store.settle`.
 Gate = Literal["", "held", "still", "open", "doubted"]
-#: How a fetch from Smartsupp's API ended.
-Ended = Literal["done", "later", "down", "refused"]
+#: How a fetch from Smartsupp's API ended; `early`: it does not have yet what somebody said that there is.
+Ended = Literal["done", "later", "early", "down", "refused"]
 #: Who closed a gate: an admin; relay, as credentials or address were refused; the circuit breaker.
 Closer = Literal["admin", "relay", "breaker"]
 #: What an identity names.

@@ -51,11 +51,13 @@ are Unix milliseconds by the server's clock.
 | revisions:CONVERSATION       | zset   | payload -> its sequence                                                     |
 | begun:ACCOUNT                | zset   | conversation -> when it began, as it says itself (docs/adr/0030)            |
 | begun-noted                  | string | what versions without `begun` have read is in it, too                       |
+| fetched-accounts             | set    | numbers of accounts of which chats came from Smartsupp's API                |
 | other-id:ID                  | string | another id by which a conversation came -> the one under which it is kept   |
 | other-ids:CONVERSATION       | set    | the ids by which it came besides                                            |
 | order:CONVERSATION           | hash   | it is to be fetched from Smartsupp's API: lane, asked (the first time), wait,|
 |                              |        | began (its id is the hook's; it is looked for by that), tries, error,       |
-|                              |        | crashes, again (asked for while in flight: due then)                        |
+|                              |        | crashes, again (asked for while in flight: due then), ends (somebody said   |
+|                              |        | that it has ended), looks (that came too early)                             |
 | source-lanes                 | set    | lanes of accounts in `source` in which anything was to be fetched           |
 | summary:CONVERSATION         | string | what lists and searches need of it (core/summary.py)                        |
 | deliveries-of:CONVERSATION   | set    | connectors that it was ever given to                                        |

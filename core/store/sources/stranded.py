@@ -1,4 +1,4 @@
-"""Orders in the lane of an account that relay.yaml does not name, or has no API for, any more: nobody fetches them there.
+"""Orders in the lane of an account that relay.yaml does not name any more, or has no API for: nobody fetches them.
 
 Smartsupp's number of the account says whose they are, so under another name they go on by themselves. The rest is for
 an admin to decide: put the account back, hand them to another one, or drop them.

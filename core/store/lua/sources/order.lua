@@ -17,12 +17,13 @@ if ordered then
   redis.call('HSETNX', key, 'asked', now)
   redis.call('HSET', key, 'lane', lane, 'wait', wait)
   if began then redis.call('HSET', key, 'began', began) end
+  if not known_only then redis.call('HSET', key, 'ends', 1) end
   local due = math.min(now + wait, math.max(now, redis.call('HGET', key, 'asked') + at_most))
   if redis.call('HEXISTS', lease_key(lane), conversation) == 1 then
     -- What is being fetched may be older than what was heard of now.
     redis.call('HSET', key, 'again', due)
   else
-    redis.call('HDEL', key, 'tries', 'error')
+    redis.call('HDEL', key, 'tries', 'error', 'looks')
     redis.call('ZADD', lane_key(lane), due, conversation)
     if due <= now then wake = want_wake_up(lane) end
   end
