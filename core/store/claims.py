@@ -51,8 +51,8 @@ UNLIMITED = Limits()
 
 @dataclass(frozen=True)
 class Order:
-    """A chat that is to be fetched from Smartsupp's API, since `asked`; `tries` have failed so far, and `looks` came too
-    early. It goes by the API's id; one that the hook sent goes by the hook's, and is looked for by when it `began`.
+    """A chat that is to be fetched from Smartsupp's API, since `asked`; `tries` have failed so far, and `looks` came
+    too early. It goes by the API's id; one that the hook sent goes by the hook's, and is looked for by when it `began`.
     `ends`: somebody said that it has ended. Times are in ms."""
 
     conversation: ConversationId

@@ -1,4 +1,4 @@
-"""`relay source move` and `relay source drop`: chats that are to be fetched for an account that is not there any more."""
+"""`relay source move` and `relay source drop`: chats to be fetched for an account that is not there any more."""
 
 from __future__ import annotations
 
