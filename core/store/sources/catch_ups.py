@@ -211,8 +211,8 @@ class CatchUps(Base):
             token=token,
             id=catch_up.id,
             kept=kept,
-            fields=[text for pair in fields.items() for text in pair],
-            figures=[text for name, number in figures.items() for text in (name, str(number))],
+            fields=[field for pair in fields.items() for field in pair],
+            figures=[figure for name, number in figures.items() for figure in (name, str(number))],
             listed=listed,
             done=done,
         )
