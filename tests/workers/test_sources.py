@@ -387,7 +387,7 @@ def test_a_fetch_that_ends_as_the_worker_stops_has_lost_no_try(relay: Relay, mon
     claim = relay.store.claim_order(LANE, "of the one that stops")
     assert claim
     with monkeypatch.context() as used_up:
-        used_up.setattr(RateLimit, "take", lambda *_: 60_000)
+        used_up.setattr(RateLimit, "take", lambda *_, **__: 60_000)
         Fetching(relay.store, relay.client, stopping).fetch(claim, relay.settings)
     assert relay.client.hget(key("order", api_id(chat)), "tries") is None
     assert relay.fetch() == 1, "it is due at once"

@@ -22,6 +22,7 @@ Trouble = Literal["", "outage", "throttled", "occupied", "bug"]
 Gate = Literal["", "held", "still", "open", "doubted"]
 #: How a fetch from Smartsupp's API ended; `early`: it does not have yet what somebody said that there is.
 Ended = Literal["done", "later", "early", "down", "refused"]
+ENDED: tuple[Ended, ...] = get_args(Ended)
 #: Who closed a gate: an admin; relay, as credentials or address were refused; the circuit breaker.
 Closer = Literal["admin", "relay", "breaker"]
 #: What an identity names.

@@ -83,7 +83,8 @@ are Unix milliseconds by the server's clock.
 |                              |        | (from receipt to record; bucket b ends at 2^((b+1)/4) ms)                   |
 | totals                       | hash   | the same since ever, took:CONNECTOR:sum in ms, refused:STATUS (posts that   |
 |                              |        | were answered with that HTTP status), refused:STATUS:REASON (the same), and |
-|                              |        | refused:connection:REASON (connections that were cut off)                   |
+|                              |        | refused:connection:REASON (connections that were cut off), fetch:SOURCE:HOW |
+|                              |        | (fetches of a chat, by how they ended), asked:SOURCE (requests to its API)  |
 | job:ID                       | hash   | a bulk job: kind, filter, reason, by, created, as_of, total, seen, found,    |
 |                              |        | done, cursor, finished                                                      |
 | jobs:open, jobs:recent       | set,   | jobs that go on; the last ones, newest first                                |

@@ -4,6 +4,7 @@
 --- args: now, lane, id, token, ended, delay:number, reason
 --- uses: time, keys, lease, orders
 if not holds(lane, id, token) then return 0 end
+redis.call('HINCRBY', PREFIX .. 'totals', 'fetch:' .. string.match(lane, '%.(.+)$') .. ':' .. ended, 1)
 local key, gate = order_key(id), PREFIX .. 'gate:' .. lane
 redis.call('HDEL', lease_key(lane), id)
 local again = redis.call('HGET', key, 'again')
