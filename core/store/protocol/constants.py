@@ -92,7 +92,7 @@ TWIN_MS = 1_500
 #: back.
 REMOVED_KEPT_MS = 40 * 86_400_000
 #: Whoever works on catch-ups is followed by another one when nothing was heard of it for so long.
-CATCH_UP_LEASE_MS = 90_000
+CATCH_UP_LEASE_MS = 20_000
 
 #: A conversation that began so long before the store's memory, or after, may be older than that: clocks differ.
 SKEW_MS = 600_000

@@ -97,7 +97,7 @@ are Unix milliseconds by the server's clock.
 | catch-up-rows:ID             | zset   | conversation at Smartsupp that it has still to look at -> when it began     |
 | catch-ups:open               | set    | those of them that go on                                                    |
 | catch-ups:recent             | list   | the last ones, newest first                                                 |
-| catching-up                  | string | token of the process that works on them (expires after 90 s)                |
+| catching-up                  | string | token of the process that works on them (expires after 20 s)                |
 | compared                     | hash   | account in `source` -> its last comparison, as JSON: see Comparison         |
 | compared-hours:SOURCE        | string | a comparison with Smartsupp was begun (expires after an hour)               |
 | compared-days:SOURCE         | string | one of the last days was begun (expires after a day)                        |
