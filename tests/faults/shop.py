@@ -28,6 +28,9 @@ from tests.support.stack import until
 #: Chats for each kill, and seconds between two posts.
 _CHATS, _PAUSE = 40, 0.05
 
+#: URL, body, headers.
+_Posted = tuple[str, bytes, dict[str, str]]
+
 
 def backfill_and_workers_killed(rig: Rig, load: Load, rounds: int) -> None:
     """All chats of the shop are fetched by a backfill; meanwhile its hook sends them, but for some, twice or late, and
@@ -87,13 +90,11 @@ def _posting(rig: Rig, smartsupp: SmartsuppFake, made_up: Sequence[MadeChat]) ->
     assert answers == {202: len(posts)}, answers
 
 
-def _posts(
-    rig: Rig, smartsupp: SmartsuppFake, made_up: Sequence[MadeChat]
-) -> Iterator[tuple[str, bytes, dict[str, str]]]:
+def _posts(rig: Rig, smartsupp: SmartsuppFake, made_up: Sequence[MadeChat]) -> Iterator[_Posted]:
     base = f"http://127.0.0.1:{rig.relay.port}/smartsupp"
     luck = Luck(lost=0.05, doubled=0.05, late=0.3)
-    hooks = [(f"{base}/{SHOP_TOKEN}", body, {}) for body in smartsupp.hooks(luck, made_up)]
-    webhooks: list[tuple[str, bytes, dict[str, str]]] = []
+    hooks: list[_Posted] = [(f"{base}/{SHOP_TOKEN}", body, {}) for body in smartsupp.hooks(luck, made_up)]
+    webhooks: list[_Posted] = []
     for chat in made_up:
         # Some are lost, and some come twice, which the store must not take for a duplicate alone.
         for number in range(random.choice((0, 1, 1, 2))):
@@ -110,11 +111,10 @@ def _is_settled(rig: Rig, catch_ups: CatchUps, backfill: CatchUp) -> bool:
     rig.pass_time(20)
     time.sleep(0.5)
     lanes = [rig.relay.ledger.lane(name) for name in ("shop", source_lane("main"))]
-    unread = [
-        one for one in rig.relay.ledger.payloads(PayloadStatus.RECEIVED, limit=ALL) if one.account == SHOP_ACCOUNT
-    ]
+    unread = rig.relay.ledger.payloads(PayloadStatus.RECEIVED, limit=ALL)
+    read = not any(one.account == SHOP_ACCOUNT for one in unread)
     over = catch_ups.get(backfill.id).finished is not None
-    return over and not unread and not any(one.waiting or one.in_flight for one in lanes)
+    return over and read and not any(one.waiting or one.in_flight for one in lanes)
 
 
 def _count(rig: Rig, made_up: Sequence[MadeChat]) -> None:
