@@ -60,7 +60,7 @@ COUNTED = f"/source?from={SINCE}&to={UNTIL}"
 def test_past_chats_are_counted_before_any_is_fetched(page: Admin, catch_ups: CatchUps) -> None:
     counted = page.get(COUNTED).text
     assert f"Smartsupp has about {MANY} chats of that time." in text_of(counted)
-    assert "at least 12 s" in text_of(counted)
+    assert "at least 24 s" in text_of(counted)
     assert catch_ups.recent() == []
     hidden = form(counted, "/source/backfill")
     assert page.submit("/source/backfill", **{**hidden, "connector": "crm"}).status_code == 303

@@ -21,8 +21,9 @@ from connectors.testing.fake import Answer, Request
 from core.delivery import DeliveryStatus
 from core.errors import LostLease, NotFound, StoreUnavailable
 from core.ids import ConversationId
-from core.smartsupp.api.body import FetchedConversation, as_body
+from core.smartsupp.api.body import FetchedConversation, as_body, lasting
 from core.smartsupp.api.client import SmartsuppApi
+from core.smartsupp.parser import parse_conversation
 from core.store import Client, Eraser, Ledger, Received, Store, connect
 from core.store.protocol.keys import key
 from core.store.sources.catch_ups import RELAY, CatchUp, CatchUps, Comparison, Listed
@@ -32,6 +33,7 @@ from tests.support.server import Server
 from workers.alerts.detect import Look
 from workers.source import api
 from workers.source import catch_up as module
+from workers.source.api import opened_api
 from workers.source.catch_up import CatchUpWork
 
 SINCE, UNTIL = ms(BEGINNING), ms(BEGINNING + timedelta(days=365))
@@ -125,6 +127,22 @@ def test_a_back_fill_brings_every_chat_once(shop: Shop) -> None:
     assert (again.fetched, again.known) == (0, MANY)
     assert shop.catch_ups.open() == []
     assert [one.id for one in shop.catch_ups.recent()] == [again.id, found.id]
+
+
+def test_what_completion_gives_a_chat_of_the_hook_a_back_filled_one_has_too(shop: Shop) -> None:
+    shop.finish(shop.start())
+    shop.settle()
+    account = shop.inline.settings.accounts["main"]
+    api_ = opened_api("main", account, shop.client)
+    assert api_
+    groups = set()
+    for chat in list(shop.smartsupp)[:10]:
+        conversation = ConversationId.of(SHOP_ACCOUNT, chat.id)
+        [payload] = shop.ledger.conversation(conversation).payloads
+        completed = as_body(api_.conversation(chat.id, visitor=True), SHOP_ACCOUNT)
+        assert lasting(payload.body) == lasting(completed)
+        groups.add(parse_conversation(payload.body, SHOP_ACCOUNT).visitor.group)
+    assert groups - {""}
 
 
 def test_it_goes_from_the_oldest_to_the_newest(shop: Shop) -> None:

@@ -259,7 +259,7 @@ class CatchUpWork:
     def _fetch_one(self, api: SmartsuppApi, one: Listed, account: str, fetched: _Fetched) -> None:
         """Raises DeliveryError where others would fare no better."""
         try:
-            fetched.bodies[one] = as_body(api.conversation(one.id), account)
+            fetched.bodies[one] = as_body(api.conversation(one.id, visitor=True), account)
         except NotFound:
             fetched.gone.append(one)
         except ConnectorRefused as error:
