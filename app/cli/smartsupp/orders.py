@@ -44,7 +44,7 @@ def move(env: Environment, name: str, heir: str, yes: bool, as_json: bool) -> No
 @as_json
 @needs(lambda env: env)
 def drop(env: Environment, name: str, yes: bool, as_json: bool) -> None:
-    """Give up the waiting chats of a removed account.
+    """Drop the waiting chats of a removed account.
 
     NAME is what the account was called in relay.yaml. What is stored of these chats stays.
     """
