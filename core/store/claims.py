@@ -111,7 +111,7 @@ class Reading:
 
     `begun` is when it began (ms), as it says itself, and `seen` how many conversations began at about that time when
     somebody looked; None: nobody did. `other` is another id by which it came this time. `beneath`: it says no more than
-    the newest revision. `waits`, where it has some of its own.
+    the newest revision; `above`: that one says no more than it. `waits`, where it has some of its own.
     """
 
     claim: Claim
@@ -126,6 +126,7 @@ class Reading:
     seen: int | None = None
     other: str = ""
     beneath: bool = False
+    above: bool = False
     waits: Mapping[str, Quiet] | None = None
 
 

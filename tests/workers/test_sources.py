@@ -568,6 +568,29 @@ def test_a_chat_that_came_both_ways_is_one_conversation_with_two_revisions(relay
     assert [file.name for file in (relay.data / "archive" / ACCOUNT).iterdir()] == [own.channel]
 
 
+def test_what_the_api_knows_is_the_newest_though_the_hook_came_later_and_was_read_before_it(relay: Relay) -> None:
+    """Whoever reads what was fetched is slow, or dies; the hook's body comes after it, and is read by another one."""
+    chat = talk()
+    relay.fake.add(chat)
+    relay.webhook(closed(chat))
+    relay.pass_by(WAIT + 1)
+    order = relay.store.claim_order(LANE, "fetches")
+    assert order
+    relay.fetching.fetch(order, relay.settings)
+    fetched = relay.store.claim_bodies("reads slowly")
+    relay.take(hook(chat))
+    take_in(relay.store, fetched, relay.settings)
+    found = relay.payloads(hook_id(chat))
+    assert [is_fetched(one.body) for one in found] == [False, True], "the one that says more is the newest"
+    relay.pass_by(600)
+    relay.fetch()
+    relay.deliver()
+    [delivery] = relay.ledger.conversation(hook_id(chat)).deliveries
+    assert (delivery.status, delivery.revision) == ("delivered", 2)
+    folder = relay.data / "archive" / ACCOUNT / hook_id(chat).channel
+    assert json.loads((folder / "r2.json").read_text())["conversation"]["tags"] == chat.conversation["tags"]
+
+
 def test_what_is_filed_beneath_a_chat_that_is_read_again_waits_for_nobody(relay: Relay) -> None:
     chat = talk()
     relay.fake.add(chat)

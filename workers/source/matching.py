@@ -81,10 +81,12 @@ def _known(chat: ReadChat, kin: Kin, kept: Mapping[ConversationId, KeptBody]) ->
         unread = [one.trouble for one in map(kept.get, kin.near) if one and one.trouble and not one.taken]
         if identity is None and unread:
             return replace(chat, trouble=unread[0])
-    beneath = False
-    if identity and not fetched and (newest := kept.get(identity)) and is_fetched(newest.body):
-        before = _parsed(newest)
-        beneath = before is not None and says_no_more(chat.conversation, before)
+    beneath = above = False
+    newest = kept.get(identity) if identity else None
+    if newest and is_fetched(newest.body) != fetched and (before := _parsed(newest)):
+        # Deliveries carry the newest revision: that is to be the one that says more, whichever came or was read first.
+        beneath = not fetched and says_no_more(chat.conversation, before)
+        above = fetched and says_no_more(before, chat.conversation)
     identity = identity or own
     reading = replace(
         chat.reading,
@@ -92,6 +94,7 @@ def _known(chat: ReadChat, kin: Kin, kept: Mapping[ConversationId, KeptBody]) ->
         other=own if identity != own else "",
         seen=seen if chat.reading.begun is not None else None,
         beneath=beneath,
+        above=above,
     )
     return ReadChat(reading, known_as(chat.conversation, identity))
 

@@ -48,7 +48,7 @@ are Unix milliseconds by the server's clock.
 | conversations                | zset   | conversation (ACCOUNT:CHANNEL) -> when its newest revision was read         |
 | undelivered                  | zset   | conversation that was delivered nowhere, against anybody's will -> its score|
 |                              |        | in `conversations`                                                          |
-| revisions:CONVERSATION       | zset   | payload -> its sequence                                                     |
+| revisions:CONVERSATION       | zset   | payload -> its sequence, or between two, where it is filed beneath or above  |
 | begun:ACCOUNT                | zset   | conversation -> when it began, as it says itself (docs/adr/0030)            |
 | begun-noted                  | string | what versions without `begun` have read is in it, too                       |
 | fetched-accounts             | set    | numbers of accounts of which chats came from Smartsupp's API                |
