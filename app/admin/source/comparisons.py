@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.config.settings import Settings
+from core.sentence import say_n
 from core.store import Client
 from core.store.sources.catch_ups import CatchUp, CatchUps
 
@@ -27,9 +28,12 @@ class SecondSource:
         """For people, or ""."""
         if not self.missing:
             return ""
-        many, were = ("chat", "was") if self.missing == 1 else ("chats", "were")
-        days = f"in the last {MISSING_DAYS} days"
-        return f"{self.missing:,} {many} that Smartsupp's hook never sent {were} fetched from its API {days}"
+        return say_n(
+            "%(count)s chat that Smartsupp's hook never sent was fetched from its API in the last %(days)s days",
+            "%(count)s chats that Smartsupp's hook never sent were fetched from its API in the last %(days)s days",
+            self.missing,
+            days=MISSING_DAYS,
+        )
 
 
 def second_source(client: Client, settings: Settings | None) -> SecondSource | None:

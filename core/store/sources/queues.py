@@ -6,11 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from core.config.settings import Settings
+from core.sentence import say, say_n
 from core.store.ledger import Ledger
 from core.store.sources.orders import source_lane
 
 #: What to do, of either trouble.
-REMEDY = "Nothing is lost: it is tried at least every ten minutes. To see what the API says, run: relay source check"
+REMEDY = say(
+    "Nothing is lost: it is tried at least every ten minutes. To see what the API says, run: relay source check"
+)
 
 
 @dataclass(frozen=True)
@@ -32,8 +35,19 @@ class FetchQueue:
         """What is wrong, or ""."""
         if not self.since:
             return ""
-        what = "rejects the token" if self.rejected else "is not responding"
-        return f"Smartsupp's API {what}, so {self.waiting} chats wait to be fetched: {self.reason}"
+        if self.rejected:
+            return say_n(
+                "Smartsupp's API rejects the token, so %(count)s chat waits to be fetched: %(reason)s",
+                "Smartsupp's API rejects the token, so %(count)s chats wait to be fetched: %(reason)s",
+                self.waiting,
+                reason=self.reason,
+            )
+        return say_n(
+            "Smartsupp's API is not responding, so %(count)s chat waits to be fetched: %(reason)s",
+            "Smartsupp's API is not responding, so %(count)s chats wait to be fetched: %(reason)s",
+            self.waiting,
+            reason=self.reason,
+        )
 
 
 def fetch_queues(ledger: Ledger, settings: Settings) -> Iterable[FetchQueue]:

@@ -1,0 +1,34 @@
+"""The language of a page: chosen by a form and kept in a cookie of this browser, else as the browser asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from flask import g, has_request_context, request
+
+#: Each by the name that its speakers read. The first is what everybody else gets.
+LANGUAGES: Mapping[str, str] = {
+    "en": "English",
+    "cs": "Čeština",
+    "sk": "Slovenčina",
+    "de": "Deutsch",
+    "pl": "Polski",
+    "hu": "Magyar",
+    "fr": "Français",
+    "es": "Español",
+}
+
+#: Of the cookie with what was chosen (frame/theme.py).
+LANGUAGE_COOKIE = "relay-language"
+
+
+def language() -> str:
+    """Of this request, asked once. Where there is none, nobody reads a page."""
+    if not has_request_context():
+        return "en"
+    found: str | None = g.get("language")
+    if found is None:
+        kept = request.cookies.get(LANGUAGE_COOKIE, "")
+        found = kept if kept in LANGUAGES else request.accept_languages.best_match(LANGUAGES, "en")
+        g.language = found
+    return found
