@@ -29,6 +29,12 @@ def language() -> str:
     found: str | None = g.get("language")
     if found is None:
         kept = request.cookies.get(LANGUAGE_COOKIE, "")
-        found = kept if kept in LANGUAGES else request.accept_languages.best_match(LANGUAGES, "en")
+        found = kept if kept in LANGUAGES else _preferred()
         g.language = found
     return found
+
+
+def _preferred() -> str:
+    """The first that we have; werkzeug's best_match would take `sk` before `cs-CZ`, which is wanted more."""
+    wanted = (tag.partition("-")[0].lower() for tag, quality in request.accept_languages if quality > 0)
+    return next((one for one in wanted if one in LANGUAGES), "en")

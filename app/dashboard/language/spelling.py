@@ -30,7 +30,7 @@ def day_and_time(ms: int, zone: tzinfo) -> str:
 # needed, because a relay whose pages are read in English does without.
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=4096, typed=True)
 def _number(value: float, code: str) -> str:
     if code == "en":
         return f"{value:,}".replace(",", _THIN)
@@ -39,7 +39,7 @@ def _number(value: float, code: str) -> str:
     return format_decimal(value, locale=code)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=4096, typed=True)
 def _moment(ms: int, zone: tzinfo, code: str) -> str:
     at = datetime.fromtimestamp(ms / 1000, zone)
     if code == "en":
@@ -49,7 +49,7 @@ def _moment(ms: int, zone: tzinfo, code: str) -> str:
     return f"{format_datetime(at, 'medium', locale=code)} {at.tzname()}"
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=4096, typed=True)
 def _day_and_time(ms: int, zone: tzinfo, code: str) -> str:
     at = datetime.fromtimestamp(ms / 1000, zone)
     if code == "en":
