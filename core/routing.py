@@ -8,9 +8,9 @@ from typing import NamedTuple
 from core.config.settings import Settings
 from core.conversation import Conversation
 from core.delivery import Nowhere
-from core.sentence import say
 from core.templates.language import LanguageError
 from core.values.chat import Values
+from core.wording.sentence import say
 
 #: Why a chat was not delivered anywhere, for people.
 _REASONS: Mapping[str, str] = {

@@ -13,8 +13,8 @@ from zoneinfo import ZoneInfo
 
 from core.config.doubts import gone_remedy, leads_to, route_remedy
 from core.config.settings import Settings
-from core.sentence import say, say_all, say_n
 from core.store.ledger import ClosedGate, Lane
+from core.wording.sentence import say, say_all, say_n
 
 #: Milliseconds for which what is due has waited when a limit of the connector's own is worth a word.
 _LATE = 60_000
@@ -38,7 +38,7 @@ class State(StrEnum):
 
 
 #: In the middle of a sentence, and by itself.
-WORDS: Mapping[State, str] = {
+STATE_WORDS: Mapping[State, str] = {
     State.ON: say("on"),
     State.NO_ROUTE: say("no route"),
     State.PAUSED: say("paused by you"),
@@ -51,7 +51,7 @@ WORDS: Mapping[State, str] = {
     State.RENAMED: say("renamed"),
     State.UNKNOWN: say("unknown"),
 }
-LABELS: Mapping[State, str] = {
+STATE_LABELS: Mapping[State, str] = {
     State.ON: say("On"),
     State.NO_ROUTE: say("No route"),
     State.PAUSED: say("Paused by you"),
@@ -80,7 +80,7 @@ class ExplainedState:
 
     @property
     def label(self) -> str:
-        return LABELS[self.state]
+        return STATE_LABELS[self.state]
 
     @property
     def is_blocked(self) -> bool:

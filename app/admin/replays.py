@@ -6,7 +6,7 @@ from core.config.doubts import leads_to
 from core.config.settings import Settings
 from core.delivery import Nowhere, Payload, PayloadStatus
 from core.routing import reason
-from core.sentence import say
+from core.wording.sentence import say
 
 #: The dashboard has a box for it instead of the option.
 NO_ROUTE_TO = "No route leads to %(name)s. Add it to a route in relay.yaml, or ignore the routes (--all)."

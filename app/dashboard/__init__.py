@@ -17,7 +17,7 @@ from jinja2 import StrictUndefined
 from app.dashboard.frame import addresses, errors, forms, headers, login, theme
 from app.dashboard.frame.context import Site
 from app.dashboard.frame.sessions import Sessions
-from app.dashboard.language import choice, translation
+from app.dashboard.language import choice, translation, words
 from app.dashboard.pages import (
     agents_form,
     backfill,
@@ -35,11 +35,11 @@ from app.dashboard.pages import (
     setting_up,
     source,
 )
-from app.dashboard.view import formatting, words
+from app.dashboard.view import formatting
 from app.dashboard.view.connector_state import state_word
 from app.dashboard.view.zone import viewer_zone
 from app.proxies import Proxies
-from core.sentence import say
+from core.wording.sentence import say
 
 PageRoutes = Callable[[Blueprint, Site], None]
 
@@ -104,7 +104,7 @@ def register(app: Flask, site: Site, pages: Sequence[PageRoutes]) -> login.Login
         theme_words=words.THEME_WORDS,
         back_here=theme.back_here,
         language=choice.language,
-        languages=choice.LANGUAGES,
+        languages=choice.PAGE_LANGUAGES,
         script_words=words.script_words,
         span_words=words.SPAN_WORDS,
         last_span=words.LAST_SPAN,

@@ -13,7 +13,7 @@ from connectors.kit.wire.outcome import LostAnswer
 from core.config.settings import Template
 from core.config.types.mail_server import EmailAddress, MailServer
 from core.config.types.templated import Templated, TemplateOf
-from core.sentence import say
+from core.wording.sentence import say
 
 #: Header fields that are ours, or the mail server's, to write.
 _OURS = (

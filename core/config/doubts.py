@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from core.config.mistakes.values import RENAMED
 from core.config.settings import Settings
-from core.sentence import say, say_n
+from core.wording.sentence import say, say_n
 
 
 @dataclass(frozen=True)

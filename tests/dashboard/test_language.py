@@ -20,13 +20,13 @@ from jinja2 import nodes
 
 from app.admin.setting_up.fields import fields
 from app.dashboard.language import catalogues
-from app.dashboard.language.choice import LANGUAGES
+from app.dashboard.language.choice import PAGE_LANGUAGES
 from app.dashboard.language.spelling import number
-from app.dashboard.language.translation import translated
+from app.dashboard.language.translation import for_reader
 from app.dashboard.view import formatting
 from app.dashboard.view.setting_form import FIELD_PREFIX, label
 from connectors import registry
-from core.sentence import constant, say, say_all, say_n
+from core.wording.sentence import constant, say, say_all, say_n
 from tests.browser import test_overflow as overflow
 from tests.support.admin import Admin, web_app
 from tests.support.extraction import extracted
@@ -100,8 +100,20 @@ def _names() -> Iterator[str]:
         yield from (connector.label, kind, *map(label, connector.settings_model.model_fields))
         for one in fields(connector.settings_model):
             yield from (*one.choices, *one.default.splitlines())
-    yield from LANGUAGES.values()
-    yield from ("Relay for Smartsupp", "Relay", "relay.yaml", "valkey", "UTC", "hostile", "nowhere", "long", "here")
+    yield from PAGE_LANGUAGES.values()
+    yield from (
+        "Relay for Smartsupp",
+        "Relay",
+        "relay.yaml",
+        "valkey",
+        "UTC",
+        "POST",
+        "JSON",
+        "hostile",
+        "nowhere",
+        "long",
+        "here",
+    )
 
 
 #: Times in a title; errors, names and requests that are cut off; what templates can name, and headers of a request.
@@ -233,9 +245,9 @@ def test_a_sentence_within_a_sentence_is_translated_and_a_value_is_not(
     monkeypatch.setattr(catalogues, "catalogue", lambda _language: Pseudo())
     text = say("%(name)s: %(state)s", name="crm", state=say("not responding"))
     with filled.admin.app.test_request_context():
-        assert translated(text) == "«»crm«: »«not responding»«»"
-        assert translated(say_all(text, "as it is", between=", ")) == "«»crm«: »«not responding»«», as it is"
-        assert translated("not responding") == "not responding"
+        assert for_reader(text) == "«»crm«: »«not responding»«»"
+        assert for_reader(say_all(text, "as it is", between=", ")) == "«»crm«: »«not responding»«», as it is"
+        assert for_reader("not responding") == "not responding"
 
 
 def test_a_value_in_a_sentence_is_text_and_no_markup(filled: Filled) -> None:
@@ -261,7 +273,7 @@ def test_templates_translate_constants_alone(filled: Filled) -> None:
 # --- catalogues -----------------------------------------------------------------
 
 LOCALE = Path(catalogues.__file__).parents[1] / "locale"
-OTHERS = [code for code in LANGUAGES if code != "en"]
+OTHERS = [code for code in PAGE_LANGUAGES if code != "en"]
 #: What a text may hold that a translation has to hold as well: values, code and markup.
 _PLACEHOLDER = re.compile(r"%\(\w+\)s|%%|%|<[^>]*>")
 

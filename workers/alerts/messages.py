@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from core.sentence import say, say_n, to_be_counted, to_be_said
 from core.store import INBOX
 from core.store.incidents import Event, Incident, IncidentKind, Notice
+from core.wording.sentence import say, say_n, to_be_counted, to_be_said
 
 
 @dataclass(frozen=True)

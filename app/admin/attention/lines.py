@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from app.admin.connector_state import WORDS, ExplainedState, State, connector_state
+from app.admin.connector_state import STATE_WORDS, ExplainedState, State, connector_state
 from core.config.doubts import doubts, leads_to, route_remedy
 from core.config.settings import Settings
 from core.delivery import DeliveryStatus
-from core.sentence import constant, say, say_all, say_n
 from core.store import Client, Ledger, check_server
 from core.store.causes import Causes
 from core.store.incidents import Incident
@@ -19,6 +18,7 @@ from core.store.ledger import Lane
 from core.store.search.conversations import Search
 from core.store.search.filter import Filter
 from core.store.sources.queues import REMEDY, fetch_queues
+from core.wording.sentence import constant, say, say_all, say_n
 from workers.alerts.detect import Look
 from workers.alerts.messages import explained
 
@@ -227,7 +227,7 @@ def _stated(kind: str, name: str, now: ExplainedState, lane: Lane) -> AttentionL
     return AttentionLine(
         kind,
         name,
-        say("%(name)s: %(state)s", name=name, state=WORDS[now.state]),
+        say("%(name)s: %(state)s", name=name, state=STATE_WORDS[now.state]),
         now.sentence,
         now.remedy,
         now.commands,

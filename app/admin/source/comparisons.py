@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.config.settings import Settings
-from core.sentence import say_n
 from core.store import Client
 from core.store.sources.catch_ups import CatchUp, CatchUps
+from core.wording.sentence import say_n
 
 #: Days in which chats that the hook never sent are counted.
 MISSING_DAYS = 7

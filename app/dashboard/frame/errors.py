@@ -8,9 +8,9 @@ from werkzeug.exceptions import HTTPException
 
 from app.dashboard.frame.headers import guarded
 from app.dashboard.frame.login import LIVE, LoginGuard
-from app.dashboard.language.translation import translated
+from app.dashboard.language.translation import for_reader
 from core.errors import ConfigError, NotFound, StoreUnavailable, StoreUnsafe
-from core.sentence import say
+from core.wording.sentence import say
 
 log = structlog.get_logger(__name__)
 
@@ -95,6 +95,6 @@ def _description(error: HTTPException) -> str:
 def _page(code: int, text: str, headers: dict[str, str] | None = None) -> Response:
     title, remedy = _SAID.get(code, (say("Internal error") if code >= 500 else say("Request failed"), ""))
     if LIVE in request.headers:
-        return Response(translated(title), code, {"Content-Type": "text/plain; charset=utf-8", **(headers or {})})
+        return Response(for_reader(title), code, {"Content-Type": "text/plain; charset=utf-8", **(headers or {})})
     words = {"code": code, "title": title, "text": text, "remedy": remedy}
     return make_response(render_template("error.html", **words), code, headers or {})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import request
 
 from app.dashboard.frame.login import signed_in
-from core.sentence import say
+from core.wording.sentence import say
 
 #: Characters of a reason that are kept.
 LONGEST_REASON = 200

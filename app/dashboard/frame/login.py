@@ -22,7 +22,7 @@ from app.dashboard.frame.sessions import Session, Sessions
 from app.dashboard.language.translation import flash
 from app.proxies import Proxies, network_of
 from core.errors import StoreUnsafe
-from core.sentence import say
+from core.wording.sentence import say
 
 log = structlog.get_logger(__name__)
 

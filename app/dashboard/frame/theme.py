@@ -9,7 +9,7 @@ from flask import Blueprint, g, redirect, request
 from werkzeug.wrappers import Response
 
 from app.dashboard.frame.login import local
-from app.dashboard.language.choice import LANGUAGE_COOKIE, LANGUAGES
+from app.dashboard.language.choice import LANGUAGE_COOKIE, PAGE_LANGUAGES
 
 Theme = Literal["system", "light", "dark"]
 THEMES: tuple[Theme, ...] = get_args(Theme)
@@ -31,7 +31,7 @@ def routes(pages: Blueprint) -> None:
     def language_chosen() -> Response:
         answer = redirect(local(request.form.get("back") or "/"), 303)
         wanted = request.form.get("language", "")
-        if wanted in LANGUAGES:
+        if wanted in PAGE_LANGUAGES:
             answer.set_cookie(LANGUAGE_COOKIE, wanted, _YEAR, secure=g.secure, httponly=True, samesite="Lax")
         return answer
 

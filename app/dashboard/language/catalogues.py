@@ -8,7 +8,7 @@ from functools import cache
 from gettext import GNUTranslations, NullTranslations
 from importlib.resources import files
 
-DOMAIN = "dashboard"
+_DOMAIN = "dashboard"
 
 
 @cache
@@ -20,7 +20,7 @@ def catalogue(language: str) -> NullTranslations:
     from babel.messages.mofile import write_mo  # noqa: PLC0415
     from babel.messages.pofile import read_po  # noqa: PLC0415
 
-    path = files("app.dashboard") / "locale" / language / "LC_MESSAGES" / f"{DOMAIN}.po"
+    path = files("app.dashboard") / "locale" / language / "LC_MESSAGES" / f"{_DOMAIN}.po"
     with path.open("rb") as file:
         read = read_po(file, locale=language, abort_invalid=True)
     compiled = io.BytesIO()

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from flask import g, has_request_context, request
 
 #: Each by the name that its speakers read. The first is what everybody else gets.
-LANGUAGES: Mapping[str, str] = {
+PAGE_LANGUAGES: Mapping[str, str] = {
     "en": "English",
     "cs": "Čeština",
     "sk": "Slovenčina",
@@ -29,7 +29,7 @@ def language() -> str:
     found: str | None = g.get("language")
     if found is None:
         kept = request.cookies.get(LANGUAGE_COOKIE, "")
-        found = kept if kept in LANGUAGES else _preferred()
+        found = kept if kept in PAGE_LANGUAGES else _preferred()
         g.language = found
     return found
 
@@ -37,4 +37,4 @@ def language() -> str:
 def _preferred() -> str:
     """The first that we have; werkzeug's best_match would take `sk` before `cs-CZ`, which is wanted more."""
     wanted = (tag.partition("-")[0].lower() for tag, quality in request.accept_languages if quality > 0)
-    return next((one for one in wanted if one in LANGUAGES), "en")
+    return next((one for one in wanted if one in PAGE_LANGUAGES), "en")

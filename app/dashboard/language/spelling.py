@@ -16,9 +16,9 @@ def number(value: float) -> str:
     return _number(value, language())
 
 
-def moment(ms: int, zone: tzinfo) -> str:
+def date_and_time(ms: int, zone: tzinfo) -> str:
     """A date and a time to the second, with the zone."""
-    return _moment(ms, zone, language())
+    return _date_and_time(ms, zone, language())
 
 
 def day_and_time(ms: int, zone: tzinfo) -> str:
@@ -40,7 +40,7 @@ def _number(value: float, code: str) -> str:
 
 
 @lru_cache(maxsize=4096, typed=True)
-def _moment(ms: int, zone: tzinfo, code: str) -> str:
+def _date_and_time(ms: int, zone: tzinfo, code: str) -> str:
     at = datetime.fromtimestamp(ms / 1000, zone)
     if code == "en":
         return at.strftime("%Y-%m-%d %H:%M:%S %Z")

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from app.dashboard.language import catalogues
 from app.dashboard.language.choice import language
 from app.dashboard.language.spelling import number
-from core.sentence import Sentence, constant, say, say_all
+from core.wording.sentence import Sentence, constant, say, say_all
 
 
 def install(environment: Environment) -> None:
@@ -27,17 +27,17 @@ def install(environment: Environment) -> None:
         say=say,
         say_all=say_all,
         constant=constant,
-        translated=translated,
+        translated=for_reader,
     )
     environment.finalize = _finalized
 
 
-def translated(text: str) -> str:
+def for_reader(text: str) -> str:
     """A sentence in the reader's language; what is no sentence stays as it is."""
     if not isinstance(text, Sentence):
         return text
     if text.parts:
-        return text.between.join(map(translated, text.parts))
+        return text.between.join(map(for_reader, text.parts))
     if not text.forms:
         return text
     words = _words()
@@ -47,7 +47,7 @@ def translated(text: str) -> str:
 
 def flash(text: str, kind: str) -> None:
     """For the page that is shown next; in the language of now, because it waits in a cookie."""
-    flask_flash(str(translated(text)), kind)
+    flask_flash(str(for_reader(text)), kind)
 
 
 def _words() -> Any:
@@ -61,7 +61,7 @@ def _words() -> Any:
 
 def _shown(value: Any) -> Any:
     if isinstance(value, Sentence):
-        return translated(value)
+        return for_reader(value)
     return number(value) if type(value) is int else value
 
 
@@ -77,4 +77,4 @@ def _ngettext(one: str, many: str, count: int, /, **values: Any) -> Markup:
 
 
 def _finalized(value: Any) -> Any:
-    return translated(value) if value.__class__ is Sentence else value
+    return for_reader(value) if value.__class__ is Sentence else value

@@ -11,7 +11,7 @@ from app.dashboard.language.translation import flash
 from app.dashboard.view.review import Review, last_chats, reviewed
 from core.config.sources.secret_store import BadSecret
 from core.errors import ConfigError
-from core.sentence import say
+from core.wording.sentence import say
 
 #: Agents that one page can take in.
 _MOST = 500

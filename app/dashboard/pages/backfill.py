@@ -19,8 +19,8 @@ from app.dashboard.view.connector_state import state
 from app.dashboard.view.zone import viewer_zone
 from core.errors import InUse
 from core.ids import ConversationId
-from core.sentence import say
 from core.store import Aim, Backfill, Jobs
+from core.wording.sentence import say
 
 #: Seconds that a request counts, and works at a job; workers do the rest.
 _COUNTING = 0.5

@@ -19,10 +19,10 @@ from app.dashboard.view import filters
 from app.dashboard.view.filters import Asked
 from app.dashboard.view.zone import viewer_zone
 from core.delivery import DeliveryStatus
-from core.sentence import say
 from core.store import Filter, Jobs, Search
 from core.store.causes import Causes
 from core.store.jobs import Job, JobKind
+from core.wording.sentence import say
 
 #: Seconds that a request counts, and works at a job; workers do the rest.
 _COUNTING = 0.12

@@ -27,11 +27,11 @@ from core.config.settings import Settings, masked
 from core.delivery import DeliveryStatus
 from core.errors import NotFound, PayloadError
 from core.ids import NO_CONVERSATION, ConversationId
-from core.sentence import say
 from core.smartsupp.parser import parse_conversation
 from core.store import Filter, Search
 from core.store.causes import Causes
 from core.store.statistics import SPANS, Over, Span, connector_statistics
+from core.wording.sentence import say
 
 #: Deliveries that the page of a connector lists, and of those that fail.
 DELIVERIES, ERRORS = 8, 5

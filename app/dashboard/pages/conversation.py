@@ -25,9 +25,9 @@ from core.conversation import Conversation
 from core.delivery import Delivery, DeliveryStatus, Payload, PayloadStatus
 from core.errors import InUse, NotFound, PayloadError
 from core.ids import ConversationId, DeliveryId, PayloadId
-from core.sentence import say
 from core.smartsupp.parser import parse_conversation
 from core.store import ledger
+from core.wording.sentence import say
 
 #: Attempts that are shown at once; those before them unfold.
 ATTEMPTS = 5

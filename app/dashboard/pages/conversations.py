@@ -10,20 +10,20 @@ from flask import Blueprint, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.dashboard.frame.context import Site
-from app.dashboard.language.translation import translated
+from app.dashboard.language.translation import for_reader
+from app.dashboard.language.words import RATING_LABELS, STATUS_LABELS
 from app.dashboard.view import filters
 from app.dashboard.view.filters import Asked
 from app.dashboard.view.marks import gathered
 from app.dashboard.view.views import ViewCounts
-from app.dashboard.view.words import RATING_LABELS, STATUS_LABELS
 from app.dashboard.view.zone import viewer_zone
 from connectors.kit import transcript
 from core.delivery import UNDELIVERED, DeliveryStatus
 from core.ids import DeliveryId
-from core.sentence import say
 from core.store import Filter, Search
 from core.store.causes import Causes
 from core.store.search.conversations import Found, ResultPage
+from core.wording.sentence import say
 
 LIMIT = 25
 #: Causes of dead letters that a page lists.
@@ -61,7 +61,7 @@ class Row:
 def routes(pages: Blueprint, site: Site) -> None:
     search, causes = Search(site.client), Causes(site.client)
     counts = ViewCounts(search)
-    pages.app_template_filter("plain")(lambda text: transcript.plain(translated(text)))
+    pages.app_template_filter("plain")(lambda text: transcript.plain(for_reader(text)))
     pages.app_template_filter("gathered")(gathered)
 
     @pages.app_template_global("idle")

@@ -31,11 +31,11 @@ from connectors.kit.connector import Connector
 from core.delivery import Delivery, Payload, Reference
 from core.errors import NotFound, PayloadError, StoreUnsafe, Unreadable
 from core.ids import ConversationId, PayloadId
-from core.sentence import say, say_all
 from core.smartsupp.parser import parse_conversation
 from core.store import Eraser, Ledger
 from core.store.ledger import StoredConversation
 from core.store.search.visitors import Traces, conversations_of, payloads_of
+from core.wording.sentence import say, say_all
 
 log = structlog.get_logger(__name__)
 

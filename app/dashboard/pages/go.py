@@ -9,10 +9,10 @@ from typing import Any
 from flask import Blueprint, render_template, url_for
 
 from app.dashboard.frame.context import Site
-from app.dashboard.view.words import STATUS_WORDS
+from app.dashboard.language.words import STATUS_WORDS
 from core.delivery import UNDELIVERED, DeliveryStatus
-from core.sentence import say
 from core.store import Search
+from core.wording.sentence import say
 
 
 @dataclass(frozen=True)

@@ -24,12 +24,12 @@ from app.hook_url import hooks
 from core.config.settings import Settings
 from core.delivery import PayloadStatus
 from core.errors import NotFound
-from core.sentence import say, to_be_said
 from core.store import INBOX, Filter, Jobs, Search, ServerCheck, check_server, statistics
 from core.store.connection.condition import store_condition
 from core.store.jobs import Job
 from core.store.ledger import Lane
 from core.store.statistics import SPANS, Over, Span, Statistics, totals
+from core.wording.sentence import say, to_be_said
 
 #: Chats among which one that is no test is looked for.
 _NEWEST = 50

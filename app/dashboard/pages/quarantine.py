@@ -13,8 +13,8 @@ from app.dashboard.frame.forms import reason_given
 from app.dashboard.language.translation import flash
 from core.delivery import PayloadStatus
 from core.errors import InUse, NotFound
-from core.sentence import say, say_n
 from core.store.search.conversations import place
+from core.wording.sentence import say, say_n
 
 ROWS = 25
 #: Bodies that one request reads again or discards: well below a second.

@@ -17,10 +17,10 @@ from app.dashboard.view.body_view import excerpt, shown_body
 from core.delivery import Payload, PayloadStatus
 from core.errors import InUse, NotFound, PayloadError, StoreUnavailable
 from core.ids import PayloadId
-from core.sentence import say
 from core.smartsupp.events import read_event
 from core.smartsupp.limits import LARGEST_BODY
 from core.smartsupp.parser import parse_conversation
+from core.wording.sentence import say
 
 #: The reason of one that was corrected, and its successor.
 _CORRECTED = re.compile(r"corrected: ([0-9a-f]{16})")

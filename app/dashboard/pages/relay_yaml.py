@@ -17,7 +17,7 @@ from app.dashboard.view.review import Review, reviewed
 from core.config.editing.door import Draft
 from core.config.sources.secret_store import BadSecret
 from core.errors import ConfigError
-from core.sentence import say
+from core.wording.sentence import say
 
 #: Versions that the list shows.
 _LISTED = 100

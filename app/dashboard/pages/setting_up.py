@@ -29,9 +29,9 @@ from core.config.settings import Settings
 from core.config.sources.secret_store import BadSecret
 from core.errors import ConfigError, NotFound, PayloadError
 from core.ids import ConversationId
-from core.sentence import say
 from core.smartsupp.parser import parse_conversation
 from core.store import Filter, Search
+from core.wording.sentence import say
 
 #: Chats that a preview can be made of.
 _CHATS = 100

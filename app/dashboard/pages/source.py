@@ -21,8 +21,8 @@ from app.dashboard.view import filters
 from app.dashboard.view.zone import viewer_zone
 from core.config.sections.source import Account
 from core.errors import DeliveryError, NotFound
-from core.sentence import say, say_n
 from core.store.sources.catch_ups import CatchUps
+from core.wording.sentence import say, say_n
 from workers.source.catch_up import SHORT_GRACE_MS, CatchUpWork
 
 #: How many days back the page offers.

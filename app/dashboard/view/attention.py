@@ -11,7 +11,7 @@ from flask import url_for
 
 from app.admin.attention.lines import AttentionLine
 from app.dashboard.view.connector_state import conversations_url
-from core.sentence import say
+from core.wording.sentence import say
 
 #: So many lines are shown at once; the others unfold.
 LINES_SHOWN = 8

@@ -13,8 +13,8 @@ from datetime import UTC, datetime, tzinfo
 from typing import Protocol
 
 from app.dashboard.language.spelling import day_and_time
-from core.sentence import say, say_all, to_be_said
 from core.store.statistics import Span
+from core.wording.sentence import say, say_all, to_be_said
 
 #: Percent of the width that the words of the upright axis take.
 LEFT = 9.0

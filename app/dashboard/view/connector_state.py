@@ -8,15 +8,15 @@ from typing import Any
 
 from flask import url_for
 
-from app.admin.connector_state import LABELS, ExplainedState, State, connector_state
+from app.admin.connector_state import STATE_LABELS, ExplainedState, State, connector_state
 from app.dashboard.frame.context import Site
 from connectors import registry
 from core.config.settings import Settings
 from core.delivery import DeliveryStatus
 from core.errors import NotFound
-from core.sentence import say
 from core.store.ledger import ClosedGate, Lane
 from core.store.statistics import Figures, Statistics
+from core.wording.sentence import say
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def _state(site: Site, settings: Settings, name: str, found: Statistics | None) 
 
 def state_word(state: str) -> str:
     """Of a state that was; one that a newer version knows has its own name."""
-    return LABELS[State(state)] if state in list(State) else state
+    return STATE_LABELS[State(state)] if state in list(State) else state
 
 
 def conversations_url(**wanted: Any) -> str:

@@ -9,8 +9,8 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any, TypeVar
 
 from core.delivery import STATUS_NAMES, UNDELIVERED, DeliveryStatus
-from core.sentence import say, say_n, to_be_said
 from core.store import Filter
+from core.wording.sentence import say, say_n, to_be_said
 
 #: Characters of a search.
 _LONGEST = 200

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 
 from app.dashboard.language import spelling
 from app.dashboard.language.spelling import number
-from app.dashboard.language.translation import translated
+from app.dashboard.language.translation import for_reader
 from core.pretty_json import legible
-from core.sentence import say, to_be_said
+from core.wording.sentence import say, to_be_said
 
 #: Characters of JSON that stand on one line.
 _LINE = 60
@@ -30,7 +30,7 @@ def iso(ms: int) -> str:
 
 def moment(ms: int) -> str:
     """What stands there without scripts, and until they have put the time of the reader's zone."""
-    return spelling.moment(ms, UTC)
+    return spelling.date_and_time(ms, UTC)
 
 
 def span(ms: float | None) -> str:
@@ -39,8 +39,8 @@ def span(ms: float | None) -> str:
         return "–"
     for size, text in _LENGTHS:
         if ms >= size:
-            return translated(say(text, number=_rounded(ms / size)))
-    return translated(say("%(number)s ms", number=f"{ms:.0f}"))
+            return for_reader(say(text, number=_rounded(ms / size)))
+    return for_reader(say("%(number)s ms", number=f"{ms:.0f}"))
 
 
 def share(part: float, whole: float) -> str:
@@ -50,15 +50,15 @@ def share(part: float, whole: float) -> str:
     percent = 100 * part / whole
     if 0 < percent < 100:
         percent = min(max(percent, 0.1), 99.9)
-    return translated(say("%(number)s %%", number=_rounded(percent)))
+    return for_reader(say("%(number)s %%", number=_rounded(percent)))
 
 
 def size(length: int) -> str:
     """Bytes."""
     for step, text in _SIZES:
         if length >= step:
-            return translated(say(text, number=number(float(f"{length / step:.1f}"))))
-    return translated(say("%(number)s B", number=str(length)))
+            return for_reader(say(text, number=number(float(f"{length / step:.1f}"))))
+    return for_reader(say("%(number)s B", number=str(length)))
 
 
 def legible_value(value: object) -> str:

@@ -14,7 +14,7 @@ from connectors import registry
 from connectors.kit.connector import Choice, Connector
 from core.config.settings import ConnectorSettings
 from core.errors import Problem
-from core.sentence import constant, say, say_all
+from core.wording.sentence import constant, say, say_all
 
 #: Stands before the name of a setting, so that none is called like another input of the page.
 FIELD_PREFIX = "s-"

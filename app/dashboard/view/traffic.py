@@ -10,9 +10,9 @@ from app.admin.connector_state import State
 from app.dashboard.view import charts
 from app.dashboard.view.formatting import share, span
 from app.dashboard.view.zone import viewer_zone
-from core.sentence import say, to_be_said
 from core.store.ledger import GateChange
 from core.store.statistics import ConnectorStatistics
+from core.wording.sentence import say, to_be_said
 
 #: Periods that a page lists.
 _LISTED = 20

@@ -8,7 +8,7 @@ from typing import Literal
 
 from connectors.kit.transcript import Voice, plain, shortened, single_line
 from core.conversation import Conversation, Message
-from core.sentence import say
+from core.wording.sentence import say
 
 #: Characters that a bubble shows, and all of a page together; the download has the rest.
 _LONGEST, _ROOM = 20_000, 200_000

@@ -10,8 +10,8 @@ from typing import Any
 from flask import url_for
 
 from core.delivery import UNDELIVERED
-from core.sentence import say
 from core.store import Filter, Search
+from core.wording.sentence import say
 
 #: What each tab asks for, in its words and as a query.
 _VIEWS: Mapping[str, tuple[Filter, Mapping[str, Any]]] = {

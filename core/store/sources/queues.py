@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from core.config.settings import Settings
-from core.sentence import say, say_n
 from core.store.ledger import Ledger
 from core.store.sources.orders import source_lane
+from core.wording.sentence import say, say_n
 
 #: What to do, of either trouble.
 REMEDY = say(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from app.dashboard.frame.theme import Theme
-from app.dashboard.language.translation import translated
+from app.dashboard.language.translation import for_reader
 from core.delivery import DeliveryStatus
-from core.sentence import Sentence, say, say_n, to_be_counted
 from core.store.statistics import Span
+from core.wording.sentence import Sentence, say, say_n, to_be_counted
 
 #: In the middle of a sentence, and by itself.
 STATUS_WORDS: Mapping[DeliveryStatus, str] = {
@@ -81,4 +81,4 @@ def counted_status(status: str, number: int, more: bool = False) -> str:
 
 def script_words() -> Mapping[str, str]:
     """What the scripts say, in the reader's language."""
-    return {name: translated(text) for name, text in _SCRIPTS.items()}
+    return {name: for_reader(text) for name, text in _SCRIPTS.items()}
