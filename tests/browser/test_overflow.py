@@ -17,6 +17,7 @@ from playwright.sync_api import Browser
 from werkzeug.serving import make_server
 
 from app.admin.connector_state import State
+from app.dashboard.language.choice import LANGUAGE_COOKIE
 from core.delivery import Attempt, Exchange, Outcome, PayloadStatus, Reference
 from core.store import INBOX, Filter, Jobs, Store, connect
 from core.store.claims import Limits
@@ -183,6 +184,21 @@ def test_nothing_sticks_out_at_any_width(name: str, shown: Shown) -> None:
         if found := tab.page.evaluate(_FAULTS):
             faults[width] = found
     assert not faults, "\n".join(f"{width} px: {one}" for width, found in faults.items() for one in found[:6])
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_nothing_sticks_out_in_a_language_of_long_words(name: str, shown: Shown) -> None:
+    tab = shown.tab
+    context = tab.page.context
+    context.add_cookies([{"name": LANGUAGE_COOKIE, "value": "de", "url": tab.page.url}])
+    try:
+        tab.page.goto(PAGES[name].format(**shown.ids))
+        assert tab.page.locator("html").get_attribute("lang") == "de"
+        for width in (320, 1024):
+            tab.look((width, 800), "light")
+            assert not tab.page.evaluate(_FAULTS), f"{width} px"
+    finally:
+        context.clear_cookies(name=LANGUAGE_COOKIE)
 
 
 def heights(tab: Tab, rows: str) -> list[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from flask import g, has_request_context, request
+from flask import g, request
 
 #: Each by the name that its speakers read. The first is what everybody else gets.
 PAGE_LANGUAGES: Mapping[str, str] = {
@@ -24,13 +24,13 @@ LANGUAGE_COOKIE = "relay-language"
 
 def language() -> str:
     """Of this request, asked once. Where there is none, nobody reads a page."""
-    if not has_request_context():
-        return "en"
-    found: str | None = g.get("language")
-    if found is None:
+    try:
+        found: str = g.language
+    except AttributeError:
         kept = request.cookies.get(LANGUAGE_COOKIE, "")
-        found = kept if kept in PAGE_LANGUAGES else _preferred()
-        g.language = found
+        found = g.language = kept if kept in PAGE_LANGUAGES else _preferred()
+    except RuntimeError:
+        return "en"
     return found
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import flash as flask_flash
-from flask import g, has_request_context
+from flask import g
 from jinja2 import Environment
 from markupsafe import Markup
 
 from app.dashboard.language import catalogues
+from app.dashboard.language.catalogues import Words, has_markup
 from app.dashboard.language.choice import language
 from app.dashboard.language.spelling import number
 from core.wording.sentence import Sentence, constant, say, say_all
@@ -41,8 +43,9 @@ def for_reader(text: str) -> str:
     if not text.forms:
         return text
     words = _words()
-    found = words.gettext(text.forms[0]) if len(text.forms) == 1 else words.ngettext(*text.forms, text.number)
-    return str(found % {name: _shown(value) for name, value in text.values.items()})
+    one, *many = text.forms
+    found = words.ngettext(one, many[0], text.number) if many else words.gettext(one)
+    return found % {name: _shown(value) for name, value in text.values.items()}
 
 
 def flash(text: str, kind: str) -> None:
@@ -50,12 +53,13 @@ def flash(text: str, kind: str) -> None:
     flask_flash(str(for_reader(text)), kind)
 
 
-def _words() -> Any:
-    if not has_request_context():
-        return catalogues.catalogue("en")
-    found = g.get("words")
-    if found is None:
+def _words() -> Words:
+    try:
+        found: Words = g.words
+    except AttributeError:
         found = g.words = catalogues.catalogue(language())
+    except RuntimeError:  # nobody reads a page
+        found = catalogues.catalogue("en")
     return found
 
 
@@ -65,15 +69,21 @@ def _shown(value: Any) -> Any:
     return number(value) if type(value) is int else value
 
 
-def _gettext(text: str, /, **values: Any) -> Markup:
+def _gettext(text: str, /, **values: Any) -> str:
     """Of a template: its own text is markup, its values are not. Never with a text that is no constant."""
-    return Markup(_words().gettext(text)) % {name: _shown(value) for name, value in values.items()}  # noqa: S704  # as said
+    return _filled(_words().gettext(text), values) if values else _words().shown(text)
 
 
-def _ngettext(one: str, many: str, count: int, /, **values: Any) -> Markup:
+def _ngettext(one: str, many: str, count: int, /, **values: Any) -> str:
     """The same for a number of things, which is `%(num)s`."""
-    values.setdefault("num", count)
-    return Markup(_words().ngettext(one, many, count)) % {name: _shown(value) for name, value in values.items()}  # noqa: S704  # as above
+    return _filled(_words().ngettext(one, many, count), {"num": count, **values})
+
+
+def _filled(text: str, values: Mapping[str, Any]) -> str:
+    shown = {name: _shown(value) for name, value in values.items()}
+    if has_markup(text) or any(isinstance(one, Markup) for one in shown.values()):
+        return Markup(text) % shown  # noqa: S704  # the values are escaped
+    return text % shown
 
 
 def _finalized(value: Any) -> Any:
