@@ -190,7 +190,7 @@ def test_nothing_sticks_out_at_any_width(name: str, shown: Shown) -> None:
 def test_nothing_sticks_out_in_a_language_of_long_words(name: str, shown: Shown) -> None:
     tab = shown.tab
     context = tab.page.context
-    context.add_cookies([{"name": LANGUAGE_COOKIE, "value": "de", "url": tab.page.url}])
+    context.add_cookies([{"name": LANGUAGE_COOKIE, "value": "de", "domain": "127.0.0.1", "path": "/"}])
     try:
         tab.page.goto(PAGES[name].format(**shown.ids))
         assert tab.page.locator("html").get_attribute("lang") == "de"
