@@ -149,7 +149,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
 
 @pytest.mark.parametrize("name", overflow.PAGES)
 def test_nothing_on_a_page_is_left_untranslated(name: str, filled: Filled, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(catalogues, "catalogue", lambda _language: catalogues.Words(Pseudo()))
+    monkeypatch.setattr(catalogues, "catalogue", lambda _language: catalogues.Catalogue(Pseudo()))
     page = _Page(filled.admin.get(overflow.PAGES[name].format(**filled.ids)).text)
     left = untranslated("".join(page.text)).split("\n") + [untranslated(one) for one in page.attributes]
     names = re.compile("|".join(map(re.escape, sorted({*_names(), *filled.ids.values()}, key=len, reverse=True))))
@@ -160,7 +160,7 @@ def test_nothing_on_a_page_is_left_untranslated(name: str, filled: Filled, monke
 def test_the_pages_shown_live_and_what_waits_in_a_cookie_are_translated_too(
     filled: Filled, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(catalogues, "catalogue", lambda _language: catalogues.Words(Pseudo()))
+    monkeypatch.setattr(catalogues, "catalogue", lambda _language: catalogues.Catalogue(Pseudo()))
     part = filled.admin.get("/overview/live", headers={"X-Relay-Live": "1"}).text
     assert "«Needs attention»" in part
     missing = filled.admin.get("/connectors/nobody", headers={"X-Relay-Live": "1"})
@@ -242,7 +242,7 @@ def test_a_sentence_is_its_english_text_wherever_nobody_translates_it() -> None:
 def test_a_sentence_within_a_sentence_is_translated_and_a_value_is_not(
     filled: Filled, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(catalogues, "catalogue", lambda _language: catalogues.Words(Pseudo()))
+    monkeypatch.setattr(catalogues, "catalogue", lambda _language: catalogues.Catalogue(Pseudo()))
     text = say("%(name)s: %(state)s", name="crm", state=say("not responding"))
     with filled.admin.app.test_request_context():
         assert for_reader(text) == "«»crm«: »«not responding»«»"

@@ -13,7 +13,7 @@ from markupsafe import Markup
 _DOMAIN = "dashboard"
 
 
-class Words:
+class Catalogue:
     """What is said in one language. A page says hundreds of texts, so those of templates are kept as they are shown."""
 
     def __init__(self, translations: NullTranslations) -> None:
@@ -38,10 +38,10 @@ def has_markup(text: str) -> bool:
 
 
 @cache
-def catalogue(language: str) -> Words:
+def catalogue(language: str) -> Catalogue:
     """Of a language, for as long as the process lives; English texts stand for themselves."""
     if language == "en":
-        return Words(NullTranslations())
+        return Catalogue(NullTranslations())
     # Here, because a relay whose pages are read in English needs no reader of catalogues.
     from babel.messages.mofile import write_mo  # noqa: PLC0415
     from babel.messages.pofile import read_po  # noqa: PLC0415
@@ -52,4 +52,4 @@ def catalogue(language: str) -> Words:
     compiled = io.BytesIO()
     write_mo(compiled, read)
     compiled.seek(0)
-    return Words(GNUTranslations(compiled))
+    return Catalogue(GNUTranslations(compiled))

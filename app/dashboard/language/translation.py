@@ -11,7 +11,7 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from app.dashboard.language import catalogues
-from app.dashboard.language.catalogues import Words, has_markup
+from app.dashboard.language.catalogues import Catalogue, has_markup
 from app.dashboard.language.choice import language
 from app.dashboard.language.spelling import number
 from core.wording.sentence import Sentence, constant, say, say_all
@@ -53,9 +53,9 @@ def flash(text: str, kind: str) -> None:
     flask_flash(str(for_reader(text)), kind)
 
 
-def _words() -> Words:
+def _words() -> Catalogue:
     try:
-        found: Words = g.words
+        found: Catalogue = g.words
     except AttributeError:
         found = g.words = catalogues.catalogue(language())
     except RuntimeError:  # nobody reads a page

@@ -7,7 +7,7 @@
   // --- Times in the reader's zone: <time datetime data-local>, or data-relative for "3 minutes ago".
   // In the page's language, as the reader's region writes it: not two languages on one page.
   const page = document.documentElement.lang;
-  const language = navigator.languages.find((one) => one.split("-")[0] === page) ?? "en-GB";
+  const language = navigator.languages.find((one) => one.split("-")[0] === page) ?? (page === "en" ? "en-GB" : page);
   const exact = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium" });
   const short = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
   const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
