@@ -138,6 +138,19 @@ _WORDS: Mapping[IncidentKind, _Words] = {
         ),
         "/",
     ),
+    "stranded": _Words(
+        to_be_said("Chats of source %(subject)s are fetched by nobody"),
+        "No chats of source %(subject)s wait any more",
+        to_be_counted(
+            "%(count)s waits to be fetched from Smartsupp's API for an account that is not in relay.yaml any more.",
+            "%(count)s wait to be fetched from Smartsupp's API for an account that is not in relay.yaml any more.",
+        ),
+        to_be_said(
+            "Put the account with its api back into relay.yaml, under any name. Or run: relay source move %(subject)s"
+            " --to ANOTHER. Or: relay source drop %(subject)s"
+        ),
+        "/",
+    ),
     "refusing": _Words(
         to_be_said("Chats are refused"),
         "Chats are no longer refused",
