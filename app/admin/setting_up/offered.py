@@ -14,6 +14,7 @@ from typing import Any
 from connectors.kit.connector import Choice, ChoiceList, Connector
 from connectors.kit.transcript import single_line
 from core.errors import DeliveryError, TimedOut
+from core.wording.sentence import say
 
 #: Seconds for each list. Somebody waits for the page.
 _SECONDS = 10.0
@@ -52,14 +53,16 @@ def _read(connector: Connector[Any], wanted: ChoiceList) -> tuple[Offered, bool]
         try:
             found = list(islice(_once(wanted.read()), MOST_CHOICES + 1))
         except TimedOut:
-            return Offered(problem=f"no complete answer within {_SECONDS:.0f} seconds"), True
+            seconds = round(_SECONDS)
+            return Offered(problem=say("no complete answer within %(seconds)s seconds", seconds=seconds)), True
         except DeliveryError as error:
             text = connector.mask(single_line(str(error)))[:_LONGEST]
             if error.status in _FORBIDDEN and wanted.right:
-                text = f"{text}. The credentials need {wanted.right}"
+                text = say("%(error)s. The credentials need %(right)s", error=text, right=wanted.right)
             return Offered(problem=text), bool(exchanges) and exchanges[-1].status is None
         except Exception as error:  # noqa: BLE001  # a bug of the connector's, which may be anybody's, takes no form away
-            return Offered(problem=f"internal error in this connector: {type(error).__name__}"), False
+            kind = type(error).__name__
+            return Offered(problem=say("internal error in this connector: %(error)s", error=kind)), False
     return Offered(found[:MOST_CHOICES], more=len(found) > MOST_CHOICES), False
 
 
