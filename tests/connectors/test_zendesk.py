@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from connectors.testing.bench import Bench
 from connectors.testing.chats import SAMPLE, chat, other
 from connectors.testing.fake import Answer, Fake, Request
+from connectors.testing.files import FileLaws
 from connectors.testing.people import PHONE, PersonContract, said
 from connectors.testing.records import Records
 from connectors.zendesk import COMMENTS, Zendesk
@@ -35,7 +36,7 @@ def longer(*added: str) -> dict[str, Any]:
     return payload
 
 
-class TestZendesk(PersonContract, Records):
+class TestZendesk(PersonContract, Records, FileLaws):
     kind = "zendesk"
     field = "notes"
     customer_id_field = "customer_no"

@@ -90,6 +90,10 @@ class Layout:
         """What is written over a part that this revision does not need."""
         return self._part(words.key, revision, number, "<p>—</p>")
 
+    def marked(self, body: str, mark: str) -> str:
+        """A text of our own in the vendor's format, which ends with its mark where marks are shown."""
+        return self.form.of(body + self._line(mark))
+
     def any_mark(self, key: str) -> str:
         """A regular expression of a key's marks, whatever the revision and the part: plain, and in the format."""
         mark = self.mark(key, _LONG, _LONG - 1)
