@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from connectors.kit.files.carrying import FileNote
 from connectors.kit.files.rules import MIB
 from connectors.kit.files.settings import FileLimits
-from connectors.kit.files.streaming import base64_body
+from connectors.kit.files.streaming import json_options
 from connectors.request_tracker.api import OF_TICKET, RequestTrackerApi
 
 #: What RT keeps where nobody has said otherwise: https://docs.bestpractical.com/rt/latest/RT_Config.html#MaxAttachmentSize
@@ -20,7 +20,7 @@ def add_files(rt: RequestTrackerApi, ticket: str, note: FileNote) -> None:
     # https://docs.bestpractical.com/rt/latest/RT/REST2.html#Add-Attachments
     attached = [{"FileName": one.name, "FileType": one.type, "FileContent": one} for one in note.files]
     comment = {"Subject": note.mark, "ContentType": "text/html", "Content": note.body}
-    sent = base64_body({**comment, "Attachments": attached}).options if attached else {"json": comment}
+    sent = json_options({**comment, **({"Attachments": attached} if attached else {})})
     rt.ask("POST", f"ticket/{ticket}/comment", judge=rt.when(*OF_TICKET), **sent)
 
 

@@ -48,6 +48,8 @@ class FileNote:
     body: str
     mark: str
     files: tuple[Outgoing, ...]
+    #: Of all that it brings, linked ones too.
+    marks: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -93,14 +95,23 @@ class ChatFiles:
         if self._entries and not self._pretends:
             self._outbox.empty(self._connector.name)
 
-    def uploaded(self, file: Outgoing, upload: Callable[[Outgoing], T], *, lasts: float = math.inf) -> T:
+    def uploaded(
+        self,
+        file: Outgoing,
+        upload: Callable[[Outgoing], T],
+        *,
+        find: Callable[[Outgoing], T | None] = lambda _: None,
+        lasts: float = math.inf,
+    ) -> T:
         """For a vendor that is first given a file and then told where it belongs: what `upload` returned, remembered
-        for as many seconds as the vendor knows it."""
-        name = f"upload {file.mark}"
-        known = self._step.recall(name)
+        for as many seconds as the vendor knows it. Whoever cannot be sure to be the first looks first, by `find`."""
+        name, step = f"upload {file.mark}", self._step
+        known = step.recall(name)
         if known is None or not 0 <= time.time() - known["at"] < lasts:
-            known = {"at": round(time.time()), "got": upload(file)}
-            self._step.keep(name, known)
+            got = None if step.first and not step.knows(f"{name}?") else find(file)
+            step.begin(name)
+            known = {"at": round(time.time()), "got": upload(file) if got is None else got}
+            step.keep(name, known)
         return known["got"]  # type: ignore[no-any-return]  # what `upload` returned, now or then
 
     # --- what there is to bring ----------------------------------------------------------
@@ -207,9 +218,11 @@ class ChatFiles:
                 continue
             why = f" ({say('not attached')})" if one.why else ""
             lines.append(inert(f"{name}{why}") + self._link(one.file, words.voice.colon))
-        mark = f"[{words.key} files {' '.join(one.mark for one in batch)}]"
-        files = tuple(one.outgoing for one in batch if one.outgoing)
-        return FileNote(layout.marked(str(Markup("<p>{}</p>").format(Markup("<br>").join(lines))), mark), mark, files)
+        marks = tuple(one.mark for one in batch)
+        mark, files = files_mark(words.key, marks), tuple(one.outgoing for one in batch if one.outgoing)
+        return FileNote(
+            layout.marked(str(Markup("<p>{}</p>").format(Markup("<br>").join(lines))), mark), mark, files, marks
+        )
 
     def _link(self, file: ChatFile, colon: str) -> Markup:
         """Its address, if that may be shown: it may have in it what was taken out of the name."""
@@ -230,6 +243,11 @@ class ChatFiles:
         counts = {why: whys.count(why) for why in sorted(whys)}
         said = (f"{count} file{'s' * (count > 1)} not carried: {why}" for why, count in counts.items())
         self._step.note("files", "; ".join(said))
+
+
+def files_mark(key: str, marks: Iterable[str]) -> str:
+    """What stands at the end of a text that brings files."""
+    return f"[{key} files {' '.join(marks)}]"
 
 
 def _marks(key: str, texts: Iterable[str]) -> set[str]:

@@ -8,7 +8,7 @@ import re
 import secrets
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,9 @@ class Outgoing:
     def marked_name(self) -> str:
         """A name that no other file of the chat has."""
         return f"{self.mark}-{self.name}"
+
+    def named(self, name: str) -> Outgoing:
+        return replace(self, name=name)
 
     def __str__(self) -> str:
         return f"<{self.name}, {self.size} bytes>"
@@ -64,6 +67,10 @@ class StreamedBody:
     def __init__(self, kind: str, shown: Any, *segments: bytes | Outgoing | _Base64) -> None:
         self._kind, self._segments = kind, segments
         self.shown = shown
+
+    @property
+    def files(self) -> list[Outgoing]:
+        return [one.file if isinstance(one, _Base64) else one for one in self._segments if not isinstance(one, bytes)]
 
     @property
     def options(self) -> dict[str, Any]:
@@ -105,8 +112,13 @@ def multipart_body(fields: Mapping[str, str], files: Sequence[tuple[str, Outgoin
     return StreamedBody(f"multipart/form-data; boundary={boundary}", shown, *segments, f"--{boundary}--\r\n".encode())
 
 
-def base64_body(document: Any) -> StreamedBody:
-    """JSON in which a file stands wherever `document` has one."""
+def json_options(document: Any) -> dict[str, Any]:
+    """A document as a request takes it: JSON in which a file's content, as base64, stands wherever there is one."""
+    body = _base64_body(document)
+    return body.options if body.files else {"json": document}
+
+
+def _base64_body(document: Any) -> StreamedBody:
     files: list[Outgoing] = []
     # Nobody can have written it into the chat.
     mark = secrets.token_hex(16)
