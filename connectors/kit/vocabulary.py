@@ -82,6 +82,13 @@ ENGLISH: Mapping[str, str] = {
     "files": gettext_noop("Files"),
     # Translators: of a file that came with the chat, as in "photo.jpg (not attached)"; its web address may follow.
     "not attached": gettext_noop("not attached"),
+    # Translators: stands in the place of what was taken out of a text before it was sent; so do the next three.
+    "redacted password": gettext_noop("[password redacted]"),
+    "redacted IBAN": gettext_noop("[IBAN redacted]"),
+    # Translators: of a payment card.
+    "redacted card number": gettext_noop("[card number redacted]"),
+    # Translators: the number that a country gives to each person, such as a birth number or a tax number.
+    "redacted national number": gettext_noop("[national number redacted]"),
     # Translators: of a transcript that is too long for one note.
     "part": gettext_noop("Part {number} of {total}"),
 }
