@@ -7,7 +7,7 @@ from typing import Any
 
 from requests import Response
 
-from connectors.http.program import Looking
+from connectors.http.looking import Looking
 from connectors.http.requests import Ready, value_at
 from connectors.kit.http import Http, Judge
 from connectors.kit.reply import Reply
@@ -83,6 +83,21 @@ class Asking:
         wanted = [(path, render(names)) for path, render in looking.where]
         return next((one.raw for one in entries if _is_meant(looking, one.raw, wanted, is_marked)), None)
 
+    def texts(self, looking: Looking, names: Names) -> Iterator[str]:
+        """Every text at `marked`, in all that it lists. Raises DeliveryError."""
+        judge = looking.judge(self._when, *looking.answers)
+        if looking.pager:
+            entries = self._paged(looking, names, judge)
+        else:
+            answer = self._sent(looking, names, judge, True)
+            body = None if answer.status_code in (*looking.none, 204) else self._body(answer)
+            if body is None:
+                return
+            looking.proven(body)
+            entries = iter(_within(Reply(body), looking.entries or ""))
+        for one in entries:
+            yield from _texts(looking, one.raw)
+
     def _paged(self, looking: Looking, names: Names, judge: Judge) -> Iterator[Reply]:
         assert looking.pager is not None  # noqa: S101  # who has none is not asked for
         options = looking.options(names)
@@ -127,6 +142,9 @@ def _is_meant(looking: Looking, entry: Any, wanted: Any, is_marked: IsMarked | N
             return False
     if looking.marked is None:
         return True
+    return is_marked is not None and any(map(is_marked, _texts(looking, entry)))
+
+
+def _texts(looking: Looking, entry: Any) -> list[str]:
     said = value_at(looking.marked, entry)
-    texts = [one for one in (said if isinstance(said, list) else [said]) if isinstance(one, str)]
-    return is_marked is not None and any(map(is_marked, texts))
+    return [one for one in (said if isinstance(said, list) else [said]) if isinstance(one, str)]

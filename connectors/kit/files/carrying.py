@@ -86,7 +86,7 @@ class ChatFiles:
     ) -> None:
         """Bring them. `texts` gives what a repeat is known by: what texts the record has, or their marks. Raises
         RetryLater, also where a file is to be fetched again; no file is a reason to refuse the chat."""
-        todo = self._missing(lambda: _marks(words.key, texts()))
+        todo = self._missing(lambda: _marks(layout, words.key, texts()))
         for batch in self._batches(todo):
             self._bring(batch, words, layout, write)
         self._tell()
@@ -250,8 +250,11 @@ def files_mark(key: str, marks: Iterable[str]) -> str:
     return f"[{key} files {' '.join(marks)}]"
 
 
-def _marks(key: str, texts: Iterable[str]) -> set[str]:
-    """The marks of files that the texts of a record have at their ends."""
-    pattern = rf"\[{re.escape(key)} files ((?:[0-9a-f]{{8}} ?)+)\]"
+def _marks(layout: Layout, key: str, texts: Iterable[str]) -> set[str]:
+    """The marks of files that the texts of a record have at their ends, plain or in the vendor's format."""
+    one = "f00dcafe"
+    mark = files_mark(key, [one])
+    ends = "|".join(re.escape(end.strip()) for end in (mark, layout.marked("", mark)) if end.strip())
+    pattern = f"(?:{ends})".replace(one, r"(?:[0-9a-f]{8} ?)+")
     found = (ends_like(text, pattern) for text in texts)
-    return {mark for one in found if one for mark in one[1].split()}
+    return {mark for end in found if end for mark in re.findall(r"\b[0-9a-f]{8}\b", end[0].rpartition(" files ")[2])}
