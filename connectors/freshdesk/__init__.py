@@ -43,7 +43,7 @@ TAG = 32
 #: In UTF-8. Freshdesk documents no limit of a note; this stays below 64 KB.
 NOTES = Layout(60_000, octets, mark="[{} {}.{}]".format)
 #: All of one note. https://developers.freshdesk.com/api/#attachments
-FILES = FileLimits(largest=20 * MIB, together=20 * MIB)
+FILE_LIMITS = FileLimits(largest=20 * MIB, together=20 * MIB)
 NOTES_A_PAGE = 20  #: each may have its text twice, and the whole has to stay within what is read of an answer
 #: https://developers.freshdesk.com/api/#pagination ; of somebody who is no contact there is an error, and no list.
 _PAGES = replace(by_page(per_page=100), empty="errors")
@@ -58,7 +58,7 @@ SOON = timedelta(minutes=15)
 class Freshdesk(FreshdeskErasing):
     def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
         chat, before = Chat.of(self.settings, conversation, receipt, step), step.knows("ticket")
-        words, number, files = chat.words, chat.number, ChatFiles(self, conversation, step, FILES)
+        words, number, files = chat.words, chat.number, ChatFiles(self, conversation, step, FILE_LIMITS)
 
         def made_for(person: int) -> Any:
             return chat.recorded(

@@ -18,7 +18,7 @@ from connectors.hubspot.api import BATCH_INPUTS, OWNED, first_id, owned
 from connectors.hubspot.checks import CHAT_ID
 from connectors.hubspot.contacts import Contacts
 from connectors.hubspot.erasing import HubSpotErasing
-from connectors.hubspot.files import FILES, add_files, note_texts
+from connectors.hubspot.files import FILE_LIMITS, add_files, note_texts
 from connectors.hubspot.settings import HubSpotSettings
 from connectors.kit.capabilities import Capabilities
 from connectors.kit.connector import Receipt, Step
@@ -63,7 +63,7 @@ class HubSpot(HubSpotErasing):
     def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
         words = Words(self._with_person(), conversation)
         _ = words.person  # raises Skipped before anything is asked
-        files = ChatFiles(self, conversation, step, FILES)
+        files = ChatFiles(self, conversation, step, FILE_LIMITS)
         place = step("place", partial(self.cache.get, "place", self.place))
         chat = _Chat(
             conversation, receipt, step, words, place, task_of(step, words, self.settings, conversation, receipt)

@@ -15,7 +15,7 @@ from connectors.kit.files.settings import FileLimits
 from connectors.kit.files.streaming import Outgoing, multipart_body
 
 #: What an account without a subscription takes; others take more.
-FILES = FileLimits(largest=20 * MIB)
+FILE_LIMITS = FileLimits(largest=20 * MIB)
 FILE_MANAGER = "/files/2026-09/files"
 
 

@@ -30,7 +30,7 @@ from connectors.kit.work.task import Task, task_of
 from connectors.pipedrive.api import OF_PERSON, REMEMBERED
 from connectors.pipedrive.checks import TASK
 from connectors.pipedrive.erasing import PipedriveErasing
-from connectors.pipedrive.files import FILES, add_files, file_marks
+from connectors.pipedrive.files import FILE_LIMITS, add_files, file_marks
 from connectors.pipedrive.persons import PersonDirectory
 from connectors.pipedrive.records import PATHS
 from core.conversation import Conversation
@@ -68,7 +68,7 @@ class Pipedrive(PipedriveErasing):
     def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
         words = Mapping(self.settings, conversation)
         task = task_of(step, words, self.settings, conversation, receipt)
-        chat, files = _Chat(words, conversation, receipt, step, task), ChatFiles(self, conversation, step, FILES)
+        chat, files = _Chat(words, conversation, receipt, step, task), ChatFiles(self, conversation, step, FILE_LIMITS)
         # Many visitors have the same name, or none: without an address it has to tell them apart. A deal may do without
         # a person, a lead and a note of its own may not.
         mark = f" ({conversation.visitor.id or conversation.id})"

@@ -16,7 +16,7 @@ from connectors.kit.files.streaming import multipart_body
 from connectors.pipedrive.api import REMEMBERED, PipedriveApi
 
 #: Each is a record of its own, so that a text is needed only for what is linked.
-FILES = FileLimits(count=1)
+FILE_LIMITS = FileLimits(count=1)
 #: How many of the account's newest files are looked through for a lead's, of which there is no list.
 _NEWEST = 500
 _LISTS = {"deal_id": "/v1/deals/{}/files", "person_id": "/v1/persons/{}/files"}

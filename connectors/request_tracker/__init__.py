@@ -36,7 +36,7 @@ from connectors.request_tracker.api import (
     requestor_of,
 )
 from connectors.request_tracker.checks import RequestTrackerChecks
-from connectors.request_tracker.files import FILES, add_files, file_marks
+from connectors.request_tracker.files import FILE_LIMITS, add_files, file_marks
 from connectors.request_tracker.requestors import Requestors
 from core.conversation import Conversation
 from core.delivery import Reference
@@ -52,7 +52,7 @@ TICKETS, _READ = 50, 10
 class RequestTracker(RequestTrackerChecks):
     def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
         chat, new = Chat.of(self.settings, conversation, receipt, step), not step.knows("ticket")
-        number, files = receipt.number, ChatFiles(self, conversation, step, FILES)
+        number, files = receipt.number, ChatFiles(self, conversation, step, FILE_LIMITS)
         step("oldest", lambda: number if step.first else 0)
 
         # The ticket, and the revision that it was made of: this one, an earlier one, or 0 for another chat's.

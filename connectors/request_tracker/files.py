@@ -12,7 +12,7 @@ from connectors.kit.files.streaming import json_options
 from connectors.request_tracker.api import OF_TICKET, RequestTrackerApi
 
 #: What RT keeps where nobody has said otherwise: https://docs.bestpractical.com/rt/latest/RT_Config.html#MaxAttachmentSize
-FILES = FileLimits(largest=10 * MIB)
+FILE_LIMITS = FileLimits(largest=10 * MIB)
 
 
 def add_files(rt: RequestTrackerApi, ticket: str, note: FileNote) -> None:

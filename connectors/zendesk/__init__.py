@@ -44,7 +44,7 @@ TICKETS, _READ = by_page("tickets").few(50, most=1), 10
 SUBJECT = 150
 #: https://support.zendesk.com/hc/en-us/articles/4408832757146 ; and how long an upload is kept for the comment that
 #: names it, in seconds: an hour, less what an attempt may take.
-FILES, TOKEN_LASTS = FileLimits(largest=50 * MIB), 3_300.0
+FILE_LIMITS, TOKEN_LASTS = FileLimits(largest=50 * MIB), 3_300.0
 CHOSEN = ("group_id", "brand_id", "ticket_form_id", "priority", "status")
 
 
@@ -54,7 +54,7 @@ class Zendesk(ZendeskErasing):
         words, number = chat.words, chat.number
         # An update would wake the triggers that an import leaves asleep.
         past = receipt.is_past(conversation)
-        files = None if past else ChatFiles(self, conversation, step, FILES)
+        files = None if past else ChatFiles(self, conversation, step, FILE_LIMITS)
         # The submitter is the author of the first comment, and by default it is the requester; but what is private
         # is an agent's. https://developer.zendesk.com/api-reference/ticketing/tickets/tickets/#requesters-and-submitters
         agent = step("agent", lambda: self.cache.get("me", self.me, anew=step.healed))

@@ -17,10 +17,10 @@ from markupsafe import Markup
 
 from connectors.kit.connector import Connector
 from connectors.kit.files.fetching import FETCH_TRIES, GIVEN_UP, UnwantedFile, fetch
-from connectors.kit.files.outbox import Outbox
 from connectors.kit.files.rules import MIB, FileRules, harmless_name, marked_files
 from connectors.kit.files.settings import FileLimits, FileSettings
 from connectors.kit.files.streaming import Outgoing, media_type
+from connectors.kit.files.waiting import WaitingFiles
 from connectors.kit.http import Http
 from connectors.kit.record import Mapping
 from connectors.kit.step import Step
@@ -69,7 +69,7 @@ class ChatFiles:
         """Fetches what is wanted and not there yet."""
         self._settings: FileSettings = connector.settings
         self._connector, self._step, self._limits = connector, step, limits or FileLimits()
-        self._outbox = Outbox(connector.data_dir, conversation.key)
+        self._waiting = WaitingFiles(connector.data_dir, conversation.key)
         self._later: RetryLater | None = None
         there = self._there
         wanted = marked_files(conversation) if self._settings.files != "none" else ()
@@ -93,7 +93,7 @@ class ChatFiles:
         if self._later:
             raise self._later
         if self._entries and not self._pretends:
-            self._outbox.empty(self._connector.name)
+            self._waiting.empty(self._connector.name)
 
     def uploaded(
         self,
@@ -149,7 +149,7 @@ class ChatFiles:
         if self._pretends:
             why = rules.refuses(file.type, file.size)
             return _Entry(mark, file, None if why else outgoing, why)
-        place = self._outbox.place(self._connector.name, mark)
+        place = self._waiting.place(self._connector.name, mark)
         try:
             if not place.exists():
                 fetch(file, rules, http, place)

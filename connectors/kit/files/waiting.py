@@ -16,16 +16,16 @@ from pathlib import Path
 
 from core.ids import ConversationId
 
-FOLDER = "chat-files"
+_FOLDER = "chat-files"
 #: Seconds after which a file goes whoever waits for it: a delivery is given up after three days.
 KEPT_SECONDS = 4 * 86_400
 
 
-class Outbox:
+class WaitingFiles:
     """Of one conversation; all methods raise OSError."""
 
     def __init__(self, data_dir: Path, conversation: ConversationId) -> None:
-        self._folder = data_dir / FOLDER / conversation.account / conversation.channel
+        self._folder = data_dir / _FOLDER / conversation.account / conversation.channel
 
     def place(self, connector: str, mark: str) -> Path:
         """Where a connector's file waits."""
@@ -52,10 +52,10 @@ class Outbox:
         return [*removed]
 
 
-def sweep(data_dir: Path, now: float | None = None) -> int:
+def sweep_files(data_dir: Path, now: float | None = None) -> int:
     """Remove what is too old. Returns how many files that were. Raises OSError."""
     before, count = (time.time() if now is None else now) - KEPT_SECONDS, 0
-    for one in sorted((data_dir / FOLDER).rglob("*"), reverse=True):  # what is in a folder before the folder
+    for one in sorted((data_dir / _FOLDER).rglob("*"), reverse=True):  # what is in a folder before the folder
         with suppress(FileNotFoundError):
             if one.is_dir():
                 with suppress(OSError):  # something is in it
