@@ -87,6 +87,8 @@ class Fake(ThreadingHTTPServer):
         self.down = False
         #: Files of chats, as Smartsupp's storage has them, by the end of their address.
         self.chat_files: dict[str, Answer] = {}
+        #: Who wanted them; they are no requests to the vendor.
+        self.fetched: list[Request] = []
         #: What is answered to a request that has these bytes in it, plain or as base64.
         self.refuses: dict[bytes, Answer] = {}
         self.over = threading.Event()
@@ -137,8 +139,9 @@ class Fake(ThreadingHTTPServer):
     def respond(self, request: Request) -> tuple[Answer, bool]:
         """The answer, and whether it gets lost on its way."""
         with self._lock:
-            self.requests.append(request)
-            if self.instead:
+            stored = request.path.startswith(_STORAGE)
+            (self.fetched if stored else self.requests).append(request)
+            if self.instead and not stored:
                 return self.instead.pop(0), False
             answer = self._stored(request) or self._refused(request) or self._act(request)
             lost = self.lose_reply_after == 0
