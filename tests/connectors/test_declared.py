@@ -19,6 +19,7 @@ from connectors.registry import settings_model
 from connectors.testing.chats import SAMPLE, chat
 from connectors.testing.contract import Contract
 from connectors.testing.fake import Answer, Fake, Request
+from connectors.testing.files import FileLaws
 from core.delivery import Revision
 from core.errors import ConnectorRefused, Intercepted, RecordRefused, RetryLater
 from core.ids import PayloadId
@@ -201,6 +202,24 @@ class TestNotesThatAreWrittenOver(Contract):
         self.deliver(self.connector(vendor), chat("short"), memory, 2)
         assert "short" in vendor.texts()[0]
         assert re.sub(r"<[^>]*>", "", vendor.texts()[1]) == "—"
+
+
+class TestADeskThatTakesFiles(FileLaws):
+    """With the note, in a form."""
+
+    kind = "http"
+    secrets = (KEY,)
+
+    def fake(self) -> DeskVendor:
+        return DeskVendor()
+
+    def settings(self, url: str) -> dict[str, Any]:
+        made = desk(url)
+        request = {"request": "POST /tickets/{{ steps.ticket.id }}/notes"}
+        files = {"each_file": "{{ file.content }}"}
+        find = {name: made["steps"]["note"]["find"][name] for name in ("request", "entries", "marked")}
+        create = {**request, "multipart": {"html": "{{ part.text }}", "files": files}}
+        return {**made, "attachments": {"count": 2, "find": find, "create": create}}
 
 
 class TestADeskThatKnowsARepeatByItsKey(Contract):
