@@ -181,13 +181,14 @@ class Connector(ABC, Generic[S]):
     def files(self, conversation: ConversationId) -> Sequence[Path]:
         """What `erase` would remove of a conversation, for whoever asks to see all that is kept of them. Raises
         OSError."""
-        return WaitingFiles(self.data_dir, conversation).files()
+        return WaitingFiles(self.data_dir, conversation).files(self.name)
 
     def erase(self, conversation: ConversationId) -> Sequence[str]:
         """Remove what this connector keeps of a conversation (`account:channel`) on our own machines.
 
         Returns what was removed, for people to read. What a vendor keeps, `erase_person` removes. Raises OSError.
         """
+        # For whichever connector: one of them may be in the configuration no more.
         return WaitingFiles(self.data_dir, conversation).empty()
 
     def find_persons(self, email: str) -> Iterator[Somebody]:

@@ -54,6 +54,8 @@ class Zendesk(ZendeskErasing):
         words, number = chat.words, chat.number
         # An update would wake the triggers that an import leaves asleep.
         past = receipt.is_past(conversation)
+        left_out = past and self.settings.files != "none" and any(one.files for one in conversation.messages)
+        step.note("files", "Files of a past chat are not carried: triggers would see them." if left_out else "")
         files = None if past else ChatFiles(self, conversation, step, FILE_LIMITS)
         # The submitter is the author of the first comment, and by default it is the requester; but what is private
         # is an agent's. https://developer.zendesk.com/api-reference/ticketing/tickets/tickets/#requesters-and-submitters

@@ -225,6 +225,29 @@ def test_a_file_that_was_swept_away_before_it_was_sent_is_fetched_again(desk: Fa
     assert [len(note.files) for note in carried.notes] == [3]
 
 
+def test_what_an_attempt_left_that_died_at_its_end_goes_with_the_next(desk: Fake, tmp_path: Path) -> None:
+    carried = Carried(desk, tmp_path)
+    carried.bring(FileLimits())
+    left = WaitingFiles(tmp_path, carried.chat.key).place("desk", "0123abcd")
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"x")
+    carried.bring(FileLimits())
+    assert len(carried.notes) == 1
+    assert not left.exists()
+
+
+def test_a_data_folder_that_takes_no_file_stops_no_chat(desk: Fake, tmp_path: Path) -> None:
+    (tmp_path / "chat-files").write_text("not a folder")
+    carried = Carried(desk, tmp_path)
+    for _ in range(3):
+        with pytest.raises(RetryLater, match="fetched again"):
+            carried.bring(FileLimits())
+    carried.bring(FileLimits())
+    [note] = carried.notes
+    assert note.files == ()
+    assert carried.known["note files"] == "3 files not carried: not to be had"
+
+
 def test_a_record_that_takes_no_text_is_the_chats_matter_and_not_the_files(desk: Fake, tmp_path: Path) -> None:
     carried = Carried(desk, tmp_path)
     tried: list[int] = []

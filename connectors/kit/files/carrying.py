@@ -10,6 +10,7 @@ import math
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -26,6 +27,7 @@ from connectors.kit.record import Mapping
 from connectors.kit.step import Step
 from connectors.kit.text.parts import Layout, ends_like
 from connectors.kit.transcript import inert, shortened, single_line
+from core.config.mistakes.files import file_mistake
 from core.conversation import ChatFile, Conversation
 from core.errors import ConnectorRefused, Gone, RecordRefused, RetryLater
 from core.redaction.text import redacted
@@ -72,9 +74,10 @@ class ChatFiles:
         self._waiting = WaitingFiles(connector.data_dir, conversation.key)
         self._later: RetryLater | None = None
         there = self._there
-        wanted = marked_files(conversation) if self._settings.files != "none" else ()
+        wanted = [*marked_files(conversation)] if self._settings.files != "none" else []
         new = [(file, mark) for file, mark in wanted if mark not in there]
         self._entries = [*self._gathered(new)] if new else []
+        self._may_wait = bool(wanted) and not self._pretends
 
     def add(
         self,
@@ -92,8 +95,10 @@ class ChatFiles:
         self._tell()
         if self._later:
             raise self._later
-        if self._entries and not self._pretends:
-            self._waiting.empty(self._connector.name)
+        if self._may_wait:
+            # Also what an attempt left that died here. What cannot be removed now goes with what is old.
+            with suppress(OSError):
+                self._waiting.empty(self._connector.name)
 
     def uploaded(
         self,
@@ -156,13 +161,14 @@ class ChatFiles:
             return _Entry(mark, file, replace(outgoing, size=place.stat().st_size, path=place))
         except UnwantedFile as unwanted:
             return _Entry(mark, file, why=str(unwanted))
-        except (RetryLater, FileNotFoundError) as error:  # a file that was there has been swept away
+        except (RetryLater, OSError) as error:  # a file that was there may have been swept away
             tries = int(self._step.recall(f"tries {mark}") or 0) + 1
             self._step.keep(f"tries {mark}", tries)
             if tries >= FETCH_TRIES:
                 return _Entry(mark, file, why=GIVEN_UP)
             # With a status: it says nothing of the destination, whose circuit breaker has no part in this.
-            self._later = RetryLater(f"a file of the chat is to be fetched again: {error}", status=200)
+            why = file_mistake(error) if isinstance(error, OSError) else str(error)
+            self._later = RetryLater(f"a file of the chat is to be fetched again: {why}", status=200)
             return None
 
     def _missing(self, seen: Callable[[], set[str]]) -> list[_Entry]:

@@ -31,8 +31,9 @@ class WaitingFiles:
         """Where a connector's file waits."""
         return self._folder / connector / mark
 
-    def files(self) -> list[Path]:
-        return sorted(one for one in self._folder.rglob("*") if one.is_file())
+    def files(self, connector: str = "") -> list[Path]:
+        """What waits, for a connector or for all."""
+        return sorted(one for one in (self._folder / connector).rglob("*") if one.is_file())
 
     def empty(self, connector: str = "") -> list[str]:
         """Remove what waits, for a connector or for all. Returns what that was."""
