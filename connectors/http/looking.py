@@ -27,6 +27,7 @@ class Looking(Ready):
             for path, text in find.where.items()
         ]
         self.marked = jmespath.compile(find.marked) if find.marked else None
+        self.text_at = jmespath.compile(find.text_at) if find.text_at else self.marked
         self.empty = jmespath.compile(find.empty) if find.empty else None
         self.answers = [When(find.none, then=None)] if find.none else []
 

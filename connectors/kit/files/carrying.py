@@ -251,6 +251,11 @@ class ChatFiles:
         self._step.note("files", "; ".join(said))
 
 
+def steps_of_files(step: Step) -> list[str]:
+    """What is remembered of files that are at the destination, for who has to bring them to another record."""
+    return [name for name in step.done if name == _THERE or (name.startswith("upload ") and not name.endswith("?"))]
+
+
 def files_mark(key: str, marks: Iterable[str]) -> str:
     """What stands at the end of a text that brings files."""
     return f"[{key} files {' '.join(marks)}]"
