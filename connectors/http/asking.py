@@ -8,8 +8,8 @@ from typing import Any
 
 from requests import Response
 
+from connectors.http.looking import Looking, pager_of
 from connectors.http.offering import Offering
-from connectors.http.program import Looking, pager_of
 from connectors.http.requests import Ready, value_at
 from connectors.kit.connector import Choice
 from connectors.kit.http import Http, Judge
@@ -95,6 +95,21 @@ class Asking:
                 entries = iter(_within(Reply(body), looking.entries))
         wanted = [(path, render(names)) for path, render in looking.where]
         return next((one.raw for one in entries if _is_meant(looking, one.raw, wanted, is_marked)), None)
+
+    def texts(self, looking: Looking, names: Names) -> Iterator[str]:
+        """Every text at `marked`, in all that it lists. Raises DeliveryError."""
+        judge = looking.judge(self._when, *looking.answers)
+        if looking.pager:
+            entries = self._pages(looking, names, judge, looking.pager)
+        else:
+            answer = self._sent(looking, names, judge, True)
+            body = None if answer.status_code in (*looking.none, 204) else self._body(answer)
+            if body is None:
+                return
+            looking.proven(body)
+            entries = iter(_within(Reply(body), looking.entries or ""))
+        for one in entries:
+            yield from _texts_at(looking.marked, one.raw)
 
     def offered(self, offering: Offering, names: Names) -> Iterator[Choice]:
         """What there is to choose from, page by page. Raises DeliveryError."""

@@ -17,6 +17,7 @@ from connectors.freshdesk.settings import FreshdeskSettings
 from connectors.testing import people
 from connectors.testing.chats import SAMPLE, chat, longer, other
 from connectors.testing.fake import Answer, Fake
+from connectors.testing.files import FileLaws
 from connectors.testing.people import PHONE, PersonContract
 from connectors.testing.records import ANN, BOB, SHARED, Records
 from core.delivery import CONFLICTS
@@ -35,7 +36,7 @@ TICKET = 2
 THEN = datetime(2015, 3, 27, 15, 36, tzinfo=UTC)
 
 
-class TestFreshdesk(PersonContract, Records):
+class TestFreshdesk(PersonContract, Records, FileLaws):
     kind = "freshdesk"
     field = "job_title"
     customer_id_field = "customer_no"
