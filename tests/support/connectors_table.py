@@ -75,7 +75,7 @@ def _examples() -> str:
     """Of `type: http`: what the page shows, and whatever beside it runs against a real system."""
     files = sorted((PAGE.parent / "examples").glob("*.yaml"))
     real = [one for one in files if _live(one.stem)]
-    links = " and ".join(f"[{one.stem}](examples/{one.name})" for one in real)
+    links = ", ".join(f"[{one.stem}](examples/{one.name})" for one in real)
     return f"the example of its page; real ones of {links} (`make test-live`)"
 
 
