@@ -122,7 +122,7 @@ class DjangoHelpdesk:
                 stdout=log,
                 stderr=log,
             )
-        until(self._answers, 120, f"django-helpdesk's answer (see {self.folder})")
+        until(self._answers, 300, f"django-helpdesk's answer (see {self.folder})")
         return self
 
     def stop(self) -> None:

@@ -63,7 +63,7 @@ class NocoDB:
                 stdout=log,
                 stderr=log,
             )
-        until(self._answers, 180, f"NocoDB's answer (see {self.folder})")
+        until(self._answers, 300, f"NocoDB's answer (see {self.folder})")
         if not self.base:
             self._set_up()
         return self

@@ -60,7 +60,7 @@ class Postgres:
                 return True
             return False
 
-        until(answers, 60, "PostgreSQL's answer")
+        until(answers, 120, "PostgreSQL's answer")
         return self
 
     def __exit__(self, *_: object) -> None:

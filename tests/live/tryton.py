@@ -72,7 +72,7 @@ class Tryton:
     def start(self) -> Tryton:
         with (self.folder / "server.log").open("ab") as log:
             self._process = subprocess.Popen(self._program("trytond"), stdout=log, stderr=log)
-        until(self._answers, 120, f"Tryton's answer (see {self.folder})")
+        until(self._answers, 300, f"Tryton's answer (see {self.folder})")
         return self
 
     def stop(self) -> None:

@@ -1,4 +1,8 @@
-"""What install.sh installed of PyPI and npm, in a folder outside of the repository."""
+"""What install.sh installed of PyPI and npm, in a folder outside of the repository.
+
+`make lock` makes requirements.lock anew; in nocodb/, with the Node.js of that lock, this makes package-lock.json:
+npm install --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved
+"""
 
 from __future__ import annotations
 
