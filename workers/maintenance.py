@@ -16,6 +16,7 @@ from core.ids import ConversationId, PayloadId
 from core.store import Client, Eraser, Jobs, Ledger, Renames, Store
 from core.store.backfill import Backfill
 from core.store.causes import Causes
+from core.store.statistics import Counts
 
 log = structlog.get_logger(__name__)
 
@@ -46,6 +47,7 @@ class Chores:
         self._jobs, self._eraser, self._ledger = Jobs(client, settings), Eraser(client), Ledger(client)
         self._backfill, self._causes = Backfill(client, settings), Causes(client)
         self._names, self._taken = Renames(client), set[str]()
+        self._counts = Counts(client)
         self._reported: Settings | None = None
         self._noted = False
 
@@ -64,6 +66,7 @@ class Chores:
                 self.work_on_jobs()
                 self._eraser.rewrite_if_due()
                 if self._store.turn("sweep", SWEEP_MS):
+                    self.add_up_days()
                     self.sweep()
             except StoreUnavailable as error:
                 log.warning("store unavailable", error=str(error))
@@ -125,6 +128,11 @@ class Chores:
                 if job.finished:
                     log.info("bulk job finished", job=identity, kind=job.kind, done=job.done)
                     break
+
+    def add_up_days(self) -> None:
+        """So that pages need not read every hour of a year."""
+        while self._counts.add_up() and not self._stopping.wait(_BREATH):
+            pass
 
     def sweep(self) -> tuple[int, int]:
         """Remove what its time is over. Returns how many conversations and bodies went."""

@@ -35,6 +35,7 @@ from app.dashboard.pages import (
     source,
 )
 from app.dashboard.view import formatting
+from app.dashboard.view.over_time.ranges import NAMED
 from app.dashboard.view.zone import viewer_zone
 from app.proxies import Proxies
 
@@ -95,6 +96,7 @@ def register(app: Flask, site: Site, pages: Sequence[PageRoutes]) -> login.Login
         version=_version,
         flashes=_flashes,
         zone_name=lambda: viewer_zone().key,
+        range_names=[(name, label) for name, (label, _) in NAMED.items()],
         theme=theme.theme,
         themes=theme.THEMES,
         back_here=theme.back_here,

@@ -26,7 +26,7 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _T = TypeVar("_T")
 
 
-class _Wrong(Exception):
+class WrongValue(Exception):
     """What is wrong with a value, and what it may be."""
 
 
@@ -64,8 +64,8 @@ def asked(query: Mapping[str, str], connectors: Collection[str], zone: tzinfo = 
         missed=form.ticked("missed"),
         offline=form.ticked("offline"),
         rating=form.read("rating", lambda word: RATINGS[_one_of(word, RATINGS, "rating")]) or "",
-        since=form.read("from", lambda day: _begin(_day(day), zone)),
-        until=form.read("to", lambda day: _begin(_day(day) + timedelta(days=1), zone)),
+        since=form.read("from", lambda day: day_begins(day_written(day), zone)),
+        until=form.read("to", lambda day: day_begins(day_written(day) + timedelta(days=1), zone)),
         job=form.read("job", _job) or "",
         cause=form.read("cause", _cause) or "",
     )
@@ -92,7 +92,7 @@ class _Form:
         """What a field says; None where it is empty or wrong."""
         try:
             return parse(self.values[name]) if self.values[name] else None
-        except _Wrong as wrong:
+        except WrongValue as wrong:
             self.errors[name] = str(wrong)
             return None
 
@@ -143,13 +143,13 @@ def in_words(wanted: Filter, zone: tzinfo = UTC, *, as_of: int | None = None) ->
 
 def _text(text: str) -> str:
     if len(text) > _LONGEST:
-        raise _Wrong(f"At most {_LONGEST} characters.")
+        raise WrongValue(f"At most {_LONGEST} characters.")
     return text
 
 
 def _one_of(word: str, known: Collection[str], kind: str) -> str:
     if word not in known:
-        raise _Wrong(f"There is no {kind} “{word[:40]}”.")
+        raise WrongValue(f"There is no {kind} “{word[:40]}”.")
     return word
 
 
@@ -160,23 +160,24 @@ def _status(word: str) -> DeliveryStatus | None:
 
 def _account(name: str) -> str:
     if not _ACCOUNT.fullmatch(name):
-        raise _Wrong("An account has only letters, digits, “_”, “-” and “.”.")
+        raise WrongValue("An account has only letters, digits, “_”, “-” and “.”.")
     return name
 
 
 def _job(identity: str) -> str:
     if not _JOB.fullmatch(identity):
-        raise _Wrong(f"There is no bulk job “{identity[:40]}”.")
+        raise WrongValue(f"There is no bulk job “{identity[:40]}”.")
     return identity
 
 
 def _cause(identity: str) -> str:
     if not _CAUSE.fullmatch(identity):
-        raise _Wrong(f"There is no cause “{identity[:40]}”.")
+        raise WrongValue(f"There is no cause “{identity[:40]}”.")
     return identity
 
 
-def _day(text: str) -> date:
+def day_written(text: str) -> date:
+    """Raises WrongValue."""
     try:
         if not _DAY.fullmatch(text):
             raise ValueError
@@ -185,13 +186,13 @@ def _day(text: str) -> date:
         if not date(1970, 1, 1) <= day <= date(9000, 1, 1):
             raise ValueError
     except ValueError:
-        raise _Wrong("Write a day as 2026-11-22.") from None
+        raise WrongValue("Write a day as 2026-11-22.") from None
     return day
 
 
-def _begin(day: date, zone: tzinfo) -> int:
-    """Its first millisecond, as far as times of this kind have one."""
-    return max(0, round(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp() * 1000))
+def day_begins(day: date, zone: tzinfo, hour: int = 0) -> int:
+    """Its first millisecond, or that of an hour of it, as far as times of this kind have one."""
+    return max(0, round(datetime(day.year, day.month, day.day, hour, tzinfo=zone).timestamp() * 1000))
 
 
 def _date(ms: int, zone: tzinfo) -> str:

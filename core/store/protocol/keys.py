@@ -78,6 +78,8 @@ are Unix milliseconds by the server's clock.
 | count:minute:N, count:hour:N | hash   | statistics of the Nth minute or hour since 1970: in:STATUS (bodies),        |
 |                              |        | out:CONNECTOR:OUTCOME (attempts, killed, discarded), took:CONNECTOR:BUCKET  |
 |                              |        | (from receipt to record; bucket b ends at 2^((b+1)/4) ms)                   |
+| count:day:N                  | hash   | the hours of the Nth day (UTC) since 1970, added up when it was over        |
+| rolled-days                  | string | the last day whose hours were added up, and with it all before              |
 | totals                       | hash   | the same since ever, took:CONNECTOR:sum in ms, refused:STATUS (posts that   |
 |                              |        | were answered with that HTTP status), refused:STATUS:REASON (the same), and |
 |                              |        | refused:connection:REASON (connections that were cut off)                   |
