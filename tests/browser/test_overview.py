@@ -66,9 +66,7 @@ def test_the_spans_are_a_click_away_and_the_chart_is_a_table_too(site: AdminsRel
         expect(tab.page.get_by_role("link", name=span, exact=True)).to_have_attribute("aria-current", "true")
         received = int(tile(tab.page, "Chats received").inner_text())
         tab.page.get_by_text("Show as a table").click()
-        column = tab.page.get_by_role("region", name=f"Figures {last}").locator(
-            "tbody tr td:nth-child(2)"
-        )
+        column = tab.page.get_by_role("region", name=f"Figures {last}").locator("tbody tr td:nth-child(2)")
         assert sum(int(text) for text in column.all_inner_texts()) == received > 0
 
 

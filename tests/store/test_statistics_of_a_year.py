@@ -40,7 +40,9 @@ def slowly(client: Client, stretch: Stretch) -> list[Counter[str]]:
     for first, end in stretch.bars:
         total: Counter[str] = Counter()
         for hour in range(first, end):
-            total.update({name.decode(): int(value) for name, value in client.hgetall(key("count", "hour", str(hour))).items()})
+            total.update(
+                {name.decode(): int(value) for name, value in client.hgetall(key("count", "hour", str(hour))).items()}
+            )
         found.append(total)
     return found
 

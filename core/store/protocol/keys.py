@@ -57,6 +57,9 @@ are Unix milliseconds by the server's clock.
 |                              |        | began (its id is the hook's; it is looked for by that), tries, error,       |
 |                              |        | crashes, again (asked for while in flight: due then)                        |
 | summary:CONVERSATION         | string | what lists and searches need of it (core/summary.py)                        |
+| search-blocks                | zset   | beginning of a block -> the same, in ms (core/store/search/blocks.py)       |
+| search-block:BEGINNING       | hash   | before (where it ends, ms), count, lines: what is searched of conversations |
+|                              |        | that were read meanwhile, and their ids (expires after two days)            |
 | deliveries-of:CONVERSATION   | set    | connectors that it was ever given to                                        |
 | connectors                   | set    | connectors that were ever given anything                                    |
 | renamed                      | hash   | earlier name of a connector -> its name (docs/adr/0015)                     |

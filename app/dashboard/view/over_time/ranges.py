@@ -122,7 +122,7 @@ def _of_days(
     now: int,
     zone: tzinfo,
     values: Mapping[str, str],
-    errors: Mapping[str, str] = {},  # noqa: B006  # a Mapping: nobody writes into it
+    errors: Mapping[str, str] = {},  # a Mapping: nobody writes into it
 ) -> TimeRange:
     count = (last - first).days + 1
     step = next(step for most, step in _STEPS if count <= most)
