@@ -3,9 +3,9 @@
     python -m benchmarks.dashboard [--conversations 365000] [--rounds 15] [--folder DIR] [--only WORDS]
     make bench BENCH_ARGS="--only i --conversations 365000"
 
-Fills a real server through the store's own scripts, starts `relay web` on it and asks for each page over HTTP. On a machine
-that does something else besides, CPU time is what to believe: it stands beside each median, that of the receiver and that of
-the server. Exits with 1 when a median is over its limit. Add a page: one line in `pages`.
+Fills a real server through the store's own scripts, starts `relay web` on it and asks for each page over HTTP. On a
+machine that does something else besides, CPU time is what to believe: it stands beside each median, that of the
+receiver and that of the server. Exits with 1 when a median is over its limit. Add a page: one line in `pages`.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from benchmarks.setting import Setting
 from core.delivery import DeliveryStatus
 from core.store import Access, Filter, Search, connect
 from core.store.connection.client import Client
+from core.store.search.blocks import SearchBlocks
 from core.store.statistics import Counts
 from tests.support.admin import PASSWORD, token_in
 from tests.support.forked import RELAY
@@ -51,7 +52,7 @@ _SEARCH = ("q=",)
 
 @dataclass(frozen=True)
 class Asked:
-    """Milliseconds of each call, shortest first; CPU of a call in the receiver and in the server, ms; its size in bytes."""
+    """Milliseconds of each call, shortest first; CPU of a call in the receiver and in the server, ms; its bytes."""
 
     name: str
     limit: int
@@ -219,7 +220,7 @@ def year_of_chats(setting: Setting) -> Result:
 
 
 def prepared(stack: Stack, count: int, say: Callable[[str], None]) -> str:
-    """Fill the store, unless it is, with what the chores of a worker would have done. Returns what is kept, in words."""
+    """Fill the store, unless it is, with what a worker's chores would have done. Returns what is kept, in words."""
     client = connect(stack.server.url)
     search = Search(client)
     if not search.extent(Filter()):
@@ -228,7 +229,8 @@ def prepared(stack: Stack, count: int, say: Callable[[str], None]) -> str:
         client.config_set("auto-aof-rewrite-percentage", 0)
         year.fill(client, count, _now())
         client.config_set("appendfsync", "always")
-    while Counts(client).add_up():
+    SearchBlocks(client).refresh()
+    while Counts(client).add_up() or SearchBlocks(client).build():
         pass
     stored = search.extent(Filter())
     if stored != count:

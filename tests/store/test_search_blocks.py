@@ -5,10 +5,12 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
 
+from core.ids import ConversationId
 from core.store import Eraser, Filter, Search, Store, connect
 from core.store.connection.client import Client
 from core.store.protocol.keys import key
@@ -44,6 +46,10 @@ def came(store: Store, number: int | str, name: str, revision: int = 1) -> str:
     return made.conversation(store, chat(number, visitor=visitor, endAt=revision))
 
 
+def starts(client: Any) -> list[str]:
+    return [one.decode() for one in client.zrange(key("search-blocks"), 0, -1)]
+
+
 def found(search: Search, wanted: Filter, limit: int) -> Iterator[tuple[str, int]]:
     """Page by page to the end."""
     after = ""
@@ -68,7 +74,7 @@ def test_a_search_finds_what_one_without_blocks_finds(
         elif what < 0.85:  # it goes on, by another name
             came(store, dice.choice(there).partition(":")[2], dice.choice(NAMES), revision=number + 2)
         else:
-            assert eraser.conversation(conversations.ConversationId(there.pop(dice.randrange(len(there)))))
+            assert eraser.conversation(ConversationId(there.pop(dice.randrange(len(there)))))
         if dice.random() < 0.7:
             clock.pass_by(dice.choice((0, 1, 900, 4_000)))
         if dice.random() < 0.2:
@@ -76,7 +82,7 @@ def test_a_search_finds_what_one_without_blocks_finds(
             while blocks.build():
                 pass
     if seed % 3 == 0 and client.zcard(key("search-blocks")):  # one is gone: what it held is looked through as ever
-        client.delete(key("search-block", client.zrange(key("search-blocks"), 0, -1)[0].decode()))
+        client.delete(key("search-block", starts(client)[0]))
     assert len(client.keys(key("search-block", "*"))) >= 2
     middle = clock.now - 20_000_000
     texts = ("zofie", "ann", "zo", "o", "example.com", "co1", "1:co", "nobody", "quirina", "zak")
@@ -125,7 +131,7 @@ def test_what_is_erased_is_in_no_block(client: Client, store: Store, clock: Cloc
         pass
     came(store, 3, "Somebody Else", revision=2)  # it has moved; its earlier name stands in a block still
     assert _kept(client, b"marketa vzacna")
-    assert Eraser(client).conversation(conversations.ConversationId("1:3"))
+    assert Eraser(client).conversation(ConversationId("1:3"))
     assert not _kept(client, b"marketa vzacna")
     assert not _kept(client, b"somebody else")
 
@@ -146,12 +152,10 @@ def test_small_blocks_become_one_and_those_that_nobody_looks_after_go(
     assert client.zcard(key("search-blocks")) == 4
     for number in range(18):
         if number != 7:
-            assert (
-                Eraser(client, clock).settled([conversations.ConversationId(f"1:{number}")], clock.now, clock.now) == 1
-            )
+            assert Eraser(client, clock).settled([ConversationId(f"1:{number}")], clock.now, clock.now) == 1
     assert blocks.refresh() > 0
-    [start] = client.zrange(key("search-blocks"), 0, -1)
-    name = key("search-block", start.decode())
+    [start] = starts(client)
+    name = key("search-block", start)
     assert client.hget(name, "count") == b"3"
     assert 0 < client.pttl(name) <= LIFE_MS
     assert [row[0] for row in found(Search(client), Filter(text="ann"), 10)] == ["1:19", "1:18", "1:7"]

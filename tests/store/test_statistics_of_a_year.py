@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -34,7 +35,7 @@ def counts_at(client: Client, now: int) -> Counts:
     return Counts(client, lambda: now)
 
 
-def slowly(client: Client, stretch: Stretch) -> list[Counter[str]]:
+def slowly(client: Any, stretch: Stretch) -> list[Counter[str]]:
     """Every hour by itself."""
     found = []
     for first, end in stretch.bars:

@@ -1,9 +1,9 @@
 """Blocks: the searched lines of conversations that have not moved for an hour, a thousand together, so that a name is
 looked for in a year of chats as quickly as in a day of them (docs/adr/0037).
 
-Nothing that happens to a conversation has to know of them. The order of conversations is that of their newest revision, so
-whatever happens to one moves it to the top, or removes it: in the stretch of time that a block is about there can only
-become fewer. A block of which some have left is made anew, and until then what left is judged by where it is now.
+Nothing that happens to a conversation has to know of them. The order of conversations is that of their newest revision,
+so whatever happens to one moves it to the top, or removes it: in the stretch of time that a block is about there can
+only become fewer. A block of which some have left is made anew, and until then what left is judged by where it is now.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from core.store.protocol.keys import key
 SIZE = 1_000
 #: A conversation that came so long ago will not move for a while, and no clock is put back so far.
 STILL_MS = 3_600_000
-#: Blocks live for so long after somebody looked after them: a version without them would leave names of visitors in them
-#: that it has erased.
+#: Blocks live for so long after somebody looked after them: a version without them would leave names of visitors in
+#: them that it has erased.
 LIFE_MS = 2 * 86_400_000
 
 

@@ -1,8 +1,8 @@
 """Finding conversations: newest first, as many as are asked for, within a time. Only reads.
 
-The server looks through the summaries (core/summary.py), newest first, a batch at a time; a filter by connector or status
-starts from the deliveries of that status instead. For a text it looks through blocks of them (blocks.py), where there are
-some: these are no index that has to be kept true.
+The server looks through the summaries (core/summary.py), newest first, a batch at a time; a filter by connector or
+status starts from the deliveries of that status instead. For a text it looks through blocks of them (blocks.py), where
+there are some: these are no index that has to be kept true.
 """
 
 from __future__ import annotations

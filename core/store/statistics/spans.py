@@ -24,8 +24,8 @@ SPANS: Mapping[Span, tuple[int, int, int]] = {
 
 @dataclass(frozen=True)
 class Stretch:
-    """Bars that lie end to end, oldest first: bar i is from `edges[i]` to `edges[i + 1]`, in ms. Counted is by minutes or
-    hours (`unit`, ms), so an edge between them is that of the unit in which it lies. `name` is whatever the caller
+    """Bars that lie end to end, oldest first: bar i is from `edges[i]` to `edges[i + 1]`, in ms. Counted is by minutes
+    or hours (`unit`, ms), so an edge between them is that of the unit in which it lies. `name` is whatever the caller
     calls it."""
 
     name: str

@@ -1,8 +1,8 @@
 """The stretch of time that a page is about: the last hour, today, from one day to another. One control for all pages
 (templates/time_range.html), and one way to spell it in an address: `span`, or `from` and `to`.
 
-Days are those of the viewer's zone. Counted is by the hour: where a zone is not whole hours from UTC, a day begins up to
-an hour early.
+Days are those of the viewer's zone. Counted is by the hour: where a zone is not whole hours from UTC, a day begins up
+to an hour early.
 """
 
 from __future__ import annotations
@@ -48,8 +48,9 @@ class Mark:
 
 @dataclass(frozen=True)
 class TimeRange:
-    """`name` is one of NAMED, or "" from one day to another. `words` end a sentence, `step` is what one bar is. `values`
-    are the two days as somebody typed them, `errors` says by field what is wrong with them; then it is the DEFAULT."""
+    """`name` is one of NAMED, or "" from one day to another. `words` end a sentence, `step` is what one bar is.
+    `values` are the two days as somebody typed them, `errors` says by field what is wrong with them; then it is the
+    DEFAULT."""
 
     name: str
     stretch: Stretch
@@ -72,13 +73,13 @@ def time_range(query: Mapping[str, str], now: int, zone: tzinfo = UTC) -> TimeRa
     if any(values.values()):
         days = _days(values, errors, now, zone)
         if days:
-            return _of_days("", *days, now, zone, values)
+            return _of_days("", *days, zone, values)
     name = query.get("span", DEFAULT)
     name = name if name in NAMED else DEFAULT
     if name in _DAYS:
         back, count = _DAYS[name]
         first = _today(now, zone) - timedelta(days=back)
-        return _of_days(name, first, first + timedelta(days=count - 1), now, zone, values, errors)
+        return _of_days(name, first, first + timedelta(days=count - 1), zone, values, errors)
     stretch = rolling("hour" if name == "hour" else "day", now)
     return TimeRange(name, stretch, NAMED[name][1], _MINUTES[name], _counted_back(name), values, errors)
 
@@ -119,7 +120,6 @@ def _of_days(
     name: str,
     first: date,
     last: date,
-    now: int,
     zone: tzinfo,
     values: Mapping[str, str],
     errors: Mapping[str, str] = {},  # a Mapping: nobody writes into it
