@@ -1,5 +1,5 @@
-"""Bodies made smaller for the store: deflate, with a dictionary of what stands in every body that Smartsupp sends or
-its API gives (docs/adr/0037). Pure."""
+"""Bodies and attempts made smaller for the store: deflate, with a dictionary of what stands in every body that
+Smartsupp sends or its API gives, and in every attempt (docs/adr/0037). Pure."""
 
 from __future__ import annotations
 
@@ -35,6 +35,14 @@ DICTIONARY_1 = (
     b'false,"is_first_reply":false,"is_internal":false,"response_time":null,"channel":{"type":"default","id":null},'
     b'"tags":[],"sub_type":"contact","agent_id":"","type":"message","content":{"type":"text","text":"",'
     b'"data":null},'
+    # An attempt, and what it quotes of a request and its answer.
+    b'","answered":"{\\"id\\":\\"","sent":"{\\"properties\\": {\\"subject\\": \\"Chat with \\", \\"email\\": \\"'
+    b'{"at":17,"ms":1,"outcome":"skipped","revision":1,"status":null,"error":"","next":null,"worker":"","requests":[]}'
+    b'{"at":17,"ms":1,"outcome":"retry","revision":1,"status":503,"error":"the destination answered ","next":17,'
+    b'"worker":"","requests":[{"method":"PATCH","url":"https://api.","status":503,"ms":1,"error":"","sent":"","answered":""}'
+    b',{"method":"GET","url":"https://api.","status":200,"ms":1,"error":"","sent":"","answered":"{\\"results\\":[]}"},'
+    b'{"at":17,"ms":1,"outcome":"delivered","revision":1,"status":201,"error":"","next":null,"worker":"relay:1",'
+    b'"requests":[{"method":"POST","url":"https://","status":201,"ms":1,"error":"","sent":"{\\"","answered":"{\\"id\\":"}]}'
     # Pages and browsers, as shops have them.
     b"Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Mobile "
     b"Safari/537.36"

@@ -7,7 +7,8 @@ sizes, names of connectors, references to records, why a connector is paused, th
 admins give. Summaries are kept without name, e-mail and words. What signs the dashboard's cookies is made of a kept
 text and a key. A body that was kept before there were keys stays as it is.
 
-Bodies are made smaller before that, where it is wished (compression.py). Whether they are, what is kept can be read.
+Bodies and attempts are made smaller before that, where it is wished (compression.py). Whether they are or not, what is
+kept can be read.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def _unmarked(text: bytes) -> bytes:
 
 class Vault:
     """`keys` are Fernet keys; the first one seals, all of them open, so that one can be replaced. Without any, things
-    are kept as they are. With `compress` bodies are made smaller. Raises ValueError for a key that is none."""
+    are kept as they are. With `compress` what is long is made smaller. Raises ValueError for a key that is none."""
 
     def __init__(self, keys: Sequence[str] = (), *, compress: bool = False) -> None:
         self._compress = compress
@@ -59,10 +60,10 @@ class Vault:
     def seal(self, text: bytes) -> bytes:
         return self._sealed(_PLAIN + text if text.startswith(_MARK) else text)
 
-    def seal_body(self, body: bytes) -> bytes:
-        """The same, and smaller, where that is wished."""
-        made = compressed(body) if self._compress else None
-        return self.seal(body) if made is None else self._sealed(_DEFLATED + made)
+    def seal_small(self, text: bytes) -> bytes:
+        """The same of what may be long, and smaller, where that is wished."""
+        made = compressed(text) if self._compress else None
+        return self.seal(text) if made is None else self._sealed(_DEFLATED + made)
 
     def _sealed(self, marked: bytes) -> bytes:
         return _SEALED + self._fernet.encrypt(marked) if self._fernet else marked

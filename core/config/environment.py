@@ -96,7 +96,7 @@ class Environment:
     trusted_proxies: tuple[Network, ...] = ()
     user_header: str = ""
     allowed_sources: tuple[Network, ...] = ()
-    compress_bodies: bool = False
+    compress: bool = False
 
     @property
     def embedded(self) -> bool:
@@ -165,7 +165,7 @@ def environment(variables: Mapping[str, str]) -> Environment:
         session_hours=number("RELAY_SESSION_HOURS", 12, 1, 24 * 30),
         trusted_proxies=tuple(_networks("RELAY_TRUSTED_PROXIES", variables, problems)),
         allowed_sources=tuple(_networks("RELAY_ALLOWED_SOURCES", variables, problems)),
-        compress_bodies=switch("RELAY_COMPRESS_BODIES"),
+        compress=switch("RELAY_COMPRESS"),
         user_header=_header(variables.get("RELAY_USER_HEADER") or "", problems),
     )
     if result.user_header and not (result.trusted_proxies or variables.get("RELAY_TRUSTED_PROXIES", "").strip()):

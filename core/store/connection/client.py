@@ -162,7 +162,7 @@ def connected(env: Environment, *, patient: bool = False, wake_up: WakeUp = cann
         keys=keys,
         owner=owner,
         wake_up=wake_up,
-        compress=env.compress_bodies,
+        compress=env.compress,
     )
 
 
