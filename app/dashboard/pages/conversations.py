@@ -28,7 +28,7 @@ LIMIT = 25
 CAUSES = 5
 #: Seconds that a search may take, and that one may when somebody has asked to go on with it. The rest of a page takes
 #: a few hundredths.
-_SEARCHING, _GOING_ON = 0.1, 1.0
+_SEARCHING, _GOING_ON = 0.07, 1.0
 #: Of these none is delivered while the connector is paused or does not respond.
 TO_DO = (DeliveryStatus.WAITING, DeliveryStatus.RETRYING)
 
