@@ -102,6 +102,16 @@ def test_in_a_zone_of_half_hours_a_day_begins_with_the_hour_in_which_it_does() -
     assert {edge % HOUR for edge in edges} == {0}
 
 
+@pytest.mark.parametrize("zone", ["Asia/Kolkata", "Asia/Kathmandu", "Australia/Lord_Howe", "America/St_Johns"])
+def test_in_any_zone_words_below_a_chart_are_those_of_its_days(zone: str) -> None:
+    for name in NAMED:
+        assert time_range({"span": name}, LATE, ZoneInfo(zone)).marks
+    week = time_range({"span": "week"}, LATE, ZoneInfo(zone))
+    first, last = days_of("week", LATE, ZoneInfo(zone)).values()
+    spelled = [f"{datetime.fromisoformat(day):%-d %b}" for day in (first, last)]
+    assert [week.marks[0].text, week.marks[-1].text, len(week.marks)] == [*spelled, 7]
+
+
 def test_charts_of_days_say_days_and_those_of_hours_their_hours() -> None:
     def drawn(**query: str) -> tuple[list[str], str]:
         asked = time_range(query, LATE, PRAGUE)

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.testing.chats import HOOK
-from core.compression import DICTIONARY_1, compressed, expanded
 from core.config.environment import environment
 from core.delivery import Attempt, Exchange, Outcome, PayloadStatus
 from core.encryption import Vault
+from core.encryption.compression import DICTIONARY_1, compressed, expanded
 from core.errors import ConfigError
 from core.ids import ConversationId, DeliveryId
 from core.store import INBOX, AdminNotes, Eraser, Filter, Ledger, Search, Store, VisitorRecords, connect, connected

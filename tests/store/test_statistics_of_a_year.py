@@ -15,7 +15,7 @@ from core.store.connection.client import Client
 from core.store.protocol.keys import key
 from core.store.statistics import Counts, Over, Stretch, connector_statistics
 from core.store.statistics.counts import read_bars
-from core.store.statistics.spans import HOUR
+from core.store.statistics.spans import HOUR_MS as HOUR
 from tests.conftest import Clock
 from tests.support import made
 from tests.support.server import Server

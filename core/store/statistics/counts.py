@@ -17,20 +17,20 @@ from core.store.connection.client import errors
 from core.store.protocol.base import Base
 from core.store.protocol.constants import DAY_KEPT_MS
 from core.store.protocol.keys import key
-from core.store.statistics.spans import DAY_HOURS, HOUR, MINUTE, Stretch
+from core.store.statistics.spans import DAY_HOURS, HOUR_MS, MINUTE_MS, Stretch
 
 #: What was counted in one bar, by field.
-Counted = Counter[str]
+FieldCounts = Counter[str]
 #: Bars that are over, by unit, first unit and the first after it: they never change, so whoever asks again may keep
 #: them.
-Over = dict[tuple[int, int, int], Counted]
+Over = dict[tuple[int, int, int], FieldCounts]
 #: Bars that are kept like that: several spans of thirty, for each connector the same ones.
 _KEPT = 256
 #: Days that the server adds up in one go: some ms of its time.
 _DAYS = 16
 #: After so long nothing is counted in a day any more, though a clock may have been put back a little.
-_SETTLED = HOUR
-_DAY = DAY_HOURS * HOUR
+_SETTLED = HOUR_MS
+_DAY = DAY_HOURS * HOUR_MS
 
 #: A unit of time by its key's second part, and its number since 1970.
 _Unit = tuple[str, int]
@@ -53,7 +53,7 @@ class Counts(Base):
         return before - first
 
 
-def read_bars(client: redis.Redis, stretch: Stretch, now: int, over: Over | None = None) -> list[Counted]:
+def read_bars(client: redis.Redis, stretch: Stretch, now: int, over: Over | None = None) -> list[FieldCounts]:
     """What was counted in each bar; what is in `over` is not read again. Raises StoreUnavailable."""
     over = {} if over is None else over
     unit, last = stretch.unit, now // stretch.unit
@@ -90,14 +90,16 @@ def bound(bucket: int) -> float:
     return float(2 ** ((bucket + 1) / 4))
 
 
-def summed(rows: Iterable[Counted]) -> Counted:
-    total: Counted = Counter()
+def summed(rows: Iterable[FieldCounts]) -> FieldCounts:
+    total: FieldCounts = Counter()
     for row in rows:
         total.update(row)
     return total
 
 
-def _read(client: redis.Redis, unit: int, bars: Sequence[tuple[int, int]], now: int) -> dict[tuple[int, int], Counted]:
+def _read(
+    client: redis.Redis, unit: int, bars: Sequence[tuple[int, int]], now: int
+) -> dict[tuple[int, int], FieldCounts]:
     over = (now - _SETTLED) // _DAY
     parts = {bar: list(_parts(unit, *bar, over)) for bar in bars}
     wanted = {one for those in parts.values() for one, _ in those}
@@ -106,7 +108,7 @@ def _read(client: redis.Redis, unit: int, bars: Sequence[tuple[int, int]], now: 
     read = _hashes(client, wanted, over)
     found = {}
     for bar, those in parts.items():
-        total: Counted = Counter()
+        total: FieldCounts = Counter()
         for one, sign in those:
             (total.update if sign > 0 else total.subtract)(read[one])
         found[bar] = +total
@@ -115,7 +117,7 @@ def _read(client: redis.Redis, unit: int, bars: Sequence[tuple[int, int]], now: 
 
 def _parts(unit: int, first: int, end: int, over: int) -> Iterator[tuple[_Unit, int]]:
     """The units that make a bar: each with 1, or -1 for what is taken off from a day of which it holds the most."""
-    if unit == MINUTE:
+    if unit == MINUTE_MS:
         yield from ((("minute", one), 1) for one in range(first, end))
         return
     at = first
@@ -132,7 +134,7 @@ def _parts(unit: int, first: int, end: int, over: int) -> Iterator[tuple[_Unit, 
         at = ends
 
 
-def _hashes(client: redis.Redis, wanted: Collection[_Unit], over: int) -> dict[_Unit, Counted]:
+def _hashes(client: redis.Redis, wanted: Collection[_Unit], over: int) -> dict[_Unit, FieldCounts]:
     names = sorted(wanted)
     rows, last = _fetched(client, names)
     rolled = _rolled(last, over)
@@ -147,7 +149,7 @@ def _hashes(client: redis.Redis, wanted: Collection[_Unit], over: int) -> dict[_
     return found
 
 
-def _fetched(client: redis.Redis, names: Sequence[_Unit]) -> tuple[list[Counted], bytes | None]:
+def _fetched(client: redis.Redis, names: Sequence[_Unit]) -> tuple[list[FieldCounts], bytes | None]:
     """The hashes, and which day is said to be the last one that is added up."""
     with errors():
         # In one step: a day that is added up between two questions would be read neither by its hours nor as a whole.

@@ -9,16 +9,16 @@ from typing import Literal
 
 Span = Literal["hour", "day", "week", "month"]
 
-MINUTE, HOUR = 60_000, 3_600_000
+MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 #: Hours of a day that is counted as a whole, from midnight in UTC.
 DAY_HOURS = 24
 
 #: Each span: the unit in which it was counted (ms), how many of them one bar holds, and how many bars there are.
 SPANS: Mapping[Span, tuple[int, int, int]] = {
-    "hour": (MINUTE, 2, 30),
-    "day": (HOUR, 1, 24),
-    "week": (HOUR, 6, 28),
-    "month": (HOUR, 24, 30),
+    "hour": (MINUTE_MS, 2, 30),
+    "day": (HOUR_MS, 1, 24),
+    "week": (HOUR_MS, 6, 28),
+    "month": (HOUR_MS, 24, 30),
 }
 
 

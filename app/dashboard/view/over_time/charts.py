@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
-from app.dashboard.view.over_time.ranges import Mark, TimeRange
+from app.dashboard.view.over_time.ranges import AxisMark, TimeRange
 
 #: Percent of the width that the words of the upright axis take.
 LEFT = 9.0
@@ -136,7 +136,7 @@ def _marks(x: float, width: float, values: Sequence[tuple[str, int]], top: int) 
             )
 
 
-def _times(marks: Sequence[Mark]) -> Iterator[Words]:
+def _times(marks: Sequence[AxisMark]) -> Iterator[Words]:
     for mark in marks:
         at = LEFT + (100 - LEFT) * mark.at
         yield Words(round(at, 2), mark.text, "start" if mark.at == 0 else "end" if mark.at == 1 else "middle")

@@ -15,7 +15,7 @@ from typing import Any
 from app.dashboard.view.filters import WrongValue, day_begins, day_written
 from core.store.protocol.constants import DAY_KEPT_MS
 from core.store.statistics import Stretch, rolling
-from core.store.statistics.spans import HOUR
+from core.store.statistics.spans import HOUR_MS
 
 #: Name in an address -> what its tab says, and how a sentence goes on.
 NAMED: Mapping[str, tuple[str, str]] = {
@@ -26,7 +26,7 @@ NAMED: Mapping[str, tuple[str, str]] = {
     "week": ("7 days", "in the last 7 days"),
     "month": ("30 days", "in the last 30 days"),
 }
-DEFAULT = "day"
+DEFAULT_SPAN = "day"
 #: Days of each that is made of them: how many before today it begins, and how many it has.
 _DAYS: Mapping[str, tuple[int, int]] = {"today": (0, 1), "yesterday": (1, 1), "week": (6, 7), "month": (29, 30)}
 #: As many days at most -> what one bar is.
@@ -34,12 +34,12 @@ _STEPS: Sequence[tuple[int, str]] = ((2, "hour"), (8, "6 hours"), (62, "day"), (
 #: Words below a chart, at most.
 _WORDS = 8
 #: The longest, and how far back it may begin: as far as counts are kept.
-_KEPT_DAYS = DAY_KEPT_MS // (24 * HOUR)
+_KEPT_DAYS = DAY_KEPT_MS // (24 * HOUR_MS)
 _MINUTES = {"hour": "2 minutes", "day": "hour"}
 
 
 @dataclass(frozen=True)
-class Mark:
+class AxisMark:
     """Words below a chart: `at` is the part of its width that lies before them."""
 
     at: float
@@ -50,13 +50,13 @@ class Mark:
 class TimeRange:
     """`name` is one of NAMED, or "" from one day to another. `words` end a sentence, `step` is what one bar is.
     `values` are the two days as somebody typed them, `errors` says by field what is wrong with them; then it is the
-    DEFAULT."""
+    DEFAULT_SPAN."""
 
     name: str
     stretch: Stretch
     words: str
     step: str
-    marks: tuple[Mark, ...]
+    marks: tuple[AxisMark, ...]
     values: Mapping[str, str]
     errors: Mapping[str, str]
 
@@ -74,8 +74,8 @@ def time_range(query: Mapping[str, str], now: int, zone: tzinfo = UTC) -> TimeRa
         days = _days(values, errors, now, zone)
         if days:
             return _of_days("", *days, zone, values)
-    name = query.get("span", DEFAULT)
-    name = name if name in NAMED else DEFAULT
+    name = query.get("span", DEFAULT_SPAN)
+    name = name if name in NAMED else DEFAULT_SPAN
     if name in _DAYS:
         back, count = _DAYS[name]
         first = _today(now, zone) - timedelta(days=back)
@@ -131,14 +131,14 @@ def _of_days(
         words = NAMED[name][1]
     else:
         words = f"on {_spelled(first)}" if first == last else f"from {_spelled(first)} to {_spelled(last)}"
-    return TimeRange(name, Stretch(name, HOUR, edges), words, step, tuple(_dated(edges, step, zone)), values, errors)
+    return TimeRange(name, Stretch(name, HOUR_MS, edges), words, step, tuple(_dated(edges, step, zone)), values, errors)
 
 
 def _edges(step: str, first: date, last: date, zone: tzinfo) -> Iterator[int]:
     """Where bars begin, and where the last one ends. The clock of the wall decides: some days have 23 hours."""
     end = last + timedelta(days=1)
     if step == "hour":
-        yield from range(day_begins(first, zone), day_begins(end, zone), HOUR)
+        yield from range(day_begins(first, zone), day_begins(end, zone), HOUR_MS)
     elif step == "6 hours":
         for ahead in range((end - first).days):
             day = first + timedelta(days=ahead)
@@ -159,31 +159,32 @@ def _rising(edges: Iterator[int]) -> Iterator[int]:
     """To the hour, as things are counted."""
     last = -1
     for edge in edges:
-        hour = edge - edge % HOUR
+        hour = edge - edge % HOUR_MS
         if hour > last:
             yield hour
         last = hour
 
 
-def _counted_back(name: str) -> tuple[Mark, ...]:
+def _counted_back(name: str) -> tuple[AxisMark, ...]:
     """Back from now, so that they are right in every time zone."""
     whole, every, unit = (60, 15, "min") if name == "hour" else (24, 6, "h")
-    return tuple(Mark(1 - ago / whole, f"−{ago} {unit}" if ago else "now") for ago in range(whole, -1, -every))
+    return tuple(AxisMark(1 - ago / whole, f"−{ago} {unit}" if ago else "now") for ago in range(whole, -1, -every))
 
 
-def _dated(edges: Sequence[int], step: str, zone: tzinfo) -> Iterator[Mark]:
+def _dated(edges: Sequence[int], step: str, zone: tzinfo) -> Iterator[AxisMark]:
     """What begins at an edge: an hour of the only day, or a day."""
     begins = [datetime.fromtimestamp(edge / 1000, zone) for edge in edges[:-1]]
+    if step != "hour":  # a day that begins within an hour was put to its beginning
+        begins = [begin + timedelta(minutes=59) for begin in begins]
     if step == "6 hours":
         chosen = [place for place, one in enumerate(begins) if one.hour == 0]
     else:
         every = 6 if step == "hour" else 1
         chosen = list(range(0, len(begins), every))
-    chosen = chosen[:: -(-len(chosen) // _WORDS)]
-    for place in chosen:
+    for place in chosen[:: max(1, -(-len(chosen) // _WORDS))]:
         at = begins[place]
         text = f"{at:%H:%M}" if step == "hour" else f"{at:%b %Y}" if step == "month" else f"{at:%-d %b}"
-        yield Mark(place / len(begins), text)
+        yield AxisMark(place / len(begins), text)
 
 
 def _today(now: int, zone: tzinfo) -> date:

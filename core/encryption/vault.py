@@ -21,7 +21,7 @@ from contextlib import suppress
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
-from core.compression import compressed, expanded
+from core.encryption.compression import compressed, expanded
 from core.errors import StoreUnsafe
 
 #: Stands before what is not kept as it came; no text begins with it.
