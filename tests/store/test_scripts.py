@@ -76,7 +76,7 @@ ALSO: Mapping[str, Mapping[str, set[str]]] = {
     "incidents": {"calm": {"calm_ms"}, "anew": {"ANEW_MS"}, "most": {"MOST"}, "troubles": {"found"}},
     "let_go": {"connector": {"lane"}, "identity": {"person"}},
     "look": {
-        "low": {"since"},
+        "low": {"low"},
         "high": {"until"},
         "most": {"size"},
         "text": {"needle"},
