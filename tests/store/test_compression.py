@@ -21,6 +21,7 @@ from core.errors import ConfigError
 from core.ids import ConversationId, DeliveryId
 from core.store import INBOX, AdminNotes, Eraser, Filter, Ledger, Search, Store, VisitorRecords, connect, connected
 from core.store.causes import Causes
+from core.store.connection.client import to_nobody
 from core.store.protocol.keys import key
 from tests.support import made
 from tests.support.made import control
@@ -149,5 +150,5 @@ def test_the_setting_is_an_environment_variable(server: Server) -> None:
     assert environment({**variables, "RELAY_COMPRESS": "True"}).compress
     with pytest.raises(ConfigError, match="expected true or false"):
         environment({**variables, "RELAY_COMPRESS": "zstd"})
-    payload = Store(connected(environment({**variables, "RELAY_COMPRESS": "true"}), wake_up=str)).accept(HOOK).id
+    payload = Store(connected(environment({**variables, "RELAY_COMPRESS": "true"}), wake_up=to_nobody)).accept(HOOK).id
     assert len(server.client.get(key("raw", payload)) or HOOK) < len(HOOK) / 3

@@ -75,6 +75,7 @@ ALSO: Mapping[str, Mapping[str, set[str]]] = {
     "hold": {"connector": {"lane"}, "identity": {"person"}},
     "incidents": {"calm": {"calm_ms"}, "anew": {"ANEW_MS"}, "most": {"MOST"}, "troubles": {"found"}},
     "let_go": {"connector": {"lane"}, "identity": {"person"}},
+    "keep_block": {"life": {"LIFE_MS"}, "gone": {"one"}},
     "look": {
         "low": {"low"},
         "high": {"until"},
