@@ -96,6 +96,14 @@ _WORDS: Mapping[IncidentKind, _Words] = {
         "Run relay source check to see what the API says. If it rejects the token, put another one into relay.yaml.",
         "/",
     ),
+    "stranded": _Words(
+        "Chats of source {subject} are fetched by nobody",
+        "No chats of source {subject} wait any more",
+        "{count} wait to be fetched from Smartsupp's API for an account that is not in relay.yaml any more.",
+        "Put the account with its api back into relay.yaml, under any name. Or run: relay source move {subject} --to"
+        " ANOTHER. Or: relay source drop {subject}",
+        "/",
+    ),
     "refusing": _Words(
         "Chats are refused",
         "Chats are no longer refused",

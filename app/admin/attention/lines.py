@@ -17,7 +17,8 @@ from core.store.incidents import Incident
 from core.store.ledger import Lane
 from core.store.search.conversations import Search
 from core.store.search.filter import Filter
-from core.store.sources.queues import REMEDY, fetch_queues
+from core.store.sources.queues import fetch_queues
+from core.store.sources.stranded import StrandedOrders
 from workers.alerts.detect import Look
 from workers.alerts.messages import explained
 
@@ -32,6 +33,7 @@ _ORDER = (
     "stopped",
     "rejected",
     "gone",
+    "stranded",
     "silent",
     "paused",
     "source",
@@ -41,6 +43,7 @@ _ORDER = (
     "breaker",
     "spent",
     "backlog",
+    "fetch",
     "filling",
     "held",
     "unrouted",
@@ -50,12 +53,12 @@ _ORDER = (
     "past",
 )
 #: Chats are lost or not delivered until somebody acts.
-_GRAVE = frozenset({"unsafe", "full", "refusing", "stopped", "rejected", "gone"})
+_GRAVE = frozenset({"unsafe", "full", "refusing", "stopped", "rejected", "gone", "stranded"})
 #: It may be meant so, or passes by itself: nobody is called for it.
 _MINOR = frozenset({"unrouted", "doubt", "off", "throttled", "past"})
 
 #: What an incident is about, where that is not its subject alone.
-_ABOUT = {"full": "store", "filling": "store", "source": "source {}", "silent": "source {}"}
+_ABOUT = {"full": "store", "filling": "store", **dict.fromkeys(("source", "stranded", "silent"), "source {}")}
 
 NO_LANES: Mapping[str, Lane] = MappingProxyType({})
 NOBODY_ELSE: Mapping[str, str] = MappingProxyType({})
@@ -109,7 +112,7 @@ class Attention:
     """Looks again and again. `disk`: a folder on the disk of the store, where that is here."""
 
     def __init__(self, client: Client, disk: Path | None = None) -> None:
-        self._client, self._ledger = client, Ledger(client)
+        self._client, self._ledger, self._stranded = client, Ledger(client), StrandedOrders(client)
         self._look, self._search, self._causes = Look(client, disk), Search(client), Causes(client)
 
     def lines(
@@ -124,7 +127,7 @@ class Attention:
         known = {name: lanes.get(name) or self._ledger.lane(name) for name in sorted(names)}
         found = [*self._fixed(settings, refused), *self._states(settings, known)]
         # Those of connectors' states are above, in the words of the state; those of sources below.
-        states = frozenset(_KINDS.values())
+        states = frozenset({*_KINDS.values(), "stranded"})
         sources = {one.about: one for one in self._sources(settings)} if settings else {}
         told = (
             one
@@ -180,19 +183,40 @@ class Attention:
         )
 
     def _sources(self, settings: Settings) -> Iterator[AttentionLine]:
-        """Accounts whose chats cannot be fetched now."""
+        """Accounts whose chats cannot be fetched now, or some of them."""
         for queue in fetch_queues(self._ledger, settings):
-            if queue.since:
+            about = f"source {queue.name}"
+            if queue.failing and not queue.since:
+                yield AttentionLine(
+                    "fetch",
+                    about,
+                    queue.failed,
+                    f"{queue.failed}.",
+                    queue.remedy,
+                    count=queue.failing,
+                    error=queue.error,
+                )
+            elif queue.since:
                 yield AttentionLine(
                     "source",
-                    f"source {queue.name}",
+                    about,
                     f"Smartsupp's API gives no chats ({queue.name})",
                     queue.sentence,
-                    REMEDY,
+                    queue.remedy,
                     count=queue.waiting,
                     since=queue.since,
                     next_test=queue.next_test,
                 )
+        for left in self._stranded.queues(settings):
+            yield AttentionLine(
+                "stranded",
+                f"source {left.name}",
+                f"{left.name} is not in relay.yaml any more",
+                left.sentence,
+                left.remedy,
+                left.commands,
+                count=left.waiting,
+            )
 
     def _past(self, settings: Settings) -> Iterator[tuple[str, int]]:
         """Connectors that were never given anything, though there are chats."""

@@ -77,7 +77,7 @@ _STEPS: Mapping[str, Callable[[str], NextStep]] = {
     "doubt connector": _CHANGE,
     "off connector": _CHANGE,
     "spent connector": _CHANGE,
-    **dict.fromkeys(("source", "silent"), _to("Look", "eye", "overview_source")),
+    **dict.fromkeys(("source", "silent", "fetch"), _to("Look", "eye", "overview_source")),
     "unrouted": _to("See the routes", "gear", "connectors_routes"),
     "doubt other": _to("See connectors", "plug", "connectors"),
 }

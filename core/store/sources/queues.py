@@ -9,14 +9,18 @@ from core.config.settings import Settings
 from core.store.ledger import Ledger
 from core.store.sources.orders import source_lane
 
-#: What to do, of either trouble.
+#: A chat that was tried so often is worth a word.
+_FAILING = 2
+#: What to do where the API gives nothing, and where it does not give certain chats.
+EACH_REMEDY = "Nothing is lost: each is tried again, less and less often. Correct what the error names"
 REMEDY = "Nothing is lost: it is tried at least every ten minutes. To see what the API says, run: relay source check"
 
 
 @dataclass(frozen=True)
 class FetchQueue:
     """Of one account in `source`: how many chats are to be fetched, of these `due` now, the oldest since `oldest_due`
-    ms; and since when (ms) the API gives none, and why; 0 and "" where it does. `rejected`: the token is."""
+    ms; and since when (ms) the API gives none, and why; 0 and "" where it does. `rejected`: the token is. `failing`
+    chats could not be fetched again and again, for an `error` of their own."""
 
     name: str
     waiting: int
@@ -26,14 +30,27 @@ class FetchQueue:
     reason: str = ""
     rejected: bool = False
     next_test: int | None = None
+    failing: int = 0
+    error: str = ""
 
     @property
     def sentence(self) -> str:
         """What is wrong, or ""."""
         if not self.since:
-            return ""
+            return f"{self.failed}. Last error: {self.error}." if self.failing else ""
         what = "rejects the token" if self.rejected else "is not responding"
         return f"Smartsupp's API {what}, so {self.waiting} chats wait to be fetched: {self.reason}"
+
+    @property
+    def failed(self) -> str:
+        """Of chats of which each has an error of its own."""
+        many = "1 chat" if self.failing == 1 else f"{self.failing:,} chats"
+        return f"{many} could not be fetched from Smartsupp so far ({self.name})"
+
+    @property
+    def remedy(self) -> str:
+        """Of what is wrong, or ""."""
+        return REMEDY if self.since else EACH_REMEDY if self.failing else ""
 
 
 def fetch_queues(ledger: Ledger, settings: Settings) -> Iterable[FetchQueue]:
@@ -42,6 +59,7 @@ def fetch_queues(ledger: Ledger, settings: Settings) -> Iterable[FetchQueue]:
         if account.api:
             lane = ledger.lane(source_lane(name))
             gate = lane.gate
+            failed = ledger.failed_fetches(lane.name, _FAILING) if lane.waiting else []
             yield FetchQueue(
                 name,
                 lane.waiting,
@@ -51,4 +69,6 @@ def fetch_queues(ledger: Ledger, settings: Settings) -> Iterable[FetchQueue]:
                 gate.reason if gate else "",
                 bool(gate and gate.by == "relay"),
                 gate.until if gate else None,
+                len(failed),
+                failed[0].rstrip(".") if failed else "",
             )
