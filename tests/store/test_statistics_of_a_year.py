@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from core.store import Renames, Store, connect, statistics
 from core.store.connection.client import Client
 from core.store.protocol.keys import key
-from core.store.statistics import Counts, Over, Stretch, connector_statistics
+from core.store.statistics import Counts, Over, Stretch, connector_statistics, counts
 from core.store.statistics.counts import read_bars
 from core.store.statistics.spans import HOUR_MS as HOUR
 from tests.conftest import Clock
@@ -56,8 +56,12 @@ def test_bars_of_any_hours_are_what_their_hours_say(client: Client, data: st.Dat
     for place, hour in enumerate(hours):
         client.hincrby(key("count", "hour", str(BEGAN // HOUR + hour)), FIELDS[place % len(FIELDS)], 1 + place % 3)
     now = BEGAN + data.draw(st.integers(1, DAYS * DAY), "now")
-    for _ in range(data.draw(st.integers(0, 30), "turns of a worker that adds up")):
-        counts_at(client, now).add_up()
+    # Added up to somewhere in the middle of them, a day at a time.
+    client.set(key("rolled-days"), BEGAN // DAY - 1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(counts, "_DAYS", 1)
+        for _ in range(data.draw(st.integers(0, DAYS), "turns of a worker that adds up")):
+            counts_at(client, now).add_up()
     edges = sorted(data.draw(st.sets(st.integers(0, DAYS * 24), min_size=2, max_size=12), "edges"))
     stretch = Stretch("any", HOUR, tuple(BEGAN + edge * HOUR for edge in edges))
     over: Over = {}
@@ -73,12 +77,12 @@ def test_days_are_added_up_once_they_are_over_and_read_as_a_whole(server: Server
     today = clock.now // DAY
     for hour in range(24 * (today - 3), 24 * (today + 1)):
         client.hset(key("count", "hour", str(hour)), mapping={"in:accepted": 2, "out:crm:delivered": 1})
-    counts = Counts(client, clock)
-    while counts.add_up():
+    adding = Counts(client, clock)
+    while adding.add_up():
         pass
     assert not client.exists(key("count", "day", str(today - 1))), "the last hour of it may be counted still"
     clock.pass_by(3_600)
-    while counts.add_up():
+    while adding.add_up():
         pass
     day = key("count", "day", str(today - 1))
     assert client.hgetall(day) == {b"in:accepted": b"48", b"out:crm:delivered": b"24"}
