@@ -407,7 +407,7 @@ def test_ids_on_the_page_are_there_once(page: Admin, store: Store) -> None:
 
 def drawn(*values: int) -> charts.Chart:
     """Over the 24 hours that are over when the second day of 1970 begins."""
-    series = [charts.Series("series-1", "In", (*values, *[0] * (24 - len(values))))]
+    series = [charts.Series("series-1", "In", (*values, *[0] * (24 - len(values))), "%(value)s in")]
     return charts.chart(time_range({}, 24 * HOUR - 1), series)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -26,6 +27,13 @@ class Wire(Protocol):
 
     def pretending(self, imagine: Imagine) -> AbstractContextManager[list[Sent]]:
         """Nothing is sent meanwhile, by any thread: `imagine` answers, and the list fills with what would be."""
+
+    @property
+    def is_pretending(self) -> bool:
+        """Whether nothing is sent."""
+
+    def include(self, exchanges: Sequence[Exchange]) -> None:
+        """Note what was sent elsewhere for this attempt."""
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -46,6 +46,10 @@ class PlainWire:
     @property
     def is_pretending(self) -> bool:
         return self._sent is not None
+
+    def include(self, exchanges: Sequence[Exchange]) -> None:
+        """Note what was sent elsewhere for this attempt."""
+        self._own.exchanges.extend(exchanges)
 
     def _begin(self) -> None:
         """Raises TimedOut where the attempt is over, so that nothing is sent any more."""

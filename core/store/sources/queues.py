@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from core.config.settings import Settings
 from core.store.ledger import Ledger
 from core.store.sources.orders import source_lane
+from core.wording.sentence import say, say_n
 
 #: A chat that was tried so often is worth a word.
 _FAILING = 2
 #: What to do where the API gives nothing, and where it does not give certain chats.
-EACH_REMEDY = "Nothing is lost: each is tried again, less and less often. Correct what the error names"
-REMEDY = "Nothing is lost: it is tried at least every ten minutes. To see what the API says, run: relay source check"
+EACH_REMEDY = say("Nothing is lost: each is tried again, less and less often. Correct what the error names")
+REMEDY = say(
+    "Nothing is lost: it is tried at least every ten minutes. To see what the API says, run: relay source check"
+)
 
 
 @dataclass(frozen=True)
@@ -37,15 +40,31 @@ class FetchQueue:
     def sentence(self) -> str:
         """What is wrong, or ""."""
         if not self.since:
-            return f"{self.failed}. Last error: {self.error}." if self.failing else ""
-        what = "rejects the token" if self.rejected else "is not responding"
-        return f"Smartsupp's API {what}, so {self.waiting} chats wait to be fetched: {self.reason}"
+            last = say("%(what)s. Last error: %(error)s.", what=self.failed, error=self.error)
+            return last if self.failing else ""
+        if self.rejected:
+            return say_n(
+                "Smartsupp's API rejects the token, so %(count)s chat waits to be fetched: %(reason)s",
+                "Smartsupp's API rejects the token, so %(count)s chats wait to be fetched: %(reason)s",
+                self.waiting,
+                reason=self.reason,
+            )
+        return say_n(
+            "Smartsupp's API is not responding, so %(count)s chat waits to be fetched: %(reason)s",
+            "Smartsupp's API is not responding, so %(count)s chats wait to be fetched: %(reason)s",
+            self.waiting,
+            reason=self.reason,
+        )
 
     @property
     def failed(self) -> str:
         """Of chats of which each has an error of its own."""
-        many = "1 chat" if self.failing == 1 else f"{self.failing:,} chats"
-        return f"{many} could not be fetched from Smartsupp so far ({self.name})"
+        return say_n(
+            "%(count)s chat could not be fetched from Smartsupp so far (%(name)s)",
+            "%(count)s chats could not be fetched from Smartsupp so far (%(name)s)",
+            self.failing,
+            name=self.name,
+        )
 
     @property
     def remedy(self) -> str:

@@ -15,6 +15,7 @@ from core.store.connection.client import errors
 from core.store.protocol.base import Base
 from core.store.protocol.keys import key
 from core.store.sources.orders import source_lane, source_name
+from core.wording.sentence import say, say_n
 
 #: Orders that one step moves or drops: some ms of the server's time.
 _MANY = 500
@@ -34,18 +35,22 @@ class StrandedQueue:
 
     @property
     def sentence(self) -> str:
-        many, fetches = ("1 chat waits", "it") if self.waiting == 1 else (f"{self.waiting:,} chats wait", "them")
-        numbers = f"account{'s' if len(self.accounts) > 1 else ''} {', '.join(self.accounts)}"
-        return (
-            f"{many} to be fetched for source '{self.name}' ({numbers}), which relay.yaml does not have with an API any"
-            f" more: nobody fetches {fetches}."
+        return say_n(
+            "%(count)s chat waits to be fetched for source '%(name)s' (account %(accounts)s), which relay.yaml does not"
+            " have with an API any more: nobody fetches it.",
+            "%(count)s chats wait to be fetched for source '%(name)s' (account %(accounts)s), which relay.yaml does not"
+            " have with an API any more: nobody fetches them.",
+            self.waiting,
+            name=self.name,
+            accounts=", ".join(self.accounts),
         )
 
     @property
     def remedy(self) -> str:
-        return (
-            f"Put the account with its api back into relay.yaml, under any name: they are taken over by its number,"
-            f" {' or '.join(self.accounts)}. Or hand them to another account, or drop them."
+        return say(
+            "Put the account with its api back into relay.yaml, under any name: they are taken over by its number,"
+            " %(accounts)s. Or hand them to another account, or drop them.",
+            accounts=", ".join(self.accounts),
         )
 
     @property

@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
+from app.dashboard.language.spelling import day_and_time, short_day
 from app.dashboard.view.over_time.ranges import AxisMark, TimeRange
+from core.wording.sentence import say, say_all
 
 #: Percent of the width that the words of the upright axis take.
 LEFT = 9.0
@@ -27,11 +29,12 @@ _RULES = 4
 
 @dataclass(frozen=True)
 class Series:
-    """Bars of one colour. `kind` is the class of relay.css, `words` stand in the legend."""
+    """Bars of one colour. `kind` is the class of relay.css, `words` stand in the legend, and `told` says one value."""
 
     kind: str
     words: str
     values: tuple[int, ...]
+    told: str = "%(value)s"
 
 
 @dataclass(frozen=True)
@@ -86,12 +89,13 @@ def chart(
 
     def slot(index: int) -> Slot:
         x = LEFT + index * width
-        told = ", ".join(
-            f"{spell(one.values[index]) if spell else one.values[index]} {one.words.lower()}" for one in series
-        )
+        told = (say(one.told, value=spell(one.values[index]) if spell else one.values[index]) for one in series)
         marks = _marks(x, width, [(one.kind, one.values[index]) for one in series], top)
         return Slot(
-            round(x, 3), round(width, 3), f"{_between(edges[index], edges[index + 1], zone)}: {told}", tuple(marks)
+            round(x, 3),
+            round(width, 3),
+            say_all(f"{_between(edges[index], edges[index + 1], zone)}:", say_all(*told, between=", ")),
+            tuple(marks),
         )
 
     return Chart(
@@ -145,8 +149,7 @@ def _times(marks: Sequence[AxisMark]) -> Iterator[Words]:
 def _between(since: int, until: int, zone: tzinfo) -> str:
     begin, end = (datetime.fromtimestamp(ms / 1000, zone) for ms in (since, until))
     if (begin.hour, begin.minute, end.hour, end.minute) == (0, 0, 0, 0):  # whole days
-        last = end - timedelta(days=1)
-        days = f"{begin:%-d %b}" if begin.date() == last.date() else f"{begin:%-d %b} – {last:%-d %b}"
-        return f"{days} {begin.tzname()}"
-    same = begin.date() == end.date()
-    return f"{begin:%-d %b %H:%M} – {end:{'%H:%M' if same else '%-d %b %H:%M'}} {begin.tzname()}"
+        first, final = (short_day(one, zone) for one in (begin, end - timedelta(days=1)))
+        return f"{first} {begin.tzname()}" if first == final else f"{first} – {final} {begin.tzname()}"
+    last = f"{end:%H:%M}" if begin.date() == end.date() else day_and_time(until, zone)
+    return f"{day_and_time(since, zone)} – {last} {begin.tzname()}"

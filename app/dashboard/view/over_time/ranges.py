@@ -12,30 +12,40 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
 
+from app.dashboard.language.spelling import month_of, short_day, whole_day
 from app.dashboard.view.filters import WrongValue, day_begins, day_written
 from core.store.protocol.constants import DAY_KEPT_MS
 from core.store.statistics import Stretch, rolling
 from core.store.statistics.spans import HOUR_MS
+from core.wording.sentence import say, say_n, to_be_said
 
 #: Name in an address -> what its tab says, and how a sentence goes on.
 NAMED: Mapping[str, tuple[str, str]] = {
-    "hour": ("Hour", "in the last hour"),
-    "day": ("Day", "in the last day"),
-    "today": ("Today", "today"),
-    "yesterday": ("Yesterday", "yesterday"),
-    "week": ("7 days", "in the last 7 days"),
-    "month": ("30 days", "in the last 30 days"),
+    "hour": (say("Hour"), say("in the last hour")),
+    "day": (say("Day"), say("in the last day")),
+    "today": (say("Today"), say("today")),
+    "yesterday": (say("Yesterday"), say("yesterday")),
+    "week": (say("Week"), say("in the last week")),
+    "month": (say("Month"), say("in the last month")),
 }
 DEFAULT_SPAN = "day"
 #: Days of each that is made of them: how many before today it begins, and how many it has.
 _DAYS: Mapping[str, tuple[int, int]] = {"today": (0, 1), "yesterday": (1, 1), "week": (6, 7), "month": (29, 30)}
+#: What one bar is, as a sentence says it.
+HOUR_BARS, SIX_HOURS, WEEK_BARS, MONTH_BARS = say("hour"), say("6 hours"), say("week"), say("month")
 #: As many days at most -> what one bar is.
-_STEPS: Sequence[tuple[int, str]] = ((2, "hour"), (8, "6 hours"), (62, "day"), (190, "week"), (100_000, "month"))
+_STEPS: Sequence[tuple[int, str]] = (
+    (2, HOUR_BARS),
+    (8, SIX_HOURS),
+    (62, say("day")),
+    (190, WEEK_BARS),
+    (100_000, MONTH_BARS),
+)
 #: Words below a chart, at most.
 _WORDS = 8
 #: The longest, and how far back it may begin: as far as counts are kept.
 _KEPT_DAYS = DAY_KEPT_MS // (24 * HOUR_MS)
-_MINUTES = {"hour": "2 minutes", "day": "hour"}
+_MINUTES = {"hour": say("2 minutes"), "day": HOUR_BARS}
 
 
 @dataclass(frozen=True)
@@ -106,13 +116,15 @@ def _days(values: Mapping[str, str], errors: dict[str, str], now: int, zone: tzi
     if errors:
         return None
     if not values["from"]:
-        errors["from"] = "The first day is missing."
+        errors["from"] = say("The first day is missing.")
     elif read["from"] > today:
-        errors["from"] = "This day has not come yet."
+        errors["from"] = say("This day has not come yet.")
     elif read["from"] <= today - timedelta(days=_KEPT_DAYS):
-        errors["from"] = f"Figures are kept for {_KEPT_DAYS} days."
+        errors["from"] = say_n(
+            "Figures are kept for %(count)s day.", "Figures are kept for %(count)s days.", _KEPT_DAYS
+        )
     elif read["to"] < read["from"]:
-        errors["to"] = "This is before “From”."
+        errors["to"] = say("This is before “From”.")
     return None if errors else (read["from"], min(read["to"], today))
 
 
@@ -130,27 +142,28 @@ def _of_days(
     if name:
         words = NAMED[name][1]
     else:
-        words = f"on {_spelled(first)}" if first == last else f"from {_spelled(first)} to {_spelled(last)}"
+        days = {"first": whole_day(first), "last": whole_day(last)}
+        words = say("on %(day)s", day=days["first"]) if first == last else say("from %(first)s to %(last)s", **days)
     return TimeRange(name, Stretch(name, HOUR_MS, edges), words, step, tuple(_dated(edges, step, zone)), values, errors)
 
 
 def _edges(step: str, first: date, last: date, zone: tzinfo) -> Iterator[int]:
     """Where bars begin, and where the last one ends. The clock of the wall decides: some days have 23 hours."""
     end = last + timedelta(days=1)
-    if step == "hour":
+    if step == HOUR_BARS:
         yield from range(day_begins(first, zone), day_begins(end, zone), HOUR_MS)
-    elif step == "6 hours":
+    elif step == SIX_HOURS:
         for ahead in range((end - first).days):
             day = first + timedelta(days=ahead)
             yield from (day_begins(day, zone, hour) for hour in (0, 6, 12, 18))
-    elif step == "month":
+    elif step == MONTH_BARS:
         yield day_begins(first, zone)
         month = (first.replace(day=1) + timedelta(days=32)).replace(day=1)
         while month < end:
             yield day_begins(month, zone)
             month = (month + timedelta(days=32)).replace(day=1)
     else:
-        days = 7 if step == "week" else 1
+        days = 7 if step == WEEK_BARS else 1
         yield from (day_begins(first + timedelta(days=ahead), zone) for ahead in range(0, (end - first).days, days))
     yield day_begins(end, zone)
 
@@ -167,29 +180,29 @@ def _rising(edges: Iterator[int]) -> Iterator[int]:
 
 def _counted_back(name: str) -> tuple[AxisMark, ...]:
     """Back from now, so that they are right in every time zone."""
-    whole, every, unit = (60, 15, "min") if name == "hour" else (24, 6, "h")
-    return tuple(AxisMark(1 - ago / whole, f"−{ago} {unit}" if ago else "now") for ago in range(whole, -1, -every))
+    whole, every, words = (
+        (60, 15, to_be_said("−%(number)s min")) if name == "hour" else (24, 6, to_be_said("−%(number)s h"))
+    )
+    return tuple(
+        AxisMark(1 - ago / whole, say(words, number=ago) if ago else say("now")) for ago in range(whole, -1, -every)
+    )
 
 
 def _dated(edges: Sequence[int], step: str, zone: tzinfo) -> Iterator[AxisMark]:
     """What begins at an edge: an hour of the only day, or a day."""
     begins = [datetime.fromtimestamp(edge / 1000, zone) for edge in edges[:-1]]
-    if step != "hour":  # a day that begins within an hour was put to its beginning
+    if step != HOUR_BARS:  # a day that begins within an hour was put to its beginning
         begins = [begin + timedelta(minutes=59) for begin in begins]
-    if step == "6 hours":
+    if step == SIX_HOURS:
         chosen = [place for place, one in enumerate(begins) if one.hour == 0]
     else:
-        every = 6 if step == "hour" else 1
+        every = 6 if step == HOUR_BARS else 1
         chosen = list(range(0, len(begins), every))
     for place in chosen[:: max(1, -(-len(chosen) // _WORDS))]:
         at = begins[place]
-        text = f"{at:%H:%M}" if step == "hour" else f"{at:%b %Y}" if step == "month" else f"{at:%-d %b}"
+        text = f"{at:%H:%M}" if step == HOUR_BARS else month_of(at) if step == MONTH_BARS else short_day(at, zone)
         yield AxisMark(place / len(begins), text)
 
 
 def _today(now: int, zone: tzinfo) -> date:
     return datetime.fromtimestamp(now / 1000, zone).date()
-
-
-def _spelled(day: date) -> str:
-    return f"{day:%-d %b %Y}"
