@@ -115,7 +115,7 @@ def test_in_any_zone_words_below_a_chart_are_those_of_its_days(zone: str) -> Non
 def test_charts_of_days_say_days_and_those_of_hours_their_hours() -> None:
     def drawn(**query: str) -> tuple[list[str], str]:
         asked = time_range(query, LATE, PRAGUE)
-        made = chart(asked, [Series("series-1", "In", (1,) * (len(asked.stretch.edges) - 1))], PRAGUE)
+        made = chart(asked, [Series("series-1", "In", (1,) * (len(asked.stretch.edges) - 1), "%(value)s in")], PRAGUE)
         return [one.text for one in made.times], made.slots[0].title
 
     assert drawn(span="today") == (["00:00", "06:00", "12:00", "18:00"], "23 Nov 00:00 – 01:00 CET: 1 in")

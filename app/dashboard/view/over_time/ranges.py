@@ -112,7 +112,7 @@ def _days(values: Mapping[str, str], errors: dict[str, str], now: int, zone: tzi
         try:
             read[name] = day_written(text) if text else today
         except WrongValue as wrong:
-            errors[name] = str(wrong)
+            errors[name] = wrong.args[0]
     if errors:
         return None
     if not values["from"]:
