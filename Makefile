@@ -49,11 +49,12 @@ test-live: $(VENV)/dev ## Install a real Request Tracker and a Redmine (Debian, 
 pictures: $(VENV)/dev ## Retake the README's pictures of the dashboard (needs Chromium)
 	$(BIN)/python -m tests.browser.pictures docs/pictures
 
-tables: $(VENV)/dev ## Make anew what the documentation says of connectors, requests and values
+tables: $(VENV)/dev ## Make anew what documentation and gallery say of connectors, requests and values
 	$(BIN)/python -m tests.support.connectors_table
 	$(BIN)/python -m tests.support.requests_table
 	$(BIN)/python -m tests.support.sample_records
 	$(BIN)/python -m tests.support.values_table
+	$(BIN)/python -m tests.support.gallery
 
 check: $(VENV)/dev ## Format, lint, types, imports, words
 	$(BIN)/ruff format --check .
