@@ -20,6 +20,7 @@ from benchmarks import machine
 from benchmarks.accepting import accepting
 from benchmarks.against import JOBS, against
 from benchmarks.child import ROOT
+from benchmarks.dashboard import year_of_chats
 from benchmarks.delivering import delivering
 from benchmarks.depth import depth
 from benchmarks.figures import Figure, Missing, Result
@@ -51,6 +52,8 @@ def main() -> int:
     run: Mapping[str, Callable[[Setting], Result]] = ALL
     if wanted.against:
         run = {name: partial(against, revision=wanted.against, job=job) for name, job in JOBS.items()}
+    if wanted.conversations and not wanted.against:
+        run = {**ALL, "i": year_of_chats}
     if unknown := set(wanted.only) - set(run):
         raise SystemExit(f"there is no benchmark {', '.join(sorted(unknown))}; there are: {', '.join(run)}")
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -71,6 +74,7 @@ def main() -> int:
             workers=wanted.workers,
             quick=wanted.quick,
             depths=wanted.depths,
+            conversations=wanted.conversations,
         )
         for key in wanted.only or run:
             report[key] = _measured(key, run[key], setting)
@@ -115,6 +119,12 @@ def _options() -> argparse.ArgumentParser:
         type=_numbers,
         default=DEPTHS,
         help="how many wait in g, such as 1000,1000000; some 5 kB of memory each",
+    )
+    options.add_argument(
+        "--conversations",
+        type=int,
+        default=0,
+        help="also (i): the dashboard's pages with so many chats of a year; 365000 take some minutes and 3 GB",
     )
     options.add_argument(
         "--quick", action="store_true", help="as little as shows that it runs; the figures mean nothing"

@@ -14,7 +14,12 @@ from core.store.protocol import scripts
 TOGETHER = 2_000
 
 #: What the scripts answer when all is well and no next item was asked for.
-_NOTHING_NEXT: Mapping[str, list[Any]] = {"claim": [], "fan_out": [[], []], "settle": [[], b"", 0]}
+_NOTHING_NEXT: Mapping[str, Any] = {
+    "claim": [],
+    "divert": 1,
+    "fan_out": [[], []],
+    "settle": [[], b"", 0],
+}
 
 
 class Piece:
@@ -38,7 +43,8 @@ class Pipelined:
         self.vault, self.wake_up = client.vault, client.wake_up
         self._pipe: Any = client.pipeline(transaction=False)
         self._names = {
-            client.script_load(scripts.source(name)): name for name in ("accept", "claim", "fan_out", "settle")
+            client.script_load(scripts.source(name)): name
+            for name in ("accept", "claim", "divert", "fan_out", "settle")
         }
         self.made = ""
 

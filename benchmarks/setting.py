@@ -41,6 +41,7 @@ class Setting:
     workers: int
     quick: bool
     depths: Sequence[int]
+    conversations: int = 0
     _next: int = bodies.FIRST
 
     def say(self, text: str) -> None:

@@ -13,11 +13,15 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import year
 from benchmarks.backlog import read
 from benchmarks.bodies import FIRST, MARK, body, size
 from benchmarks.figures import Figure, Rounds, ratio
+from core.ids import ConversationId
 from core.smartsupp.parser import parse_conversation
+from core.store import Filter, Ledger, Search, connect
 from core.summary import line
+from tests.support.server import Server
 from tests.support.stack import until
 
 ROOT = Path(__file__).parent.parent
@@ -99,6 +103,28 @@ def test_every_body_is_a_conversation_of_its_own() -> None:
         mark = MARK.search(body(number))
         assert mark
         assert int(mark[1]) == number
+
+
+def test_a_year_of_chats_is_what_intake_and_deliveries_would_have_kept(server: Server) -> None:
+    now, count = 1_790_000_000_000, 60
+    made = list(year.chats(count, now))
+    assert made == list(year.chats(count, now))
+    assert len({parse_conversation(one.body).key for one in made}) == count
+    times = [one.at for one in made]
+    assert times == sorted(times)
+    assert now - year.DAYS * year.DAY_MS <= times[0] < times[-1] < now
+    client = connect(server.url)
+    year.fill(client, count, now)
+    search, ledger = Search(client), Ledger(client)
+    assert search.count(Filter()) == (count, True)
+    assert [row.summary.name for row in search.page(Filter(text="quirina")).rows] == [year.RARE_NAME]
+    assert search.count(Filter(missed=True)) == (count // 12, True)
+    assert ledger.payload_counts()["quarantined"] == 1
+    assert ledger.lane("archive").counts["delivered"] == count
+    assert sum(ledger.lane("crm").counts.values()) == count
+    continued = next(one for one in made if one.more)
+    stored = ledger.conversation(ConversationId(parse_conversation(continued.body).key))
+    assert [one.body for one in stored.payloads] == [continued.body, continued.more]
 
 
 def test_ratios_are_of_the_same_round_and_judged_by_their_median() -> None:

@@ -54,5 +54,5 @@ def test_the_times_are_those_of_the_code() -> None:
     assert alerts.endswith("three days |")
     assert NOTICES_KEPT_MS == 3 * DAY
     assert MINUTE_KEPT_MS == 2 * 3_600_000
-    assert f"two hours by the\nminute, {HOUR_KEPT_MS // DAY} days by the hour" in PAGE
+    assert f"two hours by the\nminute, {HOUR_KEPT_MS // DAY} days by the hour and the day" in PAGE
     assert f"(`config-history`, {history.KEPT_VERSIONS})" in PAGE

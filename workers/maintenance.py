@@ -20,7 +20,9 @@ from core.ids import ConversationId, PayloadId
 from core.store import Client, Eraser, Jobs, Ledger, Renames, Store
 from core.store.backfill import Backfill
 from core.store.causes import Causes
+from core.store.search.blocks import SearchBlocks
 from core.store.sources.stranded import StrandedOrders
+from core.store.statistics import Counts
 
 log = structlog.get_logger(__name__)
 
@@ -54,6 +56,7 @@ class Chores:
         self._jobs, self._eraser, self._ledger = Jobs(client, settings), Eraser(client), Ledger(client)
         self._backfill, self._causes = Backfill(client, settings), Causes(client)
         self._names, self._taken = Renames(client), set[str]()
+        self._counts, self._blocks = Counts(client), SearchBlocks(client)
         self._stranded = StrandedOrders(client)
         self._reported: Settings | None = None
         self._noted = False
@@ -75,7 +78,9 @@ class Chores:
                 self._eraser.rewrite_if_due()
                 self.sweep_disk()
                 if self._store.turn("sweep", SWEEP_MS):
+                    self.add_up_days()
                     self.sweep()
+                    self.look_after_blocks()
             except StoreUnavailable as error:
                 log.warning("store unavailable", error=str(error))
             except Exception:  # tomorrow's chores are to be done too
@@ -141,6 +146,17 @@ class Chores:
                 if job.finished:
                     log.info("bulk job finished", job=identity, kind=job.kind, done=job.done)
                     break
+
+    def add_up_days(self) -> None:
+        """So that pages need not read every hour of a year."""
+        while self._counts.add_up() and not self._stopping.wait(_BREATH):
+            pass
+
+    def look_after_blocks(self) -> None:
+        """So that a name is found among many chats in no time."""
+        self._blocks.refresh()
+        while self._blocks.build() and not self._stopping.wait(_BREATH):
+            pass
 
     def sweep_disk(self) -> None:
         """Files of chats for which nobody waits any more go from this machine; others have disks of their own."""

@@ -37,6 +37,7 @@ from app.dashboard.pages import (
 )
 from app.dashboard.view import formatting
 from app.dashboard.view.connector_state import state_word
+from app.dashboard.view.over_time.ranges import NAMED
 from app.dashboard.view.zone import viewer_zone
 from app.proxies import Proxies
 from core.wording.sentence import say
@@ -106,8 +107,7 @@ def register(app: Flask, site: Site, pages: Sequence[PageRoutes]) -> login.Login
         language=choice.language,
         languages=choice.PAGE_LANGUAGES,
         script_words=words.script_words,
-        span_words=words.SPAN_WORDS,
-        last_span=words.LAST_SPAN,
+        range_names=[(name, label) for name, (label, _) in NAMED.items()],
         counted_status=words.counted_status,
         state_word=state_word,
     )

@@ -96,6 +96,7 @@ class Environment:
     trusted_proxies: tuple[Network, ...] = ()
     user_header: str = ""
     allowed_sources: tuple[Network, ...] = ()
+    compress: bool = False
 
     @property
     def embedded(self) -> bool:
@@ -135,6 +136,12 @@ def environment(variables: Mapping[str, str]) -> Environment:
         problems.append(Problem(name, f"expected a number from {low} to {high}, got '{text}'"))
         return default
 
+    def switch(name: str) -> bool:
+        text = variables.get(name, "").strip().lower()
+        if text not in ("", "true", "false"):
+            problems.append(Problem(name, f"expected true or false, got '{text}'"))
+        return text == "true"
+
     data_dir = Path(os.path.abspath(variables.get("RELAY_DATA_DIR") or "var"))
     config = variables.get("RELAY_CONFIG") or ""
     redis_url = _secret("RELAY_REDIS_URL", variables, problems)
@@ -158,6 +165,7 @@ def environment(variables: Mapping[str, str]) -> Environment:
         session_hours=number("RELAY_SESSION_HOURS", 12, 1, 24 * 30),
         trusted_proxies=tuple(_networks("RELAY_TRUSTED_PROXIES", variables, problems)),
         allowed_sources=tuple(_networks("RELAY_ALLOWED_SOURCES", variables, problems)),
+        compress=switch("RELAY_COMPRESS"),
         user_header=_header(variables.get("RELAY_USER_HEADER") or "", problems),
     )
     if result.user_header and not (result.trusted_proxies or variables.get("RELAY_TRUSTED_PROXIES", "").strip()):

@@ -37,7 +37,7 @@ class Acceptance(Base):
             {
                 # Made here, so that a repeat after a lost reply is known for one.
                 "id": fresh(),
-                "body": self._vault.seal(one.body),
+                "body": self._vault.seal_small(one.body),
                 "digest": self._vault.digest(_whose(one), lasting(one.body)),
                 "account": one.account,
                 "content_type": one.content_type[:100],

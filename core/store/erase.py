@@ -20,6 +20,7 @@ from core.store.protocol.base import Base
 from core.store.protocol.keys import job_key, key
 from core.store.protocol.scripts import Argument
 from core.store.search import visitors
+from core.store.search.blocks import SearchBlocks
 from core.store.search.notes import AdminNote, AdminNotes
 from core.store.search.visitors import Traces
 from core.store.shared.persons import Persons
@@ -82,6 +83,7 @@ class Eraser(Base):
             return None
         if reply[0] < 0:
             raise InUse(f"conversation {identity} is being worked on")
+        SearchBlocks(self._redis).refresh()
         _, revisions, attempts, deliveries = reply
         return Erased(revisions, attempts, tuple(_made(*one) for one in deliveries))
 

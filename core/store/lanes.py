@@ -308,7 +308,7 @@ class Store(Acceptance, Steps, Orders, Twins):
             self._redis.hdel(key("trouble"), worker)
 
     def _record(self, attempt: Attempt) -> bytes:
-        return self._vault.seal(json.dumps(attempt.as_dict(), separators=(",", ":")).encode())
+        return self._vault.seal_small(json.dumps(attempt.as_dict(), separators=(",", ":")).encode())
 
     def _reasons(self, attempt: Attempt) -> tuple[str, bytes]:
         """Why it did not arrive, as it is and as it is kept."""

@@ -9,12 +9,12 @@ from core.config.settings import Settings
 from core.delivery import DeliveryStatus
 from core.store.connection.client import errors
 from core.store.protocol.base import Base
-from core.store.protocol.constants import HOUR_KEPT_MS, MINUTE_KEPT_MS
+from core.store.protocol.constants import DAY_KEPT_MS, HOUR_KEPT_MS, MINUTE_KEPT_MS
 from core.store.protocol.keys import key
 
 #: Deliveries, and hashes of counts, that one step moves: a few ms of the server's time.
 _MANY, _HASHES = 100, 40
-_MINUTE, _HOUR = 60_000, 3_600_000
+_MINUTE, _HOUR, _DAY = 60_000, 3_600_000, 86_400_000
 _STATUSES = [str(status) for status in DeliveryStatus]
 
 
@@ -88,7 +88,12 @@ class Renames(Base):
     def _counts(self) -> Iterator[list[str]]:
         now = self.now()
         names = [key("totals")]
-        for unit, length, kept in (("minute", _MINUTE, MINUTE_KEPT_MS), ("hour", _HOUR, HOUR_KEPT_MS)):
+        units = (
+            ("minute", _MINUTE, MINUTE_KEPT_MS),
+            ("hour", _HOUR, HOUR_KEPT_MS),
+            ("day", _DAY, DAY_KEPT_MS),  # last: one that is added up meanwhile has both names, until this comes
+        )
+        for unit, length, kept in units:
             names += [key("count", unit, str(one)) for one in range((now - kept) // length, now // length + 1)]
         for start in range(0, len(names), _HASHES):
             yield names[start : start + _HASHES]

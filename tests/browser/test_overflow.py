@@ -51,6 +51,7 @@ ACCOUNT, SOURCE = (
 )
 PAGES = {
     "overview": "/?span=month",
+    "overview from one day to another, with a mistake": "/?from=2025-01-01&to=yesterday",
     "chats": "/conversations",
     "causes": "/conversations?status=dead",
     "dead letters": f"/conversations?status=dead&connector={SILENT}",

@@ -55,14 +55,18 @@ def test_the_spans_are_a_click_away_and_the_chart_is_a_table_too(site: AdminsRel
     site.post(chat("spans"))
     site.arrives_at("crm:1:spans", DeliveryStatus.DELIVERED)
     tab.page.goto("/")
-    for span in ("Day", "Week", "Month", "Hour"):
+    for span, last in (
+        ("Day", "in the last day"),
+        ("Today", "today"),
+        ("Week", "in the last week"),
+        ("Month", "in the last month"),
+        ("Hour", "in the last hour"),
+    ):
         tab.page.get_by_role("link", name=span, exact=True).click()
         expect(tab.page.get_by_role("link", name=span, exact=True)).to_have_attribute("aria-current", "true")
         received = int(tile(tab.page, "Chats received").inner_text())
         tab.page.get_by_text("Show as a table").click()
-        column = tab.page.get_by_role("region", name=f"Figures in the last {span.lower()}").locator(
-            "tbody tr td:nth-child(2)"
-        )
+        column = tab.page.get_by_role("region", name=f"Figures {last}").locator("tbody tr td:nth-child(2)")
         assert sum(int(text) for text in column.all_inner_texts()) == received > 0
 
 

@@ -116,9 +116,11 @@ def _names() -> Iterator[str]:
     )
 
 
-#: Times in a title; errors, names and requests that are cut off; what templates can name, and headers of a request.
+#: Times and days of a chart; errors, names and requests that are cut off; what templates can name, and headers of a
+#: request.
 _CUT = re.compile(
-    r"\d+ [A-Z][a-z]{2} \d\d:\d\d|HTTP 400 .*|Zahlungsv\w*|<script.*|1\. POST .*|/tmp/.*|(Content-Type|kindchat).*"
+    r"\d+ [A-Z][a-z]{2}\b( \d\d:\d\d)?|HTTP 400 .*|Zahlungsv\w*|<script.*|1\. POST .*|/tmp/.*|"
+    r"(Content-Type|kindchat).*"
 )
 
 

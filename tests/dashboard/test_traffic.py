@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from app.dashboard.view.over_time.traffic import periods
 from app.dashboard.view.timeline import split, timeline
-from app.dashboard.view.traffic import periods
 from core.delivery import Attempt, Delivery, DeliveryStatus, Outcome, Payload, PayloadStatus
 from core.ids import ConversationId, DeliveryId, PayloadId
 from core.store import Ledger, Store, connect

@@ -56,7 +56,7 @@ def calls() -> Iterator[Call]:
 
 #: What an argument is called where it is given, if not as its script calls it.
 ALSO: Mapping[str, Mapping[str, set[str]]] = {
-    "accept": {"id": {"fresh"}, "body": {"seal"}, "size": {"body"}},
+    "accept": {"id": {"fresh"}, "body": {"seal_small"}, "size": {"body"}},
     "advance": {
         "job": {"job_key"},
         "open": {"open_of"},
@@ -78,9 +78,10 @@ ALSO: Mapping[str, Mapping[str, set[str]]] = {
     "incidents": {"calm": {"calm_ms"}, "anew": {"ANEW_MS"}, "most": {"MOST"}, "troubles": {"found"}},
     "drop_orders": {"lane": {"source_lane"}, "most": {"_MANY"}},
     "let_go": {"connector": {"lane"}, "identity": {"person"}},
+    "keep_block": {"life": {"LIFE_MS"}, "gone": {"one"}},
     "move_orders": {"old": {"source_lane"}, "new": {"lane"}, "account": {"number"}, "most": {"_MANY"}},
     "look": {
-        "low": {"since"},
+        "low": {"low"},
         "high": {"until"},
         "most": {"size"},
         "text": {"needle"},
@@ -88,6 +89,7 @@ ALSO: Mapping[str, Mapping[str, set[str]]] = {
         "deliveries": {"about_deliveries"},
         "sets": {"keys"},
     },
+    "look_in_blocks": {"most": {"_BLOCKS"}, "text": {"needle"}, "in_ids": {"can_be_part"}},
     "notice": {"lease": {"SENDING_MS"}, "kept": {"KEPT_MS"}},
     "order": {"wait": {"wait_ms"}, "at_most": {"at_most_ms"}},
     "pause": {"by": {"'admin'"}},

@@ -32,12 +32,13 @@ class Server:
         assert self._process
         return self._process.pid
 
-    def start(self) -> Server:
+    def start(self, seconds: float = 30) -> Server:
+        """Ends once it answers; a large file takes it a while to load."""
         self.folder.mkdir(parents=True, exist_ok=True)
         durable = ["--appendonly", "yes", "--appendfsync", "always", "--save", "", "--maxmemory-policy", "noeviction"]
         place = ["--port", "0", "--unixsocket", str(self.socket), "--dir", str(self.folder)]
         log = ["--logfile", str(self.folder / "log")]
-        ends = time.monotonic() + 30
+        ends = time.monotonic() + seconds
         self._process = subprocess.Popen([str(get_binary_path()), *place, *durable, *log, *self._options])
         while self._process.poll() is None and time.monotonic() < ends:
             try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, tzinfo
+from datetime import date, datetime, tzinfo
 from functools import lru_cache
 
 from app.dashboard.language.choice import language
@@ -57,3 +57,27 @@ def _day_and_time(ms: int, zone: tzinfo, code: str) -> str:
     from babel.dates import format_skeleton  # noqa: PLC0415
 
     return f"{format_skeleton('MMMd', at, locale=code)} {at:%H:%M}"
+
+
+def short_day(at: datetime, zone: tzinfo) -> str:
+    """A day of some year."""
+    return _written(at.astimezone(zone).date(), "%-d %b", "MMMd", language())
+
+
+def whole_day(day: date) -> str:
+    """A day with its year."""
+    return _written(day, "%-d %b %Y", "yMMMd", language())
+
+
+def month_of(at: datetime) -> str:
+    """A month with its year."""
+    return _written(at.date(), "%b %Y", "yMMM", language())
+
+
+@lru_cache(maxsize=4096)
+def _written(day: date, english: str, skeleton: str, code: str) -> str:
+    if code == "en":
+        return day.strftime(english)
+    from babel.dates import format_skeleton  # noqa: PLC0415
+
+    return format_skeleton(skeleton, day, locale=code)

@@ -1,4 +1,4 @@
-"""Words that several pages have for the same things: statuses, spans of time, themes; and those of the scripts."""
+"""Words that several pages have for the same things: statuses, themes; and those of the scripts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from app.dashboard.frame.theme import Theme
 from app.dashboard.language.translation import for_reader
 from core.delivery import DeliveryStatus
-from core.store.statistics import Span
 from core.wording.sentence import Sentence, say, say_n, to_be_counted
 
 #: In the middle of a sentence, and by itself.
@@ -48,13 +47,6 @@ RATING_LABELS: Mapping[str, str] = {
     "normal": say("Normal"),
     "bad": say("Bad"),
     "none": say("None"),
-}
-SPAN_WORDS: Mapping[Span, str] = {"hour": say("Hour"), "day": say("Day"), "week": say("Week"), "month": say("Month")}
-LAST_SPAN: Mapping[Span, str] = {
-    "hour": say("in the last hour"),
-    "day": say("in the last day"),
-    "week": say("in the last week"),
-    "month": say("in the last month"),
 }
 THEME_WORDS: Mapping[Theme, str] = {"system": say("System"), "light": say("Light"), "dark": say("Dark")}
 

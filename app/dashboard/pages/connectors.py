@@ -18,10 +18,12 @@ from app.dashboard.frame.forms import reason_given
 from app.dashboard.frame.login import local
 from app.dashboard.language.translation import flash
 from app.dashboard.pages.conversations import CAUSES, rows
-from app.dashboard.view import charts
 from app.dashboard.view.connector_state import conversations_url, state, states
 from app.dashboard.view.formatting import legible_value
-from app.dashboard.view.traffic import periods, traffic_charts
+from app.dashboard.view.over_time import charts
+from app.dashboard.view.over_time.ranges import time_range
+from app.dashboard.view.over_time.traffic import periods, traffic_charts
+from app.dashboard.view.zone import viewer_zone
 from connectors.kit.connector import Connector
 from core.config.settings import Settings, masked
 from core.delivery import DeliveryStatus
@@ -30,7 +32,7 @@ from core.ids import NO_CONVERSATION, ConversationId
 from core.smartsupp.parser import parse_conversation
 from core.store import Filter, Search
 from core.store.causes import Causes
-from core.store.statistics import SPANS, Over, Span, connector_statistics
+from core.store.statistics import Over, connector_statistics
 from core.wording.sentence import say
 
 #: Deliveries that the page of a connector lists, and of those that fail.
@@ -119,14 +121,14 @@ def routes(pages: Blueprint, site: Site) -> None:
 
 def _traffic(site: Site, name: str, search: Search, causes: Causes, over: Over) -> dict[str, Any]:
     """What the connector did over a span, and what it did last."""
-    span: Span = next((one for one in SPANS if one == request.args.get("span")), "day")
-    found = connector_statistics(site.client, name, span, site.ledger.now(), over)
+    now = site.ledger.now()
+    asked = time_range(request.args, now, viewer_zone())
+    found = connector_statistics(site.client, name, asked.stretch, now, over)
     failing = site.ledger.deliveries(DeliveryStatus.RETRYING, name, ERRORS)
     return {
-        "spans": [*SPANS],
         "traffic": found,
-        "step": charts.BAR_LENGTHS[span],
-        "figures": traffic_charts(found),
+        "range": asked,
+        "figures": traffic_charts(found, asked),
         "geometry": {"left": charts.LEFT, "foot": charts.FOOT, "words": charts.LABELS},
         "causes": causes.most_frequent([name], CAUSES),
         "errors": [one for one in failing if one.error],

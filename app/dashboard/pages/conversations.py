@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from app.dashboard.language.words import RATING_LABELS, STATUS_LABELS
 from app.dashboard.view import filters
 from app.dashboard.view.filters import Asked
 from app.dashboard.view.marks import gathered
+from app.dashboard.view.over_time.ranges import NAMED, OF_DAYS, days_of
 from app.dashboard.view.views import ViewCounts
 from app.dashboard.view.zone import viewer_zone
 from connectors.kit import transcript
@@ -30,7 +31,7 @@ LIMIT = 25
 CAUSES = 5
 #: Seconds that a search may take, and that one may when somebody has asked to go on with it. The rest of a page takes
 #: a few hundredths.
-_SEARCHING, _GOING_ON = 0.1, 1.0
+_SEARCHING, _GOING_ON = 0.07, 1.0
 #: Of these none is delivered while the connector is paused or does not respond.
 TO_DO = (DeliveryStatus.WAITING, DeliveryStatus.RETRYING)
 
@@ -88,6 +89,7 @@ def routes(pages: Blueprint, site: Site) -> None:
             asked=asked,
             views=counts.views(asked.filter),
             choices=_choices(search, connectors, asked),
+            ranges=list(_ranges(asked, site.ledger.now())),
             rows=rows(search, page.rows),
             dead=search.extent(Filter(status=DeliveryStatus.DEAD)),
             dead_here=search.extent(Filter(status=DeliveryStatus.DEAD, connector=asked.filter.connector)),
@@ -112,6 +114,16 @@ def _causes(causes: Causes, asked: Asked, connectors: Sequence[str]) -> dict[str
     # They are counted of all dead letters, not of those that a search finds.
     all_dead = wanted == Filter(status=DeliveryStatus.DEAD, connector=wanted.connector) and not asked.errors
     return {"causes": causes.most_frequent(names, CAUSES) if all_dead else None, "cause": None}
+
+
+def _ranges(asked: Asked, now: int) -> Iterator[tuple[str, str, bool]]:
+    """What each leads to: words, address, and whether it is in force."""
+    days = {name: asked.values[name] for name in ("from", "to")}
+    others: dict[str, Any] = {name: value for name, value in asked.query.items() if name not in days}
+    yield say("Any time"), url_for("dashboard.conversations", **others), not any(days.values())
+    for name in OF_DAYS:
+        found = days_of(name, now, viewer_zone())
+        yield NAMED[name][0], url_for("dashboard.conversations", **(others | found)), found == days
 
 
 def known(site: Site, search: Search) -> list[str]:

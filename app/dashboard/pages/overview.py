@@ -16,9 +16,10 @@ from app.admin.first_steps import FirstSteps, first_steps
 from app.admin.source.comparisons import second_source
 from app.dashboard.frame.context import Site
 from app.dashboard.language.translation import flash
-from app.dashboard.view import charts
 from app.dashboard.view.attention import LINES_SHOWN, attention_rows
 from app.dashboard.view.connector_state import ConnectorView, conversations_url, states
+from app.dashboard.view.over_time import charts
+from app.dashboard.view.over_time.ranges import TimeRange, time_range
 from app.dashboard.view.zone import viewer_zone
 from app.hook_url import hooks
 from core.config.settings import Settings
@@ -28,7 +29,7 @@ from core.store import INBOX, Filter, Jobs, Search, ServerCheck, check_server, s
 from core.store.connection.condition import store_condition
 from core.store.jobs import Job
 from core.store.ledger import Lane
-from core.store.statistics import SPANS, Over, Span, Statistics, totals
+from core.store.statistics import Over, Statistics, totals
 from core.wording.sentence import say, to_be_said
 
 #: Chats among which one that is no test is looked for.
@@ -85,7 +86,6 @@ def routes(pages: Blueprint, site: Site) -> None:
         received = bool(totals(site.client).get("in:accepted"))
         return render_template(
             "overview.html",
-            spans=[*SPANS],
             first=not received,
             steps=_first_steps(site, settings, search, received=received),
             hooks=hooks(site.env, settings),
@@ -123,18 +123,18 @@ def _first_steps(site: Site, settings: Settings, search: Search, *, received: bo
 
 def _found(site: Site, jobs: Jobs, over: Over, looking: Attention) -> dict[str, Any]:
     """What the part of the page that is kept up to date shows."""
-    span: Span = next((one for one in SPANS if one == request.args.get("span")), "day")
-    counted = statistics(site.client, span, site.ledger.now(), over)
+    now = site.ledger.now()
+    asked = time_range(request.args, now, viewer_zone())
+    counted = statistics(site.client, asked.stretch, now, over)
     connectors, settings = sorted(states(site, counted), key=_urgency), site.watched.current()
     tiles, health = _tiles(site, counted, connectors), _health(site)
     lines = looking.lines(settings, {one.name: one.lane for one in connectors}, _refused(site))
     return {
-        "span": span,
-        "step": charts.BAR_LENGTHS[span],
+        "range": asked,
         "listed": conversations_url,
-        "here": url_for("dashboard.overview", span=span),
+        "here": url_for("dashboard.overview", **asked.query),
         "counted": counted,
-        "figures": _figures(counted),
+        "figures": _figures(counted, asked),
         "geometry": {"left": charts.LEFT, "foot": charts.FOOT, "words": charts.LABELS},
         "tiles": tiles,
         "connectors": connectors,
@@ -158,12 +158,12 @@ def _urgency(connector: ConnectorView) -> tuple[int, bool]:
     return (_WORST_FIRST.index(state) if state in _WORST_FIRST else len(_WORST_FIRST)), not connector.dead
 
 
-def _figures(counted: Statistics) -> list[tuple[str, charts.Chart]]:
+def _figures(counted: Statistics, asked: TimeRange) -> list[tuple[str, charts.Chart]]:
     """The charts and what each is called."""
     bars = counted.bars
 
     def drawn(*series: charts.Series) -> charts.Chart:
-        return charts.chart(counted.span, counted.step, bars, series, viewer_zone())
+        return charts.chart(asked, series, viewer_zone())
 
     flow = drawn(
         charts.Series(

@@ -27,7 +27,7 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _T = TypeVar("_T")
 
 
-class _Wrong(Exception):
+class WrongValue(Exception):
     """What is wrong with a value, and what it may be."""
 
 
@@ -71,8 +71,8 @@ def asked(query: Mapping[str, str], connectors: Collection[str], zone: tzinfo = 
             "rating", lambda word: RATINGS[_one_of(word, RATINGS, to_be_said("There is no rating “%(word)s”."))]
         )
         or "",
-        since=form.read("from", lambda day: _begin(_day(day), zone)),
-        until=form.read("to", lambda day: _begin(_day(day) + timedelta(days=1), zone)),
+        since=form.read("from", lambda day: day_begins(day_written(day), zone)),
+        until=form.read("to", lambda day: day_begins(day_written(day) + timedelta(days=1), zone)),
         job=form.read("job", _job) or "",
         cause=form.read("cause", _cause) or "",
     )
@@ -99,7 +99,7 @@ class _Form:
         """What a field says; None where it is empty or wrong."""
         try:
             return parse(self.values[name]) if self.values[name] else None
-        except _Wrong as wrong:
+        except WrongValue as wrong:
             self.errors[name] = wrong.args[0]
             return None
 
@@ -152,13 +152,13 @@ def in_words(wanted: Filter, zone: tzinfo = UTC, *, as_of: int | None = None) ->
 
 def _text(text: str) -> str:
     if len(text) > _LONGEST:
-        raise _Wrong(say_n("At most %(count)s character.", "At most %(count)s characters.", _LONGEST))
+        raise WrongValue(say_n("At most %(count)s character.", "At most %(count)s characters.", _LONGEST))
     return text
 
 
 def _one_of(word: str, known: Collection[str], missing: str) -> str:
     if word not in known:
-        raise _Wrong(say(missing, word=word[:40]))
+        raise WrongValue(say(missing, word=word[:40]))
     return word
 
 
@@ -169,23 +169,24 @@ def _status(word: str) -> DeliveryStatus | None:
 
 def _account(name: str) -> str:
     if not _ACCOUNT.fullmatch(name):
-        raise _Wrong(say("An account has only letters, digits, “_”, “-” and “.”."))
+        raise WrongValue(say("An account has only letters, digits, “_”, “-” and “.”."))
     return name
 
 
 def _job(identity: str) -> str:
     if not _JOB.fullmatch(identity):
-        raise _Wrong(say("There is no bulk job “%(identity)s”.", identity=identity[:40]))
+        raise WrongValue(say("There is no bulk job “%(identity)s”.", identity=identity[:40]))
     return identity
 
 
 def _cause(identity: str) -> str:
     if not _CAUSE.fullmatch(identity):
-        raise _Wrong(say("There is no cause “%(identity)s”.", identity=identity[:40]))
+        raise WrongValue(say("There is no cause “%(identity)s”.", identity=identity[:40]))
     return identity
 
 
-def _day(text: str) -> date:
+def day_written(text: str) -> date:
+    """Raises WrongValue."""
     try:
         if not _DAY.fullmatch(text):
             raise ValueError
@@ -194,13 +195,13 @@ def _day(text: str) -> date:
         if not date(1970, 1, 1) <= day <= date(9000, 1, 1):
             raise ValueError
     except ValueError:
-        raise _Wrong(say("Write a day as 2026-11-22.")) from None
+        raise WrongValue(say("Write a day as 2026-11-22.")) from None
     return day
 
 
-def _begin(day: date, zone: tzinfo) -> int:
-    """Its first millisecond, as far as times of this kind have one."""
-    return max(0, round(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp() * 1000))
+def day_begins(day: date, zone: tzinfo, hour: int = 0) -> int:
+    """Its first millisecond, or that of an hour of it, as far as times of this kind have one."""
+    return max(0, round(datetime(day.year, day.month, day.day, hour, tzinfo=zone).timestamp() * 1000))
 
 
 def _date(ms: int, zone: tzinfo) -> str:

@@ -105,9 +105,11 @@ def connect(
     keys: Sequence[str] = (),
     owner: int | None = None,
     wake_up: WakeUp = to_nobody,
+    compress: bool = False,
 ) -> Client:
     """A client with its own pool. Nothing is sent until the first command. `keys` seal and open (encryption.py); where
-    an `owner` is given, a socket must be that user's. `wake_up` is called by what makes something due.
+    an `owner` is given, a socket must be that user's. `wake_up` is called by what makes something due. With `compress`
+    bodies are kept smaller.
 
     A `patient` one tries a connection that is refused or breaks again for about two seconds, which is how long a
     server takes to restart: it is the receiver's, because Smartsupp may never send a body twice. Workers are not
@@ -116,7 +118,7 @@ def connect(
     retries = 6 if patient else 0
     retry = Retry(ExponentialBackoff(cap=0.5, base=0.05), retries, supported_errors=(RedisConnectionError,))
     client = cast(Client, Client.from_pool(_pool(parse_redis_url(url), {**TIMEOUTS, "retry": retry}, owner)))
-    client.vault = Vault(keys)
+    client.vault = Vault(keys, compress=compress)
     client.wake_up = wake_up
     return client
 
@@ -154,7 +156,14 @@ def connected(env: Environment, *, patient: bool = False, wake_up: WakeUp = cann
         with suppress(OSError):  # it is not there yet, and nobody listens
             owner = (env.data_dir / "valkey").stat().st_uid
     keys = [key.get_secret_value() for key in env.encryption_keys]
-    return connect(env.server_url, patient=patient, keys=keys, owner=owner, wake_up=wake_up)
+    return connect(
+        env.server_url,
+        patient=patient,
+        keys=keys,
+        owner=owner,
+        wake_up=wake_up,
+        compress=env.compress,
+    )
 
 
 @contextmanager

@@ -104,8 +104,9 @@ SUSPECT_MS, MOST_CAUSES = 3 * 86_400_000, 100
 #: Changes of a connector's gate that are kept.
 GATES_KEPT = 50
 
-#: How long the counts of a minute and of an hour are kept: 2 hours, 33 days.
-MINUTE_KEPT_MS, HOUR_KEPT_MS = 2 * 3_600_000, 33 * 86_400_000
+#: How long the counts of a minute, of an hour and of a day are kept: 2 hours; a year and a month, so that a year can be
+#: seen beside the same month of the one before.
+MINUTE_KEPT_MS, HOUR_KEPT_MS, DAY_KEPT_MS = 2 * 3_600_000, 400 * 86_400_000, 400 * 86_400_000
 
 #: A notice that could not be sent is tried again after twice this, doubled each time.
 NOTICE_RETRY_MS, LONGEST_NOTICE_RETRY_MS = 15_000, 3_600_000

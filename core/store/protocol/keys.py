@@ -60,6 +60,9 @@ are Unix milliseconds by the server's clock.
 |                              |        | that it has ended), looks (that came too early)                             |
 | source-lanes                 | set    | lanes of accounts in `source` in which anything was to be fetched           |
 | summary:CONVERSATION         | string | what lists and searches need of it (core/summary.py)                        |
+| search-blocks                | zset   | beginning of a block -> the same, in ms (core/store/search/blocks.py)       |
+| search-block:BEGINNING       | hash   | before (where it ends, ms), count, lines: what is searched of conversations |
+|                              |        | that were read meanwhile, and their ids (expires after two days)            |
 | deliveries-of:CONVERSATION   | set    | connectors that it was ever given to                                        |
 | connectors                   | set    | connectors that were ever given anything                                    |
 | renamed                      | hash   | earlier name of a connector -> its name (docs/adr/0015)                     |
@@ -81,6 +84,8 @@ are Unix milliseconds by the server's clock.
 | count:minute:N, count:hour:N | hash   | statistics of the Nth minute or hour since 1970: in:STATUS (bodies),        |
 |                              |        | out:CONNECTOR:OUTCOME (attempts, killed, discarded), took:CONNECTOR:BUCKET  |
 |                              |        | (from receipt to record; bucket b ends at 2^((b+1)/4) ms)                   |
+| count:day:N                  | hash   | the hours of the Nth day (UTC) since 1970, added up when it was over        |
+| rolled-days                  | string | the last day whose hours were added up, and with it all before              |
 | totals                       | hash   | the same since ever, took:CONNECTOR:sum in ms, refused:STATUS (posts that   |
 |                              |        | were answered with that HTTP status), refused:STATUS:REASON (the same), and |
 |                              |        | refused:connection:REASON (connections that were cut off), fetch:SOURCE:HOW |

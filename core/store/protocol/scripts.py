@@ -32,7 +32,7 @@ from core.store.protocol.constants import KINDS, lua_literals
 #: Scripts that only add to the store. The others must run when it is full, or it could never be emptied.
 _ADDS = frozenset({"accept"})
 #: Those that only read run on a server that can write nothing at all.
-_READS = frozenset({"look"})
+_READS = frozenset({"look", "look_in_blocks"})
 
 Argument = str | bytes | int | float | bool | None | Sequence[str | bytes]
 

@@ -1,7 +1,8 @@
 """Finding conversations: newest first, as many as are asked for, within a time. Only reads.
 
-There is no index to keep true: the server looks through the summaries (core/summary.py), newest first, a batch at a
-time; a filter by connector or status starts from the deliveries of that status instead.
+The server looks through the summaries (core/summary.py), newest first, a batch at a time; a filter by connector or
+status starts from the deliveries of that status instead. For a text it looks through blocks of them (blocks.py), where
+there are some: these are no index that has to be kept true.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from core import summary
 from core.delivery import DeliveryStatus
@@ -25,6 +27,8 @@ from core.summary import Summary
 #: Summaries that are looked through in one go: a few ms of the server's time. Bodies are larger.
 _BATCH = 1000
 _BATCH_OF_BODIES = 200
+#: Blocks of a thousand, the same.
+_BLOCKS = 24
 
 _PLACE = re.compile(r"([0-9]{1,15})~([\x21-\x7e]{1,200})")
 
@@ -76,7 +80,7 @@ class Search(Base):
         ends = time.monotonic() + seconds
         rows: list[Found] = []
         first = limit + 1 if wanted.exact else 2 * limit
-        for batch in self.batches(wanted, after, first, _BATCH):
+        for batch in self.batches(wanted, after, first, _BATCH, quick=True):
             rows += batch.rows
             if len(rows) > limit:
                 return ResultPage(self._named(rows[:limit]), rows[limit - 1].place)
@@ -84,37 +88,63 @@ class Search(Base):
                 return ResultPage(self._named(rows), batch.after, place(batch.after)[0])
         return ResultPage(self._named(rows))
 
-    def batches(self, wanted: Filter, after: str = "", size: int = _BATCH, most: int = 0) -> Iterator[Batch]:
+    def batches(
+        self, wanted: Filter, after: str = "", size: int = _BATCH, most: int = 0, *, quick: bool = False
+    ) -> Iterator[Batch]:
         """Everything that matches, looked through `size` at a time, or twice as many each time up to `most`. The last
-        batch has no `after`."""
+        batch has no `after`. A `quick` one may look through many more at once, and find as many."""
         keys = self._keys(wanted)
         needle = b"" if self._reads_bodies(wanted) else summary.folded(wanted.text)
+        enough = size
         since = self._since(wanted)
         if self._reads_bodies(wanted):
             size, most = min(size, _BATCH_OF_BODIES), min(most, _BATCH_OF_BODIES)
         while True:
             score, member = place(after) if after else ("", "")
-            looked, score, member, *rows = self._run(
-                "look",
-                score=str(score),
-                member=member,
-                low="" if since is None else str(since),
-                high="" if wanted.until is None else str(wanted.until - 1),
-                most=size,
-                text=needle,
-                in_ids=can_be_part(wanted.text),
-                deliveries=wanted.about_deliveries,
-                job=wanted.job,
-                tags=wanted.tags,
-                sets=keys,
-            )
+            low = "" if since is None else str(since)
+            reply = self._in_blocks(wanted, needle, low, after, enough) if quick and after and needle else None
+            in_block = reply is not None
+            if reply is None:
+                reply = self._run(
+                    "look",
+                    score=str(score),
+                    member=member,
+                    low=low,
+                    high="" if wanted.until is None else str(wanted.until - 1),
+                    most=size,
+                    text=needle,
+                    in_ids=can_be_part(wanted.text),
+                    deliveries=wanted.about_deliveries,
+                    job=wanted.job,
+                    tags=wanted.tags,
+                    sets=keys,
+                )
+            looked, score, member, *rows = reply
             found = self._matching(wanted, list(zip(rows[::3], rows[1::3], rows[2::3], strict=True)))
-            if looked < size:
+            if looked < size and not in_block:
                 yield Batch(found, "", looked)
                 return
             after = f"{score.decode()}~{member.decode()}"
             yield Batch(found, after, looked)
             size = max(size, min(2 * size, most))
+
+    def _in_blocks(self, wanted: Filter, needle: bytes, low: str, after: str, enough: int) -> list[Any] | None:
+        """What look.lua would say of the next ones, as far as these are in blocks (blocks.py); None: they are not."""
+        if wanted.about_deliveries or wanted.undelivered:
+            return None
+        score, member = place(after)
+        found: list[Any] = self._run(
+            "look_in_blocks",
+            score=score,
+            member=member,
+            low=low,
+            enough=enough,
+            most=_BLOCKS,
+            text=needle,
+            in_ids=can_be_part(wanted.text),
+            tags=wanted.tags,
+        )
+        return found or None
 
     def of_job(self, wanted: Filter, seconds: float) -> tuple[dict[DeliveryStatus, int], bool]:
         """How many deliveries of a bulk job are in each status now, and whether that is all: the time may have been
@@ -143,7 +173,7 @@ class Search(Base):
             return self.extent(wanted), True
         ends = time.monotonic() + seconds if seconds is not None else None
         total = 0
-        for batch in self.batches(wanted, size=_BATCH):
+        for batch in self.batches(wanted, size=_BATCH, quick=True):
             total += len(batch.rows)
             if batch.after and ends is not None and time.monotonic() >= ends:
                 return total, False

@@ -5,22 +5,13 @@
 -- be there, sorted sets to look in, whether their members are deliveries, and the bulk job that these are of, or ''
 -- -> {looked at, score and member of the last, then member, score, summary of each that matches}
 --- args: score, member, low, high, most:number, text, in_ids:flag, deliveries:flag, job, tags..., sets...
-for i, tag in ipairs(tags) do tags[i] = ' ' .. tag .. ' ' end
+--- uses: looking
 if low == '' then low = '-inf' end
 if high == '' then high = '+inf' end
 local CHUNK = 500
 
 -- Of a delivery, as core/ids.py has it.
 local function conversation_of(id) return string.sub(id, string.find(id, ':', 1, true) + 1) end
-
--- As sorted sets compare; Lua's own < follows the server's locale.
-local function less(a, b)
-  for i = 1, math.min(#a, #b) do
-    local x, y = string.byte(a, i), string.byte(b, i)
-    if x ~= y then return x < y end
-  end
-  return #a < #b
-end
 
 -- The rank, from the top, of the first one below the place.
 local function rank_below(name)
@@ -50,17 +41,6 @@ local function next_of(name)
     end
   end
   return rows
-end
-
-local function matches(line, id)
-  local head = string.find(line, '\n', 1, true) or 0
-  for _, tag in ipairs(tags) do
-    local at = string.find(line, tag, 1, true)
-    if not at or at > head then return false end
-  end
-  if text == '' or (in_ids and string.find(string.lower(id), text, 1, true)) then return true end
-  local searched = head > 0 and string.find(line, '\n', head + 1, true)
-  return searched and string.find(line, text, searched + 1, true)
 end
 
 local function of_job(id) return job == '' or redis.call('HGET', PREFIX .. 'delivery:' .. id, 'job') == job end

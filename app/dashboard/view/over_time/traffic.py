@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from app.admin.connector_state import State
-from app.dashboard.view import charts
 from app.dashboard.view.formatting import share, span
+from app.dashboard.view.over_time import charts
+from app.dashboard.view.over_time.ranges import TimeRange
 from app.dashboard.view.zone import viewer_zone
 from core.store.ledger import GateChange
 from core.store.statistics import ConnectorStatistics
@@ -46,7 +47,7 @@ def _state(change: GateChange) -> str:
     return _STATES.get(change.by, change.by)
 
 
-def traffic_charts(found: ConnectorStatistics) -> list[tuple[str, charts.Chart]]:
+def traffic_charts(found: ConnectorStatistics, asked: TimeRange) -> list[tuple[str, charts.Chart]]:
     """The charts and what each is called."""
     figures = [bar.figures for bar in found.bars]
 
@@ -86,7 +87,7 @@ def traffic_charts(found: ConnectorStatistics) -> list[tuple[str, charts.Chart]]
     )
 
     def drawn(series: Sequence[charts.Series], spell: Callable[[int], str] | None = None) -> charts.Chart:
-        return charts.chart(found.span, found.step, found.bars, series, viewer_zone(), spell)
+        return charts.chart(asked, series, viewer_zone(), spell)
 
     shown = [(say("Deliveries"), drawn(deliveries))]
     # Of what did not happen there is neither a share nor a time.

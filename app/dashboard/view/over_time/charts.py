@@ -7,14 +7,13 @@ letters keep their size. Downwards everything is in pixels.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
-from typing import Protocol
+from datetime import UTC, datetime, timedelta, tzinfo
 
-from app.dashboard.language.spelling import day_and_time
-from core.store.statistics import Span
-from core.wording.sentence import say, say_all, to_be_said
+from app.dashboard.language.spelling import day_and_time, short_day
+from app.dashboard.view.over_time.ranges import AxisMark, TimeRange
+from core.wording.sentence import say, say_all
 
 #: Percent of the width that the words of the upright axis take.
 LEFT = 9.0
@@ -26,31 +25,6 @@ _FILLED = 76.0
 _LEAST = 2.0
 #: Lines across, at most, without the one at the foot.
 _RULES = 4
-
-_MINUTE, _HOUR, _DAY = 60_000, 3_600_000, 86_400_000
-
-#: What one bar of each span is.
-BAR_LENGTHS: Mapping[Span, str] = {
-    "hour": say("2 minutes"),
-    "day": say("hour"),
-    "week": say("6 hours"),
-    "month": say("day"),
-}
-
-#: Each span: ms between the words below the bars, and the unit of these words (ms, words).
-_TIMES: dict[Span, tuple[int, int, str]] = {
-    "hour": (15 * _MINUTE, _MINUTE, to_be_said("−%(number)s min")),
-    "day": (6 * _HOUR, _HOUR, to_be_said("−%(number)s h")),
-    "week": (_DAY, _DAY, to_be_said("−%(number)s d")),
-    "month": (6 * _DAY, _DAY, to_be_said("−%(number)s d")),
-}
-
-
-class Timed(Protocol):
-    """A stretch of time from `at` (ms)."""
-
-    @property
-    def at(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -102,34 +76,33 @@ class Chart:
 
 
 def chart(
-    span: Span,
-    step: int,
-    bars: Sequence[Timed],
+    shown: TimeRange,
     series: Sequence[Series],
     zone: tzinfo = UTC,
     spell: Callable[[int], str] | None = None,
 ) -> Chart:
-    """Draw `series`, which have a value for each of `bars`; each bar is `step` ms, its times those of `zone`. `spell`
-    writes a value, as a duration for example; without it numbers are written."""
+    """Draw `series`, which have a value for each bar of what is shown; its times are those of `zone`. `spell` writes a
+    value, as a duration for example; without it numbers are written."""
+    edges = shown.stretch.edges
     top, rise = _scale(max((value for one in series for value in one.values), default=0))
-    width = (100 - LEFT) / len(bars)
+    width = (100 - LEFT) / (len(edges) - 1)
 
-    def slot(index: int, bar: Timed) -> Slot:
+    def slot(index: int) -> Slot:
         x = LEFT + index * width
         told = (say(one.told, value=spell(one.values[index]) if spell else one.values[index]) for one in series)
         marks = _marks(x, width, [(one.kind, one.values[index]) for one in series], top)
         return Slot(
             round(x, 3),
             round(width, 3),
-            say_all(f"{_between(bar.at, bar.at + step, zone)}:", say_all(*told, between=", ")),
+            say_all(f"{_between(edges[index], edges[index + 1], zone)}:", say_all(*told, between=", ")),
             tuple(marks),
         )
 
     return Chart(
         series=tuple(series),
-        slots=tuple(slot(index, bar) for index, bar in enumerate(bars)),
+        slots=tuple(slot(index) for index in range(len(edges) - 1)),
         rules=tuple(Words(_y(value, top), (spell or short)(value)) for value in range(0, top + 1, rise)),
-        times=tuple(_times(span, step * len(bars))),
+        times=tuple(_times(shown.marks)),
     )
 
 
@@ -167,16 +140,16 @@ def _marks(x: float, width: float, values: Sequence[tuple[str, int]], top: int) 
             )
 
 
-def _times(span: Span, whole: int) -> Iterator[Words]:
-    """Counted back from now, so that they are right in every time zone."""
-    every, unit, words = _TIMES[span]
-    for ago in range(whole, -1, -every):
-        at = LEFT + (100 - LEFT) * (1 - ago / whole)
-        text = say(words, number=ago // unit) if ago else say("now")
-        yield Words(round(at, 2), text, "start" if ago == whole else "middle" if ago else "end")
+def _times(marks: Sequence[AxisMark]) -> Iterator[Words]:
+    for mark in marks:
+        at = LEFT + (100 - LEFT) * mark.at
+        yield Words(round(at, 2), mark.text, "start" if mark.at == 0 else "end" if mark.at == 1 else "middle")
 
 
 def _between(since: int, until: int, zone: tzinfo) -> str:
     begin, end = (datetime.fromtimestamp(ms / 1000, zone) for ms in (since, until))
+    if (begin.hour, begin.minute, end.hour, end.minute) == (0, 0, 0, 0):  # whole days
+        first, final = (short_day(one, zone) for one in (begin, end - timedelta(days=1)))
+        return f"{first} {begin.tzname()}" if first == final else f"{first} – {final} {begin.tzname()}"
     last = f"{end:%H:%M}" if begin.date() == end.date() else day_and_time(until, zone)
     return f"{day_and_time(since, zone)} – {last} {begin.tzname()}"

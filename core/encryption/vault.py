@@ -6,6 +6,9 @@ whatever a visitor wrote; and the hash of the dashboard's password. Not sealed a
 sizes, names of connectors, references to records, why a connector is paused, the filters of bulk jobs, and reasons that
 admins give. Summaries are kept without name, e-mail and words. What signs the dashboard's cookies is made of a kept
 text and a key. A body that was kept before there were keys stays as it is.
+
+Bodies and attempts are made smaller before that, where it is wished (compression.py). Whether they are or not, what is
+kept can be read.
 """
 
 from __future__ import annotations
@@ -14,9 +17,11 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Sequence
+from contextlib import suppress
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
+from core.encryption.compression import compressed, expanded
 from core.errors import StoreUnsafe
 
 #: Stands before what is not kept as it came; no text begins with it.
@@ -24,13 +29,25 @@ _MARK = b"\x00relay:"
 #: Bytes that hashlib digests without letting go of Python's lock.
 _SMALL = 2_047
 _SEALED, _PLAIN = _MARK + b"fernet:", _MARK + b"plain:"
+#: Deflated, with the first dictionary. Inside of what is sealed, too.
+_DEFLATED = _MARK + b"deflate1:"
+
+
+def _unmarked(text: bytes) -> bytes:
+    if text.startswith(_PLAIN):
+        return text[len(_PLAIN) :]
+    if text.startswith(_DEFLATED):
+        with suppress(ValueError):  # versions without compression sealed a body as it came, with whatever it begins
+            return expanded(text[len(_DEFLATED) :])
+    return text
 
 
 class Vault:
     """`keys` are Fernet keys; the first one seals, all of them open, so that one can be replaced. Without any, things
-    are kept as they are. Raises ValueError for a key that is none."""
+    are kept as they are. With `compress` what is long is made smaller. Raises ValueError for a key that is none."""
 
-    def __init__(self, keys: Sequence[str] = ()) -> None:
+    def __init__(self, keys: Sequence[str] = (), *, compress: bool = False) -> None:
+        self._compress = compress
         self._fernet = MultiFernet([Fernet(key) for key in keys]) if keys else None
         self._newest = Fernet(keys[0]) if keys else None
         # An equal body has an equal digest, whichever key seals it. The oldest key stays the longest.
@@ -41,19 +58,25 @@ class Vault:
         return self._fernet is not None
 
     def seal(self, text: bytes) -> bytes:
-        if self._fernet:
-            return _SEALED + self._fernet.encrypt(text)
-        return _PLAIN + text if text.startswith(_MARK) else text
+        return self._sealed(_PLAIN + text if text.startswith(_MARK) else text)
+
+    def seal_small(self, text: bytes) -> bytes:
+        """The same of what may be long, and smaller, where that is wished."""
+        made = compressed(text) if self._compress else None
+        return self.seal(text) if made is None else self._sealed(_DEFLATED + made)
+
+    def _sealed(self, marked: bytes) -> bytes:
+        return _SEALED + self._fernet.encrypt(marked) if self._fernet else marked
 
     def open(self, kept: bytes) -> bytes:
         """Raises StoreUnsafe when it was sealed with a key that is not there."""
         if not kept.startswith(_MARK):
             return kept
-        if kept.startswith(_PLAIN):
-            return kept[len(_PLAIN) :]
+        if not kept.startswith(_SEALED):
+            return _unmarked(kept)
         try:
             if self._fernet:
-                return self._fernet.decrypt(kept[len(_SEALED) :])
+                return _unmarked(self._fernet.decrypt(kept[len(_SEALED) :]))
         except InvalidToken:
             pass
         raise StoreUnsafe(
