@@ -91,7 +91,7 @@ def make(settings: Settings, name: str, data_dir: Path, states: States | None = 
     """
     own = settings.connectors[name]
     own._values = settings.values  # noqa: SLF001  # ours to say
-    own._redact = settings.redact  # noqa: SLF001
+    own._redact = own.redact.within(settings.redact) if own.redact else settings.redact  # noqa: SLF001
     own._public_url = settings.public_url  # noqa: SLF001
     if isinstance(own, RecordSettings):
         same = (

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
-from pydantic import Field, IPvAnyNetwork
+from pydantic import Field, IPvAnyNetwork, field_validator
 
 from connectors.archive.files import FILE_TYPES, LARGEST_MIB, FileRules, keep_files
 from connectors.kit.capabilities import Capabilities
@@ -28,6 +28,7 @@ from connectors.kit.connector import Connector, Copy, Receipt, Step
 from connectors.kit.http import Http
 from connectors.kit.transcript import as_text
 from core.config.mistakes.files import file_mistake
+from core.config.sections.redact import Redact
 from core.config.settings import ConnectorSettings
 from core.conversation import Conversation
 from core.delivery import Exchange, Reference, Revision
@@ -57,6 +58,13 @@ class ArchiveSettings(ConnectorSettings):
     allow_networks: tuple[IPvAnyNetwork, ...] = Field(
         default=(), description="Loopback, private and link-local networks that may be reached, such as 10.0.0.0/8."
     )
+
+    @field_validator("redact")
+    @classmethod
+    def _keeps_all(cls, value: Redact | None) -> Redact | None:
+        if value is not None:
+            raise ValueError("an archive keeps all of a chat, as the payload does; remove it")
+        return value
 
 
 class Archive(Connector[ArchiveSettings]):

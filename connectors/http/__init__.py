@@ -18,6 +18,7 @@ from requests import Response
 from connectors.http.asking import Asking
 from connectors.http.declared import Name
 from connectors.http.document import HttpDocument
+from connectors.http.made_anew import with_contents
 from connectors.http.program import Own, Program, Proof
 from connectors.http.requests import value_at
 from connectors.http.running import Running
@@ -91,7 +92,7 @@ class Written(HttpConnector[S], Generic[S]):
             return running().run()
         except Gone as refused:
             if LEFT_OUT not in refused.steps:
-                raise
+                raise with_contents(refused, self.program.actions, step) from refused
             if words.left_out or words.person is None:
                 raise RecordRefused(str(refused), status=refused.status) from refused
         # The destination does not take the visitor: the chat comes without, and says so.

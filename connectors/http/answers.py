@@ -62,6 +62,10 @@ class Wait(Strict):
     words: dict[str, float] = Field(default_factory=dict, description="A word that stands there, and its seconds.")
     always: float | None = Field(default=None, ge=0, description="So many seconds, whatever it says.")
     on: tuple[Status, ...] = Field(default=(), description="For answers of these statuses; without it, for all.")
+    codes: dict[str, tuple[Code, ...]] = Field(
+        default_factory=dict,
+        description="For answers with one of these codes at a path of the body; they mean wait, whatever their status.",
+    )
     first: bool = Field(default=False, description="It knows better than Retry-After.")
 
     @model_validator(mode="after")
@@ -71,7 +75,8 @@ class Wait(Strict):
         return self
 
     def hint(self) -> Hint:
-        return Hint(self.header, self.path, self.unit, self.words, self.always, self.on, self.first)
+        codes = {path: frozenset(known) for path, known in self.codes.items()}
+        return Hint(self.header, self.path, self.unit, self.words, self.always, self.on, self.first, codes)
 
 
 class Fails(Strict):

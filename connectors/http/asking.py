@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from requests import Response
@@ -17,6 +18,15 @@ from core.templates.scope import Names
 
 #: Whether a text is one that is looked for.
 IsMarked = Callable[[str], bool]
+
+
+@dataclass(frozen=True)
+class FoundEntry:
+    """What was taken out of an entry that was found, and the texts that its record was created with, if they are in
+    it."""
+
+    took: dict[str, Any]
+    texts: Sequence[str] = ()
 
 
 class Asking:
@@ -51,13 +61,13 @@ class Asking:
 
     def look(
         self, looking: Looking, names: Names, is_marked: IsMarked | None = None, *, imagined: bool = False
-    ) -> dict[str, Any] | None:
-        """What it takes out of what it finds, or None. `is_marked` knows the texts that are meant; `imagined`: a
+    ) -> FoundEntry | None:
+        """What it finds, or None. `is_marked` knows the texts that are meant; `imagined`: a
         preview finds something. Raises DeliveryError."""
         entry = self.entry(looking, names, is_marked)
         if self._http.is_pretending:
-            return dict.fromkeys(looking.taking, 1) if imagined else None
-        return None if entry is None else looking.values(entry)
+            return FoundEntry(dict.fromkeys(looking.taking, 1)) if imagined else None
+        return None if entry is None else FoundEntry(looking.values(entry), _texts_at(looking.text_at, entry))
 
     def entry(self, looking: Looking, names: Names, is_marked: IsMarked | None = None) -> Any:
         """What it finds as it is: an entry of its list, or the body; None where there is none."""
@@ -127,6 +137,9 @@ def _is_meant(looking: Looking, entry: Any, wanted: Any, is_marked: IsMarked | N
             return False
     if looking.marked is None:
         return True
-    said = value_at(looking.marked, entry)
-    texts = [one for one in (said if isinstance(said, list) else [said]) if isinstance(one, str)]
-    return is_marked is not None and any(map(is_marked, texts))
+    return is_marked is not None and any(map(is_marked, _texts_at(looking.marked, entry)))
+
+
+def _texts_at(path: Any, entry: Any) -> Sequence[str]:
+    said = value_at(path, entry) if path is not None else None
+    return [one for one in (said if isinstance(said, list) else [said]) if isinstance(one, str)]

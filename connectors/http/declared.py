@@ -129,6 +129,11 @@ class Find(DeclaredRequest):
         description="JMESPath of a text in the entry that ends with part.mark, or of several, one of which does. In a "
         "step that creates a record with the first part: with a mark of this chat, of whatever revision.",
     )
+    text_at: JmesPath | None = Field(
+        default=None,
+        description="In a step that creates a record with the first part: JMESPath of that text in the entry. By it a "
+        "record that is found is known to have this revision's text, or an earlier one's. The default is marked.",
+    )
     none: tuple[Status, ...] = Field(default=(), description="Statuses that mean: there is none, such as [404].")
     empty: JmesPath | None = Field(
         default=None,
@@ -148,6 +153,8 @@ class Find(DeclaredRequest):
             raise ValueError(f"looks only, and {self.method} changes something; write GET, or POST for a search")
         if self.entries is None and (self.marked or self.pages):
             raise ValueError("marked and pages are for a list; add entries: where it stands in the body")
+        if self.text_at and self.entries is None:
+            raise ValueError("text_at is for a list; add entries: where it stands in the body")
         if self.empty and (self.entries is None or self.pages):
             raise ValueError("empty is for a list of one page; it needs entries, and has no pages beside it")
         if self.take_header:

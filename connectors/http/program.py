@@ -71,6 +71,7 @@ class Looking(Ready):
             for path, text in find.where.items()
         ]
         self.marked = jmespath.compile(find.marked) if find.marked else None
+        self.text_at = jmespath.compile(find.text_at) if find.text_at else self.marked
         self.empty = jmespath.compile(find.empty) if find.empty else None
         self.answers = [When(find.none, then=None)] if find.none else []
 
@@ -232,6 +233,12 @@ class Program:
             parent = step.first_in
             if parent and (parent not in earlier or not steps[parent].create or steps[parent].each):
                 wrong.append((("steps", name, "first_in"), f"'{parent}' must be an earlier step that creates a record"))
+            elif parent and steps[parent].repeatable in ("idempotent", "idempotency_key"):
+                said = f"'{parent}' is created without find: nobody knows which text it has then; add find with text_at"
+                wrong.append((("steps", name, "first_in"), said))
+            if step.find and step.find.text_at and not self._has_text(name):
+                said = "is for a step that creates a record with the first part of the transcript; remove it"
+                wrong.append((("steps", name, "find", "text_at"), said))
             if step.find and step.find.marked and not step.each and not self._has_text(name):
                 said = "is for the parts of the transcript; add each: part, or first_in in a later step, or use where"
                 wrong.append((("steps", name, "find", "marked"), said))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -29,6 +29,7 @@ Complain = Callable[[KeyPath, str], None]
 SPREAD = "..."
 #: What is to be left out.
 _NOTHING = object()
+_NAMED = re.compile(r"\bsteps\.([a-z][a-z0-9_]*)")
 #: A header or a parameter that holds a secret, by its name.
 _SECRET = re.compile(r"(^|[-_])(authorization|api[-_]?key|token|secret|password|cookie)($|[-_])", re.IGNORECASE)
 
@@ -154,6 +155,9 @@ class Ready:
         """`identities` are the steps that are the visitor's. `takes` is what is read of its answer, if not as it says
         itself."""
         self.method, self.place = request.method, place
+        #: The steps whose values it names.
+        self.named = frozenset(_NAMED.findall(request.model_dump_json()))
+        self._in_path = frozenset(_NAMED.findall(request.path))
         self.path = compiler.made(scope.address, request.path, (*place, "request"))
         compiler.secrets(request.headers, (*place, "headers"))
         compiler.secrets(request.query, (*place, "query"))
@@ -179,6 +183,11 @@ class Ready:
         if name == "multipart":
             source = {key: one.model_dump() if isinstance(one, File) else one for key, one in source.items()}
         return compiler.value(scope, source, place)
+
+    def lives_in(self, steps: Collection[str], *, anywhere: bool) -> bool:
+        """Whether it makes something in what one of these steps made: that which its path names, or, if that names
+        none, what it names `anywhere`."""
+        return bool((self._in_path or (self.named if anywhere else frozenset())) & {*steps})
 
     def options(self, names: Names) -> dict[str, Any]:
         """As requests takes them. Raises RecordRefused."""
@@ -257,7 +266,7 @@ def _part(value: Any) -> tuple[str | None, bytes] | tuple[str, bytes, str]:
 
 def _died(path: str, identities: Sequence[str]) -> list[When]:
     """A 404 for what a step made says that this was deleted, and nothing of the other chats."""
-    named = re.findall(r"\bsteps\.([a-z][a-z0-9_]*)", path)
+    named = _NAMED.findall(path)
     return [
         When(
             (404, 410),

@@ -8,12 +8,13 @@ from functools import cached_property, partial
 from time import time as now
 from typing import Any
 
-from connectors.http.asking import Asking
+from connectors.http.asking import Asking, FoundEntry
+from connectors.http.made_anew import generation
 from connectors.http.names import SUBJECT, of_chat, of_part
 from connectors.http.program import Action, Program
 from connectors.kit.record import Mapping as Words
 from connectors.kit.step import Receipt, Step
-from connectors.kit.text.parts import Part, append, ends_like, ends_with, overwrite
+from connectors.kit.text.parts import Part, append, ends_with, has_text, overwrite
 from connectors.kit.transcript import single_line
 from core.conversation import Conversation
 from core.delivery import Reference
@@ -58,13 +59,14 @@ class Running:
     def _record(self, action: Action) -> None:
         own, part = action.step, self._part_of(action)
         label = f"{action.name} {self._number}" if own.mode == "append" else action.name
-        found = partial(self._found, action, part, label)
 
         def look() -> _Made | None:
-            took = found()
-            return None if took is None else {"value": took, "revision": self._oldest}
+            found = self._found(action, part, label)
+            return None if found is None else {"value": found.took, "revision": self._revision_of(found, part, label)}
 
         def create() -> _Made:
+            if part and own.look == "always":  # once() keeps it otherwise
+                self._step.keep(f"{label}?", self._number)
             return {"value": self._create(action, label, part), "revision": self._number}
 
         person = self._chat["person"]
@@ -74,7 +76,7 @@ class Running:
         elif own.look == "always" or (own.identity and action.find):
             made = self._step(label, lambda: look() or create(), identity=identity)
         elif action.find:
-            made = self._step.once(label, create, find=look, identity=identity)
+            made = self._step.once(label, create, find=look, identity=identity, revision=self._number)
         else:
             unsure = partial(self._unsure, action, label, lambda: {**create(), "revision": self._oldest})
             made = self._step.once(label, create, find=unsure, identity=identity)
@@ -87,6 +89,18 @@ class Running:
         if action.update is not None and made["revision"] != self._number and not action.update.is_empty(names):
             send = partial(self._asking.send, action.update, names, repeatable=True)
             self._step(f"{action.name} of revision {self._number}", lambda: bool(send() is not None))
+
+    def _revision_of(self, found: FoundEntry, part: Part | None, label: str) -> int:
+        """The revision that a record which was found was made of, so that no text that stands there is written again:
+        by the mark of its text, or the text; else the one that was begun here."""
+        if part:
+            marks = (self._layout.revision_in(text, self._words.key) for text in found.texts)
+            if made := next(filter(None, marks), None):
+                return made
+            if any(has_text(text, part.body) for text in found.texts):
+                return self._number
+        begun = self._step.begun(label)
+        return self._oldest if begun is None else begun
 
     def _part_of(self, action: Action) -> Part | None:
         """The first part, for the step that creates a record with it."""
@@ -153,9 +167,10 @@ class Running:
         if action.step.mode == "overwrite":
             label = f"{action.name} {part.number}"
         if action.find:
-            return self._found(action, part, label)
-        found: Mapping[str, Any] | None = self._unsure(action, label, partial(self._write, action, part))
-        return found
+            found = self._found(action, part, label)
+            return None if found is None else found.took
+        took: Mapping[str, Any] | None = self._unsure(action, label, partial(self._write, action, part))
+        return took
 
     # --- what both do ------------------------------------------------------------------
 
@@ -167,21 +182,23 @@ class Running:
         headers = {}
         if way == "idempotency_key":
             said = f"{self._words.key} {action.name} {label}"
+            if count := generation(action, self._step):
+                said += f" {count}"
             headers[action.step.idempotency_header] = hashlib.sha256(said.encode()).hexdigest()[:40]
         safe = way in ("idempotent", "idempotency_key")
         return self._asking.send(action.create, self._names(part), repeatable=safe, headers=headers)
 
-    def _found(self, action: Action, part: Part | None, label: str) -> Mapping[str, Any] | None:
+    def _found(self, action: Action, part: Part | None, label: str) -> FoundEntry | None:
         assert action.find is not None  # noqa: S101  # who has none is not asked to
         is_marked = partial(self._is_marked, action, part) if part else None
-        took = self._asking.look(action.find, self._names(part), is_marked, imagined=action.create is None)
-        if took is None and action.find.lags and not self._asking.is_pretending:
+        found = self._asking.look(action.find, self._names(part), is_marked, imagined=action.create is None)
+        if found is None and action.find.lags and not self._asking.is_pretending:
             self._outwait(f"{label}?", action.find.lags)
-        return took
+        return found
 
     def _is_marked(self, action: Action, part: Part, said: str) -> bool:
         if not action.step.each:  # a record, which any text of its chat tells from others
-            return ends_like(said, self._layout.any_mark(self._words.key)) is not None
+            return self._layout.revision_in(said, self._words.key) is not None
         form = self._layout.form
         spelled = form.of(f"<p>{part.mark}</p>") if form.name != "HTML" else ""
         return ends_with(said, part.mark) or bool(spelled and said.rstrip().endswith(spelled))

@@ -8,6 +8,7 @@ from typing import Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
+from connectors.http.answers import Code
 from connectors.kit.auth.credentials import Basic, Credentials, Fixed, Header, Options
 from connectors.kit.auth.oauth import Provider
 from core.config.environment import Strict
@@ -47,6 +48,11 @@ class OfOAuth(Strict):
     extra: dict[str, str] = Field(default_factory=dict, description="What else is sent for a token.")
     as_json: bool = Field(default=False, description="The endpoint takes JSON instead of a form.")
     in_header: bool = Field(default=False, description="It wants client_id and client_secret as Basic.")
+    waits: tuple[Code, ...] = Field(
+        default=(),
+        description="Error codes of the endpoint that pass by themselves, besides slow_down, temporarily_unavailable "
+        "and server_error; others pause the connector.",
+    )
     prefix: str = Field(default="Bearer ", description="What stands before the token in Authorization.")
 
     @model_validator(mode="after")
@@ -116,6 +122,7 @@ class Auth(Strict):
                 as_json=own.as_json,
                 in_header=own.in_header,
                 extra=own.extra,
+                waits=own.waits,
                 kind=own.prefix,
             )
         )

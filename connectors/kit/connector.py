@@ -27,6 +27,7 @@ from connectors.kit.reply import Reply
 from connectors.kit.responses import STATUS, Verdict, refusal
 from connectors.kit.step import Copy, Receipt, Step
 from connectors.kit.transport.attempt import Wire
+from connectors.kit.vocabulary import Language, translated
 from connectors.kit.wire.cache import Cache
 from connectors.kit.wire.pager import Pager
 from connectors.kit.wire.verdicts import Verdicts, When, judged
@@ -36,7 +37,7 @@ from core.conversation import Conversation
 from core.delivery import Exchange, Reference, made
 from core.errors import DeliveryError, RecordRefused, Skipped
 from core.ids import ConversationId
-from core.redaction.chat import redacted_chat
+from core.redaction.chat import Redacted, redacted_chat
 from core.values.chat import Values
 from core.values.presets import left_out
 
@@ -138,7 +139,7 @@ class Connector(ABC, Generic[S]):
             if reason := left_out(chat, own.only, own.min_visitor_messages):
                 raise Skipped(reason)
         if not self.keeps_files:
-            clean = redacted_chat(conversation, own._redact)  # noqa: SLF001  # likewise
+            clean = self._clean(conversation)
             step.note("redacted", str(clean))
             conversation, receipt = clean.conversation, replace(receipt, redact=self.redacted)
         try:
@@ -150,8 +151,13 @@ class Connector(ABC, Generic[S]):
 
     def redacted(self, conversation: Conversation) -> Conversation:
         """As the destination may see it. Files of our own keep all of it, as the payload does."""
+        return conversation if self.keeps_files else self._clean(conversation).conversation
+
+    def _clean(self, conversation: Conversation) -> Redacted:
         own = self.settings
-        return conversation if self.keeps_files else redacted_chat(conversation, own._redact).conversation  # noqa: SLF001
+        # Those of records have a language, in which the marks are, too.
+        language: Language = getattr(own, "language", "en")
+        return redacted_chat(conversation, own._redact, lambda kind: translated(language, f"redacted {kind}"))  # noqa: SLF001
 
     def check(self) -> Iterator[Finding]:
         """Prove the settings at the destination, reading only. Raises DeliveryError where even that is refused."""

@@ -82,7 +82,8 @@ class Step:
 
     `step.once("note", create, find=look)` is for a vendor that makes a second one when asked twice: whoever cannot be
     sure to be the first looks first. That is who comes back to a create that has begun (its reply was lost, or its
-    process died), and who works for a store that may have forgotten. `look` returns what it found, or None.
+    process died), and who works for a store that may have forgotten. `look` returns what it found, or None. With
+    `revision=` it is remembered of which one the create was begun (`begun`).
 
     `identity=` names the person that a step looks for or makes, such as an email address: one delivery at a time does
     that for one identity, over all workers. Where the destination refuses what follows, the step is forgotten and the
@@ -113,17 +114,31 @@ class Step:
     def __call__(self, name: str, do: Callable[[], T], *, identity: str = "") -> T:
         return self._value(name, do, identity)
 
-    def once(self, name: str, create: Callable[[], T], *, find: Callable[[], T | None], identity: str = "") -> T:
+    def once(
+        self,
+        name: str,
+        create: Callable[[], T],
+        *,
+        find: Callable[[], T | None],
+        identity: str = "",
+        revision: int | None = None,
+    ) -> T:
         begun = f"{name}?"
 
         def do() -> T:
             found = None if self.first and begun not in self._known else find()
             if found is None:
-                self._keep(begun, True)
+                self._keep(begun, True if revision is None else revision)
                 found = create()
             return found
 
         return self._value(name, do, identity)
+
+    def begun(self, name: str) -> int | None:
+        """The `revision` with which a create of `once` has begun: what is found after it was made of that one, as
+        whoever began it had looked before. None where it did not begin, or nobody remembers."""
+        kept = self._known.get(f"{name}?")
+        return kept if isinstance(kept, int) and kept is not True else None
 
     def begin(self, *names: str) -> None:
         """Creates of `once` that another request makes, such as one that brings several texts: who cannot be sure that

@@ -78,6 +78,13 @@ ENGLISH: Mapping[str, str] = {
     "no person": gettext_noop("The email address {email} cannot be used, so this chat is not linked to a person."),
     # Translators: in an email whose transcript is too long for it; the name of a file follows.
     "attached": gettext_noop("The whole conversation is attached: {file}"),
+    # Translators: stands in the place of what was taken out of a text before it was sent; so do the next three.
+    "redacted password": gettext_noop("[password redacted]"),
+    "redacted IBAN": gettext_noop("[IBAN redacted]"),
+    # Translators: of a payment card.
+    "redacted card number": gettext_noop("[card number redacted]"),
+    # Translators: the number that a country gives to each person, such as a birth number or a tax number.
+    "redacted national number": gettext_noop("[national number redacted]"),
     # Translators: of a transcript that is too long for one note.
     "part": gettext_noop("Part {number} of {total}"),
 }

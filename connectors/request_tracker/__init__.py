@@ -17,7 +17,7 @@ from connectors.kit.connector import Receipt, Step
 from connectors.kit.people.whose import People
 from connectors.kit.person import for_person
 from connectors.kit.reply import Reply
-from connectors.kit.text.parts import Layout, Part, append, octets
+from connectors.kit.text.parts import Layout, Part, append, has_text, octets
 from connectors.kit.text.revisions import tell, told
 from connectors.kit.work.chat import Chat
 from connectors.kit.work.choices import chosen
@@ -185,8 +185,20 @@ class RequestTracker(RequestTrackerChecks):
         for item in found:
             fields = item.get("CustomFields")
             if fields is not None and any(key in one["values"].list for one in fields):
-                return {"id": item["id"].id, "revision": chat.step.recall("oldest")}
+                return {"id": item["id"].id, "revision": self._made_of(chat, item["id"].id)}
         return self._find_added(chat, requestor) if requestor and chat.shares else None
+
+    def _made_of(self, chat: Chat, ticket: str) -> int:
+        """The revision that a ticket which was found was made of, so that no text that stands there is added again."""
+        number, begun = chat.receipt.number, chat.step.begun("ticket")
+        if begun is not None:
+            return begun
+        limits = [{"field": "Subject", "value": chat.words.subject(SUBJECT)}]
+        text = COMMENTS.parts(chat.words, number)[0].body
+        has = (one.get("Content") for one in self._attached(ticket, limits, "Content"))
+        if any(content is not None and has_text(str(content.raw), text) for content in has):
+            return number
+        return int(chat.step.recall("oldest"))
 
     def _find_added(self, chat: Chat, requestor: Any) -> dict[str, Any] | None:
         """The ticket of another chat to which this one was added."""
@@ -257,9 +269,12 @@ class RequestTracker(RequestTrackerChecks):
         return part.mark if self._attachments(ticket, [{"field": "Subject", "value": part.mark}]) else None
 
     def _attachments(self, ticket: str, limits: list[dict[str, str]]) -> list[str]:
+        return [one["id"].id for one in self._attached(ticket, limits)]
+
+    def _attached(self, ticket: str, limits: list[dict[str, str]], *fields: str) -> Reply:
         # https://docs.bestpractical.com/rt/latest/RT/REST2.html#JSON-searches
-        found = self.ask("GET", f"ticket/{ticket}/attachments", params={"query": json.dumps(limits)})["items"]
-        return [one["id"].id for one in found]
+        params = {"query": json.dumps(limits)} | ({"fields": ",".join(fields)} if fields else {})
+        return self.ask("GET", f"ticket/{ticket}/attachments", params=params)["items"]
 
     def imagine(self, method: str, path: str, body: Any) -> Any:
         """A queue with the fields that we ask for, and in it the ticket that we have made."""

@@ -102,6 +102,10 @@ class ConnectorSettings(Strict):
         default=None,
         description="How long a chat must have been quiet before its next revision is sent; null: not at all.",
     )
+    redact: Redact | None = Field(
+        default=None,
+        description="What this connector must not see, where that differs from the section redact; null: as there.",
+    )
     formerly: tuple[Annotated[str, AfterValidator(connector_name)], ...] = Field(
         default=(),
         description="Earlier names of this connector, the oldest first: its deliveries and records continue under it.",

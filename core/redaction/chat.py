@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from core.config.sections.redact import Redact
 from core.conversation import ChatFile, Conversation, InternalNote, Message, Page, Variable, Visitor
-from core.redaction.text import RedactedKind, names_password, redacted
+from core.redaction.text import RedactedKind, RedactedMark, english, names_password, redacted
 
 #: Places that are named for one kind; a chat full of numbers says how many more there are.
 _PLACES = 10
@@ -31,9 +31,9 @@ def unredacted(conversation: Conversation) -> Conversation:
     return conversation._written or conversation  # noqa: SLF001  # no template and no connector shall name it
 
 
-def redacted_chat(conversation: Conversation, settings: Redact) -> Redacted:
+def redacted_chat(conversation: Conversation, settings: Redact, mark: RedactedMark = english) -> Redacted:
     """The chat itself where there is nothing to take out. Ids, addresses of mailboxes and technical fields stay."""
-    look = _Look(settings)
+    look = _Look(settings, mark)
     visitor = conversation.visitor
     messages = tuple(look.message(number, one) for number, one in enumerate(conversation.messages, 1))
     paths = tuple(look.page(number, one) for number, one in enumerate(conversation.paths, 1))
@@ -51,12 +51,13 @@ def redacted_chat(conversation: Conversation, settings: Redact) -> Redacted:
 
 
 class _Look:
-    def __init__(self, settings: Redact) -> None:
+    def __init__(self, settings: Redact, mark: RedactedMark) -> None:
         self._settings = settings
+        self._mark = mark
         self.found: dict[RedactedKind, dict[str, None]] = {}
 
     def text(self, text: str, place: str, *, address: bool = False) -> str:
-        clean, kinds = redacted(text, self._settings, address=address)
+        clean, kinds = redacted(text, self._settings, address=address, mark=self._mark)
         for kind in kinds:
             self.found.setdefault(kind, {})[place] = None
         return clean
@@ -103,7 +104,7 @@ class _Look:
             written = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
             clean = self.text(written, place)
             if self._settings.passwords and written and any(map(names_password, (name, one.label))):
-                clean = RedactedKind.PASSWORD.mark
+                clean = self._mark(RedactedKind.PASSWORD)
                 self.found.setdefault(RedactedKind.PASSWORD, {})[place] = None
             value = value if clean == written else clean
         changed = label != one.label or value is not one.value

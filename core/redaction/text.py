@@ -21,9 +21,12 @@ class RedactedKind(StrEnum):
 
     @property
     def mark(self) -> str:
-        """What stands in its place."""
+        """What stands in its place, in English."""
         return f"[{self} redacted]"
 
+
+#: What stands in the place of something, which may be in the language of a record.
+RedactedMark = Callable[[RedactedKind], str]
 
 #: And in an address, which a vendor may check.
 _IN_ADDRESS = "redacted"
@@ -43,14 +46,20 @@ _NAMED = re.compile(rf"(?<![^\W_])(?:{_NAMES})(?![^\W_])", re.IGNORECASE)
 _PASSWORD_IN_ADDRESS = re.compile(rf"(?<![^\W_])(?:{_NAMES}|pass)=(?P<value>[^&#;\s]+)", re.IGNORECASE)
 
 
-def redacted(text: str, settings: Redact, *, address: bool = False) -> tuple[str, list[RedactedKind]]:
+def english(kind: RedactedKind) -> str:
+    return kind.mark
+
+
+def redacted(
+    text: str, settings: Redact, *, address: bool = False, mark: RedactedMark = english
+) -> tuple[str, list[RedactedKind]]:
     """The text without what the settings name, and what that was, in the order of the text."""
     found = sorted(_found(text, settings, address=address))
     if not found:
         return text, []
     pieces, done = [], 0
     for start, end, kind in found:
-        pieces += [text[done:start], _IN_ADDRESS if address else kind.mark]
+        pieces += [text[done:start], _IN_ADDRESS if address else mark(kind)]
         done = end
     return "".join([*pieces, text[done:]]), [kind for _, _, kind in found]
 

@@ -16,7 +16,7 @@ import yaml
 from connectors.http import Declared, DeclaredSettings
 from connectors.kit.connector import HttpConnector, Receipt, Step
 from connectors.registry import settings_model
-from connectors.testing.chats import SAMPLE, chat
+from connectors.testing.chats import SAMPLE, chat, longer
 from connectors.testing.contract import Contract
 from connectors.testing.fake import Answer, Fake, Request
 from core.delivery import Revision
@@ -38,6 +38,16 @@ def desk(url: str, **changes: Any) -> dict[str, Any]:
     made |= {"base_url": f"{url}/api", "auth": {"bearer": KEY}}
     made["reference"] = {**made["reference"], "url": f"{url}/t/{{{{ steps.ticket.id }}}}"}
     return {**made, **changes}
+
+
+def anew(steps: dict[str, Any]) -> dict[str, Any]:
+    """Whose ticket is made anew when it was deleted."""
+    case = {"statuses": [404], "means": "gone", "steps": ["ticket"]}
+    steps["ticket"]["update"]["cases"] = [case]
+    steps["note"]["create"]["cases"] = [case]
+    if "find" in steps["note"]:
+        steps["note"]["find"]["cases"] = [case]
+    return steps
 
 
 class TestTheExampleOfThePage(Contract):
@@ -85,6 +95,20 @@ class TestTheExampleOfThePage(Contract):
         self.desk(vendor).tickets.clear()
         with pytest.raises(RecordRefused, match="what the step 'ticket' created is no longer there"):
             self.deliver(self.connector(vendor), SAMPLE, memory, 2)
+
+    def test_a_ticket_that_is_made_anew_gets_the_whole_text_not_only_what_the_dead_one_lacked(
+        self, vendor: Fake
+    ) -> None:
+        memory: dict[str, Any] = {}
+        steps = anew(copy.deepcopy(DESK["steps"]))
+        long = chat(*(f"line {number:03}" + " long" * 400 for number in range(50)))
+        # It dies before the second part.
+        assert self._dies(self.connector(vendor, steps=steps), 4, False, memory, long)
+        assert len(vendor.texts()) == 1
+        self.desk(vendor).tickets.clear()
+        self.deliver(self.connector(vendor, steps=steps), long, memory)
+        arrived = self.arrived(vendor)
+        assert [arrived.count(f"line{number:03}") for number in range(50)] == [1] * 50
 
     # --- what is looked for ------------------------------------------------------------
 
@@ -227,6 +251,35 @@ class TestADeskThatKnowsARepeatByItsKey(Contract):
             self.deliver(self.connector(vendor), SAMPLE, memory, number)
         keys = [one.headers["idempotency-key"] for one in vendor.writes() if "idempotency-key" in one.headers]
         assert len({*keys}) == len(keys) == 3
+
+    def test_what_is_made_anew_has_another_key_and_so_has_what_is_in_it(self, vendor: Fake) -> None:
+        """The desk answers a key that it has seen with what it made then, dead or not."""
+        memory: dict[str, Any] = {}
+        steps = anew(self.settings(vendor.url)["steps"])
+        self.deliver(self.connector(vendor, steps=steps), SAMPLE, memory)
+        assert isinstance(vendor, DeskVendor)
+        for number in (2, 3):
+            vendor.tickets.clear()
+            self.deliver(self.connector(vendor, steps=steps), longer(SAMPLE, "One thing more"), memory, number)
+            [ticket] = vendor.records()
+            assert [note["html"].count("One thing more") for note in ticket["notes"]] == [1]
+        # A retry brings the key of the last one.
+        before = len(vendor.records())
+        self.deliver(self.connector(vendor, steps=steps), longer(SAMPLE, "One thing more"), memory, 3)
+        assert len(vendor.records()) == before
+
+    def test_a_lost_reply_after_a_ticket_was_made_anew_makes_no_third(self) -> None:
+        for number in range(4):
+            memory: dict[str, Any] = {}
+            with self.fake() as vendor:
+                steps = anew(self.settings(vendor.url)["steps"])
+                self.deliver(self.connector(vendor, steps=steps), SAMPLE, memory)
+                vendor.tickets.clear()
+                vendor.lose_reply_after = number
+                connector = self.connector(vendor, steps=steps)
+                self._delivered(connector, longer(SAMPLE, "One thing more"), memory, 2)
+                assert len(vendor.records()) == 1, number
+                assert self.arrived(vendor).count("Onethingmore") == 1, number
 
 
 class Hurry(Contract):
@@ -474,6 +527,32 @@ def test_a_token_is_fetched_with_the_refresh_token_of_the_settings() -> None:
         asked = [one["refresh_token"] for one in authorization.asked]
         assert asked[0] == first
         assert asked[1] != first
+
+
+def test_what_a_token_endpoint_and_a_code_in_an_answer_say_may_be_declared_as_waiting() -> None:
+    with Recorder() as vendor:
+        said: list[Answer] = []
+        vendor.routes.clear()
+        vendor.route("POST", "/token", lambda request: said.pop(0))
+        vendor.route("POST", "/x", lambda request: said.pop(0))
+        oauth = {"token_url": f"{vendor.url}/token", "client_id": CLIENT, "client_secret": SECRET}
+        verdicts = {"waits": [{"always": 90, "codes": {"error": ["quota"]}}]}
+        auth = {"oauth": {**oauth, "waits": ["too_many_tokens"]}}
+        connector = record(vendor, {"request": "POST /x"}, auth=auth, verdicts=verdicts)
+        bench, token = Hurry(), Answer(200, {"access_token": "token-0123456789", "token_type": "bearer"})
+        for answers, error, seconds in (
+            ([Answer(400, {"error": "too_many_tokens"}, {"Retry-After": "77"})], RetryLater, 77),
+            ([Answer(400, {"error": "slow_down"}, {"Retry-After": "78"})], RetryLater, 78),
+            ([Answer(400, {"error": "invalid_client"})], ConnectorRefused, None),
+            ([token, Answer(403, {"error": "quota"})], RetryLater, 90),
+            ([Answer(403, {"error": "else"})], ConnectorRefused, None),
+        ):
+            said[:] = answers
+            with pytest.raises(error) as raised:
+                bench.deliver(connector, SAMPLE, {})
+            assert type(raised.value) is error
+            assert getattr(raised.value, "retry_after", None) == seconds
+            assert said == []
 
 
 def test_its_settings_survive_a_pickle() -> None:

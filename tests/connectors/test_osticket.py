@@ -61,10 +61,18 @@ class TestOsTicket(Contract):
     def test_an_answer_that_was_lost_hides_no_later_text(self, vendor: Fake) -> None:
         self.deliver(self.connector(vendor), SAMPLE, {})
         # What is remembered where the reply to that was lost.
-        memory: dict[str, Any] = {"oldest revision": 1, "ticket?": True}
+        memory: dict[str, Any] = {"ticket?": 1}
         self.deliver(self.connector(vendor), longer(), memory, 2)
         assert len(vendor.records()) == 1
         assert "One thing more" in vendor.texts()[-1]
+
+    def test_a_past_chat_whose_ticket_nobody_remembers_has_its_subject_first_and_its_text_once(
+        self, vendor: Fake
+    ) -> None:
+        self.deliver(self.connector(vendor), SAMPLE, {}, 1427470480, first=False)
+        assert ["tanks." in text for text in vendor.texts()] == [False, True]
+        assert "Chat: Dusan Kmet" in vendor.texts()[0]
+        assert "continued" not in vendor.texts()[1]
 
     def test_a_number_of_another_ticket_in_a_name_leads_nowhere(self, vendor: Fake) -> None:
         first = self.deliver(self.connector(vendor), SAMPLE, {})

@@ -274,6 +274,25 @@ def test_what_a_token_endpoint_answers(desk: Desk, status: int, body: Any, error
     assert Client(desk, OwnState()).me() == {"id": 1}
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "said", "seconds"),
+    [
+        (429, {}, "77", 77.0),
+        (503, "<html>", "77", 77.0),
+        (400, {"error": "slow_down"}, "77", 77.0),
+        (400, {"error": "Access Denied"}, "", None),
+        (429, {}, "soon", None),
+    ],
+)
+def test_a_token_endpoint_says_how_long_to_wait(
+    desk: Desk, status: int, body: Any, said: str, seconds: float | None
+) -> None:
+    desk.instead = [Answer(status, body, {"Retry-After": said} if said else {})]
+    with pytest.raises(RetryLater) as raised:
+        Client(desk, OwnState(), waits=("Access Denied",)).me()
+    assert raised.value.retry_after == seconds
+
+
 def test_nothing_that_a_token_endpoint_says_is_kept_or_shown(desk: Desk) -> None:
     client = logged_in(desk, OwnState())
     with client.attempt() as exchanges:

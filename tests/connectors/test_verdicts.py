@@ -113,6 +113,20 @@ def test_a_hint_is_read_as_the_vendor_writes_it(
     assert error.retry_after == (pytest.approx(seconds) if seconds is not None else None)
 
 
+def test_a_code_may_say_that_an_answer_is_to_be_waited_for_whatever_its_status() -> None:
+    busy = Hint(path="retry_in", codes={"error.code": frozenset({"BUSY"})})
+    judge = Verdicts(hints=(busy, Hint(always=5, on=(429,)))).judge
+    for status in (200, 400, 403):
+        error = judge(answer(status, {"error": {"code": "BUSY"}, "retry_in": 30}))
+        assert isinstance(error, RetryLater)
+        assert (error.status, error.retry_after) == (status, 30)
+    assert type(judge(answer(400, {"error": {"code": "WRONG"}, "retry_in": 30}))) is RecordRefused
+    assert judge(answer(200, {"error": {"code": "WRONG"}, "retry_in": 30})) is None
+    slow = judge(answer(429, {"retry_in": 30}))
+    assert isinstance(slow, RetryLater)
+    assert slow.retry_after == 5
+
+
 def test_what_a_case_says_of_an_answer() -> None:
     judge = Verdicts().judge
     taken = When((409,), then=None, every={"errors[].code": {"duplicate"}})

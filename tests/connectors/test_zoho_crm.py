@@ -95,10 +95,16 @@ class TestZohoCrm(RecipeContract):
     def test_one_token_is_asked_for_and_another_after_it_was_refused(self, vendor: Fake) -> None:
         connector = self.connector(vendor)
         self.deliver(connector, SAMPLE, {})
-        assert len(self.zoho(vendor).granted) == 1
-        self.zoho(vendor).tokens.clear()
+        authorization = self.zoho(vendor).authorization
+        assert len(authorization.asked) == 1
+        authorization.end_all()
         self.deliver(connector, {**SAMPLE, "channel": {**SAMPLE["channel"], "id": 2}}, {})
-        assert len(self.zoho(vendor).granted) == 2
+        assert len(authorization.asked) == 2
+
+    def test_too_many_tokens_in_too_short_a_time_are_waited_for(self, vendor: Fake) -> None:
+        self.zoho(vendor).authorization.instead = [Answer(400, {"error": "Access Denied", "status": "failure"})]
+        with pytest.raises(RetryLater, match="HTTP 400"):
+            self.deliver(self.connector(vendor), SAMPLE, {})
 
     @pytest.mark.parametrize(
         ("url", "accounts", "page"),

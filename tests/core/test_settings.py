@@ -497,6 +497,12 @@ def test_what_is_redacted_is_a_section_of_its_own_with_cards_by_default(config: 
     ]
 
 
+def test_an_archive_keeps_all_so_its_own_redact_is_refused(config: Config) -> None:
+    assert config.problems("connectors:\n  archive:\n    type: archive\n    redact: {iban: true}") == [
+        "line 4: connectors.archive.redact: an archive keeps all of a chat, as the payload does; remove it"
+    ]
+
+
 def test_norway_needs_quotes(config: Config) -> None:
     assert config.problems(f"{ARCHIVED}\ncountry: NO") == ["line 2: country: must be text; put it in quotes"]
     assert config.load(f"{ARCHIVED}\ncountry: 'NO'").values.country == "NO"

@@ -15,11 +15,26 @@ class Authorization:
     """`tokens_at` puts its token endpoint into a fake, and what needs a token asks `is_good`.
 
     `lasts` is the life of an access token in seconds. With `graceful`, a refresh token is taken again until the one
-    that followed it has been used, as RFC 9700 allows; else a second use is refused.
+    that followed it has been used, as RFC 9700 allows; else a second use is refused. `prefix` is what stands before a
+    token; `says_life`: its answers say how long one lasts.
     """
 
-    def __init__(self, lasts: float = 3600.0, *, graceful: bool = True) -> None:
+    def __init__(
+        self,
+        lasts: float = 3600.0,
+        *,
+        graceful: bool = True,
+        client: str = CLIENT,
+        secret: str = SECRET,
+        prefix: str = "Bearer ",
+        says_life: bool = True,
+    ) -> None:
         self.lasts, self.graceful = lasts, graceful
+        self._client, self._prefix, self._says_life = (client, secret), prefix, says_life
+        #: What a request must ask for.
+        self.scope = ""
+        #: What it answers to the next requests instead of a token.
+        self.instead: list[Answer] = []
         #: Access token -> when it ends.
         self.access: dict[str, float] = {}
         #: Refresh token -> the one that followed it, or "".
@@ -42,7 +57,8 @@ class Authorization:
         fake.route("POST", path, give)
 
     def is_good(self, request: Request) -> bool:
-        token = request.headers.get("authorization", "").removeprefix("Bearer ")
+        said = request.headers.get("authorization", "")
+        token = said.removeprefix(self._prefix) if said.startswith(self._prefix) else ""
         return self.access.get(token, 0) > time.time()
 
     def log_in(self) -> str:
@@ -57,8 +73,12 @@ class Authorization:
         body = request.body
         said = body if isinstance(body, dict) else {k: v[0] for k, v in parse_qs((body or b"").decode()).items()}
         self.asked.append({name: str(value) for name, value in said.items()})
-        if (said.get("client_id"), said.get("client_secret")) != (CLIENT, SECRET):
+        if self.instead:
+            return self.instead.pop(0)
+        if (said.get("client_id"), said.get("client_secret")) != self._client:
             raise self._refusal(401, "invalid_client")
+        if self.scope and said.get("scope") != self.scope:
+            raise self._refusal(400, "invalid_scope")
         if said["grant_type"] == "client_credentials":
             return Answer(200, self._fresh())
         if said["grant_type"] == "authorization_code" and said.get("code") == "code-0123456789":
@@ -75,7 +95,7 @@ class Authorization:
 
     def _refusal(self, status: int, code: str) -> Refuse:
         self.refused += 1
-        return Refuse(status, {"error": code, "error_description": f"no, and never {SECRET}"})
+        return Refuse(status, {"error": code, "error_description": f"no, and never {self._client[1]}"})
 
     def _fresh(self, old: str | None = None) -> dict[str, Any]:
         self._made += 1
@@ -87,4 +107,4 @@ class Authorization:
             self.refresh[given["refresh_token"]] = ""
             if old:
                 self.refresh[old] = given["refresh_token"]
-        return given | ({"expires_in": round(self.lasts)} if self.lasts >= 1 else {})
+        return given | ({"expires_in": round(self.lasts)} if self._says_life and self.lasts >= 1 else {})

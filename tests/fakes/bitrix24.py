@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 from connectors.testing.fake import Refuse, Request
-from tests.fakes.guarded import GuardedFake
+from tests.fakes.hosted import HostedVendor
 
 USER, CODE = 7, "webhook-code-0123456789"
 CONTACT, COMMENT = 3, 65_535
@@ -25,7 +25,7 @@ def error(status: int, code: str, text: str = "no") -> Refuse:
     return Refuse(status, {"error": code, "error_description": text})
 
 
-class Bitrix24Vendor(GuardedFake):
+class Bitrix24Vendor(HostedVendor):
     def __init__(self) -> None:
         super().__init__()
         self.items: dict[int, dict[int, dict[str, Any]]] = {1: {}, 2: {}, 3: {}}

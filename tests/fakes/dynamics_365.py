@@ -10,7 +10,8 @@ from urllib.parse import unquote
 from uuid import UUID
 
 from connectors.testing.fake import Answer, Refuse, Request
-from tests.fakes.guarded import TokenFake
+from tests.fakes.authorization import Authorization
+from tests.fakes.hosted import HostedVendor
 
 TENANT, CLIENT, SECRET, COLUMN = "tenant-1", "client-1", "entra-secret-0123456789", "new_smartsuppchatid"
 NOTE = 100_000
@@ -20,31 +21,25 @@ def error(status: int, code: str, text: str = "no") -> Refuse:
     return Refuse(status, {"error": {"code": code, "message": text}})
 
 
-class DynamicsVendor(TokenFake):
-    token_path = f"/{TENANT}/oauth2/v2.0/token"
-
+class DynamicsVendor(HostedVendor):
     def __init__(self) -> None:
-        super().__init__()
-        self.wanted = {
-            "grant_type": "client_credentials", "client_id": CLIENT, "client_secret": SECRET,
-            "scope": f"{self.url}/.default",
-        }  # fmt: skip
+        super().__init__(Authorization(client=CLIENT, secret=SECRET))
+        self.authorization.scope = f"{self.url}/.default"
+        self.tokens_at(f"/{TENANT}/oauth2/v2.0/token")
         self.index = "Active"
         self.contacts: dict[str, dict[str, Any]] = {}
         self.cases: dict[str, dict[str, Any]] = {}
         self.notes: list[dict[str, Any]] = []
-        self.serve(
+        self.guarded(
             "/api/data/v9.2",
-            (
-                ("GET", "/contacts", self._look_for_contact),
-                ("POST", "/contacts", self._add_contact),
-                ("PATCH", r"/incidents\((\w+)='([^']+)'\)", self._upsert),
-                ("PATCH", r"/incidents\(([0-9a-f-]{36})\)", self._change_case),
-                ("GET", "/annotations", self._look_for_note),
-                ("POST", "/annotations", self._add_note),
-                ("GET", "/WhoAmI", lambda request: {"UserId": str(UUID(int=7))}),
-                ("GET", r"/EntityDefinitions\(LogicalName='incident'\)/Keys", self._keys),
-            ),
+            ("GET", "/contacts", self._look_for_contact),
+            ("POST", "/contacts", self._add_contact),
+            ("PATCH", r"/incidents\((\w+)='([^']+)'\)", self._upsert),
+            ("PATCH", r"/incidents\(([0-9a-f-]{36})\)", self._change_case),
+            ("GET", "/annotations", self._look_for_note),
+            ("POST", "/annotations", self._add_note),
+            ("GET", "/WhoAmI", lambda request: {"UserId": str(UUID(int=7))}),
+            ("GET", r"/EntityDefinitions\(LogicalName='incident'\)/Keys", self._keys),
         )
 
     def people(self) -> list[Any]:
@@ -61,7 +56,7 @@ class DynamicsVendor(TokenFake):
         if request.headers.get("odata-version") != "4.0":
             raise error(400, "0x0", "which version?")
 
-    def unauthorized(self) -> Refuse:
+    def stranger(self) -> Refuse:
         return Refuse(401)
 
     def _id(self) -> str:
@@ -113,7 +108,7 @@ class DynamicsVendor(TokenFake):
 
     def _change_case(self, request: Request, case: str) -> Answer:
         if request.headers.get("if-match") != "*":
-            raise self.unknown("an update that could create")
+            raise self.refusal("an update that could create")
         if case not in self.cases:
             raise error(404, "0x80040217", f"Entity 'Incident' With Id = {case} Does Not Exist")
         self.cases[case].update(self.only(request.body, "new_country"))

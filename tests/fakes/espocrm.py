@@ -136,7 +136,9 @@ class EspoVendor(Fake):
             raise Refuse(400, X_Status_Reason=f"Not existing attribute '{attribute}' in where.")
         # MySQL does not tell small letters from capitals.
         found = [one for one in self.cases.values() if str(one.get(attribute)).lower() == value.lower()]
-        return {"total": len(found), "list": [self._shown(one) for one in found][: int(request.query["maxSize"])]}
+        shown = request.query.get("attributeSelect", "id").split(",")
+        listed = [{name: {**one, **self._shown(one)}.get(name) for name in shown} for one in found]
+        return {"total": len(found), "list": listed[: int(request.query["maxSize"])]}
 
     def _add_case(self, request: Request) -> Any:
         body = self._only(request, *_CASE, "cSmartsuppChat", "cCountry")

@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 from connectors.testing.fake import Answer, Refuse, Request
-from tests.fakes.guarded import GuardedFake
+from tests.fakes.hosted import HostedVendor
 from tests.fakes.markdown import read
 
 KEY, PROJECT = "glpat-0123456789", "shop/support"
@@ -17,7 +17,7 @@ TEXT = 1_000_000
 _ACTION = re.compile(r"^/(\w+)[^\n]*\n?", re.MULTILINE)
 
 
-class GitLabVendor(GuardedFake):
+class GitLabVendor(HostedVendor):
     def __init__(self) -> None:
         super().__init__()
         self.issues: dict[str, dict[str, Any]] = {}
@@ -25,17 +25,15 @@ class GitLabVendor(GuardedFake):
         #: Quick actions that somebody's text caused.
         self.actions: list[str] = []
         project = "/projects/shop%2Fsupport"
-        self.serve(
+        self.guarded(
             "/api/v4",
-            (
-                ("GET", project, self._project),
-                ("GET", "/personal_access_tokens/self", self._token),
-                ("GET", f"{project}/issues", self._list),
-                ("POST", f"{project}/issues", self._add),
-                ("PUT", rf"{project}/issues/(\d+)", self._change),
-                ("GET", rf"{project}/issues/(\d+)/notes", self._notes),
-                ("POST", rf"{project}/issues/(\d+)/notes", self._note),
-            ),
+            ("GET", project, self._project),
+            ("GET", "/personal_access_tokens/self", self._token),
+            ("GET", f"{project}/issues", self._list),
+            ("POST", f"{project}/issues", self._add),
+            ("PUT", rf"{project}/issues/(\d+)", self._change),
+            ("GET", rf"{project}/issues/(\d+)/notes", self._notes),
+            ("POST", rf"{project}/issues/(\d+)/notes", self._note),
         )
 
     def records(self) -> list[Any]:
@@ -47,9 +45,11 @@ class GitLabVendor(GuardedFake):
             found += [issue["description"], *(one["body"] for one in issue["notes"])]
         return [read(text) for text in found]
 
-    def admit(self, request: Request) -> None:
-        if request.headers.get("private-token") != KEY:
-            raise Refuse(401, {"message": "401 Unauthorized"})
+    def allows(self, request: Request) -> bool:
+        return request.headers.get("private-token") == KEY
+
+    def stranger(self) -> Refuse:
+        return Refuse(401, {"message": "401 Unauthorized"})
 
     def _project(self, request: Request) -> Any:
         return {"id": 5, "name_with_namespace": "Shop / Support", "issues_access_level": self.enabled}
@@ -71,7 +71,7 @@ class GitLabVendor(GuardedFake):
     def _list(self, request: Request) -> Any:
         asked = self.only(request.query, "search", "in", "scope", "page", "per_page")
         if (asked["in"], asked["scope"]) != ("description", "all"):
-            raise self.unknown(asked)
+            raise self.refusal(f"the fake does not know {asked}")
         words = asked["search"].lower()
         return self._page([one for one in self.issues.values() if words in one["description"].lower()], request)
 
@@ -97,13 +97,13 @@ class GitLabVendor(GuardedFake):
     def _notes(self, request: Request, number: str) -> Any:
         asked = self.only(request.query, "order_by", "sort", "page", "per_page")
         if (asked["order_by"], asked["sort"]) != ("created_at", "desc"):
-            raise self.unknown(asked)
+            raise self.refusal(f"the fake does not know {asked}")
         return self._page(self._issue(number)["notes"][::-1], request)
 
     def _note(self, request: Request, number: str) -> Answer:
         body = self.only(request.body, "body", "internal")
         if body["internal"] is not True:
-            raise self.unknown(body)
+            raise self.refusal(f"the fake does not know {body}")
         made = {"id": self.new_id(), "body": self._text(body["body"]), "internal": True}
         self._issue(number)["notes"].append(made)
         return Answer(201, made)

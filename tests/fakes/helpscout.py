@@ -38,9 +38,6 @@ class HelpScoutVendor(HostedVendor):
             ("POST", r"/conversations/(\d+)/notes", self._add_note),
         )
 
-    def allows(self, request: Request) -> bool:
-        return self.authorization.is_good(request)
-
     def stranger(self) -> Refuse:
         return Refuse(401, {"error": "invalid_token"})
 

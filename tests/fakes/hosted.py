@@ -1,5 +1,5 @@
-"""What the fakes of hosted destinations share: who may ask, what a body may have in it, texts without their marks, and
-an index that lags."""
+"""What the fakes of destinations with a key or a token share: who may ask, what a body may have in it, texts without
+their marks, tokens, and an index that lags."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from connectors.testing.fake import Handler, Refuse, Request
+from connectors.testing.fake import Answer, Fake, Handler, Refuse, Request
 from tests.fakes.authorization import Authorization
-from tests.fakes.guarded import GuardedFake
 
 
-class HostedVendor(GuardedFake):
-    """`allows` says whether a request proves who sends it, `stranger` is what the vendor answers to all others."""
+class HostedVendor(Fake):
+    """Nobody is answered whom it does not admit, and no key is taken that the fake does not know."""
 
-    def __init__(self) -> None:
+    def __init__(self, authorization: Authorization | None = None) -> None:
         super().__init__()
         #: By id.
         self.tickets: dict[str, dict[str, Any]] = {}
-        self.authorization = Authorization()
+        self.authorization = authorization or Authorization()
+        #: Paths that are answered whatever becomes of the others, and are not counted: those of token endpoints.
+        self.beside: set[str] = set()
         #: Whether the search index shows nothing yet of what was created.
         self.lagging = False
 
@@ -33,24 +34,25 @@ class HostedVendor(GuardedFake):
         """The texts of a record, in order."""
         raise NotImplementedError
 
-    # --- for the vendors ---------------------------------------------------------------
+    # --- who asks ----------------------------------------------------------------------
 
     def guarded(self, prefix: str, *routes: tuple[str, str, Handler]) -> None:
-        self.serve(prefix, routes)
+        """Routes below a path, each for whoever `admit` lets in."""
+        for method, path, answer in routes:
+            self.route(method, f"{prefix}{path}", self._admitted(answer))
 
     def admit(self, request: Request) -> None:
+        """Raises Refuse for who does not prove who it is."""
         if not self.allows(request):
             raise self.stranger()
 
     def allows(self, request: Request) -> bool:
-        raise NotImplementedError
+        """Whether a request proves who sends it."""
+        return self.authorization.is_good(request)
 
     def stranger(self) -> Refuse:
-        raise NotImplementedError
-
-    def refusal(self, text: str) -> Refuse:
-        """What the vendor answers to a body that it does not take."""
-        raise NotImplementedError
+        """What the vendor answers to all others."""
+        return Refuse(401, {"message": "no such token"})
 
     def tokens_at(self, path: str) -> None:
         """A token endpoint, which is no part of the API: its requests are not among the others, and what befalls the
@@ -58,10 +60,20 @@ class HostedVendor(GuardedFake):
         self.beside.add(path)
         self.authorization.tokens_at(self, path)
 
+    # --- what it takes -----------------------------------------------------------------
+
+    def refusal(self, text: str) -> Refuse:
+        """What the vendor says of what it does not take, such as a key that it does not have; many say nothing, a fake
+        always does."""
+        return Refuse(400, {"message": text})
+
     def only(self, given: Any, *keys: str, **wanted: Any) -> dict[str, Any]:
-        """A body in which nothing is but these keys, and those that are `wanted`, which have these values."""
+        """A body or a query in which nothing is but these keys, and those that are `wanted`, which have these values;
+        and nothing is empty."""
         if not isinstance(given, dict) or {*given} - {*keys} - {*wanted}:
             raise self.refusal(f"the fake does not know {given}")
+        if any(one in (None, "", [], {}) for one in given.values()):
+            raise self.refusal(f"the fake takes nothing empty: {given}")
         if wrong := [name for name, value in wanted.items() if given.get(name) != value]:
             raise self.refusal(f"the fake wants another {', '.join(wrong)}")
         return given
@@ -74,6 +86,24 @@ class HostedVendor(GuardedFake):
     def searched(self, found: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
         """Of these, what a search index shows."""
         return [] if self.lagging else list(found)
+
+    # --- the server --------------------------------------------------------------------
+
+    def hangs(self, request: Request) -> bool:
+        return super().hangs(request) and request.path not in self.beside
+
+    def respond(self, request: Request) -> tuple[Answer, bool]:
+        if request.path in self.beside:
+            with self._lock:
+                return self._act(request), False
+        return super().respond(request)
+
+    def _admitted(self, answer: Handler) -> Handler:
+        def admitted(request: Request, *groups: str) -> Any:
+            self.admit(request)
+            return answer(request, *groups)
+
+        return admitted
 
 
 def without_mark(text: str) -> str:

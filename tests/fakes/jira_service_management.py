@@ -7,7 +7,7 @@ from base64 import b64encode
 from typing import Any
 
 from connectors.testing.fake import Answer, Refuse, Request
-from tests.fakes.guarded import GuardedFake
+from tests.fakes.hosted import HostedVendor
 
 USER, TOKEN, DESK, KIND = "relay@shop.example", "atlassian-token-0123456789", 4, 25
 BODY = 32_767
@@ -19,7 +19,7 @@ def error(status: int, text: str) -> Refuse:
     return Refuse(status, {"errorMessage": text, "i18nErrorMessage": {"i18nKey": "x", "parameters": []}})
 
 
-class JiraVendor(GuardedFake):
+class JiraVendor(HostedVendor):
     def __init__(self) -> None:
         super().__init__()
         self.accounts: dict[str, dict[str, Any]] = {}
@@ -31,20 +31,18 @@ class JiraVendor(GuardedFake):
         self.hidden = False
         self.issues: dict[str, dict[str, Any]] = {}
         desk = f"/servicedeskapi/servicedesk/{DESK}"
-        self.serve(
+        self.guarded(
             "/rest",
-            (
-                ("GET", desk, lambda request: {"id": str(DESK), "projectKey": "SUP", "projectName": "Support"}),
-                ("GET", f"{desk}/customer", self._customers),
-                ("POST", f"{desk}/customer", self._join),
-                ("GET", f"{desk}/requesttype/{KIND}/field", self._form),
-                ("POST", "/servicedeskapi/customer", self._add_customer),
-                ("GET", "/servicedeskapi/request", self._requests),
-                ("POST", "/servicedeskapi/request", self._add_request),
-                ("GET", r"/servicedeskapi/request/(\d+)/comment", self._comments),
-                ("POST", r"/servicedeskapi/request/(\d+)/comment", self._add_comment),
-                ("PUT", r"/api/3/issue/(\d+)", self._change),
-            ),
+            ("GET", desk, lambda request: {"id": str(DESK), "projectKey": "SUP", "projectName": "Support"}),
+            ("GET", f"{desk}/customer", self._customers),
+            ("POST", f"{desk}/customer", self._join),
+            ("GET", f"{desk}/requesttype/{KIND}/field", self._form),
+            ("POST", "/servicedeskapi/customer", self._add_customer),
+            ("GET", "/servicedeskapi/request", self._requests),
+            ("POST", "/servicedeskapi/request", self._add_request),
+            ("GET", r"/servicedeskapi/request/(\d+)/comment", self._comments),
+            ("POST", r"/servicedeskapi/request/(\d+)/comment", self._add_comment),
+            ("PUT", r"/api/3/issue/(\d+)", self._change),
         )
 
     def people(self) -> list[Any]:
@@ -59,9 +57,12 @@ class JiraVendor(GuardedFake):
         read = (_WIKI.sub(r"\1", re.sub(r"\s*\\\[smartsupp:.*\Z", "", body)) for body in bodies)
         return [re.sub(r"^_(Part \d+ of \d+)_$", r"\1", text, flags=re.MULTILINE) for text in read]
 
-    def admit(self, request: Request) -> None:
-        if request.headers.get("authorization") != _PROOF:
-            raise Refuse(401, {"message": "Client must be authenticated to access this resource.", "status-code": 401})
+    def allows(self, request: Request) -> bool:
+        return request.headers.get("authorization") == _PROOF
+
+    def stranger(self) -> Refuse:
+        said = "Client must be authenticated to access this resource."
+        return Refuse(401, {"message": said, "status-code": 401})
 
     @staticmethod
     def _page(found: list[Any], request: Request) -> Any:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from connectors.testing.fake import Answer, Refuse, Request
-from tests.fakes.guarded import GuardedFake
+from tests.fakes.hosted import HostedVendor
 
 USER, KEY, INSTANCE, OWNER = "relay@shop.example", "crm-key-0123456789", "my-shop", 4
 _LEAD = (
@@ -21,23 +21,21 @@ _EVENT = ("title", "priority", "owner", "lead", "completed", "description")
 _PROOF = "Basic " + b64encode(f"{USER}:{KEY}".encode()).decode()
 
 
-class RaynetVendor(GuardedFake):
+class RaynetVendor(HostedVendor):
     def __init__(self) -> None:
         super().__init__()
         self.leads: dict[int, dict[str, Any]] = {}
         self.events: list[dict[str, Any]] = []
         #: When leads are made, unless now.
         self.clock = datetime.now(UTC)
-        self.serve(
+        self.guarded(
             "/api/v2",
-            (
-                ("GET", "/lead/", self._list_leads),
-                ("PUT", "/lead/", self._add_lead),
-                ("POST", r"/lead/(\d+)/", self._change_lead),
-                ("GET", "/event/", self._list_events),
-                ("PUT", "/event/", self._add_event),
-                ("GET", r"/person/(\d+)/", self._person),
-            ),
+            ("GET", "/lead/", self._list_leads),
+            ("PUT", "/lead/", self._add_lead),
+            ("POST", r"/lead/(\d+)/", self._change_lead),
+            ("GET", "/event/", self._list_events),
+            ("PUT", "/event/", self._add_event),
+            ("GET", r"/person/(\d+)/", self._person),
         )
 
     def records(self) -> list[Any]:
@@ -58,7 +56,7 @@ class RaynetVendor(GuardedFake):
     def _page(self, found: list[dict[str, Any]], request: Request) -> Any:
         offset, limit = int(request.query.get("offset", 0)), int(request.query.get("limit", 1000))
         if limit > 1000:
-            raise self.unknown(request.query)
+            raise self.refusal(f"no such page: {request.query}")
         return {"success": True, "totalCount": len(found), "data": found[offset : offset + limit]}
 
     def _list_leads(self, request: Request) -> Any:

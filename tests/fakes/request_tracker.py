@@ -460,12 +460,12 @@ class RequestTrackerVendor(Fake):
         like = limit.pop("operator", "=") == "LIKE"
         if set(limit) != {"field", "value"} or limit["field"] != "Subject":
             raise Refuse(400, {"message": f"the fake does not understand {limit}"})
-        wanted = limit["value"].lower()
+        wanted, asked = limit["value"].lower(), request.query.get("fields", "").split(",")
         ticket = self.tickets.get(number)
         if ticket is None or not self._may("ShowTicket", ticket["queue"]):
             return {"count": 0, "items": []}
         items = [
-            {"id": str(index)}
+            {"id": str(index), **{name: text[name] for name in ("Content",) if name in asked}}
             for index, text in enumerate(ticket["texts"])
             if (wanted in text["Subject"].lower() if like else wanted == text["Subject"].lower())
             and (text["type"] == "Create" or self._may("ShowTicketComments", ticket["queue"]))

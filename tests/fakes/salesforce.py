@@ -10,7 +10,8 @@ from typing import Any
 from urllib.parse import unquote
 
 from connectors.testing.fake import Answer, Refuse, Request
-from tests.fakes.guarded import TokenFake
+from tests.fakes.authorization import Authorization
+from tests.fakes.hosted import HostedVendor
 
 CLIENT, SECRET = "3MVG9relay", "salesforce-secret-0123456789"
 TEXT = 32_000
@@ -23,37 +24,31 @@ def error(status: int, code: str, *fields: str) -> Refuse:
     return Refuse(status, [{"errorCode": code, "message": "no", "fields": list(fields)}])
 
 
-class SalesforceVendor(TokenFake):
-    token_path = "/services/oauth2/token"
-
+class SalesforceVendor(HostedVendor):
     def __init__(self) -> None:
-        super().__init__()
-        self.wanted = {"grant_type": "client_credentials", "client_id": CLIENT, "client_secret": SECRET}
+        # It does not say how long a token lasts.
+        super().__init__(Authorization(client=CLIENT, secret=SECRET, says_life=False))
+        self.tokens_at("/services/oauth2/token")
         #: The custom fields of cases that the user may write, and whether the first is unique.
         self.fields, self.unique = {"Smartsupp_Chat_Id__c", "Country__c"}, True
         self.contacts: dict[str, dict[str, Any]] = {}
         self.cases: dict[str, dict[str, Any]] = {}
         self.tasks: dict[str, dict[str, Any]] = {}
-        self.serve(
+        self.guarded(
             "/services/data/v62.0",
-            (
-                ("GET", "/query", self._query),
-                ("POST", "/sobjects/Contact", self._add_contact),
-                ("PATCH", r"/sobjects/Case/Smartsupp_Chat_Id__c/([^/]+)", self._upsert),
-                ("PATCH", r"/sobjects/Case/(\w+)", self._change_case),
-                ("POST", "/sobjects/Task", self._add_task),
-                ("GET", r"/sobjects/(\w+)/describe", self._describe),
-            ),
+            ("GET", "/query", self._query),
+            ("POST", "/sobjects/Contact", self._add_contact),
+            ("PATCH", r"/sobjects/Case/Smartsupp_Chat_Id__c/([^/]+)", self._upsert),
+            ("PATCH", r"/sobjects/Case/(\w+)", self._change_case),
+            ("POST", "/sobjects/Task", self._add_task),
+            ("GET", r"/sobjects/(\w+)/describe", self._describe),
         )
 
-    def grant(self, token: str) -> dict[str, Any]:
-        return {"access_token": token, "token_type": "Bearer", "instance_url": self.url, "issued_at": "1700000000000"}
-
-    def unauthorized(self) -> Refuse:
+    def stranger(self) -> Refuse:
         return error(401, "INVALID_SESSION_ID")
 
-    def unknown(self, what: Any) -> Refuse:
-        return error(400, "INVALID_FIELD", str(what))
+    def refusal(self, text: str) -> Refuse:
+        return error(400, "INVALID_FIELD", text)
 
     def people(self) -> list[Any]:
         return list(self.contacts.values())
@@ -76,7 +71,7 @@ class SalesforceVendor(TokenFake):
             raise error(400, "MALFORMED_QUERY")
         columns, name, criteria = match.groups()
         wanted = [(column, re.sub(r"\\(.)", r"\1", value).lower()) for column, value in _IS.findall(criteria)]
-        records = {"Contact": self.contacts, "Task": self.tasks}[name]
+        records = {"Contact": self.contacts, "Task": self.tasks, "Case": self.cases}[name]
         found = [
             one for one in records.values() if all(str(one.get(key, "")).lower() == value for key, value in wanted)
         ]

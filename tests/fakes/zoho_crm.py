@@ -9,40 +9,35 @@ import re
 from typing import Any
 
 from connectors.testing.fake import Answer, Refuse, Request
-from tests.fakes.guarded import TokenFake
+from tests.fakes.authorization import Authorization
+from tests.fakes.hosted import HostedVendor
 
-CLIENT, SECRET, REFRESH = "1000.RELAY", "zoho-secret-0123456789", "1000.refresh-token-0123456789"
+CLIENT, SECRET, REFRESH = "1000.RELAY", "zoho-secret-0123456789", "refresh-token-0001"
 TEXT = 32_000
 _QUERY = re.compile(r"select ([\w, ]+) from (\w+) where (.+?)(?: order by id)? limit 1")
 _IS = re.compile(r"(\w+) = '((?:[^'\\]|\\.)*)'")
 
 
-class ZohoCrmVendor(TokenFake):
-    token_path = "/oauth/v2/token"
-    prefix = "Zoho-oauthtoken "
-
+class ZohoCrmVendor(HostedVendor):
     def __init__(self) -> None:
-        super().__init__()
-        self.wanted = {
-            "grant_type": "refresh_token", "refresh_token": REFRESH, "client_id": CLIENT, "client_secret": SECRET,
-        }  # fmt: skip
+        super().__init__(Authorization(client=CLIENT, secret=SECRET, prefix="Zoho-oauthtoken "))
+        assert self.authorization.log_in() == REFRESH
+        self.tokens_at("/oauth/v2/token")
         #: Fields of cases that an admin has made.
         self.fields = {"Smartsupp_Chat_ID", "Country"}
         self.origins = {"Email", "Phone", "Web"}
         self.contacts: dict[str, dict[str, Any]] = {}
         self.cases: dict[str, dict[str, Any]] = {}
         self.notes: list[dict[str, Any]] = []
-        self.serve(
+        self.guarded(
             "/crm/v8",
-            (
-                ("POST", "/coql", self._query),
-                ("POST", "/Contacts", self._add_contact),
-                ("POST", "/Cases", self._add_case),
-                ("PUT", r"/Cases/(\d+)", self._change_case),
-                ("GET", r"/Cases/(\d+)/Notes", self._list_notes),
-                ("POST", "/Notes", self._add_note),
-                ("GET", "/settings/fields", self._fields),
-            ),
+            ("POST", "/coql", self._query),
+            ("POST", "/Contacts", self._add_contact),
+            ("POST", "/Cases", self._add_case),
+            ("PUT", r"/Cases/(\d+)", self._change_case),
+            ("GET", r"/Cases/(\d+)/Notes", self._list_notes),
+            ("POST", "/Notes", self._add_note),
+            ("GET", "/settings/fields", self._fields),
         )
 
     def people(self) -> list[Any]:
@@ -57,7 +52,7 @@ class ZohoCrmVendor(TokenFake):
             found += [case["Description"], *(one["Note_Content"] for one in self.notes if one["case"] == number)]
         return found
 
-    def unauthorized(self) -> Refuse:
+    def stranger(self) -> Refuse:
         return Refuse(
             401, {"code": "INVALID_TOKEN", "details": {}, "message": "invalid oauth token", "status": "error"}
         )
@@ -90,7 +85,7 @@ class ZohoCrmVendor(TokenFake):
     def _one(self, request: Request, *keys: str) -> dict[str, Any]:
         body = request.body
         if not isinstance(body, dict) or {*body} - {"data", "trigger"} or len(body["data"]) != 1:
-            raise self.unknown(body)
+            raise self.refusal(body)
         return self.only(body["data"][0], *keys)
 
     def _add_contact(self, request: Request) -> Answer:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from connectors.testing.fake import Answer, Refuse, Request
+from tests.fakes.authorization import Authorization
 from tests.fakes.hosted import HostedVendor
 
 ORG, DEPARTMENT = "2389290", "1892000000006907"
@@ -23,7 +24,7 @@ def invalid(name: str, kind: str = "invalid") -> Refuse:
 
 class ZohoDeskVendor(HostedVendor):
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(Authorization(prefix="Zoho-oauthtoken "))
         self.refresh_token = self.authorization.log_in()
         self.fields = {"cf_smartsupp_chat", "cf_country"}
         self.contacts: dict[str, dict[str, Any]] = {}
@@ -42,8 +43,7 @@ class ZohoDeskVendor(HostedVendor):
         )
 
     def allows(self, request: Request) -> bool:
-        kind, _, token = request.headers.get("authorization", "").partition(" ")
-        return kind == "Zoho-oauthtoken" and token in self.authorization.access and request.headers["orgid"] == ORG
+        return super().allows(request) and request.headers["orgid"] == ORG
 
     def stranger(self) -> Refuse:
         return Refuse(401, {"errorCode": "INVALID_OAUTH", "message": "The OAuth Token you provided is invalid."})

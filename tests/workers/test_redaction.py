@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from app.admin.preview import preview_body
+from connectors.kit.vocabulary import ENGLISH
 from core.delivery import DeliveryStatus
 from core.ids import DeliveryId
+from core.redaction.text import RedactedKind
 from core.store import Ledger, Store
 from tests.support.destination import Destination
 from tests.support.inline import Inline
@@ -93,6 +95,44 @@ def test_the_section_says_what_else_and_what_not(
     relay(store, tmp_path, shop, redact={"cards": False}).take(body(said, "More"))
     assert contents(shop)[-1] == [said, "More"]
     assert ledger.delivery(SHOP).notes == ()
+
+
+def test_one_connector_sees_more_or_less_than_the_others(store: Store, tmp_path: Path, shop: Destination) -> None:
+    """What its own `redact` does not name is that of the section; and what is in the way of one is not of another."""
+    said = f"{CARD} 710319/2745 CZ6508000000192000145399"
+    webhook = {"type": "webhook", "url": shop.url, "secret": SECRET, "allow_networks": ["127.0.0.0/8"]}
+    own = {"bank": {"iban": False}, "desk": {"cards": False, "national_numbers": []}, "strict": {"passwords": True}}
+    connectors = {"plain": webhook, **{name: {**webhook, "redact": redact} for name, redact in own.items()}}
+    section = {"iban": True, "national_numbers": ["CZ"]}
+    here = Inline(store, tmp_path, json.dumps({"connectors": connectors, "redact": section}))
+    seen = {}
+    for name, connector in here.connectors.items():
+        [request] = preview_body(connector, body(said, "heslo: abc")).requests
+        seen[name] = [one["content"] for one in request.body["data"]["conversation"]["messages"]]
+    usual = "[card number redacted] [national number redacted] [IBAN redacted]"
+    assert seen == {
+        "plain": [usual, "heslo: abc"],
+        "bank": ["[card number redacted] [national number redacted] CZ6508000000192000145399", "heslo: abc"],
+        "desk": [f"{CARD} 710319/2745 [IBAN redacted]", "heslo: abc"],
+        "strict": [usual, "heslo: [password redacted]"],
+    }
+
+
+def test_what_stands_in_its_place_is_in_the_language_of_the_record(store: Store, tmp_path: Path) -> None:
+    desk = {"type": "freshdesk", "domain": "shop", "api_key": "key-of-the-shop", "language": "cs"}
+    section = {"iban": True, "passwords": True, "national_numbers": ["CZ"]}
+    here = Inline(store, tmp_path, json.dumps({"connectors": {"desk": desk}, "redact": section}))
+    found = preview_body(here.connectors["desk"], body(f"{CARD} 710319/2745 CZ6508000000192000145399 heslo: abc"))
+    sent = json.dumps([one.body for one in found.requests], ensure_ascii=False)
+    marks = "[číslo karty odstraněno] [osobní číslo odstraněno] [IBAN odstraněn] heslo: [heslo odstraněno]"
+    assert marks in sent
+    # What an admin reads of it is English, as all of the dashboard's notes are.
+    assert found.notes[0].startswith("Redacted before it was sent: password in message 1; IBAN in message 1;")
+
+
+@pytest.mark.parametrize("kind", RedactedKind)
+def test_english_is_what_a_connector_without_a_language_writes(kind: RedactedKind) -> None:
+    assert ENGLISH[f"redacted {kind}"] == kind.mark
 
 
 def test_a_note_of_what_was_redacted_begins_nothing(

@@ -195,17 +195,19 @@ def _signed(provider: Provider, jwt: Jwt) -> str:
         raise ConnectorRefused(f"the private key cannot sign ({type(error).__name__}); give it as PEM") from None
 
 
-def received(provider: Provider, status: int, content: bytes, known: GrantedToken | None) -> GrantedToken:
-    """The token in an answer. Raises what the answer means instead, in words of our own: never the endpoint's, which
-    may hold a token or a secret."""
+def received(
+    provider: Provider, status: int, content: bytes, known: GrantedToken | None, *, wait: float | None = None
+) -> GrantedToken:
+    """The token in an answer, which may ask to `wait` for so many seconds. Raises what the answer means instead, in
+    words of our own: never the endpoint's, which may hold a token or a secret."""
     try:
         found = parse_token_response(content.decode("utf-8", "replace"))
     except OAuth2Error as error:
         # A success without a token is somebody else's page, or a maintenance.
         ours = isinstance(error, MissingTokenError | MissingTokenTypeError)
-        raise refused(provider, status, "" if ours else str(error.error or "")) from None
+        raise refused(provider, status, "" if ours else str(error.error or ""), wait) from None
     except (ValueError, TypeError, AttributeError, RecursionError):
-        raise refused(provider, status, "") from None
+        raise refused(provider, status, "", wait) from None
     now = time.time()
     more = {name: value for name, value in found.items() if isinstance(value, str) and name not in _SECRET}
     lasts = float(found.get("expires_in") or 0)
@@ -232,13 +234,13 @@ _REMEDIES: Mapping[str, str] = {
 }
 
 
-def refused(provider: Provider, status: int, code: str) -> DeliveryError:
+def refused(provider: Provider, status: int, code: str, wait: float | None) -> DeliveryError:
     """What an answer without a token means. Of what it says only a code is repeated."""
     known = code if code.replace("_", "").replace(".", "").isalnum() and code.isascii() and len(code) <= 40 else ""
     said = f"the token endpoint answered HTTP {status}{f' {known}' if known else ''}"
     passing = code in (*provider.waits, "temporarily_unavailable", "server_error", "slow_down")
-    if passing or status == 429 or status >= 500 or (not known and status < 400):
-        return RetryLater(said, status=status)
+    if passing or status in (408, 425, 429) or status >= 500 or (not known and status < 400):
+        return RetryLater(said, status=status, retry_after=wait)
     remedy = _REMEDIES.get(known, "check client_id, client_secret and scope")
     if known == "invalid_grant" and provider.grant == "login":
         remedy += f"; run: {provider.login}"

@@ -19,6 +19,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_f
 
 from connectors.kit.auth.credentials import Options, with_header
 from connectors.kit.auth.oauth import GrantedToken, Provider, exchanged, received, token_request
+from connectors.kit.responses import retry_after
 from core.connector_state import ConnectorState, Taken
 from core.errors import ConnectorRefused, DeliveryError, RetryLater, StoreUnavailable
 
@@ -194,7 +195,7 @@ class Tokens:
         # A request whose reply was lost is sent again. Where the vendor has acted on it, nothing else can be done: some
         # take the old refresh token for a little longer, for just this.
         answer = self._endpoint.unsigned("POST", provider.token_url, headers=headers, timeout=_FETCH, **body)
-        return received(provider, answer.status_code, answer.content, known)
+        return received(provider, answer.status_code, answer.content, known, wait=retry_after(answer.headers))
 
 
 def is_refused(error: DeliveryError) -> bool:

@@ -90,12 +90,16 @@ class Layout:
         """What is written over a part that this revision does not need."""
         return self._part(words.key, revision, number, "<p>—</p>")
 
-    def any_mark(self, key: str) -> str:
-        """A regular expression of a key's marks, whatever the revision and the part: plain, and in the format."""
+    def revision_in(self, body: str, key: str) -> int | None:
+        """The revision in the mark of this key that a text ends with, plain or in the format; or None. 0: its marks
+        name none."""
         mark = self.mark(key, _LONG, _LONG - 1)
         spelled = mark if self.form is HTML else self.form.of(f"<p>{escape(mark)}</p>")
-        both = "|".join(re.escape(one) for one in (mark, spelled))
-        return f"(?:{both})".replace(str(_LONG), r"\d+").replace(str(_LONG - 1), r"\d+")
+        for one in {mark, spelled}:
+            pattern = re.escape(one).replace(str(_LONG), r"(\d+)", 1).replace(str(_LONG), r"\d+")
+            if found := ends_like(body, pattern.replace(str(_LONG - 1), r"\d+")):
+                return int(next(iter(found.groups()), 0))
+        return None
 
     def _part(self, key: str, revision: int, number: int, body: str) -> Part:
         mark = self.mark(key, revision, number)
@@ -181,6 +185,11 @@ def ends_with(body: str, mark: str) -> bool:
 def ends_like(body: str, pattern: str) -> re.Match[str] | None:
     """The same for any of several marks: `pattern` is a regular expression of the end."""
     return re.search(rf"{pattern}\Z", _plain(body))
+
+
+def has_text(body: str, text: str) -> bool:
+    """Whether a text as a vendor gives it back ends with another, whatever became of its markup and line breaks."""
+    return "".join(_plain(body).split()).endswith("".join(_plain(text).split()))
 
 
 def _plain(body: str) -> str:

@@ -23,6 +23,11 @@ from requests import Response
 from connectors.kit.responses import STATUS, Verdict, refusal
 from core.errors import ConnectorRefused, DeliveryError, Gone, Intercepted, RecordRefused, RetryLater
 
+#: What the verdicts are called in a declaration.
+WAIT: Verdict = RetryLater
+REFUSE: Verdict = RecordRefused
+PAUSE: Verdict = ConnectorRefused
+
 #: Longer waits than this, in seconds, are a mistake of the vendor's clock.
 LONGEST_WAIT = 7 * 86_400.0
 
@@ -57,7 +62,8 @@ class Hint:
     from now, or as a time (Unix seconds, or milliseconds, or a date). With `waits`, what stands there is a word, and
     these are the seconds that each means; with `always`, nothing has to stand anywhere.
 
-    It is for answers of the statuses `on`, or of any. `first`: it knows better than Retry-After.
+    It is for answers of the statuses `on`, or of any; with `codes`, for those with one of these codes at a path of the
+    body, which by that are to be waited for, whatever their status. `first`: it knows better than Retry-After.
     """
 
     header: str = ""
@@ -67,10 +73,21 @@ class Hint:
     always: float | None = None
     on: Sequence[int] = ()
     first: bool = False
+    codes: Mapping[str, Set[str]] = field(default_factory=dict)
+
+    def waits_for(self, answer: Response, body: Any) -> bool:
+        """Whether one of its codes says that the answer is to be waited for."""
+        return bool(self.codes) and self._is_about(answer, body)
+
+    def _is_about(self, answer: Response, body: Any) -> bool:
+        if self.on and answer.status_code not in self.on:
+            return False
+        said = ((codes, at(body, path)) for path, codes in self.codes.items())
+        return not self.codes or any(str(one) in codes for codes, found in said for one in found)
 
     def seconds(self, answer: Response, body: Any, now: datetime) -> float | None:
         """How long to wait; None where it is not said, or cannot be read."""
-        if self.on and answer.status_code not in self.on:
+        if not self._is_about(answer, body):
             return None
         if self.always is not None:
             return self.always
@@ -193,9 +210,10 @@ class Verdicts:
         self, answer: Response, mask: Callable[[str], str], now: Callable[[], datetime]
     ) -> DeliveryError | None:
         success, body = answer.status_code // 100 == 2, body_of(answer)
-        if success and not self._fails(body):
+        waits = any(hint.waits_for(answer, body) for hint in self.hints)
+        if success and not waits and not self._fails(body):
             return None
-        known = self._known(self.in_success if success else self.codes, body, answer.status_code)
+        known = WAIT if waits else self._known(self.in_success if success else self.codes, body, answer.status_code)
         if success:
             known = known or self.else_
         elif answer.status_code in self.guards and "json" not in answer.headers.get("Content-Type", ""):
@@ -243,9 +261,3 @@ def judged(
 def _settled(answer: Response, error: DeliveryError | None, cases: Sequence[When]) -> DeliveryError | None:
     found = next((case for case in cases if case.applies(answer, error)), None)
     return found.meaning(answer, error) if found is not None else error
-
-
-#: What the verdicts are called in a declaration.
-WAIT: Verdict = RetryLater
-REFUSE: Verdict = RecordRefused
-PAUSE: Verdict = ConnectorRefused

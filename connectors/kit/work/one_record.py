@@ -68,7 +68,7 @@ def one_record(
         return add(before) if before is not None and before.open else create(before)
 
     with step.holding(identity) if alone else nullcontext():
-        return step.once(name, make, find=find)
+        return step.once(name, make, find=find, revision=receipt.number)
 
 
 def _now(conversation: Conversation, receipt: Receipt) -> datetime:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -101,12 +103,7 @@ class OneRecord(Bench):
                 memory: dict[str, Any] = {}
                 connector = self.connector(vendor)
                 vendor.lose_reply_after = number
-                for _ in range(4):
-                    try:
-                        self.deliver(connector, SAMPLE, memory)
-                    except RetryLater:
-                        continue
-                    break
+                self._delivered(connector, SAMPLE, memory)
                 assert self.people(vendor) == 1, f"request {number}"
                 assert len(vendor.records()) == 1, f"request {number}"
                 assert self.arrived(vendor).count("tanks.") == 1, f"request {number}"
@@ -114,6 +111,46 @@ class OneRecord(Bench):
                     break
             number += 1
         assert number > 0
+
+    def test_a_lost_reply_about_a_chat_that_may_have_been_forgotten_writes_no_text_twice(self) -> None:
+        for number in itertools.count():
+            with self.fake() as vendor:
+                connector, memory = self.connector(vendor), dict[str, Any]()
+                lost = self._loses(vendor, connector, number)
+                # Counted anew: no earlier revision can have had this number.
+                self._delivered(connector, SAMPLE, memory, 1427470480, first=False)
+                assert self.people(vendor) == 1, f"change {number}"
+                assert len(vendor.records()) == 1, f"change {number}"
+                assert self.arrived(vendor).count("tanks.") == 1, f"change {number}"
+                if not lost:
+                    break
+        assert number > 0
+
+    def test_a_chat_that_is_imported_again_into_a_new_store_writes_no_text_twice(self, vendor: Fake) -> None:
+        for _ in range(2):
+            self.deliver(self.connector(vendor), SAMPLE, {}, 1427470480, first=False)
+        assert (self.people(vendor), len(vendor.records())) == (1, 1)
+        assert self.arrived(vendor).count("tanks.") == 1
+
+    def test_a_revision_that_comes_between_two_tries_is_written_once(self) -> None:
+        """The first try ends before it changes something, and what the second changes first loses its reply."""
+        longer = json.loads(json.dumps(SAMPLE))
+        longer["messages"].append({**SAMPLE["messages"][0], "content": "One thing more", "sentAt": 1427470480000})
+        with self.fake() as vendor:
+            connector = self.connector(vendor)
+            changing = self._watched(vendor, connector, lambda _: None)
+            self.deliver(connector, SAMPLE, {})
+        assert changing
+        for number in changing:
+            with self.fake() as vendor:
+                memory: dict[str, Any] = {}
+                assert self._dies(self.connector(vendor), number, False, memory)
+                connector = self.connector(vendor)
+                self._loses(vendor, connector, 0)
+                self._delivered(connector, longer, memory, 2)
+                assert self.people(vendor) == 1, f"request {number}"
+                assert len(vendor.records()) == 1, f"request {number}"
+                assert self.arrived(vendor).count(self.spread("One thing more")) == 1, f"request {number}"
 
     def test_a_replay_makes_nothing_new(self, vendor: Fake) -> None:
         memory: dict[str, Any] = {}
@@ -149,6 +186,46 @@ class OneRecord(Bench):
                     assert (self.people(vendor), len(vendor.records())) == (1, 1)
                     assert self.arrived(vendor).count(self.spread("One thing more")) == 1
                 number += 1
+
+    def _delivered(self, connector: HttpConnector[Any], payload: dict[str, Any], *rest: Any, **more: Any) -> None:
+        """As the lane does it: again while it is to be tried again."""
+        for _ in range(4):
+            try:
+                self.deliver(connector, payload, *rest, **more)
+            except RetryLater:
+                continue
+            break
+
+    def _loses(self, vendor: Fake, connector: HttpConnector[Any], nth: int) -> list[int]:
+        """The request that changes something as the nth is done, and its reply is lost. Returns where that was."""
+        lost: list[int] = []
+
+        def lose(changing: list[int]) -> None:
+            if len(changing) == nth + 1:
+                lost.append(changing[-1])
+                raise RetryLater("the reply was lost")
+
+        self._watched(vendor, connector, lose)
+        return lost
+
+    def _watched(self, vendor: Fake, connector: HttpConnector[Any], after: Callable[[list[int]], object]) -> list[int]:
+        """Which requests change something at the vendor's: a list that fills. `after` is called with it each time."""
+        changing: list[int] = []
+        send, made = connector.wire._once, itertools.count()
+
+        def there() -> str:
+            return repr((self.people(vendor), vendor.records(), vendor.texts()))
+
+        def once(*arguments: Any) -> Any:
+            number, before = next(made), there()
+            answer = send(*arguments)
+            if there() != before:
+                changing.append(number)
+                after(changing)
+            return answer
+
+        connector.wire._once = once  # type: ignore[method-assign, assignment]
+        return changing
 
     def _dies(
         self,

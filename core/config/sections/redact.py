@@ -17,7 +17,7 @@ def _capitals(value: Any) -> Any:
 
 
 class Redact(Strict):
-    """What no destination may see. The payload and the archive keep it."""
+    """What no destination may see, or one of them. The payload and the archive keep it."""
 
     cards: bool = Field(default=True, description="Numbers of payment cards, by issuer, length and check digit.")
     iban: bool = Field(default=False, description="Account numbers, by their country's structure and check digits.")
@@ -25,3 +25,7 @@ class Redact(Strict):
         default=(), description="Countries whose personal and tax numbers of people are taken out."
     )
     passwords: bool = Field(default=False, description="What follows 'password:', 'heslo:' and the like.")
+
+    def within(self, section: Redact) -> Redact:
+        """Of one connector: what it does not name is that of the section, which all connectors share."""
+        return section.model_copy(update={name: getattr(self, name) for name in self.model_fields_set})

@@ -18,15 +18,14 @@ from functools import cached_property, partial
 from hashlib import sha256
 from typing import Any
 
-from pydantic import AnyHttpUrl, Field, SecretStr, field_validator
 from requests import Response
 
 from connectors.kit.auth.credentials import Credentials, Header
 from connectors.kit.capabilities import Capabilities
 from connectors.kit.connector import Finding, HttpConnector, Receipt, Step
-from connectors.kit.email_address import email_in
-from connectors.kit.record import Mapping, RecordSettings
+from connectors.kit.record import Mapping
 from connectors.kit.text.parts import Layout
+from connectors.osticket.settings import OsTicketSettings
 from core.conversation import Conversation
 from core.delivery import Reference
 from core.errors import ConnectorRefused, DeliveryError, RecordRefused, RetryLater
@@ -36,31 +35,6 @@ PARTS = Layout(100_000, shown=False)
 SUBJECT = 200
 #: A number of a ticket, whatever an admin made them look like.
 _NUMBER = re.compile(r"[\w-]{1,20}")
-
-
-class OsTicketSettings(RecordSettings):
-    """Settings of `type: osticket`."""
-
-    url: AnyHttpUrl = Field(description="Of osTicket, such as https://support.example.com.")
-    key: SecretStr = Field(description="API key that can create tickets, for the address from which Relay calls.")
-    address: str = Field(description="Email address of osTicket; its department and help topic get the tickets.")
-    concurrency: int | None = Field(default=4, gt=0, description="Deliveries at the same time, over all workers.")
-
-    account_settings = ("url",)
-
-    @field_validator("url")
-    @classmethod
-    def _url_has_no_credentials(cls, url: AnyHttpUrl) -> AnyHttpUrl:
-        if url.username or url.password:
-            raise ValueError("the address is shown to people; remove the credentials from it")
-        return url
-
-    @field_validator("address")
-    @classmethod
-    def _is_an_address(cls, address: str) -> str:
-        if email_in(address) != address:
-            raise ValueError("must be an email address, such as support@example.com")
-        return address
 
 
 class OsTicket(HttpConnector[OsTicketSettings]):
@@ -87,16 +61,22 @@ class OsTicket(HttpConnector[OsTicketSettings]):
         words = Mapping(own.model_copy(update={"without_email": way}), conversation)
         mail = partial(self._mail, words, conversation, receipt)
         number = receipt.number
-        # What was posted that nobody here remembers posting had the text of the first revision that came, or earlier.
-        oldest = step("oldest revision", lambda: number if step.first else 0)
         first = PARTS.parts(words, number)
 
-        def post(revision: int) -> dict[str, Any]:
-            return {"number": self._post(mail("", first[0].body)), "revision": revision}
+        def post(revision: int, html: str) -> dict[str, Any]:
+            return {"number": self._post(mail("", html)), "revision": revision, "came": number}
 
-        made = step.once("ticket", partial(post, number), find=partial(post, oldest))
-        revised = made["revision"] != number
-        for part in PARTS.parts(words, number, revised=True) if revised else first[1:]:
+        def find() -> dict[str, Any]:
+            """The ticket that this email made, or makes now; osTicket does not say which. Where what made it may have
+            been another text, it is the subject alone, and the text follows: there once either way."""
+            if step.begun("ticket") == number:
+                return post(number, first[0].body)
+            return post(0, words.heading(SUBJECT))
+
+        made = step.once("ticket", partial(post, number, first[0].body), find=find, revision=number)
+        revised = number != made.get("came", made["revision"])
+        parts = first if not revised else PARTS.parts(words, number, revised=True)
+        for part in parts[1 if made["revision"] == number else 0 :]:
             name = f"{number}.{part.number}"
             step(f"message {name}", partial(self._post, mail(f".{name}", part.body)))
         return Reference(made["number"], f"{self.base}/scp/tickets.php?number={made['number']}")
