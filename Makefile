@@ -73,16 +73,19 @@ format: $(VENV)/dev ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# The template between is not kept: it has nothing that vocabulary.py does not have.
-TEMPLATE = build/transcript.pot
+# The templates between are not kept: they have nothing that the code does not have.
+CATALOGUES = $(BIN)/pybabel -q
+UPDATE = --width=120 --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date
 
-translations: $(VENV)/dev ## Bring new words from connectors/kit/vocabulary.py into every catalogue (NEW=pt adds a language)
-	@mkdir -p $(dir $(TEMPLATE))
-	$(BIN)/pybabel -q extract --no-default-keywords --keywords=gettext_noop --add-comments=Translators: --no-location \
-	  --omit-header --output=$(TEMPLATE) connectors/kit/vocabulary.py
-	$(if $(NEW),$(BIN)/pybabel -q init --domain=transcript --input-file=$(TEMPLATE) --output-dir=connectors/kit/locale --locale=$(NEW))
-	$(BIN)/pybabel -q update --domain=transcript --input-file=$(TEMPLATE) --output-dir=connectors/kit/locale --width=120 \
-	  --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date
+translations: $(VENV)/dev ## Bring new words and sentences into every catalogue (NEW=pt, NEW_PAGES=pt add a language)
+	@mkdir -p build
+	$(CATALOGUES) extract --no-default-keywords --keywords=gettext_noop --add-comments=Translators: --no-location \
+	  --omit-header --output=build/transcript.pot connectors/kit/vocabulary.py
+	$(if $(NEW),$(CATALOGUES) init --domain=transcript --input-file=build/transcript.pot --output-dir=connectors/kit/locale --locale=$(NEW))
+	$(CATALOGUES) update --domain=transcript --input-file=build/transcript.pot --output-dir=connectors/kit/locale $(UPDATE)
+	$(BIN)/python -m tests.support.extraction build/dashboard.pot
+	$(if $(NEW_PAGES),$(CATALOGUES) init --domain=dashboard --input-file=build/dashboard.pot --output-dir=app/dashboard/locale --locale=$(NEW_PAGES))
+	$(CATALOGUES) update --domain=dashboard --input-file=build/dashboard.pot --output-dir=app/dashboard/locale $(UPDATE)
 
 lock: ## Update the lock files from pyproject.toml (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \

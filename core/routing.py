@@ -10,19 +10,20 @@ from core.conversation import Conversation
 from core.delivery import Nowhere
 from core.templates.language import LanguageError
 from core.values.chat import Values
+from core.wording.sentence import say
 
 #: Why a chat was not delivered anywhere, for people.
 _REASONS: Mapping[str, str] = {
-    Nowhere.NO_ROUTE: "No route matched",
-    Nowhere.OFF: "Every connector is off",
-    Nowhere.NO_CONNECTOR: "No connector is configured",
-    Nowhere.MEANT: "Excluded by a route with to: []",
+    Nowhere.NO_ROUTE: say("No route matched"),
+    Nowhere.OFF: say("Every connector is off"),
+    Nowhere.NO_CONNECTOR: say("No connector is configured"),
+    Nowhere.MEANT: say("Excluded by a route with to: []"),
 }
 
 
 def reason(why: str) -> str:
     """A Nowhere in words; "" is of a version that did not say."""
-    return _REASONS.get(why, "No route matched")
+    return _REASONS.get(why, say("No route matched"))
 
 
 class Routed(NamedTuple):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import structlog
 
+from core.config.sections.source import Account
 from core.config.settings import Settings
 from core.delivery import Nowhere, PayloadStatus
 from core.errors import PayloadError, StoreError
@@ -40,7 +41,11 @@ def take_in(
     chats = united(store, chats, settings, waits)
     for chat in chats:
         memory.add(chat.reading.claim, chat.conversation)
-    readings = [chat.reading for chat in chats]
+        if chat.trouble:
+            _without_key(store, chat.reading.claim, chat.trouble)
+    readings = [chat.reading for chat in chats if not chat.trouble]
+    if not readings:
+        return None
     with ask() as request:
         done = store.fan_out_each(readings, request, waits)
     for reading, held, early in zip(readings, done.held, done.stale, strict=True):
@@ -65,11 +70,11 @@ def _waits(settings: Settings) -> dict[str, Quiet]:
 
 def _order(store: Store, claim: Claim, settings: Settings) -> None:
     """What a signed webhook says: a chat is to be fetched. The webhook has done its work then."""
-    account = settings.accounts.get(claim.origin)
+    name, account = _ordering(claim, settings)
     try:
         if claim.trouble:
             raise PayloadError("", claim.trouble)
-        if account is None or account.api is None or account.webhooks is None:
+        if account is None or account.webhooks is None:
             text = f"relay.yaml has no source '{claim.origin}' with api and webhooks any more; put it back, then retry"
             raise PayloadError("", text)
         event = read_event(claim.body)
@@ -83,16 +88,23 @@ def _order(store: Store, claim: Claim, settings: Settings) -> None:
         return
     wait = round(account.webhooks.wait.total_seconds() * 1000)
     conversation = ConversationId.of(account.account or "", event.conversation)
-    wish = Wish(conversation, source_lane(claim.origin), wait, _PATIENCE * wait, known_only=event.goes_on)
+    wish = Wish(conversation, source_lane(name), wait, _PATIENCE * wait, known_only=event.goes_on)
     ordered = store.order(wish, claim)
     log.info("webhook", payload=claim.id, conversation=conversation, event_name=event.name, ordered=bool(ordered))
 
 
+def _ordering(claim: Claim, settings: Settings) -> tuple[str, Account | None]:
+    """The account whose webhook it is, by its name; or by its number, where it has another name by now."""
+    same = {one.account: name for name, one in settings.accounts.items() if one.api and one.account}
+    known = settings.accounts.get(claim.origin)
+    name = claim.origin if known and known.api else same.get(claim.account, "")
+    return name, settings.accounts.get(name)
+
+
 def _read(store: Store, claim: Claim, settings: Settings) -> ReadChat | None:
     """What a body is, or None: it holds no conversation, and was put aside."""
-    if claim.trouble:  # replayed when the key is back
-        store.divert(claim.payload, PayloadStatus.QUARANTINED, claim.trouble, token=claim.token)
-        log.warning("quarantined", payload=claim.id, where="encryption key")
+    if claim.trouble:
+        _without_key(store, claim, claim.trouble)
         return None
     try:
         conversation = parse(claim.body, claim.account)
@@ -113,6 +125,12 @@ def _read(store: Store, claim: Claim, settings: Settings) -> ReadChat | None:
         return None
     note, began = "; ".join(troubles), conversation.span()[0]
     return ReadChat(Reading(claim, conversation.key, connectors, note, summary, why or "", began), conversation)
+
+
+def _without_key(store: Store, claim: Claim, trouble: str) -> None:
+    """It is replayed when the key is back."""
+    store.divert(claim.payload, PayloadStatus.QUARANTINED, trouble, token=claim.token)
+    log.warning("quarantined", payload=claim.id, where="encryption key")
 
 
 def _restricted(found: Routed, only: str) -> Routed:

@@ -16,6 +16,7 @@ from core.ids import ConversationId, PayloadId
 from core.store import Client, Eraser, Jobs, Ledger, Renames, Store
 from core.store.backfill import Backfill
 from core.store.causes import Causes
+from core.store.sources.stranded import StrandedOrders
 
 log = structlog.get_logger(__name__)
 
@@ -46,6 +47,7 @@ class Chores:
         self._jobs, self._eraser, self._ledger = Jobs(client, settings), Eraser(client), Ledger(client)
         self._backfill, self._causes = Backfill(client, settings), Causes(client)
         self._names, self._taken = Renames(client), set[str]()
+        self._stranded = StrandedOrders(client)
         self._reported: Settings | None = None
         self._noted = False
 
@@ -57,6 +59,7 @@ class Chores:
             try:
                 self.report()
                 self.look_after_names()
+                self.look_after_orders()
                 self.note_beginnings()
                 if self._store.turn("recount", RECOUNT_MS):
                     self._backfill.recount()
@@ -99,6 +102,11 @@ class Chores:
         self._taken = taken
         for old, new in self._names.finish(_LOOK):
             log.info("connector renamed: all deliveries moved", old=old, new=new)
+
+    def look_after_orders(self) -> None:
+        """What is to be fetched for an account goes on under the name that the account has today."""
+        for old, new, moved in self._stranded.adopt(self._settings()):
+            log.info("account has another name: its chats are fetched under that", old=old, new=new, chats=moved)
 
     def note_beginnings(self) -> None:
         """Where Smartsupp's API may give a chat once more: note when those began that a version without this has

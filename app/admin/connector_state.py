@@ -5,6 +5,7 @@ docs/glossary.md lists them. A circuit breaker that is open is not a pause: nobo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -13,6 +14,7 @@ from zoneinfo import ZoneInfo
 from core.config.doubts import gone_remedy, leads_to, route_remedy
 from core.config.settings import Settings
 from core.store.ledger import ClosedGate, Lane
+from core.wording.sentence import say, say_all, say_n
 
 #: Milliseconds for which what is due has waited when a limit of the connector's own is worth a word.
 _LATE = 60_000
@@ -35,6 +37,35 @@ class State(StrEnum):
     UNKNOWN = "unknown"
 
 
+#: In the middle of a sentence, and by itself.
+STATE_WORDS: Mapping[State, str] = {
+    State.ON: say("on"),
+    State.NO_ROUTE: say("no route"),
+    State.PAUSED: say("paused by you"),
+    State.REJECTED: say("credentials rejected"),
+    State.NOT_RESPONDING: say("not responding"),
+    State.THROTTLED: say("throttled"),
+    State.USED_UP: say("daily limit reached"),
+    State.OFF: say("off"),
+    State.MISSING: say("not in relay.yaml"),
+    State.RENAMED: say("renamed"),
+    State.UNKNOWN: say("unknown"),
+}
+STATE_LABELS: Mapping[State, str] = {
+    State.ON: say("On"),
+    State.NO_ROUTE: say("No route"),
+    State.PAUSED: say("Paused by you"),
+    State.REJECTED: say("Credentials rejected"),
+    State.NOT_RESPONDING: say("Not responding"),
+    State.THROTTLED: say("Throttled"),
+    State.USED_UP: say("Daily limit reached"),
+    State.OFF: say("Off"),
+    State.MISSING: say("Not in relay.yaml"),
+    State.RENAMED: say("Renamed"),
+    State.UNKNOWN: say("Unknown"),
+}
+
+
 @dataclass(frozen=True)
 class ExplainedState:
     """`sentence` says what is the case, `remedy` what to do about it, `commands` how, at a terminal. `since` and
@@ -49,7 +80,7 @@ class ExplainedState:
 
     @property
     def label(self) -> str:
-        return self.state[0].upper() + self.state[1:]
+        return STATE_LABELS[self.state]
 
     @property
     def is_blocked(self) -> bool:
@@ -68,37 +99,61 @@ def connector_state(settings: Settings | None, name: str, lane: Lane | None) -> 
     if lane and lane.gate:
         return _blocked(name, lane.gate)
     if settings and not leads_to(settings, name):
-        return ExplainedState(State.NO_ROUTE, f"No route leads to {name}: no chat goes there.", route_remedy(name))
+        return ExplainedState(
+            State.NO_ROUTE, say("No route leads to %(name)s: no chat goes there.", name=name), route_remedy(name)
+        )
     if throttled := _throttled(settings, name, lane) if lane else None:
         return throttled
     if not settings:
-        return ExplainedState(State.UNKNOWN, "relay.yaml cannot be read.", "Correct it.", ("relay config check",))
-    return ExplainedState(State.ON, "Chats are delivered.")
+        return ExplainedState(
+            State.UNKNOWN, say("relay.yaml cannot be read."), say("Correct it."), ("relay config check",)
+        )
+    return ExplainedState(State.ON, say("Chats are delivered."))
 
 
 def _without(settings: Settings, name: str, waiting: int) -> ExplainedState:
     """Nothing is delivered to what the configuration switches off, or does not name."""
     if name in settings.renames:
-        text = f"{name} is called {settings.renames[name]} now; its remaining deliveries follow in a moment."
-        remedy = "Nothing to do. If this lasts, see whether workers are running."
+        text = say(
+            "%(name)s is called %(new)s now; its remaining deliveries follow in a moment.",
+            name=name,
+            new=settings.renames[name],
+        )
+        remedy = say("Nothing to do. If this lasts, see whether workers are running.")
         return ExplainedState(State.RENAMED, text, remedy, ("relay doctor",))
-    many = f"{waiting:,} {'delivery' if waiting == 1 else 'deliveries'}"
     if name not in settings.connectors:
-        queued = f" {many} {'is' if waiting == 1 else 'are'} queued for it." if waiting else ""
-        text = f"{name} is not in relay.yaml: nothing is delivered to it.{queued}"
-        return ExplainedState(State.MISSING, text, gone_remedy(name))
-    kept = f" {many} {'is' if waiting == 1 else 'are'} kept until it is on again." if waiting else ""
-    text = f"Off in relay.yaml: nothing is delivered to {name}.{kept}"
-    return ExplainedState(State.OFF, text, "Set enabled: true to turn it on.")
+        queued = say_n("%(count)s delivery is queued for it.", "%(count)s deliveries are queued for it.", waiting)
+        text = say("%(name)s is not in relay.yaml: nothing is delivered to it.", name=name)
+        return ExplainedState(State.MISSING, say_all(text, queued if waiting else ""), gone_remedy(name))
+    kept = say_n(
+        "%(count)s delivery is kept until it is on again.",
+        "%(count)s deliveries are kept until it is on again.",
+        waiting,
+    )
+    text = say("Off in relay.yaml: nothing is delivered to %(name)s.", name=name)
+    return ExplainedState(State.OFF, say_all(text, kept if waiting else ""), say("Set enabled: true to turn it on."))
 
 
 def _used_up(settings: Settings | None, name: str, until: int) -> ExplainedState:
     known = settings.connectors.get(name) if settings else None
     moment = datetime.fromtimestamp(until / 1000, ZoneInfo(known.per_day_time_zone if known else "UTC"))
-    many = f"its {known.per_day:,} requests" if known and known.per_day else "its requests"
     when = f"{moment:%Y-%m-%d %H:%M} ({moment.tzinfo})"
-    text = f"{name} has used up {many} of this day; what is queued is delivered from {when} on."
-    remedy = "Nothing to do. Raise per_day in relay.yaml if the destination allows more."
+    text = (
+        say_n(
+            "%(name)s has used up its %(count)s request of this day; what is queued is delivered from %(when)s on.",
+            "%(name)s has used up its %(count)s requests of this day; what is queued is delivered from %(when)s on.",
+            known.per_day,
+            name=name,
+            when=when,
+        )
+        if known and known.per_day
+        else say(
+            "%(name)s has used up its requests of this day; what is queued is delivered from %(when)s on.",
+            name=name,
+            when=when,
+        )
+    )
+    remedy = say("Nothing to do. Raise per_day in relay.yaml if the destination allows more.")
     return ExplainedState(State.USED_UP, text, remedy)
 
 
@@ -106,16 +161,23 @@ def _throttled(settings: Settings | None, name: str, lane: Lane) -> ExplainedSta
     if lane.used_up:
         return _used_up(settings, name, lane.used_up)
     if lane.slowed > 1:
-        text = f"The destination answered 429 (too many requests), so the rate is divided by {lane.slowed:.1f}."
-        remedy = "Each success makes it faster again. If this lasts, set a lower rate in relay.yaml."
+        text = say(
+            "The destination answered 429 (too many requests), so the rate is divided by %(factor)s.",
+            factor=f"{lane.slowed:.1f}",
+        )
+        remedy = say("Each success makes it faster again. If this lasts, set a lower rate in relay.yaml.")
         return ExplainedState(State.THROTTLED, text, remedy)
     if lane.narrowed:
-        text = f"The destination responds too late, so it gets at most {lane.narrowed:,} deliveries at once."
-        remedy = "Each success brings more. If this lasts, set a lower concurrency in relay.yaml."
+        text = say_n(
+            "The destination responds too late, so it gets at most %(count)s delivery at once.",
+            "The destination responds too late, so it gets at most %(count)s deliveries at once.",
+            lane.narrowed,
+        )
+        remedy = say("Each success brings more. If this lasts, set a lower concurrency in relay.yaml.")
         return ExplainedState(State.THROTTLED, text, remedy)
     if lane.limited and lane.oldest_due > _LATE:
-        text = "Its own limit (concurrency or rate in relay.yaml) is reached; the rest follows in turn."
-        return ExplainedState(State.THROTTLED, text, "Raise the limit if the destination allows more.")
+        text = say("Its own limit (concurrency or rate in relay.yaml) is reached; the rest follows in turn.")
+        return ExplainedState(State.THROTTLED, text, say("Raise the limit if the destination allows more."))
     return None
 
 
@@ -123,12 +185,15 @@ def _blocked(name: str, gate: ClosedGate) -> ExplainedState:
     reason = gate.reason.rstrip(".")
     resume, test = f"relay resume {name}", f"relay try {name}"
     if gate.by == "admin":
-        text, remedy = f"Paused by you: {reason}.", "Resume it to deliver what is queued."
+        text, remedy = say("Paused by you: %(reason)s.", reason=reason), say("Resume it to deliver what is queued.")
         return ExplainedState(State.PAUSED, text, remedy, (resume, test), gate.since)
     if gate.by == "breaker":
-        text = f"The destination is not responding: {reason}."
-        remedy = "It resumes automatically when a test delivery succeeds."
+        text = say("The destination is not responding: %(reason)s.", reason=reason)
+        remedy = say("It resumes automatically when a test delivery succeeds.")
         return ExplainedState(State.NOT_RESPONDING, text, remedy, (test,), gate.since, gate.until)
-    text = f"Paused, because the destination rejected the credentials, the permissions or the address: {reason}."
-    remedy = "Correct them in relay.yaml, and it resumes automatically. If they were right, resume it."
+    text = say(
+        "Paused, because the destination rejected the credentials, the permissions or the address: %(reason)s.",
+        reason=reason,
+    )
+    remedy = say("Correct them in relay.yaml, and it resumes automatically. If they were right, resume it.")
     return ExplainedState(State.REJECTED, text, remedy, (f"relay connectors check {name}", resume, test), gate.since)

@@ -6,12 +6,16 @@ from core.config.doubts import leads_to
 from core.config.settings import Settings
 from core.delivery import Nowhere, Payload, PayloadStatus
 from core.routing import reason
+from core.wording.sentence import say
+
+#: The dashboard has a box for it instead of the option.
+NO_ROUTE_TO = "No route leads to %(name)s. Add it to a route in relay.yaml, or ignore the routes (--all)."
 
 
 def why_nowhere(payload: Payload) -> str:
     """Why a chat was not delivered anywhere, by its newest payload."""
     if payload.status is PayloadStatus.DISCARDED:
-        return f"Discarded: {payload.error}"
+        return say("Discarded: %(reason)s", reason=payload.error)
     return reason(payload.why)
 
 
@@ -19,21 +23,24 @@ def still_nowhere(why: str) -> str:
     """Why the routes of today lead nowhere either, and what to do."""
     match why:
         case Nowhere.NO_ROUTE:
-            return "no route matches it; add one in relay.yaml (routes), then try again"
+            return say("no route matches it; add one in relay.yaml (routes), then try again")
         case Nowhere.OFF:
-            return "all connectors of its routes are off; set enabled: true in relay.yaml, then try again"
+            return say("all connectors of its routes are off; set enabled: true in relay.yaml, then try again")
         case Nowhere.NO_CONNECTOR:
-            return "no connector is configured; add one in relay.yaml, then try again"
+            return say("no connector is configured; add one in relay.yaml, then try again")
         case Nowhere.MEANT:
-            return "a route with to: [] excludes it on purpose"
-    return "its newest payload cannot be read"
+            return say("a route with to: [] excludes it on purpose")
+    return say("its newest payload cannot be read")
 
 
 def replay_refusal(settings: Settings, connector: str) -> str:
     """Why nothing can be delivered to a connector, and what to do; or ""."""
     if connector in settings.connectors:
         return ""
-    return f"{connector} is not in relay.yaml, so nothing can be delivered to it. Put it back, then try again."
+    return say(
+        "%(connector)s is not in relay.yaml, so nothing can be delivered to it. Put it back, then try again.",
+        connector=connector,
+    )
 
 
 def refusal_of_past(settings: Settings, connector: str, *, anyway: bool) -> str:
@@ -41,7 +48,7 @@ def refusal_of_past(settings: Settings, connector: str, *, anyway: bool) -> str:
     if found := replay_refusal(settings, connector):
         return found
     if connector not in settings.enabled:
-        return f"{connector} is off in relay.yaml. Set enabled: true, then try again."
+        return say("%(connector)s is off in relay.yaml. Set enabled: true, then try again.", connector=connector)
     if not anyway and not leads_to(settings, connector):
-        return f"No route leads to {connector}. Add it to a route in relay.yaml, or ignore the routes (--all)."
+        return say(NO_ROUTE_TO, name=connector)
     return ""

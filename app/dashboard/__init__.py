@@ -17,6 +17,7 @@ from jinja2 import StrictUndefined
 from app.dashboard.frame import addresses, errors, forms, headers, login, theme
 from app.dashboard.frame.context import Site
 from app.dashboard.frame.sessions import Sessions
+from app.dashboard.language import choice, translation, words
 from app.dashboard.pages import (
     agents_form,
     backfill,
@@ -35,8 +36,10 @@ from app.dashboard.pages import (
     source,
 )
 from app.dashboard.view import formatting
+from app.dashboard.view.connector_state import state_word
 from app.dashboard.view.zone import viewer_zone
 from app.proxies import Proxies
+from core.wording.sentence import say
 
 PageRoutes = Callable[[Blueprint, Site], None]
 
@@ -59,11 +62,11 @@ PAGES: tuple[PageRoutes, ...] = (
 
 #: Endpoint, words and icon, in the order of the bar. `dashboard.NAME_more` belongs to NAME.
 _BAR = (
-    ("overview", "Overview", "bars"),
-    ("conversations", "Chats", "chat"),
-    ("quarantine", "Quarantine", "shield"),
-    ("connectors", "Connectors", "plug"),
-    ("erase", "Erase", "erase"),
+    ("overview", say("Overview"), "bars"),
+    ("conversations", say("Chats"), "chat"),
+    ("quarantine", say("Quarantine"), "shield"),
+    ("connectors", say("Connectors"), "plug"),
+    ("erase", say("Erase"), "erase"),
 )
 
 
@@ -87,6 +90,7 @@ def register(app: Flask, site: Site, pages: Sequence[PageRoutes]) -> login.Login
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(formatting.FILTERS)
+    translation.install(app.jinja_env)
     app.jinja_env.globals.update(
         signed_in=login.signed_in,
         csrf_field=login.csrf_field,
@@ -97,7 +101,15 @@ def register(app: Flask, site: Site, pages: Sequence[PageRoutes]) -> login.Login
         zone_name=lambda: viewer_zone().key,
         theme=theme.theme,
         themes=theme.THEMES,
+        theme_words=words.THEME_WORDS,
         back_here=theme.back_here,
+        language=choice.language,
+        languages=choice.PAGE_LANGUAGES,
+        script_words=words.script_words,
+        span_words=words.SPAN_WORDS,
+        last_span=words.LAST_SPAN,
+        counted_status=words.counted_status,
+        state_word=state_word,
     )
     blueprint = Blueprint("dashboard", __name__, template_folder="templates")
     blueprint.before_request(door.admit)

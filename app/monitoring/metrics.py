@@ -14,6 +14,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from app.monitoring.admission import Admission
+from app.monitoring.source_metrics import source_metrics
 from app.receiver.rejections import CUTS, REASONS
 from core.config.reload import Watched
 from core.config.settings import Settings
@@ -73,7 +74,9 @@ class RelayCollector(Collector):
     def _found(self) -> Iterator[Metric]:
         settings = self._settings()
         names = sorted({*settings.connectors, *self._ledger.connectors()})
-        yield from _counted(totals(self._client))
+        counters = totals(self._client)
+        yield from _counted(counters)
+        yield from source_metrics(self._client, self._ledger, settings, counters)
         yield from _lanes([self._ledger.lane(name) for name in names], self._ledger.lane(INBOX), settings.enabled)
         yield _gauge("relay_workers", "Workers seen in the last minute.", len(self._ledger.workers()))
         yield _gauge(
@@ -119,7 +122,7 @@ def _counted(counters: dict[str, int]) -> Iterator[Metric]:
         name, _, what = rest.partition(":")
         if kind == "in":
             received.add_metric([rest], number)
-        elif kind == "refused":
+        elif kind in ("refused", "fetch", "asked"):
             continue
         elif kind == "took" and what == "sum":
             sums[name] = number

@@ -13,6 +13,7 @@ from connectors.kit.wire.outcome import LostAnswer
 from core.config.settings import Template
 from core.config.types.mail_server import EmailAddress, MailServer
 from core.config.types.templated import Templated, TemplateOf
+from core.wording.sentence import say
 
 #: Header fields that are ours, or the mail server's, to write.
 _OURS = (
@@ -74,6 +75,6 @@ class EmailSettings(MailServer, RecordSettings):
         yield from super().doubts()
         if any(one.lower().endswith((".zendesk.com", ".zendesk-staging.com")) for one in self.addresses):
             yield (
-                "Zendesk suspends emails that a program sends, and blocks their sender for an hour",
-                "use type: zendesk",
+                say("Zendesk suspends emails that a program sends, and blocks their sender for an hour"),
+                say("use type: zendesk"),
             )

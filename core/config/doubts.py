@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from core.config.mistakes.values import RENAMED
 from core.config.settings import Settings
+from core.wording.sentence import say, say_n
 
 
 @dataclass(frozen=True)
@@ -24,29 +25,45 @@ def doubts(settings: Settings) -> list[Doubt]:
 
 def _renamed(section: str) -> Doubt:
     new = RENAMED[section]
-    return Doubt(f"The section {section} is now called {new}; version 0.3 will not read it.", f"Rename it to {new}.")
+    return Doubt(
+        say("The section %(section)s is now called %(new)s; version 0.3 will not read it.", section=section, new=new),
+        say("Rename it to %(new)s.", new=new),
+    )
 
 
 def _undone(settings: Settings) -> list[Doubt]:
     if not settings.connectors:
-        return [Doubt("No connector is configured: chats are kept, but not delivered.", "Add one under connectors.")]
+        return [
+            Doubt(
+                say("No connector is configured: chats are kept, but not delivered."), say("Add one under connectors.")
+            )
+        ]
     if not settings.enabled:
-        text = "Every connector is off: chats are kept, but not delivered."
-        return [Doubt(text, "Set enabled: true for one, or remove enabled: false.")]
+        text = say("Every connector is off: chats are kept, but not delivered.")
+        return [Doubt(text, say("Set enabled: true for one, or remove enabled: false."))]
     if not settings.routes:
-        text = "The section routes is empty: chats are kept, but not delivered."
-        return [Doubt(text, "Remove the section routes, and every chat goes to every enabled connector.")]
+        text = say("The section routes is empty: chats are kept, but not delivered.")
+        return [Doubt(text, say("Remove the section routes, and every chat goes to every enabled connector."))]
     found = [
-        Doubt(f"No route leads to {name}: no chat goes there.", route_remedy(name), name) for name in unused(settings)
+        Doubt(say("No route leads to %(name)s: no chat goes there.", name=name), route_remedy(name), name)
+        for name in unused(settings)
     ]
     for name in settings.enabled:
-        found += [Doubt(f"{name}: {text}", remedy, name) for text, remedy in settings.connectors[name].doubts()]
+        found += [
+            Doubt(say("%(name)s: %(text)s", name=name, text=text), remedy, name)
+            for text, remedy in settings.connectors[name].doubts()
+        ]
     for index, route in enumerate(settings.routes):
         if route.to and not any(settings.connectors[name].enabled for name in route.to):
             names = ", ".join(route.to)
-            verb = "is" if len(route.to) == 1 else "are"
-            text = f"routes[{index}] leads only to {names}, which {verb} off."
-            found.append(Doubt(text, f"Enable {names}, or remove the route."))
+            text = say_n(
+                "%(route)s leads only to %(names)s, which is off.",
+                "%(route)s leads only to %(names)s, which are off.",
+                len(route.to),
+                route=f"routes[{index}]",
+                names=names,
+            )
+            found.append(Doubt(text, say("Enable %(names)s, or remove the route.", names=names)))
     return found
 
 
@@ -60,10 +77,14 @@ def leads_to(settings: Settings, connector: str) -> bool:
 
 
 def route_remedy(connector: str) -> str:
-    return f"Add {connector} to a route (routes: - to: [{connector}]), or remove the section routes."
+    return say("Add %(name)s to a route (routes: - to: [%(name)s]), or remove the section routes.", name=connector)
 
 
 def gone_remedy(connector: str) -> str:
     """What to do about deliveries that wait for a connector that is not configured."""
-    renamed = f"If {connector} has another name now, write formerly: [{connector}] below that one"
-    return f"{renamed}; else put it back into relay.yaml, or discard what is queued: relay discard ID --reason …"
+    return say(
+        "If %(name)s has another name now, write formerly: [%(name)s] below that one; else put it back into"
+        " relay.yaml, or"
+        " discard what is queued: relay discard ID --reason …",
+        name=connector,
+    )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextvars import copy_context
 
 from core.delivery import PayloadStatus
-from core.errors import StoreUnavailable
+from core.errors import LostLease, StoreUnavailable
 from core.ids import PayloadId
 from core.smartsupp.api.body import lasting
 from core.store.claims import Accepted, Received
@@ -29,9 +29,10 @@ class Acceptance(Base):
             raise found
         return found
 
-    def accept_each(self, bodies: Sequence[Received]) -> list[Accepted | StoreUnavailable]:
+    def accept_each(self, bodies: Sequence[Received], *, holder: str = "") -> list[Accepted | StoreUnavailable]:
         """The same for several, in one journey and one wait for the disk; each is a step of its own, and what the
-        server did not take of one says nothing about the others."""
+        server did not take of one says nothing about the others. `holder`: the token of whoever brings them out of a
+        catch-up. Raises LostLease when that is not the lease's any more."""
         calls: list[dict[str, Argument]] = [
             {
                 # Made here, so that a repeat after a lost reply is known for one.
@@ -43,10 +44,13 @@ class Acceptance(Base):
                 "size": len(one.body),
                 "origin": one.origin,
                 "only": one.only,
+                "holder": holder,
             }
             for one in bodies
         ]
         replies = self._try_each("accept", calls)
+        if any(reply == [] for reply in replies):
+            raise LostLease("a catch-up")
         for one, reply in zip(bodies, replies, strict=True):
             if not isinstance(reply, StoreUnavailable) and reply[2]:
                 (one.context or copy_context()).run(self._wake_up, INBOX)

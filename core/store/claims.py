@@ -51,13 +51,16 @@ UNLIMITED = Limits()
 
 @dataclass(frozen=True)
 class Order:
-    """A chat that is to be fetched from Smartsupp's API, since `asked`; `tries` have failed so far. It goes by the
-    API's id; one that the hook sent goes by the hook's, and is looked for by when it `began`. Times are in ms."""
+    """A chat that is to be fetched from Smartsupp's API, since `asked`; `tries` have failed so far, and `looks` came
+    too early. It goes by the API's id; one that the hook sent goes by the hook's, and is looked for by when it `began`.
+    `ends`: somebody said that it has ended. Times are in ms."""
 
     conversation: ConversationId
     asked: int = 0
     began: int | None = None
     tries: int = 0
+    looks: int = 0
+    ends: int = 0
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,7 @@ class Reading:
 
     `begun` is when it began (ms), as it says itself, and `seen` how many conversations began at about that time when
     somebody looked; None: nobody did. `other` is another id by which it came this time. `beneath`: it says no more than
-    the newest revision. `waits`, where it has some of its own.
+    the newest revision; `above`: that one says no more than it. `waits`, where it has some of its own.
     """
 
     claim: Claim
@@ -123,6 +126,7 @@ class Reading:
     seen: int | None = None
     other: str = ""
     beneath: bool = False
+    above: bool = False
     waits: Mapping[str, Quiet] | None = None
 
 

@@ -29,6 +29,7 @@ IncidentKind = Literal[
     "full",
     "refusing",
     "source",
+    "stranded",
     "silent",
 ]
 Event = Literal["begun", "over", "test"]

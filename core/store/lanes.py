@@ -65,6 +65,7 @@ class Store(Acceptance, Steps, Orders, Twins):
                     "seen": one.seen,
                     "other": one.other,
                     "beneath": one.beneath,
+                    "above": one.above,
                     "note": self._sealed(one.note),
                     "summary": bare(one.summary) if self._vault.seals else one.summary,
                     "why": one.why,

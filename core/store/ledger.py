@@ -16,6 +16,9 @@ from core.store.protocol.keys import key
 from core.store.protocol.records import decoded_hash, from_json, from_record
 from core.store.steps import conflicts_in
 
+#: Orders of a source that are looked at for what went wrong.
+_FAILED_LOOKS = 200
+
 
 @dataclass(frozen=True)
 class ClosedGate:
@@ -126,6 +129,17 @@ class Ledger(Base):
             narrowed=int(float(wide)) if wide else None,
             used_up=int(used_up) if used_up and int(used_up) > now else None,
         )
+
+    def failed_fetches(self, lane: str, tries: int) -> list[str]:
+        """Why chats of a source were not fetched, of those that failed at least so often; the ones that failed most
+        often, and wait longest, first."""
+        with errors():
+            found = self._redis.zrange(key("lane", lane), 0, _FAILED_LOOKS - 1, desc=True)
+            pipe = self._redis.pipeline(transaction=False)
+            for one in found:
+                pipe.hmget(key("order", one.decode()), "tries", "error")
+            rows = pipe.execute()
+        return [error.decode() for number, error in rows if error and int(number or 0) >= tries]
 
     def gate_changes(self, connector: str) -> list[GateChange]:
         """The last ones, oldest first."""

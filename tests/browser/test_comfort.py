@@ -37,7 +37,9 @@ def test_what_is_no_page_is_searched_among_the_chats(site: AdminsRelay, tab: Tab
     page.keyboard.press("/")  # there is no search on this page
     page.keyboard.type("palette pet")
     page.keyboard.press("ArrowUp")
-    expect(page.get_by_role("option", selected=True)).to_have_text("Search chats for “palette pet”")
+    expect(page.get_by_role("listbox").get_by_role("option", selected=True)).to_have_text(
+        "Search chats for “palette pet”"
+    )
     page.keyboard.press("Enter")
     expect(page.get_by_role("link", name="Palette Petra")).to_be_visible()
     page.locator("main").click(position={"x": 5, "y": 5})

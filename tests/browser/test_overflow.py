@@ -17,6 +17,7 @@ from playwright.sync_api import Browser
 from werkzeug.serving import make_server
 
 from app.admin.connector_state import State
+from app.dashboard.language.choice import LANGUAGE_COOKIE
 from core.delivery import Attempt, Exchange, Outcome, PayloadStatus, Reference
 from core.store import INBOX, Filter, Jobs, Store, connect
 from core.store.claims import Limits
@@ -30,9 +31,9 @@ from tests.support.stack import chat
 WIDTHS = (320, 480, 641, 768, 911, 1024, 1200, 1366, 2560)
 
 _LETTERS = 60
-_LONG = "Zahlungsverkehrsdienstleistungsvertragsunterlagenverwaltung"
+LONG = "Zahlungsverkehrsdienstleistungsvertragsunterlagenverwaltung"
 #: 2,000 characters, half of them without a place to break.
-ERROR = ("HTTP 400 Bad Request: " + f"{_LONG} is not valid. " * 20)[:1000] + "0123456789abcdef" * 62 + "12345678"
+ERROR = ("HTTP 400 Bad Request: " + f"{LONG} is not valid. " * 20)[:1000] + "0123456789abcdef" * 62 + "12345678"
 _URL = f"https://crm.example.com/api/{'v9' * 900}"
 
 
@@ -53,7 +54,7 @@ PAGES = {
     "chats": "/conversations",
     "causes": "/conversations?status=dead",
     "dead letters": f"/conversations?status=dead&connector={SILENT}",
-    "a filter with every mistake": f"/conversations?q={'x' * 150}&from=yesterday&to=x&status={_LONG}&account={_LONG}!",
+    "a filter with every mistake": f"/conversations?q={'x' * 150}&from=yesterday&to=x&status={LONG}&account={LONG}!",
     "a search that finds nothing": f"/conversations?q={'x' * 150}",
     "a chat": "/conversations/1:long",
     "a chat of which everything is an attack": "/conversations/1:hostile",
@@ -90,7 +91,7 @@ class Shown:
     ids: dict[str, str]
 
 
-def _config() -> str:
+def config() -> str:
     connectors: dict[str, Any] = {
         name: {"type": "archive", "folder": name[:30], "enabled": name != OFF} for name in NAMES
     }
@@ -100,16 +101,16 @@ def _config() -> str:
     return json.dumps({"connectors": connectors, "routes": routes, "source": {"accounts": {ACCOUNT: SOURCE}}})
 
 
-def _fill(server: Server) -> dict[str, str]:
+def fill(server: Server) -> dict[str, str]:
     store, client = Store(connect(server.url)), connect(server.url)
-    visitor = {"id": _LONG, "name": _LONG, "email": f"{_LONG}@{_LONG}.example.com", "country": _LONG}
+    visitor = {"id": LONG, "name": LONG, "email": f"{LONG}@{LONG}.example.com", "country": LONG}
     long = made.conversation(store, chat("long", visitor=visitor), **dict.fromkeys([*NAMES, GONE]))
     made.conversation(store, json.dumps(hostile.payload()).encode(), **dict.fromkeys(NAMES))
     made.conversation(store, chat("nowhere", visitor=visitor))
     sent = Exchange("POST", _URL, 400, 12, sent=ERROR, answered=ERROR)
     for name in NAMES[6:20]:
         claim = made.claimed(store, name, long)
-        attempt = Attempt(claim.received, 10, Outcome.REFUSED, 1, 400, ERROR, worker=_LONG, requests=(sent,))
+        attempt = Attempt(claim.received, 10, Outcome.REFUSED, 1, 400, ERROR, worker=LONG, requests=(sent,))
         store.settle(claim, attempt)
     for name in NAMES[20:28]:
         claim = made.claimed(store, name, long)
@@ -125,13 +126,13 @@ def _fill(server: Server) -> dict[str, str]:
     broken = store.claim(INBOX, "q")
     assert broken
     store.divert(broken.payload, PayloadStatus.QUARANTINED, ERROR, token=broken.token)
-    store.beat(f"{_LONG}.internal.example.com:4711", ERROR)
+    store.beat(f"{LONG}.internal.example.com:4711", ERROR)
     catch_ups = CatchUps(client)
-    put_off = catch_ups.start("backfill", ACCOUNT, "9" * 60, 1, 2, by=_LONG, connector=REJECTED, expected=10**9)
+    put_off = catch_ups.start("backfill", ACCOUNT, "9" * 60, 1, 2, by=LONG, connector=REJECTED, expected=10**9)
     catch_ups.put_off(put_off, 2**50, ERROR)
     catch_ups.compared(ACCOUNT, Comparison(1, 10**9, 10**9, 1, worked=True))
     jobs = Jobs(client, made.configured)
-    job = jobs.start("discard", Filter(text="x" * 150, connector=REJECTED), reason=_LONG * 3, by=_LONG)
+    job = jobs.start("discard", Filter(text="x" * 150, connector=REJECTED), reason=LONG * 3, by=LONG)
     jobs.advance(job.id)
     return {"job": job.id, "payload": accepted.id}
 
@@ -140,8 +141,8 @@ def _fill(server: Server) -> dict[str, str]:
 def shown(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
     folder = tmp_path_factory.mktemp("overflow")
     server = Server(folder / "valkey").start()
-    ids = _fill(server)
-    http = make_server("127.0.0.1", 0, web_app(server, folder, config=_config()), threaded=True)
+    ids = fill(server)
+    http = make_server("127.0.0.1", 0, web_app(server, folder, config=config()), threaded=True)
     thread = threading.Thread(target=http.serve_forever)
     thread.start()
     tab = Tab(browser, f"http://127.0.0.1:{http.port}")
@@ -183,6 +184,21 @@ def test_nothing_sticks_out_at_any_width(name: str, shown: Shown) -> None:
         if found := tab.page.evaluate(_FAULTS):
             faults[width] = found
     assert not faults, "\n".join(f"{width} px: {one}" for width, found in faults.items() for one in found[:6])
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_nothing_sticks_out_in_a_language_of_long_words(name: str, shown: Shown) -> None:
+    tab = shown.tab
+    context = tab.page.context
+    context.add_cookies([{"name": LANGUAGE_COOKIE, "value": "de", "domain": "127.0.0.1", "path": "/"}])
+    try:
+        tab.page.goto(PAGES[name].format(**shown.ids))
+        assert tab.page.locator("html").get_attribute("lang") == "de"
+        for width in (320, 1024):
+            tab.look((width, 800), "light")
+            assert not tab.page.evaluate(_FAULTS), f"{width} px"
+    finally:
+        context.clear_cookies(name=LANGUAGE_COOKIE)
 
 
 def heights(tab: Tab, rows: str) -> list[int]:

@@ -187,6 +187,8 @@ ELSEWHERE = {
     "source check": "needs a Smartsupp: tests/cli/test_source.py",
     "source reconcile": "needs a Smartsupp: tests/cli/test_source.py",
     "source stop": "needs a Smartsupp: tests/cli/test_source.py",
+    "source move": "needs a Smartsupp: tests/cli/test_source.py",
+    "source drop": "needs a Smartsupp: tests/cli/test_source.py",
     "backfill": "needs a Smartsupp: tests/cli/test_source.py",
     "repair": "needs damaged files: tests/cli/test_repair.py",
     "send": "needs a receiver, whose answer it prints either way: tests/e2e/test_pipeline.py",

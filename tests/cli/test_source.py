@@ -12,8 +12,10 @@ import pytest
 
 from app.demo.shop import SHOP_ACCOUNT
 from connectors.testing.fake import Answer
-from core.store import connect
+from core.ids import ConversationId
+from core.store import Ledger, Store, connect
 from core.store.sources.catch_ups import CatchUps
+from core.store.sources.orders import Wish, source_lane
 from tests.fakes.smartsupp import BEGINNING, SmartsuppFake, chats
 from tests.support.command_line import CommandLine
 from tests.support.server import Server
@@ -130,3 +132,54 @@ def test_a_comparison_on_demand_fetches_what_is_missing(cli: CommandLine, server
     found = cli.json("source", "status")
     assert (found["missing"], found["compared"]["main"]["missing"]) == (3, 3)
     assert cli.json("source", "reconcile", "--days", "5")["catch_ups"][0]["fetched"] == 0
+
+
+# --- accounts that are gone ------------------------------------------------------------------------------------------
+
+
+def order(server: Server, name: str, *channels: str, account: str = "4711") -> None:
+    store = Store(connect(server.url))
+    for one in channels:
+        store.order(Wish(ConversationId.of(account, one), source_lane(name), wait_ms=0, at_most_ms=0))
+
+
+def test_chats_of_an_account_that_is_gone_are_said_and_moved(cli: CommandLine, server: Server) -> None:
+    order(server, "gone", "co1", "co2")
+    sentence = "2 chats wait to be fetched for source 'gone' (account 4711)"
+    for said in (cli.run("status"), cli.run("doctor", code=1)):
+        assert sentence in " ".join(said.split())
+        assert "relay source move gone --to main · relay source drop gone" in " ".join(said.split())
+    [line] = [one for one in cli.json("status")["attention"] if one["kind"] == "stranded"]
+    assert line["commands"] == ["relay source move gone --to main", "relay source drop gone"]
+    assert sentence in cli.run("source", "move", "gone", "--to", "main", code=2)
+    assert "2 moved to main" in cli.run("source", "move", "gone", "--to", "main", "--yes")
+    assert Ledger(connect(server.url)).lane(source_lane("main")).waiting == 2
+    assert "there are: none" in cli.run("source", "drop", "gone", "--yes", code=1)
+
+
+def test_chats_of_an_account_that_is_gone_are_dropped(cli: CommandLine, server: Server) -> None:
+    order(server, "gone", "co1", "co2")
+    assert cli.json("source", "drop", "gone", "--yes") == {"name": "gone", "dropped": 2}
+    order(server, "gone", "co3")
+    assert "1 chat waits to be fetched" in cli.run("source", "drop", "gone", code=2)
+    assert "1 dropped" in cli.run("source", "drop", "gone", "--yes")
+    order(server, "gone", "co4")
+    found = cli.json("source", "move", "gone", "--to", "main", "--yes")
+    assert found == {"name": "gone", "to": "main", "moved": 1}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("drop", "main"), "'main' is in relay.yaml: its chats are fetched"),
+        (("drop", "nobody"), "no chats wait for a removed account 'nobody'; there are: gone"),
+        (("move", "gone", "--to", "nobody"), "there is no account 'nobody' with an API; available: main"),
+    ],
+)
+def test_what_waits_for_an_account_that_is_there_is_not_touched(
+    cli: CommandLine, server: Server, arguments: tuple[str, ...], said: str
+) -> None:
+    order(server, "main", "co1")
+    order(server, "gone", "co2")
+    assert said in cli.run("source", *arguments, "--yes", code=1)
+    assert Ledger(connect(server.url)).lane(source_lane("main")).waiting == 1

@@ -247,9 +247,9 @@ def test_the_last_jobs_are_listed_in_words(page: Admin, store: Store, jobs: Jobs
     assert "<b>ann" not in html
     assert "<i>why" not in html
     rows = text_of(html.partition("<tbody>")[2])
-    assert "Replay Connector: crm ; Status: dead" in rows
+    assert "Replay Connector: crm ; Status: Dead letter" in rows
     assert "eve 0" in rows
-    assert "Discard <i>why</i> Text: <b>ann</b> ; Status: dead admin 0" in rows
+    assert "Discard <i>why</i> Text: <b>ann</b> ; Status: Dead letter admin 0" in rows
     assert "Finished" in rows
 
 

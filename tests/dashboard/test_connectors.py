@@ -87,7 +87,7 @@ def test_the_list_has_each_connector_with_its_routes_and_state(page: Admin, stor
         part.partition("Check and preview")[0] for part in re.split(r" (?=hook Off)| (?=archive Paused)", text)
     )
     assert "desk On Naive, type: tests.fakes.naive.Naive" in desk
-    assert 'Chats where conversation.is_missed , or visitor.country_code == "CZ"' in desk
+    assert 'Chats where one of these is true: conversation.is_missed , visitor.country_code == "CZ"' in desk
     assert "Webhook, type: webhook" in hook
     assert "routes None" in hook
     assert "Paused by you" in archive

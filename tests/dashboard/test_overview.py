@@ -407,7 +407,7 @@ def test_ids_on_the_page_are_there_once(page: Admin, store: Store) -> None:
 
 def drawn(*values: int) -> charts.Chart:
     bars = [Bar(index * HOUR, 0, 0, 0, 0) for index in range(len(values))]
-    return charts.chart("day", HOUR, bars, [charts.Series("series-1", "In", values)])
+    return charts.chart("day", HOUR, bars, [charts.Series("series-1", "In", values, "%(value)s in")])
 
 
 def test_bars_are_as_high_as_their_values() -> None:

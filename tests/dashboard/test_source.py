@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,10 +14,12 @@ import pytest
 from app.dashboard.view.bounds import MESSAGES
 from app.demo.shop import SHOP_ACCOUNT, agents, made_chat
 from connectors.testing.fake import Answer
+from core.ids import ConversationId
 from core.smartsupp.api.body import FetchedConversation, as_body
 from core.smartsupp.api.spelling import snaked
 from core.store import Store, connect
 from core.store.sources.catch_ups import CatchUps, Comparison
+from core.store.sources.orders import Wish, source_lane
 from tests.dashboard.test_conversations import text_of
 from tests.dashboard.test_undelivered import form
 from tests.fakes.smartsupp import BEGINNING, SmartsuppFake, chats
@@ -60,7 +63,7 @@ COUNTED = f"/source?from={SINCE}&to={UNTIL}"
 def test_past_chats_are_counted_before_any_is_fetched(page: Admin, catch_ups: CatchUps) -> None:
     counted = page.get(COUNTED).text
     assert f"Smartsupp has about {MANY} chats of that time." in text_of(counted)
-    assert "at least 12 s" in text_of(counted)
+    assert "at least 24 s" in text_of(counted)
     assert catch_ups.recent() == []
     hidden = form(counted, "/source/backfill")
     assert page.submit("/source/backfill", **{**hidden, "connector": "crm"}).status_code == 303
@@ -161,3 +164,13 @@ def test_a_fetched_chat_shows_what_the_hook_does_not_know(page: Admin, server: S
     ):
         assert words in shown, words
     assert "Next 200" in shown
+
+
+def test_chats_of_an_account_that_was_removed_stand_first_with_what_to_type(page: Admin, server: Server) -> None:
+    store = Store(connect(server.url))
+    store.order(Wish(ConversationId.of("4711", "co1"), source_lane("gone"), wait_ms=0, at_most_ms=0))
+    html = page.get("/").text
+    [line] = re.findall(r'<li class="attention-line \w+" data-kind="stranded">.*?</li>', html, re.DOTALL)
+    assert "1 chat waits to be fetched for source 'gone' (account 4711)" in text_of(line)
+    assert "<code>relay source move gone --to main</code>" in line
+    assert "<code>relay source drop gone</code>" in line

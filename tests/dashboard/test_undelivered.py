@@ -80,7 +80,7 @@ def test_the_list_filters_them_and_says_so_above_every_other_one(page: Admin, st
     whole = page.get("/conversations").text
     assert "2 chats were not delivered anywhere" in text_of(whole)
     assert text_of(whole.partition("<tbody>")[2]).count("Not delivered anywhere") == 2
-    only = page.get(links(whole)["See them"])
+    only = page.get(links(whole)["See the list"])
     assert set(listed(only.text)) == {"1:1", "1:2"}
     assert "were not delivered anywhere" not in text_of(only.text.partition("<form")[0])
     assert page.get("/conversations?status=undelivered&connector=desk").status_code == 422

@@ -19,8 +19,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from core.delivery import Attempt, Outcome, PayloadStatus, Reference
 from core.ids import ConversationId
-from core.store import INBOX, Store
-from core.store.protocol.constants import Trouble
+from core.store import INBOX, RateLimit, Store, connect
+from core.store.protocol.constants import Ended, Trouble
+from core.store.sources.orders import Wish, source_lane
 from tests.support.command_line import CommandLine
 from tests.support.forked import forked
 from tests.support.made import control
@@ -65,7 +66,7 @@ def scaling() -> str:
     return str(yaml.safe_load(file.read_text())["spec"]["triggers"][0]["metadata"]["query"])
 
 
-def work(store: Store, number: int) -> None:
+def work(store: Store, number: int, url: str) -> None:
     """A body that is delivered, one that is refused, one that fails, one that is none; and repeats."""
     for kind in range(4):
         store.accept(b"%d %d" % (number, kind))
@@ -86,6 +87,22 @@ def work(store: Store, number: int) -> None:
             claim, attempt, delay_ms=600_000, reference=Reference("r"), trouble=trouble, breaker=1, fingerprint="f"
         )
     control(store).resume("crm")
+    for source in ("main", "gone"):
+        for kind in range(4):
+            chat = ConversationId.of("1", f"co{number}{kind}{source}")
+            store.order(Wish(chat, source_lane(source), wait_ms=0, at_most_ms=0))
+    ends: tuple[Ended, ...] = ("done", "later", "later")
+    for ended in ends:
+        order = store.claim_order(source_lane("main"), secrets.token_hex(8))
+        assert order is not None
+        store.settle_order(order, ended, 0, "no")
+    assert RateLimit(connect(url)).take("smartsupp-api:main", 10, 10, counted="asked:main") == 0
+
+
+CONFIGURED = """
+source: {account: "2", api: {token: a-token-of-smartsupp}}
+connectors: {archive: {type: archive}}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -93,8 +110,9 @@ def receiver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A real receiver, whose store has seen a bit of everything."""
     with stack(tmp_path_factory.mktemp("deploy") / "relay", forked) as made:
         made.environment["RELAY_METRICS_TOKEN"] = METRICS_TOKEN
+        made.configure(CONFIGURED)
         made.web()
-        work(made.store, 0)
+        work(made.store, 0, made.server.url)
         yield made
 
 
@@ -224,7 +242,7 @@ def test_a_real_prometheus_reads_a_real_receiver_and_every_panel_shows_something
     with prometheus(tmp_path / "prometheus", CONFIG, METRICS_TOKEN, f"127.0.0.1:{receiver.port}") as there:
         until(lambda: there.ask('up{job="relay"} == 1'), what="a scrape")
         for number in range(1, 3):
-            work(receiver.store, number)
+            work(receiver.store, number, receiver.server.url)
             until(partial(seen, there, 4 * number), what="the counters")
         for panel, expression in targets():
             # Some are drawn only where there is anything to see, and are asked without that.

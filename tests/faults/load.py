@@ -23,6 +23,9 @@ RATE = 20
 #: Seconds. Longer than a receiver takes to say that it could not keep a body, so that a client's posts stay in order.
 PATIENCE = 30
 
+#: Who writes in all of these chats, by email.
+VISITOR = "ann@example.com"
+
 NONSENSE = b"no conversation: "
 
 
@@ -148,7 +151,7 @@ def _session() -> requests.Session:
 def _body(conversation: str, serial: int, visitor: str, began: int) -> bytes:
     sent = round(time.time() * 1000)
     message = {"type": "visitor", "from": "visitor:mx1", "content": str(serial), "sentAt": sent}
-    person = {"id": 7, "name": visitor, "email": "ann@example.com"}
+    person = {"id": 7, "name": visitor, "email": VISITOR}
     return chat(conversation, beginAt=began, messages=[message], visitor=person)
 
 

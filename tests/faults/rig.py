@@ -17,12 +17,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from app.demo.shop import SHOP_ACCOUNT
 from core.delivery import DeliveryStatus
 from core.errors import StoreUnavailable
 from core.store.protocol.keys import CELERY_PREFIX, key
 from tests.e2e.test_pipeline import webhook
+from tests.fakes.smartsupp import SECRET, SmartsuppFake
 from tests.faults.desk import Desk
-from tests.faults.load import Load
+from tests.faults.load import VISITOR, Load
 from tests.faults.machine import Machine, machine
 from tests.faults.watch import LANES, Watch
 from tests.support.destination import Destination, Handler
@@ -42,6 +44,9 @@ HOUR, DAY = 3600, 86_400
 ALL = 1_000_000
 #: What is not done with.
 OPEN = (DeliveryStatus.WAITING, DeliveryStatus.RETRYING)
+
+#: Of the hook of a shop whose chats come by Smartsupp's API, too.
+SHOP_TOKEN = "token-of-the-shop-0123456789"
 
 Process = Running
 
@@ -90,6 +95,9 @@ class Rig:
         self.fallen = 0
         #: What people should know about the row that was done last.
         self.note = ""
+        #: Chats of a shop (tests/faults/shop.py) that are missing, and that are there twice.
+        self.astray: list[str] = []
+        self.twice: list[str] = []
         self._over = threading.Event()
         self._guard = threading.RLock()
         self._supervisor = threading.Thread(target=self._supervise, daemon=True)
@@ -131,6 +139,8 @@ class Rig:
         self.watch.interrupted = 0
         self.fallen = 0
         self.note = ""
+        self.astray.clear()
+        self.twice.clear()
         self.configure()
         self.until_alive()
         self._remembers()
@@ -143,9 +153,11 @@ class Rig:
 
     # What can be done to it.
 
-    def configure(self, *, name: str = "desk", retention: float | None = None, **desk: Any) -> None:
+    def configure(
+        self, *, name: str = "desk", retention: float | None = None, shop: SmartsuppFake | None = None, **desk: Any
+    ) -> None:
         """Write the config file, with the name of the desk and further settings of it. `retention` of what is settled,
-        in seconds."""
+        in seconds. With a `shop`, whose chats go to a desk of its own, wait until everybody works with it."""
         networks = ["127.0.0.0/8"]
         # A rate that nobody reaches, so that it is counted all the while.
         own = {
@@ -157,7 +169,23 @@ class Rig:
         }
         connectors = {name: {**own, "allow_networks": networks, **desk}, "hook": webhook(self.hook.url)}
         kept = {"retention": {"settled_days": retention / DAY}} if retention else {}
-        self.relay.configure(json.dumps({"connectors": connectors, **kept}))
+        if shop is None:
+            self.relay.configure(json.dumps({"connectors": connectors, **kept}))
+            return
+        connectors["shop"] = {**own, "allow_networks": networks}
+        api = {"token": shop.token, "base_url": shop.base_url, "rate": 40, "allow_networks": networks}
+        source = {
+            "account": SHOP_ACCOUNT,
+            "hook": {"token": SHOP_TOKEN},
+            "api": {**api, "reconcile_days": 0},
+            "webhooks": {"secret": SECRET, "wait": "1s"},
+            "enrich": {"within": "5s"},
+        }
+        routes = [
+            {"to": [name, "hook"], "when": f"visitor.email == '{VISITOR}'"},
+            {"to": ["shop"], "when": f"visitor.email != '{VISITOR}'"},
+        ]
+        self.relay.reconfigure(json.dumps({"source": source, "connectors": connectors, "routes": routes, **kept}))
 
     def run(self, command: str, at: Machine | None = None, **environment: str) -> Process:
         """Start `relay COMMAND` on a machine of its own, or with changes of its environment."""

@@ -16,6 +16,7 @@ from core.store.protocol.keys import key
 from tests.faults import desk, disk, machine, versions
 from tests.faults.load import Load
 from tests.faults.rig import Process, Rig
+from tests.faults.shop import backfill_and_workers_killed
 from tests.support.made import control
 from tests.support.stack import until
 
@@ -436,6 +437,12 @@ ROWS = (
     Row("the server's clock jumps by an hour, ahead and back", clock_jumps, (0, 5), step=HOUR),
     Row("the configuration changes, rightly and wrongly", config_changes, (0, 6)),
     Row("a connector gets another name while deliveries wait", renamed, (1, 4)),
+    Row(
+        "workers killed during a backfill, while hook and webhooks bring the same chats",
+        backfill_and_workers_killed,
+        (2, 20),
+        interrupts=True,
+    ),
     Row("two versions of the code at once", two_versions, (0, 2)),
     Row("two versions with different records at once", other_records, (1, 2), step=3 * MINUTE),
 )

@@ -56,8 +56,8 @@ def carried_out(row: Row, rig: Rig) -> tuple[Account, Load]:
     absent, disordered, duplicates = books.at_desk(rig.desk, ledger, expected, rewound=row.rewinds)
     absent_too, disordered_too, repeats = books.at_hook(rig.hook, expected, rewound=row.rewinds)
     known = [] if row.forgets else load.posts
-    lost = [*books.lost(desk, known), *books.lost(hook, known), *absent, *absent_too]
-    print("lost", lost, "out of order", disordered, disordered_too, sep="\n")  # noqa: T201  # pytest shows it on failure
+    lost = [*books.lost(desk, known), *books.lost(hook, known), *absent, *absent_too, *rig.astray]
+    print("lost", lost, "double", rig.twice, "out of order", disordered, disordered_too, sep="\n")  # noqa: T201  # pytest shows it on failure
     account = Account(
         fault=row.name,
         rounds=rounds,
@@ -70,7 +70,7 @@ def carried_out(row: Row, rig: Rig) -> tuple[Account, Load]:
         halfway=halfway.classes["waiting"],
         interrupted=rig.watch.interrupted,
         lost=len(lost),
-        duplicates=duplicates,
+        duplicates=duplicates + len(rig.twice),
         disordered=len(disordered) + len(disordered_too),
         resumed=resumed if rig.watch.took else None,
         repeats=repeats,

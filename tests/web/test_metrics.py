@@ -12,8 +12,10 @@ from app import create_app
 from core.config.environment import environment
 from core.delivery import Attempt, Outcome, PayloadStatus, Reference
 from core.ids import ConversationId
-from core.store import INBOX, Store, connect
+from core.store import INBOX, RateLimit, Store, connect
 from core.store.claims import Limits
+from core.store.protocol.constants import Ended
+from core.store.sources.orders import Wish, source_lane
 from tests.conftest import Clock
 from tests.support.made import control
 from tests.support.server import Server
@@ -25,9 +27,11 @@ def client(server: Server, tmp_path: Path) -> FlaskClient:
     return made(server, tmp_path)
 
 
-def made(server: Server, folder: Path, crm: str = "{type: archive}", **variables: str) -> FlaskClient:
+def made(
+    server: Server, folder: Path, crm: str = "{type: archive}", source: str = "{}", **variables: str
+) -> FlaskClient:
     """A receiver whose one connector is `crm`."""
-    (folder / "relay.yaml").write_text(f"connectors: {{crm: {crm}}}")
+    (folder / "relay.yaml").write_text(f"source: {source}\nconnectors: {{crm: {crm}}}")
     variables["RELAY_CONFIG"] = str(folder / "relay.yaml")
     env = environment(
         {"RELAY_REDIS_URL": server.url, "RELAY_DATA_DIR": str(folder), "SMARTSUPP_TOKEN": TOKEN, **variables}
@@ -130,6 +134,38 @@ def test_what_is_switched_off_waits_on_purpose_and_alarms_nobody(server: Server,
         assert found[f"relay_deliveries_now connector={name} status=waiting"] == 1
         assert found[f"relay_oldest_due_seconds lane={name}"] == 0
         assert found[f"relay_paused by=admin connector={name}"] == 0
+
+
+SOURCE = '{account: "1000", api: {token: a-token-of-smartsupp, rate: 3}}'
+
+
+def test_it_tells_what_is_to_be_fetched_and_how_fetches_ended(server: Server, tmp_path: Path) -> None:
+    client = made(server, tmp_path, source=SOURCE)
+    found = read(client)
+    assert found["relay_source_fetches_total outcome=done source=main"] == 0, "from the beginning"
+    assert found["relay_source_requests_total source=main"] == 0
+    assert found["relay_source_rate source=main"] == 3
+    store = Store(connect(server.url))
+    for name, number in (("main", 3), ("gone", 2)):
+        for one in range(number):
+            account = "1000" if name == "main" else "4711"
+            store.order(Wish(ConversationId.of(account, f"co{one}"), source_lane(name), wait_ms=0, at_most_ms=0))
+    ends: tuple[tuple[Ended, int], ...] = (("done", 0), ("down", 60_000))
+    for ended, delay in ends:
+        order = store.claim_order(source_lane("main"), secrets.token_hex(8))
+        assert order is not None
+        store.settle_order(order, ended, delay, "no")
+    RateLimit(connect(server.url)).take("smartsupp-api:main", 10, 10, counted="asked:main")
+    found = read(client)
+    assert found["relay_source_orders source=main"] == 2
+    assert found["relay_source_oldest_due_seconds source=main"] > 0
+    assert found["relay_source_held by=breaker source=main"] == 1
+    assert found["relay_source_held by=relay source=main"] == 0
+    assert found["relay_source_stranded_orders source=gone"] == 2
+    assert found["relay_source_fetches_total outcome=done source=main"] == 1
+    assert found["relay_source_fetches_total outcome=down source=main"] == 1
+    assert found["relay_source_requests_total source=main"] == 1
+    assert not [name for name in found if name.startswith("relay_attempts") and "main" in name]
 
 
 def test_a_store_that_is_away_is_said_and_nothing_else(own_server: Server, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import json
 import os
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -19,10 +19,12 @@ from app.admin.source.comparisons import SecondSource, second_source
 from app.demo.shop import SHOP_ACCOUNT, ms
 from connectors.testing.fake import Answer, Request
 from core.delivery import DeliveryStatus
-from core.errors import NotFound, StoreUnavailable
+from core.errors import LostLease, NotFound, StoreUnavailable
 from core.ids import ConversationId
-from core.smartsupp.api.body import FetchedConversation, as_body
-from core.store import Client, Eraser, Ledger, Store, connect
+from core.smartsupp.api.body import FetchedConversation, as_body, lasting
+from core.smartsupp.api.client import SmartsuppApi
+from core.smartsupp.parser import parse_conversation
+from core.store import Client, Eraser, Ledger, Received, Store, connect
 from core.store.protocol.keys import key
 from core.store.sources.catch_ups import RELAY, CatchUp, CatchUps, Comparison, Listed
 from tests.fakes.smartsupp import BEGINNING, Luck, SmartsuppFake, chats
@@ -31,6 +33,7 @@ from tests.support.server import Server
 from workers.alerts.detect import Look
 from workers.source import api
 from workers.source import catch_up as module
+from workers.source.api import opened_api
 from workers.source.catch_up import CatchUpWork
 
 SINCE, UNTIL = ms(BEGINNING), ms(BEGINNING + timedelta(days=365))
@@ -126,6 +129,22 @@ def test_a_back_fill_brings_every_chat_once(shop: Shop) -> None:
     assert [one.id for one in shop.catch_ups.recent()] == [again.id, found.id]
 
 
+def test_what_completion_gives_a_chat_of_the_hook_a_back_filled_one_has_too(shop: Shop) -> None:
+    shop.finish(shop.start())
+    shop.settle()
+    account = shop.inline.settings.accounts["main"]
+    api_ = opened_api("main", account, shop.client)
+    assert api_
+    groups = set()
+    for chat in list(shop.smartsupp)[:10]:
+        conversation = ConversationId.of(SHOP_ACCOUNT, chat.id)
+        [payload] = shop.ledger.conversation(conversation).payloads
+        completed = as_body(api_.conversation(chat.id, visitor=True), SHOP_ACCOUNT)
+        assert lasting(payload.body) == lasting(completed)
+        groups.add(parse_conversation(payload.body, SHOP_ACCOUNT).visitor.group)
+    assert groups - {""}
+
+
 def test_it_goes_from_the_oldest_to_the_newest(shop: Shop) -> None:
     shop.finish(shop.start())
     asked = [one.path.rsplit("/", 1)[-1] for one in shop.smartsupp.requests if "/conversations/co" in one.path]
@@ -211,6 +230,99 @@ def test_only_one_process_at_a_time_works(shop: Shop) -> None:
     assert shop.catch_ups.hold("another process", keep=False)
     assert work.advance(began, 0)
     assert shop.catch_ups.hold("another process")
+
+
+def test_a_process_that_lost_its_lease_writes_nothing_any_more(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was cut off in the middle of its chats, and another one has gone on by the time it comes back."""
+    slow, other, began = shop.work(), shop.work(), shop.start()
+    assert slow.advance(began, 0)
+    halfway = threading.Event()
+    go_on = threading.Event()
+    plain = SmartsuppApi.conversation
+
+    def conversation(self: SmartsuppApi, identity: str, **more: Any) -> FetchedConversation:
+        found = plain(self, identity, **more)
+        if threading.current_thread().name == "slow" and not halfway.is_set():
+            halfway.set()
+            assert go_on.wait(60)
+        return found
+
+    monkeypatch.setattr(SmartsuppApi, "conversation", conversation)
+    went_on: list[bool] = []
+    thread = threading.Thread(
+        target=lambda: went_on.append(slow.advance(shop.catch_ups.get(began.id), 60)), name="slow"
+    )
+    thread.start()
+    assert halfway.wait(60)
+    shop.client.delete(key("catching-up"))  # its lease ran out
+    for _ in range(3):
+        assert other.advance(shop.catch_ups.get(began.id), 0)
+        shop.settle()
+    before, asked = shop.catch_ups.get(began.id), len(shop.smartsupp.requests)
+    assert shop.catch_ups.hold("the other goes on")
+    go_on.set()
+    thread.join(60)
+    assert went_on == [False]
+    assert shop.catch_ups.get(began.id) == before, "neither list nor figures"
+    assert shop.ledger.lane("inbox").waiting == 0, "nor chats"
+    assert len(shop.smartsupp.requests) == asked, "nor does it ask for another chat"
+    assert shop.catch_ups.hold("the other goes on"), "nor takes the lease away"
+    shop.catch_ups.hold("the other goes on", keep=False)
+    found = shop.finish(before, other)
+    assert (found.listed, found.fetched, found.known) == (MANY, MANY, 0)
+
+
+def test_each_step_without_the_lease_is_refused_by_the_store(shop: Shop) -> None:
+    began, before = shop.start(), shop.work()
+    assert before.advance(began, 0)
+    now = shop.catch_ups.get(began.id)
+    assert shop.catch_ups.hold("another process")
+    row, *_ = shop.catch_ups.oldest(now, 1)
+    steps: list[Callable[[], object]] = [
+        lambda: shop.catch_ups.page_listed(now, [Listed("co-x", 1)], None, token="lost"),
+        lambda: shop.catch_ups.done(now, [row.id], fetched=1, token="lost"),
+        lambda: shop.catch_ups.put_off(now, 2**50, "no", token="lost"),
+        lambda: shop.catch_ups.finish(now, token="lost"),
+        lambda: shop.catch_ups.compared("main", Comparison(1, worked=True), token="lost"),
+        lambda: shop.store.accept_each([Received(b"{}", SHOP_ACCOUNT)], holder="lost"),
+    ]
+    for step in steps:
+        with pytest.raises(LostLease):
+            step()
+    assert shop.catch_ups.get(began.id) == now
+    assert shop.catch_ups.comparisons() == {}
+    assert shop.ledger.lane("inbox").waiting == 0
+
+
+def test_one_that_somebody_stops_takes_nothing_more(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    work, began = shop.work(), shop.start()
+    assert work.advance(began, 0)
+    plain = SmartsuppApi.conversation
+
+    def conversation(self: SmartsuppApi, identity: str, **more: Any) -> FetchedConversation:
+        found = plain(self, identity, **more)
+        if shop.catch_ups.get(began.id).finished is None:
+            shop.catch_ups.finish(began, stopped=True)
+        return found
+
+    monkeypatch.setattr(SmartsuppApi, "conversation", conversation)
+    assert not work.advance(shop.catch_ups.get(began.id), 60)
+    found = shop.catch_ups.get(began.id)
+    assert (found.stopped, found.fetched, found.waiting) == (1, 0, 0)
+    assert shop.ledger.lane("inbox").waiting == 0
+
+
+def test_one_chat_that_the_token_may_not_read_does_not_keep_the_others_from_coming(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad, plain = list(shop.smartsupp)[5].id, SmartsuppFake.respond
+
+    def respond(self: SmartsuppFake, request: Request) -> tuple[Answer, bool]:
+        return (Answer(403, {"code": "forbidden"}), False) if bad in request.path else plain(self, request)
+
+    monkeypatch.setattr(SmartsuppFake, "respond", respond)
+    found = shop.finish(shop.start())
+    assert (found.fetched, found.failed) == (MANY - 1, 1)
 
 
 def test_it_waits_while_deliveries_are_due(shop: Shop) -> None:
@@ -312,8 +424,9 @@ def test_one_that_was_forgotten_meanwhile_leaves_nothing_behind(shop: Shop) -> N
     shop.client.delete(key("catch-up", began.id))
     shop.catch_ups.put_off(began, 0, "too late")
     shop.catch_ups.done(began, [], fetched=1)
+    shop.catch_ups.finish(began)
     assert shop.catch_ups.open() == []
-    assert shop.client.pttl(key("catch-up", began.id)) > 0
+    assert not shop.client.exists(key("catch-up", began.id))
 
 
 def test_agents_are_read_anew_now_and_then(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -427,7 +540,7 @@ def test_two_chats_of_one_moment_are_told_apart_by_their_bodies(shop: Shop) -> N
 def test_a_store_that_is_away_raises_and_loses_nothing(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     work, began = shop.work(), shop.start()
     assert work.advance(began, 0)
-    monkeypatch.setattr(Store, "accept_each", lambda self, bodies: [StoreUnavailable("away")] * len(bodies))
+    monkeypatch.setattr(Store, "accept_each", lambda self, bodies, holder: [StoreUnavailable("away")] * len(bodies))
     with pytest.raises(StoreUnavailable):
         work.advance(shop.catch_ups.get(began.id))
     monkeypatch.undo()

@@ -6,14 +6,16 @@ import json
 import random
 import secrets
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 
+from app.admin.attention.lines import Attention
 from app.demo.shop import SHOP_ACCOUNT as ACCOUNT
 from app.demo.shop import MadeChat, ms
 from app.demo.shop import api_time as iso
@@ -24,7 +26,7 @@ from core.delivery import Payload, PayloadStatus
 from core.ids import ConversationId, PayloadId
 from core.smartsupp.api.body import is_fetched
 from core.smartsupp.parser import parse_conversation
-from core.store import Client, Control, Eraser, Ledger, Store, connect
+from core.store import Client, Control, Eraser, Ledger, RateLimit, Store, connect
 from core.store.protocol.keys import key
 from core.store.sources.orders import Wish, source_lane
 from core.store.sources.queues import fetch_queues
@@ -43,6 +45,7 @@ LANE = source_lane("main")
 #: Of a chat in these tests.
 BEGAN = datetime(2026, 11, 28, 9, 0, 0, 123_000, UTC)
 WAIT = 120
+KEY = Fernet.generate_key().decode()
 
 
 @pytest.fixture(scope="module")
@@ -51,21 +54,28 @@ def smartsupp() -> Iterator[SmartsuppFake]:
         yield fake
 
 
+def source_config(fake: SmartsuppFake) -> dict[str, Any]:
+    about = {"token": fake.token, "base_url": fake.base_url, "rate": 100, "allow_networks": ["127.0.0.1"]}
+    return {"account": ACCOUNT, "api": about, "webhooks": {"secret": SECRET, "wait": f"{WAIT}s"}}
+
+
 class Relay(Inline):
     """What workers do, by hand, and with a clock that is moved by hand."""
 
-    def __init__(self, server: Server, clock: Clock, folder: Path, fake: SmartsuppFake, more: str = "") -> None:
+    def __init__(
+        self,
+        server: Server,
+        clock: Clock,
+        folder: Path,
+        fake: SmartsuppFake,
+        source: Mapping[str, Any] | None = None,
+        keys: Sequence[str] = (),
+    ) -> None:
         self.clock, self.fake = clock, fake
-        client = connect(server.url)
-        config = {
-            "source": {
-                "account": ACCOUNT,
-                "api": {"token": fake.token, "base_url": fake.base_url, "rate": 100, "allow_networks": ["127.0.0.1"]},
-                "webhooks": {"secret": SECRET, "wait": f"{WAIT}s"},
-            },
-            "connectors": {"archive": {"type": "archive"}},
-        }
-        super().__init__(Store(client, clock), folder, more or json.dumps(config))
+        client = connect(server.url, keys=keys)
+        section = source_config(fake) if source is None else source
+        config = {"source": section, "connectors": {"archive": {"type": "archive"}}}
+        super().__init__(Store(client, clock), folder, json.dumps(config))
         self.client: Client = client
         self.fetching = Fetching(self.store, client)
         self.ledger = Ledger(client, clock)
@@ -75,10 +85,10 @@ class Relay(Inline):
             self.store.accept(body, ACCOUNT, "application/json", "main")
         self.read()
 
-    def fetch(self) -> int:
+    def fetch(self, lane: str = LANE) -> int:
         """Carry out what is due; returns how much that was."""
         number = 0
-        while claim := self.store.claim_order(LANE, secrets.token_hex(8)):
+        while claim := self.store.claim_order(lane, secrets.token_hex(8)):
             self.fetching.fetch(claim, self.settings)
             number += 1
         self.read()
@@ -212,7 +222,7 @@ def test_an_event_that_cannot_be_read_is_kept_in_quarantine_with_the_place(relay
 
 
 def test_a_webhook_of_a_source_that_was_removed_says_what_to_do(server: Server, relay: Relay, tmp_path: Path) -> None:
-    other = Relay(server, relay.clock, tmp_path, relay.fake, "connectors: {archive: {type: archive}}")
+    other = Relay(server, relay.clock, tmp_path, relay.fake, {})
     other.webhook(closed(talk()))
     [found] = relay.ledger.payloads(PayloadStatus.QUARANTINED)
     assert found.error.startswith("relay.yaml has no source 'main' with api and webhooks any more")
@@ -342,6 +352,147 @@ def test_one_chat_that_smartsupp_cannot_give_keeps_no_other_waiting(
     assert relay.client.hget(key("order", api_id(bad)), "tries") == b"1"
 
 
+@pytest.mark.parametrize(
+    ("answer", "lost"),
+    [(Answer(200, {}), True), (Answer(403, {"code": "forbidden", "message": "not this one"}), False)],
+    ids=["no answer", "403"],
+)
+def test_one_chat_that_smartsupp_never_gives_closes_the_gate_for_nobody(
+    relay: Relay, monkeypatch: pytest.MonkeyPatch, answer: Answer, lost: bool
+) -> None:
+    bad, good, plain = talk(1), talk(2, BEGAN + timedelta(minutes=1)), SmartsuppFake.respond
+
+    def respond(self: SmartsuppFake, request: Request) -> tuple[Answer, bool]:
+        return (answer, lost) if bad.id in request.path else plain(self, request)
+
+    monkeypatch.setattr(SmartsuppFake, "respond", respond)
+    relay.fake.add(good)
+    relay.webhook(closed(bad))
+    relay.pass_by(1)
+    relay.webhook(closed(good))
+    relay.pass_by(WAIT + 1)
+    assert relay.fetch() == 2
+    assert relay.conversations() == [api_id(good)]
+    assert not relay.ledger.lane(LANE).gate
+    assert relay.queued() == 1
+
+
+def test_a_fetch_that_ends_as_the_worker_stops_has_lost_no_try(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
+    chat = talk()
+    relay.fake.add(chat)
+    relay.webhook(closed(chat))
+    relay.pass_by(WAIT + 1)
+    stopping = threading.Event()
+    stopping.set()
+    claim = relay.store.claim_order(LANE, "of the one that stops")
+    assert claim
+    with monkeypatch.context() as used_up:
+        used_up.setattr(RateLimit, "take", lambda *_, **__: 60_000)
+        Fetching(relay.store, relay.client, stopping).fetch(claim, relay.settings)
+    assert relay.client.hget(key("order", api_id(chat)), "tries") is None
+    assert relay.fetch() == 1, "it is due at once"
+
+
+# --- an encryption key that is missing -------------------------------------------------------------------------------
+
+
+def test_without_its_key_a_chat_waits_to_be_completed_and_that_is_said(
+    relay: Relay, server: Server, tmp_path: Path
+) -> None:
+    sealing = Relay(server, relay.clock, tmp_path, relay.fake, keys=[KEY])
+    chat = talk()
+    relay.fake.add(chat)
+    sealing.take(hook(chat))
+    relay.pass_by(4)
+    assert relay.fetch() == 1
+    assert relay.queued() == 1, "it is not done"
+    assert not relay.ledger.lane(LANE).gate, "the API is not to blame"
+    for _ in range(3):
+        relay.pass_by(600)
+        relay.fetch()
+    [queue] = fetch_queues(relay.ledger, relay.settings)
+    assert queue.failing == 1
+    assert "RELAY_ENCRYPTION_KEYS" in queue.sentence
+    [line] = [one for one in Attention(relay.client).lines(relay.settings) if one.about == "source main"]
+    assert "RELAY_ENCRYPTION_KEYS" in line.sentences
+    assert line.needs_somebody
+    relay.pass_by(3600)
+    assert sealing.fetch() == 1
+    assert [is_fetched(one.body) for one in sealing.payloads(hook_id(chat))] == [False, True]
+    [queue] = fetch_queues(relay.ledger, relay.settings)
+    assert queue.sentence == ""
+
+
+def test_what_may_be_the_same_chat_and_cannot_be_read_makes_no_second_conversation(
+    relay: Relay, server: Server, tmp_path: Path
+) -> None:
+    sealing = Relay(server, relay.clock, tmp_path, relay.fake, keys=[KEY])
+    chat = talk()
+    relay.fake.add(chat)
+    sealing.take(hook(chat))
+    relay.webhook(closed(chat))
+    relay.pass_by(WAIT + 1)
+    relay.fetch()
+    assert relay.conversations() == [hook_id(chat)]
+    [waiting] = relay.ledger.payloads(PayloadStatus.QUARANTINED)
+    assert "RELAY_ENCRYPTION_KEYS" in waiting.error
+    Control(sealing.client, relay.clock).replay(waiting.id)
+    sealing.read()
+    assert len(sealing.payloads(hook_id(chat))) == 2
+
+
+# --- a webhook that is ahead of the API --------------------------------------------------------------------------
+
+
+def test_a_chat_whose_end_the_api_does_not_show_yet_is_looked_at_again_with_growing_pauses(relay: Relay) -> None:
+    chat = talk()
+    chat.conversation["status"] = "open"
+    relay.fake.add(chat)
+    relay.webhook(closed(chat))
+    relay.pass_by(WAIT + 1)
+    assert relay.fetch() == 1
+    assert relay.conversations() == []
+    assert relay.queued() == 1
+    waits = [due(relay, chat)]
+    relay.pass_by(waits[0] + 1)
+    assert relay.fetch() == 1
+    waits.append(due(relay, chat))
+    assert 20 <= waits[0] < waits[1]
+    chat.conversation["status"] = "closed"
+    relay.pass_by(waits[1] + 1)
+    assert relay.fetch() == 1
+    assert relay.conversations() == [api_id(chat)]
+    assert relay.queued() == 0
+
+
+def test_a_chat_that_goes_on_is_not_looked_at_for_ever(relay: Relay) -> None:
+    chat = talk()
+    chat.conversation["status"] = "open"
+    relay.fake.add(chat)
+    relay.webhook(closed(chat))
+    looks = 0
+    while relay.queued():
+        relay.pass_by(3 * 3600)
+        looks += relay.fetch()
+        assert looks < 20
+    assert 3 <= looks <= 8
+    [queue] = fetch_queues(relay.ledger, relay.settings)
+    assert queue.failing == 0, "nothing was wrong"
+    # Its end will be heard of.
+    relay.webhook(closed(chat, more=1))
+    chat.conversation["status"] = "closed"
+    relay.pass_by(WAIT + 1)
+    relay.fetch()
+    assert relay.conversations() == [api_id(chat)]
+
+
+def due(relay: Relay, chat: MadeChat) -> float:
+    """Seconds until it is fetched."""
+    at = relay.client.zscore(key("lane", LANE), api_id(chat))
+    assert at is not None
+    return (float(at) - relay.clock()) / 1000
+
+
 def test_the_chat_that_found_the_api_out_of_order_is_not_the_next_one_to_try(relay: Relay) -> None:
     relay.webhook(closed(talk(1)))
     relay.pass_by(WAIT + 1)
@@ -415,6 +566,29 @@ def test_a_chat_that_came_both_ways_is_one_conversation_with_two_revisions(relay
     assert (delivery.status, delivery.revision) == ("delivered", 2)
     # Its folder, and every mark at a destination, is that of the id by which it came first.
     assert [file.name for file in (relay.data / "archive" / ACCOUNT).iterdir()] == [own.channel]
+
+
+def test_what_the_api_knows_is_the_newest_though_the_hook_came_later_and_was_read_before_it(relay: Relay) -> None:
+    """Whoever reads what was fetched is slow, or dies; the hook's body comes after it, and is read by another one."""
+    chat = talk()
+    relay.fake.add(chat)
+    relay.webhook(closed(chat))
+    relay.pass_by(WAIT + 1)
+    order = relay.store.claim_order(LANE, "fetches")
+    assert order
+    relay.fetching.fetch(order, relay.settings)
+    fetched = relay.store.claim_bodies("reads slowly")
+    relay.take(hook(chat))
+    take_in(relay.store, fetched, relay.settings)
+    found = relay.payloads(hook_id(chat))
+    assert [is_fetched(one.body) for one in found] == [False, True], "the one that says more is the newest"
+    relay.pass_by(600)
+    relay.fetch()
+    relay.deliver()
+    [delivery] = relay.ledger.conversation(hook_id(chat)).deliveries
+    assert (delivery.status, delivery.revision) == ("delivered", 2)
+    folder = relay.data / "archive" / ACCOUNT / hook_id(chat).channel
+    assert json.loads((folder / "r2.json").read_text())["conversation"]["tags"] == chat.conversation["tags"]
 
 
 def test_what_is_filed_beneath_a_chat_that_is_read_again_waits_for_nobody(relay: Relay) -> None:
@@ -625,3 +799,33 @@ def test_a_conversation_is_found_by_either_of_its_ids(relay: Relay) -> None:
     relay.fetch()
     assert relay.ledger.payload(first).conversation == hook_id(chat)
     assert relay.ledger.conversation(api_id(chat)) == relay.ledger.conversation(hook_id(chat))
+
+
+# --- an account that was removed -------------------------------------------------------------------------------------
+
+
+def test_what_came_by_the_api_continues_by_the_hook_after_the_account_was_removed(
+    relay: Relay, server: Server, tmp_path: Path
+) -> None:
+    chat = talk()
+    relay.fake.add(chat)
+    relay.webhook(closed(chat))
+    relay.pass_by(WAIT + 1)
+    relay.fetch()
+    without = Relay(server, relay.clock, tmp_path, relay.fake, {})
+    without.take(hook(chat))
+    assert without.conversations() == [api_id(chat)]
+    assert len(without.payloads(api_id(chat))) == 2
+
+
+def test_a_shop_that_never_had_an_api_pays_no_journey_for_it(
+    relay: Relay, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without = Relay(server, relay.clock, tmp_path, relay.fake, {})
+
+    def kin(*_: object) -> Any:
+        raise AssertionError("nothing of it came from an API")
+
+    monkeypatch.setattr(Store, "kin", kin)
+    without.take(hook(talk()))
+    assert len(without.conversations()) == 1

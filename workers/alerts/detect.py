@@ -20,6 +20,7 @@ from core.store.incidents import Incident
 from core.store.ledger import Lane
 from core.store.sources.catch_ups import CatchUps
 from core.store.sources.queues import fetch_queues
+from core.store.sources.stranded import StrandedOrders
 from core.store.statistics import totals
 
 #: After a pause, or when workers come back, what is due is old for a moment.
@@ -50,7 +51,7 @@ class Look:
     def __init__(self, client: Client, disk: Path | None = None) -> None:
         """`disk`: a folder on the disk of the store, where that is here."""
         self._client, self._disk = client, disk
-        self._ledger, self._catch_ups = Ledger(client), CatchUps(client)
+        self._ledger, self._catch_ups, self._stranded = Ledger(client), CatchUps(client), StrandedOrders(client)
         # How many were refused before it began, how many are known, and when the last of them was seen.
         self._refused: tuple[int, int, int] | None = None
         self._reasons: dict[str, tuple[str, int, str]] = {}
@@ -77,6 +78,8 @@ class Look:
             elif queue.oldest_due >= oldest:
                 since = now - queue.oldest_due
                 yield Incident("source", queue.name, since, queue.due, patience=BACKLOG_PATIENCE_MS)
+        for one in self._stranded.queues(settings) if settings else ():
+            yield Incident("stranded", one.name, now - one.oldest_due, one.waiting, patience=GONE_PATIENCE_MS)
         yield from self._quarantined()
         yield from self._undelivered()
         yield from self._refusing(now)

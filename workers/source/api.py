@@ -46,6 +46,7 @@ class ApiTransport:
             limits,
             stopping,
         )
+        self._counted = f"asked:{name}"
         self._secret = settings.token.get_secret_value()
         token = Header(SecretStr(self._secret))
         self._http = Http(
@@ -67,7 +68,7 @@ class ApiTransport:
     def _take_turn(self) -> None:
         """Wait until the rate allows a request. Raises RetryLater when the process stops."""
         capacity = max(1.0, self._rate * _BURST_SECONDS)
-        while wait := self._limits.take(self._bucket, capacity, self._rate):
+        while wait := self._limits.take(self._bucket, capacity, self._rate, counted=self._counted):
             if self._stopping.wait(wait / 1000):
                 raise RetryLater("stopped before Smartsupp was asked")
 

@@ -9,18 +9,29 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from http import HTTPStatus
 
 import structlog
 
 from core.config.settings import Settings
-from core.errors import ConnectorRefused, DeliveryError, NotFound, RetryLater, StoreError, StoreUnavailable
+from core.errors import (
+    ConnectorRefused,
+    DeliveryError,
+    LostLease,
+    NotFound,
+    RetryLater,
+    StoreError,
+    StoreUnavailable,
+)
 from core.ids import ConversationId
 from core.smartsupp.api.body import as_body
 from core.smartsupp.api.client import SmartsuppApi
 from core.store import INBOX, Client, Ledger, Received, Store
+from core.store.protocol.constants import CATCH_UP_LEASE_MS
 from core.store.sources.catch_ups import RELAY, CatchUp, CatchUps, Comparison, Listed
 from workers.source.api import OpenApis, opened_api, still_answers
 
@@ -123,9 +134,32 @@ class CatchUpWork:
         if not self._catch_ups.hold(self._token):
             return False
         try:
-            return self._advance(catch_up, time.monotonic() + seconds)
+            with self._lease_kept(catch_up):
+                return self._advance(catch_up, time.monotonic() + seconds)
+        except LostLease:
+            log.warning("lease lost", catch_up=catch_up.id)
+            return False
         finally:
             self._catch_ups.hold(self._token, keep=False)
+
+    @contextmanager
+    def _lease_kept(self, catch_up: CatchUp) -> Iterator[None]:
+        """One chat may take longer than a lease lasts, where the API hangs or few requests are allowed."""
+        over = threading.Event()
+
+        def keep() -> None:
+            with suppress(LostLease):
+                while not over.wait(CATCH_UP_LEASE_MS / 3000):
+                    with suppress(StoreUnavailable):
+                        self._catch_ups.renew(catch_up, self._token)
+
+        thread = threading.Thread(target=keep, name="catch-up lease", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
 
     def _advance(self, catch_up: CatchUp, ends: float) -> bool:
         api = self._api(catch_up)
@@ -153,23 +187,25 @@ class CatchUpWork:
         return self._apis.of(catch_up.source, account)
 
     def _put_off(self, catch_up: CatchUp, wait: int, error: DeliveryError) -> None:
-        self._catch_ups.put_off(catch_up, self._catch_ups.now() + wait, str(error))
+        self._catch_ups.put_off(catch_up, self._catch_ups.now() + wait, str(error), token=self._token)
 
     # --- the list ----------------------------------------------------------------
 
     def _list(self, catch_up: CatchUp, api: SmartsuppApi, ends: float) -> None:
         for page in api.conversations(_time(catch_up.since), _time(catch_up.until), catch_up.after):
             rows = [Listed(one.id, _ms(one.began)) for one in page.rows]
-            self._catch_ups.page_listed(catch_up, rows, page.after)
-            if time.monotonic() >= ends or self._stopping.is_set() or not self._catch_ups.hold(self._token):
+            self._catch_ups.page_listed(catch_up, rows, page.after, token=self._token)
+            if time.monotonic() >= ends or self._stopping.is_set():
                 return
+            self._catch_ups.renew(catch_up, self._token)
         # The last page said so itself; or one was empty, and nothing can come after it.
-        self._catch_ups.page_listed(catch_up, [], None)
+        self._catch_ups.page_listed(catch_up, [], None, token=self._token)
 
     # --- the rest ------------------------------------------------------------------
 
     def _fetch(self, catch_up: CatchUp, api: SmartsuppApi, ends: float) -> bool:
-        while not self._stopping.is_set() and self._catch_ups.hold(self._token):
+        while not self._stopping.is_set():
+            self._catch_ups.renew(catch_up, self._token)
             rows = self._whole_moments(catch_up)
             if not rows:
                 self._finish(self._catch_ups.get(catch_up.id))
@@ -183,7 +219,7 @@ class CatchUpWork:
                     self._stopping.wait(_BREATH)
                     return False
                 self._take(catch_up, api, wanted[place : place + _GIVEN])
-                if time.monotonic() >= ends or self._stopping.is_set() or not self._catch_ups.hold(self._token):
+                if time.monotonic() >= ends or self._stopping.is_set():
                     return True
             if time.monotonic() >= ends:
                 return True
@@ -199,29 +235,37 @@ class CatchUpWork:
         if not kept:
             return
         recent = sum(one.id in kept and one.began >= catch_up.until - _DAY_MS for one in rows)
-        self._catch_ups.done(catch_up, list(kept), known=len(kept), recent=recent)
+        self._catch_ups.done(catch_up, list(kept), token=self._token, known=len(kept), recent=recent)
         if catch_up.kind == "reconcile" and "hook" in kept.values():
             before = self._catch_ups.comparisons().get(catch_up.source, Comparison(0))
             if not before.worked:
-                self._catch_ups.compared(catch_up.source, Comparison(before.at, worked=True))
+                self._catch_ups.compared(catch_up.source, Comparison(before.at, worked=True), token=self._token)
 
     def _take(self, catch_up: CatchUp, api: SmartsuppApi, rows: list[Listed]) -> None:
         """Fetch them and give them to the store, in one journey: also those that came before one that failed."""
         fetched = _Fetched()
+        failed: DeliveryError | None = None
         try:
             for one in rows:
+                self._catch_ups.renew(catch_up, self._token)
                 self._fetch_one(api, one, catch_up.account, fetched)
-        finally:
-            self._give(catch_up, fetched)
+        except DeliveryError as error:
+            failed = error
+        self._catch_ups.renew(catch_up, self._token)
+        self._give(catch_up, fetched)
+        if failed:
+            raise failed
 
     def _fetch_one(self, api: SmartsuppApi, one: Listed, account: str, fetched: _Fetched) -> None:
         """Raises DeliveryError where others would fare no better."""
         try:
-            fetched.bodies[one] = as_body(api.conversation(one.id), account)
+            fetched.bodies[one] = as_body(api.conversation(one.id, visitor=True), account)
         except NotFound:
             fetched.gone.append(one)
-        except ConnectorRefused:
-            raise
+        except ConnectorRefused as error:
+            if error.status != HTTPStatus.FORBIDDEN or not still_answers(api):
+                raise
+            fetched.failed.append(one)  # this one alone is not for the token
         except DeliveryError as error:
             # One that is refused again and again must not keep the others from coming.
             tries = self._tries[one.id] = self._tries.get(one.id, 0) + 1
@@ -242,7 +286,7 @@ class CatchUpWork:
             Received(body, catch_up.account, "application/json", only=catch_up.connector)
             for body in fetched.bodies.values()
         ]
-        taken = self._store.accept_each(received) if received else []
+        taken = self._store.accept_each(received, holder=self._token) if received else []
         for found in taken:
             if isinstance(found, StoreUnavailable):
                 raise found
@@ -254,6 +298,7 @@ class CatchUpWork:
         self._catch_ups.done(
             catch_up,
             [one.id for one in rows],
+            token=self._token,
             fetched=new,
             known=len(taken) - new,
             gone=len(fetched.gone),
@@ -273,7 +318,7 @@ class CatchUpWork:
         return any(lane.due >= _PATIENCE and not lane.gate for lane in lanes)
 
     def _finish(self, catch_up: CatchUp) -> None:
-        self._catch_ups.finish(catch_up)
+        self._catch_ups.finish(catch_up, token=self._token)
         if catch_up.kind != "reconcile":
             return
         before = self._catch_ups.comparisons().get(catch_up.source, Comparison(0))
@@ -282,6 +327,7 @@ class CatchUpWork:
         self._catch_ups.compared(
             catch_up.source,
             Comparison(self._catch_ups.now(), catch_up.listed, catch_up.fetched, silent, before.worked),
+            token=self._token,
         )
 
 

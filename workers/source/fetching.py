@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from itertools import islice
 
 import structlog
@@ -35,6 +36,14 @@ _MOST = 20
 _AGAIN = 30.0
 #: Tries after which a chat that the API does not have was deleted there.
 _MISSED = 2
+#: So often a chat that is said to have ended, and is open at Smartsupp, is looked at again: over an hour and a half.
+_LOOKS = 5
+#: Seconds after which an order that lacks an encryption key is tried again at the latest.
+_KEY_SECONDS = 600.0
+
+#: How it ended, seconds until the next try, and why.
+_End = tuple[Ended, float, str]
+_DONE: _End = ("done", 0.0, "")
 
 
 class Fetching:
@@ -43,7 +52,7 @@ class Fetching:
     def __init__(
         self, store: Store, client: Client, stopping: threading.Event | None = None, opened: OpenApi | None = None
     ) -> None:
-        self._store = store
+        self._store, self._stopping = store, stopping or threading.Event()
         self._apis = OpenApis(opened or (lambda name, account: opened_api(name, account, client, stopping)))
 
     def fetch(self, claim: Claim, settings: Settings) -> None:
@@ -56,29 +65,28 @@ class Fetching:
             self._store.release(claim)
             return
         ended, seconds, reason = self._tried(api, account, claim, order)
+        if ended != "done" and self._stopping.is_set():  # cut off by that, perhaps: it has lost no try
+            self._store.release(claim)
+            return
         held = self._store.settle_order(claim, ended, round(seconds * 1000), reason)
         about = {"source": name, "conversation": order.conversation, "ended": ended}
         if not held:
             log.warning("lease lost", **about)
         elif ended == "done":
             log.info("fetched", **about)
+        elif ended == "early":
+            log.info("not there yet", seconds=round(seconds), **about)
         else:
             log.warning("not fetched", error=reason, **about)
 
-    def _tried(self, api: SmartsuppApi, account: Account, claim: Claim, order: Order) -> tuple[Ended, float, str]:
-        """How it ended, seconds until the next try, and why."""
+    def _tried(self, api: SmartsuppApi, account: Account, claim: Claim, order: Order) -> _End:
         try:
             return self._once(api, account, claim, order)
         except NotFound as error:
             return self._gone(api, order, str(error))
         except (DeliveryError, PayloadError) as error:
             ended, seconds, reason = _failed(error, order)
-            if (
-                ended == "down"
-                and isinstance(error, RetryLater)
-                and error.status not in (None, 429)
-                and still_answers(api)
-            ):
+            if ended in ("down", "refused") and _may_be_its_own(error) and still_answers(api):
                 return "later", _wait(order), reason  # the others do not meet it
             return ended, seconds, reason
         except (StoreError, MemoryError):  # neither says anything about the chat
@@ -87,7 +95,7 @@ class Fetching:
             log.exception("internal error in a fetch", conversation=order.conversation)
             return "later", _wait(order), f"internal error: {type(error).__name__}"
 
-    def _gone(self, api: SmartsuppApi, order: Order, reason: str) -> tuple[Ended, float, str]:
+    def _gone(self, api: SmartsuppApi, order: Order, reason: str) -> _End:
         """Smartsupp has no such conversation: so it was deleted, unless the address of the API is wrong, which gives
         the same answer. What is kept of it stays: erasing is for an admin to decide."""
         now = datetime.now(UTC)
@@ -100,27 +108,27 @@ class Fetching:
         if order.tries < _MISSED:  # it may not be there yet
             return "later", _wait(order), reason
         log.warning("not at Smartsupp any more", conversation=order.conversation)
-        return "done", 0, ""
+        return _DONE
 
-    def _once(self, api: SmartsuppApi, account: Account, claim: Claim, order: Order) -> tuple[Ended, float, str]:
+    def _once(self, api: SmartsuppApi, account: Account, claim: Claim, order: Order) -> _End:
         number = account.account or ""
         if order.began is None:
-            self._keep(claim, api.conversation(order.conversation.channel, visitor=True), number)
-            return "done", 0, ""
+            return self._keep(claim, order, api.conversation(order.conversation.channel, visitor=True), number)
         kept = self._kept(order.conversation)
+        if kept and kept.trouble:
+            return _unopened(kept, order)
         if kept is None or is_fetched(kept.body):  # erased, or completed meanwhile by a webhook
-            return "done", 0, ""
+            return _DONE
         wanted = parse_conversation(kept.body, kept.account)
         within = account.enrich.within.total_seconds() if account.enrich else 0
         last = order.asked + within * 1000 < self._store.now() + _AGAIN * 1000
         found = self._found(api, number, order.began, wanted, thoroughly=last)
         if found is not None:
-            self._keep(claim, found, number)
-            return "done", 0, ""
+            return self._keep(claim, order, found, number)
         if not last:
-            return "later", _AGAIN, "Smartsupp's API does not have this chat yet"
+            return "early", _AGAIN, ""
         log.info("not found at Smartsupp", conversation=order.conversation)
-        return "done", 0, ""
+        return _DONE
 
     def _kept(self, conversation: ConversationId) -> KeptBody | None:
         """Under the id that it was found to be."""
@@ -147,18 +155,24 @@ class Fetching:
         same = twin(traits(wanted), them)
         return fetched[same] if same else None
 
-    def _keep(self, claim: Claim, fetched: FetchedConversation, number: str) -> None:
-        """As a body, unless it says nothing new; or the chat has not ended yet, and its end will be heard of."""
+    def _keep(self, claim: Claim, order: Order, fetched: FetchedConversation, number: str) -> _End:
+        """As a body, unless it says nothing new, or the chat has not ended yet. The API may be behind the webhook that
+        spoke of its end: then it is looked at again, and after some looks its next end will be heard of."""
         body = as_body(fetched, number)
         try:
             kept = self._kept(parse_conversation(body, number).key)
         except PayloadError:  # in quarantine it is seen, and read again by a version that can
             self._take(claim, body, number)
-            return
-        if kept is None and fetched.conversation.get("status") not in (None, "closed"):
-            return
-        if not (kept and is_fetched(kept.body) and _says(kept.body, kept.account) == _says(body, number)):
+            return _DONE
+        if kept and kept.trouble:
+            return _unopened(kept, order)
+        is_open = fetched.conversation.get("status") not in (None, "closed")
+        new = not (kept and is_fetched(kept.body) and _says(kept.body, kept.account) == _says(body, number))
+        if new and (kept or not is_open):
             self._take(claim, body, number)
+        if is_open and order.ends and order.began is None and order.looks < _LOOKS:
+            return "early", next_try(order.looks + 1, 0) or _AGAIN, ""
+        return _DONE
 
     def _take(self, claim: Claim, body: bytes, number: str) -> None:
         # Erased meanwhile: then the lease is lost, and it must not come back.
@@ -166,12 +180,25 @@ class Fetching:
             self._store.accept(body, number, "application/json")
 
 
+def _unopened(kept: KeptBody, order: Order) -> _End:
+    """Without its key nobody knows what is kept of it. The order waits for the key, as deliveries do."""
+    return "later", min(_wait(order), _KEY_SECONDS), kept.trouble
+
+
+def _may_be_its_own(error: DeliveryError | PayloadError) -> bool:
+    """Whether only this chat may meet it, which one question about something else shows: an answer that does not come,
+    too. A 429 and a rejected token are everybody's."""
+    if isinstance(error, ConnectorRefused):
+        return error.status == HTTPStatus.FORBIDDEN
+    return isinstance(error, RetryLater) and error.status != HTTPStatus.TOO_MANY_REQUESTS
+
+
 def _wait(order: Order) -> float:
     """Seconds. An order is never given up for an error."""
     return next_try(order.tries + 1, 0) or 0
 
 
-def _failed(error: DeliveryError | PayloadError, order: Order) -> tuple[Ended, float, str]:
+def _failed(error: DeliveryError | PayloadError, order: Order) -> _End:
     if isinstance(error, ConnectorRefused):
         return "refused", 0, str(error)
     # No answer, a 429 or a 5xx: all others would meet it, too, so this chat is not to blame.

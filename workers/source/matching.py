@@ -26,10 +26,12 @@ SETTLED_MS = 3_000
 
 @dataclass(frozen=True)
 class ReadChat:
-    """A body that was read: where it goes, and what it says."""
+    """A body that was read: where it goes, and what it says. With `trouble` that is not to be known: a chat that may be
+    the same cannot be opened."""
 
     reading: Reading
     conversation: Conversation
+    trouble: str = ""
 
 
 def united(store: Store, chats: Sequence[ReadChat], settings: Settings, waits: Mapping[str, Quiet]) -> list[ReadChat]:
@@ -37,11 +39,14 @@ def united(store: Store, chats: Sequence[ReadChat], settings: Settings, waits: M
     waits for its completion from the API, which is ordered. Raises StoreUnavailable."""
     sources = {one.account or "": (name, one) for name, one in settings.accounts.items() if one.api}
     chats = [ReadChat(replace(one.reading, begun=_begun(one.conversation)), one.conversation) for one in chats]
-    concerned = [one for one in chats if one.conversation.account in sources]
+    # Also of an account that was removed: what its hook sends may have come from the API before.
+    fetched = {one.conversation.account for one in chats if is_fetched(one.reading.claim.body)}
+    both_ways = store.fetched_accounts(fetched) | sources.keys()
+    concerned = [one for one in chats if one.conversation.account in both_ways]
     if not concerned:
         return chats
     lanes = {number: source_lane(name) for number, (name, _) in sources.items()}
-    asked = [(one.conversation.key, one.reading.begun, lanes[one.conversation.account]) for one in concerned]
+    asked = [(one.conversation.key, one.reading.begun, lanes.get(one.conversation.account, "")) for one in concerned]
     kin = dict(zip(map(id, concerned), store.kin(asked), strict=True))
     wanted = {wish for one in kin.values() for wish in ((one.own,) if one.own else one.near)}
     kept = store.newest_of(sorted(wanted)) if wanted else {}
@@ -49,8 +54,10 @@ def united(store: Store, chats: Sequence[ReadChat], settings: Settings, waits: M
     for chat in chats:
         if id(chat) in kin:
             known = _known(chat, kin[id(chat)], kept)
-            name, account = sources[chat.conversation.account]
-            found.append(_completed(store, known, account, source_lane(name), waits, kin[id(chat)].held))
+            if chat.conversation.account in sources and not known.trouble:
+                name, account = sources[chat.conversation.account]
+                known = _completed(store, known, account, source_lane(name), waits, kin[id(chat)].held)
+            found.append(known)
         else:
             found.append(chat)
     return found
@@ -71,10 +78,15 @@ def _known(chat: ReadChat, kin: Kin, kept: Mapping[ConversationId, KeptBody]) ->
             if one and not one.taken and is_fetched(one.body) != fetched and (conversation := _parsed(one))
         }
         identity, seen = twin(traits(chat.conversation), others), kin.seen
-    beneath = False
-    if identity and not fetched and (newest := kept.get(identity)) and is_fetched(newest.body):
-        before = _parsed(newest)
-        beneath = before is not None and says_no_more(chat.conversation, before)
+        unread = [one.trouble for one in map(kept.get, kin.near) if one and one.trouble and not one.taken]
+        if identity is None and unread:
+            return replace(chat, trouble=unread[0])
+    beneath = above = False
+    newest = kept.get(identity) if identity else None
+    if newest and is_fetched(newest.body) != fetched and (before := _parsed(newest)):
+        # Deliveries carry the newest revision: that is to be the one that says more, whichever came or was read first.
+        beneath = not fetched and says_no_more(chat.conversation, before)
+        above = fetched and says_no_more(before, chat.conversation)
     identity = identity or own
     reading = replace(
         chat.reading,
@@ -82,6 +94,7 @@ def _known(chat: ReadChat, kin: Kin, kept: Mapping[ConversationId, KeptBody]) ->
         other=own if identity != own else "",
         seen=seen if chat.reading.begun is not None else None,
         beneath=beneath,
+        above=above,
     )
     return ReadChat(reading, known_as(chat.conversation, identity))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from app.admin.connector_state import ExplainedState, State, connector_state
+from app.admin.connector_state import STATE_WORDS, ExplainedState, State, connector_state
 from core.config.doubts import doubts, leads_to, route_remedy
 from core.config.settings import Settings
 from core.delivery import DeliveryStatus
@@ -17,7 +17,9 @@ from core.store.incidents import Incident
 from core.store.ledger import Lane
 from core.store.search.conversations import Search
 from core.store.search.filter import Filter
-from core.store.sources.queues import REMEDY, fetch_queues
+from core.store.sources.queues import fetch_queues
+from core.store.sources.stranded import StrandedOrders
+from core.wording.sentence import constant, say, say_all, say_n
 from workers.alerts.detect import Look
 from workers.alerts.messages import explained
 
@@ -32,6 +34,7 @@ _ORDER = (
     "stopped",
     "rejected",
     "gone",
+    "stranded",
     "silent",
     "paused",
     "source",
@@ -41,6 +44,7 @@ _ORDER = (
     "breaker",
     "spent",
     "backlog",
+    "fetch",
     "filling",
     "held",
     "unrouted",
@@ -50,12 +54,12 @@ _ORDER = (
     "past",
 )
 #: Chats are lost or not delivered until somebody acts.
-_GRAVE = frozenset({"unsafe", "full", "refusing", "stopped", "rejected", "gone"})
+_GRAVE = frozenset({"unsafe", "full", "refusing", "stopped", "rejected", "gone", "stranded"})
 #: It may be meant so, or passes by itself: nobody is called for it.
 _MINOR = frozenset({"unrouted", "doubt", "off", "throttled", "past"})
 
 #: What an incident is about, where that is not its subject alone.
-_ABOUT = {"full": "store", "filling": "store", "source": "source {}", "silent": "source {}"}
+_ABOUT = {"full": "store", "filling": "store", **dict.fromkeys(("source", "stranded", "silent"), "source {}")}
 
 NO_LANES: Mapping[str, Lane] = MappingProxyType({})
 NOBODY_ELSE: Mapping[str, str] = MappingProxyType({})
@@ -109,7 +113,7 @@ class Attention:
     """Looks again and again. `disk`: a folder on the disk of the store, where that is here."""
 
     def __init__(self, client: Client, disk: Path | None = None) -> None:
-        self._client, self._ledger = client, Ledger(client)
+        self._client, self._ledger, self._stranded = client, Ledger(client), StrandedOrders(client)
         self._look, self._search, self._causes = Look(client, disk), Search(client), Causes(client)
 
     def lines(
@@ -124,7 +128,7 @@ class Attention:
         known = {name: lanes.get(name) or self._ledger.lane(name) for name in sorted(names)}
         found = [*self._fixed(settings, refused), *self._states(settings, known)]
         # Those of connectors' states are above, in the words of the state; those of sources below.
-        states = frozenset(_KINDS.values())
+        states = frozenset({*_KINDS.values(), "stranded"})
         sources = {one.about: one for one in self._sources(settings)} if settings else {}
         told = (
             one
@@ -139,21 +143,29 @@ class Attention:
     def _fixed(self, settings: Settings | None, refused: Mapping[str, str]) -> Iterator[AttentionLine]:
         for text in check_server(self._client).wrong:
             what, _, remedy = text.partition(": ")
-            yield AttentionLine("unsafe", "store", "The store could lose chats", f"{what}.", remedy)
+            yield AttentionLine(
+                "unsafe", "store", say("The store could lose chats"), say("%(what)s.", what=constant(what)), remedy
+            )
         if not self._ledger.workers():
-            text = "No worker is running. Chats are accepted and kept, but not delivered."
+            text = say("No worker is running. Chats are accepted and kept, but not delivered.")
             commands = ("relay worker", "relay up")
             yield AttentionLine(
-                "stopped", "workers", "Nothing is delivered", text, "Start a worker, or everything.", commands
+                "stopped", "workers", say("Nothing is delivered"), text, say("Start a worker, or everything."), commands
             )
         who = {**self._ledger.troubles(), **refused}
         # All of them refuse the same file, mostly for the same reason: said once.
         for text in dict.fromkeys(who.values()):
             names = ", ".join(name for name, said in who.items() if said == text)
-            title = "A change of relay.yaml was refused; the previous version is still used"
-            remedy = "Correct relay.yaml."
+            title = say("A change of relay.yaml was refused; the previous version is still used")
+            remedy = say("Correct relay.yaml.")
             yield AttentionLine(
-                "rejected", "workers", title, f"{names} {REJECTED}", remedy, ("relay config check",), error=text
+                "rejected",
+                "workers",
+                title,
+                say("%(names)s rejected the changed configuration and still uses the previous version", names=names),
+                remedy,
+                ("relay config check",),
+                error=text,
             )
         for one in doubts(settings) if settings else ():
             kind = "unrouted" if one.connector and one.remedy == route_remedy(one.connector) else "doubt"
@@ -172,27 +184,54 @@ class Attention:
         if incident.kind == "dead" and (found := self._causes.most_frequent([incident.subject], 1)).rows:
             # An alert does not quote the destination; those who look here may read it.
             first, error = found.rows[0], ""
-            several = f"They have {found.number:,} causes. Most frequent ({first.count:,}):"
-            what = first.cause.text if first.cause else "encrypted"
-            text = f"{text} {several if found.number > 1 else 'Cause:'} {what.rstrip('.')}."
+            what = first.cause.text.rstrip(".") if first.cause else say("encrypted")
+            several = say_n(
+                "They have %(count)s cause. Most frequent (%(most)s): %(cause)s.",
+                "They have %(count)s causes. Most frequent (%(most)s): %(cause)s.",
+                found.number,
+                most=first.count,
+                cause=what,
+            )
+            text = say_all(text, several if found.number > 1 else say("Cause: %(cause)s.", cause=what))
         return AttentionLine(
             incident.kind, about, title, text, remedy, count=incident.count, since=incident.since, error=error
         )
 
     def _sources(self, settings: Settings) -> Iterator[AttentionLine]:
-        """Accounts whose chats cannot be fetched now."""
+        """Accounts whose chats cannot be fetched now, or some of them."""
         for queue in fetch_queues(self._ledger, settings):
-            if queue.since:
+            about = f"source {queue.name}"
+            if queue.failing and not queue.since:
+                yield AttentionLine(
+                    "fetch",
+                    about,
+                    queue.failed,
+                    say("%(what)s.", what=queue.failed),
+                    queue.remedy,
+                    count=queue.failing,
+                    error=queue.error,
+                )
+            elif queue.since:
                 yield AttentionLine(
                     "source",
-                    f"source {queue.name}",
-                    f"Smartsupp's API gives no chats ({queue.name})",
+                    about,
+                    say("Smartsupp's API gives no chats (%(subject)s)", subject=queue.name),
                     queue.sentence,
-                    REMEDY,
+                    queue.remedy,
                     count=queue.waiting,
                     since=queue.since,
                     next_test=queue.next_test,
                 )
+        for left in self._stranded.queues(settings):
+            yield AttentionLine(
+                "stranded",
+                f"source {left.name}",
+                say("%(subject)s is not in relay.yaml any more", subject=left.name),
+                left.sentence,
+                left.remedy,
+                left.commands,
+                count=left.waiting,
+            )
 
     def _past(self, settings: Settings) -> Iterator[tuple[str, int]]:
         """Connectors that were never given anything, though there are chats."""
@@ -212,7 +251,7 @@ def _stated(kind: str, name: str, now: ExplainedState, lane: Lane) -> AttentionL
     return AttentionLine(
         kind,
         name,
-        f"{name}: {now.state}",
+        say("%(name)s: %(state)s", name=name, state=STATE_WORDS[now.state]),
         now.sentence,
         now.remedy,
         now.commands,
@@ -223,8 +262,12 @@ def _stated(kind: str, name: str, now: ExplainedState, lane: Lane) -> AttentionL
 
 
 def _past(name: str, number: int) -> AttentionLine:
-    many = "1 chat is" if number == 1 else f"{number:,} chats are"
-    text = f"{many} stored, and none has gone to {name} yet. It gets the next one."
+    text = say_n(
+        "%(count)s chat is stored, and none has gone to %(name)s yet. It gets the next one.",
+        "%(count)s chats are stored, and none has gone to %(name)s yet. It gets the next one.",
+        number,
+        name=name,
+    )
     commands = (f"relay replay --connector {name} --since 7d",)
-    remedy = "Deliver past chats, if you want them there."
-    return AttentionLine("past", name, f"{name} has no chats yet", text, remedy, commands, number)
+    remedy = say("Deliver past chats, if you want them there.")
+    return AttentionLine("past", name, say("%(name)s has no chats yet", name=name), text, remedy, commands, number)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from core.config.sections.source import Account
 from core.config.settings import Settings
+from core.smartsupp.api.client import REQUESTS_FOR_ONE
 from core.store import Client
 from core.store.sources.catch_ups import CatchUp, CatchUps
 from workers.source.api import opened_api
@@ -42,7 +43,7 @@ def count_past_chats(client: Client, accounts: Mapping[str, Account], since: int
         if api is None or account.api is None:
             continue
         counts[name] = api.total(_time(since), _time(until))
-        lasts.append((counts[name] or 0) / account.api.rate)
+        lasts.append((counts[name] or 0) * REQUESTS_FOR_ONE / account.api.rate)
     return PastChats(counts, math.fsum(lasts))
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from core.config.settings import Settings
 from core.store import Client
 from core.store.sources.catch_ups import CatchUp, CatchUps
+from core.wording.sentence import say_n
 
 #: Days in which chats that the hook never sent are counted.
 MISSING_DAYS = 7
@@ -27,9 +28,12 @@ class SecondSource:
         """For people, or ""."""
         if not self.missing:
             return ""
-        many, were = ("chat", "was") if self.missing == 1 else ("chats", "were")
-        days = f"in the last {MISSING_DAYS} days"
-        return f"{self.missing:,} {many} that Smartsupp's hook never sent {were} fetched from its API {days}"
+        return say_n(
+            "%(count)s chat that Smartsupp's hook never sent was fetched from its API in the last %(days)s days",
+            "%(count)s chats that Smartsupp's hook never sent were fetched from its API in the last %(days)s days",
+            self.missing,
+            days=MISSING_DAYS,
+        )
 
 
 def second_source(client: Client, settings: Settings | None) -> SecondSource | None:

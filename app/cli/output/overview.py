@@ -17,7 +17,7 @@ from core.config.doubts import doubts
 from core.config.settings import Settings
 from core.delivery import DeliveryStatus
 from core.store import INBOX, Ledger
-from core.store.sources.queues import REMEDY, FetchQueue, fetch_queues
+from core.store.sources.queues import FetchQueue, fetch_queues
 from core.store.statistics import Statistics
 
 
@@ -71,7 +71,7 @@ def overview(
 
 
 def _source(queue: FetchQueue) -> dict[str, Any]:
-    return {**jsonable(queue), "sentence": queue.sentence, "remedy": REMEDY if queue.since else ""}
+    return {**jsonable(queue), "sentence": queue.sentence, "remedy": queue.remedy}
 
 
 def print_overview(found: dict[str, Any]) -> None:

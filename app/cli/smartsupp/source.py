@@ -28,6 +28,7 @@ from app.cli.options import (
 )
 from app.cli.output.records import print_json
 from app.cli.output.tables import local_time, new_table, one_line, print_table
+from app.cli.smartsupp.orders import drop, move
 from app.cli.times import TimeOption
 from app.formatting import duration
 from connectors.kit.transcript import single_line
@@ -287,5 +288,8 @@ def _told(one: CatchUp) -> dict[str, Any]:
         "state": _state(one),
     }
 
+
+for _command in (move, drop):
+    source.add_command(_command)
 
 COMMANDS: Sequence[click.Command] = (source, backfill)

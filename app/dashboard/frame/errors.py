@@ -4,28 +4,35 @@ from __future__ import annotations
 
 import structlog
 from flask import Blueprint, Flask, Response, g, make_response, render_template, request
-from werkzeug.exceptions import HTTPException, InternalServerError
+from werkzeug.exceptions import HTTPException
 
 from app.dashboard.frame.headers import guarded
 from app.dashboard.frame.login import LIVE, LoginGuard
+from app.dashboard.language.translation import for_reader
 from core.errors import ConfigError, NotFound, StoreUnavailable, StoreUnsafe
+from core.wording.sentence import say
 
 log = structlog.get_logger(__name__)
 
 #: Code -> title and what to do.
 _SAID = {
-    400: ("Bad request", "Go back and try again."),
-    403: ("Not allowed", "Reload the page, then try again."),
-    404: ("Page not found", "It may have been erased, or the address is wrong."),
-    405: ("Method not allowed", "Go back and use the buttons of the page."),
-    409: ("This cannot be decrypted", "Put the key back for all processes, then reload the page."),
-    413: ("Too large", "A payload has at most 1 MiB."),
-    422: ("relay.yaml has mistakes", "Correct them in the file, then reload the page. Chats are still accepted."),
-    429: ("Too many requests", "Wait a moment, then try again."),
-    500: ("Internal error", "The log of the relay has the details. Chats are still accepted."),
+    400: (say("Bad request"), say("Go back and try again.")),
+    403: (say("Not allowed"), say("Reload the page, then try again.")),
+    404: (say("Page not found"), say("It may have been erased, or the address is wrong.")),
+    405: (say("Method not allowed"), say("Go back and use the buttons of the page.")),
+    409: (say("This cannot be decrypted"), say("Put the key back for all processes, then reload the page.")),
+    413: (say("Too large"), say("A payload has at most 1 MiB.")),
+    422: (
+        say("relay.yaml has mistakes"),
+        say("Correct them in the file, then reload the page. Chats are still accepted."),
+    ),
+    429: (say("Too many requests"), say("Wait a moment, then try again.")),
+    500: (say("Internal error"), say("The log of the relay has the details. Chats are still accepted.")),
     503: (
-        "The store does not respond",
-        "Check that Redis is running and that this machine can reach it. The dashboard then recovers automatically.",
+        say("The store does not respond"),
+        say(
+            "Check that Redis is running and that this machine can reach it. The dashboard then recovers automatically."
+        ),
     ),
 }
 
@@ -36,19 +43,19 @@ def routes(pages: Blueprint) -> None:
     @pages.errorhandler(StoreUnavailable)
     def unavailable(error: StoreUnavailable) -> Response:
         log.error("store unavailable", error=str(error))
-        return _page(503, "The relay is running, but it cannot read its data.", {"Retry-After": "5"})
+        return _page(503, say("The relay is running, but it cannot read its data."), {"Retry-After": "5"})
 
     @pages.errorhandler(NotFound)
     def missing(error: NotFound) -> Response:
-        return _page(404, str(error))
+        return _page(404, _said(error))
 
     @pages.errorhandler(StoreUnsafe)
     def sealed(error: StoreUnsafe) -> Response:
-        return _page(409, str(error))
+        return _page(409, _said(error))
 
     @pages.errorhandler(ConfigError)
     def mistaken(error: ConfigError) -> Response:
-        return _page(422, str(error))
+        return _page(422, _said(error))
 
     @pages.errorhandler(HTTPException)
     def refused(error: HTTPException) -> Response:
@@ -75,14 +82,19 @@ def of_nowhere(app: Flask, door: LoginGuard) -> None:
         app.register_error_handler(code, lost)
 
 
+def _said(error: Exception) -> str:
+    """What an error says; str() would forget that it is a sentence."""
+    return error.args[0] if error.args and isinstance(error.args[0], str) else str(error)
+
+
 def _description(error: HTTPException) -> str:
     # Werkzeug's own words are for developers.
-    return str(error.description) if error.description != type(error).description else ""
+    return error.description or "" if error.description != type(error).description else ""
 
 
 def _page(code: int, text: str, headers: dict[str, str] | None = None) -> Response:
-    title, remedy = _SAID.get(code, (InternalServerError.description if code >= 500 else "Request failed", ""))
+    title, remedy = _SAID.get(code, (say("Internal error") if code >= 500 else say("Request failed"), ""))
     if LIVE in request.headers:
-        return Response(title, code, {"Content-Type": "text/plain; charset=utf-8", **(headers or {})})
+        return Response(for_reader(title), code, {"Content-Type": "text/plain; charset=utf-8", **(headers or {})})
     words = {"code": code, "title": title, "text": text, "remedy": remedy}
     return make_response(render_template("error.html", **words), code, headers or {})

@@ -5,10 +5,11 @@ from __future__ import annotations
 from flask import request
 
 from app.dashboard.frame.login import signed_in
+from core.wording.sentence import say
 
 #: Characters of a reason that are kept.
 LONGEST_REASON = 200
-NO_REASON = "Nothing was discarded: enter a reason, it is kept with the delivery."
+NO_REASON = say("Nothing was discarded: enter a reason, it is kept with the delivery.")
 
 
 def reason_given() -> str:

@@ -38,6 +38,7 @@ def guarded(response: Response) -> Response:
     """Add them. Pages are kept nowhere; a page that knows better has said so already."""
     response.headers.update(_ALWAYS)
     response.headers.setdefault("Cache-Control", "no-store")
+    response.vary.update(("Accept-Language", "Cookie"))
     return response
 
 

@@ -7,7 +7,7 @@ import secrets
 from dataclasses import dataclass
 
 import structlog
-from flask import Blueprint, current_app, flash, g, redirect, render_template, request, session, url_for
+from flask import Blueprint, current_app, g, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import generate_csrf, validate_csrf
 from markupsafe import Markup
@@ -19,8 +19,10 @@ from app.admin import password
 from app.dashboard.frame import devices
 from app.dashboard.frame.context import Site
 from app.dashboard.frame.sessions import Session, Sessions
+from app.dashboard.language.translation import flash
 from app.proxies import Proxies, network_of
 from core.errors import StoreUnsafe
+from core.wording.sentence import say
 
 log = structlog.get_logger(__name__)
 
@@ -36,7 +38,7 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 #: What strangers may see.
 _OPEN = frozenset({"dashboard.login", "dashboard.login_link"})
 #: What a password's hash needs that nobody can read.
-_SEALED = (
+_SEALED = say(
     "The password is encrypted with a key that is not in RELAY_ENCRYPTION_KEYS. Put the key back, or run"
     " relay admin set-password."
 )
@@ -103,7 +105,7 @@ class LoginGuard:
                 time_limit=int(self._sessions.life.total_seconds()),
             )
         except ValidationError as error:
-            raise Forbidden("This form has expired, or it was sent from another page.") from error
+            raise Forbidden(say("This form has expired, or it was sent from another page.")) from error
 
     def let_in(self) -> None:
         """From here on this browser is the admin's."""
@@ -158,11 +160,15 @@ def routes(pages: Blueprint, site: Site, door: LoginGuard) -> None:
         try:
             door.check_token()
         except Forbidden:
-            return form(target, "This page has expired. Try again."), 403
+            return form(target, say("This page has expired. Try again.")), 403
         address = network_of(door.proxies.client(request.environ))
         if wait := door.must_wait(address):
             log.warning("login delayed", address=address, seconds=wait)
-            return form(target, f"Too many attempts. Try again in {wait} s."), 429, {"Retry-After": str(wait)}
+            return (
+                form(target, say("Too many attempts. Try again in %(wait)s s.", wait=wait)),
+                429,
+                {"Retry-After": str(wait)},
+            )
         try:
             kept = site.access.password()
         except StoreUnsafe:
@@ -170,7 +176,7 @@ def routes(pages: Blueprint, site: Site, door: LoginGuard) -> None:
             return form(target, _SEALED), 503
         if not password.matches(kept, request.form.get("password", "")):
             log.warning("login refused", address=address)
-            return form(target, "Wrong password."), 403
+            return form(target, say("Wrong password.")), 403
         site.access.seal_anew()
         return door.welcome(target, address)
 
@@ -182,17 +188,17 @@ def routes(pages: Blueprint, site: Site, door: LoginGuard) -> None:
         try:
             door.check_token()
         except Forbidden:
-            return render_template("login_link.html", error="This page has expired. Try again."), 403
+            return render_template("login_link.html", error=say("This page has expired. Try again.")), 403
         address = network_of(door.proxies.client(request.environ))
         if not site.access.use_login_link(token):
             log.warning("login link refused", address=address)
-            return render_template("login_link.html", error="This link has expired or was already used."), 403
+            return render_template("login_link.html", error=say("This link has expired or was already used.")), 403
         return door.welcome("/", address)
 
     @pages.post("/logout")
     def logout() -> AnyResponse:
         door.see_out()
-        flash("You are logged out.", "good")
+        flash(say("You are logged out."), "good")
         return redirect(url_for("dashboard.login"), 303)
 
     def form(target: str, error: str = "") -> str:

@@ -1,4 +1,5 @@
-"""Light, dark, or as the browser has it: chosen by a form, kept in a cookie of this browser."""
+"""How pages look and in which language they are, unless the browser is to say: chosen by a form of the frame, kept in a
+cookie of this browser."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from flask import Blueprint, g, redirect, request
 from werkzeug.wrappers import Response
 
 from app.dashboard.frame.login import local
+from app.dashboard.language.choice import LANGUAGE_COOKIE, PAGE_LANGUAGES
 
 Theme = Literal["system", "light", "dark"]
 THEMES: tuple[Theme, ...] = get_args(Theme)
@@ -23,6 +25,14 @@ def routes(pages: Blueprint) -> None:
         answer.set_cookie(
             _COOKIE, _known(request.form.get("theme", "")), _YEAR, secure=g.secure, httponly=True, samesite="Lax"
         )
+        return answer
+
+    @pages.post("/language")
+    def language_chosen() -> Response:
+        answer = redirect(local(request.form.get("back") or "/"), 303)
+        wanted = request.form.get("language", "")
+        if wanted in PAGE_LANGUAGES:
+            answer.set_cookie(LANGUAGE_COOKIE, wanted, _YEAR, secure=g.secure, httponly=True, samesite="Lax")
         return answer
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.admin.setting_up.agents import AgentRow, renamed_agents, seen_agents, written_agents
 from app.dashboard.frame.context import Site
+from app.dashboard.language.translation import flash
 from app.dashboard.view.review import Review, last_chats, reviewed
 from core.config.sources.secret_store import BadSecret
 from core.errors import ConfigError
+from core.wording.sentence import say
 
 #: Agents that one page can take in.
 _MOST = 500
@@ -27,7 +29,7 @@ def routes(pages: Blueprint, site: Site) -> None:
                 rows = _asked()
                 review = reviewed(site, lambda: renamed_agents(site.config_door, rows))
                 if review is None:
-                    flash("The agents are saved. They apply to deliveries that are made from now on.", "good")
+                    flash(say("The agents are saved. They apply to deliveries that are made from now on."), "good")
                     return redirect(url_for("dashboard.connectors_agents"), 303)
             else:
                 known = written_agents(site.config_door.values())

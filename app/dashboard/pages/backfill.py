@@ -6,19 +6,21 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
 from app.admin.replays import refusal_of_past, still_nowhere
 from app.dashboard.frame.context import Site
 from app.dashboard.frame.forms import NO_REASON, reason_given, whose_hand
+from app.dashboard.language.translation import flash
 from app.dashboard.view import filters
 from app.dashboard.view.connector_state import state
 from app.dashboard.view.zone import viewer_zone
 from core.errors import InUse
 from core.ids import ConversationId
 from core.store import Aim, Backfill, Jobs
+from core.wording.sentence import say
 
 #: Seconds that a request counts, and works at a job; workers do the rest.
 _COUNTING = 0.5
@@ -35,13 +37,13 @@ def routes(pages: Blueprint, site: Site) -> None:
     def conversations_deliver(identity: ConversationId) -> Response:
         """By the routes of today."""
         if site.ledger.conversation(identity).deliveries:
-            flash("It has been delivered meanwhile.", "info")
+            flash(say("It has been delivered meanwhile."), "info")
             return to_deliveries(identity)
         found = backfill.one(identity, Aim())
         if found.connectors:
-            flash(f"Queued for {', '.join(found.connectors)}.", "good")
+            flash(say("Queued for %(connectors)s.", connectors=", ".join(found.connectors)), "good")
         else:
-            flash(f"Nothing was queued: {still_nowhere(found.why)}.", "warning")
+            flash(say("Nothing was queued: %(why)s.", why=still_nowhere(found.why)), "warning")
         return to_deliveries(identity)
 
     @pages.post("/conversations/<conversation:identity>/discard")
@@ -53,9 +55,9 @@ def routes(pages: Blueprint, site: Site) -> None:
         try:
             site.control.discard(identity, reason, whose_hand())
         except InUse:
-            flash("It is being read, or somebody has dealt with it. Nothing was discarded.", "warning")
+            flash(say("It is being read, or somebody has dealt with it. Nothing was discarded."), "warning")
         else:
-            flash("Discarded. It can still be delivered.", "good")
+            flash(say("Discarded. It can still be delivered."), "good")
         return to_deliveries(identity)
 
     @pages.get("/connectors/<name>/past")

@@ -22,6 +22,7 @@ from core.delivery import DeliveryStatus
 from core.store import Filter, Jobs, Search
 from core.store.causes import Causes
 from core.store.jobs import Job, JobKind
+from core.wording.sentence import say
 
 #: Seconds that a request counts, and works at a job; workers do the rest.
 _COUNTING = 0.12
@@ -45,7 +46,7 @@ def routes(pages: Blueprint, site: Site) -> None:
         kind, asked = wanted()
         reason = reason_given()
         if asked.errors or (kind == "discard" and not reason):
-            return confirm(kind, asked, error="Enter a reason; it is kept with each delivery.", code=422)
+            return confirm(kind, asked, error=say("Enter a reason; it is kept with each delivery."), code=422)
         # What came after the page that showed how many there are was not meant.
         as_of = request.form.get("as_of", type=int)
         job = jobs.start(kind, _filter(kind, asked), reason=reason, by=whose_hand(), as_of=as_of)
@@ -91,10 +92,10 @@ def routes(pages: Blueprint, site: Site) -> None:
         elif given == "discard":
             kind = "discard"
         else:
-            raise BadRequest("This address names no action.")
+            raise BadRequest(say("This address names no action."))
         asked = filters.asked(request.values, known(site, search), viewer_zone())
         if kind == "discard" and not discardable(asked.filter):
-            raise BadRequest("Only queued, retrying and dead deliveries can be discarded.")
+            raise BadRequest(say("Only queued, retrying and dead deliveries can be discarded."))
         return kind, asked
 
     def confirm(kind: JobKind, asked: Asked, *, error: str = "", code: int = 200) -> ResponseReturnValue:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
@@ -16,6 +16,7 @@ from app.admin.preview import NoPreview, Preview, preview
 from app.dashboard.frame.context import Site
 from app.dashboard.frame.forms import reason_given
 from app.dashboard.frame.login import local
+from app.dashboard.language.translation import flash
 from app.dashboard.pages.conversations import CAUSES, rows
 from app.dashboard.view import charts
 from app.dashboard.view.connector_state import conversations_url, state, states
@@ -30,6 +31,7 @@ from core.smartsupp.parser import parse_conversation
 from core.store import Filter, Search
 from core.store.causes import Causes
 from core.store.statistics import SPANS, Over, Span, connector_statistics
+from core.wording.sentence import say
 
 #: Deliveries that the page of a connector lists, and of those that fail.
 DELIVERIES, ERRORS = 8, 5
@@ -96,7 +98,7 @@ def routes(pages: Blueprint, site: Site) -> None:
         return render_template("preview.html", name=name, **told), 422 if error else 200
 
     def busy(name: str) -> ResponseReturnValue:
-        flash("Another check is running. Try again when it has finished.", "warning")
+        flash(say("Another check is running. Try again when it has finished."), "warning")
         return page(name), 409
 
     def page(name: str, **found: Any) -> str:
@@ -140,14 +142,17 @@ def _gate_buttons(pages: Blueprint, site: Site) -> None:
     def connectors_pause(name: str) -> Response:
         state(site, name)
         site.control.pause(name, reason_given() or "paused manually")
-        flash(f"{name} is paused. Its deliveries are queued; nothing is lost.", "good")
+        flash(say("%(name)s is paused. Its deliveries are queued; nothing is lost.", name=name), "good")
         return back(name)
 
     @pages.post("/connectors/<name>/resume")
     def connectors_resume(name: str) -> Response:
         state(site, name)
         opened = site.control.resume(name)
-        flash(*((f"{name} resumed.", "good") if opened else (f"{name} was not paused.", "info")))
+        if opened:
+            flash(say("%(name)s resumed.", name=name), "good")
+        else:
+            flash(say("%(name)s was not paused.", name=name), "info")
         return back(name)
 
     @pages.post("/connectors/<name>/try")
@@ -155,12 +160,13 @@ def _gate_buttons(pages: Blueprint, site: Site) -> None:
         found = state(site, name)
         closed = site.control.send_ahead(name)
         if not closed or found.gate is None:
-            flash(f"{name} is not paused; deliveries are made as usual.", "info")
+            flash(say("%(name)s is not paused; deliveries are made as usual.", name=name), "info")
         elif not found.lane.oldest_due:
-            flash(f"Nothing is queued for {name}. The next delivery will be the test.", "info")
+            flash(say("Nothing is queued for %(name)s. The next delivery will be the test.", name=name), "info")
         else:
-            others = "the others stay queued" if found.gate.by == "admin" else "if it succeeds, all others follow"
-            flash(f"One test delivery to {name} is made now; {others}.", "good")
+            alone = say("One test delivery to %(name)s is made now; the others stay queued.", name=name)
+            ahead = say("One test delivery to %(name)s is made now; if it succeeds, all others follow.", name=name)
+            flash(alone if found.gate.by == "admin" else ahead, "good")
         return back(name)
 
     def back(name: str) -> Response:
@@ -177,7 +183,7 @@ def _preview(site: Site, connector: Connector[Any], identity: ConversationId) ->
     """Raises NotFound, PayloadError, NoPreview."""
     history = site.store.revisions(identity)
     if not history:
-        raise NotFound(f"There is no chat '{identity}'.")
+        raise NotFound(say("There is no chat '%(identity)s'.", identity=identity))
     newest = history[-1]
     return preview(connector, parse_conversation(newest.body, newest.account), history)
 

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
+from flask import Blueprint, Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.urls import iri_to_uri
 from werkzeug.wrappers import Response as AnyResponse
@@ -15,6 +15,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from app.admin.replays import replay_refusal, why_nowhere
 from app.dashboard.frame.context import Site
 from app.dashboard.frame.forms import NO_REASON, reason_given, whose_hand
+from app.dashboard.language.translation import flash
 from app.dashboard.view.bounds import MESSAGES, part, pretty
 from app.dashboard.view.marks import worst_first
 from app.dashboard.view.timeline import split, timeline
@@ -26,6 +27,7 @@ from core.errors import InUse, NotFound, PayloadError
 from core.ids import ConversationId, DeliveryId, PayloadId
 from core.smartsupp.parser import parse_conversation
 from core.store import ledger
+from core.wording.sentence import say
 
 #: Attempts that are shown at once; those before them unfold.
 ATTEMPTS = 5
@@ -55,7 +57,7 @@ def routes(pages: Blueprint, site: Site) -> None:
         wanted = request.args.get("revision", "")
         chosen = _chosen(found, wanted)
         if wanted and str(chosen.revision) != wanted:
-            flash("This revision does not exist; showing the newest.", "warning")
+            flash(say("This revision does not exist; showing the newest."), "warning")
         body = _body(chosen, _start(request.args.get("from", "")))
         return render_template(
             "conversation.html",
@@ -81,7 +83,9 @@ def routes(pages: Blueprint, site: Site) -> None:
         """As it came, as a file: no browser makes anything of it."""
         found = site.ledger.payload(payload)
         if found.conversation != identity:
-            raise NotFound(f"There is no payload '{payload}' in chat {identity}.")
+            raise NotFound(
+                say("There is no payload '%(payload)s' in chat %(identity)s.", payload=payload, identity=identity)
+            )
         name = f"{identity}-{payload}.json".replace(":", "-")
         headers = {"Content-Disposition": f'attachment; filename="{name}"', "X-Content-Type-Options": "nosniff"}
         return Response(found.body, content_type="text/plain; charset=utf-8", headers=headers)
@@ -94,12 +98,21 @@ def routes(pages: Blueprint, site: Site) -> None:
             return back(identity, connector)
         lane = site.control.replay(DeliveryId.of(connector, identity))
         if connector not in settings.enabled:
-            flash(f"Queued, but {connector} is off in relay.yaml: it is sent when {connector} is on again.", "warning")
+            flash(
+                say(
+                    "Queued, but %(connector)s is off in relay.yaml: it is sent when %(connector)s is on again.",
+                    connector=connector,
+                ),
+                "warning",
+            )
         elif gate := site.ledger.lane(lane).gate:
-            state, until = ("not responding", "responds again") if gate.by == "breaker" else ("paused", "is resumed")
-            flash(f"Queued, but {connector} is {state}: it is sent when {connector} {until}.", "warning")
+            silent = say(
+                "Queued, but %(connector)s is not responding: it is sent when it responds again.", connector=connector
+            )
+            paused = say("Queued, but %(connector)s is paused: it is sent when it is resumed.", connector=connector)
+            flash(silent if gate.by == "breaker" else paused, "warning")
         else:
-            flash(f"Queued for {connector}.", "good")
+            flash(say("Queued for %(connector)s.", connector=connector), "good")
         return back(identity, connector)
 
     @pages.post("/conversations/<conversation:identity>/<connector>/discard")
@@ -111,9 +124,9 @@ def routes(pages: Blueprint, site: Site) -> None:
         try:
             site.control.discard(DeliveryId.of(connector, identity), reason, whose_hand())
         except InUse:
-            flash("An attempt is running, or somebody has dealt with it. Nothing was discarded.", "warning")
+            flash(say("An attempt is running, or somebody has dealt with it. Nothing was discarded."), "warning")
         else:
-            flash(f"Discarded for {connector}. It can still be replayed.", "good")
+            flash(say("Discarded for %(connector)s. It can still be replayed.", connector=connector), "good")
         return back(identity, connector)
 
     def back(identity: ConversationId, connector: str) -> AnyResponse:
@@ -164,7 +177,7 @@ def _chosen(found: ledger.StoredConversation, wanted: str) -> Payload:
 def _name(conversation: Conversation | None, found: ledger.StoredConversation) -> str:
     visitor = conversation.visitor if conversation else None
     named = transcript.single_line((visitor.name or visitor.email) if visitor else "")
-    return transcript.shortened(named) or f"Chat {found.id}"
+    return transcript.shortened(named) or say("Chat %(id)s", id=found.id)
 
 
 def _body(payload: Payload, start: int) -> Body:

@@ -10,6 +10,8 @@ from flask import Blueprint, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.dashboard.frame.context import Site
+from app.dashboard.language.translation import for_reader
+from app.dashboard.language.words import RATING_LABELS, STATUS_LABELS
 from app.dashboard.view import filters
 from app.dashboard.view.filters import Asked
 from app.dashboard.view.marks import gathered
@@ -21,6 +23,7 @@ from core.ids import DeliveryId
 from core.store import Filter, Search
 from core.store.causes import Causes
 from core.store.search.conversations import Found, ResultPage
+from core.wording.sentence import say
 
 LIMIT = 25
 #: Causes of dead letters that a page lists.
@@ -58,7 +61,7 @@ class Row:
 def routes(pages: Blueprint, site: Site) -> None:
     search, causes = Search(site.client), Causes(site.client)
     counts = ViewCounts(search)
-    pages.app_template_filter("plain")(transcript.plain)
+    pages.app_template_filter("plain")(lambda text: transcript.plain(for_reader(text)))
     pages.app_template_filter("gathered")(gathered)
 
     @pages.app_template_global("idle")
@@ -147,15 +150,15 @@ def _choices(search: Search, connectors: Sequence[str], asked: Asked) -> dict[st
     accounts = {*search.accounts(), *filter(None, [asked.filter.account])}
 
     def offered(values: Iterable[str], spell: Callable[[str], str] = str) -> list[tuple[str, str]]:
-        return [("", "Any"), *((value, spell(value)) for value in values)]
+        return [("", say("Any")), *((value, spell(value)) for value in values)]
 
     return {
         "connector": offered(connectors),
         "status": [
-            ("", "Any"),
-            *((one.spelled, one.shown.capitalize()) for one in DeliveryStatus),
-            (UNDELIVERED, "Not delivered anywhere"),
+            ("", say("Any")),
+            *((one.spelled, STATUS_LABELS[one]) for one in DeliveryStatus),
+            (UNDELIVERED, say("Not delivered anywhere")),
         ],
         "account": offered(sorted(accounts)),
-        "rating": offered(filters.RATINGS, str.capitalize),
+        "rating": offered(filters.RATINGS, RATING_LABELS.__getitem__),
     }

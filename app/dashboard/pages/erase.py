@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 import structlog
-from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
+from flask import Blueprint, Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.admin.erasing import erasure
@@ -24,6 +24,7 @@ from app.admin.erasing.receipt import receipt_text
 from app.admin.transfer import visitor_data
 from app.dashboard.frame.context import Site
 from app.dashboard.frame.login import signed_in
+from app.dashboard.language.translation import flash
 from app.dashboard.pages.conversation import shown_status, web
 from connectors.kit import transcript
 from connectors.kit.connector import Connector
@@ -34,6 +35,7 @@ from core.smartsupp.parser import parse_conversation
 from core.store import Eraser, Ledger
 from core.store.ledger import StoredConversation
 from core.store.search.visitors import Traces, conversations_of, payloads_of
+from core.wording.sentence import say, say_all
 
 log = structlog.get_logger(__name__)
 
@@ -47,8 +49,8 @@ SHOWN = 50
 LARGEST_DOWNLOAD = 64 << 20
 #: Characters of an email address or id.
 _LONGEST = 254
-_NOBODY = "Enter an email address, a phone number, or Smartsupp's id of the visitor."
-_BUSY = "Destinations are being asked for somebody else, or checked. Nothing was erased; try again in a minute."
+_NOBODY = say("Enter an email address, a phone number, or Smartsupp's id of the visitor.")
+_BUSY = say("Destinations are being asked for somebody else, or checked. Nothing was erased; try again in a minute.")
 
 
 @dataclass(frozen=True)
@@ -188,7 +190,9 @@ def routes(pages: Blueprint, site: Site) -> None:
         """Whom the destinations know, beside what is found here."""
         visitor = _visitor()
         if visitor and "@" not in visitor:
-            return answers.form(visitor, error="Destinations know persons by their email address: enter that."), 422
+            return answers.form(
+                visitor, error=say("Destinations know persons by their email address: enter that.")
+            ), 422
         traces = answers.found(visitor)
         if not isinstance(traces, Traces):
             return traces
@@ -204,10 +208,10 @@ def routes(pages: Blueprint, site: Site) -> None:
     def erase_now() -> ResponseReturnValue:
         visitor = _visitor()
         if not visitor:
-            flash("Nothing was erased: no visitor was named.", "error")
+            flash(say("Nothing was erased: no visitor was named."), "error")
             return redirect(url_for("dashboard.erase"), 303)
         persons, asked = set(request.form.getlist("person")), bool(request.form.get("asked"))
-        traces = answers.ticked(visitor, "Tick what to erase.", or_nothing=bool(persons))
+        traces = answers.ticked(visitor, say("Tick what to erase."), or_nothing=bool(persons))
         if not isinstance(traces, Traces):
             return traces
         with site.alone() if asked else nullcontext(True) as free:
@@ -222,7 +226,7 @@ def routes(pages: Blueprint, site: Site) -> None:
     def erase_download() -> ResponseReturnValue:
         """All that is kept of them, as a file for them. It erases nothing."""
         visitor = _visitor()
-        traces = answers.ticked(visitor, "Tick what to download.")
+        traces = answers.ticked(visitor, say("Tick what to download."))
         if not isinstance(traces, Traces):
             return traces
         out, now = io.BytesIO(), datetime.now(UTC)
@@ -230,7 +234,7 @@ def routes(pages: Blueprint, site: Site) -> None:
             keepers = answers.keepers()
             data = visitor_data.write_data(out, visitor, traces, site.client, keepers, now, LARGEST_DOWNLOAD)
         except visitor_data.TooLarge as error:
-            advice = f"{error} Use the command line: relay export --visitor WHO -o FILE"
+            advice = say_all(str(error), say("Use the command line: relay export --visitor WHO -o FILE"))
             return answers.form(visitor, error=advice), 413
         log.info(
             "a visitor's data was downloaded",
@@ -269,9 +273,9 @@ def _conversations(ledger: Ledger, identities: Sequence[ConversationId]) -> list
         try:
             found.append(_found(ledger.conversation(identity)))
         except NotFound:
-            found.append(_Found(identity, None, ("(only files are left)",), 0, ()))
+            found.append(_Found(identity, None, (say("(only files are left)"),), 0, ()))
         except StoreUnsafe:
-            found.append(_Found(identity, None, ("(partly encrypted, and the key is missing)",), 0, ()))
+            found.append(_Found(identity, None, (say("(partly encrypted, and the key is missing)"),), 0, ()))
     return found
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from app.admin import sample
@@ -15,6 +15,7 @@ from app.admin.connector_state import State
 from app.admin.first_steps import FirstSteps, first_steps
 from app.admin.source.comparisons import second_source
 from app.dashboard.frame.context import Site
+from app.dashboard.language.translation import flash
 from app.dashboard.view import charts
 from app.dashboard.view.attention import LINES_SHOWN, attention_rows
 from app.dashboard.view.connector_state import ConnectorView, conversations_url, states
@@ -28,6 +29,7 @@ from core.store.connection.condition import store_condition
 from core.store.jobs import Job
 from core.store.ledger import Lane
 from core.store.statistics import SPANS, Over, Span, Statistics, totals
+from core.wording.sentence import say, to_be_said
 
 #: Chats among which one that is no test is looked for.
 _NEWEST = 50
@@ -94,7 +96,7 @@ def routes(pages: Blueprint, site: Site) -> None:
     @pages.post("/setup/test-chat")
     def overview_test_chat() -> Response:
         site.store.accept(sample.body(), content_type="application/json")
-        flash("A test chat was sent. It appears below in a moment.", "good")
+        flash(say("A test chat was sent. It appears below in a moment."), "good")
         return redirect(url_for("dashboard.overview"), 303)
 
     @pages.post("/setup/first-steps/hide")
@@ -164,14 +166,25 @@ def _figures(counted: Statistics) -> list[tuple[str, charts.Chart]]:
         return charts.chart(counted.span, counted.step, bars, series, viewer_zone())
 
     flow = drawn(
-        charts.Series("series-4", "Received", tuple(bar.accepted for bar in bars)),
-        charts.Series("series-good", "Delivered", tuple(bar.delivered for bar in bars)),
+        charts.Series(
+            "series-4", say("Received"), tuple(bar.accepted for bar in bars), to_be_said("%(value)s received")
+        ),
+        charts.Series(
+            "series-good", say("Delivered"), tuple(bar.delivered for bar in bars), to_be_said("%(value)s delivered")
+        ),
     )
     failures = drawn(
-        charts.Series("series-warn", "Failed attempts", tuple(bar.retried for bar in bars)),
-        charts.Series("series-bad", "Dead letters", tuple(bar.dead for bar in bars)),
+        charts.Series(
+            "series-warn",
+            say("Failed attempts"),
+            tuple(bar.retried for bar in bars),
+            to_be_said("%(value)s failed attempts"),
+        ),
+        charts.Series(
+            "series-bad", say("Dead letters"), tuple(bar.dead for bar in bars), to_be_said("%(value)s dead letters")
+        ),
     )
-    return [("Chats received and deliveries made", flow), ("Failed attempts", failures)]
+    return [(say("Chats received and deliveries made"), flow), (say("Failed attempts"), failures)]
 
 
 def _tiles(site: Site, counted: Statistics, connectors: list[ConnectorView]) -> Tiles:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import BadRequest
 
 from app.dashboard.frame.context import Site
 from app.dashboard.frame.forms import reason_given
+from app.dashboard.language.translation import flash
 from core.delivery import PayloadStatus
 from core.errors import InUse, NotFound
 from core.store.search.conversations import place
+from core.wording.sentence import say, say_n
 
 ROWS = 25
 #: Bodies that one request reads again or discards: well below a second.
@@ -51,11 +53,11 @@ def routes(pages: Blueprint, site: Site) -> None:
         """A slice of them, from the newest down, so that none comes twice: what is wrong still comes back above."""
         action, reason, done = _action(), reason_given(), request.form.get("done", 0, type=int)
         if action == "discard" and not reason:
-            return confirm(action, error="Enter a reason; it is kept with each of them."), 422
+            return confirm(action, error=say("Enter a reason; it is kept with each of them.")), 422
         try:
             after = place(request.form["after"]) if request.form.get("after") else None
         except ValueError:
-            raise BadRequest("This form does not say where to continue.") from None
+            raise BadRequest(say("This form does not say where to continue.")) from None
         part = site.ledger.payloads(PayloadStatus.QUARANTINED, SLICE, after=after)
         for found in part:
             with suppress(InUse, NotFound):  # somebody was faster
@@ -66,8 +68,11 @@ def routes(pages: Blueprint, site: Site) -> None:
                 done += 1
         if len(part) == SLICE:
             return confirm(action, done=done, reason=reason, after=f"{part[-1].received}~{part[-1].id}")
-        payloads = "1 payload" if done == 1 else f"{done:,} payloads"
-        flash(f"{payloads} {'discarded' if action == 'discard' else 'queued for another reading'}.", "good")
+        discarded = say_n("%(count)s payload discarded.", "%(count)s payloads discarded.", done)
+        queued = say_n(
+            "%(count)s payload queued for another reading.", "%(count)s payloads queued for another reading.", done
+        )
+        flash(discarded if action == "discard" else queued, "good")
         return redirect(url_for("dashboard.quarantine"), 303)
 
     def confirm(action: str, *, done: int = 0, reason: str = "", after: str = "", error: str = "") -> str:
@@ -87,5 +92,5 @@ def _tab(wanted: str) -> PayloadStatus:
 def _action() -> str:
     given = request.values.get("action", "")
     if given not in ("replay", "discard"):
-        raise BadRequest("This address names no action.")
+        raise BadRequest(say("This address names no action."))
     return given

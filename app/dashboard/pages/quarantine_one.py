@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 
-from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
+from flask import Blueprint, Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response as AnyResponse
 
 from app.dashboard.frame.context import Site
 from app.dashboard.frame.forms import reason_given
+from app.dashboard.language.translation import flash
 from app.dashboard.pages.quarantine import TABS
 from app.dashboard.view.body_view import excerpt, shown_body
 from core.delivery import Payload, PayloadStatus
@@ -19,6 +20,7 @@ from core.ids import PayloadId
 from core.smartsupp.events import read_event
 from core.smartsupp.limits import LARGEST_BODY
 from core.smartsupp.parser import parse_conversation
+from core.wording.sentence import say
 
 #: The reason of one that was corrected, and its successor.
 _CORRECTED = re.compile(r"corrected: ([0-9a-f]{16})")
@@ -45,22 +47,22 @@ def routes(pages: Blueprint, site: Site) -> None:
         found = site.ledger.payload(identity)
         if found.status in TABS:
             site.control.replay(identity)
-            flash("It is queued for another reading.", "good")
+            flash(say("It is queued for another reading."), "good")
         else:
-            flash("It has been read already, or is queued.", "info")
+            flash(say("It has been read already, or is queued."), "info")
         return _back(identity, found.origin)
 
     @pages.post("/quarantine/<payload:identity>/discard")
     def quarantine_discard(identity: PayloadId) -> ResponseReturnValue:
         found, reason = site.ledger.payload(identity), reason_given()
         if not reason:
-            return _page(found, reason_error="Enter a reason; it is kept with the payload."), 422
+            return _page(found, reason_error=say("Enter a reason; it is kept with the payload.")), 422
         try:
             site.control.discard(identity, reason)
         except InUse:
-            flash("It is no longer in quarantine. Nothing was discarded.", "warning")
+            flash(say("It is no longer in quarantine. Nothing was discarded."), "warning")
         else:
-            flash("Discarded. It can still be retried.", "good")
+            flash(say("Discarded. It can still be retried."), "good")
         return _back(identity)
 
     @pages.post("/quarantine/<payload:identity>/correct")
@@ -71,32 +73,34 @@ def routes(pages: Blueprint, site: Site) -> None:
         text = request.form.get("body", "").replace("\r\n", "\n")
         body = text.encode()
         if found.status is not PayloadStatus.QUARANTINED:
-            wrong = "This payload is no longer in quarantine: somebody has retried or discarded it."
+            wrong = say("This payload is no longer in quarantine: somebody has retried or discarded it.")
             return _page(found, text=text, wrong=wrong), 409
         if wrong := _unreadable(body, found):
             return _page(found, text=text, wrong=wrong), 422
         try:
             accepted = site.store.accept(body, found.account, "application/json", found.origin)
         except StoreUnavailable as error:
-            return _page(found, text=text, wrong=f"It could not be saved; try again: {error}"), 503
+            return _page(found, text=text, wrong=say("It could not be saved; try again: %(error)s", error=error)), 503
         if accepted.id == identity:
             site.control.replay(identity)
-            flash("It is unchanged, and the current version can read it: it is queued for another reading.", "good")
+            flash(
+                say("It is unchanged, and the current version can read it: it is queued for another reading."), "good"
+            )
         elif accepted.known:
             _known_already(site, identity, accepted.id)
         else:
             _replaced(site, identity, accepted.id)
-            flash("The corrected payload was saved, and the wrong one discarded.", "good")
+            flash(say("The corrected payload was saved, and the wrong one discarded."), "good")
         return _back(accepted.id, found.origin)
 
 
 def _known_already(site: Site, identity: PayloadId, other: PayloadId) -> None:
     status = site.ledger.payload(other).status
     if status in (PayloadStatus.QUARANTINED, PayloadStatus.DISCARDED):
-        flash("The same payload is stored already; this is it. It can be retried.", "warning")
+        flash(say("The same payload is stored already; this is it. It can be retried."), "warning")
         return
     _replaced(site, identity, other)
-    flash("The same payload was received before: this is a duplicate. The wrong one was discarded.", "info")
+    flash(say("The same payload was received before: this is a duplicate. The wrong one was discarded."), "info")
 
 
 def _replaced(site: Site, identity: PayloadId, successor: PayloadId) -> None:
@@ -134,9 +138,9 @@ def _back(identity: PayloadId, origin: str = "") -> AnyResponse:
 def _unreadable(body: bytes, found: Payload) -> str:
     """What is wrong with a body that is to replace one, or ""."""
     if not body.strip():
-        return "It is empty."
+        return say("It is empty.")
     if len(body) > LARGEST_BODY:
-        return "It is larger than 1 MiB."
+        return say("It is larger than 1 MiB.")
     try:
         read_event(body) if found.origin else parse_conversation(body, found.account)
     except PayloadError as problem:

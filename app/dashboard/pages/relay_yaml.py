@@ -7,15 +7,17 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.admin.setting_up import changes
 from app.dashboard.frame.context import Site
+from app.dashboard.language.translation import flash
 from app.dashboard.view.review import Review, reviewed
 from core.config.editing.door import Draft
 from core.config.sources.secret_store import BadSecret
 from core.errors import ConfigError
+from core.wording.sentence import say
 
 #: Versions that the list shows.
 _LISTED = 100
@@ -31,14 +33,18 @@ def routes(pages: Blueprint, site: Site) -> None:
     def connectors_undo(number: int) -> ResponseReturnValue:
         """What undoing it would change, and then does."""
         back = url_for("dashboard.connectors_history")
-        words = {"title": f"Undo change {number}", "button": "Undo it", "trail": ("History", back)}
+        words = {
+            "title": say("Undo change %(number)s", number=number),
+            "button": say("Undo it"),
+            "trail": (say("History"), back),
+        }
         return answered(lambda: site.config_door.restored(number), back, words)
 
     @pages.route("/connectors/<name>/remove", methods=["GET", "POST"])
     def connectors_remove(name: str) -> ResponseReturnValue:
         words = {
-            "title": f"Remove {name}",
-            "button": f"Remove {name}",
+            "title": say("Remove %(name)s", name=name),
+            "button": say("Remove %(name)s", name=name),
             "trail": (name, url_for("dashboard.connectors_one", name=name)),
             "waiting": site.ledger.lane(name).waiting,
         }
@@ -54,7 +60,7 @@ def routes(pages: Blueprint, site: Site) -> None:
         except BadSecret as error:
             wrong = (str(error),)
         if review is None and not wrong:
-            flash("Saved. The change is in force now; History can undo it.", "good")
+            flash(say("Saved. The change is in force now; History can undo it."), "good")
             return redirect(then, 303)
         status = 422 if wrong and request.method == "POST" else review.status if review else 200
         page = render_template("config_change.html", **{"waiting": 0, **words}, review=review, wrong=wrong, back=then)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.admin.setting_up.routes import RouteRow, RouteTrial, rerouted, tried, written_routes
 from app.dashboard.frame.context import Site
+from app.dashboard.language.translation import flash
 from app.dashboard.view.review import Review, last_chats, reviewed
 from core.config.sources.secret_store import BadSecret
 from core.errors import ConfigError
+from core.wording.sentence import say
 
 #: Routes that one page can take in.
 _MOST = 200
@@ -38,7 +40,7 @@ def routes(pages: Blueprint, site: Site) -> None:
                 added = [new] if new.to or new.when or "new-nowhere" in request.form else []
                 review = reviewed(site, lambda: rerouted(site.config_door, wanted, added))
                 if review is None:
-                    flash("The routes are saved. They apply to chats that come from now on.", "good")
+                    flash(say("The routes are saved. They apply to chats that come from now on."), "good")
                     return redirect(url_for("dashboard.connectors_routes"), 303)
                 trial = tried(site.watched.current(), review.draft.settings, last_chats(site))
         except ConfigError as error:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.admin import checks
@@ -17,6 +17,7 @@ from app.admin.setting_up.forms import Filled, SettingsForm
 from app.dashboard.frame.context import Site
 from app.dashboard.frame.forms import whose_hand
 from app.dashboard.frame.sealed import opened, sealed
+from app.dashboard.language.translation import flash
 from app.dashboard.view import setting_form
 from app.dashboard.view.review import Review, reviewed
 from app.dashboard.view.setting_form import FIELD_PREFIX
@@ -30,6 +31,7 @@ from core.errors import ConfigError, NotFound, PayloadError
 from core.ids import ConversationId
 from core.smartsupp.parser import parse_conversation
 from core.store import Filter, Search
+from core.wording.sentence import say
 
 #: Chats that a preview can be made of.
 _CHATS = 100
@@ -74,7 +76,7 @@ def routes(pages: Blueprint, site: Site) -> None:
     def connectors_add_one(kind: str) -> ResponseReturnValue:
         found = registry.types().get(kind)
         if found is None:
-            raise NotFound(f"There is no type '{kind}' of connector.")
+            raise NotFound(say("There is no type '%(kind)s' of connector.", kind=kind))
         name = request.form.get("name", "").strip() if request.method == "POST" else _free_name(site, kind)
         chats, when = request.form.get("chats", changes.EVERY), request.form.get("when", "")
 
@@ -111,7 +113,7 @@ def routes(pages: Blueprint, site: Site) -> None:
         typed |= {one.name: texts[one.name] for one in sheet.form.fields if one.hidden and texts[one.name].strip()}
         answer = _tried(site, sheet, texts, typed)
         if answer is None:
-            flash(f"{sheet.name} is saved.", "good")
+            flash(say("%(name)s is saved.", name=sheet.name), "good")
             known = sheet.name in site.watched.current().connectors
             here = url_for("dashboard.connectors_one", name=sheet.name) if known else url_for("dashboard.connectors")
             return redirect(here, 303)

@@ -7,7 +7,7 @@ import time
 from datetime import datetime, timedelta
 from typing import Any
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
@@ -16,11 +16,13 @@ from app.admin.source.backfills import accounts_with_api, count_past_chats, star
 from app.admin.source.comparisons import MISSING_DAYS
 from app.dashboard.frame.context import Site
 from app.dashboard.frame.forms import whose_hand
+from app.dashboard.language.translation import flash
 from app.dashboard.view import filters
 from app.dashboard.view.zone import viewer_zone
 from core.config.sections.source import Account
 from core.errors import DeliveryError, NotFound
 from core.store.sources.catch_ups import CatchUps
+from core.wording.sentence import say, say_n
 from workers.source.catch_up import SHORT_GRACE_MS, CatchUpWork
 
 #: How many days back the page offers.
@@ -49,8 +51,8 @@ def routes(pages: Blueprint, site: Site) -> None:
             missing=catch_ups.missing(MISSING_DAYS),
             days=MISSING_DAYS,
             recent=catch_ups.recent(),
-            names=[("", "All"), *((name, name) for name in accounts_with_api(site.watched.current()))],
-            options=[("", "Wherever the routes say"), *((name, name) for name in site.watched.current().enabled)],
+            names=[("", say("All")), *((name, name) for name in accounts_with_api(site.watched.current()))],
+            options=[("", say("Wherever the routes say")), *((name, name) for name in site.watched.current().enabled)],
             asked=asked,
             past=past,
             wrong=wrong,
@@ -75,7 +77,7 @@ def routes(pages: Blueprint, site: Site) -> None:
             connector=asked.connector,
             expected=expected,
         )
-        flash("The workers fetch them, the oldest first. New chats are delivered before them.", "good")
+        flash(say("The workers fetch them, the oldest first. New chats are delivered before them."), "good")
         return redirect(url_for("dashboard.overview_source"), 303)
 
     @pages.post("/source/compare")
@@ -83,7 +85,14 @@ def routes(pages: Blueprint, site: Site) -> None:
         work = CatchUpWork(site.client, site.watched.current, threading.Event())
         for name, account in accounts_with_api(site.watched.current()).items():
             work.compare(name, account.account or "", _COMPARED_DAYS, by=whose_hand(), grace=SHORT_GRACE_MS)
-        flash(f"The workers compare the last {_COMPARED_DAYS} days with Smartsupp.", "good")
+        flash(
+            say_n(
+                "The workers compare the last %(count)s day with Smartsupp.",
+                "The workers compare the last %(count)s days with Smartsupp.",
+                _COMPARED_DAYS,
+            ),
+            "good",
+        )
         return redirect(url_for("dashboard.overview_source"), 303)
 
     @pages.post("/source/stop")
@@ -91,11 +100,11 @@ def routes(pages: Blueprint, site: Site) -> None:
         try:
             found = catch_ups.get(request.form.get("id", ""))
         except NotFound:
-            flash("It is not there any more.", "info")
+            flash(say("It is not there any more."), "info")
         else:
             if found.finished is None:
                 catch_ups.finish(found, stopped=True)
-            flash("Stopped. What was fetched stays, and is delivered.", "good")
+            flash(say("Stopped. What was fetched stays, and is delivered."), "good")
         return redirect(url_for("dashboard.overview_source"), 303)
 
 
@@ -114,13 +123,13 @@ class _Asked:
         self.since, self.until = asked.filter.since or 0, min(asked.filter.until or now, now)
         self.connector = self.values["connector"]
         if not self.since and "from" not in self.errors:
-            self.errors["from"] = "Enter a date"
+            self.errors["from"] = say("Enter a date")
         elif not self.errors and self.until <= self.since:
-            self.errors["to"] = "Enter a date after the first one"
+            self.errors["to"] = say("Enter a date after the first one")
         if self.connector and (refused := refusal_of_past(settings, self.connector, anyway=False)):
             self.errors["connector"] = refused
         if self.values["account"] and self.values["account"] not in self._all:
-            self.errors["account"] = "This account has no API in relay.yaml"
+            self.errors["account"] = say("This account has no API in relay.yaml")
 
     @property
     def accounts(self) -> dict[str, Account]:

@@ -1,6 +1,10 @@
 // What saves steps: copying, going anywhere by name, filters that are kept. Everything works without it.
 "use strict";
 (() => {
+  // What this says, in the reader's language; a value stands in braces.
+  const texts = JSON.parse(document.body.dataset.words ?? "{}");
+  const text = (name, values = {}) => texts[name].replace(/\{(\w+)\}/g, (_, key) => values[key]);
+
   // --- Copy buttons beside code and whatever has data-copy. A browser copies only from a page that is safe.
   function offerCopies(root) {
     if (!navigator.clipboard) return;
@@ -14,11 +18,11 @@
         button.textContent = word;
         button.setAttribute("aria-label", `${word}: ${one.getAttribute("aria-label") ?? one.dataset.copy}`);
       };
-      say("Copy");
+      say(text("copy"));
       button.addEventListener("click", async () => {
         await navigator.clipboard.writeText(one.innerText.trim());
-        say("Copied");
-        setTimeout(() => say("Copy"), 2000);
+        say(text("copied"));
+        setTimeout(() => say(text("copy")), 2000);
       });
       one.after(button);
     }
@@ -27,10 +31,11 @@
   // --- The palette: the list of /go, narrowed by what is typed.
   const palette = document.createElement("dialog");
   palette.className = "palette";
-  palette.setAttribute("aria-label", "Go to");
-  palette.innerHTML = `<div class="field"><label for="palette-words">Go to a page, or search chats</label>
+  palette.setAttribute("aria-label", text("goTo"));
+  palette.innerHTML = `<div class="field"><label for="palette-words"></label>
     <input id="palette-words" type="search" autocomplete="off" role="combobox" aria-expanded="true"
       aria-controls="palette-places"></div><ul class="places" id="palette-places" role="listbox"></ul>`;
+  palette.querySelector("label").textContent = text("palette");
   const words = palette.querySelector("input");
   const list = palette.querySelector("ul");
   let places = null;
@@ -61,7 +66,7 @@
     });
     if (wanted.length) {
       const query = new URLSearchParams({ q: words.value.trim() });
-      shown.push(option(`/conversations?${query}`, `Search chats for “${words.value.trim()}”`));
+      shown.push(option(`/conversations?${query}`, text("search", { words: words.value.trim() })));
     }
     shown.forEach((one, index) => (one.id = `palette-${index}`));
     list.replaceChildren(...shown);
@@ -136,7 +141,7 @@
     function show() {
       const filters = kept();
       box.hidden = !filters.length && form.hidden;
-      box.querySelector("summary").textContent = filters.length ? `Saved filters (${filters.length})` : "Save this filter";
+      box.querySelector("summary").textContent = filters.length ? text("savedFilters", { count: filters.length }) : text("saveFilter");
       box.querySelector("ul").replaceChildren(
         ...filters.map(([called, wanted]) => {
           const row = document.createElement("li");
@@ -146,9 +151,9 @@
           const remove = Object.assign(document.createElement("button"), {
             type: "button",
             className: "button small quiet",
-            textContent: "Remove",
+            textContent: text("remove"),
           });
-          remove.setAttribute("aria-label", `Remove the filter ${called}`);
+          remove.setAttribute("aria-label", text("removeFilter", { name: called }));
           remove.addEventListener("click", () => {
             localStorage.setItem(KEPT, JSON.stringify(kept().filter(([other]) => other !== called)));
             show();

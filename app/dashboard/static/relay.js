@@ -2,11 +2,12 @@
 "use strict";
 (() => {
   const note = document.querySelector("[data-not-live]");
+  const words = JSON.parse(document.body.dataset.words ?? "{}");
 
   // --- Times in the reader's zone: <time datetime data-local>, or data-relative for "3 minutes ago".
   // In the page's language, as the reader's region writes it: not two languages on one page.
   const page = document.documentElement.lang;
-  const language = navigator.languages.find((one) => one.split("-")[0] === page) ?? "en-GB";
+  const language = navigator.languages.find((one) => one.split("-")[0] === page) ?? (page === "en" ? "en-GB" : page);
   const exact = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium" });
   const short = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
   const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
@@ -141,7 +142,7 @@
         // The last fragment of something that ends, such as a progress bar, says so.
         done = answer.headers.has("X-Relay-Done");
       } catch {
-        if (!document.hidden) note.textContent = "Not live: the relay does not respond. Trying again …";
+        if (!document.hidden) note.textContent = words.notLive;
       } finally {
         busy = false;
       }

@@ -11,6 +11,7 @@ from flask import url_for
 
 from app.admin.attention.lines import AttentionLine
 from app.dashboard.view.connector_state import conversations_url
+from core.wording.sentence import say
 
 #: So many lines are shown at once; the others unfold.
 LINES_SHOWN = 8
@@ -48,7 +49,7 @@ def _step(line: AttentionLine, connectors: set[str]) -> NextStep | None:
 
 
 def _look(place: str) -> Callable[[str], NextStep]:
-    return lambda _name: NextStep("Look", "eye", place)
+    return lambda _name: NextStep(say("Look"), "eye", place)
 
 
 def _to(label: str, icon: str, page: str, **wanted: Any) -> Callable[[str], NextStep]:
@@ -60,24 +61,24 @@ def _of_one(label: str, icon: str, page: str, *, acts: bool = False) -> Callable
     return lambda name: NextStep(label, icon, url_for(f"dashboard.{page}", name=name), acts)
 
 
-_CHANGE = _of_one("Change settings", "gear", "connectors_settings")
+_CHANGE = _of_one(say("Change settings"), "gear", "connectors_settings")
 _STEPS: Mapping[str, Callable[[str], NextStep]] = {
     **dict.fromkeys(("unsafe", "full", "filling", "refusing"), _look("#store")),
     **dict.fromkeys(("stopped", "backlog other"), _look("#workers")),
-    "rejected": _to("See the changes", "eye", "connectors_history"),
-    "paused": _of_one("Replace the token", "gear", "connectors_settings"),
-    "held": _of_one("Resume", "play", "connectors_resume", acts=True),
-    "breaker": _of_one("Test now", "send", "connectors_try", acts=True),
-    "backlog connector": _of_one("Look", "eye", "connectors_one"),
-    "gone": lambda name: NextStep("See what is queued", "eye", conversations_url(connector=name)),
-    "dead": lambda name: NextStep("See them", "eye", conversations_url(connector=name, status="dead")),
-    "undelivered": _to("Deliver them", "send", "conversations_bulk", action="replay", status="undelivered"),
-    "quarantined": _to("See them", "eye", "quarantine"),
-    "past": _of_one("Deliver past chats…", "send", "connectors_past"),
+    "rejected": _to(say("See the changes"), "eye", "connectors_history"),
+    "paused": _of_one(say("Replace the token"), "gear", "connectors_settings"),
+    "held": _of_one(say("Resume"), "play", "connectors_resume", acts=True),
+    "breaker": _of_one(say("Test now"), "send", "connectors_try", acts=True),
+    "backlog connector": _of_one(say("Look"), "eye", "connectors_one"),
+    "gone": lambda name: NextStep(say("See what is queued"), "eye", conversations_url(connector=name)),
+    "dead": lambda name: NextStep(say("See them"), "eye", conversations_url(connector=name, status="dead")),
+    "undelivered": _to(say("Deliver them"), "send", "conversations_bulk", action="replay", status="undelivered"),
+    "quarantined": _to(say("See them"), "eye", "quarantine"),
+    "past": _of_one(say("Deliver past chats…"), "send", "connectors_past"),
     "doubt connector": _CHANGE,
     "off connector": _CHANGE,
     "spent connector": _CHANGE,
-    **dict.fromkeys(("source", "silent"), _to("Look", "eye", "overview_source")),
-    "unrouted": _to("See the routes", "gear", "connectors_routes"),
-    "doubt other": _to("See connectors", "plug", "connectors"),
+    **dict.fromkeys(("source", "silent", "fetch"), _to(say("Look"), "eye", "overview_source")),
+    "unrouted": _to(say("See the routes"), "gear", "connectors_routes"),
+    "doubt other": _to(say("See connectors"), "plug", "connectors"),
 }

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from typing import Protocol
 
+from app.dashboard.language.spelling import day_and_time
 from core.store.statistics import Span
+from core.wording.sentence import say, say_all, to_be_said
 
 #: Percent of the width that the words of the upright axis take.
 LEFT = 9.0
@@ -28,14 +30,19 @@ _RULES = 4
 _MINUTE, _HOUR, _DAY = 60_000, 3_600_000, 86_400_000
 
 #: What one bar of each span is.
-BAR_LENGTHS: Mapping[Span, str] = {"hour": "2 minutes", "day": "hour", "week": "6 hours", "month": "day"}
+BAR_LENGTHS: Mapping[Span, str] = {
+    "hour": say("2 minutes"),
+    "day": say("hour"),
+    "week": say("6 hours"),
+    "month": say("day"),
+}
 
 #: Each span: ms between the words below the bars, and the unit of these words (ms, words).
 _TIMES: dict[Span, tuple[int, int, str]] = {
-    "hour": (15 * _MINUTE, _MINUTE, "min"),
-    "day": (6 * _HOUR, _HOUR, "h"),
-    "week": (_DAY, _DAY, "d"),
-    "month": (6 * _DAY, _DAY, "d"),
+    "hour": (15 * _MINUTE, _MINUTE, to_be_said("−%(number)s min")),
+    "day": (6 * _HOUR, _HOUR, to_be_said("−%(number)s h")),
+    "week": (_DAY, _DAY, to_be_said("−%(number)s d")),
+    "month": (6 * _DAY, _DAY, to_be_said("−%(number)s d")),
 }
 
 
@@ -48,11 +55,12 @@ class Timed(Protocol):
 
 @dataclass(frozen=True)
 class Series:
-    """Bars of one colour. `kind` is the class of relay.css, `words` stand in the legend."""
+    """Bars of one colour. `kind` is the class of relay.css, `words` stand in the legend, and `told` says one value."""
 
     kind: str
     words: str
     values: tuple[int, ...]
+    told: str = "%(value)s"
 
 
 @dataclass(frozen=True)
@@ -108,11 +116,14 @@ def chart(
 
     def slot(index: int, bar: Timed) -> Slot:
         x = LEFT + index * width
-        told = ", ".join(
-            f"{spell(one.values[index]) if spell else one.values[index]} {one.words.lower()}" for one in series
-        )
+        told = (say(one.told, value=spell(one.values[index]) if spell else one.values[index]) for one in series)
         marks = _marks(x, width, [(one.kind, one.values[index]) for one in series], top)
-        return Slot(round(x, 3), round(width, 3), f"{_between(bar.at, bar.at + step, zone)}: {told}", tuple(marks))
+        return Slot(
+            round(x, 3),
+            round(width, 3),
+            say_all(f"{_between(bar.at, bar.at + step, zone)}:", say_all(*told, between=", ")),
+            tuple(marks),
+        )
 
     return Chart(
         series=tuple(series),
@@ -161,11 +172,11 @@ def _times(span: Span, whole: int) -> Iterator[Words]:
     every, unit, words = _TIMES[span]
     for ago in range(whole, -1, -every):
         at = LEFT + (100 - LEFT) * (1 - ago / whole)
-        text = f"−{ago // unit} {words}" if ago else "now"
+        text = say(words, number=ago // unit) if ago else say("now")
         yield Words(round(at, 2), text, "start" if ago == whole else "middle" if ago else "end")
 
 
 def _between(since: int, until: int, zone: tzinfo) -> str:
     begin, end = (datetime.fromtimestamp(ms / 1000, zone) for ms in (since, until))
-    same = begin.date() == end.date()
-    return f"{begin:%-d %b %H:%M} – {end:{'%H:%M' if same else '%-d %b %H:%M'}} {begin.tzname()}"
+    last = f"{end:%H:%M}" if begin.date() == end.date() else day_and_time(until, zone)
+    return f"{day_and_time(since, zone)} – {last} {begin.tzname()}"

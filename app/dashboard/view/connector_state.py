@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import url_for
 
-from app.admin.connector_state import ExplainedState, connector_state
+from app.admin.connector_state import STATE_LABELS, ExplainedState, State, connector_state
 from app.dashboard.frame.context import Site
 from connectors import registry
 from core.config.settings import Settings
@@ -16,6 +16,7 @@ from core.delivery import DeliveryStatus
 from core.errors import NotFound
 from core.store.ledger import ClosedGate, Lane
 from core.store.statistics import Figures, Statistics
+from core.wording.sentence import say
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def state(site: Site, name: str) -> ConnectorView:
     """One of them. Raises NotFound."""
     settings = site.watched.current()
     if name not in settings.connectors and name not in site.ledger.connectors():
-        raise NotFound(f"There is no connector '{name}'.")
+        raise NotFound(say("There is no connector '%(name)s'.", name=name))
     return _state(site, settings, name, None)
 
 
@@ -86,6 +87,11 @@ def _state(site: Site, settings: Settings, name: str, found: Statistics | None) 
         lane=lane,
         figures=found.connectors.get(name, Figures()) if found else Figures(),
     )
+
+
+def state_word(state: str) -> str:
+    """Of a state that was; one that a newer version knows has its own name."""
+    return STATE_LABELS[State(state)] if state in list(State) else state
 
 
 def conversations_url(**wanted: Any) -> str:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from core.delivery import STATUS_NAMES, UNDELIVERED, DeliveryStatus
 from core.store import Filter
+from core.wording.sentence import say, say_n, to_be_said
 
 #: Characters of a search.
 _LONGEST = 200
@@ -57,13 +58,19 @@ def asked(query: Mapping[str, str], connectors: Collection[str], zone: tzinfo = 
     found = Filter(
         text=form.read("q", _text) or "",
         said=form.ticked("said"),
-        connector=form.read("connector", lambda name: _one_of(name, connectors, "connector")) or "",
+        connector=form.read(
+            "connector", lambda name: _one_of(name, connectors, to_be_said("There is no connector “%(word)s”."))
+        )
+        or "",
         status=form.read("status", _status),
         undelivered=form.values["status"] == UNDELIVERED,
         account=form.read("account", _account) or "",
         missed=form.ticked("missed"),
         offline=form.ticked("offline"),
-        rating=form.read("rating", lambda word: RATINGS[_one_of(word, RATINGS, "rating")]) or "",
+        rating=form.read(
+            "rating", lambda word: RATINGS[_one_of(word, RATINGS, to_be_said("There is no rating “%(word)s”."))]
+        )
+        or "",
         since=form.read("from", lambda day: _begin(_day(day), zone)),
         until=form.read("to", lambda day: _begin(_day(day) + timedelta(days=1), zone)),
         job=form.read("job", _job) or "",
@@ -71,15 +78,15 @@ def asked(query: Mapping[str, str], connectors: Collection[str], zone: tzinfo = 
     )
     if found.cause:
         if found.status not in (None, DeliveryStatus.DEAD) or found.undelivered:
-            form.errors["status"] = "Only dead letters have a cause."
+            form.errors["status"] = say("Only dead letters have a cause.")
         found = replace(found, status=DeliveryStatus.DEAD)
         form.values["status"] = DeliveryStatus.DEAD.spelled if "status" not in form.errors else form.values["status"]
     if found.since is not None and found.until is not None and found.since >= found.until:
-        form.errors["to"] = "This is before “From”."
+        form.errors["to"] = say("This is before “From”.")
     if found.undelivered and found.job:
-        form.errors["status"] = "A chat that was not delivered anywhere has no delivery of a bulk job."
+        form.errors["status"] = say("A chat that was not delivered anywhere has no delivery of a bulk job.")
     if found.undelivered and found.connector:
-        form.errors["connector"] = "A chat that was not delivered anywhere has no connector."
+        form.errors["connector"] = say("A chat that was not delivered anywhere has no connector.")
     return Asked(found, form.values, form.errors)
 
 
@@ -93,7 +100,7 @@ class _Form:
         try:
             return parse(self.values[name]) if self.values[name] else None
         except _Wrong as wrong:
-            self.errors[name] = str(wrong)
+            self.errors[name] = wrong.args[0]
             return None
 
     def ticked(self, name: str) -> bool:
@@ -125,54 +132,56 @@ def in_words(wanted: Filter, zone: tzinfo = UTC, *, as_of: int | None = None) ->
     job has, and says nothing."""
     whole = as_of is not None and wanted.until == as_of + 1
     query = spelled(replace(wanted, until=None) if whole else wanted, zone)
-    said = "Text, messages included" if wanted.said else "Text"
+    said = say("Text, messages included") if wanted.said else say("Text")
     names = {
         "q": said,
-        "connector": "Connector",
-        "status": "Status",
-        "account": "Account",
-        "rating": "Rating",
-        "from": "From",
-        "to": "To",
-        "job": "Bulk job",
-        "cause": "Cause",
+        "connector": say("Connector"),
+        "status": say("Status"),
+        "account": say("Account"),
+        "rating": say("Rating"),
+        "from": say("From"),
+        "to": say("To"),
+        "job": say("Bulk job"),
+        "cause": say("Cause"),
     }
     found = [(label, query[name]) for name, label in names.items() if name in query]
-    return found + [(label, "yes") for name, label in (("missed", "Missed"), ("offline", "Offline")) if name in query]
+    return found + [
+        (label, say("yes")) for name, label in (("missed", say("Missed")), ("offline", say("Offline"))) if name in query
+    ]
 
 
 def _text(text: str) -> str:
     if len(text) > _LONGEST:
-        raise _Wrong(f"At most {_LONGEST} characters.")
+        raise _Wrong(say_n("At most %(count)s character.", "At most %(count)s characters.", _LONGEST))
     return text
 
 
-def _one_of(word: str, known: Collection[str], kind: str) -> str:
+def _one_of(word: str, known: Collection[str], missing: str) -> str:
     if word not in known:
-        raise _Wrong(f"There is no {kind} “{word[:40]}”.")
+        raise _Wrong(say(missing, word=word[:40]))
     return word
 
 
 def _status(word: str) -> DeliveryStatus | None:
-    word = _one_of(word, STATUS_NAMES, "status")
+    word = _one_of(word, STATUS_NAMES, to_be_said("There is no status “%(word)s”."))
     return DeliveryStatus.named(word) if word != UNDELIVERED else None
 
 
 def _account(name: str) -> str:
     if not _ACCOUNT.fullmatch(name):
-        raise _Wrong("An account has only letters, digits, “_”, “-” and “.”.")
+        raise _Wrong(say("An account has only letters, digits, “_”, “-” and “.”."))
     return name
 
 
 def _job(identity: str) -> str:
     if not _JOB.fullmatch(identity):
-        raise _Wrong(f"There is no bulk job “{identity[:40]}”.")
+        raise _Wrong(say("There is no bulk job “%(identity)s”.", identity=identity[:40]))
     return identity
 
 
 def _cause(identity: str) -> str:
     if not _CAUSE.fullmatch(identity):
-        raise _Wrong(f"There is no cause “{identity[:40]}”.")
+        raise _Wrong(say("There is no cause “%(identity)s”.", identity=identity[:40]))
     return identity
 
 
@@ -185,7 +194,7 @@ def _day(text: str) -> date:
         if not date(1970, 1, 1) <= day <= date(9000, 1, 1):
             raise ValueError
     except ValueError:
-        raise _Wrong("Write a day as 2026-11-22.") from None
+        raise _Wrong(say("Write a day as 2026-11-22.")) from None
     return day
 
 

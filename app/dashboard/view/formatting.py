@@ -1,34 +1,46 @@
-"""How values are spelled on pages. Times are Unix milliseconds; each function is a template filter of its own name."""
+"""How values are spelled on pages, in the reader's language. Times are Unix milliseconds; each function is a template
+filter of its own name."""
 
 from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
 
-from app.formatting import duration
+from app.dashboard.language import spelling
+from app.dashboard.language.spelling import number
+from app.dashboard.language.translation import for_reader
 from core.pretty_json import legible
+from core.wording.sentence import say, to_be_said
 
 #: Characters of JSON that stand on one line.
 _LINE = 60
+_LENGTHS = (
+    (86_400_000, to_be_said("%(number)s d")),
+    (3_600_000, to_be_said("%(number)s h")),
+    (60_000, to_be_said("%(number)s min")),
+    (1_000, to_be_said("%(number)s s")),
+)
+_SIZES = ((1 << 20, to_be_said("%(number)s MiB")), (1 << 10, to_be_said("%(number)s KiB")))
 
 
 def iso(ms: int) -> str:
     """For <time datetime>."""
-    return _at(ms).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def moment(ms: int) -> str:
-    return _at(ms).strftime("%Y-%m-%d %H:%M:%S UTC")
+    """What stands there without scripts, and until they have put the time of the reader's zone."""
+    return spelling.date_and_time(ms, UTC)
 
 
 def span(ms: float | None) -> str:
     """A length of time in its largest unit, or a dash where there is none."""
-    return "–" if ms is None else duration(ms)
-
-
-def number(value: float) -> str:
-    """With a thin space between thousands, as ISO 80000 has it."""
-    return f"{value:,}".replace(",", "\u202f")
+    if ms is None:
+        return "–"
+    for size, text in _LENGTHS:
+        if ms >= size:
+            return for_reader(say(text, number=_rounded(ms / size)))
+    return for_reader(say("%(number)s ms", number=f"{ms:.0f}"))
 
 
 def share(part: float, whole: float) -> str:
@@ -38,15 +50,15 @@ def share(part: float, whole: float) -> str:
     percent = 100 * part / whole
     if 0 < percent < 100:
         percent = min(max(percent, 0.1), 99.9)
-    return f"{percent:.3g} %"
+    return for_reader(say("%(number)s %%", number=_rounded(percent)))
 
 
 def size(length: int) -> str:
     """Bytes."""
-    for unit, step in (("MiB", 1 << 20), ("KiB", 1 << 10)):
+    for step, text in _SIZES:
         if length >= step:
-            return f"{length / step:.1f} {unit}"
-    return f"{length} B"
+            return for_reader(say(text, number=number(float(f"{length / step:.1f}"))))
+    return for_reader(say("%(number)s B", number=str(length)))
 
 
 def legible_value(value: object) -> str:
@@ -57,8 +69,10 @@ def legible_value(value: object) -> str:
     return short if len(short) <= _LINE else legible(value)
 
 
-def _at(ms: int) -> datetime:
-    return datetime.fromtimestamp(ms / 1000, UTC)
+def _rounded(value: float) -> str:
+    """To three digits."""
+    rounded = float(f"{value:.3g}")
+    return number(int(rounded) if rounded.is_integer() else rounded)
 
 
 FILTERS = {function.__name__: function for function in (iso, moment, span, number, share, size, legible_value)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from types import MappingProxyType
 
 from app.admin.setting_up.fields import FieldKind, SettingField, fields
@@ -13,15 +14,16 @@ from connectors import registry
 from connectors.kit.connector import Choice, Connector
 from core.config.settings import ConnectorSettings
 from core.errors import Problem
+from core.wording.sentence import constant, say, say_all
 
 #: Stands before the name of a setting, so that none is called like another input of the page.
 FIELD_PREFIX = "s-"
 NO_CHOICES: Mapping[str, Sequence[Choice]] = MappingProxyType({})
 _UPPER = {"api": "API", "id": "ID", "url": "URL", "html": "HTML"}
 _HOW = {
-    FieldKind.LIST: "One on each line.",
-    FieldKind.TABLE: "One on each line, as NAME: VALUE.",
-    FieldKind.YAML: "As in relay.yaml.",
+    FieldKind.LIST: say("One on each line."),
+    FieldKind.TABLE: say("One on each line, as NAME: VALUE."),
+    FieldKind.YAML: say("As in relay.yaml."),
 }
 
 
@@ -61,17 +63,19 @@ def connector_types() -> list[Type]:
 
 
 def _type(name: str, connector: type[Connector]) -> Type:  # type: ignore[type-arg]  # of whatever settings
-    makes = f"{connector.makes[:1].upper()}{connector.makes[1:]}." if connector.makes else ""
-    return Type(name, connector.label, makes, _needs(connector.settings_model))
+    return Type(name, connector.label, constant(connector.makes), _needs(connector.settings_model))
 
 
 def _needs(model: type[ConnectorSettings]) -> str:
     """What must be at hand: the settings without a default; or one of the secrets, where none of them must be."""
     found = fields(model)
     required = [label(one.name) for one in found if one.required]
-    if not any(one.required and one.hidden for one in found):
-        required += [" or ".join(label(one.name) for one in found if one.hidden)]
-    return ", ".join(filter(None, required))
+    secrets = [label(one.name) for one in found if one.hidden]
+    if secrets and not any(one.required and one.hidden for one in found):
+        required.append(
+            reduce(lambda first, second: say("%(first)s or %(second)s", first=first, second=second), secrets)
+        )
+    return say_all(*required, between=", ")
 
 
 def label(name: str) -> str:
@@ -98,7 +102,7 @@ def _input(form: SettingsForm, field: SettingField, text: str, typed: bool, erro
         name=f"{FIELD_PREFIX}{field.name}",
         label=label(field.name),
         text="" if field.hidden else text,
-        hint=" ".join(filter(None, [field.about, _how(field), _default(field)])),
+        hint=say_all(constant(field.about), _how(field), _default(field)),
         error=errors.get(field.name, ""),
         hidden=field.hidden,
         required=field.required,
@@ -112,7 +116,7 @@ def _input(form: SettingsForm, field: SettingField, text: str, typed: bool, erro
 def _how(field: SettingField) -> str:
     """How it is typed, where that has to be said."""
     if field.kind is FieldKind.TEXT and field.choices:
-        return f"One of {', '.join(field.choices)}, or a template."
+        return say("One of %(choices)s, or a template.", choices=", ".join(field.choices))
     return _HOW.get(field.kind, "")
 
 
@@ -120,25 +124,29 @@ def _default(field: SettingField) -> str:
     """What applies when the input is empty; that of a drop-down is among its options."""
     if field.default in ("", "null") or field.kind in (FieldKind.SWITCH, FieldKind.CHOICE):
         return ""
-    return f"Default: {', '.join(field.default.splitlines())}"
+    return say("Default: %(default)s", default=", ".join(field.default.splitlines()))
 
 
 def _kept(form: SettingsForm, field: SettingField, typed: bool) -> str:
     if not field.hidden:
         return ""
     if typed:
-        return "Entered. Leave this empty to use it."
+        return say("Entered. Leave this empty to use it.")
     if named := form.reference(field.name):
-        return f"Set, by {named}. Leave this empty to keep it."
-    return "Set. Leave this empty to keep it." if form.has(field.name) else ""
+        return say("Set, by %(named)s. Leave this empty to keep it.", named=named)
+    return say("Set. Leave this empty to keep it.") if form.has(field.name) else ""
 
 
 def _options(field: SettingField, text: str) -> list[tuple[str, str]]:
     if field.kind not in (FieldKind.SWITCH, FieldKind.CHOICE):
         return []
-    words = {"true": "yes", "false": "no"} if field.kind is FieldKind.SWITCH else {one: one for one in field.choices}
-    default = words.get(field.default, "none" if field.default == "null" else field.default)
-    found = [("", f"Default: {default}"), *words.items()]
+    words = (
+        {"true": say("yes"), "false": say("no")}
+        if field.kind is FieldKind.SWITCH
+        else {one: one for one in field.choices}
+    )
+    default = words.get(field.default, say("none") if field.default == "null" else field.default)
+    found = [("", say("Default: %(default)s", default=default)), *words.items()]
     return found if not text or text in words else [*found, (text, text)]
 
 
@@ -179,4 +187,4 @@ def grouped(found: Sequence[FormInput], form: SettingsForm) -> Iterator[tuple[st
     """First what must be filled in and what is of this type alone, then what all have: heading and inputs."""
     own = {f"{FIELD_PREFIX}{one.name}" for one in form.fields if one.own or one.required}
     yield "", [one for one in found if one.name in own]
-    yield "More settings", [one for one in found if one.name not in own]
+    yield say("More settings"), [one for one in found if one.name not in own]

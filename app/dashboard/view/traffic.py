@@ -8,10 +8,11 @@ from itertools import pairwise
 
 from app.admin.connector_state import State
 from app.dashboard.view import charts
+from app.dashboard.view.formatting import share, span
 from app.dashboard.view.zone import viewer_zone
-from app.formatting import duration
 from core.store.ledger import GateChange
 from core.store.statistics import ConnectorStatistics
+from core.wording.sentence import say, to_be_said
 
 #: Periods that a page lists.
 _LISTED = 20
@@ -53,23 +54,44 @@ def traffic_charts(found: ConnectorStatistics) -> list[tuple[str, charts.Chart]]
         return tuple(round(value or 0) for value in of)
 
     deliveries = (
-        charts.Series("series-good", "Delivered", values(one.delivered for one in figures)),
-        charts.Series("series-warn", "Failed attempts", values(one.retried for one in figures)),
-        charts.Series("series-bad", "Dead letters", values(one.dead for one in figures)),
+        charts.Series(
+            "series-good", say("Delivered"), values(one.delivered for one in figures), to_be_said("%(value)s delivered")
+        ),
+        charts.Series(
+            "series-warn",
+            say("Failed attempts"),
+            values(one.retried for one in figures),
+            to_be_said("%(value)s failed attempts"),
+        ),
+        charts.Series(
+            "series-bad", say("Dead letters"), values(one.dead for one in figures), to_be_said("%(value)s dead letters")
+        ),
     )
-    success = (charts.Series("series-good", "Success", values(100 * (one.success or 0) for one in figures)),)
+    success = (
+        charts.Series(
+            "series-good",
+            say("Success"),
+            values(100 * (one.success or 0) for one in figures),
+            to_be_said("%(value)s success"),
+        ),
+    )
     times = (
-        charts.Series("series-4", "Median", values(one.median for one in figures)),
-        charts.Series("series-3", "95th percentile", values(one.p95 for one in figures)),
+        charts.Series("series-4", say("Median"), values(one.median for one in figures), to_be_said("%(value)s median")),
+        charts.Series(
+            "series-3",
+            say("95th percentile"),
+            values(one.p95 for one in figures),
+            to_be_said("%(value)s 95th percentile"),
+        ),
     )
 
     def drawn(series: Sequence[charts.Series], spell: Callable[[int], str] | None = None) -> charts.Chart:
         return charts.chart(found.span, found.step, found.bars, series, viewer_zone(), spell)
 
-    shown = [("Deliveries", drawn(deliveries))]
+    shown = [(say("Deliveries"), drawn(deliveries))]
     # Of what did not happen there is neither a share nor a time.
     if found.whole.success is not None:
-        shown.append(("Success", drawn(success, lambda value: f"{value} %")))
+        shown.append((say("Success"), drawn(success, lambda value: share(value, 100))))
     if found.whole.median is not None:
-        shown.append(("From receipt to record", drawn(times, duration)))
+        shown.append((say("From receipt to record"), drawn(times, span)))
     return shown

@@ -8,6 +8,7 @@ from typing import Literal
 
 from connectors.kit.transcript import Voice, plain, shortened, single_line
 from core.conversation import Conversation, Message
+from core.wording.sentence import say
 
 #: Characters that a bubble shows, and all of a page together; the download has the rest.
 _LONGEST, _ROOM = 20_000, 200_000
@@ -47,7 +48,7 @@ def _bubbles(conversation: Conversation) -> Iterator[Bubble]:
             yield Bubble("system", "", _short(_system(message, name)), at)
         else:
             side: Literal["visitor", "agent"] = "agent" if message.type == "agent" else "visitor"
-            files = tuple(shortened(single_line(file.name) or "a file") for file in message.files[:_FILES])
+            files = tuple(shortened(single_line(file.name) or say("a file")) for file in message.files[:_FILES])
             yield Bubble(side, name, _short(plain(message.content)), at, single_line(message.triggered_by), files)
 
 

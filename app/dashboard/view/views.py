@@ -11,13 +11,14 @@ from flask import url_for
 
 from core.delivery import UNDELIVERED
 from core.store import Filter, Search
+from core.wording.sentence import say
 
 #: What each tab asks for, in its words and as a query.
 _VIEWS: Mapping[str, tuple[Filter, Mapping[str, Any]]] = {
-    "All": (Filter(), {}),
-    "Missed": (Filter(missed=True), {"missed": "1"}),
-    "Offline": (Filter(offline=True), {"offline": "1"}),
-    "Not delivered": (Filter(undelivered=True), {"status": UNDELIVERED}),
+    say("All"): (Filter(), {}),
+    say("Missed"): (Filter(missed=True), {"missed": "1"}),
+    say("Offline"): (Filter(offline=True), {"offline": "1"}),
+    say("Not delivered"): (Filter(undelivered=True), {"status": UNDELIVERED}),
 }
 #: Seconds that one count may take, and for which it is good: a year of chats takes longer to look through.
 _COUNTING, _GOOD = 0.03, 15.0

@@ -21,6 +21,8 @@ from core.smartsupp.api.spelling import camel, respelled, snaked
 BASE_URL = "https://api.smartsupp.com/v2"
 #: Conversations of one page, and messages and pages that come with one conversation.
 CONVERSATIONS_AT_ONCE, MESSAGES_AT_ONCE, PATHS_AT_ONCE = 250, 250, 100
+#: Requests that one conversation takes at least, with what is known of the visitor.
+REQUESTS_FOR_ONE = 2
 #: Pages of one list after which it does not end.
 LONGEST_LIST = 10_000
 #: An account's zone may be what a date without one is read in: so much is asked for on either side.

@@ -20,8 +20,9 @@ How = Literal["answer", "stay", "leave"]
 Trouble = Literal["", "outage", "throttled", "occupied", "bug"]
 #: What an attempt did to its connector's gate; see `Store.settle`.
 Gate = Literal["", "held", "still", "open", "doubted"]
-#: How a fetch from Smartsupp's API ended.
-Ended = Literal["done", "later", "down", "refused"]
+#: How a fetch from Smartsupp's API ended; `early`: it does not have yet what somebody said that there is.
+Ended = Literal["done", "later", "early", "down", "refused"]
+ENDED: tuple[Ended, ...] = get_args(Ended)
 #: Who closed a gate: an admin; relay, as credentials or address were refused; the circuit breaker.
 Closer = Literal["admin", "relay", "breaker"]
 #: What an identity names.
@@ -91,7 +92,7 @@ TWIN_MS = 1_500
 #: back.
 REMOVED_KEPT_MS = 40 * 86_400_000
 #: Whoever works on catch-ups is followed by another one when nothing was heard of it for so long.
-CATCH_UP_LEASE_MS = 90_000
+CATCH_UP_LEASE_MS = 20_000
 
 #: A conversation that began so long before the store's memory, or after, may be older than that: clocks differ.
 SKEW_MS = 600_000

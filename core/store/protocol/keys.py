@@ -48,14 +48,17 @@ are Unix milliseconds by the server's clock.
 | conversations                | zset   | conversation (ACCOUNT:CHANNEL) -> when its newest revision was read         |
 | undelivered                  | zset   | conversation that was delivered nowhere, against anybody's will -> its score|
 |                              |        | in `conversations`                                                          |
-| revisions:CONVERSATION       | zset   | payload -> its sequence                                                     |
+| revisions:CONVERSATION       | zset   | payload -> its sequence, or between two, where it is filed beneath or above  |
 | begun:ACCOUNT                | zset   | conversation -> when it began, as it says itself (docs/adr/0030)            |
 | begun-noted                  | string | what versions without `begun` have read is in it, too                       |
+| fetched-accounts             | set    | numbers of accounts of which chats came from Smartsupp's API                |
 | other-id:ID                  | string | another id by which a conversation came -> the one under which it is kept   |
 | other-ids:CONVERSATION       | set    | the ids by which it came besides                                            |
 | order:CONVERSATION           | hash   | it is to be fetched from Smartsupp's API: lane, asked (the first time), wait,|
 |                              |        | began (its id is the hook's; it is looked for by that), tries, error,       |
-|                              |        | crashes, again (asked for while in flight: due then)                        |
+|                              |        | crashes, again (asked for while in flight: due then), ends (somebody said   |
+|                              |        | that it has ended), looks (that came too early)                             |
+| source-lanes                 | set    | lanes of accounts in `source` in which anything was to be fetched           |
 | summary:CONVERSATION         | string | what lists and searches need of it (core/summary.py)                        |
 | deliveries-of:CONVERSATION   | set    | connectors that it was ever given to                                        |
 | connectors                   | set    | connectors that were ever given anything                                    |
@@ -80,7 +83,8 @@ are Unix milliseconds by the server's clock.
 |                              |        | (from receipt to record; bucket b ends at 2^((b+1)/4) ms)                   |
 | totals                       | hash   | the same since ever, took:CONNECTOR:sum in ms, refused:STATUS (posts that   |
 |                              |        | were answered with that HTTP status), refused:STATUS:REASON (the same), and |
-|                              |        | refused:connection:REASON (connections that were cut off)                   |
+|                              |        | refused:connection:REASON (connections that were cut off), fetch:SOURCE:HOW |
+|                              |        | (fetches of a chat, by how they ended), asked:SOURCE (requests to its API)  |
 | job:ID                       | hash   | a bulk job: kind, filter, reason, by, created, as_of, total, seen, found,    |
 |                              |        | done, cursor, finished                                                      |
 | jobs:open, jobs:recent       | set,   | jobs that go on; the last ones, newest first                                |
@@ -93,7 +97,7 @@ are Unix milliseconds by the server's clock.
 | catch-up-rows:ID             | zset   | conversation at Smartsupp that it has still to look at -> when it began     |
 | catch-ups:open               | set    | those of them that go on                                                    |
 | catch-ups:recent             | list   | the last ones, newest first                                                 |
-| catching-up                  | string | token of the process that works on them (expires after 90 s)                |
+| catching-up                  | string | token of the process that works on them (expires after 20 s)                |
 | compared                     | hash   | account in `source` -> its last comparison, as JSON: see Comparison         |
 | compared-hours:SOURCE        | string | a comparison with Smartsupp was begun (expires after an hour)               |
 | compared-days:SOURCE         | string | one of the last days was begun (expires after a day)                        |

@@ -3,7 +3,8 @@ comparison found that the hook never sent them (docs/adr/0029).
 
 A catch-up first lists every conversation of its time, then works through the list, the oldest first: what is kept is
 left out, the rest is fetched. Each step moves list, cursor and figures at once, so whoever dies in the middle is
-followed by another one, who does at most one part again; and what was taken twice is a duplicate.
+followed by another one, who does at most one part again; and what was taken twice is a duplicate. Whoever is only cut
+off, and comes back, finds that the lease is not his: each step is refused (lua/lib/catching.lua).
 """
 
 from __future__ import annotations
@@ -12,11 +13,10 @@ import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any, Literal
 
-import redis
-
-from core.errors import NotFound
+from core.errors import LostLease, NotFound
 from core.ids import ConversationId
 from core.store.connection.client import errors
 from core.store.protocol.base import Base
@@ -33,6 +33,9 @@ RELAY = "relay"
 #: For how many days it is known how many chats were missing.
 _DAYS = 30
 _DAY_MS = 86_400_000
+#: What a step says that went well.
+_NO_TROUBLE: Mapping[str, str] = MappingProxyType({"error": "", "hold": "0"})
+_NO_FIGURES: Mapping[str, int] = MappingProxyType({})
 #: By so much less than a second a time was rounded.
 _ROUNDED_MS = 999
 
@@ -157,25 +160,18 @@ class CatchUps(Base):
         """Take or keep the lease on all of them, or let go of it. False: somebody else has it."""
         return bool(self._run("hold_catch_up", token=token, keep=keep))
 
-    # --- steps -----------------------------------------------------------------
+    def renew(self, catch_up: CatchUp, token: str) -> None:
+        """Keep the lease. Raises LostLease when it ran out, whoever has it now, and when the catch-up was stopped."""
+        _held(self._run("renew_catch_up", token=token, id=catch_up.id), catch_up.id)
 
-    def page_listed(self, catch_up: CatchUp, rows: Sequence[Listed], after: Any) -> None:
+    # --- steps -----------------------------------------------------------------
+    # Each raises LostLease, and does nothing, where a `token` is given that is not the lease's any more.
+
+    def page_listed(self, catch_up: CatchUp, rows: Sequence[Listed], after: Any, *, token: str = "") -> None:
         """A page of the list was read; without `after` it was the last."""
-        rest = _rows_key(catch_up.id)
-        with errors():
-            pipe = self._redis.pipeline()
-            if rows:
-                pipe.zadd(rest, {one.id: one.began for one in rows})
-            pipe.hset(
-                _key(catch_up.id),
-                mapping={
-                    "cursor": json.dumps(after) if after else "",
-                    "stage": "listing" if after else "fetching",
-                    **_NO_TROUBLE,
-                },
-            )
-            _remember(pipe, catch_up)
-            pipe.execute()
+        fields = {"cursor": json.dumps(after) if after else "", "stage": "listing" if after else "fetching"}
+        listed = [text for one in rows for text in (one.id, str(one.began))]
+        self._step(catch_up, token, {**fields, **_NO_TROUBLE}, listed=listed)
 
     def oldest(self, catch_up: CatchUp, many: int) -> list[Listed]:
         """The oldest of those that are left."""
@@ -183,42 +179,44 @@ class CatchUps(Base):
             found = self._redis.zrange(_rows_key(catch_up.id), 0, many - 1, withscores=True)
         return [Listed(identity.decode(), int(began)) for identity, began in found]
 
-    def done(self, catch_up: CatchUp, rows: Sequence[str], **figures: int) -> None:
+    def done(self, catch_up: CatchUp, rows: Sequence[str], *, token: str = "", **figures: int) -> None:
         """These are done with; `figures` are added to those of the same names."""
-        with errors():
-            pipe = self._redis.pipeline()
-            if rows:
-                pipe.zrem(_rows_key(catch_up.id), *rows)
-            for name, number in figures.items():
-                pipe.hincrby(_key(catch_up.id), name, number)
-            pipe.hset(_key(catch_up.id), mapping=_NO_TROUBLE)
-            _remember(pipe, catch_up)
-            pipe.execute()
+        self._step(catch_up, token, _NO_TROUBLE, figures=figures, done=rows)
 
-    def put_off(self, catch_up: CatchUp, until: int, why: str) -> None:
-        """Nothing is done before that time, for that reason."""
-        with errors():
-            pipe = self._redis.pipeline()
-            pipe.hset(_key(catch_up.id), mapping={"hold": until, "error": why})
-            # Nothing is done, so it is forgotten in the end; one that was a moment ago must not stand for ever.
-            pipe.pexpire(_key(catch_up.id), _KEPT_MS, nx=True)
-            pipe.execute()
+    def put_off(self, catch_up: CatchUp, until: int, why: str, *, token: str = "") -> None:
+        """Nothing is done before that time, for that reason. So it is forgotten in the end."""
+        self._step(catch_up, token, {"hold": str(until), "error": why}, kept=0)
 
-    def finish(self, catch_up: CatchUp, *, stopped: bool = False) -> None:
+    def finish(self, catch_up: CatchUp, *, stopped: bool = False, token: str = "") -> None:
         """Nothing is left, or nothing more is wanted."""
-        now = self.now()
-        with errors():
-            pipe = self._redis.pipeline()
-            pipe.hset(_key(catch_up.id), mapping={"finished": now, "stopped": int(stopped), **_NO_TROUBLE})
-            pipe.delete(_rows_key(catch_up.id))
-            _remember(pipe, catch_up)
-            pipe.srem(key("catch-ups", "open"), catch_up.id)
-            if catch_up.kind == "reconcile" and catch_up.fetched:
-                pipe.hincrby(key("missing"), str(now // _DAY_MS), catch_up.fetched)
-            elif catch_up.by == RELAY and not (catch_up.failed or stopped):
-                # Nobody asked, every hour, and nothing was found: the last comparison says so.
-                pipe.lrem(key("catch-ups", "recent"), 0, catch_up.id)
-            pipe.execute()
+        by_clock = catch_up.by == RELAY
+        ended = self._run(
+            "finish_catch_up", token=token, id=catch_up.id, stopped=stopped, by_clock=by_clock, kept=_KEPT_MS
+        )
+        _held(ended or not token, catch_up.id)
+
+    def _step(
+        self,
+        catch_up: CatchUp,
+        token: str,
+        fields: Mapping[str, str],
+        *,
+        figures: Mapping[str, int] = _NO_FIGURES,
+        listed: Sequence[str] = (),
+        done: Sequence[str] = (),
+        kept: int = _KEPT_MS,
+    ) -> None:
+        went_on = self._run(
+            "step_catch_up",
+            token=token,
+            id=catch_up.id,
+            kept=kept,
+            fields=[field for pair in fields.items() for field in pair],
+            figures=[figure for name, number in figures.items() for figure in (name, str(number))],
+            listed=listed,
+            done=done,
+        )
+        _held(went_on or not token, catch_up.id)
 
     # --- what is kept ------------------------------------------------------------
 
@@ -268,9 +266,9 @@ class CatchUps(Base):
 
     # --- what comparisons found ----------------------------------------------------
 
-    def compared(self, source: str, comparison: Comparison) -> None:
-        with errors():
-            self._redis.hset(key("compared"), source, json.dumps(asdict(comparison)))
+    def compared(self, source: str, comparison: Comparison, *, token: str = "") -> None:
+        """Raises LostLease where a `token` is given that is not the lease's any more."""
+        _held(self._run("compared", token=token, source=source, comparison=json.dumps(asdict(comparison))), source)
 
     def comparisons(self) -> Mapping[str, Comparison]:
         """The last of each account, by its name in relay.yaml."""
@@ -301,13 +299,9 @@ class CatchUps(Base):
         ]
 
 
-_NO_TROUBLE = {"error": "", "hold": 0}
-
-
-def _remember(pipe: redis.client.Pipeline, catch_up: CatchUp) -> None:
-    """Its time begins anew with each step: a connector with few requests a day may need more of them than 30 days."""
-    pipe.pexpire(_key(catch_up.id), _KEPT_MS)
-    pipe.pexpire(_rows_key(catch_up.id), _KEPT_MS)
+def _held(went_on: object, what: str) -> None:
+    if not went_on:
+        raise LostLease(what)
 
 
 def _key(identity: str) -> str:

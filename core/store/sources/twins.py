@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from time import monotonic
 
 from core.errors import StoreUnsafe
 from core.ids import ConversationId
@@ -16,16 +17,20 @@ from core.summary import summary_of
 
 #: Conversations of a former version whose beginning is noted in one journey.
 _MANY = 500
+#: How long it is believed of which accounts chats came from the API.
+_FETCHED_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
 class KeptBody:
-    """The newest body of a conversation; `taken`: it came both ways, and both of its ids are known."""
+    """The newest body of a conversation; `taken`: it came both ways, and both of its ids are known. With `trouble` it
+    cannot be opened, and is empty."""
 
     id: ConversationId
     account: str
     body: bytes = field(repr=False)
     taken: bool = False
+    trouble: str = ""
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,8 @@ class Kin:
 
 class Twins(Base):
     """Every method raises StoreUnavailable."""
+
+    _fetched: tuple[float, frozenset[str]] = (-_FETCHED_SECONDS, frozenset())
 
     def kin(self, asked: Sequence[tuple[ConversationId, int | None, str]]) -> list[Kin]:
         """For each conversation, with when it began (ms) and its source's lane; in one journey."""
@@ -63,7 +70,7 @@ class Twins(Base):
         return found
 
     def newest_of(self, conversations: Sequence[ConversationId]) -> Mapping[ConversationId, KeptBody]:
-        """Those that are there and can be opened."""
+        """Those that are there."""
         with errors():
             pipe = self._redis.pipeline(transaction=False)
             for one in conversations:
@@ -83,9 +90,22 @@ class Twins(Base):
         for (one, _, taken), account, body in zip(there, bodies[::2], bodies[1::2], strict=True):
             try:
                 found[one] = KeptBody(one, (account or b"").decode(), self._vault.open(body or b""), taken)
-            except StoreUnsafe:  # sealed with a key that is not there: it is nobody's twin
-                continue
+            except StoreUnsafe as error:  # sealed with a key that is not there
+                found[one] = KeptBody(one, (account or b"").decode(), b"", taken, str(error))
         return found
+
+    def fetched_accounts(self, also: Collection[str] = ()) -> frozenset[str]:
+        """Numbers of the accounts of which chats came from the API, `also` from now on: what their hooks send may be
+        one of these, whatever is configured today. Known for some seconds, as nearly every look finds the same."""
+        at, known = self._fetched
+        if new := set(also) - known:
+            with errors():
+                self._redis.sadd(key("fetched-accounts"), *new)
+        if new or monotonic() - at > _FETCHED_SECONDS:
+            with errors():
+                known = frozenset(one.decode() for one in self._redis.smembers(key("fetched-accounts")))
+            self._fetched = (monotonic(), known)
+        return known
 
     def beginnings_noted(self, now: bool = False) -> bool:
         """Whether every conversation is among those whose beginning is known; `now`: it is from now on."""

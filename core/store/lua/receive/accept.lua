@@ -1,7 +1,9 @@
 -- Keep a body (as it is to be kept) and give it its place in the inbox, or say that it is known.
--- -> {id, known, wake up}
---- args: now, id, body, digest, account, content_type, size:number, origin, only
+-- `holder`: whoever brings it works on a catch-up, under this token; '': nobody does.
+-- -> {id, known, wake up}, or {}: that one has lost the lease
+--- args: now, id, body, digest, account, content_type, size:number, origin, only, holder
 --- uses: time, keys, marks, counts
+if holder ~= '' and redis.call('GET', PREFIX .. 'catching-up') ~= holder then return {} end
 local known = redis.call('GET', PREFIX .. 'body:' .. digest)
 if known == id then return {id, 0, want_wake_up(INBOX)} end -- the first reply was lost on its way
 if known then

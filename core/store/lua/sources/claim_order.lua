@@ -17,9 +17,8 @@ while true do
   if not id then return idle() end
   local key = order_key(id)
   local leased = redis.call('HEXISTS', lease_key(lane), id) == 1
-  if redis.call('EXISTS', key) == 0 then
-    redis.call('ZREM', lane_key(lane), id)
-    redis.call('HDEL', lease_key(lane), id)
+  if redis.call('HGET', key, 'lane') ~= lane then  -- done, erased, or in another lane by now
+    leave_lane(lane, id)
   elseif leased and unsettled() then
     redis.call('ZADD', lane_key(lane), now + SETTLING_MS, id)
   else

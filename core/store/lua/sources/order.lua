@@ -10,15 +10,20 @@ local key, wake = order_key(conversation), 0
 local ordered = not known_only or redis.call('EXISTS', key) == 1
   or redis.call('EXISTS', PREFIX .. 'revisions:' .. conversation, PREFIX .. 'other-id:' .. conversation) > 0
 if ordered then
+  -- The account has another name now: what waits under the old one would be fetched by nobody, or twice.
+  local before = redis.call('HGET', key, 'lane')
+  if before and before ~= lane then leave_lane(before, conversation) end
+  redis.call('SADD', PREFIX .. 'source-lanes', lane)
   redis.call('HSETNX', key, 'asked', now)
   redis.call('HSET', key, 'lane', lane, 'wait', wait)
   if began then redis.call('HSET', key, 'began', began) end
+  if not known_only then redis.call('HSET', key, 'ends', 1) end
   local due = math.min(now + wait, math.max(now, redis.call('HGET', key, 'asked') + at_most))
   if redis.call('HEXISTS', lease_key(lane), conversation) == 1 then
     -- What is being fetched may be older than what was heard of now.
     redis.call('HSET', key, 'again', due)
   else
-    redis.call('HDEL', key, 'tries', 'error')
+    redis.call('HDEL', key, 'tries', 'error', 'looks')
     redis.call('ZADD', lane_key(lane), due, conversation)
     if due <= now then wake = want_wake_up(lane) end
   end

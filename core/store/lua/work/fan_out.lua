@@ -1,9 +1,10 @@
 -- A body was read: make it a revision of its conversation and one delivery due for each routed connector, or note why
 -- there is none. With a token for them, the next bodies are taken in the same step.
 -- begun: when it began, as it says itself; seen: how many began then, as the caller knows; other: another id of it;
--- beneath: it says no more than the newest revision, and is filed before that (docs/adr/0030)
+-- beneath: it says no more than the newest revision, and is filed before that; above: that one says no more than it, and
+-- stays before it, though it came later (docs/adr/0030)
 -- -> {} when the lease was lost, {0}: others began at that time meanwhile; or {lanes to wake, what claim.lua returns}
---- args: now, id, token, conversation, began:number?, begun:number?, seen:number?, other, beneath:flag
+--- args: now, id, token, conversation, began:number?, begun:number?, seen:number?, other, beneath:flag, above:flag
 --- args: note, summary, why, waits, next_token, connectors...
 --- uses: keys, ids, marks, lease, status, counts, epoch, give, quiet, names, twins, claim
 if not holds(INBOX, id, token) then return {} end
@@ -17,10 +18,12 @@ redis.call('HDEL', lease_key(INBOX), id)
 -- The order is that of arrival, whichever worker was faster; a revision's number is its place in it.
 local revisions = PREFIX .. 'revisions:' .. conversation
 local got = redis.call('HMGET', payload_key(id), 'sequence', 'crashes', 'error')
-local top = beneath and redis.call('ZREVRANGE', revisions, 0, 0, 'WITHSCORES')
-if top and not top[1] then top = false end
+local last = redis.call('ZREVRANGE', revisions, 0, 0, 'WITHSCORES')
+local top = beneath and last[1] and last
 if top then
   redis.call('ZADD', revisions, top[2] - 0.5, id)
+elseif above and last[1] and last[1] ~= id then
+  redis.call('ZADD', revisions, math.max(got[1], last[2] + 0.5), id)
 else
   redis.call('ZADD', revisions, got[1], id)
 end
