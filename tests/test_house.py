@@ -17,6 +17,8 @@ import yaml
 
 from app.cli.sections import group
 from app.supervisor.up import DEFAULT, processes
+from connectors.kit.connector import HttpSettings
+from connectors.kit.files.settings import FileSettings
 from connectors.kit.people.settings import PeopleSettings, PersonSettings
 from connectors.kit.record import RecordSettings
 from connectors.kit.vocabulary import Language
@@ -62,6 +64,8 @@ def test_every_connector_and_setting_stands_in_the_docs(kind: str) -> None:
     model = settings_model(kind)
     bases = (PeopleSettings, PersonSettings, RecordSettings, ConnectorSettings)
     shared = set(next(base for base in bases if issubclass(model, base)).model_fields)
+    if issubclass(model, FileSettings):
+        shared |= set(FileSettings.model_fields)
     for name in set(model.model_fields) - shared:
         assert f"| `{name}` |" in section, f"{kind}.{name}"
     assert f"`{kind}`" in (ROOT / "docs" / "connectors" / "README.md").read_text()
@@ -70,6 +74,12 @@ def test_every_connector_and_setting_stands_in_the_docs(kind: str) -> None:
 def test_every_shared_setting_stands_in_the_docs() -> None:
     text = (ROOT / "docs" / "connectors" / "README.md").read_text()
     for name in set(RecordSettings.model_fields) - {"type", "enabled"}:
+        assert f"| `{name}` |" in text, name
+
+
+def test_every_setting_of_files_stands_in_the_docs() -> None:
+    text = (ROOT / "docs" / "connectors" / "files.md").read_text()
+    for name in set(FileSettings.model_fields) - set(HttpSettings.model_fields):
         assert f"| `{name}` |" in text, name
 
 

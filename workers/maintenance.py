@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 import structlog
 
+from connectors.kit.files.waiting import sweep_files
 from core.config.doubts import doubts, gone_remedy
 from core.config.settings import Settings
 from core.delivery import PayloadStatus
@@ -42,7 +46,10 @@ class Chores:
         store: Store,
         settings: Callable[[], Settings],
         stopping: threading.Event,
+        data_dir: Path | None = None,
     ) -> None:
+        """Without a `data_dir` nothing waits on this machine's disk."""
+        self._data_dir, self._swept_at = data_dir, -math.inf
         self._store, self._settings, self._stopping = store, settings, stopping
         self._jobs, self._eraser, self._ledger = Jobs(client, settings), Eraser(client), Ledger(client)
         self._backfill, self._causes = Backfill(client, settings), Causes(client)
@@ -66,6 +73,7 @@ class Chores:
                     self._causes.sort(self._ledger.connectors())
                 self.work_on_jobs()
                 self._eraser.rewrite_if_due()
+                self.sweep_disk()
                 if self._store.turn("sweep", SWEEP_MS):
                     self.sweep()
             except StoreUnavailable as error:
@@ -133,6 +141,14 @@ class Chores:
                 if job.finished:
                     log.info("bulk job finished", job=identity, kind=job.kind, done=job.done)
                     break
+
+    def sweep_disk(self) -> None:
+        """Files of chats for which nobody waits any more go from this machine; others have disks of their own."""
+        if self._data_dir is None or time.monotonic() < self._swept_at + SWEEP_MS / 1000:
+            return
+        self._swept_at = time.monotonic()
+        if count := sweep_files(self._data_dir):
+            log.info("files of chats that waited too long were removed", files=count)
 
     def sweep(self) -> tuple[int, int]:
         """Remove what its time is over. Returns how many conversations and bodies went."""

@@ -68,7 +68,7 @@ class Runtime:
         threading.Thread(target=self._heartbeat, name="heartbeat", daemon=True).start()
         self._configuration.follow(stopping)
         client = connected(self._env, wake_up=self._wake_up)
-        Chores(client, Store(client), settings, stopping).start()
+        Chores(client, Store(client), settings, stopping, self._env.data_dir).start()
         CatchUpWork(connected(self._env, wake_up=self._wake_up), settings, stopping).start()
         Notifier(connected(self._env), settings, self._env.public_url, stopping, self._env.disk).start()
 

@@ -22,9 +22,10 @@ from pathlib import Path
 
 from pydantic import Field, IPvAnyNetwork, field_validator
 
-from connectors.archive.files import FILE_TYPES, LARGEST_MIB, FileRules, keep_files
+from connectors.archive.files import keep_files
 from connectors.kit.capabilities import Capabilities
 from connectors.kit.connector import Connector, Copy, Receipt, Step
+from connectors.kit.files.rules import FILE_TYPES, LARGEST_MIB, MIB, FileRules
 from connectors.kit.http import Http
 from connectors.kit.transcript import as_text
 from core.config.mistakes.files import file_mistake
@@ -51,9 +52,7 @@ class ArchiveSettings(ConnectorSettings):
         min_length=1,
         description="Media types of files that are kept; image/* is every one of images.",
     )
-    largest_file: float = Field(
-        default=LARGEST_MIB, gt=0, le=LARGEST_MIB, description="MiB; a larger file is not kept."
-    )
+    largest_file: float = Field(default=8, gt=0, le=LARGEST_MIB, description="MiB; a larger file is not kept.")
     timeout: float = Field(default=20, gt=0, le=50, description="Seconds to wait for each response.")
     allow_networks: tuple[IPvAnyNetwork, ...] = Field(
         default=(), description="Loopback, private and link-local networks that may be reached, such as 10.0.0.0/8."
@@ -109,14 +108,9 @@ class Archive(Connector[ArchiveSettings]):
         return Reference(f"{conversation.account}/{conversation.id}/r{receipt.revision.number}")
 
     def _keep_files(self, conversation: Conversation, folder: Path, step: Step) -> None:
-        rules = FileRules(self.settings.file_types, round(self.settings.largest_file * 1024 * 1024))
+        rules = FileRules(self.settings.file_types, round(self.settings.largest_file * MIB))
 
-        def write(place: Path, content: bytes) -> None:
-            folder.mkdir(exist_ok=True)
-            _write(place, content)
-            _sync(folder)
-
-        keep_files(conversation, folder, rules, self._http, step, write)
+        keep_files(conversation, folder, rules, self._http, step, kept=lambda: _sync(folder))
 
     def copies(self, mentions: Callable[[bytes], bool]) -> Iterator[Copy]:
         for file in sorted((self.data_dir / self.settings.folder).glob("*/*/r*.json")):

@@ -22,6 +22,10 @@ from connectors.freshdesk.contacts import Contacts
 from connectors.freshdesk.erasing import FreshdeskErasing
 from connectors.freshdesk.settings import STANDARD
 from connectors.kit.connector import Receipt, Step
+from connectors.kit.files.carrying import ChatFiles, FileNote
+from connectors.kit.files.rules import MIB
+from connectors.kit.files.settings import FileLimits
+from connectors.kit.files.streaming import multipart_body
 from connectors.kit.people.whose import People
 from connectors.kit.record import Mapping
 from connectors.kit.reply import Reply
@@ -38,6 +42,8 @@ from core.delivery import Reference
 TAG = 32
 #: In UTF-8. Freshdesk documents no limit of a note; this stays below 64 KB.
 NOTES = Layout(60_000, octets, mark="[{} {}.{}]".format)
+#: All of one note. https://developers.freshdesk.com/api/#attachments
+FILE_LIMITS = FileLimits(largest=20 * MIB, together=20 * MIB)
 NOTES_A_PAGE = 20  #: each may have its text twice, and the whole has to stay within what is read of an answer
 #: https://developers.freshdesk.com/api/#pagination ; of somebody who is no contact there is an error, and no list.
 _PAGES = replace(by_page(per_page=100), empty="errors")
@@ -52,7 +58,7 @@ SOON = timedelta(minutes=15)
 class Freshdesk(FreshdeskErasing):
     def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
         chat, before = Chat.of(self.settings, conversation, receipt, step), step.knows("ticket")
-        words, number = chat.words, chat.number
+        words, number, files = chat.words, chat.number, ChatFiles(self, conversation, step, FILE_LIMITS)
 
         def made_for(person: int) -> Any:
             return chat.recorded(
@@ -71,6 +77,8 @@ class Freshdesk(FreshdeskErasing):
             step("work", lambda: self._update(ticket["id"], ticket["lacks"]))
         if self.settings.fields and ("lacks" in ticket or (before and number > 1)):
             step(f"fields {number}", lambda: self._set_fields(ticket["id"], words))
+        texts = partial(self._note_texts, ticket["id"])
+        files.add(words, NOTES, write=partial(self._add_files, ticket["id"]), texts=texts)
         return Reference(str(ticket["id"]), self.page_of(ticket["id"]))
 
     def imagine(self, method: str, path: str, body: Any) -> Any:
@@ -174,6 +182,15 @@ class Freshdesk(FreshdeskErasing):
         note = {"body": part.body, "private": True}
         # https://developers.freshdesk.com/api/#add_note_to_a_ticket
         return self.ask("POST", f"tickets/{ticket}/notes", json=note, judge=self.when(*OF_TICKET))["id"].number
+
+    def _add_files(self, ticket: int, note: FileNote) -> None:
+        # https://developers.freshdesk.com/api/#add_note_to_a_ticket , with attachments as a form.
+        form = multipart_body({"body": note.body, "private": "true"}, [("attachments[]", one) for one in note.files])
+        sent = form.options if note.files else {"json": {"body": note.body, "private": True}}
+        _ = self.ask("POST", f"tickets/{ticket}/notes", judge=self.when(*OF_TICKET), **sent)["id"].number
+
+    def _note_texts(self, ticket: int) -> Iterator[str]:
+        return map(_text, self._notes(ticket))
 
     def _find_note(self, ticket: int, part: Part) -> int | None:
         found = marked(self._notes(ticket), _text, part.mark)

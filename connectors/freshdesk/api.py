@@ -93,6 +93,7 @@ class FreshdeskApi(HttpConnector[FreshdeskSettings]):
         person="a contact, by email, phone or customer id, else created; blank fields filled",
         revision="what is new, as a private note",
         idempotent="looked for in lists, by tag or field and mark",
+        files="attached to a private note",
     )
     # "Inconsistent/Conflicting State": somebody is at the same contact or ticket in this moment.
     statuses: ClassVar[Table[int, Verdict]] = {409: RetryLater}

@@ -7,6 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import AnyHttpUrl, Field, SecretStr, model_validator
 
+from connectors.kit.files.settings import FileSettings
 from connectors.kit.people.settings import PersonSettings
 from connectors.kit.work.chat import DeskSettings
 from core.config.types.templated import Templated
@@ -26,7 +27,7 @@ Status = Annotated[int, Field(ge=2)]
 Priority = Annotated[int, Field(ge=1, le=4)]
 
 
-class FreshdeskSettings(DeskSettings, PersonSettings):
+class FreshdeskSettings(DeskSettings, PersonSettings, FileSettings):
     """Settings of `type: freshdesk`."""
 
     # 200 requests a minute on the smallest paid plan.

@@ -25,6 +25,8 @@ from connectors.http.running import Running
 from connectors.kit.auth.credentials import NOTHING, Credentials
 from connectors.kit.capabilities import Capabilities
 from connectors.kit.connector import Finding, HttpConnector, Receipt, Step
+from connectors.kit.files.carrying import ChatFiles
+from connectors.kit.files.settings import FileSettings
 from connectors.kit.person import LEFT_OUT
 from connectors.kit.record import Mapping, RecordSettings
 from connectors.kit.transcript import single_line
@@ -87,7 +89,9 @@ class Written(HttpConnector[S], Generic[S]):
     def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
         words = Mapping(self._with_person, conversation)
         words.left_out = step.knows(LEFT_OUT)
-        running = partial(Running, self.program, self._asking, words, conversation, receipt, step)
+        attachments = self.program.attachments
+        files = ChatFiles(self, conversation, step, attachments.limits) if attachments else None
+        running = partial(Running, self.program, self._asking, words, conversation, receipt, step, files)
         try:
             return running().run()
         except Gone as refused:
@@ -135,7 +139,7 @@ class Written(HttpConnector[S], Generic[S]):
         return {}
 
 
-class DeclaredSettings(RecordSettings, HttpDocument):
+class DeclaredSettings(RecordSettings, FileSettings, HttpDocument):
     """Settings of `type: http`."""
 
     secrets: dict[Name, SecretStr] = Field(

@@ -8,7 +8,7 @@ from typing import Any
 
 from requests import Response
 
-from connectors.http.program import Looking
+from connectors.http.looking import Looking
 from connectors.http.requests import Ready, value_at
 from connectors.kit.http import Http, Judge
 from connectors.kit.reply import Reply
@@ -92,6 +92,21 @@ class Asking:
                 entries = iter(_within(Reply(body), looking.entries))
         wanted = [(path, render(names)) for path, render in looking.where]
         return next((one.raw for one in entries if _is_meant(looking, one.raw, wanted, is_marked)), None)
+
+    def texts(self, looking: Looking, names: Names) -> Iterator[str]:
+        """Every text at `marked`, in all that it lists. Raises DeliveryError."""
+        judge = looking.judge(self._when, *looking.answers)
+        if looking.pager:
+            entries = self._paged(looking, names, judge)
+        else:
+            answer = self._sent(looking, names, judge, True)
+            body = None if answer.status_code in (*looking.none, 204) else self._body(answer)
+            if body is None:
+                return
+            looking.proven(body)
+            entries = iter(_within(Reply(body), looking.entries or ""))
+        for one in entries:
+            yield from _texts_at(looking.marked, one.raw)
 
     def _paged(self, looking: Looking, names: Names, judge: Judge) -> Iterator[Reply]:
         assert looking.pager is not None  # noqa: S101  # who has none is not asked for

@@ -16,7 +16,8 @@ _REPEATED: dict[Repeatable | None, str] = {
 
 
 def capabilities_of(document: HttpDocument) -> Capabilities:
-    return Capabilities(_person(document), _revision(document), _idempotent(document))
+    files = "attached, in a text of their own" if document.attachments else "none"
+    return Capabilities(_person(document), _revision(document), _idempotent(document), files)
 
 
 def _person(document: HttpDocument) -> str:

@@ -12,6 +12,7 @@ from jmespath.exceptions import JMESPathError
 from pydantic import AfterValidator, Field, model_validator
 
 from connectors.http.answers import Case, Status
+from connectors.kit.files.rules import LARGEST_MIB
 from core.config.environment import Strict
 
 
@@ -41,6 +42,12 @@ class File(Strict):
     type: str = Field(default="text/plain; charset=utf-8", description="Its media type.")
 
 
+class EachFile(Strict):
+    """In the body of a request that brings files: so much for each of them."""
+
+    each_file: Text = Field(description="What a file is there: {{ file.content }}.")
+
+
 class DeclaredRequest(Strict):
     """One request. A value that comes out empty is left out, with its key."""
 
@@ -53,8 +60,9 @@ class DeclaredRequest(Strict):
     # `json` is a method of pydantic's models.
     json_body: Any = Field(default=None, alias="json", description="Body as JSON.")
     form: dict[str, Any] | None = Field(default=None, description="Body as a form.")
-    multipart: dict[str, Text | File] | None = Field(default=None, description="Body as a form with files.")
+    multipart: dict[str, Text | File | EachFile] | None = Field(default=None, description="Body as a form with files.")
     text: Text | None = Field(default=None, description="Body as text.")
+    raw: Text | None = Field(default=None, description="Body that is a file: {{ file.content }}.")
     expect: JmesPath | None = Field(
         default=None, description="JMESPath that is true for a success; an answer for which it is not is tried again."
     )
@@ -74,7 +82,7 @@ class DeclaredRequest(Strict):
 
     @model_validator(mode="after")
     def _has_one_body(self) -> Self:
-        given = [name for name in ("json", "form", "multipart", "text") if getattr(self, BODIES[name]) is not None]
+        given = [name for name in BODIES if getattr(self, BODIES[name]) is not None]
         if len(given) > 1:
             raise ValueError(f"has {' and '.join(given)}; a request has one body")
         if given and self.method in ("GET", "HEAD"):
@@ -91,7 +99,7 @@ class DeclaredRequest(Strict):
 
 
 #: Spelling in the file -> field.
-BODIES = {"json": "json_body", "form": "form", "multipart": "multipart", "text": "text"}
+BODIES = {"json": "json_body", "form": "form", "multipart": "multipart", "text": "text", "raw": "raw"}
 
 
 class Pages(Strict):
@@ -161,6 +169,33 @@ class Find(DeclaredRequest):
             raise ValueError("take_header is for the answer to a create; write take")
         if self.pages and self.method != "GET":
             raise ValueError("pages are read with GET")
+        return self
+
+
+class Attachments(Strict):
+    """How the destination takes the files of a chat: in a text of their own, each once."""
+
+    largest: int = Field(default=20, ge=1, le=LARGEST_MIB, description="MiB that one file may have.")
+    together: int = Field(default=LARGEST_MIB, ge=1, le=LARGEST_MIB, description="MiB that all of one text may have.")
+    count: int = Field(default=10, ge=1, le=100, description="Files that one text may have.")
+    upload: DeclaredRequest | None = Field(
+        default=None, description="Sent for each file, where it is uploaded first; what it takes is file.upload."
+    )
+    upload_lasts: int = Field(
+        default=0, ge=0, description="So many seconds the destination knows an upload; 0: for ever."
+    )
+    find: Find = Field(description="The texts of the record, to look for those that brought files: entries and marked.")
+    create: DeclaredRequest = Field(description="How the text is added: part.text, and each_file for the files.")
+
+    @model_validator(mode="after")
+    def _brings_files(self) -> Self:
+        if self.find.entries is None or not self.find.marked:
+            raise ValueError("find needs entries and marked: by the texts a repeat is known")
+        written = repr((self.create.json_body, self.create.multipart))
+        if "each_file" not in written:
+            raise ValueError("create names no file; write each_file: where they belong in json or multipart")
+        if self.upload and "file.content" not in repr((self.upload.raw, self.upload.json_body, self.upload.multipart)):
+            raise ValueError("upload sends no file; write {{ file.content }} in it, such as raw: '{{ file.content }}'")
         return self
 
 

@@ -12,7 +12,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from connectors.http.answers import Meanings
-from connectors.http.declared import DeclaredRequest, Find, Name, Text, WhenText, names_taken
+from connectors.http.declared import Attachments, DeclaredRequest, Find, Name, Text, WhenText, names_taken
 from connectors.http.signing import Auth
 from core.config.environment import Strict
 
@@ -154,5 +154,8 @@ class HttpDocument(Strict):
         default=False, description="true: no record is without a person; without_email: nobody is then as placeholder."
     )
     steps: dict[Name, StepOf] = Field(min_length=1, description="What is done, in this order.")
+    attachments: Attachments | None = Field(
+        default=None, description="How files of the chat are attached; without it, their names are in the text."
+    )
     reference: MadeRecord = Field(description="The record that people open.")
     check: tuple[LookRequest, ...] = Field(default=(), description="What `relay connectors check` proves.")

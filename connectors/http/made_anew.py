@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Sequence
 
 from connectors.http.program import Action
+from connectors.kit.files.carrying import steps_of_files
 from connectors.kit.step import Step
 from core.errors import Gone
 
@@ -23,6 +24,7 @@ def with_contents(refused: Gone, actions: Sequence[Action], step: Step) -> Gone:
         return refused
     step.keep(_GENERATIONS, {**_known(step), **{name: _known(step).get(name, 0) + 1 for name in dead}})
     again = [name for action in actions if action.name in dead for name in _remembered(action, step)]
+    again += steps_of_files(step)  # they were in it
     return Gone(str(refused), *refused.steps, *again, status=refused.status)
 
 

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import jmespath
 from pydantic import AnyHttpUrl, BaseModel, TypeAdapter, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from connectors.http.declared import Find, Pages, taken
+from connectors.http.attachments import ReadyAttachments
+from connectors.http.declared import taken
 from connectors.http.document import HttpDocument, LookRequest, StepOf
+from connectors.http.looking import Looking
 from connectors.http.names import ALWAYS, PartNames, of_settings, of_step, of_steps
 from connectors.http.requests import Compiler, Ready, Render
 from connectors.kit.text.formats import FORMS, Form
 from connectors.kit.text.parts import Layout, octets, utf16
-from connectors.kit.wire.pager import Pager, by_address, by_cursor, by_link, by_offset, by_page
-from connectors.kit.wire.verdicts import When
 from core.config.mistakes.model import KeyPath
 from core.templates.scope import Scope, is_template
 
@@ -54,26 +54,6 @@ class Own:
     @cached_property
     def _seen(self) -> type[BaseModel]:
         return of_settings(self.name, self.public)
-
-
-class Looking(Ready):
-    """A request that looks for something."""
-
-    def __init__(
-        self, find: Find, scope: Scope, place: KeyPath, compiler: Compiler, identities: tuple[str, ...]
-    ) -> None:
-        super().__init__(find, scope, place, compiler, identities)
-        self.entries = None if find.entries is None else "" if find.entries == "@" else find.entries
-        self.none, self.lags = find.none, find.lags
-        self.pager = _pager(find.pages, self.entries or "") if find.pages else None
-        self.where = [
-            (jmespath.compile(path), compiler.text(scope, text, (*place, "where", path)))
-            for path, text in find.where.items()
-        ]
-        self.marked = jmespath.compile(find.marked) if find.marked else None
-        self.text_at = jmespath.compile(find.text_at) if find.text_at else self.marked
-        self.empty = jmespath.compile(find.empty) if find.empty else None
-        self.answers = [When(find.none, then=None)] if find.none else []
 
 
 @dataclass(frozen=True)
@@ -131,6 +111,13 @@ class Program:
         self.record = self._compiler.text(seen, document.reference.id, ("reference", "id"))
         self.page = self._compiler.text(seen, document.reference.url, ("reference", "url"))
         self.proofs = [self._proof(look, index) for index, look in enumerate(document.check)]
+        self.attachments = (
+            ReadyAttachments(
+                document.attachments, partial(own.scope, chat=True, **ALWAYS, steps=self.steps), self._compiler
+            )
+            if document.attachments
+            else None
+        )
         self._shape()
         if not self._wrong and own.values is not None:
             self._addresses()
@@ -276,18 +263,3 @@ class Program:
             return
         if url.username or url.password:
             self._wrong.append((("base_url",), "is shown to people; write the credentials under auth: basic:"))
-
-
-def _pager(pages: Pages, items: str) -> Pager:
-    parameter, size, per_page = pages.parameter, pages.size, pages.per_page
-    if pages.by == "page":
-        made = by_page(items, page=parameter or "page", size=size or "per_page", per_page=per_page)
-    elif pages.by == "offset":
-        made = by_offset(items, offset=parameter or "offset", size=size or "limit", per_page=per_page)
-    elif pages.by == "cursor":
-        made = by_cursor(pages.at, items=items, cursor=parameter or "cursor", size=size or "limit", per_page=per_page)
-    elif pages.by == "link":
-        made = by_link(items, size=size or "per_page", per_page=per_page)
-    else:
-        made = by_address(pages.at, items=items, size=size, per_page=per_page if size else 0)
-    return made.few(per_page, pages.most)

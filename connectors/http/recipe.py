@@ -22,6 +22,7 @@ from connectors.http.declared import Name
 from connectors.http.document import HttpDocument
 from connectors.http.names import plain_value
 from connectors.http.program import Own, Program
+from connectors.kit.files.settings import FileSettings
 from connectors.kit.record import RecordSettings
 from core.config import yaml_file
 from core.config.environment import Strict
@@ -112,6 +113,10 @@ def _again(recipe: str, values: Mapping[str, Any], private: Mapping[str, Any]) -
     return found
 
 
+class RecipeWithFiles(RecipeSettings, FileSettings):
+    """Settings of a recipe whose destination takes files."""
+
+
 class Recipe(Written[RecipeSettings]):
     """A connector that runs a recipe."""
 
@@ -162,13 +167,14 @@ def recipe_of(kind: str, text: str, source: str) -> type[Recipe]:
 
 
 def _made(kind: str, document: RecipeDocument, file: ConfigFile) -> type[Recipe]:
-    shared = RecordSettings.model_fields
+    base = RecipeWithFiles if document.attachments else RecipeSettings
+    shared = base.model_fields
     for name in {*document.settings} & {*shared}:
         file.problem(("settings", name), "is a setting of every connector; write its default under defaults")
     try:
-        RecordSettings.model_validate({"type": kind, **document.defaults})
+        base.model_validate({"type": kind, **document.defaults})
     except ValidationError as error:
-        for place, text in value_mistakes(error, RecordSettings, document.defaults):
+        for place, text in value_mistakes(error, base, document.defaults):
             file.problem(("defaults", *place), text)
     fields: dict[str, Any] = {
         name: (shared[name].annotation, _changed(shared[name], value))
@@ -177,7 +183,7 @@ def _made(kind: str, document: RecipeDocument, file: ConfigFile) -> type[Recipe]
     }
     fields |= {name: one.field() for name, one in document.settings.items() if name not in shared}
     class_name = "".join(part.title() for part in kind.split("-"))
-    model = create_model(f"{class_name}Settings", __base__=RecipeSettings, **fields)
+    model = create_model(f"{class_name}Settings", __base__=base, **fields)
     model.__doc__ = f"Settings of `type: {kind}`."
     # Two connectors that write to one address deliver to one account.
     model.account_settings = tuple(name for name, one in document.settings.items() if one.type == "url") or tuple(

@@ -10,11 +10,13 @@ from typing import Any
 import jmespath
 from jmespath.exceptions import JMESPathError
 
-from connectors.http.declared import BODIES, DeclaredRequest, File, taken
+from connectors.http.declared import BODIES, DeclaredRequest, taken
+from connectors.kit.files.streaming import Outgoing, json_options, multipart_body, raw_body
 from connectors.kit.http import Judge
 from connectors.kit.reply import Reply
 from connectors.kit.transcript import plain, single_line
 from connectors.kit.wire.verdicts import When
+from core.config.environment import Strict
 from core.config.mistakes.model import KeyPath
 from core.config.yaml_file import dotted
 from core.errors import RecordRefused, RetryLater
@@ -27,6 +29,8 @@ Complain = Callable[[KeyPath, str], None]
 
 #: An object with this key has the entries of another one beside its own.
 SPREAD = "..."
+#: An object with this key alone stands for as many values as there are files.
+EACH_FILE = "each_file"
 #: What is to be left out.
 _NOTHING = object()
 _NAMED = re.compile(r"\bsteps\.([a-z][a-z0-9_]*)")
@@ -71,12 +75,16 @@ class Compiler:
             render = self.made(scope.value, source, place)
             return lambda names: _clean(render(names))
         if isinstance(source, Mapping):
-            return self._object(scope, source, place)
+            return self._files(scope, source, place) if [*source] == [EACH_FILE] else self._object(scope, source, place)
         if isinstance(source, Sequence):
             items = [self.value(scope, one, (*place, index)) for index, one in enumerate(source)]
             spread = [isinstance(one, Mapping) and [*one] == [SPREAD] for one in source]
             return lambda names: _kept(_items([one(names) for one in items], spread), bool(source))
         return lambda _: source
+
+    def _files(self, scope: Scope, source: Mapping[str, Any], place: KeyPath) -> Render:
+        one = self.value(scope, source[EACH_FILE], (*place, EACH_FILE))
+        return lambda names: [one({**names, "file": file}) for file in names.get("files", ())] or _NOTHING
 
     def _object(self, scope: Scope, source: Mapping[str, Any], place: KeyPath) -> Render:
         entries = [
@@ -122,7 +130,7 @@ def _as_json(value: Any) -> Any:
         return {str(name): _as_json(one) for name, one in value.items()}
     if isinstance(value, list | tuple):
         return [_as_json(one) for one in value]
-    if value is None or isinstance(value, bool | int | float):
+    if value is None or isinstance(value, bool | int | float | Outgoing):
         return value
     return plain(value.isoformat() if isinstance(value, datetime) else str(value))
 
@@ -180,8 +188,10 @@ class Ready:
     def _body_of(name: str, source: Any, scope: Scope, place: KeyPath, compiler: Compiler) -> Render:
         if name == "text":
             return compiler.text(scope, source, place)
+        if name == "raw":
+            return compiler.value(scope, source, place)
         if name == "multipart":
-            source = {key: one.model_dump() if isinstance(one, File) else one for key, one in source.items()}
+            source = {key: one.model_dump() if isinstance(one, Strict) else one for key, one in source.items()}
         return compiler.value(scope, source, place)
 
     def lives_in(self, steps: Collection[str], *, anywhere: bool) -> bool:
@@ -199,11 +209,19 @@ class Ready:
             kind, render = self._body
             body = render(names)
             if kind == "json":
-                options["json"] = {} if body is _NOTHING else body
+                with_files = json_options({} if body is _NOTHING else body)
+                headers.update(with_files.pop("headers", {}))
+                options |= with_files
             elif kind == "form":
                 options["data"] = {name: _spelled(value) for name, value in _filled(body).items()}
+            elif kind == "multipart" and (files := _files_in(_filled(body))):
+                fields = {name: str(value) for name, value in _filled(body).items() if isinstance(value, str | int)}
+                options |= {**(sent := multipart_body(fields, files).options), "headers": headers | sent["headers"]}
             elif kind == "multipart":
                 options["files"] = {name: _part(value) for name, value in _filled(body).items()}
+            elif kind == "raw" and isinstance(body, Outgoing):
+                options["data"] = raw_body(body)
+                headers.setdefault("Content-Type", body.type)
             else:
                 options["data"] = plain(body).encode()
                 headers.setdefault("Content-Type", "text/plain; charset=utf-8")
@@ -255,6 +273,12 @@ def _spelled(value: Any) -> Any:
     if isinstance(value, bool):
         return "true" if value else "false"
     return [_spelled(one) for one in value] if isinstance(value, list | tuple) else str(value)
+
+
+def _files_in(body: Mapping[str, Any]) -> list[tuple[str, Outgoing]]:
+    """Those of a chat, each with its field."""
+    lists = ((name, value if isinstance(value, list) else [value]) for name, value in body.items())
+    return [(name, one) for name, values in lists for one in values if isinstance(one, Outgoing)]
 
 
 def _part(value: Any) -> tuple[str | None, bytes] | tuple[str, bytes, str]:

@@ -12,6 +12,7 @@ from connectors.http.asking import Asking, FoundEntry
 from connectors.http.made_anew import generation
 from connectors.http.names import SUBJECT, of_chat, of_part
 from connectors.http.program import Action, Program
+from connectors.kit.files.carrying import ChatFiles
 from connectors.kit.record import Mapping as Words
 from connectors.kit.step import Receipt, Step
 from connectors.kit.text.parts import Part, append, ends_with, has_text, overwrite
@@ -26,10 +27,17 @@ _Made = dict[str, Any]
 
 class Running:
     def __init__(
-        self, program: Program, asking: Asking, words: Words, conversation: Conversation, receipt: Receipt, step: Step
+        self,
+        program: Program,
+        asking: Asking,
+        words: Words,
+        conversation: Conversation,
+        receipt: Receipt,
+        step: Step,
+        files: ChatFiles | None,
     ) -> None:
         self._program, self._asking, self._step = program, asking, step
-        self._words, self._number = words, receipt.number
+        self._words, self._number, self._files = words, receipt.number, files
         self._made: dict[str, _Made] = {}
         self._took: dict[str, Mapping[str, Any]] = {}
         self._layout = program.layout
@@ -44,6 +52,10 @@ class Running:
             if action.when(self._names(self._part_of(action))):
                 self._texts(action) if action.step.each else self._record(action)
         names = self._names()
+        if self._program.attachments is not None and self._files is not None:
+            attachments, asking, files = self._program.attachments, self._asking, self._files
+            write, texts = partial(attachments.write, asking, files, names), partial(attachments.texts, asking, names)
+            files.add(self._words, self._layout, write=write, texts=texts)
         record, page = str(self._program.record(names)), single_line(str(self._program.page(names)))
         if not record:
             raise RecordRefused("reference.id is empty; name a step that is always done")

@@ -18,9 +18,11 @@ from connectors.hubspot.api import BATCH_INPUTS, OWNED, first_id, owned
 from connectors.hubspot.checks import CHAT_ID
 from connectors.hubspot.contacts import Contacts
 from connectors.hubspot.erasing import HubSpotErasing
+from connectors.hubspot.files import FILE_LIMITS, add_files, note_texts
 from connectors.hubspot.settings import HubSpotSettings
 from connectors.kit.capabilities import Capabilities
 from connectors.kit.connector import Receipt, Step
+from connectors.kit.files.carrying import ChatFiles
 from connectors.kit.people.whose import People
 from connectors.kit.record import Mapping as Words
 from connectors.kit.reply import Reply
@@ -55,19 +57,21 @@ class HubSpot(HubSpotErasing):
         person="a contact, by email, phone or customer id, else created; blank fields filled",
         revision="the notes are written over",
         idempotent="contact and ticket by a unique property; notes looked for by their marks",
+        files="attached to a note",
     )
 
     def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
         words = Words(self._with_person(), conversation)
         _ = words.person  # raises Skipped before anything is asked
+        files = ChatFiles(self, conversation, step, FILE_LIMITS)
         place = step("place", partial(self.cache.get, "place", self.place))
         chat = _Chat(
             conversation, receipt, step, words, place, task_of(step, words, self.settings, conversation, receipt)
         )
         people = People(self, Contacts(self, partial(self._give, chat)), "contact")
-        return people.whose(step, words, partial(self._delivered, chat), made_up=self._needs_person)
+        return people.whose(step, words, partial(self._delivered, chat, files), made_up=self._needs_person)
 
-    def _delivered(self, chat: _Chat, contact: str | None) -> Reference:
+    def _delivered(self, chat: _Chat, files: ChatFiles, contact: str | None) -> Reference:
         step, words, number = chat.step, chat.words, chat.receipt.number
         made = self._ticket(chat, contact) if self.settings.ticket else {}
         ticket, own = made.get("id"), not made.get("added")
@@ -99,6 +103,9 @@ class HubSpot(HubSpotErasing):
         )
         if chat.task:
             self._add_task(chat, chat.task, parents)
+        folder = f"/smartsupp/{chat.conversation.account}/{chat.conversation.id}"
+        write, texts = partial(add_files, self, files, folder, parents, began), partial(note_texts, self, parents)
+        files.add(words, NOTES, write=write, texts=texts)
         kind, record = next(iter(parents.items()))
         return Reference(ticket or notes[0], page(chat.place, kind, record))
 

@@ -56,7 +56,7 @@ class HubSpotAccount(HubSpotApi):
     def _owner_by_email(self, email: str) -> str | None:
         # https://developers.hubspot.com/docs/api-reference/latest/crm/owners/guide
         may_look = self.when(When((403,), PAUSE, text=_MAY_NOT_LOOK))
-        found = results(self._call("GET", OWNERS, params={"email": email}, judge=may_look))
+        found = results(self.call("GET", OWNERS, params={"email": email}, judge=may_look))
         same = (one for one in found if one["email"].text.casefold() == email.casefold())
         return next((one["id"].id for one in same if _works(one)), None)
 

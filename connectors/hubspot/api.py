@@ -85,25 +85,25 @@ class HubSpotApi(HttpConnector[HubSpotSettings]):
     def base(self) -> str:
         return str(self.settings.base_url).rstrip("/")
 
-    def _call(self, method: str, path: str, **options: Any) -> Response:
+    def call(self, method: str, path: str, **options: Any) -> Response:
         return self.http.request(method, self.base + path, **options)
 
     def _get(self, path: str, *also: int) -> Response:
         """The answer to a read; the statuses in `also` are answers too."""
-        return self._call("GET", path, judge=self.when(When(also, then=None)))
+        return self.call("GET", path, judge=self.when(When(also, then=None)))
 
     def change(self, path: str, properties: Mapping[str, str]) -> bool:
         body = {"properties": properties}
-        answer = self._call("PATCH", f"{OBJECTS}/{path}", repeatable=True, judge=self.when(KNOWN), json=body)
+        answer = self.call("PATCH", f"{OBJECTS}/{path}", repeatable=True, judge=self.when(KNOWN), json=body)
         return bool(wrapped(answer)["id"].id)
 
     def link(self, path: str) -> bool:
         # https://developers.hubspot.com/docs/api-reference/latest/crm/associations/associate-records/guide
-        return bool(results(self._call("PUT", f"{OBJECTS}/{path}", repeatable=True, judge=self.when(LINKED))))
+        return bool(results(self.call("PUT", f"{OBJECTS}/{path}", repeatable=True, judge=self.when(LINKED))))
 
     def batch_read(self, kind: str, wanted: Mapping[str, Any]) -> list[Reply]:
         body = {**wanted, "propertiesWithHistory": []}
-        return results(self._call("POST", f"{OBJECTS}/{kind}/batch/read", repeatable=True, json=body))
+        return results(self.call("POST", f"{OBJECTS}/{kind}/batch/read", repeatable=True, json=body))
 
     def search(self, kind: str, any_of: Mapping[str, str], properties: Sequence[str]) -> list[Reply]:
         """Those of which one of these properties is the value. The index lags by seconds."""
@@ -113,12 +113,12 @@ class HubSpotApi(HttpConnector[HubSpotSettings]):
         ]
         more = {"properties": list(properties), "sorts": [], "after": "0", "limit": 100}
         body = {"filterGroups": groups, **more}
-        return results(self._call("POST", f"{OBJECTS}/{kind}/search", repeatable=True, json=body))
+        return results(self.call("POST", f"{OBJECTS}/{kind}/search", repeatable=True, json=body))
 
     def upsert(self, kind: str, by: str, value: str, properties: Mapping[str, str], judge: Judge) -> Response:
         # https://developers.hubspot.com/docs/api-reference/latest/crm/objects/contacts/batch/upsert-contacts
         body = {"inputs": [{"idProperty": by, "id": value, "properties": properties}]}
-        return self._call("POST", f"{OBJECTS}/{kind}/batch/upsert", repeatable=True, judge=judge, json=body)
+        return self.call("POST", f"{OBJECTS}/{kind}/batch/upsert", repeatable=True, judge=judge, json=body)
 
     # --- what hangs on a record ------------------------------------------------------
 
@@ -134,18 +134,20 @@ class HubSpotApi(HttpConnector[HubSpotSettings]):
         ]
         body = {"properties": {**properties, **owned(owner)}, "associations": associations}
         judge = self.unless_owner(self.when(LINKED), given=bool(owner))
-        return wrapped(self._call("POST", f"{OBJECTS}/{kind}", json=body, judge=judge))["id"].id
+        return wrapped(self.call("POST", f"{OBJECTS}/{kind}", json=body, judge=judge))["id"].id
 
     def find_activity(self, kind: str, text: str, parents: Mapping[str, str], mark: str) -> str | None:
         """The one whose property `text` ends with a mark, among those of the first of these records."""
+        found = marked(self.activities(kind, text, parents), lambda one: one[1], mark)
+        return found[0] if found is not None else None
+
+    def activities(self, kind: str, text: str, parents: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+        """Ids and what the property `text` says, of those of the first of these records."""
         numbers = list(self.linked(*next(iter(parents.items())), kind))
         for start in range(0, len(numbers), _FEW):
             inputs = [{"id": one} for one in numbers[start : start + _FEW]]
             read = self.batch_read(kind, {"inputs": inputs, "properties": [text]})
-            found = marked(read, lambda one: str(one["properties"].object.get(text) or ""), mark)
-            if found is not None:
-                return found["id"].id
-        return None
+            yield from ((one["id"].id, str(one["properties"].object.get(text) or "")) for one in read)
 
     def linked(self, kind: str, record: str, other: str) -> Iterator[str]:
         """The ids of what a record is associated with."""
@@ -154,7 +156,7 @@ class HubSpotApi(HttpConnector[HubSpotSettings]):
         while after is not None:
             wanted = {"inputs": [{"id": record, **({"after": after} if after else {})}]}
             path, after = f"/crm/associations/2026-09/{kind}/{other}/batch/read", None
-            for result in results(self._call("POST", path, repeatable=True, json=wanted)):
+            for result in results(self.call("POST", path, repeatable=True, json=wanted)):
                 yield from (one["toObjectId"].id for one in result["to"])
                 paging = result.get("paging")
                 following = paging.get("next") if paging is not None else None

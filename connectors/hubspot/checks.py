@@ -99,7 +99,7 @@ class HubSpotChecks(HubSpotAccount):
     def _make_property(self) -> None:
         names = {"name": CHAT_ID, "label": "Smartsupp chat id", "groupName": "ticketinformation"}
         body = {**names, "type": "string", "fieldType": "text", "hasUniqueValue": True}
-        self._call("POST", f"{PROPERTIES}/tickets", json=body)
+        self.call("POST", f"{PROPERTIES}/tickets", json=body)
 
 
 def _found(right: bool, what: str, remedy: str) -> Finding:

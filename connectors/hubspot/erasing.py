@@ -28,4 +28,4 @@ class HubSpotErasing(HubSpotChecks):
         # https://developers.hubspot.com/docs/api-reference/legacy/crm/objects/contacts/gdpr/gdpr-delete-contact
         # By id and never by address: one that HubSpot does not find is blocked for ever.
         gone = self.when(When((404,), then=None))
-        self._call("POST", f"{OBJECTS}/contacts/gdpr-delete", json={"objectId": person.id}, repeatable=True, judge=gone)
+        self.call("POST", f"{OBJECTS}/contacts/gdpr-delete", json={"objectId": person.id}, repeatable=True, judge=gone)

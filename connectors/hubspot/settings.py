@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import AnyHttpUrl, Field, SecretStr, model_validator
 
+from connectors.kit.files.settings import FileSettings
 from connectors.kit.people.settings import PeopleSettings
 from connectors.kit.work.one_record import OneRecordSettings
 from connectors.kit.work.owner import OwnerSettings
@@ -15,7 +16,7 @@ from core.config.types.templated import Templated
 Id = Annotated[str, Field(min_length=1, coerce_numbers_to_str=True)]
 
 
-class HubSpotSettings(PeopleSettings, OwnerSettings, OneRecordSettings, WorkSettings):
+class HubSpotSettings(PeopleSettings, OwnerSettings, OneRecordSettings, WorkSettings, FileSettings):
     """Settings of `type: hubspot`."""
 
     account_settings: ClassVar[tuple[str, ...]] = ("base_url", "portal_id", "token")

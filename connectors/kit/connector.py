@@ -21,6 +21,7 @@ from connectors.kit.auth.credentials import NOTHING, Credentials
 from connectors.kit.auth.oauth import Provider
 from connectors.kit.auth.tokens import Tokens
 from connectors.kit.capabilities import Capabilities
+from connectors.kit.files.waiting import WaitingFiles
 from connectors.kit.http import Http, Judge
 from connectors.kit.masking import Secrets
 from connectors.kit.reply import Reply
@@ -180,14 +181,15 @@ class Connector(ABC, Generic[S]):
     def files(self, conversation: ConversationId) -> Sequence[Path]:
         """What `erase` would remove of a conversation, for whoever asks to see all that is kept of them. Raises
         OSError."""
-        return ()
+        return WaitingFiles(self.data_dir, conversation).files(self.name)
 
     def erase(self, conversation: ConversationId) -> Sequence[str]:
         """Remove what this connector keeps of a conversation (`account:channel`) on our own machines.
 
-        Returns what was removed, for people to read. What a vendor keeps, `erase_person` removes.
+        Returns what was removed, for people to read. What a vendor keeps, `erase_person` removes. Raises OSError.
         """
-        return ()
+        # For whichever connector: one of them may be in the configuration no more.
+        return WaitingFiles(self.data_dir, conversation).empty()
 
     def find_persons(self, email: str) -> Iterator[Somebody]:
         """Whom the destination keeps under an address, as it is now; reading only. Raises DeliveryError."""

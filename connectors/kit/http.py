@@ -26,6 +26,7 @@ from urllib3.exceptions import HTTPError
 
 from connectors.kit.auth.credentials import NOTHING, Credentials, Options
 from connectors.kit.auth.tokens import is_refused
+from connectors.kit.files.streaming import StreamedBody
 from connectors.kit.reply import Reply
 from connectors.kit.responses import READ, refusal, shown, unanswered, without_frames, words
 from connectors.kit.transport.adapter import Transport
@@ -53,6 +54,8 @@ _HEADERS = {
 
 #: Decides what an answer means: an error, or None for a success.
 Judge = Callable[[requests.Response], DeliveryError | None]
+#: Takes what is answered piece by piece, where it is no answer to be read but a file.
+Into = Callable[[requests.Response, Iterator[bytes]], None]
 
 
 class Http(Attempts):
@@ -93,6 +96,10 @@ class Http(Attempts):
     def is_pretending(self) -> bool:
         return self._imagine is not None
 
+    def close(self) -> None:
+        """Close the connections that nobody uses."""
+        self._transport.close()
+
     def request(
         self,
         method: str,
@@ -106,8 +113,8 @@ class Http(Attempts):
         it means. Where the credentials are refused and others can be had, it is sent once more.
 
         `repeatable` says that doing it twice does no harm, which is the default for GET, HEAD and OPTIONS. `judge`
-        decides what the answer means, instead of the connector's own. `options` are those of requests. Raises
-        RetryLater, RecordRefused, ConnectorRefused.
+        decides what the answer means, instead of the connector's own. `into` is given the body of a success, which is
+        then empty. Other `options` are those of requests. Raises RetryLater, RecordRefused, ConnectorRefused.
         """
         safe = method in ("GET", "HEAD", "OPTIONS") if repeatable is None else repeatable
         # When it is over, nothing is sent any more, and nothing is noted as sent.
@@ -156,8 +163,11 @@ class Http(Attempts):
         problem = ""
         try:
             answer = self._open(method, url, options)
-            if answer.raw is not None:
+            into: Into | None = options.get("into")
+            if answer.raw is not None and (into is None or answer.status_code // 100 != 2):
                 _read(answer)
+            elif into is not None:
+                _pass_on(answer, into)
             error = judge(answer)
             if error is not None:
                 raise error
@@ -183,6 +193,8 @@ class Http(Attempts):
     def _kept(self, answer: requests.Response | None, options: Mapping[str, Any], limit: int) -> tuple[str, str]:
         """What went out and what came back, for people to read. Masked before it is cut: half a secret is one too."""
         body: Any = answer.request.body if answer is not None and answer.request is not None else options.get("data")
+        if isinstance(body, StreamedBody):
+            body = str(body)
         if body is None and answer is None and options.get("json") is not None:
             body = json.dumps(options["json"])
         back = answer.content if answer is not None and answer._content else b""  # noqa: SLF001  # what was read of it
@@ -192,7 +204,7 @@ class Http(Attempts):
         left = self._clock.left()
         request = _Request()
         patience = options.get("timeout") or self._timeout
-        given = {name: value for name, value in options.items() if name != "timeout"}
+        given = {name: value for name, value in options.items() if name not in ("timeout", "into")}
         request.prepare(method, url, **{**given, "headers": {**_HEADERS, **(options.get("headers") or {})}})
         if urlsplit(url).scheme.lower() not in ("http", "https"):
             raise InvalidSchema(url)
@@ -219,10 +231,26 @@ def _authorities() -> str | bool:
     return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE") or True
 
 
+def _pieces(answer: requests.Response) -> Iterator[bytes]:
+    while piece := answer.raw.read1(65536, decode_content=True):
+        yield piece
+
+
+def _pass_on(answer: requests.Response, into: Into) -> None:
+    """Nothing of the answer's body stays here."""
+    answer._content = b""  # noqa: SLF001  # so that requests reads none
+    try:
+        into(answer, _pieces(answer))
+    except BaseException:
+        answer.close()
+        raise
+    answer.raw.release_conn()
+
+
 def _read(answer: requests.Response) -> None:
     """Read the answer's body, up to the limit."""
     parts, size = [], 0
-    while part := answer.raw.read1(65536, decode_content=True):
+    for part in _pieces(answer):
         size += len(part)
         if size > ANSWER_LIMIT:
             answer.close()

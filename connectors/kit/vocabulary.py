@@ -78,6 +78,10 @@ ENGLISH: Mapping[str, str] = {
     "no person": gettext_noop("The email address {email} cannot be used, so this chat is not linked to a person."),
     # Translators: in an email whose transcript is too long for it; the name of a file follows.
     "attached": gettext_noop("The whole conversation is attached: {file}"),
+    # Translators: above the names of files that came with the chat.
+    "files": gettext_noop("Files"),
+    # Translators: of a file that came with the chat, as in "photo.jpg (not attached)"; its web address may follow.
+    "not attached": gettext_noop("not attached"),
     # Translators: stands in the place of what was taken out of a text before it was sent; so do the next three.
     "redacted password": gettext_noop("[password redacted]"),
     "redacted IBAN": gettext_noop("[IBAN redacted]"),

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from markupsafe import Markup
 
 from connectors.kit.connector import Change, Finding, Receipt, Step
+from connectors.kit.files.carrying import ChatFiles
 from connectors.kit.people.whose import People
 from connectors.kit.record import Mapping
 from connectors.kit.reply import Reply
@@ -25,6 +26,7 @@ from connectors.kit.work.one_record import Before
 from connectors.kit.work.task import Task
 from connectors.odoo.checks import odoo_findings
 from connectors.odoo.erasing import OdooErasing
+from connectors.odoo.files import add_files, file_marks
 from connectors.odoo.partners import Partners
 from connectors.odoo.rpc import QUIET, Rpc, first_id, identity, known_fields, truth
 from core.conversation import Conversation
@@ -43,7 +45,7 @@ class Odoo(OdooErasing):
         chat = Chat.of(self.settings, conversation, receipt, step)
         words = chat.words
         _ = words.person  # raises Skipped before anything is asked
-        odoo = self.odoo()
+        odoo, files = self.odoo(), ChatFiles(self, conversation, step)
         tags = step("tags", partial(self.tags_of, odoo, words.tags())) if words.tags() else []
 
         def record_of(partner: int | None) -> Any:
@@ -61,16 +63,24 @@ class Odoo(OdooErasing):
         record = made["id"]
         # Only the last of quick revisions is delivered, so the first that arrives here need not be number 1.
         revised = step.knows("first") and step("first", lambda: chat.number) < chat.number
+        prefix, judge = _prefix(words.key), self.judge_record
+
+        def bring(there: int) -> None:
+            self._tell(odoo, chat, made, there, revised)
+            place = (self.kind.model, there, prefix)
+            texts = partial(file_marks, odoo, *place, words.key)
+            files.add(words, NOTES, write=partial(add_files, odoo, files, *place, judge), texts=texts)
+
         try:
             record = step("moved", lambda: record) if step.knows("moved") else record
-            self._tell(odoo, chat, made, record, revised)
+            bring(record)
         except Gone as gone:
             step.forget("moved")
             survivor = self._survivor(odoo, words)
             if survivor is None:
                 raise RecordRefused(str(gone), status=gone.status) from gone
             record = step("moved", lambda: survivor)
-            self._tell(odoo, chat, made, record, revised)
+            bring(record)
         step("first", lambda: chat.number)
         tell(step, receipt, made["id"])
         return Reference(str(record), odoo.page(self.kind.model, record))

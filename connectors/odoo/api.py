@@ -40,6 +40,7 @@ class OdooApi(HttpConnector[OdooSettings]):
         person="a contact, by email, phone or customer id, else created; blank fields filled",
         revision="what is new, as a further note",
         idempotent="looked for in the database, by key and Message-Id",
+        files="attached to an internal note",
     )
     # Its own page of HTML: there is no such database, or nothing of Odoo's at this address.
     statuses: ClassVar[Mapping[int, Verdict]] = {404: ConnectorRefused}

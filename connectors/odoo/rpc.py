@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from requests import Response
 
+from connectors.kit.files.streaming import json_options
 from connectors.kit.http import Http, Judge
 from connectors.kit.reply import Reply
 from connectors.kit.responses import QUOTE, STATUS, Verdict, refusal, retry_after
@@ -102,13 +103,13 @@ class Json2:
     def call(
         self, model: str, method: str, *, ids: Sequence[int] = (), judge: Judge | None = None, **named: Any
     ) -> Reply:
+        sent = json_options({"ids": list(ids), **named} if ids else named)
         answer = self._http.json(
             "POST",
             f"{self._base}/json/2/{model}/{method}",
-            json={"ids": list(ids), **named} if ids else named,
-            headers=self._headers,
             repeatable=method in READING,
             judge=judge,
+            **{**sent, "headers": {**self._headers, **sent.get("headers", {})}},
         )
         return _shaped(answer)
 
@@ -166,14 +167,16 @@ class JsonRpc:
         answer = self._http.json(
             "POST",
             f"{self._base}/jsonrpc",
-            json={
-                "jsonrpc": "2.0",
-                "id": 1,
-                "method": "call",
-                "params": {"service": service, "method": method, "args": arguments},
-            },
             repeatable=repeatable,
             judge=judge,
+            **json_options(
+                {
+                    "jsonrpc": "2.0",
+                    "id": 1,
+                    "method": "call",
+                    "params": {"service": service, "method": method, "args": arguments},
+                }
+            ),
         )
         return Reply(answer)["result"].raw
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AnyHttpUrl, Field, SecretStr, model_validator
 
+from connectors.kit.files.settings import FileSettings
 from connectors.kit.people.settings import YES, PeopleSettings
 from connectors.kit.work.chat import DeskSettings
 from core.config.types.templated import Templated
@@ -49,7 +50,7 @@ RECORD_KINDS: Mapping[str, RecordKind] = {
 }
 
 
-class OdooSettings(PeopleSettings, DeskSettings):
+class OdooSettings(PeopleSettings, DeskSettings, FileSettings):
     """Settings of `type: odoo`."""
 
     # A server of a few workers does a request for each; more at once only wait, time out, and are done all the same.

@@ -9,7 +9,7 @@ activity by its last line.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from collections.abc import Mapping as Map
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,14 +20,17 @@ from typing import Any
 from markupsafe import escape
 
 from connectors.kit.connector import Receipt, Step
+from connectors.kit.files.carrying import ChatFiles
 from connectors.kit.people.whose import People
 from connectors.kit.record import Mapping
-from connectors.kit.text.parts import Layout, Part, marked, octets, overwrite
+from connectors.kit.reply import Reply
+from connectors.kit.text.parts import Layout, marked, octets, overwrite
 from connectors.kit.work.one_record import Before, one_record
 from connectors.kit.work.task import Task, task_of
 from connectors.pipedrive.api import OF_PERSON, REMEMBERED
 from connectors.pipedrive.checks import TASK
 from connectors.pipedrive.erasing import PipedriveErasing
+from connectors.pipedrive.files import FILE_LIMITS, add_files, file_marks
 from connectors.pipedrive.persons import PersonDirectory
 from connectors.pipedrive.records import PATHS
 from core.conversation import Conversation
@@ -65,7 +68,7 @@ class Pipedrive(PipedriveErasing):
     def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
         words = Mapping(self.settings, conversation)
         task = task_of(step, words, self.settings, conversation, receipt)
-        chat = _Chat(words, conversation, receipt, step, task)
+        chat, files = _Chat(words, conversation, receipt, step, task), ChatFiles(self, conversation, step, FILE_LIMITS)
         # Many visitors have the same name, or none: without an address it has to tell them apart. A deal may do without
         # a person, a lead and a note of its own may not.
         mark = f" ({conversation.visitor.id or conversation.id})"
@@ -73,9 +76,9 @@ class Pipedrive(PipedriveErasing):
         anybody = words.voice.say("a visitor") + mark
         recent = partial(self.since, receipt, "persons")
         persons = PersonDirectory(self, recent, partial(self._give, chat), nameless, anybody)
-        return People(self, persons).whose(step, words, partial(self._delivered, chat))
+        return People(self, persons).whose(step, words, partial(self._delivered, chat, files))
 
-    def _delivered(self, chat: _Chat, person: int | None) -> Reference:
+    def _delivered(self, chat: _Chat, files: ChatFiles, person: int | None) -> Reference:
         if self.settings.record == "note":
             parent: dict[str, Any] = {"person_id": person}
             heading = _heading(chat)
@@ -87,6 +90,9 @@ class Pipedrive(PipedriveErasing):
         notes = self._notes(chat, parent, heading)
         if chat.task:
             self._add_task(chat, chat.task, parent, person)
+        write = partial(add_files, self, parent, partial(self._add_note, chat, parent))
+        texts = partial(self._note_texts, parent)
+        files.add(words := chat.words, NOTES, write=write, texts=lambda: file_marks(self, parent, words.key, texts()))
         if self.settings.record == "note":
             return Reference(str(notes[0]), f"{self.base}/person/{person}")
         return Reference(str(made["id"]), self.page_of(made["kind"], made["id"]))
@@ -163,29 +169,33 @@ class Pipedrive(PipedriveErasing):
 
     def _notes(self, chat: _Chat, parent: Map[str, Any], heading: str) -> list[Any]:
         """As many notes as it takes; their ids. A new revision is written over them."""
-        began = chat.conversation.begin_at
-        time = {"add_time": began.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")} if began else {}
-        judge = self.when(OF_PERSON if "person_id" in parent else REMEMBERED)
-
-        def create(part: Part) -> Any:
-            # https://developers.pipedrive.com/docs/api/v1/Notes#addNote
-            return self.made("POST", "/v1/notes", {"content": part.body, **parent, **time}, judge=judge)
-
         return overwrite(
             chat.step,
             "note",
             NOTES.parts(chat.words, chat.number, heading=heading),
-            write=create,
+            write=lambda part: self._add_note(chat, parent, part.body),
             look=lambda part: self._find_note(parent, part.mark),
             # https://developers.pipedrive.com/docs/api/v1/Notes#updateNote
             change=lambda note, part: self.written("PUT", f"/v1/notes/{note}", {"content": part.body}),
             blank=partial(NOTES.blank, chat.words, chat.number),
         )
 
-    def _find_note(self, parent: Map[str, Any], mark: str) -> int | None:
+    def _add_note(self, chat: _Chat, parent: Map[str, Any], body: str) -> Any:
+        began = chat.conversation.begin_at
+        time = {"add_time": began.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")} if began else {}
+        judge = self.when(OF_PERSON if "person_id" in parent else REMEMBERED)
+        # https://developers.pipedrive.com/docs/api/v1/Notes#addNote
+        return self.made("POST", "/v1/notes", {"content": body, **parent, **time}, judge=judge)
+
+    def _note_texts(self, parent: Map[str, Any]) -> Iterator[str]:
+        return (one["content"].text for one in self._notes_of(parent))
+
+    def _notes_of(self, parent: Map[str, Any]) -> Iterator[Reply]:
         # https://developers.pipedrive.com/docs/api/v1/Notes#getNotes; few at a time, as each may be 100 KB.
-        notes = self.pages("/v1/notes", {**parent, "sort": "id DESC", "limit": 20})
-        found = marked(notes, lambda one: one["content"].text, mark)
+        return self.pages("/v1/notes", {**parent, "sort": "id DESC", "limit": 20})
+
+    def _find_note(self, parent: Map[str, Any], mark: str) -> int | None:
+        found = marked(self._notes_of(parent), lambda one: one["content"].text, mark)
         return found["id"].number if found is not None else None
 
     # --- what is to be done ------------------------------------------------------------------

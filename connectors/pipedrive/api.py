@@ -51,6 +51,7 @@ class PipedriveApi(HttpConnector[PipedriveSettings]):
         person="a person, by email, phone or customer id, else created; blank fields filled",
         revision="the notes are written over",
         idempotent="looked for in lists, by key or mark",
+        files="on the record, one by one",
     )
     # 415 is a feature that is not switched on, 501 one that is not there, 403 also a limit of the plan: all of them for
     # every record. https://pipedrive.readme.io/docs/core-api-concepts-http-status-codes

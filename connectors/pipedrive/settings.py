@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AnyHttpUrl, Field, SecretStr, model_validator
 
+from connectors.kit.files.settings import FileSettings
 from connectors.kit.people.settings import PeopleSettings
 from connectors.kit.work.one_record import OneRecordSettings
 from connectors.kit.work.owner import OwnerSettings
@@ -21,7 +22,7 @@ MARKETING = "marketing_status"
 Number = Annotated[int, Field(gt=0)]
 
 
-class PipedriveSettings(PeopleSettings, OwnerSettings, OneRecordSettings, WorkSettings):
+class PipedriveSettings(PeopleSettings, OwnerSettings, OneRecordSettings, WorkSettings, FileSettings):
     """Settings of `type: pipedrive`."""
 
     # Ten searches in two seconds; at most every other request of a delivery is one, or four of seven where neither of

@@ -14,6 +14,7 @@ from itertools import takewhile
 from typing import Any
 
 from connectors.kit.connector import Receipt, Step
+from connectors.kit.files.carrying import ChatFiles
 from connectors.kit.people.whose import People
 from connectors.kit.person import for_person
 from connectors.kit.reply import Reply
@@ -35,6 +36,7 @@ from connectors.request_tracker.api import (
     requestor_of,
 )
 from connectors.request_tracker.checks import RequestTrackerChecks
+from connectors.request_tracker.files import FILE_LIMITS, add_files, file_marks
 from connectors.request_tracker.requestors import Requestors
 from core.conversation import Conversation
 from core.delivery import Reference
@@ -50,7 +52,7 @@ TICKETS, _READ = 50, 10
 class RequestTracker(RequestTrackerChecks):
     def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
         chat, new = Chat.of(self.settings, conversation, receipt, step), not step.knows("ticket")
-        number = receipt.number
+        number, files = receipt.number, ChatFiles(self, conversation, step, FILE_LIMITS)
         step("oldest", lambda: number if step.first else 0)
 
         # The ticket, and the revision that it was made of: this one, an earlier one, or 0 for another chat's.
@@ -71,6 +73,8 @@ class RequestTracker(RequestTrackerChecks):
         if made.get("lacks"):
             step("work", lambda: self._change(made["id"], made["lacks"]))
         tell(step, receipt, made["id"])
+        write, texts = partial(add_files, self, made["id"]), partial(file_marks, self, made["id"], chat.words.key)
+        files.add(chat.words, COMMENTS, write=write, texts=texts)
         return Reference(made["id"], self.page_of(made["id"]))
 
     def _with_requestor(self, chat: Chat, make: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:

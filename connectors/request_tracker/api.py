@@ -57,6 +57,7 @@ class RequestTrackerApi(HttpConnector[RequestTrackerSettings]):
         person="a requestor, by email, made with the ticket; filled with `manage_users`",
         revision="what is new, as an internal comment",
         idempotent="looked for in the database, by field and mark",
+        files="attached to an internal comment",
     )
     verdicts: ClassVar[Verdicts | None] = VERDICTS
 

@@ -6,6 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import AnyHttpUrl, Field, SecretStr, model_validator
 
+from connectors.kit.files.settings import FileSettings
 from connectors.kit.people.settings import PersonSettings
 from connectors.kit.work.chat import DeskSettings
 from core.config.types.templated import Templated, TemplateOf
@@ -24,7 +25,7 @@ _OF_PERSON = (
 Name = Annotated[str, Field(min_length=1)]
 
 
-class RequestTrackerSettings(DeskSettings, PersonSettings):
+class RequestTrackerSettings(DeskSettings, PersonSettings, FileSettings):
     """Settings of `type: request-tracker`."""
 
     # RT has few workers: more requests at once wait there, are given up here, and are done there all the same.

@@ -69,6 +69,9 @@ class Bench:
     #: How it refuses credentials.
     who: ClassVar[Answer] = Answer(401, {"message": "who?"})
 
+    #: The data folder; a test has one of its own.
+    data_dir = Path()
+
     @cached_property
     def _revisions(self) -> dict[int, tuple[dict[int, Revision], dict[str, Any]]]:
         """The revisions that came with each memory, which is held so that its id stays its own."""
@@ -85,8 +88,9 @@ class Bench:
     # --- tools -------------------------------------------------------------------
 
     @pytest.fixture(autouse=True)
-    def impatient(self, monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config) -> None:
+    def impatient(self, monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config, tmp_path: Path) -> None:
         """The seconds between two tries of one request are not what is tested here."""
+        self.data_dir = tmp_path
         self.updating = bool(pytestconfig.getoption(UPDATE_GOLDEN, False))
         monkeypatch.setattr(http, "_backoff", lambda state: 0.01)
 
@@ -98,7 +102,7 @@ class Bench:
     def connector(self, vendor: Fake, **more: Any) -> HttpConnector[Any]:
         settings = {"type": self.kind, "allow_networks": ["127.0.0.0/8"], **self.settings(vendor.url), **more}
         found = registry.find(self.kind)
-        made = found("shop", found.settings_model.model_validate(settings), Path())
+        made = found("shop", found.settings_model.model_validate(settings), self.data_dir)
         assert made.wire is not None
         # Of a connector that speaks something else, no law asks for more than its wire.
         return cast(HttpConnector[Any], made)
@@ -143,8 +147,9 @@ class Bench:
         """The requests of a first delivery, in a file beside the tests."""
         return Path(inspect.getfile(type(self))).parent / "golden" / f"{self.kind}.json"
 
-    def compare_golden(self, text: str) -> None:
-        file = self.golden
+    def compare_golden(self, text: str, of: str = "") -> None:
+        """`of` stands behind the name of the file, for other requests than those of a first delivery."""
+        file = self.golden.with_stem(self.golden.stem + of)
         if self.updating:
             file.parent.mkdir(exist_ok=True)
             file.write_text(text, encoding="utf-8")

@@ -10,23 +10,43 @@ import json
 import re
 import socket
 import threading
+from base64 import b64encode
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
+
+from werkzeug.formparser import parse_form_data
+
+#: Where files of chats lie.
+_STORAGE = "/chat-files/"
 
 
 @dataclass(frozen=True)
 class Request:
-    """What came. `body` is JSON where it is any, else bytes."""
+    """What came. `body` is JSON where it is any, else bytes; `raw` is always bytes."""
 
     method: str
     path: str
     query: dict[str, str]
     headers: dict[str, str]
     body: Any
+    raw: bytes = b""
+
+    def form(self) -> tuple[dict[str, str], list[tuple[str, str, str, bytes]]]:
+        """Of a multipart body the fields, and the files: field, name, media type, content."""
+        environ = {
+            "REQUEST_METHOD": "POST",
+            "CONTENT_TYPE": self.headers.get("content-type", ""),
+            "CONTENT_LENGTH": str(len(self.raw)),
+            "wsgi.input": BytesIO(self.raw),
+        }
+        _, fields, files = parse_form_data(environ, silent=False)
+        sent = [(name, one.filename or "", one.mimetype, one.read()) for name, one in files.items(multi=True)]
+        return dict(fields.items()), sent
 
 
 @dataclass
@@ -64,6 +84,14 @@ class Fake(ThreadingHTTPServer):
         #: Seconds between an answer's making and its sending, in which other requests are served.
         self.pause = 0.0
         self.hanging = False
+        #: It answers 503 to all but those who want files of chats.
+        self.down = False
+        #: Files of chats, as Smartsupp's storage has them, by the end of their address.
+        self.chat_files: dict[str, Answer] = {}
+        #: Who wanted them; they are no requests to the vendor.
+        self.fetched: list[Request] = []
+        #: What is answered to a request that has these bytes in it, plain or as base64.
+        self.refuses: dict[bytes, Answer] = {}
         self.over = threading.Event()
         self._lock = threading.RLock()
         self._ids = 1000
@@ -81,6 +109,14 @@ class Fake(ThreadingHTTPServer):
     def texts(self) -> list[str]:
         """Every body of HTML or text in the records, in order."""
         raise NotImplementedError
+
+    def attached(self) -> list[tuple[str, bytes]]:
+        """The files in the records, each with its name, for a vendor that takes any."""
+        return []
+
+    def address_of(self, path: str) -> str:
+        """Where a file of a chat is fetched."""
+        return f"{self.url}{_STORAGE}{path}?signature=1"
 
     def writes(self) -> list[Request]:
         """The requests that could change something."""
@@ -104,14 +140,29 @@ class Fake(ThreadingHTTPServer):
     def respond(self, request: Request) -> tuple[Answer, bool]:
         """The answer, and whether it gets lost on its way."""
         with self._lock:
-            self.requests.append(request)
-            if self.instead:
+            stored = request.path.startswith(_STORAGE)
+            (self.fetched if stored else self.requests).append(request)
+            if self.instead and not stored:
                 return self.instead.pop(0), False
-            answer = self._act(request)
+            answer = self._stored(request) or self._refused(request) or self._act(request)
             lost = self.lose_reply_after == 0
             if self.lose_reply_after is not None:
                 self.lose_reply_after = None if lost else self.lose_reply_after - 1
             return answer, lost
+
+    def _stored(self, request: Request) -> Answer | None:
+        if not request.path.startswith(_STORAGE):
+            return Answer(503, {"message": "away"}) if self.down else None
+        assert "authorization" not in request.headers, "the vendor's credentials are for nobody else"
+        return self.chat_files.get(request.path.removeprefix(_STORAGE)) or Answer(404, {"message": "no such file"})
+
+    def _refused(self, request: Request) -> Answer | None:
+        said = (
+            answer
+            for content, answer in self.refuses.items()
+            if content in request.raw or b64encode(content) in request.raw
+        )
+        return next(said, None)
 
     def _act(self, request: Request) -> Answer:
         for method, pattern, route in self.routes:
@@ -158,7 +209,7 @@ class _Handler(BaseHTTPRequestHandler):
             body = raw
         parts = urlsplit(self.path)
         headers = {name.lower(): value for name, value in self.headers.items()}
-        request = Request(self.command, parts.path, dict(parse_qsl(parts.query)), headers, body)
+        request = Request(self.command, parts.path, dict(parse_qsl(parts.query)), headers, body, raw)
         if self.server.hangs(request):
             self.server.over.wait(30)
             self.close_connection = True

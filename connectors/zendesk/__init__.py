@@ -6,13 +6,17 @@ https://developer.zendesk.com/api-reference/ticketing/introduction/
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from functools import partial
 from itertools import takewhile
 from typing import Any
 
 from connectors.kit.connector import Receipt, Step
+from connectors.kit.files.carrying import ChatFiles, FileNote
+from connectors.kit.files.rules import MIB
+from connectors.kit.files.settings import FileLimits
+from connectors.kit.files.streaming import Outgoing, raw_body
 from connectors.kit.people.whose import People
 from connectors.kit.record import Mapping
 from connectors.kit.reply import Reply
@@ -38,6 +42,9 @@ NEWEST = by_page("comments").few(20, most=5)
 TICKETS, _READ = by_page("tickets").few(50, most=1), 10
 #: Characters. It is documented nowhere; what is longer than a database's usual column helps nobody.
 SUBJECT = 150
+#: https://support.zendesk.com/hc/en-us/articles/4408832757146 ; and how long an upload is kept for the comment that
+#: names it, in seconds: an hour, less what an attempt may take.
+FILE_LIMITS, TOKEN_LASTS = FileLimits(largest=50 * MIB), 3_300.0
 CHOSEN = ("group_id", "brand_id", "ticket_form_id", "priority", "status")
 
 
@@ -45,6 +52,11 @@ class Zendesk(ZendeskErasing):
     def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
         chat = Chat.of(self.settings, conversation, receipt, step)
         words, number = chat.words, chat.number
+        # An update would wake the triggers that an import leaves asleep.
+        past = receipt.is_past(conversation)
+        left_out = past and self.settings.files != "none" and any(one.files for one in conversation.messages)
+        step.note("files", "Files of a past chat are not carried: triggers would see them." if left_out else "")
+        files = None if past else ChatFiles(self, conversation, step, FILE_LIMITS)
         # The submitter is the author of the first comment, and by default it is the requester; but what is private
         # is an agent's. https://developer.zendesk.com/api-reference/ticketing/tickets/tickets/#requesters-and-submitters
         agent = step("agent", lambda: self.cache.get("me", self.me, anew=step.healed))
@@ -69,6 +81,9 @@ class Zendesk(ZendeskErasing):
         if not parts:
             self._set_fields(chat, ticket["id"])
         tell(step, receipt, ticket["id"])
+        if files:
+            texts = partial(self._comment_texts, ticket["id"])
+            files.add(words, COMMENTS, write=partial(self._add_files, files, ticket["id"]), texts=texts)
         return Reference(str(ticket["id"]), self.page_of(ticket["id"]))
 
     # --- a new ticket ----------------------------------------------------------------
@@ -228,10 +243,23 @@ class Zendesk(ZendeskErasing):
     def _has_comment(self, ticket: int, part: Part) -> bool | None:
         return marked(self._newest_comments(ticket), lambda one: one["html_body"].text, part.mark) is not None or None
 
+    def _comment_texts(self, ticket: int) -> Iterator[str]:
+        return (one["html_body"].text for one in self._newest_comments(ticket))
+
+    def _add_files(self, files: ChatFiles, ticket: int, note: FileNote) -> None:
+        tokens = [files.uploaded(one, self._upload, lasts=TOKEN_LASTS) for one in note.files]
+        comment = {"html_body": note.body, "public": False}
+        self._update(ticket, {"comment": comment | ({"uploads": tokens} if tokens else {})})
+
+    def _upload(self, file: Outgoing) -> str:
+        # https://developer.zendesk.com/api-reference/ticketing/tickets/ticket-attachments/#upload-files
+        made = self.ask("POST", "uploads", params={"filename": file.name}, **raw_body(file).options)
+        return made["upload"]["token"].text
+
     def imagine(self, method: str, path: str, body: Any) -> Any:
         """Every list empty and every id 1; a request reads of it what it asked for."""
         lists: dict[str, Any] = {name: [] for name in ("users", "user_fields", "tickets", "comments")}
-        return {**lists, "user": {"id": 1, "role": "agent"}, "ticket": {"id": 1}}
+        return {**lists, "user": {"id": 1, "role": "agent"}, "ticket": {"id": 1}, "upload": {"token": "…"}}
 
 
 def _filled(ticket: dict[str, Any]) -> dict[str, Any]:

@@ -76,6 +76,7 @@ class ZendeskApi(HttpConnector[ZendeskSettings]):
         person="a user, by email, phone or customer id, else created; blank fields filled",
         revision="what is new, as a private comment",
         idempotent="an idempotency key; looked for by external id and mark",
+        files="attached to a private comment",
     )
     verdicts: ClassVar[Verdicts | None] = VERDICTS
     headers: ClassVar[Mapping[str, str]] = {"Accept": "application/json"}

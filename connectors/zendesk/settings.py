@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import AnyHttpUrl, Field, SecretStr, field_validator, model_validator
 
 from connectors.kit.auth.oauth import OAuthSettings
+from connectors.kit.files.settings import FileSettings
 from connectors.kit.people.settings import PersonSettings
 from connectors.kit.work.chat import DeskSettings
 from core.config.types.templated import Templated
@@ -23,7 +24,7 @@ TOKENS_END = (
 MOVE = "Make an OAuth client in Zendesk, and put client_id and client_secret in place of email and api_token."
 
 
-class ZendeskSettings(OAuthSettings, DeskSettings, PersonSettings):
+class ZendeskSettings(OAuthSettings, DeskSettings, PersonSettings, FileSettings):
     """Settings of `type: zendesk`."""
 
     # 200 requests a minute on the smallest plan.

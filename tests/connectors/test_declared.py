@@ -19,6 +19,7 @@ from connectors.registry import settings_model
 from connectors.testing.chats import SAMPLE, chat, longer
 from connectors.testing.contract import Contract
 from connectors.testing.fake import Answer, Fake, Request
+from connectors.testing.files import KETTLE_PHOTO, KETTLE_RECEIPT, FileLaws, chat_with
 from core.delivery import Revision
 from core.errors import ConnectorRefused, Intercepted, RecordRefused, RetryLater
 from core.ids import PayloadId
@@ -225,6 +226,35 @@ class TestNotesThatAreWrittenOver(Contract):
         self.deliver(self.connector(vendor), chat("short"), memory, 2)
         assert "short" in vendor.texts()[0]
         assert re.sub(r"<[^>]*>", "", vendor.texts()[1]) == "—"
+
+
+class TestADeskThatTakesFiles(FileLaws):
+    """With the note, in a form."""
+
+    kind = "http"
+    secrets = (KEY,)
+
+    def fake(self) -> DeskVendor:
+        return DeskVendor()
+
+    def settings(self, url: str) -> dict[str, Any]:
+        made = desk(url)
+        request = {"request": "POST /tickets/{{ steps.ticket.id }}/notes"}
+        files = {"each_file": "{{ file.content }}"}
+        find = {name: made["steps"]["note"]["find"][name] for name in ("request", "entries", "marked")}
+        create = {**request, "multipart": {"html": "{{ part.text }}", "files": files}}
+        return {**made, "attachments": {"count": 2, "find": find, "create": create}}
+
+    def test_a_ticket_that_is_made_anew_gets_the_files_too(self, vendor: Fake) -> None:
+        memory: dict[str, Any] = {}
+        steps = anew(copy.deepcopy(DESK["steps"]))
+        self.deliver(self.connector(vendor, steps=steps), chat_with(vendor, KETTLE_PHOTO), memory)
+        assert isinstance(vendor, DeskVendor)
+        vendor.tickets.clear()
+        vendor.files.clear()
+        payload = chat_with(vendor, KETTLE_PHOTO, KETTLE_RECEIPT)
+        self.deliver(self.connector(vendor, steps=steps), payload, memory, 2)
+        assert self._attached(vendor) == {KETTLE_PHOTO[2]: 1, KETTLE_RECEIPT[2]: 1}
 
 
 class TestADeskThatKnowsARepeatByItsKey(Contract):

@@ -170,3 +170,37 @@ def test_a_recipes_head_is_checked_too(old: str, new: str, path: str, said: str)
     with pytest.raises(ConfigError) as raised:
         recipe.recipe_of("zammad", text, "zammad.yaml")
     assert any(one.path == path and said in one.text for one in raised.value.problems), raised.value
+
+
+FOUND = {"request": "GET /notes", "entries": "@", "marked": "html"}
+MADE = {"request": "POST /notes", "json": {"html": "{{ part.text }}", "files": {"each_file": "{{ file.content }}"}}}
+SENT = {"request": "POST /uploads", "raw": "{{ file.content }}", "take": {"token": "token"}}
+
+
+@pytest.mark.parametrize(
+    ("written", "where", "said"),
+    [
+        ({"find": FOUND, "create": MADE, "upload": SENT}, "", ""),
+        ({"create": MADE}, "attachments.find", "missing"),
+        ({"find": {**FOUND, "marked": None}, "create": MADE}, "attachments", "by the texts a repeat is known"),
+        ({"find": FOUND, "create": {**MADE, "json": {"html": "x"}}}, "attachments", "write each_file"),
+        ({"find": FOUND, "create": MADE, "upload": {**SENT, "raw": None}}, "attachments", "upload sends no file"),
+        ({"find": FOUND, "create": MADE, "largest": 51}, "attachments.largest", "at most 50"),
+        (
+            {"find": FOUND, "create": {**MADE, "json": {"files": {"each_file": "{{ file.contents }}"}}}},
+            "attachments.create.json.files.each_file",
+            "did you mean 'content'",
+        ),
+        (
+            {"find": {**FOUND, "request": "GET /x/{{ steps.tickt.id }}"}, "create": MADE},
+            "attachments.find.request",
+            "did you mean 'ticket'",
+        ),
+    ],
+)
+def test_what_is_wrong_about_attachments_is_said_at_its_place(
+    tmp_path: Path, written: dict[str, Any], where: str, said: str
+) -> None:
+    found = problems(tmp_path, changed("attachments", written))
+    assert bool(found) is bool(said), found
+    assert not said or any(f"desk.{where}" in one and said in one for one in found), found

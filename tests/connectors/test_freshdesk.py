@@ -18,6 +18,7 @@ from connectors.kit.connector import Choice
 from connectors.testing import people
 from connectors.testing.chats import SAMPLE, chat, longer, other
 from connectors.testing.fake import Answer, Fake
+from connectors.testing.files import FileLaws
 from connectors.testing.people import PHONE, PersonContract
 from connectors.testing.records import ANN, BOB, SHARED, Records
 from core.delivery import CONFLICTS
@@ -36,7 +37,7 @@ TICKET = 2
 THEN = datetime(2015, 3, 27, 15, 36, tzinfo=UTC)
 
 
-class TestFreshdesk(PersonContract, Records):
+class TestFreshdesk(PersonContract, Records, FileLaws):
     kind = "freshdesk"
     field = "job_title"
     customer_id_field = "customer_no"

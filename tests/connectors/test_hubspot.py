@@ -14,6 +14,7 @@ from connectors.kit.connector import Choice
 from connectors.testing import chats, people
 from connectors.testing.chats import SAMPLE, chat
 from connectors.testing.fake import Answer, Fake
+from connectors.testing.files import FileLaws
 from connectors.testing.people import PeopleContract
 from connectors.testing.records import ANN, BOB, SHARED, RecordLaws
 from core.errors import ConnectorRefused, DeliveryError, RecordRefused, RetryLater, TimedOut
@@ -164,7 +165,7 @@ class HubSpot(PeopleContract):
             self.connector(vendor, stage="")
 
 
-class TestHubSpot(HubSpot, RecordLaws):
+class TestHubSpot(HubSpot, RecordLaws, FileLaws):
     def fake(self) -> HubSpotVendor:
         return HubSpotVendor(TOKEN)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from connectors.odoo.settings import OdooSettings
 from connectors.testing.chats import SAMPLE, chat, other
 from connectors.testing.chats import longer as goes_on
 from connectors.testing.fake import Answer, Fake, Refuse
+from connectors.testing.files import FileLaws
 from connectors.testing.people import EMAIL, PHONE, PeopleContract, said
 from connectors.testing.records import ANN, BOB, SHARED, Records
 from core.delivery import CONFLICTS
@@ -708,7 +708,7 @@ class Both(PeopleContract):
         assert list(self.connector(vendor).setup()) == []
 
 
-class TestOdoo(Both, Records):
+class TestOdoo(Both, Records, FileLaws):
     kind = "odoo"
     version = 19
     answers = [  # noqa: RUF012  # the contract declares it
@@ -764,7 +764,7 @@ class TestOdoo(Both, Records):
             self.deliver(self.connector(vendor), SAMPLE, {})
 
 
-class TestOdooJsonRpc(Both):
+class TestOdooJsonRpc(Both, FileLaws):
     kind = "odoo-json-rpc"  # of the golden file; the connector's type is odoo
     version = 18
     answers = [  # noqa: RUF012  # the contract declares it
@@ -806,7 +806,7 @@ class TestOdooJsonRpc(Both):
 
     def connector(self, vendor: Fake, **more: Any) -> HttpConnector[Any]:
         settings = {"type": "odoo", "allow_networks": ["127.0.0.0/8"], **self.settings(vendor.url), **more}
-        return Odoo("shop", OdooSettings.model_validate(settings), Path())
+        return Odoo("shop", OdooSettings.model_validate(settings), self.data_dir)
 
     def test_the_link_opens_the_lead(self, vendor: Fake) -> None:
         reference = self.deliver(self.connector(vendor), SAMPLE, {})

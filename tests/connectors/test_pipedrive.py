@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -17,6 +16,7 @@ from connectors.pipedrive.settings import PipedriveSettings
 from connectors.testing import chats, people
 from connectors.testing.chats import SAMPLE, chat
 from connectors.testing.fake import Answer, Fake
+from connectors.testing.files import FileLaws
 from connectors.testing.people import PeopleContract
 from connectors.testing.records import ANN, BOB, SHARED, RecordLaws
 from core.delivery import CONFLICTS, Reference
@@ -39,7 +39,7 @@ LIMIT = {
 }
 
 
-class TestPipedrive(PeopleContract):
+class TestPipedrive(PeopleContract, FileLaws):
     kind = "pipedrive"
     field = PERSON_FIELD
     customer_id_field = CUSTOMER_FIELD
@@ -70,7 +70,7 @@ class TestPipedrive(PeopleContract):
     def connector(self, vendor: Fake, **more: Any) -> HttpConnector[Any]:
         """As the registry makes it; the kinds below have golden files of their own."""
         settings = {"type": "pipedrive", "allow_networks": ["127.0.0.0/8"], **self.settings(vendor.url), **more}
-        return Pipedrive("shop", PipedriveSettings.model_validate(settings), Path())
+        return Pipedrive("shop", PipedriveSettings.model_validate(settings), self.data_dir)
 
     def arrived(self, vendor: Fake) -> str:
         """Without what stands between two notes of one transcript."""

@@ -11,6 +11,7 @@ import pytest
 from connectors.testing.chats import SAMPLE, chat
 from connectors.testing.contract import Contract
 from connectors.testing.fake import Fake
+from connectors.testing.files import FileLaws
 from core.errors import ConnectorRefused, RecordRefused, RetryLater
 from tests.fakes.redmine import COUNTRY, FIELD, KEY, TRACKER, RedmineVendor
 
@@ -23,7 +24,7 @@ def longer() -> dict[str, Any]:
     return made
 
 
-class TestRedmine(Contract):
+class TestRedmine(Contract, FileLaws):
     kind = "redmine"
     secrets = (KEY,)
     has_people = False

@@ -17,6 +17,7 @@ from connectors.testing.chats import SAMPLE, chat, other
 from connectors.testing.chats import longer as goes_on
 from connectors.testing.contract import Contract
 from connectors.testing.fake import Answer, Fake
+from connectors.testing.files import FileLaws
 from connectors.testing.people import PHONE, PersonContract, said
 from connectors.testing.records import ANN, BOB, SHARED, Records
 from core.delivery import CONFLICTS
@@ -32,7 +33,7 @@ def longer(text: str = "One thing more", **changes: Any) -> dict[str, Any]:
     return {**made, **changes}
 
 
-class TestRequestTracker(Contract, Records):
+class TestRequestTracker(Contract, Records, FileLaws):
     kind = "request-tracker"
     secrets = (TOKEN,)
     answers: ClassVar[list[Any]] = [

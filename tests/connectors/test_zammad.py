@@ -10,11 +10,12 @@ import pytest
 from connectors.testing.chats import SAMPLE, chat
 from connectors.testing.contract import Contract
 from connectors.testing.fake import Fake
+from connectors.testing.files import FileLaws
 from core.errors import ConnectorRefused, RecordRefused, RetryLater
 from tests.fakes.zammad import TOKEN, ZammadVendor
 
 
-class TestZammad(Contract):
+class TestZammad(Contract, FileLaws):
     kind = "zammad"
     secrets = (TOKEN,)
     needs_person = True

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from connectors.testing.bench import Bench
 from connectors.testing.chats import SAMPLE, chat, other
 from connectors.testing.fake import Answer, Fake, Request
+from connectors.testing.files import KETTLE_PHOTO, FileLaws, chat_with
 from connectors.testing.people import PHONE, PersonContract, said
 from connectors.testing.records import Records
 from connectors.zendesk import COMMENTS, Zendesk
@@ -35,7 +36,7 @@ def longer(*added: str) -> dict[str, Any]:
     return payload
 
 
-class TestZendesk(PersonContract, Records):
+class TestZendesk(PersonContract, Records, FileLaws):
     kind = "zendesk"
     field = "notes"
     customer_id_field = "customer_no"
@@ -702,6 +703,25 @@ def test_the_subdomain_makes_the_address() -> None:
 
 
 OAUTH = {"client_id": CLIENT, "client_secret": SECRET, "email": "", "api_token": None}
+
+
+class TestFilesOfThePast(Bench):
+    kind = "zendesk"
+    secrets = (TOKEN,)
+
+    def fake(self) -> ZendeskVendor:
+        return ZendeskVendor()
+
+    def settings(self, url: str) -> dict[str, Any]:
+        return {"base_url": url, "email": EMAIL, "api_token": TOKEN}
+
+    def test_they_wake_no_trigger_and_the_chats_page_says_that_they_are_left_out(self, vendor: Fake) -> None:
+        memory: dict[str, Any] = {}
+        assert isinstance(vendor, ZendeskVendor)
+        vendor.agent["role"] = "admin"
+        self.deliver(self.connector(vendor), chat_with(vendor, KETTLE_PHOTO), memory, past=True)
+        assert (vendor.triggered, vendor.attached(), vendor.fetched) == ([], [], [])
+        assert memory["note files"] == "Files of a past chat are not carried: triggers would see them."
 
 
 class TestByOAuth(Bench):

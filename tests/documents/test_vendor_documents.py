@@ -16,6 +16,7 @@ from connectors.testing import chats, people, records
 from connectors.testing.chats import SAMPLE, chat
 from connectors.testing.contract import Contract
 from connectors.testing.fake import Fake, Request
+from connectors.testing.files import KETTLE_INVOICE, KETTLE_PHOTO, FileLaws, chat_with
 from tests.connectors.test_intercom import TestIntercom
 from tests.connectors.test_pipedrive import TestPipedrive, TestPipedriveDeal, TestPipedriveLead
 from tests.connectors.test_raynet import TestRaynet
@@ -106,12 +107,29 @@ def a_look_for_all_that_has_begun(contract: Contract, connector: HttpConnector[A
     assert len(vendor.records()) == 1
 
 
+def a_chat_with_files(contract: Contract, connector: HttpConnector[Any], vendor: Fake) -> None:
+    memory: dict[str, Any] = {}
+    contract.deliver(connector, chat_with(vendor, KETTLE_PHOTO, KETTLE_INVOICE), memory)
+    # As if the last reply had not come, so that it is looked for.
+    memory.pop("files", None)
+    contract.deliver(connector, chat_with(vendor, KETTLE_PHOTO, KETTLE_INVOICE), memory)
+    assert len(vendor.attached()) == (2 if issubclass(type(contract), FileLaws) else 0)
+
+
 def a_check(contract: Contract, connector: HttpConnector[Any], vendor: Fake) -> None:
     list(connector.check())
     list(connector.setup())
 
 
-WAYS: list[Way] = [a_chat, a_chat_without_an_e_mail, an_overflow, a_revision, a_look_for_all_that_has_begun, a_check]
+WAYS: list[Way] = [
+    a_chat,
+    a_chat_without_an_e_mail,
+    an_overflow,
+    a_revision,
+    a_look_for_all_that_has_begun,
+    a_chat_with_files,
+    a_check,
+]
 
 
 @pytest.mark.parametrize("name", sorted(VENDORS))

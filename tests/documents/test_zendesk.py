@@ -68,7 +68,11 @@ def zendesk_document() -> Document:
             },
         },
         paths={"/api/v2/users/{user_id}/tickets/requested": {"parameters": [number], "get": requested}},
-        described=[("CreateOrUpdateUser", "user.skip_verify_email"), ("ListTicketComments", "?sort_order")],
+        described=[
+            ("CreateOrUpdateUser", "user.skip_verify_email"),
+            ("ListTicketComments", "?sort_order"),
+            ("UploadFiles", "?filename"),
+        ],
     )
 
 

@@ -19,6 +19,8 @@ class DeskVendor(Fake):
         super().__init__()
         self.persons: list[dict[str, Any]] = []
         self.tickets: dict[str, dict[str, Any]] = {}
+        #: Of notes: name and content.
+        self.files: list[tuple[str, bytes]] = []
         #: What was answered to a request with a key of its own.
         self.answered: dict[str, Answer] = {}
         for method, path, answer in (
@@ -44,6 +46,9 @@ class DeskVendor(Fake):
         """Without the marks in their last lines."""
         notes = (note["html"] for ticket in self.tickets.values() for note in ticket["notes"])
         return [re.sub(r"<p>\[smartsupp:[^<]*\]</p>\Z", "", html) for html in notes]
+
+    def attached(self) -> list[tuple[str, bytes]]:
+        return self.files
 
     def _for_relay(self, answer: Any) -> Any:
         def guarded(request: Request, *groups: str) -> Any:
@@ -109,7 +114,11 @@ class DeskVendor(Fake):
         return self._ticket(ticket)["notes"]
 
     def _note(self, request: Request) -> dict[str, Any]:
-        body = self._only(request.body, "html")
+        form, sent = request.form() if isinstance(request.body, bytes) else (request.body, [])
+        if any(field != "files" or kind == "text/html" or not content for field, _, kind, content in sent):
+            raise Refuse(400, {"error": {"code": "INVALID"}})
+        self.files += [(name, content) for _, name, _, content in sent]
+        body = self._only(form, "html")
         if len(body["html"]) > NOTE:
             raise Refuse(400, {"error": {"code": "TOO_LONG"}})
         return body

@@ -86,6 +86,8 @@ class FreshdeskVendor(Fake):
         self.conflicts = True
         self.tickets: list[dict[str, Any]] = []
         self.notes: list[dict[str, Any]] = []
+        #: Of notes: the note, the name, the content.
+        self.files: list[tuple[int, str, bytes]] = []
         self.fields = [
             _field("requester", "default_requester"),
             _field("subject", "default_subject"),
@@ -153,6 +155,9 @@ class FreshdeskVendor(Fake):
 
     def texts(self) -> list[str]:
         return [text["description"] for text in self.tickets] + [note["body"] for note in self.notes]
+
+    def attached(self) -> list[tuple[str, bytes]]:
+        return [(name, content) for _, name, content in self.files]
 
     def knows_owner(self, email: str, *, active: bool = True) -> int:
         number = self.new_id()
@@ -469,7 +474,16 @@ class FreshdeskVendor(Fake):
         ticket = self._ticket(number)
         if ticket["deleted"]:
             raise Refuse(404)
-        body = request.body
+        body: Any = request.body
+        files: list[tuple[str, str, str, bytes]] = []
+        if request.headers.get("content-type", "").startswith("multipart/"):
+            # https://developers.freshdesk.com/api/#attachments
+            body, files = request.form()
+            body["private"] = {"true": True, "false": False}.get(body["private"], body["private"])
+            if any(name != "attachments[]" or not content for name, _, _, content in files):
+                raise _invalid("attachments", "It should be a/an Array", "datatype_mismatch")
+            if sum(len(content) for *_, content in files) > 20 << 20:
+                raise _invalid("attachments", "The total size of attachments cannot exceed 20 MB", "invalid_size")
         _known(body, _NOTE)
         if not isinstance(body.get("body"), str) or not body["body"].strip():
             raise _invalid("body", "It should not be blank as this is a mandatory field", "missing_field")
@@ -486,6 +500,7 @@ class FreshdeskVendor(Fake):
             "body_text": html.unescape(re.sub(r"<[^>]*>", " ", body["body"])).strip(),
         }
         self.notes.append(note)
+        self.files += [(note["id"], name, content) for _, name, _, content in files]
         ticket["updated_at"] = datetime.now(UTC).isoformat()
         return Answer(201, note)
 
@@ -517,7 +532,10 @@ class FreshdeskVendor(Fake):
                 said = "You have to be logged in to perform this action."
                 raise Refuse(401, {"code": "invalid_credentials", "message": said})
             if request.method in ("POST", "PUT"):
-                if request.headers.get("content-type") != "application/json":
+                kind = request.headers.get("content-type", "")
+                if kind.startswith("multipart/form-data") and request.path.endswith("/notes"):
+                    return route(request, *groups)
+                if kind != "application/json":
                     raise Refuse(415, {"code": "invalid_content_type", "message": "Content-Type is not supported"})
                 if not isinstance(request.body, dict):
                     raise Refuse(400, {"code": "invalid_json", "message": "Request body has invalid json format"})

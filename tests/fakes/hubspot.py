@@ -52,7 +52,9 @@ class HubSpotVendor(Fake):
     def __init__(self, token: str, *, ready: bool = True) -> None:
         super().__init__()
         self.token = token
-        self.scopes = {"contacts", "tickets", "owners", "account"}
+        self.scopes = {"contacts", "tickets", "owners", "account", "files"}
+        #: The file manager: folder, name and content by id.
+        self.files: dict[str, tuple[str, str, bytes]] = {}
         self.objects: dict[str, dict[str, dict[str, Any]]] = {kind: {} for kind in KNOWN}
         self.links: set[tuple[str, str, str, str]] = set()
         self.owners: dict[str, dict[str, Any]] = {
@@ -89,6 +91,7 @@ class HubSpotVendor(Fake):
         self.route("POST", f"/crm/properties/2026-09/{kinds}", self.create_property)
         self.route("GET", "/crm/pipelines/2026-09/tickets", self.pipelines)
         self.route("GET", "/crm/owners/2026-09", self.list_owners)
+        self.route("POST", "/files/2026-09/files", self.upload)
         self.route("GET", r"/crm/owners/2026-09/(\d+)", self.owner)
 
     # --- what a contract asks ---------------------------------------------------
@@ -148,6 +151,8 @@ class HubSpotVendor(Fake):
     def _act(self, request: Request) -> Answer:
         if request.headers.get("authorization") != f"Bearer {self.token}":
             return _error(401, "INVALID_AUTHENTICATION", "Authentication credentials not found.").answer
+        if request.path == "/files/2026-09/files":
+            return super()._act(request)
         if request.method != "GET" and request.body is not None and not isinstance(request.body, dict):
             return _error(400, "VALIDATION_ERROR", "Invalid input JSON").answer
         return super()._act(request)
@@ -285,6 +290,28 @@ class HubSpotVendor(Fake):
             raise _error(404, "OBJECT_NOT_FOUND", "Object not found")
         self.delete("contacts", body["objectId"])
         return Answer(204)
+
+    def upload(self, request: Request) -> Answer:
+        self._need("files")
+        fields, sent = request.form()
+        _only(fields, {"folderPath", "folderId", "fileName", "options", "charsetHunch"})
+        options = json.loads(fields.get("options", "{}"))
+        access = {"PRIVATE", "PUBLIC_INDEXABLE", "PUBLIC_NOT_INDEXABLE", "HIDDEN_PRIVATE"}
+        if [name for name, *_ in sent] != ["file"] or options.get("access") not in access or not fields["folderPath"]:
+            raise _error(400, "VALIDATION_ERROR", "a file, where it belongs, and who may see it")
+        place = (fields["folderPath"], fields["fileName"])
+        same = [number for number, (*there, _) in self.files.items() if tuple(there) == place]
+        if same and not options.get("overwrite"):
+            raise _error(400, "VALIDATION_ERROR", "a file with this name is there")
+        for number in same:
+            del self.files[number]
+        made = str(self.new_id())
+        self.files[made] = (*place, sent[0][3])
+        return Answer(201, {"id": made, "name": place[1], "path": "/".join(place), "access": options["access"]})
+
+    def attached(self) -> list[tuple[str, bytes]]:
+        notes = [one["properties"].get("hs_attachment_ids", "") for one in self.objects["notes"].values()]
+        return [self.files[number][1:] for ids in notes for number in ids.split(";") if number]
 
     def create_activity(self, request: Request, activity: str) -> Answer:
         self._need("contacts")

@@ -8,6 +8,7 @@ earlier ones take every body for HTML and let unknown words pass.
 
 from __future__ import annotations
 
+import base64
 import html
 import re
 from collections.abc import Callable
@@ -122,6 +123,7 @@ FIELDS: dict[str, dict[str, str]] = {
         "subtype": "char",
         "message_type": "selection comment notification",
     },
+    "ir.attachment": {"name": "char", "datas": "char", "res_model": "char", "res_id": "integer"},
 }
 #: Records with a chatter.
 THREADS = ("crm.lead", "helpdesk.ticket", "res.partner")
@@ -205,6 +207,13 @@ class OdooVendor(Fake):
 
     def texts(self) -> list[str]:
         return [one["body"] for one in self.tables["mail.message"]]
+
+    def attached(self) -> list[tuple[str, bytes]]:
+        """Whatever hangs on a record is shown there, in a message or not."""
+        rows = self.tables["ir.attachment"]
+        mentioned = {one for message in self.tables["mail.message"] for one in message.get("attachment_ids", ())}
+        assert {row["id"] for row in rows} == mentioned
+        return [(row["name"], base64.b64decode(row["datas"], validate=True)) for row in rows]
 
     def writes(self) -> list[Request]:
         return [one for one in self.requests if self.method(one) not in READING | {"authenticate"}]
@@ -599,5 +608,8 @@ class OdooVendor(Fake):
             "date": named.get("date", "2026-11-22 10:00:00"),
         }
         assert message["message_type"] in ("comment", "notification")
+        there = {one["id"] for one in self.tables["ir.attachment"]}
+        message["attachment_ids"] = named.get("attachment_ids", [])
+        assert there.issuperset(message["attachment_ids"])
         self.tables["mail.message"].append(message)
         return [message["id"]]

@@ -107,6 +107,7 @@ class PipedriveVendor(Fake):
         self.leads: dict[str, dict[str, Any]] = {}
         self.deals: dict[int, dict[str, Any]] = {}
         self.notes: dict[int, dict[str, Any]] = {}
+        self.files: list[dict[str, Any]] = []
         self.activities: dict[int, dict[str, Any]] = {}
         self.users = {
             number: {
@@ -160,6 +161,9 @@ class PipedriveVendor(Fake):
             ("GET", "/v1/notes"): self._list_notes,
             ("POST", "/v1/notes"): self._add_note,
             ("PUT", r"/v1/notes/(\d+)"): self._change_note,
+            ("POST", "/v1/files"): self._add_file,
+            ("GET", "/v1/files"): self._list_files,
+            ("GET", r"/v1/(deal|person)s/(\d+)/files"): self._list_files,
         }
         for (method, path), answer in own.items():
             self.route(method, path, answer)
@@ -252,6 +256,8 @@ class PipedriveVendor(Fake):
     def _act(self, request: Request) -> Answer:
         if request.headers.get("x-api-token") != TOKEN:
             return Answer(401, {"success": False, "error": "unauthorized access", "errorCode": 401})
+        if request.path == "/v1/files" and request.method == "POST":
+            return super()._act(request)
         if request.body is not None and request.headers.get("content-type") != "application/json":
             return Answer(415, {"success": False, "error": "Unsupported media type"})
         return super()._act(request)
@@ -568,6 +574,30 @@ class PipedriveVendor(Fake):
         number = self.new_id()
         self.notes[number] = {"add_time": _now(), **body, "id": number, "content": _cleaned(body["content"])}
         return _good(self.notes[number], 201)
+
+    def _add_file(self, request: Request) -> Answer:
+        """https://developers.pipedrive.com/docs/api/v1/Files#addFile"""
+        fields, sent = request.form()
+        kept = {"deal_id": self.deals, "person_id": self.persons, "lead_id": self.leads}
+        parents: dict[str, Any] = {
+            name: text if name == "lead_id" else int(text) for name, text in fields.items() if name in kept
+        }
+        if parents.keys() != fields.keys() or [name for name, *_ in sent] != ["file"] or not sent[0][3]:
+            raise _refused("Validation failed: a file and what it belongs to")
+        if any(parents[name] not in kept[name] for name in parents):  # type: ignore[operator]
+            raise _refused("not found", 404)
+        made = {"id": self.new_id(), "file_name": sent[0][1], "name": sent[0][1], **parents}
+        self.files.append(made | {"content": sent[0][3]})
+        return _good(made, 201)
+
+    def _list_files(self, request: Request, kind: str = "", number: str = "0") -> Answer:
+        _asked(request, limit=r"[1-9]\d?|100", start=r"\d+", sort="(id|update_time) (ASC|DESC)")
+        mine = [one for one in self.files if not kind or one.get(f"{kind}_id") == int(number)]
+        shown = [{name: value for name, value in one.items() if name != "content"} for one in mine]
+        return self._counted(request, shown[::-1])
+
+    def attached(self) -> list[tuple[str, bytes]]:
+        return [(one["name"], one["content"]) for one in self.files]
 
     def _change_note(self, request: Request, number: str) -> Answer:
         if int(number) not in self.notes:

@@ -29,6 +29,8 @@ class RedmineVendor(Fake):
         self.fields = {FIELD: "Smartsupp chat", COUNTRY: "Country"}
         self.filters = {FIELD}
         self.issues: dict[str, dict[str, Any]] = {}
+        #: Files that no issue has yet, by token.
+        self.uploads: dict[str, bytes] = {}
         for method, path, answer in (
             ("GET", "/users/current", self._me),
             ("GET", "/projects/support", self._project),
@@ -36,6 +38,7 @@ class RedmineVendor(Fake):
             ("POST", "/projects/support/issues", self._create),
             ("GET", r"/issues/(\d+)", self._show),
             ("PUT", r"/issues/(\d+)", self._update),
+            ("POST", "/uploads", self._upload),
         ):
             self.route(method, rf"{path}\.json", self._as_user(answer))
         self.route("GET", r"/projects/[^/]+(/issues)?\.json", self._as_user(self._unknown))
@@ -147,8 +150,25 @@ class RedmineVendor(Fake):
         more = {"journals": issue["journals"]} if request.query.get("include") == "journals" else {}
         return {"issue": {**self._shown(issue), **more}}
 
+    def _upload(self, request: Request) -> Answer:
+        """https://www.redmine.org/projects/redmine/wiki/Rest_api#Attaching-files"""
+        if request.headers.get("content-type") != "application/octet-stream":
+            raise Refuse(406)
+        if len(request.raw) > 5 << 20:
+            raise Refuse(422, {"errors": ["This file cannot be uploaded because it exceeds the maximum size (5 MB)"]})
+        number = self.new_id()
+        token = f"{number}.{request.query['filename']}"
+        self.uploads[token] = request.raw
+        return Answer(201, {"upload": {"id": number, "token": token}})
+
+    def attached(self) -> list[tuple[str, bytes]]:
+        return [file for issue in self.issues.values() for file in issue.get("files", ())]
+
     def _update(self, request: Request, number: str) -> Answer:
-        issue, body = self._issue(number), self._own(request, "notes", "custom_fields")
+        issue, body = self._issue(number), self._own(request, "notes", "custom_fields", "uploads")
+        # A token that is not known is left out without a word.
+        named = ((one["filename"], self.uploads.pop(one["token"], None)) for one in body.get("uploads", []))
+        issue.setdefault("files", []).extend((name, content) for name, content in named if content)
         self._set(issue, body.get("custom_fields", []))
         if notes := self._kept(body.get("notes", "")):
             user = {"id": 5, "name": "Relay"}

@@ -27,7 +27,7 @@ _CREATE |= {"Due", "Priority", "Owner", "RefersTo"}
 _USER = {"Name", "Privileged", "RealName", "EmailAddress", "MobilePhone", "WorkPhone", "HomePhone", "Organization"}
 _USER |= {"City", "Country", "Comments"}
 _CHANGE = {"Due", "Status", "Owner", "CustomFields"}
-_COMMENT = {"Subject", "ContentType", "Content", "CustomFields"}
+_COMMENT = {"Subject", "ContentType", "Content", "CustomFields", "Attachments"}
 _REQUESTOR = re.compile(r'("(?:[^"\\]|\\.)*") <([^<>\s@"]+@[^<>\s@"]+)>')
 _QUERY = re.compile(r"'CF\.\{((?:[^'\\]|\\.)+)\}' = '((?:[^'\\]|\\.)*)'")
 _OF_PERSON = re.compile(
@@ -283,7 +283,7 @@ class RequestTrackerVendor(Fake):
             raise Refuse(400, {"message": "JSON parse error"})
         if not isinstance(body, dict):
             raise Refuse(400, {"message": "JSON object must be a HASH"})
-        texts = {key: value for key, value in body.items() if key not in ("CustomFields", "Priority")}
+        texts = {key: value for key, value in body.items() if key not in ("CustomFields", "Priority", "Attachments")}
         if set(body) - keys or not all(isinstance(value, str) for value in texts.values()):
             raise Refuse(400, {"message": f"the fake does not know what to do with {sorted(body)}"})
         if body.get("ContentType") != "text/html":
@@ -448,12 +448,24 @@ class RequestTrackerVendor(Fake):
         ticket = self.tickets.get(number)
         if ticket is None or not self._may("CommentOnTicket", ticket["queue"]):
             raise Refuse(400, {"message": "Permission Denied"})
-        ticket["texts"].append({"Subject": body["Subject"], "Content": body["Content"], "type": "Comment"})
+        files = [self._file(one) for one in body.get("Attachments", [])]
+        made = {"Subject": body["Subject"], "Content": body["Content"], "type": "Comment", "files": files}
+        ticket["texts"].append(made)
         ticket["LastUpdated"] = self._now()
         for name, value in body.get("CustomFields", {}).items():
             mine = (one for one in self._fields_of(ticket["queue"]) if self.fields[one]["Name"].lower() == name.lower())
             self._set(number, next(mine, name), value)
         return Answer(201, ["Comments added"])
+
+    @staticmethod
+    def _file(one: dict[str, Any]) -> tuple[str, bytes]:
+        """https://docs.bestpractical.com/rt/latest/RT/REST2.html#Add-Attachments"""
+        if set(one) != {"FileName", "FileType", "FileContent"} or not all(one.values()):
+            raise Refuse(400, {"message": "FileContent is a required field for each attachment in Attachments"})
+        return one["FileName"], base64.b64decode(one["FileContent"], validate=True)
+
+    def attached(self) -> list[tuple[str, bytes]]:
+        return [one for ticket in self.tickets.values() for text in ticket["texts"] for one in text.get("files", ())]
 
     def _attachments(self, request: Request, number: str) -> Any:
         (limit,) = json.loads(request.query["query"])
@@ -465,7 +477,7 @@ class RequestTrackerVendor(Fake):
         if ticket is None or not self._may("ShowTicket", ticket["queue"]):
             return {"count": 0, "items": []}
         items = [
-            {"id": str(index), **{name: text[name] for name in ("Content",) if name in asked}}
+            {"id": str(index), **{name: text[name] for name in ("Content", "Subject") if name in asked}}
             for index, text in enumerate(ticket["texts"])
             if (wanted in text["Subject"].lower() if like else wanted == text["Subject"].lower())
             and (text["type"] == "Create" or self._may("ShowTicketComments", ticket["queue"]))

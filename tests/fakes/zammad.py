@@ -5,6 +5,7 @@ What Zammad does silently is silent here too: an attribute that it does not know
 
 from __future__ import annotations
 
+import base64
 import re
 from typing import Any
 
@@ -13,7 +14,7 @@ from connectors.testing.fake import Answer, Fake, Refuse, Request
 TOKEN = "zammad-token-0123456789"
 BODY = 1_500_000
 _TICKET = {"title", "group", "customer", "tags", "article", "smartsupp_chat", "country"}
-_ARTICLE = {"ticket_id", "subject", "body", "content_type", "type", "internal"}
+_ARTICLE = {"ticket_id", "subject", "body", "content_type", "type", "internal", "attachments"}
 
 
 class ZammadVendor(Fake):
@@ -45,6 +46,11 @@ class ZammadVendor(Fake):
         """Without the marks in their last lines."""
         bodies = (one["body"] for ticket in self.tickets.values() for one in ticket["articles"])
         return [re.sub(r"<p>\[smartsupp:[^<]*\]</p>\Z", "", body) for body in bodies]
+
+    def attached(self) -> list[tuple[str, bytes]]:
+        articles = (one for ticket in self.tickets.values() for one in ticket["articles"])
+        files = (file for one in articles for file in one.get("attachments", ()))
+        return [(one["filename"], base64.b64decode(one["data"])) for one in files]
 
     @staticmethod
     def _for_agent(answer: Any) -> Any:
@@ -122,5 +128,8 @@ class ZammadVendor(Fake):
         article = self._checked(request.body, _ARTICLE)
         if not isinstance(article["ticket_id"], int):
             raise Refuse(422, {"error": "the fake takes numbers"})
+        for one in article.get("attachments", []):
+            if {*one} != {"filename", "data", "mime-type"} or not base64.b64decode(one["data"], validate=True):
+                raise Refuse(422, {"error": "Attachments needs to have 'filename', 'data' and 'mime-type'"})
         self._ticket(str(article["ticket_id"]))["articles"].append({**article, "id": self.new_id()})
         return Answer(201, {"id": self.new_id() - 1})

@@ -105,6 +105,8 @@ class ZendeskVendor(Fake):
         self._indexed: list[dict[str, Any]] = []
         self._tickets: list[dict[str, Any]] = []
         self._keys: dict[str, tuple[Any, Answer]] = {}
+        #: Files that no comment has yet, by token.
+        self.uploads: dict[str, dict[str, Any]] = {}
         for method, pattern, answer in (
             ("GET", "/users/me", lambda request: {"user": self.agent}),
             ("GET", "/users/search", self._search),
@@ -120,6 +122,7 @@ class ZendeskVendor(Fake):
             ("GET", r"/users/(\d+)/tickets/requested", self._requested),
             ("POST", "/tickets", self._create),
             ("POST", "/imports/tickets", self._import),
+            ("POST", "/uploads", self._upload),
             ("GET", "/tickets", self._list),
             ("PUT", r"/tickets/(\d+)", self._update),
             ("GET", r"/tickets/(\d+)/comments", self._comments),
@@ -198,6 +201,10 @@ class ZendeskVendor(Fake):
     def texts(self) -> list[str]:
         return [comment["html_body"] for ticket in self._tickets for comment in ticket["comments"]]
 
+    def attached(self) -> list[tuple[str, bytes]]:
+        comments = [comment for ticket in self.records() for comment in ticket["comments"]]
+        return [(one["file_name"], one["content"]) for comment in comments for one in comment.get("attachments", ())]
+
     def forget_keys(self) -> None:
         """Two hours go by."""
         self._keys.clear()
@@ -213,6 +220,8 @@ class ZendeskVendor(Fake):
             return Answer(401, {"error": "Couldn't authenticate you"})
         if request.headers.get("accept") != "application/json":
             return Answer(406, {"error": "the documentation asks for Accept: application/json"})
+        if request.path == "/api/v2/uploads":
+            return super()._act(request)
         if request.method in ("POST", "PUT") and request.headers.get("content-type") != "application/json":
             return Answer(400, {"error": "the documentation asks for Content-Type: application/json"})
         answer = super()._act(request)
@@ -464,11 +473,26 @@ class ZendeskVendor(Fake):
         self.triggered.append(found["id"])
         return {"ticket": self._shown(found), "audit": {"id": self.new_id()}}
 
+    def _upload(self, request: Request) -> Answer:
+        """https://developer.zendesk.com/api-reference/ticketing/tickets/ticket-attachments/#upload-files"""
+        kind = request.headers.get("content-type", "")
+        if set(request.query) != {"filename"} or not re.fullmatch(r"[\w.+-]+/[\w.+-]+", kind) or not request.raw:
+            raise Refuse(400, {"error": "BadRequest", "description": "a filename, a media type and a file"})
+        if len(request.raw) > 50 << 20:
+            raise Refuse(413, {"error": "AttachmentTooBig", "description": "The file is too big"})
+        token = f"upload{self.new_id()}"
+        kept = {"id": self.new_id(), "file_name": request.query["filename"], "content_type": kind}
+        self.uploads[token] = kept | {"content": request.raw}
+        return Answer(201, {"upload": {"token": token, "attachment": kept}})
+
     def _comments(self, request: Request, number: str) -> Any:
         comments = self._ticket(number)["comments"]
         newest_first = request.query.get("sort_order") == "desc"
         size, page = int(request.query.get("per_page", 100)), int(request.query.get("page", 1))
-        return {"comments": (comments[::-1] if newest_first else comments)[size * (page - 1) : size * page]}
+        shown = (comments[::-1] if newest_first else comments)[size * (page - 1) : size * page]
+        return {
+            "comments": [{name: one for name, one in comment.items() if name != "attachments"} for comment in shown]
+        }
 
     def _show(self, request: Request, kind: str, number: str) -> Any:
         found = self.things[kind].get(int(number))
@@ -495,7 +519,11 @@ class ZendeskVendor(Fake):
         return dict(inside)
 
     def _add_comment(self, ticket: dict[str, Any], comment: Any, author: int) -> None:
-        if not isinstance(comment, dict) or set(comment) != {"html_body", "public"} or not comment["html_body"]:
+        if (
+            not isinstance(comment, dict)
+            or set(comment) - {"uploads"} != {"html_body", "public"}
+            or not comment["html_body"]
+        ):
             raise invalid("comment", "Description: cannot be blank", "BlankValue")
         # Zendesk keeps the HTML with its own wrapping and attributes.
         kept = comment["html_body"].replace("<p>", '<p dir="auto">')
@@ -506,7 +534,12 @@ class ZendeskVendor(Fake):
         public = comment["public"] or author != self.agent["id"]
         if public:
             self.mailed.append(str(ticket["requester_id"]))
-        ticket["comments"].append({"id": self.new_id(), "author_id": author, "html_body": kept, "public": public})
+        tokens = comment.get("uploads", [])
+        if any(token not in self.uploads for token in tokens):
+            raise invalid("uploads", "Uploads: token is not known, or was used before")
+        files = [self.uploads.pop(token) for token in tokens]
+        made = {"id": self.new_id(), "author_id": author, "html_body": kept, "public": public}
+        ticket["comments"].append(made | ({"attachments": files} if files else {}))
 
     def _shown(self, ticket: dict[str, Any]) -> dict[str, Any]:
         hidden = ("comment", "comments", "deleted")

@@ -171,6 +171,14 @@ class Redmine:
         """The description and each note, in order."""
         return [issue["description"], *(one["notes"] for one in issue["journals"] if one["notes"])]
 
+    def files(self, issue: int) -> list[tuple[str, bytes]]:
+        """Name and content of each file, by name."""
+        as_admin = {"X-Redmine-API-Key": self.keys["admin"]}
+        shown = self.rest("GET", f"issues/{issue}", params={"include": "attachments"})["issue"]["attachments"]
+        return sorted(
+            (one["filename"], requests.get(one["content_url"], headers=as_admin, timeout=60).content) for one in shown
+        )
+
     def page(self, issue: int) -> str:
         """The page of an issue, as a browser gets it."""
         with requests.Session() as browser:

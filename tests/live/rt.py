@@ -6,6 +6,7 @@ appended to a file.
 
 from __future__ import annotations
 
+import base64
 import os
 import subprocess
 from pathlib import Path
@@ -189,6 +190,13 @@ class RequestTracker:
         found = self.rest("GET", f"ticket/{ticket}/attachments", params=whole)["items"]
         texts = [(kinds[one["TransactionId"]], one["Content"]) for one in found]
         return [(kind, text) for kind, text in texts if kind != "EmailRecord"]
+
+    def files(self, ticket: int) -> list[tuple[str, bytes]]:
+        """Name and content of each attachment that has a name, by name."""
+        fields = {"per_page": 100, "fields": "Filename"}
+        listed = self.rest("GET", f"ticket/{ticket}/attachments", params=fields)["items"]
+        named = ((one["Filename"], self.rest("GET", f"attachment/{one['id']}")) for one in listed if one["Filename"])
+        return sorted((name, base64.b64decode(one["Content"])) for name, one in named)
 
     def page(self, ticket: int) -> str:
         """The page with the ticket's history, as a browser gets it."""

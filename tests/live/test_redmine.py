@@ -6,7 +6,8 @@ import json
 import random
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from connectors import registry
 from connectors.kit.connector import HttpConnector, Receipt, Step
 from connectors.testing.bench import Died
 from connectors.testing.chats import SAMPLE
+from connectors.testing.fake import Fake
+from connectors.testing.files import KETTLE_INVOICE, KETTLE_PHOTO, chat_with
 from core.delivery import Reference, Revision
 from core.errors import ConnectorRefused, RecordRefused
 from core.ids import DeliveryId, PayloadId
@@ -304,6 +307,10 @@ def dies(
     revision: int = 1,
 ) -> bool:
     """Deliver, and die before or after request `number`. False when there was no such request."""
+    return dying(made, number, after, partial(deliver, made, channel, memory, *messages, number=revision))
+
+
+def dying(made: HttpConnector[Any], number: int, after: bool, act: Callable[[], object]) -> bool:
     send, count = made.http._once, iter(range(1000))
 
     def once(*arguments: Any) -> Any:
@@ -317,10 +324,37 @@ def dies(
 
     made.http._once = once  # type: ignore[method-assign, assignment]
     try:
-        deliver(made, channel, memory, *messages, number=revision)
+        act()
     except Died:
         return True
     return False
+
+
+def bring(made: HttpConnector[Any], payload: dict[str, Any], memory: dict[str, Any]) -> Reference:
+    """One attempt at a chat of Smartsupp's API, given a moment after it was over."""
+    body = json.dumps(payload).encode()
+    conversation = parse_conversation(body)
+    revision = Revision(1, PayloadId("payload1"), conversation.span()[1] + 60_000, "", body)
+    receipt = Receipt(f"redmine:{conversation.key}", revision, lambda: [revision])
+    with made.attempt():
+        return made.deliver(conversation, receipt, Step(memory, memory.__setitem__, forget=memory.pop))
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_a_death_around_any_request_leaves_each_file_once(redmine: Redmine, tmp_path: Path, after: bool) -> None:
+    number, died = 0, True
+    with Fake() as storage:
+        while died:
+            channel = f"files{'after' if after else 'before'}{number}"
+            payload, memory = chat_with(storage, KETTLE_PHOTO, KETTLE_INVOICE, channel=channel), dict[str, Any]()
+            one, other = connector(redmine), connector(redmine)
+            one.data_dir = other.data_dir = tmp_path
+            died = dying(one, number, after, partial(bring, one, payload, memory))
+            reference = bring(other, payload, memory)
+            wanted = [("faktura_c._7.pdf", KETTLE_INVOICE[2]), ("photo_of_the_kettle.png", KETTLE_PHOTO[2])]
+            assert redmine.files(int(reference.id)) == wanted, (number, after)
+            number += 1
+    assert number > 4
 
 
 def test_a_field_that_is_no_filter_makes_no_second_issue(redmine: Redmine) -> None:

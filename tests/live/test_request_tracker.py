@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from connectors.request_tracker import RequestTracker as Connector
 from connectors.request_tracker.settings import RequestTrackerSettings
 from connectors.testing.bench import Died
 from connectors.testing.chats import SAMPLE
+from connectors.testing.fake import Fake
+from connectors.testing.files import KETTLE_INVOICE, KETTLE_PHOTO, chat_with
 from core.delivery import CONFLICTS, Delivery, Reference, Revision
 from core.errors import ConnectorRefused, RecordRefused
 from core.ids import DeliveryId, PayloadId
@@ -226,6 +229,10 @@ def dies(
     made: Connector, number: int, after: bool, channel: str, memory: dict[str, Any], *messages: str, revision: int = 1
 ) -> bool:
     """Deliver, and die before or after request `number`. False when there was no such request."""
+    return dying(made, number, after, partial(deliver, made, channel, memory, *messages, number=revision))
+
+
+def dying(made: Connector, number: int, after: bool, act: Callable[[], object]) -> bool:
     send, count = made.http._once, iter(range(1000))
 
     def once(*arguments: Any) -> Any:
@@ -239,10 +246,37 @@ def dies(
 
     made.http._once = once  # type: ignore[method-assign, assignment]
     try:
-        deliver(made, channel, memory, *messages, number=revision)
+        act()
     except Died:
         return True
     return False
+
+
+def bring(made: Connector, payload: dict[str, Any], memory: dict[str, Any]) -> Reference:
+    """One attempt at a chat of Smartsupp's API, given a moment after it was over."""
+    body = json.dumps(payload).encode()
+    conversation = parse_conversation(body)
+    revision = Revision(1, PayloadId("payload1"), conversation.span()[1] + 60_000, "", body)
+    receipt = Receipt(f"rt:{conversation.key}", revision, lambda: [revision])
+    with made.attempt():
+        return made.deliver(conversation, receipt, Step(memory, memory.__setitem__, forget=memory.pop))
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_a_death_around_any_request_leaves_each_file_once(rt: RequestTracker, tmp_path: Path, after: bool) -> None:
+    number, died = 0, True
+    with Fake() as storage:
+        while died:
+            channel = f"files{'after' if after else 'before'}{number}"
+            payload, memory = chat_with(storage, KETTLE_PHOTO, KETTLE_INVOICE, channel=channel), dict[str, Any]()
+            one, other = connector(rt), connector(rt)
+            one.data_dir = other.data_dir = tmp_path
+            died = dying(one, number, after, partial(bring, one, payload, memory))
+            reference = bring(other, payload, memory)
+            wanted = [("faktura_c._7.pdf", KETTLE_INVOICE[2]), ("photo_of_the_kettle.png", KETTLE_PHOTO[2])]
+            assert rt.files(int(reference.id)) == wanted, (number, after)
+            number += 1
+    assert number > 4
 
 
 def test_every_part_of_a_long_chat_is_shown_on_the_page(rt: RequestTracker) -> None:

@@ -78,7 +78,9 @@ class Document:
         parameters = [self._followed(one) for one in [*item.get("parameters", []), *operation.get("parameters", [])]]
         known = [name for one in parameters if one["in"] == "query" for name in _names(one)]
         unknown = [f"?{name}" for name in request.query if not any(_fits(name, one) for one in known)]
-        if request.body is not None:
+        if isinstance(request.body, bytes):
+            unknown += self._of_file(operation, request)
+        elif request.body is not None:
             body = self._followed(operation.get("requestBody", {}))
             schema = body.get("content", {}).get("application/json", {}).get("schema")
             unknown += ["a body"] if schema is None else self._unnamed([schema], request.body, "")
@@ -97,7 +99,9 @@ class Document:
         try:
             self._checker.validate_request(_Asked(request, self._server, self._prefix))
         except OpenAPIError as error:
-            yield " ".join(_causes(error))[:600]
+            # It takes no text of a form for a number: `_of_file` does.
+            if not (_is_form(request) and "Request body" in str(error)):
+                yield " ".join(_causes(error))[:600]
 
     # --- names -------------------------------------------------------------------
 
@@ -127,6 +131,21 @@ class Document:
             for part in schema.get(word, []):
                 yield from self._branches(part)
 
+    def _of_file(self, operation: Any, request: Request) -> list[str]:
+        """Of a form the fields that it does not name; and whether it takes a file as its body."""
+        content = self._followed(operation.get("requestBody", {})).get("content", {})
+        kind = request.headers["content-type"].partition(";")[0]
+        if _is_form(request):
+            fields, files = request.form()
+            schema = content.get(kind, {}).get("schema")
+            if schema is None:
+                return ["a form"]
+            types = {name: one.get("type") for name, one in self._followed(schema)["properties"].items()}
+            wrong = [name for name, text in fields.items() if types.get(name) == "integer" and not text.isdecimal()]
+            return wrong + self._unnamed([schema], {**fields, **{name: "" for name, *_ in files}}, "")
+        # Where only the prose speaks of the body, it does so by its header.
+        return [] if kind in content or (not content and "`Content-Type`" in operation["description"]) else ["a file"]
+
     def _unnamed(self, schemas: Sequence[Any], value: Any, place: str) -> list[str]:
         """The keys in a value, as `ticket.comment.body`, that none of the schemas names."""
         branches = [branch for schema in schemas for branch in self._branches(schema)]
@@ -151,16 +170,20 @@ class Document:
         return found
 
 
+def _is_form(request: Request) -> bool:
+    return request.headers.get("content-type", "").startswith("multipart/form-data")
+
+
 class _Asked:
     """A fake's request as openapi-core wants one, at the address that the document names."""
-
-    content_type = "application/json"
 
     def __init__(self, request: Request, server: str, prefix: str) -> None:
         self.host_url = server.removesuffix(prefix) if prefix else server
         self.path = prefix + quote(request.path.removeprefix(prefix), safe="/%:")
         self.method = request.method.lower()
-        self.body = None if request.body is None else json.dumps(request.body).encode()
+        is_file = isinstance(request.body, bytes)
+        self.content_type = request.headers["content-type"] if is_file else "application/json"
+        self.body = request.raw if is_file else None if request.body is None else json.dumps(request.body).encode()
         self.parameters = RequestParameters(
             query=ImmutableMultiDict(request.query),
             header=Headers(list(request.headers.items())),

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
+from connectors.kit.files.waiting import WaitingFiles
 from core.config.settings import Retention
 from core.delivery import Attempt, DeliveryStatus, Outcome, PayloadStatus, Reference
 from core.errors import NotFound
@@ -436,3 +439,19 @@ def test_a_running_worker_sweeps_by_the_retention_of_its_configuration(relay: St
     assert (relay.data / "archive" / "1" / "c1" / "r1.json").exists()
     until(logged(relay, "retention: removed old data"), what="a line in the log")
     assert worker.poll() is None
+
+
+def test_files_that_waited_too_long_go_from_this_machine_once_an_hour(server: Server, tmp_path: Path) -> None:
+    client = connect(server.url)
+    chores = Chores(client, Store(client), made.configured, threading.Event(), tmp_path)
+    files = [WaitingFiles(tmp_path, ConversationId("208:co1")).place("desk", f"0000000{n}") for n in range(3)]
+    for file in files[:2]:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"x")
+    os.utime(files[0], (1, 1))
+    chores.sweep_disk()
+    assert [file.exists() for file in files] == [False, True, False]
+    files[2].write_bytes(b"x")
+    os.utime(files[2], (1, 1))
+    chores.sweep_disk()
+    assert files[2].exists(), "an hour has not gone by"

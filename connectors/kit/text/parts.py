@@ -90,6 +90,10 @@ class Layout:
         """What is written over a part that this revision does not need."""
         return self._part(words.key, revision, number, "<p>—</p>")
 
+    def marked(self, body: str, mark: str) -> str:
+        """A text of our own in the vendor's format, which ends with its mark where marks are shown."""
+        return self.form.of(body + self._line(mark))
+
     def revision_in(self, body: str, key: str) -> int | None:
         """The revision in the mark of this key that a text ends with, plain or in the format; or None. 0: its marks
         name none."""

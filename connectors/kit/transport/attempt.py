@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -27,6 +27,13 @@ class Wire(Protocol):
 
     def pretending(self, imagine: Imagine) -> AbstractContextManager[list[Sent]]:
         """Nothing is sent meanwhile, by any thread: `imagine` answers, and the list fills with what would be."""
+
+    @property
+    def is_pretending(self) -> bool:
+        """Whether nothing is sent."""
+
+    def include(self, exchanges: Sequence[Exchange]) -> None:
+        """Note what was sent elsewhere for this attempt."""
 
 
 @dataclass
@@ -72,3 +79,7 @@ class Attempts:
             self._clock.ends = None
             # They are the caller's, who lets go of what a visitor wrote.
             self._own.exchanges = []
+
+    def include(self, exchanges: Sequence[Exchange]) -> None:
+        """Note what was sent elsewhere for this attempt."""
+        self._own.exchanges.extend(exchanges)

@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 import requests
 
+from connectors.kit.files.streaming import StreamedBody
+
 #: Makes up the JSON that answers a method, a path and a JSON body.
 Imagine = Callable[[str, str, Any], Any]
 
@@ -28,8 +30,11 @@ class Sent:
 def made_up(request: requests.PreparedRequest, imagine: Imagine, sent: list[Sent]) -> requests.Response:
     """Note a request and make its answer up."""
     body: Any = request.body.decode() if isinstance(request.body, bytes) else request.body
-    with suppress(ValueError):
-        body = json.loads(body) if body else None
+    if isinstance(body, StreamedBody):
+        body = body.shown
+    else:
+        with suppress(ValueError):
+            body = json.loads(body) if body else None
     sent.append(Sent(request.method or "", request.url or "", dict(request.headers), body))
     answer = requests.Response()
     answer.status_code = 200

@@ -1,0 +1,321 @@
+"""Files of a chat on their way: bodies that stream, texts that bring few enough, and a folder that empties itself.
+
+What every vendor must do with them is in connectors/testing/files.py.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import tracemalloc
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.freshdesk import Freshdesk
+from connectors.freshdesk.settings import FreshdeskSettings
+from connectors.kit.files import carrying
+from connectors.kit.files.carrying import ChatFiles, FileNote, files_mark
+from connectors.kit.files.rules import MIB
+from connectors.kit.files.settings import FileLimits
+from connectors.kit.files.streaming import Outgoing, json_options, media_type, multipart_body, raw_body
+from connectors.kit.files.waiting import KEPT_SECONDS, WaitingFiles, sweep_files
+from connectors.kit.http import Http
+from connectors.kit.record import Mapping
+from connectors.kit.step import Step
+from connectors.kit.text.formats import FORMS
+from connectors.kit.text.parts import Layout
+from connectors.kit.transport.attempt import ATTEMPT_SECONDS
+from connectors.testing.fake import Answer, Fake, Request
+from connectors.testing.files import chat_with
+from core.errors import RecordRefused, RetryLater
+from core.ids import ConversationId
+from core.smartsupp.parser import parse_conversation
+
+NAMES = ("one.pdf", "two.pdf", "three.pdf")
+
+
+class Desk(Fake):
+    """Keeps what it is sent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.route("POST", "/in", lambda request: {"ok": True})
+
+
+@pytest.fixture
+def desk() -> Iterator[Fake]:
+    with Desk() as there:
+        yield there
+
+
+@pytest.fixture
+def http() -> Http:
+    return Http(timeout=20, allow_networks=FreshdeskSettings.model_validate(SETTINGS).allow_networks)
+
+
+SETTINGS = {"type": "freshdesk", "domain": "shop", "api_key": "key-0123456789", "allow_networks": ["127.0.0.0/8"]}
+
+
+def outgoing(folder: Path, content: bytes, name: str = "photo.png") -> Outgoing:
+    path = folder / name
+    path.write_bytes(content)
+    return Outgoing("0123abcd", name, name, "image/png", len(content), path)
+
+
+def sent(desk: Fake) -> Request:
+    [request] = desk.requests
+    assert int(request.headers["content-length"]) == len(request.raw)
+    return request
+
+
+# --- bodies --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 49_151, 49_152, 49_153, 300_001])
+def test_a_file_inside_json_is_the_base64_of_all_of_it(desk: Fake, http: Http, tmp_path: Path, size: int) -> None:
+    content = os.urandom(size)
+    document = {"a": 1, "files": [{"data": outgoing(tmp_path, content), "ü": '"'}, "end"]}
+    http.request("POST", f"{desk.url}/in", **json_options(document))
+    body = json.loads(sent(desk).raw)
+    assert base64.b64decode(body["files"][0].pop("data"), validate=True) == content
+    assert body == {"a": 1, "files": [{"ü": '"'}, "end"]}
+
+
+def test_json_without_a_file_is_sent_as_ever() -> None:
+    assert json_options({"a": [1]}) == {"json": {"a": [1]}}
+
+
+def test_a_form_has_its_fields_and_its_files(desk: Fake, http: Http, tmp_path: Path) -> None:
+    contents = os.urandom(100_000), b"\r\n--relay-\r\n"
+    files = [("files[]", outgoing(tmp_path, one, f"{n}.png")) for n, one in enumerate(contents)]
+    http.request("POST", f"{desk.url}/in", **multipart_body({"body": "<p>ü</p>\n", "private": "true"}, files).options)
+    fields, arrived = sent(desk).form()
+    assert fields == {"body": "<p>ü</p>\n", "private": "true"}
+    assert arrived == [
+        ("files[]", "0.png", "image/png", contents[0]),
+        ("files[]", "1.png", "image/png", contents[1]),
+    ]
+
+
+def test_a_body_is_sent_whole_again_after_a_busy_moment(desk: Fake, http: Http, tmp_path: Path) -> None:
+    desk.instead = [Answer(429, {}, {"Retry-After": "0"})]
+    content = os.urandom(100_000)
+    http.request("POST", f"{desk.url}/in", **raw_body(outgoing(tmp_path, content)).options)
+    assert [one.raw for one in desk.requests] == [content, content]
+
+
+def test_what_is_kept_of_a_request_names_the_file_and_has_nothing_of_it(desk: Fake, http: Http, tmp_path: Path) -> None:
+    file = outgoing(tmp_path, b"what-is-in-the-photo " * 10)
+    with http.attempt() as exchanges:
+        http.request("POST", f"{desk.url}/in", **multipart_body({"body": "hello"}, [("file", file)]).options)
+        http.request("POST", f"{desk.url}/in", **json_options({"data": file}))
+    for one in exchanges:
+        assert "<photo.png, 210 bytes>" in one.sent
+        assert "what-is-in-the-photo" not in one.sent
+
+
+def test_a_large_file_is_never_in_memory(desk: Fake, http: Http, tmp_path: Path) -> None:
+    file = outgoing(tmp_path, bytes(24 * MIB))
+    for body in (raw_body(file), multipart_body({}, [("file", file)]), json_options({"data": file})["data"]):
+        tracemalloc.start()
+        try:
+            size = sum(map(len, body))
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert size == len(body) >= file.size
+        assert peak < MIB
+
+
+@pytest.mark.parametrize(
+    ("declared", "found"),
+    [
+        ("image/PNG; charset=x", "image/png"),
+        ("", "application/octet-stream"),
+        ("text/html\r\nX-Evil: 1", "application/octet-stream"),
+        ("no type", "application/octet-stream"),
+    ],
+)
+def test_a_media_type_is_one_or_none_is_believed(declared: str, found: str) -> None:
+    assert media_type(declared) == found
+
+
+# --- texts ---------------------------------------------------------------------------
+
+
+class Carried:
+    """A delivery of three files that a test looks into."""
+
+    def __init__(self, desk: Fake, folder: Path, sizes: tuple[int, ...] = (10, 10, 10), **settings: Any) -> None:
+        contents = [(name, "application/pdf", b"%PDF" + bytes(size)) for name, size in zip(NAMES, sizes, strict=True)]
+        self.chat = parse_conversation(json.dumps(chat_with(desk, *contents)).encode())
+        self.freshdesk = Freshdesk("desk", FreshdeskSettings.model_validate({**SETTINGS, **settings}), folder)
+        self.known: dict[str, Any] = {}
+        self.notes: list[FileNote] = []
+        self.layout = Layout(10_000)
+
+    def step(self, **more: Any) -> Step:
+        return Step(self.known, self.known.__setitem__, forget=self.known.pop, **more)
+
+    def bring(self, limits: FileLimits, texts: tuple[str, ...] = (), write: Any = None, **more: Any) -> None:
+        step = self.step(**more)
+        with self.freshdesk.attempt():
+            files = ChatFiles(self.freshdesk, self.chat, step, limits)
+            words = Mapping(self.freshdesk.settings, self.chat)
+            files.add(words, self.layout, write=write or self.notes.append, texts=lambda: texts)
+
+
+@pytest.mark.parametrize(
+    ("limits", "texts"),
+    [
+        (FileLimits(), [3]),
+        (FileLimits(count=2), [2, 1]),
+        (FileLimits(together=30), [2, 1]),
+        (FileLimits(together=20), [1, 1, 1]),
+        (FileLimits(count=1), [1, 1, 1]),
+    ],
+)
+def test_a_text_brings_as_many_as_the_vendor_takes(
+    desk: Fake, tmp_path: Path, limits: FileLimits, texts: list[int]
+) -> None:
+    carried = Carried(desk, tmp_path)
+    carried.bring(limits)
+    assert [len(note.files) for note in carried.notes] == texts
+    assert len({one.mark for note in carried.notes for one in note.files}) == 3
+
+
+@pytest.mark.parametrize("form", sorted(FORMS))
+def test_whoever_has_forgotten_finds_each_file_by_its_mark_in_every_format(
+    desk: Fake, tmp_path: Path, form: str
+) -> None:
+    carried = Carried(desk, tmp_path)
+    carried.layout = Layout(10_000, form=FORMS[form])
+    carried.bring(FileLimits(count=2))
+    first, second = carried.notes
+    carried.known.clear()
+    carried.bring(FileLimits(count=3), ("[smartsupp:208:coKettle7 1.1]", first.body), first=False)
+    assert [note.marks for note in carried.notes] == [first.marks, second.marks, second.marks]
+
+
+def test_a_mark_that_a_visitor_wrote_is_none(desk: Fake, tmp_path: Path) -> None:
+    carried = Carried(desk, tmp_path)
+    carried.bring(FileLimits())
+    [note] = carried.notes
+    mark = files_mark("smartsupp:208:coKettle7", note.marks)
+    carried.known.clear()
+    carried.bring(FileLimits(), (f"<p>I write {mark}</p><p>[smartsupp:208:coKettle7 1.1]</p>",), first=False)
+    assert len(carried.notes) == 2
+
+
+def test_a_file_that_was_swept_away_before_it_was_sent_is_fetched_again(desk: Fake, tmp_path: Path) -> None:
+    carried = Carried(desk, tmp_path)
+
+    def down(note: FileNote) -> None:
+        raise RetryLater("away", status=503)
+
+    with pytest.raises(RetryLater):
+        carried.bring(FileLimits(), write=down)
+    assert len(WaitingFiles(tmp_path, carried.chat.key).files()) == 3
+    WaitingFiles(tmp_path, carried.chat.key).empty()
+    carried.bring(FileLimits())
+    assert [len(note.files) for note in carried.notes] == [3]
+
+
+def test_what_an_attempt_left_that_died_at_its_end_goes_with_the_next(desk: Fake, tmp_path: Path) -> None:
+    carried = Carried(desk, tmp_path)
+    carried.bring(FileLimits())
+    left = WaitingFiles(tmp_path, carried.chat.key).place("desk", "0123abcd")
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"x")
+    carried.bring(FileLimits())
+    assert len(carried.notes) == 1
+    assert not left.exists()
+
+
+def test_a_data_folder_that_takes_no_file_stops_no_chat(desk: Fake, tmp_path: Path) -> None:
+    (tmp_path / "chat-files").write_text("not a folder")
+    carried = Carried(desk, tmp_path)
+    for _ in range(3):
+        with pytest.raises(RetryLater, match="fetched again"):
+            carried.bring(FileLimits())
+    carried.bring(FileLimits())
+    [note] = carried.notes
+    assert note.files == ()
+    assert carried.known["note files"] == "3 files not carried: not to be had"
+
+
+def test_a_record_that_takes_no_text_is_the_chats_matter_and_not_the_files(desk: Fake, tmp_path: Path) -> None:
+    carried = Carried(desk, tmp_path)
+    tried: list[int] = []
+
+    def closed(note: FileNote) -> None:
+        tried.append(len(note.files))
+        raise RecordRefused("the ticket is closed", status=422)
+
+    with pytest.raises(RecordRefused, match="closed"):
+        carried.bring(FileLimits(), write=closed)
+    assert tried == [3, 1, 0]
+
+
+def test_an_address_with_a_card_number_in_it_is_not_shown(desk: Fake, tmp_path: Path) -> None:
+    carried = Carried(desk, tmp_path, files="link")
+    message = carried.chat.messages[1]
+    [file] = message.files
+    secret = file.model_copy(update={"url": "https://files.example.com/4111111111111111.pdf"})
+    changed = message.model_copy(update={"files": (secret,)})
+    carried.chat = carried.chat.model_copy(update={"messages": (changed,)})
+    carried.bring(FileLimits())
+    [note] = carried.notes
+    assert "4111" not in note.body
+    assert "one.pdf" in note.body
+
+
+def test_files_are_fetched_without_the_exchanges_being_lost(desk: Fake, tmp_path: Path) -> None:
+    carried = Carried(desk, tmp_path)
+    with carried.freshdesk.attempt() as exchanges:
+        ChatFiles(carried.freshdesk, carried.chat, carried.step())
+    assert [one.status for one in exchanges] == [200, 200, 200]
+    assert "signature" not in "".join(one.url for one in exchanges)
+
+
+def test_fetching_leaves_most_of_an_attempt_to_the_destination() -> None:
+    assert carrying._PATIENCE <= ATTEMPT_SECONDS / 2
+
+
+# --- where they wait -------------------------------------------------------------------
+
+
+def waiting(folder: Path, connector: str, mark: str, age: float) -> Path:
+    place = WaitingFiles(folder, ConversationId("208:co1")).place(connector, mark)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(b"x")
+    os.utime(place, (1_000_000 - age, 1_000_000 - age))
+    return place
+
+
+def test_what_waited_too_long_goes_and_so_do_folders_that_are_empty(tmp_path: Path) -> None:
+    old = waiting(tmp_path, "desk", "00000001", KEPT_SECONDS + 60)
+    young = waiting(tmp_path, "crm", "00000001", KEPT_SECONDS - 60)
+    assert sweep_files(tmp_path, now=1_000_000) == 1
+    assert not old.parent.exists()
+    assert young.exists()
+    assert sweep_files(tmp_path, now=1_000_000 + 120) == 1
+    assert [one for one in (tmp_path / "chat-files").rglob("*") if one.is_file()] == []
+
+
+def test_a_data_folder_without_files_is_swept_as_well(tmp_path: Path) -> None:
+    assert sweep_files(tmp_path) == 0
+
+
+def test_one_connectors_files_go_without_anothers(tmp_path: Path) -> None:
+    mine, other = waiting(tmp_path, "desk", "00000001", 0), waiting(tmp_path, "crm", "00000001", 0)
+    there = WaitingFiles(tmp_path, ConversationId("208:co1"))
+    assert there.empty("desk") == [str(mine)]
+    assert there.files() == [other]
+    assert there.empty() == [str(other)]
+    assert there.files() == []
+    assert not (tmp_path / "chat-files" / "208").exists()
