@@ -41,19 +41,20 @@ faults: $(VENV)/dev ## Kill, freeze, fill and cut everything under load, for lon
 	RELAY_FAULTS=long RELAY_FAULTS_WRITE=$(WRITE) $(BIN)/pytest $(PYTEST_ARGS) tests/faults/test_nothing_lost.py tests/faults/test_public_face.py
 	RELAY_PEOPLE=$(or $(RELAY_PEOPLE),1000) $(BIN)/pytest -n 2 $(PYTEST_ARGS) tests/connectors/test_people.py
 
-# Two at a time, each with a system of its own: they wait for other programs.
-test-live: $(VENV)/dev ## Install a real Request Tracker and a Redmine (Debian, as root) and run the pipeline against them
-	tests/live/install.sh
-	$(BIN)/pytest -n 2 --dist loadfile $(PYTEST_ARGS) tests/live
+# Three at a time, each with a system of its own: they wait for other programs.
+test-live: $(VENV)/dev ## Install real help desks and a NocoDB (Debian, as root; PyPI; npm) and run the pipeline against them
+	PYTHON=$(BIN)/python tests/live/install.sh
+	$(BIN)/pytest -n 3 --dist loadfile $(PYTEST_ARGS) tests/live
 
 pictures: $(VENV)/dev ## Retake the README's pictures of the dashboard (needs Chromium)
 	$(BIN)/python -m tests.browser.pictures docs/pictures
 
-tables: $(VENV)/dev ## Make anew what the documentation says of connectors, requests and values
+tables: $(VENV)/dev ## Make anew what documentation and gallery say of connectors, requests and values
 	$(BIN)/python -m tests.support.connectors_table
 	$(BIN)/python -m tests.support.requests_table
 	$(BIN)/python -m tests.support.sample_records
 	$(BIN)/python -m tests.support.values_table
+	$(BIN)/python -m tests.support.gallery
 
 check: $(VENV)/dev ## Format, lint, types, imports, words
 	$(BIN)/ruff format --check .
@@ -94,6 +95,8 @@ lock: ## Update the lock files from pyproject.toml (needs uv)
 	  --constraint requirements.lock pyproject.toml --all-extras -o requirements-dev.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	  --constraint requirements-dev.lock release/requirements.in -o requirements-release.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  tests/live/packages/requirements.in -o tests/live/packages/requirements.lock
 
 dist: ## Build what a release is made of from the last commit: sdist, wheel, SBOM, hashes
 	@test -x $(VENV)-release/bin/python || $(PYTHON) -m venv $(VENV)-release

@@ -56,16 +56,35 @@ def find(kind: str) -> type[Connector[Any]]:
             return _checked(entry.load(), kind)
     if "." in kind:
         return _by_path(kind)
-    known = sorted({*BUILT_IN, *recipes(), *(entry.name for entry in entry_points(group=ENTRY_POINTS))})
+    known = known_types()
     near = difflib.get_close_matches(kind, known, n=1)
     hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(known)}, and dotted paths of classes"
     raise LookupError(f"there is no connector type '{kind}'; {hint}")
 
 
+def known_types() -> list[str]:
+    """The names of all types that have one; none is loaded for it."""
+    return sorted({*BUILT_IN, *recipes(), *(entry.name for entry in entry_points(group=ENTRY_POINTS))})
+
+
 def types() -> dict[str, type[Connector[Any]]]:
     """Every type with a name of its own."""
-    others = {entry.name: _checked(entry.load(), entry.name) for entry in entry_points(group=ENTRY_POINTS)}
-    return {**others, **{name: find(name) for name in (*BUILT_IN, *recipes())}}
+    return {**installed_types(), **{name: find(name) for name in (*BUILT_IN, *recipes())}}
+
+
+def installed_types() -> dict[str, type[Connector[Any]]]:
+    """Those that packages bring, and that no type of ours has the name of."""
+    ours = {*BUILT_IN, *recipes()}
+    others = (entry for entry in entry_points(group=ENTRY_POINTS) if entry.name not in ours)
+    return {entry.name: _checked(entry.load(), entry.name) for entry in others}
+
+
+def named_type(kind: str) -> type[Connector[Any]] | None:
+    """The class of a type that has a name of its own, which a dotted path is not."""
+    try:
+        return None if "." in kind else find(kind)
+    except LookupError:
+        return None
 
 
 def settings_model(kind: str) -> type[ConnectorSettings]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from connectors import registry
-from connectors.kit.connector import Choice, Connector, Finding
+from connectors.kit.connector import Connector, Finding
 from core.config.environment import Environment
 from core.config.settings import Settings
 from core.errors import DeliveryError, Intercepted, NotFound, RetryLater, StoreUnavailable
@@ -68,15 +68,6 @@ def findings(checked: Connector[Any]) -> Iterator[Finding]:
             frame = traceback.extract_tb(error.__traceback__)[-1]
             text = f"internal error in this check: {type(error).__name__}: {error} ({frame.name}, line {frame.lineno})"
             yield Finding(False, checked.mask(text), "report it to the author of the connector")
-
-
-def offered_choices(connector: Connector[Any]) -> Mapping[str, Sequence[Choice]]:
-    """What the destination offers for its settings. Nothing where that cannot be had: the check says why."""
-    with connector.attempt():
-        try:
-            return connector.choices()
-        except Exception:  # noqa: BLE001  # a bug of the connector's, which may be anybody's, takes no form away
-            return {}
 
 
 @dataclass(frozen=True)

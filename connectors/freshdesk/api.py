@@ -147,7 +147,7 @@ class FreshdeskApi(HttpConnector[FreshdeskSettings]):
 
     def offers(self, field: str, value: Any) -> bool:
         """Whether a field of the form has this among its choices."""
-        return self.cache.pretends or str(value) in offered(self._known_fields().get(field, {}).get("choices"))
+        return self.cache.pretends or str(value) in field_choices(self._known_fields().get(field, {}).get("choices"))
 
     # --- who wrote -------------------------------------------------------------------------
 
@@ -173,23 +173,23 @@ class FreshdeskApi(HttpConnector[FreshdeskSettings]):
         listed = self.ask("GET", "agents", params={"email": email}, judge=self.when(*OF_AGENT))
         found = listed if isinstance(listed.raw, list) else ()
         same = (one for one in found if one["contact"]["email"].text.lower() == email.lower())
-        return next((one["id"].number for one in same if _works(one)), None)
+        return next((one["id"].number for one in same if works(one)), None)
 
     def _agent_by_id(self, named: str) -> int | None:
         if not (named.isascii() and named.isdecimal()):
             return None
         # https://developers.freshdesk.com/api/#view_agent
         shown = self.ask("GET", f"agents/{named}", judge=self.when(*OF_AGENT))
-        return shown["id"].number if shown.raw and _works(shown) else None
+        return shown["id"].number if shown.raw and works(shown) else None
 
 
-def _works(agent: Reply) -> bool:
+def works(agent: Reply) -> bool:
     """Whether an agent can be given tickets: collaborators cannot, nor who was switched off."""
     kind = agent.get("type")
     return not agent.object.get("deactivated") and (kind is None or kind.raw != "collaborator")
 
 
-def offered(choices: Any) -> dict[str, str]:
+def field_choices(choices: Any) -> dict[str, str]:
     """What a field offers, with labels. Of status, ids to labels came; of the type, a list; else labels to ids."""
     if isinstance(choices, dict):
         pairs = (

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from collections.abc import Mapping as Table
 from functools import partial
 from typing import Any
 
-from connectors.freshdesk.api import CHOSEN, FreshdeskApi, offered
+from connectors.freshdesk.api import CHOSEN, field_choices
+from connectors.freshdesk.choosing import FreshdeskChoices
 from connectors.freshdesk.settings import CONTACT_FIELDS
-from connectors.kit.connector import Change, Choice, Finding
+from connectors.kit.connector import Change, Finding
 from connectors.kit.work.choices import constants
 
 
-class FreshdeskChecks(FreshdeskApi):
+class FreshdeskChecks(FreshdeskChoices):
     """The part of the connector that proves its settings, and makes the field that marks tickets."""
 
     def check(self) -> Iterator[Finding]:
@@ -28,7 +29,7 @@ class FreshdeskChecks(FreshdeskApi):
         yield from self.owners.findings(settings, settings.task.owner if settings.task else None)
         fields = self.ticket_fields()
         for name, setting in CHOSEN.items():
-            choices = offered(fields.get(name, {}).get("choices"))
+            choices = field_choices(fields.get(name, {}).get("choices"))
             remedy = f"there are {', '.join(f'{one} ({label})' for one, label in choices.items()) or 'none'}"
             for value in map(str, constants(getattr(settings, setting))):
                 right = f"{setting}: {value} is {choices.get(value)}"
@@ -49,12 +50,6 @@ class FreshdeskChecks(FreshdeskApi):
         for name, field in fields.items():
             if field.get("required_for_agents") and name not in filled:
                 yield Finding(False, f"{name} is required for agents, but relay.yaml does not set it", remedy)
-
-    def choices(self) -> Table[str, Sequence[Choice]]:
-        # https://developers.freshdesk.com/api/#list_all_ticket_fields
-        fields = self.ticket_fields()
-        there = {setting: offered(fields.get(name, {}).get("choices")) for name, setting in CHOSEN.items()}
-        return {setting: [Choice(*one) for one in found.items()] for setting, found in there.items()}
 
     def setup(self) -> Iterator[Change]:
         name = self.settings.key_field

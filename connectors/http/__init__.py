@@ -24,7 +24,7 @@ from connectors.http.requests import value_at
 from connectors.http.running import Running
 from connectors.kit.auth.credentials import NOTHING, Credentials
 from connectors.kit.capabilities import Capabilities
-from connectors.kit.connector import Finding, HttpConnector, Receipt, Step
+from connectors.kit.connector import ChoiceList, Finding, HttpConnector, Receipt, Step
 from connectors.kit.files.carrying import ChatFiles
 from connectors.kit.files.settings import FileSettings
 from connectors.kit.person import LEFT_OUT
@@ -133,6 +133,12 @@ class Written(HttpConnector[S], Generic[S]):
             return Finding(True, self.mask(said))
         missing = single_line(str(proof.missing(seen))) or f"not so: {said}"
         return Finding(False, self.mask(missing), single_line(str(proof.remedy(seen))))
+
+    def choices(self) -> Iterator[ChoiceList]:
+        names = self.program.own.names
+        for one in self.program.offerings:
+            if one.when(names):
+                yield ChoiceList(one.settings, partial(self._asking.offered, one, names), one.right)
 
     def imagine(self, method: str, path: str, body: Any) -> Any:
         """Nothing of it is read: what a step would take is made up (connectors/http/asking.py)."""

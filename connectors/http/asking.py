@@ -8,10 +8,13 @@ from typing import Any
 
 from requests import Response
 
-from connectors.http.looking import Looking
+from connectors.http.looking import Looking, pager_of
+from connectors.http.offering import Offering
 from connectors.http.requests import Ready, value_at
+from connectors.kit.connector import Choice
 from connectors.kit.http import Http, Judge
 from connectors.kit.reply import Reply
+from connectors.kit.wire.pager import Pager
 from core.config.yaml_file import dotted
 from core.errors import RetryLater
 from core.templates.scope import Names
@@ -73,7 +76,7 @@ class Asking:
         """What it finds as it is: an entry of its list, or the body; None where there is none."""
         judge = looking.judge(self._when, *looking.answers)
         if looking.pager and not self._http.is_pretending:
-            entries = self._paged(looking, names, judge)
+            entries = self._pages(looking, names, judge, looking.pager)
         else:
             answer = self._sent(looking, names, judge, True)
             if answer.status_code in looking.none or answer.status_code == 204:
@@ -97,7 +100,7 @@ class Asking:
         """Every text at `marked`, in all that it lists. Raises DeliveryError."""
         judge = looking.judge(self._when, *looking.answers)
         if looking.pager:
-            entries = self._paged(looking, names, judge)
+            entries = self._pages(looking, names, judge, looking.pager)
         else:
             answer = self._sent(looking, names, judge, True)
             body = None if answer.status_code in (*looking.none, 204) else self._body(answer)
@@ -108,12 +111,20 @@ class Asking:
         for one in entries:
             yield from _texts_at(looking.marked, one.raw)
 
-    def _paged(self, looking: Looking, names: Names, judge: Judge) -> Iterator[Reply]:
-        assert looking.pager is not None  # noqa: S101  # who has none is not asked for
-        options = looking.options(names)
+    def offered(self, offering: Offering, names: Names) -> Iterator[Choice]:
+        """What there is to choose from, page by page. Raises DeliveryError."""
+        judge = offering.judge(self._when)
+        if offering.pages is None:
+            entries = offering.entries(self._body(self._sent(offering, names, judge, True)))
+        else:
+            entries = self._pages(offering, names, judge, pager_of(offering.pages, offering.path_of_pages))
+        return offering.choices(entries)
+
+    def _pages(self, ready: Ready, names: Names, judge: Judge, pager: Pager) -> Iterator[Reply]:
+        options = ready.options(names)
         headers = {**self._headers, **options["headers"]}
-        url = self._base + looking.path(names)
-        return looking.pager.entries(self._http, url, options.get("params"), judge, headers)
+        url = self._base + ready.path(names)
+        return pager.entries(self._http, url, options.get("params"), judge, headers)
 
     def _sent(
         self,

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 
 from connectors.http.answers import Meanings
 from connectors.http.declared import Attachments, DeclaredRequest, Find, Name, Text, WhenText, names_taken
+from connectors.http.offering import ChoiceRequest
 from connectors.http.signing import Auth
 from core.config.environment import Strict
 
@@ -158,4 +159,7 @@ class HttpDocument(Strict):
         default=None, description="How files of the chat are attached; without it, their names are in the text."
     )
     reference: MadeRecord = Field(description="The record that people open.")
+    choices: tuple[ChoiceRequest, ...] = Field(
+        default=(), description="Lists to choose from for settings, which the form of the dashboard shows."
+    )
     check: tuple[LookRequest, ...] = Field(default=(), description="What `relay connectors check` proves.")

@@ -21,7 +21,7 @@ class Looking(Ready):
         super().__init__(find, scope, place, compiler, identities)
         self.entries = None if find.entries is None else "" if find.entries == "@" else find.entries
         self.none, self.lags = find.none, find.lags
-        self.pager = _pager(find.pages, self.entries or "") if find.pages else None
+        self.pager = pager_of(find.pages, self.entries or "") if find.pages else None
         self.where = [
             (jmespath.compile(path), compiler.text(scope, text, (*place, "where", path)))
             for path, text in find.where.items()
@@ -32,7 +32,7 @@ class Looking(Ready):
         self.answers = [When(find.none, then=None)] if find.none else []
 
 
-def _pager(pages: Pages, items: str) -> Pager:
+def pager_of(pages: Pages, items: str) -> Pager:
     parameter, size, per_page = pages.parameter, pages.size, pages.per_page
     if pages.by == "page":
         made = by_page(items, page=parameter or "page", size=size or "per_page", per_page=per_page)

@@ -16,6 +16,7 @@ from connectors.http.declared import taken
 from connectors.http.document import HttpDocument, LookRequest, StepOf
 from connectors.http.looking import Looking
 from connectors.http.names import ALWAYS, PartNames, of_settings, of_step, of_steps
+from connectors.http.offering import Offering, wrong_settings
 from connectors.http.requests import Compiler, Ready, Render
 from connectors.kit.text.formats import FORMS, Form
 from connectors.kit.text.parts import Layout, octets, utf16
@@ -111,6 +112,9 @@ class Program:
         self.record = self._compiler.text(seen, document.reference.id, ("reference", "id"))
         self.page = self._compiler.text(seen, document.reference.url, ("reference", "url"))
         self.proofs = [self._proof(look, index) for index, look in enumerate(document.check)]
+        self.offerings = [
+            Offering(one, static, ("choices", index), self._compiler) for index, one in enumerate(document.choices)
+        ]
         self.attachments = (
             ReadyAttachments(
                 document.attachments, partial(own.scope, chat=True, **ALWAYS, steps=self.steps), self._compiler
@@ -240,6 +244,9 @@ class Program:
                 ]
                 if kind != "update" and taken(request) and not self.document.verdicts.json_answers:
                     wrong.append((("steps", name, kind, "take"), "answers are no JSON; write take: {}"))
+        secret = {name: name not in self.own.public for name in self.own.types if self.own.name == "settings"}
+        for index, one in enumerate(self.document.choices):
+            wrong += [(("choices", index, "settings"), text) for text in wrong_settings(one, secret)]
         mark = self.document.transcript.mark
         wanted = (
             ["{key}", "{part}"] if any(steps[one].mode == "overwrite" for one in texts) else ["{key}", "{revision}"]

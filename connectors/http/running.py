@@ -61,7 +61,7 @@ class Running:
             raise RecordRefused("reference.id is empty; name a step that is always done")
         return Reference(record, page if page.startswith(("https://", "http://")) else "")
 
-    def _names(self, part: Part | None = None, **took: Mapping[str, Any]) -> dict[str, Any]:
+    def _names(self, part: Part | None = None, /, **took: Mapping[str, Any]) -> dict[str, Any]:
         """What templates see now."""
         done = {name: self._program.takes[name](**values) for name, values in {**self._took, **took}.items()}
         return {**self._chat, "steps": self._program.steps(**done), "part": of_part(part) if part else None}

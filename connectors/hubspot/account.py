@@ -58,7 +58,7 @@ class HubSpotAccount(HubSpotApi):
         may_look = self.when(When((403,), PAUSE, text=_MAY_NOT_LOOK))
         found = results(self.call("GET", OWNERS, params={"email": email}, judge=may_look))
         same = (one for one in found if one["email"].text.casefold() == email.casefold())
-        return next((one["id"].id for one in same if _works(one)), None)
+        return next((one["id"].id for one in same if works(one)), None)
 
     def _owner_by_id(self, named: str) -> str | None:
         if not (named.isascii() and named.isdecimal()):
@@ -68,7 +68,7 @@ class HubSpotAccount(HubSpotApi):
             # Whoever may not look believes the settings; HubSpot refuses an owner that it does not have.
             return named if answer.status_code == 403 else None
         found = wrapped(answer)
-        return found["id"].id if _works(found) else None
+        return found["id"].id if works(found) else None
 
     # --- pipelines ---------------------------------------------------------------------
 
@@ -123,6 +123,6 @@ def _state(stage: Reply) -> str:
     return str(stage["metadata"].object.get("ticketState") or "")
 
 
-def _works(owner: Reply) -> bool:
+def works(owner: Reply) -> bool:
     """Whether somebody can be given records: queues cannot, nor who left."""
     return owner["type"].text == "PERSON" and not owner.object.get("archived")

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 
-from connectors.hubspot.account import OWNERS, HubSpotAccount, stages_of
+from connectors.hubspot.account import OWNERS, stages_of
 from connectors.hubspot.api import OBJECTS, granted, results
-from connectors.kit.connector import Change, Choice, Finding
+from connectors.hubspot.choosing import PROPERTIES, HubSpotChoices
+from connectors.kit.connector import Change, Finding
 from connectors.kit.work.choices import constants
 
-PROPERTIES = "/crm/properties/2026-09"
 CHAT_ID = "smartsupp_chat_id"
 
 
-class HubSpotChecks(HubSpotAccount):
+class HubSpotChecks(HubSpotChoices):
     """The part of the connector that proves its settings, and makes the property that marks tickets."""
 
     def check(self) -> Iterator[Finding]:
@@ -49,16 +49,6 @@ class HubSpotChecks(HubSpotAccount):
         for name in self.settings.fields:
             remedy = f"create it in HubSpot, or use the internal name of a property of {kinds[-1]} under fields"
             yield _found(name in properties, f"the property {name} of {kinds[-1]}", remedy)
-
-    def choices(self) -> Mapping[str, Sequence[Choice]]:
-        if not self.settings.ticket:
-            return {}
-        pipelines = self.listed_pipelines()
-        pairs = [(one, it) for one in pipelines for it in stages_of(one)]
-        return {
-            "pipeline": [Choice(one["id"].id, one["label"].text) for one in pipelines],
-            "stage": [Choice(it["id"].id, f"{one['label'].text}: {it['label'].text}") for one, it in pairs],
-        }
 
     def _readable(self, what: str, path: str, scopes: str) -> Finding:
         right = granted(self._get(path, 403), "results")

@@ -7,7 +7,7 @@ goes wrong is raised as the error whose class is the recovery (core/errors.py).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -73,6 +73,16 @@ class Choice:
 
     value: str
     label: str
+
+
+@dataclass(frozen=True)
+class ChoiceList:
+    """What the destination offers for settings that name one kind of thing there, such as groups. `read` asks for it as
+    far as it is needed, reading only, and raises DeliveryError; `right` is what the credentials need for that."""
+
+    settings: tuple[str, ...]
+    read: Callable[[], Iterable[Choice]]
+    right: str = ""
 
 
 @dataclass(frozen=True)
@@ -164,10 +174,10 @@ class Connector(ABC, Generic[S]):
         """Prove the settings at the destination, reading only. Raises DeliveryError where even that is refused."""
         yield from ()
 
-    def choices(self) -> Mapping[str, Sequence[Choice]]:
-        """What the destination offers now for settings that name something there, such as a group, by setting; reading
-        only. Raises DeliveryError."""
-        return {}
+    def choices(self) -> Iterable[ChoiceList]:
+        """What the destination offers now for settings that name something there. Nothing is asked here, but by
+        `ChoiceList.read`: a right that is missing for one list takes no other away."""
+        return ()
 
     def setup(self) -> Iterator[Change]:
         """What is missing at the destination and can be made there, reading only until one is made."""

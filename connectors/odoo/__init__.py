@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
-from connectors.kit.connector import Change, Finding, Receipt, Step
+from connectors.kit.connector import Change, ChoiceList, Finding, Receipt, Step
 from connectors.kit.files.carrying import ChatFiles
 from connectors.kit.people.whose import People
 from connectors.kit.record import Mapping
@@ -25,6 +25,7 @@ from connectors.kit.work.choices import chosen
 from connectors.kit.work.one_record import Before
 from connectors.kit.work.task import Task
 from connectors.odoo.checks import odoo_findings
+from connectors.odoo.choosing import odoo_choices
 from connectors.odoo.erasing import OdooErasing
 from connectors.odoo.files import add_files, file_marks
 from connectors.odoo.partners import Partners
@@ -87,6 +88,9 @@ class Odoo(OdooErasing):
 
     def check(self) -> Iterator[Finding]:
         return odoo_findings(self, self.odoo(), self.name)
+
+    def choices(self) -> Iterator[ChoiceList]:
+        return odoo_choices(self.odoo(), self.settings)
 
     def setup(self) -> Iterator[Change]:
         name = self.key_field

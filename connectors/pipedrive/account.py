@@ -79,12 +79,16 @@ class PipedriveAccount(PipedriveApi):
 
     def labels(self) -> dict[str, Any]:
         """Name in small letters → id."""
+        return {name.lower(): number for name, number in self.named_labels()}
+
+    def named_labels(self) -> Iterator[tuple[str, Any]]:
         if self.settings.record == "lead":
             # https://developers.pipedrive.com/docs/api/v1/LeadLabels#getLeadLabels
-            return {one["name"].text.lower(): one["id"].id for one in self.pages("/v1/leadLabels", {})}
+            yield from ((one["name"].text, one["id"].id) for one in self.pages("/v1/leadLabels", {}))
+            return
         field = self.label_field()
         options = field.get("options") if field is not None else None
-        return {one["label"].text.lower(): one["id"].number for one in options} if options is not None else {}
+        yield from ((one["label"].text, one["id"].number) for one in options or ())
 
     def label_field(self) -> Reply | None:
         """The deal field whose options are the labels. https://pipedrive.readme.io/docs/working-with-labels"""

@@ -13,17 +13,16 @@ from connectors.kit.reply import Reply
 from connectors.kit.wire.verdicts import When
 from connectors.kit.work.choices import constants
 from connectors.pipedrive.account import is_active
+from connectors.pipedrive.choosing import TEXTS, PipedriveChoices
 from connectors.pipedrive.records import PipedriveRecords
 from connectors.pipedrive.settings import CUSTOM, MARKETING
 from core.conversation import Conversation
 
-#: Types of fields that take a text. The others take numbers, ids of options, or objects.
-TEXTS = ("varchar", "varchar_auto", "text", "phone", "date")
 #: The type of the activities that are made of tasks, as Pipedrive's own key has it.
 TASK = "task"
 
 
-class PipedriveChecks(PipedriveRecords):
+class PipedriveChecks(PipedriveChoices, PipedriveRecords):
     """The part of the connector that proves its settings, and makes the labels of its tags."""
 
     def check(self) -> Iterator[Finding]:

@@ -7,10 +7,11 @@ from typing import Any
 
 from connectors.kit.connector import Finding
 from connectors.kit.work.choices import constants
-from connectors.request_tracker.api import NOBODY, RequestTrackerApi, fields_of, offers, usable
+from connectors.request_tracker.api import NOBODY, fields_of, offers, usable
+from connectors.request_tracker.choosing import RequestTrackerChoices
 
 
-class RequestTrackerChecks(RequestTrackerApi):
+class RequestTrackerChecks(RequestTrackerChoices):
     """The part of the connector that proves its settings, reading only."""
 
     def check(self) -> Iterator[Finding]:

@@ -123,8 +123,12 @@ class ZendeskApi(HttpConnector[ZendeskSettings]):
         if shown is None:
             return "", "is not there"
         found = shown.object
-        gone = found.get("active") is False or found.get("deleted") or found.get("is_deleted")
-        # https://developer.zendesk.com/api-reference/ticketing/tickets/ticket_fields/#json-format: removable
-        fixed = found.get("removable") is False
-        name = str(found.get("name") or found.get("title"))
-        return name, "is not active" if gone else "is a system field" if fixed else ""
+        return str(found.get("name") or found.get("title")), unusable(found)
+
+
+def unusable(thing: Mapping[str, Any]) -> str:
+    """Why a group, brand, form or field cannot be used, or ""."""
+    gone = thing.get("active") is False or thing.get("deleted") or thing.get("is_deleted")
+    # https://developer.zendesk.com/api-reference/ticketing/tickets/ticket_fields/#json-format: removable
+    fixed = thing.get("removable") is False
+    return "is not active" if gone else "is a system field" if fixed else ""

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from functools import partial
+from itertools import chain
 
-from connectors.kit.connector import Finding
-from connectors.kit.work.choices import constants
+from connectors.kit.connector import Choice, ChoiceList, Finding
+from connectors.kit.reply import Reply
+from connectors.kit.wire.pager import by_page
+from connectors.kit.work.choices import OWNER_SETTINGS, PERSON_SETTINGS, constants
+from connectors.zendesk.api import unusable
 from connectors.zendesk.settings import OF_USER
-from connectors.zendesk.users import ZendeskUsers
+from connectors.zendesk.users import ZendeskUsers, is_agent
 
 #: The day on which API tokens end.
 LAST_DAY = date(2027, 4, 30)
@@ -64,3 +69,45 @@ class ZendeskChecks(ZendeskUsers):
         if not name:
             return Finding(False, f"there is no {label}", remedy)
         return Finding(not against, f"{label} ({name}) {against or 'is there'}", remedy)
+
+    # --- what there is to choose from ----------------------------------------------------
+
+    def choices(self) -> Iterator[ChoiceList]:
+        agent = "the role of an agent or admin"
+        # https://developer.zendesk.com/api-reference/ticketing/groups/groups/#list-assignable-groups
+        groups = partial(self.entries, by_page("groups"), "/api/v2/groups/assignable")
+        yield ChoiceList(("group_id",), lambda: map(_named, groups()), agent)
+        # https://developer.zendesk.com/api-reference/ticketing/account-configuration/brands/#list-brands
+        brands = partial(self.entries, by_page("brands"), "/api/v2/brands")
+        yield ChoiceList(("brand_id",), lambda: map(_named, filter(_usable, brands())), agent)
+        # https://developer.zendesk.com/api-reference/ticketing/tickets/ticket_forms/#list-ticket-forms : all at once
+        forms = partial(self.ask, "GET", "ticket_forms")
+        yield ChoiceList(("ticket_form_id",), lambda: map(_named, filter(_usable, forms()["ticket_forms"])), agent)
+        # https://developer.zendesk.com/api-reference/ticketing/tickets/ticket_fields/#list-ticket-fields : likewise
+        fields = partial(self.ask, "GET", "ticket_fields")
+        yield ChoiceList(("fields",), lambda: map(_named, filter(_usable, fields()["ticket_fields"])), agent)
+        yield ChoiceList(OWNER_SETTINGS, self._agents, agent)
+        yield ChoiceList(PERSON_SETTINGS, lambda: chain(map(_of_user, OF_USER), self._own_of_user()), agent)
+        yield ChoiceList(("customer_id_field",), self._own_of_user, agent)
+
+    def _agents(self) -> Iterator[Choice]:
+        for role in ("agent", "admin"):
+            # https://developer.zendesk.com/api-reference/ticketing/users/users/#list-users
+            found = self.entries(by_page("users"), "/api/v2/users", role=role)
+            yield from (Choice(one["email"].text, one["name"].text) for one in found if is_agent(one))
+
+    def _own_of_user(self) -> Iterator[Choice]:
+        return (Choice(one["key"].text, one["title"].text) for one in self.listed_user_fields())
+
+
+def _named(one: Reply) -> Choice:
+    name = one.get("name") or one["title"]
+    return Choice(one["id"].id, name.text)
+
+
+def _usable(one: Reply) -> bool:
+    return not unusable(one.object)
+
+
+def _of_user(name: str) -> Choice:
+    return Choice(name, name.replace("_", " ").capitalize())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 
 from connectors.kit.email_address import spellings
@@ -47,9 +48,12 @@ class ZendeskUsers(ZendeskApi):
 
     def user_fields(self) -> dict[str, str]:
         """The type of each custom field of users that is in use."""
+        return {one["key"].text: one["type"].text for one in self.listed_user_fields()}
+
+    def listed_user_fields(self) -> Iterator[Reply]:
         # https://developer.zendesk.com/api-reference/ticketing/users/user_fields/#list-user-fields
         listed = self.entries(by_page("user_fields"), "/api/v2/user_fields")
-        return {one["key"].text: one["type"].text for one in listed if one.object.get("active") is not False}
+        return (one for one in listed if one.object.get("active") is not False)
 
     # --- who gets the ticket -----------------------------------------------------------
 
@@ -71,9 +75,11 @@ def _is(email: str, said: Reply | None) -> bool:
 
 
 def _agent(user: Reply | None) -> int | None:
-    """The id of a user who may be given tickets."""
-    if user is None or user["role"].raw not in ("agent", "admin"):
-        return None
+    return user["id"].number if user is not None and is_agent(user) else None
+
+
+def is_agent(user: Reply) -> bool:
+    """Whether a user may be given tickets."""
     shown = user.object
     away = shown.get("suspended") or shown.get("active") is False or shown.get("role_type") in WITHOUT_TICKETS
-    return None if away else user["id"].number
+    return user["role"].raw in ("agent", "admin") and not away

@@ -66,6 +66,10 @@ def test_from_an_empty_file_to_a_chat_in_the_crm(
     fill_in(page, vendor, TOKEN)
     page.get_by_role("button", name="Check again").click()
     expect(page.locator("#found")).to_contain_text("can read tickets")
+    # What there is at the destination is listed, with scripts and without.
+    page.locator("#s-stage-all summary").click()
+    expect(page.locator("#s-stage-all")).to_contain_text("Support Pipeline: New")
+    expect(page.locator("#s-owner-choices option")).to_have_attribute("value", "me@shop.example")
     expect(page.get_by_role("region", name="Transcript")).to_contain_text("do you deliver to Slovakia?")
     expect(page.get_by_role("region", name="What would be sent")).to_contain_text("zofie@example.com")
     expect(page.get_by_role("region", name="The change of relay.yaml")).to_contain_text("${secret:hubspot-token}")
@@ -149,9 +153,13 @@ def test_the_pages_are_fit_to_be_seen(site: AdminsRelay, open_tab: Callable[...,
     seen("connectors_add")
     page.goto("/setup/connectors/hubspot")
     seen("connectors_add_one")
+    vendor.labels["5"] = "Rücksendungen" * 16  # a name that breaks nowhere
     fill_in(page, vendor, TOKEN)
     page.get_by_role("button", name="Check", exact=True).click()
     page.get_by_role("button", name="Save").wait_for()
+    for setting in ("pipeline", "stage"):
+        page.locator(f"#s-{setting}-all summary").click()
+    expect(page.locator("#s-pipeline-all")).to_contain_text("Rücksendungen" * 16)
     seen("connectors_add_one-review")
     page.get_by_role("button", name="Save").click()
     page.get_by_role("button", name="See what is missing").click()
@@ -170,6 +178,31 @@ def test_the_pages_are_fit_to_be_seen(site: AdminsRelay, open_tab: Callable[...,
     seen("connectors_history")
     page.get_by_role("link", name="Undo Add hubspot").click()
     seen("connectors_undo")
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without"])
+def test_an_agent_gets_an_email_and_the_file_has_it(
+    site: AdminsRelay, open_tab: Callable[..., Tab], scripts: bool
+) -> None:
+    """From nothing: those who wrote in the last chats are there, and only the email is typed."""
+    said = {"type": "agent", "from": "agent:77", "name": "Ann Shop", "content": "Hello", "sentAt": 1427470439703}
+    site.stack.reconfigure("connectors:\n  crm: {type: archive, folder: crm}\n")
+    site.post(chat("agents-form", messages=[said]))
+    site.arrives_at("crm:1:agents-form", DeliveryStatus.DELIVERED)
+    tab = open_tab(scripts=scripts)
+    tab.log_in(site.password)
+    page = tab.page
+    page.goto("/connectors")
+    page.get_by_role("link", name="Agents", exact=True).click()
+    page.get_by_role("group", name="Ann Shop").get_by_label("Email").fill("ann@shop.example")
+    page.get_by_role("button", name="Try it on the last chats").click()
+    expect(page.locator("#review")).to_contain_text("with this table 1 of them have an email")
+    expect(page.get_by_role("region", name="The change of relay.yaml")).to_contain_text("ann@shop.example")
+    assert "ann@shop.example" not in site.stack.config.read_text()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("The agents are saved.")).to_be_visible()
+    expect(page.get_by_role("group", name="Ann Shop").get_by_label("Email")).to_have_value("ann@shop.example")
+    assert "ann@shop.example" in site.stack.config.read_text()
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without"])

@@ -219,6 +219,19 @@ class TestNotesThatAreWrittenOver(Contract):
         }
         return made
 
+    def test_a_step_may_have_any_name(self, vendor: Fake) -> None:
+        """Also one that means something else here."""
+        for number, name in enumerate(("part", "self", "name", "steps")):
+            steps = json.loads(
+                json.dumps(self.settings("https://desk.example.com")["steps"]).replace(".note.", f".{name}.")
+            )
+            steps[name] = steps.pop("note")
+            memory: dict[str, Any] = {}
+            payload = {**SAMPLE, "channel": {**SAMPLE["channel"], "id": name}}
+            for revision in (1, 2):
+                self.deliver(self.connector(vendor, steps=steps), payload, memory, revision)
+            assert (len(vendor.records()), len(vendor.texts())) == (number + 1, number + 1)
+
     def test_a_shorter_revision_leaves_no_old_text(self, vendor: Fake) -> None:
         memory: dict[str, Any] = {}
         self.deliver(self.connector(vendor), chat("long " * 20_000), memory)

@@ -117,6 +117,28 @@ def test_all_mistakes_are_said_at_once(tmp_path: Path) -> None:
         ("reference", {"id": "{{ steps.tickt.id }}"}, "reference.id", "did you mean 'ticket'"),
         ("reference", {"id": "x", "url": "https://x/{{ secrets.a }}"}, "reference.url", "has no 'a'"),
         ("check/0/says", "{{ visitor.name }}", "check[0].says", "the same for every chat"),
+        ("choices", [{"settings": ["fields"], "request": "PUT /fields"}], "choices[0]", "changes something"),
+        ("choices", [{"settings": ["field"], "request": "GET /fields"}], "choices[0].settings", "no setting 'field'"),
+        ("choices", [{"settings": [], "request": "GET /fields"}], "choices[0].settings", "at least one"),
+        ("choices", [{"settings": ["fields"], "request": "GET /a", "value": "[0"}], "choices[0].value", "JMESPath"),
+        (
+            "choices",
+            [{"settings": ["fields"], "request": "GET /a", "take": {"a": "b"}}],
+            "choices[0]",
+            "value and label",
+        ),
+        (
+            "choices",
+            [{"settings": ["fields"], "request": "GET /a", "entries": "keys(@)", "pages": {"by": "page"}}],
+            "choices[0]",
+            "plain path",
+        ),
+        (
+            "choices",
+            [{"settings": ["fields"], "request": "GET /{{ person.email }}"}],
+            "choices[0].request",
+            "not known",
+        ),
         ("steps", {}, "steps", "name at least one"),
     ],
 )
@@ -162,6 +184,8 @@ def test_a_recipe_with_mistakes_says_all_of_them_with_their_lines() -> None:
         ("url: { type: url", "url: { type: adress_", "settings.url.type", "url"),
         ("url: { type: url", "url: { type: url, default: desk.example.com", "settings.url", "a whole address"),
         ("concurrency: 4", "concurrency: many", "defaults.concurrency", "a whole number"),
+        ("settings: [group]", "settings: [token]", "choices[0].settings", "is a secret"),
+        ("settings: [group]", "settings: [groups]", "choices[0].settings", "there is no setting 'groups'"),
         ("label: Zammad", "labell: Zammad", "labell", "Did you mean 'label'"),
     ],
 )

@@ -14,7 +14,6 @@ from pydantic import ValidationError
 
 from connectors import freshdesk
 from connectors.freshdesk.settings import FreshdeskSettings
-from connectors.kit.connector import Choice
 from connectors.testing import people
 from connectors.testing.chats import SAMPLE, chat, longer, other
 from connectors.testing.fake import Answer, Fake
@@ -485,19 +484,6 @@ def test_a_check_names_what_does_not_exist(desk: FreshdeskVendor) -> None:
     assert "source: there is no 12" in found(desk, source=12)[0]
     desk.fields = [field for field in desk.fields if field["name"] != "product"]
     assert found(desk, product_id=41) == ["product_id: there is no 41; there are none"]
-
-
-def test_what_it_offers_is_what_a_check_takes_for_each_of_these_settings(desk: FreshdeskVendor) -> None:
-    offered = tools.connector(desk).choices()
-    assert offered["group_id"] == [Choice("31", "Sales"), Choice("32", "QA")]
-    assert [one.value for one in offered["ticket_type"]] == ["Question", "Incident", "Problem"]
-    for setting, choices in offered.items():
-        assert setting in FreshdeskSettings.model_fields
-        for one in choices:
-            value = int(one.value) if one.value.isdecimal() else one.value
-            assert found(desk, **{setting: value}) == [], (setting, one)
-    desk.fields = []
-    assert not any(tools.connector(desk).choices().values())
 
 
 def test_a_check_knows_custom_fields_and_those_inside_dependent_ones(desk: FreshdeskVendor) -> None:

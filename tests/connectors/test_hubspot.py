@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 import pytest
 from pydantic import ValidationError
 
-from connectors.kit.connector import Choice
 from connectors.testing import chats, people
 from connectors.testing.chats import SAMPLE, chat
 from connectors.testing.fake import Answer, Fake
@@ -287,15 +286,6 @@ class TestHubSpot(HubSpot, RecordLaws, FileLaws):
         ]
         assert list(self.wrong(vendor, fields={"rating": "x"})) == ["the property rating of tickets is missing"]
         assert list(self.wrong(vendor, portal_id="1")) == ["portal_id is not the account of the key"]
-
-    def test_what_it_offers_are_the_pipelines_and_their_stages(self, vendor: HubSpotVendor) -> None:
-        offered = self.connector(vendor).choices()
-        assert offered["pipeline"][0] == Choice("0", "Support Pipeline")
-        assert offered["stage"][:2] == [Choice("1", "Support Pipeline: New"), Choice("4", "Support Pipeline: Closed")]
-        for setting, choices in offered.items():
-            assert setting in type(self.connector(vendor).settings).model_fields
-            assert len({one.value for one in choices}) == len(choices)
-        assert not any(self.connector(vendor, ticket=False).choices().values())
 
     def test_a_check_finds_rights_that_are_missing(self, vendor: HubSpotVendor) -> None:
         vendor.scopes = {"contacts", "account"}

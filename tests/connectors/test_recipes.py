@@ -10,13 +10,16 @@ import jsonschema
 import pytest
 from pydantic import BaseModel
 
+from app.admin.setting_up.offered import offered
 from connectors import registry
 from connectors.http import DeclaredSettings, recipe
 from connectors.http.answers import Case, Fails, Meanings, Wait
 from connectors.http.declared import DeclaredRequest, Find, Pages
 from connectors.http.document import HttpDocument, LookRequest, MadeRecord, StepOf, Transcript
+from connectors.http.offering import ChoiceRequest
 from connectors.http.recipe import RecipeDocument, Setting
 from connectors.http.signing import Auth, OfBasic, OfHeader, OfOAuth, OfQuery
+from connectors.kit.connector import Choice
 from connectors.registry import settings_model
 from connectors.testing.contract import Contract
 from core.config.environment import environment
@@ -53,6 +56,10 @@ class TestTheRecipeOfThePage(Contract):
 
     def settings(self, url: str) -> dict[str, Any]:
         return {"url": url, "key": KEY}
+
+    def test_it_lists_the_fields_that_there_are(self, vendor: DeskVendor) -> None:
+        found = offered(self.connector(vendor))
+        assert found["fields"].choices == [Choice("country", "Country"), Choice("kind", "Kind")]
 
     def test_it_is_a_type_like_any_other(self) -> None:
         assert registry.find("mydesk").label == "My Desk"
@@ -105,7 +112,8 @@ def test_the_schema_knows_them() -> None:
     "model",
     [
         HttpDocument, StepOf, DeclaredRequest, Find, Pages, Transcript, MadeRecord, Auth, OfBasic, OfHeader, OfQuery,
-        OfOAuth, Meanings, Case, Wait, Fails, LookRequest, DeclaredSettings,
+        OfOAuth, Meanings, Case, Wait, Fails, LookRequest, ChoiceRequest,
+        DeclaredSettings,
     ],
 )  # fmt: skip
 def test_every_setting_of_http_stands_on_its_page(model: type[BaseModel]) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from html import unescape
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ import pytest
 import yaml
 from werkzeug.test import TestResponse
 
+from app.admin.setting_up.gallery import GALLERY, written_gallery
 from connectors import registry
 from connectors.registry import settings_model
 from core.config.environment import environment
@@ -20,6 +24,7 @@ from core.config.loader import load
 from core.config.settings import Settings
 from core.store import Store, connect
 from tests.fakes.hubspot import HubSpotVendor
+from tests.fakes.request_tracker import TOKEN, RequestTrackerVendor
 from tests.support import hostile
 from tests.support.admin import Admin, admin
 from tests.support.made import chats
@@ -103,6 +108,37 @@ def test_the_gallery_has_every_type_with_what_it_makes_and_needs(page: Admin) ->
     assert "Add a connector" in page.get("/connectors").text
 
 
+def test_what_the_gallery_knows_is_what_the_types_say() -> None:
+    assert GALLERY.read_text(encoding="utf-8") == written_gallery(), "run: make tables"
+
+
+@pytest.mark.processes
+def test_the_gallery_and_one_form_load_no_other_type() -> None:
+    """In a process of its own: this one has loaded them all."""
+    program = (
+        "import sys\n"
+        "from app.dashboard.view.setting_form import connector_types\n"
+        "from connectors.registry import named_type\n"
+        "before = {*sys.modules}\n"
+        "assert len(connector_types()) > 25\n"
+        "assert named_type('redmine').label == 'Redmine'\n"
+        "assert named_type('nobody') is named_type('connectors.archive.Archive') is None\n"
+        "print(*sorted({*sys.modules} - before))\n"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True
+    ).stdout.split()
+    vendors = {path.rsplit(".", 1)[0] for path in registry.BUILT_IN.values()} - {"connectors.http"}
+    assert not vendors & {*loaded}
+
+
+def test_a_type_of_a_package_is_in_the_gallery(page: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = EntryPoint("shops-own", "connectors.archive:Archive", registry.ENTRY_POINTS)
+    monkeypatch.setattr(registry, "entry_points", lambda group: [entry] if group == registry.ENTRY_POINTS else [])
+    assert 'href="/setup/connectors/shops-own"' in page.get("/setup/connectors").text
+    assert page.get("/setup/connectors/shops-own").status_code == 200
+
+
 def test_what_is_no_type_is_not_found(page: Admin) -> None:
     for kind in ("nobody", "connectors.archive.Archive", "os.path"):
         assert page.get(f"/setup/connectors/{kind}").status_code == 404
@@ -140,6 +176,49 @@ def test_after_a_check_the_form_lists_what_the_destination_offers(page: Admin, v
     assert all(value in listed for value in offered)
     refused = sent(page, path, "check", before, **{**given, "s-token": "somebody-elses-0123456789"}).text
     assert "<datalist" not in refused
+
+
+def test_names_of_several_lines_are_cut_in_the_drop_down_and_whole_below(page: Admin, vendor: HubSpotVendor) -> None:
+    name = "Returns and everything that <b>comes back</b> " * 5
+    vendor.labels["5"] = name
+    given = {"s-base_url": vendor.url, "s-allow_networks": LOOPBACK, "s-token": SECRET}
+    html = sent(page, "/setup/connectors/hubspot", "check", **given).text
+    dropped = re.findall(r'<option value="5">([^<]*)</option>', html)
+    assert [len(unescape(one)) <= 85 for one in dropped] == [True]
+    listed = html[html.index('id="s-pipeline-all"') :].partition("</details>")[0]
+    assert name.strip() in unescape(listed)
+    assert "<b>" not in listed
+
+
+def test_what_may_not_be_listed_says_what_is_missing_and_can_be_typed(page: Admin, vendor: HubSpotVendor) -> None:
+    vendor.scopes.remove("owners")
+    given = {"s-base_url": vendor.url, "s-allow_networks": LOOPBACK, "s-token": SECRET}
+    html = sent(page, "/setup/connectors/hubspot", "check", **given).text
+    assert 'id="s-stage-choices"' in html
+    assert 'id="s-owner-choices"' not in html
+    hint = re.search(r'id="s-owner-hint"[^>]*>(.*?)</p>', html, re.DOTALL)
+    assert hint
+    said = plain(hint[1])
+    assert "What there is could not be listed" in said
+    assert "The credentials need the scope crm.objects.owners.read. Type what you mean." in said
+    assert re.search(r'<input[^>]*name="s-owner"', html)
+
+
+def test_what_must_be_chosen_is_listed_before_it_is_typed(page: Admin) -> None:
+    with RequestTrackerVendor() as rt:
+        given = {"s-url": rt.url, "s-allow_networks": LOOPBACK, "s-token": TOKEN}
+        html = sent(page, "/setup/connectors/request-tracker", "check", **given).text
+        assert 'id="s-queue-error"' in html
+        assert re.search(r'<datalist id="s-queue-choices"><option value="Chats">', html)
+        assert "Result of the check" not in html
+        asked = len(rt.requests)
+        sent(page, "/setup/connectors/request-tracker", "preview", **given)
+        sent(page, "/setup/connectors/request-tracker", "check", **given, **{"s-priority": "high"})
+        assert len(rt.requests) == asked, "while something else is wrong, nothing is asked"
+        html = sent(page, "/setup/connectors/request-tracker", "check", html, **{"s-queue": "Chats"}).text
+        assert "Result of the check" in html
+        assert re.search(r'<datalist id="s-chat_field-choices"><option value="ChatConversation">', html)
+        assert '<li class="break"><code>Country</code>' in html[html.index('id="s-fields-all"') :]
 
 
 def test_a_connector_is_checked_previewed_shown_and_saved(

@@ -25,6 +25,7 @@ class DeskVendor(Fake):
         self.answered: dict[str, Answer] = {}
         for method, path, answer in (
             ("GET", "me", lambda request: {"name": "Relay", "groups": [{"id": 3, "name": "Chats"}]}),
+            ("GET", "fields", lambda request: [{"key": one, "name": one.title()} for one in ("country", "kind")]),
             ("GET", "people", self._look_for_person),
             ("POST", "people", self._add_person),
             ("GET", "tickets", self._look_for_tickets),

@@ -38,6 +38,7 @@ class EspoVendor(Fake):
         self.cases: dict[str, dict[str, Any]] = {}
         for method, path, answer in (
             ("GET", "/App/user", self._me),
+            ("GET", "/Metadata", self._metadata),
             ("GET", "/Contact", self._look_for_contacts),
             ("POST", "/Contact", self._add_contact),
             ("GET", "/Case", self._look_for_cases),
@@ -72,6 +73,11 @@ class EspoVendor(Fake):
 
     def _id(self) -> str:
         return f"65f{self.new_id():014d}"
+
+    def _metadata(self, request: Request) -> Any:
+        if request.query != {"key": "entityDefs.Case.fields"}:
+            raise Refuse(400)
+        return {name: {"type": "varchar"} for name in ("name", *sorted(self.fields))}
 
     def _me(self, request: Request) -> Any:
         return {

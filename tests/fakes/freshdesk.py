@@ -250,7 +250,9 @@ class FreshdeskVendor(Fake):
         _known(request.query, {*_PAGING, "email", "mobile", "phone", "state"})
         if not self.manages:
             raise Refuse(403, {"code": "access_denied", "message": "You are not authorized to perform this action."})
-        wanted = request.query.get("email", "")
+        wanted = request.query.get("email")
+        if wanted is None:
+            return self._page(request, [self._agent(one) for one in self.agents])
         if not re.fullmatch(r"[!-~]+@[!-~]+\.[!-~]+", wanted):
             raise _invalid("email", "It should be in the 'valid email address' format")
         return self._page(request, [self._agent(one) for one in self.agents if one["email"] == wanted.lower()])

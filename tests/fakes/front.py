@@ -31,6 +31,7 @@ class FrontVendor(HostedVendor):
         self.guarded(
             "",
             ("GET", "/me", lambda request: {"id": "cmp_1", "name": "Shop"}),
+            ("GET", "/inboxes", lambda request: {"_results": [self._inbox(request, INBOX)]}),
             ("GET", r"/inboxes/(\w+)", self._inbox),
             ("GET", r"/inboxes/(\w+)/channels", self._channels),
             ("POST", r"/inboxes/(\w+)/imported_messages", self._import),

@@ -27,6 +27,7 @@ class GitLabVendor(HostedVendor):
         project = "/projects/shop%2Fsupport"
         self.guarded(
             "/api/v4",
+            ("GET", "/projects", self._projects),
             ("GET", project, self._project),
             ("GET", "/personal_access_tokens/self", self._token),
             ("GET", f"{project}/issues", self._list),
@@ -50,6 +51,11 @@ class GitLabVendor(HostedVendor):
 
     def stranger(self) -> Refuse:
         return Refuse(401, {"message": "401 Unauthorized"})
+
+    def _projects(self, request: Request) -> Any:
+        member = {"membership": "true", "simple": "true", "archived": "false", "min_access_level": "20"}
+        self.only(request.query, "page", "per_page", **member)
+        return self._page([{"id": 5, "path_with_namespace": PROJECT, "name_with_namespace": "Shop / Support"}], request)
 
     def _project(self, request: Request) -> Any:
         return {"id": 5, "name_with_namespace": "Shop / Support", "issues_access_level": self.enabled}

@@ -31,6 +31,8 @@ class HelpScoutVendor(HostedVendor):
         self.guarded(
             "/v2",
             ("GET", "/users/me", lambda request: {"id": 9, "email": "relay@example.com"}),
+            ("GET", "/mailboxes", self._mailboxes),
+            ("GET", rf"/mailboxes/{MAILBOX}/fields", self._fields),
             ("GET", r"/mailboxes/(\d+)", self._mailbox),
             ("GET", "/conversations", self._list),
             ("POST", "/conversations", self._create),
@@ -55,6 +57,13 @@ class HelpScoutVendor(HostedVendor):
         if number != str(MAILBOX):
             raise Refuse(404, {"message": "Not Found"})
         return {"id": MAILBOX, "name": "Chats"}
+
+    def _mailboxes(self, request: Request) -> Any:
+        more = [{"id": number, "name": f"Inbox {number}"} for number in range(MAILBOX + 1, MAILBOX + 2 * PAGE)]
+        return self._page("mailboxes", [{"id": MAILBOX, "name": "Chats"}, *more], request)
+
+    def _fields(self, request: Request) -> Any:
+        return self._page("fields", [{"id": FIELD, "name": "Country", "type": "singleline"}], request)
 
     def _page(self, name: str, found: list[Any], request: Request) -> Any:
         number = int(request.query.get("page", 1))

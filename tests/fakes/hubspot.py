@@ -52,6 +52,7 @@ class HubSpotVendor(Fake):
     def __init__(self, token: str, *, ready: bool = True) -> None:
         super().__init__()
         self.token = token
+        self.labels = dict(LABELS)
         self.scopes = {"contacts", "tickets", "owners", "account", "files"}
         #: The file manager: folder, name and content by id.
         self.files: dict[str, tuple[str, str, bytes]] = {}
@@ -398,7 +399,7 @@ class HubSpotVendor(Fake):
         listed = [
             {
                 "id": pipeline,
-                "label": LABELS[pipeline],
+                "label": self.labels[pipeline],
                 "displayOrder": order,
                 "archived": False,
                 "stages": [
@@ -414,13 +415,15 @@ class HubSpotVendor(Fake):
         self._need("owners")
         _only(request.query, {"email", "limit", "after", "archived"})
         wanted = request.query.get("email", "").lower()
-        return {
-            "results": [
-                one
-                for one in self.owners.values()
-                if not one["archived"] and (not wanted or str(one["email"]).lower() == wanted)
-            ]
-        }
+        found = [
+            one
+            for one in self.owners.values()
+            if not one["archived"] and (not wanted or str(one["email"]).lower() == wanted)
+        ]
+        start, size = int(request.query.get("after", 0)), int(request.query.get("limit", 100))
+        rest = found[start + size :]
+        paging = {"paging": {"next": {"after": str(start + size), "link": "?"}}} if rest else {}
+        return {"results": found[start : start + size], **paging}
 
     def owner(self, request: Request, number: str) -> Any:
         self._need("owners")

@@ -31,6 +31,8 @@ class IntercomVendor(HostedVendor):
         self.guarded(
             "",
             ("GET", "/me", self._me),
+            ("GET", "/admins", lambda request: {"type": "admin.list", "admins": [self._admin(request, ADMIN)]}),
+            ("GET", "/ticket_types", self._ticket_types),
             ("GET", r"/admins/(\w+)", self._admin),
             ("GET", r"/ticket_types/(\w+)", self._ticket_type),
             ("POST", "/contacts/search", self._search_contacts),
@@ -69,6 +71,11 @@ class IntercomVendor(HostedVendor):
         if admin != ADMIN:
             raise failed(404, "admin_not_found")
         return {"type": "admin", "id": ADMIN, "name": "Relay"}
+
+    @staticmethod
+    def _ticket_types(request: Request) -> Any:
+        kinds = ((TICKET_TYPE, "Chat", False), ("4322", "Old", True))
+        return {"type": "list", "data": [{"id": one, "name": name, "archived": gone} for one, name, gone in kinds]}
 
     def _ticket_type(self, request: Request, kind: str) -> Any:
         if kind != TICKET_TYPE:

@@ -33,6 +33,8 @@ class JiraVendor(HostedVendor):
         desk = f"/servicedeskapi/servicedesk/{DESK}"
         self.guarded(
             "/rest",
+            ("GET", "/servicedeskapi/servicedesk", self._desks),
+            ("GET", f"{desk}/requesttype", self._kinds),
             ("GET", desk, lambda request: {"id": str(DESK), "projectKey": "SUP", "projectName": "Support"}),
             ("GET", f"{desk}/customer", self._customers),
             ("POST", f"{desk}/customer", self._join),
@@ -70,6 +72,12 @@ class JiraVendor(HostedVendor):
         shown = found[start : start + limit]
         last = start + limit >= len(found)
         return {"size": len(shown), "start": start, "limit": limit, "isLastPage": last, "values": shown}
+
+    def _desks(self, request: Request) -> Any:
+        return self._page([{"id": str(DESK), "projectKey": "SUP", "projectName": "Support"}], request)
+
+    def _kinds(self, request: Request) -> Any:
+        return self._page([{"id": str(KIND), "name": "Chat", "serviceDeskId": str(DESK)}], request)
 
     def _customers(self, request: Request) -> Any:
         if request.headers.get("x-experimentalapi") != "opt-in":

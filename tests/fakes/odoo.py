@@ -90,7 +90,7 @@ FIELDS: dict[str, dict[str, str]] = {
         "write_date": "datetime",
         "message_ids.date": "datetime",
     },
-    "crm.stage": {"name": "char"},
+    "crm.stage": {"name": "char", "team_id": "many2one crm.team"},
     "helpdesk.stage": {"name": "char"},
     "mail.activity": {
         "res_model": "char",
@@ -125,6 +125,8 @@ FIELDS: dict[str, dict[str, str]] = {
     },
     "ir.attachment": {"name": "char", "datas": "char", "res_model": "char", "res_id": "integer"},
 }
+#: What Odoo fills itself.
+READONLY = ("email_normalized", "write_date", "country_code")
 #: Records with a chatter.
 THREADS = ("crm.lead", "helpdesk.ticket", "res.partner")
 READING = {"search_read", "fields_get", "context_get", "has_access", "check_access_rights"}
@@ -192,6 +194,7 @@ class OdooVendor(Fake):
             self.tables[team] = [{"id": 3, "name": "Europe"}]
         for stage in ("crm.stage", "helpdesk.stage"):
             self.tables[stage] = [{"id": 5, "name": "Contacted"}]
+        self.tables["crm.stage"].append({"id": 6, "name": "Won", "team_id": 3})
         if version >= 19:
             self.route("POST", r"/json/2/([a-z.]+)/([a-z_]+)", self._json_2)
         else:
@@ -400,9 +403,14 @@ class OdooVendor(Fake):
         assert model == "res.users"
         return {"lang": "en_US", "tz": "Europe/Prague", "uid": 2}
 
-    def _fields_get(self, model: str, ids: list[int], allfields: list[str], attributes: list[str]) -> Any:
-        assert attributes == ["type"]
-        return {name: {"type": kind.split()[0]} for name, kind in self.fields[model].items() if name in allfields}
+    def _fields_get(self, model: str, ids: list[int], attributes: list[str], allfields: list[str] | None = None) -> Any:
+        assert set(attributes) <= {"type", "string", "readonly"}
+        told = {
+            name: {"type": kind.split()[0], "string": name.replace("_", " ").title(), "readonly": name in READONLY}
+            for name, kind in self.fields[model].items()
+            if allfields is None or name in allfields
+        }
+        return {name: {one: about[one] for one in attributes} for name, about in told.items()}
 
     def _search_read(
         self,

@@ -130,6 +130,7 @@ class PipedriveVendor(Fake):
         self.page = 100
         own: dict[tuple[str, str], Callable[..., Any]] = {
             ("GET", "/v1/users/me"): self._me,
+            ("GET", "/v1/users"): self._list_users,
             ("GET", "/v1/users/find"): self._find_users,
             ("GET", r"/v1/users/(\d+)"): self._user,
             ("GET", "/v1/activityTypes"): self._list_activity_types,
@@ -156,6 +157,8 @@ class PipedriveVendor(Fake):
             ("PATCH", r"/api/v2/deals/(\d+)"): self._change_deal,
             ("GET", "/api/v2/dealFields"): self._deal_fields,
             ("POST", "/api/v2/dealFields/label/options"): self._add_deal_labels,
+            ("GET", "/api/v2/pipelines"): self._list_pipelines,
+            ("GET", "/api/v2/stages"): self._list_stages,
             ("GET", r"/api/v2/pipelines/(\d+)"): self._pipeline,
             ("GET", r"/api/v2/stages/(\d+)"): self._stage,
             ("GET", "/v1/notes"): self._list_notes,
@@ -272,6 +275,23 @@ class PipedriveVendor(Fake):
         if int(number) not in self.users:
             raise Refuse(404, {"success": False, "error": "User not found or not accessible."})
         return _good(self.users[int(number)])
+
+    def _list_users(self, request: Request) -> Answer:
+        """All at once, those who were switched off too."""
+        _asked(request)
+        return _good([*self.users.values()])
+
+    def _list_pipelines(self, request: Request) -> Answer:
+        return self._cut(request, [self._pipeline(request, str(one)).body["data"] for one in self.pipelines])
+
+    def _list_stages(self, request: Request) -> Answer:
+        return self._cut(request, [self._stage(request, str(one)).body["data"] for one in self.stages])
+
+    def _cut(self, request: Request, rows: list[Any]) -> Answer:
+        _asked(request, limit=r"[1-9]\d{0,2}", cursor=r"c\d+")
+        start = int(request.query.get("cursor", "c0")[1:])
+        end = start + min(int(request.query.get("limit", 100)), self.page)
+        return _good(rows[start:end], additional_data={"next_cursor": f"c{end}" if end < len(rows) else None})
 
     def _find_users(self, request: Request) -> Answer:
         """Those who have the term in their address."""

@@ -36,6 +36,9 @@ class RaynetVendor(HostedVendor):
             ("GET", "/event/", self._list_events),
             ("PUT", "/event/", self._add_event),
             ("GET", r"/person/(\d+)/", self._person),
+            ("GET", "/contactSource/", lambda request: self._page([{"id": 3, "code01": "Chat"}], request)),
+            ("GET", "/leadCategory/", lambda request: self._page([{"id": 7, "code01": "Hot"}], request)),
+            ("GET", "/userAccount/", self._users),
         )
 
     def records(self) -> list[Any]:
@@ -58,6 +61,14 @@ class RaynetVendor(HostedVendor):
         if limit > 1000:
             raise self.refusal(f"no such page: {request.query}")
         return {"success": True, "totalCount": len(found), "data": found[offset : offset + limit]}
+
+    def _users(self, request: Request) -> Any:
+        # A technical user is no person.
+        found: list[dict[str, Any]] = [
+            {"id": 8, "person": {"id": OWNER, "fullName": "Milan Buldog"}},
+            {"id": 9, "person": None},
+        ]
+        return self._page(found, request)
 
     def _list_leads(self, request: Request) -> Any:
         asked = self.only(request.query, "rowInfo.createdAt[GE]", "sortColumn", "sortDirection", "offset", "limit")

@@ -23,6 +23,8 @@ class RedmineVendor(Fake):
     def __init__(self) -> None:
         super().__init__()
         self.public = False
+        #: By identifier; the last ones have no issues here.
+        self.projects = {"support": "Support"}
         #: What the user's role may do.
         self.may_set_private = True
         #: Custom fields of the project's trackers, and those that issues can be looked for by.
@@ -33,6 +35,7 @@ class RedmineVendor(Fake):
         self.uploads: dict[str, bytes] = {}
         for method, path, answer in (
             ("GET", "/users/current", self._me),
+            ("GET", "/projects", self._projects),
             ("GET", "/projects/support", self._project),
             ("GET", "/projects/support/issues", self._list),
             ("POST", "/projects/support/issues", self._create),
@@ -71,6 +74,12 @@ class RedmineVendor(Fake):
     @staticmethod
     def _me(request: Request) -> Any:
         return {"user": {"id": 5, "login": "relay", "admin": False}}
+
+    def _projects(self, request: Request) -> Any:
+        offset, limit = int(request.query.get("offset", 0)), int(request.query.get("limit", 25))
+        found = [{"id": n, "name": name, "identifier": key} for n, (key, name) in enumerate(self.projects.items(), 1)]
+        page = found[offset : offset + min(limit, 100)]
+        return {"projects": page, "total_count": len(found), "offset": offset, "limit": limit}
 
     def _project(self, request: Request) -> Any:
         found: dict[str, Any] = {"id": 1, "name": "Support", "identifier": "support", "is_public": self.public}

@@ -35,6 +35,7 @@ _OF_PERSON = re.compile(
     r"(?: AND Status = '__(\w+)__')?"
 )
 _TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
+NOBODY = "Nobody"
 _INACTIVE = ("resolved", "rejected")
 _EVERY_RIGHT = {
     "SeeQueue",
@@ -69,12 +70,16 @@ class RequestTrackerVendor(Fake):
         self.users: list[dict[str, Any]] = []
         self.staff: list[dict[str, Any]] = []
         self.user_fields = {"Customer", "Newsletter"}
+        #: Whether it has a list of its staff, as after 5.0.3.
+        self.lists_staff = True
         #: Whether RT's user for the relay may see all of a user (AdminUsers), or a summary.
         self.sees_users = False
         self.tickets: dict[str, dict[str, Any]] = {}
         for method, pattern, answer in (
             ("GET", "/rt", lambda request: {"Version": "5.0.3"}),
             ("GET", "/queue/([^/]+)", self._queue),
+            ("GET", "/queues/all", self._list_queues),
+            ("GET", "/users/privileged", self._list_staff),
             ("POST", "/ticket", self._create),
             ("GET", "/tickets", self._search),
             ("GET", "/users", self._search_users),
@@ -168,7 +173,7 @@ class RequestTrackerVendor(Fake):
 
     def _user(self, request: Request, name: str) -> Any:
         named = urlunquote(name)
-        for one in [*self._everybody(), {"id": 6, "Name": "Nobody", "EmailAddress": "", "Disabled": False}]:
+        for one in [*self._everybody(), {"id": 6, "Name": NOBODY, "EmailAddress": "", "Disabled": False}]:
             # A slash in a name is one more part of the path to RT's dispatcher.
             if "/" not in named and named in (str(one["id"]), one["Name"]):
                 shown = {"Name": one["Name"], "EmailAddress": one["EmailAddress"], "_hyperlinks": []}
@@ -269,6 +274,46 @@ class RequestTrackerVendor(Fake):
             "TicketCustomFields": [{"id": one, "name": self.fields[one]["Name"]} for one in self._fields_of(number)],
             "_hyperlinks": [{"ref": "self"}, *links],
         }
+
+    def _list_queues(self, request: Request) -> Any:
+        if request.query.get("fields") != "Name,Description,_hyperlinks":
+            raise Refuse(400, {"message": "the fake lists queues with just these fields"})
+        seen = [number for number in self.queues if self._may("SeeQueue", number)]
+        listed = [
+            {
+                "id": number,
+                "type": "queue",
+                "Name": self.queues[number]["Name"],
+                "Description": self.queues[number].get("Description", ""),
+                "_hyperlinks": [
+                    {"ref": "self"},
+                    *([{"ref": "create", "type": "ticket"}] if self._may("CreateTicket", number) else []),
+                ],
+            }
+            for number in seen
+        ]
+        # To whom does not see all of them RT says neither how many there are nor that there is a next page.
+        return self._paged(request, listed, len(seen) == len(self.queues))
+
+    def _list_staff(self, request: Request) -> Any:
+        if not self.lists_staff:
+            raise Refuse(404, {"message": "Not Found"})
+        if request.query.get("query") != "[]" or request.query.get("fields") != "Name,RealName,EmailAddress":
+            raise Refuse(400, {"message": "the fake lists the staff with just these fields"})
+        nobody = {"id": 6, "Name": NOBODY, "RealName": "Nobody in particular", "EmailAddress": ""}
+        listed = [
+            {"id": one["Name"], "type": "user", "Name": one["Name"], "EmailAddress": one["EmailAddress"]}
+            | ({"RealName": one["RealName"]} if one.get("RealName") else {})
+            for one in [nobody, *(one for one in self.staff if not one["Disabled"])]
+        ]
+        return self._paged(request, listed, True)
+
+    @staticmethod
+    def _paged(request: Request, listed: list[Any], counted: bool) -> Any:
+        page, size = int(request.query["page"]), int(request.query["per_page"])
+        pages = -(-len(listed) // size) if counted else None
+        shown = listed[size * (page - 1) : size * page]
+        return {"count": len(shown), "page": page, "pages": pages, "per_page": size, "items": shown}
 
     def _fields_of(self, queue: str) -> list[str]:
         seen = self._may("SeeCustomField", queue)

@@ -129,5 +129,13 @@ class SalesforceVendor(HostedVendor):
     def _describe(self, request: Request, name: str) -> Any:
         own = sorted(self.fields) if name == "Case" else []
         may = {"createable": True, "updateable": True}
-        fields = [{"name": one, "externalId": True, "unique": self.unique, **may} for one in own]
+        fields: list[dict[str, Any]] = [
+            {"name": one, "label": one.removesuffix("__c"), "custom": True, "externalId": True} for one in own
+        ]
+        for one in fields:
+            one |= {"unique": self.unique, "picklistValues": [], **may}
+        for listed, values in (("Origin", ("Web", "Phone")), ("Status", ("New", "Closed"))):
+            # The last one was taken out of the list.
+            words = [{"value": one, "label": one, "active": one != "Phone"} for one in values]
+            fields.append({"name": listed, "label": listed, "custom": False, "picklistValues": words, **may})
         return {"name": name, "fields": fields, **may}

@@ -27,6 +27,7 @@ class ZammadVendor(Fake):
         self.tickets: dict[str, dict[str, Any]] = {}
         for method, path, answer in (
             ("GET", "/users/me", lambda request: {"id": 3, "login": "relay@example.com"}),
+            ("GET", "/groups", self._list_groups),
             ("GET", "/tickets", self._list),
             ("GET", "/tickets/search", self._search),
             ("POST", "/tickets", self._create),
@@ -60,6 +61,10 @@ class ZammadVendor(Fake):
             return answer(request, *groups)
 
         return guarded
+
+    def _list_groups(self, request: Request) -> Any:
+        old = {"id": 99, "name": "Old", "active": False, "note": None}
+        return [{"id": n, "name": one, "active": True, "note": None} for n, one in enumerate(self.groups, 1)] + [old]
 
     def _shown(self, ticket: dict[str, Any]) -> dict[str, Any]:
         own = {name: ticket.get(name) for name in self.attributes}

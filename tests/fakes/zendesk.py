@@ -114,6 +114,7 @@ class ZendeskVendor(Fake):
             ("POST", "/users", self._create_user),
             ("POST", "/users/create_or_update", self._save_user),
             ("GET", "/account/settings", lambda request: {"settings": {"tickets": self.settings}}),
+            ("GET", "/users", self._list_users),
             ("GET", r"/users/(\d+)", self._show_user),
             ("PUT", r"/users/(\d+)", self._change_user),
             ("DELETE", r"/users/(\d+)", self._delete_user),
@@ -127,6 +128,8 @@ class ZendeskVendor(Fake):
             ("PUT", r"/tickets/(\d+)", self._update),
             ("GET", r"/tickets/(\d+)/comments", self._comments),
             ("GET", r"/(group|brand|ticket_form|ticket_field)s/(\d+)", self._show),
+            ("GET", r"/(group)s/assignable", self._list_things),
+            ("GET", r"/(brand|ticket_form|ticket_field)s", self._list_things),
         ):
             self.route(method, "/api/v2" + pattern, answer)
 
@@ -273,7 +276,12 @@ class ZendeskVendor(Fake):
     def _list_user_fields(self, request: Request) -> Any:
         if request.query.get("page") != "1":
             raise Refuse(400, {"error": "BadRequest"})
-        return {"user_fields": [{"id": n, "key": key, **one} for n, (key, one) in enumerate(self.user_fields.items())]}
+        return {
+            "user_fields": [
+                {"id": n, "key": key, "title": key.title(), **one}
+                for n, (key, one) in enumerate(self.user_fields.items())
+            ]
+        }
 
     def _search(self, request: Request) -> Any:
         asked, query = set(request.query), request.query.get("query", "")
@@ -499,6 +507,28 @@ class ZendeskVendor(Fake):
         if found is None:
             raise Refuse(404)
         return {kind: {"id": int(number), **found}}
+
+    def _list_things(self, request: Request, kind: str) -> Any:
+        things = [{"id": number, **one} for number, one in self.things[kind].items()]
+        if kind in ("ticket_form", "ticket_field"):  # all at once
+            if request.query:
+                raise Refuse(400, {"error": "BadRequest"})
+            return {f"{kind}s": things}
+        # Of groups only those that are not deleted are assignable.
+        return self._paged(request, f"{kind}s", [one for one in things if not one.get("deleted")])
+
+    def _list_users(self, request: Request) -> Any:
+        role = request.query.get("role")
+        if role not in ("agent", "admin", "end-user"):
+            raise Refuse(400, {"error": "BadRequest"})
+        return self._paged(request, "users", [one for one in self._users + self._agents if one.get("role") == role])
+
+    @staticmethod
+    def _paged(request: Request, name: str, found: list[Any]) -> Any:
+        page, size = int(request.query["page"]), int(request.query["per_page"])
+        if not 1 <= size <= 100:
+            raise Refuse(400, {"error": "BadRequest"})
+        return {name: found[size * (page - 1) : size * page], "count": len(found)}
 
     # --- what they share -------------------------------------------------------------
 

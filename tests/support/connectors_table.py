@@ -23,7 +23,7 @@ HEAD = f"| {' | '.join(_COLUMNS)} |"
 _RULE = f"{'|---' * len(_COLUMNS)}|"
 _TABLE = re.compile(rf"^{re.escape(HEAD)}\n\|[-|]+\n(?:\|.*\n)+", re.MULTILINE)
 #: What has no vendor.
-_OURS = {"archive": "itself", "webhook": "programs in our tests", "http": "the example of its page"}
+_OURS = {"archive": "itself", "webhook": "programs in our tests"}
 
 
 def page() -> str:
@@ -50,7 +50,7 @@ def _row(name: str, kind: type[Connector[Any]]) -> str:
         own.files,
         "yes" if "task" in settings else "no",
         "yes" if "owner" in settings else "no",
-        _OURS.get(name) or _tried(name),
+        _OURS.get(name) or (_examples() if name == "http" else _tried(name)),
     ]
     return f"| {' | '.join(cells)} |"
 
@@ -63,12 +63,24 @@ def _tried(name: str) -> str:
     """Against what our tests hold it: never more than there is a test for."""
     module = name.replace("-", "_")
     tried = []
-    if any((_ROOT / "tests" / "live").glob(f"test_{module}*.py")):
+    if _live(name):
         tried.append("a real one (`make test-live`)")
     documents = (one.read_text() for one in (_ROOT / "tests" / "documents").glob("test_*.py"))
     if any(f"from tests.connectors.test_{module} import" in one for one in documents):
         tried.append("its OpenAPI document")
     return ", ".join([*tried, "a fake"] if tried else ["a fake of its documentation"])
+
+
+def _examples() -> str:
+    """Of `type: http`: what the page shows, and whatever beside it runs against a real system."""
+    files = sorted((PAGE.parent / "examples").glob("*.yaml"))
+    real = [one for one in files if _live(one.stem)]
+    links = ", ".join(f"[{one.stem}](examples/{one.name})" for one in real)
+    return f"the example of its page; real ones of {links} (`make test-live`)"
+
+
+def _live(name: str) -> bool:
+    return any((_ROOT / "tests" / "live").glob(f"test_{name.replace('-', '_')}*.py"))
 
 
 if __name__ == "__main__":

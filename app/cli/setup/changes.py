@@ -40,7 +40,7 @@ Make = Callable[[], Draft]
 
 
 def type_names(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
-    return [name for name in sorted(registry.types()) if name.startswith(incomplete)]
+    return [name for name in registry.known_types() if name.startswith(incomplete)]
 
 
 @click.command()

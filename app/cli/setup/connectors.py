@@ -66,7 +66,7 @@ def list_all(env: Environment, as_json: bool) -> None:
         click.echo(f"{row['name']}: {row['label']} ({row['type']}), {row['state']}")
         if row["state"] != State.ON:
             click.echo(f"    {single_line(row['sentence'])} {row['remedy']}")
-    click.echo(f"\nTypes: {', '.join(sorted(registry.types()))}, and any class by its dotted path")
+    click.echo(f"\nTypes: {', '.join(registry.known_types())}, and any class by its dotted path")
 
 
 def _lanes(env: Environment, settings: Settings) -> list[Lane | None]:

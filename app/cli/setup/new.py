@@ -37,7 +37,7 @@ def new(name: str, way: Way, label: str | None, folder: Path | None, as_json: bo
         files = starter(name, label or default_label(name), way)
     except ValueError as error:
         fail(str(error))
-    if name in registry.types():
+    if name in registry.known_types():
         fail(f"There is a connector type '{name}' already. Choose another name.")
     place = folder or Path(f"relay-{name}")
     try:

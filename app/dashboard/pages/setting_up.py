@@ -4,7 +4,7 @@ the change of relay.yaml and saves it. Each step is a POST of the whole form, so
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
@@ -13,7 +13,9 @@ from flask.typing import ResponseReturnValue
 from app.admin import checks
 from app.admin.preview import NoPreview, Preview, preview
 from app.admin.setting_up import changes
+from app.admin.setting_up.fields import FieldKind, SettingField
 from app.admin.setting_up.forms import Filled, SettingsForm
+from app.admin.setting_up.offered import Offered, offered
 from app.dashboard.frame.context import Site
 from app.dashboard.frame.forms import whose_hand
 from app.dashboard.frame.sealed import opened, sealed
@@ -23,7 +25,7 @@ from app.dashboard.view.review import Review, reviewed
 from app.dashboard.view.setting_form import FIELD_PREFIX
 from app.dashboard.view.transcript import Bubble, bubbles
 from connectors import registry
-from connectors.kit.connector import Choice, Connector, Finding
+from connectors.kit.connector import Connector, Finding
 from core.config.editing.door import Draft
 from core.config.settings import Settings
 from core.config.sources.secret_store import BadSecret
@@ -58,7 +60,7 @@ class _Answer:
     others: Sequence[str] = ()
     review: Review | None = None
     findings: Sequence[Finding] | None = None
-    choices: Mapping[str, Sequence[Choice]] = field(default_factory=dict)
+    offered: Mapping[str, Offered] = field(default_factory=dict)
     busy: bool = False
     preview: Preview | None = None
     no_preview: str = ""
@@ -74,7 +76,7 @@ def routes(pages: Blueprint, site: Site) -> None:
 
     @pages.route("/setup/connectors/<kind>", methods=["GET", "POST"])
     def connectors_add_one(kind: str) -> ResponseReturnValue:
-        found = registry.types().get(kind)
+        found = registry.named_type(kind)
         if found is None:
             raise NotFound(say("There is no type '%(kind)s' of connector.", kind=kind))
         name = request.form.get("name", "").strip() if request.method == "POST" else _free_name(site, kind)
@@ -121,7 +123,7 @@ def routes(pages: Blueprint, site: Site) -> None:
         return page(sheet, texts, typed, answer), 422 if wrong else answer.review.status if answer.review else 200
 
     def page(sheet: _Sheet, texts: Mapping[str, str], typed: Mapping[str, str], answer: _Answer) -> str:
-        found = setting_form.inputs(sheet.form, texts, typed, answer.errors, answer.choices)
+        found = setting_form.inputs(sheet.form, texts, typed, answer.errors, answer.offered)
         return render_template(
             "connector_form.html",
             sheet=sheet,
@@ -144,7 +146,7 @@ def _tried(site: Site, sheet: _Sheet, texts: Mapping[str, str], typed: Mapping[s
     except ConfigError as error:
         names = [one.name for one in sheet.form.fields]
         found = setting_form.placed(error.problems, sheet.name, names)
-        return _Answer(found.at, found.others)
+        return _Answer(found.at, found.others, offered={} if found.others else _glimpse(site, sheet, filled, found.at))
     except BadSecret as error:
         return _Answer(others=[str(error)])
     if review is None:
@@ -168,7 +170,27 @@ def _check(site: Site, connector: Connector[Any], answer: _Answer) -> None:
         if free:
             answer.findings = list(checks.findings(connector))
             if any(one.right for one in answer.findings):
-                answer.choices = checks.offered_choices(connector)
+                answer.offered = offered(connector)
+
+
+def _glimpse(site: Site, sheet: _Sheet, filled: Filled, wrong: Mapping[str, str]) -> Mapping[str, Offered]:
+    """What there is to choose from where all that is wrong is that something is still to be chosen, such as a queue."""
+    fields = [one for one in sheet.form.fields if one.name in wrong]
+    if request.form.get("do") != "check" or not all(_is_to_be_chosen(one) for one in fields):
+        return {}
+    # No queue is called so; and as it is a number, where one is wanted, nothing is looked up by it here.
+    made_up = {one.name: 1 if one.kind is FieldKind.NUMBER else "…" for one in fields}
+    try:
+        settings = sheet.make(replace(filled, values={**filled.values, **made_up})).settings
+    except (ConfigError, BadSecret):
+        return {}
+    with site.alone() as free:
+        return offered(_built(site, settings, sheet.name)) if free else {}
+
+
+def _is_to_be_chosen(one: SettingField) -> bool:
+    typed = request.form.get(FIELD_PREFIX + one.name, "").strip()
+    return one.required and not one.hidden and not typed and one.kind in (FieldKind.TEXT, FieldKind.NUMBER)
 
 
 def _preview(site: Site, connector: Connector[Any], answer: _Answer) -> None:

@@ -8,17 +8,17 @@ from dataclasses import dataclass, replace
 from functools import reduce
 from types import MappingProxyType
 
-from app.admin.setting_up.fields import FieldKind, SettingField, fields
+from app.admin.setting_up.fields import FieldKind, SettingField
 from app.admin.setting_up.forms import SettingsForm
-from connectors import registry
-from connectors.kit.connector import Choice, Connector
-from core.config.settings import ConnectorSettings
+from app.admin.setting_up.gallery import GalleryType, gallery
+from app.admin.setting_up.offered import Offered
 from core.errors import Problem
 from core.wording.sentence import constant, say, say_all
 
 #: Stands before the name of a setting, so that none is called like another input of the page.
 FIELD_PREFIX = "s-"
-NO_CHOICES: Mapping[str, Sequence[Choice]] = MappingProxyType({})
+_NOTHING = Offered()
+NONE_OFFERED: Mapping[str, Offered] = MappingProxyType({})
 _UPPER = {"api": "API", "id": "ID", "url": "URL", "html": "HTML"}
 _HOW = {
     FieldKind.LIST: say("One on each line."),
@@ -30,7 +30,7 @@ _HOW = {
 @dataclass(frozen=True)
 class FormInput:
     """`kept` says what there is of a secret, which itself is not shown; `options` are pairs of a value and its words,
-    of a drop-down; `rows` is 0 for what stands on one line; `choices` are what the destination offers."""
+    of a drop-down; `rows` is 0 for what stands on one line; `offered` is what the destination has."""
 
     name: str
     label: str
@@ -43,7 +43,17 @@ class FormInput:
     removable: bool
     options: Sequence[tuple[str, str]]
     rows: int
-    choices: Sequence[Choice] = ()
+    offered: Offered = _NOTHING
+
+    @property
+    def unlisted(self) -> str:
+        """Why there is no list, or ""."""
+        problem = self.offered.problem
+        return (
+            say("What there is could not be listed: %(problem)s. Type what you mean.", problem=problem)
+            if problem
+            else ""
+        )
 
 
 @dataclass(frozen=True)
@@ -58,24 +68,16 @@ class Type:
 
 def connector_types() -> list[Type]:
     """All that have a name, by their vendor's."""
-    found = [_type(name, one) for name, one in registry.types().items()]
-    return sorted(found, key=lambda one: one.label.casefold())
+    return sorted(map(_type, gallery()), key=lambda one: one.label.casefold())
 
 
-def _type(name: str, connector: type[Connector]) -> Type:  # type: ignore[type-arg]  # of whatever settings
-    return Type(name, connector.label, constant(connector.makes), _needs(connector.settings_model))
+def _type(one: GalleryType) -> Type:
+    needs = (reduce(_either, map(label, together)) for together in one.needs)
+    return Type(one.name, one.label, constant(one.makes), say_all(*needs, between=", "))
 
 
-def _needs(model: type[ConnectorSettings]) -> str:
-    """What must be at hand: the settings without a default; or one of the secrets, where none of them must be."""
-    found = fields(model)
-    required = [label(one.name) for one in found if one.required]
-    secrets = [label(one.name) for one in found if one.hidden]
-    if secrets and not any(one.required and one.hidden for one in found):
-        required.append(
-            reduce(lambda first, second: say("%(first)s or %(second)s", first=first, second=second), secrets)
-        )
-    return say_all(*required, between=", ")
+def _either(first: str, second: str) -> str:
+    return say("%(first)s or %(second)s", first=first, second=second)
 
 
 def label(name: str) -> str:
@@ -89,12 +91,12 @@ def inputs(
     texts: Mapping[str, str],
     typed: Mapping[str, str],
     errors: Mapping[str, str],
-    choices: Mapping[str, Sequence[Choice]] = NO_CHOICES,
+    offered: Mapping[str, Offered] = NONE_OFFERED,
 ) -> list[FormInput]:
-    """`texts` and `typed`, which are the secrets, are what somebody typed so far; `choices` what the destination
-    offers."""
+    """`texts` and `typed`, which are the secrets, are what somebody typed so far; `offered` what the destination
+    has."""
     made = [_input(form, one, texts.get(one.name, ""), one.name in typed, errors) for one in form.fields]
-    return [replace(one, choices=choices.get(one.name.removeprefix(FIELD_PREFIX), ())) for one in made]
+    return [replace(one, offered=offered.get(one.name.removeprefix(FIELD_PREFIX), _NOTHING)) for one in made]
 
 
 def _input(form: SettingsForm, field: SettingField, text: str, typed: bool, errors: Mapping[str, str]) -> FormInput:

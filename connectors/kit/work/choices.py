@@ -14,6 +14,9 @@ from connectors.kit.record import RecordSettings
 from connectors.kit.step import Step
 from core.config.types.templated import TemplateOf
 
+#: Settings of many connectors that name a user there, and fields of a person.
+OWNER_SETTINGS, PERSON_SETTINGS = ("owner", "owner_fallback"), ("person", "new_person", "marketing")
+
 #: Whether the destination has what a template named, such as a group. Raises DeliveryError.
 Exists = Callable[[Any], bool]
 
