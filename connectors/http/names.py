@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, SecretStr, create_model
@@ -64,19 +65,23 @@ ALWAYS: Mapping[str, Any] = {
 def of_step(name: str, step: StepOf) -> type[BaseModel]:
     """The type of `steps.NAME`: what the step takes."""
     request = step.create or step.find
-    values: dict[str, Any] = dict.fromkeys(sorted(names_taken(request)) if request else (), (Any, None))
-    return create_model(f"steps.{name}", **values)
+    return _model(f"steps.{name}", tuple((one, Any) for one in (sorted(names_taken(request)) if request else ())))
 
 
 def of_steps(steps: Mapping[str, type[BaseModel]]) -> type[BaseModel]:
     """The type of `steps`: those that are done by then, or left out."""
-    values: dict[str, Any] = {name: (one | None, None) for name, one in steps.items()}
-    return create_model("steps", **values)
+    return _model("steps", tuple((name, one | None) for name, one in steps.items()))
 
 
 def of_settings(name: str, fields: Mapping[str, Any]) -> type[BaseModel]:
     """The type of `settings` or `secrets`."""
-    values: dict[str, Any] = {field: (kind, None) for field, kind in fields.items()}
+    return _model(name, tuple(fields.items()))
+
+
+# To make one takes as long as to send a request, and a recipe has the same ones for each of its connectors.
+@lru_cache(maxsize=1024)
+def _model(name: str, fields: tuple[tuple[str, Any], ...]) -> type[BaseModel]:
+    values: dict[str, Any] = {field: (kind, None) for field, kind in fields}
     return create_model(name, **values)
 
 

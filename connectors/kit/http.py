@@ -30,7 +30,7 @@ from connectors.kit.files.streaming import StreamedBody
 from connectors.kit.reply import Reply
 from connectors.kit.responses import READ, refusal, shown, unanswered, without_frames, words
 from connectors.kit.transport.adapter import Transport
-from connectors.kit.transport.attempt import ATTEMPT_SECONDS, KEPT, KEPT_FAILED, AttemptClock, AttemptLog
+from connectors.kit.transport.attempt import KEPT, KEPT_FAILED, Attempts
 from connectors.kit.transport.preview import Imagine, Sent, made_up
 from core.config.environment import Network
 from core.delivery import Exchange
@@ -58,7 +58,7 @@ Judge = Callable[[requests.Response], DeliveryError | None]
 Into = Callable[[requests.Response, Iterator[bytes]], None]
 
 
-class Http:
+class Http(Attempts):
     """Requests of one connector. Threads share it, and its connections."""
 
     def __init__(
@@ -70,14 +70,13 @@ class Http:
         mask: Callable[[str], str] = str,
         credentials: Callable[[], Credentials] = lambda: NOTHING,
     ) -> None:
+        super().__init__()
         self._timeout = timeout
         self._mask = mask
         self._credentials = credentials
         self._judge: Judge = judge or (
             lambda answer: None if answer.status_code // 100 == 2 else refusal(answer, mask=mask, speaks_json=False)
         )
-        self._own = AttemptLog()
-        self._clock = AttemptClock()
         self._transport = Transport(allow_networks, self._clock.left)
         # Made once: they hold nothing of a request.
         self._repeating = {safe: self._repeats(safe) for safe in (True, False)}
@@ -96,23 +95,6 @@ class Http:
     @property
     def is_pretending(self) -> bool:
         return self._imagine is not None
-
-    @contextmanager
-    def attempt(self, seconds: float = ATTEMPT_SECONDS) -> Iterator[list[Exchange]]:
-        """Everything between is one attempt and ends within `seconds`; the list fills with its exchanges."""
-        self._clock.ends = time.monotonic() + seconds
-        exchanges: list[Exchange] = []
-        self._own.exchanges = exchanges
-        try:
-            yield exchanges
-        finally:
-            self._clock.ends = None
-            # They are the caller's, who lets go of what a visitor wrote.
-            self._own.exchanges = []
-
-    def include(self, exchanges: Sequence[Exchange]) -> None:
-        """Note what was sent elsewhere for this attempt."""
-        self._own.exchanges.extend(exchanges)
 
     def close(self) -> None:
         """Close the connections that nobody uses."""

@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -30,6 +30,10 @@ UPDATE_GOLDEN = "--update-golden"
 
 #: When a past chat is given to a connector, in ms.
 LATE = 1_700_000_000_000
+
+
+# Most laws deliver the same chat.
+_parsed = lru_cache(maxsize=64)(parse_conversation)
 
 
 class Died(BaseException):
@@ -118,7 +122,7 @@ class Bench:
         can have delivered this before, and `alone` holds an identity. The chat came a minute after its end, or with
         `past` years later; the store has the revisions that came with the same `memory` before."""
         body = json.dumps(payload).encode()
-        conversation = parse_conversation(body)
+        conversation = _parsed(body)
         received = LATE if past else (conversation.span()[1] or LATE) + 60_000
         revision = Revision(number, PayloadId(f"payload{number}"), received, "", body)
         known, _ = self._revisions.setdefault(id(memory), ({}, memory))

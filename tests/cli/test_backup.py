@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 from redis.exceptions import ResponseError
 
-from app.admin.append_only import folder
+from app.admin.append_only.faults import folder
 from app.cli.sections import group
 from core.config.environment import environment
 from core.config.sources.secret_store import SecretStore

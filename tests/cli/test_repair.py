@@ -14,8 +14,9 @@ import pytest
 from click.testing import CliRunner, Result
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from app.admin import snapshot_checksum
-from app.admin.append_only import MANIFEST, Mend, files, folder, last_words, look, mark, walk
+from app.admin.append_only import snapshot_checksum
+from app.admin.append_only.commands import walk
+from app.admin.append_only.faults import MANIFEST, Mend, files, folder, last_words, look, mark
 from app.cli import doctor
 from app.cli.sections import group
 from app.supervisor import embedded

@@ -84,12 +84,13 @@ class TestRedmine(Contract, FileLaws):
 
     def test_a_field_that_is_no_filter_costs_pages_and_makes_no_second_issue(self, vendor: Fake) -> None:
         self.redmine(vendor).filters.clear()
+        connector = self.connector(vendor)
         for number in range(101):
             one = {**SAMPLE, "channel": {**SAMPLE["channel"], "id": 60000 + number}}
-            self.deliver(self.connector(vendor), one, {})
+            self.deliver(connector, one, {})
         before = len(vendor.requests)
         again = {**SAMPLE, "channel": {**SAMPLE["channel"], "id": 60100}}
-        self.deliver(self.connector(vendor), again, {}, first=False)
+        self.deliver(connector, again, {}, first=False)
         assert len(vendor.records()) == 101
         assert [one.query["offset"] for one in vendor.requests[before:] if "offset" in one.query] == ["0", "100"]
         assert self.wrong(vendor) == ["issues cannot be looked for by the custom field"]

@@ -17,6 +17,7 @@ import pytest
 
 from connectors.kit import http as module
 from connectors.kit.http import ANSWER_LIMIT, Http
+from connectors.kit.transport import attempt
 from core.errors import DeliveryError, RetryLater, TimedOut
 from tests.support.destination import Destination, Handler
 
@@ -196,7 +197,10 @@ def test_a_long_body_has_more_time_than_a_connection(http: Http, monkeypatch: py
         *("mail", "noise", "no status", "long header", "many headers"),
     ],
 )
-def test_an_answer_that_breaks_off_or_is_none_is_tried_again_later(http: Http, answer: bytes) -> None:
+def test_an_answer_that_breaks_off_or_is_none_is_tried_again_later(
+    http: Http, answer: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_backoff", lambda state: 0.01)
     with server(sends(answer)) as url:
         found = failure(http, url)
         assert not found.untaken
@@ -283,7 +287,11 @@ def test_a_broken_answer_does_not_spoil_the_next_request(http: Http, destination
 def test_outside_an_attempt_nothing_is_without_a_time_out_either(
     destination: Destination, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "ATTEMPT_SECONDS", 0.3)
-    destination.behaviour = lambda handler, _: handler.hang()
+    def late(handler: Handler, number: int) -> None:
+        handler.server.over.wait(3)
+        handler.answer(200)
+
+    monkeypatch.setattr(attempt, "ATTEMPT_SECONDS", 0.3)
+    destination.behaviour = late
     with pytest.raises(RetryLater, match="no response in time"):
         Http(timeout=GENEROUS, allow_networks=LOOPBACK).request("POST", destination.url)

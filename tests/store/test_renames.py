@@ -30,6 +30,7 @@ from core.store import (
     statistics,
 )
 from core.store.incidents import Incident, Incidents
+from core.store.jobs import ADOPTED_MS
 from core.store.protocol.constants import LEASE_MS
 from core.store.protocol.keys import key
 from core.summary import line
@@ -240,6 +241,10 @@ def test_a_bulk_job_that_has_begun_goes_on(
     jobs.advance(every.id, 0)
     names.adopt(NEW)
     after = Jobs(connect(server.url), lambda: NEW)
+    # Until each worker has adopted the new file, it waits.
+    assert after.advance(mine.id, 0).done == jobs.get(mine.id).done
+    later = after.now() + ADOPTED_MS
+    monkeypatch.setattr(after, "now", lambda: later)
     for job in (mine, every):
         while after.advance(job.id, 0).finished is None:
             pass

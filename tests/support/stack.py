@@ -131,10 +131,10 @@ class Stack:
         self.configure(text)
         until(lambda: all(adopted(log) > before[log] for log in running), what="the new file everywhere")
 
-    def run(self, *command: str, at: Sequence[str] = ()) -> Running:
-        """Start `relay COMMAND`, with something before it that says where."""
+    def run(self, *command: str, at: Sequence[str] = (), start: Start | None = None) -> Running:
+        """Start `relay COMMAND`, with something before it that says where, or in another way than the others."""
         log = self.folder / f"{command[0]}-{len(self.processes)}.log"
-        start = executed if at else self._start
+        start = executed if at else start or self._start
         with undisturbed():
             process = start([*at, RELAY, *command], self.environment, self.folder, {1: log, 2: log}, self.constants)
             self.processes.append(process)

@@ -23,7 +23,7 @@ from importlib.metadata import version
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from app.admin import append_only
+from app.admin.append_only import faults
 from core.config.environment import Environment, token_file
 from core.config.mistakes.files import file_mistake
 from core.config.sources import secret_store
@@ -107,7 +107,7 @@ def read_backup(env: Environment, source: Path) -> tuple[Contents, Sequence[str]
     Returns what was in it, and lines about what was left as it is here.
     """
     place = env.data_dir
-    if append_only.folder(env).exists() or append_only.mark(env).exists():
+    if faults.folder(env).exists() or faults.mark(env).exists():
         raise BackupError(
             f"{place} already holds a store; stop Relay and move it away, or set RELAY_DATA_DIR to a new folder"
         )
@@ -123,8 +123,8 @@ def read_backup(env: Environment, source: Path) -> tuple[Contents, Sequence[str]
         ]
         place.mkdir(parents=True, exist_ok=True, mode=0o700)
         if (draft / _STORE).exists():
-            append_only.folder(env).mkdir(mode=0o700)
-            (draft / _STORE).rename(append_only.files(env))
+            faults.folder(env).mkdir(mode=0o700)
+            (draft / _STORE).rename(faults.files(env))
         for folder in sorted((draft / _ARCHIVE).glob("*")):
             if (place / folder.name).exists():
                 raise BackupError(f"{place / folder.name} exists; move it away")
@@ -133,7 +133,7 @@ def read_backup(env: Environment, source: Path) -> tuple[Contents, Sequence[str]
         raise BackupError(f"cannot restore {error.filename or source}: {file_mistake(error)}") from None
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    fault = append_only.look(env, thorough=True) if about.store else None
+    fault = faults.look(env, thorough=True) if about.store else None
     if fault and not fault.harmless:
         raise BackupError(f"the store of this backup is damaged: {fault.text}; {fault.remedy}")
     return about, left
@@ -141,11 +141,11 @@ def read_backup(env: Environment, source: Path) -> tuple[Contents, Sequence[str]
 
 def _store_files(env: Environment, opened: ExitStack) -> list[tuple[str, IO[bytes], int]]:
     """The name, a stream and the size of every file of the store. Raises BackupError, OSError."""
-    manifest = append_only.files(env) / append_only.MANIFEST
+    manifest = faults.files(env) / faults.MANIFEST
     for _ in range(_OPENINGS):
         try:
             text = manifest.read_bytes()
-            files = append_only.listed(manifest)
+            files = faults.listed(manifest)
             streams = [(file.name, opened.enter_context(file.open("rb"))) for file in files]
         except FileNotFoundError:
             if not manifest.parent.exists():
@@ -156,7 +156,7 @@ def _store_files(env: Environment, opened: ExitStack) -> list[tuple[str, IO[byte
             continue
         sizes = [os.fstat(stream.fileno()).st_size for _, stream in streams]
         if files and manifest.read_bytes() == text:
-            found: list[tuple[str, IO[bytes], int]] = [(append_only.MANIFEST, io.BytesIO(text), len(text))]
+            found: list[tuple[str, IO[bytes], int]] = [(faults.MANIFEST, io.BytesIO(text), len(text))]
             return [*found, *((name, stream, size) for (name, stream), size in zip(streams, sizes, strict=True))]
         time.sleep(0.2)
     raise BackupError(

@@ -15,7 +15,6 @@ from typing import Any, Literal
 from urllib.parse import parse_qsl
 
 from cryptography.fernet import Fernet, InvalidToken
-from jwt import PyJWTError
 from oauthlib.oauth2 import (
     BackendApplicationClient,
     OAuth2Error,
@@ -180,6 +179,8 @@ def _client(provider: Provider) -> dict[str, Any]:
 
 
 def _signed(provider: Provider, jwt: Jwt) -> str:
+    from jwt import PyJWTError
+
     client = ServiceApplicationClient(provider.client_id)
     try:
         return client.prepare_request_body(

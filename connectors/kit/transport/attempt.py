@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -59,3 +59,27 @@ class AttemptClock(threading.local):
         if left <= 0:
             raise TimedOut("the attempt took longer than it may; it will be tried again")
         return left
+
+
+class Attempts:
+    """What every wire has of the attempt of each thread that shares it: its end, and what went over it."""
+
+    def __init__(self) -> None:
+        self._own, self._clock = AttemptLog(), AttemptClock()
+
+    @contextmanager
+    def attempt(self, seconds: float = ATTEMPT_SECONDS) -> Iterator[list[Exchange]]:
+        """Everything between is one attempt and ends within `seconds`; the list fills with its exchanges."""
+        self._clock.ends = time.monotonic() + seconds
+        exchanges: list[Exchange] = []
+        self._own.exchanges = exchanges
+        try:
+            yield exchanges
+        finally:
+            self._clock.ends = None
+            # They are the caller's, who lets go of what a visitor wrote.
+            self._own.exchanges = []
+
+    def include(self, exchanges: Sequence[Exchange]) -> None:
+        """Note what was sent elsewhere for this attempt."""
+        self._own.exchanges.extend(exchanges)

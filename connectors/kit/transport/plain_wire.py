@@ -1,37 +1,25 @@
-"""What a wire other than HTTP has: the time of an attempt, what went over it, and the preview that sends nothing."""
+"""What a wire that is not HTTP has besides its attempts: what went over it, and the preview that sends nothing."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from connectors.kit.transport.attempt import ATTEMPT_SECONDS, KEPT, KEPT_FAILED, AttemptClock, AttemptLog
+from connectors.kit.transport.attempt import KEPT, KEPT_FAILED, Attempts
 from connectors.kit.transport.preview import Imagine, Sent
 from core.delivery import Exchange
 from core.errors import TimedOut
 
 
-class PlainWire:
+class PlainWire(Attempts):
     """Threads share it. `mask` takes secrets out of what is kept."""
 
     def __init__(self, mask: Callable[[str], str] = str) -> None:
+        super().__init__()
         self._mask = mask
-        self._own, self._clock = AttemptLog(), AttemptClock()
         self._sent: list[Sent] | None = None
-
-    @contextmanager
-    def attempt(self, seconds: float = ATTEMPT_SECONDS) -> Iterator[list[Exchange]]:
-        """Everything between is one attempt and ends within `seconds`; the list fills with what went over the wire."""
-        self._clock.ends = time.monotonic() + seconds
-        exchanges: list[Exchange] = []
-        self._own.exchanges = exchanges
-        try:
-            yield exchanges
-        finally:
-            self._clock.ends = None
-            self._own.exchanges = []
 
     @contextmanager
     def pretending(self, imagine: Imagine) -> Iterator[list[Sent]]:
@@ -46,10 +34,6 @@ class PlainWire:
     @property
     def is_pretending(self) -> bool:
         return self._sent is not None
-
-    def include(self, exchanges: Sequence[Exchange]) -> None:
-        """Note what was sent elsewhere for this attempt."""
-        self._own.exchanges.extend(exchanges)
 
     def _begin(self) -> None:
         """Raises TimedOut where the attempt is over, so that nothing is sent any more."""

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from app.admin.append_only import walk
+from app.admin.append_only.commands import walk
 
 _SEEN = re.compile(rb"relay:(raw|delivery):([\w.:~-]+)")
 

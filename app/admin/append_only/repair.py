@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from app.admin.append_only import MANIFEST, Fault, Mend, files, folder, listed, look, rebuilt
+from app.admin.append_only.faults import MANIFEST, Fault, Mend, files, folder, listed, look, rebuilt
 from core.config.environment import Environment
 from core.errors import NotFound
 

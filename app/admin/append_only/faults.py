@@ -15,7 +15,8 @@ from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path
 
-from app.admin.snapshot_checksum import checksum_is_right
+from app.admin.append_only.commands import only_nuls, walk
+from app.admin.append_only.snapshot_checksum import checksum_is_right
 from core.config.environment import Environment
 
 MANIFEST = "appendonly.aof.manifest"
@@ -25,10 +26,6 @@ LOG = "valkey.log"
 #: Names are of files beside it; Valkey takes quotes, and a line that begins with '#' as a comment.
 _LINE = re.compile(r'file "?([^\s"/]+)"? seq (\d+) type ([bhi])\b')
 _FILE = re.compile(r"appendonly\.aof\.(\d+)\.(base|incr)\.(?:aof|rdb)")
-#: The longest line that stands before an argument or a command.
-_HEAD = 32
-_PIECE = 1 << 20
-_NAME = re.compile(rb"[A-Z|]+")
 #: It says the name of a command that it does not know, and not where that stands; and then what a visitor wrote.
 _UNKNOWN = re.compile(r"unknown command '(\w+)'", re.IGNORECASE)
 _WRITTEN = re.compile(r", with args beginning with:.*")
@@ -204,7 +201,7 @@ def _looked_into(file: Path, *, last: bool, thorough: bool, unknown: Sequence[st
         # What was being written when the machine stopped: the beginning of a command, or room that was never filled.
         if last and not _COMMAND.search(data, found.at + 1):
             text = f"{file.name} ends within a write; the last {size - found.end:,} bytes were never acknowledged"
-            if found.cut or _only_nuls(data, found.at):
+            if found.cut or only_nuls(data, found.at):
                 return Fault(text, file, Mend.TAIL, found.end)
     text = f"{file.name} is damaged at byte {found.at:,} of {size:,}; complete writes end at byte {found.end:,}"
     return Fault(text, file, Mend.CUT, found.end)
@@ -217,82 +214,6 @@ def _snapshot(file: Path, data: bytes | mmap.mmap, *, thorough: bool) -> Fault |
     if thorough and not checksum_is_right(data):  # some seconds for 10 MB
         return Fault(f"the base {file.name} is damaged: its checksum is wrong", file, Mend.NONE)
     return None
-
-
-@dataclass(frozen=True)
-class Walk:
-    """How far a file is made of whole writes: they are `writes` and end at byte `end`. What follows is no command at
-    `at`, or one that is `cut` off by the end of the file, or by NULs up to there."""
-
-    end: int
-    writes: int
-    at: int
-    cut: bool
-
-
-def walk(data: bytes | mmap.mmap, unknown: Sequence[str] = ()) -> Walk:
-    """Go through the commands of an increment, up to one of those that Valkey said it does not know."""
-    names = {name.upper().encode() for name in unknown}
-    size = len(data)
-    at = end = writes = 0
-    grouped = False
-    while at < size:
-        if data[at] == 0x23:  # '#': a note, such as a time stamp
-            following, name = data.find(b"\n", at) + 1, b""
-        else:
-            following, name = _command(data, at, size)
-            if following > 0 and (name in names or not _NAME.fullmatch(name)):
-                following = -1
-        if following <= 0:
-            return Walk(end, writes, at, cut=following == 0)
-        at = following
-        grouped = name == b"MULTI" or (grouped and name != b"EXEC")
-        if not grouped:
-            end, writes = at, writes + bool(name)
-    return Walk(end, writes, size, cut=True)
-
-
-def _command(data: bytes | mmap.mmap, at: int, size: int) -> tuple[int, bytes]:
-    """Where the next one begins, and the name in capitals. 0: the file ends before; -1: this is none."""
-    number, at = _number(data, at, 0x2A, size)  # '*'
-    name = b""
-    for position in range(number):
-        length, at = _number(data, at, 0x24, size)  # '$'
-        if at <= 0:
-            return at, name
-        after = at + length
-        if after + 2 > size:
-            return 0, name
-        if data[after : after + 2] != b"\r\n":
-            return _cut_or_wrong(data, after), name
-        if position == 0:
-            name = bytes(data[at:after]).upper()
-        at = after + 2
-    return at, name
-
-
-def _number(data: bytes | mmap.mmap, at: int, sign: int, size: int) -> tuple[int, int]:
-    """The number of a line that begins with `sign`, and where the next line begins (0 and -1 as above)."""
-    if at >= size:
-        return 0, 0
-    if data[at] != sign:
-        return 0, _cut_or_wrong(data, at)
-    line = data.find(b"\r\n", at, at + _HEAD)
-    digits = bytes(data[at + 1 : line if line >= 0 else at + _HEAD])
-    if line >= 0 and digits.isdigit():
-        return int(digits), line + 2
-    return 0, 0 if line < 0 and at + _HEAD > size else _cut_or_wrong(data, at)
-
-
-def _cut_or_wrong(data: bytes | mmap.mmap, at: int) -> int:
-    """0 where nothing but NULs follows soon, as after a loss of power; else -1."""
-    return 0 if b"\0" in data[at : at + _HEAD + 1] and _only_nuls(data, at + _HEAD) else -1
-
-
-def _only_nuls(data: bytes | mmap.mmap, start: int) -> bool:
-    """In pieces: what follows damage may be most of a large file."""
-    pieces = (data[at : at + _PIECE] for at in range(start, len(data), _PIECE))
-    return all(piece.count(0) == len(piece) for piece in pieces)
 
 
 def last_words(env: Environment) -> str:
