@@ -165,4 +165,4 @@ class Bench:
         if not self.takes_html:
             return self.spread(re.sub(r"^Part \d+ of \d+$", "", "\n".join(vendor.texts()), flags=re.MULTILINE))
         whole = re.sub(r"<p><i>Part \d+ of \d+</i></p>", "", " ".join(vendor.texts()))
-        return self.spread(html.unescape(re.sub(r"<[^>]*>", "", whole)))
+        return self.spread(html.unescape(re.sub(r"<[^<>]*>", "", whole)))

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from connectors.kit.files.carrying import SEND_TRIES
 from connectors.kit.files.fetching import FETCH_TRIES
 from connectors.testing.bench import Bench
 from connectors.testing.fake import Answer, Fake
@@ -150,6 +151,20 @@ class FileLaws(Bench):
                 assert self._attached(vendor) == {KETTLE_INVOICE[2]: 1}, status
                 assert memory["note files"].startswith("1 file not carried: refused by "), status
                 assert self.spread(f"{KETTLE_PHOTO[0]} (not attached)") in self.arrived(vendor), status
+
+    def test_a_file_that_the_vendor_fails_on_is_linked_in_the_end_and_the_others_arrive(self, vendor: Fake) -> None:
+        memory: dict[str, Any] = {}
+        payload = chat_with(vendor, KETTLE_PHOTO, KETTLE_INVOICE)
+        vendor.refuses = {KETTLE_PHOTO[2][:60]: Answer(500, {"message": "internal error"})}
+        for _ in range(SEND_TRIES):
+            with pytest.raises(RetryLater):
+                self.deliver(self.connector(vendor), payload, memory)
+        assert self._attached(vendor) == {KETTLE_INVOICE[2]: 1}
+        self.deliver(self.connector(vendor), payload, memory)
+        assert self._attached(vendor) == {KETTLE_INVOICE[2]: 1}
+        assert memory["note files"].startswith("1 file not carried: not taken by ")
+        assert self.spread(f"{KETTLE_PHOTO[0]} (not attached)") in self.arrived(vendor)
+        assert self._waits() == []
 
     def test_the_destination_being_down_loses_no_file_whose_address_expires(self, vendor: Fake) -> None:
         memory: dict[str, Any] = {}

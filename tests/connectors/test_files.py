@@ -8,8 +8,9 @@ from __future__ import annotations
 import base64
 import json
 import os
+import time
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ import pytest
 from connectors.freshdesk import Freshdesk
 from connectors.freshdesk.settings import FreshdeskSettings
 from connectors.kit.files import carrying
-from connectors.kit.files.carrying import ChatFiles, FileNote, files_mark
-from connectors.kit.files.rules import MIB
+from connectors.kit.files.carrying import SEND_TRIES, ChatFiles, FileNote, files_mark
+from connectors.kit.files.fetching import FETCH_TRIES, fetch
+from connectors.kit.files.rules import MIB, FileRules
 from connectors.kit.files.settings import FileLimits
 from connectors.kit.files.streaming import Outgoing, json_options, media_type, multipart_body, raw_body
 from connectors.kit.files.waiting import KEPT_SECONDS, WaitingFiles, sweep_files
@@ -31,7 +33,8 @@ from connectors.kit.text.parts import Layout
 from connectors.kit.transport.attempt import ATTEMPT_SECONDS
 from connectors.testing.fake import Answer, Fake, Request
 from connectors.testing.files import chat_with
-from core.errors import RecordRefused, RetryLater
+from core.conversation import ChatFile
+from core.errors import RecordRefused, RetryLater, TimedOut
 from core.ids import ConversationId
 from core.smartsupp.parser import parse_conversation
 
@@ -161,7 +164,7 @@ class Carried:
     def step(self, **more: Any) -> Step:
         return Step(self.known, self.known.__setitem__, forget=self.known.pop, **more)
 
-    def bring(self, limits: FileLimits, texts: tuple[str, ...] = (), write: Any = None, **more: Any) -> None:
+    def bring(self, limits: FileLimits, texts: Iterable[str] = (), write: Any = None, **more: Any) -> None:
         step = self.step(**more)
         with self.freshdesk.attempt():
             files = ChatFiles(self.freshdesk, self.chat, step, limits)
@@ -246,6 +249,121 @@ def test_a_data_folder_that_takes_no_file_stops_no_chat(desk: Fake, tmp_path: Pa
     [note] = carried.notes
     assert note.files == ()
     assert carried.known["note files"] == "3 files not carried: not to be had"
+
+
+def test_a_file_that_is_never_taken_holds_up_no_other_and_is_linked_at_last(desk: Fake, tmp_path: Path) -> None:
+    carried = Carried(desk, tmp_path)
+    sent: list[list[str]] = []
+
+    def fails(note: FileNote) -> None:
+        sent.append([one.name for one in note.files])
+        if "one.pdf" in sent[-1]:
+            raise RetryLater("internal error", status=500)
+        carried.notes.append(note)
+
+    for _ in range(SEND_TRIES):
+        with pytest.raises(RetryLater, match="internal error"):
+            carried.bring(FileLimits(), write=fails)
+    arrived = [one.name for note in carried.notes for one in note.files]
+    assert arrived == ["two.pdf", "three.pdf"]
+    carried.bring(FileLimits(), write=fails)
+    assert sent[:3] == [["one.pdf", "two.pdf", "three.pdf"]] * 2 + [["one.pdf"]]
+    assert carried.notes[-1].files == ()
+    assert carried.known["note files"] == "1 file not carried: not taken by Freshdesk"
+    assert WaitingFiles(tmp_path, carried.chat.key).files() == []
+
+
+def test_a_destination_that_is_down_or_busy_costs_a_file_no_try(desk: Fake, tmp_path: Path) -> None:
+    carried = Carried(desk, tmp_path)
+    begun: list[FileNote] = []
+
+    def lost(note: FileNote) -> None:
+        begun.append(note)
+        raise RetryLater("no answer")
+
+    def busy(note: FileNote) -> None:
+        raise RetryLater("too many requests", status=429)
+
+    def down() -> Iterator[str]:
+        raise RetryLater("away", status=503)
+        yield
+
+    with pytest.raises(RetryLater):
+        carried.bring(FileLimits(), write=lost)
+    for _ in range(SEND_TRIES):
+        with pytest.raises(RetryLater, match="away"):
+            carried.bring(FileLimits(), texts=down())
+        with pytest.raises(RetryLater, match="too many"):
+            carried.bring(FileLimits(), write=busy)
+    carried.bring(FileLimits())
+    assert [len(note.files) for note in carried.notes] == [3]
+
+
+def test_files_after_a_slow_one_lose_no_try_to_it(
+    desk: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    carried = Carried(desk, tmp_path)
+    now, asked = 0.0, list[str]()
+
+    class Clock:
+        time = staticmethod(time.time)
+
+        @staticmethod
+        def monotonic() -> float:
+            return now
+
+    def slow(file: ChatFile, rules: FileRules, http: Http, place: Path) -> None:
+        nonlocal now
+        if now >= ends:
+            raise TimedOut("the attempt took longer than it may")
+        asked.append(file.name)
+        if file.name == "one.pdf":
+            now = ends - 1
+            raise TimedOut("no answer in time")
+        if file.name == "two.pdf" and now:
+            now = ends
+            raise TimedOut("no answer in time")
+        fetch(file, rules, http, place)
+
+    monkeypatch.setattr(carrying, "time", Clock)
+    monkeypatch.setattr(carrying, "fetch", slow)
+    for _ in range(FETCH_TRIES):
+        now, ends = 0.0, carrying._PATIENCE
+        with pytest.raises(RetryLater, match="fetched again"):
+            carried.bring(FileLimits())
+    now = 0.0
+    monkeypatch.setattr(carrying, "fetch", fetch)
+    carried.bring(FileLimits())
+    assert asked == ["one.pdf", "two.pdf"] * FETCH_TRIES
+    assert [one.name for note in carried.notes for one in note.files] == ["two.pdf", "three.pdf"]
+    assert carried.known["note files"] == "1 file not carried: not to be had"
+
+
+def test_a_file_that_began_with_an_earlier_text_is_looked_for(desk: Fake, tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    carried = Carried(desk, first)
+
+    def lost(note: FileNote) -> None:
+        carried.notes.append(note)
+        raise RetryLater("no answer")
+
+    def only(*names: str) -> None:
+        for name in NAMES:
+            answer = desk.chat_files[name.encode().hex()]
+            status = 200 if name in names else 503
+            desk.chat_files[name.encode().hex()] = Answer(status, answer.body, answer.headers)
+
+    only("one.pdf")
+    with pytest.raises(RetryLater):
+        carried.bring(FileLimits(), write=lost)
+    # Another machine, with a disk of its own, to which that file does not come.
+    carried.freshdesk = Freshdesk("desk", carried.freshdesk.settings, second)
+    only("two.pdf")
+    with pytest.raises(RetryLater):
+        carried.bring(FileLimits(), tuple(note.body for note in carried.notes))
+    only(*NAMES)
+    carried.bring(FileLimits(), tuple(note.body for note in carried.notes))
+    assert sorted(one.name for note in carried.notes for one in note.files) == sorted(NAMES)
 
 
 def test_a_record_that_takes_no_text_is_the_chats_matter_and_not_the_files(desk: Fake, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from connectors.kit.record import Mapping, RecordSettings
 from connectors.kit.step import Step
 from connectors.kit.text.formats import BBCODE, HTML, MARKDOWN, PLAIN, SLACK, TEXTILE, WIKI, Form, card
-from connectors.kit.text.parts import Layout, Part, append, ends_with, marked, octets, overwrite, utf16
+from connectors.kit.text.parts import Layout, Part, append, ends_with, has_text, marked, octets, overwrite, utf16
 from connectors.testing.chats import HOSTILE, SAMPLE, chat
 from core.delivery import Delivery, DeliveryStatus
 from core.ids import ConversationId, DeliveryId
@@ -290,3 +290,10 @@ def test_notes_at_the_destination_are_no_words_of_the_connector() -> None:
     )
     assert delivery.notes == step.notes
     assert delivery.made.keys() == {"note 1", "note 1.1", "note 1.2?", "lead"}
+
+
+def test_a_visitor_who_writes_nothing_but_angle_brackets_holds_up_nobody() -> None:
+    # It would be for hours, were each of them read on to the end of the text.
+    brackets = "<" * 1_000_000
+    assert not ends_with(brackets, "[mark]")
+    assert has_text(brackets, brackets)

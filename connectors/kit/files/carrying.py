@@ -40,6 +40,8 @@ _THERE = "files"
 _BEGUN = "files?"
 #: Seconds of an attempt in which files are fetched.
 _PATIENCE = 20.0
+#: So often a file is sent that the destination neither takes nor refuses: over about five hours.
+SEND_TRIES = 7
 
 
 @dataclass(frozen=True)
@@ -90,8 +92,17 @@ class ChatFiles:
         """Bring them. `texts` gives what a repeat is known by: what texts the record has, or their marks. Raises
         RetryLater, also where a file is to be fetched again; no file is a reason to refuse the chat."""
         todo = self._missing(lambda: _marks(layout, words.key, texts()))
-        for batch in self._batches(todo):
-            self._bring(batch, words, layout, write)
+        # What failed comes last, so that it holds up no other file.
+        for batch in self._batches(map(self._given_up, sorted(todo, key=self._sends))):
+            try:
+                self._bring(batch, words, layout, write)
+            except RetryLater as error:
+                # The look before it got through: what fails again and again is this text, and not the destination.
+                if error.status != 429:
+                    for one in batch:
+                        if one.outgoing:
+                            self._step.keep(_sends(one), self._sends(one) + 1)
+                raise
         self._tell()
         if self._later:
             raise self._later
@@ -137,15 +148,16 @@ class ChatFiles:
         rules = FileRules(own.file_types, min(round(own.largest_file * MIB), self._limits.largest))
         # Without the connector's credentials: an address in a chat is a stranger's.
         http = Http(timeout=own.timeout, allow_networks=own.allow_networks, mask=self._connector.mask)
+        ends = time.monotonic() + _PATIENCE
         with http.attempt(_PATIENCE) as exchanges:
             for file, mark in new:
-                if (entry := self._entry(file, mark, rules, http)) is not None:
+                if (entry := self._entry(file, mark, rules, http, ends)) is not None:
                     yield entry
         http.close()
         if self._connector.wire is not None:
             self._connector.wire.include(exchanges)
 
-    def _entry(self, file: ChatFile, mark: str, rules: FileRules, http: Http) -> _Entry | None:
+    def _entry(self, file: ChatFile, mark: str, rules: FileRules, http: Http, ends: float) -> _Entry | None:
         """None where it is to be fetched by a later attempt."""
         name = harmless_name(file.name)
         outgoing = Outgoing(
@@ -155,6 +167,7 @@ class ChatFiles:
             why = rules.refuses(file.type, file.size)
             return _Entry(mark, file, None if why else outgoing, why)
         place = self._waiting.place(self._connector.name, mark)
+        began = time.monotonic()
         try:
             if not place.exists():
                 fetch(file, rules, http, place)
@@ -162,8 +175,11 @@ class ChatFiles:
         except UnwantedFile as unwanted:
             return _Entry(mark, file, why=str(unwanted))
         except (RetryLater, OSError) as error:  # a file that was there may have been swept away
-            tries = int(self._step.recall(f"tries {mark}") or 0) + 1
-            self._step.keep(f"tries {mark}", tries)
+            tries = int(self._step.recall(f"tries {mark}") or 0)
+            # Where those before it took the time, it was not asked for, or hardly: no try of its own.
+            if ends - began > _PATIENCE / 2 or time.monotonic() < ends:
+                tries += 1
+                self._step.keep(f"tries {mark}", tries)
             if tries >= FETCH_TRIES:
                 return _Entry(mark, file, why=GIVEN_UP)
             # With a status: it says nothing of the destination, whose circuit breaker has no part in this.
@@ -180,11 +196,22 @@ class ChatFiles:
         there = self._there
         return [one for one in entries if one.mark not in there]
 
+    def _sends(self, one: _Entry) -> int:
+        """How often it was sent without an answer that says more than to try again."""
+        return int(self._step.recall(_sends(one)) or 0)
+
+    def _given_up(self, one: _Entry) -> _Entry:
+        if one.outgoing is None or self._sends(one) < SEND_TRIES:
+            return one
+        return replace(one, outgoing=None, why=f"not taken by {self._connector.label}")
+
     def _batches(self, entries: Iterable[_Entry]) -> Iterator[list[_Entry]]:
         batch: list[_Entry] = []
         for one in entries:
             sizes = [other.outgoing.size for other in (*batch, one) if other.outgoing]
-            if batch and (sum(sizes) > self._limits.together or len(batch) >= self._limits.count):
+            # Which file of a text it is that fails shows when each comes alone.
+            alone = any(self._sends(other) > 1 for other in (*batch, one))
+            if batch and (alone or sum(sizes) > self._limits.together or len(batch) >= self._limits.count):
                 yield batch
                 batch = []
             batch.append(one)
@@ -196,7 +223,9 @@ class ChatFiles:
     def _bring(
         self, batch: Sequence[_Entry], words: Mapping, layout: Layout, write: Callable[[FileNote], object]
     ) -> None:
-        self._step.keep(_BEGUN, [one.mark for one in batch])
+        # Also what earlier texts began: it may have arrived, and what is at the destination may be forgotten.
+        known = self._step.recall(_BEGUN) or ()
+        self._step.keep(_BEGUN, sorted({*known, *(one.mark for one in batch)}))
         note = self._note(batch, words, layout)
         try:
             write(note)
@@ -249,6 +278,10 @@ class ChatFiles:
         counts = {why: whys.count(why) for why in sorted(whys)}
         said = (f"{count} file{'s' * (count > 1)} not carried: {why}" for why, count in counts.items())
         self._step.note("files", "; ".join(said))
+
+
+def _sends(one: _Entry) -> str:
+    return f"sends {one.mark}"
 
 
 def steps_of_files(step: Step) -> list[str]:

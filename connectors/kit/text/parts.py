@@ -197,7 +197,7 @@ def has_text(body: str, text: str) -> bool:
 
 
 def _plain(body: str) -> str:
-    return html.unescape(re.sub(r"<[^>]*>", "", body)).rstrip()
+    return html.unescape(re.sub(r"<[^<>]*>", "", body)).rstrip()
 
 
 def marked(found: Iterable[T], text: Callable[[T], str], mark: str) -> T | None:
