@@ -163,8 +163,8 @@ class Chores:
         if self._data_dir is None or time.monotonic() < self._swept_at + SWEEP_MS / 1000:
             return
         self._swept_at = time.monotonic()
-        if count := sweep_files(self._data_dir):
-            log.info("files of chats that waited too long were removed", files=count)
+        if count := sweep_files(self._data_dir, known=self._store.knows):
+            log.info("files of chats for which nothing waits any more were removed", files=count)
 
     def sweep(self) -> tuple[int, int]:
         """Remove what its time is over. Returns how many conversations and bodies went."""

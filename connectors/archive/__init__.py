@@ -127,7 +127,8 @@ class Archive(Connector[ArchiveSettings]):
     def erase(self, conversation: ConversationId) -> Sequence[str]:
         """Raises OSError."""
         folder = self._folder(conversation)
-        removed: dict[str, None] = {}
+        # Also what waits for others: there may be no other connector in the configuration any more.
+        removed = dict.fromkeys(super().erase(conversation), None)
         # A worker may put a file there at this moment.
         while folder.is_dir():
             removed.update((str(file), None) for file in self.files(conversation))

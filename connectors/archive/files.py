@@ -9,18 +9,21 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from connectors.kit.files.fetching import FETCH_TRIES, GIVEN_UP, UnwantedFile, fetch
-from connectors.kit.files.rules import FileRules, digest, harmless_name, sent_at
+from connectors.kit.files.rules import FileRules, Marks, harmless_name, sent_at
 from connectors.kit.http import Http
 from connectors.kit.step import Step
-from core.conversation import ChatFile, Conversation, Message
+from core.conversation import ChatFile, Conversation
 from core.errors import RetryLater
 
 
-def safe_name(file: ChatFile, message: Message) -> str:
-    """The same for the same file of a chat, whatever its address is by then; and none that means something to a
-    system."""
-    mark = digest(sent_at(message), message.sender, file.name, str(file.size))
-    return f"{mark}-{harmless_name(file.name)}"
+def named_files(conversation: Conversation) -> Iterator[tuple[ChatFile, str]]:
+    """Every file with its name here: the same for the same file of a chat, whatever its address is by then; and none
+    that means something to a system."""
+    marks = Marks()
+    for message in conversation.messages:
+        for file in message.files:
+            mark = marks.of(sent_at(message), message.sender, file.name, str(file.size))
+            yield file, f"{mark}-{harmless_name(file.name)}"
 
 
 def keep_files(
@@ -35,7 +38,7 @@ def keep_files(
     asked for again; what cannot be had is noted, without its name, which is the visitor's."""
     lacking: dict[str, str] = {}
     later: RetryLater | None = None
-    for file, name in _files(conversation):
+    for file, name in named_files(conversation):
         place = folder / name
         if place.exists():
             continue
@@ -55,9 +58,3 @@ def keep_files(
     step.note("files", "; ".join(f"{number} not kept: {why}" for why, number in sorted(counts.items())))
     if later:
         raise later
-
-
-def _files(conversation: Conversation) -> Iterator[tuple[ChatFile, str]]:
-    for message in conversation.messages:
-        for file in message.files:
-            yield file, safe_name(file, message)

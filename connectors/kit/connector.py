@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -134,6 +134,11 @@ class Connector(ABC, Generic[S]):
         self.state: ConnectorState = OwnState()
         self._secrets = Secrets(settings)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its own, and those that it had."""
+        return (self.name, *self.settings.formerly)
+
     @abstractmethod
     def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
         """Bring the conversation to the destination, or up to date there. Raises DeliveryError."""
@@ -144,6 +149,16 @@ class Connector(ABC, Generic[S]):
         What the destination has already is kept up to date there, whatever `only` says of it by now. What it must not
         see is taken out first.
         """
+        try:
+            return self._brought(conversation, receipt, step)
+        except Skipped:
+            if self.wire is None or not self.wire.is_pretending:
+                # Nobody waits for its files; what cannot be removed now goes with what is old.
+                with suppress(OSError):
+                    WaitingFiles(self.data_dir, conversation.key).empty(*self.names)
+            raise
+
+    def _brought(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
         own = self.settings
         if not receipt.continues and not made(dict.fromkeys(step.done)) and (own.only or own.min_visitor_messages):
             chat = Values(conversation, own._values)  # noqa: SLF001  # as in connectors/kit/record.py
@@ -191,7 +206,7 @@ class Connector(ABC, Generic[S]):
     def files(self, conversation: ConversationId) -> Sequence[Path]:
         """What `erase` would remove of a conversation, for whoever asks to see all that is kept of them. Raises
         OSError."""
-        return WaitingFiles(self.data_dir, conversation).files(self.name)
+        return WaitingFiles(self.data_dir, conversation).files(*self.names)
 
     def erase(self, conversation: ConversationId) -> Sequence[str]:
         """Remove what this connector keeps of a conversation (`account:channel`) on our own machines.

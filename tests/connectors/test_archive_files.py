@@ -13,9 +13,10 @@ from requests import Response
 from urllib3.exceptions import ProtocolError
 
 from connectors.archive import Archive, ArchiveSettings
-from connectors.archive.files import safe_name
+from connectors.archive.files import named_files
 from connectors.kit import http
 from connectors.kit.connector import Receipt, Step
+from connectors.kit.files.waiting import WaitingFiles
 from connectors.testing.fake import Answer, Fake
 from core.conversation import ChatFile, Conversation, Message
 from core.delivery import Revision
@@ -205,7 +206,8 @@ def test_a_storage_that_is_down_is_asked_again_a_few_times_and_the_transcript_is
     ],
 )
 def test_a_name_is_a_name_and_nothing_else(name: str, kept: str) -> None:
-    found = safe_name(ChatFile(name=name), Message(sent_at=SENT))
+    message = Message(sent_at=SENT, files=(ChatFile(name=name),))
+    [(_, found)] = named_files(Conversation(account="208", id="co1", messages=(message,)))
     assert found.partition("-")[2] == kept
     assert len(found) <= 90
     assert "/" not in found
@@ -217,3 +219,19 @@ def test_two_files_of_one_name_are_two(box: Box, storage: Storage) -> None:
     first = file(storage, "image.png", "image/png", size=1)
     box.deliver(first, file(storage, "image.png", "image/png", size=2, path="two"))
     assert len([*(box.folder / "files").iterdir()]) == 2
+
+
+def test_two_files_of_which_nothing_but_the_address_differs_are_two(box: Box, storage: Storage) -> None:
+    for path, content in (("one", b"1"), ("two", b"22")):
+        storage.kept[path] = Answer(200, content, {"Content-Type": "image/png"})
+    box.deliver(file(storage, "image.png", "image/png"), file(storage, "image.png", "image/png", path="two"))
+    assert sorted(one.read_bytes() for one in (box.folder / "files").iterdir()) == [b"1", b"22"]
+
+
+def test_erasing_takes_what_waits_for_a_connector_that_is_there_no_more(box: Box, storage: Storage) -> None:
+    chat = ConversationId("208:co1")
+    left = WaitingFiles(box.archive.data_dir, chat).place("0123abcd", "desk")
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"x")
+    assert [*box.archive.erase(chat)] == [str(left)]
+    assert not left.exists()

@@ -21,21 +21,22 @@ from connectors.freshdesk.settings import FreshdeskSettings
 from connectors.kit.files import carrying
 from connectors.kit.files.carrying import SEND_TRIES, ChatFiles, FileNote, files_mark
 from connectors.kit.files.fetching import FETCH_TRIES, fetch
-from connectors.kit.files.rules import MIB, FileRules
+from connectors.kit.files.rules import MIB, FileRules, marked_files
 from connectors.kit.files.settings import FileLimits
 from connectors.kit.files.streaming import Outgoing, json_options, media_type, multipart_body, raw_body
 from connectors.kit.files.waiting import KEPT_SECONDS, WaitingFiles, sweep_files
 from connectors.kit.http import Http
 from connectors.kit.record import Mapping
-from connectors.kit.step import Step
+from connectors.kit.step import Receipt, Step
 from connectors.kit.text.formats import FORMS
 from connectors.kit.text.parts import Layout
 from connectors.kit.transport.attempt import ATTEMPT_SECONDS
 from connectors.testing.fake import Answer, Fake, Request
 from connectors.testing.files import chat_with
-from core.conversation import ChatFile
-from core.errors import RecordRefused, RetryLater, TimedOut
-from core.ids import ConversationId
+from core.conversation import ChatFile, Conversation
+from core.delivery import Reference, Revision
+from core.errors import RecordRefused, RetryLater, Skipped, TimedOut
+from core.ids import ConversationId, PayloadId
 from core.smartsupp.parser import parse_conversation
 
 NAMES = ("one.pdf", "two.pdf", "three.pdf")
@@ -231,7 +232,7 @@ def test_a_file_that_was_swept_away_before_it_was_sent_is_fetched_again(desk: Fa
 def test_what_an_attempt_left_that_died_at_its_end_goes_with_the_next(desk: Fake, tmp_path: Path) -> None:
     carried = Carried(desk, tmp_path)
     carried.bring(FileLimits())
-    left = WaitingFiles(tmp_path, carried.chat.key).place("desk", "0123abcd")
+    left = WaitingFiles(tmp_path, carried.chat.key).place("0123abcd", "desk")
     left.parent.mkdir(parents=True)
     left.write_bytes(b"x")
     carried.bring(FileLimits())
@@ -366,6 +367,78 @@ def test_a_file_that_began_with_an_earlier_text_is_looked_for(desk: Fake, tmp_pa
     assert sorted(one.name for note in carried.notes for one in note.files) == sorted(NAMES)
 
 
+def test_files_that_have_all_but_their_address_in_common_are_each_attached(desk: Fake, tmp_path: Path) -> None:
+    carried = Carried(desk, tmp_path)
+    _, *files = [file for message in carried.chat.messages for file in message.files]
+    message = carried.chat.messages[1]
+    alike = tuple(one.model_copy(update={"size": None}) for one in files)
+    both = [message.model_copy(update={"files": (one,)}) for one in alike]
+    alone = carried.chat.model_copy(update={"messages": tuple(both[:1])})
+    mark = [mark for _, mark in marked_files(alone)]
+    carried.chat = carried.chat.model_copy(update={"messages": tuple(both)})
+    carried.bring(FileLimits())
+    [note] = carried.notes
+    assert [one.name for one in note.files] == ["two.pdf", "three.pdf"]
+    assert len({one.path for one in note.files}) == 2
+    assert [*note.marks[:1]] == mark, "the first has the mark that it had when it was alone"
+
+
+def test_what_waits_under_the_name_that_a_connector_had_is_attached_and_goes(desk: Fake, tmp_path: Path) -> None:
+    carried = Carried(desk, tmp_path)
+
+    def down(note: FileNote) -> None:
+        raise RetryLater("away", status=503)
+
+    with pytest.raises(RetryLater):
+        carried.bring(FileLimits(), write=down)
+    desk.chat_files.clear()
+    waiting = WaitingFiles(tmp_path, carried.chat.key)
+    renamed = FreshdeskSettings.model_validate({**SETTINGS, "formerly": ["desk"]})
+    carried.freshdesk = Freshdesk("helpdesk", renamed, tmp_path)
+    assert [*carried.freshdesk.files(carried.chat.key)] == waiting.files()
+    carried.bring(FileLimits())
+    assert [len(note.files) for note in carried.notes] == [3]
+    assert waiting.files() == []
+
+
+def test_files_of_a_chat_that_is_skipped_wait_no_more(desk: Fake, tmp_path: Path) -> None:
+    carried = Carried(desk, tmp_path)
+    waiting = WaitingFiles(tmp_path, carried.chat.key)
+
+    class Skips(Freshdesk):
+        def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
+            ChatFiles(self, conversation, step)
+            assert len(waiting.files()) == 3
+            raise Skipped("the visitor has no email")
+
+    connector = Skips("desk", carried.freshdesk.settings, tmp_path)
+    revision = Revision(1, PayloadId("p1"), 1_700_000_000_000, "", b"{}")
+    with connector.attempt(), pytest.raises(Skipped):
+        connector.bring(carried.chat, Receipt("desk/208:co1", revision, lambda: (revision,)), carried.step())
+    assert waiting.files() == []
+
+
+def test_an_upload_of_this_very_second_is_remembered(
+    desk: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    carried = Carried(desk, tmp_path)
+    uploads: list[str] = []
+
+    def upload(file: Outgoing) -> str:
+        uploads.append(file.name)
+        return "token"
+
+    class Clock:
+        monotonic = staticmethod(time.monotonic)
+        time = staticmethod(lambda: 1_700_000_000.9)
+
+    files, one = ChatFiles(carried.freshdesk, carried.chat, carried.step()), outgoing(tmp_path, b"x")
+    monkeypatch.setattr(carrying, "time", Clock)
+    for _ in range(2):
+        assert files.uploaded(one, upload, lasts=60) == "token"
+    assert uploads == ["photo.png"]
+
+
 def test_a_record_that_takes_no_text_is_the_chats_matter_and_not_the_files(desk: Fake, tmp_path: Path) -> None:
     carried = Carried(desk, tmp_path)
     tried: list[int] = []
@@ -408,7 +481,7 @@ def test_fetching_leaves_most_of_an_attempt_to_the_destination() -> None:
 
 
 def waiting(folder: Path, connector: str, mark: str, age: float) -> Path:
-    place = WaitingFiles(folder, ConversationId("208:co1")).place(connector, mark)
+    place = WaitingFiles(folder, ConversationId("208:co1")).place(mark, connector)
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_bytes(b"x")
     os.utime(place, (1_000_000 - age, 1_000_000 - age))
@@ -437,3 +510,38 @@ def test_one_connectors_files_go_without_anothers(tmp_path: Path) -> None:
     assert there.empty() == [str(other)]
     assert there.files() == []
     assert not (tmp_path / "chat-files" / "208").exists()
+
+
+def test_no_folder_in_which_a_file_waits_is_anyone_elses(desk: Fake, tmp_path: Path) -> None:
+    carried = Carried(desk, tmp_path)
+    with carried.freshdesk.attempt():
+        ChatFiles(carried.freshdesk, carried.chat, carried.step())
+    folders = [one for one in (tmp_path / "chat-files", *(tmp_path / "chat-files").rglob("*")) if one.is_dir()]
+    assert len(folders) == 4
+    assert [one for one in folders if one.stat().st_mode & 0o077] == []
+
+
+def test_a_folder_that_goes_while_it_is_read_stops_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = waiting(tmp_path, "desk", "00000001", 0)
+    scan = os.scandir
+
+    def gone(folder: Any) -> Any:
+        if str(folder) == str(mine.parent):
+            raise FileNotFoundError(folder)
+        return scan(folder)
+
+    monkeypatch.setattr(os, "scandir", gone)
+    there = WaitingFiles(tmp_path, ConversationId("208:co1"))
+    assert there.files() == []
+    assert sweep_files(tmp_path, now=1_000_000) == 0
+
+
+def test_files_of_a_conversation_that_nobody_knows_go_with_the_next_sweep(tmp_path: Path) -> None:
+    erased = waiting(tmp_path, "desk", "00000001", 0)
+    other = WaitingFiles(tmp_path, ConversationId("208:co2")).place("00000001", "desk")
+    other.parent.mkdir(parents=True)
+    other.write_bytes(b"x")
+    os.utime(other, (1_000_000, 1_000_000))
+    assert sweep_files(tmp_path, now=1_000_000, known=lambda one: one == "208:co2") == 1
+    assert not erased.exists()
+    assert other.exists()

@@ -444,7 +444,8 @@ def test_a_running_worker_sweeps_by_the_retention_of_its_configuration(relay: St
 def test_files_that_waited_too_long_go_from_this_machine_once_an_hour(server: Server, tmp_path: Path) -> None:
     client = connect(server.url)
     chores = Chores(client, Store(client), made.configured, threading.Event(), tmp_path)
-    files = [WaitingFiles(tmp_path, ConversationId("208:co1")).place("desk", f"0000000{n}") for n in range(3)]
+    server.client.zadd("relay:revisions:208:co1", {"p1": 1})
+    files = [WaitingFiles(tmp_path, ConversationId("208:co1")).place(f"0000000{n}", "desk") for n in range(3)]
     for file in files[:2]:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(b"x")
@@ -455,3 +456,16 @@ def test_files_that_waited_too_long_go_from_this_machine_once_an_hour(server: Se
     os.utime(files[2], (1, 1))
     chores.sweep_disk()
     assert files[2].exists(), "an hour has not gone by"
+
+
+def test_files_of_a_chat_that_another_machine_erased_go_from_this_one(server: Server, tmp_path: Path) -> None:
+    client = connect(server.url)
+    chores = Chores(client, Store(client), made.configured, threading.Event(), tmp_path)
+    server.client.zadd("relay:revisions:208:co1", {"p1": 1})
+    kept, erased = (WaitingFiles(tmp_path, ConversationId(f"208:co{n}")).place("00000001", "desk") for n in (1, 2))
+    for file in (kept, erased):
+        file.parent.mkdir(parents=True)
+        file.write_bytes(b"x")
+    chores.sweep_disk()
+    assert kept.exists()
+    assert not erased.exists()

@@ -109,7 +109,7 @@ class ChatFiles:
         if self._may_wait:
             # Also what an attempt left that died here. What cannot be removed now goes with what is old.
             with suppress(OSError):
-                self._waiting.empty(self._connector.name)
+                self._waiting.empty(*self._connector.names)
 
     def uploaded(
         self,
@@ -126,7 +126,7 @@ class ChatFiles:
         if known is None or not 0 <= time.time() - known["at"] < lasts:
             got = None if step.first and not step.knows(f"{name}?") else find(file)
             step.begin(name)
-            known = {"at": round(time.time()), "got": upload(file) if got is None else got}
+            known = {"at": int(time.time()), "got": upload(file) if got is None else got}
             step.keep(name, known)
         return known["got"]  # type: ignore[no-any-return]  # what `upload` returned, now or then
 
@@ -166,7 +166,7 @@ class ChatFiles:
         if self._pretends:
             why = rules.refuses(file.type, file.size)
             return _Entry(mark, file, None if why else outgoing, why)
-        place = self._waiting.place(self._connector.name, mark)
+        place = self._waiting.place(mark, *self._connector.names)
         began = time.monotonic()
         try:
             if not place.exists():

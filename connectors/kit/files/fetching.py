@@ -55,7 +55,7 @@ class _Draft:
         draft = self._place.with_name(f".{self._place.name}.{secrets.token_hex(4)}")
         try:
             with _on_disk(self._place):
-                self._place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                _private(self._place.parent)
                 descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "wb") as stream:
                 size = 0
@@ -78,6 +78,13 @@ class _Draft:
             with suppress(OSError):
                 draft.unlink()
             raise
+
+
+def _private(folder: Path) -> None:
+    """Make it, and what is missing around it, for the relay's user alone; `mkdir` does so for the last of them only."""
+    if not folder.is_dir():
+        _private(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -70,9 +71,23 @@ def sent_at(message: Message) -> str:
     return message.sent_at.isoformat() if message.sent_at else ""
 
 
+class Marks:
+    """Those of the files of one chat. Where several have the same in common, each after the first gets another mark."""
+
+    def __init__(self) -> None:
+        self._given = Counter[str]()
+
+    def of(self, *parts: str) -> str:
+        mark = digest(*parts)
+        earlier = self._given[mark]
+        self._given[mark] += 1
+        return digest(mark, str(earlier)) if earlier else mark
+
+
 def marked_files(conversation: Conversation) -> Iterator[tuple[ChatFile, str]]:
     """Every file with its mark: the same for the same file of a chat, whatever its address is by then, and whatever has
     been taken out of its name."""
+    marks = Marks()
     for message in conversation.messages:
         for index, file in enumerate(message.files):
-            yield file, digest(sent_at(message), message.sender, str(index), str(file.size))
+            yield file, marks.of(sent_at(message), message.sender, str(index), str(file.size))
