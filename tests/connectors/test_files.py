@@ -300,9 +300,7 @@ def test_a_destination_that_is_down_or_busy_costs_a_file_no_try(desk: Fake, tmp_
     assert [len(note.files) for note in carried.notes] == [3]
 
 
-def test_files_after_a_slow_one_lose_no_try_to_it(
-    desk: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_files_after_a_slow_one_lose_no_try_to_it(desk: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     carried = Carried(desk, tmp_path)
     now, asked = 0.0, list[str]()
 

@@ -10,8 +10,8 @@ import pytest
 
 from connectors.testing.chats import SAMPLE, chat
 from connectors.testing.contract import Contract
-from connectors.testing.fake import Fake
-from connectors.testing.files import FileLaws
+from connectors.testing.fake import Answer, Fake
+from connectors.testing.files import KETTLE_PHOTO, FileLaws, chat_with
 from core.errors import ConnectorRefused, RecordRefused, RetryLater
 from tests.fakes.redmine import COUNTRY, FIELD, KEY, TRACKER, RedmineVendor
 
@@ -49,6 +49,25 @@ class TestRedmine(Contract, FileLaws):
 
     def wrong(self, vendor: Fake, **settings: Any) -> list[str]:
         return [one.text for one in self.connector(vendor, **settings).check() if not one.right]
+
+    def test_a_file_whose_upload_redmine_has_removed_is_uploaded_again(self, vendor: Fake) -> None:
+        """https://www.redmine.org/projects/redmine/wiki/Rest_api#Attaching-files: `redmine:attachments:prune` removes
+        what nobody named for a day."""
+        memory: dict[str, Any] = {}
+        payload = chat_with(vendor, KETTLE_PHOTO)
+        vendor.refuses = {b'"uploads"': Answer(500, {"errors": ["internal error"]})}
+        with pytest.raises(RetryLater):
+            self.deliver(self.connector(vendor), payload, memory)
+        assert len(self.redmine(vendor).uploads) == 1
+        self.redmine(vendor).uploads.clear()
+        vendor.refuses.clear()
+        a_day_ago = {
+            name: {**kept, "at": kept["at"] - 86_400}
+            for name, kept in memory.items()
+            if isinstance(kept, dict) and "got" in kept
+        }
+        self.deliver(self.connector(vendor), payload, {**memory, **a_day_ago})
+        assert [content for _, content in vendor.attached()] == [KETTLE_PHOTO[2]]
 
     def test_the_issue_has_key_fields_and_tracker(self, vendor: Fake) -> None:
         reference = self.deliver(self.connector(vendor, fields=COUNTRIES, tracker=TRACKER), SAMPLE, {})
