@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import shutil
 import time
 import tracemalloc
 from collections.abc import Iterable, Iterator
@@ -38,6 +39,7 @@ from core.delivery import Reference, Revision
 from core.errors import RecordRefused, RetryLater, Skipped, TimedOut
 from core.ids import ConversationId, PayloadId
 from core.smartsupp.parser import parse_conversation
+from core.store.connection.condition import DISK_FILLING
 
 NAMES = ("one.pdf", "two.pdf", "three.pdf")
 
@@ -435,6 +437,20 @@ def test_an_upload_of_this_very_second_is_remembered(
     for _ in range(2):
         assert files.uploaded(one, upload, lasts=60) == "token"
     assert uploads == ["photo.png"]
+
+
+def test_a_disk_that_is_filling_takes_no_more_files_and_stops_no_chat(
+    desk: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    carried = Carried(desk, tmp_path)
+    used = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: used._replace(free=DISK_FILLING - 1))
+    for _ in range(FETCH_TRIES - 1):
+        with pytest.raises(RetryLater, match="1024 MiB are free"):
+            carried.bring(FileLimits())
+    carried.bring(FileLimits())
+    assert desk.fetched == []
+    assert carried.known["note files"] == "3 files not carried: not to be had"
 
 
 def test_a_record_that_takes_no_text_is_the_chats_matter_and_not_the_files(desk: Fake, tmp_path: Path) -> None:

@@ -51,8 +51,7 @@ class TestRedmine(Contract, FileLaws):
         return [one.text for one in self.connector(vendor, **settings).check() if not one.right]
 
     def test_a_file_whose_upload_redmine_has_removed_is_uploaded_again(self, vendor: Fake) -> None:
-        """https://www.redmine.org/projects/redmine/wiki/Rest_api#Attaching-files: `redmine:attachments:prune` removes
-        what nobody named for a day."""
+        """Its task `redmine:attachments:prune` removes what no text has named for a day."""
         memory: dict[str, Any] = {}
         payload = chat_with(vendor, KETTLE_PHOTO)
         vendor.refuses = {b'"uploads"': Answer(500, {"errors": ["internal error"]})}

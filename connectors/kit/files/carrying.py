@@ -170,6 +170,7 @@ class ChatFiles:
         began = time.monotonic()
         try:
             if not place.exists():
+                self._waiting.make_sure_of_room()
                 fetch(file, rules, http, place)
             return _Entry(mark, file, replace(outgoing, size=place.stat().st_size, path=place))
         except UnwantedFile as unwanted:

@@ -17,7 +17,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from core.errors import RetryLater
 from core.ids import ConversationId
+from core.store.connection.condition import DISK_FILLING
 
 _FOLDER = "chat-files"
 #: Folders down to that of a conversation.
@@ -37,6 +39,12 @@ class WaitingFiles:
         """Where a connector's file waits: under its name, or under an earlier one where it was put there."""
         places = [self._folder / name / mark for name in (connector, *formerly)]
         return next((one for one in places if one.exists()), places[0])
+
+    def make_sure_of_room(self) -> None:
+        """Raises RetryLater where the disk is filling: what else is on it, such as the store, needs the rest."""
+        folder = next((one for one in (self._folder, *self._folder.parents) if one.is_dir()), None)
+        if folder and shutil.disk_usage(folder).free < DISK_FILLING:
+            raise RetryLater(f"less than {DISK_FILLING // 1024**2} MiB are free in {folder}; make room there")
 
     def files(self, *connectors: str) -> list[Path]:
         """What waits, for connectors or for all."""
