@@ -20,11 +20,10 @@ from app.admin import checks
 from app.process import open_to_others
 from connectors.registry import settings_model
 from core.config.doubts import doubts
-from core.config.environment import Environment, environment, token_file
+from core.config.environment import DISK_FILLING, DISK_FULL, Environment, environment, token_file
 from core.config.loader import load
 from core.config.settings import Settings
 from core.errors import ConfigError, Problem
-from core.store.connection.condition import DISK_FILLING, DISK_FULL
 
 PACKAGE = "smartsupp-relay"
 _MIB = 1024 * 1024

@@ -25,6 +25,8 @@ from core.errors import ConfigError, Problem
 Network = IPv4Network | IPv6Network
 
 MIN_TOKEN = 16
+#: Free bytes of the disk with the data folder, at which it is filling, and nearly full.
+DISK_FILLING, DISK_FULL = 1024**3, 100 * 1024**2
 
 ACCOUNT_ID = re.compile(r"^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}$")
 # The token is one segment of a path: with a slash in it the address leads nowhere, with a '?' or '%' elsewhere.

@@ -34,12 +34,12 @@ from connectors.kit.text.parts import Layout
 from connectors.kit.transport.attempt import ATTEMPT_SECONDS
 from connectors.testing.fake import Answer, Fake, Request
 from connectors.testing.files import chat_with
+from core.config.environment import DISK_FILLING
 from core.conversation import ChatFile, Conversation
 from core.delivery import Reference, Revision
 from core.errors import RecordRefused, RetryLater, Skipped, TimedOut
 from core.ids import ConversationId, PayloadId
 from core.smartsupp.parser import parse_conversation
-from core.store.connection.condition import DISK_FILLING
 
 NAMES = ("one.pdf", "two.pdf", "three.pdf")
 

@@ -17,9 +17,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from core.config.environment import DISK_FILLING
 from core.errors import RetryLater
 from core.ids import ConversationId
-from core.store.connection.condition import DISK_FILLING
 
 _FOLDER = "chat-files"
 #: Folders down to that of a conversation.

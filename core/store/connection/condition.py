@@ -10,12 +10,11 @@ from typing import Any, Literal
 
 import redis
 
+from core.config.environment import DISK_FILLING, DISK_FULL
 from core.store.connection.client import errors
 
 #: Shares of its memory at which a store is filling, and nearly full: then chats are refused soon.
 FILLING, FULL = 0.80, 0.95
-#: Free bytes of its disk, the same.
-DISK_FILLING, DISK_FULL = 1024**3, 100 * 1024**2
 
 
 @dataclass(frozen=True)
