@@ -54,9 +54,10 @@ class ReadyAttachments:
     def __init__(self, own: Attachments, scope: Callable[..., Scope], compiler: Compiler) -> None:
         self.limits = FileLimits(own.largest * MIB, own.together * MIB, own.count)
         self._lasts = own.upload_lasts or math.inf
-        files = scope(part=PartNames, file=FileNames, files=None)
+        files, create = scope(part=PartNames, file=FileNames, files=None), scope(part=PartNames, files=None)
+        create.each = files
         self._upload = Ready(own.upload, files, ("attachments", "upload"), compiler, ()) if own.upload else None
-        self._create = Ready(own.create, files, ("attachments", "create"), compiler, (), takes={})
+        self._create = Ready(own.create, create, ("attachments", "create"), compiler, (), takes={})
         self._find = Looking(own.find, scope(), ("attachments", "find"), compiler, ())
 
     def write(self, asking: Asking, files: ChatFiles, names: Names, note: FileNote) -> None:

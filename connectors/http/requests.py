@@ -11,7 +11,7 @@ import jmespath
 from jmespath.exceptions import JMESPathError
 
 from connectors.http.declared import BODIES, DeclaredRequest, taken
-from connectors.kit.files.streaming import Outgoing, json_options, multipart_body, raw_body
+from connectors.kit.files.streaming import Outgoing, TextFile, json_options, multipart_body, raw_body
 from connectors.kit.http import Judge
 from connectors.kit.reply import Reply
 from connectors.kit.transcript import plain, single_line
@@ -34,6 +34,10 @@ EACH_FILE = "each_file"
 #: What is to be left out.
 _NOTHING = object()
 _NAMED = re.compile(r"\bsteps\.([a-z][a-z0-9_]*)")
+_CONTENT = re.compile(r"\bfile\s*\.\s*content\b")
+_CONTENT_ALONE = re.compile(r"\{\{[-+]?\s*file\.content\s*[-+]?\}\}")
+#: The bodies in which a file can stand.
+_WITH_FILES = frozenset(("json", "multipart", "raw"))
 #: A header or a parameter that holds a secret, by its name.
 _SECRET = re.compile(r"(^|[-_])(authorization|api[-_]?key|token|secret|password|cookie)($|[-_])", re.IGNORECASE)
 
@@ -45,7 +49,13 @@ class Compiler:
         """`proves` raises ValueError for a source that names what the rest of the configuration does not have."""
         self._complain, self._own, self._proves = complain, own, proves
 
-    def made(self, make: Callable[[str], Callable[[Names], Any]], source: str, place: KeyPath) -> Render:
+    def made(
+        self, make: Callable[[str], Callable[[Names], Any]], source: str, place: KeyPath, *, may_be_file: bool = False
+    ) -> Render:
+        if _CONTENT.search(source) and not (may_be_file and _CONTENT_ALONE.fullmatch(source.strip())):
+            self._complain(
+                place, "a file is a value of its own; write {{ file.content }} alone, in json, multipart or raw"
+            )
         try:
             render = make(source)
             self._proves(source)
@@ -72,7 +82,7 @@ class Compiler:
         if isinstance(source, str):
             if not is_template(source):
                 return lambda _: source
-            render = self.made(scope.value, source, place)
+            render = self.made(scope.value, source, place, may_be_file={*place[:3]} & _WITH_FILES != set())
             return lambda names: _clean(render(names))
         if isinstance(source, Mapping):
             return self._files(scope, source, place) if [*source] == [EACH_FILE] else self._object(scope, source, place)
@@ -83,7 +93,7 @@ class Compiler:
         return lambda _: source
 
     def _files(self, scope: Scope, source: Mapping[str, Any], place: KeyPath) -> Render:
-        one = self.value(scope, source[EACH_FILE], (*place, EACH_FILE))
+        one = self.value(scope.each or scope, source[EACH_FILE], (*place, EACH_FILE))
         return lambda names: [one({**names, "file": file}) for file in names.get("files", ())] or _NOTHING
 
     def _object(self, scope: Scope, source: Mapping[str, Any], place: KeyPath) -> Render:
@@ -214,16 +224,21 @@ class Ready:
                 options |= with_files
             elif kind == "form":
                 options["data"] = {name: _spelled(value) for name, value in _filled(body).items()}
-            elif kind == "multipart" and (files := _files_in(_filled(body))):
-                fields = {name: str(value) for name, value in _filled(body).items() if isinstance(value, str | int)}
-                options |= {**(sent := multipart_body(fields, files).options), "headers": headers | sent["headers"]}
             elif kind == "multipart":
-                options["files"] = {name: _part(value) for name, value in _filled(body).items()}
+                parts = [(name, one) for name, value in _filled(body).items() for one in _values(value)]
+                if files := [(name, one) for name, one in parts if isinstance(one, Outgoing)]:
+                    fields: dict[str, list[str | TextFile]] = {}
+                    for name, one in parts:
+                        if not isinstance(one, Outgoing):
+                            fields.setdefault(name, []).append(_part(one))
+                    options |= {**(sent := multipart_body(fields, files).options), "headers": headers | sent["headers"]}
+                else:
+                    options["files"] = [(name, _as_requests(_part(one))) for name, one in parts]
             elif kind == "raw" and isinstance(body, Outgoing):
                 options["data"] = raw_body(body)
                 headers.setdefault("Content-Type", body.type)
             else:
-                options["data"] = plain(body).encode()
+                options["data"] = plain("" if body is _NOTHING else str(body)).encode()
                 headers.setdefault("Content-Type", "text/plain; charset=utf-8")
         return options
 
@@ -275,17 +290,20 @@ def _spelled(value: Any) -> Any:
     return [_spelled(one) for one in value] if isinstance(value, list | tuple) else str(value)
 
 
-def _files_in(body: Mapping[str, Any]) -> list[tuple[str, Outgoing]]:
-    """Those of a chat, each with its field."""
-    lists = ((name, value if isinstance(value, list) else [value]) for name, value in body.items())
-    return [(name, one) for name, values in lists for one in values if isinstance(one, Outgoing)]
+def _values(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
-def _part(value: Any) -> tuple[str | None, bytes] | tuple[str, bytes, str]:
+def _part(value: Any) -> str | TextFile:
+    """Of a form with files."""
     if isinstance(value, Mapping):
         name = single_line(str(value.get("filename", "file"))).replace('"', "'")
-        return name, str(value.get("content", "")).encode(), str(value["type"])
-    return None, str(value).encode()
+        return TextFile(name, str(value["type"]), str(value.get("content", "")))
+    return str(_spelled(value))
+
+
+def _as_requests(part: str | TextFile) -> tuple[str | None, bytes] | tuple[str, bytes, str]:
+    return (None, part.encode()) if isinstance(part, str) else (part.name, part.content.encode(), part.type)
 
 
 def _died(path: str, identities: Sequence[str]) -> list[When]:

@@ -46,6 +46,8 @@ class Scope:
 
     def __init__(self, extras: Mapping[str, Any], *, chat: bool = True) -> None:
         """Without `chat` there is no conversation: for what is worked out when the configuration is loaded."""
+        #: For what stands in it once for each of several, and may name that one.
+        self.each: Scope | None = None
         self._extras = tuple(extras.items())
         self._chat = chat
 

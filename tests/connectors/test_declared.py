@@ -21,7 +21,7 @@ from connectors.testing.contract import Contract
 from connectors.testing.fake import Answer, Fake, Request
 from connectors.testing.files import KETTLE_PHOTO, KETTLE_RECEIPT, FileLaws, chat_with
 from core.delivery import Revision
-from core.errors import ConnectorRefused, Intercepted, RecordRefused, RetryLater
+from core.errors import ConnectorRefused, DeliveryError, Intercepted, RecordRefused, RetryLater
 from core.ids import PayloadId
 from core.smartsupp.parser import parse_conversation
 from tests.fakes.authorization import CLIENT, SECRET, Authorization
@@ -257,6 +257,23 @@ class TestADeskThatTakesFiles(FileLaws):
         find = {name: made["steps"]["note"]["find"][name] for name in ("request", "entries", "marked")}
         create = {**request, "multipart": {"html": "{{ part.text }}", "files": files}}
         return {**made, "attachments": {"count": 2, "find": find, "create": create}}
+
+    def test_what_is_written_beside_the_files_is_sent_too(self, vendor: Fake) -> None:
+        attachments = copy.deepcopy(self.settings(vendor.url)["attachments"])
+        attachments["create"]["multipart"] |= {
+            "about": {"filename": "about.txt", "content": "{{ key }}", "type": "text/plain"},
+            "names": {"each_file": "{{ file.name }}"},
+            "share": "{{ 1 / 4 }}",
+        }
+        payload = chat_with(vendor, KETTLE_PHOTO, KETTLE_RECEIPT)
+        # The desk does not take these; what is looked at here is what it is sent.
+        with pytest.raises(DeliveryError):
+            self.deliver(self.connector(vendor, attachments=attachments), payload, {})
+        [form, *_] = [one for one in vendor.requests if b"about.txt" in one.raw]
+        fields, files = form.form()
+        assert fields["share"] == "0.25"
+        assert form.raw.count(b'name="names"\r\n') == 2
+        assert ("about", "about.txt", "text/plain", b"smartsupp:208:coKettle7") in files
 
     def test_a_ticket_that_is_made_anew_gets_the_files_too(self, vendor: Fake) -> None:
         memory: dict[str, Any] = {}
@@ -507,6 +524,19 @@ def test_text_and_files_are_sent_as_they_are_written() -> None:
     assert request.headers["content-type"].startswith("multipart/form-data; boundary=")
     assert b'name="name"\r\n\r\nDusan Kmet\r\n' in request.body
     assert b'filename="a\'b.txt"\r\nContent-Type: text/plain\r\n\r\nsmartsupp:208:55039\r\n' in request.body
+
+
+def test_a_raw_body_that_is_no_file_is_text() -> None:
+    request, *_ = sent({"request": "POST /raw", "raw": "{{ visitor.group }}"})
+    assert request.raw == b""
+    request, *_ = sent({"request": "POST /raw", "raw": "{{ revision }}"})
+    assert request.raw == b"1"
+
+
+def test_a_form_has_a_part_for_each_value() -> None:
+    request, *_ = sent({"request": "POST /files", "multipart": {"tags": "{{ [kind, key] }}", "flag": "{{ 1 == 1 }}"}})
+    assert request.form() == ({"tags": "chat", "flag": "true"}, [])
+    assert request.raw.count(b'name="tags"') == 2
 
 
 def test_secrets_in_an_address_are_sent_and_shown_nowhere() -> None:

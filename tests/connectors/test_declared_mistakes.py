@@ -216,6 +216,26 @@ SENT = {"request": "POST /uploads", "raw": "{{ file.content }}", "take": {"token
             "did you mean 'content'",
         ),
         (
+            {"find": FOUND, "create": {**MADE, "json": {"files": {"each_file": "a {{ file.content }}"}}}},
+            "attachments.create.json.files.each_file",
+            "write {{ file.content }} alone",
+        ),
+        (
+            {"find": FOUND, "create": MADE, "upload": {**SENT, "headers": {"X-File": "{{ file.content }}"}}},
+            "attachments.upload.headers",
+            "write {{ file.content }} alone",
+        ),
+        (
+            {"find": FOUND, "create": MADE, "upload": {**SENT, "request": "POST /uploads/{{ file.content }}"}},
+            "attachments.upload.request",
+            "write {{ file.content }} alone",
+        ),
+        (
+            {"find": FOUND, "create": {**MADE, "request": "POST /notes/{{ file.mark }}"}},
+            "attachments.create.request",
+            "'file'",
+        ),
+        (
             {"find": {**FOUND, "request": "GET /x/{{ steps.tickt.id }}"}, "create": MADE},
             "attachments.find.request",
             "did you mean 'ticket'",

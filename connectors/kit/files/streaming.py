@@ -60,6 +60,18 @@ class _Base64:
         return map(b64encode, self.file.pieces())
 
 
+@dataclass(frozen=True)
+class TextFile:
+    """A file of a form that is written beside those of the chat."""
+
+    name: str
+    type: str
+    content: str
+
+    def __str__(self) -> str:
+        return self.content
+
+
 class StreamedBody:
     """What stands around files, and the files. requests asks for its length and then for its pieces. `shown` is for
     people: JSON with a word for each file."""
@@ -96,19 +108,25 @@ def raw_body(file: Outgoing) -> StreamedBody:
     return StreamedBody(file.type, str(file), file)
 
 
-def multipart_body(fields: Mapping[str, str], files: Sequence[tuple[str, Outgoing]]) -> StreamedBody:
-    """A form: its fields, and each file under the name of its field. https://www.rfc-editor.org/rfc/rfc7578"""
+def multipart_body(
+    fields: Mapping[str, str | TextFile | Sequence[str | TextFile]], files: Sequence[tuple[str, Outgoing]]
+) -> StreamedBody:
+    """A form: its fields, each as often as it has values, and each file under the name of its field.
+    https://www.rfc-editor.org/rfc/rfc7578"""
     # No file can have it in it but by chance, as nobody knows it before.
     boundary = f"relay-{secrets.token_hex(16)}"
+    values = {name: [one] if isinstance(one, str | TextFile) else [*one] for name, one in fields.items()}
+    parts: list[tuple[str, str | TextFile | Outgoing]] = [(name, one) for name, own in values.items() for one in own]
     segments: list[bytes | Outgoing | _Base64] = []
-    for name, text in fields.items():
-        head = f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'
-        segments += [head.encode(), text.encode("utf-8", "replace"), b"\r\n"]
-    for name, file in files:
-        place = f'form-data; name="{name}"; filename="{file.name}"'
-        head = f"--{boundary}\r\nContent-Disposition: {place}\r\nContent-Type: {file.type}\r\n\r\n"
-        segments += [head.encode(), file, b"\r\n"]
-    shown = {**fields, **{name: [str(one) for other, one in files if other == name] for name, _ in files}}
+    for name, one in (*parts, *files):
+        head = f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"'
+        if not isinstance(one, str):
+            head += f'; filename="{one.name}"\r\nContent-Type: {one.type}'
+        content = one if isinstance(one, Outgoing) else str(one).encode("utf-8", "replace")
+        segments += [f"{head}\r\n\r\n".encode(), content, b"\r\n"]
+    shown: dict[str, Any] = {name: str(own[0]) if len(own) == 1 else [*map(str, own)] for name, own in values.items()}
+    for name, _ in files:
+        shown[name] = [*map(str, values.get(name, ())), *(str(one) for other, one in files if other == name)]
     return StreamedBody(f"multipart/form-data; boundary={boundary}", shown, *segments, f"--{boundary}--\r\n".encode())
 
 
