@@ -66,6 +66,7 @@ class Store(Acceptance, Steps, Orders, Twins):
                     "other": one.other,
                     "beneath": one.beneath,
                     "above": one.above,
+                    "compared": one.compared,
                     "note": self._sealed(one.note),
                     "summary": bare(one.summary) if self._vault.seals else one.summary,
                     "why": one.why,
