@@ -18,7 +18,8 @@ from connectors.testing.chats import longer as goes_on
 from connectors.testing.contract import Contract
 from connectors.testing.fake import Answer, Fake
 from connectors.testing.files import FileLaws
-from connectors.testing.people import PHONE, PersonContract, said
+from connectors.testing.people import PersonContract
+from connectors.testing.people.bench import PHONE, said
 from connectors.testing.records import ANN, BOB, SHARED, Records
 from core.delivery import CONFLICTS
 from core.errors import ConnectorRefused, RecordRefused, RetryLater
