@@ -26,7 +26,7 @@ from core.delivery import Delivery, DeliveryStatus, Payload, PayloadStatus
 from core.errors import InUse, NotFound, PayloadError
 from core.ids import ConversationId, DeliveryId, PayloadId
 from core.smartsupp.parser import parse_conversation
-from core.store import ledger
+from core.store.ledger.conversations import StoredConversation
 from core.wording.sentence import say
 
 #: Attempts that are shown at once; those before them unfold.
@@ -133,7 +133,7 @@ def routes(pages: Blueprint, site: Site) -> None:
         here = url_for("dashboard.conversations_one", identity=identity, _anchor=f"to-{connector}")
         return redirect(here, 303)
 
-    def _deliveries(found: ledger.StoredConversation) -> dict[str, object]:
+    def _deliveries(found: StoredConversation) -> dict[str, object]:
         settings = site.watched.current()
         return {
             "statuses": {one.id: shown_status(one) for one in found.deliveries},
@@ -169,12 +169,12 @@ def _spelled(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _chosen(found: ledger.StoredConversation, wanted: str) -> Payload:
+def _chosen(found: StoredConversation, wanted: str) -> Payload:
     """That revision, or the newest."""
     return next((one for one in found.payloads if str(one.revision) == wanted), found.payloads[-1])
 
 
-def _name(conversation: Conversation | None, found: ledger.StoredConversation) -> str:
+def _name(conversation: Conversation | None, found: StoredConversation) -> str:
     visitor = conversation.visitor if conversation else None
     named = transcript.single_line((visitor.name or visitor.email) if visitor else "")
     return transcript.shortened(named) or say("Chat %(id)s", id=found.id)

@@ -33,7 +33,7 @@ from core.errors import NotFound, PayloadError, StoreUnsafe, Unreadable
 from core.ids import ConversationId, PayloadId
 from core.smartsupp.parser import parse_conversation
 from core.store import Eraser, Ledger
-from core.store.ledger import StoredConversation
+from core.store.ledger.conversations import StoredConversation
 from core.store.search.visitors import Traces, conversations_of, payloads_of
 from core.wording.sentence import say, say_all
 
