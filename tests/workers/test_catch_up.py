@@ -26,7 +26,8 @@ from core.smartsupp.api.client import SmartsuppApi
 from core.smartsupp.parser import parse_conversation
 from core.store import Client, Eraser, Ledger, Received, Store, connect
 from core.store.protocol.keys import key
-from core.store.sources.catch_ups import RELAY, CatchUp, CatchUps, Comparison, Listed
+from core.store.sources.catch_ups import RELAY, CatchUp, CatchUps, Comparison
+from core.store.sources.known_chats import Listed
 from tests.fakes.smartsupp import BEGINNING, Luck, SmartsuppFake, chats
 from tests.support.inline import Inline
 from tests.support.server import Server

@@ -26,7 +26,8 @@ from core.errors import (
 from core.smartsupp.api.client import SmartsuppApi
 from core.store import INBOX, Client, Ledger, Received, Store
 from core.store.protocol.constants import CATCH_UP_LEASE_MS
-from core.store.sources.catch_ups import RELAY, CatchUp, CatchUps, Comparison, Listed
+from core.store.sources.catch_ups import RELAY, CatchUp, CatchUps, Comparison
+from core.store.sources.known_chats import Listed
 from workers.source.api import OpenApis, opened_api
 from workers.source.past_chats import ChatFetcher, FetchedChats
 

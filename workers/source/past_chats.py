@@ -11,7 +11,7 @@ from core.errors import ConnectorRefused, DeliveryError, NotFound, RetryLater, S
 from core.ids import ConversationId
 from core.smartsupp.api.body import as_body
 from core.smartsupp.api.client import SmartsuppApi
-from core.store.sources.catch_ups import Listed
+from core.store.sources.known_chats import Listed
 from workers.source.api import still_answers
 
 log = structlog.get_logger(__name__)
