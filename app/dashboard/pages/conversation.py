@@ -5,11 +5,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from werkzeug.urls import iri_to_uri
 from werkzeug.wrappers import Response as AnyResponse
 
 from app.admin.replays import replay_refusal, why_nowhere
@@ -17,12 +15,13 @@ from app.dashboard.frame.context import Site
 from app.dashboard.frame.forms import NO_REASON, reason_given, whose_hand
 from app.dashboard.language.translation import flash
 from app.dashboard.view.bounds import MESSAGES, part, pretty
-from app.dashboard.view.marks import worst_first
+from app.dashboard.view.formatting import web
+from app.dashboard.view.marks import shown_status, worst_first
 from app.dashboard.view.timeline import split, timeline
 from app.dashboard.view.transcript import bubbles
 from connectors.kit import transcript
 from core.conversation import Conversation
-from core.delivery import Delivery, DeliveryStatus, Payload, PayloadStatus
+from core.delivery import DeliveryStatus, Payload, PayloadStatus
 from core.errors import InUse, NotFound, PayloadError
 from core.ids import ConversationId, DeliveryId, PayloadId
 from core.smartsupp.parser import parse_conversation
@@ -33,7 +32,6 @@ from core.wording.sentence import say
 ATTEMPTS = 5
 #: Revisions that are listed, the newest first; a link to an older one still shows it.
 REVISIONS = 100
-_WEB = ("http", "https")
 _OVER = (DeliveryStatus.DELIVERED, DeliveryStatus.SKIPPED, DeliveryStatus.DISCARDED)
 
 
@@ -147,22 +145,6 @@ def routes(pages: Blueprint, site: Site) -> None:
             "discarded": bool(found.nowhere and found.nowhere.status is PayloadStatus.DISCARDED),
             "spelled": _spelled,
         }
-
-
-def shown_status(delivery: Delivery) -> str:
-    """With the two states that are no status of their own."""
-    if delivery.in_flight:
-        return "in-flight"
-    return "blocked" if delivery.blocked else str(delivery.status)
-
-
-def web(address: str) -> str:
-    """An address that may become a link, in ASCII, or ""."""
-    try:
-        parts = urlsplit(address)
-        return iri_to_uri(address) if parts.scheme in _WEB and parts.netloc.isprintable() and parts.netloc else ""
-    except ValueError:
-        return ""
 
 
 def _spelled(value: object) -> str:
