@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import pytest
 from pydantic import ValidationError
 
-from connectors.request_tracker import COMMENTS
+from connectors.request_tracker.api import COMMENTS
 from connectors.request_tracker.settings import RequestTrackerSettings
 from connectors.testing.chats import SAMPLE, chat, other
 from connectors.testing.chats import longer as goes_on
