@@ -20,7 +20,7 @@ from connectors.http.declared import Name
 from connectors.http.document import HttpDocument
 from connectors.http.made_anew import with_contents
 from connectors.http.program import Own, Program, Proof
-from connectors.http.requests import value_at
+from connectors.http.requests.ready import value_at
 from connectors.http.running import Running
 from connectors.kit.auth.credentials import NOTHING, Credentials
 from connectors.kit.capabilities import Capabilities

@@ -10,7 +10,7 @@ from requests import Response
 
 from connectors.http.looking import Looking, pager_of
 from connectors.http.offering import Offering
-from connectors.http.requests import Ready, value_at
+from connectors.http.requests.ready import Ready, value_at
 from connectors.kit.connector import Choice
 from connectors.kit.http import Http, Judge
 from connectors.kit.reply import Reply
