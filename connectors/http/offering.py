@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from connectors.http.declared import DeclaredRequest, JmesPath, Name, Pages, Text, WhenText
 from connectors.http.requests.compiler import Compiler
 from connectors.http.requests.ready import Ready, value_at
-from connectors.kit.connector import Choice
+from connectors.kit.offered import Choice
 from connectors.kit.record import RecordSettings
 from connectors.kit.reply import Reply
 from connectors.kit.transcript import single_line
