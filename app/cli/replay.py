@@ -75,8 +75,8 @@ def replay(
         require_connector(env, wanted.connector)
         settings = settings_of(env)
         if refused := refusal_of_past(settings, wanted.connector, anyway=anyway):
-            by_hand = "" if refusal_of_past(settings, wanted.connector, anyway=True) else " Or ignore the routes: --all."
-            fail(f"{refused}{by_hand}")
+            only_routes = not refusal_of_past(settings, wanted.connector, anyway=True)
+            fail(f"{refused} Or ignore the routes: --all." if only_routes else refused)
         aim = Aim(wanted.connector, repeat, anyway)
         bulk.run_bulk(env, "replay", replace(wanted, connector=""), yes=yes, as_json=as_json, aim=aim)
     else:
