@@ -97,7 +97,9 @@ def _ordering(claim: Claim, settings: Settings) -> tuple[str, Account | None]:
     """The account whose webhook it is, by its name; or by its number, where it has another name by now."""
     same = {one.account: name for name, one in settings.accounts.items() if one.api and one.account}
     known = settings.accounts.get(claim.origin)
-    name = claim.origin if known and known.api else same.get(claim.account, "")
+    # The name may be another account's by now, and then the number decides.
+    own = known and known.api and not (claim.account and known.account and claim.account != known.account)
+    name = claim.origin if own else same.get(claim.account, "")
     return name, settings.accounts.get(name)
 
 

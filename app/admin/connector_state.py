@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from core.config.doubts import gone_remedy, leads_to, route_remedy
 from core.config.settings import Settings
-from core.store.ledger import ClosedGate, Lane
+from core.store.ledger.lanes import ClosedGate, Lane
 from core.wording.sentence import say, say_all, say_n
 
 #: Milliseconds for which what is due has waited when a limit of the connector's own is worth a word.

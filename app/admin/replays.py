@@ -8,9 +8,6 @@ from core.delivery import Nowhere, Payload, PayloadStatus
 from core.routing import reason
 from core.wording.sentence import say
 
-#: The dashboard has a box for it instead of the option.
-NO_ROUTE_TO = "No route leads to %(name)s. Add it to a route in relay.yaml, or ignore the routes (--all)."
-
 
 def why_nowhere(payload: Payload) -> str:
     """Why a chat was not delivered anywhere, by its newest payload."""
@@ -50,5 +47,5 @@ def refusal_of_past(settings: Settings, connector: str, *, anyway: bool) -> str:
     if connector not in settings.enabled:
         return say("%(connector)s is off in relay.yaml. Set enabled: true, then try again.", connector=connector)
     if not anyway and not leads_to(settings, connector):
-        return say(NO_ROUTE_TO, name=connector)
+        return say("No route leads to %(name)s. Add it to a route in relay.yaml, then try again.", name=connector)
     return ""

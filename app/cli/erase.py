@@ -22,7 +22,7 @@ from core.errors import NotFound, PayloadError
 from core.ids import ConversationId, PayloadId
 from core.smartsupp.parser import parse_conversation
 from core.store import Eraser, Ledger, connected
-from core.store.ledger import StoredConversation
+from core.store.ledger.conversations import StoredConversation
 from core.store.search.visitors import Traces, conversations_of, payloads_of
 
 #: Conversations and bodies that are shown before it is asked.

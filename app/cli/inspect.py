@@ -40,7 +40,7 @@ from core.ids import ConversationId, PayloadId, identified
 from core.smartsupp.parser import parse_conversation
 from core.store import Jobs, Ledger, connected, statistics
 from core.store.causes import Causes
-from core.store.ledger import StoredConversation
+from core.store.ledger.conversations import StoredConversation
 from core.store.statistics import SPANS, Span
 
 

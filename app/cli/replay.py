@@ -73,8 +73,10 @@ def replay(
         _each(ids, lambda one: _replayed(env, one), as_json)
     elif past:
         require_connector(env, wanted.connector)
-        if refused := refusal_of_past(settings_of(env), wanted.connector, anyway=anyway):
-            fail(refused)
+        settings = settings_of(env)
+        if refused := refusal_of_past(settings, wanted.connector, anyway=anyway):
+            only_routes = not refusal_of_past(settings, wanted.connector, anyway=True)
+            fail(f"{refused} Or ignore the routes: --all." if only_routes else refused)
         aim = Aim(wanted.connector, repeat, anyway)
         bulk.run_bulk(env, "replay", replace(wanted, connector=""), yes=yes, as_json=as_json, aim=aim)
     else:

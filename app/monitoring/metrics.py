@@ -22,7 +22,7 @@ from core.delivery import DeliveryStatus
 from core.errors import StoreUnavailable
 from core.store import INBOX, Client, Ledger, check_server
 from core.store.connection.condition import store_condition
-from core.store.ledger import Lane
+from core.store.ledger.lanes import Lane
 from core.store.statistics import DEAD, bound, totals
 
 #: Buckets of the histogram: every fourth of the store's, so each bound is twice the one before; from 16 ms to 3 days.

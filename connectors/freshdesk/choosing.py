@@ -8,7 +8,7 @@ from typing import Any
 
 from connectors.freshdesk.api import CHOSEN, OF_AGENT, FreshdeskApi, field_choices, works
 from connectors.freshdesk.settings import CONTACT_FIELDS
-from connectors.kit.connector import Choice, ChoiceList
+from connectors.kit.offered import Choice, ChoiceList
 from connectors.kit.wire.pager import by_page
 from connectors.kit.work.choices import OWNER_SETTINGS, PERSON_SETTINGS
 

@@ -20,13 +20,14 @@ from connectors.http.declared import Name
 from connectors.http.document import HttpDocument
 from connectors.http.made_anew import with_contents
 from connectors.http.program import Own, Program, Proof
-from connectors.http.requests import value_at
+from connectors.http.requests.ready import value_at
 from connectors.http.running import Running
 from connectors.kit.auth.credentials import NOTHING, Credentials
 from connectors.kit.capabilities import Capabilities
-from connectors.kit.connector import ChoiceList, Finding, HttpConnector, Receipt, Step
+from connectors.kit.connector import Finding, HttpConnector, Receipt, Step
 from connectors.kit.files.carrying import ChatFiles
 from connectors.kit.files.settings import FileSettings
+from connectors.kit.offered import ChoiceList
 from connectors.kit.person import LEFT_OUT
 from connectors.kit.record import Mapping, RecordSettings
 from connectors.kit.transcript import single_line

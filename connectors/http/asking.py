@@ -10,9 +10,9 @@ from requests import Response
 
 from connectors.http.looking import Looking, pager_of
 from connectors.http.offering import Offering
-from connectors.http.requests import Ready, value_at
-from connectors.kit.connector import Choice
+from connectors.http.requests.ready import Ready, value_at
 from connectors.kit.http import Http, Judge
+from connectors.kit.offered import Choice
 from connectors.kit.reply import Reply
 from connectors.kit.wire.pager import Pager
 from core.config.yaml_file import dotted

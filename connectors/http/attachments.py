@@ -13,7 +13,8 @@ from connectors.http.asking import Asking
 from connectors.http.declared import Attachments
 from connectors.http.looking import Looking
 from connectors.http.names import PartNames
-from connectors.http.requests import Compiler, Ready
+from connectors.http.requests.compiler import Compiler
+from connectors.http.requests.ready import Ready
 from connectors.kit.files.carrying import ChatFiles, FileNote
 from connectors.kit.files.rules import MIB
 from connectors.kit.files.settings import FileLimits

@@ -5,7 +5,8 @@ from __future__ import annotations
 import jmespath
 
 from connectors.http.declared import Find, Pages
-from connectors.http.requests import Compiler, Ready
+from connectors.http.requests.compiler import Compiler
+from connectors.http.requests.ready import Ready
 from connectors.kit.wire.pager import Pager, by_address, by_cursor, by_link, by_offset, by_page
 from connectors.kit.wire.verdicts import When
 from core.config.mistakes.model import KeyPath

@@ -9,8 +9,9 @@ import jmespath
 from pydantic import Field, model_validator
 
 from connectors.http.declared import DeclaredRequest, JmesPath, Name, Pages, Text, WhenText
-from connectors.http.requests import Compiler, Ready, value_at
-from connectors.kit.connector import Choice
+from connectors.http.requests.compiler import Compiler
+from connectors.http.requests.ready import Ready, value_at
+from connectors.kit.offered import Choice
 from connectors.kit.record import RecordSettings
 from connectors.kit.reply import Reply
 from connectors.kit.transcript import single_line

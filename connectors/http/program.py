@@ -17,7 +17,8 @@ from connectors.http.document import HttpDocument, LookRequest, StepOf
 from connectors.http.looking import Looking
 from connectors.http.names import ALWAYS, PartNames, of_settings, of_step, of_steps
 from connectors.http.offering import Offering, wrong_settings
-from connectors.http.requests import Compiler, Ready, Render
+from connectors.http.requests.compiler import Compiler, Render
+from connectors.http.requests.ready import Ready
 from connectors.kit.text.formats import FORMS, Form
 from connectors.kit.text.parts import Layout, octets, utf16
 from core.config.mistakes.model import KeyPath

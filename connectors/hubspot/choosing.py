@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from connectors.hubspot.account import OWNERS, HubSpotAccount, stages_of, works
-from connectors.kit.connector import Choice, ChoiceList
+from connectors.kit.offered import Choice, ChoiceList
 from connectors.kit.wire.pager import by_cursor
 from connectors.kit.work.choices import OWNER_SETTINGS, PERSON_SETTINGS
 

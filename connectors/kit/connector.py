@@ -24,6 +24,7 @@ from connectors.kit.capabilities import Capabilities
 from connectors.kit.files.waiting import WaitingFiles
 from connectors.kit.http import Http, Judge
 from connectors.kit.masking import Secrets
+from connectors.kit.offered import ChoiceList
 from connectors.kit.reply import Reply
 from connectors.kit.responses import STATUS, Verdict, refusal
 from connectors.kit.step import Copy, Receipt, Step
@@ -65,24 +66,6 @@ class Finding:
     right: bool
     text: str
     remedy: str = ""
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What the destination offers for a setting: the value to write, and what it is called there."""
-
-    value: str
-    label: str
-
-
-@dataclass(frozen=True)
-class ChoiceList:
-    """What the destination offers for settings that name one kind of thing there, such as groups. `read` asks for it as
-    far as it is needed, reading only, and raises DeliveryError; `right` is what the credentials need for that."""
-
-    settings: tuple[str, ...]
-    read: Callable[[], Iterable[Choice]]
-    right: str = ""
 
 
 @dataclass(frozen=True)

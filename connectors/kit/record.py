@@ -5,7 +5,6 @@ The settings here are those of every connector that makes a record; a vendor's o
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, ClassVar, Literal, TypeVar
@@ -17,12 +16,12 @@ from pydantic import AfterValidator, Field, PrivateAttr, SecretStr
 
 from connectors.kit.connector import HttpSettings
 from connectors.kit.email_address import email_in
+from connectors.kit.text.packing import Packing, Size
 from connectors.kit.transcript import (
     Voice,
     as_html,
     continues,
     inert,
-    packed,
     shortened,
     single_line,
     summary,
@@ -37,7 +36,6 @@ from core.templates.language import LanguageError, wording
 from core.values.chat import Values
 
 T = TypeVar("T")
-Size = Callable[[str], int]
 
 
 class RecordSettings(HttpSettings):
@@ -220,34 +218,17 @@ class Mapping:
             return self._news(longest, size, linked, after)
         lead = Markup("<p><i>{}</i></p>").format(self.voice.say("revised")) if revised else Markup()
         lead += self._apology()
-        frame = size(lead + self._body(Markup()))
-        sign = size(self._sign(999, 999))
-        # A character may take up to four bytes where the vendor counts bytes.
-        weight = 1 if size is len else 4
-        if frame + sign + 1_000 * weight > longest:
+        packing = Packing(longest, size, self._sign, lambda part: lead + self._body(part))
+        if packing.room < 1_000:
+            frame = packing.frame
             raise RecordRefused(f"the body without its transcript is {frame} long; the destination accepts {longest}")
-        blocks = as_html(self._conversation, self.voice, (longest - frame - sign) // weight, linked=linked)
-        parts = packed(blocks, lambda number: longest - sign - (0 if number else frame), size)
-        if len(parts) == 1:
-            return [str(lead + self._body(parts[0]))]
-        total = len(parts)
-        return [
-            str(self._sign(number, total) + (lead + self._body(part) if number == 1 else part))
-            for number, part in enumerate(parts, 1)
-        ]
+        return packing.texts(as_html(self._conversation, self.voice, packing.room, linked=linked))
 
     def _news(self, longest: int, size: Size, linked: bool, after: Conversation) -> list[str]:
-        weight, sign = 1 if size is len else 4, size(self._sign(999, 999))
         lead = Markup("<p><i>{}</i></p>").format(self.voice.say("continued"))
-        room = (longest - sign - size(lead)) // weight
-        blocks = as_html(self._conversation, self.voice, room, linked=linked, after=after)
-        if not blocks:
-            return []
-        parts = packed(blocks, lambda number: longest - sign - (0 if number else size(lead)), size)
-        total = len(parts)
-        signs = [self._sign(number, total) if total > 1 else Markup() for number in range(1, total + 1)]
-        parts[0] = lead + parts[0]
-        return [str(mark + part) for mark, part in zip(signs, parts, strict=True)]
+        packing = Packing(longest, size, self._sign, lambda part: lead + part)
+        blocks = as_html(self._conversation, self.voice, packing.room, linked=linked, after=after)
+        return packing.texts(blocks) if blocks else []
 
     def filled(self, setting: T | TemplateOf[T] | None) -> T | None:
         """What a setting is for this chat; None where its template comes out empty. Raises ValueError, which quotes

@@ -13,8 +13,9 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
-from connectors.kit.connector import Change, ChoiceList, Finding, Receipt, Step
+from connectors.kit.connector import Change, Finding, Receipt, Step
 from connectors.kit.files.carrying import ChatFiles
+from connectors.kit.offered import ChoiceList
 from connectors.kit.people.whose import People
 from connectors.kit.record import Mapping
 from connectors.kit.reply import Reply

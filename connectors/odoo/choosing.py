@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from connectors.kit.connector import Choice, ChoiceList
+from connectors.kit.offered import Choice, ChoiceList
 from connectors.kit.reply import Reply
 from connectors.kit.work.choices import OWNER_SETTINGS, PERSON_SETTINGS
 from connectors.odoo.partners import MODEL as PARTNER

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from connectors.kit.connector import Choice, ChoiceList
+from connectors.kit.offered import Choice, ChoiceList
 from connectors.kit.work.choices import OWNER_SETTINGS, PERSON_SETTINGS
 from connectors.pipedrive.account import PipedriveAccount, is_active
 from connectors.pipedrive.settings import CUSTOM

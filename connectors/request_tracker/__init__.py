@@ -5,20 +5,17 @@ https://docs.bestpractical.com/rt/latest/RT/REST2.html
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from collections.abc import Mapping as Table
 from datetime import UTC, datetime
 from functools import partial
-from itertools import takewhile
 from typing import Any
 
 from connectors.kit.connector import Receipt, Step
 from connectors.kit.files.carrying import ChatFiles
 from connectors.kit.people.whose import People
 from connectors.kit.person import for_person
-from connectors.kit.reply import Reply
-from connectors.kit.text.parts import Layout, Part, append, has_text, octets
+from connectors.kit.text.parts import Part, append
 from connectors.kit.text.revisions import tell, told
 from connectors.kit.work.chat import Chat
 from connectors.kit.work.choices import chosen
@@ -26,30 +23,25 @@ from connectors.kit.work.one_record import Before
 from connectors.kit.work.owner import OWNER
 from connectors.kit.work.task import Task
 from connectors.request_tracker.api import (
+    COMMENTS,
     NOBODY,
     OF_NEW,
     OF_TICKET,
     REQUESTOR,
+    SUBJECT,
     fields_of,
-    in_query,
     offers,
     requestor_of,
 )
-from connectors.request_tracker.checks import RequestTrackerChecks
 from connectors.request_tracker.files import FILE_LIMITS, add_files, file_marks
+from connectors.request_tracker.finding import RequestTrackerSearch
 from connectors.request_tracker.requestors import Requestors
 from core.conversation import Conversation
 from core.delivery import Reference
 from core.errors import ConnectorRefused, Gone, RecordRefused
 
-#: Bytes of a body that RT shows in a ticket's history; of a longer one it says that it is too large ($MaxInlineBody).
-COMMENTS = Layout(25_000, octets, mark="{} {}.{}".format, shown=False)
-SUBJECT = 200  # characters that RT's database holds; it cuts what is longer
-#: How many tickets of a person are looked at, those that changed last; and of how many the comments are searched.
-TICKETS, _READ = 50, 10
 
-
-class RequestTracker(RequestTrackerChecks):
+class RequestTracker(RequestTrackerSearch):
     def deliver(self, conversation: Conversation, receipt: Receipt, step: Step) -> Reference:
         chat, new = Chat.of(self.settings, conversation, receipt, step), not step.knows("ticket")
         number, files = receipt.number, ChatFiles(self, conversation, step, FILE_LIMITS)
@@ -124,10 +116,6 @@ class RequestTracker(RequestTrackerChecks):
         made = self.ask("POST", "ticket", json=given, judge=self.when(OF_NEW))["id"].id
         return {"id": made, "revision": chat.receipt.number, **({"follows": before.url} if before else {})}
 
-    def _queue_name(self, chat: Chat) -> str:
-        found = chosen(chat.step, chat.words, self.settings, "queue", exists={"queue": self.takes_tickets})
-        return str(found.get("queue") or self.settings.queue_fallback)
-
     def _own(self, chat: Chat, ticket: str) -> None:
         """RT makes a ticket without its owner where that user may own none, and says nothing."""
         if self.settings.owner or self.settings.owner_fallback or chat.task_owner:
@@ -156,60 +144,6 @@ class RequestTracker(RequestTrackerChecks):
         # https://docs.bestpractical.com/rt/latest/RT/REST2.html#Ticket-Examples ; what may not be changed is left as it
         # is, and RT says so in words alone.
         return bool(self.ask("PUT", f"ticket/{ticket}", json=change, judge=self.when(*OF_TICKET)).list) or True
-
-    # --- a ticket from before -----------------------------------------------------------
-
-    def _newest(self, chat: Chat, requestor: Any, since: datetime) -> Before | None:
-        """An active ticket of the requestor's in the queue, or the one that changed last."""
-        if not requestor:
-            return None
-        for active in (True, False):
-            for one in self._changed(chat, requestor, since, "Active" if active else "Inactive"):
-                return Before(int(one["id"].id), active, self.page_of(one["id"].id), one.object)
-        return None
-
-    def _changed(self, chat: Chat, requestor: Any, since: datetime, *kinds: str) -> list[Reply]:
-        # https://docs.bestpractical.com/rt/latest/query_builder.html
-        email = chat.words.person.email if chat.words.person else ""
-        whose = f"id = {requestor}" if isinstance(requestor, int) else f"EmailAddress = {in_query(email)}"
-        status = "".join(f" AND Status = '__{kind}__'" for kind in kinds)
-        query = f"Queue = {in_query(self._queue_name(chat))} AND Requestor.{whose}{status}"
-        newest = {"orderby": "LastUpdated", "order": "DESC", "per_page": str(TICKETS)}
-        params = {"query": query, "fields": "Status,LastUpdated,Due", **newest}
-        found = self.ask("GET", "tickets", params=params)["items"]
-        # Not in the query, where RT takes a time for one of its user's zone.
-        return list(takewhile(lambda one: datetime.fromisoformat(one["LastUpdated"].text) >= since, found))
-
-    def _find(self, chat: Chat, requestor: Any) -> dict[str, Any] | None:
-        # https://docs.bestpractical.com/rt/latest/query_builder.html
-        # The database, not an index. RT does not tell small letters from capitals, so the values are compared here.
-        key = chat.words.key
-        query = f"{in_query('CF.{' + self.settings.chat_field + '}')} = {in_query(key)}"
-        found = self.ask("GET", "tickets", params={"query": query, "fields": "CustomFields"})["items"]
-        for item in found:
-            fields = item.get("CustomFields")
-            if fields is not None and any(key in one["values"].list for one in fields):
-                return {"id": item["id"].id, "revision": self._made_of(chat, item["id"].id)}
-        return self._find_added(chat, requestor) if requestor and chat.shares else None
-
-    def _made_of(self, chat: Chat, ticket: str) -> int:
-        """The revision that a ticket which was found was made of, so that no text that stands there is added again."""
-        number, begun = chat.receipt.number, chat.step.begun("ticket")
-        if begun is not None:
-            return begun
-        limits = [{"field": "Subject", "value": chat.words.subject(SUBJECT)}]
-        text = COMMENTS.parts(chat.words, number)[0].body
-        has = (one.get("Content") for one in self._attached(ticket, limits, "Content"))
-        if any(content is not None and has_text(str(content.raw), text) for content in has):
-            return number
-        return int(chat.step.recall("oldest"))
-
-    def _find_added(self, chat: Chat, requestor: Any) -> dict[str, Any] | None:
-        """The ticket of another chat to which this one was added."""
-        recent = self._changed(chat, requestor, chat.receipt.since - self.settings.within)[:_READ]
-        mark = [{"field": "Subject", "operator": "LIKE", "value": f"{chat.words.key} "}]
-        having = (one["id"].id for one in recent if self._attachments(one["id"].id, mark))
-        return next(({"id": ticket, "revision": 0} for ticket in having), None)
 
     def _look_at(self, chat: Chat, ticket: str, new: bool, *, added: bool, commenting: bool) -> None:
         """Whether the ticket is as it ought to be before we go on. Raises RecordRefused and ConnectorRefused."""
@@ -268,17 +202,6 @@ class RequestTracker(RequestTrackerChecks):
                 f"ticket {ticket} has a comment that RT's user cannot see; give it the right ShowTicketComments, "
                 "without which a repeat cannot be prevented"
             )
-
-    def _find_comment(self, ticket: str, part: Part) -> str | None:
-        return part.mark if self._attachments(ticket, [{"field": "Subject", "value": part.mark}]) else None
-
-    def _attachments(self, ticket: str, limits: list[dict[str, str]]) -> list[str]:
-        return [one["id"].id for one in self._attached(ticket, limits)]
-
-    def _attached(self, ticket: str, limits: list[dict[str, str]], *fields: str) -> Reply:
-        # https://docs.bestpractical.com/rt/latest/RT/REST2.html#JSON-searches
-        params = {"query": json.dumps(limits)} | ({"fields": ",".join(fields)} if fields else {})
-        return self.ask("GET", f"ticket/{ticket}/attachments", params=params)["items"]
 
     def imagine(self, method: str, path: str, body: Any) -> Any:
         """A queue with the fields that we ask for, and in it the ticket that we have made."""

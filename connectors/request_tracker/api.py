@@ -16,6 +16,7 @@ from connectors.kit.capabilities import Capabilities
 from connectors.kit.connector import HttpConnector
 from connectors.kit.record import Person
 from connectors.kit.reply import Reply
+from connectors.kit.text.parts import Layout, octets
 from connectors.kit.wire.verdicts import PAUSE, WAIT, Verdicts, When
 from connectors.kit.work.owner import Owners
 from connectors.request_tracker.settings import RequestTrackerSettings
@@ -46,6 +47,9 @@ OF_ADDRESS = When((400,), steps=(REQUESTOR,), refused=True)
 ADDRESS = 120  # characters that RT's database holds; it cuts what is longer, and a cut address is another one
 #: Who has a ticket that nobody has.
 NOBODY = "Nobody"
+#: Bytes of a body that RT shows in a ticket's history; of a longer one it says that it is too large ($MaxInlineBody).
+COMMENTS = Layout(25_000, octets, mark="{} {}.{}".format, shown=False)
+SUBJECT = 200  # characters that RT's database holds; it cuts what is longer
 
 
 class RequestTrackerApi(HttpConnector[RequestTrackerSettings]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from connectors.kit.connector import Choice, ChoiceList
+from connectors.kit.offered import Choice, ChoiceList
 from connectors.kit.wire.pager import ListPage, Pager
 from connectors.kit.wire.verdicts import When
 from connectors.kit.work.choices import OWNER_SETTINGS, constants

@@ -7,7 +7,8 @@ from datetime import UTC, date, datetime
 from functools import partial
 from itertools import chain
 
-from connectors.kit.connector import Choice, ChoiceList, Finding
+from connectors.kit.connector import Finding
+from connectors.kit.offered import Choice, ChoiceList
 from connectors.kit.reply import Reply
 from connectors.kit.wire.pager import by_page
 from connectors.kit.work.choices import OWNER_SETTINGS, PERSON_SETTINGS, constants

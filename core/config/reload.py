@@ -8,8 +8,6 @@ connectors, which is what such a state looks like: to switch a connector off, th
 
 from __future__ import annotations
 
-import os
-import stat
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -23,6 +21,7 @@ from core.config.environment import Environment
 from core.config.last_good import LastGood
 from core.config.loader import Models, load
 from core.config.settings import Settings
+from core.config.sources.file_state import ReadFiles, SeenFiles, file_state
 from core.config.sources.plain_file import contents, contents_again
 from core.config.sources.secret_store import BadSecret, SecretStore
 from core.errors import ConfigError, Problem
@@ -37,10 +36,6 @@ STILL, REMOVAL_STILL = 2.0, 5.0
 AGAIN = 30.0
 #: Seconds that a start waits for a file that cannot be read and was written so lately that somebody may still be at it.
 SETTLING = 3.0
-
-#: What a file looks like: when it was written, its size, its inode, and what is in it (None: it cannot be read).
-_FileState = tuple[int, int, int, bytes | None]
-_Seen = Mapping[Path, _FileState]
 
 
 class Watched:
@@ -71,7 +66,7 @@ class Watched:
         self._last_good, self._history, self._secrets = LastGood(env), History(env), SecretStore(env)
         self._settings, self._adopted = self._begun(restarted=restarted)
         self._keep()
-        self._changed: _Seen = {}
+        self._changed: SeenFiles = {}
         self._since = self._judged = self._looked = time.monotonic()
         self._named: set[Path] = set()
         self._refused: tuple[object, str] | None = None
@@ -111,7 +106,7 @@ class Watched:
 
     def _look(self) -> None:
         self._looked = now = time.monotonic()
-        seen = {file: _state(file) for file in {*self._adopted, *self._named}}
+        seen = {file: file_state(file) for file in {*self._adopted, *self._named}}
         if all(seen[file][3] == state[3] for file, state in self._adopted.items()):
             self._changed = {}
             if self.trouble:  # taken back
@@ -121,8 +116,8 @@ class Watched:
         elif now - self._since >= STILL and (not self._judged or now - self._judged >= AGAIN):
             self._judge(seen, now)
 
-    def _judge(self, seen: _Seen, now: float, *, at_once: bool = False) -> None:
-        reads = _Reads(contents_again)
+    def _judge(self, seen: SeenFiles, now: float, *, at_once: bool = False) -> None:
+        reads = ReadFiles(contents_again)
         try:
             settings = load(self._env, self._models, self._variables, reads)
             if not reads.seen.keys() <= seen.keys():  # named for the first time: they must be still as well
@@ -159,7 +154,7 @@ class Watched:
         self.trouble, self._refused, self._named = "", None, set()
         log.info(event, **about)
 
-    def _must_be_meant(self, old: Settings, new: Settings, before: _Seen, after: _Seen) -> None:
+    def _must_be_meant(self, old: Settings, new: Settings, before: SeenFiles, after: SeenFiles) -> None:
         """Raises ConfigError for what no admin means, and a half-written file looks like."""
         if _text(before, self._env.config) and not _text(after, self._env.config):
             text = "the file is gone; put it back. To run without one, restart the relay"
@@ -176,12 +171,12 @@ class Watched:
                 text += "; if you removed its end on purpose, add a comment as its last line"
                 raise ConfigError(new.source, [Problem("", text)])
 
-    def _begun(self, *, restarted: bool) -> tuple[Settings, _Seen]:
+    def _begun(self, *, restarted: bool) -> tuple[Settings, SeenFiles]:
         """A process may start in the middle of a save; and after one that was wrong."""
         until = time.monotonic() + SETTLING
         before = self._last_in_force()
         while True:
-            reads = _Reads(contents)
+            reads = ReadFiles(contents)
             try:
                 found = load(self._env, self._models, self._variables, reads), reads.seen
                 if before and restarted:
@@ -202,7 +197,7 @@ class Watched:
                     return before
             time.sleep(SETTLING / 10)
 
-    def _last_in_force(self) -> tuple[Settings, _Seen] | None:
+    def _last_in_force(self) -> tuple[Settings, SeenFiles] | None:
         kept = self._last_good.contents()
 
         def read(file: Path) -> bytes:
@@ -222,54 +217,12 @@ class Watched:
         self._last_good.keep({file: state[3] for file, state in self._adopted.items() if state[3] is not None})
 
 
-class _Reads:
-    """Reads files, and notes what it saw in each: what is compared later is what was read, not what came after it."""
-
-    def __init__(self, read: Callable[[Path], bytes]) -> None:
-        self._read = read
-        self.seen: dict[Path, _FileState] = {}
-
-    def __call__(self, file: Path) -> bytes:
-        before = _status(file)
-        try:
-            content = self._read(file)
-        except (OSError, ValueError):
-            self.seen[file] = (*before, None)
-            raise
-        # Of a pipe there is nothing to read a second time.
-        self.seen[file] = (*before, content if _plain(file) else None)
-        return content
-
-
-def _state(file: Path) -> _FileState:
-    before = _status(file)
-    try:
-        return (*before, contents(file) if _plain(file) else None)
-    except (OSError, ValueError):
-        return (*before, None)
-
-
-def _status(file: Path) -> tuple[int, int, int]:
-    try:
-        found = os.stat(file)
-    except (OSError, ValueError):
-        return (0, 0, 0)
-    return (found.st_mtime_ns, found.st_size, found.st_ino)
-
-
-def _text(seen: _Seen, file: Path) -> bytes:
+def _text(seen: SeenFiles, file: Path) -> bytes:
     return (seen[file][3] or b"") if file in seen else b""
 
 
 def _is_cut(before: bytes, after: bytes) -> bool:
     return bool(after.strip()) and len(after.rstrip()) < len(before.rstrip()) and before.startswith(after.rstrip())
-
-
-def _plain(file: Path) -> bool:
-    try:
-        return stat.S_ISREG(os.stat(file).st_mode)
-    except (OSError, ValueError):
-        return False
 
 
 def must_lose_nothing(old: Settings, new: Settings) -> None:

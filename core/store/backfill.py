@@ -15,7 +15,8 @@ from core.ids import ConversationId
 from core.routing import Routed, routed
 from core.smartsupp.parser import parse_conversation
 from core.store.connection.client import Client, errors
-from core.store.ledger import Ledger, StoredConversation
+from core.store.ledger import Ledger
+from core.store.ledger.conversations import StoredConversation
 from core.store.protocol.base import Base
 from core.store.protocol.keys import key
 from core.store.renames import Renames

@@ -53,7 +53,8 @@ UNLIMITED = Limits()
 class Order:
     """A chat that is to be fetched from Smartsupp's API, since `asked`; `tries` have failed so far, and `looks` came
     too early. It goes by the API's id; one that the hook sent goes by the hook's, and is looked for by when it `began`.
-    `ends`: somebody said that it has ended. Times are in ms."""
+    `ends`: somebody said that it has ended; `handed`: an admin gave it to this account, whosever it is. Times are in
+    ms."""
 
     conversation: ConversationId
     asked: int = 0
@@ -61,6 +62,7 @@ class Order:
     tries: int = 0
     looks: int = 0
     ends: int = 0
+    handed: int = 0
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,9 @@ class Reading:
 
     `begun` is when it began (ms), as it says itself, and `seen` how many conversations began at about that time when
     somebody looked; None: nobody did. `other` is another id by which it came this time. `beneath`: it says no more than
-    the newest revision; `above`: that one says no more than it. `waits`, where it has some of its own.
+    the newest revision; `above`: that one says no more than it. `compared` is the payload of that one, where somebody
+    looked: when another one is the newest by the time that this is written down, the look was too early. `waits`, where
+    it has some of its own.
     """
 
     claim: Claim
@@ -127,6 +131,7 @@ class Reading:
     other: str = ""
     beneath: bool = False
     above: bool = False
+    compared: str = ""
     waits: Mapping[str, Quiet] | None = None
 
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
 
 from core.delivery import Attempt, Outcome, Reference, Revision
-from core.errors import LostLease, StoreUnsafe
-from core.ids import ConversationId, DeliveryId, PayloadId
+from core.errors import LostLease
+from core.ids import ConversationId, PayloadId
 from core.store.accept import Acceptance
 from core.store.causes import sealed_cause
-from core.store.claims import NO_WAITS, UNLIMITED, Claim, ClaimRequest, FannedOut, Limits, Quiet, Reading, Settled
+from core.store.claims import NO_WAITS, UNLIMITED, Claim, ClaimRequest, FannedOut, Quiet, Reading, Settled
 from core.store.connection.client import errors
-from core.store.protocol.constants import BATCH, INBOX, How, Trouble
+from core.store.leases import Leases
+from core.store.protocol.constants import INBOX, Trouble
 from core.store.protocol.keys import key
 from core.store.protocol.scripts import Argument
 from core.store.sources.orders import Orders
@@ -26,7 +26,7 @@ from core.summary import bare
 _LIVES = (Outcome.DELIVERED, Outcome.SKIPPED, Outcome.RETRY, Outcome.PAUSED)
 
 
-class Store(Acceptance, Steps, Orders, Twins):
+class Store(Acceptance, Leases, Steps, Orders, Twins):
     """Writes. Every method raises StoreUnavailable when the server cannot take one now."""
 
     def fan_out(
@@ -66,6 +66,7 @@ class Store(Acceptance, Steps, Orders, Twins):
                     "other": one.other,
                     "beneath": one.beneath,
                     "above": one.above,
+                    "compared": one.compared,
                     "note": self._sealed(one.note),
                     "summary": bare(one.summary) if self._vault.seals else one.summary,
                     "why": one.why,
@@ -83,77 +84,6 @@ class Store(Acceptance, Steps, Orders, Twins):
         if request is None or not replies[-1] or stale[-1]:
             return FannedOut(held, None, stale)
         return FannedOut(held, self._claims(INBOX, request.token, replies[-1][1]), stale)
-
-    def claim(self, lane: str, token: str, how: How = "leave", limits: Limits = UNLIMITED) -> Claim | None:
-        """Lease the item that is longest due, or None: nothing is, or the connector is paused or at its limits.
-
-        `how`: this is the first claim that answers a wake-up; or the caller will stay and look again if nothing is due,
-        so that nobody needs to be woken; or leave, so that somebody must.
-        `token` is new for each call. When this raises StoreUnavailable, `disown` it later.
-        """
-        found = self._claim(lane, token, how, limits, 1)
-        return found[0] if found else None
-
-    def claim_bodies(self, token: str, how: How = "leave") -> list[Claim]:
-        """The same for the inbox, up to BATCH at once; one that a process has died on comes last."""
-        return self._claim(INBOX, token, how, UNLIMITED, BATCH)
-
-    def _claim(self, lane: str, token: str, how: How, limits: Limits, many: int) -> list[Claim]:
-        reply = self._run(
-            "claim",
-            lane=lane,
-            token=token,
-            how=how,
-            many=many,
-            at_once=limits.at_once,
-            rate=limits.rate,
-            per_day=limits.per_day,
-            day_over=limits.day_over,
-        )
-        return self._claims(lane, token, reply)
-
-    def _claims(self, lane: str, token: str, replies: Any) -> list[Claim]:
-        found = [self._claimed(lane, token, reply) for reply in replies]
-        if found and found[-1].more:
-            self._wake_up(lane)
-        return found
-
-    def _claimed(self, lane: str, token: str, reply: Any) -> Claim:
-        item, crashes, more, fields, meta, body, revision, steps, payload = reply
-        own, about = _text(fields), _text(meta)
-        try:
-            body, trouble = self._vault.open(body), ""
-        except StoreUnsafe as error:
-            body, trouble = b"", str(error)
-        return Claim(
-            lane=lane,
-            id=PayloadId(item.decode()) if lane == INBOX else DeliveryId(item.decode()),
-            token=token,
-            crashes=crashes,
-            more=bool(more),
-            payload=PayloadId(payload.decode()),
-            account=about.get("account", ""),
-            received=int(about["received"]),
-            body=body,
-            trouble=trouble,
-            conversation=ConversationId(own.get("conversation", "")),
-            revision=revision,
-            tries=int(own.get("tries", 0)),
-            waited=int(own.get("waited", 0)),
-            paid=float(own.get("paid", 0)),
-            steps={name: json.loads(value) for name, value in _text(steps).items()},
-            first="unsure" not in own,
-            late="late" in own,
-            delivered="delivered" in own,
-            beneath=int(own.get("beneath", 0)),
-            created=int(own.get("created", 0)),
-            origin=about.get("origin", ""),
-            only=about.get("only", ""),
-        )
-
-    def disown(self, lane: str, token: str) -> None:
-        """Give back what a claim leased whose reply was lost, if it leased anything."""
-        self._run("disown", lane=lane, token=token)
 
     def settle(
         self,
@@ -228,19 +158,6 @@ class Store(Acceptance, Steps, Orders, Twins):
         claims = self._claims(claim.lane, request.token, following) if request else None
         return Settled(gate.decode(), bool(spared), claims)
 
-    def renew(self, claims: Sequence[Claim]) -> int:
-        """Extend leases; returns how many were still ours."""
-        if not claims:
-            return 0
-        return int(
-            self._run(
-                "renew",
-                lanes=[one.lane for one in claims],
-                ids=[one.id for one in claims],
-                tokens=[one.token for one in claims],
-            )
-        )
-
     def revisions(self, conversation: ConversationId) -> list[Revision]:
         """Every revision of a conversation with its body, in the order of arrival."""
         with errors():
@@ -268,15 +185,6 @@ class Store(Acceptance, Steps, Orders, Twins):
     def knows(self, conversation: ConversationId) -> bool:
         """Whether anything of a conversation is kept."""
         return bool(self.known([conversation]))
-
-    def release(self, claim: Claim) -> None:
-        """Give an item back untouched and at once, without a mark against it."""
-        self._run("release", lane=claim.lane, id=claim.id, token=claim.token)
-
-    def crashed(self, claim: Claim) -> int | None:
-        """The process died that had nothing else to do. Returns ms until the next try; 0: given up; None: not ours."""
-        wait = int(self._run("crashed", lane=claim.lane, id=claim.id, token=claim.token))
-        return wait if wait >= 0 else None
 
     def tick(self, period_ms: int, lanes: Iterable[str]) -> list[str]:
         """Wake the workers for lanes with something due, once in each period, whoever calls. What was interrupted goes
@@ -314,10 +222,6 @@ class Store(Acceptance, Steps, Orders, Twins):
         """Why it did not arrive, as it is and as it is kept."""
         reason = "" if attempt.outcome is Outcome.DELIVERED else attempt.error
         return reason, self._sealed(reason)
-
-
-def _text(pairs: list[bytes]) -> dict[str, str]:
-    return {pairs[i].decode(): pairs[i + 1].decode() for i in range(0, len(pairs), 2)}
 
 
 def _rules(waits: Mapping[str, Quiet]) -> str:

@@ -16,7 +16,8 @@ from app.admin.setting_up.fields import FieldKind, fields
 from app.admin.setting_up.offered import MOST_CHOICES, Offered, offered
 from connectors.http import Declared, DeclaredSettings
 from connectors.kit import http
-from connectors.kit.connector import Choice, ChoiceList, Connector
+from connectors.kit.connector import Connector
+from connectors.kit.offered import Choice, ChoiceList
 from connectors.registry import types
 from connectors.testing.bench import Bench
 from connectors.testing.fake import Answer, Fake

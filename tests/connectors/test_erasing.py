@@ -1,4 +1,4 @@
-"""Erasing a person at a vendor's, beyond what every connector must do (connectors/testing/people.py)."""
+"""Erasing a person at a vendor's, beyond what every connector must do (connectors/testing/people/removal.py)."""
 
 from __future__ import annotations
 

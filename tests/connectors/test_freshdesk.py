@@ -14,11 +14,11 @@ from pydantic import ValidationError
 
 from connectors import freshdesk
 from connectors.freshdesk.settings import FreshdeskSettings
-from connectors.testing import people
 from connectors.testing.chats import SAMPLE, chat, longer, other
 from connectors.testing.fake import Answer, Fake
 from connectors.testing.files import FileLaws
-from connectors.testing.people import PHONE, PersonContract
+from connectors.testing.people import PersonContract
+from connectors.testing.people.bench import PHONE, said
 from connectors.testing.records import ANN, BOB, SHARED, Records
 from core.delivery import CONFLICTS
 from core.errors import ConnectorRefused, DeliveryError, RecordRefused, RetryLater
@@ -291,7 +291,7 @@ def test_a_field_that_contacts_do_not_have_pauses_the_connector(desk: FreshdeskV
 @pytest.mark.parametrize("field", ["phone", "mobile"])
 def test_a_number_is_looked_for_as_people_write_it(desk: FreshdeskVendor, field: str, written: str) -> None:
     number = desk.add_person(name="Dusan Kmet", **{field: written})
-    deliver(desk, people.said(phone=PHONE), **tools.by_phone)
+    deliver(desk, said(phone=PHONE), **tools.by_phone)
     assert desk.records_of(number) == 1
 
 

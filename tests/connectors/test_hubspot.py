@@ -10,11 +10,12 @@ from typing import Any, ClassVar
 import pytest
 from pydantic import ValidationError
 
-from connectors.testing import chats, people
+from connectors.testing import chats
 from connectors.testing.chats import SAMPLE, chat
 from connectors.testing.fake import Answer, Fake
 from connectors.testing.files import FileLaws
 from connectors.testing.people import PeopleContract
+from connectors.testing.people.bench import said
 from connectors.testing.records import ANN, BOB, SHARED, RecordLaws
 from core.errors import ConnectorRefused, DeliveryError, RecordRefused, RetryLater, TimedOut
 from tests.fakes.hubspot import BODY_LIMIT, HubSpotVendor
@@ -350,7 +351,7 @@ class TestHubSpot(HubSpot, RecordLaws, FileLaws):
         there = vendor.add_person(name="Jane", email="jane@domain.com")
         connector = self.connector(vendor, owner=ANN)
         self.deliver(connector, SAMPLE, {})
-        self.deliver(connector, people.said(2, name="Jane", email="jane@domain.com"), {})
+        self.deliver(connector, said(2, name="Jane", email="jane@domain.com"), {})
         new, old = (next(one for one in vendor.people() if (one["id"] == there) is known) for known in (False, True))
         assert new["properties"]["hubspot_owner_id"] == ann
         assert "hubspot_owner_id" not in old["properties"]
@@ -454,7 +455,7 @@ class TestHubSpot(HubSpot, RecordLaws, FileLaws):
     def test_a_chat_of_nobody_is_added_to_nothing(self, vendor: HubSpotVendor) -> None:
         connector = self.connector(vendor, **SHARED, remember_days=0)
         self.deliver(connector, chat(email=""), {})
-        self.deliver(connector, people.said(2, email=""), {})
+        self.deliver(connector, said(2, email=""), {})
         assert len(vendor.records()) == 2
 
     # --- work ----------------------------------------------------------------------------

@@ -16,7 +16,8 @@ from connectors.testing.chats import SAMPLE, chat, other
 from connectors.testing.chats import longer as goes_on
 from connectors.testing.fake import Answer, Fake, Refuse
 from connectors.testing.files import FileLaws
-from connectors.testing.people import EMAIL, PHONE, PeopleContract, said
+from connectors.testing.people import PeopleContract
+from connectors.testing.people.bench import EMAIL, PHONE, said
 from connectors.testing.records import ANN, BOB, SHARED, Records
 from core.delivery import CONFLICTS
 from core.errors import ConnectorRefused, DeliveryError, RecordRefused, RetryLater

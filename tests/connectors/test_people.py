@@ -19,8 +19,8 @@ from typing import Any
 import pytest
 
 from connectors.kit.connector import HttpConnector
-from connectors.testing import people
 from connectors.testing.people import PersonContract
+from connectors.testing.people.bench import said
 from core.errors import RetryLater
 from tests.connectors.test_contract import Hurry as ForHurry
 from tests.connectors.test_freshdesk import TestFreshdesk as ForFreshdesk
@@ -179,7 +179,7 @@ def come_back(contract: PersonContract, many: int, **settings: Any) -> None:
         plans = [rounds(dice, who) for who in everybody]
         delivered = 0
         for visits in zip(*plans, strict=True):
-            chats = [people.said(delivered + n, **one) for n, one in enumerate(chain(*visits), 1)]
+            chats = [said(delivered + n, **one) for n, one in enumerate(chain(*visits), 1)]
             delivered += len(chats)
             dice.shuffle(chats)
             with ThreadPoolExecutor(AT_ONCE) as at_once:

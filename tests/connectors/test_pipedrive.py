@@ -13,11 +13,12 @@ from pydantic import ValidationError
 from connectors.kit.connector import HttpConnector
 from connectors.pipedrive import Pipedrive
 from connectors.pipedrive.settings import PipedriveSettings
-from connectors.testing import chats, people
+from connectors.testing import chats
 from connectors.testing.chats import SAMPLE, chat
 from connectors.testing.fake import Answer, Fake
 from connectors.testing.files import FileLaws
 from connectors.testing.people import PeopleContract
+from connectors.testing.people.bench import PHONE, said
 from connectors.testing.records import ANN, BOB, SHARED, RecordLaws
 from core.delivery import CONFLICTS, Reference
 from core.errors import ConnectorRefused, DeliveryError, RecordRefused, RetryLater
@@ -226,7 +227,7 @@ def test_further_addresses_and_numbers_of_a_person_find_them_and_are_no_conflict
     there = vendor.was_there("Dusan Kmet", "other@domain.com", "dusan@domain.com")
     vendor.persons[there]["phones"] = [{"value": one, "primary": False} for one in ("602 111 222", "777123456")]
     memory: dict[str, Any] = {}
-    deliver(vendor, people.said(phone=people.PHONE), memory, **TestPipedrive.by_phone)
+    deliver(vendor, said(phone=PHONE), memory, **TestPipedrive.by_phone)
     assert [note["person_id"] for note in vendor.notes.values()] == [there]
     assert CONFLICTS not in memory
     assert not [one for one in vendor.writes() if "/persons" in one.path]
@@ -243,15 +244,15 @@ def test_a_customer_id_finds_whoever_has_it_in_that_field(vendor: PipedriveVendo
 
 
 def test_a_name_that_stood_in_for_none_becomes_the_name_that_is_said_later(vendor: PipedriveVendor) -> None:
-    deliver(vendor, people.said(name="", email=""))
+    deliver(vendor, said(name="", email=""))
     (person,) = vendor.persons.values()
     assert person["name"] == "a visitor (27671)"
     memory: dict[str, Any] = {}
-    deliver(vendor, people.said(2, name="Dusan Kmet"), memory, remember_days=0)
+    deliver(vendor, said(2, name="Dusan Kmet"), memory, remember_days=0)
     assert len(vendor.people()) == 2  # who is not remembered is known by the address alone
     connector = connect(vendor)
-    TestPipedrive().deliver(connector, people.said(3, name="", email="", id="b3"), {})
-    TestPipedrive().deliver(connector, people.said(4, name="Jane", email="jane@x.example.com", id="b3"), memory := {})
+    TestPipedrive().deliver(connector, said(3, name="", email="", id="b3"), {})
+    TestPipedrive().deliver(connector, said(4, name="Jane", email="jane@x.example.com", id="b3"), memory := {})
     assert [one["name"] for one in vendor.people()] == ["a visitor (27671)", "Dusan Kmet", "Jane"]
     assert CONFLICTS not in memory
 
@@ -262,20 +263,20 @@ def test_somebody_in_the_bin_is_nobody(vendor: PipedriveVendor) -> None:
     TestPipedrive().deliver(connector, SAMPLE, {})
     (first,) = vendor.people()
     vendor.remove_person(first["id"])
-    TestPipedrive().deliver(connector, people.said(2), {})
+    TestPipedrive().deliver(connector, said(2), {})
     (second,) = vendor.people()
     assert vendor.records_of(second["id"]) == 1
 
 
 def test_an_ill_formed_field_costs_that_field_alone(vendor: PipedriveVendor) -> None:
-    more: dict[str, Any] = {"person": {PERSON_FIELD: "pro", NUMBER_FIELD: "many"}, "phone": people.PHONE}
+    more: dict[str, Any] = {"person": {PERSON_FIELD: "pro", NUMBER_FIELD: "many"}, "phone": PHONE}
     for there in (False, True):
         number = vendor.add_person(name="Ann", email="ann@domain.com") if there else 0
         memory: dict[str, Any] = {}
-        deliver(vendor, people.said(2, email="ann@domain.com", name="Ann") if there else SAMPLE, memory, **more)
+        deliver(vendor, said(2, email="ann@domain.com", name="Ann") if there else SAMPLE, memory, **more)
         number = number or vendor.people()[0]["id"]
         assert vendor.person(number)[PERSON_FIELD] == "pro"
-        assert vendor.person(number)["phone"] == people.PHONE
+        assert vendor.person(number)["phone"] == PHONE
         assert memory[CONFLICTS] == [{"field": NUMBER_FIELD, "said": "many", "refused": True}]
 
 
@@ -451,7 +452,7 @@ def test_a_write_without_an_id_in_its_answer_is_tried_again(vendor: PipedriveVen
 def test_a_new_person_belongs_to_the_owner_and_one_who_is_there_stays_as_they_are(vendor: PipedriveVendor) -> None:
     ann = vendor.knows_owner(ANN)
     there = vendor.was_there("Jane", "jane@domain.com")
-    for payload in (SAMPLE, people.said(2, email="jane@domain.com", name="Jane")):
+    for payload in (SAMPLE, said(2, email="jane@domain.com", name="Jane")):
         deliver(vendor, payload, record="deal", owner=ANN)
     owners = {number: one["owner_id"] for number, one in vendor.persons.items()}
     assert owners.pop(there) == 1
@@ -559,7 +560,7 @@ def test_a_lead_that_was_archived_long_ago_is_followed_by_none(vendor: Pipedrive
 
 def test_a_deal_of_nobody_is_added_to_nothing(vendor: PipedriveVendor) -> None:
     for number in (1, 2):
-        deliver(vendor, people.said(number, email=""), record="deal", **SHARED)
+        deliver(vendor, said(number, email=""), record="deal", **SHARED)
     assert len(vendor.deals) == 2
 
 

@@ -19,7 +19,7 @@ from connectors.http.document import HttpDocument, LookRequest, MadeRecord, Step
 from connectors.http.offering import ChoiceRequest
 from connectors.http.recipe import RecipeDocument, Setting
 from connectors.http.signing import Auth, OfBasic, OfHeader, OfOAuth, OfQuery
-from connectors.kit.connector import Choice
+from connectors.kit.offered import Choice
 from connectors.registry import settings_model
 from connectors.testing.contract import Contract
 from core.config.environment import environment

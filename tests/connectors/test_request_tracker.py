@@ -11,14 +11,15 @@ from typing import Any, ClassVar
 import pytest
 from pydantic import ValidationError
 
-from connectors.request_tracker import COMMENTS
+from connectors.request_tracker.api import COMMENTS
 from connectors.request_tracker.settings import RequestTrackerSettings
 from connectors.testing.chats import SAMPLE, chat, other
 from connectors.testing.chats import longer as goes_on
 from connectors.testing.contract import Contract
 from connectors.testing.fake import Answer, Fake
 from connectors.testing.files import FileLaws
-from connectors.testing.people import PHONE, PersonContract, said
+from connectors.testing.people import PersonContract
+from connectors.testing.people.bench import PHONE, said
 from connectors.testing.records import ANN, BOB, SHARED, Records
 from core.delivery import CONFLICTS
 from core.errors import ConnectorRefused, RecordRefused, RetryLater

@@ -14,7 +14,8 @@ from connectors.testing.bench import Bench
 from connectors.testing.chats import SAMPLE, chat, other
 from connectors.testing.fake import Answer, Fake, Request
 from connectors.testing.files import KETTLE_PHOTO, FileLaws, chat_with
-from connectors.testing.people import PHONE, PersonContract, said
+from connectors.testing.people import PersonContract
+from connectors.testing.people.bench import PHONE, said
 from connectors.testing.records import Records
 from connectors.zendesk import COMMENTS, Zendesk
 from connectors.zendesk.settings import ZendeskSettings

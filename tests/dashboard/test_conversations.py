@@ -16,8 +16,8 @@ from cryptography.fernet import Fernet
 
 from app.admin.password import hashed
 from app.dashboard.pages import conversations
-from app.dashboard.pages.conversation import web
 from app.dashboard.view.filters import asked, spelled
+from app.dashboard.view.formatting import web
 from core.delivery import CONFLICTS, Exchange, Outcome, Reference
 from core.ids import ConversationId, DeliveryId
 from core.store import INBOX, Access, Filter, Ledger, Store, connect

@@ -16,7 +16,7 @@ from app.dashboard.view.timeline import split, timeline
 from core.delivery import Attempt, Delivery, DeliveryStatus, Outcome, Payload, PayloadStatus
 from core.ids import ConversationId, DeliveryId, PayloadId
 from core.store import Ledger, Store, connect
-from core.store.ledger import GateChange
+from core.store.ledger.lanes import GateChange
 from core.store.statistics import connector_statistics
 from tests.conftest import Clock
 from tests.support.admin import Admin, admin

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 from connectors.kit.connector import HttpConnector
-from connectors.testing import chats, people, records
+from connectors.testing import chats, records
 from connectors.testing.chats import SAMPLE, chat
 from connectors.testing.contract import Contract
 from connectors.testing.fake import Fake, Request
 from connectors.testing.files import KETTLE_INVOICE, KETTLE_PHOTO, FileLaws, chat_with
+from connectors.testing.people.bench import PHONE, said
 from tests.connectors.test_intercom import TestIntercom
 from tests.connectors.test_pipedrive import TestPipedrive, TestPipedriveDeal, TestPipedriveLead
 from tests.connectors.test_raynet import TestRaynet
@@ -149,7 +150,7 @@ def test_who_it_is_is_asked_and_written_as_pipedrives_documents_say() -> None:
         "customer_id_field": CUSTOMER_FIELD,
         "customer_id": "C-1",
     }
-    settings |= {"phone": people.PHONE, "person": {PERSON_FIELD: "pro"}, "link_company": True}
+    settings |= {"phone": PHONE, "person": {PERSON_FIELD: "pro"}, "link_company": True}
     with contract.fake() as vendor:
         there: Any = vendor
         there.add_company("domain.com")
@@ -158,8 +159,8 @@ def test_who_it_is_is_asked_and_written_as_pipedrives_documents_say() -> None:
         there.add_person(name="Jane Two", phone="+420777123456")
         there.add_person(name="Ann", email="ann@domain.com")
         for number, email in enumerate(("jane@domain.com", "jane@domain.com", "jane@work.example.com"), 1):
-            contract.deliver(connector, people.said(number, email=email), {})
-        contract.deliver(connector, people.said(4, email="ann@domain.com", id="b4"), {})
+            contract.deliver(connector, said(number, email=email), {})
+        contract.deliver(connector, said(4, email="ann@domain.com", id="b4"), {})
         list(connector.check())
         for somebody in list(connector.find_persons("ann@domain.com")):
             connector.erase_person(somebody)

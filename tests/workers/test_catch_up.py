@@ -26,12 +26,13 @@ from core.smartsupp.api.client import SmartsuppApi
 from core.smartsupp.parser import parse_conversation
 from core.store import Client, Eraser, Ledger, Received, Store, connect
 from core.store.protocol.keys import key
-from core.store.sources.catch_ups import RELAY, CatchUp, CatchUps, Comparison, Listed
+from core.store.sources.catch_ups import RELAY, CatchUp, CatchUps, Comparison
+from core.store.sources.known_chats import Listed
 from tests.fakes.smartsupp import BEGINNING, Luck, SmartsuppFake, chats
 from tests.support.inline import Inline
 from tests.support.server import Server
 from workers.alerts.detect import Look
-from workers.source import api
+from workers.source import api, past_chats
 from workers.source import catch_up as module
 from workers.source.api import opened_api
 from workers.source.catch_up import CatchUpWork
@@ -403,7 +404,7 @@ def test_an_internal_error_about_one_chat_does_not_keep_the_others_from_coming(
             raise TypeError("of a shape that nobody thought of")
         return as_body(found, account)
 
-    monkeypatch.setattr(module, "as_body", broken)
+    monkeypatch.setattr(past_chats, "as_body", broken)
     found = shop.finish(shop.start())
     assert (found.fetched, found.failed) == (MANY - 1, 1)
 

@@ -17,7 +17,7 @@ from core.routing import reason
 from core.store import INBOX, Client, Ledger
 from core.store.connection.condition import shortages
 from core.store.incidents import Incident
-from core.store.ledger import Lane
+from core.store.ledger.lanes import Lane
 from core.store.sources.catch_ups import CatchUps
 from core.store.sources.queues import fetch_queues
 from core.store.sources.stranded import StrandedOrders

@@ -11,9 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http import HTTPStatus
 
 import structlog
 
@@ -22,18 +20,16 @@ from core.errors import (
     ConnectorRefused,
     DeliveryError,
     LostLease,
-    NotFound,
     RetryLater,
-    StoreError,
     StoreUnavailable,
 )
-from core.ids import ConversationId
-from core.smartsupp.api.body import as_body
 from core.smartsupp.api.client import SmartsuppApi
 from core.store import INBOX, Client, Ledger, Received, Store
 from core.store.protocol.constants import CATCH_UP_LEASE_MS
-from core.store.sources.catch_ups import RELAY, CatchUp, CatchUps, Comparison, Listed
-from workers.source.api import OpenApis, opened_api, still_answers
+from core.store.sources.catch_ups import RELAY, CatchUp, CatchUps, Comparison
+from core.store.sources.known_chats import Listed
+from workers.source.api import OpenApis, opened_api
+from workers.source.past_chats import ChatFetcher, FetchedChats
 
 log = structlog.get_logger(__name__)
 
@@ -50,17 +46,6 @@ _HOUR_MS, _DAY_MS = 3_600_000, 86_400_000
 GRACE_MS, SHORT_GRACE_MS = 2 * _HOUR_MS, 600_000
 #: With so many chats in a day, all of them missing, the hook is silent.
 _FEW = 3
-#: So often a conversation is asked for that Smartsupp cannot give.
-_TRIES = 4
-
-
-@dataclass
-class _Fetched:
-    """Bodies, and what there is none of: deleted at Smartsupp, or not to be had."""
-
-    bodies: dict[Listed, bytes] = field(default_factory=dict)
-    gone: list[Listed] = field(default_factory=list)
-    failed: list[Listed] = field(default_factory=list)
 
 
 class CatchUpWork:
@@ -77,7 +62,7 @@ class CatchUpWork:
         self._catch_ups, self._store, self._ledger = CatchUps(client), Store(client), Ledger(client)
         self._token = secrets.token_hex(8)
         self._apis = OpenApis(lambda name, account: opened(name, account, client, stopping))
-        self._tries: dict[str, int] = {}
+        self._fetcher = ChatFetcher()
 
     def start(self) -> None:
         threading.Thread(target=self._run, name="catch-up", daemon=True).start()
@@ -243,12 +228,12 @@ class CatchUpWork:
 
     def _take(self, catch_up: CatchUp, api: SmartsuppApi, rows: list[Listed]) -> None:
         """Fetch them and give them to the store, in one journey: also those that came before one that failed."""
-        fetched = _Fetched()
+        fetched = FetchedChats()
         failed: DeliveryError | None = None
         try:
             for one in rows:
                 self._catch_ups.renew(catch_up, self._token)
-                self._fetch_one(api, one, catch_up.account, fetched)
+                self._fetcher.fetch(api, one, catch_up.account, fetched)
         except DeliveryError as error:
             failed = error
         self._catch_ups.renew(catch_up, self._token)
@@ -256,32 +241,7 @@ class CatchUpWork:
         if failed:
             raise failed
 
-    def _fetch_one(self, api: SmartsuppApi, one: Listed, account: str, fetched: _Fetched) -> None:
-        """Raises DeliveryError where others would fare no better."""
-        try:
-            fetched.bodies[one] = as_body(api.conversation(one.id, visitor=True), account)
-        except NotFound:
-            fetched.gone.append(one)
-        except ConnectorRefused as error:
-            if error.status != HTTPStatus.FORBIDDEN or not still_answers(api):
-                raise
-            fetched.failed.append(one)  # this one alone is not for the token
-        except DeliveryError as error:
-            # One that is refused again and again must not keep the others from coming.
-            tries = self._tries[one.id] = self._tries.get(one.id, 0) + 1
-            if isinstance(error, RetryLater) and (error.status == 429 or tries < _TRIES):
-                raise
-            if isinstance(error, RetryLater) and error.status is None and not still_answers(api):
-                raise  # nobody would get an answer
-            del self._tries[one.id]
-            fetched.failed.append(one)
-        except (StoreError, MemoryError):  # neither says anything about the chat
-            raise
-        except Exception:  # what the API answered may have a shape that nobody thought of
-            log.exception("internal error in a fetch", conversation=ConversationId.of(account, one.id))
-            fetched.failed.append(one)
-
-    def _give(self, catch_up: CatchUp, fetched: _Fetched) -> None:
+    def _give(self, catch_up: CatchUp, fetched: FetchedChats) -> None:
         received = [
             Received(body, catch_up.account, "application/json", only=catch_up.connector)
             for body in fetched.bodies.values()

@@ -22,7 +22,7 @@ from core.smartsupp.parser import parse_conversation
 from core.store import Claim, Client, Store
 from core.store.claims import Order
 from core.store.protocol.constants import Ended
-from core.store.sources.orders import source_name
+from core.store.sources.orders import Wish, source_lane, source_name
 from core.store.sources.twins import KeptBody
 from workers.source.api import OpenApi, OpenApis, opened_api, still_answers
 
@@ -46,6 +46,11 @@ _End = tuple[Ended, float, str]
 _DONE: _End = ("done", 0.0, "")
 
 
+def _is_of_another(account: Account, order: Order) -> bool:
+    """Whether the account that has this name today has another number than the chat."""
+    return bool(account.account and order.conversation.account not in ("", account.account))
+
+
 class Fetching:
     """Of one worker; threads share it. `opened` is for tests."""
 
@@ -64,6 +69,9 @@ class Fetching:
         if order is None or account is None or api is None:  # taken out of relay.yaml a moment ago
             self._store.release(claim)
             return
+        if not order.handed and _is_of_another(account, order):
+            self._give_away(claim, order, settings)
+            return
         ended, seconds, reason = self._tried(api, account, claim, order)
         if ended != "done" and self._stopping.is_set():  # cut off by that, perhaps: it has lost no try
             self._store.release(claim)
@@ -78,6 +86,18 @@ class Fetching:
             log.info("not there yet", seconds=round(seconds), **about)
         else:
             log.warning("not fetched", error=reason, **about)
+
+    def _give_away(self, claim: Claim, order: Order, settings: Settings) -> None:
+        """The name is another account's by now: whoever has the number gets it; else it waits, and says so."""
+        number = order.conversation.account
+        heir = next((name for name, one in settings.accounts.items() if one.api and one.account == number), "")
+        if heir:  # it leaves this lane in the same step
+            wish = Wish(order.conversation, source_lane(heir), 0, 0, began=order.began, known_only=not order.ends)
+            self._store.order(wish)
+        else:
+            reason = f"account {number} has no api in relay.yaml any more; put it back, under any name"
+            self._store.settle_order(claim, "later", round(_wait(order) * 1000), reason)
+        log.warning("of another account", conversation=order.conversation, source=source_name(claim.lane), heir=heir)
 
     def _tried(self, api: SmartsuppApi, account: Account, claim: Claim, order: Order) -> _End:
         try:

@@ -95,6 +95,7 @@ def _known(chat: ReadChat, kin: Kin, kept: Mapping[ConversationId, KeptBody]) ->
         seen=seen if chat.reading.begun is not None else None,
         beneath=beneath,
         above=above,
+        compared=newest.payload if newest else "",
     )
     return ReadChat(reading, known_as(chat.conversation, identity))
 

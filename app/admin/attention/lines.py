@@ -14,7 +14,7 @@ from core.delivery import DeliveryStatus
 from core.store import Client, Ledger, check_server
 from core.store.causes import Causes
 from core.store.incidents import Incident
-from core.store.ledger import Lane
+from core.store.ledger.lanes import Lane
 from core.store.search.conversations import Search
 from core.store.search.filter import Filter
 from core.store.sources.queues import fetch_queues

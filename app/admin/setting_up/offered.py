@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from connectors.kit.connector import Choice, ChoiceList, Connector
+from connectors.kit.connector import Connector
+from connectors.kit.offered import Choice, ChoiceList
 from connectors.kit.transcript import single_line
 from core.errors import DeliveryError, TimedOut
 from core.wording.sentence import say

@@ -11,7 +11,7 @@ from app.cli.output.tables import local_time, new_table, one_line, print_table, 
 from core.delivery import Delivery, DeliveryStatus, Payload
 from core.store.causes import CauseList
 from core.store.jobs import Job
-from core.store.ledger import StoredConversation
+from core.store.ledger.conversations import StoredConversation
 
 _COLOURS = {
     DeliveryStatus.DELIVERED: "green",

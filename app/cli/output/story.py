@@ -9,7 +9,7 @@ from app.admin.replays import why_nowhere
 from app.cli.output.lists import next_attempt, print_deliveries
 from app.cli.output.tables import local_time, new_console, one_line, print_facts, print_line
 from core.delivery import Attempt, Delivery, Payload
-from core.store.ledger import StoredConversation
+from core.store.ledger.conversations import StoredConversation
 
 
 def print_story(found: Payload | StoredConversation | Delivery, now: int) -> None:

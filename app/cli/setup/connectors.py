@@ -35,7 +35,7 @@ from core.config.doubts import route_remedy, unused
 from core.config.environment import Environment
 from core.config.settings import Settings
 from core.errors import DeliveryError, PayloadError, StoreUnavailable
-from core.store.ledger import Lane
+from core.store.ledger.lanes import Lane
 
 
 @click.group()

@@ -5,11 +5,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from werkzeug.urls import iri_to_uri
 from werkzeug.wrappers import Response as AnyResponse
 
 from app.admin.replays import replay_refusal, why_nowhere
@@ -17,23 +15,23 @@ from app.dashboard.frame.context import Site
 from app.dashboard.frame.forms import NO_REASON, reason_given, whose_hand
 from app.dashboard.language.translation import flash
 from app.dashboard.view.bounds import MESSAGES, part, pretty
-from app.dashboard.view.marks import worst_first
+from app.dashboard.view.formatting import web
+from app.dashboard.view.marks import shown_status, worst_first
 from app.dashboard.view.timeline import split, timeline
 from app.dashboard.view.transcript import bubbles
 from connectors.kit import transcript
 from core.conversation import Conversation
-from core.delivery import Delivery, DeliveryStatus, Payload, PayloadStatus
+from core.delivery import DeliveryStatus, Payload, PayloadStatus
 from core.errors import InUse, NotFound, PayloadError
 from core.ids import ConversationId, DeliveryId, PayloadId
 from core.smartsupp.parser import parse_conversation
-from core.store import ledger
+from core.store.ledger.conversations import StoredConversation
 from core.wording.sentence import say
 
 #: Attempts that are shown at once; those before them unfold.
 ATTEMPTS = 5
 #: Revisions that are listed, the newest first; a link to an older one still shows it.
 REVISIONS = 100
-_WEB = ("http", "https")
 _OVER = (DeliveryStatus.DELIVERED, DeliveryStatus.SKIPPED, DeliveryStatus.DISCARDED)
 
 
@@ -133,7 +131,7 @@ def routes(pages: Blueprint, site: Site) -> None:
         here = url_for("dashboard.conversations_one", identity=identity, _anchor=f"to-{connector}")
         return redirect(here, 303)
 
-    def _deliveries(found: ledger.StoredConversation) -> dict[str, object]:
+    def _deliveries(found: StoredConversation) -> dict[str, object]:
         settings = site.watched.current()
         return {
             "statuses": {one.id: shown_status(one) for one in found.deliveries},
@@ -149,32 +147,16 @@ def routes(pages: Blueprint, site: Site) -> None:
         }
 
 
-def shown_status(delivery: Delivery) -> str:
-    """With the two states that are no status of their own."""
-    if delivery.in_flight:
-        return "in-flight"
-    return "blocked" if delivery.blocked else str(delivery.status)
-
-
-def web(address: str) -> str:
-    """An address that may become a link, in ASCII, or ""."""
-    try:
-        parts = urlsplit(address)
-        return iri_to_uri(address) if parts.scheme in _WEB and parts.netloc.isprintable() and parts.netloc else ""
-    except ValueError:
-        return ""
-
-
 def _spelled(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _chosen(found: ledger.StoredConversation, wanted: str) -> Payload:
+def _chosen(found: StoredConversation, wanted: str) -> Payload:
     """That revision, or the newest."""
     return next((one for one in found.payloads if str(one.revision) == wanted), found.payloads[-1])
 
 
-def _name(conversation: Conversation | None, found: ledger.StoredConversation) -> str:
+def _name(conversation: Conversation | None, found: StoredConversation) -> str:
     visitor = conversation.visitor if conversation else None
     named = transcript.single_line((visitor.name or visitor.email) if visitor else "")
     return transcript.shortened(named) or say("Chat %(id)s", id=found.id)

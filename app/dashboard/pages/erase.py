@@ -6,9 +6,9 @@ found as a file, for the visitor."""
 from __future__ import annotations
 
 import io
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -25,15 +25,11 @@ from app.admin.transfer import visitor_data
 from app.dashboard.frame.context import Site
 from app.dashboard.frame.login import signed_in
 from app.dashboard.language.translation import flash
-from app.dashboard.pages.conversation import shown_status, web
-from connectors.kit import transcript
+from app.dashboard.view.formatting import web
+from app.dashboard.view.found import found_bodies, found_chats
 from connectors.kit.connector import Connector
-from core.delivery import Delivery, Payload, Reference
-from core.errors import NotFound, PayloadError, StoreUnsafe, Unreadable
-from core.ids import ConversationId, PayloadId
-from core.smartsupp.parser import parse_conversation
-from core.store import Eraser, Ledger
-from core.store.ledger import StoredConversation
+from core.errors import Unreadable
+from core.store import Eraser
 from core.store.search.visitors import Traces, conversations_of, payloads_of
 from core.wording.sentence import say, say_all
 
@@ -51,25 +47,6 @@ LARGEST_DOWNLOAD = 64 << 20
 _LONGEST = 254
 _NOBODY = say("Enter an email address, a phone number, or Smartsupp's id of the visitor.")
 _BUSY = say("Destinations are being asked for somebody else, or checked. Nothing was erased; try again in a minute.")
-
-
-@dataclass(frozen=True)
-class _Found:
-    """A conversation: when it came, if that is known, who is its visitor in any of its revisions, what became of it."""
-
-    id: str
-    received: int | None
-    visitors: Sequence[str]
-    revisions: int
-    deliveries: Sequence[tuple[Delivery, str]]
-
-    @property
-    def pairs(self) -> Sequence[tuple[str, str]]:
-        return [(one.connector, status) for one, status in self.deliveries]
-
-    @property
-    def records(self) -> Sequence[tuple[str, Reference]]:
-        return [(one.connector, one.reference) for one, _ in self.deliveries if one.reference]
 
 
 class _Answers:
@@ -130,10 +107,10 @@ class _Answers:
             "erase_confirm.html",
             visitor=visitor,
             traces=traces,
-            conversations=_conversations(ledger, traces.conversations),
-            payloads=_payloads(ledger, traces.payloads),
-            named=_conversations(ledger, conversations_of(traces.named)),
-            named_bodies=_payloads(ledger, payloads_of(traces.named)),
+            conversations=found_chats(ledger, traces.conversations[:SHOWN]),
+            payloads=found_bodies(ledger, traces.payloads[:SHOWN]),
+            named=found_chats(ledger, conversations_of(traces.named)[:SHOWN]),
+            named_bodies=found_bodies(ledger, payloads_of(traces.named)[:SHOWN]),
             keeps_files={name for name, one in keepers.items() if one.keeps_files},
             can_erase=_can_erase(visitor, keepers),
             persons=persons,
@@ -267,47 +244,5 @@ def _at_destinations(
     return erase_there(wished, connectors, _ERASING)
 
 
-def _conversations(ledger: Ledger, identities: Sequence[ConversationId]) -> list[_Found]:
-    found = []
-    for identity in identities[:SHOWN]:
-        try:
-            found.append(_found(ledger.conversation(identity)))
-        except NotFound:
-            found.append(_Found(identity, None, (say("(only files are left)"),), 0, ()))
-        except StoreUnsafe:
-            found.append(_Found(identity, None, (say("(partly encrypted, and the key is missing)"),), 0, ()))
-    return found
-
-
-def _payloads(ledger: Ledger, identities: Sequence[PayloadId]) -> list[Payload]:
-    found = []
-    for identity in identities[:SHOWN]:
-        try:
-            found.append(ledger.payload(identity))
-        except NotFound:
-            continue
-    return found
-
-
 def _visitor() -> str:
     return " ".join(request.form.get("visitor", "").split())[:_LONGEST]
-
-
-def _found(one: StoredConversation) -> _Found:
-    return _Found(
-        one.id,
-        one.payloads[-1].received,
-        list(dict.fromkeys(name for payload in one.payloads if (name := _name(payload)))),
-        len(one.payloads),
-        [(delivery, shown_status(delivery)) for delivery in one.deliveries],
-    )
-
-
-def _name(payload: Payload) -> str:
-    """`Ann <ann@example.com>`, or as much of it as there is."""
-    try:
-        visitor = parse_conversation(payload.body, payload.account).visitor
-    except PayloadError:
-        return ""
-    name, email = transcript.single_line(visitor.name), transcript.single_line(visitor.email)
-    return transcript.shortened(f"{name} <{email}>" if name and email else name or email or visitor.id)

@@ -28,7 +28,7 @@ from core.errors import NotFound
 from core.store import INBOX, Filter, Jobs, Search, ServerCheck, check_server, statistics
 from core.store.connection.condition import store_condition
 from core.store.jobs import Job
-from core.store.ledger import Lane
+from core.store.ledger.lanes import Lane
 from core.store.statistics import Over, Statistics, totals
 from core.wording.sentence import say, to_be_said
 

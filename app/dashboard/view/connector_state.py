@@ -14,7 +14,7 @@ from connectors import registry
 from core.config.settings import Settings
 from core.delivery import DeliveryStatus
 from core.errors import NotFound
-from core.store.ledger import ClosedGate, Lane
+from core.store.ledger.lanes import ClosedGate, Lane
 from core.store.statistics import Figures, Statistics
 from core.wording.sentence import say
 

@@ -1,10 +1,13 @@
-"""How values are spelled on pages, in the reader's language. Times are Unix milliseconds; each function is a template
+"""How values are spelled on pages, in the reader's language. Times are Unix milliseconds; each of FILTERS is a template
 filter of its own name."""
 
 from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+from werkzeug.urls import iri_to_uri
 
 from app.dashboard.language import spelling
 from app.dashboard.language.spelling import number
@@ -12,6 +15,8 @@ from app.dashboard.language.translation import for_reader
 from core.pretty_json import legible
 from core.wording.sentence import say, to_be_said
 
+#: Schemes of what may be a link.
+_WEB = ("http", "https")
 #: Characters of JSON that stand on one line.
 _LINE = 60
 _LENGTHS = (
@@ -73,6 +78,15 @@ def _rounded(value: float) -> str:
     """To three digits."""
     rounded = float(f"{value:.3g}")
     return number(int(rounded) if rounded.is_integer() else rounded)
+
+
+def web(address: str) -> str:
+    """An address that may become a link, in ASCII, or ""."""
+    try:
+        parts = urlsplit(address)
+        return iri_to_uri(address) if parts.scheme in _WEB and parts.netloc.isprintable() and parts.netloc else ""
+    except ValueError:
+        return ""
 
 
 FILTERS = {function.__name__: function for function in (iso, moment, span, number, share, size, legible_value)}

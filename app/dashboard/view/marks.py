@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from core.delivery import Delivery
+
 #: Statuses as pages show them, worst first; any other comes last.
 _ORDER = ("dead", "blocked", "retrying", "in-flight", "waiting", "discarded", "skipped", "delivered")
 #: Of these people look for the name.
@@ -29,6 +31,13 @@ class Gathered:
 
     named: Sequence[tuple[str, str]]
     counted: Sequence[Unnamed]
+
+
+def shown_status(delivery: Delivery) -> str:
+    """With the two states that are no status of their own."""
+    if delivery.in_flight:
+        return "in-flight"
+    return "blocked" if delivery.blocked else str(delivery.status)
 
 
 def gathered(deliveries: Iterable[tuple[str, str]]) -> Gathered:

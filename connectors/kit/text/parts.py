@@ -17,9 +17,10 @@ from typing import Any, TypeVar
 
 from markupsafe import escape
 
-from connectors.kit.record import Mapping, Size
+from connectors.kit.record import Mapping
 from connectors.kit.step import Step
 from connectors.kit.text.formats import HTML, Form
+from connectors.kit.text.packing import Size
 from core.conversation import Conversation
 
 T = TypeVar("T")

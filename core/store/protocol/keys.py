@@ -57,7 +57,8 @@ are Unix milliseconds by the server's clock.
 | order:CONVERSATION           | hash   | it is to be fetched from Smartsupp's API: lane, asked (the first time), wait,|
 |                              |        | began (its id is the hook's; it is looked for by that), tries, error,       |
 |                              |        | crashes, again (asked for while in flight: due then), ends (somebody said   |
-|                              |        | that it has ended), looks (that came too early)                             |
+|                              |        | that it has ended), looks (that came too early), handed (by an admin to     |
+|                              |        | this account, whosever it is)                                               |
 | source-lanes                 | set    | lanes of accounts in `source` in which anything was to be fetched           |
 | summary:CONVERSATION         | string | what lists and searches need of it (core/summary.py)                        |
 | search-blocks                | zset   | beginning of a block -> the same, in ms (core/store/search/blocks.py)       |

@@ -23,14 +23,15 @@ _FETCHED_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class KeptBody:
-    """The newest body of a conversation; `taken`: it came both ways, and both of its ids are known. With `trouble` it
-    cannot be opened, and is empty."""
+    """The newest body of a conversation, that of `payload`; `taken`: it came both ways, and both of its ids are known.
+    With `trouble` it cannot be opened, and is empty."""
 
     id: ConversationId
     account: str
     body: bytes = field(repr=False)
     taken: bool = False
     trouble: str = ""
+    payload: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,11 +88,12 @@ class Twins(Base):
                 pipe.get(key("raw", payload))
             bodies = pipe.execute()
         found = {}
-        for (one, _, taken), account, body in zip(there, bodies[::2], bodies[1::2], strict=True):
+        for (one, payload, taken), account, body in zip(there, bodies[::2], bodies[1::2], strict=True):
             try:
-                found[one] = KeptBody(one, (account or b"").decode(), self._vault.open(body or b""), taken)
+                opened = self._vault.open(body or b"")
+                found[one] = KeptBody(one, (account or b"").decode(), opened, taken, payload=payload)
             except StoreUnsafe as error:  # sealed with a key that is not there
-                found[one] = KeptBody(one, (account or b"").decode(), b"", taken, str(error))
+                found[one] = KeptBody(one, (account or b"").decode(), b"", taken, str(error), payload)
         return found
 
     def fetched_accounts(self, also: Collection[str] = ()) -> frozenset[str]:

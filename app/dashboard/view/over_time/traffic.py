@@ -11,7 +11,7 @@ from app.dashboard.view.formatting import share, span
 from app.dashboard.view.over_time import charts
 from app.dashboard.view.over_time.ranges import TimeRange
 from app.dashboard.view.zone import viewer_zone
-from core.store.ledger import GateChange
+from core.store.ledger.lanes import GateChange
 from core.store.statistics import ConnectorStatistics
 from core.wording.sentence import say, to_be_said
 

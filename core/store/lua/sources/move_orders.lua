@@ -6,7 +6,8 @@ local function move(id)
   if redis.call('HGET', order_key(id), 'lane') == old then
     if worked_on(old, id) then return false end
     local due, token = redis.call('ZSCORE', lane_key(old), id), redis.call('HGET', lease_key(old), id)
-    redis.call('HSET', order_key(id), 'lane', new)
+    -- An admin who hands all of them over means it, whosever they are.
+    redis.call('HSET', order_key(id), 'lane', new, unpack(account == '' and {'handed', 1} or {}))
     redis.call('ZADD', lane_key(new), due, id)
     -- One that ran out: the next claim counts it.
     if token then redis.call('HSET', lease_key(new), id, token) end

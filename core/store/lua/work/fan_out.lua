@@ -2,16 +2,18 @@
 -- there is none. With a token for them, the next bodies are taken in the same step.
 -- begun: when it began, as it says itself; seen: how many began then, as the caller knows; other: another id of it;
 -- beneath: it says no more than the newest revision, and is filed before that; above: that one says no more than it, and
--- stays before it, though it came later (docs/adr/0030)
--- -> {} when the lease was lost, {0}: others began at that time meanwhile; or {lanes to wake, what claim.lua returns}
+-- stays before it, though it came later (docs/adr/0030); compared: the newest revision, as the caller knows; '': none
+-- -> {} when the lease was lost, {0}: others began at that time meanwhile, or another revision is the newest by now; or
+-- {lanes to wake, what claim.lua returns}
 --- args: now, id, token, conversation, began:number?, begun:number?, seen:number?, other, beneath:flag, above:flag
---- args: note, summary, why, waits, next_token, connectors...
+--- args: compared, note, summary, why, waits, next_token, connectors...
 --- uses: keys, ids, marks, lease, status, counts, epoch, give, quiet, names, twins, claim
 if not holds(INBOX, id, token) then return {} end
 if seen and begun then
   local near = redis.call('ZCOUNT', begun_key(conversation), begun - TWIN_MS, begun + TWIN_MS)
   if near ~= seen then return {0} end
 end
+if compared ~= '' and redis.call('ZREVRANGE', PREFIX .. 'revisions:' .. conversation, 0, 0)[1] ~= compared then return {0} end
 redis.call('ZREM', lane_key(INBOX), id)
 redis.call('HDEL', lease_key(INBOX), id)
 
