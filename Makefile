@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast documents audit bench fuzz soak faults test-live pictures tables check format translations lock dist clean
+.PHONY: help run test test-fast documents audit bench bench-peers fuzz soak faults test-live pictures tables check format translations lock dist clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ documents: $(VENV)/dev ## Hold what is sent against the vendors' own documents, 
 
 bench: $(VENV)/dev ## Measure how fast and how big it is, against ceilings of the same run (BENCH_ARGS="--only a,b")
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+bench-peers: $(VENV)/dev ## Measure others at the same job beside Relay: Node-RED, Restate, DBOS (BENCH_ARGS="--only dbos")
+	$(BIN)/python -m benchmarks.peers $(BENCH_ARGS)
 
 fuzz: $(VENV)/dev ## Feed hostile input to whatever reads it, led by what it reaches: 50,000 inputs and more
 	$(BIN)/python -m tests.fuzz --at-least 50000 $(FUZZ_ARGS)

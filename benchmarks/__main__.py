@@ -57,7 +57,7 @@ def main() -> int:
     if unknown := set(wanted.only) - set(run):
         raise SystemExit(f"there is no benchmark {', '.join(sorted(unknown))}; there are: {', '.join(run)}")
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _stop)
+        signal.signal(number, stop)
     console = Console()
     report: dict[str, Any] = {"machine": machine.described()}
     if not machine.has_proc():
@@ -86,7 +86,7 @@ def main() -> int:
     return 0
 
 
-def _stop(number: int, _: object) -> None:
+def stop(number: int, _: object) -> None:
     """End what was started, on the way out; whoever asks a second time does not stop that."""
     for one in (signal.SIGINT, signal.SIGTERM):
         signal.signal(one, signal.SIG_IGN)
@@ -99,7 +99,7 @@ def _measured(key: str, measure: Callable[[Setting], Result], setting: Setting) 
     except Missing as lack:
         setting.console.print(f"({key}) not measured: {lack}", highlight=False)
         return {"missing": str(lack)}
-    setting.console.print(_table(key, result))
+    setting.console.print(table(key, result))
     for note in result.notes:
         setting.console.print(f"  {note}", highlight=False)
     return result.as_dict()
@@ -107,7 +107,7 @@ def _measured(key: str, measure: Callable[[Setting], Result], setting: Setting) 
 
 def _options() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
-    options.add_argument("--only", type=_keys, default=[], help="which, such as a,b; without it all of them")
+    options.add_argument("--only", type=keys, default=[], help="which, such as a,b; without it all of them")
     options.add_argument(
         "--against", help="a commit: this tree and that one side by side (one, two, tls, slow64, slow256)"
     )
@@ -134,20 +134,20 @@ def _options() -> argparse.ArgumentParser:
     return options
 
 
-def _keys(text: str) -> Sequence[str]:
+def keys(text: str) -> Sequence[str]:
     return text.replace(",", " ").split()
 
 
 def _numbers(text: str) -> Sequence[int]:
-    return [int(one) for one in _keys(text)]
+    return [int(one) for one in keys(text)]
 
 
-def _table(key: str, result: Result) -> Table:
+def table(key: str, result: Result) -> Table:
     table = Table("", "Unit", "Min", "Median", "Max", "Wanted", title=f"({key}) {result.title}", title_justify="left")
     for what, figures in (("", result.figures), ("ceiling: ", result.ceiling), ("ratio: ", result.ratios)):
         for one in figures:
             table.add_row(
-                what + one.name, one.unit, *map(_short, (min(one.rounds), one.median, max(one.rounds))), _verdict(one)
+                what + one.name, one.unit, *map(short, (min(one.rounds), one.median, max(one.rounds))), _verdict(one)
             )
     return table
 
@@ -158,7 +158,7 @@ def _verdict(figure: Figure) -> str:
     return f"{figure.wanted} " + ("[green]✓[/]" if figure.reached else "[red]✗[/]")
 
 
-def _short(value: float) -> str:
+def short(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 

@@ -51,6 +51,21 @@ def started_by(folder: Path) -> list[str]:
 
 
 @pytest.mark.processes
+def test_a_peer_does_the_same_job_in_the_same_run(tmp_path: Path) -> None:
+    """The one that needs nothing installed; it says of the others what they need, or measures them."""
+    out = tmp_path / "report.json"
+    command = [sys.executable, "-m", "benchmarks.peers", "--quick", "--only", "naive", "--out", str(out)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=180, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads(out.read_text())["naive"]
+    for side, figures in (("relay", found["figures"]), ("naive", found["ceiling"])):
+        for what in ("delivered", "accepting", "all processes", "idle"):
+            assert figures[f"{side}, {what}"]["median"] > 0
+    assert found["ratios"].keys() == {"delivered", "accepting", "p99", "all processes", "idle", "afterwards"}
+    assert "naive: nothing is on disk when it answers" in done.stdout
+
+
+@pytest.mark.processes
 def test_a_run_reports_every_round_and_leaves_nothing_behind(tmp_path: Path) -> None:
     out, folder = tmp_path / "report.json", tmp_path / "data"
     running = start(folder, "--only", "a,d", "--out", str(out))
