@@ -50,11 +50,17 @@ def english(kind: RedactedKind) -> str:
     return kind.mark
 
 
+#: Digits as many as the shortest card number has, and as near to each other. Most texts have fewer, so nothing is found
+#: in them; where cards alone are looked for, this is most of what a chat costs.
+_LIKE_A_CARD = re.compile(r"(?:\d\D{0,3}){14}")
+
+
 def redacted(
     text: str, settings: Redact, *, address: bool = False, mark: RedactedMark = english
 ) -> tuple[str, list[RedactedKind]]:
     """The text without what the settings name, and what that was, in the order of the text."""
-    found = sorted(_found(text, settings, address=address))
+    more = settings.passwords or settings.iban or settings.national_numbers
+    found = sorted(_found(text, settings, address=address)) if more or _LIKE_A_CARD.search(text) else ()
     if not found:
         return text, []
     pieces, done = [], 0

@@ -17,7 +17,7 @@ from core.config.values import ValueSettings
 from core.conversation import Conversation, Message, Page, Variable, Visitor
 from core.redaction import numbers
 from core.redaction.chat import redacted_chat, unredacted
-from core.redaction.text import redacted
+from core.redaction.text import RedactedKind, redacted
 from core.templates.language import LanguageError, condition, wording
 from core.values.chat import Values
 
@@ -234,6 +234,13 @@ def test_every_text_of_a_chat_is_looked_at_and_what_went_is_listed_without_it() 
         "the visitor's group, the visitor's city and 5 more."
     )
     assert Conversation.model_validate(clean.model_dump()).messages == clean.messages
+
+
+@pytest.mark.parametrize("gap", ["   ", "%20%20%20", " %20 ", "\u00a0-\u00a0", "..."])
+def test_the_shortest_card_number_goes_with_the_widest_gaps_too(gap: str) -> None:
+    """Of Diners Club: 14 digits. Texts with fewer, or with wider gaps, are looked at no further."""
+    said = f"it is {gap.join(['3056', '930902', '5904'])}, thanks"
+    assert redacted(said, Redact()) == ("it is [card number redacted], thanks", [RedactedKind.CARD])
 
 
 def test_without_anything_to_take_out_it_is_the_chat_itself() -> None:
