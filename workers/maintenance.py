@@ -183,6 +183,7 @@ class Chores:
         ):
             bodies += self._removed(self._eraser.old_payloads(status, before or 0), self._bodies(status, before or 0))
         if conversations or bodies:
+            self._blocks.refresh()  # their names stand there, too, and are not to be in the file that is written now
             log.info("retention: removed old data", conversations=conversations, payloads=bodies)
             # A small shop's append-only file may not grow for years so far that the server rewrites it by itself.
             if self._store.turn("rewritten", _DAY_MS):

@@ -7,8 +7,9 @@ import zlib
 
 #: Bytes of a body below which nothing is to be gained.
 _SMALL = 200
-#: What a body is at most when it is opened again: far more than anybody can post.
-_LARGEST = 64 << 20
+#: A larger body stays as it is, and none is opened that would be: what is posted is a tenth of it at most, and one that
+#: only looks as if it had been compressed here takes no worker's memory.
+_LARGEST = 8 << 20
 _RAW = -15
 _LEVEL = 6
 
@@ -88,8 +89,8 @@ DICTIONARY_1 = (
 
 
 def compressed(body: bytes) -> bytes | None:
-    """None: it is not smaller like that."""
-    if len(body) < _SMALL:
+    """None: it is not smaller like that, or too large."""
+    if not _SMALL <= len(body) <= _LARGEST:
         return None
     making = zlib.compressobj(_LEVEL, zlib.DEFLATED, _RAW, zdict=DICTIONARY_1)
     made = making.compress(body) + making.flush()

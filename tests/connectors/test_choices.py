@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
@@ -481,6 +482,27 @@ def test_a_list_without_end_is_cut_and_says_so() -> None:
 def test_a_value_that_comes_twice_is_one_choice() -> None:
     found = offered(Lists(ChoiceList(("a",), lambda: [Choice("1", "One"), Choice("1", "Uno"), Choice("2", "Two")])))
     assert found["a"].choices == [Choice("1", "One"), Choice("2", "Two")]
+
+
+def test_a_value_that_no_setting_takes_is_left_out_and_a_long_name_is_cut() -> None:
+    found = offered(Lists(ChoiceList(("a",), lambda: [Choice("1" * 2_000_000, "One"), Choice("2", "T" * 2_000_000)])))
+    assert [one.value for one in found["a"].choices] == ["2"]
+    assert len(found["a"].choices[0].label) == 300
+
+
+def test_lists_that_fail_slowly_are_not_all_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each answers within its time, and none with a list."""
+    asked: list[float] = []
+
+    def slow() -> list[Choice]:
+        asked.append(9.9)
+        raise KeyError("no list")
+
+    monkeypatch.setattr(time, "monotonic", lambda: sum(asked))
+    found = offered(Lists(*(ChoiceList((str(number),), slow) for number in range(12))))
+    assert len(asked) == 3
+    assert len(found) == 12
+    assert {one.problem for one in found.values()} == {"internal error in this connector: KeyError"}
 
 
 def test_a_bug_in_one_list_takes_no_other_away() -> None:

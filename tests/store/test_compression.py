@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import zlib
 
 import pytest
 from cryptography.fernet import Fernet
@@ -68,6 +69,15 @@ def test_the_dictionary_of_what_is_kept_stays_as_it_is() -> None:
     digest = "7504ce8b3d1c297c19bae564fe877b547a473624f38cea91edd540e091b72725"
     assert hashlib.sha256(DICTIONARY_1).hexdigest() == digest
     assert len(DICTIONARY_1) < 32_768
+
+
+def test_what_would_take_a_workers_memory_is_neither_made_nor_opened() -> None:
+    large = b"a" * (9 << 20)
+    assert compressed(large) is None
+    making = zlib.compressobj(9, zlib.DEFLATED, -15, zdict=DICTIONARY_1)
+    bomb = making.compress(large) + making.flush()
+    with pytest.raises(ValueError, match="not a compressed body"):
+        expanded(bomb)
 
 
 def test_only_what_was_made_here_is_expanded() -> None:

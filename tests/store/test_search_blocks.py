@@ -152,6 +152,31 @@ def test_what_is_erased_is_in_no_block(client: Client, store: Store, clock: Cloc
     assert not _kept(client, b"somebody else")
 
 
+def test_two_who_look_after_blocks_at_once_list_nothing_twice_and_the_next_one_mends_it(
+    client: Client, store: Store, clock: Clock, blocks: SearchBlocks
+) -> None:
+    """One has listed the blocks when the other makes one of two; then it makes the second of them anew."""
+    for number in range(10):
+        clock.pass_by(1)
+        came(store, number, "Quirina")
+    clock.pass_by(2 * 3_600)
+    while blocks.build():
+        pass
+    before = blocks._blocks()
+    assert len(before) == 2
+    for number in (1, 2, 3, 7, 8):
+        assert Eraser(client).conversation(ConversationId(f"1:{number}"))
+    assert blocks.refresh() == 0  # what the erasing left is one block
+    assert len(starts(client)) == 1
+    blocks._keep(before[1].start, before[1].before)
+    assert len(starts(client)) == 2
+    everybody = sorted(f"1:{number}" for number in (0, 4, 5, 6, 9))
+    assert sorted(row[0] for row in found(Search(client), Filter(text="quirina"), 3)) == everybody
+    blocks.refresh()
+    assert len(starts(client)) == 1
+    assert sorted(row[0] for row in found(Search(client), Filter(text="quirina"), 3)) == everybody
+
+
 def _kept(client: Any, text: bytes) -> int:
     """Blocks in which it stands."""
     return sum(text in client.hget(name, "lines") for name in client.keys(key("search-block", "*")))

@@ -112,6 +112,40 @@ def test_a_clock_that_was_wrong_for_a_while_hides_nothing(server: Server, clock:
     assert [bar.accepted for bar in statistics(client, stretch, clock.now).bars] == [7]
 
 
+def test_a_day_that_was_added_up_by_a_clock_that_was_ahead_is_added_up_anew(server: Server, clock: Clock) -> None:
+    client = connect(server.url)
+    clock.now -= clock.now % DAY - 10 * HOUR
+    today = clock.now // DAY
+    client.hset(key("count", "hour", str(24 * today + 9)), "in:accepted", 7)
+    while Counts(client, lambda: clock.now + 2 * DAY).add_up():
+        pass
+    client.hset(key("count", "hour", str(24 * today + 15)), "in:accepted", 100)
+    for _ in range(72):
+        clock.pass_by(3_600)
+        while Counts(client, clock).add_up():
+            pass
+    day = Stretch("day", HOUR, (DAY * today, DAY * (today + 1)))
+    assert [bar.accepted for bar in statistics(client, day, clock.now).bars] == [107]
+    morning = Stretch("morning", HOUR, (DAY * today, DAY * today + 15 * HOUR, DAY * (today + 1)))
+    assert [bar.accepted for bar in statistics(client, morning, clock.now).bars] == [7, 100]
+
+
+def test_what_is_over_follows_a_renamed_connector_soon(server: Server, clock: Clock) -> None:
+    client, over = connect(server.url), Over()
+    clock.now -= clock.now % DAY
+    today = clock.now // DAY
+    client.sadd(key("connectors"), "old")
+    client.hset(key("count", "hour", str(24 * today - 30)), "out:old:delivered", 4)
+    stretch = Stretch("days", HOUR, tuple(DAY * (today + ahead) for ahead in (-2, -1, 0)))
+    assert connector_statistics(client, "old", stretch, clock.now, over).whole.delivered == 4
+    names = Renames(client, clock)
+    names.adopt(made.settings("new", formerly={"new": ["old"]}))
+    clock.pass_by(120)
+    assert names.finish(60) == [("old", "new")]
+    assert connector_statistics(client, "new", stretch, clock.now, over).whole.delivered == 4
+    assert connector_statistics(client, "old", stretch, clock.now, over).whole.delivered == 0
+
+
 def test_a_day_that_was_added_up_follows_a_renamed_connector(server: Server, clock: Clock, store: Store) -> None:
     client = connect(server.url)
     clock.now -= clock.now % DAY - HOUR

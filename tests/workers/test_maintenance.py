@@ -24,6 +24,7 @@ from core.store.backfill import Backfill
 from core.store.claims import Reading
 from core.store.erase import PART, Rewrite
 from core.store.protocol.keys import key
+from core.store.search import blocks as search_blocks
 from tests.conftest import Clock
 from tests.support import made
 from tests.support.made import control
@@ -108,6 +109,27 @@ def test_settled_conversations_go_after_their_time_and_not_before(past: Past, ou
     assert past.sweep() == (1, 0)
     assert past.left() == ["1:young"]
     assert past.sweep() == (0, 0)
+
+
+def test_what_goes_stands_in_no_search_block_any_more_when_the_file_is_written_anew(
+    past: Past, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client: Any = connect(past.server.url)
+    for number in range(4):
+        past.delivery(31, f"1:vzacna-{number}", Outcome.DELIVERED)
+    monkeypatch.setattr(search_blocks, "SIZE", 4)
+    assert search_blocks.SearchBlocks(client).build()
+
+    def names() -> list[str]:
+        return [
+            name.decode() for name in client.keys(key("search-block", "*")) if b"vzacna" in client.hget(name, "lines")
+        ]
+
+    assert names()
+    written: list[list[str]] = []
+    monkeypatch.setattr(Eraser, "rewrite", lambda _: written.append(names()))
+    assert past.sweep() == (4, 0)
+    assert written == [[]]
 
 
 def test_discarded_ones_count_from_when_they_were_discarded(past: Past) -> None:

@@ -5,6 +5,7 @@ It is a help and no condition: whatever goes wrong, the form is shown, says so, 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -17,12 +18,12 @@ from connectors.kit.transcript import single_line
 from core.errors import DeliveryError, TimedOut
 from core.wording.sentence import say
 
-#: Seconds for each list. Somebody waits for the page.
-_SECONDS = 10.0
+#: Seconds for each list, and for all of them where they go wrong. Somebody waits for the page.
+_SECONDS, _ALL_SECONDS = 10.0, 20.0
 #: Entries of a list that are read; whoever has more types.
 MOST_CHOICES = 500
-#: Characters of what went wrong.
-_LONGEST = 300
+#: Characters of what went wrong; of a value, which is left out if it is longer, and of its name.
+_LONGEST, _LONGEST_VALUE, _LONGEST_NAME = 300, 1_000, 300
 #: What a missing right is answered with.
 _FORBIDDEN = (401, 403)
 
@@ -37,13 +38,14 @@ class Offered:
 
 
 def offered(connector: Connector[Any]) -> Mapping[str, Offered]:
-    """What the destination offers, by setting. After one list for which it could not be reached, no other is asked
-    for."""
+    """What the destination offers, by setting. After one list for which it could not be reached, or that failed when
+    all of them have taken long, no other is asked for."""
     found: dict[str, Offered] = {}
     away: Offered | None = None
+    ends = time.monotonic() + _ALL_SECONDS
     for one in _guarded(connector.choices) or ():
         made, unreachable = (away, True) if away is not None else _read(connector, one)
-        away = made if unreachable else None
+        away = made if unreachable or (made.problem and time.monotonic() > ends) else None
         found |= dict.fromkeys(one.settings, made)
     return found
 
@@ -71,9 +73,9 @@ def _once(choices: Iterable[Choice]) -> Iterable[Choice]:
     """Each value once, under the name that comes first."""
     seen: set[str] = set()
     for one in choices:
-        if one.value not in seen:
+        if one.value not in seen and len(one.value) <= _LONGEST_VALUE:
             seen.add(one.value)
-            yield one
+            yield Choice(one.value, one.label[:_LONGEST_NAME])
 
 
 def _guarded(ask: Callable[[], Iterable[ChoiceList]]) -> Sequence[ChoiceList] | None:

@@ -46,6 +46,9 @@ class SearchBlocks(Base):
         made = 0
         for one in self._blocks():
             last = found[-1] if found else None
+            if last and one.start < last.before:  # made by somebody who did the same at the same moment
+                self._forget(one.start)
+                continue
             if last and last.before == one.start and last.there + one.there <= SIZE:
                 start, gone = found.pop().start, [last.start, one.start]
             elif one.kept != one.there:
@@ -79,6 +82,11 @@ class SearchBlocks(Base):
         # With all of the same millisecond.
         self._keep(start, int(last[0][1]) + 1)
         return True
+
+    def _forget(self, start: int) -> None:
+        with errors():
+            self._redis.delete(key("search-block", str(start)))
+            self._redis.zrem(key("search-blocks"), str(start))
 
     def _remove(self) -> None:
         """What is left from before there were encryption keys."""

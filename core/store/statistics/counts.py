@@ -23,7 +23,7 @@ from core.store.statistics.spans import DAY_HOURS, HOUR_MS, MINUTE_MS, Stretch
 FieldCounts = Counter[str]
 #: Bars that are over, by unit, first unit and the first after it: they never change, so whoever asks again may keep
 #: them.
-Over = dict[tuple[int, int, int], FieldCounts]
+Over = dict[tuple[int, int, int, int], FieldCounts]
 #: Bars that are kept like that: several spans of thirty, for each connector the same ones.
 _KEPT = 256
 #: Days that the server adds up in one go: some ms of its time.
@@ -31,6 +31,8 @@ _DAYS = 16
 #: After so long nothing is counted in a day any more, though a clock may have been put back a little.
 _SETTLED = HOUR_MS
 _DAY = DAY_HOURS * HOUR_MS
+#: What is over is believed for so long: a connector that is renamed takes its past along.
+_BELIEVED = 60_000
 
 #: A unit of time by its key's second part, and its number since 1970.
 _Unit = tuple[str, int]
@@ -56,14 +58,14 @@ class Counts(Base):
 def read_bars(client: redis.Redis, stretch: Stretch, now: int, over: Over | None = None) -> list[FieldCounts]:
     """What was counted in each bar; what is in `over` is not read again. Raises StoreUnavailable."""
     over = {} if over is None else over
-    unit, last = stretch.unit, now // stretch.unit
+    unit, last, turn = stretch.unit, now // stretch.unit, now // _BELIEVED
     bars = stretch.bars
-    found = {bar: over[unit, *bar] for bar in bars if (unit, *bar) in over}
+    found = {bar: over[turn, unit, *bar] for bar in bars if (turn, unit, *bar) in over}
     found |= _read(client, unit, [bar for bar in bars if bar not in found], now)
     for bar in bars:
         if bar[1] <= last:
-            over.pop((unit, *bar), None)  # the newest come last
-            over[unit, *bar] = found[bar]
+            over.pop((turn, unit, *bar), None)  # the newest come last
+            over[turn, unit, *bar] = found[bar]
     for place in list(over)[: max(0, len(over) - _KEPT)]:
         over.pop(place, None)
     return [found[bar] for bar in bars]

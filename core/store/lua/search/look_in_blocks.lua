@@ -11,18 +11,20 @@
 low = tonumber(low) or 0
 -- Below everything of a time: no id begins with what comes first of all that can be printed, and none with the last.
 if member == '!' then score, member = score - 1, '\127' end
-local rows = {}
+-- Whoever made blocks at the same time as another worker may have made two that overlap, until they are looked after.
+local rows, seen = {}, {}
 
 local function add(id, from, before)
   local at = tonumber(redis.call('ZSCORE', PREFIX .. 'conversations', id) or -1)
   if at < from or at >= before or at < low then return end
+  seen[id] = true
   if at > score or at == score and not less(id, member) then return end
   local line = redis.call('GET', PREFIX .. 'summary:' .. id) or ''
   if matches(line, id) then rows[#rows + 1] = {id, at, line} end
 end
 
 local function look_through(lines, from, before)
-  local at, seen = 1, {}
+  local at = 1
   while true do
     local hit = string.find(lines, text, at, true)
     if not hit then return end
@@ -30,7 +32,6 @@ local function look_through(lines, from, before)
     -- An id that is found is found in its lower case, which stands before it.
     local id = string.match(string.sub(lines, hit, last), '\t([^\t\n]*)\n$')
     if not seen[id] then add(id, from, before) end
-    seen[id] = true
     at = last + 1
   end
 end

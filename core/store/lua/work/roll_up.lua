@@ -9,8 +9,14 @@ for day = first, before - 1 do
     for i = 1, #got, 2 do sums[got[i]] = (sums[got[i]] or 0) + tonumber(got[i + 1]) end
   end
   local left = (day + 1) * 86400000 + DAY_KEPT_MS - now
-  if next(sums) and left > 0 and redis.call('EXISTS', key) == 0 then
-    for field, value in pairs(sums) do redis.call('HSET', key, field, string.format('%.0f', value)) end
+  if next(sums) and left > 0 then
+    -- One that was added up too early, by a clock that was ahead, has less than its hours; one of which hours are gone
+    -- has more.
+    for field, value in pairs(sums) do
+      if value > tonumber(redis.call('HGET', key, field) or 0) then
+        redis.call('HSET', key, field, string.format('%.0f', value))
+      end
+    end
     redis.call('PEXPIRE', key, left)
   end
 end
