@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from connectors.kit.files.carrying import ChatFiles, FileNote, files_mark
+from connectors.kit.files.carrying import ChatFiles, FileNote
+from connectors.kit.files.marks import files_mark
 from connectors.kit.files.streaming import Outgoing
 from connectors.kit.http import Judge
 from connectors.odoo.rpc import QUIET, Rpc, first_id, identity

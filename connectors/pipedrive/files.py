@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from connectors.kit.files.carrying import FileNote, files_mark
+from connectors.kit.files.carrying import FileNote
+from connectors.kit.files.marks import files_mark
 from connectors.kit.files.settings import FileLimits
 from connectors.kit.files.streaming import multipart_body
 from connectors.pipedrive.api import REMEMBERED, PipedriveApi

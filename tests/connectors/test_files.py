@@ -20,8 +20,9 @@ import pytest
 from connectors.freshdesk import Freshdesk
 from connectors.freshdesk.settings import FreshdeskSettings
 from connectors.kit.files import carrying
-from connectors.kit.files.carrying import SEND_TRIES, ChatFiles, FileNote, files_mark
+from connectors.kit.files.carrying import SEND_TRIES, ChatFiles, FileNote
 from connectors.kit.files.fetching import FETCH_TRIES, fetch
+from connectors.kit.files.marks import files_mark
 from connectors.kit.files.rules import MIB, FileRules, marked_files
 from connectors.kit.files.settings import FileLimits
 from connectors.kit.files.streaming import Outgoing, json_options, media_type, multipart_body, raw_body

@@ -18,6 +18,7 @@ from markupsafe import Markup
 
 from connectors.kit.connector import Connector
 from connectors.kit.files.fetching import FETCH_TRIES, GIVEN_UP, UnwantedFile, fetch
+from connectors.kit.files.marks import files_mark, marks_in
 from connectors.kit.files.rules import MIB, FileRules, harmless_name, marked_files
 from connectors.kit.files.settings import FileLimits, FileSettings
 from connectors.kit.files.streaming import Outgoing, media_type
@@ -25,7 +26,7 @@ from connectors.kit.files.waiting import WaitingFiles
 from connectors.kit.http import Http
 from connectors.kit.record import Mapping
 from connectors.kit.step import Step
-from connectors.kit.text.parts import Layout, ends_like
+from connectors.kit.text.parts import Layout
 from connectors.kit.transcript import inert, shortened, single_line
 from core.config.mistakes.files import file_mistake
 from core.conversation import ChatFile, Conversation
@@ -91,7 +92,7 @@ class ChatFiles:
     ) -> None:
         """Bring them. `texts` gives what a repeat is known by: what texts the record has, or their marks. Raises
         RetryLater, also where a file is to be fetched again; no file is a reason to refuse the chat."""
-        todo = self._missing(lambda: _marks(layout, words.key, texts()))
+        todo = self._missing(lambda: marks_in(layout, words.key, texts()))
         # What failed comes last, so that it holds up no other file.
         for batch in self._batches(map(self._given_up, sorted(todo, key=self._sends))):
             try:
@@ -288,18 +289,3 @@ def _sends(one: _Entry) -> str:
 def steps_of_files(step: Step) -> list[str]:
     """What is remembered of files that are at the destination, for who has to bring them to another record."""
     return [name for name in step.done if name == _THERE or (name.startswith("upload ") and not name.endswith("?"))]
-
-
-def files_mark(key: str, marks: Iterable[str]) -> str:
-    """What stands at the end of a text that brings files."""
-    return f"[{key} files {' '.join(marks)}]"
-
-
-def _marks(layout: Layout, key: str, texts: Iterable[str]) -> set[str]:
-    """The marks of files that the texts of a record have at their ends, plain or in the vendor's format."""
-    one = "f00dcafe"
-    mark = files_mark(key, [one])
-    ends = "|".join(re.escape(end.strip()) for end in (mark, layout.marked("", mark)) if end.strip())
-    pattern = f"(?:{ends})".replace(one, r"(?:[0-9a-f]{8} ?)+")
-    found = (ends_like(text, pattern) for text in texts)
-    return {mark for end in found if end for mark in re.findall(r"\b[0-9a-f]{8}\b", end[0].rpartition(" files ")[2])}
