@@ -440,7 +440,7 @@ ROWS = (
     Row(
         "workers killed during a backfill, while hook and webhooks bring the same chats",
         backfill_and_workers_killed,
-        (2, 20),
+        (2, 8),
         interrupts=True,
     ),
     Row("two versions of the code at once", two_versions, (0, 2)),
