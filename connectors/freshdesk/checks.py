@@ -10,46 +10,71 @@ from typing import Any
 from connectors.freshdesk.api import CHOSEN, field_choices
 from connectors.freshdesk.choosing import FreshdeskChoices
 from connectors.freshdesk.settings import CONTACT_FIELDS
+from connectors.kit.checks.expectation import Expectation
+from connectors.kit.checks.items import AnswerCheck, CheckItem, ListCheck, run_checks
 from connectors.kit.connector import Change, Finding
+from connectors.kit.reply import Reply
 from connectors.kit.work.choices import constants
+
+_ACCEPTED = Expectation[Reply](
+    "API key accepted: %(email)s, agent %(agent)s",
+    values=lambda me: {"email": me["contact"]["email"].text, "agent": str(me["id"].number)},
+)
+_SEES_ALL = Expectation[Reply](
+    "the agent sees all tickets",
+    "the agent sees some tickets",
+    "give the agent global access: Relay may create a ticket again if it cannot see it",
+    holds=lambda me: me["ticket_scope"].number == 1,
+)
+_CHOICE = Expectation[str](
+    "%(setting)s: %(name)s is %(label)s",
+    "%(setting)s: there is no %(name)s",
+    "there are %(known)s",
+    values=lambda label: {"label": label},
+)
+_OF_CONTACTS = Expectation[Any](
+    "contacts have a field %(name)s",
+    "contacts have no field %(name)s",
+    "there are %(known)s; create one in Admin › Contact Fields",
+)
+_OF_TICKETS = Expectation[Any](
+    "there is a field %(name)s",
+    "there is no custom field %(name)s",
+    "there are %(known)s; create one in Admin › Ticket Fields",
+)
+_FILLED = Expectation[Any](
+    "",
+    "%(name)s is required for agents, but relay.yaml does not set it",
+    "set it in relay.yaml, or make it optional in Admin › Ticket Fields",
+)
 
 
 class FreshdeskChecks(FreshdeskChoices):
     """The part of the connector that proves its settings, and makes the field that marks tickets."""
 
     def check(self) -> Iterator[Finding]:
-        settings = self.settings
+        return run_checks(self._checks())
+
+    def _checks(self) -> Iterator[CheckItem]:
+        own = self.settings
         # https://developers.freshdesk.com/api/#me
-        me = self.ask("GET", "agents/me")
-        yield Finding(True, f"API key accepted: {me['contact']['email'].text}, agent {me['id'].number}")
-        remedy = "give the agent global access: Relay may create a ticket again if it cannot see it"
-        yield _finding(
-            me["ticket_scope"].number == 1, "the agent sees all tickets", "the agent sees some tickets", remedy
+        me = partial(self.ask, "GET", "agents/me")
+        yield AnswerCheck(_ACCEPTED, me, then=lambda shown: [AnswerCheck(_SEES_ALL, lambda: shown)])
+        yield from self.owners.checks(own, own.task)
+        form = self.ticket_fields()
+        for field, setting in CHOSEN.items():
+            offered = partial(field_choices, form.get(field, {}).get("choices"))
+            named, spelled = map(str, constants(getattr(own, setting))), "{} ({})".format
+            yield ListCheck(_CHOICE, named, offered, {"setting": setting}, spelled)
+        yield ListCheck(
+            _OF_CONTACTS, [name for name in own.person_fields if name not in CONTACT_FIELDS], self.contact_fields
         )
-        yield from self.owners.findings(settings, settings.task.owner if settings.task else None)
-        fields = self.ticket_fields()
-        for name, setting in CHOSEN.items():
-            choices = field_choices(fields.get(name, {}).get("choices"))
-            remedy = f"there are {', '.join(f'{one} ({label})' for one, label in choices.items()) or 'none'}"
-            for value in map(str, constants(getattr(settings, setting))):
-                right = f"{setting}: {value} is {choices.get(value)}"
-                yield _finding(value in choices, right, f"{setting}: there is no {value}", remedy)
-        if names := [name for name in settings.person_fields if name not in CONTACT_FIELDS]:
-            known = list(self.contact_fields())
-            remedy = f"there are {', '.join(known)}; create one in Admin › Contact Fields"
-            for name in names:
-                yield _finding(name in known, f"contacts have a field {name}", f"contacts have no field {name}", remedy)
-        custom = [*settings.fields, *filter(None, [settings.key_field])]
-        known = [name for name, field in fields.items() if not field.get("default")]
-        remedy = f"there are {', '.join(known) or 'none'}; create one in Admin › Ticket Fields"
-        for name in custom:
-            yield _finding(name in known, f"there is a field {name}", f"there is no custom field {name}", remedy)
-        remedy = "set it in relay.yaml, or make it optional in Admin › Ticket Fields"
-        chosen = [name for name, setting in CHOSEN.items() if getattr(settings, setting) is not None]
-        filled = {"requester", "subject", "description", *custom, *chosen, *(["agent"] if settings.owner else [])}
-        for name, field in fields.items():
-            if field.get("required_for_agents") and name not in filled:
-                yield Finding(False, f"{name} is required for agents, but relay.yaml does not set it", remedy)
+        custom = [*own.fields, *filter(None, [own.key_field])]
+        yield ListCheck(_OF_TICKETS, custom, lambda: {name: it for name, it in form.items() if not it.get("default")})
+        chosen = [field for field, setting in CHOSEN.items() if getattr(own, setting) is not None]
+        filled = {"requester", "subject", "description", *custom, *chosen, *(["agent"] if own.owner else [])}
+        required = (name for name, field in form.items() if field.get("required_for_agents"))
+        yield ListCheck(_FILLED, required, lambda: dict.fromkeys(filled, True))
 
     def setup(self) -> Iterator[Change]:
         name = self.settings.key_field
@@ -64,7 +89,3 @@ class FreshdeskChecks(FreshdeskChoices):
 
     def _make_field(self, field: Table[str, Any]) -> None:
         self.ask("POST", "admin/ticket_fields", json=field)
-
-
-def _finding(right: bool, good: str, bad: str, remedy: str) -> Finding:
-    return Finding(True, good) if right else Finding(False, bad, remedy)

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
+from connectors.kit.checks.items import run_checks
 from connectors.kit.connector import Change, Finding, Receipt, Step
 from connectors.kit.files.carrying import ChatFiles
 from connectors.kit.offered import ChoiceList
@@ -25,7 +26,7 @@ from connectors.kit.work.chat import Chat, open_first
 from connectors.kit.work.choices import chosen
 from connectors.kit.work.one_record import Before
 from connectors.kit.work.task import Task
-from connectors.odoo.checks import odoo_findings
+from connectors.odoo.checks import odoo_checks
 from connectors.odoo.choosing import odoo_choices
 from connectors.odoo.erasing import OdooErasing
 from connectors.odoo.files import add_files, file_marks
@@ -88,7 +89,7 @@ class Odoo(OdooErasing):
         return Reference(str(record), odoo.page(self.kind.model, record))
 
     def check(self) -> Iterator[Finding]:
-        return odoo_findings(self, self.odoo(), self.name)
+        return run_checks(odoo_checks(self, self.odoo(), self.name))
 
     def choices(self) -> Iterator[ChoiceList]:
         return odoo_choices(self.odoo(), self.settings)

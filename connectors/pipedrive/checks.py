@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
+from connectors.kit.checks.expectation import Expectation, Mismatch
+from connectors.kit.checks.items import AnswerCheck, CheckItem, ListCheck, NameCheck, run_checks
 from connectors.kit.connector import Change, Finding
 from connectors.kit.record import Mapping
 from connectors.kit.reply import Reply
@@ -21,64 +23,107 @@ from core.conversation import Conversation
 #: The type of the activities that are made of tasks, as Pipedrive's own key has it.
 TASK = "task"
 
+_ACCEPTED = Expectation[Reply](
+    "API token accepted: %(user)s of %(company)s",
+    values=lambda me: {"user": me["name"].text, "company": me["company_name"].text},
+)
+_DOMAIN = Expectation[bool]("", "the token belongs to %(domain)s.pipedrive.com", "write company: %(domain)s")
+_PIPELINE = Expectation[Reply](
+    "pipeline %(name)s: %(called)s",
+    "there is no active pipeline %(name)s",
+    "correct pipeline_id, or remove it",
+    values=lambda found: {"called": found["name"].text},
+)
+#: A stage, and whether the settings name its pipeline, or none.
+_STAGE = Expectation[tuple[Reply, bool]](
+    "stage %(name)s: %(called)s",
+    "there is no active stage %(name)s",
+    "correct stage_id, or remove it",
+    also=(
+        Mismatch(
+            "stage %(name)s, %(called)s, is of pipeline %(of)s",
+            "write pipeline_id: %(of)s, or another stage_id",
+            lambda found: not found[1],
+        ),
+    ),
+    values=lambda found: {"called": found[0]["name"].text, "of": found[0]["pipeline_id"].id},
+)
+_TASKS = Expectation[bool](
+    "there is an active activity type %(type)s",
+    "there is no active activity type %(type)s",
+    "switch on Task in Company settings > Activities",
+)
+_FIELD = Expectation[Reply](
+    "%(of)s field %(name)s: %(called)s",
+    "there is no %(of)s field %(name)s",
+    "copy the API key of a %(of)s field from Company settings > Data fields",
+    also=(
+        Mismatch(
+            "the %(of)s field %(called)s is of type %(type)s",
+            "use one of type %(texts)s",
+            lambda field: field["field_type"].text not in TEXTS,
+        ),
+    ),
+    values=lambda field: {"called": field["field_name"].text, "type": field["field_type"].text},
+)
+_CAMPAIGNS = Expectation[bool](
+    "persons have %(field)s", "persons do not have %(field)s", "remove %(field)s: it needs Pipedrive's app Campaigns"
+)
+_LABEL = Expectation[Any](
+    "",
+    "there is no %(record)s label '%(name)s'",
+    "create it with: relay connectors setup %(connector)s; or write other tags, or tags: []",
+)
+
 
 class PipedriveChecks(PipedriveChoices, PipedriveRecords):
     """The part of the connector that proves its settings, and makes the labels of its tags."""
 
     def check(self) -> Iterator[Finding]:
+        return run_checks(self._checks())
+
+    def _checks(self) -> Iterator[CheckItem]:
+        own = self.settings
         # https://developers.pipedrive.com/docs/api/v1/Users#getCurrentUser
-        me, settings = self.ask("GET", "/v1/users/me")["data"], self.settings
-        yield Finding(True, f"API token accepted: {me['name'].text} of {me['company_name'].text}")
-        company, domain = settings.company, me.object.get("company_domain")
-        if company and domain and company != domain:
-            yield Finding(False, f"the token belongs to {domain}.pipedrive.com", f"write company: {domain}")
-        yield from self.owners.findings(settings, settings.task.owner if settings.task else None)
-        pipelines = constants(settings.pipeline_id)
-        yield from (self._pipeline(number) for number in pipelines)
-        yield from (self._stage(number, pipelines) for number in constants(settings.stage_id))
-        if settings.task:
-            yield self._task_type()
-        named = {"deal": settings.fields, "person": filter(CUSTOM.fullmatch, settings.person_fields)}
-        for of, keys in ((of, list(keys)) for of, keys in named.items()):
-            known = {field["field_code"].text: field for field in self.fields_of(of)} if keys else {}
-            yield from (_fillable(of, key, known.get(key)) for key in keys)
-        if MARKETING in settings.person_fields:
-            yield self._campaigns()
-        remedy = f"create it with: relay connectors setup {self.name}; or write other tags, or tags: []"
-        for tag in self._missing_labels():
-            yield Finding(False, f"there is no {settings.record} label '{tag}'", remedy)
+        me = self.ask("GET", "/v1/users/me")["data"]
+        yield AnswerCheck(_ACCEPTED, lambda: me)
+        domain = me.object.get("company_domain") or own.company
+        yield AnswerCheck(_DOMAIN, lambda: not own.company or own.company == domain, {"domain": domain})
+        yield from self.owners.checks(own, own.task)
+        pipelines = constants(own.pipeline_id)
+        yield NameCheck(_PIPELINE, pipelines, partial(self._active, "pipelines"))
+        yield NameCheck(_STAGE, constants(own.stage_id), partial(self._stage, pipelines))
+        if own.task:
+            yield AnswerCheck(_TASKS, self._has_tasks, {"type": TASK})
+        persons = filter(CUSTOM.fullmatch, own.person_fields)
+        for of, keys in {"deal": own.fields, "person": persons}.items():
+            given = {"of": of, "texts": ", ".join(TEXTS)}
+            yield ListCheck(_FIELD, keys, partial(self._fields_by_key, of), given)
+        if MARKETING in own.person_fields:
+            yield AnswerCheck(_CAMPAIGNS, self._has_campaigns, {"field": MARKETING})
+        yield NameCheck(_LABEL, self._missing_labels(), lambda _: None, {"record": own.record, "connector": self.name})
 
-    def _pipeline(self, number: int) -> Finding:
-        # https://developers.pipedrive.com/docs/api/v1/Pipelines#getPipeline
-        found = self.there(f"/api/v2/pipelines/{number}")
-        if found is None or not is_active(found):
-            return Finding(False, f"there is no active pipeline {number}", "correct pipeline_id, or remove it")
-        return Finding(True, f"pipeline {number}: {found['name'].text}")
+    def _active(self, kind: str, number: int) -> Reply | None:
+        # https://developers.pipedrive.com/docs/api/v1/Pipelines#getPipeline , and Stages#getStage
+        found = self.there(f"/api/v2/{kind}/{number}")
+        return found if is_active(found) else None
 
-    def _stage(self, number: int, pipelines: tuple[int, ...]) -> Finding:
-        # https://developers.pipedrive.com/docs/api/v1/Stages#getStage
-        found = self.there(f"/api/v2/stages/{number}")
-        if found is None or not is_active(found):
-            return Finding(False, f"there is no active stage {number}", "correct stage_id, or remove it")
-        name, of = found["name"].text, found["pipeline_id"].number
-        if pipelines and of not in pipelines:
-            text = f"stage {number}, {name}, is of pipeline {of}"
-            return Finding(False, text, f"write pipeline_id: {of}, or another stage_id")
-        return Finding(True, f"stage {number}: {name}")
+    def _stage(self, pipelines: Sequence[int], number: int) -> tuple[Reply, bool] | None:
+        found = self._active("stages", number)
+        return None if found is None else (found, not pipelines or found["pipeline_id"].number in pipelines)
 
-    def _task_type(self) -> Finding:
+    def _has_tasks(self) -> bool:
         # https://developers.pipedrive.com/docs/api/v1/ActivityTypes#getActivityTypes
         types = self.ask("GET", "/v1/activityTypes")["data"]
-        right = any(one["key_string"].text == TASK and is_active(one) for one in types)
-        text = f"there is {'an' if right else 'no'} active activity type {TASK}"
-        return Finding(right, text, "" if right else "switch on Task in Company settings > Activities")
+        return any(one["key_string"].text == TASK and is_active(one) for one in types)
 
-    def _campaigns(self) -> Finding:
+    def _fields_by_key(self, of: str) -> dict[str, Reply]:
+        return {field["field_code"].text: field for field in self.fields_of(of)}
+
+    def _has_campaigns(self) -> bool:
         asked = {"limit": 1, "include_fields": MARKETING}
         url, without = f"{self.base}/api/v2/persons", When((400, 402, 403), then=None)
-        right = self.http.request("GET", url, params=asked, judge=self.when(without)).status_code == 200
-        text = f"persons {'have' if right else 'do not have'} {MARKETING}"
-        return Finding(right, text, "" if right else f"remove {MARKETING}: it needs Pipedrive's app Campaigns")
+        return self.http.request("GET", url, params=asked, judge=self.when(without)).status_code == 200
 
     # --- labels ----------------------------------------------------------------------
 
@@ -108,13 +153,3 @@ class PipedriveChecks(PipedriveChoices, PipedriveRecords):
     def _make_label(self, path: str, body: Any) -> None:
         self.ask("POST", path, json=body)
         self.cache.forget("labels")
-
-
-def _fillable(of: str, key: str, field: Reply | None) -> Finding:
-    if field is None:
-        remedy = f"copy the API key of a {of} field from Company settings > Data fields"
-        return Finding(False, f"there is no {of} field {key}", remedy)
-    name, kind = field["field_name"].text, field["field_type"].text
-    if kind not in TEXTS:
-        return Finding(False, f"the {of} field {name} is of type {kind}", f"use one of type {', '.join(TEXTS)}")
-    return Finding(True, f"{of} field {key}: {name}")

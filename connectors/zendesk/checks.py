@@ -2,74 +2,102 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime
 from functools import partial
 from itertools import chain
+from typing import Any
 
+from connectors.kit.checks.expectation import Expectation, Mismatch
+from connectors.kit.checks.items import AnswerCheck, CheckItem, ListCheck, NameCheck, run_checks
 from connectors.kit.connector import Finding
 from connectors.kit.offered import Choice, ChoiceList
 from connectors.kit.reply import Reply
 from connectors.kit.wire.pager import by_page
 from connectors.kit.work.choices import OWNER_SETTINGS, PERSON_SETTINGS, constants
 from connectors.zendesk.api import unusable
-from connectors.zendesk.settings import OF_USER
+from connectors.zendesk.settings import MOVE, OF_USER, TOKENS_END
 from connectors.zendesk.users import ZendeskUsers, is_agent
+from core.wording.sentence import say
 
 #: The day on which API tokens end.
 LAST_DAY = date(2027, 4, 30)
+_SIGNED_IN = Expectation[Reply](
+    "%(who)s is %(role)s in %(base)s",
+    "%(who)s is %(role)s in %(base)s",
+    "sign in as an admin, or as an agent who may manage end users",
+    holds=lambda me: me.object.get("role") in ("admin", "agent") and not me.object.get("suspended"),
+)
+_TOKENS = Expectation[date](TOKENS_END, TOKENS_END, MOVE, holds=lambda today: today < LAST_DAY)
+_PRIVATE = Expectation[dict[str, Any]](
+    "the first comment of a ticket may be private",
+    "the first comment of a ticket may not be private",
+    "switch on 'Allow first comment on tickets to be private' in Admin Center, Objects and rules, Tickets, "
+    "Settings; without it the visitor may see the transcript and be sent it",
+    holds=lambda tickets: bool(tickets.get("is_first_comment_private_enabled", True)),
+)
+_TAGS = Expectation[dict[str, Any]](
+    "tickets have tags",
+    "tickets have no tags",
+    "switch on 'Enable tags on tickets' at the same place, or write 'tags: []'",
+    holds=lambda tickets: bool(tickets.get("tagging", True)),
+)
+_USER_FIELD = Expectation[str](
+    "the user field %(name)s is there",
+    "the user field %(name)s is not there",
+    "there are %(own)s, %(known)s; add one in Admin Center, People, User fields",
+)
+#: The name of a group, brand, form or field, and what speaks against it (`thing`).
+_THING = Expectation[tuple[str, str]](
+    "%(kind)s %(name)s (%(called)s) is there",
+    "there is no %(kind)s %(name)s",
+    "%(remedy)s",
+    also=(Mismatch("%(kind)s %(name)s (%(called)s) %(against)s", "%(remedy)s", lambda found: found[1] != ""),),
+    values=lambda found: {"called": found[0], "against": found[1]},
+)
+_ACTIVE = {
+    "group": say("correct group_id, or make the group active"),
+    "brand": say("correct brand_id, or make the brand active"),
+    "ticket_form": say("correct ticket_form_id, or make the ticket form active"),
+    "ticket_field": say("write the number of an active custom field under fields"),
+}
 
 
 class ZendeskChecks(ZendeskUsers):
     """The part of the connector that proves its settings, reading only."""
 
     def check(self) -> Iterator[Finding]:
-        settings = self.settings
+        return run_checks(self._checks())
+
+    def _checks(self) -> Iterator[CheckItem]:
+        own = self.settings
         # https://developer.zendesk.com/api-reference/ticketing/users/users/#show-self
         # Without credentials it answers 200 with an anonymous user.
         me = self.ask("GET", "users/me")["user"]
         role, email = me.get("role"), me.get("email")
-        yield Finding(
-            role is not None and role.raw in ("admin", "agent") and not me.object.get("suspended"),
-            f"{email.text if email is not None else settings.email} is "
-            f"{role.text if role is not None else 'nobody'} in {self.base}",
-            "sign in as an admin, or as an agent who may manage end users",
-        )
-        for text, remedy in settings.doubts():
-            yield Finding(datetime.now(UTC).date() < LAST_DAY, text, remedy)
+        said = {"who": email.text if email else own.email, "role": role.text if role else "nobody", "base": self.base}
+        yield AnswerCheck(_SIGNED_IN, lambda: me, said)
+        if own.api_token:
+            yield AnswerCheck(_TOKENS, lambda: datetime.now(UTC).date())
         # https://developer.zendesk.com/api-reference/ticketing/account-configuration/account_settings/#show-settings
         tickets = self.ask("GET", "account/settings")["settings"]["tickets"].object
-        yield Finding(
-            tickets.get("is_first_comment_private_enabled", True),
-            "the first comment of a ticket may be private",
-            "switch on 'Allow first comment on tickets to be private' in Admin Center, Objects and rules, Tickets, "
-            "Settings; without it the visitor may see the transcript and be sent it",
-        )
-        if settings.tags:
-            yield Finding(
-                tickets.get("tagging", True),
-                "tickets have tags",
-                "switch on 'Enable tags on tickets' at the same place, or write 'tags: []'",
-            )
-        yield from self.owners.findings(settings, settings.task.owner if settings.task else None)
+        yield AnswerCheck(_PRIVATE, lambda: tickets)
+        if own.tags:
+            yield AnswerCheck(_TAGS, lambda: tickets)
+        yield from self.owners.checks(own, own.task)
         for kind in ("group", "brand", "ticket_form"):
-            remedy = f"correct {kind}_id, or make the {kind.replace('_', ' ')} active"
-            yield from (self._exists(kind, number, remedy) for number in constants(getattr(settings, f"{kind}_id")))
-        if names := [name for name in settings.person_fields if name not in OF_USER]:
-            known = self.user_fields()
-            remedy = f"there are {', '.join((*OF_USER, *known))}; add one in Admin Center, People, User fields"
-            for name in names:
-                there = name in known
-                yield Finding(there, f"the user field {name} is {'' if there else 'not '}there", remedy)
-        for name in settings.fields:
-            yield self._exists("ticket_field", int(name), "write the number of an active custom field under fields")
+            yield self._things(kind, constants(getattr(own, f"{kind}_id")))
+        fields = [name for name in own.person_fields if name not in OF_USER]
+        yield ListCheck(_USER_FIELD, fields, self.user_fields, {"own": ", ".join(OF_USER)})
+        yield self._things("ticket_field", map(int, own.fields))
 
-    def _exists(self, kind: str, number: int, remedy: str) -> Finding:
-        name, against = self.thing(kind, number)
-        label = f"{kind.replace('_', ' ')} {number}"
-        if not name:
-            return Finding(False, f"there is no {label}", remedy)
-        return Finding(not against, f"{label} ({name}) {against or 'is there'}", remedy)
+    def _things(self, kind: str, numbers: Iterable[int]) -> CheckItem:
+        given = {"kind": kind.replace("_", " "), "remedy": _ACTIVE[kind]}
+        return NameCheck(_THING, numbers, partial(self._named_thing, kind), given)
+
+    def _named_thing(self, kind: str, number: int) -> tuple[str, str] | None:
+        found = self.thing(kind, number)
+        return found if found[0] else None
 
     # --- what there is to choose from ----------------------------------------------------
 

@@ -383,7 +383,7 @@ class Both(PeopleContract):
         self.odoo(vendor).denied.add(("mail.activity", "create"))
         assert all(one.right for one in self.connector(vendor).check())
         wrong = [one.text for one in self.connector(vendor, task={}).check() if not one.right]
-        assert wrong == ["the right to create mail.activity"]
+        assert wrong == ["no right to create mail.activity"]
 
     # --- people -------------------------------------------------------------------------
 
@@ -673,7 +673,7 @@ class Both(PeopleContract):
     def test_a_check_finds_rights_that_are_missing(self, vendor: Fake, right: tuple[str, str]) -> None:
         self.odoo(vendor).denied.add(right)
         wrong = [one.text for one in self.connector(vendor).check() if not one.right]
-        assert wrong == [f"the right to {right[1]} {right[0]}"]
+        assert wrong == [f"no right to {right[1]} {right[0]}"]
 
     def test_a_check_says_whether_records_of_others_can_be_seen(self, vendor: Fake) -> None:
         def responsible() -> list[str]:

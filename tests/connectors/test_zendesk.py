@@ -661,7 +661,7 @@ class TestZendesk(PersonContract, Records, FileLaws):
     def test_a_check_finds_settings_of_the_account_that_are_in_the_way(self, vendor: ZendeskVendor) -> None:
         vendor.settings = {"tagging": False, "is_first_comment_private_enabled": False}
         wrong = [one.text for one in self.connector(vendor).check() if not one.right]
-        assert wrong == ["the first comment of a ticket may be private", "tickets have tags"]
+        assert wrong == ["the first comment of a ticket may not be private", "tickets have no tags"]
         assert len(list(self.connector(vendor, tags=[]).check())) == 3
 
     @pytest.mark.parametrize("me", [{"id": None, "role": "end-user"}, {"id": 7, "role": "agent", "suspended": True}])

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Protocol, TypeVar
 
 from pydantic import BeforeValidator, Field
 
+from connectors.kit.checks.expectation import Expectation
+from connectors.kit.checks.items import CheckItem, NameCheck, run_checks
 from connectors.kit.connector import Finding
 from connectors.kit.email_address import email_in
 from connectors.kit.record import Mapping, RecordSettings
@@ -21,6 +23,7 @@ from connectors.kit.wire.cache import Cache
 from connectors.kit.work.choices import constants
 from core.config.types.templated import Templated, TemplateOf
 from core.errors import Gone
+from core.wording.sentence import constant
 
 #: An owner's id, as the vendor spells it.
 I = TypeVar("I", int, str)  # noqa: E741  # of an id
@@ -29,6 +32,11 @@ R = TypeVar("R")
 #: The step that a destination's refusal of an owner names (`Gone`). Nothing is remembered under it.
 OWNER = "owner"
 CHAT_AGENT, _AGENT = "chat_agent", "{{ agent.email }}"
+_THERE = Expectation[Any](
+    "%(setting)s %(name)s is %(kind)s",
+    "%(setting)s %(name)s is not %(kind)s",
+    "write the email address or the id of %(kind)s, or chat_agent",
+)
 
 
 def _owner(value: Any) -> Any:
@@ -51,6 +59,13 @@ class OwnerSettings(RecordSettings):
     owner_fallback: Owner | None = Field(
         default=None, description="Who gets it when the owner is nobody there, as owner; null: as the vendor decides."
     )
+
+
+class _Task(Protocol):
+    """Settings of work, which may have an owner of its own."""
+
+    @property
+    def owner(self) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -78,8 +93,7 @@ class Owners(Generic[I]):
     def first(self, words: Mapping, settings: OwnerSettings, *, first: Any = None) -> I | None:
         """Who is asked first of all that `give` asks: the first who is somebody there. For a vendor that says only
         afterwards whether it gave the record to that user."""
-        line = {"task.owner": first, OWNER: settings.owner, "owner_fallback": settings.owner_fallback}
-        found = (self._of(name, setting, words, []) for name, setting in line.items())
+        found = (self._of(name, setting, words, []) for name, setting in _line(settings, first).items())
         return next((one for one in found if one is not None), None)
 
     def give(
@@ -88,8 +102,7 @@ class Owners(Generic[I]):
         """`make(owner)`; and with the fallback, or without anybody, where there is none or the destination refuses:
         then `make` raises Gone with OWNER. `first` is asked before the settings' own owner, such as a task's."""
         told: list[str] = []
-        line = {"task.owner": first, OWNER: settings.owner, "owner_fallback": settings.owner_fallback}
-        for name, setting in line.items():
+        for name, setting in _line(settings, first).items():
             found = self._of(name, setting, words, told)
             if found is None:
                 continue
@@ -127,14 +140,19 @@ class Owners(Generic[I]):
             told.append(f"{name}: {who} is not {self.kind}")
         return found
 
+    def checks(self, settings: OwnerSettings, task: _Task | None = None) -> Iterator[CheckItem]:
+        """Everybody whom the settings are sure to name has to be there."""
+        return self._checks(settings, task.owner if task else None)
+
     def findings(self, settings: OwnerSettings, first: Any = None) -> Iterator[Finding]:
-        """For `check`: everybody whom the settings are sure to name."""
-        line = {"task.owner": first, OWNER: settings.owner, "owner_fallback": settings.owner_fallback}
-        for name, setting in line.items():
-            for named in constants(setting):
-                right = self.find(named) is not None
-                yield Finding(
-                    right,
-                    f"{name} {named} is {'' if right else 'not '}{self.kind}",
-                    f"write the email address or the id of {self.kind}, or chat_agent",
-                )
+        """The same looked at, for who has the owner of a task alone."""
+        return run_checks(self._checks(settings, first))
+
+    def _checks(self, settings: OwnerSettings, first: Any) -> Iterator[CheckItem]:
+        for name, setting in _line(settings, first).items():
+            yield NameCheck(_THERE, constants(setting), self.find, {"setting": name, "kind": constant(self.kind)})
+
+
+def _line(settings: OwnerSettings, first: Any) -> dict[str, Any]:
+    """Who is asked, one after the other."""
+    return {"task.owner": first, OWNER: settings.owner, "owner_fallback": settings.owner_fallback}
