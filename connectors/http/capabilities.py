@@ -34,7 +34,7 @@ def _person(document: HttpDocument) -> str:
 def _revision(document: HttpDocument) -> str:
     for name, step in document.steps.items():
         if step.each and step.mode != "nothing":
-            return f"added as `{name}`" if step.mode == "append" else f"`{name}` is written over"
+            return f"what is new, as `{name}`" if step.mode == "append" else f"`{name}` is written over"
     over = [f"`{name}`" for name, step in document.steps.items() if step.mode == "overwrite"]
     return f"{' and '.join(over)} written over" if over else "left as it is"
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 from collections.abc import Callable, Mapping
 from functools import cached_property, partial
 from time import time as now
@@ -16,6 +18,7 @@ from connectors.kit.files.carrying import ChatFiles
 from connectors.kit.record import Mapping as Words
 from connectors.kit.step import Receipt, Step
 from connectors.kit.text.parts import Part, append, ends_with, has_text, overwrite
+from connectors.kit.text.revisions import tell, told
 from connectors.kit.transcript import single_line
 from core.conversation import Conversation
 from core.delivery import Reference
@@ -40,7 +43,7 @@ class Running:
         self._words, self._number, self._files = words, receipt.number, files
         self._made: dict[str, _Made] = {}
         self._took: dict[str, Mapping[str, Any]] = {}
-        self._layout = program.layout
+        self._layout, self._receipt = program.layout, receipt
         needs_person = program.document.needs_person
         self._chat = {**of_chat(words, conversation, receipt, needs_person=needs_person), **program.own.names}
 
@@ -123,9 +126,9 @@ class Running:
     def _parts(self) -> list[Part]:
         return self._laid_out()
 
-    def _laid_out(self, *, revised: bool = False) -> list[Part]:
-        heading = self._words.heading(SUBJECT) if self._program.document.transcript.headed else ""
-        return self._layout.parts(self._words, self._number, revised=revised, heading=heading)
+    def _laid_out(self, *, revised: bool = False, after: Conversation | None = None) -> list[Part]:
+        heading = self._words.heading(SUBJECT) if self._program.document.transcript.headed and after is None else ""
+        return self._layout.parts(self._words, self._number, revised=revised, heading=heading, after=after)
 
     def _miss(self, action: Action) -> _Made:
         raise ConnectorRefused(self._said(action, "nothing was found"))
@@ -163,13 +166,25 @@ class Running:
                 revised, skipped = self._step.knows(first) and self._step(first, int) < self._number, 0
             if revised and own.mode == "nothing":
                 return
+            record = self._record_of(action)
             if revised:
-                parts = self._laid_out(revised=True)
+                parts = self._laid_out(revised=True, after=told(self._step, self._receipt, record))
             newest_first = self._program.document.transcript.newest_first
             made = append(self._step, action.name, parts[skipped:], write=write, look=look, newest_first=newest_first)
             self._step(first, lambda: self._number)
-        if made:
+            tell(self._step, self._receipt, record)
+        if made or (made := self._earlier(action)):
             self._took[action.name] = made[0]
+
+    def _earlier(self, action: Action) -> list[Mapping[str, Any]]:
+        """What the text took that was added last, for a revision that adds none: later steps may name it."""
+        pattern = re.compile(rf"{re.escape(action.name)} (\d+)\.1")
+        numbers = [int(found[1]) for name in self._step.done if (found := pattern.fullmatch(name))]
+        return [self._step.recall(f"{action.name} {max(numbers)}.1")] if numbers else []
+
+    def _record_of(self, action: Action) -> str:
+        """What the texts are on, by all that was taken of it: where it was made anew, the new one has none of them."""
+        return json.dumps({**self._took, action.name: None}, sort_keys=True)
 
     def _write(self, action: Action, part: Part) -> Mapping[str, Any]:
         return self._create(action, f"{action.name} {part.revision}.{part.number}", part)
