@@ -12,15 +12,16 @@ from pydantic import AnyHttpUrl, BaseModel, TypeAdapter, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from connectors.http.attachments import ReadyAttachments
-from connectors.http.declared import taken
+from connectors.http.declared import mentioned, taken
 from connectors.http.document import HttpDocument, LookRequest, StepOf
 from connectors.http.looking import Looking
 from connectors.http.names import ALWAYS, PartNames, of_settings, of_step, of_steps
-from connectors.http.offering import Offering, wrong_settings
 from connectors.http.requests.compiler import Compiler, Render
+from connectors.http.requests.offering import Offering, OwnerList, wrong_settings
 from connectors.http.requests.ready import Ready
 from connectors.kit.text.formats import FORMS, Form
 from connectors.kit.text.parts import Layout, octets, utf16
+from connectors.kit.work.owner import OWNER
 from core.config.mistakes.model import KeyPath
 from core.templates.scope import Scope, is_template
 
@@ -70,6 +71,8 @@ class Action:
     update: Ready | None
     kept: Render
     missing: Render
+    #: Its create names whose the record is to be.
+    owned: bool
 
 
 @dataclass(frozen=True)
@@ -114,8 +117,10 @@ class Program:
         self.page = self._compiler.text(seen, document.reference.url, ("reference", "url"))
         self.proofs = [self._proof(look, index) for index, look in enumerate(document.check)]
         self.offerings = [
-            Offering(one, static, ("choices", index), self._compiler) for index, one in enumerate(document.choices)
+            Offering(one, one.settings, static, ("choices", index), self._compiler)
+            for index, one in enumerate(document.choices)
         ]
+        self.owners = OwnerList(document.owners, static, self._compiler) if document.owners else None
         self.attachments = (
             ReadyAttachments(
                 document.attachments, partial(own.scope, chat=True, **ALWAYS, steps=self.steps), self._compiler
@@ -180,6 +185,8 @@ class Program:
         scope = self.own.scope(chat=True, **own)
         # An update names what it changes.
         changing = self.own.scope(chat=True, **{**own, "steps": self._after[index + 1]})
+        # Whose a record is, is said once: it may have been given to somebody else since.
+        making = self.own.scope(chat=True, **{**own, **({OWNER: None} if self.document.owners else {})})
 
         def ready(kind: str, scope: Scope, takes: Mapping[str, str] | None) -> Ready | None:
             request = getattr(step, kind)
@@ -190,10 +197,11 @@ class Program:
             step,
             self._compiler.condition(scope, step.when, (*place, "when")),
             Looking(step.find, scope, (*place, "find"), self._compiler, self._identities) if step.find else None,
-            ready("create", scope, None),
+            ready("create", making, None),
             ready("update", changing, {}),
             self._compiler.condition(changing, step.kept, (*place, "kept")),
             self._compiler.text(scope, step.missing, (*place, "missing")),
+            owned=bool(self.document.owners and step.create and mentioned(step.create, OWNER)),
         )
 
     def _has_text(self, name: str) -> bool:
@@ -220,7 +228,11 @@ class Program:
             (("steps", name, "each"), f"'{texts[0]}' has the parts already; one step brings the transcript")
             for name in texts[1:]
         ]
+        if self.document.owners and not any(action.owned for action in self.actions):
+            wrong.append((("owners",), "no step gives anything to anybody; name {{ owner }} in a create"))
         for name, step in steps.items():
+            if name == OWNER and self.document.owners:
+                wrong.append((("steps", name), "has the name of whose a record is; give it another one"))
             earlier = [*steps][: [*steps].index(name)]
             parent = step.first_in
             if parent and (parent not in earlier or not steps[parent].create or steps[parent].each):
@@ -236,7 +248,7 @@ class Program:
                 wrong.append((("steps", name, "find", "marked"), said))
             requests = {kind: getattr(step, kind) for kind in ("find", "create", "update") if getattr(step, kind)}
             for kind, request in requests.items():
-                known = {*earlier, name}
+                known = {*earlier, name, *((OWNER,) if kind == "create" and self.document.owners else ())}
                 wrong += [
                     (("steps", name, kind, "cases", index, "steps"), f"there is no step '{one}' up to here")
                     for index, case in enumerate(request.cases)

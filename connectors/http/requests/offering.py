@@ -15,15 +15,15 @@ from connectors.kit.offered import Choice
 from connectors.kit.record import RecordSettings
 from connectors.kit.reply import Reply
 from connectors.kit.transcript import single_line
+from connectors.kit.work.choices import OWNER_SETTINGS
 from core.config.mistakes.model import KeyPath
+from core.config.yaml_file import dotted
 from core.templates.scope import Scope
 
 
-class ChoiceRequest(DeclaredRequest):
-    """A request that reads what there is to choose from for settings."""
+class ListRequest(DeclaredRequest):
+    """A request that reads what there is of one kind at the destination."""
 
-    settings: tuple[Name, ...] = Field(min_length=1, description="The settings, such as [group].")
-    when: WhenText | None = Field(default=None, description="Condition over the settings; where it is false, skip it.")
     entries: JmesPath = Field(default="@", description="JMESPath of the list in the body; @: the body itself.")
     only: JmesPath | None = Field(default=None, description="JMESPath in an entry that is true of those that count.")
     value: JmesPath = Field(default="id", description="JMESPath in an entry of what is written into the settings.")
@@ -46,13 +46,30 @@ class ChoiceRequest(DeclaredRequest):
         return [] if self.entries == "@" else self.entries.split(".")
 
 
+class ChoiceRequest(ListRequest):
+    """A request that reads what there is to choose from for settings."""
+
+    settings: tuple[Name, ...] = Field(min_length=1, description="The settings, such as [group].")
+    when: WhenText | None = Field(default=None, description="Condition over the settings; where it is false, skip it.")
+
+
+class OwnerRequest(ListRequest):
+    """A request that reads the users who can be given records. `value` is what `owner` stands for in a template."""
+
+    kind: str = Field(min_length=1, description="What such a user is called, for people, such as: an active agent.")
+    email: JmesPath = Field(default="email", description="JMESPath in an entry of the user's email, or of several.")
+
+
 class Offering(Ready):
     """Such a request, ready to be sent."""
 
-    def __init__(self, request: ChoiceRequest, scope: Scope, place: KeyPath, compiler: Compiler) -> None:
+    def __init__(
+        self, request: ListRequest, settings: tuple[str, ...], scope: Scope, place: KeyPath, compiler: Compiler
+    ) -> None:
         super().__init__(request, scope, place, compiler, (), takes={})
-        self.settings, self.right = request.settings, request.right
-        self.when = compiler.condition(scope, request.when, (*place, "when"))
+        self.settings, self.right = settings, request.right
+        when = request.when if isinstance(request, ChoiceRequest) else None
+        self.when = compiler.condition(scope, when, (*place, "when"))
         self.pages, self.path_of_pages = request.pages, ".".join(request.path_of_pages)
         self._entries = jmespath.compile(request.entries)
         self._only = jmespath.compile(request.only) if request.only else None
@@ -64,11 +81,44 @@ class Offering(Ready):
         return iter(Reply(value_at(self._entries, body)))
 
     def choices(self, entries: Iterator[Reply]) -> Iterator[Choice]:
-        for one in (it.raw for it in entries):
-            if self._only is None or value_at(self._only, one):
-                label = value_at(self._label, one)
-                name = single_line(str(label)) if isinstance(label, str | int) else ""
-                yield Choice(Reply(value_at(self._value, one), "value").id, name)
+        for one in self.counted(entries):
+            label = value_at(self._label, one)
+            name = single_line(str(label)) if isinstance(label, str | int) else ""
+            yield Choice(Reply(self.value(one), "value").id, name)
+
+    def counted(self, entries: Iterator[Reply]) -> Iterator[Any]:
+        """The entries that count, as they came."""
+        return (one.raw for one in entries if self._only is None or value_at(self._only, one.raw))
+
+    def value(self, entry: Any) -> Any:
+        return value_at(self._value, entry)
+
+
+class OwnerList(Offering):
+    """The users who can be given records."""
+
+    def __init__(self, request: OwnerRequest, scope: Scope, compiler: Compiler) -> None:
+        super().__init__(request, OWNER_SETTINGS, scope, ("owners",), compiler)
+        self.kind = request.kind
+        self._email = jmespath.compile(request.email)
+
+    def by_email(self, entries: Iterator[Reply], email: str) -> Any:
+        """The value of the user with this address, or None. Raises RetryLater."""
+        for one in self.counted(entries):
+            said = value_at(self._email, one)
+            known = said if isinstance(said, list) else [said]
+            if email.lower() in [str(address).lower() for address in known]:
+                return self._id_of(one)
+        return None
+
+    def by_id(self, entries: Iterator[Reply], named: str) -> Any:
+        """The value of the user of whom it is the id, or None. Raises RetryLater."""
+        return next((value for one in self.counted(entries) if str(value := self._id_of(one)) == named), None)
+
+    def _id_of(self, entry: Any) -> int | str:
+        value = self.value(entry)
+        _ = Reply(value, f"{dotted(self.place)}.value").id  # what is no id names nobody
+        return value  # type: ignore[no-any-return]  # a number or a text, as it has just been read
 
 
 def wrong_settings(request: ChoiceRequest, own: dict[str, bool]) -> Iterator[str]:
