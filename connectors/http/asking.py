@@ -15,6 +15,7 @@ from connectors.kit.http import Http, Judge
 from connectors.kit.offered import Choice
 from connectors.kit.reply import Reply
 from connectors.kit.wire.pager import Pager
+from connectors.kit.work.owner import OWNER
 from core.config.yaml_file import dotted
 from core.errors import RetryLater
 from core.templates.scope import Names
@@ -55,7 +56,8 @@ class Asking:
         self, ready: Ready, names: Names, *, repeatable: bool, headers: Mapping[str, str] | None = None
     ) -> dict[str, Any]:
         """What it takes out of its answer. Raises DeliveryError."""
-        answer = self._sent(ready, names, ready.judge(self._when), repeatable, headers)
+        judge = ready.judge(self._when, owned=names.get(OWNER) is not None)
+        answer = self._sent(ready, names, judge, repeatable, headers)
         body = self._body(answer)
         if self._http.is_pretending:
             return dict.fromkeys(ready.taking, 1)

@@ -228,11 +228,9 @@ class Program:
             (("steps", name, "each"), f"'{texts[0]}' has the parts already; one step brings the transcript")
             for name in texts[1:]
         ]
-        if self.document.owners and not any(action.owned for action in self.actions):
-            wrong.append((("owners",), "no step gives anything to anybody; name {{ owner }} in a create"))
+        if self.document.owners:
+            self._owner_shape()
         for name, step in steps.items():
-            if name == OWNER and self.document.owners:
-                wrong.append((("steps", name), "has the name of whose a record is; give it another one"))
             earlier = [*steps][: [*steps].index(name)]
             parent = step.first_in
             if parent and (parent not in earlier or not steps[parent].create or steps[parent].each):
@@ -260,10 +258,22 @@ class Program:
         secret = {name: name not in self.own.public for name in self.own.types if self.own.name == "settings"}
         for index, one in enumerate(self.document.choices):
             wrong += [(("choices", index, "settings"), text) for text in wrong_settings(one, secret)]
-        mark = self.document.transcript.mark
-        wanted = (
-            ["{key}", "{part}"] if any(steps[one].mode == "overwrite" for one in texts) else ["{key}", "{revision}"]
-        )
+        self._mark_shape()
+        if not is_template(self.document.transcript.format) and self.document.transcript.format not in FORMS:
+            wrong.append((("transcript", "format"), f"must be one of: {', '.join(FORMS)}"))
+
+    def _owner_shape(self) -> None:
+        if not any(action.owned for action in self.actions):
+            self._wrong.append((("owners",), "no step gives anything to anybody; name {{ owner }} in a create"))
+        if OWNER in self.document.steps:
+            said = "has the name of whose a record is; give it another one"
+            self._wrong.append((("steps", OWNER), said))
+
+    def _mark_shape(self) -> None:
+        mark, steps = self.document.transcript.mark, self.document.steps
+        wrong = self._wrong
+        overwritten = any(step.each and step.mode == "overwrite" for step in steps.values())
+        wanted = ["{key}", "{part}"] if overwritten else ["{key}", "{revision}"]
         try:
             mark.format(key="", revision=1, part=1)
         except (LookupError, ValueError, AttributeError):
@@ -272,8 +282,6 @@ class Program:
             wrong.append((("transcript", "mark"), f"needs {missing[0]}, or two texts would have the same mark"))
         if "{revision}" in mark and "{revision}" not in wanted:
             wrong.append((("transcript", "mark"), "must be the same for every revision; remove {revision}"))
-        if not is_template(self.document.transcript.format) and self.document.transcript.format not in FORMS:
-            wrong.append((("transcript", "format"), f"must be one of: {', '.join(FORMS)}"))
 
     def _addresses(self) -> None:
         try:

@@ -55,6 +55,29 @@ class _OfDesks(Bench):
     def _said(self, vendor: Fake, text: str) -> int:
         return self.arrived(vendor).count(self.spread(text))
 
+    def _died(
+        self, connector: HttpConnector[Any], number: int, after: bool, memory: dict[str, Any], chat: dict[str, Any]
+    ) -> bool:
+        """Whether a delivery has so many requests: before that one, or after it, the process dies."""
+        send, made = connector.http._once, 0
+
+        def once(*arguments: Any) -> Any:
+            nonlocal made
+            made += 1
+            if made - 1 == number and not after:
+                raise Died
+            answer = send(*arguments)
+            if made - 1 == number:
+                raise Died
+            return answer
+
+        connector.http._once = once  # type: ignore[method-assign, assignment]
+        try:
+            self.deliver(connector, chat, memory)
+        except Died:
+            return True
+        return False
+
 
 class OwnerLaws(_OfDesks):
     """Whose a record is."""
@@ -181,7 +204,7 @@ class OneRecordLaws(_OfDesks):
                 with self.fake() as vendor:
                     self.deliver(self.connector(vendor, **SHARED), SAMPLE, {})
                     memory: dict[str, Any] = {}
-                    died = self._died(self.connector(vendor, **SHARED), number, after, memory)
+                    died = self._died(self.connector(vendor, **SHARED), number, after, memory, other("Me again"))
                     if died:
                         self.deliver(self.connector(vendor, **SHARED), other("Me again"), memory)
                     assert len(vendor.records()) == 1, (number, after)
@@ -190,26 +213,6 @@ class OneRecordLaws(_OfDesks):
                         break
                 number += 1
             assert number > 0
-
-    def _died(self, connector: HttpConnector[Any], number: int, after: bool, memory: dict[str, Any]) -> bool:
-        send, made = connector.http._once, 0
-
-        def once(*arguments: Any) -> Any:
-            nonlocal made
-            made += 1
-            if made - 1 == number and not after:
-                raise Died
-            answer = send(*arguments)
-            if made - 1 == number:
-                raise Died
-            return answer
-
-        connector.http._once = once  # type: ignore[method-assign, assignment]
-        try:
-            self.deliver(connector, other("Me again"), memory)
-        except Died:
-            return True
-        return False
 
     def test_a_store_that_has_forgotten_that_a_chat_was_added_adds_it_to_no_other_record(self, vendor: Fake) -> None:
         connector = self.connector(vendor, **SHARED)

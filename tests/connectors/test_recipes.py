@@ -16,8 +16,8 @@ from connectors.http import DeclaredSettings, recipe
 from connectors.http.answers import Case, Fails, Meanings, Wait
 from connectors.http.declared import DeclaredRequest, Find, Pages
 from connectors.http.document import HttpDocument, LookRequest, MadeRecord, StepOf, Transcript
-from connectors.http.requests.offering import ChoiceRequest
 from connectors.http.recipe import RecipeDocument, Setting
+from connectors.http.requests.offering import ChoiceRequest
 from connectors.http.signing import Auth, OfBasic, OfHeader, OfOAuth, OfQuery
 from connectors.kit.offered import Choice
 from connectors.registry import settings_model
