@@ -81,11 +81,10 @@ class IntercomVendor(Staff, HostedVendor):
         ]
         return {"type": "admin.list", "admins": [{**self._admin(request, ADMIN), "has_inbox_seat": False}, *own]}
 
-    @staticmethod
-    def _admin(request: Request, admin: str) -> Any:
-        if admin != ADMIN:
+    def _admin(self, request: Request, admin: str) -> Any:
+        if admin != ADMIN and admin not in self.staff:
             raise failed(404, "admin_not_found")
-        return {"type": "admin", "id": ADMIN, "name": "Relay"}
+        return {"type": "admin", "id": admin, "name": "Relay" if admin == ADMIN else "Ann"}
 
     @staticmethod
     def _ticket_types(request: Request) -> Any:

@@ -48,7 +48,8 @@ class ZohoCrmVendor(Staff, HostedVendor):
         return f"55500000{number}"
 
     def owner_of(self, record: dict[str, Any]) -> str | None:
-        return record.get("Owner", {}).get("id")
+        owner: str | None = record.get("Owner", {}).get("id")
+        return owner
 
     def _users(self, request: Request) -> Any:
         self.only(request.query, "page", "per_page", type="ActiveUsers")

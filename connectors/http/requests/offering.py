@@ -84,7 +84,11 @@ class Offering(Ready):
         for one in self.counted(entries):
             label = value_at(self._label, one)
             name = single_line(str(label)) if isinstance(label, str | int) else ""
-            yield Choice(Reply(self.value(one), "value").id, name)
+            yield Choice(self.written(one), name)
+
+    def written(self, entry: Any) -> str:
+        """What is written into the settings."""
+        return Reply(self.value(entry), "value").id
 
     def counted(self, entries: Iterator[Reply]) -> Iterator[Any]:
         """The entries that count, as they came."""
@@ -104,12 +108,17 @@ class OwnerList(Offering):
 
     def by_email(self, entries: Iterator[Reply], email: str) -> Any:
         """The value of the user with this address, or None. Raises RetryLater."""
-        for one in self.counted(entries):
-            said = value_at(self._email, one)
-            known = said if isinstance(said, list) else [said]
-            if email.lower() in [str(address).lower() for address in known]:
-                return self._id_of(one)
-        return None
+        wanted = email.lower()
+        matching = (one for one in self.counted(entries) if wanted in map(str.lower, self._emails(one)))
+        return next(map(self._id_of, matching), None)
+
+    def written(self, entry: Any) -> str:
+        """The email, by which people know each other; the id of whoever has none."""
+        return next(iter(self._emails(entry)), "") or super().written(entry)
+
+    def _emails(self, entry: Any) -> list[str]:
+        said = value_at(self._email, entry)
+        return [one for one in (said if isinstance(said, list) else [said]) if isinstance(one, str)]
 
     def by_id(self, entries: Iterator[Reply], named: str) -> Any:
         """The value of the user of whom it is the id, or None. Raises RetryLater."""
