@@ -20,7 +20,7 @@ from connectors.http.declared import Name
 from connectors.http.document import HttpDocument
 from connectors.http.made_anew import with_contents
 from connectors.http.owning import owners_of, work_of
-from connectors.http.program import Own, Program, Proof
+from connectors.http.program import Own, Program, Proof, mistakes_at
 from connectors.http.requests.ready import value_at
 from connectors.http.running import Running
 from connectors.kit.auth.credentials import NOTHING, Credentials
@@ -32,9 +32,11 @@ from connectors.kit.offered import ChoiceList
 from connectors.kit.person import LEFT_OUT
 from connectors.kit.record import Mapping, RecordSettings
 from connectors.kit.transcript import single_line
+from connectors.kit.work.choices import OWNER_SETTINGS
 from connectors.kit.work.owner import Owners, OwnerSettings
 from connectors.kit.work.task import WorkSettings
 from core.config.extracted import only_extracted
+from core.config.mistakes.model import KeyPath
 from core.conversation import Conversation
 from core.delivery import Reference
 from core.errors import DeliveryError, Gone, RecordRefused
@@ -177,10 +179,14 @@ class DeclaredSettings(OwnerSettings, WorkSettings, FileSettings, HttpDocument):
     @model_validator(mode="after")
     def _can_run(self, info: ValidationInfo) -> Self:
         Program(self, self.own, lambda source: only_extracted(source, info))
-        if self.owners is None and (self.owner is not None or self.owner_fallback is not None):
-            raise ValueError("owner and owner_fallback need owners: how the users of the destination are listed")
+        wrong: list[tuple[KeyPath, str]] = []
+        if self.owners is None:
+            said = "needs owners: how the users of the destination are listed"
+            wrong += [((name,), said) for name in OWNER_SETTINGS if getattr(self, name) is not None]
         if self.task is not None and not self.makes_work:
-            raise ValueError("task needs a step that names it, such as when: task, or a create with {{ task.day }}")
+            wrong.append((("task",), "no step is for it; write one with when: task, or {{ task.day }} in a create"))
+        if wrong:
+            raise mistakes_at(wrong)
         return self
 
 

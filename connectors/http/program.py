@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -27,6 +27,16 @@ from core.templates.scope import Scope, is_template
 
 _COUNTS = {"characters": len, "bytes": octets, "utf16": utf16}
 _URL = TypeAdapter(AnyHttpUrl)
+
+
+def mistakes_at(wrong: Iterable[tuple[KeyPath, str]]) -> ValidationError:
+    """An error of what is wrong at places of a connector."""
+    details = [
+        # Braces in the text would be filled in.
+        InitErrorDetails(type=PydanticCustomError("value_error", "{said}", {"said": text}), loc=place, input=None)
+        for place, text in wrong
+    ]
+    return ValidationError.from_exception_data("connector", details)
 
 
 @dataclass(frozen=True)
@@ -132,16 +142,7 @@ class Program:
         if not self._wrong and own.values is not None:
             self._addresses()
         if self._wrong:
-            raise ValidationError.from_exception_data(
-                "connector",
-                [
-                    InitErrorDetails(
-                        # Braces in the text would be filled in.
-                        type=PydanticCustomError("value_error", "{said}", {"said": text}), loc=place, input=None
-                    )
-                    for place, text in self._wrong
-                ],
-            )  # fmt: skip
+            raise mistakes_at(self._wrong)
 
     @property
     def steps(self) -> type[BaseModel]:

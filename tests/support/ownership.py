@@ -15,7 +15,15 @@ def staff_of(vendor: Fake) -> Staff:
 
 
 class OwnedByRecipe(OwnerLaws):
-    def test_a_preview_asks_nobody_and_a_check_says_who_is_nobody(self, vendor: Fake) -> None:
+    def test_a_preview_asks_nothing_and_leaves_nobody_out(self, vendor: Fake) -> None:
+        connector, memory = self.connector(vendor, owner=ANN), dict[str, Any]()
+        with connector.wire.pretending(connector.imagine) as preview:
+            self.deliver(connector, SAMPLE, memory)
+        assert preview
+        assert not vendor.requests
+        assert "note owner" not in memory
+
+    def test_a_check_says_who_is_nobody(self, vendor: Fake) -> None:
         bob = staff_of(vendor).knows_owner(BOB)
         connector = self.connector(vendor, owner=ANN, owner_fallback=str(bob))
         found = [one for one in connector.check() if "owner" in one.text and (ANN in one.text or str(bob) in one.text)]
