@@ -19,7 +19,7 @@ from connectors.http.asking import Asking
 from connectors.http.declared import Name
 from connectors.http.document import HttpDocument
 from connectors.http.made_anew import with_contents
-from connectors.http.owning import owners_of, work_of
+from connectors.http.owning import owners_of, ownership_of
 from connectors.http.program import Own, Program, Proof, mistakes_at
 from connectors.http.requests.ready import value_at
 from connectors.http.running import Running
@@ -97,8 +97,8 @@ class Written(HttpConnector[S], Generic[S]):
         words.left_out = step.knows(LEFT_OUT)
         attachments = self.program.attachments
         files = ChatFiles(self, conversation, step, attachments.limits) if attachments else None
-        work = work_of(self._owners, self.settings, words, conversation, receipt, step)
-        running = partial(Running, self.program, self._asking, words, conversation, receipt, step, files, work)
+        owned = ownership_of(self._owners, self.settings, words, conversation, receipt, step)
+        running = partial(Running, self.program, self._asking, words, conversation, receipt, step, files, owned)
         try:
             return running().run()
         except Gone as refused:

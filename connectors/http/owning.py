@@ -23,7 +23,7 @@ R = TypeVar("R")
 
 
 @dataclass(frozen=True)
-class Work:
+class Ownership:
     """For one delivery: who gets what is made, and what is to be done."""
 
     owners: Owners[Any] | None
@@ -48,19 +48,19 @@ class Work:
         return self.owners.give(self.step, self.words, self.settings, make, first=self.first)
 
 
-def work_of(
+def ownership_of(
     owners: Owners[Any] | None,
     settings: RecordSettings,
     words: Words,
     conversation: Conversation,
     receipt: Receipt,
     step: Step,
-) -> Work:
+) -> Ownership:
     found = task_of(step, words, settings, conversation, receipt) if isinstance(settings, WorkSettings) else None
     if found is None:
-        return Work(owners, settings, step, words, None, None)
+        return Ownership(owners, settings, step, words, None, None)
     day = found.due.astimezone(ZoneInfo(settings.time_zone)).date().isoformat() if found.due else ""
-    return Work(owners, settings, step, words, TaskNames(due=found.due, day=day), found.settings.owner)
+    return Ownership(owners, settings, step, words, TaskNames(due=found.due, day=day), found.settings.owner)
 
 
 def owners_of(users: OwnerList, asking: Asking, names: Names, cache: Cache) -> Owners[Any]:

@@ -11,7 +11,7 @@ from typing import Any
 from connectors.http.asking import Asking, FoundEntry
 from connectors.http.made_anew import generation
 from connectors.http.names import SUBJECT, of_chat, of_part
-from connectors.http.owning import Work
+from connectors.http.owning import Ownership
 from connectors.http.program import Action, Program
 from connectors.kit.files.carrying import ChatFiles
 from connectors.kit.record import Mapping as Words
@@ -37,15 +37,15 @@ class Running:
         receipt: Receipt,
         step: Step,
         files: ChatFiles | None,
-        work: Work,
+        owned: Ownership,
     ) -> None:
         self._program, self._asking, self._step = program, asking, step
-        self._words, self._number, self._files, self._work = words, receipt.number, files, work
+        self._words, self._number, self._files, self._owned = words, receipt.number, files, owned
         self._made: dict[str, _Made] = {}
         self._took: dict[str, Mapping[str, Any]] = {}
         self._layout = program.layout
         needs_person = program.document.needs_person
-        chat = of_chat(words, conversation, receipt, needs_person=needs_person, task=work.task)
+        chat = of_chat(words, conversation, receipt, needs_person=needs_person, task=owned.task)
         self._chat = {**chat, **program.own.names}
 
     def run(self) -> Reference:
@@ -53,7 +53,7 @@ class Running:
         # What was made that nobody here remembers making, was made of the first revision that came here, or earlier.
         self._oldest = self._step("oldest revision", lambda: self._number if self._step.first else 0)
         for action in self._program.actions:
-            if action.step.assigns and not self._work.names_somebody:
+            if action.step.assigns and not self._owned.names_somebody:
                 continue
             if action.when(self._names(self._part_of(action))):
                 self._texts(action) if action.step.each else self._record(action)
@@ -212,7 +212,7 @@ class Running:
             names = {**self._names(part), OWNER: owner}
             return self._asking.send(action.create, names, repeatable=safe, headers=headers)
 
-        return self._work.give(send) if action.owned else send()
+        return self._owned.give(send) if action.owned else send()
 
     def _found(self, action: Action, part: Part | None, label: str) -> FoundEntry | None:
         assert action.find is not None  # noqa: S101  # who has none is not asked to
