@@ -53,7 +53,7 @@ class Running:
         # What was made that nobody here remembers making, was made of the first revision that came here, or earlier.
         self._oldest = self._step("oldest revision", lambda: self._number if self._step.first else 0)
         for action in self._program.actions:
-            if action.step.assigns and not self._owned.names_somebody:
+            if action.step.assigns and (not self._owned.names_somebody or self._was_there(action)):
                 continue
             if action.when(self._names(self._part_of(action))):
                 self._texts(action) if action.step.each else self._record(action)
@@ -71,6 +71,17 @@ class Running:
         """What templates see now."""
         done = {name: self._program.takes[name](**values) for name, values in {**self._took, **took}.items()}
         return {**self._chat, "steps": self._program.steps(**done), "part": of_part(part) if part else None}
+
+    def _was_there(self, action: Action) -> bool:
+        """Whether what a step would give to somebody was found, and not made here: it may be somebody else's by now."""
+        assert action.create is not None  # noqa: S101  # who assigns has one
+        return any(
+            one.step.find is not None
+            and one.create is not None
+            and action.create.lives_in({one.name}, anywhere=False)
+            and not self._step.knows(f"{one.name}?")
+            for one in self._program.actions
+        )
 
     # --- a record ----------------------------------------------------------------------
 

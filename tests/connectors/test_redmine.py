@@ -15,7 +15,7 @@ from connectors.testing.files import KETTLE_PHOTO, FileLaws, chat_with
 from connectors.testing.records import WorkLaws
 from core.errors import ConnectorRefused, RecordRefused, RetryLater
 from tests.fakes.redmine import COUNTRY, FIELD, KEY, TRACKER, RedmineVendor
-from tests.support.ownership import OwnedByRecipe, RefusesOwners
+from tests.support.ownership import KeepsOwners, OwnedByRecipe, RefusesOwners
 
 COUNTRIES = {str(COUNTRY): "{{ visitor.country_code }}"}
 
@@ -26,7 +26,7 @@ def longer() -> dict[str, Any]:
     return made
 
 
-class TestRedmine(Contract, FileLaws, OwnedByRecipe, RefusesOwners, WorkLaws):
+class TestRedmine(Contract, FileLaws, OwnedByRecipe, RefusesOwners, KeepsOwners, WorkLaws):
     kind = "redmine"
     secrets = (KEY,)
     has_people = False
@@ -166,6 +166,9 @@ class TestRedmine(Contract, FileLaws, OwnedByRecipe, RefusesOwners, WorkLaws):
         self.redmine(vendor).issues.clear()
         with pytest.raises(RecordRefused, match="what the step 'issue' created is no longer there"):
             self.deliver(self.connector(vendor), longer(), memory, 2)
+
+    def reassign(self, record: Any, user: Any) -> None:
+        record["assigned_to_id"] = user
 
     def test_emails_are_for_administrators_which_pauses_who_asks_for_an_owner_with_another_key(
         self, vendor: Fake

@@ -31,6 +31,25 @@ class OwnedByRecipe(OwnerLaws):
         assert found[0].remedy.startswith("write the email address or the id of ")
 
 
+class KeepsOwners(OwnerLaws):
+    """Where giving a record to somebody is a request of its own, so that it could be sent for one from before."""
+
+    def reassign(self, record: Any, user: Any) -> None:
+        """As a colleague does it at the vendor's."""
+        raise NotImplementedError
+
+    def test_a_record_that_is_found_again_stays_with_whoever_has_it_by_then(self, vendor: Fake) -> None:
+        there = staff_of(vendor)
+        there.knows_owner(ANN)
+        bob = there.knows_owner(BOB)
+        self.deliver(self.connector(vendor, owner=ANN), SAMPLE, {})
+        [record] = vendor.records()
+        self.reassign(record, bob)
+        self.deliver(self.connector(vendor, owner=ANN), SAMPLE, {}, first=False)
+        assert vendor.records() == [record]
+        assert there.owner_of(record) == bob
+
+
 class RefusesOwners(OwnerLaws):
     """Where the vendor answers that a user gets no such record."""
 
