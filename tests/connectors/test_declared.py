@@ -149,7 +149,7 @@ class TestTheExampleOfThePage(Contract):
         fields = {"country": "{{ visitor.country_code }}"}
         self.deliver(self.connector(vendor), SAMPLE, memory)
         for _ in range(2):
-            self.deliver(self.connector(vendor, fields=fields), SAMPLE, memory, 2)
+            self.deliver(self.connector(vendor, fields=fields), longer(SAMPLE, "One thing more"), memory, 2)
         assert [one.method for one in vendor.writes()[3:]] == ["PATCH", "POST"]
         assert (vendor.records()[0]["country"], len(vendor.texts())) == ("CZ", 2)
         assert "The conversation continued" in vendor.texts()[1]
@@ -308,7 +308,7 @@ class TestADeskThatKnowsARepeatByItsKey(Contract):
     def test_a_text_that_differs_has_another_key(self, vendor: Fake) -> None:
         memory: dict[str, Any] = {}
         for number in (1, 2):
-            self.deliver(self.connector(vendor), SAMPLE, memory, number)
+            self.deliver(self.connector(vendor), longer(SAMPLE, *["One thing more"][: number - 1]), memory, number)
         keys = [one.headers["idempotency-key"] for one in vendor.writes() if "idempotency-key" in one.headers]
         assert len({*keys}) == len(keys) == 3
 

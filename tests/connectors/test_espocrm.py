@@ -12,6 +12,7 @@ from connectors.testing.contract import Contract
 from connectors.testing.fake import Fake
 from core.errors import ConnectorRefused, RecordRefused, RetryLater
 from tests.fakes.espocrm import KEY, EspoVendor
+from tests.support.ownership import OwnedByRecipe, RefusesOwners, WorkOfRecipe
 
 COUNTRY = {"cCountry": "{{ visitor.country_code }}"}
 
@@ -22,7 +23,7 @@ def longer() -> dict[str, Any]:
     return made
 
 
-class TestEspoCrm(Contract):
+class TestEspoCrm(Contract, OwnedByRecipe, RefusesOwners, WorkOfRecipe):
     kind = "espocrm"
     secrets = (KEY,)
     takes_html = False
@@ -57,7 +58,7 @@ class TestEspoCrm(Contract):
         self.deliver(self.connector(vendor), longer(), memory, 2)
         assert [one.path.rpartition("/")[2] for one in vendor.writes()] == ["Contact", "Case", "Note"]
         self.deliver(self.connector(vendor, fields=COUNTRY), longer(), memory, 3)
-        assert [one.method for one in vendor.writes()[3:]] == ["PUT", "POST"]
+        assert [one.method for one in vendor.writes()[3:]] == ["PUT"]
         assert vendor.records()[0]["cCountry"] == "CZ"
         assert all(one["isInternal"] for one in vendor.records()[0]["posts"])
 

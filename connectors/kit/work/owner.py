@@ -14,8 +14,7 @@ from typing import Annotated, Any, Generic, Protocol, TypeVar
 from pydantic import BeforeValidator, Field
 
 from connectors.kit.checks.expectation import Expectation
-from connectors.kit.checks.items import CheckItem, NameCheck, run_checks
-from connectors.kit.connector import Finding
+from connectors.kit.checks.items import CheckItem, NameCheck
 from connectors.kit.email_address import email_in
 from connectors.kit.record import Mapping, RecordSettings
 from connectors.kit.step import Step
@@ -142,14 +141,7 @@ class Owners(Generic[I]):
 
     def checks(self, settings: OwnerSettings, task: _Task | None = None) -> Iterator[CheckItem]:
         """Everybody whom the settings are sure to name has to be there."""
-        return self._checks(settings, task.owner if task else None)
-
-    def findings(self, settings: OwnerSettings, first: Any = None) -> Iterator[Finding]:
-        """The same looked at, for who has the owner of a task alone."""
-        return run_checks(self._checks(settings, first))
-
-    def _checks(self, settings: OwnerSettings, first: Any) -> Iterator[CheckItem]:
-        for name, setting in _line(settings, first).items():
+        for name, setting in _line(settings, task.owner if task else None).items():
             yield NameCheck(_THERE, constants(setting), self.find, {"setting": name, "kind": constant(self.kind)})
 
 
