@@ -18,7 +18,7 @@ from connectors.kit.work.choices import OWNER_SETTINGS, PERSON_SETTINGS, constan
 from connectors.zendesk.api import unusable
 from connectors.zendesk.settings import MOVE, OF_USER, TOKENS_END
 from connectors.zendesk.users import ZendeskUsers, is_agent
-from core.wording.sentence import say
+from core.wording.sentence import constant
 
 #: The day on which API tokens end.
 LAST_DAY = date(2027, 4, 30)
@@ -56,10 +56,10 @@ _THING = Expectation[tuple[str, str]](
     values=lambda found: {"called": found[0], "against": found[1]},
 )
 _ACTIVE = {
-    "group": say("correct group_id, or make the group active"),
-    "brand": say("correct brand_id, or make the brand active"),
-    "ticket_form": say("correct ticket_form_id, or make the ticket form active"),
-    "ticket_field": say("write the number of an active custom field under fields"),
+    "group": constant("correct group_id, or make the group active"),
+    "brand": constant("correct brand_id, or make the brand active"),
+    "ticket_form": constant("correct ticket_form_id, or make the ticket form active"),
+    "ticket_field": constant("write the number of an active custom field under fields"),
 }
 
 
