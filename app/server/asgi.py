@@ -37,7 +37,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 Headers = list[tuple[str, str]]
 RawAnswer = tuple[int, Headers, bytes]
 #: What of an answer is still to be made, and what lets go of it, whether all of it was made or not.
-Rest = tuple[Iterator[bytes], Callable[[], object]]
+Unmade = tuple[Iterator[bytes], Callable[[], object]]
 
 
 class Works(Protocol):
@@ -78,7 +78,7 @@ class Buffered:
         values = environ(scope)
         limit = await self._longest(values)
         seconds = round(BODY_SECONDS * limit / self._limit)
-        rest: Rest | None = None
+        rest: Unmade | None = None
         try:
             async with asyncio.timeout(seconds):
                 body = await self._body(values, receive, limit)
@@ -100,7 +100,7 @@ class Buffered:
         """While this lasts the peer waits for us, and not we for the peer."""
         return self._watch.working(peer_of(*scope["client"])) if self._watch else nullcontext()
 
-    async def _send_rest(self, scope: AsgiScope, rest: Rest, receive: Receive, send: Send) -> None:
+    async def _send_rest(self, scope: AsgiScope, rest: Unmade, receive: Receive, send: Send) -> None:
         """Part by part: the next one is made when the last one was taken. Whoever has gone gets no more. What fails in
         the middle fails here, and the server breaks the connection, so that nobody takes a part for the whole."""
         loop, (parts, close) = asyncio.get_running_loop(), rest
@@ -123,7 +123,7 @@ class Buffered:
             return self._limit
         return int(await self._page(self._more, values))
 
-    async def _answer(self, values: dict[str, Any]) -> tuple[int, Headers, bytes, Rest | None]:
+    async def _answer(self, values: dict[str, Any]) -> tuple[int, Headers, bytes, Unmade | None]:
         # It asks nobody anything. In a thread it would wait behind requests that wait for a store, and whoever watches
         # would end a receiver that is well.
         if values["PATH_INFO"] == "/healthz" and values["REQUEST_METHOD"] in ("GET", "HEAD"):
@@ -136,7 +136,7 @@ class Buffered:
         if self._waiting >= WAITING:
             status, headers, said = self._refusal(values, 503, "too many pages are requested at once; try again")
             return status, [*headers, ("Retry-After", "5")], said, None
-        answer: tuple[int, Headers, bytes, Rest | None] = await self._page(self._begin, values)
+        answer: tuple[int, Headers, bytes, Unmade | None] = await self._page(self._begin, values)
         return answer
 
     async def _page(self, work: Callable[[dict[str, Any]], Any], values: dict[str, Any]) -> Any:
@@ -173,7 +173,7 @@ class Buffered:
                 close()
         return status, headers, said
 
-    def _begin(self, values: dict[str, Any]) -> tuple[int, Headers, bytes, Rest | None]:
+    def _begin(self, values: dict[str, Any]) -> tuple[int, Headers, bytes, Unmade | None]:
         """An answer that says how long it is, whole; any other without what is still to be made."""
         head: list[tuple[int, Headers]] = []
         written: list[bytes] = []
