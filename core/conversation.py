@@ -148,6 +148,8 @@ class Conversation(ConversationPart):
 
     def span(self) -> tuple[int, int]:
         """The earliest and the latest time in it, in ms since 1970; zeros where it has none."""
-        times = [self.begin_at, self.end_at, *(message.sent_at for message in self.messages)]
-        known = [round(time.timestamp() * 1000) for time in times if time]
-        return min(known, default=0), max(known, default=0)
+        times = (self.begin_at, self.end_at, *[message.sent_at for message in self.messages])
+        known = [time for time in times if time]
+        if not known:
+            return 0, 0
+        return round(min(known).timestamp() * 1000), round(max(known).timestamp() * 1000)

@@ -221,7 +221,9 @@ def receipt_of(store: Store, claim: Claim, conversation: Conversation, name: str
     def history() -> Sequence[Revision]:
         return [newest] if claim.revision == 1 else store.revisions(claim.conversation)
 
-    number = _grown(history(), claim.revision) if claim.late else claim.revision - claim.beneath
+    number = claim.revision - claim.beneath
+    if claim.late:
+        number = _grown(history() if claim.revision > 1 else (), claim, conversation)
     # The destination may know it by that.
     delivery = DeliveryId.of(name, claim.conversation)
     return Receipt(
@@ -235,14 +237,14 @@ def receipt_of(store: Store, claim: Claim, conversation: Conversation, name: str
     )
 
 
-def _grown(history: Sequence[Revision], last: int) -> int:
+def _grown(history: Sequence[Revision], claim: Claim, newest: Conversation) -> int:
     """The count of revisions begins anew when earlier ones are forgotten, the time of the last message does not. But a
     revision may bring none that is later than those before: a rating, what was corrected."""
+    before = [one for one in history if one.number < claim.revision and not one.beneath]
     number = 0
-    for one in history:
-        if one.number <= last and not one.beneath:
-            _, ends = parse_conversation(one.body, one.account).span()
-            number = max(number + 1, ends // 1000)
+    for chat in (*(parse_conversation(one.body, one.account) for one in before), newest):
+        _, ends = chat.span()
+        number = max(number + 1, ends // 1000)
     return number
 
 

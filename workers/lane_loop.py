@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from contextvars import copy_context
 
 import structlog
 
@@ -16,13 +17,14 @@ from core.store.protocol.constants import How
 from core.store.sources.orders import source_name
 from workers.configuration import Configuration
 from workers.lease_keeper import LeaseKeeper
-from workers.thread_shares import Slots
+from workers.threads.shares import Slots
+from workers.threads.waiting import WaitingThreads
 from workers.work import Work
 
 log = structlog.get_logger(__name__)
 
 #: Seconds after which a thread lets another lane have its turn, where there are more lanes than threads; and where
-#: there are not, so that every lane has one (thread_shares.py), and the turn costs only a wake-up.
+#: there are not, so that every lane has one (threads/shares.py), and the turn costs only a wake-up.
 TURN, LONG_TURN = 1.0, 30.0
 #: How often, and after how many seconds, the last thread of a lane looks again before it leaves.
 _LOOKS, _LOOK = 10, 0.01
@@ -43,11 +45,37 @@ class LaneLoop:
         self._store, self._configuration, self._leases, self._work = store, configuration, leases, work
         self._threads, self._stopping = threads, stopping
         self._shares = Slots(threads)
+        # The other half hears of what is made due elsewhere.
+        self._waiting = WaitingThreads(threads // 2)
 
     def drain(self, lane: str) -> None:
-        """Answer a wake-up: work on what is due in a lane, and then in others that the thread goes over to."""
+        """Answer a wake-up: work on what is due in a lane, and then in others that the thread goes over to, or that
+        this worker makes due while the thread has nothing to do."""
+        if lane in self._lanes and self._shares.take(lane, self._lanes):
+            self._stay_at(lane)
+            while self._waiting.attend():
+                pass
+
+    def answer(self, lane: str) -> bool:
+        """Let a thread that waits here answer a wake-up. Returns whether one does; else others are to hear of it."""
         if lane not in self._lanes or not self._shares.take(lane, self._lanes):
-            return
+            return False
+        context = copy_context()  # a trace goes on
+
+        def begin() -> None:
+            structlog.contextvars.clear_contextvars()  # the caller was at work on something else
+            self._stay_at(lane)
+
+        if self._waiting.call(lambda: context.run(begin)):
+            return True
+        self._shares.give_back(lane)
+        return False
+
+    def stop(self) -> None:
+        """Nothing more is claimed: whoever waits goes."""
+        self._waiting.dismiss()
+
+    def _stay_at(self, lane: str) -> None:
         at: str | None = lane
         while at is not None:
             at = self._attend(at)

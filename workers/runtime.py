@@ -41,18 +41,19 @@ class Runtime:
     def __init__(self, env: Environment, variables: Mapping[str, str], wake_up: Callable[[str], None]) -> None:
         """Raises ConfigError. Nothing is sent to the server yet."""
         self.name = f"{socket.gethostname()}:{os.getpid()}"
-        self._env, self._wake_up = env, wake_up
+        self._env, self._tell_workers = env, wake_up
         self._stopping, self._left = threading.Event(), threading.Event()
         self._names = Renames(connected(env))
         self._configuration = Configuration(env, variables, prepare=self._adopt_names)
-        client = connected(env, wake_up=wake_up)
+        client = connected(env, wake_up=self._wake_up)
         store, fetching = Store(client), Fetching(Store(client), client, self._stopping)
         # With a client of its own: the heartbeat waits for nobody's connection.
-        own = connected(env, wake_up=wake_up)
+        own = connected(env, wake_up=self._wake_up)
         self._store, self._control = Store(own), Control(own)
         self._leases = LeaseKeeper(self._store)
         work = Work(store, self._configuration, self._leases, self.name, self._stopping.is_set, fetching)
-        self.drain = LaneLoop(store, self._configuration, self._leases, work, env.concurrency, self._stopping).drain
+        self._loop = LaneLoop(store, self._configuration, self._leases, work, env.concurrency, self._stopping)
+        self.drain = self._loop.drain
 
     def prepare(self) -> None:
         """Before anything is claimed. Raises StoreUnavailable."""
@@ -75,6 +76,7 @@ class Runtime:
     def stop(self) -> None:
         """Claim nothing more. What is in flight is finished by its threads."""
         self._stopping.set()
+        self._loop.stop()
 
     def leave(self) -> None:
         """Everything is finished: sign off."""
@@ -84,6 +86,10 @@ class Runtime:
             self._store.leave(self.name)
         except StoreUnavailable:
             log.debug("stopped without signing off: store unavailable")
+
+    def _wake_up(self, lane: str) -> None:
+        if self._stopping.is_set() or not self._loop.answer(lane):
+            self._tell_workers(lane)
 
     def _heartbeat(self) -> None:
         beat_at = 0.0

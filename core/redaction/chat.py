@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from core.config.sections.redact import Redact
 from core.conversation import ChatFile, Conversation, InternalNote, Message, Page, Variable, Visitor
-from core.redaction.text import RedactedKind, RedactedMark, english, names_password, redacted
+from core.redaction.text import (
+    RedactedKind,
+    RedactedMark,
+    english,
+    finds_cards_alone,
+    may_have_card,
+    names_password,
+    redacted,
+)
 
 #: Places that are named for one kind; a chat full of numbers says how many more there are.
 _PLACES = 10
@@ -33,6 +41,8 @@ def unredacted(conversation: Conversation) -> Conversation:
 
 def redacted_chat(conversation: Conversation, settings: Redact, mark: RedactedMark = english) -> Redacted:
     """The chat itself where there is nothing to take out. Ids, addresses of mailboxes and technical fields stay."""
+    if finds_cards_alone(settings) and not may_have_card("\n\n\n\n".join(_texts(conversation))):
+        return Redacted(conversation, {})
     look = _Look(settings, mark)
     visitor = conversation.visitor
     messages = tuple(look.message(number, one) for number, one in enumerate(conversation.messages, 1))
@@ -48,6 +58,34 @@ def redacted_chat(conversation: Conversation, settings: Redact, mark: RedactedMa
     clean = conversation.model_copy(update=changed)
     clean._written = unredacted(conversation)  # noqa: SLF001  # as above
     return Redacted(clean, {kind: tuple(look.found[kind]) for kind in RedactedKind if kind in look.found})
+
+
+def _texts(conversation: Conversation) -> Iterator[str]:
+    """All that `_Look` looks at."""
+    for message in conversation.messages:
+        yield message.content
+        yield message.name
+        for file in message.files:
+            yield file.name
+    for page in conversation.paths:
+        yield page.url
+        yield page.title
+    for note in conversation.internal_notes:
+        yield note.content
+    visitor = conversation.visitor
+    yield from (visitor.name, visitor.note, visitor.group, visitor.city, visitor.country, visitor.referer)
+    for variable in visitor.variables.values():
+        yield variable.label
+        yield _written(variable.value)
+    yield conversation.rating_desc
+    yield from conversation.tags
+
+
+def _written(value: str | float | bool | None) -> str:
+    """A variable's value as people read it; "" for what is no text and no number."""
+    if value is None or isinstance(value, bool):
+        return ""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 class _Look:
@@ -100,10 +138,9 @@ class _Look:
         place = f"variable {number}"
         label = self.text(one.label, place)
         value = one.value
-        if value is not None and not isinstance(value, bool):
-            written = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+        if written := _written(value):
             clean = self.text(written, place)
-            if self._settings.passwords and written and any(map(names_password, (name, one.label))):
+            if self._settings.passwords and any(map(names_password, (name, one.label))):
                 clean = self._mark(RedactedKind.PASSWORD)
                 self.found.setdefault(RedactedKind.PASSWORD, {})[place] = None
             value = value if clean == written else clean

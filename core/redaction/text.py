@@ -52,15 +52,25 @@ def english(kind: RedactedKind) -> str:
 
 #: Digits as many as the shortest card number has, and as near to each other. Most texts have fewer, so nothing is found
 #: in them; where cards alone are looked for, this is most of what a chat costs.
-_LIKE_A_CARD = re.compile(r"(?:\d\D{0,3}){14}")
+_LIKE_A_CARD = re.compile(r"\d(?:\D{0,3}\d){13}")
+
+
+def finds_cards_alone(settings: Redact) -> bool:
+    return not (settings.passwords or settings.iban or settings.national_numbers)
+
+
+def may_have_card(text: str) -> bool:
+    """False: no card number is found in it, nor in any part that four line breaks separate from the rest."""
+    return bool(_LIKE_A_CARD.search(text))
 
 
 def redacted(
     text: str, settings: Redact, *, address: bool = False, mark: RedactedMark = english
 ) -> tuple[str, list[RedactedKind]]:
     """The text without what the settings name, and what that was, in the order of the text."""
-    more = settings.passwords or settings.iban or settings.national_numbers
-    found = sorted(_found(text, settings, address=address)) if more or _LIKE_A_CARD.search(text) else ()
+    if finds_cards_alone(settings) and not may_have_card(text):
+        return text, []
+    found = sorted(_found(text, settings, address=address))
     if not found:
         return text, []
     pieces, done = [], 0

@@ -119,6 +119,8 @@ class Wild:
         they would be of 1970. Sixteen are microseconds, and text may be ISO 8601 with its zone. 0 is how programs write
         that there is no time, not midnight of 1970."""
         value = self.members.get(key)
+        if type(value) is int and _SECONDS[1] <= value <= _LATEST_MS:  # as it should be
+            return _EPOCH + timedelta(0, value // 1000, value % 1000 * 1000)
         if isinstance(value, str) and ("T" in value or "-" in value[1:]):
             return self._iso(key, value)
         if isinstance(value, float) and math.isfinite(value):

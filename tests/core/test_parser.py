@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from connectors.testing.chats import HOOK
 from core.conversation import Conversation, Message, Page, Variable, Visitor
 from core.errors import PayloadError
+from core.smartsupp import parser
 from core.smartsupp.parser import StatisticsReport, glance, parse, parse_conversation
 
 PAYLOADS = Path(__file__).parents[1] / "payloads"
@@ -326,3 +327,35 @@ def test_it_refuses_ids_that_lead_elsewhere(place: Path_, sent: Any) -> None:
 
 def test_it_keeps_the_visitors_id_as_it_came() -> None:
     assert [sample(id=sent).visitor.id for sent in ("vi0042", 42, "0042", None)] == ["vi0042", "42", "0042", ""]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"a": [1, -0.0, 1.5e300, 0.1, 5e-324, 12345678901234567890123, true, null, "x"], "a": {"b": "\\u010d"}}',
+        '{"a": "Žofie 😀"}'.encode(),
+        b'{"a": "a raw\nline break\tand a tab"}',
+        b'{"a": "half a pair: \\ud83d"}',
+        b'{"a": "a pair: \\ud83d\\ude00"}',
+        b'\xef\xbb\xbf{"a": "a byte order mark"}',
+        '{"a": "Žofie"}'.encode("utf-16"),
+        '{"a": "Žofie"}'.encode("utf-32-le"),
+        b"[NaN, Infinity, -Infinity, 1e999]",
+        b"[" * 300 + b"]" * 300,
+        b' \r\n{ "a" : 1 } ',
+        b'"a text"',
+        b"1",
+    ],
+)
+def test_the_quick_reader_finds_what_pythons_own_finds(body: bytes) -> None:
+    expected = json.loads(body, strict=False)
+    assert repr(parser._loaded(body)) == repr(expected)
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b'{"a": 1,}', b"{'a': 1}", b'{"a": 01}', b'{"a"}', b"\xff\xfe", b"1 2"])
+def test_and_what_is_none_has_the_same_error(body: bytes) -> None:
+    with pytest.raises(ValueError, match=r".") as own:
+        json.loads(body, strict=False)
+    with pytest.raises(ValueError, match=r".") as found:
+        parser._loaded(body)
+    assert str(found.value) == str(own.value)

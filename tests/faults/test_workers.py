@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
+from core.config.environment import environment
 from core.delivery import Outcome
 from core.errors import StoreUnavailable
 from core.ids import DeliveryId, PayloadId
@@ -80,7 +82,24 @@ def test_what_is_tried_in_a_process_of_its_own_is_finished_too(relay: Stack, des
     assert len(destination.received) == 1
 
 
+def when_together(count: int) -> Behaviour:
+    """Answers nobody before so many are asking at the same time."""
+    there, lock, full = [0], threading.Lock(), threading.Event()
+
+    def wait(handler: Handler, number: int) -> None:
+        with lock:
+            there[0] += 1
+            if there[0] == count:
+                full.set()
+        full.wait(60)
+        handler.answer(200)
+
+    return wait
+
+
 def test_two_workers_share_the_work_and_do_nothing_twice(relay: Stack, destination: Destination) -> None:
+    # One more than one of them has threads: what it cannot take is left to the other.
+    destination.behaviour = when_together(environment({}).concurrency + 1)
     relay.configure(config(hook=webhook(destination.url)))
     relay.web()
     relay.worker()

@@ -14,7 +14,7 @@ from tests.e2e.test_pipeline import config, webhook
 from tests.support.destination import Destination, Handler
 from tests.support.made import control
 from tests.support.stack import Stack, chat, until
-from workers.thread_shares import Slots
+from workers.threads.shares import Slots
 
 LANES = (INBOX, "slow", "fast")
 
