@@ -21,6 +21,8 @@ WITHOUT: Mapping[str, Sequence[str]] = {
     "redis": ("opentelemetry",),
     # Guessing the encoding of a text whose sender does not say it. Without, it is UTF-8.
     "requests": ("chardet", "charset_normalizer"),
+    # Its forms in the visitor's language. Ours are not of that kind; it only signs them.
+    "flask_wtf": ("babel",),
 }
 
 
