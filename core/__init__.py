@@ -3,4 +3,4 @@
 from core import lean_imports
 
 # Here, because whatever runs for long imports this package before any of those that it is about.
-lean_imports.install()
+lean_imports.make_imports_lean()

@@ -62,6 +62,6 @@ class LeanImports:
         return spec
 
 
-def install() -> None:
+def make_imports_lean() -> None:
     if not any(isinstance(one, LeanImports) for one in sys.meta_path):
         sys.meta_path.insert(0, LeanImports())

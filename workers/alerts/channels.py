@@ -22,6 +22,6 @@ def channels(settings: Alerts) -> dict[str, Channel]:
     """Those of the configuration, by name."""
     if not settings.channels:
         return {}
-    from workers.alerts.sending import KINDS
+    from workers.alerts.sending import CHANNEL_KINDS
 
-    return {name: KINDS[name](getattr(settings, name)) for name in settings.channels}
+    return {name: CHANNEL_KINDS[name](getattr(settings, name)) for name in settings.channels}

@@ -145,7 +145,7 @@ class ByMail(Channel):
         return text.replace(password, MASK) if password else text
 
 
-KINDS: Mapping[str, Callable[[Any], Channel]] = {
+CHANNEL_KINDS: Mapping[str, Callable[[Any], Channel]] = {
     "webhook": ByWebhook,
     "email": ByMail,
     "slack": BySlack,
