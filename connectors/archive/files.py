@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from connectors.kit.files.fetching import FETCH_TRIES, GIVEN_UP, UnwantedFile, fetch
-from connectors.kit.files.rules import FileRules, Marks, harmless_name, sent_at
+from connectors.kit.files.rules import FileRules, Marks, harmless_name, marked_files, sent_at
 from connectors.kit.http import Http
 from connectors.kit.step import Step
 from connectors.kit.transport.attempt import ATTEMPT_SECONDS
@@ -25,6 +25,12 @@ def named_files(conversation: Conversation) -> Iterator[tuple[ChatFile, str]]:
         for file in message.files:
             mark = marks.of(sent_at(message), message.sender, file.name, str(file.size))
             yield file, f"{mark}-{harmless_name(file.name)}"
+
+
+def name_of(conversation: Conversation, wanted: str) -> str:
+    """What a file is called here that has this mark at destinations, or ""."""
+    named = zip(marked_files(conversation), named_files(conversation), strict=True)
+    return next((name for (_, mark), (_, name) in named if mark == wanted), "")
 
 
 def keep_files(

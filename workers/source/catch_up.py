@@ -278,8 +278,8 @@ class CatchUpWork:
         return any(lane.due >= _PATIENCE and not lane.gate for lane in lanes)
 
     def _finish(self, catch_up: CatchUp) -> None:
-        # What was found comes first: who dies between leaves it to be found again, and a lost reply to the last step, which
-        # is refused when it is repeated, costs nothing.
+        # What was found comes first: who dies between leaves it to be found again, and a lost reply to the last step,
+        # which is refused when it is repeated, costs nothing.
         if catch_up.kind == "reconcile":
             self._compared(catch_up)
         self._catch_ups.finish(catch_up, token=self._token)

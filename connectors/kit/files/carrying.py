@@ -261,16 +261,20 @@ class ChatFiles:
                 lines.append(inert(name))
                 continue
             why = f" ({say('not attached')})" if one.why else ""
-            lines.append(inert(f"{name}{why}") + self._link(one.file, words.voice.colon))
+            lines.append(inert(f"{name}{why}") + self._link(one, words))
         marks = tuple(one.mark for one in batch)
         mark, files = files_mark(words.key, marks), tuple(one.outgoing for one in batch if one.outgoing)
         return FileNote(
             layout.marked(str(Markup("<p>{}</p>").format(Markup("<br>").join(lines))), mark), mark, files, marks
         )
 
-    def _link(self, file: ChatFile, colon: str) -> Markup:
-        """Its address, if that may be shown: it may have in it what was taken out of the name."""
-        own, url = self._settings._redact, file.url  # noqa: SLF001  # as in connectors/kit/connector.py
+    def _link(self, one: _Entry, words: Mapping) -> Markup:
+        """Its address: in the dashboard, where it is kept; else at Smartsupp, if that may be shown: it may have in it
+        what was taken out of the name."""
+        own, url, colon = self._settings._redact, one.file.url, words.voice.colon  # noqa: SLF001  # as in kit/connector.py
+        keepers = self._settings._keepers  # noqa: SLF001
+        if words.link and any(keeper.keeps_file(one.file.type, one.file.size) for keeper in keepers):
+            url = f"{words.link}/files/{one.mark}"
         if not re.fullmatch(r"https?://[\w.\-~:/?#@!$&()*+,;=%]+", url, re.ASCII) or redacted(url, own)[1]:
             return Markup()
         link = Markup('{} <a href="{}" target="_blank" rel="noopener noreferrer nofollow">{}</a>')
