@@ -19,8 +19,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 
-from pydantic import Field, IPvAnyNetwork, field_validator
+from pydantic import Field, IPvAnyNetwork
 
 from connectors.archive.files import keep_files, name_of
 from connectors.kit.capabilities import Capabilities
@@ -29,7 +30,6 @@ from connectors.kit.files.rules import FILE_TYPES, LARGEST_MIB, MIB, FileRules
 from connectors.kit.http import Http
 from connectors.kit.transcript import as_text
 from core.config.mistakes.files import file_mistake
-from core.config.sections.redact import Redact
 from core.config.settings import ConnectorSettings
 from core.conversation import Conversation
 from core.delivery import Exchange, Reference, Revision
@@ -42,6 +42,8 @@ from core.smartsupp.parser import parse_conversation
 
 class ArchiveSettings(ConnectorSettings):
     """Settings of `type: archive`."""
+
+    refused = MappingProxyType({"redact": "an archive keeps all of a chat, as the payload does"})
 
     folder: Path = Field(default=Path("archive"), description="Where; relative to the data folder.")
     files: bool = Field(
@@ -64,13 +66,6 @@ class ArchiveSettings(ConnectorSettings):
     @property
     def rules(self) -> FileRules:
         return FileRules(self.file_types, round(self.largest_file * MIB))
-
-    @field_validator("redact")
-    @classmethod
-    def _keeps_all(cls, value: Redact | None) -> Redact | None:
-        if value is not None:
-            raise ValueError("an archive keeps all of a chat, as the payload does; remove it")
-        return value
 
 
 class Archive(Connector[ArchiveSettings]):
