@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 from connectors.kit.connector import Connector
+from connectors.kit.files.settings import FileSettings
 from connectors.kit.record import RecordSettings
 from core.config import former_names
 from core.config.settings import ConnectorSettings, Settings
@@ -112,6 +113,8 @@ def make(settings: Settings, name: str, data_dir: Path, states: States | None = 
     own._values = settings.values  # noqa: SLF001  # ours to say
     own._redact = own.redact.within(settings.redact) if own.redact else settings.redact  # noqa: SLF001
     own._public_url = settings.public_url  # noqa: SLF001
+    if isinstance(own, FileSettings):
+        own._keepers = tuple(_given_all(settings, besides=name))  # noqa: SLF001
     if isinstance(own, RecordSettings):
         same = (
             other
@@ -125,6 +128,15 @@ def make(settings: Settings, name: str, data_dir: Path, states: States | None = 
     if states is not None:
         made.state = states(name)
     return made
+
+
+def _given_all(settings: Settings, besides: str) -> Iterator[ConnectorSettings]:
+    """The other connectors that every chat is brought to: others have the files of some chats only."""
+    for name in settings.enabled:
+        one = settings.connectors[name]
+        routed = any(name in route.to and route.when == "true" for route in settings.routes)
+        if name != besides and routed and not one.only and not one.min_visitor_messages:
+            yield one
 
 
 def _by_path(path: str) -> type[Connector[Any]]:

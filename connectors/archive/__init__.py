@@ -16,14 +16,14 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 
 from pydantic import Field, IPvAnyNetwork
 
-from connectors.archive.files import keep_files
+from connectors.archive.files import keep_files, name_of
 from connectors.kit.capabilities import Capabilities
 from connectors.kit.connector import Connector, Copy, Receipt, Step
 from connectors.kit.files.rules import FILE_TYPES, LARGEST_MIB, MIB, FileRules
@@ -33,7 +33,7 @@ from core.config.mistakes.files import file_mistake
 from core.config.settings import ConnectorSettings
 from core.conversation import Conversation
 from core.delivery import Exchange, Reference, Revision
-from core.errors import RetryLater
+from core.errors import PayloadError, RetryLater
 from core.ids import ConversationId
 from core.pretty_json import legible
 from core.sameness import known_as
@@ -59,6 +59,13 @@ class ArchiveSettings(ConnectorSettings):
     allow_networks: tuple[IPvAnyNetwork, ...] = Field(
         default=(), description="Loopback, private and link-local networks that may be reached, such as 10.0.0.0/8."
     )
+
+    def keeps_file(self, kind: str, size: int | None) -> bool:
+        return self.files and not self.rules.refuses(kind, size)
+
+    @property
+    def rules(self) -> FileRules:
+        return FileRules(self.file_types, round(self.largest_file * MIB))
 
 
 class Archive(Connector[ArchiveSettings]):
@@ -103,9 +110,7 @@ class Archive(Connector[ArchiveSettings]):
         return Reference(f"{conversation.account}/{conversation.id}/r{receipt.revision.number}")
 
     def _keep_files(self, conversation: Conversation, folder: Path, step: Step) -> None:
-        rules = FileRules(self.settings.file_types, round(self.settings.largest_file * MIB))
-
-        keep_files(conversation, folder, rules, self._http, step, kept=lambda: _sync(folder))
+        keep_files(conversation, folder, self.settings.rules, self._http, step, kept=lambda: _sync(folder))
 
     def copies(self, mentions: Callable[[bytes], bool]) -> Iterator[Copy]:
         for file in sorted((self.data_dir / self.settings.folder).glob("*/*/r*.json")):
@@ -118,6 +123,17 @@ class Archive(Connector[ArchiveSettings]):
 
     def files(self, conversation: ConversationId) -> Sequence[Path]:
         return [file for file in sorted(self._folder(conversation).rglob("*")) if not file.is_dir()]
+
+    def kept_file(self, conversation: ConversationId, mark: str) -> Path | None:
+        """By what the archive itself has of the chat, which outlives what the store has."""
+        folder = self._folder(conversation)
+        for file in sorted(folder.glob("r*.json"), key=lambda one: one.stat().st_mtime, reverse=True):
+            with suppress(PayloadError, FileNotFoundError):  # the last one: erased meanwhile
+                chat = parse_conversation(_payload(file.read_bytes()), conversation.account)
+                if name := name_of(chat, mark):
+                    place = folder / "files" / name
+                    return place if place.is_file() else None
+        return None
 
     def erase(self, conversation: ConversationId) -> Sequence[str]:
         """Raises OSError."""

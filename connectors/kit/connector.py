@@ -168,6 +168,10 @@ class Connector(ABC, Generic[S]):
         language: Language = getattr(own, "language", "en")
         return redacted_chat(conversation, own._redact, lambda kind: translated(language, f"redacted {kind}"))  # noqa: SLF001
 
+    def kept_file(self, conversation: ConversationId, mark: str) -> Path | None:
+        """Where a file of a chat is kept for good, by its mark (kit/files/rules.py). Raises OSError."""
+        return None
+
     def check(self) -> Iterator[Finding]:
         """Prove the settings at the destination, reading only. Raises DeliveryError where even that is refused."""
         yield from ()

@@ -75,6 +75,11 @@ class ConnectorSettings(Strict):
     #: The address of the dashboard, or ""; likewise.
     _public_url: str = PrivateAttr(default="")
 
+    def keeps_file(self, kind: str, size: int | None) -> bool:  # noqa: ARG002  # for those that do
+        """Whether a file of a chat, of that media type and so many bytes, is kept by this connector for good, where the
+        dashboard can give it to who is logged in."""
+        return False
+
     type: str = Field(description="The type of connector: a built-in name, or the dotted path of a class.")
     enabled: bool = Field(default=True, description="false: nothing is sent to it; its deliveries stay queued.")
     concurrency: int | None = Field(

@@ -4,6 +4,7 @@ that leads out of the folder."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,15 +13,19 @@ import pytest
 from requests import Response
 from urllib3.exceptions import ProtocolError
 
-from connectors.archive import Archive, ArchiveSettings
+from connectors.archive import Archive, ArchiveSettings, files
 from connectors.archive.files import named_files
 from connectors.kit import http
 from connectors.kit.connector import Receipt, Step
+from connectors.kit.files.fetching import FETCH_TRIES, fetch
+from connectors.kit.files.rules import FileRules
 from connectors.kit.files.waiting import WaitingFiles
+from connectors.kit.http import Http
+from connectors.kit.transport.attempt import ATTEMPT_SECONDS
 from connectors.testing.fake import Answer, Fake
 from core.conversation import ChatFile, Conversation, Message
 from core.delivery import Revision
-from core.errors import RetryLater
+from core.errors import RetryLater, TimedOut
 from core.ids import ConversationId, PayloadId
 
 SENT = datetime(2026, 11, 28, 9, 0, tzinfo=UTC)
@@ -186,6 +191,34 @@ def test_a_storage_that_is_down_is_asked_again_a_few_times_and_the_transcript_is
             box.deliver(*both)
         assert box.files() == {"smile.gif": b"GIF89a"}, "one that fails keeps no other from coming"
     box.deliver(*both)
+    assert box.note == "1 not kept: not to be had"
+
+
+def test_a_slow_file_takes_no_time_from_the_others_and_no_try(
+    box: Box, storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage.kept["two"] = Answer(200, b"GIF89a", {"Content-Type": "image/gif"})
+    both = (file(storage), file(storage, "smile.gif", "image/gif", path="two"))
+    asked, left = list[str](), ATTEMPT_SECONDS
+
+    def slow(wanted: ChatFile, rules: FileRules, http: Http, place: Path) -> None:
+        nonlocal left
+        if left <= 0:
+            raise TimedOut("the attempt took longer than it may")
+        asked.append(wanted.name)
+        if wanted.name == "invoice.pdf":
+            left = 0.0
+            raise TimedOut("no answer in time")
+        fetch(wanted, rules, http, place)
+
+    monkeypatch.setattr(files, "fetch", slow)
+    monkeypatch.setattr(Http, "remaining", lambda _: left)
+    for number in range(FETCH_TRIES):
+        left = ATTEMPT_SECONDS
+        with pytest.raises(RetryLater) if number < FETCH_TRIES - 1 else nullcontext():
+            box.deliver(*both)
+        assert ("smile.gif" in box.files()) == (number > 0)
+    assert asked == ["invoice.pdf", "smile.gif", *["invoice.pdf"] * (FETCH_TRIES - 1)]
     assert box.note == "1 not kept: not to be had"
 
 

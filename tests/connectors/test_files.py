@@ -12,6 +12,7 @@ import shutil
 import time
 import tracemalloc
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -329,15 +330,13 @@ def test_files_after_a_slow_one_lose_no_try_to_it(desk: Fake, tmp_path: Path, mo
 
     monkeypatch.setattr(carrying, "time", Clock)
     monkeypatch.setattr(carrying, "fetch", slow)
-    for _ in range(FETCH_TRIES):
+    for number in range(FETCH_TRIES):
         now, ends = 0.0, carrying._PATIENCE
-        with pytest.raises(RetryLater, match="fetched again"):
+        with pytest.raises(RetryLater, match="fetched again") if number < FETCH_TRIES - 1 else nullcontext():
             carried.bring(FileLimits())
-    now = 0.0
-    monkeypatch.setattr(carrying, "fetch", fetch)
-    carried.bring(FileLimits())
-    assert asked == ["one.pdf", "two.pdf"] * FETCH_TRIES
-    assert [one.name for note in carried.notes for one in note.files] == ["two.pdf", "three.pdf"]
+        if number:  # the slow one came last, and they did not wait for it again
+            assert [one.name for note in carried.notes for one in note.files] == ["two.pdf", "three.pdf"]
+    assert asked == ["one.pdf", "two.pdf", "two.pdf", "three.pdf", *["one.pdf"] * (FETCH_TRIES - 1)]
     assert carried.known["note files"] == "1 file not carried: not to be had"
 
 

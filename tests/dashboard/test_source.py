@@ -17,7 +17,7 @@ from connectors.testing.fake import Answer
 from core.ids import ConversationId
 from core.smartsupp.api.body import FetchedConversation, as_body
 from core.smartsupp.api.spelling import snaked
-from core.store import Store, connect
+from core.store import Ledger, Store, connect
 from core.store.sources.catch_ups import CatchUps, Comparison
 from core.store.sources.orders import Wish, source_lane
 from tests.dashboard.test_conversations import text_of
@@ -166,11 +166,57 @@ def test_a_fetched_chat_shows_what_the_hook_does_not_know(page: Admin, server: S
     assert "Next 200" in shown
 
 
-def test_chats_of_an_account_that_was_removed_stand_first_with_what_to_type(page: Admin, server: Server) -> None:
+def order(server: Server, name: str, *channels: str) -> None:
     store = Store(connect(server.url))
-    store.order(Wish(ConversationId.of("4711", "co1"), source_lane("gone"), wait_ms=0, at_most_ms=0))
+    for one in channels:
+        store.order(Wish(ConversationId.of("4711", one), source_lane(name), wait_ms=0, at_most_ms=0))
+
+
+def waiting(server: Server, name: str) -> int:
+    return Ledger(connect(server.url)).lane(source_lane(name)).waiting
+
+
+def test_chats_of_an_account_that_was_removed_stand_first_and_lead_to_where_that_is_decided(
+    page: Admin, server: Server
+) -> None:
+    order(server, "gone", "co1")
     html = page.get("/").text
     [line] = re.findall(r'<li class="attention-line \w+" data-kind="stranded">.*?</li>', html, re.DOTALL)
     assert "1 chat waits to be fetched for source 'gone' (account 4711)" in text_of(line)
-    assert "<code>relay source move gone --to main</code>" in line
-    assert "<code>relay source drop gone</code>" in line
+    assert 'href="/source"' in line
+
+
+def test_chats_of_an_account_that_was_removed_are_fetched_through_another(page: Admin, server: Server) -> None:
+    order(server, "gone", "co1", "co2")
+    html = page.get("/source").text
+    assert "2 chats wait to be fetched for source 'gone' (account 4711)" in text_of(html)
+    asked = form(html, "/source/move")
+    assert page.submit("/source/move", **{**asked, "to": "nobody"}).status_code == 303
+    assert (waiting(server, "gone"), waiting(server, "main")) == (2, 0)
+    page.submit("/source/move", **{**asked, "to": "main"})
+    assert (waiting(server, "gone"), waiting(server, "main")) == (0, 2)
+    html = page.get("/source").text
+    assert "2 chats are fetched through main." in text_of(html)
+    assert "/source/move" not in html
+
+
+def test_chats_of_an_account_that_was_removed_are_dropped_by_who_is_sure(page: Admin, server: Server) -> None:
+    order(server, "gone", "co1", "co2")
+    asked = form(page.get("/source").text, "/source/drop")
+    asked.pop("sure", None)
+    page.submit("/source/drop", **asked)
+    assert waiting(server, "gone") == 2
+    assert "tick the box to confirm" in text_of(page.get("/source").text)
+    page.submit("/source/drop", **asked, sure="1")
+    assert waiting(server, "gone") == 0
+    assert "2 chats are not fetched." in text_of(page.get("/source").text)
+
+
+@pytest.mark.parametrize("path", ["/source/drop", "/source/move"])
+def test_what_waits_for_an_account_that_is_there_is_not_decided_by_an_old_page(
+    page: Admin, server: Server, path: str
+) -> None:
+    order(server, "main", "co1")
+    page.submit(path, name="main", to="main", sure="1")
+    assert waiting(server, "main") == 1
+    assert "It is not there any more" in text_of(page.get("/source").text)

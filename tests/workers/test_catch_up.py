@@ -496,6 +496,27 @@ def test_a_comparison_fetches_what_the_hook_never_sent_and_says_how_many(shop: S
     assert shop.catch_ups.missing() == missing
 
 
+def test_a_lost_reply_to_the_last_step_costs_nothing_of_what_was_found(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.post(*shop.smartsupp.hooks(Luck(lost=0.1)))
+    began, work, plain = shop.start("reconcile"), shop.work(), CatchUps.finish
+
+    def unheard(*arguments: Any, **more: Any) -> None:
+        plain(*arguments, **more)
+        plain(*arguments, **more)  # the client repeats what it has no reply to
+
+    monkeypatch.setattr(CatchUps, "finish", unheard)
+    for _ in range(10_000):
+        if shop.catch_ups.get(began.id).finished is not None:
+            break
+        work.advance(shop.catch_ups.get(began.id))
+        shop.settle()
+    [found] = shop.catch_ups.comparisons().values()
+    assert (found.checked, found.missing) == (MANY, len(shop.smartsupp.lost))
+    assert shop.catch_ups.missing() == len(shop.smartsupp.lost)
+
+
 def test_a_hook_that_went_quiet_is_noticed(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     days = 30 * 86_400_000
     late = [chat for chat in shop.smartsupp if ms(chat.began) >= UNTIL - days]

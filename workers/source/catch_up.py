@@ -278,9 +278,13 @@ class CatchUpWork:
         return any(lane.due >= _PATIENCE and not lane.gate for lane in lanes)
 
     def _finish(self, catch_up: CatchUp) -> None:
+        # What was found comes first: who dies between leaves it to be found again, and a lost reply to the last step,
+        # which is refused when it is repeated, costs nothing.
+        if catch_up.kind == "reconcile":
+            self._compared(catch_up)
         self._catch_ups.finish(catch_up, token=self._token)
-        if catch_up.kind != "reconcile":
-            return
+
+    def _compared(self, catch_up: CatchUp) -> None:
         before = self._catch_ups.comparisons().get(catch_up.source, Comparison(0))
         all_missing = catch_up.recent >= _FEW and catch_up.recent_missing == catch_up.recent
         silent = before.silent or catch_up.until if all_missing and before.worked else 0

@@ -4,12 +4,16 @@ discard."""
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
-from flask import Blueprint, Response, redirect, render_template, request, url_for
+import structlog
+from flask import Blueprint, Response, redirect, render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response as AnyResponse
 
+from app.admin.erasing.erasure import keepers
 from app.admin.replays import replay_refusal, why_nowhere
 from app.dashboard.frame.context import Site
 from app.dashboard.frame.forms import NO_REASON, reason_given, whose_hand
@@ -27,6 +31,8 @@ from core.ids import ConversationId, DeliveryId, PayloadId
 from core.smartsupp.parser import parse_conversation
 from core.store.ledger.conversations import StoredConversation
 from core.wording.sentence import say
+
+log = structlog.get_logger(__name__)
 
 #: Attempts that are shown at once; those before them unfold.
 ATTEMPTS = 5
@@ -87,6 +93,22 @@ def routes(pages: Blueprint, site: Site) -> None:
         name = f"{identity}-{payload}.json".replace(":", "-")
         headers = {"Content-Disposition": f'attachment; filename="{name}"', "X-Content-Type-Options": "nosniff"}
         return Response(found.body, content_type="text/plain; charset=utf-8", headers=headers)
+
+    @pages.get("/conversations/<conversation:identity>/files/<mark>")
+    def conversations_file(identity: ConversationId, mark: str) -> Response:
+        """A file that an archive keeps, to be saved: no browser makes anything of it. Records at destinations lead
+        here, also when the store has removed the chat."""
+        for one in keepers(site.watched.current(), site.env.data_dir).values():
+            if (kept := one.kept_file(identity, mark)) is not None:
+                with suppress(FileNotFoundError):  # erased meanwhile
+                    return _as_download(kept, identity)
+        raise NotFound(
+            say(
+                "This file of chat %(identity)s is not kept here: it was erased with the visitor, or it did not come."
+                " Only an archive with files: true keeps files.",
+                identity=identity,
+            )
+        )
 
     @pages.post("/conversations/<conversation:identity>/<connector>/replay")
     def conversations_replay(identity: ConversationId, connector: str) -> AnyResponse:
@@ -149,6 +171,15 @@ def routes(pages: Blueprint, site: Site) -> None:
 
 def _spelled(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _as_download(kept: Path, identity: ConversationId) -> Response:
+    """Raises FileNotFoundError."""
+    name = kept.name.partition("-")[2]
+    found = send_file(kept, mimetype="application/octet-stream", as_attachment=True, download_name=name, etag=False)
+    found.headers.update({"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"})
+    log.info("a file of a chat was downloaded", by=whose_hand(), conversation=identity, file=kept.name[:8])
+    return found
 
 
 def _chosen(found: StoredConversation, wanted: str) -> Payload:

@@ -7,6 +7,7 @@ import time
 from datetime import datetime, timedelta
 from typing import Any
 
+import structlog
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
@@ -22,8 +23,11 @@ from app.dashboard.view.zone import viewer_zone
 from core.config.sections.source import Account
 from core.errors import DeliveryError, NotFound
 from core.store.sources.catch_ups import CatchUps
+from core.store.sources.stranded import StrandedOrders
 from core.wording.sentence import say, say_n
 from workers.source.catch_up import SHORT_GRACE_MS, CatchUpWork
+
+log = structlog.get_logger(__name__)
 
 #: How many days back the page offers.
 _OFFERED = 30
@@ -33,6 +37,7 @@ _COMPARED_DAYS = 7
 
 def routes(pages: Blueprint, site: Site) -> None:
     catch_ups = CatchUps(site.client)
+    _stranded_routes(pages, site)
 
     @pages.get("/source")
     def overview_source() -> ResponseReturnValue:
@@ -51,6 +56,7 @@ def routes(pages: Blueprint, site: Site) -> None:
             missing=catch_ups.missing(MISSING_DAYS),
             days=MISSING_DAYS,
             recent=catch_ups.recent(),
+            stranded=list(StrandedOrders(site.client).queues(site.watched.current())),
             names=[("", say("All")), *((name, name) for name in accounts_with_api(site.watched.current()))],
             options=[("", say("Wherever the routes say")), *((name, name) for name in site.watched.current().enabled)],
             asked=asked,
@@ -105,6 +111,50 @@ def routes(pages: Blueprint, site: Site) -> None:
             if found.finished is None:
                 catch_ups.finish(found, stopped=True)
             flash(say("Stopped. What was fetched stays, and is delivered."), "good")
+        return redirect(url_for("dashboard.overview_source"), 303)
+
+
+def _stranded_routes(pages: Blueprint, site: Site) -> None:
+    """What is to be fetched for accounts that relay.yaml does not have any more: handed to another one, or given up."""
+    orders = StrandedOrders(site.client)
+
+    def chosen() -> str:
+        """Which of them was meant, or "": an account that is back in relay.yaml keeps what waits for it."""
+        name = request.form.get("name", "")
+        return name if name in [one.name for one in orders.queues(site.watched.current())] else ""
+
+    @pages.post("/source/move")
+    def overview_source_move() -> Response:
+        heir, name = request.form.get("to", ""), chosen()
+        if not name:
+            flash(say("It is not there any more."), "info")
+        elif heir not in accounts_with_api(site.watched.current()):
+            flash(say("This account has no API in relay.yaml"), "error")
+        else:
+            moved = orders.move(name, heir)
+            log.info("stranded orders moved", source=name, to=heir, count=moved, by=whose_hand())
+            flash(
+                say_n(
+                    "%(count)s chat is fetched through %(name)s.",
+                    "%(count)s chats are fetched through %(name)s.",
+                    moved,
+                    name=heir,
+                ),
+                "good",
+            )
+        return redirect(url_for("dashboard.overview_source"), 303)
+
+    @pages.post("/source/drop")
+    def overview_source_drop() -> Response:
+        name = chosen()
+        if not name:
+            flash(say("It is not there any more."), "info")
+        elif "sure" not in request.form:
+            flash(say("Nothing was dropped: tick the box to confirm."), "error")
+        else:
+            dropped = orders.drop(name)
+            log.info("stranded orders dropped", source=name, count=dropped, by=whose_hand())
+            flash(say_n("%(count)s chat is not fetched.", "%(count)s chats are not fetched.", dropped), "good")
         return redirect(url_for("dashboard.overview_source"), 303)
 
 

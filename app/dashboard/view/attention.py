@@ -78,7 +78,7 @@ _STEPS: Mapping[str, Callable[[str], NextStep]] = {
     "doubt connector": _CHANGE,
     "off connector": _CHANGE,
     "spent connector": _CHANGE,
-    **dict.fromkeys(("source", "silent", "fetch"), _to(say("Look"), "eye", "overview_source")),
+    **dict.fromkeys(("source", "silent", "stranded", "fetch"), _to(say("Look"), "eye", "overview_source")),
     "unrouted": _to(say("See the routes"), "gear", "connectors_routes"),
     "doubt other": _to(say("See connectors"), "plug", "connectors"),
 }

@@ -150,13 +150,16 @@ class ChatFiles:
         # Without the connector's credentials: an address in a chat is a stranger's.
         http = Http(timeout=own.timeout, allow_networks=own.allow_networks, mask=self._connector.mask)
         ends = time.monotonic() + _PATIENCE
+        got: dict[str, _Entry] = {}
         with http.attempt(_PATIENCE) as exchanges:
-            for file, mark in new:
+            # What was slow, or failed, comes last: it takes no time from those that come at once.
+            for file, mark in sorted(new, key=lambda one: self._fetches(one[1])):
                 if (entry := self._entry(file, mark, rules, http, ends)) is not None:
-                    yield entry
+                    got[mark] = entry
         http.close()
         if self._connector.wire is not None:
             self._connector.wire.include(exchanges)
+        yield from (got[mark] for _, mark in new if mark in got)
 
     def _entry(self, file: ChatFile, mark: str, rules: FileRules, http: Http, ends: float) -> _Entry | None:
         """None where it is to be fetched by a later attempt."""
@@ -177,7 +180,7 @@ class ChatFiles:
         except UnwantedFile as unwanted:
             return _Entry(mark, file, why=str(unwanted))
         except (RetryLater, OSError) as error:  # a file that was there may have been swept away
-            tries = int(self._step.recall(f"tries {mark}") or 0)
+            tries = self._fetches(mark)
             # Where those before it took the time, it was not asked for, or hardly: no try of its own.
             if ends - began > _PATIENCE / 2 or time.monotonic() < ends:
                 tries += 1
@@ -188,6 +191,10 @@ class ChatFiles:
             why = file_mistake(error) if isinstance(error, OSError) else str(error)
             self._later = RetryLater(f"a file of the chat is to be fetched again: {why}", status=200)
             return None
+
+    def _fetches(self, mark: str) -> int:
+        """How often it was asked for and did not come."""
+        return int(self._step.recall(f"tries {mark}") or 0)
 
     def _missing(self, seen: Callable[[], set[str]]) -> list[_Entry]:
         """Those that are not at the destination: whoever cannot be sure looks."""
@@ -254,16 +261,20 @@ class ChatFiles:
                 lines.append(inert(name))
                 continue
             why = f" ({say('not attached')})" if one.why else ""
-            lines.append(inert(f"{name}{why}") + self._link(one.file, words.voice.colon))
+            lines.append(inert(f"{name}{why}") + self._link(one, words))
         marks = tuple(one.mark for one in batch)
         mark, files = files_mark(words.key, marks), tuple(one.outgoing for one in batch if one.outgoing)
         return FileNote(
             layout.marked(str(Markup("<p>{}</p>").format(Markup("<br>").join(lines))), mark), mark, files, marks
         )
 
-    def _link(self, file: ChatFile, colon: str) -> Markup:
-        """Its address, if that may be shown: it may have in it what was taken out of the name."""
-        own, url = self._settings._redact, file.url  # noqa: SLF001  # as in connectors/kit/connector.py
+    def _link(self, one: _Entry, words: Mapping) -> Markup:
+        """Its address: in the dashboard, where it is kept; else at Smartsupp, if that may be shown: it may have in it
+        what was taken out of the name."""
+        own, url, colon = self._settings._redact, one.file.url, words.voice.colon  # noqa: SLF001  # as in kit/connector.py
+        keepers = self._settings._keepers  # noqa: SLF001
+        if words.link and any(keeper.keeps_file(one.file.type, one.file.size) for keeper in keepers):
+            url = f"{words.link}/files/{one.mark}"
         if not re.fullmatch(r"https?://[\w.\-~:/?#@!$&()*+,;=%]+", url, re.ASCII) or redacted(url, own)[1]:
             return Markup()
         link = Markup('{} <a href="{}" target="_blank" rel="noopener noreferrer nofollow">{}</a>')

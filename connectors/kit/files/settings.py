@@ -5,19 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from connectors.kit.connector import HttpSettings
 from connectors.kit.files.rules import FILE_TYPES, LARGEST_MIB, MIB
+from core.config.settings import ConnectorSettings
 
 
 class FileSettings(HttpSettings):
     """Settings of a connector whose vendor takes files."""
 
+    #: The other connectors that are given every chat, and may keep its files (connectors/registry.py).
+    _keepers: tuple[ConnectorSettings, ...] = PrivateAttr(default=())
+
     files: Literal["attach", "link", "none"] = Field(
         default="attach",
-        description="attach: files of the chat are attached to the record; link: only their addresses at Smartsupp, "
-        "which expire; none: only their names. Only Smartsupp's API has files.",
+        description="attach: files of the chat are attached to the record; link: only their addresses, in the "
+        "dashboard where an archive keeps them, else at Smartsupp, which expire; none: only their names. Only "
+        "Smartsupp's API has files.",
     )
     file_types: tuple[str, ...] = Field(
         default=FILE_TYPES,

@@ -80,6 +80,10 @@ class Attempts:
             # They are the caller's, who lets go of what a visitor wrote.
             self._own.exchanges = []
 
+    def remaining(self) -> float:
+        """Seconds left of this thread's attempt; zero or below when it is over."""
+        return self._clock.remaining()
+
     def include(self, exchanges: Sequence[Exchange]) -> None:
         """Note what was sent elsewhere for this attempt."""
         self._own.exchanges.extend(exchanges)
