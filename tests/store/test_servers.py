@@ -368,8 +368,8 @@ def test_commands_wait_for_a_store_that_loads_or_say_so(own_server: Server, tmp_
     until(lambda: not own_server.client.info("persistence")["aof_rewrite_in_progress"], what="a base with all keys")
     own_server.stop()
     # Microseconds for each key that is loaded, and bytes between two looks at who asks.
-    own_server._options = ("--key-load-delay", "1500", "--loading-process-events-interval-bytes", "1024")
-    starting = threading.Thread(target=own_server.start)
+    own_server._options = ("--key-load-delay", "20000", "--loading-process-events-interval-bytes", "1024")
+    starting = threading.Thread(target=own_server.start, args=(300,))
     starting.start()
     cli = CommandLine(tmp_path, own_server)
 
@@ -386,5 +386,6 @@ def test_commands_wait_for_a_store_that_loads_or_say_so(own_server: Server, tmp_
     result = CliRunner().invoke(group, ["status"], env=cli.environment)
     assert isinstance(result.exception, StoreLoading)
     assert "is loading its append-only file" in cli.run("doctor", code=0)
+    own_server.client.config_set("key-load-delay", 1000)  # from here on it is soon done
     assert cli.json("admin", "set-password", "--generate")["set"]
     starting.join()
