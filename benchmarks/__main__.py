@@ -25,8 +25,10 @@ from benchmarks.delivering import delivering
 from benchmarks.depth import depth
 from benchmarks.figures import Figure, Missing, Result
 from benchmarks.growing import growing
+from benchmarks.places import places
 from benchmarks.resting import resting
 from benchmarks.scaling import scaling
+from benchmarks.secure import secure
 from benchmarks.setting import Setting
 from benchmarks.waiting import idle, isolated
 
@@ -44,6 +46,8 @@ ALL: Mapping[str, Callable[[Setting], Result]] = {
     "f": resting,
     "g": depth,
     "h": growing,
+    "j": places,
+    "k": secure,
 }
 
 

@@ -12,7 +12,7 @@ import os
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import machine
@@ -55,11 +55,7 @@ class Side:
 
     name: str
     relay: Stack
-    processes: dict[str, int] = field(default_factory=dict)
-
-    def cpu(self) -> dict[str, float]:
-        """Seconds of CPU that each process has taken so far, with what it started."""
-        return {name: machine.cpu(machine.family(pid)) for name, pid in self.processes.items()}
+    meter: machine.Meter
 
 
 def against(setting: Setting, revision: str, job: Job) -> Result:
@@ -86,7 +82,7 @@ def against(setting: Setting, revision: str, job: Job) -> Result:
     here, old = found.figure(f"this, {what}"), found.figure(f"{revision}, {what}")
     spent = [
         ratio(f"CPU, {name}", found.figure(f"this, {name}"), found.figure(f"{revision}, {name}"))
-        for name in (*sides[0].processes, "all")
+        for name in ("receiver", "server", *(["worker"] if job.connectors else []), "all")
     ]
     title = f"{job.title}: this tree against {revision}"
     return Result(title, found.named("this"), found.named(revision), [ratio(what, here, old), *spent])
@@ -120,17 +116,17 @@ def _side(setting: Setting, name: str, root: Path, world: Child, job: Job, autho
             "RELAY_CONCURRENCY": str(job.places),
         }
         receiver = relay.web()
-        pids = {"receiver": receiver.pid, "server": relay.server.pid}
+        pids = {"receiver": [receiver.pid], "server": [relay.server.pid]}
         if job.connectors:
             [worker] = workers(relay, 1)
-            pids["worker"] = worker.pid
-        yield Side(name, relay, pids)
+            pids["worker"] = [worker.pid]
+        yield Side(name, relay, machine.Meter(**pids))
 
 
 def _measure(setting: Setting, world: Child, side: Side, job: Job, found: Rounds, seconds: float) -> None:
     paths = _paths(job)
     world.ask("forget")
-    before = side.cpu()
+    side.meter.spent()
     ahead = {"ahead": AHEAD * job.places, "paths": paths} if paths else {}
     sent = post(world, side.relay, first=setting.numbers(10**6), seconds=seconds, **ahead)
     count = sent["posts"]
@@ -144,10 +140,9 @@ def _measure(setting: Setting, world: Child, side: Side, job: Job, found: Rounds
         rate = count / sent["seconds"]
         found.add(f"{side.name}, accepted", "/s", rate)
         found.add(f"{side.name}, p99", "ms", sent["p99"])
-    spent = {name: after - before[name] for name, after in side.cpu().items()}
-    for name, cpu in {**spent, "all": sum(spent.values())}.items():
-        found.add(f"{side.name}, {name}", "ms of CPU a conversation", 1000 * cpu / count)
-    setting.say(f"{job.title}, {side.name}: {rate:.0f}/s, {1000 * sum(spent.values()) / count:.2f} ms")
+    spent = side.meter.spent()
+    found.add_cpu(f"{side.name}, ", spent, count)
+    setting.say(f"{job.title}, {side.name}: {rate:.0f}/s, {1000 * spent['all'] / count:.2f} ms")
 
 
 def _paths(job: Job) -> list[str]:

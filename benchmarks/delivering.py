@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 from benchmarks.child import Child
 from benchmarks.figures import Result, Rounds, ratio
-from benchmarks.machine import Processor
+from benchmarks.machine import Meter, Processor
 from benchmarks.setting import Setting, address, adopted, hook, outside, post, until_idle, wait, workers
 from core.config.environment import environment
 from tests.e2e.test_pipeline import config
@@ -27,13 +27,12 @@ def delivering(setting: Setting) -> Result:
         relay = opened.enter_context(setting.stack("b"))
         alone = opened.enter_context(Child("benchmarks.posters", str(threads * setting.workers)))
         posters = [opened.enter_context(Child("benchmarks.posters", str(threads))) for _ in range(setting.workers)]
-        relay.web()
-        workers(relay, setting.workers)
+        meter = setting.meter(relay, relay.web(), workers(relay, setting.workers))
         for number in range(setting.rounds + 1):
             measured = found if number else Rounds()  # the first one warms up
             seconds = setting.seconds if number else min(setting.seconds, 1.0)
             for connectors in (1, 2):
-                _relay(setting, world, relay, connectors, seconds, measured)
+                _relay(setting, world, relay, meter, connectors, seconds, measured)
             for name, processes in (("bare", posters), ("bare, one process", [alone])):
                 measured.add(name, "/s", _bare(setting, world, processes, seconds))
             said = (f"{one.name} {one.median:.0f}/s" for one in measured.named("") if one.unit == "/s")
@@ -57,12 +56,15 @@ def delivering(setting: Setting) -> Result:
     )
 
 
-def _relay(setting: Setting, world: Child, relay: Stack, connectors: int, seconds: float, found: Rounds) -> None:
+def _relay(
+    setting: Setting, world: Child, relay: Stack, meter: Meter, connectors: int, seconds: float, found: Rounds
+) -> None:
     paths = _PATHS[:connectors]
     name = "1 connector" if connectors == 1 else f"{connectors} connectors"
     relay.configure(config(**{path[1:]: hook(world, path) for path in paths}))
     adopted()
     world.ask("forget")
+    meter.spent()
     processor = Processor()
     sent = post(world, relay, first=setting.numbers(10**6), seconds=seconds, ahead=AHEAD, paths=paths)
     count = sent["posts"]
@@ -76,6 +78,7 @@ def _relay(setting: Setting, world: Child, relay: Stack, connectors: int, second
         found.add(f"{name}, machine busy", "%", 100 * busy)
     found.add(f"{name}, repeats", "", told["requests"] - count * connectors)
     until_idle(relay, *(path[1:] for path in paths))
+    found.add_cpu(f"{name}, ", meter.spent(), count)
 
 
 def _bare(setting: Setting, world: Child, posters: list[Child], seconds: float) -> float:

@@ -30,14 +30,12 @@ def depth(setting: Setting) -> Result:
         for number in range(setting.rounds):
             # Whichever is first finds another machine than whichever is last: take turns.
             for deep in depths if number % 2 == 0 else depths[::-1]:
-                rate = _drained(setting, world, stacks[deep], deep, count)
-                found.add(f"{deep:,} waiting", "/s", rate)
+                rate = _drained(setting, world, stacks[deep], deep, count, found)
                 setting.say(f"g, round {number + 1}: {deep:,} waiting, {rate:.0f} deliveries/s")
-    figures = found.named("")
     return Result(
         "Deliveries a second out of a backlog",
-        figures,
-        ratios=_flat(figures),
+        found.named(""),
+        ratios=_flat([found.figure(_named(one)) for one in depths]),
         notes=[
             f"from the first record to the {count}th, {_TIMES} times a round; {setting.workers} workers, no receiver"
         ],
@@ -50,14 +48,21 @@ def _flat(figures: Sequence[Figure]) -> list[Figure]:
     return [ratio(f"{one.name} to {shallow.name}", one, shallow, least=0.85) for one in deeper]
 
 
-def _drained(setting: Setting, world: Child, relay: Stack, deep: int, count: int) -> float:
+def _named(deep: int) -> str:
+    return f"{deep:,} waiting"
+
+
+def _drained(setting: Setting, world: Child, relay: Stack, deep: int, count: int, found: Rounds) -> float:
     _top_up(setting, relay, deep)
     running = workers(relay, setting.workers)
-    seconds = 0.0
+    meter = setting.meter(relay, None, running)
+    spent: dict[str, float] = {}
+    seconds, delivered = 0.0, 0
     for turn in range(_TIMES + 1):
         with still(one.pid for one in running):
             _top_up(setting, relay, deep)
         world.ask("forget")
+        meter.spent()
         Control(connect(relay.server.url)).resume("one")
         wake_up(relay, "one")
         told = wait(world, relay, ["/one"], count)
@@ -65,8 +70,13 @@ def _drained(setting: Setting, world: Child, relay: Stack, deep: int, count: int
         until(lambda: not relay.ledger.lane("one").in_flight, PATIENCE, "nothing in flight")
         if turn:  # what is loaded and connected during the first is no part of it
             seconds += float(told["last"]) - float(told["first"])
+            spent = {name: spent.get(name, 0.0) + more for name, more in meter.spent().items()}
+            delivered += deep - relay.ledger.lane("one").waiting  # some more than were waited for
     end(running)
-    return _TIMES * count / seconds
+    rate = _TIMES * count / seconds
+    found.add(_named(deep), "/s", rate)
+    found.add_cpu(f"{_named(deep)}, ", spent, delivered)
+    return rate
 
 
 def _top_up(setting: Setting, relay: Stack, deep: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,6 +86,12 @@ class Rounds:
 
     def add(self, name: str, unit: str, value: float) -> None:
         self._found.setdefault((name, unit), []).append(value)
+
+    def add_cpu(self, name: str, spent: Mapping[str, float], conversations: int) -> None:
+        """What a conversation costs each process: on a machine that does something else besides, this is what to
+        believe. `spent` is a Meter's."""
+        for process, seconds in spent.items():
+            self.add(f"{name}{process}", "ms of CPU a conversation", 1000 * seconds / conversations)
 
     def figure(self, wanted: str, **bounds: float) -> Figure:
         for (name, unit), values in self._found.items():

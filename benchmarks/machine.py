@@ -78,6 +78,23 @@ def cpu(pids: Iterable[int]) -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
+class Meter:
+    """The CPU time that processes take, by a name of ours: `Meter(worker=[one.pid])`. Without /proc nothing."""
+
+    def __init__(self, **processes: Iterable[int]) -> None:
+        self._pids = {name: list(pids) for name, pids in processes.items()} if has_proc() else {}
+        self._last = self._read()
+
+    def spent(self) -> dict[str, float]:
+        """Seconds of CPU since the last call, of each with what it started, and of `all` together."""
+        before, self._last = self._last, self._read()
+        spent = {name: now - before[name] for name, now in self._last.items()}
+        return {**spent, "all": sum(spent.values())} if spent else {}
+
+    def _read(self) -> dict[str, float]:
+        return {name: cpu(one for pid in pids for one in family(pid)) for name, pids in self._pids.items()}
+
+
 class Processor:
     """`busy()` is the share of all cores that was busy since the last call, or None without /proc."""
 

@@ -57,7 +57,7 @@ def resting(setting: Setting) -> Result:
     return Result(
         f"Memory of `relay up`, idle and with {count:,} waiting deliveries",
         [
-            Figure("idle", "MB", (sum(idle.values()) / 1e6,), most=240),
+            Figure("idle", "MB", (sum(idle.values()) / 1e6,), most=150),
             *(Figure(f"idle, {name}", "MB", (size / 1e6,)) for name, size in idle.items()),
             Figure("with all waiting", "MB", (sum(full.values()) / 1e6,)),
             *(Figure(f"with all waiting, {name}", "MB", (size / 1e6,)) for name, size in full.items()),

@@ -24,11 +24,9 @@ def scaling(setting: Setting) -> Result:
         world.ask("behave", path="/slow", delay=SLOW)
         for number in range(setting.rounds):
             for many in WORKERS:
-                rate, busy = _drain(setting, world, relay, many, round(2 * _GUESS * many * setting.seconds))
                 name = "1 worker" if many == 1 else f"{many} workers"
-                found.add(name, "/s", rate)
-                if busy is not None:
-                    found.add(f"{name}, machine idle", "%", 100 * (1 - busy))
+                count = round(2 * _GUESS * many * setting.seconds)
+                rate = drained(setting, world, relay, many, count, found, name)
                 setting.say(f"c, round {number + 1}: {name}, {rate:.0f} deliveries/s")
     one, two, four = (found.figure("1 worker"), found.figure("2 workers"), found.figure("4 workers"))
     return Result(
@@ -39,17 +37,23 @@ def scaling(setting: Setting) -> Result:
     )
 
 
-def _drain(setting: Setting, world: Child, relay: Stack, many: int, count: int) -> tuple[float, float | None]:
-    """Deliveries a second, and how busy the machine was."""
+def drained(setting: Setting, world: Child, relay: Stack, many: int, count: int, found: Rounds, name: str) -> float:
+    """Deliveries a second of so many workers out of a backlog, added to what was found with all that belongs to it."""
     Control(connect(relay.server.url)).pause("slow", "benchmark")
     fill(connect(relay.server.url), "slow", setting.numbers(count), count)
     running = workers(relay, many)
     world.ask("forget")
-    processor = Processor()
+    processor, meter = Processor(), setting.meter(relay, None, running)
     Control(connect(relay.server.url)).resume("slow")
     wake_up(relay, "slow")
     told = wait(world, relay, ["/slow"], count)
     busy = processor.busy()
     until_idle(relay, "slow")
+    spent = meter.spent()
     end(running)
-    return count / (float(told["last"]) + SLOW - float(told["first"])), busy
+    rate = count / (float(told["last"]) + SLOW - float(told["first"]))
+    found.add(name, "/s", rate)
+    if busy is not None:
+        found.add(f"{name}, machine idle", "%", 100 * (1 - busy))
+    found.add_cpu(f"{name}, ", spent, count)
+    return rate

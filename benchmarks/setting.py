@@ -17,6 +17,7 @@ from rich.console import Console
 
 from benchmarks import bodies
 from benchmarks.child import ROOT, Child
+from benchmarks.machine import Meter
 from core.config.environment import environment
 from core.store.protocol.constants import BEAT_MS
 from tests.e2e.test_pipeline import config, webhook
@@ -52,6 +53,13 @@ class Setting:
         first, self._next = self._next, self._next + count
         return first
 
+    def meter(self, relay: Stack, receiver: Running | None, running: Sequence[Running]) -> Meter:
+        """Of all that works on a conversation here, but for what is outside."""
+        processes = {"worker" if len(running) == 1 else "workers": [one.pid for one in running]}
+        if receiver:
+            processes["receiver"] = [receiver.pid]
+        return Meter(**processes, server=[relay.server.pid])
+
     @contextmanager
     def stack(self, name: str, **connectors: Any) -> Iterator[Stack]:
         """A fresh durable server, nothing else yet; whatever is started in it ends with it."""
@@ -68,9 +76,9 @@ def clean(variables: Mapping[str, str]) -> dict[str, str]:
 
 
 @contextmanager
-def outside() -> Iterator[Child]:
-    """Smartsupp and the destinations (outside.py)."""
-    with Child("benchmarks.outside") as child:
+def outside(*certificate: Path) -> Iterator[Child]:
+    """Smartsupp and the destinations (outside.py); over TLS as well with the files of a certificate and its key."""
+    with Child("benchmarks.outside", *map(str, certificate)) as child:
         yield child
 
 

@@ -46,15 +46,16 @@ def isolated(setting: Setting) -> Result:
     found = Rounds()
     count = max(10, round(RATE * 2 * setting.seconds))
     with outside() as world, setting.stack("e", healthy=hook(world, "/healthy"), other=hook(world, "/other")) as relay:
-        relay.web()
-        workers(relay, setting.workers)
+        meter = setting.meter(relay, relay.web(), workers(relay, setting.workers))
         _steadily(setting, world, relay, RATE)
         for number in range(setting.rounds):
             for name, delay in (("well", 0.0), ("hanging", None)):
                 world.ask("behave", path="/other", delay=delay)
+                meter.spent()
                 times = _steadily(setting, world, relay, count)
                 found.add(f"other {name}, median", "ms", _share(times, 0.5))
                 found.add(f"other {name}, 95 %", "ms", _share(times, 0.95))
+                found.add_cpu(f"other {name}, ", meter.spent(), count)
                 setting.say(f"e, round {number + 1}: other {name}, median {_share(times, 0.5):.1f} ms")
             _recover(world, relay)
     ratios = [

@@ -8,12 +8,13 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from benchmarks import year
+from benchmarks import machine, year
 from benchmarks.backlog import read
 from benchmarks.bodies import FIRST, MARK, body, size
 from benchmarks.figures import Figure, Rounds, ratio
@@ -68,20 +69,24 @@ def test_a_peer_does_the_same_job_in_the_same_run(tmp_path: Path) -> None:
 @pytest.mark.processes
 def test_a_run_reports_every_round_and_leaves_nothing_behind(tmp_path: Path) -> None:
     out, folder = tmp_path / "report.json", tmp_path / "data"
-    running = start(folder, "--only", "a,d", "--out", str(out))
+    running = start(folder, "--only", "a,k", "--out", str(out))
     assert running.wait(timeout=180) == 0, (tmp_path / "data.log").read_text()
     report = json.loads(out.read_text())
-    assert set(report) == {"machine", "a", "d"}
+    assert set(report) == {"machine", "a", "k"}
     assert {"date", "cores", "python", "versions", "load", "options"} <= set(report["machine"])
     accepts = report["a"]
     assert accepts["figures"]["relay accepts"]["median"] > 0
     assert accepts["ceiling"]["bare accepts"]["median"] > 0
     assert accepts["ratios"]["accepts"]["wanted"] == "at least 0.8"
-    waited = report["d"]["figures"]["median"]
-    assert waited["unit"] == "ms"
-    assert len(waited["rounds"]) == 1
-    assert waited["min"] == waited["median"] == waited["max"] > 0
-    assert report["d"]["figures"]["95 %"]["median"] >= waited["median"]
+    secure, plain = report["k"]["figures"], report["k"]["ceiling"]
+    rate = secure["over TLS"]
+    assert rate["unit"] == "/s"
+    assert len(rate["rounds"]) == 1
+    assert rate["min"] == rate["median"] == rate["max"] > 0
+    assert plain["plain, worker"]["median"] > 0
+    parts = sum(plain[f"plain, {one}"]["median"] for one in ("receiver", "worker", "server"))
+    assert plain["plain, all"]["median"] == pytest.approx(parts, abs=0.01)
+    assert report["k"]["ratios"].keys() == {"deliveries", "CPU, worker", "CPU, all"}
     assert str(ROOT) not in out.read_text(), "the report is published; folders of the machine have no place in it"
     assert list(folder.iterdir()) == []
     assert started_by(folder) == []
@@ -140,6 +145,21 @@ def test_a_year_of_chats_is_what_intake_and_deliveries_would_have_kept(server: S
     continued = next(one for one in made if one.more)
     stored = ledger.conversation(ConversationId(parse_conversation(continued.body).key))
     assert [one.body for one in stored.payloads] == [continued.body, continued.more]
+
+
+@pytest.mark.skipif(not machine.has_proc(), reason="CPU time is read from /proc")
+def test_cpu_is_what_was_taken_since_the_last_look() -> None:
+    meter = machine.Meter(busy=[os.getpid()], none=[])
+    first = time.process_time()
+    while time.process_time() < first + 0.3:
+        pass
+    spent = meter.spent()
+    assert 0.1 < spent["busy"] == spent["all"]
+    assert spent["none"] == 0
+    assert meter.spent()["busy"] < spent["busy"]
+    found = Rounds()
+    found.add_cpu("one, ", spent, 100)
+    assert found.figure("one, busy").median == pytest.approx(spent["busy"] * 10)
 
 
 def test_ratios_are_of_the_same_round_and_judged_by_their_median() -> None:

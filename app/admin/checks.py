@@ -14,6 +14,7 @@ from core.config.environment import Environment
 from core.config.settings import Settings
 from core.errors import DeliveryError, Intercepted, NotFound, RetryLater, StoreUnavailable
 from core.store import Client, StoredState, connected
+from core.wording.sentence import say, to_be_said
 
 
 def connector(settings: Settings, name: str, env: Environment, client: Client | None = None) -> Connector[Any]:
@@ -26,32 +27,32 @@ def connector(settings: Settings, name: str, env: Environment, client: Client | 
 
 #: HTTP status -> what to do about it.
 _REMEDIES = {
-    401: "replace the credentials in relay.yaml",
-    402: "check the subscription at the destination",
-    403: "give the credentials the missing permissions at the destination",
-    404: "check the address in relay.yaml, and that what the settings name still exists",
-    405: "check the address in relay.yaml",
-    407: "check the proxy of this machine",
-    410: "check the address in relay.yaml",
-    429: "wait, then check again; if this lasts, set a lower rate in relay.yaml",
+    401: to_be_said("replace the credentials in relay.yaml"),
+    402: to_be_said("check the subscription at the destination"),
+    403: to_be_said("give the credentials the missing permissions at the destination"),
+    404: to_be_said("check the address in relay.yaml, and that what the settings name still exists"),
+    405: to_be_said("check the address in relay.yaml"),
+    407: to_be_said("check the proxy of this machine"),
+    410: to_be_said("check the address in relay.yaml"),
+    429: to_be_said("wait, then check again; if this lasts, set a lower rate in relay.yaml"),
     # SMTP's (RFC 4954, RFC 5321); HTTP has none of these.
-    530: "add user and password to relay.yaml",
-    534: "allow logins with a password for this user at the mail server, or use another server",
-    535: "replace user and password in relay.yaml",
-    550: "check in relay.yaml that this login may send for from_address, and that every recipient exists",
-    553: "check in relay.yaml that this login may send for from_address",
+    530: to_be_said("add user and password to relay.yaml"),
+    534: to_be_said("allow logins with a password for this user at the mail server, or use another server"),
+    535: to_be_said("replace user and password in relay.yaml"),
+    550: to_be_said("check in relay.yaml that this login may send for from_address, and that every recipient exists"),
+    553: to_be_said("check in relay.yaml that this login may send for from_address"),
 }
 
 
 def remedy(error: DeliveryError) -> str:
     """What to do, by the cause."""
     if isinstance(error, Intercepted):
-        return "ask the operator of that firewall or proxy to allow Relay"
+        return say("ask the operator of that firewall or proxy to allow Relay")
     if error.status in _REMEDIES:
-        return _REMEDIES[error.status]
+        return say(_REMEDIES[error.status])
     if isinstance(error, RetryLater):
-        return "try again later" if error.status else "check the address in relay.yaml, or try again later"
-    return "check the address and the settings in relay.yaml"
+        return say("try again later") if error.status else say("check the address in relay.yaml, or try again later")
+    return say("check the address and the settings in relay.yaml")
 
 
 def findings(checked: Connector[Any]) -> Iterator[Finding]:
@@ -62,12 +63,12 @@ def findings(checked: Connector[Any]) -> Iterator[Finding]:
         except DeliveryError as error:
             yield Finding(False, checked.mask(str(error)), remedy(error))
         except StoreUnavailable as error:
-            text = f"the store, which holds the access token, is unavailable: {error}"
-            yield Finding(False, text, "start Relay or its store, then check again")
+            text = say("the store, which holds the access token, is unavailable: %(error)s", error=str(error))
+            yield Finding(False, text, say("start Relay or its store, then check again"))
         except Exception as error:  # noqa: BLE001  # a bug of the connector's, which may be anybody's, is a finding too
             frame = traceback.extract_tb(error.__traceback__)[-1]
             text = f"internal error in this check: {type(error).__name__}: {error} ({frame.name}, line {frame.lineno})"
-            yield Finding(False, checked.mask(text), "report it to the author of the connector")
+            yield Finding(False, checked.mask(text), say("report it to the author of the connector"))
 
 
 @dataclass(frozen=True)

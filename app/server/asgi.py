@@ -11,9 +11,10 @@ import asyncio
 import io
 import json
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
+from itertools import chain
 from typing import Any, Protocol
 
 from flask import Flask
@@ -27,12 +28,16 @@ BODY_SECONDS = 10
 #: other pages, and neither the hook nor whoever watches the receiver, which have threads of their own.
 PAGES_AT_ONCE, WAITING = 2, 48
 PROBES_AT_ONCE = 2
+#: Answers that are made while they are sent, such as a year of chats: their parts take turns in threads of their own.
+PARTS_AT_ONCE = 1
 
 AsgiScope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Headers = list[tuple[str, str]]
 RawAnswer = tuple[int, Headers, bytes]
+#: What of an answer is still to be made, and what lets go of it, whether all of it was made or not.
+Unmade = tuple[Iterator[bytes], Callable[[], object]]
 
 
 class Works(Protocol):
@@ -42,8 +47,8 @@ class Works(Protocol):
 
 
 class Buffered:
-    """An ASGI application (https://asgi.readthedocs.io/en/latest/specs/www.html) around a Flask one, which must not
-    stream: what it answers is sent in one piece.
+    """An ASGI application (https://asgi.readthedocs.io/en/latest/specs/www.html) around a Flask one. What it answers is
+    sent in one piece; only a page whose length nobody knows beforehand is sent as it is made, as fast as it is read.
 
     `hook` works on posts to the hook, beside what PAGES and PROBES say. Of a body that is longer than
     the app's MAX_CONTENT_LENGTH, which the app refuses, little more than that is kept. `longest` is asked in a thread,
@@ -64,6 +69,7 @@ class Buffered:
         self._hook = hook
         self._pages = ThreadPoolExecutor(PAGES_AT_ONCE, "page")
         self._probes = ThreadPoolExecutor(PROBES_AT_ONCE, "probe")
+        self._making = ThreadPoolExecutor(PARTS_AT_ONCE, "parts")
         self._waiting = 0
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
@@ -72,6 +78,7 @@ class Buffered:
         values = environ(scope)
         limit = await self._longest(values)
         seconds = round(BODY_SECONDS * limit / self._limit)
+        rest: Unmade | None = None
         try:
             async with asyncio.timeout(seconds):
                 body = await self._body(values, receive, limit)
@@ -81,11 +88,33 @@ class Buffered:
             status, headers, said = self._refusal(values, 400, "the body is incomplete")
         else:
             values["wsgi.input"] = io.BytesIO(body)
-            with self._watch.working(peer_of(*scope["client"])) if self._watch else nullcontext():
-                status, headers, said = await self._answer(values)
+            with self._at_work(scope):
+                status, headers, said, rest = await self._answer(values)
         encoded = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
         await send({"type": "http.response.start", "status": status, "headers": encoded})
+        if rest:
+            await self._send_rest(scope, rest, receive, send)
         await send({"type": "http.response.body", "body": said})
+
+    def _at_work(self, scope: AsgiScope) -> AbstractContextManager[None]:
+        """While this lasts the peer waits for us, and not we for the peer."""
+        return self._watch.working(peer_of(*scope["client"])) if self._watch else nullcontext()
+
+    async def _send_rest(self, scope: AsgiScope, rest: Unmade, receive: Receive, send: Send) -> None:
+        """Part by part: the next one is made when the last one was taken. Whoever has gone gets no more. What fails in
+        the middle fails here, and the server breaks the connection, so that nobody takes a part for the whole."""
+        loop, (parts, close) = asyncio.get_running_loop(), rest
+        gone = asyncio.ensure_future(_disconnected(receive))
+        try:
+            while not gone.done():
+                with self._at_work(scope):
+                    part = await loop.run_in_executor(self._making, next, parts, None)
+                if part is None:
+                    return
+                await send({"type": "http.response.body", "body": part, "more_body": True})
+        finally:
+            gone.cancel()
+            await loop.run_in_executor(self._making, close)
 
     async def _longest(self, values: dict[str, Any]) -> int:
         """Bytes that are read of this body. Who it is from is only asked where that makes a difference."""
@@ -94,20 +123,20 @@ class Buffered:
             return self._limit
         return int(await self._page(self._more, values))
 
-    async def _answer(self, values: dict[str, Any]) -> RawAnswer:
+    async def _answer(self, values: dict[str, Any]) -> tuple[int, Headers, bytes, Unmade | None]:
         # It asks nobody anything. In a thread it would wait behind requests that wait for a store, and whoever watches
         # would end a receiver that is well.
         if values["PATH_INFO"] == "/healthz" and values["REQUEST_METHOD"] in ("GET", "HEAD"):
-            return self._work(values)
+            return *self._work(values), None
         loop = asyncio.get_running_loop()
         if _is_hook(values):
-            return await self._hook.work(lambda: self._work(values))
+            return *await self._hook.work(lambda: self._work(values)), None
         if values["PATH_INFO"] in ("/readyz", "/metrics"):
-            return await loop.run_in_executor(self._probes, self._work, values)
+            return *await loop.run_in_executor(self._probes, self._work, values), None
         if self._waiting >= WAITING:
             status, headers, said = self._refusal(values, 503, "too many pages are requested at once; try again")
-            return status, [*headers, ("Retry-After", "5")], said
-        answer: RawAnswer = await self._page(self._work, values)
+            return status, [*headers, ("Retry-After", "5")], said, None
+        answer: tuple[int, Headers, bytes, Unmade | None] = await self._page(self._begin, values)
         return answer
 
     async def _page(self, work: Callable[[dict[str, Any]], Any], values: dict[str, Any]) -> Any:
@@ -135,6 +164,17 @@ class Buffered:
         return b"".join(parts)
 
     def _work(self, values: dict[str, Any]) -> RawAnswer:
+        status, headers, said, rest = self._begin(values)
+        if rest:
+            parts, close = rest
+            try:
+                said += b"".join(parts)
+            finally:
+                close()
+        return status, headers, said
+
+    def _begin(self, values: dict[str, Any]) -> tuple[int, Headers, bytes, Unmade | None]:
+        """An answer that says how long it is, whole; any other without what is still to be made."""
         head: list[tuple[int, Headers]] = []
         written: list[bytes] = []
 
@@ -142,13 +182,15 @@ class Buffered:
             head.append((int(status[:3]), headers))
             return written.append
 
-        answer: Iterable[bytes] = self._app(values, start)
+        answer = self._app(values, start)
+        close = getattr(answer, "close", lambda: None)
+        if head and values["REQUEST_METHOD"] != "HEAD" and not _says_length(head[-1][1]):
+            return *head[-1], b"", (chain(written, answer), close)
         try:
             written += answer
         finally:
-            if hasattr(answer, "close"):
-                answer.close()
-        return *head[-1], b"".join(written)
+            close()
+        return *head[-1], b"".join(written), None
 
     def _refusal(self, values: dict[str, Any], status: int, error: str) -> RawAnswer:
         if self._refused and (_is_hook(values) or values["REQUEST_METHOD"] == "POST"):
@@ -156,6 +198,15 @@ class Buffered:
         # Closed, or the rest of the body would be taken for the next request.
         headers = [("Content-Type", "application/json"), ("Connection", "close")]
         return status, headers, json.dumps({"error": error}).encode() + b"\n"
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _says_length(headers: Headers) -> bool:
+    return any(name.lower() == "content-length" for name, _ in headers)
 
 
 def _is_hook(values: Mapping[str, Any]) -> bool:

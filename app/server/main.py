@@ -6,6 +6,7 @@ in a process that ends then. It took 68 MB before, and takes a quarter.
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 
@@ -25,6 +26,9 @@ FILES = 40
 def main() -> None:
     """Serve until a signal says stop. Raises SystemExit when something is wrong, which was said then."""
     host, port = _checked()
+    # The server's own process is a fork of this one. What neither looks through for garbage stays shared: 1.7 MB.
+    gc.collect()
+    gc.freeze()
     Granian(
         "app.server.web:application",
         factory=True,

@@ -14,8 +14,12 @@ import sys
 from contextlib import suppress
 from typing import Any
 
-from supervisor import loggers, process, supervisord
-from supervisor.states import ProcessStates
+from core.lean_imports import hidden
+
+# It imports clients and servers of HTTP, neither of which runs here: without TLS they take 3 MB less.
+with hidden("ssl"):
+    from supervisor import loggers, process, supervisord
+    from supervisor.states import ProcessStates
 
 #: Where app/supervisor/up.py sends what programs print.
 STREAMS = {"/dev/fd/1": 1, "/dev/fd/2": 2}

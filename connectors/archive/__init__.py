@@ -19,8 +19,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 
-from pydantic import Field, IPvAnyNetwork, field_validator
+from pydantic import Field, IPvAnyNetwork
 
 from connectors.archive.files import keep_files
 from connectors.kit.capabilities import Capabilities
@@ -29,7 +30,6 @@ from connectors.kit.files.rules import FILE_TYPES, LARGEST_MIB, MIB, FileRules
 from connectors.kit.http import Http
 from connectors.kit.transcript import as_text
 from core.config.mistakes.files import file_mistake
-from core.config.sections.redact import Redact
 from core.config.settings import ConnectorSettings
 from core.conversation import Conversation
 from core.delivery import Exchange, Reference, Revision
@@ -42,6 +42,8 @@ from core.smartsupp.parser import parse_conversation
 
 class ArchiveSettings(ConnectorSettings):
     """Settings of `type: archive`."""
+
+    refused = MappingProxyType({"redact": "an archive keeps all of a chat, as the payload does"})
 
     folder: Path = Field(default=Path("archive"), description="Where; relative to the data folder.")
     files: bool = Field(
@@ -57,13 +59,6 @@ class ArchiveSettings(ConnectorSettings):
     allow_networks: tuple[IPvAnyNetwork, ...] = Field(
         default=(), description="Loopback, private and link-local networks that may be reached, such as 10.0.0.0/8."
     )
-
-    @field_validator("redact")
-    @classmethod
-    def _keeps_all(cls, value: Redact | None) -> Redact | None:
-        if value is not None:
-            raise ValueError("an archive keeps all of a chat, as the payload does; remove it")
-        return value
 
 
 class Archive(Connector[ArchiveSettings]):

@@ -19,7 +19,8 @@ from connectors.http.asking import Asking
 from connectors.http.declared import Name
 from connectors.http.document import HttpDocument
 from connectors.http.made_anew import with_contents
-from connectors.http.program import Own, Program, Proof
+from connectors.http.owning import owners_of, ownership_of
+from connectors.http.program import Own, Program, Proof, mistakes_at
 from connectors.http.requests.ready import value_at
 from connectors.http.running import Running
 from connectors.kit.auth.credentials import NOTHING, Credentials
@@ -31,7 +32,11 @@ from connectors.kit.offered import ChoiceList
 from connectors.kit.person import LEFT_OUT
 from connectors.kit.record import Mapping, RecordSettings
 from connectors.kit.transcript import single_line
+from connectors.kit.work.choices import OWNER_SETTINGS
+from connectors.kit.work.owner import Owners, OwnerSettings
+from connectors.kit.work.task import WorkSettings
 from core.config.extracted import only_extracted
+from core.config.mistakes.model import KeyPath
 from core.conversation import Conversation
 from core.delivery import Reference
 from core.errors import DeliveryError, Gone, RecordRefused
@@ -92,7 +97,8 @@ class Written(HttpConnector[S], Generic[S]):
         words.left_out = step.knows(LEFT_OUT)
         attachments = self.program.attachments
         files = ChatFiles(self, conversation, step, attachments.limits) if attachments else None
-        running = partial(Running, self.program, self._asking, words, conversation, receipt, step, files)
+        owned = ownership_of(self._owners, self.settings, words, conversation, receipt, step)
+        running = partial(Running, self.program, self._asking, words, conversation, receipt, step, files, owned)
         try:
             return running().run()
         except Gone as refused:
@@ -109,6 +115,11 @@ class Written(HttpConnector[S], Generic[S]):
         return running().run()
 
     @cached_property
+    def _owners(self) -> Owners[Any] | None:
+        users = self.program.owners
+        return owners_of(users, self._asking, self.program.own.names, self.cache) if users else None
+
+    @cached_property
     def _with_person(self) -> S:
         """The settings. Where no record is without a person, the visitor gets a made-up address."""
         own = self.settings
@@ -118,11 +129,15 @@ class Written(HttpConnector[S], Generic[S]):
     # --- looking first -----------------------------------------------------------------
 
     def check(self) -> Iterator[Finding]:
-        if not self.program.proofs:
+        if not self.program.proofs and self._owners is None:
             yield Finding(True, "nothing was asked: its settings have no check")
         for proof in self.program.proofs:
             if proof.when(self.program.own.names):
                 yield self._proven(proof)
+        own = self.settings
+        if self._owners is not None and isinstance(own, OwnerSettings):
+            task = own.task if isinstance(own, WorkSettings) else None
+            yield from self._owners.findings(own, task.owner if task else None)
 
     def _proven(self, proof: Proof) -> Finding:
         names = self.program.own.names
@@ -137,7 +152,8 @@ class Written(HttpConnector[S], Generic[S]):
 
     def choices(self) -> Iterator[ChoiceList]:
         names = self.program.own.names
-        for one in self.program.offerings:
+        users = self.program.owners
+        for one in (*self.program.offerings, *((users,) if users else ())):
             if one.when(names):
                 yield ChoiceList(one.settings, partial(self._asking.offered, one, names), one.right)
 
@@ -146,7 +162,7 @@ class Written(HttpConnector[S], Generic[S]):
         return {}
 
 
-class DeclaredSettings(RecordSettings, FileSettings, HttpDocument):
+class DeclaredSettings(OwnerSettings, WorkSettings, FileSettings, HttpDocument):
     """Settings of `type: http`."""
 
     secrets: dict[Name, SecretStr] = Field(
@@ -163,6 +179,14 @@ class DeclaredSettings(RecordSettings, FileSettings, HttpDocument):
     @model_validator(mode="after")
     def _can_run(self, info: ValidationInfo) -> Self:
         Program(self, self.own, lambda source: only_extracted(source, info))
+        wrong: list[tuple[KeyPath, str]] = []
+        if self.owners is None:
+            said = "needs owners: how the users of the destination are listed"
+            wrong += [((name,), said) for name in OWNER_SETTINGS if getattr(self, name) is not None]
+        if self.task is not None and not self.makes_work:
+            wrong.append((("task",), "no step is for it; write one with when: task, or {{ task.day }} in a create"))
+        if wrong:
+            raise mistakes_at(wrong)
         return self
 
 

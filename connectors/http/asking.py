@@ -9,12 +9,13 @@ from typing import Any
 from requests import Response
 
 from connectors.http.looking import Looking, pager_of
-from connectors.http.offering import Offering
+from connectors.http.requests.offering import Offering
 from connectors.http.requests.ready import Ready, value_at
 from connectors.kit.http import Http, Judge
 from connectors.kit.offered import Choice
 from connectors.kit.reply import Reply
 from connectors.kit.wire.pager import Pager
+from connectors.kit.work.owner import OWNER
 from core.config.yaml_file import dotted
 from core.errors import RetryLater
 from core.templates.scope import Names
@@ -55,7 +56,8 @@ class Asking:
         self, ready: Ready, names: Names, *, repeatable: bool, headers: Mapping[str, str] | None = None
     ) -> dict[str, Any]:
         """What it takes out of its answer. Raises DeliveryError."""
-        answer = self._sent(ready, names, ready.judge(self._when), repeatable, headers)
+        judge = ready.judge(self._when, owned=names.get(OWNER) is not None)
+        answer = self._sent(ready, names, judge, repeatable, headers)
         body = self._body(answer)
         if self._http.is_pretending:
             return dict.fromkeys(ready.taking, 1)
@@ -113,12 +115,15 @@ class Asking:
 
     def offered(self, offering: Offering, names: Names) -> Iterator[Choice]:
         """What there is to choose from, page by page. Raises DeliveryError."""
+        return offering.choices(self.listed(offering, names))
+
+    def listed(self, offering: Offering, names: Names) -> Iterator[Reply]:
+        """The entries of its list, page by page; in a preview none. Raises DeliveryError."""
         judge = offering.judge(self._when)
-        if offering.pages is None:
-            entries = offering.entries(self._body(self._sent(offering, names, judge, True)))
-        else:
-            entries = self._pages(offering, names, judge, pager_of(offering.pages, offering.path_of_pages))
-        return offering.choices(entries)
+        if offering.pages is not None and not self._http.is_pretending:
+            return self._pages(offering, names, judge, pager_of(offering.pages, offering.path_of_pages))
+        body = self._body(self._sent(offering, names, judge, True))
+        return iter(()) if self._http.is_pretending else offering.entries(body)
 
     def _pages(self, ready: Ready, names: Names, judge: Judge, pager: Pager) -> Iterator[Reply]:
         options = ready.options(names)

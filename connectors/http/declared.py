@@ -5,15 +5,19 @@ It is the shape alone, as in connectors/http/document.py.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import Annotated, Any, Literal, Self
 
 import jmespath
+from jinja2 import TemplateSyntaxError
 from jmespath.exceptions import JMESPathError
 from pydantic import AfterValidator, Field, model_validator
 
 from connectors.http.answers import Case, Status
 from connectors.kit.files.rules import LARGEST_MIB
 from core.config.environment import Strict
+from core.templates.language import mentions
 
 
 def _jmespath(source: str) -> str:
@@ -197,6 +201,21 @@ class Attachments(Strict):
         if self.upload and "file.content" not in repr((self.upload.raw, self.upload.json_body, self.upload.multipart)):
             raise ValueError("upload sends no file; write {{ file.content }} in it, such as raw: '{{ file.content }}'")
         return self
+
+
+def mentioned(source: Any, name: str) -> bool:
+    """Whether a template in a request, or in any other value, names something. What is no template names nothing."""
+    if isinstance(source, DeclaredRequest):
+        source = source.model_dump()
+    if isinstance(source, Mapping):
+        return any(mentioned(one, name) for pair in source.items() for one in pair)
+    if isinstance(source, list | tuple):
+        return any(mentioned(one, name) for one in source)
+    if not isinstance(source, str) or name not in source or "{{" not in source:
+        return False
+    with suppress(TemplateSyntaxError, RecursionError):
+        return mentions(source, name)
+    return False  # it is refused where it is made ready
 
 
 def taken(request: DeclaredRequest) -> dict[str, str]:

@@ -12,8 +12,8 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from connectors.http.answers import Meanings
-from connectors.http.declared import Attachments, DeclaredRequest, Find, Name, Text, WhenText, names_taken
-from connectors.http.offering import ChoiceRequest
+from connectors.http.declared import Attachments, DeclaredRequest, Find, Name, Text, WhenText, mentioned, names_taken
+from connectors.http.requests.offering import ChoiceRequest, OwnerRequest
 from connectors.http.signing import Auth
 from core.config.environment import Strict
 
@@ -52,6 +52,10 @@ class StepOf(Strict):
     )
     idempotency_header: str = Field(
         default="Idempotency-Key", pattern=r"^[A-Za-z][A-Za-z0-9-]*$", description="Header of that key."
+    )
+    assigns: bool = Field(
+        default=False,
+        description="true: all that create does is to give what was made to `owner`; without one it is not sent.",
     )
     kept: WhenText | None = Field(
         default=None,
@@ -99,6 +103,8 @@ class StepOf(Strict):
                 "find has lags, which counts from the create; without one, or where it is looked for always, nobody "
                 "knows how long to wait. Remove lags"
             )
+        if self.assigns and (not self.create or not mentioned(self.create, "owner")):
+            raise ValueError("assigns is for a step whose create names {{ owner }}")
         if self.update and (self.update.take or self.update.take_header):
             raise ValueError("nothing is taken out of the answer to an update; remove take there")
         if self.find and self.create and names_taken(self.find) != names_taken(self.create):
@@ -159,7 +165,19 @@ class HttpDocument(Strict):
         default=None, description="How files of the chat are attached; without it, their names are in the text."
     )
     reference: MadeRecord = Field(description="The record that people open.")
+    owners: OwnerRequest | None = Field(
+        default=None, description="The users who can be given records; with it, `owner` can be named in a create."
+    )
     choices: tuple[ChoiceRequest, ...] = Field(
         default=(), description="Lists to choose from for settings, which the form of the dashboard shows."
     )
     check: tuple[LookRequest, ...] = Field(default=(), description="What `relay connectors check` proves.")
+
+    @property
+    def makes_work(self) -> bool:
+        """Whether a step is for chats that become work."""
+        return any(
+            (step.when and mentioned("{{ (" + step.when + "\n) }}", "task"))
+            or (step.create and mentioned(step.create, "task"))
+            for step in self.steps.values()
+        )

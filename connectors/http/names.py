@@ -46,6 +46,16 @@ class PartNames(BaseModel):
     mark: str
 
 
+class TaskNames(BaseModel):
+    """What is to be done about a chat that became work: by when, in UTC, and the day of that where the shop is, as
+    2026-12-01. Without a deadline, both are empty."""
+
+    model_config = ConfigDict(title="task")
+
+    due: datetime | None
+    day: str
+
+
 #: What every template of a chat may name. None: of any type.
 ALWAYS: Mapping[str, Any] = {
     "title": str,
@@ -58,6 +68,7 @@ ALWAYS: Mapping[str, Any] = {
     "tag_list": None,
     "person": PersonNames,
     "began": datetime,
+    "task": TaskNames,
     "revision": int,
 }
 
@@ -95,7 +106,12 @@ def plain_value(value: Any) -> Any:
 
 
 def of_chat(
-    words: Words, conversation: Conversation, receipt: Receipt, *, needs_person: bool = False
+    words: Words,
+    conversation: Conversation,
+    receipt: Receipt,
+    *,
+    needs_person: bool = False,
+    task: TaskNames | None = None,
 ) -> dict[str, Any]:
     """What they stand for. Raises Skipped, RecordRefused."""
     person = words.person
@@ -115,6 +131,7 @@ def of_chat(
         "person": _person(person),
         "began": (conversation.begin_at or receipt.revision.received_at).astimezone(UTC),
         "revision": receipt.number,
+        "task": task,
     }
 
 

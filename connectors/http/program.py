@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -12,20 +12,31 @@ from pydantic import AnyHttpUrl, BaseModel, TypeAdapter, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from connectors.http.attachments import ReadyAttachments
-from connectors.http.declared import taken
+from connectors.http.declared import mentioned, taken
 from connectors.http.document import HttpDocument, LookRequest, StepOf
 from connectors.http.looking import Looking
 from connectors.http.names import ALWAYS, PartNames, of_settings, of_step, of_steps
-from connectors.http.offering import Offering, wrong_settings
 from connectors.http.requests.compiler import Compiler, Render
+from connectors.http.requests.offering import Offering, OwnerList, wrong_settings
 from connectors.http.requests.ready import Ready
 from connectors.kit.text.formats import FORMS, Form
 from connectors.kit.text.parts import Layout, octets, utf16
+from connectors.kit.work.owner import OWNER
 from core.config.mistakes.model import KeyPath
 from core.templates.scope import Scope, is_template
 
 _COUNTS = {"characters": len, "bytes": octets, "utf16": utf16}
 _URL = TypeAdapter(AnyHttpUrl)
+
+
+def mistakes_at(wrong: Iterable[tuple[KeyPath, str]]) -> ValidationError:
+    """An error of what is wrong at places of a connector."""
+    details = [
+        # Braces in the text would be filled in.
+        InitErrorDetails(type=PydanticCustomError("value_error", "{said}", {"said": text}), loc=place, input=None)
+        for place, text in wrong
+    ]
+    return ValidationError.from_exception_data("connector", details)
 
 
 @dataclass(frozen=True)
@@ -70,6 +81,8 @@ class Action:
     update: Ready | None
     kept: Render
     missing: Render
+    #: Its create names whose the record is to be.
+    owned: bool
 
 
 @dataclass(frozen=True)
@@ -114,8 +127,10 @@ class Program:
         self.page = self._compiler.text(seen, document.reference.url, ("reference", "url"))
         self.proofs = [self._proof(look, index) for index, look in enumerate(document.check)]
         self.offerings = [
-            Offering(one, static, ("choices", index), self._compiler) for index, one in enumerate(document.choices)
+            Offering(one, one.settings, static, ("choices", index), self._compiler)
+            for index, one in enumerate(document.choices)
         ]
+        self.owners = OwnerList(document.owners, static, self._compiler) if document.owners else None
         self.attachments = (
             ReadyAttachments(
                 document.attachments, partial(own.scope, chat=True, **ALWAYS, steps=self.steps), self._compiler
@@ -127,16 +142,7 @@ class Program:
         if not self._wrong and own.values is not None:
             self._addresses()
         if self._wrong:
-            raise ValidationError.from_exception_data(
-                "connector",
-                [
-                    InitErrorDetails(
-                        # Braces in the text would be filled in.
-                        type=PydanticCustomError("value_error", "{said}", {"said": text}), loc=place, input=None
-                    )
-                    for place, text in self._wrong
-                ],
-            )  # fmt: skip
+            raise mistakes_at(self._wrong)
 
     @property
     def steps(self) -> type[BaseModel]:
@@ -180,6 +186,8 @@ class Program:
         scope = self.own.scope(chat=True, **own)
         # An update names what it changes.
         changing = self.own.scope(chat=True, **{**own, "steps": self._after[index + 1]})
+        # Whose a record is, is said once: it may have been given to somebody else since.
+        making = self.own.scope(chat=True, **{**own, **({OWNER: None} if self.document.owners else {})})
 
         def ready(kind: str, scope: Scope, takes: Mapping[str, str] | None) -> Ready | None:
             request = getattr(step, kind)
@@ -190,10 +198,11 @@ class Program:
             step,
             self._compiler.condition(scope, step.when, (*place, "when")),
             Looking(step.find, scope, (*place, "find"), self._compiler, self._identities) if step.find else None,
-            ready("create", scope, None),
+            ready("create", making, None),
             ready("update", changing, {}),
             self._compiler.condition(changing, step.kept, (*place, "kept")),
             self._compiler.text(scope, step.missing, (*place, "missing")),
+            owned=bool(self.document.owners and step.create and mentioned(step.create, OWNER)),
         )
 
     def _has_text(self, name: str) -> bool:
@@ -220,6 +229,8 @@ class Program:
             (("steps", name, "each"), f"'{texts[0]}' has the parts already; one step brings the transcript")
             for name in texts[1:]
         ]
+        if self.document.owners:
+            self._owner_shape()
         for name, step in steps.items():
             earlier = [*steps][: [*steps].index(name)]
             parent = step.first_in
@@ -236,7 +247,7 @@ class Program:
                 wrong.append((("steps", name, "find", "marked"), said))
             requests = {kind: getattr(step, kind) for kind in ("find", "create", "update") if getattr(step, kind)}
             for kind, request in requests.items():
-                known = {*earlier, name}
+                known = {*earlier, name, *((OWNER,) if kind == "create" and self.document.owners else ())}
                 wrong += [
                     (("steps", name, kind, "cases", index, "steps"), f"there is no step '{one}' up to here")
                     for index, case in enumerate(request.cases)
@@ -248,10 +259,22 @@ class Program:
         secret = {name: name not in self.own.public for name in self.own.types if self.own.name == "settings"}
         for index, one in enumerate(self.document.choices):
             wrong += [(("choices", index, "settings"), text) for text in wrong_settings(one, secret)]
-        mark = self.document.transcript.mark
-        wanted = (
-            ["{key}", "{part}"] if any(steps[one].mode == "overwrite" for one in texts) else ["{key}", "{revision}"]
-        )
+        self._mark_shape()
+        if not is_template(self.document.transcript.format) and self.document.transcript.format not in FORMS:
+            wrong.append((("transcript", "format"), f"must be one of: {', '.join(FORMS)}"))
+
+    def _owner_shape(self) -> None:
+        if not any(action.owned for action in self.actions):
+            self._wrong.append((("owners",), "no step gives anything to anybody; name {{ owner }} in a create"))
+        if OWNER in self.document.steps:
+            said = "has the name of whose a record is; give it another one"
+            self._wrong.append((("steps", OWNER), said))
+
+    def _mark_shape(self) -> None:
+        mark, steps = self.document.transcript.mark, self.document.steps
+        wrong = self._wrong
+        overwritten = any(step.each and step.mode == "overwrite" for step in steps.values())
+        wanted = ["{key}", "{part}"] if overwritten else ["{key}", "{revision}"]
         try:
             mark.format(key="", revision=1, part=1)
         except (LookupError, ValueError, AttributeError):
@@ -260,8 +283,6 @@ class Program:
             wrong.append((("transcript", "mark"), f"needs {missing[0]}, or two texts would have the same mark"))
         if "{revision}" in mark and "{revision}" not in wanted:
             wrong.append((("transcript", "mark"), "must be the same for every revision; remove {revision}"))
-        if not is_template(self.document.transcript.format) and self.document.transcript.format not in FORMS:
-            wrong.append((("transcript", "format"), f"must be one of: {', '.join(FORMS)}"))
 
     def _addresses(self) -> None:
         try:

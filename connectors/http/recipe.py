@@ -13,7 +13,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, create_model, model_validator
+from pydantic import AnyHttpUrl, BaseModel, Field, SecretStr, ValidationError, create_model, model_validator
 from pydantic.fields import FieldInfo
 
 from connectors.http import Written
@@ -24,6 +24,8 @@ from connectors.http.names import plain_value
 from connectors.http.program import Own, Program
 from connectors.kit.files.settings import FileSettings
 from connectors.kit.record import RecordSettings
+from connectors.kit.work.owner import OwnerSettings
+from connectors.kit.work.task import WorkSettings
 from core.config import yaml_file
 from core.config.environment import Strict
 from core.config.mistakes.values import value_mistakes
@@ -113,10 +115,6 @@ def _again(recipe: str, values: Mapping[str, Any], private: Mapping[str, Any]) -
     return found
 
 
-class RecipeWithFiles(RecipeSettings, FileSettings):
-    """Settings of a recipe whose destination takes files."""
-
-
 class Recipe(Written[RecipeSettings]):
     """A connector that runs a recipe."""
 
@@ -167,7 +165,7 @@ def recipe_of(kind: str, text: str, source: str) -> type[Recipe]:
 
 
 def _made(kind: str, document: RecipeDocument, file: ConfigFile) -> type[Recipe]:
-    base = RecipeWithFiles if document.attachments else RecipeSettings
+    base = _base_of(document)
     shared = base.model_fields
     for name in {*document.settings} & {*shared}:
         file.problem(("settings", name), "is a setting of every connector; write its default under defaults")
@@ -200,6 +198,17 @@ def _made(kind: str, document: RecipeDocument, file: ConfigFile) -> type[Recipe]
     found: Any = type(class_name, (Recipe,), body)
     found.settings_model = model  # now: a class that is made takes that of its base
     return found  # type: ignore[no-any-return]  # it has just been made so
+
+
+def _base_of(document: RecipeDocument) -> type[RecipeSettings]:
+    """Settings that it shares with others, by what its destination can do."""
+    able: list[tuple[type[BaseModel], object]] = [
+        (FileSettings, document.attachments),
+        (OwnerSettings, document.owners),
+        (WorkSettings, document.makes_work),
+    ]
+    bases: Any = (RecipeSettings, *(one for one, can in able if can))
+    return create_model("RecipeSettings", __base__=bases) if len(bases) > 1 else RecipeSettings
 
 
 def _changed(field: FieldInfo, default: Any) -> FieldInfo:

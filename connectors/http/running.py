@@ -11,12 +11,14 @@ from typing import Any
 from connectors.http.asking import Asking, FoundEntry
 from connectors.http.made_anew import generation
 from connectors.http.names import SUBJECT, of_chat, of_part
+from connectors.http.owning import Ownership
 from connectors.http.program import Action, Program
 from connectors.kit.files.carrying import ChatFiles
 from connectors.kit.record import Mapping as Words
 from connectors.kit.step import Receipt, Step
 from connectors.kit.text.parts import Part, append, ends_with, has_text, overwrite
 from connectors.kit.transcript import single_line
+from connectors.kit.work.owner import OWNER
 from core.conversation import Conversation
 from core.delivery import Reference
 from core.errors import ConnectorRefused, Gone, RecordRefused, RetryLater
@@ -35,20 +37,24 @@ class Running:
         receipt: Receipt,
         step: Step,
         files: ChatFiles | None,
+        owned: Ownership,
     ) -> None:
         self._program, self._asking, self._step = program, asking, step
-        self._words, self._number, self._files = words, receipt.number, files
+        self._words, self._number, self._files, self._owned = words, receipt.number, files, owned
         self._made: dict[str, _Made] = {}
         self._took: dict[str, Mapping[str, Any]] = {}
         self._layout = program.layout
         needs_person = program.document.needs_person
-        self._chat = {**of_chat(words, conversation, receipt, needs_person=needs_person), **program.own.names}
+        chat = of_chat(words, conversation, receipt, needs_person=needs_person, task=owned.task)
+        self._chat = {**chat, **program.own.names}
 
     def run(self) -> Reference:
         """Raises DeliveryError."""
         # What was made that nobody here remembers making, was made of the first revision that came here, or earlier.
         self._oldest = self._step("oldest revision", lambda: self._number if self._step.first else 0)
         for action in self._program.actions:
+            if action.step.assigns and (not self._owned.names_somebody or self._was_there(action)):
+                continue
             if action.when(self._names(self._part_of(action))):
                 self._texts(action) if action.step.each else self._record(action)
         names = self._names()
@@ -65,6 +71,17 @@ class Running:
         """What templates see now."""
         done = {name: self._program.takes[name](**values) for name, values in {**self._took, **took}.items()}
         return {**self._chat, "steps": self._program.steps(**done), "part": of_part(part) if part else None}
+
+    def _was_there(self, action: Action) -> bool:
+        """Whether what a step would give to somebody was found, and not made here: it may be somebody else's by now."""
+        assert action.create is not None  # noqa: S101  # who assigns has one
+        return any(
+            one.step.find is not None
+            and one.create is not None
+            and action.create.lives_in({one.name}, anywhere=False)
+            and not self._step.knows(f"{one.name}?")
+            for one in self._program.actions
+        )
 
     # --- a record ----------------------------------------------------------------------
 
@@ -198,7 +215,15 @@ class Running:
                 said += f" {count}"
             headers[action.step.idempotency_header] = hashlib.sha256(said.encode()).hexdigest()[:40]
         safe = way in ("idempotent", "idempotency_key")
-        return self._asking.send(action.create, self._names(part), repeatable=safe, headers=headers)
+
+        def send(owner: Any = None) -> Mapping[str, Any]:
+            assert action.create is not None  # noqa: S101  # as above
+            if owner is None and action.step.assigns:
+                return dict.fromkeys(action.create.taking)
+            names = {**self._names(part), OWNER: owner}
+            return self._asking.send(action.create, names, repeatable=safe, headers=headers)
+
+        return self._owned.give(send) if action.owned else send()
 
     def _found(self, action: Action, part: Part | None, label: str) -> FoundEntry | None:
         assert action.find is not None  # noqa: S101  # who has none is not asked to

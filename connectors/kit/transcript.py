@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 
-from babel.dates import format_datetime
 from markupsafe import Markup, escape
 
 from connectors.kit.vocabulary import Language, translated
@@ -55,6 +54,8 @@ class Voice:
         local = time.astimezone(self.zone)
         if self.language == "en":  # for English there is no one way that all its readers read alike
             return local.strftime("%Y-%m-%d %H:%M:%S %Z")
+        from babel.dates import format_datetime
+
         return f"{format_datetime(local, 'medium', locale=self.language)} {local:%Z}"
 
     def clock(self, time: datetime | None) -> str:

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, PrivateAttr, ValidationInfo
+from pydantic import AfterValidator, Field, PrivateAttr, ValidationInfo, field_validator
 
 from core.config import former_names
 from core.config.alerts import Alerts
@@ -69,6 +69,9 @@ class ConnectorSettings(Strict):
     #: What is taken out of a chat before this connector is given it; likewise.
     _redact: Redact = PrivateAttr(default_factory=Redact)
 
+    #: Settings of all connectors that mean nothing to this type, and why: no form shows them, and none may be set.
+    refused: ClassVar[Mapping[str, str]] = {}
+
     #: The address of the dashboard, or ""; likewise.
     _public_url: str = PrivateAttr(default="")
 
@@ -110,6 +113,13 @@ class ConnectorSettings(Strict):
         default=(),
         description="Earlier names of this connector, the oldest first: its deliveries and records continue under it.",
     )
+
+    @field_validator("*")
+    @classmethod
+    def _means_something(cls, value: Any, info: ValidationInfo) -> Any:
+        if value is not None and (why := cls.refused.get(info.field_name or "")):
+            raise ValueError(f"{why}; remove it")
+        return value
 
     def day_over(self, moment: datetime | None = None) -> int | None:
         """When the day of `per_day` is over, in ms; None where there is no such limit."""

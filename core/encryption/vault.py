@@ -18,11 +18,13 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 from contextlib import suppress
-
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from typing import TYPE_CHECKING
 
 from core.encryption.compression import compressed, expanded
 from core.errors import StoreUnsafe
+
+if TYPE_CHECKING:
+    from cryptography.fernet import Fernet, MultiFernet
 
 #: Stands before what is not kept as it came; no text begins with it.
 _MARK = b"\x00relay:"
@@ -48,8 +50,12 @@ class Vault:
 
     def __init__(self, keys: Sequence[str] = (), *, compress: bool = False) -> None:
         self._compress = compress
-        self._fernet = MultiFernet([Fernet(key) for key in keys]) if keys else None
-        self._newest = Fernet(keys[0]) if keys else None
+        self._fernet: MultiFernet | None = None
+        self._newest: Fernet | None = None
+        if keys:
+            from cryptography.fernet import Fernet, MultiFernet
+
+            self._fernet, self._newest = MultiFernet([Fernet(key) for key in keys]), Fernet(keys[0])
         # An equal body has an equal digest, whichever key seals it. The oldest key stays the longest.
         self._secret = keys[-1].encode() if keys else b""
 
@@ -74,11 +80,11 @@ class Vault:
             return kept
         if not kept.startswith(_SEALED):
             return _unmarked(kept)
-        try:
-            if self._fernet:
+        if self._fernet:
+            from cryptography.fernet import InvalidToken
+
+            with suppress(InvalidToken):
                 return _unmarked(self._fernet.decrypt(kept[len(_SEALED) :]))
-        except InvalidToken:
-            pass
         raise StoreUnsafe(
             "this was encrypted with a key that is not in RELAY_ENCRYPTION_KEYS; put it back, as the last one"
         )
@@ -87,6 +93,8 @@ class Vault:
         """Whether today's first key did not seal this: it stands open, or would be lost with an older key."""
         if self._newest is None:
             return False
+        from cryptography.fernet import InvalidToken
+
         try:
             self._newest.decrypt(kept[len(_SEALED) :])
         except InvalidToken:

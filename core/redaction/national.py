@@ -10,10 +10,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime
 
-from stdnum.cz import rc
-from stdnum.de import idnr
-from stdnum.pl import pesel
-
 from core.config.sections.redact import Country
 from core.redaction.numbers import TextSpan
 
@@ -39,7 +35,16 @@ def _of_somebody(year: int, month: int, day: int) -> bool:
 
 def _birth_number(number: str) -> bool:
     """Rodné číslo: date of birth, with 50 or 20 added to the month, a serial number, divisible by 11 since 1954."""
+    from stdnum.cz import rc
+
     return rc.is_valid(number) and rc.get_birth_date(number) <= _today()
+
+
+def _pesel(number: str) -> bool:
+    """Date of birth, a serial number, and a check digit."""
+    from stdnum.pl import pesel
+
+    return bool(pesel.is_valid(number))
 
 
 def _hungarian_tax_number(number: str) -> bool:
@@ -63,6 +68,13 @@ def _hungarian_personal_number(number: str) -> bool:
 def _taj(number: str) -> bool:
     """TAJ-szám of the social insurance (1996. évi XX. törvény, annex): a check digit by weights of 3 and 7."""
     return sum((3, 7)[place % 2] * int(digit) for place, digit in enumerate(number[:8])) % 10 == int(number[8])
+
+
+def _german_tax_number(number: str) -> bool:
+    """Steuerliche Identifikationsnummer: ten digits of chance, one of them two or three times, and a check digit."""
+    from stdnum.de import idnr
+
+    return bool(idnr.is_valid(number))
 
 
 def _german_insurance_number(number: str) -> bool:
@@ -91,14 +103,14 @@ _BIRTH = _rule(rf"\d{{6}}(?:{_SLASH}\d{{3,4}}|{_GAP}\d{{4}})", _birth_number)
 _RULES: Mapping[Country, tuple[Rule, ...]] = {
     "CZ": (_BIRTH,),
     "SK": (_BIRTH,),
-    "PL": (_rule(r"\d{11}", pesel.is_valid),),
+    "PL": (_rule(r"\d{11}", _pesel),),
     "HU": (
         _rule(r"8\d{9}", _hungarian_tax_number),
         _rule(_groups(1, 6, 4), _hungarian_personal_number),
         (re.compile(rf"\bTAJ\b[^\d\n]{{0,20}}(?P<number>{_groups(3, 3, 3)}){_END}", re.ASCII | re.IGNORECASE), _taj),
     ),
     "DE": (
-        _rule(_groups(2, 3, 3, 3), idnr.is_valid),
+        _rule(_groups(2, 3, 3, 3), _german_tax_number),
         _rule(rf"\d{{2}}{_GAP}\d{{6}}{_GAP}[A-Z]{_GAP}\d{{2}}{_GAP}\d", _german_insurance_number),
     ),
 }

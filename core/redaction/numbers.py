@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from functools import lru_cache
 from itertools import accumulate
 
-from stdnum import iban, numdb
-
 TextSpan = tuple[int, int]
 
 #: What people, keyboards and addresses put between groups of digits: spaces of all kinds, dots, dashes, `+` and `%20`.
@@ -79,6 +77,8 @@ def _digits(text: str) -> str:
 
 
 def ibans(text: str) -> Iterator[TextSpan]:
+    from stdnum import iban
+
     after = 0
     for begin in _IBAN_BEGINS.finditer(text):
         shape = _iban_of(begin[1].upper())
@@ -91,6 +91,8 @@ def ibans(text: str) -> Iterator[TextSpan]:
 @lru_cache(maxsize=26**2)
 def _iban_of(country: str) -> re.Pattern[str] | None:
     """How an IBAN of a country may be written, or None where a country has none."""
+    from stdnum import numdb
+
     known = numdb.get("iban").info(country)[0][1]
     # Such as 4!n6!n10!n: digits, capitals (a), both (c).
     parts = re.findall(r"(\d+)!([nac])", known.get("bban", ""))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Callable
 
 from playwright.sync_api import expect
@@ -28,6 +30,20 @@ def test_a_page_is_reached_by_its_name_without_a_mouse(site: AdminsRelay, tab: T
     page.keyboard.press("Control+k")
     page.keyboard.press("Escape")
     expect(palette).to_be_hidden()
+
+
+def test_the_list_is_downloaded_as_a_table_as_it_is_filtered(site: AdminsRelay, open_tab: Callable[..., Tab]) -> None:
+    site.post(chat("table", visitor={"id": 4, "name": "Tabular Tereza"}))
+    site.arrives_at("archive:1:table", DeliveryStatus.DELIVERED)
+    tab = open_tab(scripts=False)
+    tab.log_in(site.password)
+    tab.page.goto("/conversations?q=tabular+ter")
+    with tab.page.expect_download() as expected:
+        tab.page.get_by_role("link", name="Download CSV").click()
+    file = expected.value
+    assert file.failure() is None
+    (row,) = csv.DictReader(io.StringIO(file.path().read_text("utf-8-sig"), newline=""))
+    assert (row["conversation"], row["name"], row["archive status"]) == ("1:table", "Tabular Tereza", "delivered")
 
 
 def test_what_is_no_page_is_searched_among_the_chats(site: AdminsRelay, tab: Tab) -> None:

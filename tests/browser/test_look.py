@@ -61,6 +61,7 @@ NO_PAGES = {
     "overview_live",
     "conversations_deliveries",
     "conversations_body",
+    "conversations_csv",
     "conversations_job_live",
     "quarantine_body",
     "login",

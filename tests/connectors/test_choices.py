@@ -23,10 +23,14 @@ from connectors.registry import types
 from connectors.testing.bench import Bench
 from connectors.testing.fake import Answer, Fake
 from tests.connectors import (
+    test_bitrix24,
+    test_dynamics_365,
     test_espocrm,
     test_freshdesk,
+    test_freshsales,
     test_front,
     test_gitlab,
+    test_gorgias,
     test_helpscout,
     test_hubspot,
     test_intercom,
@@ -39,6 +43,8 @@ from tests.connectors import (
     test_salesforce,
     test_zammad,
     test_zendesk,
+    test_zoho_crm,
+    test_zoho_desk,
 )
 from tests.connectors.test_declared import desk
 from tests.fakes.desk import DeskVendor
@@ -55,7 +61,9 @@ from tests.fakes.pipedrive import CUSTOMER_FIELD, DATE_FIELD, PERSON_FIELD, TEXT
 from tests.fakes.raynet import OWNER
 from tests.fakes.redmine import COUNTRY, FIELD, TRACKER, RedmineVendor
 from tests.fakes.request_tracker import RequestTrackerVendor
+from tests.fakes.staff import Staff
 from tests.fakes.zendesk import ZendeskVendor
+from tests.fakes.zoho_desk import DEPARTMENT
 
 OWNERS, PERSON = ("owner", "owner_fallback"), ("person", "new_person", "marketing")
 #: A name that fills several lines of a page.
@@ -236,6 +244,7 @@ VENDORS |= {
     "redmine": Vendor(
         test_redmine.TestRedmine(),
         {
+            OWNERS: [Choice("ann@shop.example", "Ann Agent")],
             ("project",): [Choice("support", "Support")],
             ("field", "fields"): [Choice(str(FIELD), "Smartsupp chat"), Choice(str(COUNTRY), "Country")],
             ("tracker",): [Choice(str(TRACKER), "Support")],
@@ -244,17 +253,24 @@ VENDORS |= {
     ),
     "zammad": Vendor(
         test_zammad.TestZammad(),
-        {("group",): [Choice("Users", ""), Choice("Chats", "")]},
+        {OWNERS: [Choice("ann@shop.example", "Ann Agent")], ("group",): [Choice("Users", ""), Choice("Chats", "")]},
         lambda there: "",
     ),
     "espocrm": Vendor(
         test_espocrm.TestEspoCrm(),
-        {("fields",): [Choice(one, "") for one in ("name", "cCountry", "cSmartsuppChat")]},
+        {
+            OWNERS: [Choice("ann@shop.example", "Ann")],
+            ("fields",): [Choice(one, "") for one in ("name", "cCountry", "cSmartsuppChat")],
+        },
         lambda there: "",
     ),
     "intercom": Vendor(
         test_intercom.TestIntercom(),
-        {("ticket_type",): [Choice(TICKET_TYPE, "Chat")], ("admin",): [Choice(ADMIN, "Relay")]},
+        {
+            OWNERS: [Choice("ann@shop.example", "Ann")],
+            ("ticket_type",): [Choice(TICKET_TYPE, "Chat")],
+            ("admin",): [Choice(ADMIN, "Relay"), Choice("99121001", "Ann")],
+        },
         lambda there: "",
     ),
     "gitlab": Vendor(
@@ -270,6 +286,7 @@ VENDORS |= {
     "helpscout": Vendor(
         test_helpscout.TestHelpScout(),
         {
+            OWNERS: [Choice("ann@shop.example", "Ann Agent")],
             ("mailbox",): [
                 Choice(str(MAILBOX), "Chats"),
                 *(Choice(str(one), f"Inbox {one}") for one in range(MAILBOX + 1, MAILBOX + 2 * PAGE)),
@@ -281,12 +298,17 @@ VENDORS |= {
     ),
     "front": Vendor(
         test_front.TestFront(),
-        {("inbox",): [Choice(INBOX, "Chats")], ("address",): [Choice(ADDRESS, "smtp")]},
+        {
+            OWNERS: [Choice("ann@shop.example", "Ann Agent")],
+            ("inbox",): [Choice(INBOX, "Chats")],
+            ("address",): [Choice(ADDRESS, "smtp")],
+        },
         lambda there: "",
     ),
     "salesforce": Vendor(
         test_salesforce.TestSalesforce(),
         {
+            OWNERS: [Choice("ann@shop.example", "Ann")],
             ("origin",): [Choice("Web", "Web")],
             ("status",): [Choice("New", "New"), Choice("Closed", "Closed")],
             ("fields",): [Choice(f"{one}__c", one) for one in ("Country", "Smartsupp_Chat_Id")],
@@ -296,10 +318,53 @@ VENDORS |= {
     "raynet": Vendor(
         test_raynet.TestRaynet(),
         {
+            OWNERS: [Choice("milan@shop.example", "Milan Buldog"), Choice("ann@shop.example", "Ann")],
             ("source",): [Choice("3", "Chat")],
             ("category",): [Choice("7", "Hot")],
-            ("lead_owner",): [Choice(str(OWNER), "Milan Buldog")],
+            ("lead_owner",): [Choice(str(OWNER), "Milan Buldog"), Choice("1001", "Ann")],
         },
+        lambda there: "",
+    ),
+    "zoho-crm": Vendor(
+        test_zoho_crm.TestZohoCrm(),
+        {
+            OWNERS: [Choice("ann@shop.example", "Ann")],
+            ("status",): [Choice(one, one) for one in ("New", "Closed")],
+            ("origin",): [Choice(one, one) for one in ("Email", "Phone", "Web")],
+            ("fields",): [Choice(one, one) for one in ("Country", "Smartsupp_Chat_ID")],
+        },
+        lambda there: "",
+    ),
+    "zoho-desk": Vendor(
+        test_zoho_desk.TestZohoDesk(),
+        {
+            OWNERS: [Choice("ann@shop.example", "Ann")],
+            ("department",): [Choice(DEPARTMENT, "Chats")],
+            ("fields",): [Choice(one, one) for one in ("cf_country", "cf_smartsupp_chat")],
+        },
+        lambda there: "",
+    ),
+    "bitrix24": Vendor(
+        test_bitrix24.TestBitrix24(),
+        {
+            OWNERS: [Choice("ann@shop.example", "Ann Agent")],
+            ("source",): [Choice("WEB", "Website"), Choice("CALL", "Call")],
+        },
+        lambda there: "",
+    ),
+    "dynamics-365": Vendor(
+        test_dynamics_365.TestDynamics365(),
+        {OWNERS: [Choice("ann@shop.example", "Ann")], ("origin",): [Choice("3", "Web")]},
+        lambda there: "",
+    ),
+    "freshsales": Vendor(
+        test_freshsales.TestFreshsales(),
+        {OWNERS: [Choice("relay@shop.example", "Relay"), Choice("ann@shop.example", "Ann")]},
+        lambda there: "",
+    ),
+    "gorgias": Vendor(
+        test_gorgias.TestGorgias(),
+        {OWNERS: [Choice("ann@shop.example", "Ann")]},
         lambda there: "",
     ),
 }
@@ -319,7 +384,7 @@ def vendor(name: str) -> Iterator[Fake]:
             there.knows_agent("root@shop.example", name="Root", role="admin")
             there.knows_owner("gone@shop.example", active=False)
             there.knows_agent("light@shop.example", role_type=1)
-        if isinstance(there, RequestTrackerVendor):
+        if isinstance(there, RequestTrackerVendor | Staff):
             there.knows_owner("ann@shop.example")
         yield there
 
@@ -426,7 +491,7 @@ def test_the_page_names_each_list() -> None:
 def _offers(found: type[Connector[Any]]) -> bool:
     document = getattr(found, "document", None)
     if document is not None:
-        return bool(document.choices)
+        return bool(document.choices or document.owners)
     return found.choices not in (Connector.choices, Declared.choices)
 
 

@@ -73,6 +73,15 @@ def test_all_mistakes_are_said_at_once(tmp_path: Path) -> None:
         ("headers", {"X-Api-Key": "abc"}, "headers.X-Api-Key", "write it under auth"),
         ("headers", {"X-Kind": "{{ kind }}"}, "headers.X-Kind", "the same for every chat"),
         ("steps/person/find/query", {"access_token": "abc"}, "steps.person.find.query.access_token", "under secrets"),
+        ("owner", "ann@shop.example", "owner", "needs owners"),
+        ("owner_fallback", "chat_agent", "owner_fallback", "needs owners"),
+        ("task", {"due": "4h"}, "task", "no step is for it"),
+        ("owners", {"kind": "an agent", "request": "GET /agents"}, "owners", "no step gives anything to anybody"),
+        ("owners", {"kind": "an agent", "request": "PUT /agents"}, "owners", "reads only"),
+        ("owners", {"kind": "an agent", "request": "GET /a", "email": "[0"}, "owners.email", "JMESPath"),
+        ("steps/note/assigns", True, "steps.note", "names {{ owner }}"),
+        ("steps/person/create/json", {"x": "{{ owner }}"}, "steps.person.create.json.x", "'owner' is not known"),
+        ("steps/person/create/json", {"x": "{{ task.date }}"}, "steps.person.create.json.x", "has no 'date'"),
         ("steps/person/find", None, "steps.person", "outcome unknown"),
         ("steps/person/find/lags", 60, "steps.person", "nobody knows how long to wait"),
         ("steps/ticket/find/lags", -1, "steps.ticket.find.lags", "at least 0"),
@@ -162,7 +171,7 @@ def test_a_second_step_for_the_parts_is_refused(tmp_path: Path) -> None:
 
 def test_a_recipe_with_mistakes_says_all_of_them_with_their_lines() -> None:
     text = (recipe.RECIPES / "zammad.yaml").read_text()
-    text = text.replace('settings.group }}"\n        customer', 'settings.groupp }}"\n        customer')
+    text = text.replace('  group: "{{ settings.group }}"', '  group: "{{ settings.groupp }}"')
     text = text.replace("  concurrency: 4", "  concurrencyy: 4")
     with pytest.raises(ConfigError) as raised:
         recipe.recipe_of("zammad", text, "zammad.yaml")

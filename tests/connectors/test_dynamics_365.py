@@ -11,6 +11,7 @@ from connectors.testing.chats import SAMPLE, chat
 from connectors.testing.fake import Fake
 from core.errors import ConnectorRefused, RecordRefused
 from tests.fakes.dynamics_365 import CLIENT, COLUMN, SECRET, TENANT, DynamicsVendor
+from tests.support.ownership import OwnedByRecipe, RefusesOwners, WorkOfRecipe
 from tests.support.recipes import RecipeContract, longer
 
 
@@ -18,7 +19,7 @@ def said(code: str) -> dict[str, Any]:
     return {"error": {"code": code, "message": "no"}}
 
 
-class TestDynamics365(RecipeContract):
+class TestDynamics365(RecipeContract, OwnedByRecipe, RefusesOwners, WorkOfRecipe):
     kind = "dynamics-365"
     secrets = (SECRET,)
     needs_person = True

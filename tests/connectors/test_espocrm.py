@@ -12,6 +12,7 @@ from connectors.testing.contract import Contract
 from connectors.testing.fake import Fake
 from core.errors import ConnectorRefused, RecordRefused, RetryLater
 from tests.fakes.espocrm import KEY, EspoVendor
+from tests.support.ownership import OwnedByRecipe, RefusesOwners, WorkOfRecipe
 
 COUNTRY = {"cCountry": "{{ visitor.country_code }}"}
 
@@ -22,7 +23,7 @@ def longer() -> dict[str, Any]:
     return made
 
 
-class TestEspoCrm(Contract):
+class TestEspoCrm(Contract, OwnedByRecipe, RefusesOwners, WorkOfRecipe):
     kind = "espocrm"
     secrets = (KEY,)
     takes_html = False

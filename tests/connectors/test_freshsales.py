@@ -12,10 +12,11 @@ from connectors.testing.contract import Contract
 from connectors.testing.fake import Fake
 from core.errors import ConnectorRefused, RecordRefused, RetryLater
 from tests.fakes.freshsales import KEY, FreshsalesVendor, failed
+from tests.support.ownership import OwnedByRecipe, RefusesOwners
 from tests.support.recipes import longer
 
 
-class TestFreshsales(Contract):
+class TestFreshsales(Contract, OwnedByRecipe, RefusesOwners):
     kind = "freshsales"
     secrets = (KEY,)
     needs_person = True

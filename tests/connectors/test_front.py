@@ -11,10 +11,11 @@ from connectors.testing.contract import Contract
 from connectors.testing.fake import Answer, Fake
 from core.errors import ConnectorRefused, RecordRefused, RetryLater
 from tests.fakes.front import ADDRESS, INBOX, TOKEN, FrontVendor, failed
+from tests.support.ownership import OwnedByRecipe, RefusesOwners
 from tests.support.recipes import longer
 
 
-class TestFront(Contract):
+class TestFront(Contract, OwnedByRecipe, RefusesOwners):
     kind = "front"
     secrets = (TOKEN,)
     needs_person = True

@@ -11,10 +11,11 @@ from connectors.testing.fake import Fake
 from core.errors import ConnectorRefused, RecordRefused
 from tests.fakes.gorgias import EMAIL, KEY, GorgiasVendor
 from tests.support.desks import DeskContract
+from tests.support.ownership import OwnedByRecipe, RefusesOwners
 from tests.support.recipes import longer
 
 
-class TestGorgias(DeskContract):
+class TestGorgias(DeskContract, OwnedByRecipe, RefusesOwners):
     kind = "gorgias"
     secrets = (KEY,)
     needs_person = True

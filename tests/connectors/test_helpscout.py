@@ -12,10 +12,11 @@ from core.errors import ConnectorRefused, RecordRefused, RetryLater
 from tests.fakes.authorization import CLIENT, SECRET
 from tests.fakes.helpscout import FIELD, MAILBOX, HelpScoutVendor
 from tests.support.desks import DeskContract
+from tests.support.ownership import OwnedByRecipe, RefusesOwners
 from tests.support.recipes import Clock, longer
 
 
-class TestHelpScout(DeskContract):
+class TestHelpScout(DeskContract, OwnedByRecipe, RefusesOwners):
     kind = "helpscout"
     secrets = (SECRET,)
     needs_person = True

@@ -11,10 +11,11 @@ from connectors.testing.fake import Answer, Fake
 from core.errors import ConnectorRefused, RecordRefused, RetryLater
 from tests.fakes.intercom import ADMIN, TICKET_TYPE, TOKEN, WORKSPACE, IntercomVendor, failed
 from tests.support.desks import DeskContract
+from tests.support.ownership import OwnedByRecipe, RefusesOwners
 from tests.support.recipes import Clock
 
 
-class TestIntercom(DeskContract):
+class TestIntercom(DeskContract, OwnedByRecipe, RefusesOwners):
     kind = "intercom"
     secrets = (TOKEN,)
     needs_person = True

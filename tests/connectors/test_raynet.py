@@ -12,10 +12,11 @@ from connectors.testing.chats import SAMPLE
 from connectors.testing.fake import Answer, Fake
 from core.errors import ConnectorRefused, RecordRefused, RetryLater
 from tests.fakes.raynet import INSTANCE, KEY, OWNER, USER, RaynetVendor
+from tests.support.ownership import OwnedByRecipe, WorkOfRecipe
 from tests.support.recipes import RecipeContract
 
 
-class TestRaynet(RecipeContract):
+class TestRaynet(RecipeContract, OwnedByRecipe, WorkOfRecipe):
     kind = "raynet"
     secrets = (KEY,)
     has_people = False

@@ -12,8 +12,10 @@ from connectors.testing.chats import SAMPLE, chat
 from connectors.testing.contract import Contract
 from connectors.testing.fake import Answer, Fake
 from connectors.testing.files import KETTLE_PHOTO, FileLaws, chat_with
+from connectors.testing.records import WorkLaws
 from core.errors import ConnectorRefused, RecordRefused, RetryLater
 from tests.fakes.redmine import COUNTRY, FIELD, KEY, TRACKER, RedmineVendor
+from tests.support.ownership import KeepsOwners, OwnedByRecipe, RefusesOwners
 
 COUNTRIES = {str(COUNTRY): "{{ visitor.country_code }}"}
 
@@ -24,10 +26,11 @@ def longer() -> dict[str, Any]:
     return made
 
 
-class TestRedmine(Contract, FileLaws):
+class TestRedmine(Contract, FileLaws, OwnedByRecipe, RefusesOwners, KeepsOwners, WorkLaws):
     kind = "redmine"
     secrets = (KEY,)
     has_people = False
+    due_has_time = False
     takes_html = False
     answers: ClassVar[list[Any]] = [
         (422, {"errors": ["Subject cannot be blank"]}, {}, RecordRefused),
@@ -163,6 +166,18 @@ class TestRedmine(Contract, FileLaws):
         self.redmine(vendor).issues.clear()
         with pytest.raises(RecordRefused, match="what the step 'issue' created is no longer there"):
             self.deliver(self.connector(vendor), longer(), memory, 2)
+
+    def reassign(self, record: Any, user: Any) -> None:
+        record["assigned_to_id"] = user
+
+    def test_emails_are_for_administrators_which_pauses_who_asks_for_an_owner_with_another_key(
+        self, vendor: Fake
+    ) -> None:
+        self.redmine(vendor).is_admin, memory = False, dict[str, Any]()
+        with pytest.raises(ConnectorRefused, match="owner needs the key of an administrator"):
+            self.deliver(self.connector(vendor, owner="ann@shop.example"), SAMPLE, memory)
+        self.deliver(self.connector(vendor), SAMPLE, memory)
+        assert len(vendor.records()) == 1
 
 
 class TestRedmineInTextile(TestRedmine):

@@ -10,6 +10,7 @@ from connectors.testing.chats import SAMPLE, chat
 from connectors.testing.fake import Fake
 from core.errors import ConnectorRefused, RecordRefused, RetryLater
 from tests.fakes.salesforce import CLIENT, SECRET, SalesforceVendor
+from tests.support.ownership import OwnedByRecipe, RefusesOwners, WorkOfRecipe
 from tests.support.recipes import RecipeContract, longer
 
 
@@ -17,10 +18,11 @@ def said(code: str, *fields: str) -> list[dict[str, Any]]:
     return [{"errorCode": code, "message": "no", "fields": list(fields)}]
 
 
-class TestSalesforce(RecipeContract):
+class TestSalesforce(RecipeContract, OwnedByRecipe, RefusesOwners, WorkOfRecipe):
     kind = "salesforce"
     secrets = (SECRET,)
     takes_html = False
+    due_has_time = False
     custom: ClassVar[dict[str, str]] = {"Country__c": "{{ visitor.country_code }}"}
     revision = ("POST /services/data/vN.N/sobjects/Task",)
     answers: ClassVar[list[Any]] = [

@@ -13,9 +13,10 @@ from connectors.testing.fake import Fake
 from connectors.testing.files import FileLaws
 from core.errors import ConnectorRefused, RecordRefused, RetryLater
 from tests.fakes.zammad import TOKEN, ZammadVendor
+from tests.support.ownership import OwnedByRecipe
 
 
-class TestZammad(Contract, FileLaws):
+class TestZammad(Contract, FileLaws, OwnedByRecipe):
     kind = "zammad"
     secrets = (TOKEN,)
     needs_person = True

@@ -10,6 +10,7 @@ from connectors.testing.chats import SAMPLE, chat
 from connectors.testing.fake import Answer, Fake
 from core.errors import ConnectorRefused, RecordRefused, RetryLater
 from tests.fakes.zoho_crm import CLIENT, REFRESH, SECRET, ZohoCrmVendor
+from tests.support.ownership import OwnedByRecipe, RefusesOwners, WorkOfRecipe
 from tests.support.recipes import RecipeContract
 
 
@@ -17,10 +18,11 @@ def said(code: str, **details: Any) -> dict[str, Any]:
     return {"data": [{"code": code, "details": details, "message": "no", "status": "error"}]}
 
 
-class TestZohoCrm(RecipeContract):
+class TestZohoCrm(RecipeContract, OwnedByRecipe, RefusesOwners, WorkOfRecipe):
     kind = "zoho-crm"
     secrets = (SECRET, REFRESH)
     takes_html = False
+    due_has_time = False
     reading = (r"POST /crm/v8/coql",)
     custom: ClassVar[dict[str, str]] = {"Country": "{{ visitor.country_code }}"}
     revision = ("POST /crm/vN/Notes",)

@@ -8,16 +8,18 @@ import pytest
 
 from connectors.testing.chats import SAMPLE, chat
 from connectors.testing.fake import Fake
+from connectors.testing.records import WorkLaws
 from core.errors import ConnectorRefused, RecordRefused, RetryLater
 from tests.fakes.authorization import CLIENT, SECRET
 from tests.fakes.zoho_desk import DEPARTMENT, ORG, ZohoDeskVendor, invalid
 from tests.support.desks import DeskContract
+from tests.support.ownership import OwnedByRecipe, RefusesOwners
 from tests.support.recipes import Clock, longer
 
 REFRESH = "refresh-token-0001"
 
 
-class TestZohoDesk(DeskContract):
+class TestZohoDesk(DeskContract, OwnedByRecipe, RefusesOwners, WorkLaws):
     kind = "zoho-desk"
     secrets = (SECRET, REFRESH)
     needs_person = True

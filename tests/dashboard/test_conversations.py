@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 from collections.abc import Iterator
@@ -13,14 +15,16 @@ from typing import Any
 import pytest
 import requests
 from cryptography.fernet import Fernet
+from structlog.testing import capture_logs
 
 from app.admin.password import hashed
+from app.admin.transfer.exporter import as_csv, exported
 from app.dashboard.pages import conversations
 from app.dashboard.view.filters import asked, spelled
 from app.dashboard.view.formatting import web
 from core.delivery import CONFLICTS, Exchange, Outcome, Reference
 from core.ids import ConversationId, DeliveryId
-from core.store import INBOX, Access, Filter, Ledger, Store, connect
+from core.store import INBOX, Access, Filter, Ledger, Search, Store, connect
 from core.store.protocol.keys import key
 from core.store.search import conversations as search_module
 from tests.conftest import Clock
@@ -773,3 +777,61 @@ def test_what_a_chat_says_of_a_person_who_keeps_something_else_is_listed(
     assert "The person there keeps other values. The chat says: phone <b>+420</b> title x (refused)" in text_of(html)
     assert "<b>+420" not in html
     assert "Created at the destination (1)" in html
+
+
+# --- as a table -----------------------------------------------------------------
+
+
+def table(page: Admin, **query: str) -> list[dict[str, str]]:
+    answer = page.get("/conversations.csv", query_string=query)
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert re.fullmatch(r'attachment; filename="chats-[-0-9]{10}\.csv"', answer.headers["Content-Disposition"])
+    assert answer.headers["Cache-Control"] == "no-store"
+    return list(csv.DictReader(io.StringIO(answer.data.decode("utf-8-sig"), newline="")))
+
+
+def test_what_the_list_shows_can_be_downloaded_as_a_table(page: Admin, store: Store) -> None:
+    made.conversation(store, chat(1, visitor={"name": "Žofie", "email": "zofie@example.com"}), crm=Outcome.REFUSED)
+    made.conversation(store, chat(2, visitor={"name": "=HYPERLINK(1)"}), crm=Outcome.DELIVERED)
+    assert [one["conversation"] for one in table(page)] == ["1:2", "1:1"]
+    (dead,) = table(page, status="dead", connector="crm")
+    assert (dead["name"], dead["email"], dead["crm status"]) == ("Žofie", "zofie@example.com", "dead")
+    assert [one["name"] for one in table(page, q="hyperlink")] == ["'=HYPERLINK(1)"]
+    assert table(page, q="nobody at all") == []
+    link = re.search(r'href="(/conversations\.csv[^"]*)"', page.get("/conversations?status=dead&connector=crm").text)
+    assert link
+    assert unescape(link[1]) == "/conversations.csv?connector=crm&status=dead"
+
+
+def test_a_table_has_the_columns_of_the_export_and_comes_in_parts(
+    page: Admin, store: Store, server: Server, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conversations, "_PART", 1)
+    for number in range(5):
+        made.conversation(store, chat(number), crm=Outcome.DELIVERED)
+    answer = page.get("/conversations.csv")
+    assert "Content-Length" not in answer.headers
+    assert len(list(answer.iter_encoded())) > 5
+    exporting = as_csv(exported(Search(connect(server.url)), ledger, Filter()), ["crm"])
+    assert table(page) == list(csv.DictReader(io.StringIO("".join(exporting), newline="")))
+
+
+def test_a_wrong_filter_downloads_nothing_and_leads_to_what_is_wrong(page: Admin) -> None:
+    answer = page.get("/conversations.csv?status=nonsense&q=ann")
+    assert (answer.status_code, answer.location) == (303, "/conversations?q=ann&status=nonsense")
+    assert "conversations.csv" not in page.get(answer.location).text
+
+
+def test_the_log_says_who_downloaded_how_many_chats_and_not_whom_they_searched_for(page: Admin, store: Store) -> None:
+    made.conversation(store, chat(1, visitor={"name": "Ann Secretname"}), crm=Outcome.REFUSED)
+    with capture_logs() as logs:
+        table(page, q="secretname", status="dead")
+    (line,) = (one for one in logs if one["event"] == "chats were downloaded")
+    assert (line["by"], line["status"], line["chats"], line["complete"]) == ("admin", "dead", 1, True)
+    assert "secretname" not in str(logs).lower()
+
+
+def test_a_stranger_downloads_nothing(page: Admin) -> None:
+    answer = page.app.test_client().get("/conversations.csv")
+    assert (answer.status_code, answer.location[:6]) == (303, "/login")

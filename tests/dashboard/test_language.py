@@ -12,12 +12,14 @@ from functools import cache
 from gettext import NullTranslations
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po
 from jinja2 import nodes
 
+from app.admin.checks import remedy
 from app.admin.setting_up.fields import fields
 from app.dashboard.language import catalogues
 from app.dashboard.language.choice import PAGE_LANGUAGES
@@ -26,6 +28,9 @@ from app.dashboard.language.translation import for_reader
 from app.dashboard.view import formatting
 from app.dashboard.view.setting_form import FIELD_PREFIX, label
 from connectors import registry
+from core.errors import DeliveryError, Intercepted, RecordRefused, RetryLater
+from core.store import check_server
+from core.store.connection.server import halves
 from core.wording.sentence import constant, say, say_all, say_n
 from tests.browser import test_overflow as overflow
 from tests.support.admin import Admin, web_app
@@ -169,6 +174,62 @@ def test_the_pages_shown_live_and_what_waits_in_a_cookie_are_translated_too(
     assert (missing.status_code, missing.text) == (404, "«Page not found»")
     filled.admin.submit("/setup/test-chat")
     assert "«A test chat was sent. It appears below in a moment.»" in filled.admin.get("/erase").text
+
+
+#: What an admin types at a server or reads in its answer, in every language alike.
+_TYPED = re.compile(r"CONFIG SET [-a-z]+ [a-z]+|allkeys-lru|everysec|6\.2\.1")
+_WHOLE = {"aof_enabled": 1, "maxmemory_policy": "noeviction", "redis_version": "7.2.4"}
+
+
+class Told:
+    """A server that tells this of itself."""
+
+    def __init__(self, fsync: str | None, **info: Any) -> None:
+        self._info, self._fsync = {**_WHOLE, **info}, fsync
+
+    def info(self) -> dict[str, Any]:
+        return self._info
+
+    def config_get(self, *_names: str) -> dict[str, str]:
+        return {} if self._fsync is None else {"appendfsync": self._fsync}
+
+
+@pytest.mark.parametrize(
+    ("fsync", "info"),
+    [
+        ("always", {"aof_enabled": 0}),
+        ("always", {"aof_last_write_status": "err"}),
+        ("always", {"maxmemory_policy": "allkeys-lru"}),
+        ("always", {"role": "slave"}),
+        ("always", {"cluster_enabled": 1}),
+        ("always", {"redis_version": "6.2.1"}),
+        (None, {}),
+        ("everysec", {}),
+    ],
+)
+def test_what_is_wrong_with_a_store_is_translated(
+    fsync: str | None, info: dict[str, Any], filled: Filled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalogues, "catalogue", lambda _language: catalogues.Catalogue(Pseudo()))
+    told: Any = Told(fsync, **info)
+    found = check_server(told)
+    with filled.admin.app.test_request_context():
+        texts = [*(half for one in found.wrong for half in halves(one)), *found.doubts]
+        shown = [for_reader(one) for one in texts if one]
+    assert shown
+    assert [one for one in shown if re.search(r"[^\W\d_]{2}", _TYPED.sub("", untranslated(one)))] == []
+
+
+def test_what_to_do_about_an_error_that_a_check_found_is_translated(
+    filled: Filled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalogues, "catalogue", lambda _language: catalogues.Catalogue(Pseudo()))
+    errors: list[DeliveryError] = [RecordRefused("it refused", status=status) for status in (None, *range(400, 600))]
+    errors += [RetryLater("it is away"), RetryLater("it is away", status=500), Intercepted("a firewall", status=200)]
+    with filled.admin.app.test_request_context():
+        shown = {for_reader(remedy(one)) for one in errors}
+    assert len(shown) > 10
+    assert [one for one in shown if untranslated(one) or not one.startswith("«")] == []
 
 
 # --- which language -----------------------------------------------------------

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import Field, SecretStr, create_model
+from pydantic import Field, SecretStr, ValidationError, create_model
 
 from app.admin.setting_up.fields import field_text, field_value, fields, fitting
 from app.admin.setting_up.forms import SettingsForm
@@ -41,13 +42,27 @@ class Odd(ConnectorSettings):
     places: list[Inner] = Field(default_factory=list)
 
 
+class Deaf(ConnectorSettings):
+    """Of a plug-in: a setting of all connectors means nothing to it."""
+
+    refused = MappingProxyType({"rate": "it asks nobody"})
+
+
+def test_a_form_has_no_setting_that_the_type_refuses() -> None:
+    assert "rate" not in {one.name for one in fields(Deaf)}
+    assert Deaf.model_validate({"type": "deaf", "rate": None}).rate is None
+    with pytest.raises(ValidationError, match="it asks nobody; remove it") as refusal:
+        Deaf.model_validate({"type": "deaf", "rate": 5})
+    assert refusal.value.errors()[0]["loc"] == ("rate",)
+
+
 @pytest.mark.parametrize("kind", TYPES)
 def test_every_setting_has_a_field_with_its_default_and_the_defaults_come_to_the_same(kind: str) -> None:
     model = registry.settings_model(kind)
     found = {one.name: one for one in fields(model)}
-    assert set(found) == set(model.model_fields) - {"type"}
+    assert set(found) == set(model.model_fields) - {"type", *model.refused}
     for name, info in model.model_fields.items():
-        if name == "type" or info.is_required() or found[name].hidden:
+        if name not in found or info.is_required() or found[name].hidden:
             continue
         one = found[name]
         if one.default:

@@ -196,6 +196,35 @@ def test_whose_it_is_and_what_is_to_be_done_is_asked_and_written_as_pipedrives_d
     assert asked >= ({"GET /v1/leads/archived"} if kind == "lead" else {"GET /api/v2/stages/N"})
 
 
+@pytest.mark.parametrize(
+    ("name", "asks"),
+    [
+        ("raynet", {"GET /api/v2/userAccount/", "GET /api/v2/task/", "PUT /api/v2/task/"}),
+        ("redmine", {"GET /users.json", "PUT /issues/N.json"}),
+        ("intercom", {"GET /admins", "POST /tickets"}),
+    ],
+)
+def test_whose_it_is_and_what_is_to_be_done_is_asked_and_written_as_the_documents_of_recipes_say(
+    name: str, asks: set[str]
+) -> None:
+    contract, memory = VENDORS[name](), dict[str, Any]()
+    with contract.fake() as vendor:
+        there: Any = vendor
+        there.knows_owner(records.ANN)
+        settings: dict[str, Any] = {"owner": records.ANN}
+        if "task" in contract.connector(vendor).settings_model.model_fields:
+            settings["task"] = {}
+        connector = contract.connector(vendor, **settings)
+        missed = chats.other("Hello?", kind="isMissed")
+        contract.deliver(connector, missed, memory)
+        # As if no reply had come: what was begun is looked for.
+        contract.deliver(connector, missed, {step: value for step, value in memory.items() if step.endswith("?")})
+        list(connector.check())
+        assert {wrong for one in vendor.requests for wrong in document_of(name, one).problems(one)} == set()
+        asked = {f"{one.method} {re.sub('[0-9]{2,}', 'N', one.path)}" for one in vendor.requests}
+    assert asked >= asks
+
+
 def test_the_look_after_a_lost_reply_is_among_them() -> None:
     contract = VENDORS["zendesk"]()
     with contract.fake() as vendor:

@@ -6,10 +6,12 @@ A field that it does not know is left out silently; what is found nowhere is an 
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import Any
 
 from connectors.testing.fake import Refuse, Request
 from tests.fakes.hosted import HostedVendor
+from tests.fakes.staff import Staff
 
 USER, CODE = 7, "webhook-code-0123456789"
 CONTACT, COMMENT = 3, 65_535
@@ -25,7 +27,7 @@ def error(status: int, code: str, text: str = "no") -> Refuse:
     return Refuse(status, {"error": code, "error_description": text})
 
 
-class Bitrix24Vendor(HostedVendor):
+class Bitrix24Vendor(Staff, HostedVendor):
     def __init__(self) -> None:
         super().__init__()
         self.items: dict[int, dict[int, dict[str, Any]]] = {1: {}, 2: {}, 3: {}}
@@ -42,10 +44,52 @@ class Bitrix24Vendor(HostedVendor):
             ("POST", "crm.item.fields", self._fields),
             ("POST", "crm.timeline.comment.add", self._comment),
             ("POST", "crm.timeline.comment.list", self._comments),
+            ("POST", "crm.activity.todo.add", self._add_todo),
+            ("POST", "crm.activity.list", self._todos),
+            ("POST", "crm.status.list", self._statuses),
+            ("GET", "user.get", self._users),
         ):
             self.route(method, f"/rest/{USER}/{CODE}/{re.escape(path)}", answer)
         for method in ("GET", "POST"):
             self.route(method, r"/rest/.*", lambda request: error(401, "INVALID_CREDENTIALS").answer)
+
+    def spelled(self, number: int) -> str:
+        return str(number)
+
+    def owner_of(self, record: dict[str, Any]) -> str | None:
+        return str(record["assignedById"]) if "assignedById" in record else None
+
+    def _users(self, request: Request) -> Any:
+        # `limit` is no parameter of its own, and changes nothing.
+        begin = int(self.only(request.query, "start", "limit", ACTIVE="true")["start"])
+        own = [
+            {"ID": one, "NAME": "Ann", "LAST_NAME": "Agent", "EMAIL": email, "ACTIVE": True}
+            for one, email, active in self.hired()
+            if active
+        ]
+        return {"result": own[begin : begin + 50], "total": len(own)}
+
+    def _statuses(self, request: Request) -> Any:
+        if self.only(request.body, "filter")["filter"] != {"ENTITY_ID": "SOURCE"}:
+            raise error(400, "INVALID_ARG_VALUE")
+        return {"result": [{"STATUS_ID": "WEB", "NAME": "Website"}, {"STATUS_ID": "CALL", "NAME": "Call"}]}
+
+    def _add_todo(self, request: Request) -> Any:
+        body = self.only(request.body, "ownerTypeId", "ownerId", "title", "deadline", "responsibleId")
+        if body["ownerId"] not in self.items[body["ownerTypeId"]]:
+            raise error(400, "OWNER_NOT_FOUND")
+        due = datetime.fromisoformat(body["deadline"]).isoformat()[:16]
+        owner = str(body["responsibleId"]) if "responsibleId" in body else None
+        made = {"id": self.new_id(), "of": body["ownerId"], "owner": owner, "title": body["title"]}
+        # One without a deadline has the time of its chat.
+        self.todo.append({**made, "due": "" if due == "2015-03-27T15:33" else due})
+        return {"result": {"id": made["id"]}}
+
+    def _todos(self, request: Request) -> Any:
+        body = self.only(request.body, "filter", "select")
+        wanted = self.only(body["filter"], "OWNER_TYPE_ID", "OWNER_ID", PROVIDER_ID="CRM_TODO")
+        found = [one for one in self.todo if one["of"] == wanted["OWNER_ID"]]
+        return {"result": [{"ID": str(one["id"]), "SUBJECT": one["title"]} for one in found], "total": len(found)}
 
     def people(self) -> list[Any]:
         return list(self.items[CONTACT].values())

@@ -9,12 +9,13 @@ import re
 from typing import Any
 
 from connectors.testing.fake import Answer, Fake, Refuse, Request
+from tests.fakes.staff import Staff
 
 KEY = "desk-key-0123456789"
 NOTE, SUBJECT = 60_000, 120
 
 
-class DeskVendor(Fake):
+class DeskVendor(Staff, Fake):
     def __init__(self) -> None:
         super().__init__()
         self.persons: list[dict[str, Any]] = []
@@ -26,6 +27,9 @@ class DeskVendor(Fake):
         for method, path, answer in (
             ("GET", "me", lambda request: {"name": "Relay", "groups": [{"id": 3, "name": "Chats"}]}),
             ("GET", "fields", lambda request: [{"key": one, "name": one.title()} for one in ("country", "kind")]),
+            ("GET", "agents", self._agents),
+            ("GET", r"tickets/(\d+)/tasks", self._tasks),
+            ("POST", r"tickets/(\d+)/tasks", self._add_task),
             ("GET", "people", self._look_for_person),
             ("POST", "people", self._add_person),
             ("GET", "tickets", self._look_for_tickets),
@@ -70,6 +74,29 @@ class DeskVendor(Fake):
             raise Refuse(400, {"error": {"code": "INVALID", "message": f"the fake does not know {body}"}})
         return body
 
+    # --- agents, and their tasks -------------------------------------------------------
+
+    def owner_of(self, record: dict[str, Any]) -> int | None:
+        return record.get("agent")
+
+    def _agents(self, request: Request) -> Any:
+        return {"data": [{"id": one, "name": "Ann", "email": email, "active": on} for one, email, on in self.hired()]}
+
+    def _given(self, body: dict[str, Any]) -> dict[str, Any]:
+        if "agent" in body and not self.may_own(body["agent"]):
+            raise Refuse(422, {"error": {"code": "NO_SUCH_AGENT"}})
+        return body
+
+    def _tasks(self, request: Request, ticket: str) -> Any:
+        return [{"id": one["id"], "title": one["title"]} for one in self.todo if str(one["of"]) == ticket]
+
+    def _add_task(self, request: Request, ticket: str) -> Answer:
+        body = self._given(self._only(request.body, "title", "due", "agent"))
+        of = self._ticket(ticket)["id"]
+        made = {"id": self.new_id(), "title": body["title"], "of": of, "owner": body.get("agent")}
+        self.todo.append({**made, "due": body.get("due", "")})
+        return Answer(201, {"id": made["id"]})
+
     # --- people ------------------------------------------------------------------------
 
     def _look_for_person(self, request: Request) -> Any:
@@ -91,7 +118,7 @@ class DeskVendor(Fake):
         return {"data": {"tickets": same[page - 1 : page]}, "more": len(same) > page}
 
     def _add_ticket(self, request: Request) -> Answer:
-        body = self._only(request.body, "key", "person", "subject", "tags", "country", "kind")
+        body = self._given(self._only(request.body, "key", "person", "subject", "tags", "country", "kind", "agent"))
         if len(body["subject"]) > SUBJECT or not isinstance(body.get("tags", []), list):
             raise Refuse(400, {"error": {"code": "INVALID"}})
         if "person" in body and body["person"] not in [one["id"] for one in self.persons]:

@@ -12,6 +12,7 @@ from uuid import UUID
 from connectors.testing.fake import Answer, Refuse, Request
 from tests.fakes.authorization import Authorization
 from tests.fakes.hosted import HostedVendor
+from tests.fakes.staff import Staff
 
 TENANT, CLIENT, SECRET, COLUMN = "tenant-1", "client-1", "entra-secret-0123456789", "new_smartsuppchatid"
 NOTE = 100_000
@@ -21,7 +22,7 @@ def error(status: int, code: str, text: str = "no") -> Refuse:
     return Refuse(status, {"error": {"code": code, "message": text}})
 
 
-class DynamicsVendor(HostedVendor):
+class DynamicsVendor(Staff, HostedVendor):
     def __init__(self) -> None:
         super().__init__(Authorization(client=CLIENT, secret=SECRET))
         self.authorization.scope = f"{self.url}/.default"
@@ -38,9 +39,59 @@ class DynamicsVendor(HostedVendor):
             ("PATCH", r"/incidents\(([0-9a-f-]{36})\)", self._change_case),
             ("GET", "/annotations", self._look_for_note),
             ("POST", "/annotations", self._add_note),
+            ("GET", "/systemusers", self._users),
+            ("GET", "/tasks", self._look_for_task),
+            ("POST", "/tasks", self._add_task),
+            ("GET", r"/EntityDefinitions\(LogicalName='incident'\)/Attributes.*", self._origins),
             ("GET", "/WhoAmI", lambda request: {"UserId": str(UUID(int=7))}),
             ("GET", r"/EntityDefinitions\(LogicalName='incident'\)/Keys", self._keys),
         )
+
+    def spelled(self, number: int) -> str:
+        return str(UUID(int=number))
+
+    def id_of(self, record: dict[str, Any]) -> Any:
+        return record["incidentid"]
+
+    def owner_of(self, record: dict[str, Any]) -> str | None:
+        return record.get("owner")
+
+    def _users(self, request: Request) -> Any:
+        wanted = "isdisabled eq false and accessmode eq 0"
+        self.only(request.query, **{"$select": "systemuserid,fullname,internalemailaddress", "$filter": wanted})
+        own = [
+            {"systemuserid": one, "fullname": "Ann", "internalemailaddress": email}
+            for one, email, active in self.hired()
+            if active
+        ]
+        return {"value": own}
+
+    def _given(self, body: dict[str, Any]) -> str | None:
+        if "ownerid@odata.bind" not in body:
+            return None
+        owner = self._bound(body, "ownerid", "systemusers")
+        if not self.may_own(owner):
+            raise error(403, "0x80040220", "Principal user is missing prvReadIncident privilege")
+        return owner
+
+    def _look_for_task(self, request: Request) -> Any:
+        asked = self.only(request.query, "$filter", **{"$select": "activityid,subject"})
+        match = re.fullmatch("_regardingobjectid_value eq ([0-9a-f-]{36}) and subject eq '([^']+)'", asked["$filter"])
+        if not match:
+            raise error(400, "0x80060888", "Syntax error")
+        found = [one for one in self.todo if (one["of"], one["subject"]) == match.groups()]
+        return {"value": [{"activityid": one["activityid"], "subject": one["subject"]} for one in found]}
+
+    def _add_task(self, request: Request) -> Answer:
+        case = "regardingobjectid_incident_task"
+        body = self.only(request.body, "subject", "scheduledend", f"{case}@odata.bind", "ownerid@odata.bind")
+        made = {"activityid": self._id(), "subject": body["subject"], "owner": self._given(body)}
+        self.todo.append({**made, "of": self._bound(body, case, "incidents"), "due": body.get("scheduledend", "")[:16]})
+        return self._shown(request, 201, made)
+
+    def _origins(self, request: Request) -> Any:
+        options = [{"Value": 3, "Label": {"UserLocalizedLabel": {"Label": "Web"}}}]
+        return {"LogicalName": "caseorigincode", "OptionSet": {"Options": options}}
 
     def people(self) -> list[Any]:
         return list(self.contacts.values())
@@ -93,7 +144,15 @@ class DynamicsVendor(HostedVendor):
     def _upsert(self, request: Request, column: str, key: str) -> Answer:
         if column != COLUMN or self.index != "Active":
             raise error(400, "0x80060891", "A record with the specified key values does not exist")
-        body = self.only(request.body, "title", "customerid_contact@odata.bind", "caseorigincode", "new_country")
+        body = self.only(
+            request.body,
+            "title",
+            "customerid_contact@odata.bind",
+            "caseorigincode",
+            "new_country",
+            "ownerid@odata.bind",
+        )
+        owner = self._given(body)
         if len(body["title"]) > 200 or not isinstance(body["caseorigincode"], int):
             raise error(400, "0x80044331", "A validation error occurred")
         contact = self._bound(body, "customerid_contact", "contacts")
@@ -102,7 +161,9 @@ class DynamicsVendor(HostedVendor):
         key = unquote(key)
         there = next((one for one in self.cases.values() if one[COLUMN] == key), None)
         case = there or {"incidentid": self._id(), COLUMN: key}
-        case.update({**{name: value for name, value in body.items() if "@" not in name}, "contact": contact})
+        case.update(
+            {**{name: value for name, value in body.items() if "@" not in name}, "contact": contact, "owner": owner}
+        )
         self.cases[case["incidentid"]] = case
         return self._shown(request, 200 if there else 201, case)
 

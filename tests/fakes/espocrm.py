@@ -7,15 +7,17 @@ no body; the reason stands in a header.
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import Any
 
 from connectors.testing.fake import Fake, Refuse, Request
 from tests.fakes.markdown import read
+from tests.fakes.staff import Staff
 
 KEY = "espocrm-key-0123456789"
 #: Bytes of a text, characters of a name and of a subject.
 TEXT, NAME, SUBJECT = 65_535, 100, 255
-_CASE = {"name", "description", "contactId"}
+_CASE = {"name", "description", "contactId", "assignedUserId"}
 _BAD = re.compile("[<>=]")
 
 
@@ -25,7 +27,7 @@ def invalid(field: str, kind: str) -> Refuse:
     return Refuse(400, said, X_Status_Reason="validationFailure")
 
 
-class EspoVendor(Fake):
+class EspoVendor(Staff, Fake):
     def __init__(self) -> None:
         super().__init__()
         #: Fields of cases that an admin has made.
@@ -46,6 +48,9 @@ class EspoVendor(Fake):
             ("PUT", r"/Case/(\w+)", self._change_case),
             ("GET", r"/Case/(\w+)/stream", self._stream),
             ("POST", "/Note", self._add_note),
+            ("GET", "/User", self._users),
+            ("GET", r"/Case/(\w+)/tasks", self._tasks),
+            ("POST", "/Task", self._add_task),
         ):
             self.route(method, f"/api/v1{path}", self._as_user(answer))
 
@@ -108,6 +113,50 @@ class EspoVendor(Fake):
             raise Refuse(400, {"message": f"the fake does not understand {request.query}"})
         return request.query[f"{prefix}[attribute]"], request.query[f"{prefix}[value]"]
 
+    # --- users and their tasks -----------------------------------------------------------
+
+    def spelled(self, number: int) -> str:
+        return f"65f{number:014d}"
+
+    def owner_of(self, record: dict[str, Any]) -> str | None:
+        return record.get("assignedUserId")
+
+    def _users(self, request: Request) -> Any:
+        if {*request.query} != {"attributeSelect", "offset", "maxSize"}:
+            raise Refuse(400, {"message": f"the fake does not understand {request.query}"})
+        begin, size = int(request.query["offset"]), int(request.query["maxSize"])
+        api = {"id": "65f1", "name": "Relay", "emailAddress": None, "isActive": True, "type": "api"}
+        own = [
+            {"id": one, "name": "Ann", "emailAddress": email, "isActive": active, "type": "regular"}
+            for one, email, active in self.hired()
+        ]
+        return {"total": 1 + len(own), "list": [api, *own][begin : begin + size]}
+
+    def _assigned(self, body: dict[str, Any]) -> None:
+        if "assignedUserId" in body and not self.may_own(body["assignedUserId"]):
+            raise Refuse(403, X_Status_Reason="Assignment failure: assigned user or team not allowed.")
+
+    def _tasks(self, request: Request, case: str) -> Any:
+        self._case(case)
+        found = [{"id": one["id"], "name": one["name"]} for one in self.todo if one["of"] == case]
+        return {"total": len(found), "list": found}
+
+    def _add_task(self, request: Request) -> Any:
+        body = self._only(request, "name", "parentType", "parentId", "dateEnd", "assignedUserId")
+        self._text(body, "name", SUBJECT)
+        self._assigned(body)
+        self._case(body["parentId"])
+        due = datetime.fromisoformat(body["dateEnd"]).isoformat()[:16] if "dateEnd" in body else ""
+        made = {
+            "id": self._id(),
+            "name": body["name"],
+            "of": body["parentId"],
+            "owner": self.owner_of(body),
+            "due": due,
+        }
+        self.todo.append(made)
+        return {"id": made["id"], "name": made["name"]}
+
     # --- contacts ----------------------------------------------------------------------
 
     def _look_for_contacts(self, request: Request) -> Any:
@@ -154,6 +203,7 @@ class EspoVendor(Fake):
         if "contactId" in body and body["contactId"] not in self.contacts:
             label = {"label": "cannotRelateNonExisting", "scope": None, "data": {"foreignEntityType": "Contact"}}
             raise Refuse(403, {"messageTranslation": label}, X_Status_Reason="Can't relate with non-existing record.")
+        self._assigned(body)
         self._fits(body.get("description", ""))
         made = {name: value for name, value in body.items() if name in _CASE | self.fields}
         made |= {"id": self._id(), "posts": []}

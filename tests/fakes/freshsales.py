@@ -8,6 +8,7 @@ from typing import Any
 
 from connectors.testing.fake import Answer, Refuse, Request
 from tests.fakes.hosted import HostedVendor
+from tests.fakes.staff import Staff
 
 KEY = "freshsales-key-0123456789"
 NOTE, NAME, PAGE = 65_000, 255, 25
@@ -17,7 +18,7 @@ def failed(status: int, *messages: str) -> Refuse:
     return Refuse(status, {"errors": {"code": status, "message": list(messages)}})
 
 
-class FreshsalesVendor(HostedVendor):
+class FreshsalesVendor(Staff, HostedVendor):
     def __init__(self) -> None:
         super().__init__()
         self.contacts: dict[str, dict[str, Any]] = {}
@@ -25,7 +26,7 @@ class FreshsalesVendor(HostedVendor):
         self.notes: dict[str, dict[str, Any]] = {}
         self.guarded(
             "/crm/sales/api",
-            ("GET", "/selector/owners", lambda request: {"users": [{"id": 1, "email": "ann@shop.example.com"}]}),
+            ("GET", "/selector/owners", self._owners),
             ("GET", "/lookup", self._lookup),
             ("POST", "/contacts", self._add_contact),
             ("GET", r"/contacts/(\d+)/notes", self._list_notes),
@@ -57,6 +58,18 @@ class FreshsalesVendor(HostedVendor):
     def bodies(self, ticket: dict[str, Any]) -> Iterable[str]:
         return ()
 
+    def owner_of(self, record: str) -> int | None:
+        """A note is whose its contact is."""
+        note = next(one for one in self.notes.values() if record in one["description"])
+        return self.contacts[str(note["targetable_id"])].get("owner_id")
+
+    def _owners(self, request: Request) -> Any:
+        own = [
+            {"id": one, "display_name": "Ann", "email": email, "is_active": active}
+            for one, email, active in self.hired()
+        ]
+        return {"users": [{"id": 1, "display_name": "Relay", "email": "relay@shop.example", "is_active": True}, *own]}
+
     def _lookup(self, request: Request) -> Any:
         wanted = self.only(request.query, "q", f="email", entities="contact")["q"].lower()
         same = [one for one in self.contacts.values() if one["email"] == wanted]
@@ -64,7 +77,9 @@ class FreshsalesVendor(HostedVendor):
 
     def _add_contact(self, request: Request) -> Answer:
         body = self.only(request.body, "contact")["contact"]
-        contact = self.only(body, "email", "first_name", "last_name", "custom_field")
+        contact = self.only(body, "email", "first_name", "last_name", "custom_field", "owner_id")
+        if "owner_id" in contact and not self.may_own(contact["owner_id"]):
+            raise failed(400, "Owner is invalid")
         email = contact["email"].lower()
         if email.startswith("typo"):
             raise failed(400, "Email is invalid")

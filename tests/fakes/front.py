@@ -10,6 +10,7 @@ from typing import Any
 
 from connectors.testing.fake import Answer, Refuse, Request
 from tests.fakes.hosted import HostedVendor
+from tests.fakes.staff import Staff
 
 TOKEN = "front-token-0123456789"
 INBOX, ADDRESS = "inb_a1b2", "chats@shop.example.com"
@@ -20,7 +21,7 @@ def failed(status: int, title: str) -> Refuse:
     return Refuse(status, {"_error": {"status": status, "title": title, "message": title}})
 
 
-class FrontVendor(HostedVendor):
+class FrontVendor(Staff, HostedVendor):
     def __init__(self) -> None:
         super().__init__()
         self.contacts: dict[str, str] = {}
@@ -37,6 +38,8 @@ class FrontVendor(HostedVendor):
             ("POST", r"/inboxes/(\w+)/imported_messages", self._import),
             ("GET", r"/messages/alt:uid:(\w+)", self._message),
             ("PATCH", r"/conversations/cnv_(\w+)", self._change),
+            ("PUT", r"/conversations/cnv_(\w+)/assignee", self._assign),
+            ("GET", "/teammates", self._teammates),
         )
 
     def allows(self, request: Request) -> bool:
@@ -53,6 +56,27 @@ class FrontVendor(HostedVendor):
 
     def bodies(self, ticket: dict[str, Any]) -> Iterable[str]:
         return [one["body"] for one in self.messages.values() if one["conversation"] == ticket["id"]]
+
+    def spelled(self, number: int) -> str:
+        return f"tea_{number}"
+
+    def owner_of(self, record: dict[str, Any]) -> str | None:
+        return record.get("assignee")
+
+    def _teammates(self, request: Request) -> Any:
+        own = [
+            {"id": one, "email": email, "first_name": "Ann", "last_name": "Agent", "is_blocked": not active}
+            for one, email, active in self.hired()
+        ]
+        return {"_results": own}
+
+    def _assign(self, request: Request, number: str) -> Answer:
+        [there] = [one for one in self.tickets.values() if one["id"] == number]
+        owner = self.only(request.body, "assignee_id")["assignee_id"]
+        if not self.may_own(owner):
+            raise failed(400, "Invalid assignee")
+        there["assignee"] = owner
+        return Answer(204)
 
     @staticmethod
     def _inbox(request: Request, inbox: str) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 
 from connectors.testing.fake import Answer, Refuse, Request
 from tests.fakes.hosted import HostedVendor
+from tests.fakes.staff import Staff
 
 EMAIL, KEY = "relay@shop.example.com", "gorgias-key-0123456789"
 BODY, EXTERNAL_ID = 500_000, 255
@@ -19,7 +20,7 @@ def invalid(text: str, **data: Any) -> Refuse:
     return Refuse(400, {"error": {"msg": text, "data": data}})
 
 
-class GorgiasVendor(HostedVendor):
+class GorgiasVendor(Staff, HostedVendor):
     def __init__(self) -> None:
         super().__init__()
         #: Whether it has the filter that its documentation promises.
@@ -28,6 +29,7 @@ class GorgiasVendor(HostedVendor):
         self.guarded(
             "/api",
             ("GET", "/account", lambda request: {"domain": "shop", "status": {"status": "active"}}),
+            ("GET", "/users", self._users),
             ("GET", "/tickets", self._list),
             ("POST", "/tickets", self._create),
             ("GET", r"/tickets/(\d+)/messages", self._messages),
@@ -56,6 +58,22 @@ class GorgiasVendor(HostedVendor):
         following = str(begin + limit) if len(found) > begin + limit else None
         return {"object": "list", "data": found[begin : begin + limit], "meta": {"next_cursor": following}}
 
+    def owner_of(self, record: dict[str, Any]) -> int | None:
+        owner: int | None = record.get("assignee_user", {}).get("id")
+        return owner
+
+    def _users(self, request: Request) -> Any:
+        own = [
+            {
+                "id": one,
+                "email": email,
+                "name": "Ann",
+                "deactivated_datetime": None if active else "2015-03-27T15:33:00",
+            }
+            for one, email, active in self.hired()
+        ]
+        return self._page(own, request)
+
     def _list(self, request: Request) -> Any:
         wanted = self.only(request.query, "external_id", "limit", "cursor")["external_id"].lower()
         # Its database does not tell small letters from capitals.
@@ -64,8 +82,10 @@ class GorgiasVendor(HostedVendor):
 
     def _create(self, request: Request) -> Answer:
         keys = ("subject", "external_id", "channel", "status", "created_datetime", "customer", "tags", "custom_fields")
-        body = self.only(request.body, *keys, "messages", via="api", from_agent=False)
+        body = self.only(request.body, *keys, "messages", "assignee_user", via="api", from_agent=False)
         self.kept(body["external_id"], EXTERNAL_ID)
+        if "assignee_user" in body and not self.may_own(self.only(body["assignee_user"], "id")["id"]):
+            raise invalid("Failed to create the ticket.", assignee_user=["User does not exist."])
         if not _TIME.fullmatch(body["created_datetime"]) or body["channel"] not in ("chat", "email", "api"):
             raise invalid("Failed to create the ticket.")
         customer = self.only(body["customer"], "email", "name")

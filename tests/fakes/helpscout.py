@@ -11,6 +11,7 @@ from typing import Any
 
 from connectors.testing.fake import Answer, Refuse, Request
 from tests.fakes.hosted import HostedVendor
+from tests.fakes.staff import Staff
 
 MAILBOX, FIELD = 85, 531
 #: Bytes of a request, threads of a conversation, threads of a page.
@@ -23,7 +24,7 @@ def invalid(path: str) -> Refuse:
     return Refuse(400, {"logRef": "x", "message": "Bad request", "_embedded": {"errors": [error]}})
 
 
-class HelpScoutVendor(HostedVendor):
+class HelpScoutVendor(Staff, HostedVendor):
     def __init__(self) -> None:
         super().__init__()
         self.customers: dict[str, dict[str, Any]] = {}
@@ -31,6 +32,7 @@ class HelpScoutVendor(HostedVendor):
         self.guarded(
             "/v2",
             ("GET", "/users/me", lambda request: {"id": 9, "email": "relay@example.com"}),
+            ("GET", "/users", self._users),
             ("GET", "/mailboxes", self._mailboxes),
             ("GET", rf"/mailboxes/{MAILBOX}/fields", self._fields),
             ("GET", r"/mailboxes/(\d+)", self._mailbox),
@@ -51,6 +53,19 @@ class HelpScoutVendor(HostedVendor):
 
     def bodies(self, ticket: dict[str, Any]) -> Iterable[str]:
         return [one["body"] for one in ticket["threads"]]
+
+    def owner_of(self, record: dict[str, Any]) -> int | None:
+        return record.get("assignTo")
+
+    def _users(self, request: Request) -> Any:
+        self.only(request.query, "page", mailbox=str(MAILBOX))
+        # Who is switched off is deleted; a team is listed beside the users.
+        own = [
+            {"id": one, "firstName": "Ann", "lastName": "Agent", "email": email, "type": "user"}
+            for one, email, active in self.hired()
+            if active
+        ]
+        return self._page("users", [*own, {"id": 1, "firstName": "All", "lastName": "", "type": "team"}], request)
 
     @staticmethod
     def _mailbox(request: Request, number: str) -> Any:
@@ -84,10 +99,12 @@ class HelpScoutVendor(HostedVendor):
         return self._page("conversations", shown, request)
 
     def _create(self, request: Request) -> Answer:
-        keys = ("subject", "mailboxId", "status", "customer", "createdAt", "threads", "tags", "fields")
+        keys = ("subject", "mailboxId", "status", "customer", "createdAt", "threads", "tags", "fields", "assignTo")
         body = self.only(self._small(request), *keys, type="email", imported=True)
         if body["mailboxId"] != MAILBOX:
             raise invalid("mailboxId")
+        if "assignTo" in body and not self.may_own(body["assignTo"]):
+            raise invalid("assignTo")
         if not _TIME.fullmatch(body["createdAt"]):
             raise invalid("createdAt")
         customer = self.only(body["customer"], "email", "firstName", "lastName")

@@ -11,6 +11,7 @@ from typing import Any
 
 from connectors.testing.fake import Refuse, Request
 from tests.fakes.hosted import HostedVendor
+from tests.fakes.staff import Staff
 
 TOKEN = "intercom-token-0123456789"
 WORKSPACE, ADMIN, TICKET_TYPE = "ab12cd34", "814860", "4321"
@@ -21,7 +22,7 @@ def failed(status: int, code: str, message: str = "no") -> Refuse:
     return Refuse(status, {"type": "error.list", "request_id": "r1", "errors": [{"code": code, "message": message}]})
 
 
-class IntercomVendor(HostedVendor):
+class IntercomVendor(Staff, HostedVendor):
     def __init__(self) -> None:
         super().__init__()
         self.attributes = {"_default_title_", "_default_description_", "smartsupp_chat", "Country"}
@@ -31,7 +32,7 @@ class IntercomVendor(HostedVendor):
         self.guarded(
             "",
             ("GET", "/me", self._me),
-            ("GET", "/admins", lambda request: {"type": "admin.list", "admins": [self._admin(request, ADMIN)]}),
+            ("GET", "/admins", self._admins),
             ("GET", "/ticket_types", self._ticket_types),
             ("GET", r"/admins/(\w+)", self._admin),
             ("GET", r"/ticket_types/(\w+)", self._ticket_type),
@@ -66,11 +67,24 @@ class IntercomVendor(HostedVendor):
             raise failed(400, "intercom_version_invalid")
         return {"type": "admin", "id": ADMIN, "name": "Relay", "app": {"id_code": WORKSPACE, "name": "Shop"}}
 
-    @staticmethod
-    def _admin(request: Request, admin: str) -> Any:
-        if admin != ADMIN:
+    def spelled(self, number: int) -> str:
+        return f"9912{number}"
+
+    def owner_of(self, record: dict[str, Any]) -> str | None:
+        owner: str | None = record["admin_assignee_id"]
+        return owner
+
+    def _admins(self, request: Request) -> Any:
+        own = [
+            {"type": "admin", "id": one, "name": "Ann", "email": email, "has_inbox_seat": active}
+            for one, email, active in self.hired()
+        ]
+        return {"type": "admin.list", "admins": [{**self._admin(request, ADMIN), "has_inbox_seat": False}, *own]}
+
+    def _admin(self, request: Request, admin: str) -> Any:
+        if admin != ADMIN and admin not in self.staff:
             raise failed(404, "admin_not_found")
-        return {"type": "admin", "id": ADMIN, "name": "Relay"}
+        return {"type": "admin", "id": admin, "name": "Relay" if admin == ADMIN else "Ann"}
 
     @staticmethod
     def _ticket_types(request: Request) -> Any:
@@ -115,7 +129,12 @@ class IntercomVendor(HostedVendor):
         return {"type": "ticket.list", "tickets": self.searched(same), "total_count": len(same)}
 
     def _add_ticket(self, request: Request) -> Any:
-        body = self.only(request.body, "ticket_type_id", "contacts", "ticket_attributes", skip_notifications=True)
+        body = self.only(
+            request.body, "ticket_type_id", "contacts", "ticket_attributes", "assignment", skip_notifications=True
+        )
+        owner = self.only(body.get("assignment", {}), "admin_assignee_id").get("admin_assignee_id")
+        if owner is not None and not self.may_own(owner):
+            raise failed(404, "admin_not_found")
         if body["ticket_type_id"] != TICKET_TYPE:
             raise failed(404, "not_found", "Resource Not Found")
         [contact] = body["contacts"]
@@ -125,6 +144,7 @@ class IntercomVendor(HostedVendor):
             "type": "ticket",
             "id": f"{self.new_id()}",
             "contact": contact["id"],
+            "admin_assignee_id": owner,
             "ticket_attributes": self._known(body["ticket_attributes"]),
             "ticket_parts": {"type": "ticket_part.list", "ticket_parts": []},
         }

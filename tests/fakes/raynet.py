@@ -11,6 +11,7 @@ from typing import Any
 
 from connectors.testing.fake import Answer, Refuse, Request
 from tests.fakes.hosted import HostedVendor
+from tests.fakes.staff import Staff
 
 USER, KEY, INSTANCE, OWNER = "relay@shop.example", "crm-key-0123456789", "my-shop", 4
 _LEAD = (
@@ -21,7 +22,7 @@ _EVENT = ("title", "priority", "owner", "lead", "completed", "description")
 _PROOF = "Basic " + b64encode(f"{USER}:{KEY}".encode()).decode()
 
 
-class RaynetVendor(HostedVendor):
+class RaynetVendor(Staff, HostedVendor):
     def __init__(self) -> None:
         super().__init__()
         self.leads: dict[int, dict[str, Any]] = {}
@@ -36,6 +37,8 @@ class RaynetVendor(HostedVendor):
             ("GET", "/event/", self._list_events),
             ("PUT", "/event/", self._add_event),
             ("GET", r"/person/(\d+)/", self._person),
+            ("GET", "/task/", self._list_tasks),
+            ("PUT", "/task/", self._add_task),
             ("GET", "/contactSource/", lambda request: self._page([{"id": 3, "code01": "Chat"}], request)),
             ("GET", "/leadCategory/", lambda request: self._page([{"id": 7, "code01": "Hot"}], request)),
             ("GET", "/userAccount/", self._users),
@@ -65,10 +68,31 @@ class RaynetVendor(HostedVendor):
     def _users(self, request: Request) -> Any:
         # A technical user is no person.
         found: list[dict[str, Any]] = [
-            {"id": 8, "person": {"id": OWNER, "fullName": "Milan Buldog"}},
-            {"id": 9, "person": None},
+            {"id": 8, "username": "milan@shop.example", "person": {"id": OWNER, "fullName": "Milan Buldog"}},
+            {"id": 9, "username": "api@shop.example", "person": None},
         ]
-        return self._page(found, request)
+        own = [
+            {"id": 100 + one, "username": email, "person": {"id": one, "fullName": "Ann"} if active else None}
+            for one, email, active in self.hired()
+        ]
+        return self._page([*found, *own], request)
+
+    def owner_of(self, record: dict[str, Any]) -> int | None:
+        """Whom the settings name for all of them counts as nobody."""
+        return None if record["owner"] == OWNER else int(record["owner"])
+
+    def _list_tasks(self, request: Request) -> Any:
+        lead = int(self.only(request.query, "leadContextFilter", "offset", "limit")["leadContextFilter"])
+        return self._page([{"id": one["id"], "title": one["title"]} for one in self.todo if one["of"] == lead], request)
+
+    def _add_task(self, request: Request) -> Answer:
+        body = self._owned(self.only(request.body, "title", "priority", "owner", "resolver", "lead", "deadline"))
+        self._lead(body["lead"])
+        due = datetime.fromisoformat(body["deadline"]).isoformat()[:16]
+        made = {"id": self.new_id(), "title": body["title"], "of": body["lead"], "owner": self.owner_of(body)}
+        # One without a deadline has the time of its chat.
+        self.todo.append({**made, "due": "" if due == "2015-03-27T15:33" else due})
+        return Answer(201, {"success": True, "data": {"id": made["id"]}})
 
     def _list_leads(self, request: Request) -> Any:
         asked = self.only(request.query, "rowInfo.createdAt[GE]", "sortColumn", "sortDirection", "offset", "limit")
@@ -78,7 +102,11 @@ class RaynetVendor(HostedVendor):
         return self._page([{name: one.get(name) for name in shown} for one in found], request)
 
     def _owned(self, body: dict[str, Any]) -> dict[str, Any]:
-        if body["owner"] != OWNER or body["priority"] not in ("MINOR", "DEFAULT", "CRITICAL"):
+        if not (body["owner"] == OWNER or self.may_own(body["owner"])) or body["priority"] not in (
+            "MINOR",
+            "DEFAULT",
+            "CRITICAL",
+        ):
             raise Refuse(400, {"type": "ValidationError", "message": "no such owner or priority"})
         return body
 
@@ -114,6 +142,6 @@ class RaynetVendor(HostedVendor):
         return Answer(201, {"success": True, "data": {"id": self.events[-1]["id"]}})
 
     def _person(self, request: Request, person: str) -> Any:
-        if int(person) != OWNER:
+        if int(person) != OWNER and int(person) not in self.staff:
             raise Refuse(404, {"type": "NotFound", "message": "no such person"})
-        return {"success": True, "data": {"id": OWNER, "firstName": "Pan", "lastName": "Tau"}}
+        return {"success": True, "data": {"id": int(person), "firstName": "Pan", "lastName": "Tau"}}

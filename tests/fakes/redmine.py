@@ -11,18 +11,21 @@ from typing import Any
 
 from connectors.testing.fake import Answer, Fake, Refuse, Request
 from tests.fakes.markdown import read
+from tests.fakes.staff import Staff
 
 KEY = "redmine-key-0123456789"
 #: Bytes of a text in MySQL, characters of a subject.
 TEXT, SUBJECT = 65_535, 255
 FIELD, COUNTRY, TRACKER = 12, 13, 3
-_ISSUE = {"tracker_id", "subject", "description", "is_private", "custom_fields"}
+_ISSUE = {"tracker_id", "subject", "description", "is_private", "custom_fields", "due_date"}
 
 
-class RedmineVendor(Fake):
+class RedmineVendor(Staff, Fake):
     def __init__(self) -> None:
         super().__init__()
         self.public = False
+        #: Whether the key is an administrator's: nobody else lists users.
+        self.is_admin = True
         #: By identifier; the last ones have no issues here.
         self.projects = {"support": "Support"}
         #: What the user's role may do.
@@ -35,6 +38,7 @@ class RedmineVendor(Fake):
         self.uploads: dict[str, bytes] = {}
         for method, path, answer in (
             ("GET", "/users/current", self._me),
+            ("GET", "/users", self._users),
             ("GET", "/projects", self._projects),
             ("GET", "/projects/support", self._project),
             ("GET", "/projects/support/issues", self._list),
@@ -74,6 +78,26 @@ class RedmineVendor(Fake):
     @staticmethod
     def _me(request: Request) -> Any:
         return {"user": {"id": 5, "login": "relay", "admin": False}}
+
+    def owner_of(self, record: dict[str, Any]) -> int | None:
+        return record.get("assigned_to_id")
+
+    def due_of(self, record: dict[str, Any]) -> str:
+        """An issue itself has a day."""
+        return str(record["due_date"])
+
+    def _users(self, request: Request) -> Any:
+        if not self.is_admin:
+            raise Refuse(403)
+        offset, limit = int(request.query["offset"]), int(request.query["limit"])
+        if request.query["status"] != "1":
+            raise Refuse(422, {"errors": ["the fake lists who is active"]})
+        own = [
+            {"id": one, "login": email, "firstname": "Ann", "lastname": "Agent", "mail": email}
+            for one, email, active in self.hired()
+            if active
+        ]
+        return {"users": own[offset : offset + limit], "total_count": len(own), "offset": offset, "limit": limit}
 
     def _projects(self, request: Request) -> Any:
         offset, limit = int(request.query.get("offset", 0)), int(request.query.get("limit", 25))
@@ -144,6 +168,7 @@ class RedmineVendor(Fake):
             # An unknown tracker is the first one.
             "tracker": {"id": TRACKER, "name": "Support"},
             "journals": [],
+            "due_date": body.get("due_date", ""),
         }
         self._set(issue, body.get("custom_fields", []))
         self.issues[str(issue["id"])] = issue
@@ -174,7 +199,11 @@ class RedmineVendor(Fake):
         return [file for issue in self.issues.values() for file in issue.get("files", ())]
 
     def _update(self, request: Request, number: str) -> Answer:
-        issue, body = self._issue(number), self._own(request, "notes", "custom_fields", "uploads")
+        issue, body = self._issue(number), self._own(request, "notes", "custom_fields", "uploads", "assigned_to_id")
+        if "assigned_to_id" in body:
+            if not self.may_own(body["assigned_to_id"]):
+                raise Refuse(422, {"errors": ["Assignee is invalid"]})
+            issue["assigned_to_id"] = body["assigned_to_id"]
         # A token that is not known is left out without a word.
         named = ((one["filename"], self.uploads.pop(one["token"], None)) for one in body.get("uploads", []))
         issue.setdefault("files", []).extend((name, content) for name, content in named if content)

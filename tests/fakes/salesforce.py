@@ -12,19 +12,31 @@ from urllib.parse import unquote
 from connectors.testing.fake import Answer, Refuse, Request
 from tests.fakes.authorization import Authorization
 from tests.fakes.hosted import HostedVendor
+from tests.fakes.staff import Staff
 
 CLIENT, SECRET = "3MVG9relay", "salesforce-secret-0123456789"
 TEXT = 32_000
 _QUERY = re.compile(r"SELECT ([\w, ]+) FROM (\w+) WHERE (.+?)(?: ORDER BY CreatedDate)? LIMIT 1")
+_USERS = "SELECT Id, Name, Email FROM User WHERE IsActive = true AND UserType = 'Standard' ORDER BY Name LIMIT 2000"
 _IS = re.compile(r"(\w+) = '((?:[^'\\]|\\.)*)'")
-_CASE = ("Subject", "Description", "ContactId", "SuppliedName", "SuppliedEmail", "Origin", "Status", "Country__c")
+_CASE = (
+    "Subject",
+    "Description",
+    "ContactId",
+    "SuppliedName",
+    "SuppliedEmail",
+    "Origin",
+    "Status",
+    "OwnerId",
+    "Country__c",
+)
 
 
 def error(status: int, code: str, *fields: str) -> Refuse:
     return Refuse(status, [{"errorCode": code, "message": "no", "fields": list(fields)}])
 
 
-class SalesforceVendor(HostedVendor):
+class SalesforceVendor(Staff, HostedVendor):
     def __init__(self) -> None:
         # It does not say how long a token lasts.
         super().__init__(Authorization(client=CLIENT, secret=SECRET, says_life=False))
@@ -61,12 +73,16 @@ class SalesforceVendor(HostedVendor):
         for number, case in self.cases.items():
             found += [
                 case["Description"],
-                *(one["Description"] for one in self.tasks.values() if one["WhatId"] == number),
+                *(one["Description"] for one in self.tasks.values() if one["WhatId"] == number and "Status" in one),
             ]
         return found
 
     def _query(self, request: Request) -> Any:
-        match = _QUERY.fullmatch(self.only(request.query, "q")["q"])
+        asked = self.only(request.query, "q")["q"]
+        if asked == _USERS:
+            users = [{"Id": one, "Name": "Ann", "Email": email} for one, email, active in self.hired() if active]
+            return {"totalSize": len(users), "done": True, "records": users}
+        match = _QUERY.fullmatch(asked)
         if not match:
             raise error(400, "MALFORMED_QUERY")
         columns, name, criteria = match.groups()
@@ -77,6 +93,19 @@ class SalesforceVendor(HostedVendor):
         ]
         shown = [{column: one[column] for column in columns.split(", ")} for one in found[:1]]
         return {"totalSize": len(shown), "done": True, "records": shown}
+
+    def spelled(self, number: int) -> str:
+        return f"005{number:012}AAA"
+
+    def id_of(self, record: dict[str, Any]) -> Any:
+        return record["Id"]
+
+    def owner_of(self, record: dict[str, Any]) -> str | None:
+        return record.get("OwnerId")
+
+    def _owned(self, body: dict[str, Any]) -> None:
+        if "OwnerId" in body and not self.may_own(body["OwnerId"]):
+            raise error(400, "INACTIVE_OWNER_OR_USER", "OwnerId")
 
     def _add_contact(self, request: Request) -> Answer:
         body = self.only(request.body, "FirstName", "LastName", "Email")
@@ -102,6 +131,7 @@ class SalesforceVendor(HostedVendor):
         self._fits(body)
         if "ContactId" in body and body["ContactId"] not in self.contacts:
             raise error(400, "INVALID_CROSS_REFERENCE_KEY", "ContactId")
+        self._owned(body)
         key = unquote(key)
         there = next((one for one in self.cases.values() if one["Smartsupp_Chat_Id__c"] == key), None)
         case = there or {"Id": f"500{self.new_id():012}AAA", "Smartsupp_Chat_Id__c": key}
@@ -116,13 +146,16 @@ class SalesforceVendor(HostedVendor):
         return Answer(204)
 
     def _add_task(self, request: Request) -> Answer:
-        body = self.only(request.body, "WhatId", "Subject", "Description", "Status", "ActivityDate")
+        body = self.only(request.body, "WhatId", "Subject", "Description", "Status", "ActivityDate", "OwnerId")
         self._fits(body)
+        self._owned(body)
         if body["WhatId"] not in self.cases:
             raise error(400, "ENTITY_IS_DELETED", "WhatId")
-        if body["Status"] != "Completed":
+        if body.get("Status", "Completed") != "Completed":
             raise error(400, "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", "Status")
         made = {**body, "Id": f"00T{self.new_id():012}AAA"}
+        if "Status" not in body:
+            self.todo.append({"of": body["WhatId"], "owner": body.get("OwnerId"), "due": body.get("ActivityDate")})
         self.tasks[made["Id"]] = made
         return Answer(201, {"id": made["Id"], "success": True, "errors": []})
 

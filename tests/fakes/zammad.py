@@ -10,14 +10,15 @@ import re
 from typing import Any
 
 from connectors.testing.fake import Answer, Fake, Refuse, Request
+from tests.fakes.staff import Staff
 
 TOKEN = "zammad-token-0123456789"
 BODY = 1_500_000
-_TICKET = {"title", "group", "customer", "tags", "article", "smartsupp_chat", "country"}
+_TICKET = {"title", "group", "owner_id", "customer", "tags", "article", "smartsupp_chat", "country"}
 _ARTICLE = {"ticket_id", "subject", "body", "content_type", "type", "internal", "attachments"}
 
 
-class ZammadVendor(Fake):
+class ZammadVendor(Staff, Fake):
     def __init__(self) -> None:
         super().__init__()
         #: Attributes that an admin has made; of Zammad's own only what is asked for here.
@@ -28,6 +29,7 @@ class ZammadVendor(Fake):
         for method, path, answer in (
             ("GET", "/users/me", lambda request: {"id": 3, "login": "relay@example.com"}),
             ("GET", "/groups", self._list_groups),
+            ("GET", "/users/search", self._search_users),
             ("GET", "/tickets", self._list),
             ("GET", "/tickets/search", self._search),
             ("POST", "/tickets", self._create),
@@ -61,6 +63,16 @@ class ZammadVendor(Fake):
             return answer(request, *groups)
 
         return guarded
+
+    def _search_users(self, request: Request) -> Any:
+        if request.query != {"query": "*", "permissions": "ticket.agent", "limit": "500"}:
+            raise Refuse(422, {"error": f"the fake does not understand {request.query}"})
+        agent = {"firstname": "Ann", "lastname": "Agent"}
+        return [{"id": number, "email": email, "active": on, **agent} for number, email, on in self.hired()]
+
+    def owner_of(self, record: dict[str, Any]) -> int | None:
+        owner: int | None = record["owner_id"]
+        return owner
 
     def _list_groups(self, request: Request) -> Any:
         old = {"id": 99, "name": "Old", "active": False, "note": None}
@@ -101,6 +113,8 @@ class ZammadVendor(Fake):
             **{name: body.get(name) for name in self.attributes},
             "id": self.new_id(),
             "title": body["title"],
+            # Who may not own it is left out without a word.
+            "owner_id": body.get("owner_id") if self.may_own(body.get("owner_id")) else None,
             "tags": body.get("tags", "").split(","),
             "articles": [{**article, "id": self.new_id()}],
         }

@@ -11,6 +11,7 @@ from typing import Any
 from connectors.testing.fake import Answer, Refuse, Request
 from tests.fakes.authorization import Authorization
 from tests.fakes.hosted import HostedVendor
+from tests.fakes.staff import Staff
 
 CLIENT, SECRET, REFRESH = "1000.RELAY", "zoho-secret-0123456789", "refresh-token-0001"
 TEXT = 32_000
@@ -18,7 +19,7 @@ _QUERY = re.compile(r"select ([\w, ]+) from (\w+) where (.+?)(?: order by id)? l
 _IS = re.compile(r"(\w+) = '((?:[^'\\]|\\.)*)'")
 
 
-class ZohoCrmVendor(HostedVendor):
+class ZohoCrmVendor(Staff, HostedVendor):
     def __init__(self) -> None:
         super().__init__(Authorization(client=CLIENT, secret=SECRET, prefix="Zoho-oauthtoken "))
         assert self.authorization.log_in() == REFRESH
@@ -28,6 +29,7 @@ class ZohoCrmVendor(HostedVendor):
         self.origins = {"Email", "Phone", "Web"}
         self.contacts: dict[str, dict[str, Any]] = {}
         self.cases: dict[str, dict[str, Any]] = {}
+        self.tasks: dict[str, dict[str, Any]] = {}
         self.notes: list[dict[str, Any]] = []
         self.guarded(
             "/crm/v8",
@@ -37,8 +39,37 @@ class ZohoCrmVendor(HostedVendor):
             ("PUT", r"/Cases/(\d+)", self._change_case),
             ("GET", r"/Cases/(\d+)/Notes", self._list_notes),
             ("POST", "/Notes", self._add_note),
+            ("POST", "/Tasks", self._add_task),
+            ("GET", "/users", self._users),
             ("GET", "/settings/fields", self._fields),
         )
+
+    def spelled(self, number: int) -> str:
+        return f"55500000{number}"
+
+    def owner_of(self, record: dict[str, Any]) -> str | None:
+        owner: str | None = record.get("Owner", {}).get("id")
+        return owner
+
+    def _users(self, request: Request) -> Any:
+        self.only(request.query, "page", "per_page", type="ActiveUsers")
+        users = [{"id": one, "full_name": "Ann", "email": email} for one, email, active in self.hired() if active]
+        return {"users": users, "info": {"more_records": False}} if users else Answer(204)
+
+    def _owned(self, one: dict[str, Any]) -> None:
+        if "Owner" in one and not self.may_own(one["Owner"]["id"]):
+            raise self._wrong("INVALID_DATA", 400, api_name="Owner", json_path="$.data[0].Owner.id")
+
+    def _add_task(self, request: Request) -> Answer:
+        one = self._one(request, "Subject", "Due_Date", "What_Id", "$se_module", "Owner")
+        self._owned(one)
+        case = self._case(one["What_Id"]["id"])
+        if one["$se_module"] != "Cases" or not re.fullmatch(r"\d{4}-\d\d-\d\d", one.get("Due_Date", "2015-03-27")):
+            raise self._wrong("INVALID_DATA", api_name="Due_Date")
+        made = {**one, "id": f"55500000{self.new_id()}"}
+        self.tasks[made["id"]] = made
+        self.todo.append({"of": case["id"], "owner": self.owner_of(one), "due": one.get("Due_Date")})
+        return self._made(made["id"])
 
     def people(self) -> list[Any]:
         return list(self.contacts.values())
@@ -75,7 +106,7 @@ class ZohoCrmVendor(HostedVendor):
             raise Refuse(
                 400, {"code": "INVALID_QUERY", "details": {"column_name": wanted[0][0]}, "message": "no column"}
             )
-        records = {"Contacts": self.contacts, "Cases": self.cases}[module]
+        records = {"Contacts": self.contacts, "Cases": self.cases, "Tasks": self.tasks}[module]
         found = [
             one for one in records.values() if any(str(one.get(name, "")).lower() == text for name, text in wanted)
         ]
@@ -99,7 +130,7 @@ class ZohoCrmVendor(HostedVendor):
         return self._made(made["id"])
 
     def _add_case(self, request: Request) -> Answer:
-        own = ("Subject", "Status", "Case_Origin", "Related_To", "Description")
+        own = ("Subject", "Status", "Case_Origin", "Related_To", "Description", "Owner")
         one = self._one(request, *own, "Smartsupp_Chat_ID", "Country")
         if len(one["Subject"]) > 255 or len(one["Description"].encode("utf-16-le")) > 2 * TEXT:
             raise self._wrong("INVALID_DATA", api_name="Description", maximum_length=TEXT)
@@ -107,6 +138,7 @@ class ZohoCrmVendor(HostedVendor):
             raise self._wrong("INVALID_DATA", api_name="Case_Origin")
         if "Related_To" in one and one["Related_To"]["id"] not in self.contacts:
             raise self._wrong("INVALID_DATA", 400, api_name="Related_To", json_path="$.data[0].Related_To.id")
+        self._owned(one)
         made = {name: value for name, value in one.items() if name in {*own, *self.fields}}
         for other in self.cases.values():
             if "Smartsupp_Chat_ID" in made and other.get("Smartsupp_Chat_ID") == made["Smartsupp_Chat_ID"]:
@@ -144,4 +176,19 @@ class ZohoCrmVendor(HostedVendor):
 
     def _fields(self, request: Request) -> Any:
         self.only(request.query, "module")
-        return {"fields": [{"api_name": name, "unique": {"casesensitive": "false"}} for name in sorted(self.fields)]}
+        own = [
+            {"api_name": name, "field_label": name, "custom_field": True, "unique": {"casesensitive": "false"}}
+            for name in sorted(self.fields)
+        ]
+        lists = {"Status": ("New", "Closed"), "Case_Origin": sorted(self.origins)}
+        picked = [
+            {
+                "api_name": name,
+                "field_label": name,
+                "custom_field": False,
+                "unique": {},
+                "pick_list_values": [{"actual_value": one, "display_value": one} for one in values],
+            }
+            for name, values in lists.items()
+        ]
+        return {"fields": [*own, *picked]}

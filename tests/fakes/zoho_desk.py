@@ -12,6 +12,7 @@ from typing import Any
 from connectors.testing.fake import Answer, Refuse, Request
 from tests.fakes.authorization import Authorization
 from tests.fakes.hosted import HostedVendor
+from tests.fakes.staff import Staff
 
 ORG, DEPARTMENT = "2389290", "1892000000006907"
 COMMENT, SUBJECT, FIRST_NAME, FIELD = 32_000, 1000, 40, 255
@@ -22,7 +23,7 @@ def invalid(name: str, kind: str = "invalid") -> Refuse:
     return Refuse(422, {"errorCode": "INVALID_DATA", "message": "The data is invalid", "errors": [error]})
 
 
-class ZohoDeskVendor(HostedVendor):
+class ZohoDeskVendor(Staff, HostedVendor):
     def __init__(self) -> None:
         super().__init__(Authorization(prefix="Zoho-oauthtoken "))
         self.refresh_token = self.authorization.log_in()
@@ -32,6 +33,8 @@ class ZohoDeskVendor(HostedVendor):
         self.guarded(
             "/api/v1",
             ("GET", r"/departments/(\d+)", self._department),
+            ("GET", "/departments", self._departments),
+            ("GET", "/agents", self._agents),
             ("GET", "/organizationFields", self._organization_fields),
             ("GET", "/contacts/search", self._search_contacts),
             ("POST", "/contacts", self._add_contact),
@@ -61,6 +64,30 @@ class ZohoDeskVendor(HostedVendor):
     def _found(found: list[Any]) -> Answer:
         return Answer(200, {"data": found}) if found else Answer(204)
 
+    def spelled(self, number: int) -> str:
+        return f"18920000{number}"
+
+    def owner_of(self, record: dict[str, Any]) -> str | None:
+        return record.get("assigneeId")
+
+    def due_of(self, record: dict[str, Any]) -> str:
+        """A ticket itself has a deadline."""
+        return str(record.get("dueDate", ""))[:16]
+
+    def _agents(self, request: Request) -> Answer:
+        begin, limit = int(request.query["from"]), int(self.only(request.query, "from", "limit")["limit"])
+        states = {True: "ACTIVE", False: "DISABLED"}
+        found = [
+            {"id": one, "emailId": email, "name": "Ann", "lastName": "Ann", "status": states[active]}
+            for one, email, active in self.hired()
+        ]
+        return self._found(found[begin : begin + min(limit, 200)])
+
+    def _departments(self, request: Request) -> Answer:
+        begin = int(self.only(request.query, "from", "limit")["from"])
+        old = {"id": "1892000000009999", "name": "Old", "isEnabled": False}
+        return self._found([{"id": DEPARTMENT, "name": "Chats", "isEnabled": True}, old][begin:])
+
     @staticmethod
     def _department(request: Request, department: str) -> Any:
         if department != DEPARTMENT:
@@ -69,7 +96,9 @@ class ZohoDeskVendor(HostedVendor):
 
     def _organization_fields(self, request: Request) -> Answer:
         self.only(request.query, module="tickets", departmentId=DEPARTMENT)
-        return self._found([{"apiName": name} for name in ("subject", *sorted(self.fields))])
+        names = ("subject", *sorted(self.fields))
+        own = [{"apiName": one, "displayLabel": one, "isCustomField": one.startswith("cf_")} for one in names]
+        return self._found(own)
 
     # --- contacts ----------------------------------------------------------------------
 
@@ -105,7 +134,9 @@ class ZohoDeskVendor(HostedVendor):
         return {**shown, "webUrl": f"{self.url}/support/shop/ShowHomePage.do#Cases/dv/{ticket['id']}"}
 
     def _create(self, request: Request) -> Any:
-        body = self.only(request.body, "subject", "contactId", "channel", "cf", "departmentId")
+        body = self.only(request.body, "subject", "contactId", "channel", "cf", "departmentId", "assigneeId", "dueDate")
+        if "assigneeId" in body and not self.may_own(body["assigneeId"]):
+            raise invalid("/assigneeId")
         if body["departmentId"] != DEPARTMENT:
             raise invalid("/departmentId")
         if body["contactId"] not in self.contacts:

@@ -37,9 +37,9 @@ from tests.support.mailbox import PASSWORD, USER, Mailbox
 from tests.support.server import Server
 from tests.support.stack import SOON_RELOADED, Stack, chat, until
 from workers.alerts import detect
-from workers.alerts.channels import ByWebhook
 from workers.alerts.messages import AlertMessage
 from workers.alerts.notifier import Notifier
+from workers.alerts.sending import ByWebhook
 from workers.intake import take_in
 
 #: Constants of a Stack whose processes look for troubles more often.

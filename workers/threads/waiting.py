@@ -11,7 +11,7 @@ from queue import Empty, SimpleQueue
 MOMENT = 1.0
 
 #: What a thread does that is called.
-Work = Callable[[], None]
+Called = Callable[[], None]
 
 
 class WaitingThreads:
@@ -20,9 +20,9 @@ class WaitingThreads:
     def __init__(self, at_once: int) -> None:
         self._at_once = at_once
         self._lock = threading.Lock()
-        self._waiting: list[SimpleQueue[Work | None]] = []
+        self._waiting: list[SimpleQueue[Called | None]] = []
 
-    def call(self, work: Work) -> bool:
+    def call(self, work: Called) -> bool:
         """Let a thread do something that waits. Returns whether one does."""
         with self._lock:
             if not self._waiting:
@@ -33,7 +33,7 @@ class WaitingThreads:
 
     def attend(self) -> bool:
         """Wait as a thread that has nothing to do, and do what it is called for. Returns whether it was."""
-        mine: SimpleQueue[Work | None] = SimpleQueue()
+        mine: SimpleQueue[Called | None] = SimpleQueue()
         with self._lock:
             if len(self._waiting) >= self._at_once:
                 return False

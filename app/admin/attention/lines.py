@@ -13,13 +13,14 @@ from core.config.settings import Settings
 from core.delivery import DeliveryStatus
 from core.store import Client, Ledger, check_server
 from core.store.causes import Causes
+from core.store.connection.server import halves
 from core.store.incidents import Incident
 from core.store.ledger.lanes import Lane
 from core.store.search.conversations import Search
 from core.store.search.filter import Filter
 from core.store.sources.queues import fetch_queues
 from core.store.sources.stranded import StrandedOrders
-from core.wording.sentence import constant, say, say_all, say_n
+from core.wording.sentence import say, say_all, say_n
 from workers.alerts.detect import Look
 from workers.alerts.messages import explained
 
@@ -142,9 +143,9 @@ class Attention:
 
     def _fixed(self, settings: Settings | None, refused: Mapping[str, str]) -> Iterator[AttentionLine]:
         for text in check_server(self._client).wrong:
-            what, _, remedy = text.partition(": ")
+            what, remedy = halves(text)
             yield AttentionLine(
-                "unsafe", "store", say("The store could lose chats"), say("%(what)s.", what=constant(what)), remedy
+                "unsafe", "store", say("The store could lose chats"), say("%(what)s.", what=what), remedy
             )
         if not self._ledger.workers():
             text = say("No worker is running. Chats are accepted and kept, but not delivered.")

@@ -54,8 +54,9 @@ class SettingField:
 
 
 def fields(model: type[ConnectorSettings]) -> list[SettingField]:
-    """What must be filled in first, then what is of this type alone, then what all have."""
-    found = [_field(model, name, info) for name, info in model.model_fields.items() if name not in _SETTLED]
+    """What must be filled in first, then what is of this type alone, then what all have; not what the type refuses."""
+    left_out = {*_SETTLED, *model.refused}
+    found = [_field(model, name, info) for name, info in model.model_fields.items() if name not in left_out]
     return sorted(
         found, key=lambda one: (not one.required, one.kind is not FieldKind.SECRET and not one.own, not one.own)
     )

@@ -8,12 +8,15 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from cryptography.fernet import Fernet, InvalidToken
 from flask import session
 
 from app.dashboard.frame.forms import whose_hand
 from app.dashboard.frame.sessions import Session
+
+if TYPE_CHECKING:
+    from cryptography.fernet import Fernet
 
 _LIFE = 3600
 
@@ -25,6 +28,8 @@ def sealed(secrets: Mapping[str, str], purpose: str) -> str:
 
 def opened(text: str, purpose: str) -> dict[str, str]:
     """What was sealed; nothing where that was too long ago, in another session or for another form."""
+    from cryptography.fernet import InvalidToken
+
     try:
         found = json.loads(_fernet(purpose).decrypt(text.encode(), ttl=_LIFE))
     except (InvalidToken, ValueError):
@@ -38,6 +43,8 @@ def form_mark(content: bytes, purpose: str) -> str:
 
 
 def _fernet(purpose: str) -> Fernet:
+    from cryptography.fernet import Fernet
+
     return Fernet(base64.urlsafe_b64encode(_key(purpose)))
 
 

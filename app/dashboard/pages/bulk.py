@@ -14,9 +14,9 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from app.dashboard.frame.context import Site
 from app.dashboard.frame.forms import reason_given, whose_hand
-from app.dashboard.pages.conversations import TO_DO, discardable, known, rows
 from app.dashboard.view import filters
 from app.dashboard.view.filters import Asked
+from app.dashboard.view.listing import TO_DO, discardable, known, rows
 from app.dashboard.view.zone import viewer_zone
 from core.delivery import DeliveryStatus
 from core.store import Filter, Jobs, Search

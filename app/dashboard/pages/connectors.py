@@ -17,9 +17,9 @@ from app.dashboard.frame.context import Site
 from app.dashboard.frame.forms import reason_given
 from app.dashboard.frame.login import local
 from app.dashboard.language.translation import flash
-from app.dashboard.pages.conversations import CAUSES, rows
 from app.dashboard.view.connector_state import conversations_url, state, states
 from app.dashboard.view.formatting import legible_value
+from app.dashboard.view.listing import CAUSES, rows
 from app.dashboard.view.over_time import charts
 from app.dashboard.view.over_time.ranges import time_range
 from app.dashboard.view.over_time.traffic import periods, traffic_charts

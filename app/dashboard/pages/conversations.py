@@ -1,62 +1,44 @@
-"""`/conversations`: newest first, searched and filtered by a form whose address can be shared."""
+"""`/conversations`: newest first, searched and filtered by a form whose address can be shared; and
+`/conversations.csv`, the same for a spreadsheet."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from flask import Blueprint, render_template, request, url_for
+import structlog
+from flask import Blueprint, Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from app.admin.transfer.exporter import ExportedChat, as_csv, exported
 from app.dashboard.frame.context import Site
+from app.dashboard.frame.forms import whose_hand
 from app.dashboard.language.translation import for_reader
 from app.dashboard.language.words import RATING_LABELS, STATUS_LABELS
 from app.dashboard.view import filters
 from app.dashboard.view.filters import Asked
+from app.dashboard.view.listing import CAUSES, discardable, known, rows
 from app.dashboard.view.marks import gathered
 from app.dashboard.view.over_time.ranges import NAMED, OF_DAYS, days_of
 from app.dashboard.view.views import ViewCounts
 from app.dashboard.view.zone import viewer_zone
 from connectors.kit import transcript
 from core.delivery import UNDELIVERED, DeliveryStatus
-from core.ids import DeliveryId
 from core.store import Filter, Search
 from core.store.causes import Causes
-from core.store.search.conversations import Found, ResultPage
+from core.store.search.conversations import ResultPage
 from core.wording.sentence import say
 
+log = structlog.get_logger(__name__)
+
 LIMIT = 25
-#: Causes of dead letters that a page lists.
-CAUSES = 5
 #: Seconds that a search may take, and that one may when somebody has asked to go on with it. The rest of a page takes
 #: a few hundredths.
 _SEARCHING, _GOING_ON = 0.07, 1.0
-#: Of these none is delivered while the connector is paused or does not respond.
-TO_DO = (DeliveryStatus.WAITING, DeliveryStatus.RETRYING)
-
-
-@dataclass(frozen=True)
-class Mark:
-    """One delivery of a row: `status` as pages show it: `blocked` while its connector is paused or does not
-    respond."""
-
-    connector: str
-    status: str
-    current: bool
-
-
-@dataclass(frozen=True)
-class Row:
-    """`lost`: it was delivered nowhere, though nobody wanted that."""
-
-    found: Found
-    marks: Sequence[Mark]
-    lost: bool
-
-    def pairs(self, current: bool) -> list[tuple[str, str]]:
-        """Connector and status of each delivery, or of the one that the row is about."""
-        return [(one.connector, one.status) for one in self.marks if one.current or not current]
+#: Bytes of a part of a download, or a little more.
+_PART = 64 << 10
+_CSV = "text/csv; charset=utf-8"
 
 
 def routes(pages: Blueprint, site: Site) -> None:
@@ -104,6 +86,44 @@ def routes(pages: Blueprint, site: Site) -> None:
         )
         return html, 422 if asked.errors else 200
 
+    @pages.get("/conversations.csv")
+    def conversations_csv() -> ResponseReturnValue:
+        """All that match, as `relay export` writes them. It has no length: it is sent as it is read."""
+        asked = filters.asked(request.args, known(site, search), viewer_zone())
+        if asked.errors:  # that page says what is wrong
+            return redirect(url_for("dashboard.conversations", **asked.query), 303)
+        day = datetime.now(viewer_zone()).strftime("%Y-%m-%d")
+        headers = {"Content-Disposition": f'attachment; filename="chats-{day}.csv"'}
+        if request.method == "HEAD":
+            return Response(content_type=_CSV, headers=headers)
+        # The status, and not the text: somebody may have searched for a visitor.
+        found = _noted(exported(search, site.ledger, asked.filter), whose_hand(), asked.values["status"])
+        return Response(_parts(as_csv(found, site.ledger.connectors())), content_type=_CSV, headers=headers)
+
+
+def _noted(found: Iterable[ExportedChat], by: str, status: str) -> Iterator[ExportedChat]:
+    """The log says who has downloaded how many chats, like whoever downloads a visitor's data."""
+    number, complete = 0, False
+    try:
+        for one in found:
+            yield one
+            number += 1
+        complete = True
+    finally:
+        log.info("chats were downloaded", by=by, status=status, chats=number, complete=complete)
+
+
+def _parts(lines: Iterable[str]) -> Iterator[bytes]:
+    """Excel reads UTF-8 only where it begins with a byte order mark. Half of an emoji, which JSON may hold, is no
+    character."""
+    part = bytearray(b"\xef\xbb\xbf")
+    for line in lines:
+        part += line.encode("utf-8", "replace")
+        if len(part) >= _PART:
+            yield bytes(part)
+            part.clear()
+    yield bytes(part)
+
 
 def _causes(causes: Causes, asked: Asked, connectors: Sequence[str]) -> dict[str, Any]:
     """Of a list of dead letters why they died; and the one that is asked for."""
@@ -124,37 +144,6 @@ def _ranges(asked: Asked, now: int) -> Iterator[tuple[str, str, bool]]:
     for name in OF_DAYS:
         found = days_of(name, now, viewer_zone())
         yield NAMED[name][0], url_for("dashboard.conversations", **(others | found)), found == days
-
-
-def known(site: Site, search: Search) -> list[str]:
-    """Every connector of the configuration or of the past."""
-    return sorted({*site.watched.current().connectors, *search.connectors()})
-
-
-def discardable(wanted: Filter) -> bool:
-    """Whether some of what matches may be neither delivered nor given up."""
-    return wanted.status in (None, DeliveryStatus.DEAD, *TO_DO)
-
-
-def rows(search: Search, found: Sequence[Found]) -> list[Row]:
-    given = search.deliveries([one.id for one in found])
-    blocked = search.blocked(sorted({name for mine in given.values() for name in mine}))
-    lost = search.lost([one.id for one in found if not given[one.id]])
-    return [
-        Row(
-            one,
-            [
-                Mark(
-                    name,
-                    "blocked" if name in blocked and status in TO_DO else status,
-                    one.delivery == DeliveryId.of(name, one.id),
-                )
-                for name, status in given[one.id].items()
-            ],
-            one.id in lost,
-        )
-        for one in found
-    ]
 
 
 def _choices(search: Search, connectors: Sequence[str], asked: Asked) -> dict[str, list[tuple[str, str]]]:

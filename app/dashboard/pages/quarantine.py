@@ -11,6 +11,7 @@ from werkzeug.exceptions import BadRequest
 from app.dashboard.frame.context import Site
 from app.dashboard.frame.forms import reason_given
 from app.dashboard.language.translation import flash
+from app.dashboard.view.listing import BODY_TABS
 from core.delivery import PayloadStatus
 from core.errors import InUse, NotFound
 from core.store.search.conversations import place
@@ -19,8 +20,6 @@ from core.wording.sentence import say, say_n
 ROWS = 25
 #: Bodies that one request reads again or discards: well below a second.
 SLICE = 500
-#: What the tabs show, in their order.
-TABS = (PayloadStatus.QUARANTINED, PayloadStatus.SET_ASIDE, PayloadStatus.DISCARDED)
 
 
 def routes(pages: Blueprint, site: Site) -> None:
@@ -36,7 +35,7 @@ def routes(pages: Blueprint, site: Site) -> None:
         return render_template(
             "quarantine.html",
             status=status,
-            tabs=TABS,
+            tabs=BODY_TABS,
             counts=site.ledger.payload_counts(),
             rows=rows[:ROWS],
             first=after is None,
@@ -86,7 +85,7 @@ def routes(pages: Blueprint, site: Site) -> None:
 
 
 def _tab(wanted: str) -> PayloadStatus:
-    return next((one for one in TABS if one == wanted), PayloadStatus.QUARANTINED)
+    return next((one for one in BODY_TABS if one == wanted), PayloadStatus.QUARANTINED)
 
 
 def _action() -> str:

@@ -12,8 +12,8 @@ from werkzeug.wrappers import Response as AnyResponse
 from app.dashboard.frame.context import Site
 from app.dashboard.frame.forms import reason_given
 from app.dashboard.language.translation import flash
-from app.dashboard.pages.quarantine import TABS
 from app.dashboard.view.body_view import excerpt, shown_body
+from app.dashboard.view.listing import BODY_TABS
 from core.delivery import Payload, PayloadStatus
 from core.errors import InUse, NotFound, PayloadError, StoreUnavailable
 from core.ids import PayloadId
@@ -45,7 +45,7 @@ def routes(pages: Blueprint, site: Site) -> None:
     @pages.post("/quarantine/<payload:identity>/replay")
     def quarantine_replay(identity: PayloadId) -> AnyResponse:
         found = site.ledger.payload(identity)
-        if found.status in TABS:
+        if found.status in BODY_TABS:
             site.control.replay(identity)
             flash(say("It is queued for another reading."), "good")
         else:
@@ -119,7 +119,7 @@ def _page(found: Payload, *, text: str | None = None, wrong: str = "", reason_er
         view=view,
         text=text_now,
         rows=min(28, max(8, text_now.count("\n") + 2)),
-        tabs=TABS,
+        tabs=BODY_TABS,
         wrong=wrong,
         excerpt=excerpt(found.body if text is None else text.encode(), wrong or found.error),
         successor=successor[1] if successor else "",

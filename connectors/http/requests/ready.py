@@ -16,6 +16,7 @@ from connectors.kit.http import Judge
 from connectors.kit.reply import Reply
 from connectors.kit.transcript import plain, single_line
 from connectors.kit.wire.verdicts import When
+from connectors.kit.work.owner import OWNER
 from core.config.environment import Strict
 from core.config.mistakes.model import KeyPath
 from core.config.yaml_file import dotted
@@ -114,8 +115,9 @@ class Ready:
         """Whether it has a body in which nothing is said."""
         return self._body is not None and self._body[1](names) in (OMITTED, "", {})
 
-    def judge(self, when: Callable[..., Judge], *more: When) -> Judge:
-        return when(*more, *self._cases)
+    def judge(self, when: Callable[..., Judge], *more: When, owned: bool = False) -> Judge:
+        """`owned`: it names an owner. Only then can an answer be about that one."""
+        return when(*more, *(one for one in self._cases if owned or one.steps != (OWNER,)))
 
     def proven(self, body: Any) -> None:
         """Raises RetryLater for an answer that is none of the destination's own."""

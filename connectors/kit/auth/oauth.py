@@ -1,6 +1,7 @@
 """The protocol of OAuth 2, by oauthlib: what a token endpoint is sent, and what its answer means.
 
-RFC 6749 (grants), RFC 7523 (signed JWT), RFC 7636 (PKCE). Nothing is sent from here.
+RFC 6749 (grants), RFC 7523 (signed JWT), RFC 7636 (PKCE). Nothing is sent from here. Every
+connector imports this module and few sign in by OAuth: so what it takes is imported by who needs it.
 """
 
 from __future__ import annotations
@@ -11,21 +12,15 @@ import time
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import parse_qsl
 
-from cryptography.fernet import Fernet, InvalidToken
-from oauthlib.oauth2 import (
-    BackendApplicationClient,
-    OAuth2Error,
-    ServiceApplicationClient,
-    WebApplicationClient,
-)
-from oauthlib.oauth2.rfc6749.errors import MissingTokenError, MissingTokenTypeError
-from oauthlib.oauth2.rfc6749.parameters import parse_token_response
 from pydantic import BaseModel, Field, SecretStr
 
 from core.errors import ConnectorRefused, DeliveryError, RetryLater
+
+if TYPE_CHECKING:
+    from cryptography.fernet import Fernet
 
 #: A token is renewed when so little is left of its life: this share of it, and at most these seconds.
 EARLY, EARLY_SECONDS = 0.2, 120.0
@@ -130,6 +125,8 @@ class GrantedToken:
     @classmethod
     def opened(cls, kept: bytes, provider: Provider, version: int) -> GrantedToken | None:
         """What was kept; None for what cannot be read, or was written by a version that does it differently."""
+        from cryptography.fernet import InvalidToken
+
         try:
             found = json.loads(_fernet(provider).decrypt(kept))
             known = {name: found[name] for name in cls.__dataclass_fields__ if name in found}
@@ -139,11 +136,15 @@ class GrantedToken:
 
 
 def _fernet(provider: Provider) -> Fernet:
+    from cryptography.fernet import Fernet
+
     return Fernet(urlsafe_b64encode(hashlib.sha256(b"relay token\0" + provider.secret.encode()).digest()))
 
 
 def token_request(provider: Provider, known: GrantedToken | None) -> dict[str, str]:
     """The parameters that ask for a token. Raises ConnectorRefused where somebody has to log in first."""
+    from oauthlib.oauth2 import BackendApplicationClient, WebApplicationClient
+
     scope: list[object] | None = [*provider.scope.split()] or None
     extra: dict[str, Any] = {**_client(provider), **provider.extra}
     if provider.grant == "client_credentials":
@@ -160,6 +161,8 @@ def token_request(provider: Provider, known: GrantedToken | None) -> dict[str, s
 
 def exchanged(provider: Provider, code: str, redirect: str, verifier: str) -> dict[str, str]:
     """The parameters that make a token of the code which a login gave."""
+    from oauthlib.oauth2 import WebApplicationClient
+
     client = WebApplicationClient(provider.client_id)
     named: dict[str, Any] = {"redirect_uri": redirect, "code_verifier": verifier, **_client(provider), **provider.extra}
     named.pop("client_id", None)  # it has it already
@@ -180,6 +183,7 @@ def _client(provider: Provider) -> dict[str, Any]:
 
 def _signed(provider: Provider, jwt: Jwt) -> str:
     from jwt import PyJWTError
+    from oauthlib.oauth2 import ServiceApplicationClient
 
     client = ServiceApplicationClient(provider.client_id)
     try:
@@ -200,6 +204,10 @@ def received(
 ) -> GrantedToken:
     """The token in an answer, which may ask to `wait` for so many seconds. Raises what the answer means instead, in
     words of our own: never the endpoint's, which may hold a token or a secret."""
+    from oauthlib.oauth2 import OAuth2Error
+    from oauthlib.oauth2.rfc6749.errors import MissingTokenError, MissingTokenTypeError
+    from oauthlib.oauth2.rfc6749.parameters import parse_token_response
+
     try:
         found = parse_token_response(content.decode("utf-8", "replace"))
     except OAuth2Error as error:

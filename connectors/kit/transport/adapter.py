@@ -27,7 +27,14 @@ from urllib3 import HTTPResponse as Unpacked
 from urllib3.util.wait import wait_for_read
 
 from connectors.kit.ssrf_guard import connect_guarded
-from connectors.kit.transport.connection import Connection, NotConnected, SecureConnection, as_requests_error, secured
+from connectors.kit.transport.connection import (
+    Connection,
+    NotConnected,
+    SecureConnection,
+    as_requests_error,
+    secured,
+    set_timeout,
+)
 from core.config.environment import Network
 
 #: Seconds after which a connection that nobody needed is closed.
@@ -144,19 +151,20 @@ def _exchanged(connection: Connection, request: requests.PreparedRequest, second
     path = request.path_url
     try:
         try:
-            connection.request(
-                request.method or "",
-                f"/{path.lstrip('/')}" if path.startswith("//") else path,
-                body,
-                request.headers,
-                encode_chunked=chunked,
-            )
+            with connection.together(body):
+                connection.request(
+                    request.method or "",
+                    f"/{path.lstrip('/')}" if path.startswith("//") else path,
+                    body,
+                    request.headers,
+                    encode_chunked=chunked,
+                )
         except OSError as error:
             # Whoever refuses a body that is too long may have answered before the whole of it was there.
             if error.errno not in (errno.EPIPE, errno.ECONNRESET, errno.EPROTOTYPE):
                 raise Broken(error) from error
         if connection.sock is not None:
-            connection.sock.settimeout(seconds)
+            set_timeout(connection.sock, seconds)
         return connection.getresponse()
     except (OSError, HTTPException) as error:
         if isinstance(error, requests.RequestException):

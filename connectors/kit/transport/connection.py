@@ -6,9 +6,11 @@ how much is left of the attempt.
 
 from __future__ import annotations
 
+import math
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache, partial
 from http.client import HTTPS_PORT, HTTPConnection, HTTPException, HTTPResponse
 from io import BufferedReader, RawIOBase
@@ -20,6 +22,9 @@ from requests.exceptions import ConnectionError as Broken
 from requests.exceptions import ReadTimeout, SSLError
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.util.ssl_ import create_urllib3_context
+
+#: Bytes of a body that is sent together with its head.
+_SHORT = 1 << 16
 
 
 class NotConnected(Broken):
@@ -38,13 +43,33 @@ class Connection(HTTPConnection):
     def __init__(self, netloc: str, left: Callable[[], float]) -> None:
         super().__init__(netloc)
         self._left = left
+        self._gathered: list[bytes] | None = None
         self.response_class = partial(_Timed, left=left)  # type: ignore[assignment]  # it is only called
         self.auto_open = 0  # only `connect` of the guard opens
 
+    @contextmanager
+    def together(self, body: object) -> Iterator[None]:
+        """Head and body go out at once, where the body is short: each call of the system lets other threads go first.
+        Raises OSError, and what `left` does."""
+        if isinstance(body, bytes) and len(body) <= _SHORT:
+            self._gathered = []
+        try:
+            yield
+            gathered, self._gathered = self._gathered, None
+            if gathered:
+                if self.sock is not None:  # it finds room at once: any time-out is right that ends in time
+                    set_timeout(self.sock, min(self.sock.gettimeout() or math.inf, self._left()))
+                super().send(b"".join(gathered))
+        finally:
+            self._gathered = None
+
     def send(self, data: Any) -> None:
+        if self._gathered is not None:
+            self._gathered.append(data)
+            return
         # Else it would be the time-out of connecting, or, when the connection was kept, of the last answer.
         if self.sock is not None:
-            self.sock.settimeout(self._left())
+            set_timeout(self.sock, self._left())
         super().send(data)
 
 
@@ -75,12 +100,18 @@ class TimedStream(RawIOBase):
 
     def readinto(self, buffer: Any) -> int | None:
         left = self._left()
-        self._socket.settimeout(left if self._patience is None else min(self._patience, left))
+        set_timeout(self._socket, left if self._patience is None else min(self._patience, left))
         return self._raw.readinto(buffer)
 
     def close(self) -> None:
         self._raw.close()
         super().close()
+
+
+def set_timeout(sock: socket.socket, seconds: float) -> None:
+    """Each change is a call of the system, which lets other threads go first."""
+    if sock.gettimeout() != seconds:
+        sock.settimeout(seconds)
 
 
 def secured(sock: socket.socket, host: str, verify: bool | str) -> ssl.SSLSocket:
