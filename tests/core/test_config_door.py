@@ -235,7 +235,9 @@ def test_what_is_kept_is_for_its_user_alone_and_sealed_where_there_are_keys(tmp_
     assert {file.relative_to(place.data).as_posix() for file in kept} >= {"secrets", f"{FOLDER}/000001"}
     for file in kept:
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
-        assert b"0123" not in file.read_bytes(), file
+        # Whole, or chance would find them in what is sealed.
+        assert b"in-the-file-0123" not in file.read_bytes(), file
+        assert TOKEN["hubspot-token"].encode() not in file.read_bytes(), file
 
 
 def test_only_the_newest_versions_are_kept(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

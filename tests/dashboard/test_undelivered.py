@@ -155,13 +155,14 @@ def test_one_that_left_the_file_with_work_waiting_is_said_on_the_overview(page: 
 def test_past_chats_are_counted_first_and_then_delivered_to_that_connector_alone(
     page: Admin, store: Store, ledger: Ledger
 ) -> None:
+    began = datetime.now(UTC).date()  # it may be yesterday soon
+    today = began.isoformat()
     made.chats(store, 3, archive=Outcome.DELIVERED)
     made.chats(store, 2, first=10, archive=Outcome.DELIVERED, desk=Outcome.DELIVERED)
     assert "/connectors/desk/past" in page.get("/connectors/desk").text
     offered = page.get("/connectors/desk/past").text
-    assert (datetime.now(UTC).date() - timedelta(days=7)).isoformat() in offered
+    assert any((day - timedelta(days=7)).isoformat() in offered for day in (began, datetime.now(UTC).date()))
     assert "will be delivered" not in offered
-    today = datetime.now(UTC).date().isoformat()
     counted = page.get(f"/connectors/desk/past?from={today}").text
     assert "3 chats of 5 will be delivered to desk." in text_of(counted)
     time.sleep(0.01)

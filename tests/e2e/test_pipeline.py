@@ -39,6 +39,10 @@ def settled(relay: Stack, identity: str, *statuses: str) -> Delivery:
     return found
 
 
+def milliseconds() -> int:
+    return time.time_ns() // 1_000_000 + 1
+
+
 def test_both_documented_payloads_reach_the_archive_with_every_field(relay: Stack) -> None:
     relay.web()
     relay.worker()
@@ -134,12 +138,11 @@ def test_a_destination_that_fails_twice_gets_the_chat_at_the_third_try(relay: St
     for tries in (1, 2):
         found = settled(relay, "hook:1:c1", "retrying")
         assert (found.tries, found.error) == (tries, "HTTP 500 Internal Server Error: busy")
-        # The schedule says 30 s and 2 min; the test does not wait for them.
+        # The schedule says 30 s and 2 min, and up to a tenth more, from some moment between the attempt and now; the
+        # test does not wait for them.
         assert found.due
-        wait = (found.due - found.attempts[-1].at) / 1000
-        assert (
-            (30, 120)[tries - 1] - 1 <= wait <= (33, 132)[tries - 1] + 60
-        )  # a busy machine takes long to write it down
+        least, most = ((30_000, 33_000), (120_000, 132_000))[tries - 1]
+        assert found.attempts[-1].at + least <= found.due <= milliseconds() + most
         relay.store._redis.zadd("relay:lane:hook", {"hook:1:c1": 0})
         until(lambda tries=tries: len(relay.ledger.delivery(DeliveryId("hook:1:c1")).attempts) > tries)  # type: ignore[misc]
     found = settled(relay, "hook:1:c1", "delivered")
@@ -173,7 +176,7 @@ def test_a_long_retry_after_is_waited_for_by_the_lane(relay: Stack, destination:
     relay.post(chat("c1"))
     found = settled(relay, "hook:1:c1", "retrying")
     assert found.due
-    assert abs(found.due - found.attempts[0].at - 3_600_000) < 20_000
+    assert found.attempts[0].at + 3_600_000 <= found.due <= milliseconds() + 3_600_000
 
 
 def test_refused_credentials_pause_the_connector_and_a_new_secret_resumes_it(
@@ -227,13 +230,15 @@ def test_a_destination_that_hangs_is_given_up_on_and_holds_no_other_back(
     relay: Stack, destination: Destination
 ) -> None:
     destination.behaviour = lambda handler, number: handler.hang()
-    relay.configure(config(hook=webhook(destination.url, timeout=1.5), archive={"type": "archive"}))
+    connectors = {"hook": webhook(destination.url, timeout=1.5), "patient": webhook(destination.url, timeout=50)}
+    relay.configure(config(**connectors, archive={"type": "archive"}))
     relay.web()
     relay.worker()
     relay.post(chat("c1"))
     found = settled(relay, "hook:1:c1", "retrying")
     assert found.error.startswith("no response in time")
-    assert settled(relay, "archive:1:c1", "delivered").attempts[0].ms < 1500
+    settled(relay, "archive:1:c1", "delivered")
+    assert relay.ledger.lane("patient").in_flight == 1
 
 
 def test_a_connection_closed_half_way_is_tried_again_later(relay: Stack, destination: Destination) -> None:
@@ -342,16 +347,11 @@ def test_a_chat_that_kills_its_process_is_dead_after_three_of_its_own_and_harms_
     assert len(workers) == 3
 
 
-def test_an_idle_relay_delivers_within_a_second(relay: Stack) -> None:
+def test_an_idle_relay_is_woken_by_a_chat_and_waits_for_no_look_around(relay: Stack) -> None:
+    # A wake-up is all that can bring it on: the next look for what is due is far away.
+    relay.constants["workers.runtime.TICK"] = 3_600.0
     relay.web()
     relay.worker()
-    relay.post(chat("first"))
-    settled(relay, "archive:1:first", "delivered")
-    took = []
-    for number in range(3):  # the best of three, for the machine may be busy with something else
-        started = time.monotonic()
+    for number in range(3):
         relay.post(chat(f"idle-{number}"))
-        until((relay.data / "archive" / "1" / f"idle-{number}" / "r1.json").exists, 10)
-        took.append(time.monotonic() - started)
-        time.sleep(0.5)
-    assert min(took) < 1.0
+        until((relay.data / "archive" / "1" / f"idle-{number}" / "r1.json").exists, what="the record")

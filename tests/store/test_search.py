@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from cryptography.fernet import Fernet
@@ -451,6 +451,8 @@ def test_looking_through_ten_thousand_is_quick(search: Search, store: Store, ser
         pipe.zadd(key("conversations"), {f"1:{number}": number})
         pipe.set(key("summary", f"1:{number}"), b" rating:none account:1 \n{}\nann ann@example.com")
     pipe.execute()
-    begun = time.monotonic()
-    assert ids(search, Filter(text="nobody"), seconds=60) == []
-    assert time.monotonic() - begun < 2
+    with patch.object(
+        search._redis.connection_pool, "get_connection", wraps=search._redis.connection_pool.get_connection
+    ) as asked:
+        assert ids(search, Filter(text="nobody"), seconds=60) == []
+    assert 0 < asked.call_count < 1_000

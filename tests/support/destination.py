@@ -69,6 +69,17 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
+class Held:
+    """A behaviour that answers nobody before `go` is set: nothing depends on how soon something else happens."""
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+
+    def __call__(self, handler: Handler, number: int) -> None:
+        self.go.wait(300)
+        handler.answer(200)
+
+
 class Destination(ThreadingHTTPServer):
     """`with Destination() as there:` — `there.url`, `there.received`, and `there.behaviour` to set at any time."""
 

