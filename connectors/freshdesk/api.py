@@ -24,6 +24,7 @@ from connectors.kit.responses import Verdict, refusal
 from connectors.kit.wire.verdicts import PAUSE, When
 from connectors.kit.work.owner import OWNER, Owners
 from core.errors import ConnectorRefused, DeliveryError, RetryLater
+from core.wording.sentence import to_be_said
 
 LINE = 255  #: characters of a subject, and of a name
 #: Fields of the ticket form whose value is from a setting, and which.
@@ -166,7 +167,9 @@ class FreshdeskApi(HttpConnector[FreshdeskSettings]):
 
     @cached_property
     def owners(self) -> Owners[int]:
-        return Owners(self.cache, by_email=self._agent_by_email, by_id=self._agent_by_id, kind="an agent", imagined=1)
+        return Owners(
+            self.cache, by_email=self._agent_by_email, by_id=self._agent_by_id, kind=to_be_said("an agent"), imagined=1
+        )
 
     def _agent_by_email(self, email: str) -> int | None:
         # https://developers.freshdesk.com/api/#list_all_agents

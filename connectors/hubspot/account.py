@@ -14,6 +14,7 @@ from connectors.kit.wire.verdicts import PAUSE, When
 from connectors.kit.work.choices import chosen
 from connectors.kit.work.owner import Owners
 from core.config.types.templated import TemplateOf
+from core.wording.sentence import to_be_said
 
 ACCOUNT = "/account-info/2026-09/details"
 OWNERS = "/crm/owners/2026-09"
@@ -50,7 +51,7 @@ class HubSpotAccount(HubSpotApi):
 
     @cached_property
     def owners(self) -> Owners[str]:
-        kind = "an active owner in HubSpot"
+        kind = to_be_said("an active owner in HubSpot")
         return Owners(self.cache, by_email=self._owner_by_email, by_id=self._owner_by_id, kind=kind, imagined="1")
 
     def _owner_by_email(self, email: str) -> str | None:

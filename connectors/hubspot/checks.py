@@ -13,7 +13,7 @@ from connectors.kit.checks.expectation import Expectation, Mismatch
 from connectors.kit.checks.items import AnswerCheck, CheckItem, ListCheck, run_checks
 from connectors.kit.connector import Change, Finding
 from connectors.kit.work.choices import constants
-from core.wording.sentence import constant
+from core.wording.sentence import say
 
 CHAT_ID = "smartsupp_chat_id"
 
@@ -22,8 +22,8 @@ _ACCEPTED_BY = Expectation[str]("API key accepted (account %(account)s)")
 _PORTAL = Expectation[bool]("", "portal_id is not the account of the key", "set it to that account; links need it")
 _MAY_READ = Expectation[bool]("can read %(what)s", "cannot read %(what)s", "give the key %(scopes)s")
 _MAY_READ_OWNERS = Expectation[bool]("", _MAY_READ.wrong, _MAY_READ.remedy)
-_SCOPE_TICKETS = constant("the scope tickets")
-_SCOPES_CONTACTS = constant("the scopes crm.objects.contacts.read and crm.objects.contacts.write")
+_SCOPE_TICKETS = say("the scope tickets")
+_SCOPES_CONTACTS = say("the scopes crm.objects.contacts.read and crm.objects.contacts.write")
 _STAGE_IN = Expectation[Any](
     "stage %(name)s in pipeline %(pipeline)s exists",
     "stage %(name)s in pipeline %(pipeline)s is missing",
@@ -96,12 +96,10 @@ class HubSpotChecks(HubSpotChoices):
         if any((own.owner, own.owner_fallback, own.task and own.task.owner)):
             # https://developers.hubspot.com/docs/api-reference/latest/crm/owners/guide
             owners = partial(self.owners.checks, own, own.task)
-            yield self._may_read(
-                "owners", OWNERS, constant("the scope crm.objects.owners.read"), owners, _MAY_READ_OWNERS
-            )
+            yield self._may_read("owners", OWNERS, say("the scope crm.objects.owners.read"), owners, _MAY_READ_OWNERS)
         yield ListCheck(_PROPERTY, own.person_fields, partial(self._known, "contacts"), {"kind": "contacts"})
         if own.link_company:
-            yield self._may_read("companies", f"{OBJECTS}/companies", constant("the scope crm.objects.companies.read"))
+            yield self._may_read("companies", f"{OBJECTS}/companies", say("the scope crm.objects.companies.read"))
         known = self._known(record)
         if own.ticket:
             yield ListCheck(_UNIQUE, [CHAT_ID], lambda: known, {"connector": self.name})

@@ -29,6 +29,7 @@ from connectors.odoo.rpc import (
 )
 from connectors.odoo.settings import RECORD_KINDS, OdooSettings, RecordKind, typed
 from core.errors import ConnectorRefused, DeliveryError, Gone, RecordRefused, RetryLater
+from core.wording.sentence import to_be_said
 
 
 class OdooApi(HttpConnector[OdooSettings]):
@@ -100,7 +101,7 @@ class OdooApi(HttpConnector[OdooSettings]):
             self.cache,
             by_email=lambda email: found("login", "=", email.lower()) or found("email_normalized", "=", email.lower()),
             by_id=lambda named: found("id", "=", int(named)) if named.isascii() and named.isdecimal() else None,
-            kind="an active internal user of Odoo",
+            kind=to_be_said("an active internal user of Odoo"),
             imagined=1,
         )
 

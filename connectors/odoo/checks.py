@@ -14,7 +14,7 @@ from connectors.odoo.partners import MODEL as PARTNER
 from connectors.odoo.rpc import Rpc, first_id, first_team, known_fields
 from connectors.odoo.settings import RECORD_KINDS, OdooSettings, RecordKind
 from core.config.types.templated import TemplateOf
-from core.wording.sentence import constant
+from core.wording.sentence import say
 
 _ACCEPTED = Expectation[bool]("API key accepted by %(url)s")
 _WRITES = Expectation[dict[str, Any]](
@@ -91,8 +91,8 @@ def _fields(odoo: Rpc, own: OdooSettings, kind: RecordKind, name: str) -> Iterat
 # --- what a salesperson will see of a lead -----------------------------------------------
 
 _OWNED = Expectation[bool]("leads are seen by their salesperson under 'My Pipeline', with which CRM opens")
-_NOT_ALWAYS, _NEVER = constant("leads for which the owner is nobody come"), constant("leads come without a salesperson")
-_ONCE = constant("seen under Sales > Teams, and under 'My Pipeline', with which CRM opens, once somebody is assigned")
+_NOT_ALWAYS, _NEVER = say("leads for which the owner is nobody come"), say("leads come without a salesperson")
+_ONCE = say("seen under Sales > Teams, and under 'My Pipeline', with which CRM opens, once somebody is assigned")
 _BY_TEMPLATE = Expectation[bool]("%(come)s to the team that the template of team_id names: %(once)s")
 _TO_TEAM = Expectation[dict[str, Any]](
     "%(come)s to the team %(called)s: %(once)s", values=lambda team: {"called": team.get("name")}

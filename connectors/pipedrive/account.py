@@ -13,6 +13,7 @@ from connectors.kit.work.choices import chosen
 from connectors.kit.work.owner import Owners
 from connectors.pipedrive.api import PipedriveApi
 from core.config.types.templated import TemplateOf
+from core.wording.sentence import to_be_said
 
 
 class PipedriveAccount(PipedriveApi):
@@ -22,7 +23,7 @@ class PipedriveAccount(PipedriveApi):
 
     @cached_property
     def owners(self) -> Owners[int]:
-        kind = "an active user in Pipedrive"
+        kind = to_be_said("an active user in Pipedrive")
         return Owners(self.cache, by_email=self._user_by_email, by_id=self._user_by_id, kind=kind, imagined=1)
 
     def _user_by_email(self, email: str) -> int | None:

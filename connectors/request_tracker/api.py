@@ -20,6 +20,7 @@ from connectors.kit.text.parts import Layout, octets
 from connectors.kit.wire.verdicts import PAUSE, WAIT, Verdicts, When
 from connectors.kit.work.owner import Owners
 from connectors.request_tracker.settings import RequestTrackerSettings
+from core.wording.sentence import to_be_said
 
 #: What a 400 may say, in the language of RT's user; English is the one that users have by default. The first two: its
 #: own database failed RT, and took all of it back.
@@ -105,7 +106,7 @@ class RequestTrackerApi(HttpConnector[RequestTrackerSettings]):
             self.cache,
             by_email=self._user_by_email,
             by_id=self._user_by_name,
-            kind="a privileged user of RT",
+            kind=to_be_said("a privileged user of RT"),
             imagined="…",
         )
 

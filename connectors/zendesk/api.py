@@ -126,9 +126,13 @@ class ZendeskApi(HttpConnector[ZendeskSettings]):
         return str(found.get("name") or found.get("title")), unusable(found)
 
 
+#: What speaks against a field that is in every ticket.
+FIXED = "is a system field"
+
+
 def unusable(thing: Mapping[str, Any]) -> str:
     """Why a group, brand, form or field cannot be used, or ""."""
     gone = thing.get("active") is False or thing.get("deleted") or thing.get("is_deleted")
     # https://developer.zendesk.com/api-reference/ticketing/tickets/ticket_fields/#json-format: removable
     fixed = thing.get("removable") is False
-    return "is not active" if gone else "is a system field" if fixed else ""
+    return "is not active" if gone else FIXED if fixed else ""

@@ -15,10 +15,10 @@ from connectors.kit.offered import Choice, ChoiceList
 from connectors.kit.reply import Reply
 from connectors.kit.wire.pager import by_page
 from connectors.kit.work.choices import OWNER_SETTINGS, PERSON_SETTINGS, constants
-from connectors.zendesk.api import unusable
+from connectors.zendesk.api import FIXED, unusable
 from connectors.zendesk.settings import MOVE, OF_USER, TOKENS_END
 from connectors.zendesk.users import ZendeskUsers, is_agent
-from core.wording.sentence import constant
+from core.wording.sentence import say
 
 #: The day on which API tokens end.
 LAST_DAY = date(2027, 4, 30)
@@ -52,14 +52,17 @@ _THING = Expectation[tuple[str, str]](
     "%(kind)s %(name)s (%(called)s) is there",
     "there is no %(kind)s %(name)s",
     "%(remedy)s",
-    also=(Mismatch("%(kind)s %(name)s (%(called)s) %(against)s", "%(remedy)s", lambda found: found[1] != ""),),
-    values=lambda found: {"called": found[0], "against": found[1]},
+    also=(
+        Mismatch("%(kind)s %(name)s (%(called)s) is a system field", "%(remedy)s", lambda found: found[1] == FIXED),
+        Mismatch("%(kind)s %(name)s (%(called)s) is not active", "%(remedy)s", lambda found: found[1] != ""),
+    ),
+    values=lambda found: {"called": found[0]},
 )
 _ACTIVE = {
-    "group": constant("correct group_id, or make the group active"),
-    "brand": constant("correct brand_id, or make the brand active"),
-    "ticket_form": constant("correct ticket_form_id, or make the ticket form active"),
-    "ticket_field": constant("write the number of an active custom field under fields"),
+    "group": say("correct group_id, or make the group active"),
+    "brand": say("correct brand_id, or make the brand active"),
+    "ticket_form": say("correct ticket_form_id, or make the ticket form active"),
+    "ticket_field": say("write the number of an active custom field under fields"),
 }
 
 

@@ -11,6 +11,7 @@ from connectors.kit.wire.pager import by_page
 from connectors.kit.wire.verdicts import When
 from connectors.kit.work.owner import Owners
 from connectors.zendesk.api import ZendeskApi
+from core.wording.sentence import to_be_said
 
 #: How many users of those that a search shows are asked for their further addresses.
 FURTHER = 5
@@ -60,7 +61,11 @@ class ZendeskUsers(ZendeskApi):
     @cached_property
     def owners(self) -> Owners[int]:
         return Owners(
-            self.cache, by_email=self._agent_by_email, by_id=self._agent_by_id, kind="an active agent", imagined=1
+            self.cache,
+            by_email=self._agent_by_email,
+            by_id=self._agent_by_id,
+            kind=to_be_said("an active agent"),
+            imagined=1,
         )
 
     def _agent_by_email(self, email: str) -> int | None:

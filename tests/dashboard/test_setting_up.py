@@ -178,6 +178,23 @@ def test_after_a_check_the_form_lists_what_the_destination_offers(page: Admin, v
     assert "<datalist" not in refused
 
 
+def test_what_a_native_check_finds_is_in_the_readers_language(
+    page: Admin, vendor: HubSpotVendor, server: Server, tmp_path: Path
+) -> None:
+    vendor.scopes.remove("contacts")
+    page.submit("/language", language="de")
+    given = {"s-base_url": vendor.url, "s-allow_networks": LOOPBACK, "s-token": SECRET}
+    form = plain(sent(page, "/setup/connectors/hubspot", "check", **given).text)
+    settings = {"type": "hubspot", "base_url": vendor.url, "allow_networks": [LOOPBACK], "token": SECRET}
+    (tmp_path / "there").mkdir()
+    saved = admin(server, tmp_path / "there", config=yaml.safe_dump({"connectors": {"crm": settings}}))
+    saved.submit("/language", language="de")
+    for text in (form, plain(saved.submit("/connectors/crm/check").text)):
+        assert "API-Schlüssel akzeptiert" in text
+        assert "contacts nicht lesbar" in text
+        assert "dem Schlüssel geben: die Scopes crm.objects.contacts.read und crm.objects.contacts.write" in text
+
+
 def test_names_of_several_lines_are_cut_in_the_drop_down_and_whole_below(page: Admin, vendor: HubSpotVendor) -> None:
     name = "Returns and everything that <b>comes back</b> " * 5
     vendor.labels["5"] = name

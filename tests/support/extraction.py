@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
+import re
 import sys
 from collections.abc import Iterator
 from functools import cache
@@ -15,7 +18,9 @@ from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir
 from babel.messages.frontend import parse_keywords
 from babel.messages.pofile import write_po
 
+import connectors
 from connectors import registry
+from connectors.kit.checks.expectation import Expectation
 
 ROOT = Path(__file__).parents[2]
 #: What marks a sentence, beside gettext's own names, which templates have.
@@ -39,7 +44,22 @@ def extracted() -> Catalog:
             found.add(message, auto_comments=comments)
     for text, comment in _constants():
         found.add(text.replace("%", "%%"), auto_comments=[comment])
+    for text in expected():
+        found.add(text)
     return found
+
+
+def expected() -> Iterator[str]:
+    """What checks of connectors say, as their modules declare it. A text that is one value has nothing to translate."""
+    for module in pkgutil.walk_packages(connectors.__path__, "connectors."):
+        for one in vars(importlib.import_module(module.name)).values():
+            if isinstance(one, Expectation):
+                others = (text for it in one.also for text in (it.text, it.remedy))
+                yield from filter(_has_words, (one.right, one.wrong, one.remedy, *others))
+
+
+def _has_words(text: str) -> bool:
+    return re.search(r"[^\W\d_]", re.sub(r"%\(\w+\)s", "", text)) is not None
 
 
 def _constants() -> Iterator[tuple[str, str]]:

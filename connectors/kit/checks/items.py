@@ -11,6 +11,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from connectors.kit.checks.expectation import Expectation, TextValues
 from connectors.kit.connector import Finding
+from core.wording.sentence import say
 
 A = TypeVar("A")
 
@@ -72,7 +73,7 @@ class ListCheck(Generic[A]):
         if not names:
             return
         known = self.known()
-        listed = ", ".join(self.spelled(*one) for one in known.items()) or "none"
+        listed = ", ".join(self.spelled(*one) for one in known.items()) or say("none")
         yield from NameCheck(self.expected, names, known.get, {**self.given, "known": listed}).findings()
 
 
