@@ -10,7 +10,7 @@ from connectors.testing.chats import SAMPLE, chat
 from connectors.testing.fake import Answer, Fake
 from core.errors import ConnectorRefused, RecordRefused, RetryLater
 from tests.fakes.bitrix24 import CODE, USER, Bitrix24Vendor
-from tests.support.ownership import OwnedByRecipe, WorkOfRecipe
+from tests.support.ownership import OwnedByRecipe, RefusesOwners, WorkOfRecipe
 from tests.support.recipes import RecipeContract
 
 
@@ -18,7 +18,7 @@ def said(code: str) -> dict[str, str]:
     return {"error": code, "error_description": "no"}
 
 
-class TestBitrix24(RecipeContract, OwnedByRecipe, WorkOfRecipe):
+class TestBitrix24(RecipeContract, OwnedByRecipe, RefusesOwners, WorkOfRecipe):
     kind = "bitrix24"
     secrets = (CODE,)
     takes_html = False

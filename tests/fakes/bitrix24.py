@@ -126,6 +126,8 @@ class Bitrix24Vendor(Staff, HostedVendor):
                 raise error(400, "INVALID_ARG_VALUE")
             if one["value"].startswith("typo"):
                 raise error(400, "CRM_FIELD_ERROR_VALUE_NOT_VALID", 'Invalid value for field "Email"')
+        if str(given.get("assignedById")) in self.refused:
+            raise error(400, "CRM_FIELD_ERROR_VALUE_NOT_VALID", 'Invalid value for field "Responsible person"')
         if "contactId" in given and given["contactId"] not in self.items[CONTACT]:
             raise error(400, "NOT_FOUND", "Contact was not found")
         if len(given.get("title", "")) > 255 or len(given.get("name", "")) > 50:
