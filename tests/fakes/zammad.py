@@ -14,7 +14,7 @@ from tests.fakes.staff import Staff
 
 TOKEN = "zammad-token-0123456789"
 BODY = 1_500_000
-#: What a page of a search has at most, whatever is asked for (app/controllers/application_controller/renders_models.rb).
+#: What a page of a search has at most, whatever is asked for: ApplicationController#model_search_render.
 AGENTS = 200
 _TICKET = {"title", "group", "owner_id", "customer", "tags", "article", "smartsupp_chat", "country"}
 _ARTICLE = {"ticket_id", "subject", "body", "content_type", "type", "internal", "attachments"}
