@@ -46,19 +46,20 @@ class LaneLoop:
         self._threads, self._stopping = threads, stopping
         self._shares = Slots(threads)
         # The other half hears of what is made due elsewhere.
-        self._waiting = WaitingThreads(threads // 2)
+        self._waiting = WaitingThreads(threads // 2, self._shares.free)
 
     def drain(self, lane: str) -> None:
         """Answer a wake-up: work on what is due in a lane, and then in others that the thread goes over to, or that
         this worker makes due while the thread has nothing to do."""
         if lane in self._lanes and self._shares.take(lane, self._lanes):
+            self._waiting.make_room()
             self._stay_at(lane)
             while self._waiting.attend():
                 pass
 
     def answer(self, lane: str) -> bool:
         """Let a thread that waits here answer a wake-up. Returns whether one does; else others are to hear of it."""
-        if lane not in self._lanes or not self._shares.take(lane, self._lanes):
+        if lane not in self._lanes:
             return False
         context = copy_context()  # a trace goes on
 
@@ -66,10 +67,7 @@ class LaneLoop:
             structlog.contextvars.clear_contextvars()  # the caller was at work on something else
             self._stay_at(lane)
 
-        if self._waiting.call(lambda: context.run(begin)):
-            return True
-        self._shares.give_back(lane)
-        return False
+        return self._waiting.call(lambda: context.run(begin), lambda: self._shares.take(lane, self._lanes))
 
     def stop(self) -> None:
         """Nothing more is claimed: whoever waits goes."""

@@ -30,6 +30,8 @@ PAGES_AT_ONCE, WAITING = 2, 48
 PROBES_AT_ONCE = 2
 #: Answers that are made while they are sent, such as a year of chats: their parts take turns in threads of their own.
 PARTS_AT_ONCE = 1
+#: Bytes of an answer that is sent whole.
+_LONG = 1 << 20
 
 AsgiScope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -48,7 +50,7 @@ class Works(Protocol):
 
 class Buffered:
     """An ASGI application (https://asgi.readthedocs.io/en/latest/specs/www.html) around a Flask one. What it answers is
-    sent in one piece; only a page whose length nobody knows beforehand is sent as it is made, as fast as it is read.
+    sent in one piece; only one that is long, or whose length nobody knows, is sent as it is made, as fast as it is read.
 
     `hook` works on posts to the hook, beside what PAGES and PROBES say. Of a body that is longer than
     the app's MAX_CONTENT_LENGTH, which the app refuses, little more than that is kept. `longest` is asked in a thread,
@@ -184,7 +186,7 @@ class Buffered:
 
         answer = self._app(values, start)
         close = getattr(answer, "close", lambda: None)
-        if head and values["REQUEST_METHOD"] != "HEAD" and not _says_length(head[-1][1]):
+        if head and values["REQUEST_METHOD"] != "HEAD" and _is_made_in_parts(*head[-1]):
             return *head[-1], b"", (chain(written, answer), close)
         try:
             written += answer
@@ -205,8 +207,10 @@ async def _disconnected(receive: Receive) -> None:
         pass
 
 
-def _says_length(headers: Headers) -> bool:
-    return any(name.lower() == "content-length" for name, _ in headers)
+def _is_made_in_parts(status: int, headers: Headers) -> bool:
+    """It has a body of which nobody knows how long it is, or one that is long, such as a file."""
+    length = next((int(value) for name, value in headers if name.lower() == "content-length"), None)
+    return status not in (204, 304) and (length is None or length > _LONG)
 
 
 def _is_hook(values: Mapping[str, Any]) -> bool:

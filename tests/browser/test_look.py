@@ -62,6 +62,7 @@ NO_PAGES = {
     "conversations_deliveries",
     "conversations_body",
     "conversations_csv",
+    "conversations_file",
     "conversations_job_live",
     "quarantine_body",
     "login",

@@ -6,11 +6,12 @@ from typing import Any, ClassVar
 
 import pytest
 
-from connectors.testing.chats import SAMPLE, chat
+from connectors.testing.chats import SAMPLE, chat, other
 from connectors.testing.fake import Answer, Fake
+from connectors.testing.records import ANN, BOB
 from core.errors import ConnectorRefused, RecordRefused, RetryLater
 from tests.fakes.bitrix24 import CODE, USER, Bitrix24Vendor
-from tests.support.ownership import OwnedByRecipe, WorkOfRecipe
+from tests.support.ownership import OwnedByRecipe, RefusesOwners, WorkOfRecipe
 from tests.support.recipes import RecipeContract
 
 
@@ -18,7 +19,7 @@ def said(code: str) -> dict[str, str]:
     return {"error": code, "error_description": "no"}
 
 
-class TestBitrix24(RecipeContract, OwnedByRecipe, WorkOfRecipe):
+class TestBitrix24(RecipeContract, OwnedByRecipe, RefusesOwners, WorkOfRecipe):
     kind = "bitrix24"
     secrets = (CODE,)
     takes_html = False
@@ -45,6 +46,16 @@ class TestBitrix24(RecipeContract, OwnedByRecipe, WorkOfRecipe):
 
     def spelled(self, method: str, path: str) -> str:
         return f"{method} {path.rpartition('/')[2]}"
+
+    def test_a_user_who_gets_no_activity_gives_way_and_the_activity_is_made(self, vendor: Fake) -> None:
+        bitrix, memory = self.bitrix(vendor), dict[str, Any]()
+        bitrix.no_work.add(bitrix.knows_owner(ANN))
+        bob = bitrix.knows_owner(BOB)
+        missed = other("Hello?", kind="isMissed")
+        self.deliver(self.connector(vendor, owner=ANN, owner_fallback=BOB, task={"due": "4h"}), missed, memory)
+        [todo] = bitrix.todo
+        assert todo["owner"] == bob
+        assert "the destination does not give this record to that user" in memory["note owner"]
 
     @staticmethod
     def bitrix(vendor: Fake) -> Bitrix24Vendor:

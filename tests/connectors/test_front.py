@@ -9,6 +9,7 @@ import pytest
 from connectors.testing.chats import SAMPLE
 from connectors.testing.contract import Contract
 from connectors.testing.fake import Answer, Fake
+from connectors.testing.records import ANN, BOB
 from core.errors import ConnectorRefused, RecordRefused, RetryLater
 from tests.fakes.front import ADDRESS, INBOX, TOKEN, FrontVendor, failed
 from tests.support.ownership import OwnedByRecipe, RefusesOwners
@@ -35,6 +36,14 @@ class TestFront(Contract, OwnedByRecipe, RefusesOwners):
     def front(vendor: Fake) -> FrontVendor:
         assert isinstance(vendor, FrontVendor)
         return vendor
+
+    @pytest.mark.parametrize("kind", ["rule", "integration", "visitor"])
+    def test_a_teammate_who_is_not_a_person_is_no_owner(self, vendor: Fake, kind: str) -> None:
+        self.front(vendor).kinds[self.front(vendor).knows_owner(ANN)] = kind
+        bob, memory = self.front(vendor).knows_owner(BOB), dict[str, Any]()
+        self.deliver(self.connector(vendor, owner=ANN, owner_fallback=BOB), SAMPLE, memory)
+        assert self.front(vendor).owner_of(vendor.records()[0]) == bob
+        assert ANN in memory["note owner"]
 
     def wrong(self, vendor: Fake, **settings: Any) -> list[str]:
         return [one.text for one in self.connector(vendor, **settings).check() if not one.right]

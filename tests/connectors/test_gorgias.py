@@ -8,6 +8,7 @@ import pytest
 
 from connectors.testing.chats import SAMPLE, chat
 from connectors.testing.fake import Fake
+from connectors.testing.records import ANN, BOB
 from core.errors import ConnectorRefused, RecordRefused
 from tests.fakes.gorgias import EMAIL, KEY, GorgiasVendor
 from tests.support.desks import DeskContract
@@ -36,6 +37,13 @@ class TestGorgias(DeskContract, OwnedByRecipe, RefusesOwners):
     def gorgias(vendor: Fake) -> GorgiasVendor:
         assert isinstance(vendor, GorgiasVendor)
         return vendor
+
+    def test_a_bot_is_no_owner(self, vendor: Fake) -> None:
+        self.gorgias(vendor).roles[self.gorgias(vendor).knows_owner(ANN)] = "bot"
+        bob, memory = self.gorgias(vendor).knows_owner(BOB), dict[str, Any]()
+        self.deliver(self.connector(vendor, owner=ANN, owner_fallback=BOB), SAMPLE, memory)
+        assert self.gorgias(vendor).owner_of(vendor.records()[0]) == bob
+        assert ANN in memory["note owner"]
 
     def test_the_ticket_has_key_time_tags_fields_and_a_customer_with_a_name(self, vendor: Fake) -> None:
         connector = self.connector(vendor, fields=self.country, channel="email", status="closed")

@@ -6,12 +6,15 @@ from typing import Any, ClassVar
 
 import pytest
 
-from connectors.testing.chats import SAMPLE, chat
+from connectors.testing.chats import SAMPLE, chat, other
 from connectors.testing.fake import Fake
+from connectors.testing.records import ANN, BOB
 from core.errors import ConnectorRefused, RecordRefused, RetryLater
 from tests.fakes.salesforce import CLIENT, SECRET, SalesforceVendor
 from tests.support.ownership import OwnedByRecipe, RefusesOwners, WorkOfRecipe
 from tests.support.recipes import RecipeContract, longer
+
+MISSED = other("Hello?", kind="isMissed")
 
 
 def said(code: str, *fields: str) -> list[dict[str, Any]]:
@@ -47,6 +50,19 @@ class TestSalesforce(RecipeContract, OwnedByRecipe, RefusesOwners, WorkOfRecipe)
     def force(vendor: Fake) -> SalesforceVendor:
         assert isinstance(vendor, SalesforceVendor)
         return vendor
+
+    @pytest.mark.parametrize("status", [400, 403])
+    @pytest.mark.parametrize("code", ["TRANSFER_REQUIRES_READ", "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY"])
+    def test_a_user_without_rights_gives_way_to_the_fallback(self, vendor: Fake, status: int, code: str) -> None:
+        force = self.force(vendor)
+        force.no_owner = (status, code)
+        ann, bob = force.knows_owner(ANN), force.knows_owner(BOB)
+        force.refused.add(ann)
+        task = {"due": "4h", "owner": ANN}
+        self.deliver(self.connector(vendor, owner=ANN, owner_fallback=BOB, task=task), MISSED, {})
+        [case] = vendor.records()
+        assert force.owner_of(case) == bob
+        assert force.due_of(case)
 
     def test_the_case_has_key_contact_and_who_wrote(self, vendor: Fake) -> None:
         reference = self.deliver(self.connector(vendor, status="New"), SAMPLE, {})

@@ -11,6 +11,7 @@ import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
+from http.client import HTTPConnection
 from ipaddress import ip_network
 
 import pytest
@@ -275,6 +276,28 @@ def test_a_connection_that_the_server_closed_meanwhile_is_made_anew(http: Http, 
     assert wait_for_read(idle.sock, GENEROUS), "the end of the connection"
     http.request("POST", destination.url)
     assert len(destination.received) == 2
+
+
+def test_what_the_last_attempt_had_left_is_no_bound_for_the_next(
+    http: Http, destination: Destination, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A body that finds no room at once would fail by it, and might have come."""
+    http.request("POST", destination.url)
+    [[(kept, _)]] = http._transport._idle.values()
+    assert kept.sock
+    kept.sock.settimeout(0.001)
+    given: list[float | None] = []
+    send = HTTPConnection.send
+
+    def noted(connection: HTTPConnection, data: bytes) -> None:
+        given.append(connection.sock.gettimeout())
+        send(connection, data)
+
+    monkeypatch.setattr(HTTPConnection, "send", noted)
+    http.request("POST", destination.url, data=b"short")
+    [seconds] = given
+    assert seconds is not None
+    assert seconds > 1
 
 
 def test_a_broken_answer_does_not_spoil_the_next_request(http: Http, destination: Destination) -> None:

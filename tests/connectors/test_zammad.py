@@ -11,8 +11,9 @@ from connectors.testing.chats import SAMPLE, chat
 from connectors.testing.contract import Contract
 from connectors.testing.fake import Fake
 from connectors.testing.files import FileLaws
+from connectors.testing.records import ANN
 from core.errors import ConnectorRefused, RecordRefused, RetryLater
-from tests.fakes.zammad import TOKEN, ZammadVendor
+from tests.fakes.zammad import AGENTS, TOKEN, ZammadVendor
 from tests.support.ownership import OwnedByRecipe
 
 
@@ -37,6 +38,13 @@ class TestZammad(Contract, FileLaws, OwnedByRecipe):
     def zammad(vendor: Fake) -> ZammadVendor:
         assert isinstance(vendor, ZammadVendor)
         return vendor
+
+    def test_an_agent_on_the_second_page_is_found(self, vendor: Fake) -> None:
+        for number in range(AGENTS):
+            self.zammad(vendor).knows_owner(f"agent{number}@example.com")
+        ann = self.zammad(vendor).knows_owner(ANN)
+        self.deliver(self.connector(vendor, owner=ANN), SAMPLE, {})
+        assert self.zammad(vendor).owner_of(vendor.records()[0]) == ann
 
     def test_the_ticket_has_key_tags_fields_and_a_customer_with_a_name(self, vendor: Fake) -> None:
         fields = {"country": "{{ visitor.country_code }}"}

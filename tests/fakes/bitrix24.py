@@ -34,6 +34,8 @@ class Bitrix24Vendor(Staff, HostedVendor):
         #: Fields of leads and deals that the portal has.
         self.fields = set(_OWN)
         self.scopes = ["crm", "user_brief"]
+        #: Users who get records and no activities.
+        self.no_work: set[str] = set()
         self.comments: list[dict[str, Any]] = []
         for method, path, answer in (
             ("GET", "scope", lambda request: {"result": self.scopes}),
@@ -78,6 +80,8 @@ class Bitrix24Vendor(Staff, HostedVendor):
         body = self.only(request.body, "ownerTypeId", "ownerId", "title", "deadline", "responsibleId")
         if body["ownerId"] not in self.items[body["ownerTypeId"]]:
             raise error(400, "OWNER_NOT_FOUND")
+        if str(body.get("responsibleId")) in self.no_work:
+            raise error(400, "100")
         due = datetime.fromisoformat(body["deadline"]).isoformat()[:16]
         owner = str(body["responsibleId"]) if "responsibleId" in body else None
         made = {"id": self.new_id(), "of": body["ownerId"], "owner": owner, "title": body["title"]}
@@ -126,6 +130,8 @@ class Bitrix24Vendor(Staff, HostedVendor):
                 raise error(400, "INVALID_ARG_VALUE")
             if one["value"].startswith("typo"):
                 raise error(400, "CRM_FIELD_ERROR_VALUE_NOT_VALID", 'Invalid value for field "Email"')
+        if str(given.get("assignedById")) in self.refused:
+            raise error(400, "CRM_FIELD_ERROR_VALUE_NOT_VALID", 'Invalid value for field "Responsible person"')
         if "contactId" in given and given["contactId"] not in self.items[CONTACT]:
             raise error(400, "NOT_FOUND", "Contact was not found")
         if len(given.get("title", "")) > 255 or len(given.get("name", "")) > 50:

@@ -29,6 +29,8 @@ class FrontVendor(Staff, HostedVendor):
         self.messages: dict[str, dict[str, Any]] = {}
         #: How often a new message is not there yet when it is asked for.
         self.late = 0
+        #: Of teammates who are not people: what they are.
+        self.kinds: dict[str, str] = {}
         self.guarded(
             "",
             ("GET", "/me", lambda request: {"id": "cmp_1", "name": "Shop"}),
@@ -64,8 +66,9 @@ class FrontVendor(Staff, HostedVendor):
         return record.get("assignee")
 
     def _teammates(self, request: Request) -> Any:
+        person = {"first_name": "Ann", "last_name": "Agent"}
         own = [
-            {"id": one, "email": email, "first_name": "Ann", "last_name": "Agent", "is_blocked": not active}
+            {"id": one, "email": email, "is_blocked": not active, "type": self.kinds.get(one, "user"), **person}
             for one, email, active in self.hired()
         ]
         return {"_results": own}

@@ -25,6 +25,8 @@ class GorgiasVendor(Staff, HostedVendor):
         super().__init__()
         #: Whether it has the filter that its documentation promises.
         self.filters = True
+        #: Of users who are not agents.
+        self.roles: dict[int, str] = {}
         self.customers: dict[str, dict[str, Any]] = {}
         self.guarded(
             "/api",
@@ -68,6 +70,8 @@ class GorgiasVendor(Staff, HostedVendor):
                 "id": one,
                 "email": email,
                 "name": "Ann",
+                "active": active,
+                "role": {"name": self.roles.get(one, "agent")},
                 "deactivated_datetime": None if active else "2015-03-27T15:33:00",
             }
             for one, email, active in self.hired()

@@ -43,6 +43,8 @@ class SalesforceVendor(Staff, HostedVendor):
         self.tokens_at("/services/oauth2/token")
         #: The custom fields of cases that the user may write, and whether the first is unique.
         self.fields, self.unique = {"Smartsupp_Chat_Id__c", "Country__c"}, True
+        #: What it answers to an owner whom it refuses.
+        self.no_owner = (400, "INACTIVE_OWNER_OR_USER")
         self.contacts: dict[str, dict[str, Any]] = {}
         self.cases: dict[str, dict[str, Any]] = {}
         self.tasks: dict[str, dict[str, Any]] = {}
@@ -105,7 +107,7 @@ class SalesforceVendor(Staff, HostedVendor):
 
     def _owned(self, body: dict[str, Any]) -> None:
         if "OwnerId" in body and not self.may_own(body["OwnerId"]):
-            raise error(400, "INACTIVE_OWNER_OR_USER", "OwnerId")
+            raise error(*self.no_owner, "OwnerId")
 
     def _add_contact(self, request: Request) -> Answer:
         body = self.only(request.body, "FirstName", "LastName", "Email")

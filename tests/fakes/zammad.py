@@ -14,6 +14,8 @@ from tests.fakes.staff import Staff
 
 TOKEN = "zammad-token-0123456789"
 BODY = 1_500_000
+#: What a page of a search has at most, whatever is asked for: ApplicationController#model_search_render.
+AGENTS = 200
 _TICKET = {"title", "group", "owner_id", "customer", "tags", "article", "smartsupp_chat", "country"}
 _ARTICLE = {"ticket_id", "subject", "body", "content_type", "type", "internal", "attachments"}
 
@@ -65,10 +67,14 @@ class ZammadVendor(Staff, Fake):
         return guarded
 
     def _search_users(self, request: Request) -> Any:
-        if request.query != {"query": "*", "permissions": "ticket.agent", "limit": "500"}:
+        asked = {**request.query}
+        page, size = int(asked.pop("page", 1)), min(int(asked.pop("per_page", 50)), AGENTS)
+        if asked != {"query": "*", "permissions": "ticket.agent"}:
             raise Refuse(422, {"error": f"the fake does not understand {request.query}"})
+        begin = (page - 1) * size
         agent = {"firstname": "Ann", "lastname": "Agent"}
-        return [{"id": number, "email": email, "active": on, **agent} for number, email, on in self.hired()]
+        found = [{"id": number, "email": email, "active": on, **agent} for number, email, on in self.hired()]
+        return found[begin : begin + size]
 
     def owner_of(self, record: dict[str, Any]) -> int | None:
         owner: int | None = record["owner_id"]

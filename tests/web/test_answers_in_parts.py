@@ -85,6 +85,9 @@ def asked(parts: Parts, reader: Reader, **request: str) -> Reader:
     app.config["MAX_CONTENT_LENGTH"] = 1_000
     app.add_url_rule("/long", "long", view_func=lambda: Response(iter(parts), content_type="text/csv"))
     app.add_url_rule("/short", "short", view_func=lambda: "short")
+    app.add_url_rule("/same", "same", view_func=lambda: Response(status=304))
+    whole = {"Content-Length": str(7 * parts.number)}
+    app.add_url_rule("/file", "file", view_func=lambda: Response(iter(parts), headers=whole, direct_passthrough=True))
     asyncio.run(Buffered(app, NoHook())(scope(**request), reader.receive, reader.send))
     return reader
 
@@ -114,10 +117,21 @@ def test_an_answer_that_fails_in_the_middle_is_never_taken_for_a_whole_one() -> 
 
 
 def test_any_other_answer_is_sent_in_one_piece() -> None:
-    for request in ({"path": "/short"}, {"path": "/long", "method": "HEAD"}, {"path": "/nowhere"}):
+    # What has not changed has no length, and no body either.
+    for request in ({"path": "/short"}, {"path": "/long", "method": "HEAD"}, {"path": "/nowhere"}, {"path": "/same"}):
         parts = Parts(3)
         reader = asked(parts, Reader(parts), **request)
         assert (len(reader.read), reader.whole, parts.made) == (1, True, 0)
+
+
+def test_a_file_that_is_long_is_read_as_it_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.server.asgi._LONG", 20)
+    parts = Parts(5)
+    reader = asked(parts, Reader(parts), path="/file")
+    assert max(reader.ahead) == 0
+    assert dict(reader.head["headers"])[b"content-length"] == b"35"
+    short = Parts(2)
+    assert asked(short, Reader(short), path="/file").read == [b"part 0\npart 1\n"]
 
 
 def test_whoever_wants_it_whole_gets_it_whole() -> None:

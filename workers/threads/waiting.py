@@ -15,17 +15,19 @@ Called = Callable[[], None]
 
 
 class WaitingThreads:
-    """At most so many `at_once`."""
+    """At most so many `at_once`, and one fewer than `free` says that have no lane: a wake-up by Celery, such as the
+    receiver's, finds a thread, too."""
 
-    def __init__(self, at_once: int) -> None:
-        self._at_once = at_once
+    def __init__(self, at_once: int, free: Callable[[], int]) -> None:
+        self._at_once, self._free = at_once, free
         self._lock = threading.Lock()
         self._waiting: list[SimpleQueue[Called | None]] = []
 
-    def call(self, work: Called) -> bool:
-        """Let a thread do something that waits. Returns whether one does."""
+    def call(self, work: Called, may: Callable[[], bool] = lambda: True) -> bool:
+        """Let a thread do something that waits, if it `may`, which is asked only where one waits. Returns whether one
+        does."""
         with self._lock:
-            if not self._waiting:
+            if not self._waiting or not may():
                 return False
             thread = self._waiting.pop()  # the last to come: what it needs is still in the processor's cache
         thread.put(work)
@@ -35,7 +37,7 @@ class WaitingThreads:
         """Wait as a thread that has nothing to do, and do what it is called for. Returns whether it was."""
         mine: SimpleQueue[Called | None] = SimpleQueue()
         with self._lock:
-            if len(self._waiting) >= self._at_once:
+            if len(self._waiting) >= self._most():
                 return False
             self._waiting.append(mine)
         try:
@@ -51,9 +53,18 @@ class WaitingThreads:
         work()
         return True
 
-    def dismiss(self) -> None:
-        """The worker stops: nobody waits any longer."""
+    def make_room(self) -> None:
+        """There are fewer threads without a lane than there were."""
         with self._lock:
-            gone, self._waiting, self._at_once = self._waiting, [], 0
+            most = self._most()
+            gone, self._waiting = self._waiting[most:], self._waiting[:most]
         for thread in gone:
             thread.put(None)
+
+    def dismiss(self) -> None:
+        """The worker stops: nobody waits any longer."""
+        self._at_once = 0
+        self.make_room()
+
+    def _most(self) -> int:
+        return max(0, min(self._at_once, self._free() - 1))

@@ -99,8 +99,8 @@ def routes(pages: Blueprint, site: Site) -> None:
         """A file that an archive keeps, to be saved: no browser makes anything of it. Records at destinations lead
         here, also when the store has removed the chat."""
         for one in keepers(site.watched.current(), site.env.data_dir).values():
-            if (kept := one.kept_file(identity, mark)) is not None:
-                with suppress(FileNotFoundError):  # erased meanwhile
+            with suppress(OSError):  # erased meanwhile, or an id that is no name of a file
+                if (kept := one.kept_file(identity, mark)) is not None:
                     return _as_download(kept, identity)
         raise NotFound(
             say(

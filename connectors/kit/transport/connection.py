@@ -6,7 +6,6 @@ how much is left of the attempt.
 
 from __future__ import annotations
 
-import math
 import socket
 import ssl
 from collections.abc import Callable, Iterator
@@ -25,6 +24,8 @@ from urllib3.util.ssl_ import create_urllib3_context
 
 #: Bytes of a body that is sent together with its head.
 _SHORT = 1 << 16
+#: Seconds in which it is gone by any line.
+_ENOUGH = 5.0
 
 
 class NotConnected(Broken):
@@ -57,11 +58,18 @@ class Connection(HTTPConnection):
             yield
             gathered, self._gathered = self._gathered, None
             if gathered:
-                if self.sock is not None:  # it finds room at once: any time-out is right that ends in time
-                    set_timeout(self.sock, min(self.sock.gettimeout() or math.inf, self._left()))
+                if self.sock is not None:
+                    self._give_time(self.sock)
                 super().send(b"".join(gathered))
         finally:
             self._gathered = None
+
+    def _give_time(self, sock: socket.socket) -> None:
+        """To send a short body: what the connection was given before is enough, unless that was the end of an
+        attempt."""
+        left, given = self._left(), sock.gettimeout()
+        if given is None or not min(left, _ENOUGH) <= given <= left:
+            sock.settimeout(left)
 
     def send(self, data: Any) -> None:
         if self._gathered is not None:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from connectors.testing.chats import SAMPLE
+from connectors.testing.chats import SAMPLE, longer
 from connectors.testing.contract import Contract
 from connectors.testing.fake import Fake
 from core.errors import RecordRefused
@@ -29,7 +29,7 @@ class TestMyDesk(Contract):
         self.deliver(self.connector(vendor), SAMPLE, memory)
         vendor.tickets.clear()
         with pytest.raises(RecordRefused, match="what the step 'ticket' created is no longer there"):
-            self.deliver(self.connector(vendor), SAMPLE, memory, 2)
+            self.deliver(self.connector(vendor), longer(SAMPLE, "One more thing."), memory, 2)
 
     def test_a_deleted_person_is_created_again(self, vendor: MyDeskVendor) -> None:
         memory: dict[str, Any] = {"person": {"value": {"id": 7}, "revision": 1}}
