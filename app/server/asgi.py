@@ -50,7 +50,7 @@ class Works(Protocol):
 
 class Buffered:
     """An ASGI application (https://asgi.readthedocs.io/en/latest/specs/www.html) around a Flask one. What it answers is
-    sent in one piece; only what is long, or of a length that nobody knows, is sent as it is made, as fast as it is read.
+    sent in one piece; only what is long, or of unknown length, is sent as it is made, as fast as it is read.
 
     `hook` works on posts to the hook, beside what PAGES and PROBES say. Of a body that is longer than
     the app's MAX_CONTENT_LENGTH, which the app refuses, little more than that is kept. `longest` is asked in a thread,
