@@ -28,6 +28,8 @@ from core.errors import ConnectorRefused, Gone, RecordRefused, RetryLater
 
 #: What a step took, and the revision that it was made of.
 _Made = dict[str, Any]
+#: What is remembered: that the record is to be given to somebody.
+_ASSIGNS = "to assign"
 
 
 class Running:
@@ -50,13 +52,17 @@ class Running:
         needs_person = program.document.needs_person
         chat = of_chat(words, conversation, receipt, needs_person=needs_person, task=owned.task)
         self._chat = {**chat, **program.own.names}
+        if owned.task is not None:  # by it a task is found again, whatever the chat has become since
+            self._chat["title"] = step("task title", lambda: chat["title"])
 
     def run(self) -> Reference:
         """Raises DeliveryError."""
         # What was made that nobody here remembers making, was made of the first revision that came here, or earlier.
+        if self._step.first and not self._step.knows("oldest revision"):
+            self._will_assign()
         self._oldest = self._step("oldest revision", lambda: self._number if self._step.first else 0)
         for action in self._program.actions:
-            if action.step.assigns and (not self._owned.names_somebody or self._was_there(action)):
+            if action.step.assigns and not (self._owned.names_somebody and self._step.knows(_ASSIGNS)):
                 continue
             if action.when(self._names(self._part_of(action))):
                 self._texts(action) if action.step.each else self._record(action)
@@ -75,16 +81,10 @@ class Running:
         done = {name: self._program.takes[name](**values) for name, values in {**self._took, **took}.items()}
         return {**self._chat, "steps": self._program.steps(**done), "part": of_part(part) if part else None}
 
-    def _was_there(self, action: Action) -> bool:
-        """Whether what a step would give to somebody was found, and not made here: it may be somebody else's by now."""
-        assert action.create is not None  # noqa: S101  # who assigns has one
-        return any(
-            one.step.find is not None
-            and one.create is not None
-            and action.create.lives_in({one.name}, anywhere=False)
-            and not self._step.knows(f"{one.name}?")
-            for one in self._program.actions
-        )
+    def _will_assign(self) -> None:
+        """What is made now is nobody's yet. What was found, or made before there was an owner, may be a colleague's."""
+        if self._owned.names_somebody and any(one.step.assigns for one in self._program.actions):
+            self._step.keep(_ASSIGNS, True)
 
     # --- a record ----------------------------------------------------------------------
 
@@ -97,6 +97,8 @@ class Running:
             return None if found is None else {"value": found.took, "revision": self._revision_of(found, part, label)}
 
         def create() -> _Made:
+            if action.find and not own.identity:
+                self._will_assign()
             if part and own.look == "always":  # once() keeps it otherwise
                 self._step.keep(f"{label}?", self._number)
             return {"value": self._create(action, label, part), "revision": self._number}

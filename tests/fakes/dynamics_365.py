@@ -37,6 +37,7 @@ class DynamicsVendor(Staff, HostedVendor):
             ("POST", "/contacts", self._add_contact),
             ("PATCH", r"/incidents\((\w+)='([^']+)'\)", self._upsert),
             ("PATCH", r"/incidents\(([0-9a-f-]{36})\)", self._change_case),
+            ("GET", "/incidents", self._look_for_case),
             ("GET", "/annotations", self._look_for_note),
             ("POST", "/annotations", self._add_note),
             ("GET", "/systemusers", self._users),
@@ -174,6 +175,11 @@ class DynamicsVendor(Staff, HostedVendor):
             raise error(404, "0x80040217", f"Entity 'Incident' With Id = {case} Does Not Exist")
         self.cases[case].update(self.only(request.body, "new_country"))
         return Answer(204)
+
+    def _look_for_case(self, request: Request) -> Any:
+        wanted = self.only(request.query, "$select", "$filter")["$filter"]
+        found = [one for one in self.cases.values() if wanted == f"{COLUMN} eq '{one[COLUMN]}'"]
+        return {"value": [{"incidentid": one["incidentid"]} for one in found]}
 
     def _look_for_note(self, request: Request) -> Any:
         asked = self.only(request.query, "$select", "$filter")
