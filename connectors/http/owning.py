@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -17,6 +17,7 @@ from connectors.kit.wire.cache import Cache
 from connectors.kit.work.owner import Owners, OwnerSettings
 from connectors.kit.work.task import WorkSettings, task_of
 from core.conversation import Conversation
+from core.errors import ConnectorRefused, RecordRefused
 from core.templates.scope import Names
 
 R = TypeVar("R")
@@ -65,10 +66,17 @@ def ownership_of(
 
 def owners_of(users: OwnerList, asking: Asking, names: Names, cache: Cache) -> Owners[Any]:
     """How the users of a list are found."""
+
+    def listed() -> Iterator[Any]:
+        try:
+            yield from asking.listed(users, names)
+        except RecordRefused as refused:  # it is the same list for every chat
+            raise ConnectorRefused(f"the list of users was refused: {refused}", status=refused.status) from refused
+
     return Owners(
         cache,
-        by_email=lambda email: users.by_email(asking.listed(users, names), email),
-        by_id=lambda named: users.by_id(asking.listed(users, names), named),
+        by_email=lambda email: users.by_email(listed(), email),
+        by_id=lambda named: users.by_id(listed(), named),
         kind=users.kind,
         imagined=1,
     )

@@ -10,6 +10,7 @@ from connectors.testing.chats import SAMPLE, other
 from connectors.testing.contract import Contract
 from connectors.testing.fake import Refuse
 from connectors.testing.records import ANN, BOB
+from core.errors import ConnectorRefused
 from tests.connectors import test_bitrix24 as bitrix24
 from tests.connectors import test_dynamics_365 as dynamics
 from tests.connectors import test_espocrm as espocrm
@@ -115,3 +116,20 @@ def test_somebody_whom_raynet_refuses_leaves_the_chat_to_another() -> None:
         vendor.admit = refusing
         contract.deliver(contract.connector(vendor, owner=ANN), SAMPLE, {})
         assert len(vendor.records()) == 1
+
+
+def test_a_list_of_users_that_is_refused_pauses_the_connector_and_ends_no_chat() -> None:
+    contract = zoho.TestZohoCrm()
+    with contract.fake() as made:
+        vendor: Any = made
+        vendor.knows_owner(ANN)
+        admit = vendor.admit
+
+        def refusing(request: Any) -> None:
+            admit(request)
+            if request.path.endswith("/users"):
+                raise Refuse(400, {"code": "INVALID_REQUEST", "status": "error"})
+
+        vendor.admit = refusing
+        with pytest.raises(ConnectorRefused, match="the list of users was refused"):
+            contract.deliver(contract.connector(vendor, owner=ANN), SAMPLE, {})
