@@ -46,13 +46,12 @@ class LaneLoop:
         self._threads, self._stopping = threads, stopping
         self._shares = Slots(threads)
         # The other half hears of what is made due elsewhere.
-        self._waiting = WaitingThreads(threads // 2, self._shares.free)
+        self._waiting = WaitingThreads(threads // 2)
 
     def drain(self, lane: str) -> None:
         """Answer a wake-up: work on what is due in a lane, and then in others that the thread goes over to, or that
         this worker makes due while the thread has nothing to do."""
         if lane in self._lanes and self._shares.take(lane, self._lanes):
-            self._waiting.make_room()
             self._stay_at(lane)
             while self._waiting.attend():
                 pass

@@ -27,7 +27,7 @@ def waiting(room: WaitingThreads) -> int:
 
 
 def test_whoever_waits_does_what_it_is_called_for() -> None:
-    room, done = WaitingThreads(2, lambda: 16), threading.Event()
+    room, done = WaitingThreads(2), threading.Event()
     with ThreadPoolExecutor(8) as pool:
         attending = pool.submit(room.attend)
         until(lambda: waiting(room), what="a thread that waits")
@@ -38,7 +38,7 @@ def test_whoever_waits_does_what_it_is_called_for() -> None:
 
 
 def test_nobody_is_called_twice() -> None:
-    room, called = WaitingThreads(8, lambda: 16), []
+    room, called = WaitingThreads(8), []
     with ThreadPoolExecutor(8) as pool:
         attending = [pool.submit(room.attend) for _ in range(8)]
         until(lambda: waiting(room) == 8, what="eight threads")
@@ -49,7 +49,7 @@ def test_nobody_is_called_twice() -> None:
 
 
 def test_no_more_wait_than_may() -> None:
-    room = WaitingThreads(1, lambda: 16)
+    room = WaitingThreads(1)
     with ThreadPoolExecutor(8) as pool:
         first = pool.submit(room.attend)
         until(lambda: waiting(room), what="the first")
@@ -61,7 +61,7 @@ def test_no_more_wait_than_may() -> None:
 
 def test_a_thread_that_nobody_calls_goes_after_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("workers.threads.waiting.MOMENT", 0.01)
-    room = WaitingThreads(1, lambda: 16)
+    room = WaitingThreads(1)
     assert room.attend() is False
     assert not room.call(lambda: None)
 
@@ -69,7 +69,7 @@ def test_a_thread_that_nobody_calls_goes_after_a_moment(monkeypatch: pytest.Monk
 def test_what_is_called_as_the_moment_ends_is_done_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Between the end of its patience and its leave a thread may be called: that call counts."""
     monkeypatch.setattr("workers.threads.waiting.MOMENT", 0.0001)
-    room, done, taken = WaitingThreads(4, lambda: 16), [], 0
+    room, done, taken = WaitingThreads(4), [], 0
     over = threading.Event()
 
     def attend() -> None:
@@ -86,24 +86,8 @@ def test_what_is_called_as_the_moment_ends_is_done_once(monkeypatch: pytest.Monk
     assert len(set(done)) == taken
 
 
-def test_one_thread_that_is_free_never_waits() -> None:
-    """A wake-up of others comes by Celery, which must find somebody."""
-    free = 4
-    room = WaitingThreads(8, lambda: free)
-    with ThreadPoolExecutor(8) as pool:
-        waiting_ones = [pool.submit(room.attend) for _ in range(3)]
-        until(lambda: waiting(room) == 3, what="three threads")
-        assert room.attend() is False
-        free = 3  # somebody has taken the last one
-        room.make_room()
-        until(lambda: sum(one.done() for one in waiting_ones) == 1, what="one that goes back")
-        free = 1
-        room.make_room()
-        assert [one.result(60) for one in waiting_ones] == [False] * 3
-
-
 def test_nobody_is_asked_whether_he_may_where_nobody_waits() -> None:
-    room, asked = WaitingThreads(1, lambda: 16), []
+    room, asked = WaitingThreads(1), []
     assert not room.call(lambda: None, lambda: asked.append("place") is None)  # type: ignore[func-returns-value]
     assert asked == []
     with ThreadPoolExecutor(8) as pool:
@@ -113,28 +97,6 @@ def test_nobody_is_asked_whether_he_may_where_nobody_waits() -> None:
         assert waiting(room) == 1
         room.dismiss()
         assert attending.result(60) is False
-
-
-def test_beside_a_destination_that_keeps_the_others_one_thread_is_left_for_wake_ups_of_others(
-    relay: Stack, destination: Destination
-) -> None:
-    relay.configure(config(hook=webhook(destination.url)))
-    relay.environment["RELAY_CONCURRENCY"] = "4"
-    runtime = Runtime(environment(relay.environment), relay.environment, lambda _: None)
-    shares, room = runtime._loop._shares, runtime._loop._waiting
-    with ThreadPoolExecutor(4) as celery:
-        try:
-            assert all(shares.take("hook", (INBOX, "hook")) for _ in range(2))
-            drains = [celery.submit(runtime.drain, INBOX) for _ in range(2)]
-            until(
-                lambda: any(one.done() for one in drains) and waiting(room),
-                what="one that waits, and one that does not",
-            )
-            assert shares.take("hook", (INBOX,))
-            room.make_room()
-            assert [one.result(60) for one in drains] == [None] * 2
-        finally:
-            runtime.stop()
 
 
 def test_what_a_worker_makes_due_is_done_by_its_own_thread_that_waits(relay: Stack, destination: Destination) -> None:

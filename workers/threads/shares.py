@@ -29,11 +29,6 @@ class Slots:
             self._taken[lane] += 1
             return True
 
-    def free(self) -> int:
-        """Threads that belong to no lane."""
-        with self._lock:
-            return self._total - self._taken.total()
-
     def want(self, lane: str) -> None:
         """More is due in a lane than its threads have in hand, so far as they know."""
         with self._lock:

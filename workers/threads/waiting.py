@@ -7,19 +7,18 @@ import threading
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
-#: Seconds that a thread waits. Meanwhile Celery takes it for busy, and this worker hears of less that others make due.
-MOMENT = 1.0
+#: Seconds that a thread waits. Meanwhile Celery takes it for busy, and what others make due may have to wait as long.
+MOMENT = 0.1
 
 #: What a thread does that is called.
 Called = Callable[[], None]
 
 
 class WaitingThreads:
-    """At most so many `at_once`, and one fewer than `free` says that have no lane: a wake-up by Celery, such as the
-    receiver's, finds a thread, too."""
+    """At most so many `at_once`."""
 
-    def __init__(self, at_once: int, free: Callable[[], int]) -> None:
-        self._at_once, self._free = at_once, free
+    def __init__(self, at_once: int) -> None:
+        self._at_once = at_once
         self._lock = threading.Lock()
         self._waiting: list[SimpleQueue[Called | None]] = []
 
@@ -37,7 +36,7 @@ class WaitingThreads:
         """Wait as a thread that has nothing to do, and do what it is called for. Returns whether it was."""
         mine: SimpleQueue[Called | None] = SimpleQueue()
         with self._lock:
-            if len(self._waiting) >= self._most():
+            if len(self._waiting) >= self._at_once:
                 return False
             self._waiting.append(mine)
         try:
@@ -53,18 +52,9 @@ class WaitingThreads:
         work()
         return True
 
-    def make_room(self) -> None:
-        """There are fewer threads without a lane than there were."""
-        with self._lock:
-            most = self._most()
-            gone, self._waiting = self._waiting[most:], self._waiting[:most]
-        for thread in gone:
-            thread.put(None)
-
     def dismiss(self) -> None:
         """The worker stops: nobody waits any longer."""
-        self._at_once = 0
-        self.make_room()
-
-    def _most(self) -> int:
-        return max(0, min(self._at_once, self._free() - 1))
+        with self._lock:
+            gone, self._waiting, self._at_once = self._waiting, [], 0
+        for thread in gone:
+            thread.put(None)
