@@ -101,7 +101,8 @@ def test_a_task_is_found_again_whatever_has_changed_since(
         assert len(vendor.todo) == 1
 
 
-def test_somebody_whom_raynet_refuses_leaves_the_chat_to_another() -> None:
+@pytest.mark.parametrize("place", ["/lead/", "/task/"])
+def test_somebody_whom_raynet_refuses_leaves_the_chat_to_another(place: str) -> None:
     contract = raynet.TestRaynet()
     with contract.fake() as made:
         vendor: Any = made
@@ -110,12 +111,13 @@ def test_somebody_whom_raynet_refuses_leaves_the_chat_to_another() -> None:
 
         def refusing(request: Any) -> None:
             admit(request)
-            if request.method == "PUT" and "/lead/" in request.path and request.body.get("owner") == ann:
+            if request.method == "PUT" and place in request.path and request.body.get("owner") == ann:
                 raise Refuse(400, {"type": "ValidationException", "message": "owner"})
 
         vendor.admit = refusing
-        contract.deliver(contract.connector(vendor, owner=ANN), SAMPLE, {})
-        assert len(vendor.records()) == 1
+        connector = contract.connector(vendor, owner=ANN, task={"due": "4h"})
+        contract.deliver(connector, other("Hello?", kind="isMissed"), {})
+        assert (len(vendor.records()), len(vendor.todo)) == (1, 1)
 
 
 def test_a_list_of_users_that_is_refused_pauses_the_connector_and_ends_no_chat() -> None:
